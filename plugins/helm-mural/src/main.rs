@@ -1,0 +1,3 @@
+//! The `helm-mural` binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kubectl-mural-upgrade` binary.
+
+fn main() {}

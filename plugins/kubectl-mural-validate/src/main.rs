@@ -1,0 +1,3 @@
+//! The `kubectl-mural-validate` binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kubectl-mural` binary.
+
+fn main() {}

@@ -1,0 +1,7 @@
+module mural.test/tools/helm
+
+go 1.26.0
+
+tool helm.sh/helm/v3/cmd/helm
+
+require helm.sh/helm/v3 v3.17.2

@@ -1,1 +1,32 @@
-//! placeholder
+//! The common crate of the mural plugins. One picture, read from left to right; data flows one way, nothing turns back.
+//!
+//! ```text
+//!  ask ─► look ─► render ─► forecast ─► diff ─► judge ─► decide ─► plan file
+//!        cluster   helm     server's    changes  checks,             │
+//!        facts              dry-run     as data  objects streamed    │
+//!                                                past the new schema ▼
+//!              report (human · json · junit …) ◄── events ◄── run: step guard, act, prove, next
+//! ```
+//!
+//! `look`, `render` and `forecast` touch the world; `diff`, `checks` and `plan` are pure and see only values.
+//! Without the feature `effects` only the pure modules compile: that is the purity fence.
+
+pub mod ask;
+
+#[cfg(feature = "effects")]
+pub mod cluster;
+#[cfg(feature = "effects")]
+pub mod tools;
+
+pub mod model;
+
+pub mod diff;
+
+pub mod checks;
+pub mod plan;
+#[cfg(feature = "effects")]
+pub mod run;
+
+pub mod report;
+
+pub mod problem;

@@ -1,0 +1,357 @@
+//! A chart: how it is named, which bytes it is, and what those bytes hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::yaml::{self, Quote};
+
+/// Files that one chart may have, and bytes of all of them: an archive that unpacks to more is no chart.
+const MAX_FILES: usize = 20_000;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How a chart is named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ChartRef {
+    /// `oci://host/path`, perhaps pinned as `…@sha256:<hex>`.
+    Oci {
+        /// Without the scheme: `host/path`.
+        repository: String,
+        /// `sha256:<hex>`, where it is pinned.
+        digest: Option<String>,
+    },
+    /// A folder that holds a `Chart.yaml`.
+    Folder {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A packed chart.
+    Archive {
+        /// Where it is.
+        path: PathBuf,
+    },
+}
+
+/// A chart reference that we refuse, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChartRefError {
+    /// A repository url other than OCI.
+    #[error("{0}: only oci:// references, folders and .tgz files are charts here")]
+    Scheme(String),
+    /// helm 3.17 ignores a wrong digest beside a tag and installs the tag.
+    #[error("{0}: name a tag with --to or --crds, or pin a digest, but not both in the reference")]
+    Tagged(String),
+    /// Not `@sha256:` and 64 hexadecimal digits.
+    #[error("{0}: a digest is sha256: and 64 hexadecimal digits")]
+    Digest(String),
+    /// It would be read as a flag, or names nothing.
+    #[error("{0:?} names no chart")]
+    Name(String),
+}
+
+impl ChartRef {
+    /// Reads a reference. What is no `oci://` is a path: a `.tgz` by its ending, else a folder.
+    ///
+    /// # Errors
+    /// Another scheme, a tag inside the reference, a malformed digest, or a name that begins with `-`.
+    pub fn parse(text: &str) -> Result<Self, ChartRefError> {
+        if text.is_empty() || text.starts_with('-') {
+            return Err(ChartRefError::Name(text.to_owned()));
+        }
+        if let Some(rest) = text.strip_prefix("oci://") {
+            return Self::oci(text, rest);
+        }
+        if text.contains("://") {
+            return Err(ChartRefError::Scheme(text.to_owned()));
+        }
+        let path = PathBuf::from(text);
+        let packed = text.ends_with(".tgz") || text.ends_with(".tar.gz");
+        Ok(if packed { Self::Archive { path } } else { Self::Folder { path } })
+    }
+
+    fn oci(text: &str, rest: &str) -> Result<Self, ChartRefError> {
+        let (repository, digest) = match rest.split_once('@') {
+            Some((repository, digest)) => (repository, Some(digest)),
+            None => (rest, None),
+        };
+        let last = repository.rsplit('/').next().unwrap_or_default();
+        if !repository.contains('/') || last.is_empty() {
+            return Err(ChartRefError::Name(text.to_owned()));
+        }
+        if last.contains(':') {
+            return Err(ChartRefError::Tagged(text.to_owned()));
+        }
+        if !digest.is_none_or(is_digest) {
+            return Err(ChartRefError::Digest(text.to_owned()));
+        }
+        Ok(Self::Oci { repository: repository.to_owned(), digest: digest.map(str::to_owned) })
+    }
+
+    /// Whether it comes from a registry, so that a version must be named.
+    #[must_use]
+    pub const fn from_registry(&self) -> bool {
+        matches!(self, Self::Oci { .. })
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+impl fmt::Display for ChartRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oci { repository, digest: None } => write!(f, "oci://{repository}"),
+            Self::Oci { repository, digest: Some(digest) } => write!(f, "oci://{repository}@{digest}"),
+            Self::Folder { path } | Self::Archive { path } => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// What a digest was taken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DigestOf {
+    /// The registry's manifest: what `oci://…@sha256:` pins.
+    Manifest,
+    /// The packed file.
+    Archive,
+    /// The files of a folder, names and bytes: packing one twice gives other bytes.
+    Files,
+}
+
+/// Which bytes a chart is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// `sha256:<hex>`
+    pub sha256: String,
+    /// What it was taken of.
+    pub of: DigestOf,
+}
+
+impl Digest {
+    /// The digest of bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8], of: DigestOf) -> Self {
+        Self { sha256: format!("sha256:{}", hex(&Sha256::digest(bytes))), of }
+    }
+
+    /// The first twelve digits, as `sha256:05094f0008ef`.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.sha256.get(..19).unwrap_or(&self.sha256)
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A chart's files by their path below the chart's own folder.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What is no chart, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ChartError {
+    /// The archive is damaged, or no archive.
+    #[error("not a packed chart")]
+    Archive(#[source] std::io::Error),
+    /// An absolute path, `..` or a link: nothing a chart needs.
+    #[error("holds the entry {0:?}, which points outside of the chart")]
+    Entry(String),
+    /// More files or bytes than a chart has.
+    #[error("has more than {MAX_FILES} files or {MAX_BYTES} bytes")]
+    TooBig,
+    /// No `Chart.yaml`.
+    #[error("holds no Chart.yaml")]
+    NoChartYaml,
+    /// A file of it is not readable.
+    #[error("{file} is not readable")]
+    File {
+        /// The file's path in the chart.
+        file: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// `Chart.yaml` has no usable name or version.
+    #[error("Chart.yaml has no {0}")]
+    Field(&'static str),
+}
+
+/// What a chart's own files say.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// `name` of Chart.yaml.
+    pub name: String,
+    /// `version` of Chart.yaml.
+    pub version: Version,
+    /// `annotations` of Chart.yaml.
+    pub annotations: BTreeMap<String, String>,
+    /// `values.yaml`
+    pub values: Value,
+    /// `values.schema.json`
+    pub schema: Option<Value>,
+    /// Names of the CRDs in `crds/` folders, subcharts included: helm installs these once and never upgrades them.
+    pub crds_folder: Vec<String>,
+    /// The digest of all files, names and bytes.
+    pub files_digest: Digest,
+}
+
+impl Chart {
+    /// Reads a chart's files.
+    ///
+    /// # Errors
+    /// There is no readable `Chart.yaml` with name and version, or another file that we need is not readable.
+    pub fn from_files(files: &Files) -> Result<Self, ChartError> {
+        let metadata = yaml_file(files, "Chart.yaml")?.ok_or(ChartError::NoChartYaml)?;
+        let name = metadata["name"].as_str().filter(|name| !name.is_empty()).ok_or(ChartError::Field("name"))?;
+        let version = metadata["version"].as_str().and_then(|text| Version::parse(text.trim_start_matches('v')).ok());
+        let annotations = metadata["annotations"].as_object().into_iter().flatten();
+        Ok(Self {
+            name: name.to_owned(),
+            version: version.ok_or(ChartError::Field("semantic version"))?,
+            annotations: annotations
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect(),
+            values: yaml_file(files, "values.yaml")?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            schema: schema(files)?,
+            crds_folder: crds_folder(files)?,
+            files_digest: files_digest(files),
+        })
+    }
+}
+
+fn yaml_file(files: &Files, file: &str) -> Result<Option<Value>, ChartError> {
+    let Some(bytes) = files.get(file) else { return Ok(None) };
+    let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::File { file: file.to_owned(), source };
+    let text = std::str::from_utf8(bytes).map_err(|error| broken(error.into()))?;
+    yaml::document(text, Quote::Nothing).map(Some).map_err(|error| broken(error.into()))
+}
+
+fn schema(files: &Files) -> Result<Option<Value>, ChartError> {
+    let file = "values.schema.json";
+    let Some(bytes) = files.get(file) else { return Ok(None) };
+    serde_json::from_slice(bytes)
+        .map(Some)
+        .map_err(|error| ChartError::File { file: file.to_owned(), source: error.into() })
+}
+
+fn crds_folder(files: &Files) -> Result<Vec<String>, ChartError> {
+    let in_crds = |path: &str| {
+        let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+        let folders: Vec<&str> = path.rsplit('/').skip(1).collect();
+        yaml && folders.contains(&"crds") && !folders.contains(&"templates")
+    };
+    let mut names = Vec::new();
+    for (path, bytes) in files.iter().filter(|(path, _)| in_crds(path)) {
+        let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::File { file: path.clone(), source };
+        let text = std::str::from_utf8(bytes).map_err(|error| broken(error.into()))?;
+        for document in yaml::documents(text, Quote::Nothing).map_err(|error| broken(error.into()))? {
+            if let Ok(crd) = super::crd::Crd::new(document) {
+                names.push(crd.name().to_owned());
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn files_digest(files: &Files) -> Digest {
+    let mut hasher = Sha256::new();
+    for (path, bytes) in files {
+        hasher.update((path.len() as u64).to_be_bytes());
+        hasher.update(path.as_bytes());
+        hasher.update((bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    }
+    Digest { sha256: format!("sha256:{}", hex(&hasher.finalize())), of: DigestOf::Files }
+}
+
+/// Unpacks a packed chart in memory; packed subcharts are unpacked in their place.
+///
+/// # Errors
+/// The archive is damaged, too big, or holds an entry that points outside of it.
+pub fn unpack(packed: &[u8]) -> Result<Files, ChartError> {
+    let mut files = Files::new();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed).take(MAX_BYTES));
+    for entry in archive.entries().map_err(ChartError::Archive)? {
+        let mut entry = entry.map_err(ChartError::Archive)?;
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if entry.header().entry_type().is_dir() || entry.header().entry_type().is_pax_global_extensions() {
+            continue;
+        }
+        let inside = path.split_once('/').map_or(path.as_str(), |(_, inside)| inside).to_owned();
+        if !entry.header().entry_type().is_file() || path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return Err(ChartError::Entry(path));
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(ChartError::Archive)?;
+        insert(&mut files, inside, bytes)?;
+    }
+    Ok(files)
+}
+
+fn insert(files: &mut Files, path: String, bytes: Vec<u8>) -> Result<(), ChartError> {
+    if files.len() >= MAX_FILES {
+        return Err(ChartError::TooBig);
+    }
+    let packed_subchart = path.starts_with("charts/") && path.ends_with(".tgz");
+    if packed_subchart {
+        let folder = path.trim_end_matches(".tgz").to_owned();
+        for (inner, bytes) in unpack(&bytes)? {
+            files.insert(format!("{folder}/{inner}"), bytes);
+        }
+    } else {
+        files.insert(path, bytes);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_told_apart() {
+        let pin = format!("oci://a.example/x/y@sha256:{}", "a".repeat(64));
+        assert!(matches!(ChartRef::parse("oci://a.example:5000/x/y"), Ok(ChartRef::Oci { digest: None, .. })));
+        assert!(matches!(ChartRef::parse(&pin), Ok(ChartRef::Oci { digest: Some(_), .. })));
+        assert!(matches!(ChartRef::parse("./mural-0.7.4.tgz"), Ok(ChartRef::Archive { .. })));
+        assert!(matches!(ChartRef::parse("./mural"), Ok(ChartRef::Folder { .. })));
+        assert!(matches!(ChartRef::parse("oci://a.example/x/y:1.0.0"), Err(ChartRefError::Tagged(_))));
+        assert!(matches!(ChartRef::parse("oci://a.example/x@sha256:12"), Err(ChartRefError::Digest(_))));
+        assert!(matches!(ChartRef::parse("https://a.example/x"), Err(ChartRefError::Scheme(_))));
+        assert!(matches!(ChartRef::parse("--post-renderer"), Err(ChartRefError::Name(_))));
+    }
+
+    #[test]
+    fn a_chart_is_read_from_its_files() {
+        let file = |text: &str| text.as_bytes().to_vec();
+        let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b}\n";
+        let files = Files::from([
+            ("Chart.yaml".to_owned(), file("name: mural\nversion: 1.1.0-rc.3\n")),
+            ("crds/a.yaml".to_owned(), file(crd)),
+            ("charts/sub/crds/b.yaml".to_owned(), file(&crd.replace("a.b", "c.d"))),
+            ("templates/crds/c.yaml".to_owned(), file("{{ not yaml }}: [")),
+        ]);
+        let chart = Chart::from_files(&files).unwrap();
+        assert_eq!((chart.name.as_str(), chart.version.to_string()), ("mural", "1.1.0-rc.3".to_owned()));
+        assert_eq!(chart.crds_folder, ["a.b", "c.d"]);
+        assert!(matches!(Chart::from_files(&Files::new()), Err(ChartError::NoChartYaml)));
+    }
+
+    #[test]
+    fn what_is_no_archive_is_no_chart() {
+        assert!(matches!(unpack(b"not an archive"), Err(ChartError::Archive(_))));
+    }
+}

@@ -1,0 +1,144 @@
+//! A CustomResourceDefinition as raw JSON with a few readers: a typed struct would drop what it does not know.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::object::{Condition, condition};
+
+/// One CRD, from a chart or from the cluster. Nothing of it is lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Crd(Value);
+
+/// One entry of `spec.versions`.
+#[derive(Debug, Clone, Copy)]
+pub struct Version<'a> {
+    /// `v1beta1`
+    pub name: &'a str,
+    /// Whether clients can use it.
+    pub served: bool,
+    /// Whether objects are stored in it.
+    pub storage: bool,
+    /// `schema.openAPIV3Schema`
+    pub schema: Option<&'a Value>,
+}
+
+impl Crd {
+    /// Takes a document that is a CRD (any `apiextensions.k8s.io` version) with a name; gives back any other.
+    ///
+    /// # Errors
+    /// The document itself, where it is something else.
+    pub fn new(document: Value) -> Result<Self, Value> {
+        let is_crd = document["kind"] == "CustomResourceDefinition"
+            && document["apiVersion"].as_str().is_some_and(|version| version.starts_with("apiextensions.k8s.io/"))
+            && document.pointer("/metadata/name").is_some_and(Value::is_string);
+        if is_crd { Ok(Self(document)) } else { Err(document) }
+    }
+
+    /// The whole document.
+    #[must_use]
+    pub const fn json(&self) -> &Value {
+        &self.0
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// `metadata.name`: `<plural>.<group>`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text("/metadata/name")
+    }
+
+    /// `spec.group`
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.text("/spec/group")
+    }
+
+    /// `spec.names.kind`
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.text("/spec/names/kind")
+    }
+
+    /// `spec.names.plural`
+    #[must_use]
+    pub fn plural(&self) -> &str {
+        self.text("/spec/names/plural")
+    }
+
+    /// Whether objects live in namespaces.
+    #[must_use]
+    pub fn namespaced(&self) -> bool {
+        self.text("/spec/scope") == "Namespaced"
+    }
+
+    /// `metadata.uid`: empty where it comes from a chart.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        self.text("/metadata/uid")
+    }
+
+    /// An annotation's value.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.0.pointer("/metadata/annotations")?.get(key)?.as_str()
+    }
+
+    /// `spec.versions`, in its own order.
+    pub fn versions(&self) -> impl Iterator<Item = Version<'_>> {
+        self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().map(|version| Version {
+            name: version["name"].as_str().unwrap_or_default(),
+            served: version["served"] == true,
+            storage: version["storage"] == true,
+            schema: version.pointer("/schema/openAPIV3Schema"),
+        })
+    }
+
+    /// The version in which objects are stored.
+    #[must_use]
+    pub fn storage_version(&self) -> &str {
+        self.versions().find(|version| version.storage).map_or("", |version| version.name)
+    }
+
+    /// `status.storedVersions`: a claim of the server, not a proof (facts of storage migration).
+    #[must_use]
+    pub fn stored_versions(&self) -> Vec<&str> {
+        self.0
+            .pointer("/status/storedVersions")
+            .and_then(Value::as_array)
+            .map(|versions| versions.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
+    }
+
+    /// A condition of the CRD's status: `Established`, `NamesAccepted`, `NonStructuralSchema`, …
+    #[must_use]
+    pub fn condition(&self, kind: &str) -> Option<Condition<'_>> {
+        condition(&self.0, kind)
+    }
+
+    /// Whether a condition is `True`.
+    #[must_use]
+    pub fn has(&self, kind: &str) -> bool {
+        self.condition(kind).is_some_and(|found| found.status == "True")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_crd_with_a_name_is_one() {
+        assert!(Crd::new(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})).is_err());
+        let crd = Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "hubs.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"kind": "Hub", "plural": "hubs"}, "versions": [{"name": "v1", "served": true, "storage": true}]},
+            "status": {"storedVersions": ["v1"]}}))
+        .unwrap();
+        assert_eq!((crd.name(), crd.storage_version(), crd.stored_versions()), ("hubs.example.com", "v1", vec!["v1"]));
+    }
+}

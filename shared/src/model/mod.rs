@@ -1,0 +1,11 @@
+//! PURE nouns: what a chart, a CRD, a release, an owner and a cluster are. No module here touches the world.
+
+pub mod chart;
+pub mod crd;
+pub mod object;
+pub mod owner;
+pub mod release;
+pub mod secret;
+pub mod status;
+pub mod view;
+pub mod yaml;

@@ -1,0 +1,98 @@
+//! Which object: its kind and its name, as kubectl prints them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An object of the cluster, named as a person would.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// `apps/v1`, `v1`, …
+    pub api_version: String,
+    /// `Deployment`, …
+    pub kind: String,
+    /// Empty for objects of the cluster.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// `metadata.name`
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// Names the object that a manifest describes; `None` where it is not an object (no kind or no name).
+    #[must_use]
+    pub fn of(manifest: &Value) -> Option<Self> {
+        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            api_version: text("/apiVersion")?,
+            kind: text("/kind")?,
+            namespace: text("/metadata/namespace").unwrap_or_default(),
+            name: text("/metadata/name")?,
+        })
+    }
+
+    /// The API group; empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The API version without its group.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.api_version.rsplit('/').next().unwrap_or(&self.api_version)
+    }
+
+    /// Whether both name the same object, in whatever version each was read.
+    #[must_use]
+    pub fn same_object(&self, other: &Self) -> bool {
+        (self.group(), &self.kind, &self.namespace, &self.name)
+            == (other.group(), &other.kind, &other.namespace, &other.name)
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+/// One standard condition of an object's status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition<'a> {
+    /// `True`, `False` or `Unknown`.
+    pub status: &'a str,
+    /// One word, or empty.
+    pub reason: &'a str,
+    /// A sentence, or empty.
+    pub message: &'a str,
+}
+
+/// The condition of that type in `status.conditions`.
+#[must_use]
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
+    let found = object.pointer("/status/conditions")?.as_array()?.iter().find(|entry| entry["type"] == kind)?;
+    let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
+    Some(Condition { status: text("status"), reason: text("reason"), message: text("message") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_is_named_as_kubectl_does() {
+        let deployment =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "canvas", "namespace": "m"}});
+        let named = ObjectRef::of(&deployment).unwrap();
+        assert_eq!((named.to_string().as_str(), named.group(), named.version()), ("Deployment m/canvas", "apps", "v1"));
+        assert_eq!(ObjectRef::of(&json!({"kind": "List"})), None);
+    }
+}

@@ -1,0 +1,47 @@
+//! Who keeps a release at its version: found on the cluster, never guessed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The owner of one chart's release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "owner", rename_all = "kebab-case")]
+pub enum Owner {
+    /// Nothing is installed.
+    Nobody,
+    /// A plain helm release, with nothing behind it that would put it back.
+    Helm,
+    /// A Flux HelmRelease makes the release.
+    Flux {
+        /// The HelmRelease, as `namespace/name`.
+        helm_release: String,
+        /// The labels say that a Kustomization keeps it in Git.
+        kept_in_git: bool,
+    },
+    /// An Argo CD Application owns the objects.
+    Argo {
+        /// The Application's name.
+        application: String,
+    },
+    /// We could not look (forbidden, or the API failed), and say why.
+    Undetermined {
+        /// What kept us from looking.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("nobody"),
+            Self::Helm => f.write_str("Helm"),
+            Self::Flux { helm_release, kept_in_git: false } => write!(f, "Flux (HelmRelease {helm_release})"),
+            Self::Flux { helm_release, kept_in_git: true } => {
+                write!(f, "Flux, kept in Git (HelmRelease {helm_release})")
+            }
+            Self::Argo { application } => write!(f, "Argo CD (Application {application})"),
+            Self::Undetermined { reason } => write!(f, "undetermined ({reason})"),
+        }
+    }
+}

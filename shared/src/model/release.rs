@@ -1,0 +1,148 @@
+//! A helm release record: the Secret `sh.helm.release.v1.NAME.vN`, decoded.
+
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::secret::Hidden;
+
+/// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
+const MAX_RECORD: u64 = 256 * 1024 * 1024;
+
+/// One revision of a release. Values and manifest hold secrets and never print.
+#[derive(Debug, Clone)]
+pub struct ReleaseRecord {
+    /// The release's name.
+    pub name: String,
+    /// The revision: 1, 2, …
+    pub revision: u64,
+    /// `deployed`, `superseded`, `failed`, `pending-upgrade`, …
+    pub status: String,
+    /// What was said when it was made; ours carries the chart's digest.
+    pub description: String,
+    /// When it was last deployed, RFC 3339 as helm wrote it.
+    pub last_deployed: String,
+    /// The chart's name.
+    pub chart: String,
+    /// The chart's version.
+    pub chart_version: String,
+    /// `ssa` or `csa`; empty before helm 4.
+    pub apply_method: String,
+    /// What the user gave (`config`).
+    pub config: Hidden<Value>,
+    /// The chart's own values (`chart.values`).
+    pub chart_values: Hidden<Value>,
+    /// The rendered manifest.
+    pub manifest: Hidden<String>,
+    /// The bytes of the encoded record in its Secret; the API server's limit is 1,048,576.
+    pub size: usize,
+    /// Labels of the Secret besides helm's own.
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// Why a record could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The Secret holds no `data.release`.
+    #[error("the Secret has no data.release")]
+    Missing,
+    /// One of the two layers of base64 is damaged.
+    #[error("data.release is not base64")]
+    Base64,
+    /// The gzip layer is damaged.
+    #[error("data.release does not unpack")]
+    Gzip(#[source] std::io::Error),
+    /// It unpacks, but not to a release.
+    #[error("data.release is not a helm release")]
+    Json(#[source] serde_json::Error),
+}
+
+/// Decodes a release Secret: base64 (the API's) of base64 (helm's) of gzip of JSON.
+///
+/// # Errors
+/// A layer is damaged, as [`RecordError`] says.
+pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
+    let encoded = secret.pointer("/data/release").and_then(Value::as_str).ok_or(RecordError::Missing)?;
+    let helm_layer = STANDARD.decode(encoded).map_err(|_| RecordError::Base64)?;
+    let size = helm_layer.len();
+    let packed = STANDARD.decode(&helm_layer).map_err(|_| RecordError::Base64)?;
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(packed.as_slice())
+        .take(MAX_RECORD)
+        .read_to_end(&mut unpacked)
+        .map_err(RecordError::Gzip)?;
+    let release: Value = serde_json::from_slice(&unpacked).map_err(RecordError::Json)?;
+    Ok(record(release, secret, size))
+}
+
+fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
+    let text = |pointer: &str| release.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let labels = secret.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    ReleaseRecord {
+        name: text("/name"),
+        revision: release["version"].as_u64().unwrap_or_default(),
+        status: text("/info/status"),
+        description: text("/info/description"),
+        last_deployed: text("/info/last_deployed"),
+        chart: text("/chart/metadata/name"),
+        chart_version: text("/chart/metadata/version"),
+        apply_method: text("/apply_method"),
+        config: Hidden::new(object(release["config"].take())),
+        chart_values: Hidden::new(object(release["chart"]["values"].take())),
+        manifest: Hidden::new(release["manifest"].as_str().unwrap_or_default().to_owned()),
+        size,
+        labels: labels
+            .filter(|(key, _)| {
+                !["name", "owner", "status", "version", "createdAt", "modifiedAt"].contains(&key.as_str())
+            })
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect(),
+    }
+}
+
+/// helm writes `null` where there are no values.
+fn object(value: Value) -> Value {
+    if value.is_object() { value } else { Value::Object(serde_json::Map::new()) }
+}
+
+impl ReleaseRecord {
+    /// Whether helm is, or was when it was killed, in the middle of something.
+    #[must_use]
+    pub fn pending(&self) -> bool {
+        self.status.starts_with("pending-") || self.status == "uninstalling"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::io::Write;
+
+    fn secret(release: &Value) -> Value {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(release.to_string().as_bytes()).unwrap();
+        let data = STANDARD.encode(STANDARD.encode(packer.finish().unwrap()));
+        json!({"metadata": {"labels": {"name": "mural", "owner": "helm", "mural-run": "7"}}, "data": {"release": data}})
+    }
+
+    #[test]
+    fn a_record_is_read_and_hides_its_secrets() {
+        let release = json!({"name": "mural", "version": 3, "info": {"status": "deployed"}, "config": {"password": "canary"},
+            "chart": {"metadata": {"name": "mural", "version": "1.1.0-rc.0"}, "values": null}, "manifest": "a: canary"});
+        let record = read_record(&secret(&release)).unwrap();
+        assert_eq!((record.revision, record.chart_version.as_str(), record.pending()), (3, "1.1.0-rc.0", false));
+        assert_eq!(record.labels.len(), 1);
+        assert!(!format!("{record:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_damaged_record_says_which_layer() {
+        assert!(matches!(read_record(&json!({"data": {}})), Err(RecordError::Missing)));
+        assert!(matches!(read_record(&json!({"data": {"release": "AAA"}})), Err(RecordError::Base64)));
+        let not_gzip = json!({"data": {"release": STANDARD.encode(STANDARD.encode("text"))}});
+        assert!(matches!(read_record(&not_gzip), Err(RecordError::Gzip(_))));
+    }
+}

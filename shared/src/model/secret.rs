@@ -1,0 +1,105 @@
+//! Values that never show themselves.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// What stands wherever a secret would have stood.
+pub const MASK: &str = "***";
+
+/// A value whose `Debug` is a mask, and which has neither `Display` nor `Serialize`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Hidden<T>(T);
+
+impl<T> Hidden<T> {
+    /// Hides a value.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself: only where it is handed to helm, kubectl or the API server, or compared.
+    pub const fn reveal(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// Words in a key that make its value a secret, in lower case.
+const SECRET_WORDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "privatekey",
+    "private_key",
+    "credential",
+    "clientsecret",
+    "auth",
+    "hash",
+];
+
+/// Whether a key's value is to be masked: by its name, since helm's values carry no types.
+///
+/// Errs on the side of hiding. Keys that end in `Name` or `Ref` name a secret and hold none.
+#[must_use]
+pub fn is_secret_key(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    let names_one = ["name", "ref", "enabled", "mode", "driver", "url", "type"].iter().any(|end| lower.ends_with(end));
+    !names_one && SECRET_WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// A copy in which every scalar below a secret key is the mask. Maps and lists keep their shape.
+#[must_use]
+pub fn masked(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(key, inner)| {
+                    (key.clone(), if is_secret_key(key) { masked_scalars(inner) } else { masked(inner) })
+                })
+                .collect::<Map<_, _>>(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(masked).collect()),
+        other => other.clone(),
+    }
+}
+
+fn masked_scalars(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(key, inner)| (key.clone(), masked_scalars(inner))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(masked_scalars).collect()),
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::Number(_) | Value::String(_) => Value::String(MASK.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn hidden_values_do_not_print() {
+        assert_eq!(format!("{:?}", Hidden::new("canary")), MASK);
+    }
+
+    #[test]
+    fn secrets_are_masked_by_key_and_the_rest_stays() {
+        let values = json!({"global": {"auth": {"sessionSecret": "x"}, "dns": {"domain": "a.example"}},
+            "dex": {"clients": [{"id": "ui", "clientSecret": "y"}]}, "certSecretName": "tls", "enabled": true});
+        assert_eq!(
+            masked(&values),
+            json!({"global": {"auth": {"sessionSecret": MASK}, "dns": {"domain": "a.example"}},
+                "dex": {"clients": [{"id": "ui", "clientSecret": MASK}]}, "certSecretName": "tls", "enabled": true})
+        );
+    }
+}

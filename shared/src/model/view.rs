@@ -1,0 +1,87 @@
+//! What `look` saw: one value that every guard, check and plan is made from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::crd::Crd;
+use super::owner::Owner;
+use super::release::ReleaseRecord;
+
+/// What could not be seen, and why. Never read as "nothing is there".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotSeen {
+    /// What we wanted to look at: `secrets in mural-system`.
+    pub what: String,
+    /// Why we could not, in the server's words.
+    pub reason: String,
+}
+
+impl fmt::Display for NotSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read {}: {}", self.what, self.reason)
+    }
+}
+
+/// Seen, or not and why.
+pub type Looked<T> = Result<T, NotSeen>;
+
+/// Which cluster it is and who we are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hub {
+    /// The kubeconfig context in use.
+    pub context: String,
+    /// The API server's address.
+    pub server: String,
+    /// `v1.37.2`
+    pub version: String,
+    /// `metadata.uid` of the namespace `kube-system`: what tells clusters apart.
+    pub uid: Looked<String>,
+    /// The user name that the API server sees.
+    pub user: Looked<String>,
+    /// Whether the installation's namespace exists.
+    pub namespace_exists: Looked<bool>,
+    /// The installation's namespace.
+    pub namespace: String,
+}
+
+/// The workload objects of the installation's namespace, raw.
+#[derive(Debug, Clone)]
+pub struct Workloads {
+    /// Deployments, StatefulSets, DaemonSets, Jobs and claims.
+    pub owners: Looked<Vec<Value>>,
+    /// Pods.
+    pub pods: Looked<Vec<Value>>,
+}
+
+/// One reading of a cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterView {
+    /// Which cluster.
+    pub hub: Hub,
+    /// The release records by release name, oldest revision first. A name that was looked for and has none is an empty list.
+    pub releases: BTreeMap<String, Looked<Vec<ReleaseRecord>>>,
+    /// Who keeps each release, by release name.
+    pub owners: BTreeMap<String, Owner>,
+    /// Every CRD of the cluster by name.
+    pub crds: Looked<BTreeMap<String, Crd>>,
+    /// What runs in the namespace.
+    pub workloads: Workloads,
+}
+
+impl ClusterView {
+    /// The newest revision of a release; `Ok(None)` where there is none.
+    ///
+    /// # Errors
+    /// The records could not be read.
+    pub fn newest(&self, release: &str) -> Result<Option<&ReleaseRecord>, &NotSeen> {
+        match self.releases.get(release) {
+            Some(Ok(records)) => Ok(records.last()),
+            Some(Err(not_seen)) => Err(not_seen),
+            None => Ok(None),
+        }
+    }
+}

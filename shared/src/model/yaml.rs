@@ -1,0 +1,125 @@
+//! The one file that names the YAML crate: its budget and number rules are set here, so that we read values as helm does.
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_saphyr::options::DuplicateKeyPolicy;
+
+/// Nodes of one text: a real 36 MB bundle of CRDs has some millions, a YAML bomb has no bound.
+const MAX_NODES: usize = 30_000_000;
+/// Documents of one text.
+const MAX_DOCUMENTS: usize = 100_000;
+/// Levels of nesting.
+const MAX_DEPTH: usize = 512;
+
+/// A text that is not the YAML it should be. The message holds line and column.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct YamlError {
+    message: String,
+}
+
+/// Whether an error may quote the text: never for values and rendered Secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quote {
+    /// Show the lines around the error.
+    Snippet,
+    /// Show line and column only.
+    Nothing,
+}
+
+fn options(quote: Quote) -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_NODES,
+            max_events: MAX_NODES * 2,
+            max_documents: MAX_DOCUMENTS,
+            max_depth: MAX_DEPTH,
+            max_total_scalar_bytes: 512 * 1024 * 1024,
+            max_reader_input_bytes: Some(512 * 1024 * 1024),
+        },
+        // helm (Go) reads 0777 as 511; the default here would be 777.0.
+        legacy_octal_numbers: true,
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        with_snippet: quote == Quote::Snippet,
+    }
+}
+
+/// Every document of a text that is not empty.
+///
+/// # Errors
+/// The text is not YAML, is not UTF-8 text, holds a key twice, or breaches the budget.
+#[expect(clippy::disallowed_methods, reason = "this file owns the YAML crate")]
+pub fn documents(text: &str, quote: Quote) -> Result<Vec<Value>, YamlError> {
+    serde_saphyr::from_multiple_with_options::<Value>(text, options(quote))
+        .map(|documents| documents.into_iter().filter(|document| !document.is_null()).collect())
+        .map_err(|error| told(&error, quote))
+}
+
+/// One document; an empty text is an empty map, as helm reads an empty values file.
+///
+/// # Errors
+/// As [`documents`], or the text holds more than one document.
+pub fn document(text: &str, quote: Quote) -> Result<Value, YamlError> {
+    let mut all = documents(text, quote)?;
+    match all.len() {
+        0 => Ok(Value::Object(serde_json::Map::new())),
+        1 => Ok(all.remove(0)),
+        more => Err(YamlError { message: format!("{more} documents where one is expected") }),
+    }
+}
+
+/// Writes a value so that helm, kubectl and we read the same again: strings such as `yes`, `on` or `1_000` are quoted.
+///
+/// # Errors
+/// The value cannot be written as YAML (a map with a key that is not a scalar).
+#[expect(clippy::disallowed_methods, reason = "this file owns the YAML crate")]
+pub fn write<T: Serialize>(value: &T) -> Result<String, YamlError> {
+    // No folding: a folded string is one value, but a diff of it reads as many changes.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: true, min_fold_chars: usize::MAX };
+    serde_saphyr::to_string_with_options(value, options).map_err(|error| YamlError { message: error.to_string() })
+}
+
+fn told(error: &serde_saphyr::Error, quote: Quote) -> YamlError {
+    let message = match (quote, error.location()) {
+        (Quote::Snippet, _) => error.to_string(),
+        (Quote::Nothing, Some(at)) => format!("not readable as YAML at line {}, column {}", at.line(), at.column()),
+        (Quote::Nothing, None) => "not readable as YAML".to_owned(),
+    };
+    YamlError { message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_and_booleans_are_read_as_helm_reads_them() {
+        let read = document("a: 0777\nb: yes\nc: 0x1F\nd: 1_000\ne: 12:30:45\n", Quote::Snippet).unwrap();
+        assert_eq!(read, json!({"a": 511, "b": true, "c": 31, "d": 1000, "e": "12:30:45"}));
+    }
+
+    #[test]
+    fn a_duplicate_key_is_an_error_with_its_line() {
+        let error = document("a: 1\na: 2\n", Quote::Nothing).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn an_error_about_values_quotes_nothing() {
+        let error = document("password: canary\n  bad: : indent\n", Quote::Nothing).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn what_looks_like_a_boolean_is_written_quoted() {
+        let text = write(&json!({"a": "yes", "on": "1_000", "n": "no"})).unwrap();
+        assert_eq!(document(&text, Quote::Snippet).unwrap(), json!({"a": "yes", "on": "1_000", "n": "no"}));
+        assert!(text.contains("\"yes\"") || text.contains("'yes'"), "{text}");
+    }
+
+    #[test]
+    fn empty_documents_are_dropped() {
+        assert_eq!(documents("---\n---\na: 1\n---\n# nothing\n", Quote::Snippet).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,99 @@
+//! The one file that knows colour and marks. Colour repeats what a mark already says, never more.
+
+use owo_colors::OwoColorize;
+
+/// How text may look on one stream. Found at the edge (terminal, `NO_COLOR`, locale, `--ascii`, `--color`) and handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether escape sequences are welcome.
+    pub colour: bool,
+    /// Whether marks are words in plain ASCII.
+    pub ascii: bool,
+    /// Columns that a line may have.
+    pub width: usize,
+}
+
+impl Style {
+    /// Plain text, 100 columns: a pipe, a file, a test.
+    pub const PLAIN: Self = Self { colour: false, ascii: false, width: 100 };
+}
+
+/// What a line says before its first word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// All is well, done.
+    Pass,
+    /// Worth a look.
+    Warn,
+    /// Wrong.
+    Fail,
+    /// Could not look.
+    Unknown,
+    /// Does not apply.
+    Skip,
+}
+
+impl Style {
+    /// The mark as text, coloured where that is welcome.
+    #[must_use]
+    pub fn mark(self, mark: Mark) -> String {
+        let (sign, word) = match mark {
+            Mark::Pass => ("✔", "ok"),
+            Mark::Warn => ("▲", "warn"),
+            Mark::Fail => ("✖", "FAIL"),
+            Mark::Unknown => ("?", "?"),
+            Mark::Skip => ("–", "skip"),
+        };
+        let text = if self.ascii { word } else { sign };
+        if !self.colour {
+            return text.to_owned();
+        }
+        match mark {
+            Mark::Pass => text.green().to_string(),
+            Mark::Warn => text.yellow().to_string(),
+            Mark::Fail => text.red().to_string(),
+            Mark::Unknown => text.magenta().to_string(),
+            Mark::Skip => text.dimmed().to_string(),
+        }
+    }
+
+    /// Text that matters.
+    #[must_use]
+    pub fn bold(self, text: &str) -> String {
+        if self.colour { text.bold().to_string() } else { text.to_owned() }
+    }
+
+    /// Text beside the matter.
+    #[must_use]
+    pub fn dim(self, text: &str) -> String {
+        if self.colour { text.dimmed().to_string() } else { text.to_owned() }
+    }
+
+    /// The arrow before a hint.
+    #[must_use]
+    pub const fn arrow(self) -> &'static str {
+        if self.ascii { "->" } else { "→" }
+    }
+}
+
+/// Text from a cluster or a chart, made harmless: control characters could move a terminal's cursor or colour our own words.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_colour_a_mark_is_the_mark_alone() {
+        assert_eq!(Style::PLAIN.mark(Mark::Fail), "✖");
+        assert_eq!(Style { ascii: true, ..Style::PLAIN }.mark(Mark::Fail), "FAIL");
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_move_the_cursor() {
+        assert_eq!(harmless("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+    }
+}

@@ -1,1 +1,149 @@
-//! EFFECTS.
+//! EFFECTS: the API server. This file is the only one that builds a client; everything is read and written as raw JSON.
+
+pub mod error;
+pub mod forecast;
+pub mod look;
+pub mod served;
+pub mod wait;
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
+
+pub use error::ApiError;
+
+use crate::ask::ClusterAccess;
+use crate::problem::Problem;
+
+/// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
+const PAGE: usize = 100;
+/// No answer for this long is no answer. `--request-timeout` changes it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// One cluster, one identity, one time limit.
+#[derive(Clone)]
+pub struct Cluster {
+    client: kube::Client,
+    /// The kubeconfig context in use.
+    pub context: String,
+    /// The API server's address.
+    pub server: String,
+    answer_within: Duration,
+}
+
+impl Cluster {
+    /// Reads the kubeconfig as kubectl would and prepares a client. Nothing is asked of the server yet.
+    ///
+    /// # Errors
+    /// A problem that says what is missing: no kubeconfig, no such context, an unreadable certificate.
+    pub async fn connect(access: &ClusterAccess) -> Result<Self, Problem> {
+        // With two TLS providers in a process the first client would panic; naming one first makes it certain. A second call is refused, rightly.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let kubeconfig = match &access.kubeconfig {
+            Some(file) => Kubeconfig::read_from(file),
+            None => Kubeconfig::read(),
+        };
+        let kubeconfig = kubeconfig.map_err(|error| error::no_kubeconfig(access, &error))?;
+        let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+        let context = access.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
+        if !contexts.contains(&context) {
+            return Err(error::no_context(&context, &contexts));
+        }
+        let options = KubeConfigOptions { context: Some(context.clone()), ..Default::default() };
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
+            Problem::failed(format!("the kubeconfig context {context} cannot be used")).because(error)
+        })?;
+        if access.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&access.impersonate);
+            config.auth_info.impersonate_groups = Some(access.impersonate_groups.clone());
+        }
+        let answer_within = access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ANSWER_WITHIN);
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        Ok(Self { client: client(config, &context)?, context, server, answer_within })
+    }
+
+    /// One request; the answer as JSON.
+    ///
+    /// # Errors
+    /// The server refuses, does not answer in time, or answers with something else than JSON.
+    pub async fn request(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ApiError> {
+        let (kind, bytes) = match body {
+            Some((kind, value)) => (kind, value.to_string().into_bytes()),
+            None => ("application/json", Vec::new()),
+        };
+        let request = Request::builder().method(method).uri(path).header("Content-Type", kind).body(bytes);
+        let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
+        match tokio::time::timeout(self.answer_within, self.client.request::<Value>(request)).await {
+            Ok(answer) => answer.map_err(|error| error::api(&self.server, error)),
+            Err(_) => Err(ApiError::Silent { server: self.server.clone(), seconds: self.answer_within.as_secs() }),
+        }
+    }
+
+    /// Reads one path.
+    ///
+    /// # Errors
+    /// As [`Cluster::request`].
+    pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
+        self.request(Method::GET, path, None).await
+    }
+
+    /// Lists everything below a path, page by page. Items carry `apiVersion` and `kind`, which the server leaves out in lists.
+    ///
+    /// # Errors
+    /// As [`Cluster::request`]. A list whose pages expire on the way (410) is begun anew once.
+    pub async fn list(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
+        match self.pages(path, query).await {
+            Err(error) if error.gone() => self.pages(path, query).await,
+            other => other,
+        }
+    }
+
+    async fn pages(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
+        let mut items = Vec::new();
+        let mut next = String::new();
+        loop {
+            let separator = if query.is_empty() { "" } else { "&" };
+            let page = self.get(&format!("{path}?{query}{separator}limit={PAGE}{next}")).await?;
+            items.extend(typed_items(page.clone()));
+            match page.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()) {
+                Some(token) => next = format!("&continue={token}"),
+                None => return Ok(items),
+            }
+        }
+    }
+}
+
+fn client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {
+    kube::Client::try_from(config)
+        .map_err(|error| Problem::failed(format!("the kubeconfig context {context} cannot be used")).because(error))
+}
+
+/// The items of a list, each with the `apiVersion` and `kind` that the list's own kind tells.
+fn typed_items(mut page: Value) -> Vec<Value> {
+    let version = page["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let kind = page["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
+    let Value::Array(mut items) = page["items"].take() else { return Vec::new() };
+    for item in &mut items {
+        if let Value::Object(fields) = item {
+            fields.entry("apiVersion").or_insert_with(|| version.clone().into());
+            fields.entry("kind").or_insert_with(|| kind.clone().into());
+        }
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn items_of_a_list_know_what_they_are() {
+        let items = typed_items(
+            json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [{"metadata": {"name": "a"}}]}),
+        );
+        assert_eq!(items, [json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}})]);
+    }
+}

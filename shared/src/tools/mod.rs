@@ -1,1 +1,11 @@
-//! EFFECTS.
+//! EFFECTS: the operator's own helm and kubectl, and the registry. Typed verbs in, domain values out.
+
+pub mod call;
+pub mod chart;
+pub mod error;
+pub mod find;
+pub mod helm;
+pub mod helm_read;
+pub mod kubectl;
+pub mod registry;
+pub mod spawn;

@@ -1,0 +1,225 @@
+//! look(installation) → ClusterView: one bounded, concurrent reading. What could not be read says so in the view.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{ApiError, Cluster};
+use crate::ask::Installation;
+use crate::model::crd::Crd;
+use crate::model::owner::Owner;
+use crate::model::release::{ReleaseRecord, read_record};
+use crate::model::view::{ClusterView, Hub, Looked, NotSeen, Workloads};
+use crate::problem::Problem;
+
+/// Reads all that guards, plan and checks need to know of an installation.
+///
+/// # Errors
+/// The cluster cannot be read at all. A part that cannot be read (forbidden, failing) is no error: the view says so.
+pub async fn look(cluster: &Cluster, installation: &Installation) -> Result<ClusterView, Problem> {
+    // The first question alone: if the server does not answer it, nothing else needs asking.
+    let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
+    let namespace = &installation.namespace;
+    let (hub, crds_records, app_records, crds, workloads, flux, argo) = tokio::join!(
+        hub(cluster, namespace, &version),
+        releases(cluster, namespace, &installation.crds_release),
+        releases(cluster, namespace, &installation.app_release),
+        crds(cluster),
+        workloads(cluster, namespace),
+        everywhere(cluster, "/apis/helm.toolkit.fluxcd.io/v2/helmreleases", "HelmReleases"),
+        everywhere(cluster, "/apis/argoproj.io/v1alpha1/applications", "Argo CD Applications"),
+    );
+    let releases = BTreeMap::from([
+        (installation.crds_release.clone(), crds_records),
+        (installation.app_release.clone(), app_records),
+    ]);
+    let owner = |release: &String| (release.clone(), owner(release, namespace, releases.get(release), &flux, &argo));
+    let owners = [&installation.crds_release, &installation.app_release].map(owner).into_iter().collect();
+    Ok(ClusterView { hub, releases, owners, crds, workloads })
+}
+
+async fn hub(cluster: &Cluster, namespace: &str, version: &Value) -> Hub {
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    let path = format!("/api/v1/namespaces/{namespace}");
+    let (system, own, user) = tokio::join!(
+        cluster.get("/api/v1/namespaces/kube-system"),
+        cluster.get(&path),
+        cluster.request(
+            Method::POST,
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            Some(("application/json", &review))
+        ),
+    );
+    let text =
+        |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Hub {
+        context: cluster.context.clone(),
+        server: cluster.server.clone(),
+        version: text(version, "/gitVersion"),
+        uid: system
+            .map(|namespace| text(&namespace, "/metadata/uid"))
+            .map_err(|error| error.not_seen("namespace kube-system")),
+        user: user
+            .map(|review| text(&review, "/status/userInfo/username"))
+            .map_err(|error| error.not_seen("who we are")),
+        namespace_exists: exists(own).map_err(|error| error.not_seen(format!("namespace {namespace}"))),
+        namespace: namespace.to_owned(),
+    }
+}
+
+fn exists(answer: Result<Value, ApiError>) -> Result<bool, ApiError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The records of one release, oldest first. helm keeps them as Secrets, by default in the release's namespace.
+async fn releases(cluster: &Cluster, namespace: &str, release: &str) -> Looked<Vec<ReleaseRecord>> {
+    let what = format!("the records of release {release} (Secrets in {namespace})");
+    let path = format!("/api/v1/namespaces/{namespace}/secrets");
+    // `=` and `,` inside a query's value stay readable for the server when they are percent-encoded.
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}&fieldSelector=type%3Dhelm.sh%2Frelease.v1");
+    let secrets = cluster.list(&path, &query).await.map_err(|error| error.not_seen(&what))?;
+    let mut records = Vec::with_capacity(secrets.len());
+    for secret in &secrets {
+        let name = secret.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let unreadable = |error| NotSeen { what: format!("Secret {namespace}/{name}"), reason: format!("{error}") };
+        records.push(read_record(secret).map_err(unreadable)?);
+    }
+    records.sort_by_key(|record| record.revision);
+    Ok(records)
+}
+
+async fn crds(cluster: &Cluster) -> Looked<BTreeMap<String, Crd>> {
+    let items = cluster.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "").await;
+    let items = items.map_err(|error| error.not_seen("CustomResourceDefinitions"))?;
+    Ok(items.into_iter().filter_map(|item| Crd::new(item).ok()).map(|crd| (crd.name().to_owned(), crd)).collect())
+}
+
+/// What runs in the namespace: for the first picture, and again while we wait.
+///
+/// Never fails as a whole; each half says by itself whether it was seen.
+pub async fn workloads(cluster: &Cluster, namespace: &str) -> Workloads {
+    let kinds = [
+        "/apis/apps/v1/namespaces/{}/deployments",
+        "/apis/apps/v1/namespaces/{}/statefulsets",
+        "/apis/apps/v1/namespaces/{}/daemonsets",
+        "/apis/batch/v1/namespaces/{}/jobs",
+        "/api/v1/namespaces/{}/persistentvolumeclaims",
+    ];
+    let paths = kinds.map(|path| path.replace("{}", namespace));
+    let lists = futures::future::join_all(paths.iter().map(|path| cluster.list(path, ""))).await;
+    let mut owners: Looked<Vec<Value>> = Ok(Vec::new());
+    for (path, list) in paths.iter().zip(lists) {
+        match (list, &mut owners) {
+            (Ok(items), Ok(all)) => all.extend(items),
+            (Err(error), _) => {
+                let kind = path.rsplit('/').next().unwrap_or(path);
+                owners = Err(error.not_seen(format!("{kind} in {namespace}")));
+                break;
+            }
+            (Ok(_), Err(_)) => {}
+        }
+    }
+    let pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), "").await;
+    Workloads { owners, pods: pods.map_err(|error| error.not_seen(format!("pods in {namespace}"))) }
+}
+
+/// All objects of a kind that may not exist on this cluster: not being served is the same as having none.
+async fn everywhere(cluster: &Cluster, path: &str, what: &str) -> Looked<Vec<Value>> {
+    match cluster.list(path, "").await {
+        Ok(items) => Ok(items),
+        Err(error) if error.not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.not_seen(what)),
+    }
+}
+
+/// Who keeps a release at its version, from evidence: what would put it back comes before what merely made it.
+fn owner(
+    release: &str,
+    namespace: &str,
+    records: Option<&Looked<Vec<ReleaseRecord>>>,
+    flux: &Looked<Vec<Value>>,
+    argo: &Looked<Vec<Value>>,
+) -> Owner {
+    let undetermined = |not_seen: &NotSeen| Owner::Undetermined { reason: not_seen.to_string() };
+    let (flux, argo) = match (flux, argo) {
+        (Ok(flux), Ok(argo)) => (flux, argo),
+        (Err(not_seen), _) | (_, Err(not_seen)) => return undetermined(not_seen),
+    };
+    if let Some(helm_release) = flux.iter().find(|object| makes_release(object, release, namespace)) {
+        return flux_owner(helm_release);
+    }
+    if let Some(application) = argo.iter().find(|object| deploys_chart(object, release, namespace)) {
+        return Owner::Argo { application: text(application, "/metadata/name").to_owned() };
+    }
+    match records {
+        Some(Ok(records)) if records.is_empty() => Owner::Nobody,
+        Some(Ok(_)) => Owner::Helm,
+        Some(Err(not_seen)) => undetermined(not_seen),
+        None => Owner::Nobody,
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// helm-controller: `releaseName` defaults to `[targetNamespace-]name`, the release's place to `storageNamespace`, then
+/// `targetNamespace`, then the object's own namespace (api/v2 `GetReleaseName`, `GetReleaseNamespace`).
+fn makes_release(object: &Value, release: &str, namespace: &str) -> bool {
+    let (name, own) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
+    let target = text(object, "/spec/targetNamespace");
+    let makes = match (text(object, "/spec/releaseName"), target) {
+        ("", "") => name.to_owned(),
+        ("", target) => format!("{target}-{name}"),
+        (given, _) => given.to_owned(),
+    };
+    let place = if target.is_empty() { own } else { target };
+    makes == release && place == namespace
+}
+
+fn flux_owner(object: &Value) -> Owner {
+    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+    Owner::Flux {
+        helm_release: format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name")),
+        kept_in_git: labels
+            .is_some_and(|labels| labels.keys().any(|key| key.starts_with("kustomize.toolkit.fluxcd.io/"))),
+    }
+}
+
+fn deploys_chart(object: &Value, release: &str, namespace: &str) -> bool {
+    let named = text(object, "/spec/source/helm/releaseName");
+    let makes = if named.is_empty() { text(object, "/metadata/name") } else { named };
+    makes == release && text(object, "/spec/destination/namespace") == namespace
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn helm_release(spec: &Value) -> Value {
+        json!({"metadata": {"name": "mural", "namespace": "flux-system"}, "spec": spec})
+    }
+
+    #[test]
+    fn a_helm_release_owns_the_release_that_it_makes() {
+        let here = helm_release(&json!({"targetNamespace": "mural-system", "releaseName": "mural"}));
+        let there = helm_release(&json!({}));
+        let owned = |object: &Value| {
+            owner("mural", "mural-system", Some(&Ok(Vec::new())), &Ok(vec![object.clone()]), &Ok(Vec::new()))
+        };
+        assert_eq!(owned(&here), Owner::Flux { helm_release: "flux-system/mural".into(), kept_in_git: false });
+        assert_eq!(owned(&there), Owner::Nobody);
+    }
+
+    #[test]
+    fn who_cannot_be_asked_is_not_assumed_away() {
+        let forbidden = NotSeen { what: "HelmReleases".into(), reason: "forbidden".into() };
+        let found = owner("mural", "mural-system", Some(&Ok(Vec::new())), &Err(forbidden), &Ok(Vec::new()));
+        assert!(matches!(found, Owner::Undetermined { .. }));
+    }
+}

@@ -1,0 +1,125 @@
+//! A command as a value: program, arguments, what it gets on its standard input. No shell ever stands in between. Pure.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::secret::{Hidden, MASK};
+
+/// One argument.
+#[derive(Debug, Clone)]
+pub enum Arg {
+    /// May be shown.
+    Plain(OsString),
+    /// Never shown.
+    Secret(Hidden<OsString>),
+}
+
+/// A command, ready to be started or shown.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The program's full path.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<Arg>,
+    /// Environment on top of our own.
+    pub env: Vec<(OsString, OsString)>,
+    /// Bytes for its standard input; it gets nothing otherwise.
+    pub stdin: Option<Hidden<Vec<u8>>>,
+    /// How long it may run.
+    pub deadline: Duration,
+}
+
+impl Call {
+    /// A command without arguments.
+    pub fn new(program: impl Into<PathBuf>, deadline: Duration) -> Self {
+        Self { program: program.into(), args: Vec::new(), env: Vec::new(), stdin: None, deadline }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(Arg::Plain(arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(self, args: impl IntoIterator<Item = A>) -> Self {
+        args.into_iter().fold(self, Self::arg)
+    }
+
+    /// Adds a flag with its value, as two arguments.
+    #[must_use]
+    pub fn flag(self, flag: &str, value: impl AsRef<OsStr>) -> Self {
+        self.arg(flag).arg(value)
+    }
+
+    /// Adds an argument that never shows.
+    #[must_use]
+    pub fn secret(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(Arg::Secret(Hidden::new(arg.into())));
+        self
+    }
+
+    /// Hands it bytes on its standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = Some(Hidden::new(bytes));
+        self
+    }
+
+    /// The arguments themselves, for starting it.
+    pub fn revealed(&self) -> impl Iterator<Item = &OsStr> {
+        self.args.iter().map(|arg| match arg {
+            Arg::Plain(text) => text.as_os_str(),
+            Arg::Secret(text) => text.reveal().as_os_str(),
+        })
+    }
+
+    /// The words as a person would type them, the program by its name; secrets masked.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        let program = self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
+        let args = self.args.iter().map(|arg| match arg {
+            Arg::Plain(text) => text.to_string_lossy().into_owned(),
+            Arg::Secret(_) => MASK.to_owned(),
+        });
+        std::iter::once(program).chain(args).collect()
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown().iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// A word as a shell would need it, so that a shown command can be copied.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%*".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_shows_itself_without_its_secrets() {
+        let call = Call::new("/usr/bin/helm", Duration::from_secs(1))
+            .args(["upgrade", "mural"])
+            .flag("--description", "two words")
+            .arg("--set")
+            .secret("a=canary");
+        assert_eq!(call.to_string(), "helm upgrade mural --description 'two words' --set '***'");
+        assert!(!format!("{call:?}").contains("canary"));
+        assert!(call.revealed().any(|arg| arg == "a=canary"));
+    }
+}

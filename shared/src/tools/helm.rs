@@ -1,0 +1,222 @@
+//! The operator's helm. At least 3.17: the first whose `pull` takes `oci://…@sha256:…` and checks it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use semver::Version;
+use serde_json::Value;
+
+use super::call::Call;
+use super::error::ToolError;
+use super::helm_read;
+use super::spawn::{self, Stop};
+use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
+
+/// The oldest helm that we drive.
+pub const OLDEST: Version = Version::new(3, 17, 0);
+/// Everything but an upgrade is local work or one small download.
+const QUICK: Duration = Duration::from_secs(120);
+/// Waits longer than helm itself, so that helm's own time limit ends it in an orderly way and is recorded.
+const BEYOND_HELMS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// helm, with the cluster and the registry that it is to use.
+#[derive(Debug, Clone)]
+pub struct Helm {
+    /// Where it is.
+    pub program: PathBuf,
+    /// How it reaches the cluster.
+    pub cluster: ClusterAccess,
+    /// How it reaches the registry.
+    pub registry: RegistryAccess,
+    /// The installation's namespace.
+    pub namespace: String,
+}
+
+/// A forecast of what helm would write.
+#[derive(Debug)]
+pub struct Template<'a> {
+    /// The release's name.
+    pub release: &'a str,
+    /// The packed chart.
+    pub chart: &'a Path,
+    /// Files of values, merged in this order before the flags.
+    pub values_files: &'a [PathBuf],
+    /// The operator's own value flags.
+    pub values: &'a [ValueFlag],
+    /// `v1.37.2`
+    pub kube_version: &'a str,
+    /// Group/versions of the cluster and of chart 1.
+    pub api_versions: &'a [String],
+    /// With the CRDs of `crds/` folders.
+    pub include_crds: bool,
+    /// As an upgrade, not an installation.
+    pub is_upgrade: bool,
+}
+
+/// A write of a release.
+#[derive(Debug)]
+pub struct Upgrade<'a> {
+    /// The release's name.
+    pub release: &'a str,
+    /// The packed chart.
+    pub chart: &'a Path,
+    /// The operator's own value flags.
+    pub values: &'a [ValueFlag],
+    /// helm's flag for the stored values, where one is wanted.
+    pub stored_values: Option<&'static str>,
+    /// Shown by `helm history`: carries the chart's digest.
+    pub description: &'a str,
+    /// `key=value`, kept on the release.
+    pub label: &'a str,
+    /// Installs where nothing is installed.
+    pub install: bool,
+    /// Waits until everything is ready.
+    pub wait: bool,
+    /// How long helm waits.
+    pub timeout: Duration,
+}
+
+impl Helm {
+    fn call(&self, deadline: Duration) -> Call {
+        Call::new(&self.program, deadline)
+    }
+
+    fn on_cluster(&self, mut call: Call) -> Call {
+        call = call.flag("--namespace", &self.namespace);
+        if let Some(file) = &self.cluster.kubeconfig {
+            call = call.flag("--kubeconfig", file);
+        }
+        if let Some(context) = &self.cluster.context {
+            call = call.flag("--kube-context", context);
+        }
+        if let Some(user) = &self.cluster.impersonate {
+            call = call.flag("--kube-as-user", user);
+        }
+        self.cluster.impersonate_groups.iter().fold(call, |call, group| call.flag("--kube-as-group", group))
+    }
+
+    fn on_registry(&self, mut call: Call) -> Call {
+        if self.registry.plain_http {
+            call = call.arg("--plain-http");
+        }
+        if let Some(file) = &self.registry.ca_file {
+            call = call.flag("--ca-file", file);
+        }
+        match &self.registry.config {
+            Some(file) => call.flag("--registry-config", file),
+            None => call,
+        }
+    }
+
+    /// Its version.
+    ///
+    /// # Errors
+    /// It does not run, or prints no version.
+    pub async fn version(&self) -> Result<Version, ToolError> {
+        let call = self.call(QUICK).args(["version", "--template", "{{.Version}}"]);
+        let command = call.to_string();
+        let bytes = spawn::run(call).await?;
+        helm_read::version(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "a version", source })
+    }
+
+    /// Pulls a chart by digest (`host/path`, `sha256:…`) into a folder.
+    ///
+    /// A tag never stands beside a digest: 3.17.2 then installs the tag whatever the digest says, 4.1.0 fails on a right one.
+    ///
+    /// # Errors
+    /// It cannot be pulled.
+    pub async fn pull_digest(&self, repository: &str, digest: &str, into: &Path) -> Result<(), ToolError> {
+        self.pull(self.call(QUICK).arg("pull").arg(format!("oci://{repository}@{digest}")), into).await
+    }
+
+    /// Pulls a chart by version: only where no digest can be had.
+    ///
+    /// # Errors
+    /// It cannot be pulled.
+    pub async fn pull_version(&self, repository: &str, version: &Version, into: &Path) -> Result<(), ToolError> {
+        let call = self.call(QUICK).arg("pull").arg(format!("oci://{repository}"));
+        self.pull(call.flag("--version", version.to_string()), into).await
+    }
+
+    async fn pull(&self, call: Call, into: &Path) -> Result<(), ToolError> {
+        spawn::run(self.on_registry(call).flag("--destination", into)).await.map(drop)
+    }
+
+    /// Packs a chart's folder, as its `.helmignore` says.
+    ///
+    /// # Errors
+    /// It is no chart.
+    pub async fn package(&self, folder: &Path, into: &Path) -> Result<(), ToolError> {
+        spawn::run(self.call(QUICK).arg("package").arg(folder).flag("--destination", into)).await.map(drop)
+    }
+
+    /// Renders a chart without touching the cluster.
+    ///
+    /// # Errors
+    /// It does not render; values that its schema refuses are among the reasons.
+    pub async fn template(&self, ask: &Template<'_>) -> Result<Vec<Value>, ToolError> {
+        let mut call = self.call(QUICK).args(["template", ask.release]).arg(ask.chart);
+        call = call.flag("--namespace", &self.namespace).flag("--kube-version", ask.kube_version).arg("--skip-tests");
+        for (wanted, flag) in [(ask.include_crds, "--include-crds"), (ask.is_upgrade, "--is-upgrade")] {
+            call = if wanted { call.arg(flag) } else { call };
+        }
+        call = ask.api_versions.iter().fold(call, |call, version| call.flag("--api-versions", version));
+        call = ask.values_files.iter().fold(call, |call, file| call.flag("--values", file));
+        let call = value_flags(call, ask.values);
+        let command = call.to_string();
+        let bytes = spawn::run(call).await?;
+        helm_read::manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
+    }
+
+    /// The uid of `kube-system` as helm sees it: a chart of our own that looks it up on the API server.
+    ///
+    /// # Errors
+    /// helm cannot reach the API server, or may not read that namespace.
+    pub async fn cluster_uid(&self, private: &Path) -> Result<String, ToolError> {
+        let folder = private.join("which-cluster");
+        let command = "helm template which-cluster".to_owned();
+        let failed = |source| ToolError::Start { command: command.clone(), source };
+        std::fs::create_dir_all(folder.join("templates")).map_err(failed)?;
+        let chart = "apiVersion: v2\nname: which-cluster\nversion: 0.0.1\n";
+        let lookup = "uid: {{ (lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid }}\n";
+        std::fs::write(folder.join("Chart.yaml"), chart).map_err(failed)?;
+        std::fs::write(folder.join("templates/uid.yaml"), lookup).map_err(failed)?;
+        let call = self.call(QUICK).args(["template", "which-cluster"]).arg(&folder).arg("--dry-run=server");
+        let bytes = spawn::run(self.on_cluster(call)).await?;
+        let uid = helm_read::manifest(&bytes)
+            .ok()
+            .and_then(|documents| documents.first().and_then(|first| first["uid"].as_str()).map(str::to_owned));
+        uid.ok_or_else(|| ToolError::Unreadable { command, expected: "a uid", source: "no uid in it".into() })
+    }
+
+    /// The command that writes a release: shown in the plan, started by the run.
+    #[must_use]
+    pub fn upgrade_call(&self, ask: &Upgrade<'_>) -> Call {
+        let mut call = self.call(ask.timeout + BEYOND_HELMS_TIMEOUT).args(["upgrade", ask.release]).arg(ask.chart);
+        call = if ask.install { call.arg("--install") } else { call };
+        // CRDs are ours in every step: helm 4 would write `crds/` on an installation, helm 3 would not.
+        call = self.on_cluster(call).arg("--skip-crds");
+        call =
+            if ask.wait { call.arg("--wait").flag("--timeout", format!("{}s", ask.timeout.as_secs())) } else { call };
+        call = ask.stored_values.map_or(call.clone(), |flag| call.arg(flag));
+        value_flags(call, ask.values).flag("--description", ask.description).flag("--labels", ask.label)
+    }
+
+    /// Writes a release.
+    ///
+    /// # Errors
+    /// helm fails, is stopped, or runs out of time.
+    pub async fn upgrade(&self, ask: &Upgrade<'_>, stop: Stop) -> Result<(), ToolError> {
+        spawn::run_until(self.upgrade_call(ask), stop).await.map(drop)
+    }
+}
+
+fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
+    flags.iter().fold(call, |call, flag| match flag {
+        ValueFlag::File(file) => call.flag("--values", file),
+        ValueFlag::Set(text) => call.arg("--set").secret(text.reveal()),
+        ValueFlag::SetString(text) => call.arg("--set-string").secret(text.reveal()),
+        ValueFlag::SetJson(text) => call.arg("--set-json").secret(text.reveal()),
+        ValueFlag::SetFile(text) => call.arg("--set-file").secret(text.reveal()),
+    })
+}

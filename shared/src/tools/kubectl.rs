@@ -1,0 +1,110 @@
+//! The operator's kubectl. At least 1.31: the oldest cluster that the product runs on, within kubectl's own skew.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use semver::Version;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::error::ToolError;
+use super::spawn::{self, Stop};
+use crate::ask::ClusterAccess;
+
+/// The oldest kubectl that we drive.
+pub const OLDEST: Version = Version::new(1, 31, 0);
+const QUICK: Duration = Duration::from_secs(60);
+
+/// kubectl, with the cluster that it is to use.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    /// Where it is.
+    pub program: PathBuf,
+    /// How it reaches the cluster.
+    pub cluster: ClusterAccess,
+}
+
+impl Kubectl {
+    fn call(&self, deadline: Duration) -> Call {
+        let mut call = Call::new(&self.program, deadline);
+        if let Some(file) = &self.cluster.kubeconfig {
+            call = call.flag("--kubeconfig", file);
+        }
+        if let Some(context) = &self.cluster.context {
+            call = call.flag("--context", context);
+        }
+        if let Some(user) = &self.cluster.impersonate {
+            call = call.flag("--as", user);
+        }
+        call = self.cluster.impersonate_groups.iter().fold(call, |call, group| call.flag("--as-group", group));
+        match self.cluster.request_timeout {
+            Some(limit) => call.flag("--request-timeout", format!("{}s", limit.as_secs())),
+            None => call,
+        }
+    }
+
+    /// Its version.
+    ///
+    /// # Errors
+    /// It does not run, or prints no version.
+    pub async fn version(&self) -> Result<Version, ToolError> {
+        let call = Call::new(&self.program, QUICK).args(["version", "--client", "--output", "json"]);
+        let command = call.to_string();
+        read_version(&spawn::run(call).await?).map_err(|source| ToolError::Unreadable {
+            command,
+            expected: "a version",
+            source,
+        })
+    }
+
+    /// The uid of `kube-system` as kubectl sees it.
+    ///
+    /// # Errors
+    /// kubectl cannot reach the API server, or may not read that namespace.
+    pub async fn cluster_uid(&self) -> Result<String, ToolError> {
+        let call = self.call(QUICK).args(["get", "--raw", "/api/v1/namespaces/kube-system"]);
+        let command = call.to_string();
+        let unreadable = |source| ToolError::Unreadable { command, expected: "a namespace", source };
+        let bytes = spawn::run(call).await?;
+        let namespace: Value = match serde_json::from_slice(&bytes) {
+            Ok(namespace) => namespace,
+            Err(error) => return Err(unreadable(error.into())),
+        };
+        namespace["metadata"]["uid"].as_str().map(str::to_owned).ok_or_else(|| unreadable("no uid in it".into()))
+    }
+
+    /// The command that applies objects server-side with kubectl's own field manager, as the vendor's page does.
+    #[must_use]
+    pub fn apply_call(&self, deadline: Duration) -> Call {
+        self.call(deadline).args(["apply", "--server-side", "--force-conflicts", "--output", "name", "--filename", "-"])
+    }
+
+    /// Applies objects in their order, with one process.
+    ///
+    /// # Errors
+    /// One of them is refused (kubectl goes on with the others), or it runs out of time.
+    pub async fn apply(&self, objects: &[&Value], deadline: Duration, stop: Stop) -> Result<(), ToolError> {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+        spawn::run_until(self.apply_call(deadline).stdin(list.into_bytes()), stop).await.map(drop)
+    }
+}
+
+fn read_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
+    let answer: Value = serde_json::from_slice(bytes)?;
+    let text =
+        answer.pointer("/clientVersion/gitVersion").and_then(Value::as_str).ok_or("no clientVersion.gitVersion")?;
+    Ok(Version::parse(text.trim_start_matches('v'))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_json() {
+        let printed =
+            br#"{"clientVersion": {"major": "1", "minor": "37", "gitVersion": "v1.37.2"}, "kustomizeVersion": "v5"}"#;
+        assert_eq!(read_version(printed).unwrap(), Version::new(1, 37, 2));
+        assert!(read_version(b"{}").is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! A registry client for two questions that helm answers only in prose: which digest has this tag, and which tags are there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+use semver::Version;
+use serde_json::Value;
+
+use crate::ask::RegistryAccess;
+
+const CONNECT: Duration = Duration::from_secs(10);
+const READ: Duration = Duration::from_secs(30);
+/// Tags that one answer may list; a registry may give fewer at once.
+const PAGE: usize = 1000;
+
+/// Why a registry could not say which bytes a version is.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// There is no such tag, or no such repository.
+    #[error("{repository} has no version {version}")]
+    NoSuchVersion {
+        /// `host/path`
+        repository: String,
+        /// The version asked for.
+        version: String,
+    },
+    /// The reference cannot be read.
+    #[error("{0} is not a reference to a registry")]
+    Reference(String),
+    /// The certificate file of `--ca-file` is not readable.
+    #[error("cannot read the certificate {0}")]
+    CaFile(PathBuf, #[source] std::io::Error),
+    /// The registry wants a login that we cannot read; helm may have it from a credential helper.
+    #[error("{0} asks for a login")]
+    Login(String, #[source] Box<OciDistributionError>),
+    /// The registry does not answer, or not as a registry does.
+    #[error("{0} does not answer")]
+    Unreachable(String, #[source] Box<OciDistributionError>),
+}
+
+/// One registry, with what is needed to ask it.
+pub struct Registry {
+    client: Client,
+    auth: RegistryAuth,
+    repository: String,
+}
+
+impl Registry {
+    /// Prepares to ask about `host/path`.
+    ///
+    /// `helm_config` is helm's own registry configuration (`HELM_REGISTRY_CONFIG`), read for a static login.
+    ///
+    /// # Errors
+    /// The certificate file is not readable.
+    pub fn new(repository: &str, access: &RegistryAccess, helm_config: Option<&Path>) -> Result<Self, RegistryError> {
+        let mut config =
+            ClientConfig { connect_timeout: Some(CONNECT), read_timeout: Some(READ), ..Default::default() };
+        if access.plain_http {
+            config.protocol = ClientProtocol::Http;
+        }
+        if let Some(file) = &access.ca_file {
+            let data = std::fs::read(file).map_err(|error| RegistryError::CaFile(file.clone(), error))?;
+            config.extra_root_certificates = vec![Certificate { encoding: CertificateEncoding::Pem, data }];
+        }
+        let host = repository.split('/').next().unwrap_or_default();
+        let auth = access.config.as_deref().or(helm_config).and_then(|file| login(file, host));
+        Ok(Self {
+            client: Client::new(config),
+            auth: auth.unwrap_or(RegistryAuth::Anonymous),
+            repository: repository.to_owned(),
+        })
+    }
+
+    fn reference(&self, tag: &str) -> Result<Reference, RegistryError> {
+        let text = format!("{}:{tag}", self.repository);
+        text.parse().map_err(|_| RegistryError::Reference(text))
+    }
+
+    /// The digest of a version's manifest, `sha256:…`. helm writes a version's `+` as `_` in a tag.
+    ///
+    /// # Errors
+    /// No such version, a login that we have not, or no answer.
+    pub async fn digest(&self, version: &Version) -> Result<String, RegistryError> {
+        let reference = self.reference(&version.to_string().replace('+', "_"))?;
+        self.client
+            .fetch_manifest_digest(&reference, &self.auth)
+            .await
+            .map_err(|error| self.told(error, &version.to_string()))
+    }
+
+    /// Every version among the tags, newest first.
+    ///
+    /// # Errors
+    /// As [`Registry::digest`].
+    pub async fn versions(&self) -> Result<Vec<Version>, RegistryError> {
+        let reference = self.reference("latest")?;
+        let answer = self.client.list_tags(&reference, &self.auth, Some(PAGE), None).await;
+        let tags = answer.map_err(|error| self.told(error, ""))?.tags;
+        let mut versions: Vec<Version> =
+            tags.iter().filter_map(|tag| Version::parse(&tag.replace('_', "+")).ok()).collect();
+        versions.sort_by(|a, b| b.cmp(a));
+        Ok(versions)
+    }
+
+    fn told(&self, error: OciDistributionError, version: &str) -> RegistryError {
+        let host = self.repository.split('/').next().unwrap_or_default().to_owned();
+        let missing = RegistryError::NoSuchVersion { repository: self.repository.clone(), version: version.to_owned() };
+        let not_found = [OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound];
+        match error {
+            OciDistributionError::ImageManifestNotFoundError(_) => missing,
+            OciDistributionError::ServerError { code: 404, .. } => missing,
+            OciDistributionError::RegistryError { ref envelope, .. }
+                if envelope.errors.iter().any(|one| not_found.contains(&one.code)) =>
+            {
+                missing
+            }
+            OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
+                RegistryError::Login(host, Box::new(error))
+            }
+            other => RegistryError::Unreachable(host, Box::new(other)),
+        }
+    }
+}
+
+/// A static login in a Docker-style configuration file: `auths.HOST.auth`.
+fn login(file: &Path, host: &str) -> Option<RegistryAuth> {
+    let config: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    let auths = config["auths"].as_object()?;
+    let entry = auths.get(host).or_else(|| auths.get(&format!("https://{host}")))?;
+    let decoded = String::from_utf8(STANDARD.decode(entry["auth"].as_str()?).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some(RegistryAuth::Basic(user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_static_login_is_found_by_host() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        std::fs::write(
+            &file,
+            format!(r#"{{"auths": {{"a.example:5000": {{"auth": "{}"}}}}}}"#, STANDARD.encode("u:p")),
+        )
+        .unwrap();
+        assert_eq!(login(&file, "a.example:5000"), Some(RegistryAuth::Basic("u".into(), "p".into())));
+        assert_eq!(login(&file, "b.example"), None);
+    }
+}

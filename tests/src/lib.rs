@@ -1,1 +1,16 @@
-//! The sandbox.
+//! The sandbox: a real control plane, a real registry, real helm and kubectl, and what the test tiers need of them.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this package starts real programs, reads the environment and builds its own clients; the bans are for the product"
+)]
+
+pub mod parts;
+pub mod sandbox;
+
+pub mod charts;
+pub mod install;
+
+pub mod audit;
+pub mod demo;
+pub mod proxy;
+pub mod webhook;

@@ -1,0 +1,1 @@
+//! The API server's audit log, read as evidence: order, silence, cost.

@@ -1,0 +1,1 @@
+//! The sample charts: packaged, pushed to the sandbox's registry.

@@ -1,0 +1,1 @@
+//! A proxy before the API server that injects faults.

@@ -1,0 +1,1 @@
+//! A control plane of our own, in one folder, under one supervisor.

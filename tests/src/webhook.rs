@@ -1,0 +1,1 @@
+//! A loopback HTTPS server that answers a chart's webhooks.

@@ -7,5 +7,6 @@ pub mod owner;
 pub mod release;
 pub mod secret;
 pub mod status;
+pub mod tools;
 pub mod view;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! PURE: is it safe, is it healthy. A check is a card and a pure function; its id is its documentation anchor.
 
+pub mod guards;
+
 use serde::{Deserialize, Serialize};
 
 /// How grave a finding is.

@@ -77,7 +77,10 @@ fn exists(answer: Result<Value, ApiError>) -> Result<bool, ApiError> {
 }
 
 /// The records of one release, oldest first. helm keeps them as Secrets, by default in the release's namespace.
-async fn releases(cluster: &Cluster, namespace: &str, release: &str) -> Looked<Vec<ReleaseRecord>> {
+///
+/// # Errors
+/// The Secrets cannot be read, or one of them is no record.
+pub async fn releases(cluster: &Cluster, namespace: &str, release: &str) -> Looked<Vec<ReleaseRecord>> {
     let what = format!("the records of release {release} (Secrets in {namespace})");
     let path = format!("/api/v1/namespaces/{namespace}/secrets");
     // `=` and `,` inside a query's value stay readable for the server when they are percent-encoded.

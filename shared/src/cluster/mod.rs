@@ -100,6 +100,21 @@ impl Cluster {
         }
     }
 
+    /// Every group/version that is served, as charts ask for them.
+    ///
+    /// # Errors
+    /// As [`Cluster::request`].
+    pub async fn api_versions(&self) -> Result<Vec<String>, ApiError> {
+        let groups = self.get("/apis").await?;
+        let versions = groups["groups"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|group| group["versions"].as_array().into_iter().flatten());
+        let named = versions.filter_map(|version| version["groupVersion"].as_str().map(str::to_owned));
+        Ok(named.chain(["v1".to_owned()]).collect())
+    }
+
     async fn pages(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
         let mut items = Vec::new();
         let mut next = String::new();

@@ -9,4 +9,5 @@ pub mod secret;
 pub mod status;
 pub mod tools;
 pub mod view;
+pub mod words;
 pub mod yaml;

@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::crd::Crd;
 use super::secret::Hidden;
+use super::yaml::{self, Quote};
 
 /// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
 const MAX_RECORD: u64 = 256 * 1024 * 1024;
@@ -38,6 +40,8 @@ pub struct ReleaseRecord {
     pub manifest: Hidden<String>,
     /// The bytes of the encoded record in its Secret; the API server's limit is 1,048,576.
     pub size: usize,
+    /// Names of the CRDs in the chart's own `crds/` folder, which helm keeps in the record.
+    pub crds: Vec<String>,
     /// Labels of the Secret besides helm's own.
     pub labels: std::collections::BTreeMap<String, String>,
 }
@@ -93,6 +97,7 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
         chart_values: Hidden::new(object(release["chart"]["values"].take())),
         manifest: Hidden::new(release["manifest"].as_str().unwrap_or_default().to_owned()),
         size,
+        crds: crds(&release["chart"]["files"]),
         labels: labels
             .filter(|(key, _)| {
                 !["name", "owner", "status", "version", "createdAt", "modifiedAt"].contains(&key.as_str())
@@ -100,6 +105,19 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect(),
     }
+}
+
+/// Names of the CRDs among a chart's files: entries `{name, data}`, the data in base64.
+fn crds(files: &Value) -> Vec<String> {
+    let is_crd_file =
+        |file: &&Value| file["name"].as_str().is_some_and(|name| name.starts_with("crds/") || name.contains("/crds/"));
+    let text = |file: &Value| String::from_utf8(STANDARD.decode(file["data"].as_str()?).ok()?).ok();
+    let texts = files.as_array().into_iter().flatten().filter(is_crd_file).filter_map(text);
+    let documents = texts.flat_map(|text| yaml::documents(&text, Quote::Nothing).unwrap_or_default());
+    let mut names: Vec<String> =
+        documents.filter_map(|document| Crd::new(document).ok()).map(|crd| crd.name().to_owned()).collect();
+    names.sort();
+    names
 }
 
 /// helm writes `null` where there are no values.

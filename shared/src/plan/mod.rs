@@ -1,1 +1,192 @@
-//! PURE.
+//! PURE: what is to be done, as data. Decided from values alone, printable, comparable; every step says why.
+
+pub mod crds;
+pub mod decide;
+pub mod objects;
+pub mod order;
+pub mod values;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ask::Mode;
+use crate::checks::Checked;
+use crate::model::chart::Digest;
+use crate::model::object::ObjectRef;
+use crate::model::owner::Owner;
+use crate::model::view::Hub;
+
+pub use crds::{CrdDecision, CrdPlan};
+
+/// The version of the plan's JSON.
+pub const API_VERSION: &str = "mural/v1";
+
+/// One chart's way from where it is to where it shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChartMove {
+    /// The release's name.
+    pub release: String,
+    /// Who keeps it.
+    pub owner: Owner,
+    /// The version that is there; none where no release is.
+    pub from: Option<String>,
+    /// The newest revision that is there.
+    pub revision: Option<u64>,
+    /// The version wanted.
+    pub to: String,
+    /// How the chart was named.
+    pub chart: String,
+    /// Which bytes it is.
+    pub digest: Digest,
+}
+
+/// What happens to one object of the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectChange {
+    /// Which object.
+    pub object: ObjectRef,
+    /// What happens to it.
+    pub change: ObjectVerb,
+    /// What differs, secrets masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectVerb {
+    /// It is not there yet.
+    Created,
+    /// It differs.
+    Changed,
+    /// The new chart has it no more: helm deletes it.
+    Removed,
+}
+
+/// One value of the application that will be another than before, masked where it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ValueChange {
+    /// `canvas.ui.oidc.sessionSecret`
+    pub key: String,
+    /// What it was; none where it was not set.
+    pub old: Option<String>,
+    /// What it will be; none where it is no longer set.
+    pub new: Option<String>,
+}
+
+/// One thing to do. Data, never a closure: `run/act.rs` gives it its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// Apply these CRDs of the charts, in this order.
+    ApplyCrds {
+        /// Their names, new ones first, foreign ones last.
+        names: Vec<String>,
+    },
+    /// Prove that all these CRDs are established and the changed ones serve the chart's schema.
+    ProveServed {
+        /// Every CRD of the charts.
+        names: Vec<String>,
+    },
+    /// Write the release record of the CRD chart, so that helm tells the truth about it.
+    RecordRelease {
+        /// The release.
+        release: String,
+    },
+    /// Upgrade the application and wait until it is ready.
+    UpgradeRelease {
+        /// The release.
+        release: String,
+    },
+    /// Look at everything again.
+    Validate,
+}
+
+/// A step of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// One word: `crds`, `served`, `record`, `mural`, `validate`.
+    pub id: String,
+    /// What it does, in a few words.
+    pub title: String,
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Why.
+    pub because: String,
+    /// The exact command, secrets masked; empty where none is run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+/// What was looked at and is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftAlone {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub because: String,
+}
+
+/// All that is to be done, and all that it was decided from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// `mural/v1`
+    pub api_version: &'static str,
+    /// `UpgradePlan`
+    pub kind: &'static str,
+    /// Which cluster.
+    pub hub: Hub,
+    /// Who is insisted on as owner.
+    pub mode: Mode,
+    /// The charts that move, the CRD chart first.
+    pub charts: Vec<ChartMove>,
+    /// Every CRD of the charts, and what becomes of it.
+    pub crds: Vec<CrdPlan>,
+    /// The application's objects that change.
+    pub objects: Vec<ObjectChange>,
+    /// The application's values that change.
+    pub values: Vec<ValueChange>,
+    /// What the guards say.
+    pub guards: Vec<Checked>,
+    /// What is done, in this order.
+    pub steps: Vec<Step>,
+    /// What is left alone.
+    pub left_alone: Vec<LeftAlone>,
+}
+
+impl Plan {
+    /// Whether anything is to be written.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.steps.iter().any(|step| step.action.writes())
+    }
+
+    /// Whether a guard refuses.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        self.guards.iter().any(Checked::has_error)
+    }
+
+    /// Whether a guard could not look.
+    #[must_use]
+    pub fn undetermined(&self) -> bool {
+        self.guards.iter().any(Checked::undetermined)
+    }
+}
+
+impl Action {
+    /// Whether it writes to the cluster.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::ApplyCrds { .. } | Self::RecordRelease { .. } | Self::UpgradeRelease { .. } => true,
+            Self::ProveServed { .. } | Self::Validate => false,
+        }
+    }
+}

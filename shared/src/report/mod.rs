@@ -1,3 +1,8 @@
 //! PURE: events in, text out. Renderers never compute; standard output is the answer, standard error is the talk.
 
+pub mod ending;
+pub mod event;
+pub mod human;
+pub mod plan;
 pub mod style;
+pub mod upgrade;

@@ -1,1 +1,113 @@
-//! EFFECTS.
+//! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
+
+pub mod act;
+pub mod guard;
+pub mod judge;
+pub mod prepare;
+mod ready;
+pub mod render;
+mod values;
+
+use std::time::{Duration, Instant};
+
+use crate::checks::Checked;
+use crate::plan::Step;
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+use crate::report::upgrade::{Outcome, StepOutcome, StepState, UpgradeReport};
+use crate::tools::spawn::Stop;
+use prepare::Prepared;
+
+/// How a run behaves, besides what it does.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// The run's id: the label on the release.
+    pub run: String,
+    /// The longest one wait may last.
+    pub timeout: Duration,
+    /// How long a reason that does not pass by itself may last before a wait ends.
+    pub failure_grace: Duration,
+    /// Asked by Ctrl-C.
+    pub stop: Stop,
+    /// When the run began.
+    pub began: Instant,
+}
+
+/// What the steps of one run share.
+pub struct Run<'a> {
+    /// What was prepared.
+    pub prepared: &'a Prepared,
+    /// How it behaves.
+    pub manner: &'a Manner,
+    /// Where events go.
+    pub emit: Emit<'a>,
+}
+
+/// Runs a plan that no guard refuses, to its end or to the first failure.
+///
+/// # Errors
+/// None: a failure is part of the report.
+pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> UpgradeReport {
+    let run = Run { prepared, manner, emit };
+    let mut outcomes: Vec<StepOutcome> = Vec::new();
+    let mut validate: Vec<Checked> = Vec::new();
+    let mut exit = Exit::Fine;
+    for step in &prepared.plan.steps {
+        if exit != Exit::Fine {
+            outcomes.push(outcome(step, StepState::NotDone, String::new(), Duration::ZERO));
+            continue;
+        }
+        match one(&run, step, &mut validate).await {
+            Ok(done) => outcomes.push(done),
+            Err((failed, code)) => {
+                outcomes.push(failed);
+                exit = code;
+            }
+        }
+    }
+    let ended = if exit == Exit::Fine { Outcome::Upgraded } else { Outcome::Failed };
+    let seconds = manner.began.elapsed().as_secs_f64();
+    let mut report = UpgradeReport::new(manner.run.clone(), prepared.plan.clone(), ended, exit, seconds);
+    report.steps = outcomes;
+    report.validate = validate;
+    report
+}
+
+async fn one(run: &Run<'_>, step: &Step, validate: &mut Vec<Checked>) -> Result<StepOutcome, (StepOutcome, Exit)> {
+    let began = Instant::now();
+    let (id, title, command) = (step.id.clone(), step.title.clone(), step.command.clone());
+    (run.emit)(Event::StepStarted { step: id.clone(), title, command });
+    let result = if run.manner.stop.asked() { Err(interrupted()) } else { guarded(run, step, validate).await };
+    let seconds = began.elapsed().as_secs_f64();
+    match result {
+        Ok(detail) => {
+            (run.emit)(Event::StepDone { step: id, detail: detail.clone(), seconds });
+            Ok(outcome(step, StepState::Done, detail, began.elapsed()))
+        }
+        Err(problem) => {
+            let reason = told(&problem);
+            (run.emit)(Event::StepFailed { step: id, reason: reason.clone(), seconds });
+            Err((outcome(step, StepState::Failed, reason, began.elapsed()), problem.exit))
+        }
+    }
+}
+
+async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Vec<Checked>) -> Result<String, Problem> {
+    guard::before(run.prepared, step).await?;
+    act::act(run, step, validate).await
+}
+
+fn outcome(step: &Step, state: StepState, detail: String, took: Duration) -> StepOutcome {
+    StepOutcome { step: step.id.clone(), state, detail, seconds: took.as_secs_f64() }
+}
+
+fn interrupted() -> Problem {
+    Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step")
+}
+
+/// A problem as a few lines: what, why, what next.
+fn told(problem: &Problem) -> String {
+    let causes = problem.causes().into_iter();
+    let hints = problem.hints.iter().map(|hint| format!("→ {hint}"));
+    std::iter::once(problem.message.clone()).chain(causes).chain(hints).collect::<Vec<_>>().join("\n")
+}

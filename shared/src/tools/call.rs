@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::secret::{Hidden, MASK};
+use crate::model::words::quoted;
 
 /// One argument.
 #[derive(Debug, Clone)]
@@ -93,17 +94,6 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown().iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
-    }
-}
-
-/// A word as a shell would need it, so that a shown command can be copied.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%*".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

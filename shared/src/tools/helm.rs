@@ -173,20 +173,32 @@ impl Helm {
     /// # Errors
     /// helm cannot reach the API server, or may not read that namespace.
     pub async fn cluster_uid(&self, private: &Path) -> Result<String, ToolError> {
-        let folder = private.join("which-cluster");
-        let command = "helm template which-cluster".to_owned();
-        let failed = |source| ToolError::Start { command: command.clone(), source };
-        std::fs::create_dir_all(folder.join("templates")).map_err(failed)?;
-        let chart = "apiVersion: v2\nname: which-cluster\nversion: 0.0.1\n";
         let lookup = "uid: {{ (lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid }}\n";
-        std::fs::write(folder.join("Chart.yaml"), chart).map_err(failed)?;
-        std::fs::write(folder.join("templates/uid.yaml"), lookup).map_err(failed)?;
-        let call = self.call(QUICK).args(["template", "which-cluster"]).arg(&folder).arg("--dry-run=server");
-        let bytes = spawn::run(self.on_cluster(call)).await?;
-        let uid = helm_read::manifest(&bytes)
-            .ok()
-            .and_then(|documents| documents.first().and_then(|first| first["uid"].as_str()).map(str::to_owned));
-        uid.ok_or_else(|| ToolError::Unreadable { command, expected: "a uid", source: "no uid in it".into() })
+        let chart = own_chart(private, "which-cluster", lookup)?;
+        let call = self.call(QUICK).args(["template", "which-cluster"]).arg(&chart).arg("--dry-run=server");
+        let call = self.on_cluster(call);
+        let command = call.to_string();
+        let document = first_document(&spawn::run(call).await?);
+        let uid = document.as_ref().and_then(|document| document["uid"].as_str()).map(str::to_owned);
+        uid.ok_or_else(|| ToolError::Unreadable { command, expected: "a uid", source: "there is none in it".into() })
+    }
+
+    /// What the value flags say, read by helm itself: a chart of our own that prints its values.
+    ///
+    /// # Errors
+    /// helm refuses a flag or cannot read a file.
+    pub async fn read_values(&self, flags: &[ValueFlag], private: &Path) -> Result<Value, ToolError> {
+        let chart = own_chart(private, "read-values", "values: {{ .Values | toJson }}\n")?;
+        let call = value_flags(self.call(QUICK).args(["template", "read-values"]).arg(&chart), flags);
+        let command = call.to_string();
+        let document = first_document(&spawn::run(call).await?);
+        let values =
+            document.and_then(|mut document| document.get_mut("values").map(Value::take)).filter(Value::is_object);
+        values.ok_or_else(|| ToolError::Unreadable {
+            command,
+            expected: "values",
+            source: "there are none in it".into(),
+        })
     }
 
     /// The command that writes a release: shown in the plan, started by the run.
@@ -219,4 +231,19 @@ fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
         ValueFlag::SetJson(text) => call.arg("--set-json").secret(text.reveal()),
         ValueFlag::SetFile(text) => call.arg("--set-file").secret(text.reveal()),
     })
+}
+
+/// A chart with one template, written into the private folder: helm answers questions only through templates.
+fn own_chart(private: &Path, name: &str, template: &str) -> Result<PathBuf, ToolError> {
+    let folder = private.join(name);
+    let failed = |source| ToolError::Start { command: format!("helm template {name}"), source };
+    std::fs::create_dir_all(folder.join("templates")).map_err(failed)?;
+    std::fs::write(folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.0.1\n"))
+        .map_err(failed)?;
+    std::fs::write(folder.join("templates/answer.yaml"), template).map_err(failed)?;
+    Ok(folder)
+}
+
+fn first_document(bytes: &[u8]) -> Option<Value> {
+    helm_read::manifest(bytes).ok()?.into_iter().next()
 }

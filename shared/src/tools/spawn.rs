@@ -163,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_asked_to_stop_stops() {
         let stop = Stop::default();
-        let waiting = run_until(call("sleep 60", Duration::from_secs(60)), stop.clone());
+        let waiting = run_until(call("exec sleep 60", Duration::from_secs(60)), stop.clone());
         let (result, ()) = tokio::join!(waiting, async {
             tokio::time::sleep(Duration::from_millis(150)).await;
             stop.ask();

@@ -1,0 +1,94 @@
+//! Admission guards: they judge the planned state, all before the first write. One file a guard, one list.
+
+pub mod chart_digest;
+pub mod crds_before_application;
+pub mod crds_dry_run;
+pub mod helm_would_delete_crds;
+pub mod installed;
+pub mod no_downgrade;
+pub mod one_cluster;
+pub mod owner_is_helm;
+pub mod release_not_pending;
+pub mod tools_versions;
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+
+use super::{Card, Checked};
+use crate::ask::Mode;
+use crate::model::chart::{Chart, Digest};
+use crate::model::crd::Crd;
+use crate::model::view::{ClusterView, Looked};
+
+/// What the server says of one CRD that we would write: the merged result, or its refusal in its own words.
+pub type ServerAnswer = Result<Crd, String>;
+
+/// One chart of the plan, as a guard sees it.
+#[derive(Debug, Clone)]
+pub struct ChartFacts<'a> {
+    /// The release's name.
+    pub release: &'a str,
+    /// How it was named.
+    pub reference: String,
+    /// What its files say.
+    pub chart: &'a Chart,
+    /// Which bytes it is.
+    pub digest: &'a Digest,
+    /// What it renders to.
+    pub rendered: &'a [serde_json::Value],
+}
+
+/// All that admission guards look at.
+#[derive(Debug, Clone)]
+pub struct Admission<'a> {
+    /// The cluster as it was read.
+    pub view: &'a ClusterView,
+    /// Who is insisted on as owner.
+    pub mode: Mode,
+    /// helm's version.
+    pub helm: Looked<Version>,
+    /// kubectl's version.
+    pub kubectl: Looked<Version>,
+    /// The uid of `kube-system` as helm sees it.
+    pub helm_sees: Looked<String>,
+    /// The uid of `kube-system` as kubectl sees it.
+    pub kubectl_sees: Looked<String>,
+    /// The release of the CRD chart.
+    pub crds_release: &'a str,
+    /// The release of the application.
+    pub app_release: &'a str,
+    /// The CRD chart, where it moves.
+    pub crds: Option<ChartFacts<'a>>,
+    /// The application's chart, where it moves.
+    pub app: Option<ChartFacts<'a>>,
+    /// What the server says of every CRD of the charts.
+    pub forecasts: &'a BTreeMap<String, ServerAnswer>,
+    /// `--allow-downgrade`
+    pub allow_downgrade: bool,
+}
+
+type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
+
+/// Every admission guard, in the order in which they are shown.
+pub const ALL: [Guard; 10] = [
+    (&tools_versions::CARD, tools_versions::check),
+    (&one_cluster::CARD, one_cluster::check),
+    (&owner_is_helm::CARD, owner_is_helm::check),
+    (&installed::CARD, installed::check),
+    (&release_not_pending::CARD, release_not_pending::check),
+    (&chart_digest::CARD, chart_digest::check),
+    (&no_downgrade::CARD, no_downgrade::check),
+    (&crds_dry_run::CARD, crds_dry_run::check),
+    (&crds_before_application::CARD, crds_before_application::check),
+    (&helm_would_delete_crds::CARD, helm_would_delete_crds::check),
+];
+
+/// Asks every guard.
+#[must_use]
+pub fn ask_all(admission: &Admission<'_>) -> Vec<Checked> {
+    ALL.iter().map(|(_, check)| check(admission)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! What becomes of each CRD of the charts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::guards::ServerAnswer;
+use crate::diff::{self, Effect};
+use crate::model::crd::Crd;
+
+/// The group that is the product's own; the charts' other CRDs may belong to other installations too.
+const OWN_GROUP: &str = "spectrocloud.com";
+
+/// What becomes of one CRD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrdDecision {
+    /// The API server would reject it.
+    Refused,
+    /// Changes that break objects or clients.
+    Breaking,
+    /// Changes that want a look.
+    Risky,
+    /// It is not on the cluster yet.
+    New,
+    /// Changes of the schema that can hurt nobody.
+    Safe,
+    /// Descriptions, printer columns and the like.
+    Text,
+    /// Equal.
+    Unchanged,
+    /// On the cluster and no longer in the chart; never deleted by us.
+    Gone,
+}
+
+impl CrdDecision {
+    /// Whether it is written.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::New | Self::Text | Self::Safe | Self::Risky | Self::Breaking => true,
+            Self::Unchanged | Self::Gone | Self::Refused => false,
+        }
+    }
+
+    /// The word that a person reads.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+            Self::Text => "text only",
+            Self::Safe => "safe",
+            Self::Risky => "risky",
+            Self::Breaking => "breaking",
+            Self::Refused => "refused",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// One CRD of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrdPlan {
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub decision: CrdDecision,
+    /// Whether others may own it too: Flux's, Open Cluster Management's.
+    pub foreign: bool,
+    /// What changes, gravest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
+///
+/// `gone` are names that the CRD chart's release had and the new chart has not.
+#[must_use]
+pub fn judge(
+    live: &BTreeMap<String, Crd>,
+    forecasts: &BTreeMap<String, ServerAnswer>,
+    gone: &[String],
+) -> Vec<CrdPlan> {
+    let mut plans: Vec<CrdPlan> = forecasts.iter().map(|(name, answer)| one(name, live.get(name), answer)).collect();
+    plans.extend(gone.iter().filter(|name| live.contains_key(*name)).map(|name| CrdPlan {
+        name: name.clone(),
+        decision: CrdDecision::Gone,
+        foreign: foreign(name),
+        notes: Vec::new(),
+    }));
+    plans.sort_by(|a, b| (a.decision, &a.name).cmp(&(b.decision, &b.name)));
+    plans
+}
+
+fn one(name: &str, live: Option<&Crd>, answer: &ServerAnswer) -> CrdPlan {
+    let (decision, notes) = match (live, answer) {
+        (_, Err(words)) => (CrdDecision::Refused, vec![words.clone()]),
+        (None, Ok(_)) => (CrdDecision::New, Vec::new()),
+        (Some(live), Ok(next)) => changed(live, next),
+    };
+    CrdPlan { name: name.to_owned(), decision, foreign: foreign(name), notes }
+}
+
+fn foreign(name: &str) -> bool {
+    name.split_once('.').is_none_or(|(_, group)| group != OWN_GROUP)
+}
+
+fn changed(live: &Crd, next: &Crd) -> (CrdDecision, Vec<String>) {
+    let changes = diff::crd_changes(live.json(), next.json());
+    let decision = match changes.iter().map(|change| change.kind.effect()).max() {
+        None => CrdDecision::Unchanged,
+        Some(Effect::Text) => CrdDecision::Text,
+        Some(Effect::Safe) => CrdDecision::Safe,
+        Some(Effect::Risky) => CrdDecision::Risky,
+        Some(Effect::Breaking) => CrdDecision::Breaking,
+    };
+    let mut telling: Vec<_> = changes.iter().filter(|change| change.kind.effect() != Effect::Text).collect();
+    telling.sort_by_key(|change| std::cmp::Reverse(change.kind.effect()));
+    (decision, telling.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,257 @@
+//! From all that was seen to a list of steps. Pure: the same facts give the same plan.
+
+use std::collections::BTreeMap;
+
+use super::crds::{CrdDecision, CrdPlan};
+use super::{Action, ChartMove, LeftAlone, ObjectChange, Step, ValueChange};
+use crate::model::chart::Digest;
+use crate::model::release::ReleaseRecord;
+
+/// Written into a release's description, so that the record says which bytes it was made from.
+const DIGEST_IN_DESCRIPTION: &str = "digest ";
+
+/// What is known of one chart that may move.
+#[derive(Debug, Clone)]
+pub struct ChartState<'a> {
+    /// Where it is and where it shall be.
+    pub moves: &'a ChartMove,
+    /// The newest record, where there is one.
+    pub record: Option<&'a ReleaseRecord>,
+    /// The exact command that writes the release.
+    pub command: Vec<String>,
+    /// What happens to the objects of its manifest.
+    pub objects: &'a [ObjectChange],
+    /// What happens to its values.
+    pub values: &'a [ValueChange],
+}
+
+/// What the steps are decided from.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The CRD chart, where it moves.
+    pub crds_chart: Option<ChartState<'a>>,
+    /// The application, where it moves.
+    pub app: Option<ChartState<'a>>,
+    /// Every CRD of the charts, and what becomes of it.
+    pub crds: &'a [CrdPlan],
+    /// The exact command that applies CRDs.
+    pub apply_command: Vec<String>,
+}
+
+/// The text of a release's description: what it is, and which bytes it was made from.
+#[must_use]
+pub fn description(digest: &Digest) -> String {
+    format!("mural upgrade, {DIGEST_IN_DESCRIPTION}{}", digest.sha256)
+}
+
+/// Whether a release already is what it shall be: deployed, made from the same bytes, with the same values.
+///
+/// The bytes are known by the digest in the description; a release that somebody else made is the same where version and
+/// whole manifest are.
+#[must_use]
+pub fn nothing_to_do(state: &ChartState<'_>) -> bool {
+    let Some(record) = state.record.filter(|record| record.status == "deployed") else { return false };
+    if !state.values.is_empty() {
+        return false;
+    }
+    match record.description.split_once(DIGEST_IN_DESCRIPTION) {
+        Some((_, digest)) => digest.trim() == state.moves.digest.sha256,
+        None => record.chart_version == state.moves.to && state.objects.is_empty(),
+    }
+}
+
+/// Decides the steps, in the only order that is safe, and what is left alone.
+#[must_use]
+pub fn decide(facts: &Facts<'_>) -> (Vec<Step>, Vec<LeftAlone>) {
+    let mut steps = Vec::new();
+    let mut left_alone = Vec::new();
+    crd_steps(facts, &mut steps, &mut left_alone);
+    if let Some(state) = &facts.crds_chart {
+        release_step(state, true, &mut steps, &mut left_alone);
+    }
+    if let Some(state) = &facts.app {
+        release_step(state, false, &mut steps, &mut left_alone);
+    }
+    if !steps.is_empty() {
+        steps.push(step(
+            "validate",
+            "look at everything again",
+            Action::Validate,
+            "what was written is looked at in the end",
+        ));
+    }
+    (steps, left_alone)
+}
+
+fn step(id: &str, title: impl Into<String>, action: Action, because: impl Into<String>) -> Step {
+    Step { id: id.to_owned(), title: title.into(), action, because: because.into(), command: Vec::new() }
+}
+
+fn crd_steps(facts: &Facts<'_>, steps: &mut Vec<Step>, left_alone: &mut Vec<LeftAlone>) {
+    let mut to_apply: Vec<&CrdPlan> = facts.crds.iter().filter(|crd| crd.decision.writes()).collect();
+    // New kinds first, since nothing depends on them yet; CRDs that others may own last, when our own have gone well.
+    to_apply.sort_by_key(|crd| (crd.foreign, crd.decision != CrdDecision::New, crd.name.clone()));
+    if !to_apply.is_empty() {
+        let names: Vec<String> = to_apply.iter().map(|crd| crd.name.clone()).collect();
+        let all: Vec<String> =
+            facts.crds.iter().filter(|crd| crd.decision != CrdDecision::Gone).map(|crd| crd.name.clone()).collect();
+        let because = "the charts' CRDs differ from the cluster's, and the application relies on them";
+        let title = format!("apply {} CRD{}", names.len(), plural(names.len()));
+        let mut apply = step("crds", title, Action::ApplyCrds { names: names.clone() }, because);
+        apply.command.clone_from(&facts.apply_command);
+        steps.push(apply);
+        let because = "Established was already true before: only the served schema proves an update";
+        let title =
+            format!("{} CRDs established, names accepted, {} served with the chart's schema", all.len(), names.len());
+        steps.push(step("served", title, Action::ProveServed { names: all }, because));
+    }
+    left_alone.extend(counted(
+        facts.crds,
+        CrdDecision::Unchanged,
+        "equal to the chart's: not written, so no watch ends",
+    ));
+    left_alone.extend(facts.crds.iter().filter(|crd| crd.decision == CrdDecision::Gone).map(|crd| LeftAlone {
+        what: format!("CRD {}", crd.name),
+        because: "no longer in the chart; a CRD is never deleted, since its objects would go with it".to_owned(),
+    }));
+}
+
+fn counted(crds: &[CrdPlan], decision: CrdDecision, because: &str) -> Option<LeftAlone> {
+    let count = crds.iter().filter(|crd| crd.decision == decision).count();
+    (count > 0).then(|| LeftAlone { what: format!("{count} CRD{}", plural(count)), because: because.to_owned() })
+}
+
+const fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn release_step(state: &ChartState<'_>, record_only: bool, steps: &mut Vec<Step>, left_alone: &mut Vec<LeftAlone>) {
+    let release = &state.moves.release;
+    if nothing_to_do(state) {
+        let because = "same chart bytes, same values, deployed".to_owned();
+        left_alone.push(LeftAlone { what: format!("release {release} {}", state.moves.to), because });
+        return;
+    }
+    let from = state.moves.from.as_ref().map_or_else(|| "no release".to_owned(), |from| format!("{from} is deployed"));
+    let (id, title, action, because) = if record_only {
+        let because = format!("{from}: without a record of {}, helm status would tell what was", state.moves.to);
+        (
+            "record",
+            format!("record {release} {}", state.moves.to),
+            Action::RecordRelease { release: release.clone() },
+            because,
+        )
+    } else {
+        let title = format!("upgrade {release} to {} and wait", state.moves.to);
+        (release.as_str(), title, Action::UpgradeRelease { release: release.clone() }, why(state, &from))
+    };
+    let mut next = step(id, title, action, because);
+    next.command.clone_from(&state.command);
+    steps.push(next);
+}
+
+fn why(state: &ChartState<'_>, from: &str) -> String {
+    let mut reasons = vec![from.to_owned()];
+    let mut by_verb: BTreeMap<&str, usize> = BTreeMap::new();
+    for change in state.objects {
+        let verb = match change.change {
+            super::ObjectVerb::Created => "created",
+            super::ObjectVerb::Changed => "changed",
+            super::ObjectVerb::Removed => "removed",
+        };
+        *by_verb.entry(verb).or_default() += 1;
+    }
+    reasons.extend(by_verb.iter().map(|(verb, count)| format!("{count} object{} {verb}", plural(*count))));
+    if !state.values.is_empty() {
+        reasons.push(format!("{} value{} changed", state.values.len(), plural(state.values.len())));
+    }
+    reasons.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::chart::DigestOf;
+    use crate::model::owner::Owner;
+    use crate::model::secret::Hidden;
+    use serde_json::json;
+
+    fn moves(to: &str) -> ChartMove {
+        ChartMove {
+            release: "mural".into(),
+            owner: Owner::Helm,
+            from: Some("1.0.0".into()),
+            revision: Some(1),
+            to: to.into(),
+            chart: "oci://a.example/mural".into(),
+            digest: Digest::of_bytes(b"bytes", DigestOf::Manifest),
+        }
+    }
+
+    fn record(status: &str, description: &str) -> ReleaseRecord {
+        ReleaseRecord {
+            name: "mural".into(),
+            revision: 1,
+            status: status.into(),
+            description: description.into(),
+            last_deployed: String::new(),
+            chart: "mural".into(),
+            chart_version: "1.1.0".into(),
+            apply_method: String::new(),
+            config: Hidden::new(json!({})),
+            chart_values: Hidden::new(json!({})),
+            manifest: Hidden::new(String::new()),
+            size: 0,
+            crds: Vec::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn state<'a>(moves: &'a ChartMove, record: &'a ReleaseRecord, values: &'a [ValueChange]) -> ChartState<'a> {
+        ChartState { moves, record: Some(record), command: Vec::new(), objects: &[], values }
+    }
+
+    #[test]
+    fn the_same_bytes_and_values_are_nothing_to_do() {
+        let target = moves("1.1.0");
+        let ours = record("deployed", &description(&target.digest));
+        assert!(nothing_to_do(&state(&target, &ours, &[])));
+        let other_bytes = record("deployed", "mural upgrade, digest sha256:00");
+        assert!(!nothing_to_do(&state(&target, &other_bytes, &[])));
+        let failed = record("failed", &description(&target.digest));
+        assert!(!nothing_to_do(&state(&target, &failed, &[])));
+        let value = [ValueChange { key: "a".into(), old: None, new: Some("1".into()) }];
+        assert!(!nothing_to_do(&state(&target, &ours, &value)));
+        let by_hand = record("deployed", "Upgrade complete");
+        assert!(nothing_to_do(&state(&target, &by_hand, &[])));
+        assert!(!nothing_to_do(&state(&moves("1.2.0"), &by_hand, &[])));
+    }
+
+    #[test]
+    fn crds_are_applied_and_proved_before_the_application_and_foreign_ones_last() {
+        let crd = |name: &str, decision, foreign| CrdPlan { name: name.into(), decision, foreign, notes: Vec::new() };
+        let crds = [
+            crd("a.foreign.io", CrdDecision::New, true),
+            crd("b.spectrocloud.com", CrdDecision::Safe, false),
+            crd("c.spectrocloud.com", CrdDecision::New, false),
+            crd("d.spectrocloud.com", CrdDecision::Unchanged, false),
+            crd("e.spectrocloud.com", CrdDecision::Gone, false),
+        ];
+        let (target, was) = (moves("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+        let app = Some(state(&target, &was, &[]));
+        let facts = Facts { crds_chart: app.clone(), app, crds: &crds, apply_command: vec!["kubectl".into()] };
+        let (steps, left_alone) = decide(&facts);
+        assert_eq!(super::super::order::check(&steps), Ok(()));
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["crds", "served", "record", "mural", "validate"]);
+        let Action::ApplyCrds { names } = &steps[0].action else { panic!("the CRDs come first") };
+        assert_eq!(names, &["c.spectrocloud.com", "b.spectrocloud.com", "a.foreign.io"]);
+        assert_eq!(left_alone.len(), 2);
+    }
+
+    #[test]
+    fn nothing_to_write_is_no_step_at_all() {
+        let facts = Facts { crds_chart: None, app: None, crds: &[], apply_command: Vec::new() };
+        assert!(decide(&facts).0.is_empty());
+    }
+}

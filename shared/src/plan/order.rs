@@ -1,0 +1,65 @@
+//! The rules that every plan keeps, whoever made it. A plan that breaks one is a defect of ours and is never run.
+
+use super::{Action, Step};
+
+/// A rule that a list of steps breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Disorder {
+    /// The vendor's one hard rule: the CRDs come before the application.
+    #[error("the step {0} writes CRDs after the application's upgrade")]
+    CrdsAfterApplication(String),
+    /// An apply that exits 0 proves nothing: the schema must be seen served before anything relies on it.
+    #[error("the step {0} relies on CRDs that no step has proved")]
+    Unproved(String),
+    /// What was written is looked at in the end.
+    #[error("the plan writes and does not validate")]
+    NotValidated,
+}
+
+/// Checks the order of steps.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check(steps: &[Step]) -> Result<(), Disorder> {
+    let (mut unproved, mut upgraded) = (false, false);
+    for step in steps {
+        match &step.action {
+            Action::ApplyCrds { .. } if upgraded => return Err(Disorder::CrdsAfterApplication(step.id.clone())),
+            Action::ApplyCrds { .. } => unproved = true,
+            Action::ProveServed { .. } => unproved = false,
+            Action::RecordRelease { .. } | Action::UpgradeRelease { .. } if unproved => {
+                return Err(Disorder::Unproved(step.id.clone()));
+            }
+            Action::UpgradeRelease { .. } => upgraded = true,
+            Action::RecordRelease { .. } | Action::Validate => {}
+        }
+    }
+    let writes = steps.iter().any(|step| step.action.writes());
+    let validates = steps.last().is_some_and(|last| last.action == Action::Validate);
+    if writes && !validates { Err(Disorder::NotValidated) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(id: &str, action: Action) -> Step {
+        Step { id: id.into(), title: String::new(), action, because: String::new(), command: Vec::new() }
+    }
+
+    #[test]
+    fn crds_come_first_and_are_proved() {
+        let apply = || step("crds", Action::ApplyCrds { names: Vec::new() });
+        let prove = || step("served", Action::ProveServed { names: Vec::new() });
+        let upgrade = || step("mural", Action::UpgradeRelease { release: "mural".into() });
+        let validate = || step("validate", Action::Validate);
+        assert_eq!(check(&[apply(), prove(), upgrade(), validate()]), Ok(()));
+        assert_eq!(
+            check(&[upgrade(), apply(), prove(), validate()]),
+            Err(Disorder::CrdsAfterApplication("crds".into()))
+        );
+        assert_eq!(check(&[apply(), upgrade(), validate()]), Err(Disorder::Unproved("mural".into())));
+        assert_eq!(check(&[apply(), prove(), upgrade()]), Err(Disorder::NotValidated));
+        assert_eq!(check(&[]), Ok(()));
+    }
+}

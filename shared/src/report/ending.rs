@@ -1,0 +1,93 @@
+//! The last lines of an upgrade: how it ended, and what to do next.
+
+use std::fmt::Write as _;
+
+use super::style::{Mark, Style, harmless};
+use super::upgrade::{Outcome, StepState, UpgradeReport};
+use crate::checks::{Checked, Level, Verdict};
+use crate::problem::Exit;
+
+/// Renders the end of a run, or of a plan that was not run.
+#[must_use]
+pub fn render(report: &UpgradeReport, style: Style) -> String {
+    let mut out = String::new();
+    match report.outcome {
+        Outcome::NothingToDo => nothing(&mut out, report, style),
+        Outcome::Planned => {
+            let _ = writeln!(out, "\n{} planned: nothing was written", style.mark(Mark::Skip));
+        }
+        Outcome::Refused => refused(&mut out, report, style),
+        Outcome::Undetermined => {
+            let code = Exit::ChecksFailed.code();
+            let text = "undecided before any write: a guard could not look";
+            let _ = writeln!(out, "\n{} {text}   exit code {code}", style.mark(Mark::Unknown));
+        }
+        Outcome::Upgraded => upgraded(&mut out, report, style),
+        Outcome::Failed => failed(&mut out, report, style),
+    }
+    out
+}
+
+fn nothing(out: &mut String, report: &UpgradeReport, style: Style) {
+    let _ = writeln!(out, "\n{} nothing to do: everything is as asked for", style.mark(Mark::Pass));
+    for left in &report.plan.left_alone {
+        let _ = writeln!(out, "  {}: {}", harmless(&left.what), left.because);
+    }
+}
+
+fn refused(out: &mut String, report: &UpgradeReport, style: Style) {
+    let _ = writeln!(out, "\n{} refused before any write   exit code {}", style.mark(Mark::Fail), report.exit_code);
+    let errors = report.plan.guards.iter().flat_map(Checked::findings).filter(|finding| finding.level == Level::Error);
+    for finding in errors {
+        let _ = writeln!(out, "\n  {}", style.bold(&finding.check));
+        let _ = writeln!(out, "    {}: {}", harmless(&finding.subject), harmless(&finding.message));
+        let _ = writeln!(out, "  do    {}", harmless(&finding.hint));
+        let _ = writeln!(out, "  more  kubectl mural upgrade --explain {}", finding.check);
+    }
+}
+
+fn versions(report: &UpgradeReport) -> String {
+    let all = report.plan.charts.iter().map(|chart| format!("{} {}", chart.release, chart.to));
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn upgraded(out: &mut String, report: &UpgradeReport, style: Style) {
+    let _ =
+        writeln!(out, "\n{} {:<12}{} in {:.0}s", style.mark(Mark::Pass), "upgraded", versions(report), report.seconds);
+    let _ = writeln!(out, "  {:<12}{}", "validate", counted(&report.validate));
+    for finding in report.validate.iter().flat_map(Checked::findings) {
+        let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
+        let _ = writeln!(out, "   {} {}: {}", style.mark(mark), harmless(&finding.subject), harmless(&finding.message));
+    }
+    let namespace = &report.plan.hub.namespace;
+    let _ = writeln!(out, "  {:<12}kubectl mural validate --namespace {namespace}", "next");
+}
+
+fn counted(checks: &[Checked]) -> String {
+    let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
+    let level =
+        |level: Level| checks.iter().flat_map(Checked::findings).filter(|finding| finding.level == level).count();
+    let (errors, warnings) = (level(Level::Error), level(Level::Warning));
+    let undetermined = checks.iter().filter(|checked| checked.undetermined()).count();
+    format!("{passed} passed, {errors} errors, {warnings} warnings, {undetermined} undetermined")
+}
+
+fn failed(out: &mut String, report: &UpgradeReport, style: Style) {
+    let by = |state: StepState| {
+        let names: Vec<&str> =
+            report.steps.iter().filter(|step| step.state == state).map(|step| step.step.as_str()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    let failed = report.steps.iter().find(|step| step.state == StepState::Failed);
+    let reason = failed.map_or("", |step| step.detail.as_str());
+    let name = failed.map_or("a step", |step| step.step.as_str());
+    let _ = writeln!(out, "\n{} {name} failed   exit code {}", style.mark(Mark::Fail), report.exit_code);
+    let _ = writeln!(out, "\n  {}", harmless(reason).replace('\n', "\n  "));
+    let _ = writeln!(out, "  {:<10}{}", "done", by(StepState::Done));
+    let _ = writeln!(out, "  {:<10}{}", "not done", by(StepState::NotDone));
+    let _ = writeln!(
+        out,
+        "  {:<10}mend the reason, then run the same command again: what is done is not done twice",
+        "go on"
+    );
+}

@@ -1,0 +1,83 @@
+//! What happens while a run goes on. One stream; a human and a JSON renderer read it.
+
+use serde::Serialize;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A stage before the first write has begun: look, render, forecast, judge.
+    StageStarted {
+        /// One word.
+        stage: &'static str,
+        /// What it does.
+        detail: String,
+    },
+    /// It is done.
+    StageDone {
+        /// One word.
+        stage: &'static str,
+        /// What came of it.
+        detail: String,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// A step has begun.
+    StepStarted {
+        /// The step's id.
+        step: String,
+        /// What it does.
+        title: String,
+        /// The exact command; empty where none is run.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        command: Vec<String>,
+    },
+    /// What a step waits for, told again only when it changes.
+    Waiting {
+        /// The step's id.
+        step: String,
+        /// How long it has waited.
+        seconds: f64,
+        /// How long it may wait.
+        limit_seconds: f64,
+        /// How many things are ready, and of how many.
+        ready: (usize, usize),
+        /// What is not.
+        objects: Vec<WaitingFor>,
+    },
+    /// A step is done and proved.
+    StepDone {
+        /// The step's id.
+        step: String,
+        /// What came of it.
+        detail: String,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// A step failed; no later one is begun.
+    StepFailed {
+        /// The step's id.
+        step: String,
+        /// Why.
+        reason: String,
+        /// How long it took.
+        seconds: f64,
+    },
+}
+
+/// One thing that is not ready yet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingFor {
+    /// `Deployment mural-system/canvas`
+    pub object: String,
+    /// `1/2`; empty where it is not counted.
+    pub progress: String,
+    /// Why it is not ready.
+    pub reason: String,
+    /// How long this reason has lasted, where it is one that does not pass by itself.
+    pub terminal_seconds: Option<u64>,
+}
+
+/// Where events go.
+pub type Emit<'a> = &'a (dyn Fn(Event) + Send + Sync);

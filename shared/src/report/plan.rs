@@ -1,0 +1,189 @@
+//! The plan for a person: what is there, what shall be, what changes, what the guards say, what is done.
+
+use std::fmt::Write as _;
+
+use super::style::{Mark, Style, harmless};
+use crate::checks::{Checked, Level, Verdict};
+use crate::model::words::quoted;
+use crate::plan::{ChartMove, CrdDecision, CrdPlan, ObjectVerb, Plan};
+
+/// The width of the first column.
+const FIRST: usize = 12;
+/// CRDs and objects that are listed by name; the rest is counted (`-o json` has all).
+const LISTED: usize = 12;
+
+/// Renders a plan.
+#[must_use]
+pub fn render(plan: &Plan, style: Style) -> String {
+    let mut out = String::new();
+    head(&mut out, plan, style);
+    crds(&mut out, plan, style);
+    application(&mut out, plan, style);
+    values(&mut out, plan);
+    guards(&mut out, &plan.guards, style);
+    steps(&mut out, plan, style);
+    out
+}
+
+fn line(out: &mut String, first: &str, rest: &str) {
+    let _ = writeln!(out, "{}", format!("{first:<FIRST$}{}", harmless(rest)).trim_end());
+}
+
+fn head(out: &mut String, plan: &Plan, _style: Style) {
+    let hub = &plan.hub;
+    let owner = plan.charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
+    line(out, "hub", &format!("{} · {} · namespace {}{owner}", hub.context, hub.version, hub.namespace));
+    let longest = plan.charts.iter().map(|chart| way(chart).chars().count()).max().unwrap_or_default();
+    for chart in &plan.charts {
+        let way = way(chart);
+        let pad = " ".repeat(longest - way.chars().count());
+        line(out, &chart.release, &format!("{way}{pad}  {}", chart.digest.short()));
+    }
+}
+
+fn way(chart: &ChartMove) -> String {
+    match &chart.from {
+        Some(from) if *from == chart.to => format!("{from}, stays"),
+        Some(from) => format!("{from} → {}", chart.to),
+        None => format!("no release → {}", chart.to),
+    }
+}
+
+fn crds(out: &mut String, plan: &Plan, style: Style) {
+    let in_charts = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::Gone).count();
+    let _ = writeln!(out);
+    line(out, "CRDs", &format!("{in_charts} in the chart{}", if plan.charts.len() > 1 { "s" } else { "" }));
+    let order = [
+        CrdDecision::Unchanged,
+        CrdDecision::Text,
+        CrdDecision::Safe,
+        CrdDecision::New,
+        CrdDecision::Gone,
+        CrdDecision::Risky,
+        CrdDecision::Breaking,
+        CrdDecision::Refused,
+    ];
+    for decision in order {
+        let group: Vec<&CrdPlan> = plan.crds.iter().filter(|crd| crd.decision == decision).collect();
+        if !group.is_empty() {
+            crd_group(out, decision, &group, style);
+        }
+    }
+}
+
+fn crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], style: Style) {
+    let names = match decision {
+        CrdDecision::Unchanged => "not written".to_owned(),
+        CrdDecision::Gone => format!("left alone: {}", short_names(group)),
+        CrdDecision::Text | CrdDecision::Safe | CrdDecision::New => short_names(group),
+        CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Refused => String::new(),
+    };
+    let text = format!("{:>4}  {:<10} {names}", group.len(), decision.word());
+    line(out, "", text.trim_end());
+    if names.is_empty() {
+        for crd in group {
+            crd_notes(out, crd, style);
+        }
+    }
+}
+
+fn crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
+    let _ = writeln!(out, "{:FIRST$}      {}", "", style.bold(&harmless(&crd.name)));
+    for note in crd.notes.iter().take(4) {
+        let _ =
+            writeln!(out, "{:FIRST$}        {}", "", clipped(&harmless(note), style.width.saturating_sub(FIRST + 8)));
+    }
+    if crd.notes.len() > 4 {
+        let _ = writeln!(out, "{:FIRST$}        and {} more", "", crd.notes.len() - 4);
+    }
+}
+
+fn clipped(text: &str, width: usize) -> String {
+    let width = width.max(20);
+    if text.chars().count() <= width { text.to_owned() } else { text.chars().take(width - 1).chain(['…']).collect() }
+}
+
+/// The plural names, the group left out where it is the product's own.
+fn short_names(group: &[&CrdPlan]) -> String {
+    let names: Vec<&str> =
+        group.iter().map(|crd| crd.name.strip_suffix(".spectrocloud.com").unwrap_or(&crd.name)).collect();
+    if names.len() <= LISTED {
+        names.join(", ")
+    } else {
+        format!("{}, … ({} in all)", names[..LISTED].join(", "), names.len())
+    }
+}
+
+fn application(out: &mut String, plan: &Plan, style: Style) {
+    if plan.objects.is_empty() {
+        return;
+    }
+    line(out, "application", "");
+    for change in &plan.objects {
+        let sign = match change.change {
+            ObjectVerb::Created => "+",
+            ObjectVerb::Changed => "~",
+            ObjectVerb::Removed => "-",
+        };
+        let object = format!("{} {}", change.object.kind, change.object.name);
+        let first = change.details.first().map_or("", String::as_str);
+        let text = format!("   {sign}  {object:<34} {first}");
+        let _ = writeln!(out, "{}", clipped(harmless(&text).trim_end(), style.width));
+        for detail in change.details.iter().skip(1) {
+            let _ = writeln!(out, "{}", clipped(harmless(&format!("{:40} {detail}", "")).trim_end(), style.width));
+        }
+    }
+}
+
+fn values(out: &mut String, plan: &Plan) {
+    if plan.values.is_empty() {
+        return;
+    }
+    line(out, "values", &format!("{} changed", plan.values.len()));
+    for change in &plan.values {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        line(out, "", &format!("  {} {} → {}", change.key, shown(&change.old), shown(&change.new)));
+    }
+}
+
+/// The guards: counted where they pass, told where they do not.
+pub fn guards(out: &mut String, guards: &[Checked], style: Style) {
+    let passed = guards.iter().filter(|guard| guard.verdict == Verdict::Pass).count();
+    let _ = writeln!(out);
+    let rest = [
+        (guards.iter().filter(|guard| guard.has_error()).count(), "refused"),
+        (guards.iter().filter(|guard| !guard.has_error() && !guard.findings().is_empty()).count(), "warned"),
+        (guards.iter().filter(|guard| guard.undetermined()).count(), "undetermined"),
+    ];
+    let told: Vec<String> =
+        rest.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}")).collect();
+    line(out, "guards", &format!("{passed} passed{}", told.concat()));
+    for guard in guards {
+        if let Verdict::Undetermined { reason } = &guard.verdict {
+            let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Unknown), guard.check, harmless(reason));
+        }
+        for finding in guard.findings() {
+            let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
+            let text = format!("{}: {}", finding.subject, finding.message);
+            let _ = writeln!(out, "   {}  {:<24} {}", style.mark(mark), guard.check, harmless(&text));
+            if !finding.hint.is_empty() {
+                let _ = writeln!(out, "      {} {}", style.arrow(), harmless(&finding.hint));
+            }
+        }
+    }
+}
+
+fn steps(out: &mut String, plan: &Plan, style: Style) {
+    if plan.steps.is_empty() {
+        return;
+    }
+    let _ = writeln!(out);
+    line(out, "steps", "");
+    for (at, step) in plan.steps.iter().enumerate() {
+        let _ = writeln!(out, "{}", format!("{:>4}  {}", at + 1, harmless(&step.title)).trim_end());
+        if !step.command.is_empty() {
+            let command = step.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            let _ = writeln!(out, "      {}", style.dim(&harmless(&command)));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The answer of an upgrade: what was planned, what was done, how it ended.
+
+use serde::Serialize;
+
+use crate::checks::Checked;
+use crate::plan::{API_VERSION, Plan};
+use crate::problem::Exit;
+
+/// How one step ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepOutcome {
+    /// The step's id.
+    pub step: String,
+    /// `done`, `failed` or `not-done`.
+    pub state: StepState,
+    /// What came of it.
+    pub detail: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// How far a step came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// Done and proved.
+    Done,
+    /// Begun, and not done.
+    Failed,
+    /// Not begun.
+    NotDone,
+}
+
+/// How an upgrade ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There was nothing to do.
+    NothingToDo,
+    /// There is something to do, and it was only asked what.
+    Planned,
+    /// A guard refused, or the person at the terminal did.
+    Refused,
+    /// A guard could not look.
+    Undetermined,
+    /// Done and proved.
+    Upgraded,
+    /// A step failed.
+    Failed,
+}
+
+/// The whole answer.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpgradeReport {
+    /// `mural/v1`
+    pub api_version: &'static str,
+    /// `UpgradeReport`
+    pub kind: &'static str,
+    /// The run's id: the release label `mural-run` carries it.
+    pub run: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The process exit code.
+    pub exit_code: u8,
+    /// What was planned.
+    pub plan: Plan,
+    /// What was done.
+    pub steps: Vec<StepOutcome>,
+    /// What the last look found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub validate: Vec<Checked>,
+    /// How long everything took.
+    pub seconds: f64,
+}
+
+impl UpgradeReport {
+    /// A report of a plan that was not run.
+    #[must_use]
+    pub const fn new(run: String, plan: Plan, outcome: Outcome, exit: Exit, seconds: f64) -> Self {
+        Self {
+            api_version: API_VERSION,
+            kind: "UpgradeReport",
+            run,
+            outcome,
+            exit_code: exit.code(),
+            plan,
+            steps: Vec::new(),
+            validate: Vec::new(),
+            seconds,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! From what was seen to the plan: asks every guard, judges every CRD, decides the steps. Touches nothing.
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+use serde_json::Value;
+
+use super::render::{Rendered, Side};
+use crate::ask::{Ask, StoredValues};
+use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer};
+use crate::model::crd::Crd;
+use crate::model::owner::Owner;
+use crate::model::release::ReleaseRecord;
+use crate::model::view::{ClusterView, Looked};
+use crate::model::yaml::{self, Quote};
+use crate::plan::decide::{self, ChartState, Facts};
+use crate::plan::{self, API_VERSION, ChartMove, ObjectChange, Plan, ValueChange, crds, objects, order};
+use crate::problem::Problem;
+use crate::tools::helm::{Helm, Upgrade};
+use crate::tools::kubectl::Kubectl;
+
+/// All that was seen.
+pub struct Seen<'a> {
+    /// The cluster.
+    pub view: &'a ClusterView,
+    /// helm's version.
+    pub helm_version: Version,
+    /// kubectl's version.
+    pub kubectl_version: Version,
+    /// The uid of `kube-system` as helm sees it.
+    pub helm_sees: Looked<String>,
+    /// The uid of `kube-system` as kubectl sees it.
+    pub kubectl_sees: Looked<String>,
+    /// What the server says of every CRD of the charts.
+    pub forecasts: BTreeMap<String, ServerAnswer>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// The stored manifest of a release is not readable, or the steps break a rule of their own order, which is a defect of ours.
+pub fn plan(
+    ask: &Ask,
+    seen: &Seen<'_>,
+    rendered: &Rendered,
+    helm: &Helm,
+    kubectl: &Kubectl,
+    run: &str,
+) -> Result<Plan, Problem> {
+    let guards = guards::ask_all(&admission(ask, seen, rendered));
+    let crd_plans = crds::judge(&live(seen.view), &seen.forecasts, &gone(ask, seen.view, rendered));
+    let crds_state = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None)).transpose()?;
+    let app_state = rendered
+        .app
+        .as_ref()
+        .map(|side| State::new(ask, seen.view, side, false, Some(rendered.config.reveal())))
+        .transpose()?;
+    let facts = Facts {
+        crds_chart: crds_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, true))),
+        app: app_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, false))),
+        crds: &crd_plans,
+        apply_command: kubectl.apply_call(ask.timeout).shown(),
+    };
+    let (steps, left_alone) = decide::decide(&facts);
+    order::check(&steps)
+        .map_err(|error| Problem::failed("the plan breaks a rule of its own: please report this").because(error))?;
+    let both = [crds_state.as_ref(), app_state.as_ref()];
+    let charts = both.iter().flatten().map(|state| state.moves.clone()).collect();
+    let (changed_objects, changed_values) =
+        app_state.map_or_else(Default::default, |state| (state.objects, state.values));
+    Ok(Plan {
+        api_version: API_VERSION,
+        kind: "UpgradePlan",
+        hub: seen.view.hub.clone(),
+        mode: ask.mode,
+        charts,
+        crds: crd_plans,
+        objects: changed_objects,
+        values: changed_values,
+        guards,
+        steps,
+        left_alone,
+    })
+}
+
+fn live(view: &ClusterView) -> BTreeMap<String, Crd> {
+    view.crds.as_ref().cloned().unwrap_or_default()
+}
+
+fn admission<'a>(ask: &'a Ask, seen: &'a Seen<'_>, rendered: &'a Rendered) -> Admission<'a> {
+    let facts = |side: &'a Side, release: &'a str| ChartFacts {
+        release,
+        reference: side.fetched.reference.to_string(),
+        chart: &side.fetched.chart,
+        digest: &side.fetched.digest,
+        rendered: &side.rendered,
+    };
+    let installation = &ask.installation;
+    Admission {
+        view: seen.view,
+        mode: ask.mode,
+        helm: Ok(seen.helm_version.clone()),
+        kubectl: Ok(seen.kubectl_version.clone()),
+        helm_sees: seen.helm_sees.clone(),
+        kubectl_sees: seen.kubectl_sees.clone(),
+        crds_release: &installation.crds_release,
+        app_release: &installation.app_release,
+        crds: rendered.crds.as_ref().map(|side| facts(side, &installation.crds_release)),
+        app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
+        forecasts: &seen.forecasts,
+        allow_downgrade: ask.allow_downgrade,
+    }
+}
+
+/// CRDs that the CRD chart's release had and its new chart has not.
+fn gone(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<String> {
+    if rendered.crds.is_none() {
+        return Vec::new();
+    }
+    let record = view.newest(&ask.installation.crds_release).ok().flatten();
+    let had = record.map(|record| record.crds.clone()).unwrap_or_default();
+    had.into_iter().filter(|name| !rendered.wanted.contains_key(name)).collect()
+}
+
+/// One chart's way, with what it changes.
+struct State<'a> {
+    moves: ChartMove,
+    record: Option<&'a ReleaseRecord>,
+    side: &'a Side,
+    objects: Vec<ObjectChange>,
+    values: Vec<ValueChange>,
+}
+
+impl<'a> State<'a> {
+    fn new(
+        ask: &Ask,
+        view: &'a ClusterView,
+        side: &'a Side,
+        is_crds: bool,
+        config: Option<&Value>,
+    ) -> Result<Self, Problem> {
+        let release = if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release };
+        let record = view.newest(release).ok().flatten();
+        let moves = ChartMove {
+            release: release.clone(),
+            owner: view.owners.get(release).cloned().unwrap_or(Owner::Nobody),
+            from: record.map(|record| record.chart_version.clone()),
+            revision: record.map(|record| record.revision),
+            to: side.fetched.chart.version.to_string(),
+            chart: side.fetched.reference.to_string(),
+            digest: side.fetched.digest.clone(),
+        };
+        let objects = objects::changes(&ask.installation.namespace, &stored(record)?, &without_crds_folder(side));
+        let values = match (config, record) {
+            (Some(next), Some(record)) => plan::values::changes(record.config.reveal(), next),
+            _ => Vec::new(),
+        };
+        Ok(Self { moves, record, side, objects, values })
+    }
+
+    fn facts(&self, command: Vec<String>) -> ChartState<'_> {
+        ChartState { moves: &self.moves, record: self.record, command, objects: &self.objects, values: &self.values }
+    }
+}
+
+fn stored(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
+    let Some(record) = record else { return Ok(Vec::new()) };
+    yaml::documents(record.manifest.reveal(), Quote::Nothing).map_err(|error| {
+        Problem::failed(format!(
+            "the stored manifest of release {} revision {} is not readable",
+            record.name, record.revision
+        ))
+        .because(error)
+    })
+}
+
+/// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
+fn without_crds_folder(side: &Side) -> Vec<Value> {
+    let folder = &side.fetched.chart.crds_folder;
+    let in_folder =
+        |document: &Value| Crd::new(document.clone()).is_ok_and(|crd| folder.iter().any(|name| name == crd.name()));
+    side.rendered.iter().filter(|document| !in_folder(document)).cloned().collect()
+}
+
+fn upgrade_command(ask: &Ask, helm: &Helm, state: &State<'_>, run: &str, is_crds: bool) -> Vec<String> {
+    let (description, label) = (decide::description(&state.moves.digest), label(run));
+    let mut words = helm.upgrade_call(&upgrade(ask, state.side, is_crds, &description, &label)).shown();
+    // The private file's name says nothing to a person: the chart is named as they named it.
+    if let Some(chart) = words.get_mut(3) {
+        chart.clone_from(&state.moves.chart);
+    }
+    words
+}
+
+/// The label that a release of ours carries.
+#[must_use]
+pub fn label(run: &str) -> String {
+    format!("mural-run={run}")
+}
+
+/// How a release is written: the CRD chart's is only recorded, the application's is waited for.
+#[must_use]
+pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a str, label: &'a str) -> Upgrade<'a> {
+    let stored_values = match ask.values.stored {
+        _ if is_crds => None,
+        StoredValues::HelmDefault => None,
+        StoredValues::Reuse => Some("--reuse-values"),
+        StoredValues::Reset => Some("--reset-values"),
+        StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
+    };
+    Upgrade {
+        release: if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release },
+        chart: &side.fetched.file,
+        values: if is_crds { &[] } else { &ask.values.flags },
+        stored_values,
+        description,
+        label,
+        install: is_crds,
+        wait: !is_crds,
+        timeout: ask.timeout,
+    }
+}
+
+/// What the checks of health say of the installation as it is now.
+#[must_use]
+pub fn health(_prepared: &super::prepare::Prepared, _view: &ClusterView) -> Vec<crate::checks::Checked> {
+    Vec::new()
+}

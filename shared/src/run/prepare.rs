@@ -1,0 +1,166 @@
+//! Look, render, forecast, judge, decide: everything before the first write.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use super::{judge, render, values};
+use crate::ask::Ask;
+use crate::cluster::{Cluster, forecast, look};
+use crate::model::crd::Crd;
+use crate::model::view::{ClusterView, Looked, NotSeen};
+use crate::plan::Plan;
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+use crate::tools::error::ToolError;
+use crate::tools::find::Programs;
+use crate::tools::helm::{self, Helm};
+use crate::tools::kubectl::{self, Kubectl};
+
+pub use super::render::Side;
+
+/// What the environment gives, read at the edge.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// helm and kubectl.
+    pub programs: Programs,
+    /// helm's own registry configuration, for a static login.
+    pub helm_registry_config: Option<PathBuf>,
+    /// The run's id.
+    pub run: String,
+}
+
+/// Everything that a run needs, and the plan that it follows.
+pub struct Prepared {
+    /// What was asked for.
+    pub ask: Ask,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// helm.
+    pub helm: Helm,
+    /// kubectl.
+    pub kubectl: Kubectl,
+    /// The cluster as it was read.
+    pub view: ClusterView,
+    /// The CRD chart, where it moves.
+    pub crds: Option<Side>,
+    /// The application, where it moves.
+    pub app: Option<Side>,
+    /// Every CRD of the charts, as rendered.
+    pub wanted: BTreeMap<String, Crd>,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The run's id.
+    pub run: String,
+    /// Holds the charts and value files; gone when this is dropped.
+    _private: TempDir,
+}
+
+/// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
+///
+/// # Errors
+/// A problem that names what is missing: a cluster that cannot be read, a chart that is none, values that helm refuses.
+/// What a guard refuses is no error: the plan says it.
+pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    values::check_files(&ask.values)?;
+    let private = tempfile::Builder::new().prefix("mural-").tempdir();
+    let private = private.map_err(|error| Problem::failed("cannot make a private folder").because(error))?;
+    let (helm, kubectl) = programs(&ask, &around);
+    let versions = versions(&helm, &kubectl).await?;
+    let cluster = Cluster::connect(&ask.installation.cluster).await?;
+
+    let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
+    let (view, charts, helm_sees, kubectl_sees) = tokio::join!(
+        look::look(&cluster, &ask.installation),
+        render::fetch_both(&helm, &ask, private.path(), around.helm_registry_config.as_deref()),
+        helm.cluster_uid(private.path()),
+        kubectl.cluster_uid(),
+    );
+    let (view, charts) = (view?, charts?);
+    stage.done(looked(&view));
+
+    let stage = Stage::begin(emit, "render", "what each chart makes");
+    let rendered = render::both(&helm, &ask, &view, &cluster, charts, private.path()).await?;
+    let others = rendered.objects().saturating_sub(rendered.wanted.len());
+    stage.done(format!("{} CRDs, {others} other objects", rendered.wanted.len()));
+
+    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD");
+    let all: Vec<Crd> = rendered.wanted.values().cloned().collect();
+    let answers = forecast::crds(&cluster, &all).await;
+    stage.done(format!("{} dry-runs", answers.len()));
+
+    let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
+    let seen = judge::Seen {
+        view: &view,
+        helm_version: versions.0,
+        kubectl_version: versions.1,
+        helm_sees: sees("helm", helm_sees),
+        kubectl_sees: sees("kubectl", kubectl_sees),
+        forecasts: answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect(),
+    };
+    let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
+    let (run, wanted, crds, app) = (around.run, rendered.wanted, rendered.crds, rendered.app);
+    Ok(Prepared { ask, cluster, helm, kubectl, view, crds, app, wanted, plan, run, _private: private })
+}
+
+fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {
+    let cluster = ask.installation.cluster.clone();
+    let helm = Helm {
+        program: around.programs.helm.clone(),
+        cluster: cluster.clone(),
+        registry: ask.registry.clone(),
+        namespace: ask.installation.namespace.clone(),
+    };
+    (helm, Kubectl { program: around.programs.kubectl.clone(), cluster })
+}
+
+/// Both versions, before anything is asked of them that an old one does not know.
+async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<(semver::Version, semver::Version), Problem> {
+    let (helm_version, kubectl_version) = tokio::join!(helm.version(), kubectl.version());
+    let failed = |name: &str, error: ToolError| {
+        error.problem(format!("{name} does not tell its version")).hint(format!("does {name} version work by itself?"))
+    };
+    let found = (
+        helm_version.map_err(|error| failed("helm", error))?,
+        kubectl_version.map_err(|error| failed("kubectl", error))?,
+    );
+    let asked =
+        [("helm", &found.0, helm::OLDEST, &helm.program), ("kubectl", &found.1, kubectl::OLDEST, &kubectl.program)];
+    for (name, version, oldest, program) in asked {
+        if *version < oldest {
+            return Err(Problem::new(Exit::Refused, format!("{name} {version} ({}) is too old", program.display()))
+                .hint(format!("install {name} {oldest} or newer and put it first on PATH")));
+        }
+    }
+    Ok(found)
+}
+
+fn not_seen(who: &str, error: &ToolError) -> NotSeen {
+    NotSeen { what: "namespace kube-system".to_owned(), reason: format!("{who}: {error}") }
+}
+
+fn looked(view: &ClusterView) -> String {
+    let crds: Looked<usize> = view.crds.as_ref().map(std::collections::BTreeMap::len).map_err(Clone::clone);
+    let crds = crds.map_or_else(|not_seen| not_seen.to_string(), |count| format!("{count} CRDs"));
+    format!("{} {}, {crds}", view.hub.context, view.hub.version)
+}
+
+/// One stage before the first write, told when it begins and when it is done.
+struct Stage<'a> {
+    emit: Emit<'a>,
+    stage: &'static str,
+    began: Instant,
+}
+
+impl<'a> Stage<'a> {
+    fn begin(emit: Emit<'a>, stage: &'static str, detail: &str) -> Self {
+        emit(Event::StageStarted { stage, detail: detail.to_owned() });
+        Self { emit, stage, began: Instant::now() }
+    }
+
+    fn done(self, detail: String) {
+        (self.emit)(Event::StageDone { stage: self.stage, detail, seconds: self.began.elapsed().as_secs_f64() });
+    }
+}

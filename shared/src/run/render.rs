@@ -1,0 +1,178 @@
+//! Charts become bytes, bytes become objects: pulled once, rendered once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::values;
+use crate::ask::{Ask, Target};
+use crate::cluster::Cluster;
+use crate::model::crd::Crd;
+use crate::model::release::ReleaseRecord;
+use crate::model::secret::Hidden;
+use crate::model::view::ClusterView;
+use crate::problem::Problem;
+use crate::tools::chart::{Fetched, fetch};
+use crate::tools::helm::{Helm, Template};
+
+/// One chart that moves: its bytes and what they render to.
+pub struct Side {
+    /// The chart's bytes.
+    pub fetched: Fetched,
+    /// What it renders to, CRDs included.
+    pub rendered: Vec<Value>,
+}
+
+/// Both charts, rendered.
+pub struct Rendered {
+    /// The CRD chart, where it moves.
+    pub crds: Option<Side>,
+    /// The application, where it moves.
+    pub app: Option<Side>,
+    /// Every CRD of both, by name; the CRD chart's where both have one.
+    pub wanted: BTreeMap<String, Crd>,
+    /// The user's values of the application's next revision.
+    pub config: Hidden<Value>,
+}
+
+impl Rendered {
+    /// How many objects the charts render to.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        [&self.crds, &self.app].into_iter().flatten().map(|side| side.rendered.len()).sum()
+    }
+}
+
+/// Whether a chart moves: a version is asked for, or the chart is a local one, which carries its own.
+const fn moves(target: &Target) -> bool {
+    target.version.is_some() || !target.chart.from_registry()
+}
+
+/// Fetches the charts that move, both at once.
+///
+/// # Errors
+/// As [`fetch`]. Where neither moves, the application's missing version is the problem, with the newest one found.
+pub async fn fetch_both(
+    helm: &Helm,
+    ask: &Ask,
+    private: &Path,
+    helm_config: Option<&Path>,
+) -> Result<(Option<Fetched>, Option<Fetched>), Problem> {
+    let one = |target: &Target, wanted: bool| {
+        let (chart, version) = (target.chart.clone(), target.version.clone());
+        async move {
+            if !wanted {
+                return Ok(None);
+            }
+            fetch(helm, &chart, version.as_ref(), private, helm_config).await.map(Some)
+        }
+    };
+    let neither = !moves(&ask.crds) && !moves(&ask.app);
+    let (crds, app) = tokio::join!(one(&ask.crds, moves(&ask.crds)), one(&ask.app, moves(&ask.app) || neither));
+    Ok((crds?, app?))
+}
+
+/// Renders what was fetched: the CRD chart first, since the application's forecast is told what it brings.
+///
+/// # Errors
+/// A chart does not render, or helm refuses the values.
+pub async fn both(
+    helm: &Helm,
+    ask: &Ask,
+    view: &ClusterView,
+    cluster: &Cluster,
+    charts: (Option<Fetched>, Option<Fetched>),
+    private: &Path,
+) -> Result<Rendered, Problem> {
+    let record = view.newest(&ask.installation.app_release).ok().flatten();
+    let next = values::next(helm, &ask.values, record, private).await?;
+    let crds = match charts.0 {
+        Some(fetched) => Some(crds_side(helm, ask, view, fetched).await?),
+        None => None,
+    };
+    let app = match charts.1 {
+        Some(fetched) => Some(app_side(helm, ask, view, cluster, fetched, crds.as_ref(), &next.file, record).await?),
+        None => None,
+    };
+    let wanted = wanted(crds.as_ref(), app.as_ref());
+    Ok(Rendered { crds, app, wanted, config: next.config })
+}
+
+async fn crds_side(helm: &Helm, ask: &Ask, view: &ClusterView, fetched: Fetched) -> Result<Side, Problem> {
+    let release = &ask.installation.crds_release;
+    let template = Template {
+        release,
+        chart: &fetched.file,
+        values_files: &[],
+        values: &[],
+        kube_version: &view.hub.version,
+        api_versions: &[],
+        include_crds: true,
+        is_upgrade: view.newest(release).ok().flatten().is_some(),
+    };
+    let rendered = helm.template(&template).await.map_err(|error| unrendered(&fetched, error))?;
+    Ok(Side { fetched, rendered })
+}
+
+#[expect(clippy::too_many_arguments, reason = "a forecast needs all of this, and it is asked for in one place")]
+async fn app_side(
+    helm: &Helm,
+    ask: &Ask,
+    view: &ClusterView,
+    cluster: &Cluster,
+    fetched: Fetched,
+    crds: Option<&Side>,
+    values: &Path,
+    record: Option<&ReleaseRecord>,
+) -> Result<Side, Problem> {
+    let mut api_versions = cluster.api_versions().await.map_err(|error| error.problem(&cluster.context))?;
+    api_versions.extend(brought(crds));
+    api_versions.sort();
+    api_versions.dedup();
+    let values_files = [values.to_owned()];
+    let template = Template {
+        release: &ask.installation.app_release,
+        chart: &fetched.file,
+        values_files: &values_files,
+        values: &[],
+        kube_version: &view.hub.version,
+        api_versions: &api_versions,
+        include_crds: true,
+        is_upgrade: record.is_some(),
+    };
+    let rendered = helm.template(&template).await.map_err(|error| unrendered(&fetched, error))?;
+    Ok(Side { fetched, rendered })
+}
+
+/// What chart 1 will serve, as charts ask for it: `group/version` and `group/version/Kind`.
+fn brought(crds: Option<&Side>) -> Vec<String> {
+    let all = crds.into_iter().flat_map(|side| &side.rendered).filter_map(|document| Crd::new(document.clone()).ok());
+    all.flat_map(|crd| {
+        let served: Vec<String> =
+            crd.versions().filter(|version| version.served).map(|version| version.name.to_owned()).collect();
+        let name = |version: &String| format!("{}/{version}", crd.group());
+        served
+            .iter()
+            .flat_map(|version| [name(version), format!("{}/{}", name(version), crd.kind())])
+            .collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn wanted(crds: Option<&Side>, app: Option<&Side>) -> BTreeMap<String, Crd> {
+    let mut all = BTreeMap::new();
+    for document in [crds, app].into_iter().flatten().flat_map(|side| &side.rendered) {
+        if let Ok(crd) = Crd::new(document.clone()) {
+            all.entry(crd.name().to_owned()).or_insert(crd);
+        }
+    }
+    all
+}
+
+fn unrendered(fetched: &Fetched, error: crate::tools::error::ToolError) -> Problem {
+    let chart = &fetched.chart;
+    error
+        .problem(format!("the chart {} {} does not render", chart.name, chart.version))
+        .hint("helm's own words are above: a value that its schema refuses, or one that is missing?")
+}

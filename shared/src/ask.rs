@@ -133,6 +133,8 @@ pub struct Ask {
     pub timeout: Duration,
     /// `--allow-downgrade`
     pub allow_downgrade: bool,
+    /// Whether the server may be asked for dry-runs: not with `--dry-run=client`.
+    pub server_dry_runs: bool,
 }
 
 /// Checks a name of a namespace or release: DNS-1123 label, as the API server and helm ask for.

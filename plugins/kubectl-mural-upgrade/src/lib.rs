@@ -1,1 +1,103 @@
-//! Command line of `kubectl-mural-upgrade`.
+//! The command line of `kubectl mural upgrade`: flags in, one answer on standard output, the talk on standard error.
+
+mod edge;
+pub mod flags;
+mod talk;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use mural::problem::{Exit, Problem};
+use mural::report::style::Style;
+use mural::report::upgrade::{Outcome, UpgradeReport};
+use mural::report::{ending, plan};
+use mural::run::prepare::{Prepared, prepare};
+use mural::run::{Manner, run};
+use mural::tools::spawn::Stop;
+
+use flags::{Cli, Command, Output, UpgradeFlags};
+use talk::Talk;
+
+/// Runs the command line and gives its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return edge::usage(&error),
+    };
+    let (flags, only_plan) = match &cli.command {
+        Some(Command::Plan(flags)) => (flags.as_ref(), true),
+        None => (&cli.upgrade, false),
+    };
+    let exit = match &flags.manner.explain {
+        Some(id) => edge::explain(id),
+        None => edge::block_on(upgrade(flags, only_plan)),
+    };
+    let exit = exit.unwrap_or_else(|problem| edge::tell(&problem, edge::style(&flags.manner, edge::Stream::Error)));
+    ExitCode::from(exit.code())
+}
+
+async fn upgrade(flags: &UpgradeFlags, only_plan: bool) -> Result<Exit, Problem> {
+    let began = Instant::now();
+    let ask = flags.ask()?;
+    let failure_grace = mural::ask::duration("--failure-grace", &flags.manner.failure_grace)?;
+    let asks = !flags.manner.yes && !only_plan && flags.manner.dry_run.is_none();
+    if asks && !edge::can_ask() {
+        return Err(Problem::usage("there is no terminal to ask on")
+            .hint("--yes goes ahead without asking; plan only shows what would be done"));
+    }
+    let around = edge::surroundings(&flags.registry)?;
+    let talk = Talk::new(flags.manner.events, edge::style(&flags.manner, edge::Stream::Error));
+    let manner = Manner { run: around.run.clone(), timeout: ask.timeout, failure_grace, stop: Stop::default(), began };
+    edge::on_signals(&manner.stop);
+    let prepared = prepare(ask, around, &|event| talk.event(&event)).await?;
+    let show = |text: &str| edge::show(text, flags.manner.output);
+    show(&plan::render(&prepared.plan, edge::style(&flags.manner, edge::Stream::Answer)));
+    let report = match before_writing(&prepared, &manner, flags, only_plan)? {
+        Some(report) => report,
+        None => run(&prepared, &manner, &|event| talk.event(&event)).await,
+    };
+    talk.end();
+    answer(&report, flags)
+}
+
+/// What ends here without a write, and how; `None` where the run may begin.
+fn before_writing(
+    prepared: &Prepared,
+    manner: &Manner,
+    flags: &UpgradeFlags,
+    only_plan: bool,
+) -> Result<Option<UpgradeReport>, Problem> {
+    let plan = &prepared.plan;
+    let (outcome, exit) = if plan.refused() {
+        (Outcome::Refused, Exit::Refused)
+    } else if plan.undetermined() {
+        (Outcome::Undetermined, Exit::ChecksFailed)
+    } else if !plan.has_changes() {
+        (Outcome::NothingToDo, Exit::Fine)
+    } else if only_plan {
+        (Outcome::Planned, Exit::Changes)
+    } else if flags.manner.dry_run.is_some() {
+        (Outcome::Planned, Exit::Fine)
+    } else if flags.manner.yes || edge::ask_to_go_ahead()? {
+        return Ok(None);
+    } else {
+        (Outcome::Planned, Exit::Refused)
+    };
+    let seconds = manner.began.elapsed().as_secs_f64();
+    Ok(Some(UpgradeReport::new(manner.run.clone(), plan.clone(), outcome, exit, seconds)))
+}
+
+fn answer(report: &UpgradeReport, flags: &UpgradeFlags) -> Result<Exit, Problem> {
+    let style: Style = edge::style(&flags.manner, edge::Stream::Answer);
+    match flags.manner.output {
+        Output::Table => edge::show(&ending::render(report, style), Output::Table),
+        Output::Json => edge::answer(&edge::json(report)?),
+        Output::Yaml => edge::answer(&edge::yaml(report)?),
+    }
+    if let Some(file) = &flags.manner.report {
+        edge::write_report(file, &edge::json(report)?)?;
+    }
+    Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
+}

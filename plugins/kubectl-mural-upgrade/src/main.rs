@@ -1,3 +1,7 @@
-//! The `kubectl-mural-upgrade` binary.
+//! `kubectl mural upgrade`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kubectl_mural_upgrade::main()
+}

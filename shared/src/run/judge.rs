@@ -108,6 +108,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Seen<'_>, rendered: &'a Rendered) -> Ad
         crds: rendered.crds.as_ref().map(|side| facts(side, &installation.crds_release)),
         app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
         forecasts: &seen.forecasts,
+        server_asked: ask.server_dry_runs,
         allow_downgrade: ask.allow_downgrade,
     }
 }

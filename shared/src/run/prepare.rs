@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::{judge, render, values};
 use crate::ask::Ask;
+use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, forecast, look};
 use crate::model::crd::Crd;
 use crate::model::view::{ClusterView, Looked, NotSeen};
@@ -87,9 +88,8 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     stage.done(format!("{} CRDs, {others} other objects", rendered.wanted.len()));
 
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD");
-    let all: Vec<Crd> = rendered.wanted.values().cloned().collect();
-    let answers = forecast::crds(&cluster, &all).await;
-    stage.done(format!("{} dry-runs", answers.len()));
+    let forecasts = forecasts(&cluster, &ask, &rendered.wanted).await;
+    stage.done(if ask.server_dry_runs { format!("{} dry-runs", forecasts.len()) } else { "none asked for".to_owned() });
 
     let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
     let seen = judge::Seen {
@@ -98,11 +98,21 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
         kubectl_version: versions.1,
         helm_sees: sees("helm", helm_sees),
         kubectl_sees: sees("kubectl", kubectl_sees),
-        forecasts: answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect(),
+        forecasts,
     };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
     let (run, wanted, crds, app) = (around.run, rendered.wanted, rendered.crds, rendered.app);
     Ok(Prepared { ask, cluster, helm, kubectl, view, crds, app, wanted, plan, run, _private: private })
+}
+
+/// What the server says of each CRD; without it, each chart's CRD stands for itself.
+async fn forecasts(cluster: &Cluster, ask: &Ask, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, ServerAnswer> {
+    if !ask.server_dry_runs {
+        return wanted.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
+    }
+    let all: Vec<Crd> = wanted.values().cloned().collect();
+    let answers = forecast::crds(cluster, &all).await;
+    answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
 }
 
 fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {

@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// helm fails, is stopped, runs out of time, or a reason that cannot pass has lasted too long.
-pub async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
+pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
     let prepared = run.prepared;
     let Some(side) = &prepared.app else { return Err(Problem::failed("the plan upgrades a chart that does not move")) };
     let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.run));
@@ -116,7 +116,7 @@ impl Watch<'_> {
 
 /// How much is ready, and what is not and why.
 #[must_use]
-pub fn waiting_for(workloads: &Workloads, now: Timestamp) -> ((usize, usize), Vec<WaitingFor>) {
+pub(super) fn waiting_for(workloads: &Workloads, now: Timestamp) -> ((usize, usize), Vec<WaitingFor>) {
     let empty = Vec::new();
     let owners = workloads.owners.as_ref().unwrap_or(&empty);
     let pods = workloads.pods.as_ref().unwrap_or(&empty);
@@ -162,7 +162,7 @@ fn troubles(owner: &Value, pods: &[Value]) -> Vec<Trouble> {
 ///
 /// # Errors
 /// The cluster cannot be read, or something is wrong.
-pub async fn validate(run: &Run<'_>) -> Result<(Vec<Checked>, String), Problem> {
+pub(super) async fn validate(run: &Run<'_>) -> Result<(Vec<Checked>, String), Problem> {
     let prepared = run.prepared;
     let view = look::look(&prepared.cluster, &prepared.ask.installation).await?;
     let checks: Vec<Checked> = judge::health(prepared, &view);

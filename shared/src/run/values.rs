@@ -16,7 +16,7 @@ use crate::tools::helm::Helm;
 ///
 /// # Errors
 /// A usage problem that names the file and the line, and quotes nothing of it.
-pub fn check_files(values: &Values) -> Result<(), Problem> {
+pub(super) fn check_files(values: &Values) -> Result<(), Problem> {
     values.flags.iter().try_for_each(|flag| match flag {
         ValueFlag::File(file) => check_file(file),
         ValueFlag::Set(_) | ValueFlag::SetString(_) | ValueFlag::SetJson(_) | ValueFlag::SetFile(_) => Ok(()),
@@ -46,18 +46,18 @@ fn check_file(file: &Path) -> Result<(), Problem> {
 }
 
 /// The values of the next revision, and a private file that holds them for the forecast.
-pub struct Next {
+pub(super) struct Next {
     /// The user's values of the next revision.
-    pub config: Hidden<Value>,
+    pub(super) config: Hidden<Value>,
     /// The same as a file, readable by us alone.
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
 }
 
 /// Works out the values of the next revision.
 ///
 /// # Errors
 /// helm refuses the value flags, or the private file cannot be written.
-pub async fn next(
+pub(super) async fn next(
     helm: &Helm,
     values: &Values,
     record: Option<&ReleaseRecord>,

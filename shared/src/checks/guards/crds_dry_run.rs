@@ -16,6 +16,13 @@ pub static CARD: Card = Card {
 /// The guard: a server-side dry-run of each CRD of the charts runs the same validation as the write.
 #[must_use]
 pub fn check(admission: &Admission<'_>) -> Checked {
+    if !admission.server_asked {
+        return Checked::new(
+            &CARD,
+            0,
+            Verdict::Undetermined { reason: "--dry-run=client asks the server for no dry-run".to_owned() },
+        );
+    }
     let refused = admission.forecasts.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
     let findings = refused.map(|(name, words)| {
         let hint = if words.contains("storedVersions") {

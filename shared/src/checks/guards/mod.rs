@@ -64,6 +64,8 @@ pub struct Admission<'a> {
     pub app: Option<ChartFacts<'a>>,
     /// What the server says of every CRD of the charts.
     pub forecasts: &'a BTreeMap<String, ServerAnswer>,
+    /// Whether the server was asked at all: not with `--dry-run=client`.
+    pub server_asked: bool,
     /// `--allow-downgrade`
     pub allow_downgrade: bool,
 }

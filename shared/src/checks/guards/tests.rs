@@ -109,6 +109,7 @@ impl World {
             crds: None,
             app: Some(app),
             forecasts: &self.forecasts,
+            server_asked: true,
             allow_downgrade: self.allow_downgrade,
         };
         ask_all(&admission).into_iter().find(|checked| checked.check == id).unwrap().verdict

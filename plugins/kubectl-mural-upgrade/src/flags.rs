@@ -1,0 +1,357 @@
+//! The command line. Flags are kubectl's and helm's own wherever they have one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mural::ask::{
+    self, Ask, ClusterAccess, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values,
+};
+use mural::model::chart::ChartRef;
+use mural::model::secret::Hidden;
+use mural::problem::{Exit, Problem};
+use semver::Version;
+
+const EXAMPLES: &str = "Examples:
+  # look, plan, show, ask, do, prove
+  kubectl mural upgrade --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml
+
+  # decide only; exit code 2 says that there are changes
+  kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml -o json
+
+  # charts from files, for an air gap
+  kubectl mural upgrade --chart ./mural-1.1.0-rc.3.tgz --crds-chart ./mural-crds-0.7.4.tgz -f values.yaml";
+
+/// Plan, guard, perform and prove an upgrade of PaletteAI: its CRDs first, then the application.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-mural-upgrade",
+    bin_name = "kubectl mural upgrade",
+    version,
+    args_conflicts_with_subcommands = true
+)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
+pub struct Cli {
+    /// What to do; without one: everything, to the end.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The upgrade.
+    #[command(flatten)]
+    pub upgrade: UpgradeFlags,
+}
+
+/// What can be done besides a whole upgrade.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Decide only: show what would be done. Exit code 2 where there are changes.
+    Plan(Box<UpgradeFlags>),
+}
+
+/// Everything that names an upgrade.
+#[derive(Debug, Args)]
+pub struct UpgradeFlags {
+    /// Version of the application's chart.
+    #[arg(long, value_name = "VERSION", help_heading = "What")]
+    pub to: Option<Version>,
+    /// Version of the CRD chart.
+    #[arg(long, value_name = "VERSION", help_heading = "What")]
+    pub crds: Option<Version>,
+    /// The application's chart: oci://…, oci://…@sha256:…, a folder, a .tgz.
+    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural", help_heading = "What")]
+    pub chart: String,
+    /// The CRD chart.
+    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural-crds", help_heading = "What")]
+    pub crds_chart: String,
+    /// Allow a chart to go back to an older version.
+    #[arg(long, help_heading = "What")]
+    pub allow_downgrade: bool,
+    #[command(flatten)]
+    pub values: ValueFlags,
+    #[command(flatten)]
+    pub place: PlaceFlags,
+    #[command(flatten)]
+    pub registry: RegistryFlags,
+    #[command(flatten)]
+    pub manner: MannerFlags,
+}
+
+/// The application's values, exactly as helm reads them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Values, as helm reads them")]
+pub struct ValueFlags {
+    /// A file of values; may be given several times.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+    /// A value: key=value,…
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// A value that is always text.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set_string: Vec<String>,
+    /// A value as JSON.
+    #[arg(long, value_name = "KEY=JSON")]
+    pub set_json: Vec<String>,
+    /// A value from a file.
+    #[arg(long, value_name = "KEY=FILE")]
+    pub set_file: Vec<String>,
+    /// Keep the release's values and lay the given ones over them.
+    #[arg(long, conflicts_with_all = ["reset_values", "reset_then_reuse_values"])]
+    pub reuse_values: bool,
+    /// Forget the release's values.
+    #[arg(long, conflicts_with = "reset_then_reuse_values")]
+    pub reset_values: bool,
+    /// Take the new chart's defaults, then the release's values, then the given ones.
+    #[arg(long)]
+    pub reset_then_reuse_values: bool,
+}
+
+/// Which installation, on which cluster.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub struct PlaceFlags {
+    /// The installation's namespace.
+    #[arg(short = 'n', long, default_value = "mural-system")]
+    pub namespace: String,
+    /// The application's release.
+    #[arg(long, default_value = "mural")]
+    pub release: String,
+    /// The CRD chart's release.
+    #[arg(long, default_value = "mural-crds")]
+    pub crds_release: String,
+    /// Insist on an owner; another one found is refused.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub mode: ModeFlag,
+    /// The kubeconfig file.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig context.
+    #[arg(long)]
+    pub context: Option<String>,
+    /// Act as this user.
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// Act as a member of this group; may be given several times.
+    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
+    pub impersonate_groups: Vec<String>,
+    /// How long one request to the API server may take, like 30s; 0 leaves the default.
+    #[arg(long, value_name = "DURATION")]
+    pub request_timeout: Option<String>,
+}
+
+/// How the registry is reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry, as helm reaches it")]
+pub struct RegistryFlags {
+    /// Speak plain http.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Trust this certificate authority.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// helm's registry configuration file.
+    #[arg(long, value_name = "FILE", env = "HELM_REGISTRY_CONFIG")]
+    pub registry_config: Option<PathBuf>,
+}
+
+/// How it is done and told.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How")]
+pub struct MannerFlags {
+    /// Do not ask.
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Write nothing: client asks the server for no dry-runs, server does.
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub dry_run: Option<DryRun>,
+    /// The longest that one wait may last.
+    #[arg(long, value_name = "DURATION", default_value = "20m")]
+    pub timeout: String,
+    /// How long a reason that does not pass by itself may last before the wait ends.
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub failure_grace: String,
+    /// The answer's form.
+    #[arg(short = 'o', long, value_enum, default_value = "table")]
+    pub output: Output,
+    /// What goes on, on standard error: lines for a person, or one JSON document a line.
+    #[arg(long, value_enum, default_value = "human")]
+    pub events: Events,
+    /// Keep the report in this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Explain a guard and end.
+    #[arg(long, value_name = "ID")]
+    pub explain: Option<String>,
+    /// When to use colour.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub color: Color,
+    /// Use words instead of marks.
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// `--mode`
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the values")]
+pub enum ModeFlag {
+    Auto,
+    Helm,
+    Flux,
+    Appliance,
+}
+
+/// `--dry-run`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the values")]
+pub enum DryRun {
+    Client,
+    Server,
+}
+
+/// `-o`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the values")]
+pub enum Output {
+    Table,
+    Json,
+    Yaml,
+}
+
+/// `--events`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the values")]
+pub enum Events {
+    Human,
+    Json,
+}
+
+/// `--color`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the values")]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl UpgradeFlags {
+    /// What the user wants, validated.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self) -> Result<Ask, Problem> {
+        let place = &self.place;
+        let chart = |flag: &str, text: &str| {
+            ChartRef::parse(text).map_err(|error| {
+                Problem::usage(format!("{flag} {error}"))
+                    .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
+            })
+        };
+        // helm allows 53 characters for a release, the API server 63 for a namespace.
+        let crds_release = ask::name("--crds-release", &place.crds_release, 53)?;
+        let app_release = ask::name("--release", &place.release, 53)?;
+        let namespace = ask::name("--namespace", &place.namespace, 63)?;
+        let installation = Installation {
+            namespace,
+            crds_release: crds_release.clone(),
+            app_release: app_release.clone(),
+            cluster: place.cluster()?,
+        };
+        Ok(Ask {
+            crds: Target {
+                release: crds_release,
+                chart: chart("--crds-chart", &self.crds_chart)?,
+                version: self.crds.clone(),
+            },
+            app: Target { release: app_release, chart: chart("--chart", &self.chart)?, version: self.to.clone() },
+            installation,
+            mode: place.mode(),
+            values: self.values.values(),
+            registry: self.registry.access(),
+            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            allow_downgrade: self.allow_downgrade,
+            server_dry_runs: self.manner.dry_run != Some(DryRun::Client),
+        })
+    }
+}
+
+impl PlaceFlags {
+    fn cluster(&self) -> Result<ClusterAccess, Problem> {
+        let request_timeout =
+            self.request_timeout.as_deref().map(|text| ask::duration("--request-timeout", text)).transpose()?;
+        Ok(ClusterAccess {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            impersonate: self.impersonate.clone(),
+            impersonate_groups: self.impersonate_groups.clone(),
+            request_timeout,
+        })
+    }
+
+    const fn mode(&self) -> Mode {
+        match self.mode {
+            ModeFlag::Auto => Mode::Auto,
+            ModeFlag::Helm => Mode::Helm,
+            ModeFlag::Flux => Mode::Flux,
+            ModeFlag::Appliance => Mode::Appliance,
+        }
+    }
+}
+
+impl RegistryFlags {
+    fn access(&self) -> RegistryAccess {
+        RegistryAccess {
+            plain_http: self.plain_http,
+            ca_file: self.ca_file.clone(),
+            config: self.registry_config.clone(),
+        }
+    }
+}
+
+impl ValueFlags {
+    fn values(&self) -> Values {
+        let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
+            all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
+        };
+        // helm merges files first, then JSON, --set, --set-string and --set-file, whatever their order on the line.
+        let files = self.values.iter().map(|file| ValueFlag::File(file.clone()));
+        let flags = files
+            .chain(hidden(&self.set_json, ValueFlag::SetJson))
+            .chain(hidden(&self.set, ValueFlag::Set))
+            .chain(hidden(&self.set_string, ValueFlag::SetString))
+            .chain(hidden(&self.set_file, ValueFlag::SetFile))
+            .collect();
+        let stored = match (self.reuse_values, self.reset_values, self.reset_then_reuse_values) {
+            (true, _, _) => StoredValues::Reuse,
+            (_, true, _) => StoredValues::Reset,
+            (_, _, true) => StoredValues::ResetThenReuse,
+            _ => StoredValues::HelmDefault,
+        };
+        Values { flags, stored }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_an_ask() {
+        let line =
+            ["x", "--to", "1.1.0-rc.3", "--crds", "0.7.4", "-f", "v.yaml", "--set", "a=canary", "--reuse-values"];
+        let ask = Cli::try_parse_from(line).unwrap().upgrade.ask().unwrap();
+        assert_eq!(ask.app.version.as_ref().map(ToString::to_string).as_deref(), Some("1.1.0-rc.3"));
+        assert_eq!((ask.values.flags.len(), ask.values.stored), (2, StoredValues::Reuse));
+        assert!(!format!("{ask:?}").contains("canary"));
+    }
+
+    #[test]
+    fn names_that_begin_with_a_dash_are_refused() {
+        assert!(Cli::try_parse_from(["x", "--release", "-x"]).is_err());
+        let smuggled = Cli::try_parse_from(["x", "--release=-x"]).unwrap();
+        assert_eq!(smuggled.upgrade.ask().unwrap_err().exit, Exit::Usage);
+    }
+}

@@ -64,12 +64,16 @@ pub struct UpgradeFlags {
     /// Allow a chart to go back to an older version.
     #[arg(long, help_heading = "What")]
     pub allow_downgrade: bool,
+    /// The values.
     #[command(flatten)]
     pub values: ValueFlags,
+    /// The place.
     #[command(flatten)]
     pub place: PlaceFlags,
+    /// The registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
+    /// The manner.
     #[command(flatten)]
     pub manner: MannerFlags,
 }

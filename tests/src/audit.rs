@@ -1,1 +1,380 @@
 //! The API server's audit log, read as evidence: order, silence, cost.
+//!
+//! The file's order is nearly the order of completion, not etcd's: one request is before another only where it was answered
+//! before the other arrived. Reads, leases and events are not in the log: the sandbox's policy leaves them out.
+
+use std::fmt;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// API groups whose `create` asks a question and stores nothing.
+const QUESTIONS: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
+const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
+
+/// A place in the log, in bytes: what came after it is asked for with [`AuditLog::since`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
+/// What a request was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Asked for something that exists.
+    Read,
+    /// Asked who one is or what one may: a `create` that stores nothing.
+    Review,
+    /// A write with `dryRun`: judged, never stored.
+    DryRun,
+    /// Meant to change something, whether the server let it or not.
+    Write,
+}
+
+/// One answered request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The certificate's user.
+    pub user: String,
+    /// Whom the user acted as, with `--as`.
+    pub as_user: Option<String>,
+    /// `get`, `list`, `create`, `patch`, …
+    pub verb: String,
+    /// The API group; empty for the core.
+    pub group: String,
+    /// `customresourcedefinitions`; empty where the path is no resource.
+    pub resource: String,
+    /// `status`, `scale`; mostly empty.
+    pub subresource: String,
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Empty where the server chose it, and for whole collections.
+    pub name: String,
+    /// Path and query.
+    pub uri: String,
+    /// The HTTP status of the answer.
+    pub code: u16,
+    /// What the client calls itself: no evidence.
+    pub user_agent: String,
+    /// When the server had read the request.
+    pub received: Timestamp,
+    /// When it had answered.
+    pub answered: Timestamp,
+}
+
+impl Entry {
+    /// What the request was for.
+    #[must_use]
+    pub fn act(&self) -> Act {
+        if !WRITES.contains(&self.verb.as_str()) {
+            Act::Read
+        } else if QUESTIONS.contains(&self.group.as_str()) && self.resource.ends_with("reviews") {
+            Act::Review
+        } else if self.query("dryRun").is_some() {
+            Act::DryRun
+        } else {
+            Act::Write
+        }
+    }
+
+    /// The server did what was asked.
+    #[must_use]
+    pub const fn succeeded(&self) -> bool {
+        self.code >= 200 && self.code < 300
+    }
+
+    /// Writes a CustomResourceDefinition, or its status.
+    #[must_use]
+    pub fn is_crd(&self) -> bool {
+        self.group == "apiextensions.k8s.io" && self.resource == "customresourcedefinitions"
+    }
+
+    /// Writes helm's record of a revision of this release.
+    #[must_use]
+    pub fn is_record_of(&self, release: &str) -> bool {
+        let revision = self
+            .name
+            .strip_prefix("sh.helm.release.v1.")
+            .and_then(|name| name.strip_prefix(release))
+            .and_then(|name| name.strip_prefix(".v"));
+        self.resource == "secrets" && revision.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// The field manager that the client named, still percent-encoded.
+    #[must_use]
+    pub fn field_manager(&self) -> Option<&str> {
+        self.query("fieldManager")
+    }
+
+    fn query(&self, key: &str) -> Option<&str> {
+        let (_, query) = self.uri.split_once('?')?;
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, verb, uri, code, received, .. } = self;
+        write!(f, "{received} {user} {verb} {uri} -> {code}")
+    }
+}
+
+/// Whether `a` was certainly before `b`. Two that overlap have no order.
+#[must_use]
+pub fn before(a: &Entry, b: &Entry) -> bool {
+    a.answered < b.received
+}
+
+/// What this user meant to change, dry-runs and questions apart; refused writes are among them ([`Entry::succeeded`]).
+#[must_use]
+pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
+    acts_by(entries, user, Act::Write)
+}
+
+/// This user's dry-runs.
+#[must_use]
+pub fn dry_runs_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
+    acts_by(entries, user, Act::DryRun)
+}
+
+fn acts_by<'a>(entries: &'a [Entry], user: &str, act: Act) -> Vec<&'a Entry> {
+    entries.iter().filter(|entry| entry.user == user && entry.act() == act).collect()
+}
+
+/// Proves that every one of `first` was answered before any of `then` arrived.
+///
+/// # Errors
+/// The first pair that was not, as text. An empty side proves nothing and is an error too.
+pub fn all_before(first: &[&Entry], then: &[&Entry]) -> Result<()> {
+    let last =
+        first.iter().max_by_key(|entry| entry.answered).context("nothing that should come first is in the log")?;
+    let next =
+        then.iter().min_by_key(|entry| entry.received).context("nothing that should come after is in the log")?;
+    ensure!(before(last, next), "not in order:\n  {last}\n  should have been answered before\n  {next}");
+    Ok(())
+}
+
+/// Proves that every write of a CRD came before the first write of an application object, among one user's writes.
+///
+/// What `application` refuses to call its own (locks, the CRD chart's record) counts for neither side.
+///
+/// # Errors
+/// As [`all_before`].
+pub fn crds_first(writes: &[&Entry], application: impl Fn(&Entry) -> bool) -> Result<()> {
+    let (crds, others): (Vec<&Entry>, Vec<&Entry>) = writes.iter().copied().partition(|entry| entry.is_crd());
+    let others: Vec<&Entry> = others.into_iter().filter(|entry| application(entry)).collect();
+    all_before(&crds, &others)
+}
+
+/// The log of one API server.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    file: PathBuf,
+}
+
+impl AuditLog {
+    /// The log in this file.
+    #[must_use]
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The place where it ends now. The server writes before it answers, so whatever was answered by now lies before it.
+    ///
+    /// # Errors
+    /// The file is not there.
+    pub fn mark(&self) -> Result<Mark> {
+        let length = std::fs::metadata(&self.file).with_context(|| self.file.display().to_string())?.len();
+        Ok(Mark(length))
+    }
+
+    /// Everything that was answered after the mark, in the file's order. A last line that is not finished is left out.
+    ///
+    /// # Errors
+    /// The file is not readable, was begun anew since the mark, or a line is no audit event.
+    pub fn since(&self, mark: Mark) -> Result<Vec<Entry>> {
+        let read = || -> Result<Vec<u8>> {
+            let mut file = std::fs::File::open(&self.file)?;
+            ensure!(file.metadata()?.len() >= mark.0, "it is shorter than it was: begun anew");
+            file.seek(SeekFrom::Start(mark.0))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        entries(&read().with_context(|| self.file.display().to_string())?)
+    }
+
+    /// The whole log.
+    ///
+    /// # Errors
+    /// As [`AuditLog::since`].
+    pub fn all(&self) -> Result<Vec<Entry>> {
+        self.since(Mark(0))
+    }
+}
+
+/// Reads JSON lines; what follows the last newline is not finished.
+fn entries(bytes: &[u8]) -> Result<Vec<Entry>> {
+    let finished = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let lines = bytes[..finished].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let events = lines.map(|line| {
+        serde_json::from_slice::<Event>(line)
+            .with_context(|| format!("no audit event: {}", String::from_utf8_lossy(line)))
+    });
+    // A long request (a watch) is told twice; its answer is the one that counts.
+    events
+        .filter(|event| event.as_ref().is_ok_and(|event| event.stage != "ResponseStarted") || event.is_err())
+        .map(|event| event.map(Entry::from))
+        .collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    stage: String,
+    #[serde(rename = "requestURI")]
+    request_uri: String,
+    verb: String,
+    user: User,
+    impersonated_user: Option<User>,
+    #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
+    object_ref: ObjectRef,
+    response_status: Option<ResponseStatus>,
+    request_received_timestamp: Timestamp,
+    stage_timestamp: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default)]
+    username: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ObjectRef {
+    resource: String,
+    subresource: String,
+    api_group: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct ResponseStatus {
+    #[serde(default)]
+    code: u16,
+}
+
+impl From<Event> for Entry {
+    fn from(event: Event) -> Self {
+        Self {
+            user: event.user.username,
+            as_user: event.impersonated_user.map(|user| user.username),
+            verb: event.verb,
+            group: event.object_ref.api_group,
+            resource: event.object_ref.resource,
+            subresource: event.object_ref.subresource,
+            namespace: event.object_ref.namespace,
+            name: event.object_ref.name,
+            uri: event.request_uri,
+            code: event.response_status.map_or(0, |status| status.code),
+            user_agent: event.user_agent,
+            received: event.request_received_timestamp,
+            answered: event.stage_timestamp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDED: &str = include_str!("../samples/audit.log");
+
+    fn recorded() -> Vec<Entry> {
+        entries(RECORDED.as_bytes()).unwrap()
+    }
+
+    fn of(user: &str, verb: &str, resource: &str) -> Entry {
+        recorded().into_iter().find(|e| e.user == user && e.verb == verb && e.resource == resource).unwrap()
+    }
+
+    #[test]
+    fn a_line_that_is_not_finished_is_left_out() {
+        let whole = recorded().len();
+        let cut = RECORDED.trim_end().len() - 10;
+        assert_eq!(entries(&RECORDED.as_bytes()[..cut]).unwrap().len(), whole - 1);
+        assert_eq!(entries(b"{\"kind\":").unwrap(), []);
+        assert!(entries(b"{\"kind\":\n").is_err());
+    }
+
+    #[test]
+    fn questions_and_dry_runs_are_no_writes() {
+        let log = recorded();
+        assert_eq!(of("operator", "create", "selfsubjectreviews").act(), Act::Review);
+        assert_eq!(of("operator", "create", "selfsubjectaccessreviews").act(), Act::Review);
+        let dry = dry_runs_by(&log, "operator");
+        assert_eq!(dry.len(), 1);
+        assert!(dry[0].is_crd() && dry[0].field_manager() == Some("kubectl"), "{}", dry[0]);
+        let verbs: Vec<String> =
+            writes_by(&log, "operator").iter().map(|e| format!("{} {}", e.verb, e.resource)).collect();
+        let expected = [
+            "patch customresourcedefinitions",
+            "create secrets",
+            "patch configmaps",
+            "update secrets",
+            "create configmaps",
+            "delete configmaps",
+        ];
+        assert_eq!(verbs, expected);
+    }
+
+    #[test]
+    fn a_refused_write_was_meant_and_did_not_succeed() {
+        let log = recorded();
+        let refused = writes_by(&log, "viewer");
+        assert_eq!((refused.len(), refused[0].code, refused[0].succeeded()), (1, 403, false));
+        let as_viewer: Vec<_> = log.iter().filter(|e| e.as_user.as_deref() == Some("viewer")).collect();
+        assert_eq!((as_viewer.len(), as_viewer[0].user.as_str()), (1, "operator"));
+    }
+
+    #[test]
+    fn helms_records_are_known_by_release() {
+        let record = of("operator", "create", "secrets");
+        assert!(record.is_record_of("demo") && !record.is_record_of("de"), "{record}");
+    }
+
+    #[test]
+    fn order_is_proved_only_where_requests_do_not_overlap() {
+        let (crd, mut map) =
+            (of("operator", "patch", "customresourcedefinitions"), of("operator", "patch", "configmaps"));
+        assert!(before(&crd, &map) && !before(&map, &crd));
+        assert!(crds_first(&[&crd, &map], |_| true).is_ok());
+        assert!(crds_first(&[&crd, &map], |_| false).is_err(), "nothing to compare with proves nothing");
+        map.received = crd.answered;
+        assert!(!before(&crd, &map) && crds_first(&[&crd, &map], |_| true).is_err());
+    }
+
+    #[test]
+    fn only_what_came_after_a_mark_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::new(folder.path().join("audit.log"));
+        let (first, rest) = RECORDED.split_at(RECORDED.find('\n').unwrap() + 1);
+        std::fs::write(log.file(), first).unwrap();
+        let mark = log.mark().unwrap();
+        std::fs::write(log.file(), RECORDED).unwrap();
+        assert_eq!(log.since(mark).unwrap(), entries(rest.as_bytes()).unwrap());
+        std::fs::write(log.file(), "").unwrap();
+        assert!(log.since(mark).is_err(), "a log that was begun anew has lost what we ask for");
+    }
+}

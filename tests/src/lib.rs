@@ -12,5 +12,6 @@ pub mod install;
 
 pub mod audit;
 pub mod demo;
+pub mod plugins;
 pub mod proxy;
 pub mod webhook;

@@ -1,0 +1,45 @@
+//! Our own four programs, built once for whoever needs them on `PATH`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// The packages, each with one program of its name.
+pub const PROGRAMS: [&str; 4] = ["kubectl-mural", "kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"];
+
+/// Builds the programs in the profile of this one and gives the folder they lie in. Once per process; cargo's own lock
+/// keeps several processes apart.
+///
+/// # Errors
+/// They do not build; cargo has said why on standard error.
+pub fn folder() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+fn build() -> Result<PathBuf> {
+    // `cargo test` and `cargo run` say which cargo it is; a program started by hand takes the one on PATH.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let mut command = Command::new(cargo);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--message-format", "json"]);
+    command.args(["--profile", profile]).args(PROGRAMS.iter().flat_map(|name| ["--package", name]));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "the plugins do not build: {}", output.status);
+    let programs: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect();
+    ensure!(programs.len() == PROGRAMS.len(), "cargo built {programs:?} instead of {PROGRAMS:?}");
+    let folder = programs[0].parent().context("a program lies in a folder")?;
+    Ok(folder.to_owned())
+}
+
+/// The program in one of cargo's messages, where it tells of one of ours.
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let name = message.pointer("/target/name")?.as_str()?;
+    let file = message["executable"].as_str()?;
+    PROGRAMS.contains(&name).then(|| file.into())
+}

@@ -1,1 +1,195 @@
 //! A proxy before the API server that injects faults.
+//!
+//! It ends TLS with a certificate of its own and speaks to the API server with the client certificate of the kubeconfig that
+//! it was given, so the server sees the same user. HTTP/1.1 on both sides; one connection in, one connection out.
+
+mod relay;
+mod tls;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Not passed on; answered with this status, and with `Retry-After` in seconds where one is given.
+    Status(u16, Option<u32>),
+    /// Not passed on; answered as the server answers a page of a list whose snapshot is gone (410, `Expired`).
+    Expired,
+    /// Not passed on; the connection is reset.
+    Reset,
+    /// Passed on and done by the server; then the connection is reset instead of an answer.
+    LostAnswer,
+    /// Passed on after this long.
+    Delay(Duration),
+    /// Passed on; the connection ends in the middle of the answer's body.
+    Truncated,
+}
+
+/// A fault, and which requests it meets.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    what: What,
+    method: Option<String>,
+    path: String,
+    skip: usize,
+    times: usize,
+}
+
+impl Fault {
+    /// Meets the first request whose path and query contain this text.
+    pub fn on(path: impl Into<String>, what: What) -> Self {
+        Self { what, method: None, path: path.into(), skip: 0, times: 1 }
+    }
+
+    /// Meets this method alone.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self
+    }
+
+    /// Lets so many matching requests pass first.
+    #[must_use]
+    pub const fn skip(mut self, skip: usize) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    /// Meets so many matching requests, one after the other.
+    #[must_use]
+    pub const fn times(mut self, times: usize) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Whether it meets this request; counts it.
+    fn meets(&mut self, method: &str, path: &str) -> bool {
+        let matches = self.method.as_deref().is_none_or(|wanted| wanted == method) && path.contains(&self.path);
+        if !matches || self.times == 0 {
+            return false;
+        }
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        self.times -= 1;
+        true
+    }
+}
+
+/// A request that came through, in the order of arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// `GET`, `PATCH`, …
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// What was done to it.
+    pub fault: Option<What>,
+}
+
+#[derive(Default)]
+struct State {
+    faults: Vec<Fault>,
+    seen: Vec<Seen>,
+}
+
+/// Faults and requests, shared with every connection.
+#[derive(Default)]
+struct Shared(Mutex<State>);
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first fault that meets the request, in the order they were given.
+    fn decide(&self, method: &str, path: &str) -> Option<What> {
+        let mut state = self.state();
+        let met = state.faults.iter_mut().find_map(|fault| fault.meets(method, path).then(|| fault.what.clone()));
+        state.seen.push(Seen { method: method.to_owned(), path: path.to_owned(), fault: met.clone() });
+        met
+    }
+}
+
+/// A running proxy; it ends when dropped.
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    kubeconfig: PathBuf,
+    runtime: Option<Runtime>,
+}
+
+impl FaultProxy {
+    /// Starts a proxy before the API server of a kubeconfig's current context, and writes `proxy.kubeconfig` into `dir`.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be read or has no client certificate, or no port can be had.
+    pub fn start(upstream: &Path, dir: &Path) -> Result<Self> {
+        let target = tls::target(upstream).with_context(|| format!("the kubeconfig {}", upstream.display()))?;
+        let identity = tls::identity()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let kubeconfig = dir.join("proxy.kubeconfig");
+        let text = target.kubeconfig(&format!("https://{}", listener.local_addr()?), &identity.ca_pem)?;
+        std::fs::write(&kubeconfig, text)?;
+        let shared = Arc::new(Shared::default());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        runtime.spawn(relay::serve(listener, identity.acceptor, Arc::new(target), Arc::clone(&shared)));
+        Ok(Self { shared, kubeconfig, runtime: Some(runtime) })
+    }
+
+    /// The kubeconfig whose one context goes through the proxy.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.state().faults.push(fault);
+    }
+
+    /// Takes every fault away and forgets the requests.
+    pub fn clear(&self) {
+        *self.shared.state() = State::default();
+    }
+
+    /// What came through since the start, or since [`FaultProxy::clear`].
+    #[must_use]
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.state().seen.clone()
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        // Never waits: a watch may be open, and the caller may be a task itself.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_meets_what_it_names_and_only_so_often() {
+        let shared = Shared::default();
+        shared.state().faults.push(Fault::on("/crds", What::Reset).method("PATCH").skip(1).times(2));
+        let ask = |method, path| shared.decide(method, path).is_some();
+        assert!(!ask("GET", "/crds/a") && !ask("PATCH", "/pods/a"), "another method, another path");
+        assert!(!ask("PATCH", "/crds/a"), "skipped");
+        assert!(ask("PATCH", "/crds/b") && ask("PATCH", "/crds/c"));
+        assert!(!ask("PATCH", "/crds/d"), "used up");
+        let faults: Vec<bool> = shared.state().seen.iter().map(|seen| seen.fault.is_some()).collect();
+        assert_eq!(faults, [false, false, false, true, true, false]);
+    }
+}

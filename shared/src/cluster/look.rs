@@ -96,7 +96,11 @@ pub async fn releases(cluster: &Cluster, namespace: &str, release: &str) -> Look
     Ok(records)
 }
 
-async fn crds(cluster: &Cluster) -> Looked<BTreeMap<String, Crd>> {
+/// Every CRD of the cluster by name.
+///
+/// # Errors
+/// They cannot be listed.
+pub async fn crds(cluster: &Cluster) -> Looked<BTreeMap<String, Crd>> {
     let items = cluster.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "").await;
     let items = items.map_err(|error| error.not_seen("CustomResourceDefinitions"))?;
     Ok(items.into_iter().filter_map(|item| Crd::new(item).ok()).map(|crd| (crd.name().to_owned(), crd)).collect())

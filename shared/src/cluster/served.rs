@@ -1,4 +1,4 @@
-//! Which schema the API server serves: the OpenAPI v3 documents, asked for by hash and read once each.
+//! Which schema the API server serves: the OpenAPI v3 documents, one for each group and version, read once each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,16 +24,20 @@ pub fn paths(crds: &[&Crd]) -> BTreeSet<String> {
 
 /// Reads the documents at these paths; one that is not served is left out.
 ///
+/// They are asked for without the hash that `/openapi/v3` tells: just after a change the server answers an old hash with a
+/// redirect and an empty body (k8s.io/kube-openapi `handler3`).
+///
 /// # Errors
 /// The server refuses or does not answer.
 pub async fn documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<Documents, ApiError> {
-    let root = cluster.get("/openapi/v3").await?;
-    let url =
-        |path: &String| root["paths"][path]["serverRelativeURL"].as_str().map(|url| (path.clone(), url.to_owned()));
-    let known: Vec<(String, String)> = wanted.iter().filter_map(url).collect();
-    let read =
-        known.iter().map(|(path, url)| async move { cluster.get(url).await.map(|document| (path.clone(), document)) });
-    futures::future::try_join_all(read).await.map(|all| all.into_iter().collect())
+    let read = wanted.iter().map(|path| async move {
+        match cluster.get(&format!("/openapi/v3/{path}")).await {
+            Ok(document) => Ok(Some((path.clone(), document))),
+            Err(error) if error.not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    futures::future::try_join_all(read).await.map(|all| all.into_iter().flatten().collect())
 }
 
 /// The definition of a kind inside a document, found by its group, version and kind.

@@ -119,6 +119,17 @@ impl Crd {
         condition(&self.0, kind)
     }
 
+    /// The field managers that own a part of its spec, sorted.
+    #[must_use]
+    pub fn managers(&self) -> Vec<String> {
+        let entries = self.0.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+        let of_spec = entries.filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some());
+        let mut names: Vec<String> = of_spec.filter_map(|entry| entry["manager"].as_str().map(str::to_owned)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Whether a condition is `True`.
     #[must_use]
     pub fn has(&self, kind: &str) -> bool {

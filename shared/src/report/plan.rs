@@ -79,7 +79,7 @@ fn crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], style:
         CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Refused => String::new(),
     };
     let text = format!("{:>4}  {:<10} {names}", group.len(), decision.word());
-    line(out, "", text.trim_end());
+    let _ = writeln!(out, "{}", clipped(harmless(&text).trim_end(), style.width));
     if names.is_empty() {
         for crd in group {
             crd_notes(out, crd, style);
@@ -88,13 +88,12 @@ fn crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], style:
 }
 
 fn crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
-    let _ = writeln!(out, "{:FIRST$}      {}", "", style.bold(&harmless(&crd.name)));
+    let _ = writeln!(out, "{:6}{}", "", style.bold(&harmless(&crd.name)));
     for note in crd.notes.iter().take(4) {
-        let _ =
-            writeln!(out, "{:FIRST$}        {}", "", clipped(&harmless(note), style.width.saturating_sub(FIRST + 8)));
+        let _ = writeln!(out, "{:8}{}", "", clipped(&harmless(note), style.width.saturating_sub(8)));
     }
     if crd.notes.len() > 4 {
-        let _ = writeln!(out, "{:FIRST$}        and {} more", "", crd.notes.len() - 4);
+        let _ = writeln!(out, "{:8}and {} more", "", crd.notes.len() - 4);
     }
 }
 

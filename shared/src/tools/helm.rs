@@ -173,13 +173,12 @@ impl Helm {
     /// # Errors
     /// helm cannot reach the API server, or may not read that namespace.
     pub async fn cluster_uid(&self, private: &Path) -> Result<String, ToolError> {
-        let lookup = "uid: {{ (lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid }}\n";
+        let lookup = "(lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid";
         let chart = own_chart(private, "which-cluster", lookup)?;
         let call = self.call(QUICK).args(["template", "which-cluster"]).arg(&chart).arg("--dry-run=server");
         let call = self.on_cluster(call);
         let command = call.to_string();
-        let document = first_document(&spawn::run(call).await?);
-        let uid = document.as_ref().and_then(|document| document["uid"].as_str()).map(str::to_owned);
+        let uid = answer(&spawn::run(call).await?).and_then(|answer| answer.as_str().map(str::to_owned));
         uid.ok_or_else(|| ToolError::Unreadable { command, expected: "a uid", source: "there is none in it".into() })
     }
 
@@ -188,12 +187,10 @@ impl Helm {
     /// # Errors
     /// helm refuses a flag or cannot read a file.
     pub async fn read_values(&self, flags: &[ValueFlag], private: &Path) -> Result<Value, ToolError> {
-        let chart = own_chart(private, "read-values", "values: {{ .Values | toJson }}\n")?;
+        let chart = own_chart(private, "read-values", ".Values")?;
         let call = value_flags(self.call(QUICK).args(["template", "read-values"]).arg(&chart), flags);
         let command = call.to_string();
-        let document = first_document(&spawn::run(call).await?);
-        let values =
-            document.and_then(|mut document| document.get_mut("values").map(Value::take)).filter(Value::is_object);
+        let values = answer(&spawn::run(call).await?).filter(Value::is_object);
         values.ok_or_else(|| ToolError::Unreadable {
             command,
             expected: "values",
@@ -234,9 +231,13 @@ fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
 }
 
 /// A chart with one template, written into the private folder: helm answers questions only through templates.
-fn own_chart(private: &Path, name: &str, template: &str) -> Result<PathBuf, ToolError> {
+///
+/// The answer stands in a ConfigMap, since a dry-run against the server takes nothing but objects.
+fn own_chart(private: &Path, name: &str, question: &str) -> Result<PathBuf, ToolError> {
     let folder = private.join(name);
     let failed = |source| ToolError::Start { command: format!("helm template {name}"), source };
+    let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    let template = format!("{object}data:\n  answer: {{{{ {question} | toJson | quote }}}}\n");
     std::fs::create_dir_all(folder.join("templates")).map_err(failed)?;
     std::fs::write(folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.0.1\n"))
         .map_err(failed)?;
@@ -244,6 +245,8 @@ fn own_chart(private: &Path, name: &str, template: &str) -> Result<PathBuf, Tool
     Ok(folder)
 }
 
-fn first_document(bytes: &[u8]) -> Option<Value> {
-    helm_read::manifest(bytes).ok()?.into_iter().next()
+/// What the template of such a chart answers.
+fn answer(bytes: &[u8]) -> Option<Value> {
+    let document = helm_read::manifest(bytes).ok()?.into_iter().next()?;
+    serde_json::from_str(document.pointer("/data/answer")?.as_str()?).ok()
 }

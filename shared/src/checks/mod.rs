@@ -1,6 +1,20 @@
 //! PURE: is it safe, is it healthy. A check is a card and a pure function; its id is its documentation anchor.
 
+pub mod catalogue;
+pub mod cluster;
+pub mod crds;
+#[cfg(test)]
+mod examples;
+pub mod gathered;
 pub mod guards;
+pub mod ownership;
+pub mod releases;
+pub mod seen;
+pub mod tools;
+pub mod validate;
+pub mod workloads;
+
+pub use catalogue::{cards, catalogue};
 
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::crd::Crd;
 use super::secret::Hidden;
-use super::yaml::{self, Quote};
+use super::yaml::{self, Quote, YamlError};
 
 /// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
 const MAX_RECORD: u64 = 256 * 1024 * 1024;
@@ -131,6 +131,14 @@ impl ReleaseRecord {
     pub fn pending(&self) -> bool {
         self.status.starts_with("pending-") || self.status == "uninstalling"
     }
+
+    /// The objects of the rendered manifest. They hold secrets: use them, do not show them.
+    ///
+    /// # Errors
+    /// The manifest is not YAML.
+    pub fn objects(&self) -> Result<Vec<Value>, YamlError> {
+        yaml::documents(self.manifest.reveal(), Quote::Nothing)
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +162,17 @@ mod tests {
         assert_eq!((record.revision, record.chart_version.as_str(), record.pending()), (3, "1.1.0-rc.0", false));
         assert_eq!(record.labels.len(), 1);
         assert!(!format!("{record:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_crds_of_the_chart_are_read_from_its_files() {
+        let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: hubs.x}\n";
+        let file = |name: &str| json!({"name": name, "data": STANDARD.encode(crd)});
+        let release = json!({"name": "mural-crds", "manifest": "---\nkind: A\n---\nkind: B\n",
+            "chart": {"files": [file("crds/hubs.yaml"), file("README.md")]}});
+        let record = read_record(&secret(&release)).unwrap();
+        assert_eq!(record.crds, ["hubs.x"]);
+        assert_eq!(record.objects().unwrap().len(), 2);
     }
 
     #[test]

@@ -48,6 +48,17 @@ pub struct Hub {
     pub namespace: String,
 }
 
+impl Hub {
+    /// The API server's major and minor version; vendors add to the rest (`v1.33.4-eks-1a2b`, `v1.33+`).
+    #[must_use]
+    pub fn minor(&self) -> Option<(u64, u64)> {
+        let mut parts = self.version.trim_start_matches('v').split('.');
+        let major = parts.next()?.parse().ok()?;
+        let digits: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+        Some((major, digits.parse().ok()?))
+    }
+}
+
 /// The workload objects of the installation's namespace, raw.
 #[derive(Debug, Clone)]
 pub struct Workloads {

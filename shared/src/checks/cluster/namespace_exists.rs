@@ -1,0 +1,28 @@
+//! Check `namespace-exists`.
+
+use crate::checks::gathered::undetermined;
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section, Verdict};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "namespace-exists",
+    section: Section::Cluster,
+    title: "the installation's namespace exists",
+    level: Level::Error,
+    why: "Without it nothing is installed there: most often the context or the namespace is not the one that was meant.",
+    fix: "Name the right cluster with --context and the right namespace with --namespace.",
+};
+
+/// Whether the namespace exists.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    let hub = &seen.view.hub;
+    let exists = match &hub.namespace_exists {
+        Ok(exists) => *exists,
+        Err(not_seen) => return undetermined(&CARD, not_seen),
+    };
+    let message = format!("does not exist on the cluster of context {}", hub.context);
+    let hint = "kubectl get namespaces; helm list --all-namespaces";
+    let finding = (!exists).then(|| CARD.finding(format!("Namespace {}", hub.namespace), message, hint));
+    Checked::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
+}

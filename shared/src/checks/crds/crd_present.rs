@@ -1,0 +1,31 @@
+//! Check `crd-present`.
+
+use super::both;
+use crate::checks::gathered::Gathered;
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "crd-present",
+    section: Section::Crds,
+    title: "every CRD of the chart is on the cluster",
+    level: Level::Error,
+    why: "The application's controllers watch these kinds from their start; without one they crash or stay blind. helm installs CRDs once and never again: what was deleted does not come back by an upgrade.",
+    fix: "Apply the chart's CRDs: kubectl mural upgrade with --crds, or helm mural crds apply CHART.",
+};
+
+/// Whether each CRD that should be there is.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    let (wanted, live) = match both(seen, &CARD) {
+        Ok(both) => both,
+        Err(answer) => return answer,
+    };
+    let mut gathered = Gathered::new(&CARD);
+    for name in wanted {
+        let missing = !live.contains_key(name);
+        let hint = "helm mural crds apply CHART; kubectl get crds";
+        gathered.looked(missing.then(|| CARD.finding(format!("CRD {name}"), "is not on the cluster", hint)));
+    }
+    gathered.checked()
+}

@@ -1,0 +1,215 @@
+//! A small healthy installation, to be broken in one place by each example.
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+use serde_json::{Value, json};
+
+use crate::ask::{ClusterAccess, Installation};
+use crate::checks::seen::{Expect, Seen};
+use crate::model::crd::Crd;
+use crate::model::owner::Owner;
+use crate::model::release::ReleaseRecord;
+use crate::model::secret::Hidden;
+use crate::model::tools::ToolsSeen;
+use crate::model::view::{ClusterView, Hub, NotSeen, Workloads};
+
+pub(crate) struct World {
+    pub(crate) installation: Installation,
+    pub(crate) view: ClusterView,
+    pub(crate) tools: ToolsSeen,
+    pub(crate) expect: Expect,
+}
+
+const MANIFEST: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: canvas}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: mural-system}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: seed}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: dex}
+";
+
+impl World {
+    pub(crate) fn healthy() -> Self {
+        Self {
+            installation: Installation {
+                namespace: "mural-system".into(),
+                crds_release: "mural-crds".into(),
+                app_release: "mural".into(),
+                cluster: ClusterAccess::default(),
+            },
+            view: view(),
+            tools: ToolsSeen { helm: Ok(Version::new(3, 19, 0)), kubectl: Ok(Version::new(1, 34, 1)) },
+            expect: Expect {
+                app_version: Version::parse("1.1.0-rc.3").ok(),
+                crds_version: Some(Version::new(0, 7, 4)),
+                crds_chart_list: None,
+            },
+        }
+    }
+
+    /// The same, where nothing could be looked at.
+    pub(crate) fn unseen() -> Self {
+        let mut world = Self::healthy();
+        let no = || NotSeen { what: "that".into(), reason: "forbidden".into() };
+        world.view.hub.version.clear();
+        world.view.hub.namespace_exists = Err(no());
+        world.view.crds = Err(no());
+        world.view.workloads = Workloads { owners: Err(no()), pods: Err(no()) };
+        for records in world.view.releases.values_mut() {
+            *records = Err(no());
+        }
+        for owner in world.view.owners.values_mut() {
+            *owner = Owner::Undetermined { reason: "forbidden".into() };
+        }
+        world.tools = ToolsSeen { helm: Err(no()), kubectl: Err(no()) };
+        world
+    }
+
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        let now = "2026-11-23T07:13:22Z".parse().unwrap();
+        Seen::new(&self.installation, &self.view, &self.tools, &self.expect, now)
+    }
+
+    pub(crate) fn record(&mut self, release: &str) -> &mut ReleaseRecord {
+        self.view.releases.get_mut(release).unwrap().as_mut().unwrap().last_mut().unwrap()
+    }
+
+    pub(crate) fn crd(&mut self, at: &str, value: Value) {
+        let crds = self.view.crds.as_mut().unwrap();
+        let mut json = crds["hubs.x"].json().clone();
+        set(&mut json, at, value);
+        crds.insert("hubs.x".into(), Crd::new(json).unwrap());
+    }
+
+    /// Sets a field of a live workload or pod.
+    pub(crate) fn live(&mut self, name: &str, at: &str, value: Value) {
+        let workloads = &mut self.view.workloads;
+        let all = workloads.owners.as_mut().unwrap().iter_mut().chain(workloads.pods.as_mut().unwrap());
+        let object = all.into_iter().find(|object| object["metadata"]["name"] == name).unwrap();
+        set(object, at, value);
+    }
+}
+
+/// Sets a field, making the maps on the way.
+fn set(object: &mut Value, at: &str, value: Value) {
+    let mut here = object;
+    for key in at.split('.') {
+        here = match key.parse::<usize>() {
+            Ok(index) => &mut here[index],
+            Err(_) => &mut here[key],
+        };
+    }
+    *here = value;
+}
+
+fn view() -> ClusterView {
+    let hub = Hub {
+        context: "prod-hub".into(),
+        server: "https://hub.example:6443".into(),
+        version: "v1.33.4".into(),
+        uid: Ok("u-1".into()),
+        user: Ok("ops".into()),
+        namespace_exists: Ok(true),
+        namespace: "mural-system".into(),
+    };
+    let crds = record("mural-crds", "0.7.4", "", vec!["hubs.x".into()]);
+    ClusterView {
+        hub,
+        releases: BTreeMap::from([
+            ("mural-crds".to_owned(), Ok(vec![crds])),
+            ("mural".to_owned(), Ok(vec![record("mural", "1.1.0-rc.3", MANIFEST, Vec::new())])),
+        ]),
+        owners: BTreeMap::from([("mural-crds".to_owned(), Owner::Helm), ("mural".to_owned(), Owner::Helm)]),
+        crds: Ok(BTreeMap::from([("hubs.x".to_owned(), crd())])),
+        workloads: Workloads { owners: Ok(workloads()), pods: Ok(pods()) },
+    }
+}
+
+fn record(name: &str, version: &str, manifest: &str, crds: Vec<String>) -> ReleaseRecord {
+    ReleaseRecord {
+        name: name.into(),
+        revision: 3,
+        status: "deployed".into(),
+        description: "Upgrade complete".into(),
+        last_deployed: "2026-11-20T10:00:00Z".into(),
+        chart: name.into(),
+        chart_version: version.into(),
+        apply_method: String::new(),
+        config: Hidden::new(json!({})),
+        chart_values: Hidden::new(json!({})),
+        manifest: Hidden::new(manifest.into()),
+        size: 120_000,
+        crds,
+        labels: BTreeMap::new(),
+    }
+}
+
+fn crd() -> Crd {
+    let condition =
+        |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "message": "fine"});
+    Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "hubs.x"},
+        "spec": {"group": "x", "versions": [{"name": "v1beta1", "served": true, "storage": true}, {"name": "v1alpha1", "served": true, "storage": false}]},
+        "status": {"storedVersions": ["v1beta1"],
+            "conditions": [condition("NamesAccepted", "NoConflicts"), condition("Established", "InitialNamesAccepted")]}}))
+    .unwrap()
+}
+
+fn object(version: &str, kind: &str, name: &str, owner: (&str, &str), spec: Value, status: Value) -> Value {
+    let mut object = json!({"apiVersion": version, "kind": kind,
+        "metadata": {"name": name, "namespace": "mural-system", "generation": 1, "labels": {}}});
+    (object["spec"], object["status"]) = (spec, status);
+    if !owner.0.is_empty() {
+        object["metadata"]["ownerReferences"] = json!([{"kind": owner.0, "name": owner.1, "controller": true}]);
+    }
+    object
+}
+
+fn workloads() -> Vec<Value> {
+    let none = ("", "");
+    let ended = |kind: &str| json!({"startTime": "2026-11-20T10:00:00Z", "conditions": [{"type": kind, "status": "True", "reason": "BackoffLimitExceeded"}]});
+    let rolled_out = json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2,
+        "conditions": [{"type": "Available", "status": "True"}, {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]});
+    let one = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "currentReplicas": 1, "currentRevision": "a", "updateRevision": "a"});
+    let templates = json!({"replicas": 1, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]});
+    let stranger = json!({"observedGeneration": 1, "replicas": 0});
+    vec![
+        object("apps/v1", "Deployment", "canvas", none, json!({"replicas": 2}), rolled_out),
+        object("apps/v1", "StatefulSet", "db", none, templates, one),
+        object("batch/v1", "Job", "seed", none, json!({}), ended("Complete")),
+        object("batch/v1", "Job", "nightly-1", ("CronJob", "nightly"), json!({}), ended("Complete")),
+        object("v1", "PersistentVolumeClaim", "data-db-0", none, json!({}), json!({"phase": "Bound"})),
+        // Not of the releases: whatever their state, nobody asks.
+        object("apps/v1", "Deployment", "stranger", none, json!({"replicas": 2}), stranger),
+        object("batch/v1", "Job", "stranger-job", none, json!({}), ended("Failed")),
+        object("v1", "PersistentVolumeClaim", "stranger-0", none, json!({}), json!({"phase": "Lost"})),
+    ]
+}
+
+fn pods() -> Vec<Value> {
+    let ready = || json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [{"name": "main", "ready": true, "state": {"running": {}}}]});
+    let stuck = json!({"phase": "Pending", "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}}]});
+    let spec = || json!({"containers": [{"name": "main"}]});
+    let mut canvas = object("v1", "Pod", "canvas-7d9f-a", ("ReplicaSet", "canvas-7d9f"), spec(), ready());
+    canvas["metadata"]["labels"] = json!({"pod-template-hash": "7d9f"});
+    vec![
+        canvas,
+        object("v1", "Pod", "db-0", ("StatefulSet", "db"), spec(), ready()),
+        object("v1", "Pod", "seed-x", ("Job", "seed"), spec(), json!({"phase": "Succeeded"})),
+        object("v1", "Pod", "stranger-x", ("Deployment", "stranger"), spec(), stuck),
+    ]
+}

@@ -1,0 +1,34 @@
+//! Check `owner-found`.
+
+use super::unknown;
+use crate::checks::gathered::Gathered;
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+use crate::model::owner::Owner;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "owner-found",
+    section: Section::Ownership,
+    title: "each release has an owner: Helm, Flux or Argo CD",
+    level: Level::Error,
+    why: "The owner decides how an upgrade is made: what Helm writes by hand, Flux or Argo CD would put back. Where there is no owner, the chart is not installed here.",
+    fix: "Name the right namespace and releases (--namespace, --release, --crds-release), or install the chart.",
+};
+
+/// Whether somebody keeps each release.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    let mut gathered = Gathered::new(&CARD);
+    for (_, release) in seen.releases() {
+        match seen.owner(release) {
+            Some(Owner::Nobody) => {
+                let message = format!("is not installed in namespace {}", seen.namespace());
+                gathered.looked([CARD.finding(format!("release {release}"), message, "helm list --all-namespaces")]);
+            }
+            Some(Owner::Undetermined { reason }) => gathered.not_seen(&unknown(release, reason)),
+            Some(Owner::Helm | Owner::Flux { .. } | Owner::Argo { .. }) => gathered.looked(None),
+            None => gathered.not_seen(&unknown(release, "nobody looked")),
+        }
+    }
+    gathered.checked()
+}

@@ -1,0 +1,26 @@
+//! The two helm releases, from their records.
+
+pub mod release_deployed;
+pub mod release_present;
+pub mod release_record_size;
+pub mod release_version;
+
+use super::gathered::Gathered;
+use super::seen::{Role, Seen, without_record};
+use super::{Card, Checked, Finding};
+use crate::model::release::ReleaseRecord;
+
+/// Asks the newest record of each release. Where there is none, `release-present` and `owner-found` say so, once.
+fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(Role, &ReleaseRecord) -> Option<Finding>) -> Checked {
+    let mut gathered = Gathered::new(card);
+    for (role, release) in seen.releases() {
+        match seen.view.newest(release) {
+            Ok(Some(record)) => gathered.looked(judge(role, record)),
+            Ok(None) => gathered.skipped(
+                without_record(seen.view, release).unwrap_or_else(|| format!("there is no release {release}")),
+            ),
+            Err(not_seen) => gathered.not_seen(not_seen),
+        }
+    }
+    gathered.checked()
+}

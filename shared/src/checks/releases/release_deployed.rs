@@ -1,0 +1,39 @@
+//! Check `release-deployed`.
+
+use super::each;
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "release-deployed",
+    section: Section::Releases,
+    title: "the newest revision of each release is deployed",
+    level: Level::Error,
+    why: "A failed revision was applied in part: old and new objects run side by side. A pending one was interrupted, and helm refuses every later upgrade while it is there.",
+    fix: "Read what went wrong with helm history and helm status. Then repeat the upgrade, or go back with helm rollback.",
+};
+
+/// Whether the newest revision is `deployed`.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    each(seen, &CARD, |_, record| {
+        if record.status == "deployed" {
+            return None;
+        }
+        let (name, namespace) = (&record.name, seen.namespace());
+        let message = if record.pending() {
+            format!(
+                "revision {} is {}: helm is at work, or was interrupted and refuses upgrades now",
+                record.revision, record.status
+            )
+        } else {
+            format!("revision {} is {}", record.revision, record.status)
+        };
+        let hint = if record.pending() {
+            format!("if no helm is at work: helm rollback {name} -n {namespace}")
+        } else {
+            format!("helm status {name} -n {namespace}; helm history {name} -n {namespace}")
+        };
+        Some(CARD.finding(format!("release {name}"), message, hint))
+    })
+}

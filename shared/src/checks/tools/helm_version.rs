@@ -1,0 +1,31 @@
+//! Check `helm-version`.
+
+use semver::Version;
+
+use super::at_least;
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+
+/// The oldest helm that the suite drives.
+const OLDEST: Version = Version::new(3, 17, 0);
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "helm-version",
+    section: Section::Tools,
+    title: "helm is 3.17 or newer",
+    level: Level::Error,
+    why: "An older helm does not pull a chart by its digest, so nobody could prove which chart is installed.",
+    fix: "Install a newer helm (https://helm.sh/docs/intro/install/), or put it first on PATH.",
+};
+
+/// Whether helm is new enough.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    at_least(&CARD, &seen.tools.helm, &OLDEST, |version| {
+        CARD.finding(
+            "helm",
+            format!("is {version}, older than {OLDEST}"),
+            "helm version; https://helm.sh/docs/intro/install/",
+        )
+    })
+}

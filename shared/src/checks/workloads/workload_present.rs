@@ -1,0 +1,24 @@
+//! Check `workload-present`.
+
+use super::{RUNNING, each};
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "workload-present",
+    section: Section::Workloads,
+    title: "every workload of the releases exists",
+    level: Level::Error,
+    why: "The release's manifest names it, yet it is not there: somebody deleted it, and helm does not notice until the next upgrade.",
+    fix: "Put it back: repeat the upgrade to the installed version, or helm rollback to the current revision.",
+};
+
+/// Whether each Deployment, StatefulSet and DaemonSet of the manifests is there.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    each(seen, &CARD, &RUNNING, |object, live| {
+        let hint = format!("kubectl -n {} get {} {}", object.namespace, object.kind.to_lowercase(), object.name);
+        live.is_none()
+            .then(|| CARD.finding(object.to_string(), "stands in the release's manifest and is not there", hint))
+    })
+}

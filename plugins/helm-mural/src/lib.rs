@@ -1,1 +1,132 @@
-//! Command line of `helm-mural`.
+//! `helm mural crds`: what is on the cluster, what a chart holds, what differs.
+
+mod edge;
+pub mod flags;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mural::cluster::{Cluster, forecast, look};
+use mural::model::chart::ChartRef;
+use mural::model::crd::Crd;
+use mural::plan::{API_VERSION, crds};
+use mural::problem::{Exit, Problem};
+use mural::report::crds::{CrdDiff, CrdList};
+use mural::tools::chart::{Fetched, fetch};
+use mural::tools::helm::{Helm, Template};
+
+use edge::Around;
+use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand};
+
+/// The groups that the product's CRD chart brings: its own, Flux's, Open Cluster Management's (the vendor's own filter).
+const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
+/// A chart rendered without a cluster is rendered for the newest Kubernetes that we know.
+const NEWEST_KNOWN: &str = "v1.37.2";
+
+/// Runs the command line and gives its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return edge::usage(&error),
+    };
+    let Command::Crds(cli) = cli.command;
+    let exit = edge::block_on(run(&cli)).unwrap_or_else(|problem| edge::tell(&problem));
+    ExitCode::from(exit.code())
+}
+
+async fn run(cli: &CrdsCli) -> Result<Exit, Problem> {
+    let around = Around::read();
+    match &cli.command {
+        None => {
+            let list = on_cluster(&around, cli.all).await?;
+            edge::answer(&list, cli.output.output, || list.table())?;
+            Ok(Exit::Fine)
+        }
+        Some(CrdsCommand::List { chart, output }) => {
+            let (fetched, wanted) = of_chart(&around, chart, NEWEST_KNOWN).await?;
+            let list = CrdList::new(named(&fetched), wanted.values());
+            edge::answer(&list, output.output, || list.table())?;
+            Ok(Exit::Fine)
+        }
+        Some(CrdsCommand::Diff { chart, exit_code, output }) => {
+            let diff = against_cluster(&around, chart).await?;
+            edge::answer(&diff, output.output, || diff.table(edge::style()))?;
+            Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
+        }
+    }
+}
+
+async fn on_cluster(around: &Around, all: bool) -> Result<CrdList, Problem> {
+    let cluster = Cluster::connect(&around.cluster).await?;
+    let live = live(&cluster).await?;
+    let of_product = |crd: &&Crd| {
+        all || PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
+    };
+    Ok(CrdList::new(cluster.context.clone(), live.values().filter(of_product)))
+}
+
+async fn live(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
+    look::crds(cluster).await.map_err(|not_seen| {
+        Problem::new(Exit::Failed, not_seen.to_string())
+            .hint("is it the right context? helm --kube-context NAME mural crds")
+    })
+}
+
+/// A chart's CRDs: those of `crds/` folders and those among its templates.
+async fn of_chart(
+    around: &Around,
+    flags: &ChartFlags,
+    kube_version: &str,
+) -> Result<(Fetched, BTreeMap<String, Crd>), Problem> {
+    let private =
+        tempfile::tempdir().map_err(|error| Problem::failed("cannot make a private folder").because(error))?;
+    let reference = ChartRef::parse(&flags.chart).map_err(|error| Problem::usage(error.to_string()))?;
+    let helm = Helm {
+        program: around.helm()?,
+        cluster: around.cluster.clone(),
+        registry: around.registry(flags.plain_http, flags.ca_file.clone()),
+        namespace: around.namespace.clone(),
+    };
+    let fetched =
+        fetch(&helm, &reference, flags.version.as_ref(), private.path(), around.registry_config.as_deref()).await?;
+    let template = Template {
+        release: &fetched.chart.name,
+        chart: &fetched.file,
+        values_files: &[],
+        values: &[],
+        kube_version,
+        api_versions: &[],
+        include_crds: true,
+        is_upgrade: false,
+    };
+    let rendered = helm
+        .template(&template)
+        .await
+        .map_err(|error| error.problem(format!("the chart {} does not render", flags.chart)))?;
+    let wanted = rendered.into_iter().filter_map(|document| Crd::new(document).ok());
+    Ok((fetched, wanted.map(|crd| (crd.name().to_owned(), crd)).collect()))
+}
+
+async fn against_cluster(around: &Around, flags: &ChartFlags) -> Result<CrdDiff, Problem> {
+    let cluster = Cluster::connect(&around.cluster).await?;
+    let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
+    let kube_version = version["gitVersion"].as_str().unwrap_or(NEWEST_KNOWN).to_owned();
+    let (live, of_chart) = tokio::join!(live(&cluster), of_chart(around, flags, &kube_version));
+    let (live, (fetched, wanted)) = (live?, of_chart?);
+    let all: Vec<Crd> = wanted.into_values().collect();
+    let answers = forecast::crds(&cluster, &all).await;
+    let forecasts = answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect();
+    Ok(CrdDiff {
+        api_version: API_VERSION,
+        kind: "CrdDiff",
+        chart: named(&fetched),
+        cluster: cluster.context.clone(),
+        crds: crds::judge(&live, &forecasts, &[]),
+    })
+}
+
+fn named(fetched: &Fetched) -> String {
+    format!("{} {} ({})", fetched.chart.name, fetched.chart.version, fetched.digest.short())
+}

@@ -1,3 +1,7 @@
-//! The `helm-mural` binary.
+//! `helm mural`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    helm_mural::main()
+}

@@ -28,14 +28,16 @@ pub struct Programs {
 /// # Errors
 /// A refusal that names the missing program and how to get it.
 pub fn programs(hints: &Hints) -> Result<Programs, Problem> {
-    Ok(Programs {
-        helm: program(
-            "helm",
-            hints.helm.as_ref(),
-            "install helm 3.17 or newer and put it on PATH: https://helm.sh/docs/intro/install/",
-        )?,
-        kubectl: kubectl(hints)?,
-    })
+    Ok(Programs { helm: helm(hints)?, kubectl: kubectl(hints)? })
+}
+
+/// Finds helm alone.
+///
+/// # Errors
+/// As [`programs`].
+pub fn helm(hints: &Hints) -> Result<PathBuf, Problem> {
+    let how = "install helm 3.17 or newer and put it on PATH: https://helm.sh/docs/intro/install/";
+    program("helm", hints.helm.as_ref(), how)
 }
 
 /// Finds kubectl alone.

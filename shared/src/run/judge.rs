@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use semver::Version;
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::prepare::Prepared;
 use super::render::{Rendered, Side};
 use crate::ask::{Ask, StoredValues};
 use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer};
+use crate::checks::seen::{Expect, Seen};
+use crate::checks::{self, Checked};
 use crate::model::crd::Crd;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
+use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
@@ -20,13 +24,11 @@ use crate::tools::helm::{Helm, Upgrade};
 use crate::tools::kubectl::Kubectl;
 
 /// All that was seen.
-pub struct Seen<'a> {
+pub struct Facets<'a> {
     /// The cluster.
     pub view: &'a ClusterView,
-    /// helm's version.
-    pub helm_version: Version,
-    /// kubectl's version.
-    pub kubectl_version: Version,
+    /// helm's and kubectl's versions.
+    pub tools: &'a ToolsSeen,
     /// The uid of `kube-system` as helm sees it.
     pub helm_sees: Looked<String>,
     /// The uid of `kube-system` as kubectl sees it.
@@ -41,7 +43,7 @@ pub struct Seen<'a> {
 /// The stored manifest of a release is not readable, or the steps break a rule of their own order, which is a defect of ours.
 pub fn plan(
     ask: &Ask,
-    seen: &Seen<'_>,
+    seen: &Facets<'_>,
     rendered: &Rendered,
     helm: &Helm,
     kubectl: &Kubectl,
@@ -87,7 +89,7 @@ fn live(view: &ClusterView) -> BTreeMap<String, Crd> {
     view.crds.as_ref().cloned().unwrap_or_default()
 }
 
-fn admission<'a>(ask: &'a Ask, seen: &'a Seen<'_>, rendered: &'a Rendered) -> Admission<'a> {
+fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> Admission<'a> {
     let facts = |side: &'a Side, release: &'a str| ChartFacts {
         release,
         reference: side.fetched.reference.to_string(),
@@ -99,8 +101,8 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Seen<'_>, rendered: &'a Rendered) -> Ad
     Admission {
         view: seen.view,
         mode: ask.mode,
-        helm: Ok(seen.helm_version.clone()),
-        kubectl: Ok(seen.kubectl_version.clone()),
+        helm: seen.tools.helm.clone(),
+        kubectl: seen.tools.kubectl.clone(),
         helm_sees: seen.helm_sees.clone(),
         kubectl_sees: seen.kubectl_sees.clone(),
         crds_release: &installation.crds_release,
@@ -222,8 +224,13 @@ pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a
     }
 }
 
-/// What the checks of health say of the installation as it is now.
+/// What the checks of health say of the installation as it is now, against what was asked for.
 #[must_use]
-pub fn health(_prepared: &super::prepare::Prepared, _view: &ClusterView) -> Vec<crate::checks::Checked> {
-    Vec::new()
+pub fn health(prepared: &Prepared, view: &ClusterView, now: Timestamp) -> Vec<Checked> {
+    let version = |side: &Option<Side>| side.as_ref().map(|side| side.fetched.chart.version.clone());
+    let wanted = (!prepared.wanted.is_empty()).then(|| prepared.wanted.values().cloned().collect());
+    let expect =
+        Expect { app_version: version(&prepared.app), crds_version: version(&prepared.crds), crds_chart_list: wanted };
+    let seen = Seen::new(&prepared.ask.installation, view, &prepared.tools, &expect, now);
+    checks::validate::run(&seen, &checks::validate::ALL.iter().collect::<Vec<_>>())
 }

@@ -11,6 +11,7 @@ use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, forecast, look};
 use crate::model::crd::Crd;
+use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::Plan;
 use crate::problem::{Exit, Problem};
@@ -43,6 +44,8 @@ pub struct Prepared {
     pub helm: Helm,
     /// kubectl.
     pub kubectl: Kubectl,
+    /// helm's and kubectl's versions.
+    pub tools: ToolsSeen,
     /// The cluster as it was read.
     pub view: ClusterView,
     /// The CRD chart, where it moves.
@@ -69,7 +72,7 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let private = tempfile::Builder::new().prefix("mural-").tempdir();
     let private = private.map_err(|error| Problem::failed("cannot make a private folder").because(error))?;
     let (helm, kubectl) = programs(&ask, &around);
-    let versions = versions(&helm, &kubectl).await?;
+    let tools = versions(&helm, &kubectl).await?;
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
 
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
@@ -92,17 +95,16 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     stage.done(if ask.server_dry_runs { format!("{} dry-runs", forecasts.len()) } else { "none asked for".to_owned() });
 
     let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
-    let seen = judge::Seen {
+    let seen = judge::Facets {
         view: &view,
-        helm_version: versions.0,
-        kubectl_version: versions.1,
+        tools: &tools,
         helm_sees: sees("helm", helm_sees),
         kubectl_sees: sees("kubectl", kubectl_sees),
         forecasts,
     };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
     let (run, wanted, crds, app) = (around.run, rendered.wanted, rendered.crds, rendered.app);
-    Ok(Prepared { ask, cluster, helm, kubectl, view, crds, app, wanted, plan, run, _private: private })
+    Ok(Prepared { ask, cluster, helm, kubectl, tools, view, crds, app, wanted, plan, run, _private: private })
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.
@@ -127,7 +129,7 @@ fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {
 }
 
 /// Both versions, before anything is asked of them that an old one does not know.
-async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<(semver::Version, semver::Version), Problem> {
+async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<ToolsSeen, Problem> {
     let (helm_version, kubectl_version) = tokio::join!(helm.version(), kubectl.version());
     let failed = |name: &str, error: ToolError| {
         error.problem(format!("{name} does not tell its version")).hint(format!("does {name} version work by itself?"))
@@ -144,7 +146,7 @@ async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<(semver::Version, se
                 .hint(format!("install {name} {oldest} or newer and put it first on PATH")));
         }
     }
-    Ok(found)
+    Ok(ToolsSeen { helm: Ok(found.0), kubectl: Ok(found.1) })
 }
 
 fn not_seen(who: &str, error: &ToolError) -> NotSeen {

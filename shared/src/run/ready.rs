@@ -165,7 +165,7 @@ fn troubles(owner: &Value, pods: &[Value]) -> Vec<Trouble> {
 pub(super) async fn validate(run: &Run<'_>) -> Result<(Vec<Checked>, String), Problem> {
     let prepared = run.prepared;
     let view = look::look(&prepared.cluster, &prepared.ask.installation).await?;
-    let checks: Vec<Checked> = judge::health(prepared, &view);
+    let checks: Vec<Checked> = judge::health(prepared, &view, Timestamp::now());
     let errors: Vec<String> = checks
         .iter()
         .flat_map(Checked::findings)

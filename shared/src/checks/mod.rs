@@ -4,7 +4,7 @@ pub mod catalogue;
 pub mod cluster;
 pub mod crds;
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 pub mod gathered;
 pub mod guards;
 pub mod ownership;

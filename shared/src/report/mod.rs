@@ -6,5 +6,7 @@ pub mod ending;
 pub mod event;
 pub mod human;
 pub mod plan;
+pub mod problem;
 pub mod style;
 pub mod upgrade;
+pub mod validate;

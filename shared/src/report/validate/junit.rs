@@ -1,0 +1,88 @@
+//! The answer for a CI server: a suite a section, a case a check.
+
+use std::io;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+
+use super::ValidateReport;
+use crate::checks::{Checked, Finding, Level, Verdict};
+use crate::report::style::harmless;
+
+type Xml = Writer<Vec<u8>>;
+
+/// The answer as JUnit XML. Errors are failures, what could not be looked at is an error, warnings are the case's own output.
+///
+/// # Errors
+/// The XML cannot be written.
+pub fn junit(report: &ValidateReport) -> io::Result<String> {
+    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    xml.create_element("testsuites").with_attribute(("name", "kubectl mural validate")).write_inner_content(|xml| {
+        for (section, checks) in report.sections() {
+            suite(xml, section.title(), &checks)?;
+        }
+        Ok(())
+    })?;
+    String::from_utf8(xml.into_inner()).map(|text| text + "\n").map_err(io::Error::other)
+}
+
+fn suite(xml: &mut Xml, name: &str, checks: &[&Checked]) -> io::Result<()> {
+    let count = |is: fn(&Checked) -> bool| checks.iter().filter(|checked| is(checked)).count().to_string();
+    let (tests, failures, errors) = (checks.len().to_string(), count(Checked::has_error), count(Checked::undetermined));
+    let skipped = count(|checked| matches!(checked.verdict, Verdict::Skipped { .. }));
+    xml.create_element("testsuite")
+        .with_attribute(("name", name))
+        .with_attribute(("tests", tests.as_str()))
+        .with_attribute(("failures", failures.as_str()))
+        .with_attribute(("errors", errors.as_str()))
+        .with_attribute(("skipped", skipped.as_str()))
+        .write_inner_content(|xml| {
+            for checked in checks {
+                case(xml, name, checked)?;
+            }
+            Ok(())
+        })
+        .map(drop)
+}
+
+fn case(xml: &mut Xml, section: &str, checked: &Checked) -> io::Result<()> {
+    let element =
+        xml.create_element("testcase").with_attribute(("classname", section)).with_attribute(("name", checked.check));
+    match &checked.verdict {
+        Verdict::Pass => element.write_empty().map(drop),
+        Verdict::Skipped { reason } => element.write_inner_content(|xml| said(xml, "skipped", reason)).map(drop),
+        Verdict::Undetermined { reason } => element.write_inner_content(|xml| said(xml, "error", reason)).map(drop),
+        Verdict::Fail { findings } => element.write_inner_content(|xml| told(xml, findings)).map(drop),
+    }
+}
+
+fn said(xml: &mut Xml, element: &str, reason: &str) -> io::Result<()> {
+    xml.create_element(element).with_attribute(("message", allowed(reason).as_str())).write_empty().map(drop)
+}
+
+fn told(xml: &mut Xml, findings: &[Finding]) -> io::Result<()> {
+    let (errors, rest): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.level == Level::Error);
+    if !errors.is_empty() {
+        let summary = format!("{}: {}", errors[0].subject, errors[0].message);
+        xml.create_element("failure")
+            .with_attribute(("message", allowed(&summary).as_str()))
+            .write_text_content(BytesText::new(&text(&errors)))?;
+    }
+    if !rest.is_empty() {
+        xml.create_element("system-out").write_text_content(BytesText::new(&text(&rest)))?;
+    }
+    Ok(())
+}
+
+fn text(findings: &[&Finding]) -> String {
+    let line =
+        |finding: &&Finding| format!("{}: {}\n{}\n{}\n", finding.subject, finding.message, finding.hint, finding.docs);
+    allowed(&findings.iter().map(line).collect::<String>())
+}
+
+/// XML 1.0 has no way at all to write control characters and the two non-characters.
+fn allowed(text: &str) -> String {
+    harmless(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}

@@ -10,6 +10,7 @@
 //!
 //! `look`, `render` and `forecast` touch the world; `diff`, `checks` and `plan` are pure and see only values.
 //! Without the feature `effects` only the pure modules compile: that is the purity fence.
+//! The feature `cli` adds the edge that the plugins share: common flags, the environment, the streams.
 
 pub mod ask;
 
@@ -30,3 +31,6 @@ pub mod run;
 pub mod report;
 
 pub mod problem;
+
+#[cfg(feature = "cli")]
+pub mod cli;

@@ -1,3 +1,7 @@
-//! The `kubectl-mural-validate` binary.
+//! `kubectl mural validate`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kubectl_mural_validate::main()
+}

@@ -1,0 +1,144 @@
+//! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::ask::{self, ClusterAccess};
+use crate::problem::{Exit, Problem};
+use crate::report::problem::render_problem;
+use crate::report::style::Style;
+
+/// How the cluster is reached: kubectl's own flags.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Cluster, as kubectl reads them")]
+pub struct ClusterFlags {
+    /// Path of the kubeconfig file.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig context to use.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// User to impersonate.
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// Group to impersonate; may be given several times.
+    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
+    pub impersonate_groups: Vec<String>,
+    /// How long one request to the API server may take, like 30s or 1m.
+    #[arg(long, value_name = "DURATION")]
+    pub request_timeout: Option<String>,
+}
+
+impl ClusterFlags {
+    /// The flags, validated.
+    ///
+    /// # Errors
+    /// `--request-timeout` is no duration.
+    pub fn access(&self) -> Result<ClusterAccess, Problem> {
+        let timeout = self.request_timeout.as_deref().map(|text| ask::duration("--request-timeout", text));
+        Ok(ClusterAccess {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            impersonate: self.impersonate.clone(),
+            impersonate_groups: self.impersonate_groups.clone(),
+            request_timeout: timeout.transpose()?,
+        })
+    }
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How text looks.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LookFlags {
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+    /// Plain ASCII marks: ok, warn, FAIL.
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// Which stream text is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: the answer.
+    Answer,
+    /// Standard error: the talk.
+    Talk,
+}
+
+impl Stream {
+    /// Whether a person looks at it.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Answer => std::io::stdout().is_terminal(),
+            Self::Talk => std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Writes to it. A closed pipe (`| head`) is the reader's choice and no failure of ours.
+    pub fn write(self, text: &str) {
+        let _ = match self {
+            Self::Answer => std::io::stdout().lock().write_all(text.as_bytes()),
+            Self::Talk => std::io::stderr().lock().write_all(text.as_bytes()),
+        };
+    }
+}
+
+/// A variable of the environment; an empty one counts as unset.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the edge: the environment is read here and handed in")]
+pub fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// How text may look on a stream.
+#[must_use]
+pub fn style_for(stream: Stream, flags: LookFlags) -> Style {
+    let colour = match flags.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            stream.is_terminal() && env("NO_COLOR").is_none() && env("TERM").is_none_or(|term| term != "dumb")
+        }
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name));
+    let utf8 = |locale: &OsString| locale.to_string_lossy().to_ascii_lowercase().replace('-', "").contains("utf8");
+    let poor = locale.is_some_and(|locale| !utf8(&locale));
+    let columns = env("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).unwrap_or(100_usize);
+    Style { colour, ascii: flags.ascii || poor, width: columns.clamp(60, 200) }
+}
+
+/// Tells what clap found; help and version are answers, everything else is wrong usage.
+#[must_use]
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Fine.code() })
+}
+
+/// The exit code of a command; a problem is told on standard error first.
+#[must_use]
+pub fn ended(result: Result<Exit, Problem>, flags: LookFlags) -> ExitCode {
+    let exit = result.unwrap_or_else(|problem| {
+        Stream::Talk.write(&render_problem(&problem, style_for(Stream::Talk, flags)));
+        problem.exit
+    });
+    ExitCode::from(exit.code())
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Counts, ValidateReport};
 use crate::checks::{Checked, Finding, Level, Section, Verdict};
+use crate::model::owner::Owner;
 use crate::problem::Exit;
 use crate::report::style::{Mark, Style, harmless};
 
@@ -30,7 +31,10 @@ pub fn table(report: &ValidateReport, shown: Shown, style: Style) -> String {
     let mut quiet: Vec<(String, usize)> = Vec::new();
     for (section, checks) in report.sections() {
         let (text, columns) = tally(section, &checks, style);
-        let told: Vec<String> = checks.iter().flat_map(|checked| lines(checked, shown.all_checks, style)).collect();
+        let mut told: Vec<String> = checks.iter().flat_map(|checked| lines(checked, shown.all_checks, style)).collect();
+        if !shown.all_checks {
+            told.extend(unseen(&checks, style));
+        }
         if told.is_empty() {
             quiet.push((text, columns));
             continue;
@@ -53,7 +57,7 @@ fn one_line(text: &str) -> String {
 
 fn head(report: &ValidateReport, style: Style) -> String {
     let hub = &report.hub;
-    let mut owners: Vec<String> = report.owners.values().map(ToString::to_string).collect();
+    let mut owners: Vec<String> = report.owners.values().map(owner).collect();
     owners.dedup();
     let release = |(name, version): (&String, &Option<String>)| {
         let version = version.as_deref().unwrap_or("not known");
@@ -64,6 +68,14 @@ fn head(report: &ValidateReport, style: Style) -> String {
     let parts = [hub.context.as_str(), &hub.version, &hub.namespace, &owner, &releases.join(", ")].map(one_line);
     let between = if style.ascii { " | " } else { " · " };
     folded(&parts.join(between), "", style.width)
+}
+
+/// In the heading an owner's name is enough; why it could not be told stands with its check.
+fn owner(owner: &Owner) -> String {
+    match owner {
+        Owner::Undetermined { .. } => "undetermined".to_owned(),
+        Owner::Nobody | Owner::Helm | Owner::Flux { .. } | Owner::Argo { .. } => owner.to_string(),
+    }
 }
 
 fn tally(section: Section, checks: &[&Checked], style: Style) -> (String, usize) {
@@ -116,7 +128,7 @@ fn flush(out: &mut String, quiet: &mut Vec<(String, usize)>, style: Style) {
 fn lines(checked: &Checked, all: bool, style: Style) -> Vec<String> {
     match &checked.verdict {
         Verdict::Fail { findings } => findings.iter().map(|finding| finding_lines(finding, style)).collect(),
-        Verdict::Undetermined { reason } => {
+        Verdict::Undetermined { reason } if all => {
             vec![entry(Mark::Unknown, checked.check, &format!("could not look: {}", one_line(reason)), style)]
         }
         Verdict::Skipped { reason } if all => vec![entry(Mark::Skip, checked.check, &one_line(reason), style)],
@@ -124,8 +136,30 @@ fn lines(checked: &Checked, all: bool, style: Style) -> Vec<String> {
             let times = if checked.looked_at > 1 { format!(" ({})", checked.looked_at) } else { String::new() };
             vec![entry(Mark::Pass, checked.check, &format!("{}{times}", checked.title), style)]
         }
-        Verdict::Skipped { .. } | Verdict::Pass => Vec::new(),
+        Verdict::Undetermined { .. } | Verdict::Skipped { .. } | Verdict::Pass => Vec::new(),
     }
+}
+
+/// Checks that could not look, told once for each reason: one missing right keeps many from looking.
+fn unseen(checks: &[&Checked], style: Style) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for checked in checks {
+        let Verdict::Undetermined { reason } = &checked.verdict else { continue };
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, names)) => names.push(checked.check),
+            None => reasons.push((reason, vec![checked.check])),
+        }
+    }
+    let told = |(reason, names): (&str, Vec<&str>)| {
+        let colon = if names.len() > 1 { ":" } else { "" };
+        entry(
+            Mark::Unknown,
+            &format!("{}{colon}", names.join(", ")),
+            &format!("could not look: {}", one_line(reason)),
+            style,
+        )
+    };
+    reasons.into_iter().map(told).collect()
 }
 
 fn finding_lines(finding: &Finding, style: Style) -> String {

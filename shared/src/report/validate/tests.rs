@@ -64,7 +64,12 @@ fn trouble_is_told_with_what_to_do_at_every_width() {
 fn what_could_not_be_looked_at_is_shown() {
     let report = report(&World::unseen());
     let text = table(&report, shown(&report, false), Style::PLAIN);
-    assert!(text.contains("? crd-established") && text.contains("22 undetermined"), "{text}");
+    assert!(
+        text.contains("crd-established,")
+            && text.matches("could not look").count() < 10
+            && text.contains("22 undetermined"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -4,8 +4,10 @@
     reason = "this package starts real programs, reads the environment and builds its own clients; the bans are for the product"
 )]
 
+pub mod cli;
 pub mod parts;
 pub mod sandbox;
+pub mod talk;
 
 pub mod charts;
 pub mod install;

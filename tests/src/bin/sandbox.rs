@@ -1,2 +1,5 @@
-//! The sandbox command.
-fn main() {}
+//! The sandbox command; see `mural_tests::cli`.
+
+fn main() -> std::process::ExitCode {
+    mural_tests::cli::main()
+}

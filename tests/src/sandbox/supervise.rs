@@ -1,0 +1,158 @@
+//! The supervisor: one detached process that owns all parts of one sandbox. When it dies, however it dies, they die.
+
+use super::flags::{arguments, parts_after_ready, parts_before_ready};
+use super::folder::Folder;
+use super::spec::{Phase, Spec, State};
+use super::users::kubeconfig_path;
+use anyhow::{Context as _, Result, anyhow, bail};
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+/// How long one part may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs until told to stop or until a part ends. Called by the hidden `sandbox __supervise NAME`.
+///
+/// # Errors
+/// When there is no such sandbox or its folder cannot be written; what the parts do is in the state file.
+pub fn supervise(name: &str) -> Result<()> {
+    // A terminal that closes must not take the sandbox with it. An error means that we lead a session already.
+    rustix::process::setsid().ok();
+    let folder = Folder::of(name)?;
+    let lock = File::create(folder.supervisor_lock()).context("supervisor lock")?;
+    lock.lock().context("supervisor lock")?;
+    // One thread: a parent death signal is tied to the thread that started the child, and this one lives to the end.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let spec = Spec::read(&folder)?;
+    let state = State { supervisor: std::process::id(), ..State::default() };
+    runtime.block_on(Supervisor { folder, spec, state, children: Vec::new() }.live())
+}
+
+struct Supervisor {
+    folder: Folder,
+    spec: Spec,
+    state: State,
+    children: Vec<(&'static str, Child)>,
+}
+
+impl Supervisor {
+    async fn live(mut self) -> Result<()> {
+        self.state.write(&self.folder)?;
+        let mut stop = signal(SignalKind::terminate())?;
+        let end = tokio::select! {
+            _ = stop.recv() => None,
+            ended = self.start_and_watch() => Some(ended),
+        };
+        for (_, child) in &mut self.children {
+            child.start_kill().ok();
+        }
+        for (_, child) in &mut self.children {
+            child.wait().await.ok();
+        }
+        self.state.phase = Phase::Ended;
+        if let Some((part, error)) = end {
+            self.state.failed = Some(part.to_owned());
+            self.state.message = Some(format!("{error:#}"));
+        }
+        self.state.write(&self.folder)
+    }
+
+    /// Comes back only when something went wrong, with the part that did.
+    async fn start_and_watch(&mut self) -> (&'static str, anyhow::Error) {
+        let all = parts_before_ready().iter().chain(parts_after_ready(&self.spec));
+        for part in all {
+            if let Err(error) = self.start(part) {
+                return (part, error);
+            }
+            if let Err(error) = self.wait_for(part).await {
+                return self.ended().unwrap_or((part, error));
+            }
+        }
+        self.state.phase = Phase::Ready;
+        if let Err(error) = self.state.write(&self.folder) {
+            return ("supervisor", error);
+        }
+        loop {
+            if let Some(ended) = self.ended() {
+                return ended;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn start(&mut self, part: &'static str) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.folder.log(part)).context("log")?;
+        let child = Command::new(std::env::current_exe().context("our own program")?)
+            .args(["__exec", &std::process::id().to_string(), "--"])
+            .arg(self.spec.program(part)?)
+            .args(arguments(part, &self.folder, &self.spec)?)
+            .env_clear()
+            .env("HOME", self.folder.dir())
+            // The registry would look for a collector of traces and complain every few seconds.
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .current_dir(self.folder.dir())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("could not start {part}"))?;
+        self.state.children.insert(part.to_owned(), child.id().unwrap_or_default());
+        self.children.push((part, child));
+        self.state.write(&self.folder)
+    }
+
+    /// Waits where the next part would fail without this one.
+    async fn wait_for(&mut self, part: &str) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if self.ended().is_some() {
+                bail!("ended while it was starting");
+            }
+            let answers = match part {
+                "etcd" => TcpStream::connect(("127.0.0.1", self.spec.ports.etcd)).await.is_ok(),
+                "kube-apiserver" => is_ready(&self.folder).await.unwrap_or_default(),
+                _ => true,
+            };
+            if answers {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Err(anyhow!("did not answer within {} s", PATIENCE.as_secs()))
+    }
+
+    fn ended(&mut self) -> Option<(&'static str, anyhow::Error)> {
+        self.children.iter_mut().find_map(|(part, child)| match child.try_wait() {
+            Ok(Some(status)) => Some((*part, anyhow!("ended by itself: {status}"))),
+            _ => None,
+        })
+    }
+}
+
+async fn is_ready(folder: &Folder) -> Result<bool> {
+    let client = super::client_from(&kubeconfig_path(folder, "admin")).await?;
+    let answer = client.request_text(http::Request::get("/readyz").body(Vec::new())?);
+    Ok(tokio::time::timeout(Duration::from_secs(2), answer).await?? == "ok")
+}
+
+/// Becomes CMD, after asking the kernel to kill it when our parent dies. Called by the hidden `sandbox __exec PARENT -- CMD`.
+///
+/// # Errors
+/// Always, when it comes back at all: the parent is gone, or CMD cannot be started.
+pub fn exec_with_parent(parent: u32, command: &[std::ffi::OsString]) -> Result<std::convert::Infallible> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // It may have died before we asked; then nobody would ever end us.
+    let actual = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if actual != Some(parent) {
+        bail!("the supervisor {parent} is gone");
+    }
+    let (program, arguments) = command.split_first().context("no command")?;
+    Err(std::process::Command::new(program).args(arguments).exec())
+        .with_context(|| format!("could not start {}", program.display()))
+}

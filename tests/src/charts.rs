@@ -1,1 +1,135 @@
-//! The sample charts: packaged, pushed to the sandbox's registry.
+//! The sample charts, assembled: our own CRDs beside Flux's and Open Cluster Management's, each in an older and a newer version.
+//!
+//! Packed deterministically (the same sources give the same bytes and digests), once, into the cache.
+
+mod modules;
+mod own;
+mod pack;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use mural::model::chart::Files;
+use sha2::{Digest as _, Sha256};
+
+use crate::sandbox::{Sandbox, User};
+
+/// The older and the newer pair: version of the CRD chart, version of the application.
+pub const PAIRS: [(&str, &str); 2] = [("0.7.1", "1.1.0-rc.0"), ("0.7.4", "1.1.0-rc.3")];
+/// How many CRDs the product's chart has, in every version that is known.
+pub const CRDS: usize = 42;
+
+/// The folder of the sources.
+#[must_use]
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts")
+}
+
+/// The sample operator's values file.
+#[must_use]
+pub fn values_file() -> PathBuf {
+    sources().join("values.yaml")
+}
+
+/// The packed charts by `name-version`.
+///
+/// # Errors
+/// The modules that hold the public CRDs cannot be had, or a source is broken.
+pub fn assemble() -> Result<BTreeMap<String, PathBuf>> {
+    let cache = crate::parts::cache_dir()?.join("charts").join(key()?);
+    let all = PAIRS.iter().flat_map(|(crds, app)| [format!("mural-crds-{crds}"), format!("mural-{app}")]);
+    let files: BTreeMap<String, PathBuf> = all.map(|name| (name.clone(), cache.join(format!("{name}.tgz")))).collect();
+    if files.values().all(|file| file.is_file()) {
+        return Ok(files);
+    }
+    fs::create_dir_all(&cache).with_context(|| format!("could not make {}", cache.display()))?;
+    let lock = fs::File::create(cache.join("lock"))?;
+    lock.lock()?;
+    for (at, (crds, app)) in PAIRS.iter().enumerate() {
+        pack::write(&cache, "mural-crds", crds, &crds_chart(crds, at > 0)?)?;
+        pack::write(&cache, "mural", app, &app_chart(app, crds, at > 0)?)?;
+    }
+    Ok(files)
+}
+
+/// Pushes the packed charts to the sandbox's registry, as `oci://HOST/mural/NAME:VERSION`.
+///
+/// # Errors
+/// As [`assemble`], or helm cannot push.
+pub fn push(sandbox: &Sandbox) -> Result<()> {
+    for (name, file) in assemble()? {
+        let target = format!("oci://{}/mural", sandbox.registry());
+        let output =
+            sandbox.command(User::Operator, "helm").arg("push").arg(&file).args([&target, "--plain-http"]).output()?;
+        ensure!(output.status.success(), "helm push {name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// Changes with every source that goes into a chart.
+fn key() -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut folders = vec![sources()];
+    folders.extend(PAIRS.iter().map(|(crds, _)| modules::folder(crds)));
+    folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/charts"));
+    for folder in folders {
+        for (path, bytes) in read_folder(&folder)? {
+            hasher.update(path.as_bytes());
+            hasher.update(&bytes);
+        }
+    }
+    Ok(hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn crds_chart(version: &str, later: bool) -> Result<Files> {
+    let mut crds = modules::crds(version)?;
+    for (name, crd) in own::crds(&fs::read_to_string(sources().join("mural-crds/own.yaml"))?, later)? {
+        crds.insert(name, crd);
+    }
+    ensure!(crds.len() == CRDS, "{} CRDs came together instead of {CRDS}", crds.len());
+    let mut files: Files =
+        crds.into_iter().map(|(name, text)| (format!("crds/{name}.yaml"), text.into_bytes())).collect();
+    let about = "description: The CRDs of a sample installation, shaped like the product's.\n";
+    files.insert(
+        "Chart.yaml".to_owned(),
+        format!("apiVersion: v2\nname: mural-crds\nversion: {version}\n{about}").into_bytes(),
+    );
+    Ok(files)
+}
+
+fn app_chart(version: &str, crds: &str, later: bool) -> Result<Files> {
+    let mut files = read_folder(&sources().join("mural"))?;
+    if later {
+        files.extend(read_folder(&sources().join("mural-later"))?);
+        let values = files.get_mut("values.yaml").context("values.yaml")?;
+        let text = String::from_utf8(std::mem::take(values))?;
+        ensure!(text.contains("timeout: 10s"), "the default that 1.1.0-rc.3 changes is gone");
+        *values = text.replace("timeout: 10s", "timeout: 30s").into_bytes();
+    }
+    let fits = format!("annotations: {{mural.spectrocloud.com/crds-version: {crds}}}\n");
+    let chart = format!("apiVersion: v2\nname: mural\nversion: {version}\nkubeVersion: '>=1.31.0-0'\n{fits}");
+    files.insert("Chart.yaml".to_owned(), chart.into_bytes());
+    Ok(files)
+}
+
+fn read_folder(folder: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next).with_context(|| format!("could not read {}", next.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(folder)?.to_str().context("a file's name is not UTF-8")?.to_owned();
+            files.insert(inside, fs::read(&path)?);
+        }
+    }
+    if files.is_empty() {
+        bail!("{} is empty", folder.display());
+    }
+    Ok(files)
+}

@@ -1,15 +1,86 @@
 //! `cargo sandbox demo`: the whole story, told on a real control plane.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
+
+use crate::sandbox::{Options, Sandbox, User};
+use crate::talk::say;
+use crate::{charts, install, plugins};
 
 /// What `cargo sandbox demo` takes besides `--name`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The helm inside: 3, 4, 3.17 or a full version.
+    #[arg(long, value_name = "VERSION")]
+    pub helm: Option<String>,
+}
 
-/// Not there yet.
+/// Up, the older pair anew, the upgrade, validate; the sandbox stays.
 ///
 /// # Errors
-/// Always, until it is written.
-pub fn run(_name: &str, _args: &Args) -> Result<()> {
-    bail!("`cargo sandbox demo` is not written yet")
+/// A step fails; what it said is on the terminal.
+pub fn run(name: &str, args: &Args) -> Result<()> {
+    say("1  a control plane of its own");
+    plugins::folder()?;
+    let sandbox = Sandbox::up(&Options { helm: args.helm.clone(), ..Options::named(name) })?;
+    let (crds, app) = charts::PAIRS[0];
+    say(format_args!("\n2  the older installation: mural-crds {crds}, mural {app}"));
+    install::install(&sandbox, &install::Args::default())?;
+    let upgrade = upgrade_line(&sandbox)?;
+    say(format_args!("\n3  the upgrade\n$ kubectl {}\n", shown(&upgrade)));
+    kubectl(&sandbox, &upgrade)?;
+    let validate = ["mural", "validate"].map(str::to_owned);
+    say("\n4  is it healthy?\n$ kubectl mural validate\n");
+    kubectl(&sandbox, &validate)?;
+    goodbye(name, &upgrade);
+    Ok(())
+}
+
+/// The upgrade's words after `kubectl`, for the sandbox's registry and the sample operator's values.
+///
+/// # Errors
+/// The sandbox's certificate authority cannot be read.
+pub fn upgrade_line(sandbox: &Sandbox) -> Result<Vec<String>> {
+    let (crds, app) = charts::PAIRS[1];
+    let registry = sandbox.registry();
+    let mut line: Vec<String> = ["mural", "upgrade", "--to", app, "--crds", crds].map(str::to_owned).to_vec();
+    line.extend(["--chart".to_owned(), format!("oci://{registry}/mural/mural")]);
+    line.extend(["--crds-chart".to_owned(), format!("oci://{registry}/mural/mural-crds"), "--plain-http".to_owned()]);
+    line.extend(["--values".to_owned(), charts::values_file().display().to_string()]);
+    line.extend(install::webhook_values(sandbox)?.into_iter().flat_map(|value| ["--set".to_owned(), value]));
+    line.push("--yes".to_owned());
+    Ok(line)
+}
+
+/// The line without what only the sandbox needs: a certificate is long and says nothing.
+fn shown(line: &[String]) -> String {
+    let mut words = line.iter();
+    let mut out = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "--set" {
+            words.next();
+        } else {
+            out.push(word.as_str());
+        }
+    }
+    out.join(" ")
+}
+
+fn kubectl(sandbox: &Sandbox, words: &[String]) -> Result<()> {
+    let status = sandbox.command(User::Operator, "kubectl").args(words).status()?;
+    ensure!(
+        status.success(),
+        "kubectl {} ended with {status}",
+        words.iter().take(2).cloned().collect::<Vec<_>>().join(" ")
+    );
+    Ok(())
+}
+
+fn goodbye(name: &str, upgrade: &[String]) {
+    let named = if name == "demo" { String::new() } else { format!("--name {name} ") };
+    say(format_args!("\nThe sandbox stays up. Try next:"));
+    say(format_args!("  cargo sandbox run {named}-- helm list --namespace mural-system"));
+    say(format_args!("  cargo sandbox run {named}-- kubectl {}     (a second time: nothing to do)", shown(upgrade)));
+    say(format_args!("  cargo sandbox run {named}-- helm mural crds"));
+    say(format_args!("  cargo sandbox shell {named}"));
+    say(format_args!("  cargo sandbox down {named}                        stops it and leaves nothing behind"));
 }

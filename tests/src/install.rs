@@ -1,15 +1,133 @@
-//! `cargo sandbox install`: the sample charts, installed the way the vendor's page says.
+//! `cargo sandbox install`: the older installation, by helm, with an operator's own objects in it.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::charts;
+use crate::sandbox::{Sandbox, User};
+use crate::talk::say;
+
+/// Where the installation lives.
+pub const NAMESPACE: &str = "mural-system";
 
 /// What `cargo sandbox install` takes besides `--name`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Version of the CRD chart.
+    #[arg(long, default_value = charts::PAIRS[0].0)]
+    pub crds: String,
+    /// Version of the application.
+    #[arg(long, default_value = charts::PAIRS[0].1)]
+    pub app: String,
+}
 
-/// Not there yet.
+impl Default for Args {
+    fn default() -> Self {
+        Self { crds: charts::PAIRS[0].0.to_owned(), app: charts::PAIRS[0].1.to_owned() }
+    }
+}
+
+/// Installs anew: what is there is taken away first.
 ///
 /// # Errors
-/// Always, until it is written.
-pub fn run(_name: &str, _args: &Args) -> Result<()> {
-    bail!("`cargo sandbox install` is not written yet")
+/// helm or kubectl fail; their words are in the message.
+pub fn run(name: &str, args: &Args) -> Result<()> {
+    install(&Sandbox::open(name)?, args)
+}
+
+/// As [`run`], in a sandbox at hand.
+///
+/// # Errors
+/// As there.
+pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
+    let crds = chart("mural-crds", &args.crds)?;
+    let app = chart("mural", &args.app)?;
+    step("charts in the registry", || charts::push(sandbox))?;
+    step("nothing left of an older installation", || remove(sandbox))?;
+    let (crds, app) = (crds.to_string_lossy().into_owned(), app.to_string_lossy().into_owned());
+    let (values, hook) = (charts::values_file().to_string_lossy().into_owned(), webhook_values(sandbox)?);
+    step(&format!("helm install mural-crds {}", args.crds), || {
+        helm(sandbox, &["install", "mural-crds", &crds, "--namespace", NAMESPACE, "--create-namespace"])
+    })?;
+    step("its CRDs are established", || {
+        kubectl(sandbox, &["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
+    })?;
+    step(&format!("helm install mural {} --wait", args.app), || {
+        let hooks: Vec<&str> = hook.iter().flat_map(|value| ["--set", value.as_str()]).collect();
+        let line =
+            ["install", "mural", &app, "--namespace", NAMESPACE, "--values", &values, "--wait", "--timeout=120s"];
+        helm(sandbox, &[&line[..], &hooks[..]].concat())
+    })?;
+    let objects = charts::sources().join("operators-objects.yaml").to_string_lossy().into_owned();
+    step("an operator's own objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
+}
+
+/// Where the sandbox's webhook answers, as values of the application's chart.
+///
+/// # Errors
+/// The sandbox's certificate authority cannot be read.
+pub fn webhook_values(sandbox: &Sandbox) -> Result<Vec<String>> {
+    let authority = std::fs::read(sandbox.dir().join("pki/ca.crt")).context("the sandbox's certificate authority")?;
+    let (bundle, url) = (STANDARD.encode(authority), sandbox.webhook());
+    let of = |place: &str| [format!("{place}.url={url}"), format!("{place}.caBundle={bundle}")];
+    Ok([of("hue.admission"), of("fleetConfig.admissionWebhooks")].concat())
+}
+
+fn chart(name: &str, version: &str) -> Result<PathBuf> {
+    let all = charts::assemble()?;
+    let known = || all.keys().filter_map(|key| key.strip_prefix(&format!("{name}-"))).collect::<Vec<_>>().join(", ");
+    all.get(&format!("{name}-{version}"))
+        .cloned()
+        .with_context(|| format!("no sample chart {name} {version}: there are {}", known()))
+}
+
+/// Takes away what an earlier installation left: webhooks first, so that nothing stands in the way of the rest.
+fn remove(sandbox: &Sandbox) -> Result<()> {
+    let ignore = "--ignore-not-found";
+    kubectl(sandbox, &["delete", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "--all", ignore])?;
+    let crds = output(sandbox, "kubectl", &["get", "crd", "--output", "name"])?;
+    let ours = crds.lines().filter(|name| {
+        ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"].iter().any(|group| name.ends_with(group))
+    });
+    let names: Vec<&str> = ours.collect();
+    if !names.is_empty() {
+        kubectl(sandbox, &[&["delete", ignore, "--wait=true"], &names[..]].concat())?;
+    }
+    kubectl(sandbox, &["delete", "namespace", NAMESPACE, ignore, "--wait=true", "--timeout=90s"])
+}
+
+fn step(what: &str, act: impl FnOnce() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    act().with_context(|| what.to_owned())?;
+    say(format_args!("  {what:<48} {:>5.1} s", began.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+fn helm(sandbox: &Sandbox, args: &[&str]) -> Result<()> {
+    output(sandbox, "helm", args).map(drop)
+}
+
+fn kubectl(sandbox: &Sandbox, args: &[&str]) -> Result<()> {
+    output(sandbox, "kubectl", args).map(drop)
+}
+
+/// Runs helm or kubectl as the operator and gives what it wrote.
+///
+/// # Errors
+/// It fails; its words are in the message.
+pub fn output(sandbox: &Sandbox, program: &str, args: &[&str]) -> Result<String> {
+    ensure!(["helm", "kubectl"].contains(&program), "only helm and kubectl");
+    let output = sandbox
+        .command(User::Operator, program)
+        .args(args)
+        .output()
+        .with_context(|| format!("could not start {program}"))?;
+    if !output.status.success() {
+        bail!("{program} {}: {}", args.first().unwrap_or(&""), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

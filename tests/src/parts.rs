@@ -92,8 +92,7 @@ pub fn helm(asked: Option<&str>) -> Result<Part> {
     let asked = asked.trim_start_matches('v');
     let newest = PARTS
         .iter()
-        .filter(|part| part.name == "helm" && (part.version == asked || part.version.starts_with(&format!("{asked}."))))
-        .next_back();
+        .rfind(|part| part.name == "helm" && (part.version == asked || part.version.starts_with(&format!("{asked}."))));
     match newest {
         Some(part) => Ok(*part),
         None => bail!("no helm {asked} here: the sandbox knows {}", helms().join(", ")),

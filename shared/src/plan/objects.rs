@@ -80,7 +80,19 @@ fn line(path: &str, old: &Value, new: &Value) -> String {
     let secret = path.split(['.', '[']).any(crate::model::secret::is_secret_key) || path.contains("httpHeaders");
     let masked =
         |value: &Value| if secret && !value.is_null() { crate::model::secret::MASK.to_owned() } else { shown(value) };
-    format!("{path} {} → {}", masked(old), masked(new))
+    let (old, new) = (masked(old), masked(new));
+    let common =
+        if short(path) == "image" { old.rfind('/').filter(|at| new.get(..=*at) == old.get(..=*at)) } else { None };
+    let (old, new) = match common {
+        Some(at) => (old.get(at + 1..).unwrap_or(&old).to_owned(), new.get(at + 1..).unwrap_or(&new).to_owned()),
+        None => (old, new),
+    };
+    format!("{} {old} → {new}", short(path))
+}
+
+/// A container's field by its own name: `spec.template.spec.containers[canvas].image` is `image` to a person.
+fn short(path: &str) -> &str {
+    path.rsplit_once("].").map_or(path, |(_, field)| field)
 }
 
 fn differing<'a>(old: &'a Value, new: &'a Value, path: &str, into: &mut Vec<(String, &'a Value, &'a Value)>) {
@@ -124,7 +136,7 @@ mod tests {
             verbs,
             [(ObjectVerb::Created, "new"), (ObjectVerb::Changed, "canvas"), (ObjectVerb::Removed, "old")]
         );
-        assert_eq!(found[1].details, ["spec.containers[ui].image a:1 → a:2"]);
+        assert_eq!(found[1].details, ["image a:1 → a:2"]);
     }
 
     #[test]

@@ -69,7 +69,12 @@ fn counted(checks: &[Checked]) -> String {
         |level: Level| checks.iter().flat_map(Checked::findings).filter(|finding| finding.level == level).count();
     let (errors, warnings) = (level(Level::Error), level(Level::Warning));
     let undetermined = checks.iter().filter(|checked| checked.undetermined()).count();
-    format!("{passed} passed, {errors} errors, {warnings} warnings, {undetermined} undetermined")
+    let counted = [(errors, "error"), (warnings, "warning"), (undetermined, "undetermined")];
+    let told = counted.iter().filter(|(count, _)| *count > 0).map(|(count, word)| {
+        let plural = if *count > 1 && *word != "undetermined" { "s" } else { "" };
+        format!(", {count} {word}{plural}")
+    });
+    format!("{passed} checks passed{}", told.collect::<String>())
 }
 
 fn failed(out: &mut String, report: &UpgradeReport, style: Style) {

@@ -20,6 +20,8 @@ pub enum Arg {
 /// A command, ready to be started or shown.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// What a person calls the program: `helm`, `kubectl`. Its file may be called otherwise.
+    pub name: String,
     /// The program's full path.
     pub program: PathBuf,
     /// Its arguments.
@@ -34,8 +36,15 @@ pub struct Call {
 
 impl Call {
     /// A command without arguments.
-    pub fn new(program: impl Into<PathBuf>, deadline: Duration) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: Vec::new(), stdin: None, deadline }
+    pub fn new(name: &str, program: impl Into<PathBuf>, deadline: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: None,
+            deadline,
+        }
     }
 
     /// Adds an argument.
@@ -82,12 +91,11 @@ impl Call {
     /// The words as a person would type them, the program by its name; secrets masked.
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
-        let program = self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
         let args = self.args.iter().map(|arg| match arg {
             Arg::Plain(text) => text.to_string_lossy().into_owned(),
             Arg::Secret(_) => MASK.to_owned(),
         });
-        std::iter::once(program).chain(args).collect()
+        std::iter::once(self.name.clone()).chain(args).collect()
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_call_shows_itself_without_its_secrets() {
-        let call = Call::new("/usr/bin/helm", Duration::from_secs(1))
+        let call = Call::new("helm", "/usr/bin/helm-4.3.1", Duration::from_secs(1))
             .args(["upgrade", "mural"])
             .flag("--description", "two words")
             .arg("--set")

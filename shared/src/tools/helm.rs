@@ -78,7 +78,7 @@ pub struct Upgrade<'a> {
 
 impl Helm {
     fn call(&self, deadline: Duration) -> Call {
-        Call::new(&self.program, deadline)
+        Call::new("helm", &self.program, deadline)
     }
 
     fn on_cluster(&self, mut call: Call) -> Call {

@@ -26,7 +26,7 @@ pub struct Kubectl {
 
 impl Kubectl {
     fn call(&self, deadline: Duration) -> Call {
-        let mut call = Call::new(&self.program, deadline);
+        let mut call = Call::new("kubectl", &self.program, deadline);
         if let Some(file) = &self.cluster.kubeconfig {
             call = call.flag("--kubeconfig", file);
         }
@@ -48,7 +48,7 @@ impl Kubectl {
     /// # Errors
     /// It does not run, or prints no version.
     pub async fn version(&self) -> Result<Version, ToolError> {
-        let call = Call::new(&self.program, QUICK).args(["version", "--client", "--output", "json"]);
+        let call = Call::new("kubectl", &self.program, QUICK).args(["version", "--client", "--output", "json"]);
         let command = call.to_string();
         read_version(&spawn::run(call).await?).map_err(|source| ToolError::Unreadable {
             command,

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn call(script: &str, deadline: Duration) -> Call {
-        Call::new("/bin/sh", deadline).args(["-c", script])
+        Call::new("sh", "/bin/sh", deadline).args(["-c", script])
     }
 
     #[tokio::test]
@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_there_does_not_start() {
-        let missing = Call::new("/no/such/program", Duration::from_secs(1));
+        let missing = Call::new("program", "/no/such/program", Duration::from_secs(1));
         assert!(matches!(run(missing).await, Err(ToolError::Start { .. })));
     }
 }

@@ -16,4 +16,5 @@ pub mod audit;
 pub mod demo;
 pub mod plugins;
 pub mod proxy;
+pub mod svg;
 pub mod webhook;

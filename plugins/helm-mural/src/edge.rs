@@ -1,13 +1,11 @@
 //! Where this program meets its surroundings: helm's environment, the streams, the terminal.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use mural::ask::{ClusterAccess, RegistryAccess};
+use mural::cli::{Stream, env};
 use mural::problem::{Exit, Problem};
-use mural::report::style::{Mark, Style, harmless};
 use mural::tools::find::{self, Hints};
 
 use crate::flags::Output;
@@ -21,11 +19,6 @@ pub(crate) struct Around {
     /// helm's registry configuration file.
     pub(crate) registry_config: Option<PathBuf>,
     helm: Option<OsString>,
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the edge: the environment is read here and handed in")]
-fn env(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn text(name: &str) -> Option<String> {
@@ -68,18 +61,6 @@ pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Re
     tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?.block_on(work)
 }
 
-/// Tells what clap found; help and version are answers, everything else is wrong usage.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Fine.code() })
-}
-
-/// How the answer may look.
-pub(crate) fn style() -> Style {
-    let colour = std::io::stdout().is_terminal() && env("NO_COLOR").is_none();
-    Style { colour, ..Style::PLAIN }
-}
-
 /// Writes the answer in the form asked for.
 pub(crate) fn answer<T: serde::Serialize>(
     value: &T,
@@ -92,21 +73,6 @@ pub(crate) fn answer<T: serde::Serialize>(
         Output::Json => serde_json::to_string_pretty(value).map_err(|error| unwritable().because(error))? + "\n",
         Output::Yaml => mural::model::yaml::write(value).map_err(|error| unwritable().because(error))?,
     };
-    // A closed pipe (`| head`) is the reader's choice and no failure of ours.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Stream::Answer.write(&text);
     Ok(())
-}
-
-/// Tells a problem: what, why, what next.
-pub(crate) fn tell(problem: &Problem) -> Exit {
-    let style = Style { colour: std::io::stderr().is_terminal() && env("NO_COLOR").is_none(), ..Style::PLAIN };
-    let mut text = format!("{} {}\n", style.mark(Mark::Fail), harmless(&problem.message));
-    for cause in problem.causes() {
-        text.push_str(&format!("  because  {}\n", harmless(&cause)));
-    }
-    for hint in &problem.hints {
-        text.push_str(&format!("  {} {}\n", style.arrow(), harmless(hint)));
-    }
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-    problem.exit
 }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mural::cli::LookFlags;
 use mural::problem::Exit;
 use semver::Version;
 
@@ -95,6 +96,9 @@ pub struct OutputFlags {
     /// The answer's form.
     #[arg(short = 'o', long, value_enum, default_value = "table")]
     pub output: Output,
+    /// How text looks.
+    #[command(flatten)]
+    pub look: LookFlags,
 }
 
 /// `-o`

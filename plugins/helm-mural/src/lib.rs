@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mural::cli::{self, Stream, style_for};
 use mural::cluster::{Cluster, forecast, look};
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
-use mural::plan::{API_VERSION, crds};
+use mural::plan::{self, API_VERSION};
 use mural::problem::{Exit, Problem};
 use mural::report::crds::{CrdDiff, CrdList};
 use mural::tools::chart::{Fetched, fetch};
@@ -27,21 +28,24 @@ const NEWEST_KNOWN: &str = "v1.37.2";
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return edge::usage(&error),
+    let parsed = match Cli::try_parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return cli::usage(&error),
     };
-    let Command::Crds(cli) = cli.command;
-    let exit = edge::block_on(run(&cli)).unwrap_or_else(|problem| edge::tell(&problem));
-    ExitCode::from(exit.code())
+    let Command::Crds(crds) = parsed.command;
+    let look = match &crds.command {
+        None => crds.output.look,
+        Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.look,
+    };
+    cli::ended(edge::block_on(run(&crds)), look)
 }
 
-async fn run(cli: &CrdsCli) -> Result<Exit, Problem> {
+async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
     let around = Around::read();
-    match &cli.command {
+    match &crds.command {
         None => {
-            let list = on_cluster(&around, cli.all).await?;
-            edge::answer(&list, cli.output.output, || list.table())?;
+            let list = on_cluster(&around, crds.all).await?;
+            edge::answer(&list, crds.output.output, || list.table())?;
             Ok(Exit::Fine)
         }
         Some(CrdsCommand::List { chart, output }) => {
@@ -52,7 +56,7 @@ async fn run(cli: &CrdsCli) -> Result<Exit, Problem> {
         }
         Some(CrdsCommand::Diff { chart, exit_code, output }) => {
             let diff = against_cluster(&around, chart).await?;
-            edge::answer(&diff, output.output, || diff.table(edge::style()))?;
+            edge::answer(&diff, output.output, || diff.table(style_for(Stream::Answer, output.look)))?;
             Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
         }
     }
@@ -123,7 +127,7 @@ async fn against_cluster(around: &Around, flags: &ChartFlags) -> Result<CrdDiff,
         kind: "CrdDiff",
         chart: named(&fetched),
         cluster: cluster.context.clone(),
-        crds: crds::judge(&live, &forecasts, &[]),
+        crds: plan::crds::judge(&live, &forecasts, &[]),
     })
 }
 

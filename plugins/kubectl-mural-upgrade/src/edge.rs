@@ -2,25 +2,14 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use mural::checks::guards;
+use mural::cli::{Stream, env};
 use mural::problem::{Exit, Problem};
-use mural::report::style::{Mark, Style, harmless};
 use mural::run::prepare::Surroundings;
 use mural::tools::find::{self, Hints};
 use mural::tools::spawn::Stop;
 
-use crate::flags::{Color, MannerFlags, Output, RegistryFlags};
-
-/// Which stream text is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// Standard output.
-    Answer,
-    /// Standard error.
-    Error,
-}
+use crate::flags::{Output, RegistryFlags};
 
 /// Runs to the end on a runtime of its own.
 pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
@@ -28,35 +17,6 @@ pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Re
     let result = runtime.block_on(work);
     runtime.shutdown_background();
     result
-}
-
-/// Tells what clap found; help and version are answers, everything else is wrong usage.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Fine.code() })
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the edge: the environment is read here and handed in")]
-fn env(name: &str) -> Option<std::ffi::OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
-/// How text may look on a stream.
-pub(crate) fn style(flags: &MannerFlags, stream: Stream) -> Style {
-    let terminal = match stream {
-        Stream::Answer => std::io::stdout().is_terminal(),
-        Stream::Error => std::io::stderr().is_terminal(),
-    };
-    let colour = match flags.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal && env("NO_COLOR").is_none() && env("TERM").is_none_or(|term| term != "dumb"),
-    };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name));
-    let poor =
-        locale.is_some_and(|locale| !locale.to_string_lossy().to_ascii_lowercase().replace('-', "").contains("utf8"));
-    let width = env("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).unwrap_or(100usize);
-    Style { colour, ascii: flags.ascii || poor, width: width.clamp(60, 200) }
 }
 
 /// What the environment gives.
@@ -87,7 +47,7 @@ pub(crate) fn on_signals(stop: &Stop) {
             Err(_) => drop(tokio::signal::ctrl_c().await),
         }
         stop.ask();
-        let _ = writeln!(std::io::stderr().lock(), "\nstopping at the next safe point");
+        Stream::Talk.write("\nstopping at the next safe point\n");
     });
 }
 
@@ -113,17 +73,9 @@ pub(crate) fn ask_to_go_ahead() -> Result<bool, Problem> {
 /// Shows text for a person: part of the answer, unless the answer is for a program.
 pub(crate) fn show(text: &str, output: Output) {
     match output {
-        Output::Table => answer(text),
-        Output::Json | Output::Yaml => {
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
-        }
+        Output::Table => Stream::Answer.write(text),
+        Output::Json | Output::Yaml => Stream::Talk.write(text),
     }
-}
-
-/// Writes the answer.
-pub(crate) fn answer(text: &str) {
-    // A closed pipe (`| head`) is the reader's choice and no failure of ours.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// The report as JSON.
@@ -146,29 +98,4 @@ pub(crate) fn write_report(file: &Path, text: &str) -> Result<(), Problem> {
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     temporary.write_all(text.as_bytes()).map_err(failed)?;
     temporary.persist(file).map(drop).map_err(|error| failed(error.error))
-}
-
-/// Explains one guard.
-pub(crate) fn explain(id: &str) -> Result<Exit, Problem> {
-    let known: Vec<&str> = guards::ALL.iter().map(|(card, _)| card.id).collect();
-    let Some((card, _)) = guards::ALL.iter().find(|(card, _)| card.id == id) else {
-        return Err(
-            Problem::usage(format!("there is no guard {id:?}")).hint(format!("there are: {}", known.join(", ")))
-        );
-    };
-    answer(&format!("{}\n  {}\n\nwhy   {}\nfix   {}\n", card.id, card.title, card.why, card.fix));
-    Ok(Exit::Fine)
-}
-
-/// Tells a problem: what, why, what next.
-pub(crate) fn tell(problem: &Problem, style: Style) -> Exit {
-    let mut text = format!("{} {}\n", style.mark(Mark::Fail), harmless(&problem.message));
-    for cause in problem.causes() {
-        text.push_str(&format!("  because  {}\n", harmless(&cause)));
-    }
-    for hint in &problem.hints {
-        text.push_str(&format!("  {} {}\n", style.arrow(), harmless(hint)));
-    }
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-    problem.exit
 }

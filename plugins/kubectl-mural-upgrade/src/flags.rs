@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::ask::{
-    self, Ask, ClusterAccess, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values,
-};
+use mural::ask::{self, Ask, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values};
+use mural::cli::{ClusterFlags, LookFlags};
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
 use mural::problem::{Exit, Problem};
@@ -124,21 +123,9 @@ pub struct PlaceFlags {
     /// Insist on an owner; another one found is refused.
     #[arg(long, value_enum, default_value = "auto")]
     pub mode: ModeFlag,
-    /// The kubeconfig file.
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig context.
-    #[arg(long)]
-    pub context: Option<String>,
-    /// Act as this user.
-    #[arg(long = "as", value_name = "USER")]
-    pub impersonate: Option<String>,
-    /// Act as a member of this group; may be given several times.
-    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
-    pub impersonate_groups: Vec<String>,
-    /// How long one request to the API server may take, like 30s; 0 leaves the default.
-    #[arg(long, value_name = "DURATION")]
-    pub request_timeout: Option<String>,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
 }
 
 /// How the registry is reached.
@@ -184,12 +171,9 @@ pub struct MannerFlags {
     /// Explain a guard and end.
     #[arg(long, value_name = "ID")]
     pub explain: Option<String>,
-    /// When to use colour.
-    #[arg(long, value_enum, default_value = "auto")]
-    pub color: Color,
-    /// Use words instead of marks.
-    #[arg(long)]
-    pub ascii: bool,
+    /// How text looks.
+    #[command(flatten)]
+    pub look: LookFlags,
 }
 
 /// `--mode`
@@ -227,15 +211,6 @@ pub enum Events {
     Json,
 }
 
-/// `--color`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
-pub enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
 impl UpgradeFlags {
     /// What the user wants, validated.
     ///
@@ -257,7 +232,7 @@ impl UpgradeFlags {
             namespace,
             crds_release: crds_release.clone(),
             app_release: app_release.clone(),
-            cluster: place.cluster()?,
+            cluster: place.cluster.access()?,
         };
         Ok(Ask {
             crds: Target {
@@ -278,18 +253,6 @@ impl UpgradeFlags {
 }
 
 impl PlaceFlags {
-    fn cluster(&self) -> Result<ClusterAccess, Problem> {
-        let request_timeout =
-            self.request_timeout.as_deref().map(|text| ask::duration("--request-timeout", text)).transpose()?;
-        Ok(ClusterAccess {
-            kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
-            impersonate: self.impersonate.clone(),
-            impersonate_groups: self.impersonate_groups.clone(),
-            request_timeout,
-        })
-    }
-
     const fn mode(&self) -> Mode {
         match self.mode {
             ModeFlag::Auto => Mode::Auto,

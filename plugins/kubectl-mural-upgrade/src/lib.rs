@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use mural::checks::catalogue;
+use mural::cli::{self, Stream, style_for};
 use mural::problem::{Exit, Problem};
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
@@ -22,20 +24,25 @@ use talk::Talk;
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return edge::usage(&error),
+    let parsed = match Cli::try_parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return cli::usage(&error),
     };
-    let (flags, only_plan) = match &cli.command {
+    let (flags, only_plan) = match &parsed.command {
         Some(Command::Plan(flags)) => (flags.as_ref(), true),
-        None => (&cli.upgrade, false),
+        None => (&parsed.upgrade, false),
     };
-    let exit = match &flags.manner.explain {
-        Some(id) => edge::explain(id),
+    let ended = match &flags.manner.explain {
+        Some(id) => explain(id),
         None => edge::block_on(upgrade(flags, only_plan)),
     };
-    let exit = exit.unwrap_or_else(|problem| edge::tell(&problem, edge::style(&flags.manner, edge::Stream::Error)));
-    ExitCode::from(exit.code())
+    cli::ended(ended, flags.manner.look)
+}
+
+fn explain(id: &str) -> Result<Exit, Problem> {
+    let card = catalogue::card("--explain", id)?;
+    Stream::Answer.write(&format!("{}\n  {}\n\nwhy   {}\nfix   {}\n", card.id, card.title, card.why, card.fix));
+    Ok(Exit::Fine)
 }
 
 async fn upgrade(flags: &UpgradeFlags, only_plan: bool) -> Result<Exit, Problem> {
@@ -48,12 +55,12 @@ async fn upgrade(flags: &UpgradeFlags, only_plan: bool) -> Result<Exit, Problem>
             .hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
     let around = edge::surroundings(&flags.registry)?;
-    let talk = Talk::new(flags.manner.events, edge::style(&flags.manner, edge::Stream::Error));
+    let talk = Talk::new(flags.manner.events, style_for(Stream::Talk, flags.manner.look));
     let manner = Manner { run: around.run.clone(), timeout: ask.timeout, failure_grace, stop: Stop::default(), began };
     edge::on_signals(&manner.stop);
     let prepared = prepare(ask, around, &|event| talk.event(&event)).await?;
     let show = |text: &str| edge::show(text, flags.manner.output);
-    show(&plan::render(&prepared.plan, edge::style(&flags.manner, edge::Stream::Answer)));
+    show(&plan::render(&prepared.plan, style_for(Stream::Answer, flags.manner.look)));
     let report = match before_writing(&prepared, &manner, flags, only_plan)? {
         Some(report) => report,
         None => run(&prepared, &manner, &|event| talk.event(&event)).await,
@@ -90,11 +97,11 @@ fn before_writing(
 }
 
 fn answer(report: &UpgradeReport, flags: &UpgradeFlags) -> Result<Exit, Problem> {
-    let style: Style = edge::style(&flags.manner, edge::Stream::Answer);
+    let style: Style = style_for(Stream::Answer, flags.manner.look);
     match flags.manner.output {
         Output::Table => edge::show(&ending::render(report, style), Output::Table),
-        Output::Json => edge::answer(&edge::json(report)?),
-        Output::Yaml => edge::answer(&edge::yaml(report)?),
+        Output::Json => Stream::Answer.write(&edge::json(report)?),
+        Output::Yaml => Stream::Answer.write(&edge::yaml(report)?),
     }
     if let Some(file) = &flags.manner.report {
         edge::write_report(file, &edge::json(report)?)?;

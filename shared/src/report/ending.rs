@@ -54,10 +54,16 @@ fn versions(report: &UpgradeReport) -> String {
 fn upgraded(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ =
         writeln!(out, "\n{} {:<12}{} in {:.0}s", style.mark(Mark::Pass), "upgraded", versions(report), report.seconds);
-    let _ = writeln!(out, "  {:<12}{}", "validate", counted(&report.validate));
-    for finding in report.validate.iter().flat_map(Checked::findings) {
-        let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
-        let _ = writeln!(out, "   {} {}: {}", style.mark(mark), harmless(&finding.subject), harmless(&finding.message));
+    if let Some(last) = &report.validate {
+        let known = last.trouble.known.len();
+        let before = if known > 0 { format!(" ({known} known before the upgrade)") } else { String::new() };
+        let _ = writeln!(out, "  {:<12}{}{before}", "validate", counted(&last.checks));
+        for finding in &last.trouble.new {
+            let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
+            let _ =
+                writeln!(out, "   {} {}: {}", style.mark(mark), harmless(&finding.subject), harmless(&finding.message));
+            let _ = writeln!(out, "     {} {}", style.arrow(), harmless(&finding.hint));
+        }
     }
     let namespace = &report.plan.hub.namespace;
     let _ = writeln!(out, "  {:<12}kubectl mural validate --namespace {namespace}", "next");

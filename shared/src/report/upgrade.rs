@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::validate::NewTrouble;
 use crate::checks::Checked;
 use crate::plan::{API_VERSION, Plan};
 use crate::problem::Exit;
@@ -50,6 +51,16 @@ pub enum Outcome {
     Failed,
 }
 
+/// What the last look found, told apart from what was there before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastLook {
+    /// Every check.
+    pub checks: Vec<Checked>,
+    /// What came with the upgrade, what went, and what was there before.
+    pub trouble: NewTrouble,
+}
+
 /// The whole answer.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,8 +80,8 @@ pub struct UpgradeReport {
     /// What was done.
     pub steps: Vec<StepOutcome>,
     /// What the last look found.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub validate: Vec<Checked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate: Option<LastLook>,
     /// How long everything took.
     pub seconds: f64,
 }
@@ -87,7 +98,7 @@ impl UpgradeReport {
             exit_code: exit.code(),
             plan,
             steps: Vec::new(),
-            validate: Vec::new(),
+            validate: None,
             seconds,
         }
     }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Run, judge, ready};
-use crate::checks::Checked;
 use crate::cluster::{served, wait};
 use crate::diff;
 use crate::model::crd::Crd;
 use crate::plan::{Action, Step, decide};
 use crate::problem::{Exit, Problem};
+use crate::report::upgrade::LastLook;
 
 /// The longest that new schemas may take to be served: seconds on one API server, more where there are several.
 const SERVED_WITHIN: Duration = Duration::from_secs(120);
@@ -22,16 +22,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The step failed, was stopped, or ran out of time.
-pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Vec<Checked>) -> Result<String, Problem> {
+pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
     match &step.action {
         Action::ApplyCrds { names } => apply(run, names).await,
         Action::ProveServed { names } => prove(run, names).await,
         Action::RecordRelease { .. } => record(run).await,
         Action::UpgradeRelease { .. } => ready::upgrade(run, step).await,
         Action::Validate => {
-            let (checks, detail) = ready::validate(run).await?;
-            *validate = checks;
-            Ok(detail)
+            let last = ready::validate(run).await?;
+            let verdict = ready::verdict(&last);
+            *validate = Some(last);
+            verdict
         }
     }
 }

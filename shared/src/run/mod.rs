@@ -10,11 +10,10 @@ mod values;
 
 use std::time::{Duration, Instant};
 
-use crate::checks::Checked;
 use crate::plan::Step;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
-use crate::report::upgrade::{Outcome, StepOutcome, StepState, UpgradeReport};
+use crate::report::upgrade::{LastLook, Outcome, StepOutcome, StepState, UpgradeReport};
 use crate::tools::spawn::Stop;
 use prepare::Prepared;
 
@@ -50,7 +49,7 @@ pub struct Run<'a> {
 pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> UpgradeReport {
     let run = Run { prepared, manner, emit };
     let mut outcomes: Vec<StepOutcome> = Vec::new();
-    let mut validate: Vec<Checked> = Vec::new();
+    let mut validate = None;
     let mut exit = Exit::Fine;
     for step in &prepared.plan.steps {
         if exit != Exit::Fine {
@@ -73,7 +72,7 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Upgrad
     report
 }
 
-async fn one(run: &Run<'_>, step: &Step, validate: &mut Vec<Checked>) -> Result<StepOutcome, (StepOutcome, Exit)> {
+async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<StepOutcome, (StepOutcome, Exit)> {
     let began = Instant::now();
     let (id, title, command) = (step.id.clone(), step.title.clone(), step.command.clone());
     (run.emit)(Event::StepStarted { step: id.clone(), title, command });
@@ -92,7 +91,7 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Vec<Checked>) -> Result<
     }
 }
 
-async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Vec<Checked>) -> Result<String, Problem> {
+async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
     guard::before(run.prepared, step).await?;
     act::act(run, step, validate).await
 }

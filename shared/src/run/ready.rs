@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Run, judge};
-use crate::checks::{Checked, Level, Verdict};
+use crate::checks::{Finding, Level, Verdict};
 use crate::cluster::look;
 use crate::model::object::ObjectRef;
 use crate::model::status::{self, State, Trouble};
-use crate::model::view::Workloads;
+use crate::model::view::{ClusterView, Workloads};
 use crate::plan::{Step, decide};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingFor};
+use crate::report::upgrade::LastLook;
+use crate::report::validate::{ValidateReport, new_trouble};
 use crate::tools::error::ToolError;
 use crate::tools::spawn::Stop;
 
@@ -158,27 +160,33 @@ fn troubles(owner: &Value, pods: &[Value]) -> Vec<Trouble> {
     pods.iter().filter(chosen).filter_map(status::pod_trouble).collect()
 }
 
-/// Looks at everything again, and says what is wrong.
+/// Looks at everything again, and tells new trouble from old.
 ///
 /// # Errors
-/// The cluster cannot be read, or something is wrong.
-pub(super) async fn validate(run: &Run<'_>) -> Result<(Vec<Checked>, String), Problem> {
+/// The cluster cannot be read.
+pub(super) async fn validate(run: &Run<'_>) -> Result<LastLook, Problem> {
     let prepared = run.prepared;
     let view = look::look(&prepared.cluster, &prepared.ask.installation).await?;
-    let checks: Vec<Checked> = judge::health(prepared, &view, Timestamp::now());
-    let errors: Vec<String> = checks
-        .iter()
-        .flat_map(Checked::findings)
-        .filter(|finding| finding.level == Level::Error)
-        .map(|finding| format!("{}: {}", finding.subject, finding.message))
-        .collect();
+    let report = |view: &ClusterView| ValidateReport::new(view, judge::health(prepared, view, Timestamp::now()));
+    let (before, after) = (report(&prepared.view), report(&view));
+    let trouble = new_trouble(&before, &after);
+    Ok(LastLook { checks: after.checks, trouble })
+}
+
+/// What the last look means for the run: an error that came with the upgrade is a failure, one that was there before is not.
+///
+/// # Errors
+/// Something is wrong that was not wrong before, or can no longer be seen.
+pub(super) fn verdict(last: &LastLook) -> Result<String, Problem> {
+    let errors: Vec<&Finding> = last.trouble.new.iter().filter(|finding| finding.level == Level::Error).collect();
+    let more = "kubectl mural validate shows all";
     if let Some(first) = errors.first() {
-        return Err(Problem::new(
-            Exit::ChecksFailed,
-            format!("{} errors after the upgrade, first: {first}", errors.len()),
-        )
-        .hint("kubectl mural validate shows all"));
+        let text = format!("{} new errors, first: {}: {}", errors.len(), first.subject, first.message);
+        return Err(Problem::new(Exit::ChecksFailed, text).hint(more));
     }
-    let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
-    Ok((checks, format!("{passed} checks passed")))
+    if let Some(check) = last.trouble.newly_undetermined.first() {
+        return Err(Problem::new(Exit::ChecksFailed, format!("the check {check} can no longer look")).hint(more));
+    }
+    let passed = last.checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
+    Ok(format!("{passed} checks passed"))
 }

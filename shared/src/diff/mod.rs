@@ -1,36 +1,151 @@
-//! PURE: what changed, as data.
-#![allow(missing_docs, reason = "placeholder until the differ lands")]
+//! PURE: what changed, as data: one variant for each kind of change, with its old and new value and its path.
+//!
+//! Both CRDs are read as raw JSON, so that nothing is lost, and compared in a normal form, so that two spellings of one
+//! meaning are equal ([`normalise`]). The walk meets every position of both schemas; what is new or gone as a whole is
+//! told once, at its top.
+//!
+//! As JSON a change is one flat object: `version` (absent where it is about the whole CRD), `path` (absent outside of a
+//! schema), `kind`, and what that kind carries, mostly `old` and `new`:
+//!
+//! | family | `kind` |
+//! | --- | --- |
+//! | [`NameChange`] | `group-changed` `scope-changed` `kind-changed` `plural-changed` `singular-changed` `list-kind-changed` `short-names-changed` `categories-changed` `label-changed` `annotation-changed` |
+//! | [`VersionChange`] | `version-added` `version-removed` `version-served` `version-unserved` `storage-version-moved` `version-deprecated` `deprecation-withdrawn` `deprecation-warning-changed` `schema-added` `schema-removed` `crd-preserve-unknown-fields-changed` |
+//! | [`ServingChange`] | `conversion-strategy-changed` `conversion-webhook-changed` `conversion-ca-bundle-changed` `conversion-review-versions-changed` `status-subresource-added` `status-subresource-removed` `scale-subresource-added` `scale-subresource-removed` `scale-subresource-changed` `printer-columns-changed` `selectable-field-added` `selectable-field-removed` |
+//! | [`FieldChange`] | `field-added` `field-removed` `required-added` `required-removed` `items-added` `items-removed` `map-values-added` `map-values-removed` `preserve-unknown-fields-added` `preserve-unknown-fields-removed` `embedded-resource-added` `embedded-resource-removed` |
+//! | [`TypeChange`] | `type-changed` `nullable-added` `nullable-removed` `default-added` `default-removed` `default-changed` |
+//! | [`LimitChange`] | `enum-added` `enum-removed` `enum-values-added` `enum-values-removed` `limit-tightened` `limit-loosened` `pattern-changed` `format-changed` `multiple-of-changed` |
+//! | [`RuleChange`] | `rule-added` `rule-removed` `rule-changed` `rule-message-changed` |
+//! | [`ListChange`] | `list-type-stated` `list-type-changed` `list-map-keys-changed` `map-type-stated` `map-type-changed` |
+//! | [`LogicChange`] | `condition-added` `condition-removed` `branch-added` `branch-removed` `branch-changed` |
+//! | [`TextChange`] | `description-changed` `title-changed` `example-changed` `external-docs-changed` |
+//! | [`UnknownChange`] | `keyword-changed` |
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
 
-/// How grave a change can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
-    Text,
-    Safe,
-    Risky,
-    Breaking,
-}
-pub struct Kind(Effect);
-impl Kind {
-    pub fn effect(&self) -> Effect {
-        self.0
-    }
-}
+mod fields;
+mod kind;
+mod limits;
+mod lists;
+mod logic;
+mod names;
+mod normal;
+mod outline;
+mod path;
+mod refusals;
+mod rules;
+mod served;
+mod serving;
+mod text;
+mod types;
+mod versions;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use fields::FieldChange;
+pub use kind::{ChangeKind, Effect, UnknownChange};
+pub use limits::{Limit, LimitChange};
+pub use lists::ListChange;
+pub use logic::{LogicChange, Of};
+pub use names::NameChange;
+pub use normal::{INT_OR_STRING, normalise, number_form};
+pub use path::{SchemaPath, Segment};
+pub use refusals::{Refusal, server_refusals};
+pub use rules::RuleChange;
+pub use served::served_schema_matches;
+pub use serving::ServingChange;
+pub use text::TextChange;
+pub use types::TypeChange;
+pub use versions::VersionChange;
+pub use walk::{children, positions};
+
+use outline::Outline;
+use walk::{Context, Found, Pair, walk};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    pub kind: Kind,
-    path: String,
+    /// In which version; none where it is about the whole CRD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where in the version's schema; none outside of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<SchemaPath>,
+    /// What changed.
+    #[serde(flatten)]
+    pub kind: ChangeKind,
 }
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)
+        for place in [self.version.clone(), self.path.as_ref().map(ToString::to_string)].into_iter().flatten() {
+            write!(f, "{place} ")?;
+        }
+        self.kind.fmt(f)
     }
 }
+
+/// Everything that differs between two CRDs (`v1`, or `v1beta1` as the server would convert it), sorted by version, path
+/// and kind. Status, and metadata other than labels and annotations, do not count.
+#[must_use]
 pub fn crd_changes(old: &Value, new: &Value) -> Vec<Change> {
-    if old["spec"] == new["spec"] { Vec::new() } else { vec![Change { kind: Kind(Effect::Safe), path: "spec".into() }] }
+    let (old, new) = (Outline::of(old), Outline::of(new));
+    let whole = |kind: ChangeKind| Change { version: None, path: None, kind };
+    let mut all: Vec<Change> = names::compare(&old, &new).into_iter().map(|change| whole(change.into())).collect();
+    all.extend(versions::compare_all(&old, &new).into_iter().map(|change| whole(change.into())));
+    all.extend(serving::compare_all(&old, &new).into_iter().map(|change| whole(change.into())));
+    let names: BTreeSet<&String> = old.versions.keys().chain(new.versions.keys()).collect();
+    for name in names {
+        all.extend(version_changes(name, &old, &new));
+    }
+    sort(&mut all);
+    all
 }
-pub fn served_schema_matches(_schema: &Value, _definition: &Value) -> Result<(), Vec<String>> {
-    Ok(())
+
+fn version_changes(name: &str, old: &Outline, new: &Outline) -> Vec<Change> {
+    let (before, after) = (old.versions.get(name), new.versions.get(name));
+    let here = |kind: ChangeKind| Change { version: Some(name.to_owned()), path: None, kind };
+    let mut all: Vec<Change> =
+        versions::compare_one(before, after).into_iter().map(|change| here(change.into())).collect();
+    let (Some(before), Some(after)) = (before, after) else { return all };
+    all.extend(serving::compare_one(before, after).into_iter().map(|change| here(change.into())));
+    if let (Some(old_schema), Some(new_schema)) = (&before.schema, &after.schema) {
+        let context =
+            Context { old_keeps_all: old.keeps_unknown, new_keeps_all: new.keeps_unknown, only_restricts: false };
+        all.extend(compared(Some(name.to_owned()), (old_schema, new_schema), context));
+    }
+    all
+}
+
+fn compared(version: Option<String>, (old, new): (&Value, &Value), context: Context) -> Vec<Change> {
+    let mut found = Found::new(version);
+    walk(&Pair { path: SchemaPath::root(), old, new, required: false, context }, &mut found);
+    found.changes
+}
+
+/// Everything that differs between two schemas, sorted: of one version before and after, or of two versions of one CRD.
+#[must_use]
+pub fn schema_changes(old: &Value, new: &Value) -> Vec<Change> {
+    let mut all = compared(None, (&normalise(old), &normalise(new)), Context::default());
+    sort(&mut all);
+    all
+}
+
+fn sort(changes: &mut [Change]) {
+    changes.sort_by_cached_key(|change| {
+        let text = serde_json::to_string(&change.kind).unwrap_or_default();
+        (change.version.clone(), change.path.clone(), change.kind.tag(), text)
+    });
+}
+
+/// Whether two CRDs mean the same to the API server and to people: no change of any kind.
+#[must_use]
+pub fn same(old: &Value, new: &Value) -> bool {
+    crd_changes(old, new).is_empty()
 }

@@ -1,0 +1,248 @@
+//! Fields: added, removed, required; and what an object keeps though no schema names it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::kind::{Effect, shown};
+use super::path::Segment;
+use super::walk::{Found, Pair, walk};
+
+/// A change of which fields there are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind")]
+pub enum FieldChange {
+    /// A field that the old schema did not name. What stands below it is new with it and is not told apart.
+    #[serde(rename = "field-added")]
+    Added {
+        /// Its schema.
+        new: Value,
+        /// Whether objects may hold it already, unspecified or under other rules: the new schema then prunes or refuses.
+        constrains: bool,
+    },
+    /// A field that the new schema does not name: every read prunes it, every write deletes it for good.
+    #[serde(rename = "field-removed")]
+    Removed {
+        /// Its schema.
+        old: Value,
+        /// Whether objects keep it all the same (unknown fields preserved, or a map).
+        kept: bool,
+    },
+    /// A field must be there now.
+    #[serde(rename = "required-added")]
+    RequiredAdded {
+        /// Its default, which fills the gap before validation.
+        default: Option<Value>,
+        /// Whether the field itself is new.
+        new_field: bool,
+    },
+    /// A field need not be there any more.
+    #[serde(rename = "required-removed")]
+    RequiredRemoved,
+    /// The schema of a list's items, where there was none.
+    #[serde(rename = "items-added")]
+    ItemsAdded {
+        /// The schema.
+        new: Value,
+    },
+    /// A list's items have no schema any more.
+    #[serde(rename = "items-removed")]
+    ItemsRemoved {
+        /// The schema.
+        old: Value,
+        /// Whether objects keep them all the same.
+        kept: bool,
+    },
+    /// A map's values are specified, where there was no map.
+    #[serde(rename = "map-values-added")]
+    ValuesAdded {
+        /// The schema, or `false`.
+        new: Value,
+        /// Whether objects may hold keys already, named or kept though unknown.
+        constrains: bool,
+    },
+    /// A map's values are no longer specified: keys that `properties` does not name are pruned.
+    #[serde(rename = "map-values-removed")]
+    ValuesRemoved {
+        /// The schema, or `false`.
+        old: Value,
+        /// Whether objects keep the keys all the same.
+        kept: bool,
+    },
+    /// Unknown fields are kept from now on.
+    #[serde(rename = "preserve-unknown-fields-added")]
+    PreserveAdded,
+    /// Unknown fields are pruned from now on.
+    #[serde(rename = "preserve-unknown-fields-removed")]
+    PreserveRemoved,
+    /// The value must be a whole object now, with apiVersion, kind and valid metadata.
+    #[serde(rename = "embedded-resource-added")]
+    EmbeddedAdded,
+    /// The value need not be a whole object: its apiVersion, kind and metadata are pruned where nothing names them.
+    #[serde(rename = "embedded-resource-removed")]
+    EmbeddedRemoved {
+        /// Whether unknown fields are kept all the same.
+        kept: bool,
+    },
+}
+
+impl FieldChange {
+    /// How grave this can be.
+    #[must_use]
+    pub const fn effect(&self) -> Effect {
+        match self {
+            Self::Added { constrains: false, .. }
+            | Self::Removed { kept: true, .. }
+            | Self::RequiredAdded { default: Some(_), .. }
+            | Self::RequiredRemoved
+            | Self::ItemsRemoved { kept: true, .. }
+            | Self::ValuesAdded { constrains: false, .. }
+            | Self::ValuesRemoved { kept: true, .. }
+            | Self::PreserveAdded
+            | Self::EmbeddedRemoved { kept: true } => Effect::Safe,
+            Self::Added { .. }
+            | Self::Removed { .. }
+            | Self::RequiredAdded { .. }
+            | Self::ItemsAdded { .. }
+            | Self::ItemsRemoved { .. }
+            | Self::ValuesAdded { .. }
+            | Self::ValuesRemoved { .. }
+            | Self::PreserveRemoved
+            | Self::EmbeddedAdded
+            | Self::EmbeddedRemoved { .. } => Effect::Breaking,
+        }
+    }
+}
+
+impl fmt::Display for FieldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added { constrains: false, .. } => f.write_str("field added"),
+            Self::Added { .. } => f.write_str("field specified that objects may hold already"),
+            Self::Removed { kept: false, .. } => f.write_str("field removed"),
+            Self::Removed { .. } => f.write_str("field no longer specified (objects keep it)"),
+            Self::RequiredAdded { default: Some(value), .. } => {
+                write!(f, "required now, with the default {}", shown(value))
+            }
+            Self::RequiredAdded { new_field: true, .. } => f.write_str("required now, and the field is new"),
+            Self::RequiredAdded { .. } => f.write_str("required now"),
+            Self::RequiredRemoved => f.write_str("required no longer"),
+            Self::ItemsAdded { .. } => f.write_str("list items are specified now"),
+            Self::ItemsRemoved { .. } => f.write_str("list items are no longer specified"),
+            Self::ValuesAdded { .. } => f.write_str("map values are specified now"),
+            Self::ValuesRemoved { .. } => f.write_str("map values are no longer specified"),
+            Self::PreserveAdded => f.write_str("unknown fields are kept now"),
+            Self::PreserveRemoved => f.write_str("unknown fields are pruned now"),
+            Self::EmbeddedAdded => f.write_str("must be a whole Kubernetes object now"),
+            Self::EmbeddedRemoved { .. } => f.write_str("need not be a whole Kubernetes object any more"),
+        }
+    }
+}
+
+/// The keywords that this file speaks for, besides those that hold schemas.
+pub(super) const KEYWORDS: [&str; 3] =
+    ["required", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"];
+
+pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
+    keeping(pair, found);
+    required(pair, found);
+    properties(pair, found);
+    items(pair, found);
+    values(pair, found);
+}
+
+/// Whether objects keep what this position no longer names.
+fn kept(pair: &Pair<'_>) -> bool {
+    pair.context.only_restricts || pair.new_keeps()
+}
+
+fn keeping(pair: &Pair<'_>, found: &mut Found) {
+    let both = |key: &str| (pair.old_of(key).is_some(), pair.new_of(key).is_some());
+    match both("x-kubernetes-preserve-unknown-fields") {
+        (false, true) => found.add(pair, FieldChange::PreserveAdded),
+        (true, false) => found.add(pair, FieldChange::PreserveRemoved),
+        _ => {}
+    }
+    match both("x-kubernetes-embedded-resource") {
+        (false, true) => found.add(pair, FieldChange::EmbeddedAdded),
+        (true, false) => found.add(pair, FieldChange::EmbeddedRemoved { kept: kept(pair) }),
+        _ => {}
+    }
+}
+
+/// A required field below something that is new itself is never met here: the walk stops at what is new, so an
+/// optional new parent hides it, as it should (openshift/crd-schema-checker, `NoNewRequiredFields`).
+fn required(pair: &Pair<'_>, found: &mut Found) {
+    let names = |schema: &'_ Value| -> BTreeSet<String> {
+        let all = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let (old, new) = (names(pair.old), names(pair.new));
+    for name in new.difference(&old) {
+        let default = pair.new.pointer("/properties").and_then(|all| all.get(name)?.get("default")).cloned();
+        let new_field = pair.old.pointer("/properties").is_none_or(|all| all.get(name).is_none());
+        found.add_at(pair.path.field(name), FieldChange::RequiredAdded { default, new_field });
+    }
+    for name in old.difference(&new) {
+        // A field that went away whole says so itself.
+        if pair.new.pointer("/properties").is_some_and(|all| all.get(name).is_some()) || !named(pair.old, name) {
+            found.add_at(pair.path.field(name), FieldChange::RequiredRemoved);
+        }
+    }
+}
+
+fn named(schema: &Value, name: &str) -> bool {
+    schema.get("properties").is_some_and(|all| all.get(name).is_some())
+}
+
+fn properties(pair: &Pair<'_>, found: &mut Found) {
+    let none = Map::new();
+    let old = pair.old_of("properties").and_then(Value::as_object).unwrap_or(&none);
+    let new = pair.new_of("properties").and_then(Value::as_object).unwrap_or(&none);
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        match (old.get(name), new.get(name)) {
+            (Some(before), Some(after)) => walk(&pair.child(Segment::Property(name.clone()), before, after), found),
+            (None, Some(after)) => {
+                let constrains = pair.context.only_restricts || pair.old_keeps();
+                let change = FieldChange::Added { new: after.clone(), constrains };
+                found.add_at(pair.path.field(name), change);
+            }
+            (Some(before), None) => {
+                found.add_at(pair.path.field(name), FieldChange::Removed { old: before.clone(), kept: kept(pair) });
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn items(pair: &Pair<'_>, found: &mut Found) {
+    match (pair.old_of("items"), pair.new_of("items")) {
+        (Some(old), Some(new)) => walk(&pair.child(Segment::Items, old, new), found),
+        (None, Some(new)) => found.add(pair, FieldChange::ItemsAdded { new: new.clone() }),
+        (Some(old), None) => found.add(pair, FieldChange::ItemsRemoved { old: old.clone(), kept: kept(pair) }),
+        (None, None) => {}
+    }
+}
+
+fn values(pair: &Pair<'_>, found: &mut Found) {
+    match (pair.old_of("additionalProperties"), pair.new_of("additionalProperties")) {
+        (Some(old), Some(new)) if old.is_object() && new.is_object() => {
+            walk(&pair.child(Segment::Values, old, new), found);
+        }
+        (Some(old), Some(new)) if old != new => {
+            found.add(pair, FieldChange::ValuesRemoved { old: old.clone(), kept: kept(pair) });
+            found.add(pair, FieldChange::ValuesAdded { new: new.clone(), constrains: true });
+        }
+        (None, Some(new)) => {
+            let constrains = pair.context.only_restricts || pair.old_keeps() || pair.old_of("properties").is_some();
+            found.add(pair, FieldChange::ValuesAdded { new: new.clone(), constrains });
+        }
+        (Some(old), None) => {
+            found.add(pair, FieldChange::ValuesRemoved { old: old.clone(), kept: kept(pair) });
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,150 @@
+//! The kinds of change, and how grave each can be.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    fields::FieldChange, limits::LimitChange, lists::ListChange, logic::LogicChange, names::NameChange,
+    rules::RuleChange, serving::ServingChange, text::TextChange, types::TypeChange, versions::VersionChange,
+};
+
+/// How grave a change can be, before any object was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Words, columns, names for people: no object and no client can notice.
+    Text,
+    /// It loosens, or adds what nobody has yet.
+    Safe,
+    /// What objects mean, who owns what, or what clients see may change: wants a look.
+    Risky,
+    /// Objects may become invalid or lose fields, or clients may lose their version.
+    Breaking,
+}
+
+/// One kind of change with its old and new value; the families follow the parts of a CRD.
+///
+/// As JSON each is one flat object, told apart by `kind` (see the table in [`super`]).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ChangeKind {
+    /// Group, scope, names, labels and annotations.
+    Name(NameChange),
+    /// Versions, and which of them is served, stored or deprecated.
+    Version(VersionChange),
+    /// Conversion, subresources, columns and selectable fields.
+    Serving(ServingChange),
+    /// Fields, what is required, and what is kept though not specified.
+    Field(FieldChange),
+    /// Types, null and defaults.
+    Type(TypeChange),
+    /// Enums, limits, patterns and formats.
+    Limit(LimitChange),
+    /// CEL rules.
+    Rule(RuleChange),
+    /// How lists and maps are merged.
+    List(ListChange),
+    /// `allOf`, `anyOf`, `oneOf`, `not`.
+    Logic(LogicChange),
+    /// Documentation.
+    Text(TextChange),
+    /// A keyword that nothing here understands.
+    Unknown(UnknownChange),
+}
+
+/// A keyword that nothing here understands changed: never silently safe.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename = "keyword-changed")]
+pub struct UnknownChange {
+    /// Its name.
+    pub keyword: String,
+    /// Before.
+    pub old: Option<Value>,
+    /// After.
+    pub new: Option<Value>,
+}
+
+impl ChangeKind {
+    /// How grave this can be without evidence from objects.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Name(change) => change.effect(),
+            Self::Version(change) => change.effect(),
+            Self::Serving(change) => change.effect(),
+            Self::Field(change) => change.effect(),
+            Self::Type(change) => change.effect(),
+            Self::Limit(change) => change.effect(),
+            Self::Rule(change) => change.effect(),
+            Self::List(change) => change.effect(),
+            Self::Logic(change) => change.effect(),
+            Self::Text(change) => change.effect(),
+            Self::Unknown(_) => Effect::Breaking,
+        }
+    }
+
+    /// The tag in JSON, which is also what a waiver or a check names: `field-removed`.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        json["kind"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(change) => change.fmt(f),
+            Self::Version(change) => change.fmt(f),
+            Self::Serving(change) => change.fmt(f),
+            Self::Field(change) => change.fmt(f),
+            Self::Type(change) => change.fmt(f),
+            Self::Limit(change) => change.fmt(f),
+            Self::Rule(change) => change.fmt(f),
+            Self::List(change) => change.fmt(f),
+            Self::Logic(change) => change.fmt(f),
+            Self::Text(change) => change.fmt(f),
+            Self::Unknown(UnknownChange { keyword, old, new }) => {
+                write!(f, "{keyword} changed: {}", arrow(old.as_ref(), new.as_ref()))
+            }
+        }
+    }
+}
+
+macro_rules! families {
+    ($($family:ident($change:ty)),* $(,)?) => {
+        $(impl From<$change> for ChangeKind {
+            fn from(change: $change) -> Self {
+                Self::$family(change)
+            }
+        })*
+    };
+}
+
+families! {
+    Name(NameChange), Version(VersionChange), Serving(ServingChange), Field(FieldChange), Type(TypeChange),
+    Limit(LimitChange), Rule(RuleChange), List(ListChange), Logic(LogicChange), Text(TextChange), Unknown(UnknownChange),
+}
+
+/// Characters of a value that a line shows; JSON has the whole.
+const SHOWN: usize = 60;
+
+/// A value for a line of text: shortened, on one line.
+pub(super) fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= SHOWN {
+        return text;
+    }
+    text.chars().take(SHOWN - 1).chain(['…']).collect()
+}
+
+/// `old → new`
+pub(super) fn arrow(old: Option<&Value>, new: Option<&Value>) -> String {
+    let side = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), shown);
+    format!("{} → {}", side(old), side(new))
+}

@@ -1,0 +1,156 @@
+//! What the API server refuses of a CRD update, known without asking it.
+//!
+//! The words and the order are those of `ValidateCustomResourceDefinitionUpdate`
+//! (apiextensions-apiserver `pkg/apis/apiextensions/validation/validation.go`). This is for saying it early and offline:
+//! where there is a cluster, the answer of a dry run is the one that counts.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::outline::{Outline, is_beta, version_list};
+
+/// One reason for which the API server refuses a CRD.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Refusal {
+    /// The field: `spec.scope`
+    pub field: String,
+    /// The server's own words: `Invalid value: "Namespaced": field is immutable`. Where the server prints a whole
+    /// structure as the value, it is left out here.
+    pub message: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+fn refusal(field: impl Into<String>, message: impl Into<String>) -> Refusal {
+    Refusal { field: field.into(), message: message.into() }
+}
+
+/// Why the API server would refuse to replace `old` by `new`; empty where nothing is known against it.
+///
+/// `old` is the CRD as the cluster has it, with its status. One without a status (from a chart) counts as established,
+/// with its storage version alone in `status.storedVersions`: a fresh installation of it.
+#[must_use]
+pub fn server_refusals(old: &Value, new: &Value) -> Vec<Refusal> {
+    if is_beta(new) {
+        let words = "no matches for kind \"CustomResourceDefinition\" in version \"apiextensions.k8s.io/v1beta1\"";
+        return vec![refusal("apiVersion", words)];
+    }
+    let (before, after) = (Outline::of(old), Outline::of(new));
+    let mut all = versions(old, new);
+    all.extend(conversion(new, &after));
+    all.extend(immutable(old, &before, &after));
+    all.extend(stored_versions(old, &before, &after));
+    if after.keeps_unknown && !before.keeps_unknown {
+        let words = "Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields to true in \
+                     spec.versions[*].schema instead";
+        all.push(refusal("spec.preserveUnknownFields", words));
+    }
+    all
+}
+
+fn versions(old: &Value, new: &Value) -> Vec<Refusal> {
+    let list = version_list(new);
+    let mut all = Vec::new();
+    // The old CRD may lack schemas itself, made by v1beta1: then the new one may too.
+    let asked =
+        !version_list(old).iter().any(|version| version.pointer("/schema/openAPIV3Schema").is_none_or(Value::is_null));
+    for (at, version) in list.iter().enumerate() {
+        let name = version["name"].as_str().unwrap_or_default();
+        if !is_label(name) {
+            let words = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
+                         alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', \
+                         regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+            all.push(refusal(format!("spec.versions[{at}].name"), format!("Invalid value: \"{name}\": {words}")));
+        }
+        if asked && version.pointer("/schema/openAPIV3Schema").is_none_or(Value::is_null) {
+            let words = "Required value: schemas are required";
+            all.push(refusal(format!("spec.versions[{at}].schema.openAPIV3Schema"), words));
+        }
+    }
+    let names: BTreeSet<&str> = list.iter().filter_map(|version| version["name"].as_str()).collect();
+    if names.len() != list.len() {
+        all.push(refusal("spec.versions", "Invalid value: must contain unique version names"));
+    }
+    if list.iter().filter(|version| version["storage"] == true).count() != 1 {
+        let words = "Invalid value: must have exactly one version marked as storage version";
+        all.push(refusal("spec.versions", words));
+    }
+    all
+}
+
+/// `IsDNS1035Label` (apimachinery `pkg/util/validation`).
+fn is_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let bytes = name.as_bytes();
+    bytes.len() <= 63
+        && bytes.first().is_some_and(u8::is_ascii_lowercase)
+        && bytes.last().is_some_and(|last| *last != b'-')
+        && bytes.iter().copied().all(inner)
+}
+
+fn conversion(new: &Value, after: &Outline) -> Vec<Refusal> {
+    let conversion = &new["spec"]["conversion"];
+    let mut all = Vec::new();
+    if conversion["strategy"] == "None" && conversion["webhook"].is_object() {
+        let words = "Forbidden: should not be set when strategy is not set to Webhook";
+        all.push(refusal("spec.conversion.webhook", words));
+    }
+    if conversion["strategy"] == "Webhook" {
+        if after.keeps_unknown {
+            let words = "Invalid value: \"Webhook\": must be None if spec.preserveUnknownFields is true";
+            all.push(refusal("spec.conversion.strategy", words));
+        }
+        if conversion["webhook"]["conversionReviewVersions"].as_array().is_none_or(Vec::is_empty) {
+            let words = "Required value";
+            all.push(refusal("spec.conversion.webhook.conversionReviewVersions", words));
+        }
+    }
+    all
+}
+
+/// Scope and kind bind once the CRD is established; group and plural always.
+fn immutable(old: &Value, before: &Outline, after: &Outline) -> Vec<Refusal> {
+    let mut pairs = Vec::new();
+    if established(old) {
+        pairs.push(("spec.scope", &before.scope, &after.scope));
+        pairs.push(("spec.names.kind", &before.names["kind"], &after.names["kind"]));
+    }
+    pairs.push(("spec.group", &before.group, &after.group));
+    pairs.push(("spec.names.plural", &before.names["plural"], &after.names["plural"]));
+    pairs
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(field, _, new)| refusal(field, format!("Invalid value: {new:?}: field is immutable")))
+        .collect()
+}
+
+fn established(crd: &Value) -> bool {
+    let Some(conditions) = crd.pointer("/status/conditions").and_then(Value::as_array) else { return true };
+    conditions.is_empty() || conditions.iter().any(|one| one["type"] == "Established" && one["status"] == "True")
+}
+
+/// Looks only at the status, never at etcd: a cluster without one object left is refused too.
+fn stored_versions(old: &Value, before: &Outline, after: &Outline) -> Vec<Refusal> {
+    let named = old.pointer("/status/storedVersions").and_then(Value::as_array).filter(|all| !all.is_empty());
+    let stored: Vec<&str> = match named {
+        Some(all) => all.iter().filter_map(Value::as_str).collect(),
+        None => before.storage_version().into_iter().collect(),
+    };
+    let gone = stored.iter().enumerate().filter(|(_, name)| !after.versions.contains_key(**name));
+    gone.map(|(at, name)| {
+        let words = format!(
+            "Invalid value: \"{name}\": missing from spec.versions; {name} was previously a storage version, and must \
+             remain in spec.versions until a storage migration ensures no data remains persisted in {name} and removes \
+             {name} from status.storedVersions"
+        );
+        refusal(format!("status.storedVersions[{at}]"), words)
+    })
+    .collect()
+}

@@ -1,0 +1,113 @@
+//! CEL rules: `x-kubernetes-validations`.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::kind::{Effect, shown};
+use super::walk::{Found, Pair};
+
+/// A change of a CEL rule. Old and new are whole rules with their messages.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind")]
+pub enum RuleChange {
+    /// A new rule.
+    #[serde(rename = "rule-added")]
+    Added {
+        /// The rule.
+        new: Value,
+    },
+    /// A rule is gone.
+    #[serde(rename = "rule-removed")]
+    Removed {
+        /// The rule.
+        old: Value,
+    },
+    /// The rule of one message has another text.
+    #[serde(rename = "rule-changed")]
+    Changed {
+        /// Before.
+        old: Value,
+        /// After.
+        new: Value,
+    },
+    /// The same rule says or points to something else when it fails.
+    #[serde(rename = "rule-message-changed")]
+    Message {
+        /// Before.
+        old: Value,
+        /// After.
+        new: Value,
+    },
+}
+
+impl RuleChange {
+    /// How grave this can be.
+    #[must_use]
+    pub const fn effect(&self) -> Effect {
+        match self {
+            Self::Added { .. } | Self::Changed { .. } => Effect::Breaking,
+            Self::Removed { .. } => Effect::Safe,
+            Self::Message { .. } => Effect::Text,
+        }
+    }
+}
+
+impl fmt::Display for RuleChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added { new } => write!(f, "CEL rule added: {}", shown(&new["rule"])),
+            Self::Removed { old } => write!(f, "CEL rule removed: {}", shown(&old["rule"])),
+            Self::Changed { old, new } => {
+                write!(f, "CEL rule changed: {} → {}", shown(&old["rule"]), shown(&new["rule"]))
+            }
+            Self::Message { new, .. } => write!(f, "message of a CEL rule changed: {}", shown(&new["rule"])),
+        }
+    }
+}
+
+/// The keywords that this file speaks for.
+pub(super) const KEYWORDS: [&str; 1] = ["x-kubernetes-validations"];
+
+/// What a rule decides: its text, and whether it runs without an old value.
+fn decides(rule: &Value) -> (String, bool) {
+    (rule["rule"].as_str().unwrap_or_default().trim().to_owned(), rule["optionalOldSelf"] == true)
+}
+
+pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
+    let of = |schema: &Value| -> Vec<Value> { schema[KEYWORDS[0]].as_array().cloned().unwrap_or_default() };
+    let (mut old, mut new) = (of(pair.old), of(pair.new));
+    drop_equal(&mut old, &mut new);
+    for (old, new) in take_pairs(&mut old, &mut new, |old, new| decides(old) == decides(new)) {
+        found.add(pair, RuleChange::Message { old, new });
+    }
+    let same_words = |old: &Value, new: &Value| !old["message"].is_null() && old["message"] == new["message"];
+    for (old, new) in take_pairs(&mut old, &mut new, same_words) {
+        found.add(pair, RuleChange::Changed { old, new });
+    }
+    old.into_iter().for_each(|old| found.add(pair, RuleChange::Removed { old }));
+    new.into_iter().for_each(|new| found.add(pair, RuleChange::Added { new }));
+}
+
+fn drop_equal(old: &mut Vec<Value>, new: &mut Vec<Value>) {
+    drop(take_pairs(old, new, |old, new| old == new));
+}
+
+/// Takes out what belongs together, each at most once.
+pub(super) fn take_pairs(
+    old: &mut Vec<Value>,
+    new: &mut Vec<Value>,
+    belong: impl Fn(&Value, &Value) -> bool,
+) -> Vec<(Value, Value)> {
+    let mut pairs = Vec::new();
+    let mut rest = Vec::new();
+    for before in old.drain(..) {
+        match new.iter().position(|after| belong(&before, after)) {
+            Some(at) => pairs.push((before, new.remove(at))),
+            None => rest.push(before),
+        }
+    }
+    *old = rest;
+    pairs
+}

@@ -1,0 +1,99 @@
+//! What the API server refuses, in its own words (seen on a real 1.37.2).
+
+use serde_json::{Value, json};
+
+use super::with;
+use crate::diff::server_refusals;
+
+#[track_caller]
+fn refused(old: &[(&str, Value)], new: &[(&str, Value)], wanted: &[&str]) {
+    let found: Vec<String> = server_refusals(&with(old), &with(new)).iter().map(ToString::to_string).collect();
+    assert_eq!(found, wanted);
+}
+
+fn version(name: &str, storage: bool) -> Value {
+    json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": {"type": "object"}}})
+}
+
+#[test]
+fn what_binds_for_ever_or_once_established() {
+    let waiting = [("/status", json!({"conditions": [{"type": "Established", "status": "False"}]}))];
+    let scope = [("/spec/scope", json!("Cluster"))];
+    refused(&[], &scope, &["spec.scope: Invalid value: \"Cluster\": field is immutable"]);
+    refused(&waiting, &scope, &[]);
+    let kind = [("/spec/names/kind", json!("Hob"))];
+    refused(&[], &kind, &["spec.names.kind: Invalid value: \"Hob\": field is immutable"]);
+    refused(&waiting, &kind, &[]);
+    refused(
+        &waiting,
+        &[("/spec/group", json!("b.com"))],
+        &["spec.group: Invalid value: \"b.com\": field is immutable"],
+    );
+    let plural = [("/spec/names/plural", json!("hobs"))];
+    refused(&waiting, &plural, &["spec.names.plural: Invalid value: \"hobs\": field is immutable"]);
+}
+
+#[test]
+fn a_stored_version_must_stay_whether_or_not_an_object_is_left() {
+    let words = "status.storedVersions[0]: Invalid value: \"v1beta1\": missing from spec.versions; v1beta1 was previously a \
+                 storage version, and must remain in spec.versions until a storage migration ensures no data remains \
+                 persisted in v1beta1 and removes v1beta1 from status.storedVersions";
+    let status = |all: Value| [("/status", json!({"storedVersions": all}))];
+    refused(&status(json!(["v1beta1", "v1"])), &[], &[words]);
+    refused(&status(json!(["v1"])), &[], &[]);
+    // A CRD without a status is one that was just installed.
+    refused(&[("/spec/versions", json!([version("v1beta1", true)]))], &[], &[words]);
+    refused(
+        &[("/spec/versions", json!([version("v1beta1", true)]))],
+        &[("/spec/versions", json!([version("v1", true), version("v1beta1", false)]))],
+        &[],
+    );
+}
+
+#[test]
+fn versions_are_unique_named_and_one_is_stored() {
+    let list = |all: &[Value]| [("/spec/versions", json!(all))];
+    refused(
+        &[],
+        &list(&[version("v1", false)]),
+        &["spec.versions: Invalid value: must have exactly one version marked as storage version"],
+    );
+    refused(
+        &[],
+        &list(&[version("v1", true), version("v1", false)]),
+        &["spec.versions: Invalid value: must contain unique version names"],
+    );
+    let found = server_refusals(&with(&[]), &with(&list(&[version("v1", true), version("v1.2", false)])));
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].to_string().starts_with("spec.versions[1].name: Invalid value: \"v1.2\": a DNS-1035 label must"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn a_schema_is_required_unless_the_old_crd_lacked_one_too() {
+    let bare = [("/spec/versions", json!([{"name": "v1", "served": true, "storage": true}]))];
+    refused(&[], &bare, &["spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"]);
+    refused(&bare, &bare, &[]);
+}
+
+#[test]
+fn unknown_fields_cannot_be_kept_again() {
+    let keeps = [("/spec/preserveUnknownFields", json!(true))];
+    refused(
+        &[],
+        &keeps,
+        &[
+            "spec.preserveUnknownFields: Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+        ],
+    );
+    refused(&keeps, &keeps, &[]);
+}
+
+#[test]
+fn a_v1beta1_manifest_has_no_api_to_go_to() {
+    let new = with(&[("/apiVersion", json!("apiextensions.k8s.io/v1beta1"))]);
+    assert!(server_refusals(&with(&[]), &new)[0].message.starts_with("no matches for kind"));
+}

@@ -1,0 +1,281 @@
+//! Examples inside of schemas: the schema of `spec` before and after, and a pair that is close.
+
+use serde_json::{Value, json};
+
+use super::{Example, tags, with_schema};
+use crate::diff::Effect::{self, Breaking, Risky, Safe, Text};
+use crate::diff::{crd_changes, schema_changes};
+
+type Row = (&'static str, Effect, Value, Value, Value, Value);
+
+pub(super) fn examples() -> Vec<Example> {
+    let rows = [fields(), kept(), types(), enums(), limits(), rules(), lists(), logic(), words()].concat();
+    rows.into_iter()
+        .map(|(tag, effect, old, new, near_old, near_new)| Example {
+            tag,
+            effect,
+            old: with_schema(&old),
+            new: with_schema(&new),
+            near_old: with_schema(&near_old),
+            near_new: with_schema(&near_new),
+        })
+        .collect()
+}
+
+fn object(fields: &Value) -> Value {
+    json!({"type": "object", "properties": fields})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn extended(base: &Value, more: &Value) -> Value {
+    let mut all = base.clone();
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    all
+}
+
+fn fields() -> Vec<Row> {
+    let (a, both) = (object(&json!({"a": text()})), object(&json!({"a": text(), "b": text()})));
+    let required = extended(&both, &json!({"required": ["a", "b"]}));
+    let less = extended(&both, &json!({"required": ["b"]}));
+    vec![
+        ("field-added", Safe, a.clone(), both.clone(), both.clone(), required.clone()),
+        ("field-removed", Breaking, both.clone(), a.clone(), required.clone(), both.clone()),
+        (
+            "required-added",
+            Breaking,
+            less.clone(),
+            required.clone(),
+            extended(&both, &json!({"required": ["b", "a"]})),
+            required.clone(),
+        ),
+        ("required-removed", Safe, required.clone(), less, required, extended(&a, &json!({"required": ["a"]}))),
+    ]
+}
+
+fn kept() -> Vec<Row> {
+    let list = json!({"type": "array"});
+    let items = json!({"type": "array", "items": text()});
+    let map = json!({"type": "object", "additionalProperties": text()});
+    let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let embedded = extended(&free, &json!({"x-kubernetes-embedded-resource": true}));
+    let plain = json!({"type": "object"});
+    let wider = json!({"type": "array", "items": {"type": "string", "nullable": true}});
+    let any = json!({"type": "object", "additionalProperties": true});
+    let braces = json!({"type": "object", "additionalProperties": {}});
+    let said = extended(&plain, &json!({"x-kubernetes-preserve-unknown-fields": false}));
+    vec![
+        ("items-added", Breaking, list.clone(), items.clone(), items.clone(), wider.clone()),
+        ("items-removed", Breaking, items.clone(), list, wider, items),
+        ("map-values-added", Safe, plain.clone(), map.clone(), any.clone(), braces.clone()),
+        ("map-values-removed", Breaking, map, plain.clone(), braces, any),
+        ("preserve-unknown-fields-added", Safe, plain.clone(), free.clone(), plain.clone(), said.clone()),
+        ("preserve-unknown-fields-removed", Breaking, free.clone(), plain.clone(), said, plain),
+        ("embedded-resource-added", Breaking, free.clone(), embedded.clone(), embedded.clone(), embedded.clone()),
+        ("embedded-resource-removed", Safe, embedded.clone(), free.clone(), free.clone(), embedded),
+    ]
+}
+
+fn types() -> Vec<Row> {
+    let any = json!({"x-kubernetes-int-or-string": true});
+    let spelled = extended(&any, &json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}));
+    let null = extended(&text(), &json!({"nullable": true}));
+    let with = |value: Value| json!({"type": "number", "default": value});
+    let no_null = extended(&text(), &json!({"nullable": false}));
+    vec![
+        ("type-changed", Breaking, text(), json!({"type": "integer"}), any, spelled),
+        ("nullable-added", Safe, text(), null.clone(), text(), no_null.clone()),
+        ("nullable-removed", Breaking, null, text(), no_null, text()),
+        ("default-added", Risky, json!({"type": "number"}), with(json!(1)), with(json!(1)), with(json!(2))),
+        ("default-removed", Risky, with(json!(1)), json!({"type": "number"}), with(json!(1)), with(json!(0))),
+        ("default-changed", Risky, with(json!(1)), with(json!(2)), with(json!(1)), with(json!(1.0))),
+    ]
+}
+
+fn number(more: &Value) -> Value {
+    extended(&json!({"type": "number"}), more)
+}
+
+fn string(more: &Value) -> Value {
+    extended(&text(), more)
+}
+
+fn enums() -> Vec<Row> {
+    let set = |values: &[&str]| string(&json!({"enum": values}));
+    let (ab, abc, turned) = (set(&["a", "b"]), set(&["a", "b", "c"]), set(&["b", "a"]));
+    vec![
+        ("enum-added", Breaking, text(), ab.clone(), abc.clone(), ab.clone()),
+        ("enum-removed", Safe, ab.clone(), text(), ab.clone(), abc.clone()),
+        ("enum-values-added", Safe, ab.clone(), abc.clone(), ab.clone(), turned.clone()),
+        ("enum-values-removed", Breaking, abc, ab.clone(), turned, ab),
+    ]
+}
+
+fn limits() -> Vec<Row> {
+    let max = |limit: u32| string(&json!({"maxLength": limit}));
+    let min = |limit: u32| number(&json!({"minimum": limit}));
+    let pattern = |pattern: &str| string(&json!({"pattern": pattern}));
+    let format = |name: &str| string(&json!({"format": name}));
+    let multiple = |of: Value| number(&json!({"multipleOf": of}));
+    let two = || multiple(json!(2));
+    let none = string(&json!({"minLength": 0}));
+    vec![
+        ("limit-tightened", Breaking, max(9), max(8), min(9), min(8)),
+        ("limit-loosened", Safe, min(9), min(8), none, text()),
+        ("pattern-changed", Breaking, pattern("^a"), pattern("^b"), text(), pattern("")),
+        ("format-changed", Breaking, text(), format("date-time"), text(), format("")),
+        ("multiple-of-changed", Breaking, two(), multiple(json!(3)), two(), multiple(json!(2.0))),
+    ]
+}
+
+fn rules() -> Vec<Row> {
+    let with = |all: Value| json!({"type": "string", "x-kubernetes-validations": all});
+    let one = json!({"rule": "self != ''", "message": "no"});
+    let two = json!({"rule": "self != 'b'", "message": "b"});
+    let said = json!({"rule": "self != ''", "message": "not empty"});
+    let other = json!({"rule": "self.size() > 1", "message": "no"});
+    let (first, both) = (with(json!([one])), with(json!([one, two])));
+    let turned = with(json!([two, one]));
+    let (other, said) = (with(json!([other])), with(json!([said])));
+    vec![
+        ("rule-added", Breaking, first.clone(), both.clone(), both.clone(), turned.clone()),
+        ("rule-removed", Safe, both.clone(), first.clone(), turned, both),
+        ("rule-changed", Breaking, first.clone(), other.clone(), first.clone(), said.clone()),
+        ("rule-message-changed", Text, first.clone(), said, first, other),
+    ]
+}
+
+fn lists() -> Vec<Row> {
+    let list = |more: Value| extended(&json!({"type": "array", "items": {"type": "object"}}), &more);
+    let keyed = |keys: Value| list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}));
+    let atomic = list(json!({"x-kubernetes-list-type": "atomic"}));
+    let map = |kind: &str| json!({"type": "object", "x-kubernetes-map-type": kind});
+    let plain = json!({"type": "object"});
+    vec![
+        ("list-type-stated", Text, list(json!({})), atomic.clone(), atomic.clone(), keyed(json!(["a"]))),
+        ("list-type-changed", Breaking, atomic.clone(), keyed(json!(["a"])), list(json!({})), atomic),
+        (
+            "list-map-keys-changed",
+            Breaking,
+            keyed(json!(["a"])),
+            keyed(json!(["a", "b"])),
+            keyed(json!(["b", "a"])),
+            keyed(json!(["a", "b"])),
+        ),
+        ("map-type-stated", Text, plain.clone(), map("granular"), plain.clone(), map("atomic")),
+        ("map-type-changed", Risky, plain.clone(), map("atomic"), plain, map("granular")),
+    ]
+}
+
+fn logic() -> Vec<Row> {
+    let (one, two) = (json!({"required": ["a"]}), json!({"required": ["b"]}));
+    let any = |all: Value| extended(&text(), &json!({"anyOf": all}));
+    let exactly = |all: Value| extended(&text(), &json!({"oneOf": all}));
+    let both = any(json!([one, two]));
+    vec![
+        ("condition-added", Breaking, text(), both.clone(), any(json!([one])), both.clone()),
+        ("condition-removed", Safe, both.clone(), text(), both.clone(), any(json!([one]))),
+        ("branch-added", Safe, any(json!([one])), both.clone(), both.clone(), any(json!([two, one]))),
+        ("branch-removed", Breaking, both.clone(), any(json!([two])), any(json!([two, one])), both),
+        (
+            "branch-changed",
+            Breaking,
+            exactly(json!([one])),
+            exactly(json!([two])),
+            exactly(json!([one, two])),
+            exactly(json!([two, one])),
+        ),
+    ]
+}
+
+fn words() -> Vec<Row> {
+    let with = |key: &str, value: Value| extended(&text(), &json!({key: value}));
+    let row = |tag, effect, key: &str, value: Value| {
+        (tag, effect, text(), with(key, value.clone()), with(key, value.clone()), with(key, value))
+    };
+    vec![
+        row("description-changed", Text, "description", json!("a")),
+        row("title-changed", Text, "title", json!("a")),
+        row("example-changed", Text, "example", json!({"a": 1})),
+        row("external-docs-changed", Text, "externalDocs", json!({"url": "https://example.com"})),
+        row("keyword-changed", Breaking, "x-kubernetes-new", json!(true)),
+    ]
+}
+
+#[track_caller]
+fn effect(old: &Value, new: &Value, wanted: &[(&str, Effect)]) {
+    let changes = schema_changes(old, new);
+    let found: Vec<_> = changes.iter().map(|change| (change.kind.tag(), change.kind.effect())).collect();
+    let wanted: Vec<_> = wanted.iter().map(|(tag, effect)| ((*tag).to_owned(), *effect)).collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn a_required_field_is_harmless_with_a_default_or_below_a_new_optional_parent() {
+    let old = object(&json!({"a": text()}));
+    let defaulted = extended(&object(&json!({"a": {"type": "string", "default": ""}})), &json!({"required": ["a"]}));
+    effect(&old, &defaulted, &[("default-added", Risky), ("required-added", Safe)]);
+    let inner = extended(&object(&json!({"b": text()})), &json!({"required": ["b"]}));
+    let below = object(&json!({"a": text(), "new": inner}));
+    effect(&old, &below, &[("field-added", Safe)]);
+    let at_once = extended(&below, &json!({"required": ["new"]}));
+    effect(&old, &at_once, &[("field-added", Safe), ("required-added", Breaking)]);
+}
+
+#[test]
+fn a_required_field_that_loses_its_default_breaks() {
+    let with = |field: Value| extended(&object(&json!({"a": field})), &json!({"required": ["a"]}));
+    effect(&with(json!({"type": "string", "default": ""})), &with(text()), &[("default-removed", Breaking)]);
+}
+
+#[test]
+fn what_was_kept_unspecified_is_not_safe_to_specify_and_not_lost_when_unnamed() {
+    let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let named = extended(&free, &json!({"properties": {"a": text()}}));
+    effect(&free, &named, &[("field-added", Breaking)]);
+    effect(&named, &free, &[("field-removed", Safe)]);
+}
+
+#[test]
+fn a_wider_type_is_safe_and_another_one_hides_what_is_below() {
+    effect(&json!({"type": "integer"}), &json!({"type": "number"}), &[("type-changed", Safe)]);
+    effect(
+        &text(),
+        &json!({"x-kubernetes-int-or-string": true, "maxLength": 1}),
+        &[("limit-tightened", Breaking), ("type-changed", Safe)],
+    );
+    effect(&object(&json!({"a": text()})), &text(), &[("type-changed", Breaking)]);
+}
+
+#[test]
+fn formats_bind_or_not() {
+    let with = |name: &str| json!({"type": "string", "format": name});
+    for (name, wanted) in [("int32", Risky), ("int64", Safe), ("made-up", Text), ("ipv4", Breaking)] {
+        effect(&text(), &with(name), &[("format-changed", wanted)]);
+    }
+    effect(&with("ipv4"), &text(), &[("format-changed", Safe)]);
+}
+
+#[test]
+fn inside_any_of_and_all_of_the_walk_goes_on_and_fields_are_constraints() {
+    let with = |branch: Value| json!({"type": "object", "allOf": [{"required": ["a"]}, branch]});
+    let old = with(json!({"properties": {"b": {"minLength": 1}}}));
+    let new = with(json!({"properties": {"b": {"minLength": 2}, "c": {"minLength": 1}}}));
+    let changes = schema_changes(&old, &new);
+    let told: Vec<_> =
+        changes.iter().map(|change| (change.path.clone().unwrap().to_string(), change.kind.effect())).collect();
+    assert_eq!(told, [("^.allOf[1].b".to_owned(), Breaking), ("^.allOf[1].c".to_owned(), Breaking)]);
+}
+
+#[test]
+fn every_position_is_walked() {
+    let deep = |kind: &str| {
+        json!({"type": "array", "items": {"type": "object", "additionalProperties": {"type": "object",
+            "x-kubernetes-embedded-resource": true, "properties": {"items": {"type": kind}}}}})
+    };
+    let changes = crd_changes(&with_schema(&deep("string")), &with_schema(&deep("boolean")));
+    assert_eq!(tags(&changes), ["type-changed"]);
+    assert_eq!(changes[0].path.clone().unwrap().to_string(), "^.spec.items.additionalProperties[\"items\"]");
+}

@@ -20,8 +20,11 @@ pub struct Args {
 /// A step fails; what it said is on the terminal.
 pub fn run(name: &str, args: &Args) -> Result<()> {
     say("1  a control plane of its own");
-    plugins::folder()?;
+    let programs = plugins::folder()?;
+    // Anew: a fresh control plane is quicker than taking an installation away.
+    Sandbox::down_named(name)?;
     let sandbox = Sandbox::up(&Options { helm: args.helm.clone(), ..Options::named(name) })?;
+    plugins::link_helm_plugin(&sandbox, &programs)?;
     let (crds, app) = charts::PAIRS[0];
     say(format_args!("\n2  the older installation: mural-crds {crds}, mural {app}"));
     install::install(&sandbox, &install::Args::default())?;

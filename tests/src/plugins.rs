@@ -1,11 +1,13 @@
 //! Our own four programs, built once for whoever needs them on `PATH`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+
+use crate::sandbox::Sandbox;
 
 /// The packages, each with one program of its name.
 pub const PROGRAMS: [&str; 4] = ["kubectl-mural", "kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"];
@@ -42,4 +44,19 @@ fn executable(line: &str) -> Option<PathBuf> {
     let name = message.pointer("/target/name")?.as_str()?;
     let file = message["executable"].as_str()?;
     PROGRAMS.contains(&name).then(|| file.into())
+}
+
+/// Makes `helm mural` answer in a sandbox: a folder in its `HELM_PLUGINS`, as `install.sh` makes one for the operator's helm.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn link_helm_plugin(sandbox: &Sandbox, programs: &Path) -> Result<()> {
+    let folder = sandbox.dir().join("helm/plugins/mural");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/helm-mural");
+    std::fs::create_dir_all(folder.join("bin"))?;
+    std::fs::copy(source.join("plugin.yaml"), folder.join("plugin.yaml")).context("plugin.yaml")?;
+    let link = folder.join("bin/helm-mural");
+    std::fs::remove_file(&link).ok();
+    std::os::unix::fs::symlink(programs.join("helm-mural"), &link)
+        .with_context(|| format!("could not link {}", link.display()))
 }

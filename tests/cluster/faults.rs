@@ -1,0 +1,138 @@
+//! An API server that has a bad day: what the clients make of it, and what a person is told.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mural::ask::ClusterAccess;
+use mural::cluster::Cluster;
+use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::sandbox::User;
+use serde_json::Value;
+
+use crate::Test;
+use crate::ground::{Ended, Ground};
+
+pub const TESTS: &[Test] = &[
+    ("faults::the_proxy_changes_nothing_by_itself", the_proxy_changes_nothing_by_itself),
+    ("faults::kubectl_waits_when_told_to", kubectl_waits_when_told_to),
+    ("faults::too_many_requests_pass", too_many_requests_pass),
+    ("faults::pages_that_expire_are_begun_anew", pages_that_expire_are_begun_anew),
+    ("faults::a_server_that_fails_gets_one_clear_message", a_server_that_fails_gets_one_clear_message),
+    ("faults::a_part_that_cannot_be_read_is_undetermined", a_part_that_cannot_be_read_is_undetermined),
+];
+
+fn proxy(ground: &Ground) -> Result<FaultProxy> {
+    FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())
+}
+
+fn kubectl(ground: &Ground, proxy: &FaultProxy, args: &[&str]) -> Result<Ended> {
+    ground.run_with(User::Operator, "kubectl", args, "", &[("KUBECONFIG", proxy.kubeconfig())])
+}
+
+/// Our own client through the proxy.
+fn ask<T>(proxy: &FaultProxy, work: impl AsyncFnOnce(&Cluster) -> Result<T>) -> Result<T> {
+    let access = ClusterAccess { kubeconfig: Some(proxy.kubeconfig().to_owned()), ..ClusterAccess::default() };
+    tokio::runtime::Runtime::new()?.block_on(async { work(&Cluster::connect(&access).await?).await })
+}
+
+/// Our upgrade through the proxy, as far as the plan.
+fn plan(ground: &Ground, proxy: &FaultProxy) -> Result<Ended> {
+    let args = ["plan", "--chart", "none", "--request-timeout", "3s"];
+    ground.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &[("KUBECONFIG", proxy.kubeconfig())])
+}
+
+fn the_proxy_changes_nothing_by_itself(ground: &Ground) -> Result<()> {
+    let proxy = proxy(ground)?;
+    let who = kubectl(ground, &proxy, &["auth", "whoami", "--output", "json"])?.with(0)?;
+    let who: Value = serde_json::from_str(&who.stdout)?;
+    ensure!(who["status"]["userInfo"]["username"] == "operator", "the server sees {who}");
+    let (direct, through) = (
+        ground.run(User::Operator, "kubectl", &["get", "--raw", "/api/v1/namespaces"])?.with(0)?.stdout,
+        kubectl(ground, &proxy, &["get", "--raw", "/api/v1/namespaces"])?.with(0)?.stdout,
+    );
+    let items = |text: &str| serde_json::from_str::<Value>(text).map(|list| list["items"].clone());
+    ensure!(items(&direct)? == items(&through)?, "{direct}\n{through}");
+    // A watch is an answer without an end.
+    let watch = ["get", "namespaces", "--watch", "--request-timeout", "2s"];
+    let watched = kubectl(ground, &proxy, &watch)?;
+    ensure!(watched.stdout.contains("kube-system"), "{watched:?}");
+    let helm = [("KUBECONFIG", proxy.kubeconfig())];
+    ground.run_with(User::Operator, "helm", &["list"], "", &helm)?.with(0)?;
+    ensure!(proxy.requests().iter().any(|seen| seen.path.contains("/secrets")), "helm went elsewhere");
+    Ok(())
+}
+
+fn kubectl_waits_when_told_to(ground: &Ground) -> Result<()> {
+    let proxy = proxy(ground)?;
+    proxy.fault(Fault::on("/api/v1/namespaces", What::Status(429, Some(1))));
+    let began = Instant::now();
+    kubectl(ground, &proxy, &["get", "--raw", "/api/v1/namespaces"])?.with(0)?;
+    ensure!(began.elapsed() >= Duration::from_secs(1), "it did not wait");
+    ensure!(proxy.requests().len() == 2, "{:?}", proxy.requests());
+    Ok(())
+}
+
+fn too_many_requests_pass(ground: &Ground) -> Result<()> {
+    let proxy = proxy(ground)?;
+    for what in [What::Status(429, Some(1)), What::Status(503, None), What::Reset, What::Truncated] {
+        proxy.clear();
+        proxy.fault(Fault::on("/version", what.clone()));
+        let version = ask(&proxy, async |cluster| Ok(cluster.get("/version").await?));
+        let version = version.with_context(|| format!("{what:?} once, then all is well: {:?}", proxy.requests()))?;
+        ensure!(version["major"] == "1", "{version}");
+    }
+    Ok(())
+}
+
+fn pages_that_expire_are_begun_anew(ground: &Ground) -> Result<()> {
+    let items: Vec<Value> = (0..150)
+        .map(|at| serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("page-{at}"), "namespace": "default"}}))
+        .collect();
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    ground.run_with(User::Admin, "kubectl", &["apply", "--server-side", "--filename", "-"], &list, &[])?.with(0)?;
+    let proxy = proxy(ground)?;
+    proxy.fault(Fault::on("continue=", What::Expired));
+    let listed = ask(&proxy, async |cluster| Ok(cluster.list("/api/v1/namespaces/default/configmaps", "").await?));
+    let gone = ground.run(User::Admin, "kubectl", &["delete", "configmap", "--all", "--namespace", "default"])?;
+    let names: std::collections::BTreeSet<String> =
+        listed?.iter().map(|item| item["metadata"]["name"].to_string()).collect();
+    gone.with(0)?;
+    ensure!(names.iter().filter(|name| name.contains("page-")).count() == 150, "{} names", names.len());
+    ensure!(proxy.requests().len() == 4, "two pages, twice: {:?}", proxy.requests());
+    Ok(())
+}
+
+fn a_server_that_fails_gets_one_clear_message(ground: &Ground) -> Result<()> {
+    let proxy = proxy(ground)?;
+    let mark = ground.mark()?;
+    let days = [
+        (What::Status(500, None), "fault proxy"),
+        (What::Status(503, None), "fault proxy"),
+        (What::Reset, "127.0.0.1"),
+        (What::Truncated, "127.0.0.1"),
+        (What::Delay(Duration::from_secs(30)), "3s"),
+    ];
+    for (what, says) in days {
+        proxy.clear();
+        proxy.fault(Fault::on("/version", what.clone()).times(1000));
+        let began = Instant::now();
+        let ended = plan(ground, &proxy)?.with(1).with_context(|| format!("{what:?}"))?;
+        ensure!(began.elapsed() < Duration::from_secs(25), "{what:?}: took {:?}", began.elapsed());
+        ensure!(ended.stderr.contains(says) && ended.stderr.contains('→'), "{what:?}: {}", ended.stderr);
+        ensure!(ended.stderr.lines().count() < 12 && ended.stdout.is_empty(), "{what:?}: {}", ended.all());
+    }
+    ground.nothing_written(mark)
+}
+
+fn a_part_that_cannot_be_read_is_undetermined(ground: &Ground) -> Result<()> {
+    let proxy = proxy(ground)?;
+    let chart = crate::small::crds(ground, "0.7.4")?.display().to_string();
+    proxy.fault(Fault::on("/secrets", What::Status(500, None)).times(1000));
+    let args = ["plan", "--crds-chart", &chart, "--output", "json"];
+    let env = [("KUBECONFIG", proxy.kubeconfig())];
+    let ended = ground.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &env)?;
+    // Nothing is installed either, which refuses: but never may "could not look" be taken for "is not there".
+    ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all());
+    ensure!(ended.stdout.contains("undetermined") && ended.stdout.contains("fault proxy"), "{}", ended.all());
+    Ok(())
+}

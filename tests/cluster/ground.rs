@@ -1,0 +1,183 @@
+//! What the cluster tests stand on: one sandbox, brought up by the first test that needs it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use mural_tests::audit::{self, AuditLog, Entry, Mark};
+use mural_tests::plugins;
+use mural_tests::sandbox::{self, Options, Sandbox, Snapshot, User};
+use tempfile::TempDir;
+
+use crate::small;
+
+/// Sandboxes of these tests are named after their process, so that one left behind can be told and cleaned.
+const NAME: &str = "test-";
+
+/// The sandbox, and what was made on it once.
+#[derive(Default)]
+pub struct Ground {
+    sandbox: OnceLock<Result<Sandbox, String>>,
+    older: OnceLock<Result<Snapshot, String>>,
+    files: OnceLock<TempDir>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Both streams, for searching.
+    pub fn all(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+
+    /// # Errors
+    /// It ended with another code.
+    pub fn with(self, code: i32) -> Result<Self> {
+        ensure!(self.code == code, "exit code {} instead of {code}\n{}\n{}", self.code, self.stdout, self.stderr);
+        Ok(self)
+    }
+}
+
+impl Ground {
+    /// The sandbox; the first call brings it up. Where that fails, the first test tells why and the others tell briefly.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn sandbox(&self) -> Result<&Sandbox> {
+        let mut first = false;
+        let sandbox = self.sandbox.get_or_init(|| {
+            first = true;
+            clean_up_after_the_dead();
+            let name = format!("{NAME}{}", std::process::id());
+            Sandbox::up(&Options::named(&name)).map_err(|error| format!("{error:#}"))
+        });
+        sandbox
+            .as_ref()
+            .map_err(|error| if first { anyhow!("{error}") } else { anyhow!("no sandbox: the first test says why") })
+    }
+
+    /// A folder for this process's files.
+    pub fn files(&self) -> &Path {
+        self.files.get_or_init(|| tempfile::tempdir().expect("a folder")).path()
+    }
+
+    pub fn audit(&self) -> Result<AuditLog> {
+        Ok(AuditLog::new(self.sandbox()?.audit_log()))
+    }
+
+    pub fn mark(&self) -> Result<Mark> {
+        self.audit()?.mark()
+    }
+
+    pub fn since(&self, mark: Mark) -> Result<Vec<Entry>> {
+        self.audit()?.since(mark)
+    }
+
+    /// # Errors
+    /// The operator wrote something since the mark.
+    pub fn nothing_written(&self, mark: Mark) -> Result<()> {
+        let log = self.since(mark)?;
+        let writes = audit::writes_by(&log, &User::Operator.to_string());
+        let list = || writes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        ensure!(writes.is_empty(), "wrote {} times:\n{}", writes.len(), list());
+        Ok(())
+    }
+
+    /// Runs a program of the sandbox as a user.
+    pub fn run(&self, user: User, program: &str, args: &[&str]) -> Result<Ended> {
+        self.run_with(user, program, args, "", &[])
+    }
+
+    /// As [`Ground::run`], with standard input and more environment.
+    pub fn run_with(
+        &self,
+        user: User,
+        program: &str,
+        args: &[&str],
+        input: &str,
+        env: &[(&str, &Path)],
+    ) -> Result<Ended> {
+        let mut command = self.command(user, program)?;
+        let mut child = command
+            .args(args)
+            .envs(env.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| program.to_owned())?;
+        // Who reads nothing closes the pipe: no failure.
+        drop(child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes())));
+        let output = child.wait_with_output()?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let code = output.status.code().context("it was killed")?;
+        Ok(Ended { code, stdout: text(output.stdout), stderr: text(output.stderr) })
+    }
+
+    /// A program: ours by its full path, helm and kubectl as the sandbox links them.
+    pub fn command(&self, user: User, program: &str) -> Result<Command> {
+        let sandbox = self.sandbox()?;
+        let path: PathBuf = match plugins::PROGRAMS.contains(&program) {
+            true => plugins::folder()?.join(program),
+            false => sandbox.dir().join("bin").join(program),
+        };
+        let mut command = sandbox.command(user, path);
+        command.current_dir(self.files()).env("NO_COLOR", "1");
+        Ok(command)
+    }
+
+    /// `kubectl … -o json` as the admin, read.
+    pub fn get(&self, args: &[&str]) -> Result<serde_json::Value> {
+        let args = [&["get", "--output", "json"], args].concat();
+        Ok(serde_json::from_str(&self.run(User::Admin, "kubectl", &args)?.with(0)?.stdout)?)
+    }
+
+    /// The older installation of the small charts, made once and brought back for every test that asks.
+    pub fn older(&self) -> Result<()> {
+        let mut fresh = false;
+        let older = self.older.get_or_init(|| {
+            fresh = true;
+            let made = small::install(self).and_then(|()| self.sandbox()?.snapshot("older"));
+            made.map_err(|error| format!("{error:#}"))
+        });
+        let snapshot = older.as_ref().map_err(|error| anyhow!("the older installation cannot be made: {error}"))?;
+        if !fresh {
+            self.sandbox()?.restore(snapshot)?;
+        }
+        small::ready(self)
+    }
+
+    /// Another helm, from now on.
+    pub fn use_helm(&self, version: &str) -> Result<()> {
+        let name = self.sandbox()?.name().to_owned();
+        let sandbox = Sandbox::up(&Options { helm: Some(version.to_owned()), ..Options::named(&name) })?;
+        ensure!(sandbox.spec().helm.contains(version), "helm {} instead of {version}", sandbox.spec().helm);
+        Ok(())
+    }
+
+    /// Ends the sandbox, where there is one.
+    pub fn down(&self) -> Result<()> {
+        match self.sandbox.get() {
+            Some(_) => Sandbox::down_named(&format!("{NAME}{}", std::process::id())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A test process that was killed has left its sandbox running.
+fn clean_up_after_the_dead() {
+    for name in sandbox::names().unwrap_or_default() {
+        let process = name.strip_prefix(NAME).and_then(|process| process.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            drop(Sandbox::down_named(&name));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Upgrades that must not begin: refused with the right code, in words, and nothing written.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::sandbox::User;
+
+use crate::Test;
+use crate::ground::{Ended, Ground};
+use crate::small::{self, NAMESPACE, NEWER};
+
+pub const TESTS: &[Test] = &[
+    ("refusals::an_unknown_version", an_unknown_version),
+    ("refusals::a_downgrade", a_downgrade),
+    ("refusals::nothing_installed", nothing_installed),
+    ("refusals::a_chart_that_helm_refuses", a_chart_that_helm_refuses),
+    ("refusals::a_crd_that_the_server_refuses", a_crd_that_the_server_refuses),
+    ("refusals::the_application_without_its_crds", the_application_without_its_crds),
+    ("refusals::nobody_who_may_write", nobody_who_may_write),
+    ("refusals::a_pending_release", a_pending_release),
+];
+
+/// An upgrade with these flags, from the registry's charts.
+pub fn upgrade(ground: &Ground, user: User, flags: &[&str]) -> Result<Ended> {
+    let charts = small::charts(ground)?;
+    let values = small::values(ground)?;
+    let mut args: Vec<&str> = charts.iter().map(String::as_str).collect();
+    args.extend(["--values", &values]);
+    args.extend(flags);
+    ground.run(user, "kubectl-mural-upgrade", &args)
+}
+
+/// Insists on a refusal: the code, these words, no secret, no write.
+fn refused(ground: &Ground, flags: &[&str], code: i32, words: &[&str]) -> Result<()> {
+    let mark = ground.mark()?;
+    let ended = upgrade(ground, User::Operator, flags)?;
+    let all = ended.all();
+    ground.nothing_written(mark)?;
+    let ended = ended.with(code)?;
+    for word in words {
+        ensure!(all.contains(word), "does not say {word:?}:\n{all}");
+    }
+    ensure!(!all.contains(small::CANARY), "tells a secret:\n{all}");
+    ensure!(ended.stderr.lines().all(|line| !line.contains("panicked")), "{all}");
+    Ok(())
+}
+
+fn an_unknown_version(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    refused(ground, &["--yes", "--to", "9.9.9"], 5, &["9.9.9", "1.1.0-rc.3"])
+}
+
+fn a_downgrade(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let chart = small::app(ground, "1.0.0")?.display().to_string();
+    refused(ground, &["--yes", "--chart", &chart], 5, &["no-downgrade", "1.0.0", "--allow-downgrade"])
+}
+
+fn nothing_installed(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let elsewhere = ["--yes", "--to", "1.1.0-rc.3", "--crds", "0.7.4", "--namespace", "default"];
+    refused(ground, &elsewhere, 5, &["installed", "default", "mural"])?;
+    let nowhere = ["--yes", "--to", "1.1.0-rc.3", "--crds", "0.7.4", "--namespace", "none"];
+    refused(ground, &nowhere, 5, &["installed", "none", "does not exist"])
+}
+
+fn a_chart_that_helm_refuses(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let folder = small::app(ground, "1.1.0-rc.4")?;
+    std::fs::write(folder.join("templates/broken.yaml"), "a: {{ .Values.none.of.it }}\n")?;
+    let chart = folder.display().to_string();
+    refused(ground, &["--yes", "--chart", &chart], 1, &["1.1.0-rc.4", "broken.yaml"])
+}
+
+fn a_crd_that_the_server_refuses(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let folder = small::crds(ground, "0.7.5")?;
+    let pools = std::fs::read_to_string(folder.join("crds/pools.yaml"))?;
+    std::fs::write(folder.join("crds/pools.yaml"), pools.replace("scope: Namespaced", "scope: Cluster"))?;
+    let chart = folder.display().to_string();
+    refused(ground, &["--yes", "--crds-chart", &chart], 5, &["crds-dry-run", "pools.small.example.com", "immutable"])
+}
+
+fn the_application_without_its_crds(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    refused(ground, &["--yes", "--to", "1.1.0-rc.3"], 5, &["crds-before-application", "Gadget", "--crds"])
+}
+
+fn nobody_who_may_write(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let mark = ground.mark()?;
+    let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
+    let ended = upgrade(ground, User::Viewer, &flags)?;
+    ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all());
+    ensure!(ended.all().contains("forbidden"), "{}", ended.all());
+    let log = ground.since(mark)?;
+    let tried = mural_tests::audit::writes_by(&log, "viewer");
+    ensure!(tried.is_empty(), "tried to write: {tried:?}");
+    Ok(())
+}
+
+fn a_pending_release(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let chart = small::app(ground, "1.1.0-rc.0")?.display().to_string();
+    // Its pods wait for a node that does not come; killed without a warning, helm leaves the revision pending.
+    let args = ["upgrade", "mural", &chart, "--namespace", NAMESPACE, "--set", "node=none", "--wait"];
+    let mut helm = ground.command(User::Admin, "helm")?;
+    let mut helm = helm.args(args).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn()?;
+    let pending = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let list = ground.get(&["secrets", "--namespace", NAMESPACE, "--selector", "status=pending-upgrade"]);
+        list.is_ok_and(|list| list["items"].as_array().is_some_and(|items| !items.is_empty()))
+    });
+    helm.kill().and_then(|()| helm.wait()).context("helm")?;
+    ensure!(pending, "helm did not begin within 10 s");
+    let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
+    refused(ground, &flags, 5, &["release-not-pending", "pending-upgrade"])
+}

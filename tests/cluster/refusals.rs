@@ -20,12 +20,14 @@ pub const TESTS: &[Test] = &[
     ("refusals::a_pending_release", a_pending_release),
 ];
 
-/// An upgrade with these flags, from the registry's charts.
-pub fn upgrade(ground: &Ground, user: User, flags: &[&str]) -> Result<Ended> {
+/// An upgrade (or its `plan`) with these flags, from the registry's charts.
+pub fn upgrade(ground: &Ground, user: User, command: &[&str], flags: &[&str]) -> Result<Ended> {
     let charts = small::charts(ground)?;
     let values = small::values(ground)?;
-    let mut args: Vec<&str> = charts.iter().map(String::as_str).collect();
-    args.extend(["--values", &values]);
+    let mut args: Vec<&str> = [command, &["--plain-http", "--values", &values]].concat();
+    // A chart that is named here stands for the registry's.
+    let named = charts.iter().filter(|(flag, _)| !flags.contains(flag));
+    args.extend(named.flat_map(|(flag, chart)| [*flag, chart.as_str()]));
     args.extend(flags);
     ground.run(user, "kubectl-mural-upgrade", &args)
 }
@@ -33,7 +35,7 @@ pub fn upgrade(ground: &Ground, user: User, flags: &[&str]) -> Result<Ended> {
 /// Insists on a refusal: the code, these words, no secret, no write.
 fn refused(ground: &Ground, flags: &[&str], code: i32, words: &[&str]) -> Result<()> {
     let mark = ground.mark()?;
-    let ended = upgrade(ground, User::Operator, flags)?;
+    let ended = upgrade(ground, User::Operator, &[], flags)?;
     let all = ended.all();
     ground.nothing_written(mark)?;
     let ended = ended.with(code)?;
@@ -90,7 +92,7 @@ fn nobody_who_may_write(ground: &Ground) -> Result<()> {
     ground.older()?;
     let mark = ground.mark()?;
     let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
-    let ended = upgrade(ground, User::Viewer, &flags)?;
+    let ended = upgrade(ground, User::Viewer, &[], &flags)?;
     ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all());
     ensure!(ended.all().contains("forbidden"), "{}", ended.all());
     let log = ground.since(mark)?;

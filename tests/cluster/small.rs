@@ -129,8 +129,8 @@ pub fn ready(ground: &Ground) -> Result<()> {
 }
 
 /// The flags that name the charts of the sandbox's registry.
-pub fn charts(ground: &Ground) -> Result<Vec<String>> {
+pub fn charts(ground: &Ground) -> Result<[(&'static str, String); 2]> {
     let registry = ground.sandbox()?.registry();
-    let [app, crds] = ["mural", "mural-crds"].map(|name| format!("oci://{registry}/mural/{name}"));
-    Ok(["--plain-http", "--chart", &app, "--crds-chart", &crds].map(str::to_owned).to_vec())
+    Ok([("--chart", "mural"), ("--crds-chart", "mural-crds")]
+        .map(|(flag, name)| (flag, format!("oci://{registry}/mural/{name}"))))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::Test;
 use crate::ground::{Ended, Ground};
 use crate::refusals::upgrade as run;
-use crate::small::{self, CANARY, CRDS, NAMESPACE, NEWER};
+use crate::small::{CANARY, CRDS, NAMESPACE, NEWER};
 
 pub const TESTS: &[Test] = &[
     ("upgrade::with_helm_3_17_2", |ground| whole(ground, "3.17.2")),
@@ -37,15 +37,10 @@ fn whole(ground: &Ground, helm: &str) -> Result<()> {
 /// `plan` and `--dry-run` tell what would be done, and leave it.
 fn plans_write_nothing(ground: &Ground) -> Result<String> {
     let mark = ground.mark()?;
-    let args = newer(&["--output", "json"]);
-    let charts = small::charts(ground)?;
-    let values = small::values(ground)?;
-    let mut plan: Vec<&str> = vec!["plan", "--values", &values];
-    plan.extend(charts.iter().map(String::as_str).chain(args.iter().copied()));
-    let plan = ground.run(User::Operator, "kubectl-mural-upgrade", &plan)?.with(2).context("plan")?;
+    let plan = run(ground, User::Operator, &["plan"], &newer(&["--output", "json"]))?.with(2).context("plan")?;
     let planned = json(&plan)?;
     ensure!(planned["outcome"] == "planned", "{}", planned["outcome"]);
-    let dry = run(ground, User::Operator, &newer(&["--dry-run=server"]))?.with(0).context("--dry-run=server")?;
+    let dry = run(ground, User::Operator, &[], &newer(&["--dry-run=server"]))?.with(0).context("--dry-run=server")?;
     ground.nothing_written(mark)?;
     let log = ground.since(mark)?;
     ensure!(!audit::dry_runs_by(&log, "operator").is_empty(), "no dry-runs: the server was not asked");
@@ -56,7 +51,8 @@ fn plans_write_nothing(ground: &Ground) -> Result<String> {
 fn once(ground: &Ground) -> Result<String> {
     let mark = ground.mark()?;
     let report = ground.files().join("report.json").display().to_string();
-    let done = run(ground, User::Operator, &newer(&["--yes", "--report", &report]))?.with(0).context("the upgrade")?;
+    let done =
+        run(ground, User::Operator, &[], &newer(&["--yes", "--report", &report]))?.with(0).context("the upgrade")?;
     in_order(&ground.since(mark)?)?;
     for crd in CRDS {
         let versions = &ground.get(&["crd", crd])?["spec"]["versions"];
@@ -91,13 +87,10 @@ fn in_order(log: &[Entry]) -> Result<()> {
 /// Asked for again: nothing to do, nothing written, and `plan` says so too.
 fn again(ground: &Ground) -> Result<String> {
     let mark = ground.mark()?;
-    let second = run(ground, User::Operator, &newer(&["--yes"]))?.with(0).context("the second run")?;
+    let second = run(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0).context("the second run")?;
     ensure!(second.stdout.contains("nothing to do"), "{}", second.all());
-    let charts = small::charts(ground)?;
-    let values = small::values(ground)?;
-    let args = newer(&["--values", &values, "--output", "json"]);
-    let plan: Vec<&str> = ["plan"].into_iter().chain(charts.iter().map(String::as_str)).chain(args).collect();
-    let plan = ground.run(User::Operator, "kubectl-mural-upgrade", &plan)?.with(0).context("the second plan")?;
+    let plan =
+        run(ground, User::Operator, &["plan"], &newer(&["--output", "json"]))?.with(0).context("the second plan")?;
     ensure!(json(&plan)?["outcome"] == "nothing-to-do", "{}", plan.stdout);
     ground.nothing_written(mark)?;
     Ok(second.all() + &plan.all())

@@ -408,3 +408,17 @@ fn the_plugin_has_the_version_of_the_workspace() {
     let yaml = fs::read_to_string(checkout().join("plugins/helm-mural/plugin.yaml")).expect("plugin.yaml");
     assert!(yaml.lines().any(|line| line == concat!("version: ", env!("CARGO_PKG_VERSION"))));
 }
+
+#[test]
+fn the_readme_has_the_table_of_exit_codes_and_what_it_points_to() {
+    let readme = fs::read_to_string(checkout().join("README.md")).expect("README.md");
+    for exit in mural::problem::Exit::ALL {
+        let row = format!("| {} | {} |", exit.code(), exit.meaning());
+        assert!(readme.replace('`', "").contains(&row), "{row}");
+    }
+    for word in readme.split(|letter: char| letter.is_whitespace() || "`()".contains(letter)) {
+        if word.starts_with("tests/") && word.contains('.') {
+            assert!(checkout().join(word).exists(), "{word}");
+        }
+    }
+}

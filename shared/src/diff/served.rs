@@ -14,7 +14,8 @@ use super::{ChangeKind, TextChange, normalise, schema_changes};
 /// Compares the schema of a CRD's version with the published definition of its kind.
 ///
 /// The server's own additions are put aside first: apiVersion, kind and metadata at the root and in embedded resources,
-/// and `x-kubernetes-group-version-kind`. Examples and external documentation are not published.
+/// and `x-kubernetes-group-version-kind`. Examples, external documentation and keywords that `JSONSchemaProps` does not
+/// know are not published.
 ///
 /// # Errors
 /// The positions that differ, sorted.
@@ -22,7 +23,9 @@ pub fn served_schema_matches(schema: &Value, definition: &Value) -> Result<(), V
     let wanted = published(schema, true);
     let served = published(definition, true);
     let unpublished = |kind: &ChangeKind| {
-        matches!(kind, ChangeKind::Text(TextChange::Example { .. } | TextChange::ExternalDocs { .. }))
+        let documentation =
+            matches!(kind, ChangeKind::Text(TextChange::Example { .. } | TextChange::ExternalDocs { .. }));
+        documentation || matches!(kind, ChangeKind::Unknown(_))
     };
     let changes = schema_changes(&wanted, &served).into_iter().filter(|change| !unpublished(&change.kind));
     let paths: BTreeSet<SchemaPath> = changes.filter_map(|change| change.path).collect();

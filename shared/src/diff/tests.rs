@@ -8,6 +8,7 @@ mod corpus;
 mod outside;
 mod refusals;
 mod schemas;
+mod served;
 
 /// A CRD with one version; `spec` of its objects has this schema.
 pub(super) fn with_schema(schema: &Value) -> Value {

@@ -43,7 +43,9 @@ pub fn server_refusals(old: &Value, new: &Value) -> Vec<Refusal> {
         return vec![refusal("apiVersion", words)];
     }
     let (before, after) = (Outline::of(old), Outline::of(new));
-    let mut all = versions(old, new);
+    let mut all = scope(&after.scope);
+    all.extend(versions(old, new));
+    all.extend(deprecation(new));
     all.extend(conversion(new, &after));
     all.extend(immutable(old, &before, &after));
     all.extend(stored_versions(old, &before, &after));
@@ -53,6 +55,15 @@ pub fn server_refusals(old: &Value, new: &Value) -> Vec<Refusal> {
         all.push(refusal("spec.preserveUnknownFields", words));
     }
     all
+}
+
+fn scope(scope: &str) -> Vec<Refusal> {
+    let words = match scope {
+        "Cluster" | "Namespaced" => return Vec::new(),
+        "" => "Required value".to_owned(),
+        other => format!("Unsupported value: {other:?}: supported values: \"Cluster\", \"Namespaced\""),
+    };
+    vec![refusal("spec.scope", words)]
 }
 
 fn versions(old: &Value, new: &Value) -> Vec<Refusal> {
@@ -70,8 +81,7 @@ fn versions(old: &Value, new: &Value) -> Vec<Refusal> {
             all.push(refusal(format!("spec.versions[{at}].name"), format!("Invalid value: \"{name}\": {words}")));
         }
         if asked && version.pointer("/schema/openAPIV3Schema").is_none_or(Value::is_null) {
-            let words = "Required value: schemas are required";
-            all.push(refusal(format!("spec.versions[{at}].schema.openAPIV3Schema"), words));
+            all.push(refusal(format!("spec.versions[{at}].schema.openAPIV3Schema"), "Required value"));
         }
     }
     let names: BTreeSet<&str> = list.iter().filter_map(|version| version["name"].as_str()).collect();
@@ -95,22 +105,67 @@ fn is_label(name: &str) -> bool {
         && bytes.iter().copied().all(inner)
 }
 
+fn deprecation(new: &Value) -> Vec<Refusal> {
+    let list = version_list(new);
+    let told = list
+        .iter()
+        .enumerate()
+        .filter_map(|(at, version)| Some((at, version, version["deprecationWarning"].as_str()?)));
+    told.filter_map(|(at, version, warning)| {
+        let words = if version["deprecated"] != true {
+            "can only be set for deprecated versions"
+        } else if warning.len() > 256 {
+            "must be <= 256 characters long"
+        } else {
+            return None;
+        };
+        let field = format!("spec.versions[{at}].deprecationWarning");
+        Some(refusal(field, format!("Invalid value: {warning:?}: {words}")))
+    })
+    .collect()
+}
+
+/// The server names the fields as its internal type has them: `spec.conversion.webhookClientConfig`.
 fn conversion(new: &Value, after: &Outline) -> Vec<Refusal> {
     let conversion = &new["spec"]["conversion"];
-    let mut all = Vec::new();
-    if conversion["strategy"] == "None" && conversion["webhook"].is_object() {
-        let words = "Forbidden: should not be set when strategy is not set to Webhook";
-        all.push(refusal("spec.conversion.webhook", words));
+    let webhook = &conversion["webhook"];
+    match conversion["strategy"].as_str() {
+        Some("Webhook") => with_webhook(webhook, after),
+        None | Some("None") => {
+            let words = "Forbidden: should not be set when strategy is not set to Webhook";
+            let set = [("clientConfig", CLIENT), ("conversionReviewVersions", REVIEWS)];
+            let set = set.into_iter().filter(|(key, _)| !webhook[*key].is_null());
+            set.map(|(_, field)| refusal(field, words)).collect()
+        }
+        Some(other) => {
+            let words = format!("Unsupported value: {other:?}: supported values: \"None\", \"Webhook\"");
+            vec![refusal("spec.conversion.strategy", words)]
+        }
     }
-    if conversion["strategy"] == "Webhook" {
-        if after.keeps_unknown {
-            let words = "Invalid value: \"Webhook\": must be None if spec.preserveUnknownFields is true";
-            all.push(refusal("spec.conversion.strategy", words));
-        }
-        if conversion["webhook"]["conversionReviewVersions"].as_array().is_none_or(Vec::is_empty) {
-            let words = "Required value";
-            all.push(refusal("spec.conversion.webhook.conversionReviewVersions", words));
-        }
+}
+
+const CLIENT: &str = "spec.conversion.webhookClientConfig";
+const REVIEWS: &str = "spec.conversion.conversionReviewVersions";
+
+fn with_webhook(webhook: &Value, after: &Outline) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    if after.keeps_unknown {
+        let words = "Invalid value: \"Webhook\": must be None if spec.preserveUnknownFields is true";
+        all.push(refusal("spec.conversion.strategy", words));
+    }
+    let client = &webhook["clientConfig"];
+    if client.is_null() {
+        all.push(refusal(CLIENT, "Required value: required when strategy is set to Webhook"));
+    } else if client["url"].is_null() == client["service"].is_null() {
+        all.push(refusal(CLIENT, "Required value: exactly one of url or service is required"));
+    }
+    let reviews = &webhook["conversionReviewVersions"];
+    let names: Vec<&str> = reviews.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if names.is_empty() {
+        all.push(refusal(REVIEWS, "Required value"));
+    } else if !names.contains(&"v1") && !names.contains(&"v1beta1") {
+        let words = format!("Invalid value: {reviews}: must include at least one of v1, v1beta1");
+        all.push(refusal(REVIEWS, words));
     }
     all
 }

@@ -1,0 +1,94 @@
+//! The sample installation, of the product's size: 42 CRDs, workloads, webhooks, hooks, claims.
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::audit;
+use mural_tests::charts;
+use mural_tests::install::{self, NAMESPACE};
+use mural_tests::sandbox::User;
+use serde_json::Value;
+
+use crate::Test;
+use crate::ground::{Ended, Ground};
+
+pub const TESTS: &[Test] = &[("sample::the_newer_pair_in_the_right_order", the_newer_pair_in_the_right_order)];
+
+/// `kubectl mural upgrade` to the newer pair, as the demo does it.
+fn upgrade(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<Ended> {
+    let registry = ground.sandbox()?.registry();
+    let (crds, app) = charts::PAIRS[1];
+    let [chart, crds_chart] = ["mural", "mural-crds"].map(|name| format!("oci://{registry}/mural/{name}"));
+    let values = charts::values_file().display().to_string();
+    let hooks = install::webhook_values(ground.sandbox()?)?;
+    let mut args = command.to_vec();
+    args.extend(["--plain-http", "--chart", &chart, "--crds-chart", &crds_chart, "--to", app, "--crds", crds]);
+    args.extend(["--namespace", NAMESPACE, "--values", &values]);
+    args.extend(hooks.iter().flat_map(|value| ["--set", value.as_str()]));
+    args.extend(flags);
+    ground.run(User::Operator, "kubectl-mural-upgrade", &args)
+}
+
+fn the_newer_pair_in_the_right_order(ground: &Ground) -> Result<()> {
+    install::install(ground.sandbox()?, &install::Args::default())?;
+    let mark = ground.mark()?;
+    upgrade(ground, &["plan"], &[])?.with(2).context("plan")?;
+    ground.nothing_written(mark)?;
+    let done = upgrade(ground, &[], &["--yes", "--output", "json"])?.with(0).context("the upgrade")?;
+    let report: Value = serde_json::from_str(&done.stdout)?;
+    ensure!(report["outcome"] == "upgraded", "{}", report["outcome"]);
+
+    let log = ground.since(mark)?;
+    let (writes, dry_runs) = (audit::writes_by(&log, "operator"), audit::dry_runs_by(&log, "operator"));
+    audit::all_before(&dry_runs, &writes).context("dry-runs, then writes")?;
+    audit::crds_first(&writes, |entry| !entry.is_record_of("mural-crds")).context("CRDs, then the application")?;
+
+    let crds = ours(ground)?;
+    ensure!(crds == charts::CRDS, "{crds} CRDs instead of {}", charts::CRDS);
+    let secrets = secrets()?;
+    no_secret(&secrets, &done)?;
+    let mark = ground.mark()?;
+    let again = upgrade(ground, &[], &["--yes"])?.with(0).context("the second run")?;
+    ensure!(again.stdout.contains("nothing to do"), "{}", again.all());
+    no_secret(&secrets, &again)?;
+    ground.nothing_written(mark)?;
+    for (release, version) in [("mural", charts::PAIRS[1].1), ("mural-crds", charts::PAIRS[1].0)] {
+        let status = ["status", release, "--namespace", NAMESPACE, "--output", "json"];
+        let status: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &status)?.with(0)?.stdout)?;
+        let list = ["list", "--namespace", NAMESPACE, "--output", "json", "--filter", &format!("^{release}$")];
+        let list: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &list)?.with(0)?.stdout)?;
+        ensure!(status["info"]["status"] == "deployed" && list[0]["chart"] == format!("{release}-{version}"), "{list}");
+    }
+    let pods = ground.get(&["pods", "--namespace", NAMESPACE])?;
+    let unready: Vec<&Value> = pods["items"].as_array().into_iter().flatten().filter(|pod| !ready(pod)).collect();
+    ensure!(unready.is_empty(), "pods are not ready: {unready:?}");
+    Ok(())
+}
+
+fn ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    pod["status"]["phase"] == "Succeeded" || conditions.is_some_and(|conditions| conditions.iter().any(is_ready))
+}
+
+/// CRDs of the chart's groups on the cluster.
+fn ours(ground: &Ground) -> Result<usize> {
+    let groups = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
+    let crds = ground.get(&["crd"])?;
+    let names = crds["items"].as_array().into_iter().flatten().filter_map(|crd| crd["metadata"]["name"].as_str());
+    Ok(names.filter(|name| groups.iter().any(|group| name.ends_with(group))).count())
+}
+
+/// The recognisable secrets among the sample operator's values.
+fn secrets() -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(charts::values_file())?;
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let secrets: Vec<String> = words.filter(|word| word.starts_with("canary-")).map(str::to_owned).collect();
+    ensure!(secrets.len() >= 5, "no secrets among the sample values: nothing would be proved");
+    Ok(secrets)
+}
+
+fn no_secret(secrets: &[String], ended: &Ended) -> Result<()> {
+    let all = ended.all();
+    let told = secrets.iter().filter(|secret| all.contains(*secret)).count();
+    ensure!(told == 0, "{told} of {} secrets are told:\n{all}", secrets.len());
+    Ok(())
+}

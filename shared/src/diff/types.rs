@@ -106,20 +106,25 @@ pub(super) const KEYWORDS: [&str; 3] = ["type", "nullable", "default"];
 
 pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) -> Shape {
     nullable(pair, found);
-    let name = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let (old, new) = (name(pair.old_of("type")), name(pair.new_of("type")));
+    let (old, new) = (named(pair, pair.old), named(pair, pair.new));
     if old == new {
         default(pair, found);
         return Shape::Same;
     }
-    // Dropping the type of an object or list drops what stands below too, and that is worth telling.
-    let same = widens(old.as_deref(), new.as_deref());
+    // A type where there was none may still have the same fields below it, and so may one that lost its type.
+    let comparable = old.is_none() || widens(old.as_deref(), new.as_deref());
     found.add(pair, TypeChange::Type { old, new });
-    if !same {
+    if !comparable {
         return Shape::Other;
     }
     default(pair, found);
     Shape::Same
+}
+
+/// The root is an object, said or not: schemas made for `v1beta1` often do not say it.
+fn named(pair: &Pair<'_>, schema: &Value) -> Option<String> {
+    let stated = schema["type"].as_str().map(str::to_owned);
+    if pair.path.segments().is_empty() { stated.or_else(|| Some("object".to_owned())) } else { stated }
 }
 
 fn nullable(pair: &Pair<'_>, found: &mut Found) {

@@ -279,3 +279,12 @@ fn every_position_is_walked() {
     assert_eq!(tags(&changes), ["type-changed"]);
     assert_eq!(changes[0].path.clone().unwrap().to_string(), "^.spec.items.additionalProperties[\"items\"]");
 }
+
+#[test]
+fn a_type_said_for_the_first_time_hides_nothing_below() {
+    let untyped = json!({"properties": {"a": text(), "b": text()}});
+    let typed = object(&json!({"a": text()}));
+    effect(&untyped, &typed, &[("field-removed", Breaking)]);
+    let below = |schema: &Value| object(&json!({"spec": schema}));
+    effect(&below(&untyped), &below(&typed), &[("type-changed", Breaking), ("field-removed", Breaking)]);
+}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use mural::checks::catalogue;
+use mural::checks::{catalogue, guards};
 use mural::cli::{self, Stream, style_for};
 use mural::problem::{Exit, Problem};
 use mural::report::style::Style;
@@ -40,7 +40,8 @@ pub fn main() -> ExitCode {
 }
 
 fn explain(id: &str) -> Result<Exit, Problem> {
-    let card = catalogue::card("--explain", id)?;
+    let guards = || guards::ALL.iter().map(|(card, _)| card.id).collect::<Vec<_>>().join(", ");
+    let card = catalogue::card("--explain", id).map_err(|problem| problem.hint(format!("the guards: {}", guards())))?;
     Stream::Answer.write(&format!("{}\n  {}\n\nwhy   {}\nfix   {}\n", card.id, card.title, card.why, card.fix));
     Ok(Exit::Fine)
 }
@@ -60,10 +61,13 @@ async fn upgrade(flags: &UpgradeFlags, only_plan: bool) -> Result<Exit, Problem>
     edge::on_signals(&manner.stop);
     let prepared = prepare(ask, around, &|event| talk.event(&event)).await?;
     let show = |text: &str| edge::show(text, flags.manner.output);
-    show(&plan::render(&prepared.plan, style_for(Stream::Answer, flags.manner.look)));
+    talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, flags.manner.look))));
     let report = match before_writing(&prepared, &manner, flags, only_plan)? {
         Some(report) => report,
-        None => run(&prepared, &manner, &|event| talk.event(&event)).await,
+        None => {
+            talk.resume();
+            run(&prepared, &manner, &|event| talk.event(&event)).await
+        }
     };
     talk.end();
     answer(&report, flags)

@@ -11,6 +11,9 @@ use mural::report::style::Style;
 
 use crate::flags::Events;
 
+/// How often the moving line moves.
+const TICK: Duration = Duration::from_millis(120);
+
 /// Where events go.
 pub(crate) struct Talk {
     events: Events,
@@ -45,6 +48,27 @@ impl Talk {
         }
     }
 
+    /// Takes the moving line away while something else is written, so that both do not stand on one line.
+    pub(crate) fn pause(&self, write: impl FnOnce()) {
+        match &self.moving {
+            Some(bar) => {
+                bar.set_message("");
+                bar.disable_steady_tick();
+                bar.suspend(write);
+                bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+            }
+            None => write(),
+        }
+    }
+
+    /// Lets the moving line move again.
+    pub(crate) fn resume(&self) {
+        if let Some(bar) = &self.moving {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(TICK);
+        }
+    }
+
     /// Takes the moving line away.
     pub(crate) fn end(&self) {
         if let Some(bar) = &self.moving {
@@ -58,7 +82,7 @@ fn spinner() -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(120));
+    bar.enable_steady_tick(TICK);
     bar
 }
 

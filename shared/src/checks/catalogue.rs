@@ -34,7 +34,7 @@ pub(super) fn unknown(flag: &str, name: &str, known: impl Iterator<Item = &'stat
     let problem = Problem::usage(format!("{flag} {name:?}: there is no such check"));
     let problem =
         if nearest.is_empty() { problem } else { problem.hint(format!("did you mean {}?", nearest.join(", "))) };
-    problem.hint("see them all: --list-checks")
+    problem.hint("kubectl mural validate --list-checks shows them all")
 }
 
 /// CHECKS.md: one heading a check, which is its anchor.

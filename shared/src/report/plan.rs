@@ -102,10 +102,9 @@ fn clipped(text: &str, width: usize) -> String {
     if text.chars().count() <= width { text.to_owned() } else { text.chars().take(width - 1).chain(['…']).collect() }
 }
 
-/// The plural names, the group left out where it is the product's own.
+/// The plural names: what a person types.
 fn short_names(group: &[&CrdPlan]) -> String {
-    let names: Vec<&str> =
-        group.iter().map(|crd| crd.name.strip_suffix(".spectrocloud.com").unwrap_or(&crd.name)).collect();
+    let names: Vec<&str> = group.iter().map(|crd| crd.name.split('.').next().unwrap_or(&crd.name)).collect();
     if names.len() <= LISTED {
         names.join(", ")
     } else {

@@ -37,6 +37,8 @@ pub enum LogicChange {
         of: Of,
         /// The branch.
         new: Value,
+        /// Whether it only asks for fields that are new, so that no object can match it yet.
+        fresh: bool,
     },
     /// One branch less.
     #[serde(rename = "branch-removed")]
@@ -100,6 +102,7 @@ impl LogicChange {
         match self {
             Self::Removed { .. }
             | Self::BranchAdded { of: Of::AnyOf, .. }
+            | Self::BranchAdded { of: Of::OneOf, fresh: true, .. }
             | Self::BranchRemoved { of: Of::AllOf, .. } => Effect::Safe,
             Self::Added { .. } | Self::BranchAdded { .. } | Self::BranchRemoved { .. } | Self::BranchChanged { .. } => {
                 Effect::Breaking
@@ -113,7 +116,7 @@ impl fmt::Display for LogicChange {
         match self {
             Self::Added { of, new } => write!(f, "{} added: {}", of.keyword(), shown(new)),
             Self::Removed { of, old } => write!(f, "{} removed: {}", of.keyword(), shown(old)),
-            Self::BranchAdded { of, new } => write!(f, "branch of {} added: {}", of.keyword(), shown(new)),
+            Self::BranchAdded { of, new, .. } => write!(f, "branch of {} added: {}", of.keyword(), shown(new)),
             Self::BranchRemoved { of, old } => write!(f, "branch of {} removed: {}", of.keyword(), shown(old)),
             Self::BranchChanged { of, old, new } => {
                 write!(f, "branch of {} changed: {}", of.keyword(), arrow(Some(old), Some(new)))
@@ -140,6 +143,8 @@ fn both(of: Of, pair: &Pair<'_>, (old, new): (&Value, &Value), found: &mut Found
     };
     let (mut gone, mut added) = (all_old.clone(), all_new.clone());
     drop(take_pairs(&mut gone, &mut added, |old, new| old == new));
+    // "None of these": with a new alternative added to it, it decides as before about every object that exists.
+    drop(take_pairs(&mut gone, &mut added, |old, new| of == Of::OneOf && *old == without_fresh(pair, new)));
     let index = |all: &[Value], branch: &Value| all.iter().position(|other| other == branch).unwrap_or_default();
     if let ([old], [new]) = (gone.as_slice(), added.as_slice()) {
         return one_branch(of, pair, (old, new, index(all_new, new)), found);
@@ -150,8 +155,28 @@ fn both(of: Of, pair: &Pair<'_>, (old, new): (&Value, &Value), found: &mut Found
     }
     for new in added {
         let path = pair.path.child(of.segment(index(all_new, &new)));
-        found.add_at(path, LogicChange::BranchAdded { of, new });
+        let fresh = is_fresh(pair, &new);
+        found.add_at(path, LogicChange::BranchAdded { of, new, fresh });
     }
+}
+
+/// Whether a branch asks for a field that no object can hold yet: new here, and not kept unspecified before.
+fn is_fresh(pair: &Pair<'_>, branch: &Value) -> bool {
+    let is_new = |name: &str| {
+        let named = |schema: &Value| schema.get("properties").is_some_and(|all| all.get(name).is_some());
+        named(pair.new) && !named(pair.old)
+    };
+    let mut asked = branch["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    !pair.old_keeps() && asked.any(is_new)
+}
+
+/// `not: {anyOf: [...]}` without the alternatives that no object can match yet.
+fn without_fresh(pair: &Pair<'_>, branch: &Value) -> Value {
+    let mut branch = branch.clone();
+    if let Some(Value::Array(alternatives)) = branch.pointer_mut("/not/anyOf") {
+        alternatives.retain(|alternative| !is_fresh(pair, alternative));
+    }
+    branch
 }
 
 /// One branch became another. In `allOf` and `anyOf` a narrower branch makes a narrower whole, so the walk goes on inside.

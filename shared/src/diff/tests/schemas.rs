@@ -288,3 +288,20 @@ fn a_type_said_for_the_first_time_hides_nothing_below() {
     let below = |schema: &Value| object(&json!({"spec": schema}));
     effect(&below(&untyped), &below(&typed), &[("type-changed", Breaking), ("field-removed", Breaking)]);
 }
+
+/// As istio writes a choice: none of the fields, or exactly one.
+fn choice(names: &[&str]) -> Value {
+    let asked: Vec<Value> = names.iter().map(|name| json!({"required": [name]})).collect();
+    let fields: Value = names.iter().map(|name| ((*name).to_owned(), text())).collect::<serde_json::Map<_, _>>().into();
+    let mut branches = vec![json!({"not": {"anyOf": asked}})];
+    branches.extend(asked);
+    extended(&object(&fields), &json!({"oneOf": branches}))
+}
+
+#[test]
+fn a_choice_that_gains_a_new_field_hurts_nobody() {
+    let (old, new) = (choice(&["a", "b"]), choice(&["a", "b", "c"]));
+    effect(&old, &new, &[("field-added", Safe), ("branch-added", Safe)]);
+    let known = extended(&old, &json!({"properties": new["properties"]}));
+    effect(&known, &new, &[("branch-added", Breaking), ("branch-removed", Breaking), ("branch-added", Breaking)]);
+}

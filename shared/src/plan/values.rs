@@ -12,14 +12,22 @@ use crate::model::secret::{MASK, is_secret_key};
 ///
 /// `flags` is what the value flags say; `any_flag` whether there are any.
 #[must_use]
-pub fn next_config(stored: StoredValues, flags: &Value, any_flag: bool, config: &Value, chart_values: &Value) -> Value {
+pub fn next_config(stored: StoredValues, flags: &Value, any_flag: bool, config: &Value) -> Value {
     match stored {
         StoredValues::Reset => flags.clone(),
-        StoredValues::Reuse => merged(&merged(chart_values, config), flags),
-        StoredValues::ResetThenReuse => merged(config, flags),
+        StoredValues::Reuse | StoredValues::ResetThenReuse => merged(config, flags),
         StoredValues::HelmDefault if any_flag => flags.clone(),
         StoredValues::HelmDefault => config.clone(),
     }
+}
+
+/// The values that the next revision is rendered with, besides its chart's own.
+///
+/// With `--reuse-values` helm renders with the *old* chart's defaults below the user's values; a key that only the new
+/// chart has is then missing for helm, and is here what the new chart says.
+#[must_use]
+pub fn render_values(stored: StoredValues, next: &Value, chart_values: &Value) -> Value {
+    if stored == StoredValues::Reuse { merged(chart_values, next) } else { next.clone() }
 }
 
 /// `over` laid on `under`: maps are merged, everything else is replaced.
@@ -101,11 +109,15 @@ mod tests {
     #[test]
     fn helms_rules_for_stored_values() {
         let (flags, config, chart) = (json!({"a": 1}), json!({"a": 0, "b": 2}), json!({"b": 9, "c": 3}));
-        let next = |stored, any| next_config(stored, &flags, any, &config, &chart);
+        let next = |stored, any| next_config(stored, &flags, any, &config);
         assert_eq!(next(StoredValues::HelmDefault, true), json!({"a": 1}));
         assert_eq!(next(StoredValues::HelmDefault, false), json!({"a": 0, "b": 2}));
         assert_eq!(next(StoredValues::Reset, false), json!({"a": 1}));
-        assert_eq!(next(StoredValues::Reuse, true), json!({"a": 1, "b": 2, "c": 3}));
+        assert_eq!(next(StoredValues::Reuse, true), json!({"a": 1, "b": 2}));
+        assert_eq!(
+            render_values(StoredValues::Reuse, &next(StoredValues::Reuse, true), &chart),
+            json!({"a": 1, "b": 2, "c": 3})
+        );
         assert_eq!(next(StoredValues::ResetThenReuse, true), json!({"a": 1, "b": 2}));
     }
 

@@ -8,7 +8,7 @@ use crate::ask::{ValueFlag, Values};
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
-use crate::plan::values::next_config;
+use crate::plan::values::{next_config, render_values};
 use crate::problem::Problem;
 use crate::tools::helm::Helm;
 
@@ -73,10 +73,11 @@ pub(super) async fn next(
     };
     let (config, chart) =
         record.map_or((&nothing, &nothing), |record| (record.config.reveal(), record.chart_values.reveal()));
-    let next = next_config(values.stored, &flags, !values.flags.is_empty(), config, chart);
+    let next = next_config(values.stored, &flags, !values.flags.is_empty(), config);
+    let rendered = render_values(values.stored, &next, chart);
     let file = private.join("values.json");
     // JSON is YAML, and nothing in it can be misread.
-    std::fs::write(&file, next.to_string())
+    std::fs::write(&file, rendered.to_string())
         .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
     Ok(Next { config: Hidden::new(next), file })
 }

@@ -27,8 +27,12 @@ struct Case {
 }
 
 /// What is known to be wrong still: the case and the fault. A gap that has been closed fails the test until it leaves this list.
-const GAPS: &[(&str, &str)] =
-    &[("no kubeconfig", "does not say \"/no/such/kubeconfig\""), ("a file that is no chart", "no next step")];
+const GAPS: &[(&str, &str)] = &[
+    ("no kubeconfig", "does not say \"/no/such/kubeconfig\""),
+    ("a file that is no chart", "no next step"),
+    // It points at --list-checks, which only validate has.
+    ("a guard that is none", "no next step"),
+];
 
 fn cases() -> Vec<Case> {
     let mut all = surroundings();
@@ -237,6 +241,24 @@ fn bad_input_gets_one_clear_message() {
     }
     assert!(failed.is_empty(), "{} faults:\n{}", failed.len(), failed.join("\n"));
     assert!(gaps.is_empty(), "closed, so take them from GAPS: {gaps:?}");
+}
+
+/// Validate reads a cluster by the same rules, and says the same where it cannot.
+#[test]
+fn validate_is_as_clear() {
+    let mut failed = Vec::new();
+    let cluster = |case: &Case| case.code == 1 && !case.name.contains("helm");
+    for case in surroundings().into_iter().filter(cluster) {
+        let stage = (case.stage)();
+        let ended = stage.run("kubectl-mural-validate", &[]);
+        let wrong = faults(&case, &ended, &stage.calls());
+        let unknown =
+            wrong.into_iter().filter(|fault| !GAPS.iter().any(|gap| gap.0 == case.name && fault.contains(gap.1)));
+        failed.extend(unknown.map(|fault| format!("{}: {fault}\n{}", case.name, ended.stderr)));
+    }
+    assert!(failed.is_empty(), "{} faults:\n{}", failed.len(), failed.join("\n"));
+    let ended = Stage::new().run("kubectl-mural-validate", &["--namespace=-x"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (64, ""), "{}", ended.stderr);
 }
 
 #[test]

@@ -74,6 +74,34 @@ pub struct LookFlags {
     pub ascii: bool,
 }
 
+/// The forms that every answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For a person.
+    Table,
+    /// For a program.
+    Json,
+    /// For a program, or a person with patience.
+    Yaml,
+}
+
+impl Output {
+    /// An answer in this form.
+    ///
+    /// # Errors
+    /// The value cannot be written in it.
+    pub fn form<T: serde::Serialize>(self, value: &T, table: impl FnOnce() -> String) -> Result<String, Problem> {
+        let unwritable = || Problem::failed("cannot write the answer");
+        match self {
+            Self::Table => Ok(table()),
+            Self::Json => {
+                serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| unwritable().because(error))
+            }
+            Self::Yaml => crate::model::yaml::write(value).map_err(|error| unwritable().because(error)),
+        }
+    }
+}
+
 /// Which stream text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {

@@ -4,11 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use mural::ask::{ClusterAccess, RegistryAccess};
-use mural::cli::{Stream, env};
+use mural::cli::env;
 use mural::problem::{Exit, Problem};
 use mural::tools::find::{self, Hints};
-
-use crate::flags::Output;
 
 /// What helm hands over: its own flags, as environment.
 pub(crate) struct Around {
@@ -59,20 +57,4 @@ impl Around {
 /// Runs to the end on a runtime of its own.
 pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
     tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?.block_on(work)
-}
-
-/// Writes the answer in the form asked for.
-pub(crate) fn answer<T: serde::Serialize>(
-    value: &T,
-    output: Output,
-    table: impl FnOnce() -> String,
-) -> Result<(), Problem> {
-    let unwritable = || Problem::failed("cannot write the answer");
-    let text = match output {
-        Output::Table => table(),
-        Output::Json => serde_json::to_string_pretty(value).map_err(|error| unwritable().because(error))? + "\n",
-        Output::Yaml => mural::model::yaml::write(value).map_err(|error| unwritable().because(error))?,
-    };
-    Stream::Answer.write(&text);
-    Ok(())
 }

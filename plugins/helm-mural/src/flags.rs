@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::cli::LookFlags;
+use clap::{Args, Parser, Subcommand};
+use mural::cli::{LookFlags, Output};
 use mural::problem::Exit;
 use semver::Version;
 
@@ -99,15 +99,6 @@ pub struct OutputFlags {
     /// How text looks.
     #[command(flatten)]
     pub look: LookFlags,
-}
-
-/// `-o`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
-pub enum Output {
-    Table,
-    Json,
-    Yaml,
 }
 
 #[cfg(test)]

@@ -45,18 +45,19 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
     match &crds.command {
         None => {
             let list = on_cluster(&around, crds.all).await?;
-            edge::answer(&list, crds.output.output, || list.table())?;
+            Stream::Answer.write(&crds.output.output.form(&list, || list.table())?);
             Ok(Exit::Fine)
         }
         Some(CrdsCommand::List { chart, output }) => {
             let (fetched, wanted) = of_chart(&around, chart, NEWEST_KNOWN).await?;
             let list = CrdList::new(named(&fetched), wanted.values());
-            edge::answer(&list, output.output, || list.table())?;
+            Stream::Answer.write(&output.output.form(&list, || list.table())?);
             Ok(Exit::Fine)
         }
         Some(CrdsCommand::Diff { chart, exit_code, output }) => {
             let diff = against_cluster(&around, chart).await?;
-            edge::answer(&diff, output.output, || diff.table(style_for(Stream::Answer, output.look)))?;
+            let style = style_for(Stream::Answer, output.look);
+            Stream::Answer.write(&output.output.form(&diff, || diff.table(style))?);
             Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
         }
     }

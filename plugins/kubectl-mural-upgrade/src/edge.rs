@@ -3,13 +3,13 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use mural::cli::{Stream, env};
+use mural::cli::{Output, Stream, env};
 use mural::problem::{Exit, Problem};
 use mural::run::prepare::Surroundings;
 use mural::tools::find::{self, Hints};
 use mural::tools::spawn::Stop;
 
-use crate::flags::{Output, RegistryFlags};
+use crate::flags::RegistryFlags;
 
 /// Runs to the end on a runtime of its own.
 pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
@@ -76,18 +76,6 @@ pub(crate) fn show(text: &str, output: Output) {
         Output::Table => Stream::Answer.write(text),
         Output::Json | Output::Yaml => Stream::Talk.write(text),
     }
-}
-
-/// The report as JSON.
-pub(crate) fn json<T: serde::Serialize>(report: &T) -> Result<String, Problem> {
-    serde_json::to_string_pretty(report)
-        .map(|text| text + "\n")
-        .map_err(|error| Problem::failed("cannot write the report").because(error))
-}
-
-/// The report as YAML.
-pub(crate) fn yaml<T: serde::Serialize>(report: &T) -> Result<String, Problem> {
-    mural::model::yaml::write(report).map_err(|error| Problem::failed("cannot write the report").because(error))
 }
 
 /// Keeps the report in a file, whole or not at all.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mural::ask::{self, Ask, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values};
-use mural::cli::{ClusterFlags, LookFlags};
+use mural::cli::{ClusterFlags, LookFlags, Output};
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
 use mural::problem::{Exit, Problem};
@@ -192,15 +192,6 @@ pub enum ModeFlag {
 pub enum DryRun {
     Client,
     Server,
-}
-
-/// `-o`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
-pub enum Output {
-    Table,
-    Json,
-    Yaml,
 }
 
 /// `--events`

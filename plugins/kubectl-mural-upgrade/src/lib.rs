@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use mural::checks::{catalogue, guards};
-use mural::cli::{self, Stream, style_for};
+use mural::cli::{self, Output, Stream, style_for};
 use mural::problem::{Exit, Problem};
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
@@ -18,7 +18,7 @@ use mural::run::prepare::{Prepared, prepare};
 use mural::run::{Manner, run};
 use mural::tools::spawn::Stop;
 
-use flags::{Cli, Command, Output, UpgradeFlags};
+use flags::{Cli, Command, UpgradeFlags};
 use talk::Talk;
 
 /// Runs the command line and gives its exit code.
@@ -102,13 +102,9 @@ fn before_writing(
 
 fn answer(report: &UpgradeReport, flags: &UpgradeFlags) -> Result<Exit, Problem> {
     let style: Style = style_for(Stream::Answer, flags.manner.look);
-    match flags.manner.output {
-        Output::Table => edge::show(&ending::render(report, style), Output::Table),
-        Output::Json => Stream::Answer.write(&edge::json(report)?),
-        Output::Yaml => Stream::Answer.write(&edge::yaml(report)?),
-    }
+    Stream::Answer.write(&flags.manner.output.form(report, || ending::render(report, style))?);
     if let Some(file) = &flags.manner.report {
-        edge::write_report(file, &edge::json(report)?)?;
+        edge::write_report(file, &Output::Json.form(report, String::new)?)?;
     }
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
 }

@@ -167,14 +167,14 @@ fn items(document: &Value) -> Vec<&Value> {
 fn crds_of(manifests: &Listed<Vec<Manifest>>) -> Listed<BTreeSet<String>> {
     let known = match manifests {
         Listed::Known(known) => known,
-        Listed::Nothing(reason) => return Listed::Nothing(format!("{reason}; name the chart with --crds-chart")),
+        Listed::Nothing(reason) => return Listed::Nothing(format!("{reason}, so no list of CRDs is known")),
         Listed::NotSeen(not_seen) => return Listed::NotSeen(not_seen.clone()),
     };
     let templated = known.iter().flat_map(|manifest| &manifest.objects);
     let templated = templated.filter(|object| object.kind == "CustomResourceDefinition").map(|object| &object.name);
     let all: BTreeSet<String> = known.iter().flat_map(|manifest| &manifest.crds).chain(templated).cloned().collect();
     if all.is_empty() {
-        return Listed::Nothing("the releases name no CRDs; name their chart with --crds-chart".to_owned());
+        return Listed::Nothing("the releases name no CRDs".to_owned());
     }
     Listed::Known(all)
 }

@@ -84,7 +84,7 @@ Usage: kubectl mural <COMMAND> [FLAGS]
 Commands:
   upgrade              plan, guard, perform and prove an upgrade of both charts
   validate             say whether an installation is healthy, and prove it
-  crds                 show, compare, judge and apply the CRDs of a chart (helm mural crds)
+  crds                 show and compare the CRDs of a chart (helm mural crds)
   version              the version, and where each part is
   completion install   let kubectl complete these commands
 

@@ -5,6 +5,8 @@
 mod modules;
 mod own;
 mod pack;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,6 +35,12 @@ pub fn values_file() -> PathBuf {
     sources().join("values.yaml")
 }
 
+/// An operator's own objects in the older installation: a folder of manifests.
+#[must_use]
+pub fn objects() -> PathBuf {
+    sources().join("objects")
+}
+
 /// The packed charts by `name-version`.
 ///
 /// # Errors
@@ -47,6 +55,10 @@ pub fn assemble() -> Result<BTreeMap<String, PathBuf>> {
     fs::create_dir_all(&cache).with_context(|| format!("could not make {}", cache.display()))?;
     let lock = fs::File::create(cache.join("lock"))?;
     lock.lock()?;
+    // Who waited for the lock finds the work done.
+    if files.values().all(|file| file.is_file()) {
+        return Ok(files);
+    }
     for (at, (crds, app)) in PAIRS.iter().enumerate() {
         pack::write(&cache, "mural-crds", crds, &crds_chart(crds, at > 0)?)?;
         pack::write(&cache, "mural", app, &app_chart(app, crds, at > 0)?)?;
@@ -68,10 +80,11 @@ pub fn push(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Changes with every source that goes into a chart.
+/// Changes with every source that goes into a chart, and with the code that puts them together.
 fn key() -> Result<String> {
     let mut hasher = Sha256::new();
-    let mut folders = vec![sources()];
+    hasher.update(include_bytes!("charts.rs"));
+    let mut folders = ["mural-crds", "mural", "mural-later"].map(|chart| sources().join(chart)).to_vec();
     folders.extend(PAIRS.iter().map(|(crds, _)| modules::folder(crds)));
     folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/charts"));
     for folder in folders {
@@ -88,7 +101,8 @@ fn crds_chart(version: &str, later: bool) -> Result<Files> {
     for (name, crd) in own::crds(&fs::read_to_string(sources().join("mural-crds/own.yaml"))?, later)? {
         crds.insert(name, crd);
     }
-    ensure!(crds.len() == CRDS, "{} CRDs came together instead of {CRDS}", crds.len());
+    let names = fs::read_to_string(sources().join("mural-crds/names.txt"))?;
+    ensure!(crds.keys().map(String::as_str).eq(names.lines()), "{:?} instead of the page's CRDs", crds.keys());
     let mut files: Files =
         crds.into_iter().map(|(name, text)| (format!("crds/{name}.yaml"), text.into_bytes())).collect();
     let about = "description: The CRDs of a sample installation, shaped like the product's.\n";

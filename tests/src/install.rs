@@ -62,7 +62,7 @@ pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
             ["install", "mural", &app, "--namespace", NAMESPACE, "--values", &values, "--wait", "--timeout=120s"];
         helm(sandbox, &[&line[..], &hooks[..]].concat())
     })?;
-    let objects = charts::sources().join("operators-objects.yaml").to_string_lossy().into_owned();
+    let objects = charts::objects().to_string_lossy().into_owned();
     step("an operator's own objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
 }
 
@@ -95,7 +95,7 @@ fn remove(sandbox: &Sandbox) -> Result<()> {
     });
     let names: Vec<&str> = ours.collect();
     if !names.is_empty() {
-        kubectl(sandbox, &[&["delete", ignore, "--wait=true"], &names[..]].concat())?;
+        kubectl(sandbox, &[&["delete", ignore, "--wait=true", "--timeout=90s"], &names[..]].concat())?;
     }
     kubectl(sandbox, &["delete", "namespace", NAMESPACE, ignore, "--wait=true", "--timeout=90s"])
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 const GROUP: &str = "spectrocloud.com";
 
-/// The CRDs by name, as YAML; `later` lays over each kind what the newer chart has instead.
+/// The CRDs by name, as YAML; `later` lays over each kind what the newer chart has otherwise.
 pub(super) fn crds(source: &str, later: bool) -> Result<BTreeMap<String, String>> {
     let kinds = yaml::documents(source, Quote::Snippet)?;
     kinds.into_iter().map(|kind| one(kind, later)).collect()
@@ -16,8 +16,8 @@ pub(super) fn crds(source: &str, later: bool) -> Result<BTreeMap<String, String>
 
 fn one(mut kind: Value, later: bool) -> Result<(String, String)> {
     let change = kind.as_object_mut().and_then(|kind| kind.remove("later"));
-    if let (true, Some(Value::Object(change)), Some(kind)) = (later, change, kind.as_object_mut()) {
-        kind.extend(change);
+    if let (true, Some(change)) = (later, change) {
+        lay_over(&mut kind, change);
     }
     let text = |key: &str| kind[key].as_str().map(str::to_owned);
     let (plural, name) = (text("plural").context("plural")?, text("kind").context("kind")?);
@@ -36,6 +36,18 @@ fn one(mut kind: Value, later: bool) -> Result<(String, String)> {
     Ok((format!("{plural}.{group}"), yaml::write(&crd)?))
 }
 
+/// A merge patch (RFC 7386) without removals: the newer chart takes no field away.
+fn lay_over(under: &mut Value, over: Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                lay_over(under.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over,
+    }
+}
+
 /// The last version is the stored one; all are served, with one schema.
 fn versions(kind: &Value) -> Result<Vec<Value>> {
     let names: Vec<&str> = kind["versions"].as_array().context("versions")?.iter().filter_map(Value::as_str).collect();
@@ -47,7 +59,7 @@ fn versions(kind: &Value) -> Result<Vec<Value>> {
             "storage": Some(*name) == last,
             "subresources": {"status": {}},
             "additionalPrinterColumns": columns(&kind["columns"]),
-            "schema": {"openAPIV3Schema": schema(&kind["spec"])},
+            "schema": {"openAPIV3Schema": schema(&kind["spec"], &kind["status"])},
         })
     };
     Ok(names.iter().map(one).collect())
@@ -60,7 +72,7 @@ fn columns(wanted: &Value) -> Vec<Value> {
     own.chain([json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})]).collect()
 }
 
-fn schema(spec: &Value) -> Value {
+fn schema(spec: &Value, more_status: &Value) -> Value {
     let condition = json!({
         "type": "object",
         "required": ["type", "status"],
@@ -71,6 +83,10 @@ fn schema(spec: &Value) -> Value {
         },
     });
     let conditions = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"], "items": condition});
+    let mut status = json!({"phase": {"type": "string"}, "observedGeneration": {"type": "integer", "format": "int64"}, "conditions": conditions});
+    if more_status.is_object() {
+        lay_over(&mut status, more_status.clone());
+    }
     json!({
         "type": "object",
         "properties": {
@@ -78,8 +94,7 @@ fn schema(spec: &Value) -> Value {
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": {"type": "object", "properties": {
-                "phase": {"type": "string"}, "observedGeneration": {"type": "integer", "format": "int64"}, "conditions": conditions}},
+            "status": {"type": "object", "properties": status},
         },
     })
 }

@@ -97,12 +97,21 @@ pub(super) fn api(server: &str, error: kube::Error) -> ApiError {
 }
 
 pub(super) fn no_kubeconfig(access: &ClusterAccess, error: &KubeconfigError) -> Problem {
-    let message = match &access.kubeconfig {
+    let named = match error {
+        // The file as kube looked for it: from --kubeconfig, KUBECONFIG or the home folder.
+        KubeconfigError::ReadConfig(_, file) => Some(file.clone()),
+        _ => access.kubeconfig.clone(),
+    };
+    let message = match named {
         Some(file) => format!("the kubeconfig {} cannot be read", file.display()),
         None => "no kubeconfig can be read".to_owned(),
     };
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
     Problem::failed(message)
-        .because(ApiError::unreachable("kubeconfig", error).to_string())
+        .because(innermost.to_string())
         .hint("set KUBECONFIG to the hub cluster's kubeconfig file, or name it with --kubeconfig")
 }
 

@@ -59,8 +59,10 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Upgrad
         match one(&run, step, &mut validate).await {
             Ok(done) => outcomes.push(done),
             Err((failed, code)) => {
+                // A guard that refuses after an earlier step has written is no refusal "with nothing written".
+                let written = outcomes.iter().any(|outcome| outcome.state == StepState::Done);
+                exit = if written && code == Exit::Refused { Exit::Failed } else { code };
                 outcomes.push(failed);
-                exit = code;
             }
         }
     }

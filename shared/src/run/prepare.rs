@@ -76,13 +76,12 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
 
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
-    let (view, charts, helm_sees, kubectl_sees) = tokio::join!(
+    // The first that fails ends the look: nobody waits for helm where the API server has refused.
+    let (view, charts, (helm_sees, kubectl_sees)) = tokio::try_join!(
         look::look(&cluster, &ask.installation),
         render::fetch_both(&helm, &ask, private.path(), around.helm_registry_config.as_deref()),
-        helm.cluster_uid(private.path()),
-        kubectl.cluster_uid(),
-    );
-    let (view, charts) = (view?, charts?);
+        async { Ok(tokio::join!(helm.cluster_uid(private.path()), kubectl.cluster_uid())) },
+    )?;
     stage.done(looked(&view));
 
     let stage = Stage::begin(emit, "render", "what each chart makes");

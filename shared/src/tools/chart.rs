@@ -9,6 +9,9 @@ use super::registry::{Registry, RegistryError};
 use crate::model::chart::{self, Chart, ChartRef, Digest, DigestOf};
 use crate::problem::{Exit, Problem};
 
+/// What a chart can be given as.
+const FORMS: &str = "give oci://host/path, a chart's folder, or a .tgz file that helm package made";
+
 /// A chart whose bytes lie in our private folder.
 #[derive(Debug, Clone)]
 pub struct Fetched {
@@ -131,12 +134,11 @@ fn from_file(path: &Path, into: &Path) -> Result<Option<Digest>, Problem> {
 }
 
 fn no_chart(path: &Path, reason: &str) -> Problem {
-    Problem::usage(format!("{} is not a chart: {reason}", path.display()))
-        .hint("give oci://host/path, a chart's folder, or a .tgz file that helm package made")
+    Problem::usage(format!("{} is not a chart: {reason}", path.display())).hint(FORMS)
 }
 
 fn read(reference: &ChartRef, into: &Path, digest: Option<Digest>) -> Result<Fetched, Problem> {
-    let wrong = || Problem::usage(format!("{reference} is not a chart"));
+    let wrong = || Problem::usage(format!("{reference} is not a chart")).hint(FORMS);
     // helm names the file itself (by version, or by digest): it is the only one in a folder of our own.
     let file = std::fs::read_dir(into)
         .ok()

@@ -5,7 +5,7 @@ use crate::sandbox::{
     Folder, Options, Phase, Sandbox, Spec, State, User, exec_with_parent, last_lines, names, supervise,
 };
 use crate::talk::say;
-use crate::{demo, install, webhook};
+use crate::{demo, install, svg, webhook};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 use std::env;
@@ -99,6 +99,9 @@ enum Act {
     Supervise { name: String },
     #[command(name = "__webhook", hide = true)]
     Webhook { port: u16, pki: std::path::PathBuf },
+    /// The README's picture: a terminal capture on standard input becomes an SVG on standard output.
+    #[command(name = "__picture", hide = true)]
+    Picture { title: String },
     #[command(name = "__exec", hide = true)]
     Exec {
         parent: u32,
@@ -135,6 +138,7 @@ fn act(act: Act) -> Result<()> {
         Act::Demo { named, args } => demo::run(&named.name, &args),
         Act::Supervise { name } => supervise(&name),
         Act::Webhook { port, pki } => webhook::serve(port, &pki),
+        Act::Picture { title } => picture(&title),
         Act::Exec { parent, command } => exec_with_parent(parent, &command).map(|never| match never {}),
     }
 }
@@ -239,6 +243,11 @@ fn origin(source: Source) -> &'static str {
         Source::Cache => "cache",
         Source::Path => "PATH",
     }
+}
+
+fn picture(title: &str) -> Result<()> {
+    let capture = std::io::read_to_string(std::io::stdin()).context("standard input")?;
+    print(svg::render(title, &capture).trim_end())
 }
 
 /// The answer goes to standard output; a reader that went away is no error of ours worth a panic.

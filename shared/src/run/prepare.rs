@@ -76,12 +76,16 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
 
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
-    // The first that fails ends the look: nobody waits for helm where the API server has refused.
-    let (view, charts, (helm_sees, kubectl_sees)) = tokio::try_join!(
-        look::look(&cluster, &ask.installation),
-        render::fetch_both(&helm, &ask, private.path(), around.helm_registry_config.as_deref()),
-        async { Ok(tokio::join!(helm.cluster_uid(private.path()), kubectl.cluster_uid())) },
-    )?;
+    // A cluster that cannot be read ends this at once, and is told before a chart that cannot be had.
+    let rest = async {
+        Ok(tokio::join!(
+            render::fetch_both(&helm, &ask, private.path(), around.helm_registry_config.as_deref()),
+            helm.cluster_uid(private.path()),
+            kubectl.cluster_uid(),
+        ))
+    };
+    let (view, (charts, helm_sees, kubectl_sees)) = tokio::try_join!(look::look(&cluster, &ask.installation), rest)?;
+    let charts = charts?;
     stage.done(looked(&view));
 
     let stage = Stage::begin(emit, "render", "what each chart makes");

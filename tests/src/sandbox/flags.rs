@@ -124,6 +124,9 @@ fn controllers(folder: &Folder, spec: &Spec) -> Vec<String> {
         format!("--service-account-private-key-file={}", path(folder, "pki/service-accounts.key")),
         format!("--root-ca-file={}", path(folder, "pki/ca.crt")),
         "--use-service-account-credentials".to_owned(),
+        // A fresh cluster makes an account for each controller, one after another; the usual limit stretches that to seconds.
+        "--kube-api-qps=500".to_owned(),
+        "--kube-api-burst=1000".to_owned(),
         // A laptop that slept for an hour finds its pods where they were.
         "--node-monitor-grace-period=24h".to_owned(),
     ]);

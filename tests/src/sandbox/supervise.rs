@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -115,7 +116,7 @@ impl Supervisor {
                 bail!("ended while it was starting");
             }
             let answers = match part {
-                "etcd" => TcpStream::connect(("127.0.0.1", self.spec.ports.etcd)).await.is_ok(),
+                "etcd" => etcd_is_healthy(self.spec.ports.etcd).await,
                 "kube-apiserver" => is_ready(&self.folder).await.unwrap_or_default(),
                 _ => true,
             };
@@ -133,6 +134,18 @@ impl Supervisor {
             _ => None,
         })
     }
+}
+
+/// An open port is not enough: with a broken folder etcd listens and never answers, and the API server would get the blame.
+async fn etcd_is_healthy(port: u16) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer.contains(r#""health":"true""#))
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(2), ask).await, Ok(Ok(true)))
 }
 
 async fn is_ready(folder: &Folder) -> Result<bool> {

@@ -121,11 +121,12 @@ impl Cluster {
         loop {
             let separator = if query.is_empty() { "" } else { "&" };
             let page = self.get(&format!("{path}?{query}{separator}limit={PAGE}{next}")).await?;
-            items.extend(typed_items(page.clone()));
-            match page.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()) {
-                Some(token) => next = format!("&continue={token}"),
-                None => return Ok(items),
+            let token = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
+            items.extend(typed_items(page));
+            if token.is_empty() {
+                return Ok(items);
             }
+            next = format!("&continue={token}");
         }
     }
 }

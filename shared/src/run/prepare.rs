@@ -11,15 +11,15 @@ use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, forecast, look};
 use crate::model::crd::Crd;
-use crate::model::tools::ToolsSeen;
+use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::Plan;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::tools::error::ToolError;
 use crate::tools::find::Programs;
-use crate::tools::helm::{self, Helm};
-use crate::tools::kubectl::{self, Kubectl};
+use crate::tools::helm::Helm;
+use crate::tools::kubectl::Kubectl;
 
 pub use super::render::Side;
 
@@ -142,7 +142,7 @@ async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<ToolsSeen, Problem> 
         kubectl_version.map_err(|error| failed("kubectl", error))?,
     );
     let asked =
-        [("helm", &found.0, helm::OLDEST, &helm.program), ("kubectl", &found.1, kubectl::OLDEST, &kubectl.program)];
+        [("helm", &found.0, OLDEST_HELM, &helm.program), ("kubectl", &found.1, OLDEST_KUBECTL, &kubectl.program)];
     for (name, version, oldest, program) in asked {
         if *version < oldest {
             return Err(Problem::new(Exit::Refused, format!("{name} {version} ({}) is too old", program.display()))

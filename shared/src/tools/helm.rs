@@ -12,8 +12,6 @@ use super::helm_read;
 use super::spawn::{self, Stop};
 use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
 
-/// The oldest helm that we drive.
-pub const OLDEST: Version = Version::new(3, 17, 0);
 /// Everything but an upgrade is local work or one small download.
 const QUICK: Duration = Duration::from_secs(120);
 /// Waits longer than helm itself, so that helm's own time limit ends it in an orderly way and is recorded.

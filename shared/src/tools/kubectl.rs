@@ -11,8 +11,6 @@ use super::error::ToolError;
 use super::spawn::{self, Stop};
 use crate::ask::ClusterAccess;
 
-/// The oldest kubectl that we drive.
-pub const OLDEST: Version = Version::new(1, 31, 0);
 const QUICK: Duration = Duration::from_secs(60);
 
 /// kubectl, with the cluster that it is to use.

@@ -4,12 +4,8 @@ use semver::Version;
 
 use super::Admission;
 use crate::checks::{Card, Checked, Level, Section, Verdict};
+use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL};
 use crate::model::view::Looked;
-
-/// helm 3.17 is the first that pulls by digest and checks it; kubectl 1.31 fits the oldest cluster within its own skew.
-pub const OLDEST_HELM: Version = Version::new(3, 17, 0);
-/// See [`OLDEST_HELM`].
-pub const OLDEST_KUBECTL: Version = Version::new(1, 31, 0);
 
 /// The card.
 pub static CARD: Card = Card {

@@ -1,13 +1,10 @@
 //! Check `helm-version`.
 
-use semver::Version;
+use crate::model::tools::OLDEST_HELM;
 
 use super::at_least;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
-
-/// The oldest helm that the suite drives.
-const OLDEST: Version = Version::new(3, 17, 0);
 
 /// The card.
 pub static CARD: Card = Card {
@@ -21,10 +18,10 @@ pub static CARD: Card = Card {
 
 /// Whether helm is new enough.
 pub fn check(seen: &Seen<'_>) -> Checked {
-    at_least(&CARD, &seen.tools.helm, &OLDEST, |version| {
+    at_least(&CARD, &seen.tools.helm, &OLDEST_HELM, |version| {
         CARD.finding(
             "helm",
-            format!("is {version}, older than {OLDEST}"),
+            format!("is {version}, older than {OLDEST_HELM}"),
             "helm version; https://helm.sh/docs/intro/install/",
         )
     })

@@ -1,13 +1,10 @@
 //! Check `kubectl-version`.
 
-use semver::Version;
+use crate::model::tools::OLDEST_KUBECTL;
 
 use super::at_least;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
-
-/// The oldest kubectl that the suite drives.
-const OLDEST: Version = Version::new(1, 31, 0);
 
 /// The card.
 pub static CARD: Card = Card {
@@ -21,8 +18,8 @@ pub static CARD: Card = Card {
 
 /// Whether kubectl is new enough.
 pub fn check(seen: &Seen<'_>) -> Checked {
-    at_least(&CARD, &seen.tools.kubectl, &OLDEST, |version| {
+    at_least(&CARD, &seen.tools.kubectl, &OLDEST_KUBECTL, |version| {
         let hint = "kubectl version --client; https://kubernetes.io/docs/tasks/tools/";
-        CARD.finding("kubectl", format!("is {version}, older than {OLDEST}"), hint)
+        CARD.finding("kubectl", format!("is {version}, older than {OLDEST_KUBECTL}"), hint)
     })
 }

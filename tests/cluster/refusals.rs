@@ -22,6 +22,22 @@ pub const TESTS: &[Test] = &[
 
 /// An upgrade (or its `plan`) with these flags, from the registry's charts.
 pub fn upgrade(ground: &Ground, user: User, command: &[&str], flags: &[&str]) -> Result<Ended> {
+    ground.run(
+        user,
+        "kubectl-mural-upgrade",
+        &line(ground, command, flags)?.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+}
+
+/// The same, not started yet.
+pub fn command(ground: &Ground, user: User, command: &[&str], flags: &[&str]) -> Result<std::process::Command> {
+    let line = line(ground, command, flags)?;
+    let mut command = ground.command(user, "kubectl-mural-upgrade")?;
+    command.args(line);
+    Ok(command)
+}
+
+fn line(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<Vec<String>> {
     let charts = small::charts(ground)?;
     let values = small::values(ground)?;
     let mut args: Vec<&str> = [command, &["--plain-http", "--values", &values]].concat();
@@ -29,7 +45,7 @@ pub fn upgrade(ground: &Ground, user: User, command: &[&str], flags: &[&str]) ->
     let named = charts.iter().filter(|(flag, _)| !flags.contains(flag));
     args.extend(named.flat_map(|(flag, chart)| [*flag, chart.as_str()]));
     args.extend(flags);
-    ground.run(user, "kubectl-mural-upgrade", &args)
+    Ok(args.into_iter().map(str::to_owned).collect())
 }
 
 /// Insists on a refusal: the code, these words, no secret, no write.

@@ -1,7 +1,8 @@
 //! The API server's audit log, read as evidence: order, silence, cost.
 //!
 //! The file's order is nearly the order of completion, not etcd's: one request is before another only where it was answered
-//! before the other arrived. Reads, leases and events are not in the log: the sandbox's policy leaves them out.
+//! before the other arrived. Reads and events are not in the log, nor the leases of the cluster's own parts: the
+//! sandbox's policy leaves them out.
 
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
@@ -28,6 +29,8 @@ pub enum Act {
     Review,
     /// A write with `dryRun`: judged, never stored.
     DryRun,
+    /// Took, renewed or let go of a lock (a Lease): changes nothing of the installation.
+    Lock,
     /// Meant to change something, whether the server let it or not.
     Write,
 }
@@ -73,6 +76,8 @@ impl Entry {
             Act::Review
         } else if self.query("dryRun").is_some() {
             Act::DryRun
+        } else if self.group == "coordination.k8s.io" {
+            Act::Lock
         } else {
             Act::Write
         }
@@ -126,7 +131,7 @@ pub fn before(a: &Entry, b: &Entry) -> bool {
     a.answered < b.received
 }
 
-/// What this user meant to change, dry-runs and questions apart; refused writes are among them ([`Entry::succeeded`]).
+/// What this user meant to change, dry-runs, questions and locks apart; refused writes are among them ([`Entry::succeeded`]).
 #[must_use]
 pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::Write)
@@ -136,6 +141,12 @@ pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
 #[must_use]
 pub fn dry_runs_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::DryRun)
+}
+
+/// What this user did with locks.
+#[must_use]
+pub fn locks_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
+    acts_by(entries, user, Act::Lock)
 }
 
 fn acts_by<'a>(entries: &'a [Entry], user: &str, act: Act) -> Vec<&'a Entry> {
@@ -157,7 +168,7 @@ pub fn all_before(first: &[&Entry], then: &[&Entry]) -> Result<()> {
 
 /// Proves that every write of a CRD came before the first write of an application object, among one user's writes.
 ///
-/// What `application` refuses to call its own (locks, the CRD chart's record) counts for neither side.
+/// What `application` refuses to call its own (the CRD chart's record) counts for neither side.
 ///
 /// # Errors
 /// As [`all_before`].
@@ -337,6 +348,15 @@ mod tests {
             "delete configmaps",
         ];
         assert_eq!(verbs, expected);
+    }
+
+    #[test]
+    fn a_lock_is_no_write() {
+        let mut lease = of("operator", "create", "secrets");
+        (lease.group, lease.resource) = ("coordination.k8s.io".into(), "leases".into());
+        assert_eq!(lease.act(), Act::Lock);
+        lease.uri += "?dryRun=All";
+        assert_eq!(lease.act(), Act::DryRun);
     }
 
     #[test]

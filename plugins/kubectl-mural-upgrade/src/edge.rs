@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mural::cli::{Output, Stream, env};
+use mural::model::lease::Claim;
 use mural::problem::{Exit, Problem};
 use mural::run::prepare::Surroundings;
 use mural::tools::find::{self, Hints};
@@ -20,7 +22,9 @@ pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Re
 }
 
 /// What the environment gives.
-pub(crate) fn surroundings(registry: &RegistryFlags) -> Result<Surroundings, Problem> {
+///
+/// `wait_for_lock` is for a run that will write.
+pub(crate) fn surroundings(registry: &RegistryFlags, wait_for_lock: Option<Duration>) -> Result<Surroundings, Problem> {
     let programs = find::programs(&Hints { helm: env("HELM_BIN"), kubectl: env("KUBECTL_PATH") })?;
     let home = env("HELM_CONFIG_HOME").map(PathBuf::from).or_else(|| {
         let config = env("XDG_CONFIG_HOME").map(PathBuf::from);
@@ -29,7 +33,21 @@ pub(crate) fn surroundings(registry: &RegistryFlags) -> Result<Surroundings, Pro
     let helm_registry_config =
         registry.registry_config.clone().or_else(|| home.map(|home| home.join("registry/config.json")));
     let run = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    Ok(Surroundings { programs, helm_registry_config, run })
+    let claim = claim(&run);
+    Ok(Surroundings { programs, helm_registry_config, run, claim, wait_for_lock })
+}
+
+/// Who we are on this workstation.
+fn claim(run: &str) -> Claim {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| env(name)).unwrap_or_else(|| "unknown".into());
+    Claim {
+        user: user.to_string_lossy().into_owned(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        run: run.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Claim::default()
+    }
 }
 
 /// Asks to stop on the first Ctrl-C or SIGTERM.

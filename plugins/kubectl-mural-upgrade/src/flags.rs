@@ -159,6 +159,9 @@ pub struct MannerFlags {
     /// How long a reason that does not pass by itself may last before the wait ends.
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub failure_grace: String,
+    /// How long to wait where somebody else is upgrading; without it, say who and end.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub wait_for_lock: String,
     /// The answer's form.
     #[arg(short = 'o', long, value_enum, default_value = "table")]
     pub output: Output,

@@ -15,6 +15,7 @@ use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, plan};
 use mural::run::prepare::{Prepared, prepare};
+use mural::run::turn::clear;
 use mural::run::{Manner, run};
 use mural::tools::spawn::Stop;
 
@@ -50,23 +51,31 @@ async fn upgrade(flags: &UpgradeFlags, only_plan: bool) -> Result<Exit, Problem>
     let began = Instant::now();
     let ask = flags.ask()?;
     let failure_grace = mural::ask::duration("--failure-grace", &flags.manner.failure_grace)?;
-    let asks = !flags.manner.yes && !only_plan && flags.manner.dry_run.is_none();
+    let wait_for_lock = mural::ask::duration("--wait-for-lock", &flags.manner.wait_for_lock)?;
+    let writes = !only_plan && flags.manner.dry_run.is_none();
+    let asks = !flags.manner.yes && writes;
     if asks && !edge::can_ask() {
         return Err(Problem::usage("there is no terminal to ask on")
             .hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
-    let around = edge::surroundings(&flags.registry)?;
+    let around = edge::surroundings(&flags.registry, writes.then_some(wait_for_lock))?;
     let talk = Talk::new(flags.manner.events, style_for(Stream::Talk, flags.manner.look));
-    let manner = Manner { run: around.run.clone(), timeout: ask.timeout, failure_grace, stop: Stop::default(), began };
+    let (run_id, timeout, stop) = (around.run.clone(), ask.timeout, Stop::default());
+    let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, began };
     edge::on_signals(&manner.stop);
     let prepared = prepare(ask, around, &|event| talk.event(&event)).await?;
     let show = |text: &str| edge::show(text, flags.manner.output);
     talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, flags.manner.look))));
     let report = match before_writing(&prepared, &manner, flags, only_plan)? {
-        Some(report) => report,
+        Some(report) => {
+            if writes && report.outcome == Outcome::NothingToDo {
+                clear(&prepared, &|event| talk.event(&event)).await;
+            }
+            report
+        }
         None => {
             talk.resume();
-            run(&prepared, &manner, &|event| talk.event(&event)).await
+            run(&prepared, &manner, &|event| talk.event(&event)).await?
         }
     };
     talk.end();

@@ -52,6 +52,18 @@ impl ApiError {
         matches!(self, Self::Refused { code: 404, .. })
     }
 
+    /// Somebody else wrote meanwhile: the version that we saw is no more, or the object is there already.
+    #[must_use]
+    pub const fn conflict(&self) -> bool {
+        matches!(self, Self::Refused { code: 409, .. })
+    }
+
+    /// We may not.
+    #[must_use]
+    pub const fn forbidden(&self) -> bool {
+        matches!(self, Self::Refused { code: 403, .. })
+    }
+
     /// A list's pages have expired, or a watch has fallen behind.
     #[must_use]
     pub const fn gone(&self) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod forecast;
+pub mod lock;
 pub mod look;
 pub mod served;
 pub mod wait;

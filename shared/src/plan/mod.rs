@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::ask::Mode;
 use crate::checks::Checked;
 use crate::model::chart::Digest;
+use crate::model::lease::{Holder, Life, Place};
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
-use crate::model::view::Hub;
+use crate::model::view::{Hub, Looked};
 
 pub use crds::{CrdDecision, CrdPlan};
 
@@ -132,6 +133,18 @@ pub struct LeftAlone {
     pub because: String,
 }
 
+/// A lock that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockSeen {
+    /// Which.
+    pub place: Place,
+    /// Who.
+    pub holder: Holder,
+    /// Whether they live, as far as we have seen.
+    pub life: Life,
+}
+
 /// All that is to be done, and all that it was decided from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -144,6 +157,8 @@ pub struct Plan {
     pub hub: Hub,
     /// Who is insisted on as owner.
     pub mode: Mode,
+    /// Who holds a lock while this plan is made.
+    pub locks: Looked<Vec<LockSeen>>,
     /// The charts that move, the CRD chart first.
     pub charts: Vec<ChartMove>,
     /// Every CRD of the charts, and what becomes of it.

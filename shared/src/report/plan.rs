@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{Mark, Style, harmless};
 use crate::checks::{Checked, Level, Verdict};
+use crate::model::lease::Life;
 use crate::model::words::quoted;
 use crate::plan::{ChartMove, CrdDecision, CrdPlan, ObjectVerb, Plan};
 
@@ -17,6 +18,7 @@ const LISTED: usize = 12;
 pub fn render(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     head(&mut out, plan, style);
+    locks(&mut out, plan);
     crds(&mut out, plan, style);
     application(&mut out, plan, style);
     values(&mut out, plan);
@@ -38,6 +40,18 @@ fn head(out: &mut String, plan: &Plan, _style: Style) {
         let way = way(chart);
         let pad = " ".repeat(longest - way.chars().count());
         line(out, &chart.release, &format!("{way}{pad}  {}", chart.digest.short()));
+    }
+}
+
+/// Who holds a lock, and whether they may still be at work.
+fn locks(out: &mut String, plan: &Plan) {
+    for held in plan.locks.iter().flatten() {
+        let life = match held.life {
+            Life::Alive => "",
+            Life::Unsure => "; an upgrade would first see whether they live",
+            Life::Dead => "; left behind, will be taken over",
+        };
+        line(out, "lock", &format!("held by {}{life}", held.holder));
     }
 }
 

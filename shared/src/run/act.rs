@@ -127,7 +127,7 @@ async fn unserved(run: &Run<'_>, crds: &[&Crd]) -> Result<Vec<String>, Problem> 
 async fn record(run: &Run<'_>) -> Result<String, Problem> {
     let prepared = run.prepared;
     let Some(side) = &prepared.crds else { return Err(Problem::failed("the plan records a chart that does not move")) };
-    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.run));
+    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, true, &description, &label);
     let written = prepared.helm.upgrade(&upgrade, run.manner.stop.clone()).await;
     written.map_err(|error| {

@@ -18,7 +18,7 @@ use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
-use crate::plan::{self, API_VERSION, ChartMove, ObjectChange, Plan, ValueChange, crds, objects, order};
+use crate::plan::{self, API_VERSION, ChartMove, LockSeen, ObjectChange, Plan, ValueChange, crds, objects, order};
 use crate::problem::Problem;
 use crate::tools::helm::{Helm, Upgrade};
 use crate::tools::kubectl::Kubectl;
@@ -35,6 +35,8 @@ pub struct Facets<'a> {
     pub kubectl_sees: Looked<String>,
     /// What the server says of every CRD of the charts.
     pub forecasts: BTreeMap<String, ServerAnswer>,
+    /// Who holds a lock.
+    pub locks: Looked<Vec<LockSeen>>,
 }
 
 /// Makes the plan.
@@ -75,6 +77,7 @@ pub fn plan(
         kind: "UpgradePlan",
         hub: seen.view.hub.clone(),
         mode: ask.mode,
+        locks: seen.locks.clone(),
         charts,
         crds: crd_plans,
         objects: changed_objects,

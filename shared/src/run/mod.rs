@@ -6,10 +6,13 @@ pub mod judge;
 pub mod prepare;
 mod ready;
 pub mod render;
+pub mod turn;
 mod values;
 
 use std::time::{Duration, Instant};
 
+use crate::cluster::lock::Locks;
+use crate::model::lease::HOLDS_FOR;
 use crate::plan::Step;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
@@ -26,7 +29,9 @@ pub struct Manner {
     pub timeout: Duration,
     /// How long a reason that does not pass by itself may last before a wait ends.
     pub failure_grace: Duration,
-    /// Asked by Ctrl-C.
+    /// How long to wait for a lock that somebody else holds.
+    pub wait_for_lock: Duration,
+    /// Asked by Ctrl-C, and when a lock is lost.
     pub stop: Stop,
     /// When the run began.
     pub began: Instant,
@@ -40,14 +45,26 @@ pub struct Run<'a> {
     pub manner: &'a Manner,
     /// Where events go.
     pub emit: Emit<'a>,
+    /// What says that it is our turn.
+    pub locks: &'a Locks,
 }
 
-/// Runs a plan that no guard refuses, to its end or to the first failure.
+/// Runs a plan that no guard refuses, to its end or to the first failure: with the locks, which it takes and lets go.
 ///
 /// # Errors
-/// None: a failure is part of the report.
-pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> UpgradeReport {
-    let run = Run { prepared, manner, emit };
+/// The locks cannot be had. A step's failure is part of the report.
+pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
+    let locks = turn::take(prepared, manner, emit).await?;
+    let report = steps(&Run { prepared, manner, emit, locks: &locks }).await;
+    if let Err(error) = locks.let_go().await {
+        let detail = format!("could not be let go ({error}): it ends by itself within {}s", HOLDS_FOR.as_secs());
+        emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
+    }
+    Ok(report)
+}
+
+async fn steps(run: &Run<'_>) -> UpgradeReport {
+    let (prepared, manner) = (run.prepared, run.manner);
     let mut outcomes: Vec<StepOutcome> = Vec::new();
     let mut validate = None;
     let mut exit = Exit::Fine;
@@ -56,7 +73,7 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Upgrad
             outcomes.push(outcome(step, StepState::NotDone, String::new(), Duration::ZERO));
             continue;
         }
-        match one(&run, step, &mut validate).await {
+        match one(run, step, &mut validate).await {
             Ok(done) => outcomes.push(done),
             Err((failed, code)) => {
                 // A guard that refuses after an earlier step has written is no refusal "with nothing written".
@@ -78,7 +95,10 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
     let began = Instant::now();
     let (id, title, command) = (step.id.clone(), step.title.clone(), step.command.clone());
     (run.emit)(Event::StepStarted { step: id.clone(), title, command });
-    let result = if run.manner.stop.asked() { Err(interrupted()) } else { guarded(run, step, validate).await };
+    let result = guarded(run, step, validate).await.map_err(|problem| match run.locks.lost() {
+        Some(reason) => lost(reason).because(told(&problem)),
+        None => problem,
+    });
     let seconds = began.elapsed().as_secs_f64();
     match result {
         Ok(detail) => {
@@ -94,6 +114,10 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
 }
 
 async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
+    if run.manner.stop.asked() {
+        return Err(interrupted());
+    }
+    run.locks.at(&step.id).await.map_err(|reason| lost(&reason))?;
     guard::before(run.prepared, step).await?;
     act::act(run, step, validate).await
 }
@@ -104,6 +128,11 @@ fn outcome(step: &Step, state: StepState, detail: String, took: Duration) -> Ste
 
 fn interrupted() -> Problem {
     Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step")
+}
+
+fn lost(reason: &str) -> Problem {
+    Problem::failed(format!("the lock is no longer ours: {reason}"))
+        .hint("kubectl mural upgrade status says who upgrades now; when nobody does, run the same command again")
 }
 
 /// A problem as a few lines: what, why, what next.

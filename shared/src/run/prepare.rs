@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::turn::{self, Turn};
 use super::{judge, render, values};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, forecast, look};
 use crate::model::crd::Crd;
+use crate::model::lease::Claim;
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::Plan;
@@ -32,6 +34,10 @@ pub struct Surroundings {
     pub helm_registry_config: Option<PathBuf>,
     /// The run's id.
     pub run: String,
+    /// Who we are, for those who want the same locks.
+    pub claim: Claim,
+    /// How long a run that will write waits for a lock that somebody holds; none for one that only looks.
+    pub wait_for_lock: Option<Duration>,
 }
 
 /// Everything that a run needs, and the plan that it follows.
@@ -56,8 +62,10 @@ pub struct Prepared {
     pub wanted: BTreeMap<String, Crd>,
     /// What is to be done.
     pub plan: Plan,
-    /// The run's id.
-    pub run: String,
+    /// Who we are, the run's id among it, for those who want the same locks.
+    pub claim: Claim,
+    /// What was seen of the locks.
+    pub turn: Turn,
     /// Holds the charts and value files; gone when this is dropped.
     _private: TempDir,
 }
@@ -74,6 +82,9 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let (helm, kubectl) = programs(&ask, &around);
     let tools = versions(&helm, &kubectl).await?;
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
+    let (mut turn, namespace) = (Turn::default(), &ask.installation.namespace);
+    // Before anything is read: what somebody is changing right now would be read in vain.
+    let locks = turn::first_look(&mut turn, &cluster, namespace, around.wait_for_lock, emit).await?;
 
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
     // A cluster that cannot be read ends this at once, and is told before a chart that cannot be had.
@@ -92,31 +103,38 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let rendered = render::both(&helm, &ask, &view, &cluster, charts, private.path()).await?;
     let others = rendered.objects().saturating_sub(rendered.wanted.len());
     stage.done(format!("{} CRDs, {others} other objects", rendered.wanted.len()));
-
-    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD");
-    let forecasts = forecasts(&cluster, &ask, &rendered.wanted).await;
-    stage.done(if ask.server_dry_runs { format!("{} dry-runs", forecasts.len()) } else { "none asked for".to_owned() });
+    let forecasts = forecasts(&cluster, &ask, &rendered.wanted, emit).await;
 
     let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
-    let seen = judge::Facets {
-        view: &view,
-        tools: &tools,
-        helm_sees: sees("helm", helm_sees),
-        kubectl_sees: sees("kubectl", kubectl_sees),
-        forecasts,
-    };
+    let (helm_sees, kubectl_sees) = (sees("helm", helm_sees), sees("kubectl", kubectl_sees));
+    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecasts, locks };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
-    let (run, wanted, crds, app) = (around.run, rendered.wanted, rendered.crds, rendered.app);
-    Ok(Prepared { ask, cluster, helm, kubectl, tools, view, crds, app, wanted, plan, run, _private: private })
+    let claim = claim(around.claim, &ask, &view);
+    let (wanted, crds, app) = (rendered.wanted, rendered.crds, rendered.app);
+    Ok(Prepared { ask, cluster, helm, kubectl, tools, view, crds, app, wanted, plan, claim, turn, _private: private })
+}
+
+/// Who we are, with what only the cluster and the flags can tell.
+fn claim(ours: Claim, ask: &Ask, view: &ClusterView) -> Claim {
+    let installation = format!("{}/{}", ask.installation.namespace, ask.installation.app_release);
+    Claim { installation, as_user: view.hub.user.clone().unwrap_or_default(), ..ours }
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.
-async fn forecasts(cluster: &Cluster, ask: &Ask, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, ServerAnswer> {
+async fn forecasts(
+    cluster: &Cluster,
+    ask: &Ask,
+    wanted: &BTreeMap<String, Crd>,
+    emit: Emit<'_>,
+) -> BTreeMap<String, ServerAnswer> {
+    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD");
     if !ask.server_dry_runs {
+        stage.done("none asked for".to_owned());
         return wanted.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
     }
     let all: Vec<Crd> = wanted.values().cloned().collect();
     let answers = forecast::crds(cluster, &all).await;
+    stage.done(format!("{} dry-runs", answers.len()));
     answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
 }
 

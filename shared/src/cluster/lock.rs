@@ -1,0 +1,226 @@
+//! The locks: Leases that are read, taken, renewed while we live, and let go. Every write lets the server compare versions.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::{ApiError, Cluster};
+use crate::model::lease::{self, Claim, GIVE_UP_AFTER, Holder, Place, RENEW_EVERY};
+
+/// Reads a lock; none where the Lease is not there.
+///
+/// # Errors
+/// The server refuses or does not answer.
+pub async fn read(cluster: &Cluster, place: &Place) -> Result<Option<Value>, ApiError> {
+    match cluster.get(&place.path()).await {
+        Ok(lease) => Ok(Some(lease)),
+        Err(error) if error.not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a lock as it was `before`; none where somebody was quicker.
+///
+/// # Errors
+/// The server refuses for another reason, or does not answer.
+pub async fn take(
+    cluster: &Cluster,
+    place: &Place,
+    claim: &Claim,
+    before: Option<&Value>,
+) -> Result<Option<Value>, ApiError> {
+    let wanted = lease::taken(place, claim, "lock", Timestamp::now(), before);
+    let (method, path) = match before {
+        Some(_) => (Method::PUT, place.path()),
+        None => (Method::POST, place.collection()),
+    };
+    match cluster.request(method, &path, Some(("application/json", &wanted))).await {
+        Ok(lease) => Ok(Some(lease)),
+        Err(error) if error.conflict() || (before.is_some() && error.not_found()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets a lock go; one that somebody else has taken meanwhile stays theirs.
+///
+/// # Errors
+/// The server refuses or does not answer.
+pub async fn let_go(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> {
+    let mut result = delete(cluster, lease).await;
+    if result.as_ref().is_err_and(ApiError::conflict) {
+        // An answer to a renewal may have been lost on its way to us.
+        let now = cluster.get(&path(lease)).await;
+        result = match now {
+            Ok(now) if now["spec"]["holderIdentity"] == lease["spec"]["holderIdentity"] => delete(cluster, &now).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+    }
+    match result {
+        Err(error) if !error.not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn delete(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> {
+    let only_this = json!({"apiVersion": "v1", "kind": "DeleteOptions",
+        "preconditions": {"uid": lease["metadata"]["uid"], "resourceVersion": lease["metadata"]["resourceVersion"]}});
+    cluster.request(Method::DELETE, &path(lease), Some(("application/json", &only_this))).await.map(drop)
+}
+
+/// Locks that are ours, renewed in the background until they are let go or lost.
+pub struct Locks {
+    held: Arc<Held>,
+    renewing: JoinHandle<()>,
+}
+
+struct Held {
+    cluster: Cluster,
+    /// As the server last gave them. Taken by one writer at a time: two renewals side by side would refuse each other.
+    leases: tokio::sync::Mutex<Vec<Value>>,
+    step: Mutex<String>,
+    lost: OnceLock<String>,
+}
+
+impl Locks {
+    /// Holds what was taken. `on_loss` is called once, when a lock is lost.
+    #[must_use]
+    pub fn hold(cluster: &Cluster, leases: Vec<Value>, on_loss: impl Fn() + Send + 'static) -> Self {
+        let held = Arc::new(Held {
+            cluster: cluster.clone(),
+            leases: tokio::sync::Mutex::new(leases),
+            step: Mutex::new("lock".to_owned()),
+            lost: OnceLock::new(),
+        });
+        let renewing = tokio::spawn(renew_on(Arc::clone(&held), on_loss));
+        Self { held, renewing }
+    }
+
+    /// Renews at once and says which step begins: who begins a step certainly holds the locks.
+    ///
+    /// # Errors
+    /// The reason why a lock is no longer ours, or could not be renewed.
+    pub async fn at(&self, step: &str) -> Result<(), String> {
+        step.clone_into(&mut self.held.step.lock().unwrap_or_else(PoisonError::into_inner));
+        self.held.renew().await.map_err(Loss::text)?;
+        match self.lost() {
+            Some(reason) => Err(reason.to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// Why a lock is no longer ours; none while they all are.
+    #[must_use]
+    pub fn lost(&self) -> Option<&str> {
+        self.held.lost.get().map(String::as_str)
+    }
+
+    /// Lets them go, the last taken first.
+    ///
+    /// # Errors
+    /// The first that could not be: it goes by itself when its time is over.
+    pub async fn let_go(self) -> Result<(), ApiError> {
+        // A renewal that is under way holds them: cut off in the middle, it would leave us with a version that is no more.
+        let leases = self.held.leases.lock().await;
+        self.renewing.abort();
+        let mut result = Ok(());
+        for lease in leases.iter().rev() {
+            result = result.and(let_go(&self.held.cluster, lease).await);
+        }
+        result
+    }
+}
+
+/// Why a renewal failed.
+enum Loss {
+    /// It is somebody else's now, or gone.
+    Lost(String),
+    /// The server did not do it this time.
+    Failed(String),
+}
+
+impl Loss {
+    fn text(self) -> String {
+        match self {
+            Self::Lost(reason) | Self::Failed(reason) => reason,
+        }
+    }
+}
+
+async fn renew_on(held: Arc<Held>, on_loss: impl Fn() + Send) {
+    let mut last = Instant::now();
+    loop {
+        tokio::time::sleep(RENEW_EVERY).await;
+        // Never waits for an answer beyond the time in which it is still of use.
+        let left = GIVE_UP_AFTER.saturating_sub(last.elapsed());
+        let lost = match tokio::time::timeout(left, held.renew()).await {
+            Ok(Ok(())) => {
+                last = Instant::now();
+                continue;
+            }
+            Ok(Err(Loss::Lost(reason))) => reason,
+            Ok(Err(Loss::Failed(_))) if last.elapsed() + RENEW_EVERY < GIVE_UP_AFTER => continue,
+            Ok(Err(Loss::Failed(reason))) => reason,
+            Err(_) => format!("it could not be renewed for {}s", GIVE_UP_AFTER.as_secs()),
+        };
+        let _ = held.lost.set(lost);
+        on_loss();
+        return;
+    }
+}
+
+impl Held {
+    async fn renew(&self) -> Result<(), Loss> {
+        let mut leases = self.leases.lock().await;
+        let step = self.step.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for lease in leases.iter_mut() {
+            *lease = self.renewed(lease, &step).await?;
+        }
+        Ok(())
+    }
+
+    async fn renewed(&self, ours: &Value, step: &str) -> Result<Value, Loss> {
+        match self.put(&lease::renewed(ours, step, Timestamp::now())).await {
+            // Somebody touched it, or an answer to us was lost: it is still ours if it says so.
+            Err(error) if error.conflict() => {
+                let now = self.cluster.get(&path(ours)).await.map_err(|error| loss(ours, &error))?;
+                if now["spec"]["holderIdentity"] != ours["spec"]["holderIdentity"] {
+                    let by = Holder::of(&now).map_or_else(|| "nobody".to_owned(), |holder| holder.to_string());
+                    return Err(Loss::Lost(format!("{} is now held by {by}", named(ours))));
+                }
+                self.put(&lease::renewed(&now, step, Timestamp::now())).await.map_err(|error| loss(ours, &error))
+            }
+            other => other.map_err(|error| loss(ours, &error)),
+        }
+    }
+
+    async fn put(&self, lease: &Value) -> Result<Value, ApiError> {
+        self.cluster.request(Method::PUT, &path(lease), Some(("application/json", lease))).await
+    }
+}
+
+fn loss(lease: &Value, error: &ApiError) -> Loss {
+    if error.not_found() {
+        return Loss::Lost(format!("{} was deleted", named(lease)));
+    }
+    Loss::Failed(format!("{} could not be renewed: {error}", named(lease)))
+}
+
+fn path(lease: &Value) -> String {
+    let (namespace, name) = names(lease);
+    format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}")
+}
+
+fn named(lease: &Value) -> String {
+    let (namespace, name) = names(lease);
+    format!("the lock (Lease {namespace}/{name})")
+}
+
+fn names(lease: &Value) -> (&str, &str) {
+    let text = |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    (text("/metadata/namespace"), text("/metadata/name"))
+}

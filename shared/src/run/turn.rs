@@ -1,0 +1,243 @@
+//! Our turn: sees who holds the locks, waits until nobody who lives does, takes them, and clears what a dead run left behind.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Manner;
+use super::prepare::Prepared;
+use crate::cluster::lock::{self, Locks};
+use crate::cluster::{ApiError, Cluster};
+use crate::model::lease::{Claim, Holder, Life, Place, Sighting, VERBS};
+use crate::model::view::Looked;
+use crate::plan::{Action, LockSeen};
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+
+/// Between two looks at a lock that somebody holds.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What we have seen of the locks so far. Looked at from the very start, so that the time of our own reading counts.
+#[derive(Clone, Default)]
+pub struct Turn {
+    seen: BTreeMap<Place, Sighting>,
+    /// Until when we wait for a holder who lives; set when the first one is met.
+    until: Option<Instant>,
+}
+
+impl Turn {
+    /// One look: who holds what.
+    ///
+    /// # Errors
+    /// A lock cannot be read.
+    pub async fn look(&mut self, cluster: &Cluster, places: &[Place]) -> Result<Vec<LockSeen>, ApiError> {
+        let leases = futures::future::try_join_all(places.iter().map(|place| lock::read(cluster, place))).await?;
+        let held = places.iter().zip(&leases).filter_map(|(place, lease)| self.saw(place, lease.as_ref()?));
+        Ok(held.collect())
+    }
+
+    fn saw(&mut self, place: &Place, lease: &Value) -> Option<LockSeen> {
+        let now = Instant::now();
+        let seen = self.seen.entry(place.clone()).or_insert_with(|| Sighting::first(lease, now));
+        seen.again(lease, now);
+        let holder = Holder::of(lease)?;
+        let life = seen.life(holder.holds_for, now);
+        Some(LockSeen { place: place.clone(), holder, life })
+    }
+
+    /// Waits until none of the locks is held by somebody who lives. Gives those that a dead run left behind.
+    ///
+    /// Whether a holder lives shows within the time that its lock lasts; whoever lives is waited for as long as `wait` says.
+    ///
+    /// # Errors
+    /// Somebody holds a lock still; a lock cannot be read.
+    pub async fn settle(
+        &mut self,
+        cluster: &Cluster,
+        places: &[Place],
+        wait: Duration,
+        emit: Emit<'_>,
+    ) -> Result<Vec<LockSeen>, Waited> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            let held = self.look(cluster, places).await.map_err(Waited::Unseen)?;
+            if let Some(alive) = held.iter().find(|held| held.life == Life::Alive) {
+                let until = *self.until.get_or_insert_with(|| Instant::now() + wait);
+                if Instant::now() >= until {
+                    return Err(Waited::Held(Box::new(alive.clone())));
+                }
+            }
+            let Some(open) = held.iter().find(|held| held.life != Life::Dead) else {
+                let waited = began.elapsed().as_secs_f64();
+                if let (true, Some(dead)) = (told, held.first()) {
+                    let detail =
+                        format!("left behind by {}: not renewed for {}s", dead.holder, dead.holder.holds_for.as_secs());
+                    emit(Event::StageDone { stage: "lock", detail, seconds: waited });
+                }
+                return Ok(held);
+            };
+            if !std::mem::replace(&mut told, true) {
+                emit(Event::StageStarted { stage: "lock", detail: format!("held by {}: does it live?", open.holder) });
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// Why a wait for the locks ended without them.
+pub enum Waited {
+    /// Somebody who lives holds one.
+    Held(Box<LockSeen>),
+    /// One cannot be read.
+    Unseen(ApiError),
+}
+
+impl Waited {
+    /// As a problem: nothing was written.
+    #[must_use]
+    pub fn problem(self, context: &str) -> Problem {
+        match self {
+            Self::Held(held) => locked(&held),
+            Self::Unseen(error) => error.problem(context),
+        }
+    }
+}
+
+fn locked(held: &LockSeen) -> Problem {
+    let Holder { who, r#where, since, step, run, version, installation, .. } = &held.holder;
+    let told = [
+        format!("who    {who} ({where})"),
+        format!("since  {since}"),
+        format!("step   {step} of run {run} on {installation}, version {version}"),
+    ];
+    Problem::new(Exit::Locked, format!("somebody else is upgrading: {} is held", held.place))
+        .because(told.join("\n"))
+        .hint("wait for it: --wait-for-lock 10m")
+        .hint("look how far it is: kubectl mural upgrade status")
+}
+
+/// Before the look: a run that will write waits for its turn; a plan only notes who holds what.
+///
+/// # Errors
+/// Somebody else is upgrading, or the cluster cannot be read.
+pub(super) async fn first_look(
+    turn: &mut Turn,
+    cluster: &Cluster,
+    namespace: &str,
+    wait: Option<Duration>,
+    emit: Emit<'_>,
+) -> Result<Looked<Vec<LockSeen>>, Problem> {
+    let places = Place::of_a_run(namespace, true);
+    let held = match wait {
+        Some(wait) => turn.settle(cluster, &places, wait, emit).await,
+        None => turn.look(cluster, &places).await.map_err(Waited::Unseen),
+    };
+    match held {
+        Ok(held) => Ok(Ok(held)),
+        // Told by the guards, or when the lock is taken: who may only look shall see the plan.
+        Err(Waited::Unseen(error @ ApiError::Refused { .. })) => Ok(Err(error.not_seen("the locks (Leases)"))),
+        Err(other) => Err(other.problem(&cluster.context)),
+    }
+}
+
+/// Takes every lock that the plan needs, right before its first write.
+///
+/// # Errors
+/// Somebody was quicker, or we may not write them. What was taken already is let go.
+pub(super) async fn take(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result<Locks, Problem> {
+    let began = Instant::now();
+    let cluster = &prepared.cluster;
+    let writes_crds = prepared.plan.steps.iter().any(|step| matches!(step.action, Action::ApplyCrds { .. }));
+    let places = Place::of_a_run(&prepared.ask.installation.namespace, writes_crds);
+    let mut turn = prepared.turn.clone();
+    let mut leases = Vec::new();
+    let mut over = Vec::new();
+    for place in &places {
+        match one(&mut turn, cluster, place, &prepared.claim, manner, emit).await {
+            Ok((lease, before)) => {
+                leases.push(lease);
+                over.extend(before);
+            }
+            Err(problem) => {
+                for lease in leases.iter().rev() {
+                    // It ends by itself where this fails; the problem at hand is the one to tell.
+                    let _ = lock::let_go(cluster, lease).await;
+                }
+                return Err(problem);
+            }
+        }
+    }
+    let detail = match over.first() {
+        None => "yours until released".to_owned(),
+        Some(dead) => format!(
+            "yours until released; taken over from {dead}, who did not renew it for {}s",
+            dead.holds_for.as_secs()
+        ),
+    };
+    emit(Event::StageDone { stage: "lock", detail, seconds: began.elapsed().as_secs_f64() });
+    let stop = manner.stop.clone();
+    Ok(Locks::hold(cluster, leases, move || stop.ask()))
+}
+
+async fn one(
+    turn: &mut Turn,
+    cluster: &Cluster,
+    place: &Place,
+    claim: &Claim,
+    manner: &Manner,
+    emit: Emit<'_>,
+) -> Result<(Value, Option<Holder>), Problem> {
+    loop {
+        let dead = turn.settle(cluster, std::slice::from_ref(place), manner.wait_for_lock, emit).await;
+        let dead = dead.map_err(|waited| not_taken(waited, place, cluster))?;
+        // Read once more: what was judged dead must be what is taken over, version and all.
+        let before =
+            lock::read(cluster, place).await.map_err(|error| not_taken(Waited::Unseen(error), place, cluster))?;
+        let (before, holder) = match (&before, dead.first()) {
+            (None, _) => (None, None),
+            (Some(lease), _) if Holder::of(lease).is_none() => (before, None),
+            (Some(lease), Some(dead)) if turn.saw(place, lease).is_some_and(|now| now.life == Life::Dead) => {
+                let holder = dead.holder.clone();
+                (before, Some(holder))
+            }
+            _ => continue,
+        };
+        let taken = lock::take(cluster, place, claim, before.as_ref()).await;
+        if let Some(lease) = taken.map_err(|error| not_taken(Waited::Unseen(error), place, cluster))? {
+            return Ok((lease, holder));
+        }
+    }
+}
+
+fn not_taken(waited: Waited, place: &Place, cluster: &Cluster) -> Problem {
+    match waited {
+        Waited::Unseen(error) if error.forbidden() => {
+            Problem::new(Exit::Refused, format!("you may not take the lock ({place}); nothing was written"))
+                .because(error)
+                .hint(format!(
+                    "grant {} on leases.coordination.k8s.io in namespace {}",
+                    VERBS.join(", "),
+                    place.namespace
+                ))
+        }
+        other => other.problem(&cluster.context),
+    }
+}
+
+/// Lets go of what a dead run left behind, where there is nothing else to do.
+///
+/// # Errors
+/// None: what cannot be cleared is nobody's by its own rule, and the next run takes it over.
+pub async fn clear(prepared: &Prepared, emit: Emit<'_>) {
+    let mut turn = prepared.turn.clone();
+    for place in Place::of_a_run(&prepared.ask.installation.namespace, true) {
+        let Ok(Some(lease)) = lock::read(&prepared.cluster, &place).await else { continue };
+        let Some(LockSeen { life: Life::Dead, holder, .. }) = turn.saw(&place, &lease) else { continue };
+        if lock::let_go(&prepared.cluster, &lease).await.is_ok() {
+            let detail = format!("{place} was left behind by {holder}: removed");
+            emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
+        }
+    }
+}

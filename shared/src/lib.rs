@@ -23,6 +23,8 @@ pub mod model;
 
 pub mod diff;
 
+pub mod schema;
+
 pub mod checks;
 pub mod plan;
 #[cfg(feature = "effects")]

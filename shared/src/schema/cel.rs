@@ -1,0 +1,307 @@
+//! CEL rules: `x-kubernetes-validations` (apiextensions-apiserver `pkg/apiserver/schema/cel/validation.go`).
+//!
+//! The rules run in `kube-cel`, which brings the functions of Kubernetes to the crate `cel`. What that crate cannot do
+//! makes a rule *undetermined*, never passed: macros with two variables (`all(k, v, …)`), `cel.bind`, `sortBy`,
+//! functions that it does not have, comparing values of types that it does not compare. Three things of the server are
+//! not done here: the cost budget at run time, the type check that refuses a rule when the CRD is written, and lists
+//! that are sets or maps compared without regard to their order.
+
+mod escape;
+mod values;
+
+use std::sync::OnceLock;
+
+use kube_cel::KubeCelExt;
+use kube_cel::cel::common::ast::IdedExpr;
+use kube_cel::cel::objects::OptionalValue;
+use kube_cel::cel::parser::Parser;
+use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
+use serde_json::Value;
+
+use super::ServerVersion;
+use super::node::{ListType, Node, flag};
+use super::place::{Place, Step};
+use super::said::{ErrorKind, SchemaError, Unsure, printed};
+
+pub(super) use escape::escape;
+
+/// The rules of one position.
+pub(super) type Rules = Vec<Rule>;
+
+/// One rule, read when it first runs.
+#[derive(Debug)]
+pub(super) struct Rule {
+    rule: String,
+    message: String,
+    message_expression: String,
+    field_path: String,
+    reason: ErrorKind,
+    optional_old_self: bool,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    expression: IdedExpr,
+    message: Option<IdedExpr>,
+    uses_old_self: bool,
+}
+
+thread_local! {
+    /// The functions are many, and the same for every rule.
+    static FUNCTIONS: Context<'static> = Context::default().with_all();
+}
+
+/// The rules of a schema. A server before 1.25 knows none.
+pub(super) fn compile(schema: &Value, server: ServerVersion) -> Rules {
+    let all = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    let known = server >= ServerVersion::new(1, 25);
+    all.filter(|_| known).map(Rule::read).collect()
+}
+
+impl Rule {
+    fn read(rule: &Value) -> Self {
+        let text = |key: &str| rule[key].as_str().unwrap_or_default().trim().to_owned();
+        let reason = match rule["reason"].as_str() {
+            Some("FieldValueForbidden") => ErrorKind::Forbidden,
+            Some("FieldValueRequired") => ErrorKind::Required,
+            Some("FieldValueDuplicate") => ErrorKind::Duplicate,
+            _ => ErrorKind::Invalid,
+        };
+        Self {
+            rule: text("rule"),
+            message: text("message"),
+            message_expression: text("messageExpression"),
+            field_path: text("fieldPath"),
+            reason,
+            optional_old_self: flag(rule, "optionalOldSelf"),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    fn compiled(&self) -> Result<&Compiled, String> {
+        let read = || {
+            let parse = |text: &str| Parser::new().enable_optional_syntax(true).parse(text);
+            let expression = parse(&self.rule).map_err(|_| "the rule cannot be read here".to_owned())?;
+            let message =
+                Some(&self.message_expression).filter(|text| !text.is_empty()).and_then(|text| parse(text).ok());
+            let uses_old_self = expression.references().has_variable("oldSelf");
+            Ok(Compiled { expression, message, uses_old_self })
+        };
+        self.compiled.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// How the server names a rule that has no message.
+    fn told(&self) -> &str {
+        if self.message.is_empty() { &self.rule } else { &self.message }
+    }
+}
+
+/// How the rules are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// There is no older object.
+    Create,
+    /// The older object is the same, but for its metadata. With `forgives`, what stands below the root is forgiven.
+    Unchanged {
+        /// Whether the server ratchets.
+        forgives: bool,
+    },
+}
+
+/// What the rules said.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) errors: Vec<SchemaError>,
+    pub(super) unsure: Vec<Unsure>,
+    /// Whether a rule looked at the older object.
+    pub(super) transitions: bool,
+}
+
+/// Asks every rule of the schema about the object.
+pub(super) fn ask(object: &Value, node: &Node, asked: Asked) -> Heard {
+    let mut heard = Heard::default();
+    if node.has_rules {
+        FUNCTIONS.with(|functions| Run { functions, asked, heard: &mut heard }.node(object, node, &Place::ROOT, true));
+    }
+    heard
+}
+
+struct Run<'a> {
+    functions: &'a Context<'static>,
+    asked: Asked,
+    heard: &'a mut Heard,
+}
+
+impl Run<'_> {
+    /// `has_old` says whether an older value can be found for this one.
+    fn node(&mut self, value: &Value, node: &Node, place: &Place<'_>, has_old: bool) {
+        if value.is_null() || !node.has_rules {
+            return;
+        }
+        if !node.rules.is_empty() {
+            self.rules(value, node, &node.rules, place, has_old);
+        }
+        for branch in &node.all_of {
+            self.branch(value, node, branch, place, has_old);
+        }
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let Some((below, named)) = node.below(name).filter(|(below, _)| below.has_rules) else { continue };
+                    let step = if named { Step::Field(name) } else { Step::Key(name) };
+                    self.node(value, below, &place.then(step), has_old);
+                }
+            }
+            Value::Array(items) => {
+                let Some(below) = node.items.as_deref().filter(|below| below.has_rules) else { return };
+                // Only the items of a list that is a map are found again in the older one.
+                let has_old = has_old && matches!(node.list_type, ListType::Map(_));
+                for (at, item) in items.iter().enumerate() {
+                    self.node(item, below, &place.then(Step::Index(at)), has_old);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Rules inside of `allOf`: the values are those of the schema around it.
+    fn branch(&mut self, value: &Value, node: &Node, branch: &Node, place: &Place<'_>, has_old: bool) {
+        if value.is_null() || !branch.has_rules {
+            return;
+        }
+        if !branch.rules.is_empty() {
+            self.rules(value, node, &branch.rules, place, has_old);
+        }
+        if let Value::Object(fields) = value {
+            for (name, value) in fields {
+                let (Some((inner, named)), Some((outer, _))) = (branch.below(name), node.below(name)) else { continue };
+                let step = if named { Step::Field(name) } else { Step::Key(name) };
+                self.branch(value, outer, inner, &place.then(step), has_old);
+            }
+        }
+        if let (Value::Array(items), Some(inner), Some(outer)) = (value, &branch.items, &node.items) {
+            for (at, item) in items.iter().enumerate() {
+                self.branch(item, outer, inner, &place.then(Step::Index(at)), false);
+            }
+        }
+        for inner in &branch.all_of {
+            self.branch(value, node, inner, place, has_old);
+        }
+    }
+
+    fn rules(&mut self, value: &Value, node: &Node, rules: &Rules, place: &Place<'_>, has_old: bool) {
+        let own = if place.is_root() { values::of_root(value, node) } else { values::of(value, node) };
+        let has_old = has_old && self.asked != Asked::Create;
+        for rule in rules {
+            let compiled = match rule.compiled() {
+                Ok(compiled) => compiled,
+                Err(reason) => {
+                    self.unsure(rule, place, &reason);
+                    continue;
+                }
+            };
+            self.heard.transitions |= compiled.uses_old_self;
+            if compiled.uses_old_self && !has_old && !rule.optional_old_self {
+                continue;
+            }
+            let mut context = self.functions.new_inner_scope();
+            context.add_variable_from_value("self", own.clone());
+            if compiled.uses_old_self {
+                context.add_variable_from_value("oldSelf", old_self(&own, rule, has_old));
+            }
+            self.one(rule, compiled, &context, value, node, place);
+        }
+    }
+
+    fn one(
+        &mut self,
+        rule: &Rule,
+        compiled: &Compiled,
+        context: &Context<'_>,
+        value: &Value,
+        node: &Node,
+        place: &Place<'_>,
+    ) {
+        match CelValue::resolve(&compiled.expression, context) {
+            Ok(CelValue::Bool(true)) => {}
+            Ok(CelValue::Bool(false)) => {
+                let forgives = self.asked == Asked::Unchanged { forgives: true };
+                if !forgives || compiled.uses_old_self || place.is_root() {
+                    self.heard.errors.push(broken(rule, compiled, context, value, node, place));
+                }
+            }
+            Ok(_) => self.unsure(rule, place, "it is neither true nor false here"),
+            Err(error) => match server_words(&error) {
+                Some(words) => {
+                    let detail = format!("{words} evaluating rule: {}", rule.told());
+                    let shown = Some(format!("{:?}", node.kind.map_or("", super::node::Type::name)));
+                    self.heard.errors.push(SchemaError::new(place.to_string(), ErrorKind::Invalid, shown, detail));
+                }
+                None => self.unsure(rule, place, &beyond(&error)),
+            },
+        }
+    }
+
+    fn unsure(&mut self, rule: &Rule, place: &Place<'_>, reason: &str) {
+        let reason = format!("rule {:?}: {reason}", rule.rule);
+        self.heard.unsure.push(Unsure { path: place.to_string(), reason });
+    }
+}
+
+/// The older value, as an optional where the rule asks for one.
+fn old_self(own: &CelValue, rule: &Rule, has_old: bool) -> CelValue {
+    if !rule.optional_old_self {
+        return own.clone();
+    }
+    let optional = if has_old { OptionalValue::of(own.clone()) } else { OptionalValue::none() };
+    CelValue::Opaque(std::sync::Arc::new(optional))
+}
+
+fn broken(
+    rule: &Rule,
+    compiled: &Compiled,
+    context: &Context<'_>,
+    value: &Value,
+    node: &Node,
+    place: &Place<'_>,
+) -> SchemaError {
+    let computed = compiled.message.as_ref().and_then(|message| match CelValue::resolve(message, context) {
+        Ok(CelValue::String(text)) => {
+            let text = text.trim();
+            (!text.is_empty() && !text.contains('\n') && text.len() <= 5 * 1024).then(|| text.to_owned())
+        }
+        _ => None,
+    });
+    let words = computed.unwrap_or_else(|| match rule.message.is_empty() {
+        true => format!("failed rule: {}", rule.rule),
+        false => rule.message.clone(),
+    });
+    let path =
+        format!("{place}{}", if place.is_root() { rule.field_path.trim_start_matches('.') } else { &rule.field_path });
+    let composite = matches!(node.kind, Some(super::node::Type::Object | super::node::Type::Array));
+    let shown = (!composite && rule.reason == ErrorKind::Invalid).then(|| printed(value));
+    let words = if rule.reason == ErrorKind::Duplicate { String::new() } else { words };
+    SchemaError::new(path, rule.reason, shown, words)
+}
+
+/// What the server says of an error that it meets too; none where only this crate may meet it.
+fn server_words(error: &ExecutionError) -> Option<String> {
+    match error {
+        ExecutionError::NoSuchKey(key) => Some(format!("no such key: {key}")),
+        ExecutionError::DivisionByZero(_) => Some("division by zero".to_owned()),
+        ExecutionError::RemainderByZero(_) => Some("modulus by zero".to_owned()),
+        ExecutionError::IndexOutOfBounds(_) => Some("index out of bounds".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why a rule cannot be judged, without the values that the error carries.
+fn beyond(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::UndeclaredReference(name) => format!("{name:?} is not known here"),
+        ExecutionError::FunctionError { function, .. } => format!("the function {function} failed here"),
+        ExecutionError::NoSuchOverload => "an operator is not known here for these types".to_owned(),
+        _ => "it cannot be evaluated here".to_owned(),
+    }
+}

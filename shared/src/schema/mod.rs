@@ -1,0 +1,89 @@
+//! PURE: what the API server would say of a custom resource under a CRD's schema, without asking it.
+//!
+//! A [`Schema`] is read once and then judges object after object. It does what kube-apiserver 1.37 does, in its order
+//! (apiextensions-apiserver `pkg/apiserver/customresource_handler.go`, `pkg/registry/customresource/strategy.go`): unknown
+//! fields are pruned, nulls that may not stand are dropped, metadata is read, defaults are filled in; then come the
+//! OpenAPI schema, embedded metadata, lists that are sets or maps, and CEL rules, which the server leaves alone where
+//! what came before is too wrong.
+//!
+//! Three answers: whether it could be created; whether an update that changes nothing but metadata would still pass
+//! (validation ratcheting, KEP-4008, from 1.30 on); which fields would be dropped without a word.
+//!
+//! What is not as the server does it is said where it is: `re2.rs` (patterns), `formats/net.rs` (e-mail), `cel.rs` (rules).
+
+mod cel;
+mod fill;
+mod formats;
+mod lists;
+mod logic;
+mod meta;
+mod node;
+mod number;
+mod place;
+mod prune;
+mod re2;
+mod said;
+mod server;
+mod validate;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use said::{ErrorKind, SchemaError, Unsure};
+pub use server::ServerVersion;
+pub use verdict::{Verdict, Verdicts};
+
+use serde_json::Value;
+
+use crate::model::crd::Crd;
+use node::Node;
+
+/// The schema of one version of a CRD, ready to judge objects.
+#[derive(Debug)]
+pub struct Schema {
+    node: Node,
+    server: ServerVersion,
+    /// `spec.preserveUnknownFields`, of CRDs made by `v1beta1`: nothing is pruned.
+    keeps_unknown: bool,
+    api_version: Option<String>,
+}
+
+impl Schema {
+    /// Reads an `openAPIV3Schema`, as a server of that version understands it.
+    #[must_use]
+    pub fn new(schema: &Value, server: ServerVersion) -> Self {
+        Self { node: Node::read(schema, server), server, keeps_unknown: false, api_version: None }
+    }
+
+    /// The schema of one version of a CRD; none where the CRD does not have that version. Objects of other versions are
+    /// judged as the strategy `None` converts them: with their `apiVersion` replaced.
+    #[must_use]
+    pub fn of_crd(crd: &Crd, version: &str, server: ServerVersion) -> Option<Self> {
+        let spec = &crd.json()["spec"];
+        let is_beta = crd.json()["apiVersion"] == "apiextensions.k8s.io/v1beta1";
+        let versions = spec["versions"].as_array();
+        let found = versions.into_iter().flatten().find(|one| one["name"] == version);
+        if found.is_none() && spec["version"] != version {
+            return None;
+        }
+        let own = found.map_or(&Value::Null, |found| &found["schema"]["openAPIV3Schema"]);
+        let schema = if own.is_null() { &spec["validation"]["openAPIV3Schema"] } else { own };
+        // In v1beta1 unknown fields are kept unless it says otherwise.
+        let keeps_unknown = spec["preserveUnknownFields"].as_bool().unwrap_or(is_beta) || schema.is_null();
+        let node = Node::read(schema, server);
+        Some(Self { node, server, keeps_unknown, api_version: Some(format!("{}/{version}", crd.group())) })
+    }
+
+    /// The object as the server would keep it: pruned, its nulls dropped, its defaults filled in.
+    #[must_use]
+    pub fn kept(&self, object: &Value) -> Value {
+        verdict::prepare(self, object).object
+    }
+
+    /// What the server would say of this object.
+    #[must_use]
+    pub fn judge(&self, object: &Value) -> Verdicts {
+        verdict::judge(self, object)
+    }
+}

@@ -1,0 +1,4 @@
+//! Judged and compared with what the API server says.
+
+mod corpus;
+mod samples;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -44,6 +44,13 @@ impl Ended {
         ensure!(self.code == code, "exit code {} instead of {code}\n{}\n{}", self.code, self.stdout, self.stderr);
         Ok(self)
     }
+}
+
+/// How a program ended that nobody killed.
+pub fn ended(output: Output) -> Result<Ended> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let code = output.status.code().context("it was killed")?;
+    Ok(Ended { code, stdout: text(output.stdout), stderr: text(output.stderr) })
 }
 
 impl Ground {
@@ -117,10 +124,7 @@ impl Ground {
             .with_context(|| program.to_owned())?;
         // Who reads nothing closes the pipe: no failure.
         drop(child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes())));
-        let output = child.wait_with_output()?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let code = output.status.code().context("it was killed")?;
-        Ok(Ended { code, stdout: text(output.stdout), stderr: text(output.stderr) })
+        ended(child.wait_with_output()?)
     }
 
     /// A program: ours by its full path, helm and kubectl as the sandbox links them.

@@ -16,6 +16,7 @@
 mod basics;
 mod faults;
 mod ground;
+mod kill;
 mod lock;
 mod refusals;
 mod sample;
@@ -41,7 +42,8 @@ fn main() -> ExitCode {
     let skip = std::env::var_os(SKIP).is_some_and(|value| value == "1");
     let ground = Arc::new(Ground::default());
     let tests: Vec<Test> =
-        [basics::TESTS, faults::TESTS, refusals::TESTS, upgrade::TESTS, lock::TESTS, sample::TESTS].concat();
+        [basics::TESTS, faults::TESTS, refusals::TESTS, upgrade::TESTS, lock::TESTS, sample::TESTS, &kill::tests()]
+            .concat();
     let trials =
         tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&ground)).with_ignored_flag(skip)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -13,7 +13,12 @@ use crate::ground::{Ended, Ground};
 pub const TESTS: &[Test] = &[("sample::the_newer_pair_in_the_right_order", the_newer_pair_in_the_right_order)];
 
 /// `kubectl mural upgrade` to the newer pair, as the demo does it.
-fn upgrade(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<Ended> {
+fn upgrade(ground: &Ground, words: &[&str], flags: &[&str]) -> Result<Ended> {
+    crate::ground::ended(command(ground, words, flags)?.output()?)
+}
+
+/// The same, not started yet.
+pub fn command(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<std::process::Command> {
     let registry = ground.sandbox()?.registry();
     let (crds, app) = charts::PAIRS[1];
     let [chart, crds_chart] = ["mural", "mural-crds"].map(|name| format!("oci://{registry}/mural/{name}"));
@@ -24,7 +29,16 @@ fn upgrade(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<Ended> {
     args.extend(["--namespace", NAMESPACE, "--values", &values]);
     args.extend(hooks.iter().flat_map(|value| ["--set", value.as_str()]));
     args.extend(flags);
-    ground.run(User::Operator, "kubectl-mural-upgrade", &args)
+    let mut upgrade = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+    upgrade.args(args);
+    Ok(upgrade)
+}
+
+/// Waits until everything runs again after a restore.
+pub fn ready_again(ground: &Ground) -> Result<()> {
+    let wait = ["wait", "--for=condition=Available", "deployment", "--all", "--namespace", NAMESPACE, "--timeout=120s"];
+    ground.run(User::Admin, "kubectl", &wait)?.with(0)?;
+    Ok(())
 }
 
 fn the_newer_pair_in_the_right_order(ground: &Ground) -> Result<()> {

@@ -168,6 +168,7 @@ impl Sandbox {
             ("HELM_DATA_HOME", inside("helm/data")),
             ("HELM_PLUGINS", inside("helm/plugins")),
             ("HELM_REGISTRY_CONFIG", inside("helm/config/registry.json")),
+            ("XDG_STATE_HOME", inside("state")),
             ("NO_PROXY", "127.0.0.1,localhost".into()),
             ("MURAL_SANDBOX", self.name().into()),
             ("MURAL_SANDBOX_REGISTRY", self.registry().into()),

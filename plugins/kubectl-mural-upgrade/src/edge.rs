@@ -8,6 +8,7 @@ use mural::cli::{Output, Stream, env};
 use mural::model::lease::Claim;
 use mural::problem::{Exit, Problem};
 use mural::run::prepare::Surroundings;
+use mural::run::workstation::Workstation;
 use mural::tools::find::{self, Hints};
 use mural::tools::spawn::Stop;
 
@@ -34,12 +35,25 @@ pub(crate) fn surroundings(registry: &RegistryFlags, wait_for_lock: Option<Durat
         registry.registry_config.clone().or_else(|| home.map(|home| home.join("registry/config.json")));
     let run = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let claim = claim(&run);
-    Ok(Surroundings { programs, helm_registry_config, run, claim, wait_for_lock })
+    let workstation = workstation(&claim.host);
+    // Only Linux tells a child that its parent died.
+    let starter = if cfg!(target_os = "linux") { std::env::current_exe().ok() } else { None };
+    Ok(Surroundings { programs, helm_registry_config, run, claim, wait_for_lock, workstation, starter })
+}
+
+/// Where runs leave their signs of life: below the XDG state folder.
+fn workstation(host: &str) -> Option<Workstation> {
+    let state = env("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state")))?;
+    // A home folder may be shared by machines and outlives every boot.
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Some(Workstation::new(&state.join("mural"), format!("{host}-{}", boot.trim())))
 }
 
 /// Who we are on this workstation.
 fn claim(run: &str) -> Claim {
-    let user = ["USER", "LOGNAME"].iter().find_map(|name| env(name)).unwrap_or_else(|| "unknown".into());
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| env(name));
+    let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()).into());
     Claim {
         user: user.to_string_lossy().into_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

@@ -17,7 +17,7 @@ use mural::report::{ending, plan};
 use mural::run::prepare::{Prepared, prepare};
 use mural::run::turn::clear;
 use mural::run::{Manner, run};
-use mural::tools::spawn::Stop;
+use mural::tools::spawn::{Stop, on_leash};
 
 use flags::{Cli, Command, UpgradeFlags};
 use talk::Talk;
@@ -25,6 +25,9 @@ use talk::Talk;
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(ended) = on_leash(std::env::args_os().skip(1)) {
+        return ended;
+    }
     let parsed = match Cli::try_parse() {
         Ok(parsed) => parsed,
         Err(error) => return cli::usage(&error),

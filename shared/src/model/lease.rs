@@ -234,6 +234,18 @@ pub enum Life {
     Dead,
 }
 
+/// A lock that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockSeen {
+    /// Which.
+    pub place: Place,
+    /// Who.
+    pub holder: Holder,
+    /// Whether they live, as far as we have seen.
+    pub life: Life,
+}
+
 /// What we saw of one Lease over time. Only our own monotonic clock counts, never the times in the Lease: its holder's clock
 /// may be wrong. That is client-go's rule too (tools/leaderelection: `observedTime`, "tolerant to arbitrary clock skew").
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ pub mod crd;
 pub mod lease;
 pub mod object;
 pub mod owner;
+pub mod pending;
 pub mod release;
 pub mod secret;
 pub mod status;

@@ -68,6 +68,12 @@ pub enum RecordError {
 /// # Errors
 /// A layer is damaged, as [`RecordError`] says.
 pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
+    let (release, size) = decode(secret)?;
+    Ok(record(release, secret, size))
+}
+
+/// The release in a Secret as helm wrote it, and the bytes of its encoded form.
+pub(super) fn decode(secret: &Value) -> Result<(Value, usize), RecordError> {
     let encoded = secret.pointer("/data/release").and_then(Value::as_str).ok_or(RecordError::Missing)?;
     let helm_layer = STANDARD.decode(encoded).map_err(|_| RecordError::Base64)?;
     let size = helm_layer.len();
@@ -77,8 +83,7 @@ pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
         .take(MAX_RECORD)
         .read_to_end(&mut unpacked)
         .map_err(RecordError::Gzip)?;
-    let release: Value = serde_json::from_slice(&unpacked).map_err(RecordError::Json)?;
-    Ok(record(release, secret, size))
+    serde_json::from_slice(&unpacked).map(|release| (release, size)).map_err(RecordError::Json)
 }
 
 fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {

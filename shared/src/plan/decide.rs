@@ -17,6 +17,8 @@ pub struct ChartState<'a> {
     pub moves: &'a ChartMove,
     /// The newest record, where there is one.
     pub record: Option<&'a ReleaseRecord>,
+    /// The run of ours in which helm was cut off, where the newest record is pending because of it.
+    pub cut_off: Option<&'a str>,
     /// The exact command that writes the release.
     pub command: Vec<String>,
     /// What happens to the objects of its manifest.
@@ -132,7 +134,9 @@ fn release_step(state: &ChartState<'_>, record_only: bool, steps: &mut Vec<Step>
         left_alone.push(LeftAlone { what: format!("release {release} {}", state.moves.to), because });
         return;
     }
-    let from = state.moves.from.as_ref().map_or_else(|| "no release".to_owned(), |from| format!("{from} is deployed"));
+    steps.extend(unlock_step(state));
+    let status = state.record.map_or("deployed", |record| record.status.as_str());
+    let from = state.moves.from.as_ref().map_or_else(|| "no release".to_owned(), |from| format!("{from} is {status}"));
     let (id, title, action, because) = if record_only {
         let because = format!("{from}: without a record of {}, helm status would tell what was", state.moves.to);
         (
@@ -148,6 +152,15 @@ fn release_step(state: &ChartState<'_>, record_only: bool, steps: &mut Vec<Step>
     let mut next = step(id, title, action, because);
     next.command.clone_from(&state.command);
     steps.push(next);
+}
+
+/// helm refuses a release whose newest revision is pending, whoever is to blame.
+fn unlock_step(state: &ChartState<'_>) -> Option<Step> {
+    let (record, run) = (state.record?, state.cut_off?);
+    let (release, revision) = (state.moves.release.clone(), record.revision);
+    let title = format!("mark revision {revision} of {release} failed, which is {}", record.status);
+    let because = format!("helm was cut off in it by the end of our run {run}, which lives no more");
+    Some(step(&format!("unlock-{release}"), title, Action::UnlockRelease { release, revision }, because))
 }
 
 fn why(state: &ChartState<'_>, from: &str) -> String {
@@ -208,7 +221,7 @@ mod tests {
     }
 
     fn state<'a>(moves: &'a ChartMove, record: &'a ReleaseRecord, values: &'a [ValueChange]) -> ChartState<'a> {
-        ChartState { moves, record: Some(record), command: Vec::new(), objects: &[], values }
+        ChartState { moves, record: Some(record), cut_off: None, command: Vec::new(), objects: &[], values }
     }
 
     #[test]
@@ -247,6 +260,17 @@ mod tests {
         let Action::ApplyCrds { names } = &steps[0].action else { panic!("the CRDs come first") };
         assert_eq!(names, &["c.spectrocloud.com", "b.spectrocloud.com", "a.foreign.io"]);
         assert_eq!(left_alone.len(), 2);
+    }
+
+    #[test]
+    fn what_our_run_left_pending_is_unlocked_right_before_its_own_step() {
+        let (target, was) = (moves("1.1.0"), record("pending-upgrade", ""));
+        let app = Some(ChartState { cut_off: Some("7"), ..state(&target, &was, &[]) });
+        let (steps, _) = decide(&Facts { crds_chart: None, app, crds: &[], apply_command: Vec::new() });
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["unlock-mural", "mural", "validate"]);
+        assert_eq!(steps[0].action, Action::UnlockRelease { release: "mural".into(), revision: 1 });
+        assert!(steps[0].because.contains("run 7"), "{}", steps[0].because);
     }
 
     #[test]

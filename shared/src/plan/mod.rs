@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ask::Mode;
 use crate::checks::Checked;
 use crate::model::chart::Digest;
-use crate::model::lease::{Holder, Life, Place};
+use crate::model::lease::LockSeen;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::view::{Hub, Looked};
@@ -91,6 +91,13 @@ pub enum Action {
         /// Every CRD of the charts.
         names: Vec<String>,
     },
+    /// Mark a revision failed in which helm was cut off, in a run of ours: helm refuses every upgrade until then.
+    UnlockRelease {
+        /// The release.
+        release: String,
+        /// The revision.
+        revision: u64,
+    },
     /// Write the release record of the CRD chart, so that helm tells the truth about it.
     RecordRelease {
         /// The release.
@@ -109,7 +116,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One word: `crds`, `served`, `record`, `mural`, `validate`.
+    /// One word: `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`.
     pub id: String,
     /// What it does, in a few words.
     pub title: String,
@@ -131,18 +138,6 @@ pub struct LeftAlone {
     pub what: String,
     /// Why.
     pub because: String,
-}
-
-/// A lock that somebody holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LockSeen {
-    /// Which.
-    pub place: Place,
-    /// Who.
-    pub holder: Holder,
-    /// Whether they live, as far as we have seen.
-    pub life: Life,
 }
 
 /// All that is to be done, and all that it was decided from.
@@ -200,7 +195,10 @@ impl Action {
     #[must_use]
     pub const fn writes(&self) -> bool {
         match self {
-            Self::ApplyCrds { .. } | Self::RecordRelease { .. } | Self::UpgradeRelease { .. } => true,
+            Self::ApplyCrds { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. } => true,
             Self::ProveServed { .. } | Self::Validate => false,
         }
     }

@@ -31,7 +31,7 @@ pub fn check(steps: &[Step]) -> Result<(), Disorder> {
                 return Err(Disorder::Unproved(step.id.clone()));
             }
             Action::UpgradeRelease { .. } => upgraded = true,
-            Action::RecordRelease { .. } | Action::Validate => {}
+            Action::UnlockRelease { .. } | Action::RecordRelease { .. } | Action::Validate => {}
         }
     }
     let writes = steps.iter().any(|step| step.action.writes());

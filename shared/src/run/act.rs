@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Run, judge, ready};
+use super::{Run, judge, ready, unlock};
 use crate::cluster::{served, wait};
 use crate::diff;
 use crate::model::crd::Crd;
@@ -26,6 +26,7 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
     match &step.action {
         Action::ApplyCrds { names } => apply(run, names).await,
         Action::ProveServed { names } => prove(run, names).await,
+        Action::UnlockRelease { release, revision } => unlock::unlock(run, release, *revision).await,
         Action::RecordRelease { .. } => record(run).await,
         Action::UpgradeRelease { .. } => ready::upgrade(run, step).await,
         Action::Validate => {
@@ -40,7 +41,7 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
 async fn apply(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let wanted = &run.prepared.wanted;
     let objects: Vec<&Value> = names.iter().filter_map(|name| wanted.get(name)).map(Crd::json).collect();
-    let applied = run.prepared.kubectl.apply(&objects, run.manner.timeout, run.manner.stop.clone()).await;
+    let applied = run.prepared.kubectl.apply(&objects, run.manner.timeout, run.leash, run.manner.stop.clone()).await;
     applied.map_err(|error| {
         error
             .problem("the CRDs could not all be applied")
@@ -127,9 +128,9 @@ async fn unserved(run: &Run<'_>, crds: &[&Crd]) -> Result<Vec<String>, Problem> 
 async fn record(run: &Run<'_>) -> Result<String, Problem> {
     let prepared = run.prepared;
     let Some(side) = &prepared.crds else { return Err(Problem::failed("the plan records a chart that does not move")) };
-    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.claim.run));
+    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, true, &description, &label);
-    let written = prepared.helm.upgrade(&upgrade, run.manner.stop.clone()).await;
+    let written = prepared.helm.upgrade(&upgrade, run.leash, run.manner.stop.clone()).await;
     written.map_err(|error| {
         error.problem(format!("helm could not record {} {}", upgrade.release, side.fetched.chart.version))
     })?;

@@ -2,6 +2,7 @@
 
 use super::prepare::Prepared;
 use crate::cluster::{look, wait};
+use crate::model::pending::UNLOCKED;
 use crate::model::view::NotSeen;
 use crate::plan::{Action, Step};
 use crate::problem::{Exit, Problem};
@@ -13,9 +14,9 @@ use crate::problem::{Exit, Problem};
 pub async fn before(prepared: &Prepared, step: &Step) -> Result<(), Problem> {
     match &step.action {
         Action::ApplyCrds { names } => crds_unmoved(prepared, names).await,
-        Action::RecordRelease { release } | Action::UpgradeRelease { release } => {
-            release_unmoved(prepared, release).await
-        }
+        Action::UnlockRelease { release, .. }
+        | Action::RecordRelease { release }
+        | Action::UpgradeRelease { release } => release_unmoved(prepared, release).await,
         Action::ProveServed { .. } | Action::Validate => Ok(()),
     }
 }
@@ -46,8 +47,15 @@ async fn release_unmoved(prepared: &Prepared, release: &str) -> Result<(), Probl
     let namespace = &prepared.ask.installation.namespace;
     let now = look::releases(&prepared.cluster, namespace, release).await.map_err(|not_seen| unseen(&not_seen))?;
     let then = prepared.view.newest(release).map_err(unseen)?;
-    let key = |record: &crate::model::release::ReleaseRecord| (record.revision, record.status.clone());
-    if now.last().map(key) == then.map(key) { Ok(()) } else { Err(moved(&format!("release {release}"))) }
+    let same = match (then, now.last()) {
+        (None, None) => true,
+        // What was pending may be marked failed by now: by our own step, or by the helm that was cut off, with its last breath.
+        (Some(then), Some(now)) => {
+            then.revision == now.revision && (then.status == now.status || (then.pending() && now.status == UNLOCKED))
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    if same { Ok(()) } else { Err(moved(&format!("release {release}"))) }
 }
 
 fn unseen(not_seen: &NotSeen) -> Problem {

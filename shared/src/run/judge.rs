@@ -12,13 +12,15 @@ use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer};
 use crate::checks::seen::{Expect, Seen};
 use crate::checks::{self, Checked};
 use crate::model::crd::Crd;
+use crate::model::lease::LockSeen;
 use crate::model::owner::Owner;
+use crate::model::pending::{RUN_LABEL, cut_off_run};
 use crate::model::release::ReleaseRecord;
 use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
-use crate::plan::{self, API_VERSION, ChartMove, LockSeen, ObjectChange, Plan, ValueChange, crds, objects, order};
+use crate::plan::{self, API_VERSION, ChartMove, ObjectChange, Plan, ValueChange, crds, objects, order};
 use crate::problem::Problem;
 use crate::tools::helm::{Helm, Upgrade};
 use crate::tools::kubectl::Kubectl;
@@ -113,6 +115,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         crds: rendered.crds.as_ref().map(|side| facts(side, &installation.crds_release)),
         app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
         forecasts: &seen.forecasts,
+        locks: &seen.locks,
         server_asked: ask.server_dry_runs,
         allow_downgrade: ask.allow_downgrade,
     }
@@ -132,6 +135,7 @@ fn gone(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<String> {
 struct State<'a> {
     moves: ChartMove,
     record: Option<&'a ReleaseRecord>,
+    cut_off: Option<&'a str>,
     side: &'a Side,
     objects: Vec<ObjectChange>,
     values: Vec<ValueChange>,
@@ -147,6 +151,8 @@ impl<'a> State<'a> {
     ) -> Result<Self, Problem> {
         let release = if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release };
         let record = view.newest(release).ok().flatten();
+        let records = view.releases.get(release).and_then(|records| records.as_ref().ok());
+        let cut_off = records.and_then(|records| cut_off_run(records));
         let moves = ChartMove {
             release: release.clone(),
             owner: view.owners.get(release).cloned().unwrap_or(Owner::Nobody),
@@ -161,11 +167,12 @@ impl<'a> State<'a> {
             (Some(next), Some(record)) => plan::values::changes(record.config.reveal(), next),
             _ => Vec::new(),
         };
-        Ok(Self { moves, record, side, objects, values })
+        Ok(Self { moves, record, cut_off, side, objects, values })
     }
 
     fn facts(&self, command: Vec<String>) -> ChartState<'_> {
-        ChartState { moves: &self.moves, record: self.record, command, objects: &self.objects, values: &self.values }
+        let (record, cut_off) = (self.record, self.cut_off);
+        ChartState { moves: &self.moves, record, cut_off, command, objects: &self.objects, values: &self.values }
     }
 }
 
@@ -201,7 +208,7 @@ fn upgrade_command(ask: &Ask, helm: &Helm, state: &State<'_>, run: &str, is_crds
 /// The label that a release of ours carries.
 #[must_use]
 pub fn label(run: &str) -> String {
-    format!("mural-run={run}")
+    format!("{RUN_LABEL}={run}")
 }
 
 /// How a release is written: the CRD chart's is only recorded, the application's is waited for.

@@ -7,7 +7,9 @@ pub mod prepare;
 mod ready;
 pub mod render;
 pub mod turn;
+mod unlock;
 mod values;
+pub mod workstation;
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,10 @@ use crate::plan::Step;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::upgrade::{LastLook, Outcome, StepOutcome, StepState, UpgradeReport};
+use crate::tools::call::Leash;
 use crate::tools::spawn::Stop;
 use prepare::Prepared;
+use workstation::Sign;
 
 /// How a run behaves, besides what it does.
 #[derive(Debug, Clone)]
@@ -47,6 +51,8 @@ pub struct Run<'a> {
     pub emit: Emit<'a>,
     /// What says that it is our turn.
     pub locks: &'a Locks,
+    /// What keeps helm and kubectl from outliving us.
+    pub leash: &'a Leash,
 }
 
 /// Runs a plan that no guard refuses, to its end or to the first failure: with the locks, which it takes and lets go.
@@ -54,8 +60,10 @@ pub struct Run<'a> {
 /// # Errors
 /// The locks cannot be had. A step's failure is part of the report.
 pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
-    let locks = turn::take(prepared, manner, emit).await?;
-    let report = steps(&Run { prepared, manner, emit, locks: &locks }).await;
+    let sign = prepared.around.workstation.as_ref().and_then(|workstation| workstation.sign(&prepared.turn.claim));
+    let leash = Leash { starter: prepared.around.starter.clone(), file: sign.as_ref().map(Sign::file) };
+    let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
+    let report = steps(&Run { prepared, manner, emit, locks: &locks, leash: &leash }).await;
     if let Err(error) = locks.let_go().await {
         let detail = format!("could not be let go ({error}): it ends by itself within {}s", HOLDS_FOR.as_secs());
         emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });

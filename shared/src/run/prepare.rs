@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::turn::{self, Turn};
+use super::workstation::Workstation;
 use super::{judge, render, values};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
@@ -38,6 +39,10 @@ pub struct Surroundings {
     pub claim: Claim,
     /// How long a run that will write waits for a lock that somebody holds; none for one that only looks.
     pub wait_for_lock: Option<Duration>,
+    /// Where signs of life are kept on this workstation; none where there is no such place.
+    pub workstation: Option<Workstation>,
+    /// A program of ours that starts others so that they end with us; none where the kernel has no such thing.
+    pub starter: Option<PathBuf>,
 }
 
 /// Everything that a run needs, and the plan that it follows.
@@ -62,10 +67,10 @@ pub struct Prepared {
     pub wanted: BTreeMap<String, Crd>,
     /// What is to be done.
     pub plan: Plan,
-    /// Who we are, the run's id among it, for those who want the same locks.
-    pub claim: Claim,
-    /// What was seen of the locks.
+    /// Who we are, for those who want the same locks, and what was seen of them.
     pub turn: Turn,
+    /// What else the environment gave.
+    pub around: Surroundings,
     /// Holds the charts and value files; gone when this is dropped.
     _private: TempDir,
 }
@@ -82,7 +87,8 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let (helm, kubectl) = programs(&ask, &around);
     let tools = versions(&helm, &kubectl).await?;
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
-    let (mut turn, namespace) = (Turn::default(), &ask.installation.namespace);
+    let (mut turn, namespace) =
+        (Turn::new(around.claim.clone(), around.workstation.clone()), &ask.installation.namespace);
     // Before anything is read: what somebody is changing right now would be read in vain.
     let locks = turn::first_look(&mut turn, &cluster, namespace, around.wait_for_lock, emit).await?;
 
@@ -109,9 +115,9 @@ pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<P
     let (helm_sees, kubectl_sees) = (sees("helm", helm_sees), sees("kubectl", kubectl_sees));
     let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecasts, locks };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
-    let claim = claim(around.claim, &ask, &view);
+    turn.claim = claim(turn.claim, &ask, &view);
     let (wanted, crds, app) = (rendered.wanted, rendered.crds, rendered.app);
-    Ok(Prepared { ask, cluster, helm, kubectl, tools, view, crds, app, wanted, plan, claim, turn, _private: private })
+    Ok(Prepared { ask, cluster, helm, kubectl, tools, view, crds, app, wanted, plan, turn, around, _private: private })
 }
 
 /// Who we are, with what only the cluster and the flags can tell.

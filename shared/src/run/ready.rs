@@ -30,14 +30,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
     let prepared = run.prepared;
     let Some(side) = &prepared.app else { return Err(Problem::failed("the plan upgrades a chart that does not move")) };
-    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.claim.run));
+    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, false, &description, &label);
     // helm gets a stop of its own: it is asked to stop by Ctrl-C, and where waiting longer makes no sense.
     let stop = Stop::default();
     let mut watch =
         Watch { run, step, began: Instant::now(), terminal: BTreeMap::new(), last: Vec::new(), hopeless: None };
     let written = {
-        let helm = prepared.helm.upgrade(&upgrade, stop.clone());
+        let helm = prepared.helm.upgrade(&upgrade, run.leash, stop.clone());
         tokio::pin!(helm);
         loop {
             tokio::select! {

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::Manner;
 use super::prepare::Prepared;
+use super::workstation::{Sign, Workstation};
 use crate::cluster::lock::{self, Locks};
 use crate::cluster::{ApiError, Cluster};
-use crate::model::lease::{Claim, Holder, Life, Place, Sighting, VERBS};
+use crate::model::lease::{Claim, Holder, Life, LockSeen, Place, Sighting, VERBS};
 use crate::model::view::Looked;
-use crate::plan::{Action, LockSeen};
+use crate::plan::Action;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -19,14 +20,23 @@ use crate::report::event::{Emit, Event};
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What we have seen of the locks so far. Looked at from the very start, so that the time of our own reading counts.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Turn {
+    /// Who we are, the run's id among it.
+    pub claim: Claim,
+    workstation: Option<Workstation>,
     seen: BTreeMap<Place, Sighting>,
     /// Until when we wait for a holder who lives; set when the first one is met.
     until: Option<Instant>,
 }
 
 impl Turn {
+    /// Nothing seen yet.
+    #[must_use]
+    pub const fn new(claim: Claim, workstation: Option<Workstation>) -> Self {
+        Self { claim, workstation, seen: BTreeMap::new(), until: None }
+    }
+
     /// One look: who holds what.
     ///
     /// # Errors
@@ -42,8 +52,20 @@ impl Turn {
         let seen = self.seen.entry(place.clone()).or_insert_with(|| Sighting::first(lease, now));
         seen.again(lease, now);
         let holder = Holder::of(lease)?;
-        let life = seen.life(holder.holds_for, now);
+        // The kernel knows better than any clock, where the holder ran on this workstation.
+        let life =
+            match (self.workstation.as_ref().and_then(|here| here.ended(&holder)), seen.life(holder.holds_for, now)) {
+                (Some(true), _) => Life::Dead,
+                (Some(false), Life::Dead) => Life::Alive,
+                (_, life) => life,
+            };
         Some(LockSeen { place: place.clone(), holder, life })
+    }
+
+    fn forget(&self, dead: &Holder) {
+        if let Some(workstation) = &self.workstation {
+            workstation.forget(dead);
+        }
     }
 
     /// Waits until none of the locks is held by somebody who lives. Gives those that a dead run left behind.
@@ -146,16 +168,22 @@ pub(super) async fn first_look(
 ///
 /// # Errors
 /// Somebody was quicker, or we may not write them. What was taken already is let go.
-pub(super) async fn take(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result<Locks, Problem> {
+pub(super) async fn take(
+    prepared: &Prepared,
+    sign: Option<&Sign>,
+    manner: &Manner,
+    emit: Emit<'_>,
+) -> Result<Locks, Problem> {
     let began = Instant::now();
     let cluster = &prepared.cluster;
     let writes_crds = prepared.plan.steps.iter().any(|step| matches!(step.action, Action::ApplyCrds { .. }));
     let places = Place::of_a_run(&prepared.ask.installation.namespace, writes_crds);
     let mut turn = prepared.turn.clone();
+    let claim = Claim { workstation: sign.map(Sign::name).unwrap_or_default(), ..prepared.turn.claim.clone() };
     let mut leases = Vec::new();
     let mut over = Vec::new();
     for place in &places {
-        match one(&mut turn, cluster, place, &prepared.claim, manner, emit).await {
+        match one(&mut turn, cluster, place, &claim, manner, emit).await {
             Ok((lease, before)) => {
                 leases.push(lease);
                 over.extend(before);
@@ -177,6 +205,8 @@ pub(super) async fn take(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -
         ),
     };
     emit(Event::StageDone { stage: "lock", detail, seconds: began.elapsed().as_secs_f64() });
+    clear_but(&mut turn, prepared, &places, emit).await;
+    over.iter().for_each(|dead| turn.forget(dead));
     let stop = manner.stop.clone();
     Ok(Locks::hold(cluster, leases, move || stop.ask()))
 }
@@ -226,18 +256,28 @@ fn not_taken(waited: Waited, place: &Place, cluster: &Cluster) -> Problem {
     }
 }
 
-/// Lets go of what a dead run left behind, where there is nothing else to do.
-///
-/// # Errors
-/// None: what cannot be cleared is nobody's by its own rule, and the next run takes it over.
-pub async fn clear(prepared: &Prepared, emit: Emit<'_>) {
-    let mut turn = prepared.turn.clone();
+/// Lets go of what a dead run left behind, besides these.
+async fn clear_but(turn: &mut Turn, prepared: &Prepared, ours: &[Place], emit: Emit<'_>) {
+    let mut cleared = Vec::new();
     for place in Place::of_a_run(&prepared.ask.installation.namespace, true) {
+        if ours.contains(&place) {
+            continue;
+        }
         let Ok(Some(lease)) = lock::read(&prepared.cluster, &place).await else { continue };
         let Some(LockSeen { life: Life::Dead, holder, .. }) = turn.saw(&place, &lease) else { continue };
         if lock::let_go(&prepared.cluster, &lease).await.is_ok() {
             let detail = format!("{place} was left behind by {holder}: removed");
             emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
+            cleared.push(holder);
         }
     }
+    // Two locks have one sign of life: it is needed until both are gone.
+    cleared.iter().for_each(|dead| turn.forget(dead));
+}
+
+/// Lets go of all that a dead run left behind, where there is nothing else to do.
+///
+/// What cannot be cleared is nobody's by its own rule: the next run takes it over.
+pub async fn clear(prepared: &Prepared, emit: Emit<'_>) {
+    clear_but(&mut prepared.turn.clone(), prepared, &[], emit).await;
 }

@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::secret::{Hidden, MASK};
@@ -15,6 +17,15 @@ pub enum Arg {
     Plain(OsString),
     /// Never shown.
     Secret(Hidden<OsString>),
+}
+
+/// What ends a program with us, and lets the next run see that it has ended. Empty: it may outlive us.
+#[derive(Debug, Clone, Default)]
+pub struct Leash {
+    /// A program of ours that starts it so that the kernel asks it to stop when we die, even by SIGKILL.
+    pub starter: Option<PathBuf>,
+    /// A locked file that it holds open beside us: the lock lasts until both have ended.
+    pub file: Option<Arc<File>>,
 }
 
 /// A command, ready to be started or shown.
@@ -32,6 +43,8 @@ pub struct Call {
     pub stdin: Option<Hidden<Vec<u8>>>,
     /// How long it may run.
     pub deadline: Duration,
+    /// What ends it with us.
+    pub leash: Leash,
 }
 
 impl Call {
@@ -44,6 +57,7 @@ impl Call {
             env: Vec::new(),
             stdin: None,
             deadline,
+            leash: Leash::default(),
         }
     }
 
@@ -77,6 +91,13 @@ impl Call {
     #[must_use]
     pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
         self.stdin = Some(Hidden::new(bytes));
+        self
+    }
+
+    /// Lets it not outlive us.
+    #[must_use]
+    pub fn leash(mut self, leash: &Leash) -> Self {
+        self.leash = leash.clone();
         self
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Call, Leash};
 use super::error::ToolError;
 use super::helm_read;
 use super::spawn::{self, Stop};
@@ -213,8 +213,8 @@ impl Helm {
     ///
     /// # Errors
     /// helm fails, is stopped, or runs out of time.
-    pub async fn upgrade(&self, ask: &Upgrade<'_>, stop: Stop) -> Result<(), ToolError> {
-        spawn::run_until(self.upgrade_call(ask), stop).await.map(drop)
+    pub async fn upgrade(&self, ask: &Upgrade<'_>, leash: &Leash, stop: Stop) -> Result<(), ToolError> {
+        spawn::run_until(self.upgrade_call(ask).leash(leash), stop).await.map(drop)
     }
 }
 

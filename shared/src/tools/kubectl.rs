@@ -6,7 +6,7 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::{Value, json};
 
-use super::call::Call;
+use super::call::{Call, Leash};
 use super::error::ToolError;
 use super::spawn::{self, Stop};
 use crate::ask::ClusterAccess;
@@ -81,9 +81,15 @@ impl Kubectl {
     ///
     /// # Errors
     /// One of them is refused (kubectl goes on with the others), or it runs out of time.
-    pub async fn apply(&self, objects: &[&Value], deadline: Duration, stop: Stop) -> Result<(), ToolError> {
+    pub async fn apply(
+        &self,
+        objects: &[&Value],
+        deadline: Duration,
+        leash: &Leash,
+        stop: Stop,
+    ) -> Result<(), ToolError> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-        spawn::run_until(self.apply_call(deadline).stdin(list.into_bytes()), stop).await.map(drop)
+        spawn::run_until(self.apply_call(deadline).stdin(list.into_bytes()).leash(leash), stop).await.map(drop)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The only file that starts a process. Deadline, nothing on standard input unless a step hands bytes to it, fixed locale.
 
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +21,8 @@ const BEAT: Duration = Duration::from_millis(100);
 /// How much of standard error an error keeps: its end says the most.
 const STDERR_KEPT: usize = 4000;
 const SIGTERM: i32 = 15;
+/// The first argument of ourselves as a starter; nobody types it.
+const ON_LEASH: &str = "__on-leash";
 
 /// Asks running programs to stop. Cloned into whoever may ask.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +62,7 @@ pub async fn run_until(call: Call, stop: Stop) -> Result<Vec<u8>, ToolError> {
 fn watch(call: &Call, stop: &Stop) -> Result<Vec<u8>, ToolError> {
     let command = call.to_string();
     let start = |source| ToolError::Start { command: command.clone(), source };
-    let handle = expression(call).start().map_err(start)?;
+    let handle = expression(call).and_then(|expression| expression.start()).map_err(start)?;
     let began = Instant::now();
     loop {
         if handle.wait_timeout(BEAT).map_err(start)?.is_some() {
@@ -77,8 +81,16 @@ fn watch(call: &Call, stop: &Stop) -> Result<Vec<u8>, ToolError> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this file is the one that starts processes")]
-fn expression(call: &Call) -> duct::Expression {
-    let base = duct::cmd(&call.program, call.revealed())
+fn expression(call: &Call) -> io::Result<duct::Expression> {
+    let started = match &call.leash.starter {
+        None => duct::cmd(&call.program, call.revealed()),
+        Some(starter) => {
+            let ourselves = std::process::id().to_string();
+            let before = [ON_LEASH.as_ref(), ourselves.as_ref(), call.program.as_os_str()];
+            duct::cmd(starter, before.into_iter().chain(call.revealed()))
+        }
+    };
+    let base = started
         .stdout_capture()
         .stderr_capture()
         .unchecked()
@@ -86,10 +98,45 @@ fn expression(call: &Call) -> duct::Expression {
         .env("LC_ALL", "C")
         .env_remove("HELM_DEBUG");
     let with_env = call.env.iter().fold(base, |expression, (key, value)| expression.env(key, value));
-    match &call.stdin {
-        Some(bytes) => with_env.stdin_bytes(bytes.reveal().clone()),
-        None => with_env.stdin_null(),
+    Ok(match (&call.stdin, &call.leash.file) {
+        (Some(bytes), _) => with_env.stdin_bytes(bytes.reveal().clone()),
+        // An empty file reads like nothing at all; open, it keeps our lock on it.
+        (None, Some(file)) => with_env.stdin_file(file.try_clone()?),
+        (None, None) => with_env.stdin_null(),
+    })
+}
+
+/// `PROGRAM __on-leash PARENT COMMAND…`: becomes the command, after asking the kernel for SIGTERM when the parent dies.
+///
+/// helm records `failed` on SIGTERM, so that a run that was killed leaves no helm that goes on writing behind it.
+/// `None` where these are not such arguments. Comes back only where the command cannot be started.
+#[must_use]
+pub fn on_leash(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    if args.next()? != ON_LEASH {
+        return None;
     }
+    let parent = args.next().and_then(|parent| parent.to_str()?.parse().ok());
+    Some(args.next().map_or(ExitCode::FAILURE, |program| become_it(parent, &program, args)))
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "this file is the one that starts processes")]
+fn become_it(parent: Option<u32>, program: &OsStr, args: impl Iterator<Item = OsString>) -> ExitCode {
+    use std::os::unix::process::CommandExt as _;
+    let bound = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+    // It may have died before we asked: then nobody would ever tell us.
+    if bound.is_err() || Some(std::os::unix::process::parent_id()) != parent {
+        return ExitCode::FAILURE;
+    }
+    let error = std::process::Command::new(program).args(args).exec();
+    let _ = writeln!(io::stderr(), "{}: {error}", program.display());
+    ExitCode::FAILURE
+}
+
+/// Other kernels have no such signal: there, no starter is used.
+#[cfg(not(target_os = "linux"))]
+fn become_it(_: Option<u32>, _: &OsStr, _: impl Iterator<Item = OsString>) -> ExitCode {
+    ExitCode::FAILURE
 }
 
 /// Asks it to stop, waits, and only then kills it.
@@ -131,6 +178,7 @@ fn without_secrets(call: &Call, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::call::Leash;
     use super::*;
 
     fn call(script: &str, deadline: Duration) -> Call {
@@ -169,6 +217,30 @@ mod tests {
             stop.ask();
         });
         assert!(matches!(result, Err(ToolError::Stopped { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_program_on_a_leash_keeps_the_lock_and_reads_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let ours = std::fs::File::open(file.path()).unwrap();
+        ours.try_lock().unwrap();
+        let leash = Leash { starter: None, file: Some(std::sync::Arc::new(ours)) };
+        let child = tokio::spawn(run(call("cat; sleep 0.4", Duration::from_secs(10)).leash(&leash)));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(leash);
+        let others = std::fs::File::open(file.path()).unwrap();
+        // `run` has its own copy; what counts is that the lock goes with the last of them.
+        assert!(others.try_lock().is_err());
+        assert_eq!(child.await.unwrap().unwrap(), b"");
+        assert!(others.try_lock().is_ok());
+    }
+
+    #[test]
+    fn only_a_starters_arguments_start_something() {
+        let args = |words: &[&str]| words.iter().map(|word| OsString::from(*word)).collect::<Vec<_>>().into_iter();
+        assert!(on_leash(args(&[])).is_none());
+        assert!(on_leash(args(&["plan", "--yes"])).is_none());
+        assert!(on_leash(args(&[ON_LEASH])).is_some(), "started wrongly, it starts nothing");
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use super::{Card, Checked};
 use crate::ask::Mode;
 use crate::model::chart::{Chart, Digest};
 use crate::model::crd::Crd;
+use crate::model::lease::LockSeen;
 use crate::model::view::{ClusterView, Looked};
 
 /// What the server says of one CRD that we would write: the merged result, or its refusal in its own words.
@@ -64,6 +65,8 @@ pub struct Admission<'a> {
     pub app: Option<ChartFacts<'a>>,
     /// What the server says of every CRD of the charts.
     pub forecasts: &'a BTreeMap<String, ServerAnswer>,
+    /// Who holds a lock.
+    pub locks: &'a Looked<Vec<LockSeen>>,
     /// Whether the server was asked at all: not with `--dry-run=client`.
     pub server_asked: bool,
     /// `--allow-downgrade`

@@ -1,7 +1,10 @@
-//! No release is in the middle of something.
+//! No release is in the middle of something that is not our own.
 
 use super::Admission;
-use crate::checks::{Card, Checked, Level, Section, Verdict};
+use crate::checks::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::model::lease::Life;
+use crate::model::pending::cut_off_run;
+use crate::model::release::ReleaseRecord;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -9,7 +12,7 @@ pub static CARD: Card = Card {
     section: Section::Guards,
     title: "no release is in the middle of something",
     level: Level::Error,
-    why: "While the newest revision is pending, helm refuses every upgrade: another helm is at work, or one was killed.",
+    why: "While the newest revision is pending, helm refuses every upgrade: another helm is at work, or one was killed. What a run of ours left behind is marked failed and gone on from; what somebody else's helm does is theirs.",
     fix: "If no helm is at work, go back to the last good revision with helm rollback.",
 };
 
@@ -19,18 +22,51 @@ pub fn check(admission: &Admission<'_>) -> Checked {
     let releases = [admission.crds_release, admission.app_release];
     let mut findings = Vec::new();
     for release in releases {
-        match admission.view.newest(release) {
-            Err(not_seen) => {
-                return Checked::new(&CARD, releases.len(), Verdict::Undetermined { reason: not_seen.to_string() });
+        let records = match admission.view.releases.get(release) {
+            Some(Err(not_seen)) => return undetermined(not_seen.to_string()),
+            Some(Ok(records)) => records.as_slice(),
+            None => &[],
+        };
+        let Some(newest) = records.last().filter(|newest| newest.pending()) else { continue };
+        match cut_off_run(records).map(|run| (run, at_work(admission))) {
+            Some((_, None)) => {}
+            Some((run, Some(doubt))) => {
+                return undetermined(format!("release {release} is {} by run {run}, and {doubt}", newest.status));
             }
-            Ok(Some(record)) if record.pending() => {
-                let message = format!("is {} at revision {}", record.status, record.revision);
-                let namespace = &admission.view.hub.namespace;
-                let hint = format!("is another helm at work? if not: helm rollback {release} --namespace {namespace}");
-                findings.push(CARD.finding(format!("release {release}"), message, hint));
-            }
-            Ok(_) => {}
+            None => findings.push(somebody_elses(admission, newest, records)),
         }
     }
     Checked::new(&CARD, releases.len(), Verdict::from_findings(findings))
+}
+
+fn undetermined(reason: String) -> Checked {
+    Checked::new(&CARD, 2, Verdict::Undetermined { reason })
+}
+
+/// Why a run of ours may still be at work; none where certainly none is.
+fn at_work(admission: &Admission<'_>) -> Option<String> {
+    match admission.locks {
+        Err(not_seen) => Some(not_seen.to_string()),
+        Ok(locks) => {
+            let living = locks.iter().find(|held| held.life != Life::Dead)?;
+            Some(format!("{} may still be at work: an upgrade would first see whether they live", living.holder.who))
+        }
+    }
+}
+
+fn somebody_elses(admission: &Admission<'_>, newest: &ReleaseRecord, records: &[ReleaseRecord]) -> Finding {
+    let (release, namespace) = (&newest.name, &admission.view.hub.namespace);
+    let good = records.iter().rev().find(|record| ["deployed", "superseded"].contains(&record.status.as_str()));
+    let repair = match good {
+        Some(good) => format!("helm rollback {release} {} --namespace {namespace}", good.revision),
+        None => {
+            format!("helm uninstall {release} --namespace {namespace}, and install it anew: no revision was ever good")
+        }
+    };
+    let message = format!("is {} at revision {}, and no run of ours made it so", newest.status, newest.revision);
+    CARD.finding(
+        format!("release {release}"),
+        message,
+        format!("is another helm at work? wait for it. If not: {repair}"),
+    )
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::checks::{Level, Verdict};
 use crate::model::chart::{Digest, DigestOf, Files};
+use crate::model::lease::{Holder, Life, Place};
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
@@ -51,6 +52,7 @@ struct World {
     forecasts: BTreeMap<String, ServerAnswer>,
     helm: Looked<Version>,
     helm_sees: Looked<String>,
+    locks: Looked<Vec<LockSeen>>,
     mode: Mode,
     allow_downgrade: bool,
 }
@@ -84,6 +86,7 @@ impl World {
             forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(crd("hubs.example.com", "v1")))]),
             helm: Ok(Version::new(3, 17, 2)),
             helm_sees: Ok("uid-1".into()),
+            locks: Ok(Vec::new()),
             mode: Mode::Auto,
             allow_downgrade: false,
         }
@@ -109,6 +112,7 @@ impl World {
             crds: None,
             app: Some(app),
             forecasts: &self.forecasts,
+            locks: &self.locks,
             server_asked: true,
             allow_downgrade: self.allow_downgrade,
         };
@@ -186,6 +190,42 @@ fn a_pending_release_is_refused_and_a_failed_one_is_not() {
         "release-not-pending"
     ));
     assert!(!fires(&World::bent(|world| world.store(record("mural", "1.0.0", "failed", ""))), "release-not-pending"));
+}
+
+#[test]
+fn what_our_own_run_left_pending_is_ours_where_nobody_lives() {
+    let ours = |locks: Looked<Vec<LockSeen>>| {
+        World::bent(|world| {
+            let mut pending = record("mural", "1.0.0", "pending-upgrade", "");
+            pending.labels.insert("mural-run".into(), "7".into());
+            world.store(pending);
+            world.locks = locks;
+        })
+    };
+    let held = |life| {
+        let holder = Holder::of(&json!({"spec": {"holderIdentity": "ann"}})).unwrap();
+        vec![LockSeen { place: Place::crds(), holder, life }]
+    };
+    assert_eq!(ours(Ok(Vec::new())).ask("release-not-pending"), Verdict::Pass);
+    assert_eq!(ours(Ok(held(Life::Dead))).ask("release-not-pending"), Verdict::Pass);
+    for doubt in
+        [Ok(held(Life::Unsure)), Ok(held(Life::Alive)), Err(NotSeen { what: "locks".into(), reason: "no".into() })]
+    {
+        assert!(matches!(ours(doubt).ask("release-not-pending"), Verdict::Undetermined { .. }));
+    }
+}
+
+#[test]
+fn the_repair_of_a_pending_release_is_named() {
+    let hint = |records: Vec<ReleaseRecord>| {
+        let world = World::bent(|world| drop(world.view.releases.insert("mural".into(), Ok(records))));
+        let Verdict::Fail { findings } = world.ask("release-not-pending") else { panic!("it should fire") };
+        findings[0].hint.clone()
+    };
+    let good = ReleaseRecord { revision: 2, ..record("mural", "1.0.0", "deployed", "") };
+    let pending = || record("mural", "1.0.0", "pending-upgrade", "");
+    assert!(hint(vec![good, pending()]).contains("helm rollback mural 2 --namespace mural-system"));
+    assert!(hint(vec![pending()]).contains("no revision was ever good"));
 }
 
 #[test]

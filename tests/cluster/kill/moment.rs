@@ -1,0 +1,187 @@
+//! When and how a run is killed.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// What gets SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    Ourselves,
+    ATool,
+    TheGroup,
+}
+
+impl How {
+    pub const ALL: [Self; 3] = [Self::Ourselves, Self::ATool, Self::TheGroup];
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ourselves => "ourselves",
+            Self::ATool => "helm or kubectl",
+            Self::TheGroup => "the whole group",
+        })
+    }
+}
+
+/// Repeatable chance (splitmix64).
+pub struct Dice(u64);
+
+impl Dice {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// From 0 to 1.
+    fn throw(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        f64::from(u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    }
+}
+
+/// How an upgrade goes that nobody kills.
+pub struct Undisturbed {
+    locked: Duration,
+    whole: Duration,
+}
+
+impl fmt::Display for Undisturbed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1?}, the lock taken after {:.1?}", self.whole, self.locked)
+    }
+}
+
+impl Undisturbed {
+    /// A later run was quicker: the first one had cold caches.
+    pub fn took(&mut self, took: Duration) {
+        self.whole = self.whole.min(took).max(self.locked);
+    }
+
+    /// A random moment: two of three times while it writes, else anywhere.
+    pub fn moment(&self, dice: &mut Dice, round: usize) -> Duration {
+        let from = if round % 3 == 2 { Duration::ZERO } else { self.locked };
+        from + (self.whole - from).mul_f64(dice.throw())
+    }
+}
+
+/// Runs it to its end and takes the time.
+pub fn undisturbed(mut command: Command) -> Result<Undisturbed> {
+    let began = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let (mut locked, mut said) = (None, String::new());
+    for line in BufReader::new(child.stderr.take().context("stderr")?).lines() {
+        let line = line?;
+        if line.contains("yours until released") {
+            locked = Some(began.elapsed());
+        }
+        said += &format!("{line}\n");
+    }
+    ensure!(child.wait()?.success(), "undisturbed, it fails:\n{said}");
+    Ok(Undisturbed { locked: locked.with_context(|| format!("it takes no lock:\n{said}"))?, whole: began.elapsed() })
+}
+
+/// What came of a kill.
+pub struct Killed {
+    told: String,
+    /// How long the run took that had ended well before.
+    pub too_late: Option<Duration>,
+}
+
+impl fmt::Display for Killed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told)
+    }
+}
+
+/// Starts it in a group of its own and kills at that moment. No helm and no kubectl of it may live on.
+pub fn kill(mut command: Command, how: How, when: Duration) -> Result<Killed> {
+    let began = Instant::now();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0).spawn()?;
+    let pid = Pid::from_child(&child);
+    std::thread::sleep(when.saturating_sub(began.elapsed()));
+    let took = began.elapsed();
+    let mut tools = children(child.id());
+    let what = match how {
+        How::Ourselves => kill_process(pid, Signal::KILL).map(|()| "we died".to_owned()).context("kill")?,
+        How::TheGroup => kill_process_group(pid, Signal::KILL).map(|()| "all died".to_owned()).context("kill")?,
+        How::ATool => a_tool(&child, &mut tools)?,
+    };
+    let running = tools.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let ended = output.status.code().map_or_else(|| "killed".to_owned(), |code| format!("exit {code}"));
+    gone(&tools)?;
+    let step = said
+        .lines()
+        .rfind(|line| line.starts_with('✔'))
+        .and_then(|line| line.split_whitespace().nth(1))
+        .unwrap_or("nothing");
+    let with = if running.is_empty() { String::new() } else { format!(" with {running} running") };
+    let told = format!("after {:.2}s {what}{with}, {ended}, last done: {step}", took.as_secs_f64());
+    Ok(Killed { told, too_late: output.status.success().then_some(took) })
+}
+
+/// Kills the helm or kubectl that runs now, or the next one.
+fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<String> {
+    let began = Instant::now();
+    while tools.is_empty() {
+        if !std::path::Path::new(&format!("/proc/{}/exe", child.id())).exists() || ended(child.id()) {
+            return Ok("no tool was started any more".to_owned());
+        }
+        if began.elapsed() > Duration::from_secs(60) {
+            bail!("neither a tool nor an end within a minute");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        *tools = children(child.id());
+    }
+    let (pid, name) = &tools[0];
+    let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw).context("a pid")?;
+    // It may have ended by itself in this very moment.
+    Ok(kill_process(pid, Signal::KILL).map_or_else(|_| format!("{name} had just ended"), |()| format!("{name} died")))
+}
+
+/// The helm and kubectl processes that a process has started, by `/proc`.
+fn children(parent: u32) -> Vec<(u32, String)> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| stat(pid).filter(|stat| stat.1 == parent && !stat.2).map(|stat| (pid, stat.0)))
+        .filter(|(_, name)| {
+            name == "helm" || name == "kubectl" || name.starts_with("helm-") || name.starts_with("kubectl-1")
+        })
+        .collect()
+}
+
+fn ended(pid: u32) -> bool {
+    stat(pid).is_none_or(|stat| stat.2)
+}
+
+/// Name, parent, and whether it is a zombie (`/proc/PID/stat`: the name stands in brackets and may hold anything).
+fn stat(pid: u32) -> Option<(String, u32, bool)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (before, after) = text.rsplit_once(')')?;
+    let name = before.split_once('(')?.1.to_owned();
+    let mut fields = after.split_whitespace();
+    let zombie = fields.next()? == "Z";
+    Some((name, fields.next()?.parse().ok()?, zombie))
+}
+
+fn gone(tools: &[(u32, String)]) -> Result<()> {
+    let began = Instant::now();
+    while let Some((pid, name)) =
+        tools.iter().find(|(pid, name)| stat(*pid).is_some_and(|stat| stat.0 == *name && !stat.2))
+    {
+        ensure!(began.elapsed() < Duration::from_secs(5), "{name} ({pid}) lives on without us");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! What a cluster looks like in the end: object by object, without what differs between any two runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use mural::model::release::read_record;
+use mural_tests::sandbox::User;
+use serde_json::{Value, json};
+
+use crate::ground::Ground;
+
+/// Kinds that controllers make and name by chance, or that say when something happened.
+const BY_CHANCE: [&str; 9] = [
+    "events",
+    "events.events.k8s.io",
+    "pods",
+    "pods.metrics.k8s.io",
+    "replicasets.apps",
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
+    "controllerrevisions.apps",
+    "bindings",
+];
+/// What differs between any two objects that are alike.
+const OF_THE_MOMENT: [&str; 5] = ["uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"];
+
+/// Objects by `Kind namespace/name`, and the newest record of each release.
+pub struct State(BTreeMap<String, Value>);
+
+impl State {
+    /// # Errors
+    /// The first differences, by object.
+    pub fn same(&self, other: &Self) -> Result<()> {
+        let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let differ = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
+        let told = |value: Option<&Value>| value.map_or_else(|| "not there".to_owned(), ToString::to_string);
+        let told: Vec<String> = differ
+            .map(|key| {
+                format!(
+                    "{key}\n    undisturbed: {}\n    killed:      {}",
+                    told(self.0.get(key)),
+                    told(other.0.get(key))
+                )
+            })
+            .collect();
+        ensure!(told.is_empty(), "{} of {} objects differ:\n  {}", told.len(), self.0.len(), told.join("\n  "));
+        Ok(())
+    }
+}
+
+/// Custom resources by name, each with what makes it itself.
+pub struct Kept(BTreeMap<String, (Value, Value)>);
+
+impl Kept {
+    /// # Errors
+    /// One that was there is gone, made anew, or changed.
+    pub fn kept(&self, now: &Self) -> Result<()> {
+        for (name, was) in &self.0 {
+            let is = now.0.get(name).with_context(|| format!("{name} is lost"))?;
+            ensure!(was.0 == is.0, "{name} was deleted and made anew");
+            ensure!(was.1 == is.1 || name.contains("/first"), "{name} was {} and is {}", was.1, is.1);
+        }
+        Ok(())
+    }
+}
+
+/// The namespace's objects, the CRDs, the webhooks, the locks wherever they are.
+pub fn of(ground: &Ground) -> Result<State> {
+    let mut all = BTreeMap::new();
+    let mut records: BTreeMap<String, (u64, Value)> = BTreeMap::new();
+    for object in objects(ground)? {
+        if object["type"] == "helm.sh/release.v1" {
+            let record = read_record(&object)?;
+            let told = json!({"status": record.status, "version": record.chart_version, "description": record.description,
+                "config": record.config.reveal(), "manifest": record.manifest.reveal(), "crds": record.crds});
+            let newest = records.entry(record.name.clone()).or_default();
+            if newest.0 < record.revision {
+                *newest = (record.revision, told);
+            }
+            continue;
+        }
+        let key = key(&object);
+        all.insert(key, normal(object));
+    }
+    all.extend(records.into_iter().map(|(name, (_, record))| (format!("newest record of {name}"), record)));
+    let left = std::fs::read_dir(ground.sandbox()?.dir().join("state/mural/runs"));
+    for sign in left.into_iter().flatten().flatten() {
+        all.insert(format!("sign of life {}", sign.file_name().display()), Value::Null);
+    }
+    Ok(State(all))
+}
+
+/// Everything of a group that a CRD made.
+pub fn custom_resources(ground: &Ground) -> Result<Kept> {
+    let crds: BTreeSet<String> = kinds(ground, &[])?.into_iter().filter(|kind| is_custom(kind)).collect();
+    let crds = crds.into_iter().collect::<Vec<_>>().join(",");
+    let list = ground.get(&[&crds, "--all-namespaces"])?;
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    Ok(Kept(
+        items.into_iter().map(|item| (key(&item), (item["metadata"]["uid"].clone(), item["spec"].clone()))).collect(),
+    ))
+}
+
+fn is_custom(kind: &str) -> bool {
+    ["small.example.com", "spectrocloud.com", "fluxcd.io", "open-cluster-management.io"]
+        .iter()
+        .any(|group| kind.ends_with(group))
+}
+
+fn objects(ground: &Ground) -> Result<Vec<Value>> {
+    let here = kinds(ground, &["--namespaced=true"])?;
+    let here = here.into_iter().filter(|kind| !BY_CHANCE.contains(&kind.as_str())).collect::<Vec<_>>().join(",");
+    let mut all = list(ground, &[&here, "--namespace", crate::small::NAMESPACE])?;
+    let webhooks = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+    all.extend(list(ground, &[&format!("customresourcedefinitions,clusterroles,clusterrolebindings,{webhooks}")])?);
+    let leases = list(ground, &["leases", "--namespace", "kube-system"])?;
+    all.extend(
+        leases
+            .into_iter()
+            .filter(|lease| lease["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("mural"))),
+    );
+    Ok(all)
+}
+
+fn kinds(ground: &Ground, more: &[&str]) -> Result<Vec<String>> {
+    let args = [&["api-resources", "--verbs=list", "--output", "name", "--cached=false"], more].concat();
+    let told = ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+    Ok(told.stdout.lines().map(str::to_owned).collect())
+}
+
+fn list(ground: &Ground, what: &[&str]) -> Result<Vec<Value>> {
+    Ok(ground.get(what)?["items"].as_array().cloned().unwrap_or_default())
+}
+
+fn key(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let meta = &object["metadata"];
+    format!("{} {}/{}", text(&object["kind"]), text(&meta["namespace"]), text(&meta["name"]))
+}
+
+fn normal(mut object: Value) -> Value {
+    let kept = match object["kind"].as_str() {
+        Some("CustomResourceDefinition") => object.pointer("/status/storedVersions").cloned(),
+        _ => object.pointer("/status/readyReplicas").or_else(|| object.pointer("/status/succeeded")).cloned(),
+    };
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    object["status"] = kept.unwrap_or_default();
+    let Some(meta) = object["metadata"].as_object_mut() else { return object };
+    OF_THE_MOMENT.iter().for_each(|field| drop(meta.remove(*field)));
+    if let Some(Value::Array(fields)) = meta.get_mut("managedFields") {
+        fields.retain(|entry| entry.get("subresource").is_none());
+        fields.iter_mut().filter_map(Value::as_object_mut).for_each(|entry| drop(entry.remove("time")));
+        fields.sort_by_key(ToString::to_string);
+    }
+    if let Some(Value::Object(notes)) = meta.get_mut("annotations") {
+        notes.remove("deployment.kubernetes.io/revision");
+    }
+    object
+}

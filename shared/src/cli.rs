@@ -1,5 +1,7 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
+pub mod complete;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ pub struct ClusterFlags {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig context to use.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::contexts())]
     pub context: Option<String>,
     /// User to impersonate.
     #[arg(long = "as", value_name = "USER")]

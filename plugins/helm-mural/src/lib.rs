@@ -6,7 +6,7 @@ pub mod flags;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use mural::cli::{self, Stream, style_for};
 use mural::cluster::{Cluster, forecast, look};
 use mural::model::chart::ChartRef;
@@ -28,6 +28,9 @@ const NEWEST_KNOWN: &str = "v1.37.2";
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = cli::complete::asked(Cli::command()) {
+        return code;
+    }
     let parsed = match Cli::try_parse() {
         Ok(parsed) => parsed,
         Err(error) => return cli::usage(&error),

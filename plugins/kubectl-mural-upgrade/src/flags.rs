@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mural::ask::{self, Ask, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values};
-use mural::cli::{ClusterFlags, LookFlags, Output};
+use mural::cli::{ClusterFlags, LookFlags, Output, complete};
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
 use mural::problem::{Exit, Problem};
@@ -172,7 +172,7 @@ pub struct MannerFlags {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Explain a guard and end.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::checks())]
     pub explain: Option<String>,
     /// How text looks.
     #[command(flatten)]

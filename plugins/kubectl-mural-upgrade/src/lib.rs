@@ -7,7 +7,7 @@ mod talk;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use mural::checks::{catalogue, guards};
 use mural::cli::{self, Output, Stream, style_for};
 use mural::problem::{Exit, Problem};
@@ -27,6 +27,9 @@ use talk::Talk;
 pub fn main() -> ExitCode {
     if let Some(ended) = on_leash(std::env::args_os().skip(1)) {
         return ended;
+    }
+    if let Some(code) = cli::complete::asked(Cli::command()) {
+        return code;
     }
     let parsed = match Cli::try_parse() {
         Ok(parsed) => parsed,

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, ValueEnum};
 use mural::ask::{self, Installation};
 use mural::checks::seen::Expect;
-use mural::cli::{ClusterFlags, LookFlags};
+use mural::cli::{ClusterFlags, LookFlags, complete};
 use mural::problem::{Exit, Problem};
 use semver::Version;
 
@@ -53,16 +53,16 @@ pub struct CheckFlags {
     #[arg(long)]
     pub strict: bool,
     /// Only these checks: ids or sections, with commas or given several times.
-    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',')]
+    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::checks())]
     pub only: Vec<String>,
     /// All but these checks.
-    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',')]
+    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::checks())]
     pub skip: Vec<String>,
     /// List every check, and end. Needs no cluster.
     #[arg(long, exclusive = true)]
     pub list_checks: bool,
     /// Explain one check, and end. Needs no cluster.
-    #[arg(long, value_name = "ID", conflicts_with = "list_checks")]
+    #[arg(long, value_name = "ID", conflicts_with = "list_checks", add = complete::checks())]
     pub explain: Option<String>,
 }
 

@@ -5,7 +5,7 @@ pub mod flags;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use mural::ask::Installation;
 use mural::checks::seen::Seen;
 use mural::checks::{Card, catalogue, validate};
@@ -25,6 +25,9 @@ use flags::{Cli, Output};
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = cli::complete::asked(Cli::command()) {
+        return code;
+    }
     match Cli::try_parse() {
         Ok(cli) => cli::ended(command(&cli), cli.look),
         Err(error) => cli::usage(&error),

@@ -9,7 +9,8 @@ pub mod wait;
 
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Method, Request};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
@@ -22,6 +23,8 @@ use crate::problem::Problem;
 const PAGE: usize = 100;
 /// No answer for this long is no answer. `--request-timeout` changes it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How an administrator finds us in the audit log of their cluster, beside the operator's kubectl and helm.
+pub const AGENT: &str = concat!("mural/", env!("CARGO_PKG_VERSION"));
 
 /// One cluster, one identity, one time limit.
 #[derive(Clone)]
@@ -60,6 +63,7 @@ impl Cluster {
             config.auth_info.impersonate.clone_from(&access.impersonate);
             config.auth_info.impersonate_groups = Some(access.impersonate_groups.clone());
         }
+        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let answer_within = access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ANSWER_WITHIN);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         Ok(Self { client: client(config, &context)?, context, server, answer_within })
@@ -130,6 +134,13 @@ impl Cluster {
             next = format!("&continue={token}");
         }
     }
+}
+
+/// The contexts of the kubeconfig that kubectl would read; none where there is none.
+#[must_use]
+pub fn contexts() -> Vec<String> {
+    let kubeconfig = Kubeconfig::read().unwrap_or_default();
+    kubeconfig.contexts.into_iter().map(|context| context.name).collect()
 }
 
 fn client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {

@@ -1,0 +1,118 @@
+//! The answer to a Tab: kubectl and helm ask their plugins with cobra's words, `__complete WORD… TYPED`.
+//!
+//! One candidate a line, its help behind a tab, and a directive in the last line (cobra `completions.go`). This is the only
+//! file that names the completion engine, which calls itself unstable.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Command;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
+
+use super::Stream;
+use crate::checks::{Card, catalogue};
+use crate::cluster;
+
+/// What kubectl's and helm's completion put before the words.
+const ASKED: &str = "__complete";
+/// `ShellCompDirectiveNoFileComp`: the answer is whole, the shell adds no file names. Ours are among the candidates.
+const NO_FILES: &str = ":4";
+
+/// Answers the question for completion, where the call is one. It runs nothing and asks no cluster.
+#[must_use]
+pub fn asked(command: Command) -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    words.next().filter(|first| first == ASKED)?;
+    Stream::Answer.write(&answer(command, words.collect()));
+    Some(ExitCode::SUCCESS)
+}
+
+fn answer(mut command: Command, words: Vec<OsString>) -> String {
+    let folder = std::env::current_dir().ok();
+    let program = OsString::from(command.get_name());
+    let words: Vec<OsString> = std::iter::once(program).chain(words).collect();
+    // The last word is the one being typed; a call without any asks for what may come first.
+    let typed = words.len() - 1;
+    let (words, typed) = if typed == 0 { ([words, vec![OsString::new()]].concat(), 1) } else { (words, typed) };
+    // Nothing to offer is no failure: the person goes on typing.
+    let nothing_typed = words.last().is_some_and(|word| word.is_empty());
+    let mut candidates = complete(&mut command, words, typed, folder.as_deref()).unwrap_or_default();
+    candidates.retain(|candidate| !candidate.is_hide_set());
+    // As kubectl does: flags are offered to who types a dash, or where there is nothing else.
+    if nothing_typed && !candidates.iter().all(is_flag) {
+        candidates.retain(|candidate| !is_flag(candidate));
+    }
+    candidates.iter().map(line).chain([format!("{NO_FILES}\n")]).collect()
+}
+
+fn is_flag(candidate: &CompletionCandidate) -> bool {
+    candidate.get_value().as_encoded_bytes().starts_with(b"-")
+}
+
+fn line(candidate: &CompletionCandidate) -> String {
+    let value = candidate.get_value().to_string_lossy();
+    let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+    match help.lines().next().filter(|help| !help.is_empty()) {
+        Some(help) => format!("{value}\t{help}\n"),
+        None => format!("{value}\n"),
+    }
+}
+
+/// Offers the contexts of the kubeconfig.
+#[must_use]
+pub fn contexts() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| cluster::contexts().into_iter().map(CompletionCandidate::new).collect())
+}
+
+/// Offers the ids of all checks and guards, each with its title.
+#[must_use]
+pub fn checks() -> ArgValueCandidates {
+    let offer = |card: &Card| CompletionCandidate::new(card.id).help(Some(card.title.into()));
+    ArgValueCandidates::new(move || catalogue::cards().into_iter().map(offer).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    #[command(name = "kubectl-mural-some")]
+    struct Cli {
+        /// Reads it as a check.
+        #[arg(long, add = checks())]
+        explain: Option<String>,
+        #[arg(long, hide = true)]
+        secret: bool,
+        /// The form of the answer.
+        #[arg(short, long, value_parser = ["table", "json"])]
+        output: Option<String>,
+    }
+
+    fn answered(words: &[&str]) -> String {
+        answer(<Cli as clap::CommandFactory>::command(), words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn flags_and_values_are_offered_with_their_help() {
+        assert_eq!(answered(&["--exp"]), "--explain\tReads it as a check\n:4\n");
+        assert_eq!(answered(&["--output", "j"]), "json\n:4\n");
+        assert_eq!(answered(&["--output=j"]), "--output=json\n:4\n");
+        assert!(answered(&["--explain", "chart-"]).starts_with("chart-digest\t"));
+    }
+
+    #[test]
+    fn flags_come_where_there_is_nothing_else_or_a_dash_is_typed() {
+        assert!(answered(&[""]).starts_with("--explain\t"));
+        let with_commands = <Cli as clap::CommandFactory>::command().subcommand(Command::new("plan"));
+        let offered = answer(with_commands, vec![OsString::new()]);
+        assert!(offered.contains("plan") && !offered.contains("--"), "{offered}");
+    }
+
+    #[test]
+    fn what_is_hidden_or_unknown_is_not_offered() {
+        assert!(!answered(&["--"]).contains("secret"));
+        assert_eq!(answered(&["--output", "nothing"]), ":4\n");
+        assert!(answered(&[]).ends_with(":4\n"));
+    }
+}

@@ -90,6 +90,8 @@ pub struct Seen {
     pub method: String,
     /// Path and query.
     pub path: String,
+    /// What the client calls itself: `kubectl/v1.37.2 …`, `Helm/4.3.1`, or ours.
+    pub agent: String,
     /// What was done to it.
     pub fault: Option<What>,
 }
@@ -110,10 +112,15 @@ impl Shared {
     }
 
     /// The first fault that meets the request, in the order they were given.
-    fn decide(&self, method: &str, path: &str) -> Option<What> {
+    fn decide(&self, method: &str, path: &str, agent: &str) -> Option<What> {
         let mut state = self.state();
         let met = state.faults.iter_mut().find_map(|fault| fault.meets(method, path).then(|| fault.what.clone()));
-        state.seen.push(Seen { method: method.to_owned(), path: path.to_owned(), fault: met.clone() });
+        state.seen.push(Seen {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            agent: agent.to_owned(),
+            fault: met.clone(),
+        });
         met
     }
 }
@@ -184,7 +191,7 @@ mod tests {
     fn a_fault_meets_what_it_names_and_only_so_often() {
         let shared = Shared::default();
         shared.state().faults.push(Fault::on("/crds", What::Reset).method("PATCH").skip(1).times(2));
-        let ask = |method, path| shared.decide(method, path).is_some();
+        let ask = |method, path| shared.decide(method, path, "a client").is_some();
         assert!(!ask("GET", "/crds/a") && !ask("PATCH", "/pods/a"), "another method, another path");
         assert!(!ask("PATCH", "/crds/a"), "skipped");
         assert!(ask("PATCH", "/crds/b") && ask("PATCH", "/crds/c"));

@@ -11,7 +11,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -63,7 +63,8 @@ struct Link {
 impl Link {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let fault = self.shared.decide(request.method().as_str(), &path);
+        let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let fault = self.shared.decide(request.method().as_str(), &path, agent);
         // Read to its end whatever follows: a client that is still sending would see a reset instead of the answer.
         let (head, body) = request.into_parts();
         let request = Request::from_parts(head, Full::new(body.collect().await?.to_bytes()));

@@ -1,0 +1,82 @@
+//! `cargo bench -p mural-tests`: how long our work takes beside the vendor's own commands, on the sandbox.
+//!
+//! Absolute times say more about the machine than about us, so every figure is a ratio: ours and theirs in turn, pair by pair,
+//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `many` runs only when it is named.
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a benchmark talks, and it starts programs"
+)]
+
+mod ground;
+mod help;
+mod many;
+mod requests;
+mod row;
+mod whole;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use ground::Ground;
+use row::Row;
+
+/// A benchmark: its name, whether it runs without being named, and what it measures.
+type Bench = (&'static str, bool, fn(&Ground, usize) -> Result<Vec<Row>>);
+
+const ALL: &[Bench] = &[
+    ("help", true, help::help),
+    ("whole", true, whole::half_of_the_crds),
+    ("all-crds", true, whole::all_of_the_crds),
+    ("nothing", true, whole::nothing_to_do),
+    ("requests", true, requests::look_and_prove),
+    ("many", false, many::a_thousand_crds),
+];
+
+/// Pairs of runs, where nobody says how many.
+const RUNS: usize = 5;
+
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<()> {
+    let (named, runs) = arguments()?;
+    let ground = Ground::up()?;
+    let mut rows = Vec::new();
+    for (name, always, bench) in ALL {
+        let wanted = if named.is_empty() { *always } else { named.iter().any(|wanted| wanted == name) };
+        if wanted {
+            eprintln!("{name} …");
+            rows.extend(bench(&ground, runs)?);
+        }
+    }
+    row::print(&rows);
+    ground.down()
+}
+
+/// What to run and how often; cargo adds `--bench` by itself.
+fn arguments() -> Result<(Vec<String>, usize)> {
+    let mut given = std::env::args().skip(1).filter(|word| word != "--bench");
+    let (mut named, mut runs) = (Vec::new(), RUNS);
+    while let Some(word) = given.next() {
+        if word == "--runs" {
+            runs = given.next().unwrap_or_default().parse()?;
+            anyhow::ensure!(runs > 0, "--runs 0 would measure nothing");
+            continue;
+        }
+        let known = ALL.iter().any(|(name, ..)| *name == word);
+        let names = || ALL.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+        anyhow::ensure!(known, "no benchmark {word}: there are {}", names());
+        named.push(word);
+    }
+    Ok((named, runs))
+}

@@ -1,0 +1,50 @@
+//! How many questions we ask the API server, counted by a proxy before it.
+
+use anyhow::{Result, ensure};
+use mural::cluster::AGENT;
+use mural_tests::charts;
+use mural_tests::proxy::{FaultProxy, Seen};
+use mural_tests::sandbox::User;
+
+use crate::ground::Ground;
+use crate::row::Row;
+
+/// Looks at 42 CRDs, applies those that differ and proves them: the CRD chart alone, so that no wait for pods is counted.
+pub fn look_and_prove(ground: &Ground, _: usize) -> Result<Vec<Row>> {
+    ground.older()?;
+    let proxy = FaultProxy::start(&ground.sandbox.kubeconfig(User::Operator), ground.files())?;
+    let chart = ground.registry("mural-crds");
+    let args = ["--yes", "--plain-http", "--crds-chart", &chart, "--crds", charts::PAIRS[1].0];
+    let run = |words: &[&str], code: i32| -> Result<Vec<Seen>> {
+        proxy.clear();
+        let mut command = ground.command("kubectl-mural-upgrade");
+        let output = command.args(words).args(&args[1..]).env("KUBECONFIG", proxy.kubeconfig()).output()?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(code), "{}\n{words}", output.status);
+        Ok(proxy.requests())
+    };
+    let look = run(&["plan"], 2)?;
+    let whole = run(&args[..1], 0)?;
+    // The proof: what is read between the CRDs' writes and the release's record.
+    let documents = |request: &&Seen| request.path.starts_with("/openapi/v3/");
+    let (first, last) = (whole.iter().position(|one| documents(&one)), whole.iter().rposition(|one| documents(&one)));
+    let proof = first.zip(last).map_or(&[][..], |(first, last)| &whole[first.saturating_sub(1)..=last]);
+    ensure!(!proof.is_empty(), "no schema was looked at: nothing was proved");
+    Ok(vec![
+        row("requests of look and prove, 42 CRDs, dry-runs apart", &[&look[..], proof].concat(), "≤ 40", 40),
+        row("requests of the CRDs' whole upgrade, dry-runs apart", &whole, "–", usize::MAX),
+    ])
+}
+
+fn row(what: &str, seen: &[Seen], goal: &'static str, at_most: usize) -> Row {
+    let (ours, tools): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(|request| request.agent == AGENT);
+    let asked: Vec<&&Seen> = ours.iter().filter(|request| !request.path.contains("dryRun")).collect();
+    Row {
+        what: what.to_owned(),
+        ours: asked.len().to_string(),
+        theirs: format!("tools {}", tools.len()),
+        figure: format!("dry {}", ours.len() - asked.len()),
+        goal,
+        reached: asked.len() <= at_most,
+    }
+}

@@ -1,0 +1,76 @@
+//! The whole upgrade with every guard and proof, beside the two commands of the vendor's page, which have neither.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use mural::model::yaml::{self, Quote};
+use mural_tests::charts;
+use serde_json::{Value, json};
+
+use crate::ground::Ground;
+use crate::row::{Pairs, Row, timed};
+
+pub fn half_of_the_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+    let chart = ground.registry("mural-crds");
+    let version = charts::PAIRS[1].0;
+    upgrades(
+        ground,
+        runs,
+        &["--crds-chart", &chart, "--crds", version],
+        &[&chart, "--version", version, "--plain-http"],
+        "whole upgrade ÷ the page's two commands, 21 of 42 CRDs",
+    )
+}
+
+pub fn all_of_the_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+    let chart = every_crd_changed(ground)?.display().to_string();
+    let what = "whole upgrade ÷ the page's two commands, 42 of 42 CRDs";
+    upgrades(ground, runs, &["--crds-chart", &chart], &[&chart], what)
+}
+
+fn upgrades(ground: &Ground, runs: usize, ours: &[&str], page: &[&str], what: &str) -> Result<Vec<Row>> {
+    let fresh = |act: &dyn Fn() -> Result<()>| {
+        ground.older()?;
+        timed(act)
+    };
+    let theirs = || ground.page_crds(page).and_then(|()| ground.page_app());
+    let pairs = Pairs::of(runs, || fresh(&|| ground.upgrade(ours)), || fresh(&theirs))?;
+    Ok(vec![pairs.row(what, "≤ 1.0", 1.0)])
+}
+
+/// A second run: ours looks and says so, the page's commands write everything once more.
+pub fn nothing_to_do(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+    let (chart, version) = (ground.registry("mural-crds"), charts::PAIRS[1].0);
+    let ours = ["--crds-chart", chart.as_str(), "--crds", version];
+    let page = [chart.as_str(), "--version", version, "--plain-http"];
+    ground.older()?;
+    ground.upgrade(&ours)?;
+    // helm waits for what it has just written again; ours must not find that in progress.
+    let theirs = || timed(|| ground.page_crds(&page).and_then(|()| ground.page_app()));
+    let pairs = Pairs::of(runs, || timed(|| ground.upgrade(&ours)), theirs)?;
+    Ok(vec![pairs.row("nothing to do ÷ the page's two commands", "≤ 0.3", 0.3)])
+}
+
+/// The newer CRD chart with one more field in every schema, as a folder.
+fn every_crd_changed(ground: &Ground) -> Result<PathBuf> {
+    let (chart, version) = (ground.registry("mural-crds"), charts::PAIRS[1].0);
+    let rendered = ground
+        .run("helm", &["template", "mural-crds", &chart, "--version", version, "--plain-http", "--include-crds"])?;
+    let mut all = yaml::documents(&String::from_utf8(rendered.stdout)?, Quote::Snippet)?;
+    all.iter_mut().try_for_each(one_more_field)?;
+    let folder = ground.files().join("mural-crds");
+    std::fs::create_dir_all(folder.join("crds"))?;
+    std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: mural-crds\nversion: 0.7.5\n")?;
+    let text: Vec<String> = all.iter().map(yaml::write).collect::<Result<_, _>>()?;
+    std::fs::write(folder.join("crds/all.yaml"), text.join("---\n"))?;
+    Ok(folder)
+}
+
+fn one_more_field(crd: &mut Value) -> Result<()> {
+    for version in crd["spec"]["versions"].as_array_mut().context("versions")? {
+        let schema = version["schema"]["openAPIV3Schema"].as_object_mut().context("a schema")?;
+        let fields = schema.entry("properties").or_insert_with(|| json!({}));
+        fields["measured"] = json!({"type": "string"});
+    }
+    Ok(())
+}

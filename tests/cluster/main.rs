@@ -22,6 +22,7 @@ mod refusals;
 mod sample;
 mod small;
 mod upgrade;
+mod variants;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     let skip = std::env::var_os(SKIP).is_some_and(|value| value == "1");
     let ground = Arc::new(Ground::default());
     let tests: Vec<Test> =
-        [basics::TESTS, faults::TESTS, refusals::TESTS, upgrade::TESTS, lock::TESTS, sample::TESTS, &kill::tests()]
+        [basics::TESTS, faults::TESTS, refusals::TESTS, upgrade::TESTS, lock::TESTS, sample::TESTS, variants::TESTS, &kill::tests()]
             .concat();
     let trials =
         tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&ground)).with_ignored_flag(skip)).collect();

@@ -94,10 +94,16 @@ impl ChartRef {
         Ok(Self::Oci { repository: repository.to_owned(), digest: digest.map(str::to_owned) })
     }
 
-    /// Whether it comes from a registry, so that a version must be named.
+    /// Whether it comes from a registry.
     #[must_use]
     pub const fn from_registry(&self) -> bool {
         matches!(self, Self::Oci { .. })
+    }
+
+    /// Whether a version must be named: it comes from a registry, and no digest says which one.
+    #[must_use]
+    pub const fn needs_version(&self) -> bool {
+        matches!(self, Self::Oci { digest: None, .. })
     }
 }
 

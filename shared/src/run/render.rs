@@ -44,9 +44,9 @@ impl Rendered {
     }
 }
 
-/// Whether a chart moves: a version is asked for, or the chart is a local one, which carries its own.
+/// Whether a chart moves: a version is asked for, or the chart carries its own (a local one, or one pinned by its digest).
 const fn moves(target: &Target) -> bool {
-    target.version.is_some() || !target.chart.from_registry()
+    target.version.is_some() || !target.chart.needs_version()
 }
 
 /// Fetches the charts that move, both at once.

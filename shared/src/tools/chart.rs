@@ -68,7 +68,11 @@ async fn from_registry(
     let registry =
         Registry::new(repository, &helm.registry, helm_config).map_err(|error| unanswered(repository, error))?;
     let digest = match (pinned, version) {
-        (Some(pinned), _) => Ok(pinned.to_owned()),
+        (Some(pinned), _) => match registry.holds(pinned).await {
+            Err(RegistryError::NoSuchVersion { .. }) => return Err(no_such_digest(repository, pinned)),
+            // helm may have a login that we do not read, and says itself what it cannot have.
+            Ok(()) | Err(_) => Ok(pinned.to_owned()),
+        },
         (None, Some(version)) => registry.digest(version).await,
         (None, None) => return Err(without_version(repository, &registry).await),
     };
@@ -96,6 +100,12 @@ async fn without_version(repository: &str, registry: &Registry) -> Problem {
         Some(newest) => problem.hint(format!("the newest there is {newest}")),
         None => problem.hint("name it with --to (the application) or --crds (the CRD chart)"),
     }
+}
+
+fn no_such_digest(repository: &str, digest: &str) -> Problem {
+    Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}")).hint(
+        "is the digest copied whole? without it, name a version: --to (the application) or --crds (the CRD chart)",
+    )
 }
 
 async fn no_such(repository: &str, version: &Version, registry: &Registry) -> Problem {

@@ -94,6 +94,17 @@ impl Registry {
             .map_err(|error| self.told(error, &version.to_string()))
     }
 
+    /// Makes sure that there is a manifest of this digest, `sha256:…`.
+    ///
+    /// # Errors
+    /// As [`Registry::digest`].
+    pub async fn holds(&self, digest: &str) -> Result<(), RegistryError> {
+        let text = format!("{}@{digest}", self.repository);
+        let reference: Reference = text.parse().map_err(|_| RegistryError::Reference(text))?;
+        let found = self.client.fetch_manifest_digest(&reference, &self.auth).await;
+        found.map(drop).map_err(|error| self.told(error, digest))
+    }
+
     /// Every version among the tags, newest first.
     ///
     /// # Errors

@@ -1,0 +1,80 @@
+//! A case's charts: the small pair with the case's own files laid over it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::ground::Ground;
+use crate::small;
+
+/// Paths, as they are typed.
+pub struct Charts {
+    pub crds: String,
+    pub app: String,
+    /// The older CRD chart, where the case has one of its own: helm installs it before.
+    pub older_crds: Option<String>,
+    /// What is applied before: CRDs, webhooks, objects.
+    pub before: Option<String>,
+    /// Objects of kinds that the older chart brings.
+    pub objects: Option<String>,
+}
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/cases")
+}
+
+/// The names of all case folders.
+pub fn folders() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(cases())? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            anyhow::ensure!(entry.path().join("README.md").is_file(), "{:?} tells no story", entry.file_name());
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The charts of a case.
+pub fn charts(ground: &Ground, case: &str) -> Result<Charts> {
+    let (own, into) = (cases().join(case), ground.files().join("cases").join(case));
+    let laid = |base: PathBuf, over: &str| -> Result<String> {
+        let to = into.join(over);
+        if to.exists() {
+            std::fs::remove_dir_all(&to)?;
+        }
+        copy(&base, &to)?;
+        copy(&own.join(over), &to)?;
+        Ok(to.display().to_string())
+    };
+    let file = |name: &str| own.join(name).is_file().then(|| own.join(name).display().to_string());
+    let older = own.join("older-crds").is_dir();
+    Ok(Charts {
+        crds: laid(small::crds(ground, "0.7.4")?, "mural-crds")?,
+        app: laid(small::app(ground, "1.1.0-rc.3")?, "mural")?,
+        older_crds: older.then(|| laid(small::crds(ground, "0.7.1")?, "older-crds")).transpose()?,
+        before: file("before.yaml"),
+        objects: file("objects.yaml"),
+    })
+}
+
+/// Lays one folder over another. An empty file takes away what it lies on.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else if entry.metadata()?.len() == 0 && target.exists() {
+            std::fs::remove_file(target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -42,9 +42,17 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let skip = std::env::var_os(SKIP).is_some_and(|value| value == "1");
     let ground = Arc::new(Ground::default());
-    let tests: Vec<Test> =
-        [basics::TESTS, faults::TESTS, refusals::TESTS, upgrade::TESTS, lock::TESTS, sample::TESTS, variants::TESTS, &kill::tests()]
-            .concat();
+    let tests: Vec<Test> = [
+        basics::TESTS,
+        faults::TESTS,
+        refusals::TESTS,
+        upgrade::TESTS,
+        lock::TESTS,
+        sample::TESTS,
+        variants::TESTS,
+        &kill::tests(),
+    ]
+    .concat();
     let trials =
         tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&ground)).with_ignored_flag(skip)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

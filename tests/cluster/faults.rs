@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mural::ask::ClusterAccess;
 use mural::cluster::Cluster;
+use mural::cluster::pages::Pages;
 use mural_tests::plugins;
 use mural_tests::proxy::{Fault, FaultProxy, What};
 use mural_tests::sandbox::User;
@@ -94,13 +95,33 @@ fn pages_that_expire_are_begun_anew(ground: &Ground) -> Result<()> {
     let proxy = proxy(ground)?;
     proxy.fault(Fault::on("continue=", What::Expired));
     let listed = ask(&proxy, async |cluster| Ok(cluster.list("/api/v1/namespaces/default/configmaps", "").await?));
+    let streamed = paged(&proxy);
     let gone = ground.run(User::Admin, "kubectl", &["delete", "configmap", "--all", "--namespace", "default"])?;
     let names: std::collections::BTreeSet<String> =
         listed?.iter().map(|item| item["metadata"]["name"].to_string()).collect();
     gone.with(0)?;
     ensure!(names.iter().filter(|name| name.contains("page-")).count() == 150, "{} names", names.len());
-    ensure!(proxy.requests().len() == 4, "two pages, twice: {:?}", proxy.requests());
+    let (streamed, first) = streamed?;
+    let ours: Vec<&String> = streamed.iter().filter(|name| name.contains("page-")).collect();
+    ensure!(ours.len() == 150 && ours.is_sorted(), "handed on {} times: {ours:?}", ours.len());
+    let lists: Vec<_> = proxy.requests().into_iter().map(|seen| (seen.path, seen.fault)).collect();
+    ensure!(first == 4, "two pages, twice: {lists:?}");
     Ok(())
+}
+
+/// The same list page by page, where the second page expires: the names, and how many requests came before.
+fn paged(proxy: &FaultProxy) -> Result<(Vec<String>, usize)> {
+    let first = proxy.requests().len();
+    proxy.fault(Fault::on("continue=", What::Expired));
+    let names = ask(proxy, async |cluster| {
+        let (mut pages, mut names) = (Pages::of(cluster, "/api/v1/namespaces/default/configmaps"), Vec::new());
+        while let Some(page) = pages.next().await? {
+            names.extend(page.items.iter().map(|item| item["metadata"]["name"].to_string()));
+        }
+        Ok(names)
+    })?;
+    ensure!(proxy.requests()[first..].iter().any(|seen| seen.fault == Some(What::Expired)), "nothing expired");
+    Ok((names, first))
 }
 
 fn a_server_that_fails_gets_one_clear_message(ground: &Ground) -> Result<()> {

@@ -19,6 +19,14 @@ pub enum ApiError {
         /// The server's sentence.
         message: String,
     },
+    /// The snapshot that a list was read from is gone (410): the next page cannot be had as it was.
+    #[error("{message}")]
+    Expired {
+        /// The server's sentence.
+        message: String,
+        /// A token with which the list goes on where it stopped, from what is there now; none where the server gives none.
+        next: Option<String>,
+    },
     /// Nothing came back in time.
     #[error("{server} did not answer within {seconds}s")]
     Silent {
@@ -67,7 +75,7 @@ impl ApiError {
     /// A list's pages have expired, or a watch has fallen behind.
     #[must_use]
     pub const fn gone(&self) -> bool {
-        matches!(self, Self::Refused { code: 410, .. })
+        matches!(self, Self::Expired { .. })
     }
 
     /// As something that could not be seen.
@@ -85,7 +93,7 @@ impl ApiError {
                 Exit::Failed,
                 "the server does not accept these credentials: expired? log in anew, or choose another --context",
             ),
-            Self::Refused { .. } => {
+            Self::Refused { .. } | Self::Expired { .. } => {
                 (Exit::Failed, "are you allowed to? kubectl auth whoami; kubectl auth can-i --list")
             }
             Self::Silent { .. } | Self::Unreachable { .. } => (
@@ -99,6 +107,10 @@ impl ApiError {
 
 pub(super) fn api(server: &str, error: kube::Error) -> ApiError {
     match error {
+        kube::Error::Api(status) if status.code == 410 => ApiError::Expired {
+            message: status.message.clone(),
+            next: status.metadata.as_ref().and_then(|list| list.continue_.clone()).filter(|token| !token.is_empty()),
+        },
         kube::Error::Api(status) => ApiError::Refused {
             code: status.code,
             reason: status.reason.clone(),
@@ -134,4 +146,19 @@ pub(super) fn no_context(context: &str, known: &[String]) -> Problem {
     };
     let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
     Problem::failed(message).hint(format!("choose one with --context: {known}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_that_expired_says_how_it_goes_on() {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {"continue": "from-here"}, "status": "Failure",
+            "message": "The provided continue parameter is too old", "reason": "Expired", "code": 410});
+        let error = api("https://hub", kube::Error::Api(Box::new(serde_json::from_value(status).unwrap())));
+        assert!(error.gone());
+        assert!(matches!(error, ApiError::Expired { next: Some(token), .. } if token == "from-here"));
+    }
 }

@@ -4,6 +4,7 @@ pub mod error;
 pub mod forecast;
 pub mod lock;
 pub mod look;
+pub mod pages;
 pub mod served;
 pub mod wait;
 
@@ -74,13 +75,19 @@ impl Cluster {
     /// # Errors
     /// The server refuses, does not answer in time, or answers with something else than JSON.
     pub async fn request(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ApiError> {
+        let text = self.text(method, path, body).await?;
+        serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.server, &error))
+    }
+
+    /// As [`Cluster::request`], the answer as it came.
+    async fn text(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<String, ApiError> {
         let (kind, bytes) = match body {
             Some((kind, value)) => (kind, value.to_string().into_bytes()),
             None => ("application/json", Vec::new()),
         };
         let request = Request::builder().method(method).uri(path).header("Content-Type", kind).body(bytes);
         let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
-        match tokio::time::timeout(self.answer_within, self.client.request::<Value>(request)).await {
+        match tokio::time::timeout(self.answer_within, self.client.request_text(request)).await {
             Ok(answer) => answer.map_err(|error| error::api(&self.server, error)),
             Err(_) => Err(ApiError::Silent { server: self.server.clone(), seconds: self.answer_within.as_secs() }),
         }

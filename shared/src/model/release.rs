@@ -83,7 +83,7 @@ pub(super) fn decode(secret: &Value) -> Result<(Value, usize), RecordError> {
         .take(MAX_RECORD)
         .read_to_end(&mut unpacked)
         .map_err(RecordError::Gzip)?;
-    serde_json::from_slice(&unpacked).map(|release| (release, size)).map_err(RecordError::Json)
+    serde_json::from_slice(&unpacked).map(|release| (Value::Object(release), size)).map_err(RecordError::Json)
 }
 
 fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
@@ -98,8 +98,8 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
         chart: text("/chart/metadata/name"),
         chart_version: text("/chart/metadata/version"),
         apply_method: text("/apply_method"),
-        config: Hidden::new(object(release["config"].take())),
-        chart_values: Hidden::new(object(release["chart"]["values"].take())),
+        config: Hidden::new(map(release.pointer_mut("/config"))),
+        chart_values: Hidden::new(map(release.pointer_mut("/chart/values"))),
         manifest: Hidden::new(release["manifest"].as_str().unwrap_or_default().to_owned()),
         size,
         crds: crds(&release["chart"]["files"]),
@@ -125,9 +125,10 @@ fn crds(files: &Value) -> Vec<String> {
     names
 }
 
-/// helm writes `null` where there are no values.
-fn object(value: Value) -> Value {
-    if value.is_object() { value } else { Value::Object(serde_json::Map::new()) }
+/// Takes a map out of a record. helm writes `null` where there are no values.
+fn map(value: Option<&mut Value>) -> Value {
+    let taken = value.map(Value::take).filter(Value::is_object);
+    taken.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
 
 impl ReleaseRecord {
@@ -186,5 +187,13 @@ mod tests {
         assert!(matches!(read_record(&json!({"data": {"release": "AAA"}})), Err(RecordError::Base64)));
         let not_gzip = json!({"data": {"release": STANDARD.encode(STANDARD.encode("text"))}});
         assert!(matches!(read_record(&not_gzip), Err(RecordError::Gzip(_))));
+        assert!(matches!(read_record(&secret(&json!(["no release"]))), Err(RecordError::Json(_))));
+    }
+
+    #[test]
+    fn a_record_of_another_shape_is_read_as_far_as_it_goes() {
+        let odd = json!({"name": "mural", "chart": ["values"], "config": "text", "info": 1, "manifest": {}});
+        let record = read_record(&secret(&odd)).unwrap();
+        assert_eq!((record.name.as_str(), record.config.reveal()), ("mural", &json!({})));
     }
 }

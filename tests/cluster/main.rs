@@ -20,6 +20,7 @@ mod kill;
 mod lock;
 mod refusals;
 mod sample;
+mod saved;
 mod small;
 mod upgrade;
 mod variants;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         faults::TESTS,
         refusals::TESTS,
         upgrade::TESTS,
+        saved::TESTS,
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,

@@ -38,7 +38,8 @@ pub(crate) fn surroundings(registry: &RegistryFlags, wait_for_lock: Option<Durat
     let workstation = workstation(&claim.host);
     // Only Linux tells a child that its parent died.
     let starter = if cfg!(target_os = "linux") { std::env::current_exe().ok() } else { None };
-    Ok(Surroundings { programs, helm_registry_config, run, claim, wait_for_lock, workstation, starter })
+    let salt = format!("{}-{}", jiff::Timestamp::now().as_nanosecond(), claim.pid);
+    Ok(Surroundings { programs, helm_registry_config, run, salt, claim, wait_for_lock, workstation, starter })
 }
 
 /// Where runs leave their signs of life: below the XDG state folder.
@@ -110,10 +111,20 @@ pub(crate) fn show(text: &str, output: Output) {
     }
 }
 
-/// Keeps the report in a file, whole or not at all.
-pub(crate) fn write_report(file: &Path, text: &str) -> Result<(), Problem> {
+/// Now.
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// Where relative paths begin.
+pub(crate) fn folder() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| Problem::failed("there is no current folder").because(error))
+}
+
+/// Keeps text in a file, whole or not at all. `what` says what it is.
+pub(crate) fn write_file(file: &Path, what: &str, text: &str) -> Result<(), Problem> {
     let failed =
-        |error: std::io::Error| Problem::failed(format!("cannot write the report {}", file.display())).because(error);
+        |error: std::io::Error| Problem::failed(format!("cannot write {what} {}", file.display())).because(error);
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     temporary.write_all(text.as_bytes()).map_err(failed)?;

@@ -7,6 +7,7 @@ use mural::ask::{self, Ask, Installation, Mode, RegistryAccess, StoredValues, Ta
 use mural::cli::{ClusterFlags, LookFlags, Output, complete};
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
+use mural::plan::saved::SavedPlan;
 use mural::problem::{Exit, Problem};
 use semver::Version;
 
@@ -16,6 +17,10 @@ const EXAMPLES: &str = "Examples:
 
   # decide only; exit code 2 says that there are changes
   kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml -o json
+
+  # agree to a plan now, and do exactly that later
+  kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml --save plan.json
+  kubectl mural upgrade apply plan.json -f values.yaml
 
   # charts from files, for an air gap
   kubectl mural upgrade --chart ./mural-1.1.0-rc.3.tgz --crds-chart ./mural-crds-0.7.4.tgz -f values.yaml";
@@ -42,7 +47,40 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Decide only: show what would be done. Exit code 2 where there are changes.
-    Plan(Box<UpgradeFlags>),
+    Plan(Box<PlanFlags>),
+    /// Do exactly what a saved plan says; refuse where the world has moved since.
+    Apply(Box<ApplyFlags>),
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanFlags {
+    /// Keep the plan in this file, for apply. Values are not in it.
+    #[arg(long, value_name = "FILE", help_heading = "What")]
+    pub save: Option<PathBuf>,
+    /// The upgrade.
+    #[command(flatten)]
+    pub upgrade: UpgradeFlags,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct ApplyFlags {
+    /// The file that plan --save made.
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The same values that the plan was given.
+    #[command(flatten)]
+    pub values: ValueFlags,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+    /// The registry.
+    #[command(flatten)]
+    pub registry: RegistryFlags,
+    /// The manner.
+    #[command(flatten)]
+    pub manner: MannerFlags,
 }
 
 /// Everything that names an upgrade.
@@ -205,6 +243,18 @@ pub enum Events {
     Json,
 }
 
+impl Cli {
+    /// How it is done and told, whatever is done.
+    #[must_use]
+    pub fn manner(&self) -> &MannerFlags {
+        match &self.command {
+            Some(Command::Plan(flags)) => &flags.upgrade.manner,
+            Some(Command::Apply(flags)) => &flags.manner,
+            None => &self.upgrade.manner,
+        }
+    }
+}
+
 impl UpgradeFlags {
     /// What the user wants, validated.
     ///
@@ -241,8 +291,26 @@ impl UpgradeFlags {
             registry: self.registry.access(),
             timeout: ask::duration("--timeout", &self.manner.timeout)?,
             allow_downgrade: self.allow_downgrade,
-            server_dry_runs: self.manner.dry_run != Some(DryRun::Client),
+            server_dry_runs: self.manner.server_dry_runs(),
         })
+    }
+}
+
+impl ApplyFlags {
+    /// What a saved plan asked for, with what is given anew.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self, saved: &SavedPlan) -> Result<Ask, Problem> {
+        let timeout = ask::duration("--timeout", &self.manner.timeout)?;
+        let (cluster, registry) = (self.cluster.access()?, self.registry.access());
+        Ok(saved.ask(cluster, registry, self.values.values(), timeout, self.manner.server_dry_runs()))
+    }
+}
+
+impl MannerFlags {
+    fn server_dry_runs(&self) -> bool {
+        self.dry_run != Some(DryRun::Client)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod edge;
 pub mod flags;
+mod job;
 mod talk;
 
 use std::process::ExitCode;
@@ -10,16 +11,19 @@ use std::time::Instant;
 use clap::{CommandFactory, Parser};
 use mural::checks::{catalogue, guards};
 use mural::cli::{self, Output, Stream, style_for};
+use mural::plan::saved::SavedPlan;
 use mural::problem::{Exit, Problem};
+use mural::report::event::Event;
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, plan};
-use mural::run::prepare::{Prepared, prepare};
+use mural::run::prepare::{Prepared, prepare, prepare_saved};
 use mural::run::turn::clear;
 use mural::run::{Manner, run};
 use mural::tools::spawn::{Stop, on_leash};
 
-use flags::{Cli, Command, UpgradeFlags};
+use flags::{Cli, MannerFlags};
+use job::Job;
 use talk::Talk;
 
 /// Runs the command line and gives its exit code.
@@ -35,15 +39,12 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return cli::usage(&error),
     };
-    let (flags, only_plan) = match &parsed.command {
-        Some(Command::Plan(flags)) => (flags.as_ref(), true),
-        None => (&parsed.upgrade, false),
-    };
-    let ended = match &flags.manner.explain {
+    let manner = parsed.manner();
+    let ended = match &manner.explain {
         Some(id) => explain(id),
-        None => edge::block_on(upgrade(flags, only_plan)),
+        None => Job::of(&parsed).and_then(|job| edge::block_on(upgrade(job))),
     };
-    cli::ended(ended, flags.manner.look)
+    cli::ended(ended, manner.look)
 }
 
 fn explain(id: &str) -> Result<Exit, Problem> {
@@ -53,48 +54,45 @@ fn explain(id: &str) -> Result<Exit, Problem> {
     Ok(Exit::Fine)
 }
 
-async fn upgrade(flags: &UpgradeFlags, only_plan: bool) -> Result<Exit, Problem> {
+async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     let began = Instant::now();
-    let ask = flags.ask()?;
-    let failure_grace = mural::ask::duration("--failure-grace", &flags.manner.failure_grace)?;
-    let wait_for_lock = mural::ask::duration("--wait-for-lock", &flags.manner.wait_for_lock)?;
-    let writes = !only_plan && flags.manner.dry_run.is_none();
-    let asks = !flags.manner.yes && writes;
-    if asks && !edge::can_ask() {
+    let failure_grace = mural::ask::duration("--failure-grace", &job.manner.failure_grace)?;
+    let wait_for_lock = mural::ask::duration("--wait-for-lock", &job.manner.wait_for_lock)?;
+    if job.writes() && !job.manner.yes && !edge::can_ask() {
         return Err(Problem::usage("there is no terminal to ask on")
             .hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
-    let around = edge::surroundings(&flags.registry, writes.then_some(wait_for_lock))?;
-    let talk = Talk::new(flags.manner.events, style_for(Stream::Talk, flags.manner.look));
-    let (run_id, timeout, stop) = (around.run.clone(), ask.timeout, Stop::default());
+    let around = edge::surroundings(job.registry, job.writes().then_some(wait_for_lock))?;
+    let talk = Talk::new(job.manner.events, style_for(Stream::Talk, job.manner.look));
+    let (run_id, timeout, stop) = (around.run.clone(), job.ask.timeout, Stop::default());
     let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, began };
     edge::on_signals(&manner.stop);
-    let prepared = prepare(ask, around, &|event| talk.event(&event)).await?;
-    let show = |text: &str| edge::show(text, flags.manner.output);
-    talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, flags.manner.look))));
-    let report = match before_writing(&prepared, &manner, flags, only_plan)? {
+    let emit = |event| talk.event(&event);
+    let prepared = match &job.saved {
+        Some(saved) => prepare_saved(job.ask.clone(), saved, around, &emit).await?,
+        None => prepare(job.ask.clone(), around, &emit).await?,
+    };
+    let show = |text: &str| edge::show(text, job.manner.output);
+    talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, job.manner.look))));
+    let report = match before_writing(&prepared, &manner, &job)? {
         Some(report) => {
-            if writes && report.outcome == Outcome::NothingToDo {
-                clear(&prepared, &|event| talk.event(&event)).await;
+            if job.writes() && report.outcome == Outcome::NothingToDo {
+                clear(&prepared, &emit).await;
             }
+            save(&job, &prepared, &report, &talk)?;
             report
         }
         None => {
             talk.resume();
-            run(&prepared, &manner, &|event| talk.event(&event)).await?
+            run(&prepared, &manner, &emit).await?
         }
     };
     talk.end();
-    answer(&report, flags)
+    answer(&report, job.manner)
 }
 
 /// What ends here without a write, and how; `None` where the run may begin.
-fn before_writing(
-    prepared: &Prepared,
-    manner: &Manner,
-    flags: &UpgradeFlags,
-    only_plan: bool,
-) -> Result<Option<UpgradeReport>, Problem> {
+fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
     let (outcome, exit) = if plan.refused() {
         (Outcome::Refused, Exit::Refused)
@@ -102,11 +100,11 @@ fn before_writing(
         (Outcome::Undetermined, Exit::ChecksFailed)
     } else if !plan.has_changes() {
         (Outcome::NothingToDo, Exit::Fine)
-    } else if only_plan {
+    } else if job.only_plan {
         (Outcome::Planned, Exit::Changes)
-    } else if flags.manner.dry_run.is_some() {
+    } else if job.manner.dry_run.is_some() {
         (Outcome::Planned, Exit::Fine)
-    } else if flags.manner.yes || edge::ask_to_go_ahead()? {
+    } else if job.manner.yes || edge::ask_to_go_ahead()? {
         return Ok(None);
     } else {
         (Outcome::Planned, Exit::Refused)
@@ -115,11 +113,27 @@ fn before_writing(
     Ok(Some(UpgradeReport::new(manner.run.clone(), plan.clone(), outcome, exit, seconds)))
 }
 
-fn answer(report: &UpgradeReport, flags: &UpgradeFlags) -> Result<Exit, Problem> {
-    let style: Style = style_for(Stream::Answer, flags.manner.look);
-    Stream::Answer.write(&flags.manner.output.form(report, || ending::render(report, style))?);
-    if let Some(file) = &flags.manner.report {
-        edge::write_report(file, &Output::Json.form(report, String::new)?)?;
+/// Keeps a plan that may be done; one that a guard refuses is not worth keeping.
+fn save(job: &Job<'_>, prepared: &Prepared, report: &UpgradeReport, talk: &Talk) -> Result<(), Problem> {
+    let Some(file) = job.save else { return Ok(()) };
+    if !matches!(report.outcome, Outcome::Planned | Outcome::NothingToDo) {
+        let detail = format!("{} was not written: this plan cannot be done", file.display());
+        talk.event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
+        return Ok(());
+    }
+    let world = prepared.world.clone().map_err(|not_seen| Problem::new(Exit::ChecksFailed, not_seen.to_string()))?;
+    let saved = SavedPlan::new(&prepared.ask, &prepared.plan, world, edge::now(), &edge::folder()?);
+    edge::write_file(file, "the plan", &Output::Json.form(&saved, String::new)?)?;
+    let detail = format!("kubectl mural upgrade apply {} with the same value flags", file.display());
+    talk.event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
+    Ok(())
+}
+
+fn answer(report: &UpgradeReport, manner: &MannerFlags) -> Result<Exit, Problem> {
+    let style: Style = style_for(Stream::Answer, manner.look);
+    Stream::Answer.write(&manner.output.form(report, || ending::render(report, style))?);
+    if let Some(file) = &manner.report {
+        edge::write_file(file, "the report", &Output::Json.form(report, String::new)?)?;
     }
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
 }

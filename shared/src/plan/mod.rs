@@ -4,7 +4,10 @@ pub mod crds;
 pub mod decide;
 pub mod objects;
 pub mod order;
+pub mod saved;
+pub mod seal;
 pub mod values;
+pub mod world;
 
 use serde::{Deserialize, Serialize};
 

@@ -57,8 +57,8 @@ pub fn changes(old: &Value, new: &Value) -> Vec<ValueChange> {
         .collect()
 }
 
-struct Leaf {
-    value: Value,
+pub(super) struct Leaf {
+    pub(super) value: Value,
     secret: bool,
 }
 
@@ -73,7 +73,7 @@ impl Leaf {
 }
 
 /// Every leaf by its dotted key. A list is one leaf, as helm replaces it whole; it is secret if anything in it may be.
-fn flat(value: &Value) -> BTreeMap<String, Leaf> {
+pub(super) fn flat(value: &Value) -> BTreeMap<String, Leaf> {
     fn walk(value: &Value, key: &str, secret: bool, into: &mut BTreeMap<String, Leaf>) {
         match value {
             Value::Object(map) if !map.is_empty() || key.is_empty() => {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::prepare::Prepared;
 use super::render::{Rendered, Side};
 use crate::ask::{Ask, StoredValues};
+use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer};
 use crate::checks::seen::{Expect, Seen};
 use crate::checks::{self, Checked};
@@ -39,6 +40,8 @@ pub struct Facets<'a> {
     pub forecasts: BTreeMap<String, ServerAnswer>,
     /// Who holds a lock.
     pub locks: Looked<Vec<LockSeen>>,
+    /// What has moved since a saved plan was made; none where none is followed.
+    pub moved: Option<Looked<Vec<Moved>>>,
 }
 
 /// Makes the plan.
@@ -118,11 +121,12 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         locks: &seen.locks,
         server_asked: ask.server_dry_runs,
         allow_downgrade: ask.allow_downgrade,
+        moved: seen.moved.as_ref(),
     }
 }
 
 /// CRDs that the CRD chart's release had and its new chart has not.
-fn gone(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<String> {
+pub(super) fn gone(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<String> {
     if rendered.crds.is_none() {
         return Vec::new();
     }

@@ -10,6 +10,7 @@ pub mod turn;
 mod unlock;
 mod values;
 pub mod workstation;
+pub mod world;
 
 use std::time::{Duration, Instant};
 

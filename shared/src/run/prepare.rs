@@ -1,13 +1,14 @@
 //! Look, render, forecast, judge, decide: everything before the first write.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::turn::{self, Turn};
 use super::workstation::Workstation;
+use super::world::world;
 use super::{judge, render, values};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
@@ -17,8 +18,11 @@ use crate::model::lease::Claim;
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::Plan;
+use crate::plan::saved::SavedPlan;
+use crate::plan::world::{World, moved};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
+use crate::tools::chart::Fetched;
 use crate::tools::error::ToolError;
 use crate::tools::find::Programs;
 use crate::tools::helm::Helm;
@@ -35,6 +39,8 @@ pub struct Surroundings {
     pub helm_registry_config: Option<PathBuf>,
     /// The run's id.
     pub run: String,
+    /// Another text in every run, for seals of values.
+    pub salt: String,
     /// Who we are, for those who want the same locks.
     pub claim: Claim,
     /// How long a run that will write waits for a lock that somebody holds; none for one that only looks.
@@ -67,6 +73,8 @@ pub struct Prepared {
     pub wanted: BTreeMap<String, Crd>,
     /// What is to be done.
     pub plan: Plan,
+    /// What the plan was made from, for a file.
+    pub world: Looked<World>,
     /// Who we are, for those who want the same locks, and what was seen of them.
     pub turn: Turn,
     /// What else the environment gave.
@@ -81,43 +89,111 @@ pub struct Prepared {
 /// A problem that names what is missing: a cluster that cannot be read, a chart that is none, values that helm refuses.
 /// What a guard refuses is no error: the plan says it.
 pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    prepare_as(ask, None, around, emit).await
+}
+
+/// As [`prepare`], for a plan that was saved, and what was asked for in it: what has moved since is refused, and so are other steps.
+///
+/// # Errors
+/// As [`prepare`]; the steps are not the saved ones though nothing moved.
+pub async fn prepare_saved(
+    ask: Ask,
+    saved: &SavedPlan,
+    around: Surroundings,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
+    let prepared = prepare_as(ask, Some(saved), around, emit).await?;
+    if !prepared.plan.refused() && !prepared.plan.undetermined() {
+        saved.same_steps(&prepared.plan)?;
+    }
+    Ok(prepared)
+}
+
+async fn prepare_as(
+    ask: Ask,
+    saved: Option<&SavedPlan>,
+    around: Surroundings,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
     values::check_files(&ask.values)?;
-    let private = tempfile::Builder::new().prefix("mural-").tempdir();
-    let private = private.map_err(|error| Problem::failed("cannot make a private folder").because(error))?;
+    let private = private_folder()?;
     let (helm, kubectl) = programs(&ask, &around);
     let tools = versions(&helm, &kubectl).await?;
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
-    let (mut turn, namespace) =
-        (Turn::new(around.claim.clone(), around.workstation.clone()), &ask.installation.namespace);
+    let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
     // Before anything is read: what somebody is changing right now would be read in vain.
-    let locks = turn::first_look(&mut turn, &cluster, namespace, around.wait_for_lock, emit).await?;
+    let locks = turn::first_look(&mut turn, &cluster, &ask.installation.namespace, around.wait_for_lock, emit).await?;
 
-    let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
-    // A cluster that cannot be read ends this at once, and is told before a chart that cannot be had.
-    let rest = async {
-        Ok(tokio::join!(
-            render::fetch_both(&helm, &ask, private.path(), around.helm_registry_config.as_deref()),
-            helm.cluster_uid(private.path()),
-            kubectl.cluster_uid(),
-        ))
-    };
-    let (view, (charts, helm_sees, kubectl_sees)) = tokio::try_join!(look::look(&cluster, &ask.installation), rest)?;
-    let charts = charts?;
-    stage.done(looked(&view));
+    let first = look_at(&cluster, &helm, &kubectl, &ask, private.path(), &around, emit).await?;
+    let (view, helm_sees, kubectl_sees) = (first.view, first.helm_sees, first.kubectl_sees);
 
     let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendered = render::both(&helm, &ask, &view, &cluster, charts, private.path()).await?;
+    let rendered = render::both(&helm, &ask, &view, &cluster, first.charts, private.path()).await?;
     let others = rendered.objects().saturating_sub(rendered.wanted.len());
     stage.done(format!("{} CRDs, {others} other objects", rendered.wanted.len()));
     let forecasts = forecasts(&cluster, &ask, &rendered.wanted, emit).await;
 
-    let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
-    let (helm_sees, kubectl_sees) = (sees("helm", helm_sees), sees("kubectl", kubectl_sees));
-    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecasts, locks };
+    let salt = saved.map_or(&around.salt, |saved| &saved.world.values.salt);
+    let world = world(&ask, &view, &rendered, &judge::gone(&ask, &view, &rendered), salt);
+    let moved = saved.map(|saved| world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
+    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecasts, locks, moved };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
     turn.claim = claim(turn.claim, &ask, &view);
     let (wanted, crds, app) = (rendered.wanted, rendered.crds, rendered.app);
-    Ok(Prepared { ask, cluster, helm, kubectl, tools, view, crds, app, wanted, plan, turn, around, _private: private })
+    Ok(Prepared {
+        ask,
+        cluster,
+        helm,
+        kubectl,
+        tools,
+        view,
+        crds,
+        app,
+        wanted,
+        plan,
+        world,
+        turn,
+        around,
+        _private: private,
+    })
+}
+
+fn private_folder() -> Result<TempDir, Problem> {
+    let made = tempfile::Builder::new().prefix("mural-").tempdir();
+    made.map_err(|error| Problem::failed("cannot make a private folder").because(error))
+}
+
+/// What one look at everything gives.
+struct First {
+    view: ClusterView,
+    charts: (Option<Fetched>, Option<Fetched>),
+    helm_sees: Looked<String>,
+    kubectl_sees: Looked<String>,
+}
+
+async fn look_at(
+    cluster: &Cluster,
+    helm: &Helm,
+    kubectl: &Kubectl,
+    ask: &Ask,
+    private: &Path,
+    around: &Surroundings,
+    emit: Emit<'_>,
+) -> Result<First, Problem> {
+    let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
+    // A cluster that cannot be read ends this at once, and is told before a chart that cannot be had.
+    let rest = async {
+        Ok(tokio::join!(
+            render::fetch_both(helm, ask, private, around.helm_registry_config.as_deref()),
+            helm.cluster_uid(private),
+            kubectl.cluster_uid(),
+        ))
+    };
+    let (view, (charts, helm_sees, kubectl_sees)) = tokio::try_join!(look::look(cluster, &ask.installation), rest)?;
+    let charts = charts?;
+    stage.done(looked(&view));
+    let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
+    Ok(First { view, charts, helm_sees: sees("helm", helm_sees), kubectl_sees: sees("kubectl", kubectl_sees) })
 }
 
 /// Who we are, with what only the cluster and the flags can tell.

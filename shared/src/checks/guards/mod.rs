@@ -9,6 +9,7 @@ pub mod no_downgrade;
 pub mod one_cluster;
 pub mod owner_is_helm;
 pub mod release_not_pending;
+pub mod saved_plan_holds;
 pub mod tools_versions;
 
 use std::collections::BTreeMap;
@@ -71,14 +72,17 @@ pub struct Admission<'a> {
     pub server_asked: bool,
     /// `--allow-downgrade`
     pub allow_downgrade: bool,
+    /// What has moved since a saved plan was made; none where no saved plan is followed.
+    pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
 }
 
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 10] = [
+pub const ALL: [Guard; 11] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
+    (&saved_plan_holds::CARD, saved_plan_holds::check),
     (&owner_is_helm::CARD, owner_is_helm::check),
     (&installed::CARD, installed::check),
     (&release_not_pending::CARD, release_not_pending::check),

@@ -55,6 +55,7 @@ struct World {
     locks: Looked<Vec<LockSeen>>,
     mode: Mode,
     allow_downgrade: bool,
+    moved: Looked<Vec<saved_plan_holds::Moved>>,
 }
 
 impl World {
@@ -89,6 +90,7 @@ impl World {
             locks: Ok(Vec::new()),
             mode: Mode::Auto,
             allow_downgrade: false,
+            moved: Ok(Vec::new()),
         }
     }
 
@@ -115,6 +117,7 @@ impl World {
             locks: &self.locks,
             server_asked: true,
             allow_downgrade: self.allow_downgrade,
+            moved: Some(&self.moved),
         };
         ask_all(&admission).into_iter().find(|checked| checked.check == id).unwrap().verdict
     }
@@ -154,6 +157,15 @@ fn old_tools_are_refused_and_unknown_ones_are_undetermined() {
     assert!(!fires(&World::bent(|world| world.helm = Ok(Version::new(3, 17, 0))), "tools-versions"));
     let unseen = World::bent(|world| world.helm = Err(NotSeen { what: "helm".into(), reason: "no answer".into() }));
     assert!(matches!(unseen.ask("tools-versions"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn a_saved_plan_holds_or_says_what_moved() {
+    let moved = || saved_plan_holds::Moved { what: "CRD hubs.x".into(), how: "is gone".into(), hint: "" };
+    assert!(fires(&World::bent(|world| world.moved = Ok(vec![moved()])), "saved-plan-holds"));
+    let unseen = NotSeen { what: "CRDs".into(), reason: "forbidden".into() };
+    let unseen = World::bent(|world| world.moved = Err(unseen));
+    assert!(matches!(unseen.ask("saved-plan-holds"), Verdict::Undetermined { .. }));
 }
 
 #[test]

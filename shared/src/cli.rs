@@ -1,6 +1,7 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
 pub mod complete;
+pub mod prompt;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

@@ -16,6 +16,7 @@
 mod basics;
 mod faults;
 mod ground;
+mod keep;
 mod kill;
 mod lock;
 mod refusals;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         refusals::TESTS,
         upgrade::TESTS,
         saved::TESTS,
+        keep::TESTS,
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,

@@ -10,7 +10,7 @@ use mural::cli::{LookFlags, Output};
 use mural::problem::Exit;
 use semver::Version;
 
-/// Everything about the CRDs of a chart: show, compare.
+/// Everything about the CRDs of a chart: show, compare, save, restore.
 #[derive(Debug, Parser)]
 #[command(name = "helm-mural", bin_name = "helm mural", version)]
 pub struct Cli {
@@ -30,7 +30,9 @@ pub enum Command {
 const EXAMPLES: &str = "Examples:
   helm mural crds                                         what is on the cluster
   helm mural crds list oci://public.ecr.aws/mural/mural-crds --version 0.7.4
-  helm mural crds diff ./mural-crds-0.7.4.tgz             a chart against the cluster";
+  helm mural crds diff ./mural-crds-0.7.4.tgz             a chart against the cluster
+  helm mural crds save ./before                           the product's CRDs and their objects, as files
+  helm mural crds restore ./before                        and back again";
 
 /// `helm mural crds`
 #[derive(Debug, Args)]
@@ -71,6 +73,66 @@ pub enum CrdsCommand {
         #[command(flatten)]
         output: OutputFlags,
     },
+    /// CRDs and their objects into a folder, one clean manifest a file.
+    Save(SaveFlags),
+    /// What `save` wrote back into a cluster: CRDs first, then objects. Nothing is ever deleted.
+    Restore(RestoreFlags),
+}
+
+/// Which CRDs of the cluster.
+#[derive(Debug, Clone, Args)]
+pub struct SelectFlags {
+    /// Names of CRDs, like hubs.fleetconfig.open-cluster-management.io; without any: the product's.
+    #[arg(value_name = "CRD")]
+    pub crds: Vec<String>,
+    /// Every CRD of the cluster, not only the product's groups.
+    #[arg(short = 'a', long, conflicts_with = "crds")]
+    pub all: bool,
+}
+
+/// Before a write.
+#[derive(Debug, Clone, Args)]
+pub struct WriteFlags {
+    /// Go ahead without asking.
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Say what would be done, and write nothing.
+    #[arg(long, value_name = "client|server", value_parser = ["client", "server"])]
+    pub dry_run: Option<String>,
+}
+
+/// `helm mural crds save`
+#[derive(Debug, Args)]
+pub struct SaveFlags {
+    /// The folder: new or empty.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Which CRDs.
+    #[command(flatten)]
+    pub select: SelectFlags,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// `helm mural crds restore`
+#[derive(Debug, Args)]
+pub struct RestoreFlags {
+    /// The folder that `save` wrote.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Replace objects and CRDs that are there already by what was saved; without it they stay as they are.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Make the namespaces that are missing.
+    #[arg(long)]
+    pub create_namespace: bool,
+    /// Before the write.
+    #[command(flatten)]
+    pub write: WriteFlags,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// A chart, named as helm names it.

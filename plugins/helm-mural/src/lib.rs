@@ -1,24 +1,29 @@
-//! `helm mural crds`: what is on the cluster, what a chart holds, what differs.
+//! `helm mural crds`: what is on the cluster, what a chart holds, what differs; one file for each sub-command that writes.
 
 mod edge;
 pub mod flags;
+mod restore;
+mod save;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use clap::{CommandFactory, Parser};
-use mural::cli::{self, Stream, style_for};
+use mural::cli::{self, LookFlags, Stream, style_for};
 use mural::cluster::{Cluster, forecast, look};
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::plan::{self, API_VERSION};
 use mural::problem::{Exit, Problem};
 use mural::report::crds::{CrdDiff, CrdList};
+use mural::report::event::Event;
+use mural::report::human::Human;
 use mural::tools::chart::{Fetched, fetch};
 use mural::tools::helm::{Helm, Template};
 
 use edge::Around;
-use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand};
+use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 
 /// The groups that the product's CRD chart brings: its own, Flux's, Open Cluster Management's (the vendor's own filter).
 const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
@@ -39,6 +44,8 @@ pub fn main() -> ExitCode {
     let look = match &crds.command {
         None => crds.output.look,
         Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.look,
+        Some(CrdsCommand::Save(flags)) => flags.output.look,
+        Some(CrdsCommand::Restore(flags)) => flags.output.look,
     };
     cli::ended(edge::block_on(run(&crds)), look)
 }
@@ -63,16 +70,44 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Stream::Answer.write(&output.output.form(&diff, || diff.table(style))?);
             Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
         }
+        Some(CrdsCommand::Save(flags)) => save::run(&around, flags).await,
+        Some(CrdsCommand::Restore(flags)) => restore::run(&around, flags).await,
     }
 }
 
 async fn on_cluster(around: &Around, all: bool) -> Result<CrdList, Problem> {
     let cluster = Cluster::connect(&around.cluster).await?;
     let live = live(&cluster).await?;
-    let of_product = |crd: &&Crd| {
-        all || PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
-    };
-    Ok(CrdList::new(cluster.context.clone(), live.values().filter(of_product)))
+    Ok(CrdList::new(cluster.context.clone(), live.values().filter(|crd| all || of_product(crd))))
+}
+
+fn of_product(crd: &Crd) -> bool {
+    PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
+}
+
+/// The CRDs of the cluster that the flags name.
+async fn selected(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>, Problem> {
+    let mut live = live(cluster).await?;
+    if select.crds.is_empty() {
+        return Ok(live.into_values().filter(|crd| select.all || of_product(crd)).collect());
+    }
+    let names: BTreeSet<&String> = select.crds.iter().collect();
+    let found = names.into_iter().map(|name| {
+        live.remove(name).ok_or_else(|| {
+            Problem::usage(format!("the cluster has no CRD {name}")).hint("helm mural crds --all lists them")
+        })
+    });
+    found.collect()
+}
+
+/// Events as lines on standard error.
+fn talk(look: LookFlags) -> impl Fn(Event) + Send + Sync {
+    let human = Mutex::new(Human::new(style_for(Stream::Talk, look)));
+    move |event| {
+        for line in human.lock().unwrap_or_else(PoisonError::into_inner).lines(&event) {
+            Stream::Talk.write(&(line + "\n"));
+        }
+    }
 }
 
 async fn live(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {

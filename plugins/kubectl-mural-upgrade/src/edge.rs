@@ -1,6 +1,6 @@
 //! Where this program meets its surroundings: environment, terminal, streams, signals, clock.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use mural::problem::{Exit, Problem};
 use mural::run::prepare::Surroundings;
 use mural::run::workstation::Workstation;
 use mural::tools::find::{self, Hints};
-use mural::tools::spawn::Stop;
 
 use crate::flags::RegistryFlags;
+
+pub(crate) use mural::cli::prompt::{ask_to_go_ahead, can_ask, on_signals};
 
 /// Runs to the end on a runtime of its own.
 pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
@@ -63,44 +64,6 @@ fn claim(run: &str) -> Claim {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Claim::default()
     }
-}
-
-/// Asks to stop on the first Ctrl-C or SIGTERM.
-pub(crate) fn on_signals(stop: &Stop) {
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => drop(tokio::signal::ctrl_c().await),
-        }
-        stop.ask();
-        Stream::Talk.write("\nstopping at the next safe point\n");
-    });
-}
-
-/// Whether there is a person to ask.
-pub(crate) fn can_ask() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// Asks whether to go ahead.
-pub(crate) fn ask_to_go_ahead() -> Result<bool, Problem> {
-    let asked = || -> std::io::Result<String> {
-        let mut stderr = std::io::stderr().lock();
-        write!(stderr, "\nGo ahead? [y/N] ")?;
-        stderr.flush()?;
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line)?;
-        Ok(line)
-    };
-    let line = asked().map_err(|error| Problem::failed("cannot ask").because(error))?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// Shows text for a person: part of the answer, unless the answer is for a program.

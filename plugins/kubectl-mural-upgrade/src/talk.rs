@@ -94,6 +94,7 @@ fn now(event: &Event) -> Option<String> {
         Event::Waiting { step, ready, limit_seconds, .. } => {
             Some(format!("{step:<12}{} of {} ready, {limit_seconds:.0}s at most", ready.0, ready.1))
         }
+        Event::Progress { step, detail, done, total } => Some(format!("{step:<12}{detail}: {done} of {total}")),
         Event::StageDone { .. } | Event::StepDone { .. } | Event::StepFailed { .. } => None,
     }
 }

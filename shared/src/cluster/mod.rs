@@ -6,6 +6,7 @@ pub mod lock;
 pub mod look;
 pub mod pages;
 pub mod served;
+pub mod snapshot;
 pub mod wait;
 
 use std::time::Duration;

@@ -97,6 +97,36 @@ impl Crd {
         })
     }
 
+    /// The version in which all objects are best read: the one in which they are stored, else the first that is served.
+    #[must_use]
+    pub fn reading_version(&self) -> Option<&str> {
+        let served = || self.versions().filter(|version| version.served);
+        served().find(|version| version.storage).or_else(|| served().next()).map(|version| version.name)
+    }
+
+    /// Where the API server lists the objects of all namespaces: `/apis/<group>/<version>/<plural>`.
+    #[must_use]
+    pub fn collection(&self, version: &str) -> String {
+        format!("/apis/{}/{version}/{}", self.group(), self.plural())
+    }
+
+    /// Where the objects of one namespace are (empty: those of the cluster).
+    #[must_use]
+    pub fn collection_in(&self, version: &str, namespace: &str) -> String {
+        if namespace.is_empty() {
+            return self.collection(version);
+        }
+        format!("/apis/{}/{version}/namespaces/{namespace}/{}", self.group(), self.plural())
+    }
+
+    /// Whether the status of objects is written apart from the rest.
+    #[must_use]
+    pub fn has_status_subresource(&self, version: &str) -> bool {
+        let versions = self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+        let mut of = versions.filter(|one| one["name"] == version);
+        of.any(|one| one.pointer("/subresources/status").is_some_and(Value::is_object))
+    }
+
     /// The version in which objects are stored.
     #[must_use]
     pub fn storage_version(&self) -> &str {

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod crd;
+pub mod kept;
 pub mod lease;
 pub mod object;
 pub mod owner;

@@ -45,6 +45,17 @@ pub enum Event {
         /// What is not.
         objects: Vec<WaitingFor>,
     },
+    /// How far a long step is, told every now and then.
+    Progress {
+        /// The step's id, or the stage.
+        step: String,
+        /// What is counted.
+        detail: String,
+        /// How many are done.
+        done: u64,
+        /// Of how many; 0 where nobody knows.
+        total: u64,
+    },
     /// A step is done and proved.
     StepDone {
         /// The step's id.

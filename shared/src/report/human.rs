@@ -30,6 +30,7 @@ impl Human {
                 vec![self.done(Mark::Pass, step, detail, *seconds)]
             }
             Event::StepFailed { step, reason, seconds } => vec![self.done(Mark::Fail, step, reason, *seconds)],
+            Event::Progress { step, detail, done, total } => vec![progress(step, detail, *done, *total)],
             Event::Waiting { step, ready, objects, .. } => self.waiting(step, *ready, objects),
         }
     }
@@ -59,6 +60,11 @@ impl Human {
         let counted = self.style.dim(&format!("({} of {} ready)", ready.0, ready.1));
         format!("{mark} {step:<NAME$}{} {counted}", harmless(&text.replace("  ", " ")))
     }
+}
+
+fn progress(step: &str, detail: &str, done: u64, total: u64) -> String {
+    let of = if total > 0 { format!(" of {total}") } else { String::new() };
+    format!("  {step:<NAME$}{}", harmless(&format!("{detail}: {done}{of}")))
 }
 
 #[cfg(test)]

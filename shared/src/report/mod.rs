@@ -5,6 +5,7 @@ pub mod crds;
 pub mod ending;
 pub mod event;
 pub mod human;
+pub mod keep;
 pub mod plan;
 pub mod problem;
 pub mod style;

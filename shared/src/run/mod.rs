@@ -3,6 +3,7 @@
 pub mod act;
 pub mod guard;
 pub mod judge;
+pub mod keep;
 pub mod prepare;
 mod ready;
 pub mod render;

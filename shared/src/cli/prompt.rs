@@ -1,0 +1,68 @@
+//! The person at the terminal: asked before a write, heard when they want to stop.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::Stream;
+use crate::problem::Problem;
+use crate::tools::spawn::Stop;
+
+/// Whether there is a person to ask.
+#[must_use]
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// A run that would have to ask, and cannot.
+///
+/// # Errors
+/// There is no terminal, and `--yes` was not given.
+pub fn needs_a_person(yes: bool) -> Result<(), Problem> {
+    if yes || can_ask() {
+        return Ok(());
+    }
+    Err(Problem::usage("there is no terminal to ask on").hint("--yes goes ahead without asking"))
+}
+
+/// Asks whether to go ahead.
+///
+/// # Errors
+/// The terminal is gone.
+pub fn ask_to_go_ahead() -> Result<bool, Problem> {
+    ask("Go ahead?")
+}
+
+/// Asks a question that `y` or `yes` answers with yes.
+///
+/// # Errors
+/// The terminal is gone.
+pub fn ask(question: &str) -> Result<bool, Problem> {
+    let asked = || -> std::io::Result<String> {
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "\n{question} [y/N] ")?;
+        stderr.flush()?;
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        Ok(line)
+    };
+    let line = asked().map_err(|error| Problem::failed("cannot ask").because(error))?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Asks to stop on the first Ctrl-C or SIGTERM.
+pub fn on_signals(stop: &Stop) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        match terminate {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+        stop.ask();
+        Stream::Talk.write("\nstopping at the next safe point\n");
+    });
+}

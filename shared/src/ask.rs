@@ -114,6 +114,20 @@ pub struct Installation {
     pub cluster: ClusterAccess,
 }
 
+/// What an upgrade does only where it is told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Allowed {
+    /// `--allow-downgrade`: our own charts may go back.
+    pub downgrade: bool,
+    /// `--allow-foreign-downgrade`: CRDs of other projects may go back.
+    pub foreign_downgrade: bool,
+    /// `--keep-crds`: what helm would delete is marked first.
+    pub keep_crds: bool,
+    /// `--take-ownership`: helm may take over objects that belong to no release.
+    pub take_ownership: bool,
+}
+
 /// An upgrade.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -131,8 +145,8 @@ pub struct Ask {
     pub registry: RegistryAccess,
     /// The longest one wait may last.
     pub timeout: Duration,
-    /// `--allow-downgrade`
-    pub allow_downgrade: bool,
+    /// What is allowed besides.
+    pub allowed: Allowed,
     /// Whether the server may be asked for dry-runs: not with `--dry-run=client`.
     pub server_dry_runs: bool,
 }

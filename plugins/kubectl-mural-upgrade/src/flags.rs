@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::ask::{self, Ask, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values};
+use mural::ask::{self, Allowed, Ask, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values};
 use mural::cli::{ClusterFlags, LookFlags, Output, complete};
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
@@ -101,6 +101,15 @@ pub struct UpgradeFlags {
     /// Allow a chart to go back to an older version.
     #[arg(long, help_heading = "What")]
     pub allow_downgrade: bool,
+    /// Allow CRDs of other projects (Flux, Open Cluster Management) to go back to an older state.
+    #[arg(long, help_heading = "What")]
+    pub allow_foreign_downgrade: bool,
+    /// Annotate CRDs that helm would delete helm.sh/resource-policy=keep, before helm writes anything.
+    #[arg(long, help_heading = "What")]
+    pub keep_crds: bool,
+    /// Let helm take over objects that are there already and belong to no release, as helm's own flag does.
+    #[arg(long, help_heading = "What")]
+    pub take_ownership: bool,
     /// The values.
     #[command(flatten)]
     pub values: ValueFlags,
@@ -290,7 +299,12 @@ impl UpgradeFlags {
             values: self.values.values(),
             registry: self.registry.access(),
             timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            allow_downgrade: self.allow_downgrade,
+            allowed: Allowed {
+                downgrade: self.allow_downgrade,
+                foreign_downgrade: self.allow_foreign_downgrade,
+                keep_crds: self.keep_crds,
+                take_ownership: self.take_ownership,
+            },
             server_dry_runs: self.manner.server_dry_runs(),
         })
     }

@@ -29,10 +29,15 @@ impl Crd {
     /// # Errors
     /// The document itself, where it is something else.
     pub fn new(document: Value) -> Result<Self, Value> {
+        if Self::name_of(&document).is_some() { Ok(Self(document)) } else { Err(document) }
+    }
+
+    /// The name of the CRD that a document is; none where it is something else.
+    #[must_use]
+    pub fn name_of(document: &Value) -> Option<&str> {
         let is_crd = document["kind"] == "CustomResourceDefinition"
-            && document["apiVersion"].as_str().is_some_and(|version| version.starts_with("apiextensions.k8s.io/"))
-            && document.pointer("/metadata/name").is_some_and(Value::is_string);
-        if is_crd { Ok(Self(document)) } else { Err(document) }
+            && document["apiVersion"].as_str().is_some_and(|version| version.starts_with("apiextensions.k8s.io/"));
+        document.pointer("/metadata/name").filter(|_| is_crd)?.as_str()
     }
 
     /// The whole document.
@@ -167,6 +172,22 @@ impl Crd {
     }
 }
 
+/// The names of the CRDs that a chart renders as templates: what stands in `crds/` folders is taken out, once for each file there.
+///
+/// helm puts these into the release's manifest, writes them with the release, and deletes them when they leave it.
+#[must_use]
+pub fn templates(rendered: &[Value], crds_folder: &[String]) -> Vec<String> {
+    let mut in_folder: Vec<&str> = crds_folder.iter().map(String::as_str).collect();
+    let mut names = Vec::new();
+    for name in rendered.iter().filter_map(Crd::name_of) {
+        match in_folder.iter().position(|other| *other == name) {
+            Some(at) => drop(in_folder.swap_remove(at)),
+            None => names.push(name.to_owned()),
+        }
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +202,12 @@ mod tests {
             "status": {"storedVersions": ["v1"]}}))
         .unwrap();
         assert_eq!((crd.name(), crd.storage_version(), crd.stored_versions()), ("hubs.example.com", "v1", vec!["v1"]));
+    }
+
+    #[test]
+    fn what_stands_in_a_crds_folder_is_no_template() {
+        let crd = |name: &str| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}});
+        let rendered = [crd("a.x"), crd("b.x"), crd("a.x"), json!({"kind": "ConfigMap"})];
+        assert_eq!(templates(&rendered, &["a.x".to_owned()]), ["b.x", "a.x"]);
     }
 }

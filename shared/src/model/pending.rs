@@ -16,16 +16,22 @@ pub const RUN_LABEL: &str = "mural-run";
 /// What unlocking leaves a record with.
 pub const UNLOCKED: &str = "failed";
 
-/// The run of ours in which helm was cut off, judged by a release's records, oldest first.
+/// The run of ours that made the newest revision, judged by a release's records, oldest first.
 ///
 /// The label alone proves nothing: helm hands the labels of one revision on to the next, also when somebody upgrades or
 /// rolls back by hand (pkg/action/upgrade.go `mergeCustomLabels`). Only a run that no earlier revision names made this one.
 #[must_use]
-pub fn cut_off_run(records: &[ReleaseRecord]) -> Option<&str> {
+pub fn made_by(records: &[ReleaseRecord]) -> Option<&str> {
     let (newest, earlier) = records.split_last()?;
     let run = newest.labels.get(RUN_LABEL)?;
     let handed_on = earlier.iter().any(|record| record.labels.get(RUN_LABEL) == Some(run));
-    (newest.status.starts_with("pending-") && !handed_on).then_some(run.as_str())
+    (!handed_on).then_some(run.as_str())
+}
+
+/// The run of ours in which helm was cut off: the one that [`made_by`] names, where the newest revision is pending.
+#[must_use]
+pub fn cut_off_run(records: &[ReleaseRecord]) -> Option<&str> {
+    made_by(records).filter(|_| records.last().is_some_and(|newest| newest.status.starts_with("pending-")))
 }
 
 /// The Secret of a pending record, marked failed; none where it is not pending any more.

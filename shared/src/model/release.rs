@@ -10,6 +10,11 @@ use super::crd::Crd;
 use super::secret::Hidden;
 use super::yaml::{self, Quote, YamlError};
 
+/// helm's own annotation: an object that bears it with the value `keep` is left when it leaves the manifest.
+pub const POLICY: &str = "helm.sh/resource-policy";
+/// The annotation as kubectl writes it.
+pub const KEEP: &str = "helm.sh/resource-policy=keep";
+
 /// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
 const MAX_RECORD: u64 = 256 * 1024 * 1024;
 
@@ -136,6 +141,12 @@ impl ReleaseRecord {
     #[must_use]
     pub fn pending(&self) -> bool {
         self.status.starts_with("pending-") || self.status == "uninstalling"
+    }
+
+    /// Whether it once stood: `deployed`, or `superseded` by a later one. helm goes back to such a revision.
+    #[must_use]
+    pub fn good(&self) -> bool {
+        matches!(self.status.as_str(), "deployed" | "superseded")
     }
 
     /// The objects of the rendered manifest. They hold secrets: use them, do not show them.

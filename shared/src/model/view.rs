@@ -95,4 +95,33 @@ impl ClusterView {
             None => Ok(None),
         }
     }
+
+    /// The revision that helm compares the next manifest with: the deployed one, and without one the newest (helm `pkg/action/upgrade.go`, `prepareUpgrade`).
+    ///
+    /// # Errors
+    /// The records could not be read.
+    pub fn current(&self, release: &str) -> Result<Option<&ReleaseRecord>, &NotSeen> {
+        match self.releases.get(release) {
+            Some(Ok(records)) => {
+                let deployed = records.iter().rev().find(|record| record.status == "deployed");
+                Ok(deployed.or_else(|| records.last()))
+            }
+            Some(Err(not_seen)) => Err(not_seen),
+            None => Ok(None),
+        }
+    }
+
+    /// The command that brings a release back to the last revision that stood; without one there is nothing to go back to.
+    #[must_use]
+    pub fn repair(&self, release: &str) -> String {
+        let namespace = &self.hub.namespace;
+        let records = self.releases.get(release).and_then(|records| records.as_ref().ok());
+        let older = records.and_then(|records| records.split_last()).map_or(&[][..], |(_, older)| older);
+        match older.iter().rev().find(|record| record.good()) {
+            Some(record) => format!("helm rollback {release} {} --namespace {namespace}", record.revision),
+            None => format!(
+                "no revision of it ever stood: helm uninstall {release} --namespace {namespace}, then install it anew"
+            ),
+        }
+    }
 }

@@ -69,6 +69,9 @@ pub struct CrdPlan {
     pub decision: CrdDecision,
     /// Whether others may own it too: Flux's, Open Cluster Management's.
     pub foreign: bool,
+    /// The release with which helm writes it, where it is a template of a chart: then it is not ours to apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_release: Option<String>,
     /// What changes, gravest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -76,18 +79,24 @@ pub struct CrdPlan {
 
 /// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
 ///
-/// `gone` are names that the CRD chart's release had and the new chart has not.
+/// `gone` are names that the CRD chart's release had and the new chart has not; `templates` are CRDs that helm writes, with their release.
 #[must_use]
 pub fn judge(
     live: &BTreeMap<String, Crd>,
     forecasts: &BTreeMap<String, ServerAnswer>,
     gone: &[String],
+    templates: &BTreeMap<String, String>,
 ) -> Vec<CrdPlan> {
-    let mut plans: Vec<CrdPlan> = forecasts.iter().map(|(name, answer)| one(name, live.get(name), answer)).collect();
+    let planned = |(name, answer): (&String, &ServerAnswer)| CrdPlan {
+        with_release: templates.get(name).cloned(),
+        ..one(name, live.get(name), answer)
+    };
+    let mut plans: Vec<CrdPlan> = forecasts.iter().map(planned).collect();
     plans.extend(gone.iter().filter(|name| live.contains_key(*name)).map(|name| CrdPlan {
         name: name.clone(),
         decision: CrdDecision::Gone,
         foreign: foreign(name),
+        with_release: None,
         notes: Vec::new(),
     }));
     plans.sort_by(|a, b| (a.decision, &a.name).cmp(&(b.decision, &b.name)));
@@ -100,10 +109,12 @@ fn one(name: &str, live: Option<&Crd>, answer: &ServerAnswer) -> CrdPlan {
         (None, Ok(_)) => (CrdDecision::New, Vec::new()),
         (Some(live), Ok(next)) => changed(live, next),
     };
-    CrdPlan { name: name.to_owned(), decision, foreign: foreign(name), notes }
+    CrdPlan { name: name.to_owned(), decision, foreign: foreign(name), with_release: None, notes }
 }
 
-fn foreign(name: &str) -> bool {
+/// Whether a CRD may belong to other installations too: every group but the product's own.
+#[must_use]
+pub fn foreign(name: &str) -> bool {
     name.split_once('.').is_none_or(|(_, group)| group != OWN_GROUP)
 }
 

@@ -36,6 +36,10 @@ pub struct Facts<'a> {
     pub app: Option<ChartState<'a>>,
     /// Every CRD of the charts, and what becomes of it.
     pub crds: &'a [CrdPlan],
+    /// Live CRDs that helm would delete, and that are to be kept.
+    pub keep: &'a [String],
+    /// The exact command that marks them.
+    pub keep_command: Vec<String>,
     /// The exact command that applies CRDs.
     pub apply_command: Vec<String>,
 }
@@ -67,12 +71,13 @@ pub fn nothing_to_do(state: &ChartState<'_>) -> bool {
 pub fn decide(facts: &Facts<'_>) -> (Vec<Step>, Vec<LeftAlone>) {
     let mut steps = Vec::new();
     let mut left_alone = Vec::new();
+    keep_step(facts, &mut steps);
     crd_steps(facts, &mut steps, &mut left_alone);
-    if let Some(state) = &facts.crds_chart {
-        release_step(state, true, &mut steps, &mut left_alone);
-    }
-    if let Some(state) = &facts.app {
-        release_step(state, false, &mut steps, &mut left_alone);
+    for (state, record_only) in [(&facts.crds_chart, true), (&facts.app, false)] {
+        let Some(state) = state else { continue };
+        let before = steps.len();
+        release_step(state, record_only, &mut steps, &mut left_alone);
+        templates(facts.crds, &state.moves.release, steps.len() > before, &mut steps, &mut left_alone);
     }
     if !steps.is_empty() {
         steps.push(step(
@@ -89,14 +94,47 @@ fn step(id: &str, title: impl Into<String>, action: Action, because: impl Into<S
     Step { id: id.to_owned(), title: title.into(), action, because: because.into(), command: Vec::new() }
 }
 
+/// Before every write of helm's: what it would delete is marked first.
+fn keep_step(facts: &Facts<'_>, steps: &mut Vec<Step>) {
+    if facts.keep.is_empty() {
+        return;
+    }
+    let count = facts.keep.len();
+    let title = format!("mark {count} CRD{} to be kept", plural(count));
+    let because = "helm deletes what leaves a release's manifest, and with a CRD every object of its kind";
+    let mut keep = step("keep", title, Action::KeepCrds { names: facts.keep.to_vec() }, because);
+    keep.command.clone_from(&facts.keep_command);
+    steps.push(keep);
+}
+
+/// CRDs that are templates: helm has written them with the release, so they are proved after it; never applied a second time by us.
+fn templates(crds: &[CrdPlan], release: &str, written: bool, steps: &mut Vec<Step>, left_alone: &mut Vec<LeftAlone>) {
+    let changing = crds.iter().filter(|crd| crd.with_release.as_deref() == Some(release) && crd.decision.writes());
+    let names: Vec<String> = changing.map(|crd| crd.name.clone()).collect();
+    if names.is_empty() {
+        return;
+    }
+    let count = names.len();
+    if !written {
+        let what = format!("{count} CRD{} of release {release}", plural(count));
+        let because = "templates of its chart, which helm writes with the release: it stays as it is".to_owned();
+        left_alone.push(LeftAlone { what, because });
+        return;
+    }
+    let title = format!("{count} CRD{} that helm wrote with {release}: established and served", plural(count));
+    let because = "they are templates of the chart: helm wrote them, and says nothing of what is served";
+    steps.push(step(&format!("served-{release}"), title, Action::ProveServed { names }, because));
+}
+
 fn crd_steps(facts: &Facts<'_>, steps: &mut Vec<Step>, left_alone: &mut Vec<LeftAlone>) {
-    let mut to_apply: Vec<&CrdPlan> = facts.crds.iter().filter(|crd| crd.decision.writes()).collect();
+    let ours: Vec<&CrdPlan> = facts.crds.iter().filter(|crd| crd.with_release.is_none()).collect();
+    let mut to_apply: Vec<&CrdPlan> = ours.iter().copied().filter(|crd| crd.decision.writes()).collect();
     // New kinds first, since nothing depends on them yet; CRDs that others may own last, when our own have gone well.
     to_apply.sort_by_key(|crd| (crd.foreign, crd.decision != CrdDecision::New, crd.name.clone()));
     if !to_apply.is_empty() {
         let names: Vec<String> = to_apply.iter().map(|crd| crd.name.clone()).collect();
         let all: Vec<String> =
-            facts.crds.iter().filter(|crd| crd.decision != CrdDecision::Gone).map(|crd| crd.name.clone()).collect();
+            ours.iter().filter(|crd| crd.decision != CrdDecision::Gone).map(|crd| crd.name.clone()).collect();
         let because = "the charts' CRDs differ from the cluster's, and the application relies on them";
         let title = format!("apply {} CRD{}", names.len(), plural(names.len()));
         let mut apply = step("crds", title, Action::ApplyCrds { names: names.clone() }, because);
@@ -224,6 +262,14 @@ mod tests {
         ChartState { moves, record: Some(record), cut_off: None, command: Vec::new(), objects: &[], values }
     }
 
+    fn nothing() -> Facts<'static> {
+        Facts { crds_chart: None, app: None, crds: &[], keep: &[], keep_command: Vec::new(), apply_command: Vec::new() }
+    }
+
+    fn crd(name: &str, decision: CrdDecision, foreign: bool) -> CrdPlan {
+        CrdPlan { name: name.into(), decision, foreign, with_release: None, notes: Vec::new() }
+    }
+
     #[test]
     fn the_same_bytes_and_values_are_nothing_to_do() {
         let target = moves("1.1.0");
@@ -242,7 +288,6 @@ mod tests {
 
     #[test]
     fn crds_are_applied_and_proved_before_the_application_and_foreign_ones_last() {
-        let crd = |name: &str, decision, foreign| CrdPlan { name: name.into(), decision, foreign, notes: Vec::new() };
         let crds = [
             crd("a.foreign.io", CrdDecision::New, true),
             crd("b.spectrocloud.com", CrdDecision::Safe, false),
@@ -252,7 +297,7 @@ mod tests {
         ];
         let (target, was) = (moves("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
         let app = Some(state(&target, &was, &[]));
-        let facts = Facts { crds_chart: app.clone(), app, crds: &crds, apply_command: vec!["kubectl".into()] };
+        let facts = Facts { crds_chart: app.clone(), app, crds: &crds, ..nothing() };
         let (steps, left_alone) = decide(&facts);
         assert_eq!(super::super::order::check(&steps), Ok(()));
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
@@ -263,10 +308,35 @@ mod tests {
     }
 
     #[test]
+    fn what_helm_would_delete_is_marked_before_anything_else() {
+        let (target, was) = (moves("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+        let (crds, keep) = ([crd("b.spectrocloud.com", CrdDecision::Safe, false)], ["c.spectrocloud.com".to_owned()]);
+        let app = Some(state(&target, &was, &[]));
+        let (steps, _) = decide(&Facts { app, crds: &crds, keep: &keep, ..nothing() });
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["keep", "crds", "served", "mural", "validate"]);
+        assert_eq!(super::super::order::check(&steps), Ok(()));
+    }
+
+    #[test]
+    fn a_crd_that_is_a_template_is_written_by_helm_and_proved_by_us() {
+        let (target, was) = (moves("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+        let template = CrdPlan { with_release: Some("mural".into()), ..crd("b.x", CrdDecision::Safe, true) };
+        let app = Some(state(&target, &was, &[]));
+        let (steps, _) = decide(&Facts { app, crds: std::slice::from_ref(&template), ..nothing() });
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["mural", "served-mural", "validate"]);
+        let same = record("deployed", &description(&target.digest));
+        let app = Some(state(&target, &same, &[]));
+        let (steps, left_alone) = decide(&Facts { app, crds: &[template], ..nothing() });
+        assert!(steps.is_empty() && left_alone.iter().any(|left| left.because.contains("templates of its chart")));
+    }
+
+    #[test]
     fn what_our_run_left_pending_is_unlocked_right_before_its_own_step() {
         let (target, was) = (moves("1.1.0"), record("pending-upgrade", ""));
         let app = Some(ChartState { cut_off: Some("7"), ..state(&target, &was, &[]) });
-        let (steps, _) = decide(&Facts { crds_chart: None, app, crds: &[], apply_command: Vec::new() });
+        let (steps, _) = decide(&Facts { app, ..nothing() });
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
         assert_eq!(ids, ["unlock-mural", "mural", "validate"]);
         assert_eq!(steps[0].action, Action::UnlockRelease { release: "mural".into(), revision: 1 });
@@ -275,7 +345,6 @@ mod tests {
 
     #[test]
     fn nothing_to_write_is_no_step_at_all() {
-        let facts = Facts { crds_chart: None, app: None, crds: &[], apply_command: Vec::new() };
-        assert!(decide(&facts).0.is_empty());
+        assert!(decide(&nothing()).0.is_empty());
     }
 }

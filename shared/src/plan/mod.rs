@@ -84,6 +84,11 @@ pub struct ValueChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
+    /// Mark these live CRDs `helm.sh/resource-policy: keep`: they leave a release's manifest, and helm would delete them.
+    KeepCrds {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// Apply these CRDs of the charts, in this order.
     ApplyCrds {
         /// Their names, new ones first, foreign ones last.
@@ -119,7 +124,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One word: `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`.
+    /// One word: `keep`, `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`.
     pub id: String,
     /// What it does, in a few words.
     pub title: String,
@@ -198,7 +203,8 @@ impl Action {
     #[must_use]
     pub const fn writes(&self) -> bool {
         match self {
-            Self::ApplyCrds { .. }
+            Self::KeepCrds { .. }
+            | Self::ApplyCrds { .. }
             | Self::UnlockRelease { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. } => true,

@@ -8,6 +8,9 @@ pub enum Disorder {
     /// The vendor's one hard rule: the CRDs come before the application.
     #[error("the step {0} writes CRDs after the application's upgrade")]
     CrdsAfterApplication(String),
+    /// helm deletes what leaves a manifest: it is marked before helm writes anything.
+    #[error("the step {0} marks CRDs that helm may have deleted by then")]
+    KeptTooLate(String),
     /// An apply that exits 0 proves nothing: the schema must be seen served before anything relies on it.
     #[error("the step {0} relies on CRDs that no step has proved")]
     Unproved(String),
@@ -21,17 +24,19 @@ pub enum Disorder {
 /// # Errors
 /// The first rule that is broken.
 pub fn check(steps: &[Step]) -> Result<(), Disorder> {
-    let (mut unproved, mut upgraded) = (false, false);
+    let (mut unproved, mut upgraded, mut helm_wrote) = (false, false, false);
     for step in steps {
         match &step.action {
+            Action::KeepCrds { .. } if helm_wrote => return Err(Disorder::KeptTooLate(step.id.clone())),
             Action::ApplyCrds { .. } if upgraded => return Err(Disorder::CrdsAfterApplication(step.id.clone())),
             Action::ApplyCrds { .. } => unproved = true,
             Action::ProveServed { .. } => unproved = false,
             Action::RecordRelease { .. } | Action::UpgradeRelease { .. } if unproved => {
                 return Err(Disorder::Unproved(step.id.clone()));
             }
-            Action::UpgradeRelease { .. } => upgraded = true,
-            Action::UnlockRelease { .. } | Action::RecordRelease { .. } | Action::Validate => {}
+            Action::UpgradeRelease { .. } => (upgraded, helm_wrote) = (true, true),
+            Action::RecordRelease { .. } => helm_wrote = true,
+            Action::KeepCrds { .. } | Action::UnlockRelease { .. } | Action::Validate => {}
         }
     }
     let writes = steps.iter().any(|step| step.action.writes());
@@ -60,6 +65,9 @@ mod tests {
         );
         assert_eq!(check(&[apply(), upgrade(), validate()]), Err(Disorder::Unproved("mural".into())));
         assert_eq!(check(&[apply(), prove(), upgrade()]), Err(Disorder::NotValidated));
+        let keep = || step("keep", Action::KeepCrds { names: Vec::new() });
+        assert_eq!(check(&[keep(), upgrade(), validate()]), Ok(()));
+        assert_eq!(check(&[upgrade(), keep(), validate()]), Err(Disorder::KeptTooLate("keep".into())));
         assert_eq!(check(&[]), Ok(()));
     }
 }

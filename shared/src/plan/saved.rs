@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::world::World;
 use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
-use crate::ask::{Ask, ClusterAccess, Installation, Mode, RegistryAccess, Target, Values};
+use crate::ask::{Allowed, Ask, ClusterAccess, Installation, Mode, RegistryAccess, Target, Values};
 use crate::model::chart::{ChartRef, Digest, DigestOf};
 use crate::problem::{Exit, Problem};
 
@@ -51,8 +51,8 @@ pub struct Asked {
     pub app: AskedChart,
     /// Who is insisted on as owner.
     pub mode: Mode,
-    /// `--allow-downgrade`
-    pub allow_downgrade: bool,
+    /// What is allowed besides.
+    pub allowed: Allowed,
 }
 
 /// One chart, pinned where it moves.
@@ -73,17 +73,8 @@ impl SavedPlan {
     #[must_use]
     pub fn new(ask: &Ask, plan: &Plan, world: World, made: jiff::Timestamp, folder: &Path) -> Self {
         // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
-        let Ask {
-            installation,
-            crds,
-            app,
-            mode,
-            allow_downgrade,
-            values: _,
-            registry: _,
-            timeout: _,
-            server_dry_runs: _,
-        } = ask;
+        let Ask { installation, crds, app, mode, allowed, values: _, registry: _, timeout: _, server_dry_runs: _ } =
+            ask;
         let pinned = |target: &Target| {
             let moves = plan.charts.iter().find(|chart| chart.release == target.release);
             AskedChart {
@@ -101,7 +92,7 @@ impl SavedPlan {
                 crds: pinned(crds),
                 app: pinned(app),
                 mode: *mode,
-                allow_downgrade: *allow_downgrade,
+                allowed: *allowed,
             },
             world,
             charts: plan.charts.clone(),
@@ -138,12 +129,12 @@ impl SavedPlan {
         timeout: Duration,
         server_dry_runs: bool,
     ) -> Ask {
-        let Asked { namespace, crds, app, mode, allow_downgrade } = self.asked.clone();
+        let Asked { namespace, crds, app, mode, allowed } = self.asked.clone();
         let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
         let installation =
             Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
         let (crds, app) = (target(crds), target(app));
-        Ask { installation, crds, app, mode, values, registry, timeout, allow_downgrade, server_dry_runs }
+        Ask { installation, crds, app, mode, values, registry, timeout, allowed, server_dry_runs }
     }
 
     /// Whether what was decided anew is what was agreed to.

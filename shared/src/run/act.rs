@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Run, judge, ready, unlock};
+use super::{Run, guard, judge, ready, unlock};
 use crate::cluster::{served, wait};
 use crate::diff;
 use crate::model::crd::Crd;
+use crate::model::release::KEEP;
 use crate::plan::{Action, Step, decide};
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade::LastLook;
@@ -24,6 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The step failed, was stopped, or ran out of time.
 pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
     match &step.action {
+        Action::KeepCrds { names } => keep(run, names).await,
         Action::ApplyCrds { names } => apply(run, names).await,
         Action::ProveServed { names } => prove(run, names).await,
         Action::UnlockRelease { release, revision } => unlock::unlock(run, release, *revision).await,
@@ -36,6 +38,18 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
             verdict
         }
     }
+}
+
+/// Marks CRDs, and looks whether the mark is on each: helm will ask the live object.
+async fn keep(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let marked = run.prepared.kubectl.keep(names, run.manner.timeout, run.manner.stop.clone()).await;
+    marked.map_err(|error| {
+        error
+            .problem("the CRDs could not all be marked to be kept")
+            .hint("nothing is deleted: helm has written nothing yet. Run the same command again")
+    })?;
+    guard::kept(run.prepared, names).await?;
+    Ok(format!("{0} of {0} bear {KEEP}", names.len()))
 }
 
 async fn apply(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {

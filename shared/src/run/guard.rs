@@ -2,7 +2,9 @@
 
 use super::prepare::Prepared;
 use crate::cluster::{look, wait};
+use crate::model::crd::Crd;
 use crate::model::pending::UNLOCKED;
+use crate::model::release::{KEEP, POLICY};
 use crate::model::view::NotSeen;
 use crate::plan::{Action, Step};
 use crate::problem::{Exit, Problem};
@@ -13,10 +15,12 @@ use crate::problem::{Exit, Problem};
 /// A refusal that names what moved.
 pub async fn before(prepared: &Prepared, step: &Step) -> Result<(), Problem> {
     match &step.action {
-        Action::ApplyCrds { names } => crds_unmoved(prepared, names).await,
-        Action::UnlockRelease { release, .. }
-        | Action::RecordRelease { release }
-        | Action::UpgradeRelease { release } => release_unmoved(prepared, release).await,
+        Action::KeepCrds { names } | Action::ApplyCrds { names } => crds_unmoved(prepared, names).await,
+        Action::UnlockRelease { release, .. } => release_unmoved(prepared, release).await,
+        Action::RecordRelease { release } | Action::UpgradeRelease { release } => {
+            release_unmoved(prepared, release).await?;
+            kept(prepared, &prepared.leaving).await
+        }
         Action::ProveServed { .. } | Action::Validate => Ok(()),
     }
 }
@@ -28,8 +32,7 @@ async fn crds_unmoved(prepared: &Prepared, names: &[String]) -> Result<(), Probl
         let (then, live) = (before.get(name), now.iter().find(|crd| crd.name() == name));
         let same = match (then, live) {
             (None, None) => true,
-            // The generation counts changes of the spec; the uid tells a CRD that was deleted and made anew.
-            (Some(then), Some(live)) => then.uid() == live.uid() && generation(then.json()) == generation(live.json()),
+            (Some(then), Some(live)) => same_crd(then, live),
             (None, Some(_)) | (Some(_), None) => false,
         };
         if !same {
@@ -37,6 +40,30 @@ async fn crds_unmoved(prepared: &Prepared, names: &[String]) -> Result<(), Probl
         }
     }
     Ok(())
+}
+
+/// The generation counts changes of the spec; the uid tells a CRD that was deleted and made anew; a storage migration changes
+/// the stored versions alone.
+fn same_crd(then: &Crd, live: &Crd) -> bool {
+    let same = then.uid() == live.uid() && generation(then.json()) == generation(live.json());
+    same && then.stored_versions() == live.stored_versions()
+}
+
+/// Looks whether CRDs that leave a release's manifest bear helm's mark: without it, helm deletes them and every object of their kinds.
+///
+/// # Errors
+/// One of them bears it no longer, or they cannot be read.
+pub async fn kept(prepared: &Prepared, names: &[String]) -> Result<(), Problem> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let now = wait::crds(&prepared.cluster).await.map_err(|error| error.problem(&prepared.cluster.context))?;
+    let bare =
+        now.iter().find(|crd| names.iter().any(|name| name == crd.name()) && crd.annotation(POLICY) != Some("keep"));
+    let Some(bare) = bare else { return Ok(()) };
+    let text = format!("CRD {} does not bear {KEEP}: helm would delete it, and every {}", bare.name(), bare.kind());
+    Err(Problem::new(Exit::Refused, text)
+        .hint(format!("kubectl annotate crd {} {KEEP}; then run the same command again", bare.name())))
 }
 
 fn generation(crd: &serde_json::Value) -> Option<u64> {

@@ -9,7 +9,7 @@ use super::prepare::Prepared;
 use super::render::{Rendered, Side};
 use crate::ask::{Ask, StoredValues};
 use crate::checks::guards::saved_plan_holds::Moved;
-use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer};
+use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer, helm_would_delete_crds};
 use crate::checks::seen::{Expect, Seen};
 use crate::checks::{self, Checked};
 use crate::model::crd::Crd;
@@ -57,7 +57,9 @@ pub fn plan(
     run: &str,
 ) -> Result<Plan, Problem> {
     let guards = guards::ask_all(&admission(ask, seen, rendered));
-    let crd_plans = crds::judge(&live(seen.view), &seen.forecasts, &gone(ask, seen.view, rendered));
+    let crd_plans =
+        crds::judge(&live(seen.view), &seen.forecasts, &gone(ask, seen.view, rendered), &rendered.with_release(ask));
+    let keep = if ask.allowed.keep_crds { would_delete(&admission(ask, seen, rendered)) } else { Vec::new() };
     let crds_state = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None)).transpose()?;
     let app_state = rendered
         .app
@@ -68,6 +70,8 @@ pub fn plan(
         crds_chart: crds_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, true))),
         app: app_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, false))),
         crds: &crd_plans,
+        keep: &keep,
+        keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
         apply_command: kubectl.apply_call(ask.timeout).shown(),
     };
     let (steps, left_alone) = decide::decide(&facts);
@@ -91,6 +95,18 @@ pub fn plan(
         steps,
         left_alone,
     })
+}
+
+/// Live CRDs that leave the manifest of a release in this run, marked or not.
+#[must_use]
+pub fn leaving(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<String> {
+    let all = helm_would_delete_crds::leaving(&admission(ask, seen, rendered)).unwrap_or_default();
+    all.into_iter().map(|(name, _)| name).collect()
+}
+
+/// CRDs that helm would delete in this run, by name; none where it cannot be told, which the guard says.
+fn would_delete(admission: &Admission<'_>) -> Vec<String> {
+    helm_would_delete_crds::would_delete(admission).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
 }
 
 fn live(view: &ClusterView) -> BTreeMap<String, Crd> {
@@ -120,7 +136,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         forecasts: &seen.forecasts,
         locks: &seen.locks,
         server_asked: ask.server_dry_runs,
-        allow_downgrade: ask.allow_downgrade,
+        allowed: ask.allowed,
         moved: seen.moved.as_ref(),
     }
 }
@@ -157,6 +173,8 @@ impl<'a> State<'a> {
         let record = view.newest(release).ok().flatten();
         let records = view.releases.get(release).and_then(|records| records.as_ref().ok());
         let cut_off = records.and_then(|records| cut_off_run(records));
+        // helm compares with the deployed revision, also where a failed one is newer.
+        let compared = view.current(release).ok().flatten();
         let moves = ChartMove {
             release: release.clone(),
             owner: view.owners.get(release).cloned().unwrap_or(Owner::Nobody),
@@ -166,7 +184,7 @@ impl<'a> State<'a> {
             chart: side.fetched.reference.to_string(),
             digest: side.fetched.digest.clone(),
         };
-        let objects = objects::changes(&ask.installation.namespace, &stored(record)?, &without_crds_folder(side));
+        let objects = objects::changes(&ask.installation.namespace, &stored(compared)?, &without_crds_folder(side));
         let values = match (config, record) {
             (Some(next), Some(record)) => plan::values::changes(record.config.reveal(), next),
             _ => Vec::new(),
@@ -233,6 +251,7 @@ pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a
         description,
         label,
         install: is_crds,
+        take_ownership: ask.allowed.take_ownership,
         wait: !is_crds,
         timeout: ask.timeout,
     }

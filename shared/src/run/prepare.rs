@@ -71,6 +71,8 @@ pub struct Prepared {
     pub app: Option<Side>,
     /// Every CRD of the charts, as rendered.
     pub wanted: BTreeMap<String, Crd>,
+    /// Live CRDs that leave the manifest of a release: helm must find them marked.
+    pub leaving: Vec<String>,
     /// What is to be done.
     pub plan: Plan,
     /// What the plan was made from, for a file.
@@ -129,8 +131,7 @@ async fn prepare_as(
 
     let stage = Stage::begin(emit, "render", "what each chart makes");
     let rendered = render::both(&helm, &ask, &view, &cluster, first.charts, private.path()).await?;
-    let others = rendered.objects().saturating_sub(rendered.wanted.len());
-    stage.done(format!("{} CRDs, {others} other objects", rendered.wanted.len()));
+    stage.done(rendered.told());
     let forecasts = forecasts(&cluster, &ask, &rendered.wanted, emit).await;
 
     let salt = saved.map_or(&around.salt, |saved| &saved.world.values.salt);
@@ -138,6 +139,7 @@ async fn prepare_as(
     let moved = saved.map(|saved| world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
     let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecasts, locks, moved };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
+    let leaving = judge::leaving(&ask, &seen, &rendered);
     turn.claim = claim(turn.claim, &ask, &view);
     let (wanted, crds, app) = (rendered.wanted, rendered.crds, rendered.app);
     Ok(Prepared {
@@ -150,6 +152,7 @@ async fn prepare_as(
         crds,
         app,
         wanted,
+        leaving,
         plan,
         world,
         turn,

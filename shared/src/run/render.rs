@@ -1,6 +1,6 @@
 //! Charts become bytes, bytes become objects: pulled once, rendered once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::values;
 use crate::ask::{Ask, Target};
 use crate::cluster::Cluster;
-use crate::model::crd::Crd;
+use crate::model::crd::{self, Crd};
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
 use crate::model::view::ClusterView;
@@ -37,10 +37,27 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// How many objects the charts render to.
+    /// The CRDs that helm writes as templates of a chart, each with its release; what stands in a `crds/` folder is ours to apply.
     #[must_use]
-    pub fn objects(&self) -> usize {
-        [&self.crds, &self.app].into_iter().flatten().map(|side| side.rendered.len()).sum()
+    pub fn with_release(&self, ask: &Ask) -> BTreeMap<String, String> {
+        let installation = &ask.installation;
+        let sides = [(&self.app, &installation.app_release), (&self.crds, &installation.crds_release)];
+        let sides = sides.into_iter().filter_map(|(side, release)| Some((side.as_ref()?, release)));
+        let ours: BTreeSet<&String> =
+            [&self.crds, &self.app].into_iter().flatten().flat_map(|side| &side.fetched.chart.crds_folder).collect();
+        // The CRD chart's comes last: it is written first, and by then there.
+        let all = sides.flat_map(|(side, release)| {
+            let names = crd::templates(&side.rendered, &side.fetched.chart.crds_folder);
+            names.into_iter().map(|name| (name, release.clone()))
+        });
+        all.filter(|(name, _)| !ours.contains(name)).collect()
+    }
+
+    /// How much the charts render to, in words.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let objects: usize = [&self.crds, &self.app].into_iter().flatten().map(|side| side.rendered.len()).sum();
+        format!("{} CRDs, {} other objects", self.wanted.len(), objects.saturating_sub(self.wanted.len()))
     }
 }
 

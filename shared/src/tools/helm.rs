@@ -68,6 +68,8 @@ pub struct Upgrade<'a> {
     pub label: &'a str,
     /// Installs where nothing is installed.
     pub install: bool,
+    /// Takes over objects that belong to no release.
+    pub take_ownership: bool,
     /// Waits until everything is ready.
     pub wait: bool,
     /// How long helm waits.
@@ -203,6 +205,8 @@ impl Helm {
         call = if ask.install { call.arg("--install") } else { call };
         // CRDs are ours in every step: helm 4 would write `crds/` on an installation, helm 3 would not.
         call = self.on_cluster(call).arg("--skip-crds");
+        // helm knows the flag from 3.17 on, the oldest that we take.
+        call = if ask.take_ownership { call.arg("--take-ownership") } else { call };
         call =
             if ask.wait { call.arg("--wait").flag("--timeout", format!("{}s", ask.timeout.as_secs())) } else { call };
         call = ask.stored_values.map_or(call.clone(), |flag| call.arg(flag));

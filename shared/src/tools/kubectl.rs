@@ -77,6 +77,21 @@ impl Kubectl {
         self.call(deadline).args(["apply", "--server-side", "--force-conflicts", "--output", "name", "--filename", "-"])
     }
 
+    /// The command that marks CRDs so that helm leaves them where they are. The manager `kubectl-annotate` owns the mark alone: no apply takes it away.
+    #[must_use]
+    pub fn keep_call(&self, names: &[String], deadline: Duration) -> Call {
+        let call = self.call(deadline).args(["annotate", "--overwrite", "customresourcedefinitions"]);
+        names.iter().fold(call, Call::arg).arg(crate::model::release::KEEP)
+    }
+
+    /// Marks CRDs so that helm leaves them where they are.
+    ///
+    /// # Errors
+    /// One of them is not there, or the server refuses.
+    pub async fn keep(&self, names: &[String], deadline: Duration, stop: Stop) -> Result<(), ToolError> {
+        spawn::run_until(self.keep_call(names, deadline), stop).await.map(drop)
+    }
+
     /// Applies objects in their order, with one process.
     ///
     /// # Errors

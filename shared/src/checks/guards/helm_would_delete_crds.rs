@@ -2,16 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{Admission, ChartFacts};
 use crate::checks::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::crd::Crd;
-use crate::model::release::ReleaseRecord;
+use crate::model::crd::{self, Crd};
+use crate::model::release::{KEEP, POLICY, ReleaseRecord};
 use crate::model::yaml::{self, Quote};
-
-/// helm's own annotation: such an object is left when it leaves the manifest.
-const POLICY: &str = "helm.sh/resource-policy";
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,51 +15,67 @@ pub static CARD: Card = Card {
     title: "helm would delete no CRD",
     level: Level::Error,
     why: "A CRD that moves from templates/ to crds/, or out of the chart, is deleted by the next helm upgrade, also with --skip-crds, and with it every custom resource of its kind (helm/helm#7279).",
-    fix: "Mark the live CRD first: kubectl annotate crd NAME helm.sh/resource-policy=keep",
+    fix: "Say --keep-crds: the plan then marks the live CRDs first. Or by hand: kubectl annotate crd NAME helm.sh/resource-policy=keep",
 };
 
-/// The guard: CRDs in the stored manifest of a release that moves, absent from its next manifest, and not kept by annotation.
+/// The guard: CRDs in the manifest that helm compares with, absent from the next one, and not kept by annotation.
 #[must_use]
 pub fn check(admission: &Admission<'_>) -> Checked {
-    let charts: Vec<_> = [&admission.crds, &admission.app].into_iter().flatten().collect();
-    let mut findings = Vec::new();
-    for facts in &charts {
-        let judged = admission
-            .view
-            .newest(facts.release)
-            .map_err(ToString::to_string)
-            .and_then(|record| record.map_or(Ok(Vec::new()), |record| leaving(record, facts)));
-        match judged {
-            Ok(names) => findings.extend(names.iter().filter_map(|name| deleted(admission, facts, name))),
-            Err(reason) => return Checked::new(&CARD, charts.len(), Verdict::Undetermined { reason }),
+    let charts = admission.charts().count();
+    let verdict = match would_delete(admission) {
+        Err(reason) => Verdict::Undetermined { reason },
+        Ok(_) if admission.allowed.keep_crds => Verdict::Pass,
+        Ok(deleted) => {
+            Verdict::from_findings(deleted.iter().filter_map(|(name, by)| finding(admission, name, by)).collect())
         }
-    }
-    Checked::new(&CARD, charts.len(), Verdict::from_findings(findings))
+    };
+    Checked::new(&CARD, charts, verdict)
 }
 
-fn leaving(record: &ReleaseRecord, facts: &ChartFacts<'_>) -> Result<Vec<String>, String> {
+/// Live CRDs that helm would delete, each with the release that had it: those of [`leaving`] without helm's mark.
+///
+/// # Errors
+/// As [`leaving`].
+pub fn would_delete(admission: &Admission<'_>) -> Result<Vec<(String, String)>, String> {
+    let mut all = leaving(admission)?;
+    all.retain(|(name, _)| live(admission, name).is_some_and(|live| live.annotation(POLICY) != Some("keep")));
+    Ok(all)
+}
+
+/// Live CRDs that leave the manifest of a release in this run, each with the release.
+///
+/// # Errors
+/// What could not be seen, in words.
+pub fn leaving(admission: &Admission<'_>) -> Result<Vec<(String, String)>, String> {
+    let mut all = Vec::new();
+    for facts in admission.charts() {
+        let Some(record) = admission.view.current(facts.release).map_err(ToString::to_string)? else { continue };
+        let names = leaving_one(record, facts)?;
+        if !names.is_empty() {
+            admission.view.crds.as_ref().map_err(ToString::to_string)?;
+        }
+        let live = names.into_iter().filter(|name| live(admission, name).is_some());
+        all.extend(live.map(|name| (name, facts.release.to_owned())));
+    }
+    Ok(all)
+}
+
+fn leaving_one(record: &ReleaseRecord, facts: &ChartFacts<'_>) -> Result<BTreeSet<String>, String> {
     let stored = yaml::documents(record.manifest.reveal(), Quote::Nothing)
         .map_err(|error| format!("the stored manifest of {} revision {}: {error}", record.name, record.revision))?;
-    let in_crds_folder: BTreeSet<&str> = facts.chart.crds_folder.iter().map(String::as_str).collect();
-    // What stands in crds/ is no part of a manifest: rendered with the CRDs, it has to be taken out again.
-    let next: BTreeSet<String> =
-        facts.rendered.iter().filter_map(crd_name).filter(|name| !in_crds_folder.contains(name.as_str())).collect();
-    Ok(stored.iter().filter_map(crd_name).filter(|name| !next.contains(name)).collect())
+    let next: BTreeSet<String> = crd::templates(facts.rendered, &facts.chart.crds_folder).into_iter().collect();
+    Ok(stored.iter().filter_map(Crd::name_of).filter(|name| !next.contains(*name)).map(str::to_owned).collect())
 }
 
-fn crd_name(document: &Value) -> Option<String> {
-    Crd::new(document.clone()).ok().map(|crd| crd.name().to_owned())
+fn live<'a>(admission: &Admission<'a>, name: &str) -> Option<&'a Crd> {
+    admission.view.crds.as_ref().ok()?.get(name)
 }
 
-fn deleted(admission: &Admission<'_>, facts: &ChartFacts<'_>, name: &str) -> Option<Finding> {
-    let live = admission.view.crds.as_ref().ok()?.get(name)?;
-    if live.annotation(POLICY) == Some("keep") {
-        return None;
-    }
+fn finding(admission: &Admission<'_>, name: &str, release: &str) -> Option<Finding> {
     let message = format!(
-        "helm upgrade {} would delete it, and with it every {}: it is a template in the release's manifest and not in the new chart's",
-        facts.release,
-        live.kind()
+        "helm upgrade {release} would delete it, and with it every {}: it is a template in the release's manifest and not in the new chart's",
+        live(admission, name)?.kind()
     );
-    Some(CARD.finding(format!("CRD {name}"), message, format!("kubectl annotate crd {name} {POLICY}=keep")))
+    let hint = format!("--keep-crds marks it before helm writes; by hand: kubectl annotate crd {name} {KEEP}");
+    Some(CARD.finding(format!("CRD {name}"), message, hint))
 }

@@ -1,15 +1,25 @@
 //! Admission guards: they judge the planned state, all before the first write. One file a guard, one list.
 
+pub mod bundled_flux_fits;
 pub mod chart_digest;
+pub mod crd_in_both_charts;
+pub mod crd_ownership_metadata;
+pub mod crd_twice;
 pub mod crds_before_application;
 pub mod crds_dry_run;
+pub mod crds_gone;
+pub mod foreign_downgrade;
 pub mod helm_would_delete_crds;
 pub mod installed;
+pub mod known_pair;
 pub mod no_downgrade;
 pub mod one_cluster;
 pub mod owner_is_helm;
+pub mod release_not_failed;
 pub mod release_not_pending;
 pub mod saved_plan_holds;
+pub mod storage_migrating;
+pub mod stored_manifest_served;
 pub mod tools_versions;
 
 use std::collections::BTreeMap;
@@ -17,7 +27,7 @@ use std::collections::BTreeMap;
 use semver::Version;
 
 use super::{Card, Checked};
-use crate::ask::Mode;
+use crate::ask::{Allowed, Mode};
 use crate::model::chart::{Chart, Digest};
 use crate::model::crd::Crd;
 use crate::model::lease::LockSeen;
@@ -70,27 +80,49 @@ pub struct Admission<'a> {
     pub locks: &'a Looked<Vec<LockSeen>>,
     /// Whether the server was asked at all: not with `--dry-run=client`.
     pub server_asked: bool,
-    /// `--allow-downgrade`
-    pub allow_downgrade: bool,
+    /// What is allowed besides.
+    pub allowed: Allowed,
     /// What has moved since a saved plan was made; none where no saved plan is followed.
     pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
+}
+
+impl<'a> Admission<'a> {
+    /// The charts that move, the CRD chart first.
+    pub fn charts(&self) -> impl Iterator<Item = &ChartFacts<'a>> {
+        [&self.crds, &self.app].into_iter().flatten()
+    }
+
+    /// The CRDs of the charts as they will be, where the server takes them.
+    pub fn planned(&self) -> impl Iterator<Item = &'a Crd> + use<'a> {
+        self.forecasts.values().filter_map(|answer| answer.as_ref().ok())
+    }
 }
 
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 11] = [
+pub const ALL: [Guard; 21] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
     (&owner_is_helm::CARD, owner_is_helm::check),
     (&installed::CARD, installed::check),
     (&release_not_pending::CARD, release_not_pending::check),
+    (&release_not_failed::CARD, release_not_failed::check),
     (&chart_digest::CARD, chart_digest::check),
     (&no_downgrade::CARD, no_downgrade::check),
+    (&known_pair::CARD, known_pair::check),
+    (&crd_twice::CARD, crd_twice::check),
+    (&crd_in_both_charts::CARD, crd_in_both_charts::check),
+    (&crds_gone::CARD, crds_gone::check),
     (&crds_dry_run::CARD, crds_dry_run::check),
+    (&storage_migrating::CARD, storage_migrating::check),
+    (&foreign_downgrade::CARD, foreign_downgrade::check),
+    (&bundled_flux_fits::CARD, bundled_flux_fits::check),
     (&crds_before_application::CARD, crds_before_application::check),
+    (&stored_manifest_served::CARD, stored_manifest_served::check),
     (&helm_would_delete_crds::CARD, helm_would_delete_crds::check),
+    (&crd_ownership_metadata::CARD, crd_ownership_metadata::check),
 ];
 
 /// Asks every guard.

@@ -19,7 +19,7 @@ pub static CARD: Card = Card {
 #[must_use]
 pub fn check(admission: &Admission<'_>) -> Checked {
     let charts: Vec<_> = [&admission.crds, &admission.app].into_iter().flatten().collect();
-    if admission.allow_downgrade {
+    if admission.allowed.downgrade {
         return Checked::new(&CARD, charts.len(), Verdict::Skipped { reason: "--allow-downgrade".to_owned() });
     }
     let mut findings = Vec::new();

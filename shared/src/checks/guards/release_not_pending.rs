@@ -33,7 +33,7 @@ pub fn check(admission: &Admission<'_>) -> Checked {
             Some((run, Some(doubt))) => {
                 return undetermined(format!("release {release} is {} by run {run}, and {doubt}", newest.status));
             }
-            None => findings.push(somebody_elses(admission, newest, records)),
+            None => findings.push(somebody_elses(admission, newest)),
         }
     }
     Checked::new(&CARD, releases.len(), Verdict::from_findings(findings))
@@ -54,19 +54,9 @@ fn at_work(admission: &Admission<'_>) -> Option<String> {
     }
 }
 
-fn somebody_elses(admission: &Admission<'_>, newest: &ReleaseRecord, records: &[ReleaseRecord]) -> Finding {
-    let (release, namespace) = (&newest.name, &admission.view.hub.namespace);
-    let good = records.iter().rev().find(|record| ["deployed", "superseded"].contains(&record.status.as_str()));
-    let repair = match good {
-        Some(good) => format!("helm rollback {release} {} --namespace {namespace}", good.revision),
-        None => {
-            format!("helm uninstall {release} --namespace {namespace}, and install it anew: no revision was ever good")
-        }
-    };
+fn somebody_elses(admission: &Admission<'_>, newest: &ReleaseRecord) -> Finding {
+    let release = &newest.name;
     let message = format!("is {} at revision {}, and no run of ours made it so", newest.status, newest.revision);
-    CARD.finding(
-        format!("release {release}"),
-        message,
-        format!("is another helm at work? wait for it. If not: {repair}"),
-    )
+    let hint = format!("is another helm at work? wait for it. If not: {}", admission.view.repair(release));
+    CARD.finding(format!("release {release}"), message, hint)
 }

@@ -1,0 +1,162 @@
+//! A healthy world that each test bends in one place.
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+use serde_json::{Value, json};
+
+use super::super::*;
+use crate::checks::{Finding, Level, Verdict};
+use crate::model::chart::{Digest, DigestOf, Files};
+use crate::model::owner::Owner;
+use crate::model::release::ReleaseRecord;
+use crate::model::secret::Hidden;
+use crate::model::view::{Hub, Workloads};
+
+pub(super) fn record(name: &str, version: &str, status: &str, manifest: &str) -> ReleaseRecord {
+    ReleaseRecord {
+        name: name.into(),
+        revision: 3,
+        status: status.into(),
+        description: String::new(),
+        last_deployed: String::new(),
+        chart: name.into(),
+        chart_version: version.into(),
+        apply_method: String::new(),
+        config: Hidden::new(json!({})),
+        chart_values: Hidden::new(json!({})),
+        manifest: Hidden::new(manifest.into()),
+        size: 0,
+        crds: Vec::new(),
+        labels: BTreeMap::new(),
+    }
+}
+
+pub(super) fn crd(name: &str, version: &str) -> Crd {
+    let (plural, group) = name.split_once('.').unwrap();
+    Crd::new(
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Hub", "plural": plural, "singular": "hub", "listKind": "HubList"},
+            "versions": [{"name": version, "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}),
+    )
+    .unwrap()
+}
+
+/// A healthy world that each test bends in one place.
+pub(super) struct World {
+    pub(super) view: ClusterView,
+    pub(super) chart: Chart,
+    pub(super) crds_chart: Chart,
+    pub(super) digest: Digest,
+    /// What the application's chart makes.
+    pub(super) rendered: Vec<Value>,
+    /// What the CRD chart makes.
+    pub(super) rendered_crds: Vec<Value>,
+    pub(super) forecasts: BTreeMap<String, ServerAnswer>,
+    pub(super) helm: Looked<Version>,
+    pub(super) helm_sees: Looked<String>,
+    pub(super) locks: Looked<Vec<LockSeen>>,
+    pub(super) mode: Mode,
+    pub(super) server_asked: bool,
+    pub(super) allowed: Allowed,
+    pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
+}
+
+impl World {
+    pub(super) fn healthy() -> Self {
+        let hub = Hub {
+            context: "prod".into(),
+            server: "https://hub".into(),
+            version: "v1.37.2".into(),
+            uid: Ok("uid-1".into()),
+            user: Ok("operator".into()),
+            namespace_exists: Ok(true),
+            namespace: "mural-system".into(),
+        };
+        let records = |name: &str, version: &str| (name.to_owned(), Ok(vec![record(name, version, "deployed", "")]));
+        let live = crd("hubs.example.com", "v1");
+        let view = ClusterView {
+            hub,
+            releases: BTreeMap::from([records("mural", "1.1.0-rc.0"), records("mural-crds", "0.7.4")]),
+            owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::Nobody)]),
+            crds: Ok(BTreeMap::from([(live.name().to_owned(), live)])),
+            workloads: Workloads { owners: Ok(Vec::new()), pods: Ok(Vec::new()) },
+        };
+        let chart = |text: &str| {
+            Chart::from_files(&Files::from([("Chart.yaml".to_owned(), text.as_bytes().to_vec())])).unwrap()
+        };
+        Self {
+            view,
+            chart: chart("name: mural\nversion: 1.1.0-rc.3\n"),
+            crds_chart: chart("name: mural-crds\nversion: 0.7.4\n"),
+            digest: Digest::of_bytes(b"", DigestOf::Manifest),
+            rendered: Vec::new(),
+            rendered_crds: Vec::new(),
+            forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(crd("hubs.example.com", "v1")))]),
+            helm: Ok(Version::new(3, 17, 2)),
+            helm_sees: Ok("uid-1".into()),
+            locks: Ok(Vec::new()),
+            mode: Mode::Auto,
+            server_asked: true,
+            allowed: Allowed::default(),
+            moved: Ok(Vec::new()),
+        }
+    }
+
+    pub(super) fn ask(&self, id: &str) -> Verdict {
+        let app = ChartFacts {
+            release: "mural",
+            reference: "oci://a.example/mural/mural".into(),
+            chart: &self.chart,
+            digest: &self.digest,
+            rendered: &self.rendered,
+        };
+        let crds = ChartFacts {
+            release: "mural-crds",
+            reference: "oci://a.example/mural/mural-crds".into(),
+            chart: &self.crds_chart,
+            rendered: &self.rendered_crds,
+            ..app.clone()
+        };
+        let admission = Admission {
+            view: &self.view,
+            mode: self.mode,
+            helm: self.helm.clone(),
+            kubectl: Ok(Version::new(1, 31, 0)),
+            helm_sees: self.helm_sees.clone(),
+            kubectl_sees: Ok("uid-1".into()),
+            crds_release: "mural-crds",
+            app_release: "mural",
+            crds: Some(crds),
+            app: Some(app),
+            forecasts: &self.forecasts,
+            locks: &self.locks,
+            server_asked: self.server_asked,
+            allowed: self.allowed,
+            moved: Some(&self.moved),
+        };
+        ask_all(&admission).into_iter().find(|checked| checked.check == id).unwrap().verdict
+    }
+
+    pub(super) fn bent(bend: impl FnOnce(&mut Self)) -> Self {
+        let mut world = Self::healthy();
+        bend(&mut world);
+        world
+    }
+
+    pub(super) fn store(&mut self, record: ReleaseRecord) {
+        self.view.releases.insert(record.name.clone(), Ok(vec![record]));
+    }
+}
+
+pub(super) fn fires(world: &World, id: &str) -> bool {
+    matches!(&world.ask(id), Verdict::Fail { findings } if findings.iter().any(|finding| finding.level <= Level::Warning))
+}
+
+/// What it says, gravest first.
+pub(super) fn findings(world: &World, id: &str) -> Vec<Finding> {
+    match world.ask(id) {
+        Verdict::Fail { findings } => findings,
+        other => panic!("{id} should fire: {other:?}"),
+    }
+}

@@ -1,7 +1,9 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
 pub mod complete;
+pub mod kept;
 pub mod prompt;
+pub mod signals;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

@@ -23,6 +23,7 @@ mod refusals;
 mod sample;
 mod saved;
 mod small;
+mod stopped;
 mod upgrade;
 mod variants;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         upgrade::TESTS,
         saved::TESTS,
         keep::TESTS,
+        stopped::TESTS,
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,

@@ -50,10 +50,19 @@ fn plans_write_nothing(ground: &Ground) -> Result<String> {
 /// The upgrade itself, judged by the audit log, plain helm and plain kubectl.
 fn once(ground: &Ground) -> Result<String> {
     let mark = ground.mark()?;
-    let report = ground.files().join("report.json").display().to_string();
+    let report = ground.files().join("report.md").display().to_string();
     let done =
         run(ground, User::Operator, &[], &newer(&["--yes", "--report", &report]))?.with(0).context("the upgrade")?;
     in_order(&ground.since(mark)?)?;
+    let kept = std::fs::read_to_string(&report)?;
+    for line in [
+        "# Upgrade ",
+        "done and proved",
+        "| mural | 1.1.0-rc.0 | 1.1.0-rc.3 | `sha256:",
+        "| pools.small.example.com | safe |",
+    ] {
+        ensure!(kept.contains(line), "does not say {line:?}:\n{kept}");
+    }
     for crd in CRDS {
         let versions = &ground.get(&["crd", crd])?["spec"]["versions"];
         let noted = versions.to_string().contains("note");
@@ -70,7 +79,7 @@ fn once(ground: &Ground) -> Result<String> {
     ensure!(*image == "example.com/canvas:1.1.0-rc.3" && canvas["status"]["readyReplicas"] == 2, "{canvas}");
     let secret = ground.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
     ensure!(secret["data"]["password"].is_string(), "the values did not arrive");
-    Ok(done.all() + &std::fs::read_to_string(report)?)
+    Ok(done.all() + &kept)
 }
 
 /// No write before the last dry-run; every CRD before the record of either release and before every object.

@@ -13,7 +13,7 @@ use mural::tools::find::{self, Hints};
 
 use crate::flags::RegistryFlags;
 
-pub(crate) use mural::cli::prompt::{ask_to_go_ahead, can_ask, on_signals};
+pub(crate) use mural::cli::prompt::can_ask;
 
 /// Runs to the end on a runtime of its own.
 pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
@@ -64,6 +64,12 @@ fn claim(run: &str) -> Claim {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Claim::default()
     }
+}
+
+/// Asks whether to go ahead, on a thread of its own: Ctrl-C is an answer too.
+pub(crate) async fn ask_to_go_ahead() -> Result<bool, Problem> {
+    let asked = tokio::task::spawn_blocking(mural::cli::prompt::ask_to_go_ahead).await;
+    asked.unwrap_or_else(|gone| Err(Problem::failed("cannot ask").because(gone)))
 }
 
 /// Shows text for a person: part of the answer, unless the answer is for a program.

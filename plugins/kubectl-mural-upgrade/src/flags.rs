@@ -215,7 +215,7 @@ pub struct MannerFlags {
     /// What goes on, on standard error: lines for a person, or one JSON document a line.
     #[arg(long, value_enum, default_value = "human")]
     pub events: Events,
-    /// Keep the report in this file, as JSON.
+    /// Keep the report in this file: .json, .yaml or .md.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Explain a guard and end.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use mural::ask::Ask;
+use mural::cli::kept::Kept;
 use mural::plan::saved::SavedPlan;
 use mural::problem::Problem;
 
@@ -18,6 +19,8 @@ pub(crate) struct Job<'a> {
     pub(crate) save: Option<&'a Path>,
     /// Decides and no more.
     pub(crate) only_plan: bool,
+    /// Where the report is kept, and in which form.
+    pub(crate) report: Option<(&'a Path, Kept)>,
     /// How the registry is reached.
     pub(crate) registry: &'a RegistryFlags,
     /// How it is done and told.
@@ -30,17 +33,19 @@ impl<'a> Job<'a> {
     /// # Errors
     /// A usage problem that names the flag or the file.
     pub(crate) fn of(cli: &'a Cli) -> Result<Self, Problem> {
+        let report = cli.manner().report.as_deref();
+        let report = report.map(|file| Kept::by(file).map(|form| (file, form))).transpose()?;
         let (upgrade, save, only_plan) = match &cli.command {
             Some(Command::Apply(flags)) => {
                 let saved = read(&flags.file)?;
                 let (ask, registry, manner) = (flags.ask(&saved)?, &flags.registry, &flags.manner);
-                return Ok(Self { ask, saved: Some(saved), save: None, only_plan: false, registry, manner });
+                return Ok(Self { ask, saved: Some(saved), save: None, only_plan: false, report, registry, manner });
             }
             Some(Command::Plan(flags)) => (&flags.upgrade, flags.save.as_deref(), true),
             None => (&cli.upgrade, None, false),
         };
         let (registry, manner) = (&upgrade.registry, &upgrade.manner);
-        Ok(Self { ask: upgrade.ask()?, saved: None, save, only_plan, registry, manner })
+        Ok(Self { ask: upgrade.ask()?, saved: None, save, only_plan, report, registry, manner })
     }
 
     /// Whether it is meant to write.

@@ -10,19 +10,20 @@ use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 use mural::checks::{catalogue, guards};
+use mural::cli::signals::Signals;
 use mural::cli::{self, Output, Stream, style_for};
 use mural::plan::saved::SavedPlan;
 use mural::problem::{Exit, Problem};
-use mural::report::event::Event;
+use mural::report::event::{Emit, Event};
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
-use mural::report::{ending, plan};
-use mural::run::prepare::{Prepared, prepare, prepare_saved};
+use mural::report::{ending, markdown, plan};
+use mural::run::prepare::{Prepared, Surroundings, prepare, prepare_saved};
 use mural::run::turn::clear;
 use mural::run::{Manner, run};
 use mural::tools::spawn::{Stop, on_leash};
 
-use flags::{Cli, MannerFlags};
+use flags::Cli;
 use job::Job;
 use talk::Talk;
 
@@ -65,16 +66,13 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     let around = edge::surroundings(job.registry, job.writes().then_some(wait_for_lock))?;
     let talk = Talk::new(job.manner.events, style_for(Stream::Talk, job.manner.look));
     let (run_id, timeout, stop) = (around.run.clone(), job.ask.timeout, Stop::default());
-    let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, began };
-    edge::on_signals(&manner.stop);
+    let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, at_once: Stop::default(), began };
+    let mut signals = Signals::new()?;
     let emit = |event| talk.event(&event);
-    let prepared = match &job.saved {
-        Some(saved) => prepare_saved(job.ask.clone(), saved, around, &emit).await?,
-        None => prepare(job.ask.clone(), around, &emit).await?,
-    };
+    let prepared = signals.reading(prepared(&job, around, &emit)).await?;
     let show = |text: &str| edge::show(text, job.manner.output);
     talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, job.manner.look))));
-    let report = match before_writing(&prepared, &manner, &job)? {
+    let report = match signals.reading(before_writing(&prepared, &manner, &job)).await? {
         Some(report) => {
             if job.writes() && report.outcome == Outcome::NothingToDo {
                 clear(&prepared, &emit).await;
@@ -84,15 +82,22 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
         }
         None => {
             talk.resume();
-            run(&prepared, &manner, &emit).await?
+            signals.writing(&manner.stop, run(&prepared, &manner, &emit)).await?
         }
     };
     talk.end();
-    answer(&report, job.manner)
+    answer(&report, &job)
+}
+
+async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    match &job.saved {
+        Some(saved) => prepare_saved(job.ask.clone(), saved, around, emit).await,
+        None => prepare(job.ask.clone(), around, emit).await,
+    }
 }
 
 /// What ends here without a write, and how; `None` where the run may begin.
-fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result<Option<UpgradeReport>, Problem> {
+async fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
     let (outcome, exit) = if plan.refused() {
         (Outcome::Refused, Exit::Refused)
@@ -104,7 +109,7 @@ fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result
         (Outcome::Planned, Exit::Changes)
     } else if job.manner.dry_run.is_some() {
         (Outcome::Planned, Exit::Fine)
-    } else if job.manner.yes || edge::ask_to_go_ahead()? {
+    } else if job.manner.yes || edge::ask_to_go_ahead().await? {
         return Ok(None);
     } else {
         (Outcome::Planned, Exit::Refused)
@@ -129,11 +134,11 @@ fn save(job: &Job<'_>, prepared: &Prepared, report: &UpgradeReport, talk: &Talk)
     Ok(())
 }
 
-fn answer(report: &UpgradeReport, manner: &MannerFlags) -> Result<Exit, Problem> {
-    let style: Style = style_for(Stream::Answer, manner.look);
-    Stream::Answer.write(&manner.output.form(report, || ending::render(report, style))?);
-    if let Some(file) = &manner.report {
-        edge::write_file(file, "the report", &Output::Json.form(report, String::new)?)?;
+fn answer(report: &UpgradeReport, job: &Job<'_>) -> Result<Exit, Problem> {
+    let style: Style = style_for(Stream::Answer, job.manner.look);
+    Stream::Answer.write(&job.manner.output.form(report, || ending::render(report, style))?);
+    if let Some((file, form)) = job.report {
+        edge::write_file(file, "the report", &form.form(report, || markdown::render(report))?)?;
     }
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
 }

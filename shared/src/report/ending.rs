@@ -92,7 +92,8 @@ fn failed(out: &mut String, report: &UpgradeReport, style: Style) {
     let failed = report.steps.iter().find(|step| step.state == StepState::Failed);
     let reason = failed.map_or("", |step| step.detail.as_str());
     let name = failed.map_or("a step", |step| step.step.as_str());
-    let _ = writeln!(out, "\n{} {name} failed   exit code {}", style.mark(Mark::Fail), report.exit_code);
+    let how = if report.exit_code == Exit::Interrupted.code() { "was stopped" } else { "failed" };
+    let _ = writeln!(out, "\n{} {name} {how}   exit code {}", style.mark(Mark::Fail), report.exit_code);
     let _ = writeln!(out, "\n  {}", harmless(reason).replace('\n', "\n  "));
     let _ = writeln!(out, "  {:<10}{}", "done", by(StepState::Done));
     let _ = writeln!(out, "  {:<10}{}", "not done", by(StepState::NotDone));

@@ -6,6 +6,7 @@ pub mod ending;
 pub mod event;
 pub mod human;
 pub mod keep;
+pub mod markdown;
 pub mod plan;
 pub mod problem;
 pub mod style;

@@ -55,7 +55,7 @@ async fn keep(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
 async fn apply(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let wanted = &run.prepared.wanted;
     let objects: Vec<&Value> = names.iter().filter_map(|name| wanted.get(name)).map(Crd::json).collect();
-    let applied = run.prepared.kubectl.apply(&objects, run.manner.timeout, run.leash, run.manner.stop.clone()).await;
+    let applied = run.prepared.kubectl.apply(&objects, run.manner.timeout, run.leash, run.manner.at_once.clone()).await;
     applied.map_err(|error| {
         error
             .problem("the CRDs could not all be applied")
@@ -73,7 +73,8 @@ async fn prove(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
             return Ok(format!("{0} of {0} established and served with the chart's schema", names.len()));
         };
         if run.manner.stop.asked() {
-            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while proving the CRDs"));
+            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while proving the CRDs")
+                .hint("run the same command again: it proves them again"));
         }
         if began.elapsed() >= SERVED_WITHIN.min(run.manner.timeout) {
             let text =
@@ -144,7 +145,7 @@ async fn record(run: &Run<'_>) -> Result<String, Problem> {
     let Some(side) = &prepared.crds else { return Err(Problem::failed("the plan records a chart that does not move")) };
     let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, true, &description, &label);
-    let written = prepared.helm.upgrade(&upgrade, run.leash, run.manner.stop.clone()).await;
+    let written = prepared.helm.upgrade(&upgrade, run.leash, run.manner.at_once.clone()).await;
     written.map_err(|error| {
         error.problem(format!("helm could not record {} {}", upgrade.release, side.fetched.chart.version))
     })?;

@@ -37,8 +37,10 @@ pub struct Manner {
     pub failure_grace: Duration,
     /// How long to wait for a lock that somebody else holds.
     pub wait_for_lock: Duration,
-    /// Asked by Ctrl-C, and when a lock is lost.
+    /// Asked by Ctrl-C, and when a lock is lost: what waits ends, what takes a moment is done first.
     pub stop: Stop,
+    /// Asked when a lock is lost: nothing may go on.
+    pub at_once: Stop,
     /// When the run began.
     pub began: Instant,
 }
@@ -107,6 +109,8 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
     (run.emit)(Event::StepStarted { step: id.clone(), title, command });
     let result = guarded(run, step, validate).await.map_err(|problem| match run.locks.lost() {
         Some(reason) => lost(reason).because(told(&problem)),
+        // On a terminal Ctrl-C reaches helm and kubectl as well: then they fail before we have asked them to stop.
+        None if run.manner.stop.asked() => interrupted(step, problem),
         None => problem,
     });
     let seconds = began.elapsed().as_secs_f64();
@@ -125,7 +129,7 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
 
 async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
     if run.manner.stop.asked() {
-        return Err(interrupted());
+        return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step").hint(GO_ON));
     }
     run.locks.at(&step.id).await.map_err(|reason| lost(&reason))?;
     guard::before(run.prepared, step).await?;
@@ -136,8 +140,14 @@ fn outcome(step: &Step, state: StepState, detail: String, took: Duration) -> Ste
     StepOutcome { step: step.id.clone(), state, detail, seconds: took.as_secs_f64() }
 }
 
-fn interrupted() -> Problem {
-    Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step")
+/// What a person does after Ctrl-C.
+const GO_ON: &str = "run the same command again: it goes on from what is there";
+
+fn interrupted(step: &Step, problem: Problem) -> Problem {
+    if problem.exit == Exit::Interrupted && problem.source.is_none() {
+        return problem;
+    }
+    Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C: {}", step.title)).because(told(&problem)).hint(GO_ON)
 }
 
 fn lost(reason: &str) -> Problem {

@@ -207,8 +207,8 @@ pub(super) async fn take(
     emit(Event::StageDone { stage: "lock", detail, seconds: began.elapsed().as_secs_f64() });
     clear_but(&mut turn, prepared, &places, emit).await;
     over.iter().for_each(|dead| turn.forget(dead));
-    let stop = manner.stop.clone();
-    Ok(Locks::hold(cluster, leases, move || stop.ask()))
+    let (stop, at_once) = (manner.stop.clone(), manner.at_once.clone());
+    Ok(Locks::hold(cluster, leases, move || (stop.ask(), at_once.ask()).0))
 }
 
 async fn one(

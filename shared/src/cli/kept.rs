@@ -1,0 +1,57 @@
+//! `--report FILE`: a report that is kept, its form by the file's ending.
+
+use std::path::Path;
+
+use super::Output;
+use crate::problem::Problem;
+
+/// The forms that a file may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// `.json`
+    Json,
+    /// `.yaml`, `.yml`
+    Yaml,
+    /// `.md`
+    Markdown,
+}
+
+impl Kept {
+    /// The form of a file, asked before anything is done.
+    ///
+    /// # Errors
+    /// A usage problem: the ending tells none.
+    pub fn by(file: &Path) -> Result<Self, Problem> {
+        match file.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => Ok(Self::Json),
+            Some("yaml" | "yml") => Ok(Self::Yaml),
+            Some("md" | "markdown") => Ok(Self::Markdown),
+            _ => Err(Problem::usage(format!("--report {} does not tell its form", file.display()))
+                .hint("end it with .json, .yaml or .md")),
+        }
+    }
+
+    /// The report in this form.
+    ///
+    /// # Errors
+    /// The value cannot be written in it.
+    pub fn form<T: serde::Serialize>(self, value: &T, markdown: impl FnOnce() -> String) -> Result<String, Problem> {
+        match self {
+            Self::Json => Output::Json.form(value, String::new),
+            Self::Yaml => Output::Yaml.form(value, String::new),
+            Self::Markdown => Ok(markdown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_tells_the_form() {
+        let by = |name: &str| Kept::by(Path::new(name)).ok();
+        assert_eq!([by("a.json"), by("b/c.yml")], [Some(Kept::Json), Some(Kept::Yaml)]);
+        assert_eq!([by("a.md"), by("a.txt"), by("json")], [Some(Kept::Markdown), None, None]);
+    }
+}

@@ -19,6 +19,7 @@ mod ground;
 mod keep;
 mod kill;
 mod lock;
+mod migrate;
 mod refusals;
 mod sample;
 mod saved;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         saved::TESTS,
         keep::TESTS,
         stopped::TESTS,
+        migrate::TESTS,
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,

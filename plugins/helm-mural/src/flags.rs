@@ -5,12 +5,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use mural::cli::{LookFlags, Output};
 use mural::problem::Exit;
 use semver::Version;
 
-/// Everything about the CRDs of a chart: show, compare, save, restore.
+/// Everything about the CRDs of a chart: show, compare, migrate, save, restore.
 #[derive(Debug, Parser)]
 #[command(name = "helm-mural", bin_name = "helm mural", version)]
 pub struct Cli {
@@ -31,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   helm mural crds                                         what is on the cluster
   helm mural crds list oci://public.ecr.aws/mural/mural-crds --version 0.7.4
   helm mural crds diff ./mural-crds-0.7.4.tgz             a chart against the cluster
+  helm mural crds migrate                                 what is stored in an older version
   helm mural crds save ./before                           the product's CRDs and their objects, as files
   helm mural crds restore ./before                        and back again";
 
@@ -73,6 +74,8 @@ pub enum CrdsCommand {
         #[command(flatten)]
         output: OutputFlags,
     },
+    /// Move stored objects to the storage version, prove it, and trim storedVersions.
+    Migrate(MigrateFlags),
     /// CRDs and their objects into a folder, one clean manifest a file.
     Save(SaveFlags),
     /// What `save` wrote back into a cluster: CRDs first, then objects. Nothing is ever deleted.
@@ -127,6 +130,43 @@ pub struct RestoreFlags {
     /// Make the namespaces that are missing.
     #[arg(long)]
     pub create_namespace: bool,
+    /// Before the write.
+    #[command(flatten)]
+    pub write: WriteFlags,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// Who rewrites objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The cluster where it does, else we.
+    Auto,
+    /// The cluster's own StorageVersionMigration.
+    Cluster,
+    /// We, with empty patches through the API.
+    Us,
+}
+
+/// `helm mural crds migrate`
+#[derive(Debug, Args)]
+pub struct MigrateFlags {
+    /// Names of CRDs, each of which is walked and proved; without any: those of the product that say something is left behind.
+    #[arg(value_name = "CRD")]
+    pub crds: Vec<String>,
+    /// Every CRD of the cluster that says so, not only the product's groups.
+    #[arg(short = 'a', long, conflicts_with = "crds")]
+    pub all: bool,
+    /// Who rewrites the objects. The end is proved alike.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub by: By,
+    /// How long the cluster's own controller may take to begin.
+    #[arg(long, value_name = "DURATION", default_value = "15s")]
+    pub acts_within: String,
+    /// The longest that one migration of the cluster's own may take.
+    #[arg(long, value_name = "DURATION", default_value = "20m")]
+    pub timeout: String,
     /// Before the write.
     #[command(flatten)]
     pub write: WriteFlags,

@@ -2,6 +2,7 @@
 
 mod edge;
 pub mod flags;
+mod migrate;
 mod restore;
 mod save;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
     let look = match &crds.command {
         None => crds.output.look,
         Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.look,
+        Some(CrdsCommand::Migrate(flags)) => flags.output.look,
         Some(CrdsCommand::Save(flags)) => flags.output.look,
         Some(CrdsCommand::Restore(flags)) => flags.output.look,
     };
@@ -70,6 +72,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Stream::Answer.write(&output.output.form(&diff, || diff.table(style))?);
             Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
         }
+        Some(CrdsCommand::Migrate(flags)) => migrate::run(&around, flags).await,
         Some(CrdsCommand::Save(flags)) => save::run(&around, flags).await,
         Some(CrdsCommand::Restore(flags)) => restore::run(&around, flags).await,
     }

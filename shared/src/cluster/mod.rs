@@ -5,8 +5,10 @@ pub mod forecast;
 pub mod lock;
 pub mod look;
 pub mod pages;
+pub mod rewrite;
 pub mod served;
 pub mod snapshot;
+pub mod storage_migration;
 pub mod wait;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ pub mod chart;
 pub mod crd;
 pub mod kept;
 pub mod lease;
+pub mod migration;
 pub mod object;
 pub mod owner;
 pub mod pending;

@@ -7,6 +7,7 @@ pub mod event;
 pub mod human;
 pub mod keep;
 pub mod markdown;
+pub mod migrate;
 pub mod plan;
 pub mod problem;
 pub mod style;

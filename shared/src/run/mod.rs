@@ -4,6 +4,7 @@ pub mod act;
 pub mod guard;
 pub mod judge;
 pub mod keep;
+pub mod migrate;
 pub mod prepare;
 mod ready;
 pub mod render;

@@ -1,0 +1,145 @@
+//! In which version objects are stored: what can be told from the outside, and what managed fields say of versions that are gone.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::crd::Crd;
+
+/// The versions that a CRD claims objects may still be stored in, besides its storage version.
+#[must_use]
+pub fn left_behind(crd: &Crd) -> Vec<String> {
+    let storage = crd.storage_version();
+    crd.stored_versions().into_iter().filter(|version| *version != storage).map(str::to_owned).collect()
+}
+
+/// Whether the cluster itself says that it is moving the objects of this CRD right now.
+#[must_use]
+pub fn under_way(crd: &Crd) -> bool {
+    crd.has("StorageMigrating")
+}
+
+/// Whether an object was stored anew between two looks, and nothing else happened to it: it had lain there in another version.
+///
+/// The API server skips a write whose encoded bytes are what etcd holds already, so an empty patch gives a new
+/// `resourceVersion` only then (k8s.io/apiserver, `etcd3/store.go`). Somebody else's write shows in the rest of the object,
+/// and stores it in the storage version too.
+#[must_use]
+pub fn only_stored_anew(before: &Value, after: &Value) -> bool {
+    let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+    version(before) != version(after) && without_version(before) == without_version(after)
+}
+
+fn without_version(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
+    object
+}
+
+/// Managed fields with no entry for a version of this group that is not among those kept; none where there is no such entry.
+///
+/// A write to an object whose managed fields name a version that its CRD has no more can fail: `request to convert CR to an
+/// invalid group/version`. Who owns what is kept: such an entry goes to the same manager's in the version `to`.
+#[must_use]
+pub fn repaired(object: &Value, group: &str, keep: &[String], to: &str) -> Option<Value> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    let target = format!("{group}/{to}");
+    let gone = |entry: &Value| {
+        let version = entry["apiVersion"].as_str().and_then(|full| full.strip_prefix(group)?.strip_prefix('/'));
+        version.is_some_and(|version| !keep.iter().any(|kept| kept == version))
+    };
+    if !entries.iter().any(gone) {
+        return None;
+    }
+    let mut repaired: Vec<Value> = Vec::new();
+    for entry in entries {
+        let mut entry = entry.clone();
+        if gone(&entry) {
+            entry["apiVersion"] = json!(target);
+        }
+        let same = |other: &&mut Value| {
+            ["manager", "operation", "apiVersion", "subresource"].iter().all(|key| other[*key] == entry[*key])
+        };
+        match repaired.iter_mut().find(same) {
+            Some(first) => {
+                let more = entry["fieldsV1"].take();
+                unite(&mut first["fieldsV1"], more);
+            }
+            None => repaired.push(entry),
+        }
+    }
+    Some(Value::Array(repaired))
+}
+
+/// A set of fields is a tree of keys: the union of two.
+fn unite(one: &mut Value, other: Value) {
+    if let Value::Object(more) = other {
+        if !one.is_object() {
+            *one = Value::Object(Map::new());
+        }
+        for (key, value) in more {
+            unite(&mut one[key], value);
+        }
+    }
+}
+
+/// What one walk over all objects of a CRD found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Walk {
+    /// Objects that were looked at.
+    pub objects: u64,
+    /// Those that were stored in another version, and are not any more.
+    pub moved: u64,
+    /// Those whose managed fields named a version that is gone.
+    pub repaired: u64,
+    /// Those that could not be written, with the server's reason.
+    pub failures: Vec<(String, String)>,
+}
+
+impl Walk {
+    /// Whether it proves that every object is stored as it should be: all were looked at, and none had to be moved.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        self.moved == 0 && self.repaired == 0 && self.failures.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_version_alone_means_that_it_was_stored_anew() {
+        let object = |version: &str, size: u64| json!({"metadata": {"name": "a", "resourceVersion": version}, "spec": {"size": size}});
+        assert!(only_stored_anew(&object("1", 1), &object("2", 1)));
+        assert!(!only_stored_anew(&object("1", 1), &object("1", 1)), "not written at all");
+        assert!(!only_stored_anew(&object("1", 1), &object("2", 2)), "somebody else's write");
+    }
+
+    #[test]
+    fn entries_of_a_version_that_is_gone_keep_their_owner() {
+        let entry = |manager: &str, version: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "apiVersion": version, "fieldsType": "FieldsV1", "fieldsV1": fields});
+        let object = json!({"metadata": {"managedFields": [
+            entry("kubectl", "a.b/v1alpha1", json!({"f:spec": {"f:old": {}}})),
+            entry("kubectl", "a.b/v1", json!({"f:spec": {"f:new": {}}})),
+            entry("flux", "a.b/v1alpha1", json!({"f:spec": {"f:x": {}}})),
+            entry("other", "a.bc/v1alpha1", json!({}))]}});
+        let repaired = repaired(&object, "a.b", &["v1".into(), "v1beta1".into()], "v1").unwrap();
+        let wanted = json!([
+            entry("kubectl", "a.b/v1", json!({"f:spec": {"f:old": {}, "f:new": {}}})),
+            entry("flux", "a.b/v1", json!({"f:spec": {"f:x": {}}})),
+            entry("other", "a.bc/v1alpha1", json!({}))
+        ]);
+        assert_eq!(repaired, wanted);
+        assert_eq!(super::repaired(&json!({"metadata": {"managedFields": wanted}}), "a.b", &["v1".into()], "v1"), None);
+    }
+
+    #[test]
+    fn what_could_not_be_written_proves_nothing() {
+        assert!(Walk { objects: 3, ..Walk::default() }.proves());
+        let failed = Walk { failures: vec![("Hub a".into(), "no".into())], ..Walk::default() };
+        assert!(!failed.proves() && !Walk { moved: 1, ..Walk::default() }.proves());
+    }
+}

@@ -1,6 +1,6 @@
 //! A small pair of charts in an older and a newer version: what an upgrade is made of, and nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use mural_tests::sandbox::User;
@@ -15,73 +15,45 @@ pub const NEWER: [(&str, &str); 2] = [("--to", "1.1.0-rc.3"), ("--crds", "0.7.4"
 /// The CRDs of the newer chart: one unchanged, one changed, one new.
 pub const CRDS: [&str; 3] = ["gadgets.small.example.com", "pools.small.example.com", "widgets.small.example.com"];
 
-fn crd(name: &str, fields: &str) -> String {
-    let plural = format!("{}s", name.to_lowercase());
-    format!(
-        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: {plural}.small.example.com\n\
-         spec:\n  group: small.example.com\n  scope: Namespaced\n  names: {{kind: {name}, plural: {plural}}}\n  versions:\n\
-         \x20   - name: v1\n      served: true\n      storage: true\n      schema:\n        openAPIV3Schema:\n\
-         \x20         type: object\n          properties:\n            spec: {{type: object, properties: {{{fields}}}}}\n"
-    )
+/// Writes a chart's folder, once: the older chart of `tests/charts/small/`, and what is laid over it in the newer one.
+fn chart(ground: &Ground, name: &str, version: &str, newer: bool) -> Result<PathBuf> {
+    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/small");
+    let folder = ground.files().join(format!("{name}-{version}"));
+    for state in if newer { &["older", "newer"][..] } else { &["older"] } {
+        lay(&small.join(state).join(name), &folder)?;
+    }
+    std::fs::write(folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: {version}\n"))?;
+    Ok(folder)
 }
 
-const APP: &str = r#"apiVersion: apps/v1
-kind: Deployment
-metadata: {name: canvas, namespace: {{ .Release.Namespace }}}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: canvas}}
-  template:
-    metadata:
-      labels: {app: canvas}
-      annotations: {version: {{ .Chart.Version | quote }}}
-    spec:
-      {{- with .Values.node }}
-      nodeSelector: {node: {{ . }}}
-      {{- end }}
-      containers: [{name: canvas, image: "example.com/canvas:{{ .Chart.Version }}"}]
----
-apiVersion: v1
-kind: Secret
-metadata: {name: canvas, namespace: {{ .Release.Namespace }}}
-stringData: {password: {{ .Values.password | quote }}}
----
-apiVersion: small.example.com/v1
-kind: Pool
-metadata: {name: first, namespace: {{ .Release.Namespace }}}
-spec: {size: 1}
-"#;
-const GADGET: &str = "---\napiVersion: small.example.com/v1\nkind: Gadget\nmetadata: {name: first, namespace: {{ .Release.Namespace }}}\nspec: {size: 1}\n";
-
-/// Writes a chart's folder, once.
-fn chart(ground: &Ground, name: &str, version: &str, files: &[(&str, String)]) -> Result<PathBuf> {
-    let folder = ground.files().join(format!("{name}-{version}"));
-    let meta = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
-    for (file, text) in files.iter().chain(&[("Chart.yaml", meta)]) {
-        let path = folder.join(file);
-        std::fs::create_dir_all(path.parent().context("a folder")?)?;
-        std::fs::write(path, text)?;
+/// Lays one folder over another. An empty file takes away what it lies on.
+pub fn lay(from: &Path, to: &Path) -> Result<()> {
+    if !from.exists() {
+        return Ok(());
     }
-    Ok(folder)
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            lay(&entry.path(), &target)?;
+        } else if entry.metadata()?.len() == 0 && target.exists() {
+            std::fs::remove_file(target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// The CRD chart.
 pub fn crds(ground: &Ground, version: &str) -> Result<PathBuf> {
-    let newer = version == "0.7.4";
-    let pool = if newer { "size: {type: integer}, note: {type: string}" } else { "size: {type: integer}" };
-    let mut files =
-        vec![("crds/pools.yaml", crd("Pool", pool)), ("crds/widgets.yaml", crd("Widget", "size: {type: integer}"))];
-    if newer {
-        files.push(("crds/gadgets.yaml", crd("Gadget", "size: {type: integer}")));
-    }
-    chart(ground, "mural-crds", version, &files)
+    chart(ground, "mural-crds", version, version == "0.7.4")
 }
 
 /// The application.
 pub fn app(ground: &Ground, version: &str) -> Result<PathBuf> {
-    let gadget = if version == "1.1.0-rc.3" { GADGET } else { "" };
-    let values = "password: none\nnode: \"\"\n".to_owned();
-    chart(ground, "mural", version, &[("templates/all.yaml", format!("{APP}{gadget}")), ("values.yaml", values)])
+    chart(ground, "mural", version, version == "1.1.0-rc.3")
 }
 
 /// Values with a secret among them, and their file.
@@ -110,7 +82,7 @@ pub fn install(ground: &Ground) -> Result<()> {
 }
 
 /// Packs a chart and pushes it.
-fn push(ground: &Ground, folder: &std::path::Path) -> Result<()> {
+fn push(ground: &Ground, folder: &Path) -> Result<()> {
     let into = ground.files().join("packed").display().to_string();
     let packed = ground
         .run(User::Admin, "helm", &["package", &folder.display().to_string(), "--destination", &into])?

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::ground::Ground;
 use crate::small;
@@ -44,8 +44,8 @@ pub fn charts(ground: &Ground, case: &str) -> Result<Charts> {
         if to.exists() {
             std::fs::remove_dir_all(&to)?;
         }
-        copy(&base, &to)?;
-        copy(&own.join(over), &to)?;
+        small::lay(&base, &to)?;
+        small::lay(&own.join(over), &to)?;
         Ok(to.display().to_string())
     };
     let file = |name: &str| own.join(name).is_file().then(|| own.join(name).display().to_string());
@@ -57,24 +57,4 @@ pub fn charts(ground: &Ground, case: &str) -> Result<Charts> {
         before: file("before.yaml"),
         objects: file("objects.yaml"),
     })
-}
-
-/// Lays one folder over another. An empty file takes away what it lies on.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    if !from.exists() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else if entry.metadata()?.len() == 0 && target.exists() {
-            std::fs::remove_file(target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

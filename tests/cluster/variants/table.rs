@@ -3,9 +3,9 @@
 /// How a run ends.
 pub struct Expect {
     pub code: i32,
-    /// The guard's id, or the words that stand where no guard speaks.
-    pub guard: &'static str,
-    /// More words: the object, the reason.
+    /// The guards that fire; all others are silent. None where it ends before a guard is asked.
+    pub fires: &'static [&'static str],
+    /// Words that are told: the object, the reason.
     pub says: &'static [&'static str],
     /// A word of a line that says what to do next.
     pub hint: &'static str,
@@ -27,27 +27,42 @@ pub struct Case {
     pub flags: &'static [&'static str],
     pub expect: Expect,
     pub today: Option<Today>,
-    /// How `--dry-run=client` ends, where that can tell.
-    pub client: Option<i32>,
+    /// Whether its world would hurt other cases.
+    pub alone: bool,
+}
+
+impl Case {
+    /// Whether it writes.
+    pub const fn begins(&self) -> bool {
+        match &self.today {
+            Some(today) => today.expect.writes,
+            None => self.expect.writes,
+        }
+    }
+
+    /// Whether the application is half-way, and helm can take it back.
+    pub const fn half_way(&self) -> bool {
+        self.today.is_none() && self.expect.writes && self.expect.code != 0
+    }
 }
 
 const fn case(name: &'static str, expect: Expect) -> Case {
-    Case { name, flags: &[], expect, today: None, client: None }
+    Case { name, flags: &[], expect, today: None, alone: false }
 }
 
 /// A guard refuses: exit code 5.
-const fn refused(guard: &'static str, says: &'static [&'static str], hint: &'static str) -> Expect {
-    Expect { code: 5, guard, says, hint, writes: false }
+const fn refused(fires: &'static [&'static str], says: &'static [&'static str], hint: &'static str) -> Expect {
+    Expect { code: 5, fires, says, hint, writes: false }
 }
 
 /// It ends before any guard is asked.
 const fn stops(code: i32, says: &'static [&'static str], hint: &'static str) -> Expect {
-    Expect { code, guard: "", says, hint, writes: false }
+    Expect { code, fires: &[], says, hint, writes: false }
 }
 
 /// It begins.
 const fn begins(code: i32, says: &'static [&'static str], hint: &'static str) -> Expect {
-    Expect { code, guard: "", says, hint, writes: true }
+    Expect { code, fires: &[], says, hint, writes: true }
 }
 
 /// As long as a guard is not there, it begins and ends so.
@@ -56,41 +71,50 @@ const fn today(waits_for: &'static str, code: i32, says: &'static [&'static str]
 }
 
 const QUICK: &[&str] = &["--failure-grace", "2s", "--timeout", "40s"];
+const WIDGETS: &str = "widgets.small.example.com";
 
 pub const CASES: &[Case] = &[
     // CRDs.
-    case("stored-version-dropped", refused("crds-dry-run", &["racks.small.example.com", "v1alpha1"], "")),
+    case(
+        "stored-version-dropped",
+        refused(&["crds-dry-run"], &["racks.small.example.com", "storedVersions", "v1alpha1"], "migrate them first"),
+    ),
+    case(
+        "served-version-dropped",
+        refused(&["stored-manifest-served"], &["Pool", "small.example.com/v1"], "while both are served"),
+    ),
+    case("scope-changed", refused(&["crds-dry-run"], &[WIDGETS, "immutable"], "Mend what the server names")),
+    case("crd-twice", refused(&["crd-twice"], &[WIDGETS, "2 times"], "one copy of each CRD")),
+    case("crd-in-both-charts", refused(&["crd-in-both-charts"], &[WIDGETS], "each CRD in one of them")),
+    case(
+        "older-foreign-crds",
+        refused(
+            &["foreign-downgrade"],
+            &["helmrepositories", "would go back from 2.7.0 to 2.2.0"],
+            "--allow-foreign-downgrade",
+        ),
+    ),
     Case {
-        today: today("a guard of the stored manifest", 1, &["no matches for kind"]),
-        ..case("served-version-dropped", refused("stored-manifest-served", &["Pool", "v1"], ""))
+        alone: true,
+        ..case(
+            "crd-moved-out-of-templates",
+            refused(&["helm-would-delete-crds"], &["crates.small.example.com", "every Crate"], "--keep-crds"),
+        )
     },
-    case("scope-changed", refused("crds-dry-run", &["widgets.small.example.com", "immutable"], "")),
-    Case {
-        today: today("a guard of CRDs that stand twice", 0, &[]),
-        ..case("crd-twice", refused("crd-twice", &["widgets.small.example.com"], ""))
-    },
-    Case {
-        today: today("a guard of CRDs in both charts", 0, &[]),
-        ..case("crd-in-both-charts", refused("crd-in-both-charts", &["widgets.small.example.com"], ""))
-    },
-    case("crd-vanished", begins(0, &["widgets", "left alone"], "")),
-    case("crd-moved-out-of-templates", refused("helm-would-delete-crds", &["crates.small.example.com"], "keep")),
-    Case {
-        today: today("a guard of foreign CRDs", 0, &[]),
-        ..case("older-foreign-crds", refused("foreign-downgrade", &["helmrepositories"], "--allow-foreign-downgrade"))
-    },
+    case("crd-vanished", begins(0, &["widgets", "left alone"], "kubectl get widgets")),
     // The application's objects.
     Case {
         today: today("a guard of the application's custom resources", 1, &["mural-system/second", "spec.size"]),
-        ..case("custom-resource-invalid", refused("custom-resources", &["Pool", "spec.size"], ""))
+        ..case("custom-resource-invalid", refused(&["custom-resources-fit"], &["Pool", "spec.size"], ""))
     },
     Case {
         today: today("a dry-run of the application's objects", 1, &["immutable"]),
-        ..case("immutable-field", refused("objects-dry-run", &["Deployment", "canvas", "immutable"], ""))
+        ..case("immutable-field", refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], ""))
     },
     Case {
         today: today("a guard of webhooks", 1, &["dead.small.example.com"]),
-        ..case("dead-fail-webhook", refused("webhooks-alive", &["dead.small.example.com"], ""))
+        alone: true,
+        ..case("dead-fail-webhook", refused(&["webhooks-alive"], &["dead.small.example.com"], ""))
     },
     case("values-break-schema", stops(1, &["does not render", "/password", "maxLength"], "schema")),
     // What only shows while helm waits.
@@ -108,14 +132,14 @@ pub const CASES: &[Case] = &[
     // What cannot be had, or is no chart.
     Case {
         flags: &["--chart", "oci://REGISTRY/mural/mural", "--to", "9.9.9"],
-        ..case("version-not-found", refused("", &["9.9.9"], "1.1.0-rc.3"))
+        ..case("version-not-found", stops(5, &["9.9.9"], "1.1.0-rc.3"))
     },
     Case {
         flags: &[
             "--chart",
             "oci://REGISTRY/mural/mural@sha256:0000000000000000000000000000000000000000000000000000000000000000",
         ],
-        ..case("wrong-digest", refused("", &["has no chart sha256:0000"], "name a version"))
+        ..case("wrong-digest", stops(5, &["has no chart sha256:0000"], "name a version"))
     },
     case("not-a-chart", stops(64, &["mural.tgz", "not a chart"], "helm package")),
     case("truncated-tgz", stops(64, &["mural.tgz", "not a chart"], "helm package")),

@@ -1,6 +1,7 @@
 //! Every guard has an example that fires it and one that nearly does.
 
 mod crds;
+mod matrix;
 mod releases;
 mod world;
 

@@ -5,6 +5,7 @@
 //! those that do, one after the other; then those that begin, each put right again.
 
 mod archives;
+mod moved;
 mod overlay;
 mod table;
 mod told;
@@ -26,8 +27,12 @@ use table::{CASES, Case, Expect};
 use told::Told;
 
 pub const TESTS: &[Test] = &[
-    ("variants::every_case_has_its_folder", every_case_has_its_folder),
+    ("variants::every_case_has_its_story", every_case_has_its_story),
     ("variants::every_case_ends_as_it_should", every_case_ends_as_it_should),
+    (
+        "variants::a_moved_crd_loses_its_objects_by_the_page_and_keeps_them_with_ours",
+        moved::loses_its_objects_by_the_page_and_keeps_them_with_ours,
+    ),
 ];
 
 /// How many run side by side: each is a helm, a kubectl and one of ours at a time.
@@ -64,12 +69,19 @@ impl Came {
     }
 }
 
-fn every_case_has_its_folder(_: &Ground) -> Result<()> {
+fn every_case_has_its_story(_: &Ground) -> Result<()> {
     let folders = overlay::folders()?;
     let cases: Vec<&str> = CASES.iter().map(|case| case.name).collect();
     let without: Vec<&&str> = cases.iter().filter(|case| !folders.contains(&(**case).to_owned())).collect();
     let unused: Vec<&String> = folders.iter().filter(|folder| !cases.contains(&folder.as_str())).collect();
     ensure!(without.is_empty() && unused.is_empty(), "no folder: {without:?}; not in the table: {unused:?}");
+    for case in CASES {
+        let story = overlay::story(case.name)?;
+        let code = format!("xit code {}", case.expect.code);
+        for part in ["**By the page.**", "**Ours.**", &code].iter().chain(case.expect.fires) {
+            ensure!(story.contains(part), "the page of {} says nothing of {part}", case.name);
+        }
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::ground::Ground;
 use crate::small;
@@ -29,11 +29,16 @@ pub fn folders() -> Result<Vec<String>> {
     for entry in std::fs::read_dir(cases())? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            anyhow::ensure!(entry.path().join("README.md").is_file(), "{:?} tells no story", entry.file_name());
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     Ok(names)
+}
+
+/// The page that tells what is broken.
+pub fn story(case: &str) -> Result<String> {
+    let file = cases().join(case).join("README.md");
+    std::fs::read_to_string(&file).with_context(|| file.display().to_string())
 }
 
 /// The charts of a case.

@@ -20,6 +20,7 @@ mod keep;
 mod kill;
 mod lock;
 mod migrate;
+mod public;
 mod refusals;
 mod sample;
 mod saved;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,
+        public::TESTS,
         &kill::tests(),
     ]
     .concat();

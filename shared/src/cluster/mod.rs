@@ -1,5 +1,7 @@
 //! EFFECTS: the API server. This file is the only one that builds a client; everything is read and written as raw JSON.
 
+pub mod application;
+pub mod around;
 pub mod error;
 pub mod forecast;
 pub mod lock;
@@ -88,7 +90,19 @@ impl Cluster {
             Some((kind, value)) => (kind, value.to_string().into_bytes()),
             None => ("application/json", Vec::new()),
         };
-        let request = Request::builder().method(method).uri(path).header("Content-Type", kind).body(bytes);
+        self.send(Request::builder().method(method).uri(path).header("Content-Type", kind).body(bytes)).await
+    }
+
+    /// Reads one path in a form of one's own.
+    ///
+    /// # Errors
+    /// As [`Cluster::request`].
+    pub async fn get_as(&self, path: &str, accept: &str) -> Result<Value, ApiError> {
+        let text = self.send(Request::builder().uri(path).header("Accept", accept).body(Vec::new())).await?;
+        serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.server, &error))
+    }
+
+    async fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
         match tokio::time::timeout(self.answer_within, self.client.request_text(request)).await {
             Ok(answer) => answer.map_err(|error| error::api(&self.server, error)),

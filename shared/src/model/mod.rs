@@ -1,9 +1,13 @@
 //! PURE nouns: what a chart, a CRD, a release, an owner and a cluster are. No module here touches the world.
 
+pub mod application;
+pub mod around;
 pub mod chart;
 pub mod crd;
 pub mod kept;
+pub mod kinds;
 pub mod lease;
+pub mod managed;
 pub mod migration;
 pub mod object;
 pub mod owner;

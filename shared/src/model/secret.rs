@@ -71,6 +71,33 @@ pub fn masked(value: &Value) -> Value {
     }
 }
 
+/// The strings below secret keys: what must not stand in words that somebody else wrote.
+#[must_use]
+pub fn secrets(value: &Value) -> Hidden<Vec<String>> {
+    let mut found = Vec::new();
+    collect(value, false, &mut found);
+    // The longest first: a short one may stand in a longer one.
+    found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    found.dedup();
+    Hidden(found)
+}
+
+fn collect(value: &Value, secret: bool, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, inner)| collect(inner, secret || is_secret_key(key), found)),
+        Value::Array(items) => items.iter().for_each(|inner| collect(inner, secret, found)),
+        // A short word would mask half of every sentence, and is no secret.
+        Value::String(text) if secret && text.len() >= 4 => found.push(text.clone()),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// A text in which each of these secrets is the mask.
+#[must_use]
+pub fn scrubbed(text: &str, secrets: &Hidden<Vec<String>>) -> String {
+    secrets.reveal().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+}
+
 fn masked_scalars(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -90,6 +117,13 @@ mod tests {
     #[test]
     fn hidden_values_do_not_print() {
         assert_eq!(format!("{:?}", Hidden::new("canary")), MASK);
+    }
+
+    #[test]
+    fn what_somebody_else_says_is_scrubbed() {
+        let values = json!({"auth": {"list": ["canary-1", "canary-12"]}, "name": "canvas", "password": "abc"});
+        let told = scrubbed("Invalid value: \"canary-12\": canvas", &secrets(&values));
+        assert_eq!(told, "Invalid value: \"***\": canvas");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod saved;
 pub mod seal;
 pub mod values;
 pub mod world;
+pub mod writes;
 
 use serde::{Deserialize, Serialize};
 

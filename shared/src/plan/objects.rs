@@ -33,7 +33,7 @@ fn change(object: &ObjectRef, verb: ObjectVerb, details: Vec<String>) -> ObjectC
 }
 
 /// The objects that helm keeps in a release: hooks are run, not kept. A missing namespace is the release's own.
-fn named<'a>(namespace: &str, manifest: &'a [Value]) -> Vec<(ObjectRef, &'a Value)> {
+pub(crate) fn named<'a>(namespace: &str, manifest: &'a [Value]) -> Vec<(ObjectRef, &'a Value)> {
     manifest
         .iter()
         .filter(|object| object.pointer("/metadata/annotations").is_none_or(|all| all.get("helm.sh/hook").is_none()))

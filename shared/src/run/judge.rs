@@ -12,6 +12,8 @@ use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer, helm_would_delete_crds};
 use crate::checks::seen::{Expect, Seen};
 use crate::checks::{self, Checked};
+use crate::model::application::Application;
+use crate::model::around::Around;
 use crate::model::crd::Crd;
 use crate::model::lease::LockSeen;
 use crate::model::owner::Owner;
@@ -21,10 +23,20 @@ use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
-use crate::plan::{self, API_VERSION, ChartMove, ObjectChange, Plan, ValueChange, crds, objects, order};
+use crate::plan::{self, API_VERSION, ChartMove, CrdPlan, ObjectChange, Plan, ValueChange, crds, objects, order};
 use crate::problem::Problem;
 use crate::tools::helm::{Helm, Upgrade};
 use crate::tools::kubectl::Kubectl;
+
+/// What the server says of everything that would be written, and what stands around it.
+pub struct Forecast {
+    /// The server's word on every CRD of the charts.
+    pub forecasts: BTreeMap<String, ServerAnswer>,
+    /// What is known of the application's objects; none where it does not move.
+    pub application: Option<Application>,
+    /// What surrounds the installation.
+    pub surroundings: Around,
+}
 
 /// All that was seen.
 pub struct Facets<'a> {
@@ -36,8 +48,8 @@ pub struct Facets<'a> {
     pub helm_sees: Looked<String>,
     /// The uid of `kube-system` as kubectl sees it.
     pub kubectl_sees: Looked<String>,
-    /// What the server says of every CRD of the charts.
-    pub forecasts: BTreeMap<String, ServerAnswer>,
+    /// What the server says, and what stands around.
+    pub forecast: Forecast,
     /// Who holds a lock.
     pub locks: Looked<Vec<LockSeen>>,
     /// What has moved since a saved plan was made; none where none is followed.
@@ -57,8 +69,7 @@ pub fn plan(
     run: &str,
 ) -> Result<Plan, Problem> {
     let guards = guards::ask_all(&admission(ask, seen, rendered));
-    let crd_plans =
-        crds::judge(&live(seen.view), &seen.forecasts, &gone(ask, seen.view, rendered), &rendered.with_release(ask));
+    let crd_plans = judged_crds(ask, seen, rendered);
     let keep = if ask.allowed.keep_crds { would_delete(&admission(ask, seen, rendered)) } else { Vec::new() };
     let crds_state = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None)).transpose()?;
     let app_state = rendered
@@ -97,6 +108,11 @@ pub fn plan(
     })
 }
 
+fn judged_crds(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<CrdPlan> {
+    let (gone, templates) = (gone(ask, seen.view, rendered), rendered.with_release(ask));
+    crds::judge(&live(seen.view), &seen.forecast.forecasts, &gone, &templates)
+}
+
 /// Live CRDs that leave the manifest of a release in this run, marked or not.
 #[must_use]
 pub fn leaving(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<String> {
@@ -133,8 +149,11 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         app_release: &installation.app_release,
         crds: rendered.crds.as_ref().map(|side| facts(side, &installation.crds_release)),
         app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
-        forecasts: &seen.forecasts,
+        forecasts: &seen.forecast.forecasts,
         locks: &seen.locks,
+        application: seen.forecast.application.as_ref(),
+        around: &seen.forecast.surroundings,
+        config: &rendered.config,
         server_asked: ask.server_dry_runs,
         allowed: ask.allowed,
         moved: seen.moved.as_ref(),
@@ -184,7 +203,7 @@ impl<'a> State<'a> {
             chart: side.fetched.reference.to_string(),
             digest: side.fetched.digest.clone(),
         };
-        let objects = objects::changes(&ask.installation.namespace, &stored(compared)?, &without_crds_folder(side));
+        let objects = objects::changes(&ask.installation.namespace, &stored(compared)?, &side.kept());
         let values = match (config, record) {
             (Some(next), Some(record)) => plan::values::changes(record.config.reveal(), next),
             _ => Vec::new(),
@@ -207,14 +226,6 @@ fn stored(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
         ))
         .because(error)
     })
-}
-
-/// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
-fn without_crds_folder(side: &Side) -> Vec<Value> {
-    let folder = &side.fetched.chart.crds_folder;
-    let in_folder =
-        |document: &Value| Crd::new(document.clone()).is_ok_and(|crd| folder.iter().any(|name| name == crd.name()));
-    side.rendered.iter().filter(|document| !in_folder(document)).cloned().collect()
 }
 
 fn upgrade_command(ask: &Ask, helm: &Helm, state: &State<'_>, run: &str, is_crds: bool) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
 
 pub mod act;
+mod foresee;
 pub mod guard;
 pub mod judge;
 pub mod keep;

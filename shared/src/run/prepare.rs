@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::foresee;
+use super::judge::Forecast;
+use super::render::Rendered;
 use super::turn::{self, Turn};
 use super::workstation::Workstation;
 use super::world::world;
@@ -132,12 +135,12 @@ async fn prepare_as(
     let stage = Stage::begin(emit, "render", "what each chart makes");
     let rendered = render::both(&helm, &ask, &view, &cluster, first.charts, private.path()).await?;
     stage.done(rendered.told());
-    let forecasts = forecasts(&cluster, &ask, &rendered.wanted, emit).await;
+    let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, emit).await;
 
     let salt = saved.map_or(&around.salt, |saved| &saved.world.values.salt);
     let world = world(&ask, &view, &rendered, &judge::gone(&ask, &view, &rendered), salt);
     let moved = saved.map(|saved| world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
-    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecasts, locks, moved };
+    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
     let leaving = judge::leaving(&ask, &seen, &rendered);
     turn.claim = claim(turn.claim, &ask, &view);
@@ -205,21 +208,38 @@ fn claim(ours: Claim, ask: &Ask, view: &ClusterView) -> Claim {
     Claim { installation, as_user: view.hub.user.clone().unwrap_or_default(), ..ours }
 }
 
-/// What the server says of each CRD; without it, each chart's CRD stands for itself.
-async fn forecasts(
+/// The server's word on everything that would be written, and what stands around it.
+async fn forecast_all(
     cluster: &Cluster,
     ask: &Ask,
-    wanted: &BTreeMap<String, Crd>,
+    view: &ClusterView,
+    rendered: &Rendered,
+    tools: &ToolsSeen,
     emit: Emit<'_>,
-) -> BTreeMap<String, ServerAnswer> {
-    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD");
+) -> Forecast {
+    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
+    let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
+    let (forecasts, application, surroundings) = tokio::join!(
+        forecasts(cluster, ask, &rendered.wanted),
+        foresee::application(cluster, ask, view, rendered, helm_major),
+        foresee::around(cluster, ask, rendered),
+    );
+    let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
+    stage.done(if ask.server_dry_runs {
+        format!("{} dry-runs", forecasts.len() + objects)
+    } else {
+        "none asked for".to_owned()
+    });
+    Forecast { forecasts, application, surroundings }
+}
+
+/// What the server says of each CRD; without it, each chart's CRD stands for itself.
+async fn forecasts(cluster: &Cluster, ask: &Ask, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, ServerAnswer> {
     if !ask.server_dry_runs {
-        stage.done("none asked for".to_owned());
         return wanted.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
     }
     let all: Vec<Crd> = wanted.values().cloned().collect();
     let answers = forecast::crds(cluster, &all).await;
-    stage.done(format!("{} dry-runs", answers.len()));
     answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
 }
 

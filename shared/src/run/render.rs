@@ -24,6 +24,17 @@ pub struct Side {
     pub rendered: Vec<Value>,
 }
 
+impl Side {
+    /// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
+    #[must_use]
+    pub fn kept(&self) -> Vec<Value> {
+        let folder = &self.fetched.chart.crds_folder;
+        let in_folder =
+            |document: &&Value| Crd::name_of(document).is_some_and(|crd| folder.iter().any(|name| name == crd));
+        self.rendered.iter().filter(|document| !in_folder(document)).cloned().collect()
+    }
+}
+
 /// Both charts, rendered.
 pub struct Rendered {
     /// The CRD chart, where it moves.

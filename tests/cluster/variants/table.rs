@@ -103,16 +103,12 @@ pub const CASES: &[Case] = &[
     },
     case("crd-vanished", begins(0, &["widgets", "left alone"], "kubectl get widgets")),
     // The application's objects.
+    case("custom-resource-invalid", refused(&["custom-resources-fit"], &["Pool", "spec.size"], "Mend the chart's values")),
+    case(
+        "immutable-field",
+        refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], "the field cannot change"),
+    ),
     Case {
-        today: today("a guard of the application's custom resources", 1, &["mural-system/second", "spec.size"]),
-        ..case("custom-resource-invalid", refused(&["custom-resources-fit"], &["Pool", "spec.size"], ""))
-    },
-    Case {
-        today: today("a dry-run of the application's objects", 1, &["immutable"]),
-        ..case("immutable-field", refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], ""))
-    },
-    Case {
-        today: today("a guard of webhooks", 1, &["dead.small.example.com"]),
         alone: true,
         ..case("dead-fail-webhook", refused(&["webhooks-alive"], &["dead.small.example.com"], ""))
     },

@@ -2,17 +2,21 @@
 
 pub mod bundled_flux_fits;
 pub mod chart_digest;
+pub mod conversion_webhook_comes_later;
 pub mod crd_in_both_charts;
 pub mod crd_ownership_metadata;
 pub mod crd_twice;
 pub mod crds_before_application;
 pub mod crds_dry_run;
 pub mod crds_gone;
+pub mod custom_resources_fit;
 pub mod foreign_downgrade;
+pub mod hand_made_changes;
 pub mod helm_would_delete_crds;
 pub mod installed;
 pub mod known_pair;
 pub mod no_downgrade;
+pub mod objects_dry_run;
 pub mod one_cluster;
 pub mod owner_is_helm;
 pub mod release_not_failed;
@@ -21,16 +25,22 @@ pub mod saved_plan_holds;
 pub mod storage_migrating;
 pub mod stored_manifest_served;
 pub mod tools_versions;
+pub mod unknown_values;
+pub mod webhooks_alive;
 
 use std::collections::BTreeMap;
 
 use semver::Version;
+use serde_json::Value;
 
 use super::{Card, Checked};
 use crate::ask::{Allowed, Mode};
+use crate::model::application::Application;
+use crate::model::around::Around;
 use crate::model::chart::{Chart, Digest};
 use crate::model::crd::Crd;
 use crate::model::lease::LockSeen;
+use crate::model::secret::Hidden;
 use crate::model::view::{ClusterView, Looked};
 
 /// What the server says of one CRD that we would write: the merged result, or its refusal in its own words.
@@ -48,7 +58,7 @@ pub struct ChartFacts<'a> {
     /// Which bytes it is.
     pub digest: &'a Digest,
     /// What it renders to.
-    pub rendered: &'a [serde_json::Value],
+    pub rendered: &'a [Value],
 }
 
 /// All that admission guards look at.
@@ -82,6 +92,12 @@ pub struct Admission<'a> {
     pub server_asked: bool,
     /// What is allowed besides.
     pub allowed: Allowed,
+    /// What is known of the application's objects; none where it does not move.
+    pub application: Option<&'a Application>,
+    /// What surrounds the installation.
+    pub around: &'a Around,
+    /// The user's values of the application's next revision.
+    pub config: &'a Hidden<Value>,
     /// What has moved since a saved plan was made; none where no saved plan is followed.
     pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
 }
@@ -101,7 +117,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 21] = [
+pub const ALL: [Guard; 27] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -123,6 +139,12 @@ pub const ALL: [Guard; 21] = [
     (&stored_manifest_served::CARD, stored_manifest_served::check),
     (&helm_would_delete_crds::CARD, helm_would_delete_crds::check),
     (&crd_ownership_metadata::CARD, crd_ownership_metadata::check),
+    (&conversion_webhook_comes_later::CARD, conversion_webhook_comes_later::check),
+    (&webhooks_alive::CARD, webhooks_alive::check),
+    (&custom_resources_fit::CARD, custom_resources_fit::check),
+    (&objects_dry_run::CARD, objects_dry_run::check),
+    (&hand_made_changes::CARD, hand_made_changes::check),
+    (&unknown_values::CARD, unknown_values::check),
 ];
 
 /// Asks every guard.

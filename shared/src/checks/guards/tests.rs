@@ -1,5 +1,6 @@
 //! Every guard has an example that fires it and one that nearly does.
 
+mod application;
 mod crds;
 mod matrix;
 mod releases;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::checks::{Finding, Level, Verdict};
+use crate::model::application::{Live, Method};
 use crate::model::chart::{Digest, DigestOf, Files};
+use crate::model::kinds;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
@@ -42,6 +44,21 @@ pub(super) fn crd(name: &str, version: &str) -> Crd {
     .unwrap()
 }
 
+fn nothing_changes() -> Application {
+    let kinds = Ok(kinds::tests::some());
+    Application { kinds, live: Live::default(), foreseen: Vec::new(), method: Method::ClientSide }
+}
+
+fn nothing_around() -> Around {
+    Around {
+        webhooks: Ok(Vec::new()),
+        backends: BTreeMap::new(),
+        labels: Ok(BTreeMap::new()),
+        quotas: Ok(Vec::new()),
+        budgets: Ok(Vec::new()),
+    }
+}
+
 /// A healthy world that each test bends in one place.
 pub(super) struct World {
     pub(super) view: ClusterView,
@@ -59,6 +76,9 @@ pub(super) struct World {
     pub(super) mode: Mode,
     pub(super) server_asked: bool,
     pub(super) allowed: Allowed,
+    pub(super) application: Application,
+    pub(super) around: Around,
+    pub(super) config: Hidden<Value>,
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
 }
 
@@ -99,6 +119,9 @@ impl World {
             mode: Mode::Auto,
             server_asked: true,
             allowed: Allowed::default(),
+            application: nothing_changes(),
+            around: nothing_around(),
+            config: Hidden::new(json!({})),
             moved: Ok(Vec::new()),
         }
     }
@@ -133,6 +156,9 @@ impl World {
             locks: &self.locks,
             server_asked: self.server_asked,
             allowed: self.allowed,
+            application: Some(&self.application),
+            around: &self.around,
+            config: &self.config,
             moved: Some(&self.moved),
         };
         ask_all(&admission).into_iter().find(|checked| checked.check == id).unwrap().verdict

@@ -1,0 +1,174 @@
+//! Guards of the application's objects and values, and of what stands around them.
+
+use serde_json::{Value, json};
+
+use super::super::*;
+use super::world::{World, crd, findings, fires, record};
+use crate::checks::{Level, Verdict};
+use crate::model::application::{Answer, Foreseen, Method};
+use crate::model::around::Service;
+use crate::model::object::ObjectRef;
+use crate::model::view::NotSeen;
+
+fn canvas(replicas: u32) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "canvas"}, "spec": {"replicas": replicas}})
+}
+
+fn answered(answer: Answer) -> World {
+    let object = ObjectRef::of(&canvas(1)).unwrap();
+    World::bent(|world| world.application.foreseen = vec![Foreseen { object, answer }])
+}
+
+#[test]
+fn the_server_is_asked_about_every_object_first() {
+    let refused = |words: &str| answered(Answer::Refused { code: 422, words: words.into() });
+    let told = findings(&refused("spec.selector: field is immutable"), "objects-dry-run");
+    assert!(
+        told[0].message.contains("immutable") && told[0].hint.contains("kubectl delete deployment canvas"),
+        "{told:?}"
+    );
+    assert_eq!(answered(Answer::Accepted).ask("objects-dry-run"), Verdict::Pass);
+    assert_eq!(answered(Answer::NotAsked("its CRD changes first")).ask("objects-dry-run"), Verdict::Pass);
+    let unknown = answered(Answer::Unknown("a webhook does not support dry run".into()));
+    assert!(matches!(unknown.ask("objects-dry-run"), Verdict::Undetermined { .. }));
+    let unasked = World::bent(|world| world.server_asked = false);
+    assert!(matches!(unasked.ask("objects-dry-run"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn what_the_server_says_of_a_secret_is_kept_back() {
+    let mut world = answered(Answer::Refused { code: 422, words: "data[key]: Invalid value: canary".into() });
+    world.application.foreseen[0].object.kind = "Secret".into();
+    assert!(!findings(&world, "objects-dry-run")[0].message.contains("canary"));
+}
+
+/// A Deployment that somebody scaled, in a release that says two.
+fn scaled(by: &str, live: u32, next: u32) -> World {
+    World::bent(|world| {
+        world.store(record("mural", "1.1.0-rc.0", "deployed", &canvas(2).to_string()));
+        let mut scaled = canvas(live);
+        scaled["metadata"]["managedFields"] =
+            json!([{"manager": by, "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+        world.application.live.keep(scaled, "mural-system");
+        world.rendered = vec![canvas(next)];
+    })
+}
+
+#[test]
+fn what_somebody_changed_by_hand_is_shown_before_it_is_overwritten() {
+    let told = findings(&scaled("kubectl", 5, 2), "hand-made-changes");
+    assert!(told[0].message.contains("spec.replicas is 5, set by kubectl, and will be 2"), "{told:?}");
+    assert!(!fires(&scaled("helm", 5, 2), "hand-made-changes"), "helm's own");
+    assert!(!fires(&scaled("kubectl", 5, 5), "hand-made-changes"), "the new chart says the same");
+    assert!(!fires(&scaled("kubectl", 2, 3), "hand-made-changes"), "it is as the release said");
+}
+
+#[test]
+fn of_a_custom_resource_helm_leaves_what_no_chart_changes() {
+    let hub = |size: u32| json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": size}});
+    let changed = |next: u32, method| {
+        World::bent(|world| {
+            world.store(record("mural", "1.1.0-rc.0", "deployed", &hub(1).to_string()));
+            let mut live = hub(7);
+            live["metadata"]["managedFields"] =
+                json!([{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:size": {}}}}]);
+            world.application.live.keep(live, "mural-system");
+            world.application.method = method;
+            world.rendered = vec![hub(next)];
+        })
+    };
+    assert!(!fires(&changed(1, Method::ClientSide), "hand-made-changes"));
+    assert!(fires(&changed(2, Method::ClientSide), "hand-made-changes"));
+    assert!(fires(&changed(1, Method::ServerSide), "hand-made-changes"));
+}
+
+/// A webhook for Secrets, which helm writes in every upgrade.
+fn guarded(bend: impl FnOnce(&mut Value), ready: usize) -> World {
+    let mut webhook = json!({"name": "v.example.com", "failurePolicy": "Fail",
+        "clientConfig": {"service": {"namespace": "policy", "name": "webhook"}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"], "operations": ["CREATE"]}]});
+    bend(&mut webhook);
+    World::bent(|world| {
+        world.around.webhooks = Ok(vec![
+            json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "policy"}, "webhooks": [webhook]}),
+        ]);
+        let service = Service { namespace: "policy".into(), name: "webhook".into() };
+        world.around.backends.insert(service, Ok(ready));
+        world.around.labels = Ok(BTreeMap::from([("team".to_owned(), "mural".to_owned())]));
+    })
+}
+
+#[test]
+fn a_webhook_that_must_answer_has_to_live() {
+    let told = findings(&guarded(|_| (), 0), "webhooks-alive");
+    assert!(told[0].message.contains("Service policy/webhook has no ready endpoint"), "{told:?}");
+    assert!(!fires(&guarded(|_| (), 1), "webhooks-alive"));
+    assert!(!fires(&guarded(|webhook| webhook["failurePolicy"] = "Ignore".into(), 0), "webhooks-alive"));
+    assert!(!fires(&guarded(|webhook| webhook["rules"][0]["resources"] = json!(["pods"]), 0), "webhooks-alive"));
+    let elsewhere = |webhook: &mut Value| webhook["namespaceSelector"] = json!({"matchLabels": {"team": "others"}});
+    assert!(!fires(&guarded(elsewhere, 0), "webhooks-alive"));
+    let unseen = World::bent(|world| {
+        world.around.webhooks = Err(NotSeen { what: "webhooks".into(), reason: "forbidden".into() });
+    });
+    assert!(matches!(unseen.ask("webhooks-alive"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn a_conversion_webhook_is_there_before_its_crd() {
+    let converted = |live: bool, ready: usize| {
+        World::bent(|world| {
+            let mut next = crd("hubs.example.com", "v1").json().clone();
+            let service = json!({"namespace": "mural-system", "name": "hue"});
+            next["spec"]["conversion"] =
+                json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": service}}});
+            let more = json!({"name": "v2", "served": true, "storage": false});
+            next["spec"]["versions"].as_array_mut().unwrap().push(more);
+            world.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            if !live {
+                world.view.crds = Ok(BTreeMap::new());
+            }
+            world.rendered = vec![json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hue"}})];
+            world.around.backends.insert(Service { namespace: "mural-system".into(), name: "hue".into() }, Ok(ready));
+        })
+    };
+    let told = findings(&converted(true, 0), "conversion-webhook-comes-later");
+    assert!(told[0].level == Level::Error && told[0].message.contains("comes with the application"), "{told:?}");
+    assert_eq!(findings(&converted(false, 0), "conversion-webhook-comes-later")[0].level, Level::Warning);
+    assert!(!fires(&converted(true, 1), "conversion-webhook-comes-later"));
+}
+
+#[test]
+fn a_custom_resource_is_judged_by_the_schema_that_comes() {
+    let sized = |value: Value| {
+        World::bent(|world| {
+            let mut next = crd("hubs.example.com", "v1").json().clone();
+            next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
+            world.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            world.rendered =
+                vec![json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": value})];
+        })
+    };
+    let told = findings(&sized(json!({"size": 4})), "custom-resources-fit");
+    assert!(told[0].message.contains("spec.size") && told[0].level == Level::Error, "{told:?}");
+    assert_eq!(sized(json!({"size": 3})).ask("custom-resources-fit"), Verdict::Pass);
+    let dropped = findings(&sized(json!({"sizes": 3})), "custom-resources-fit");
+    assert!(dropped[0].level == Level::Warning && dropped[0].message.contains("spec.sizes"), "{dropped:?}");
+}
+
+#[test]
+fn a_value_that_the_new_chart_forgot_is_told() {
+    let set = |key: &str, chart: Value| {
+        World::bent(|world| {
+            let mut before = record("mural", "1.1.0-rc.0", "deployed", "");
+            before.chart_values = Hidden::new(json!({"canvas": {"theme": "light"}, "labels": {}}));
+            world.store(before);
+            world.chart.values = chart;
+            world.config = Hidden::new(json!({key: {"theme": "canary"}}));
+        })
+    };
+    let told = findings(&set("canvas", json!({"canvas": {"colour": "light"}})), "unknown-values");
+    assert!(told[0].subject.contains("canvas.theme") && !format!("{told:?}").contains("canary"), "{told:?}");
+    assert!(!fires(&set("canvas", json!({"canvas": {"theme": "dark"}})), "unknown-values"));
+    assert!(!fires(&set("labels", json!({"labels": {}})), "unknown-values"), "an empty map takes any key");
+}

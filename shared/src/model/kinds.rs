@@ -1,0 +1,111 @@
+//! Which kinds the API server serves, under which plural, in a namespace or not: read from its discovery.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::object::ObjectRef;
+
+/// How one kind is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The word in its path: `deployments`.
+    pub plural: String,
+    /// Whether its objects stand in namespaces.
+    pub namespaced: bool,
+}
+
+/// Every kind that is served, by `apiVersion` and kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kinds(BTreeMap<(String, String), Served>);
+
+impl Kinds {
+    /// Reads `APIGroupDiscoveryList` documents (apidiscovery.k8s.io/v2, KEP-3352), the answers of `/api` and `/apis`.
+    ///
+    /// `None` where a document is something else: an aggregator in between that knows only the older form.
+    #[must_use]
+    pub fn read(documents: &[Value]) -> Option<Self> {
+        let mut all = BTreeMap::new();
+        for document in documents {
+            if document["kind"] != "APIGroupDiscoveryList" {
+                return None;
+            }
+            for group in document["items"].as_array()? {
+                let name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+                for version in group["versions"].as_array().into_iter().flatten() {
+                    resources(name, version, &mut all);
+                }
+            }
+        }
+        Some(Self(all))
+    }
+
+    /// How the kind of an object is served; `None` where it is not.
+    #[must_use]
+    pub fn of(&self, object: &ObjectRef) -> Option<&Served> {
+        self.0.get(&(object.api_version.clone(), object.kind.clone()))
+    }
+
+    /// The path of all objects of its kind, in the object's namespace or in `namespace` where it names none.
+    #[must_use]
+    pub fn folder(&self, object: &ObjectRef, namespace: &str) -> Option<String> {
+        let served = self.of(object)?;
+        let root = if object.group().is_empty() { "/api" } else { "/apis" };
+        let place = if object.namespace.is_empty() { namespace } else { &object.namespace };
+        let place = if served.namespaced { format!("/namespaces/{place}") } else { String::new() };
+        Some(format!("{root}/{}{place}/{}", object.api_version, served.plural))
+    }
+}
+
+fn resources(group: &str, version: &Value, into: &mut BTreeMap<(String, String), Served>) {
+    let name = version["version"].as_str().unwrap_or_default();
+    let api_version = if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") };
+    for resource in version["resources"].as_array().into_iter().flatten() {
+        let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let served = Served { plural: text("/resource"), namespaced: text("/scope") == "Namespaced" };
+        into.entry((api_version.clone(), text("/responseKind/kind"))).or_insert(served);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Discovery of a small cluster.
+    pub(crate) fn some() -> Kinds {
+        let kind = |plural: &str, kind: &str, scope: &str| json!({"resource": plural, "scope": scope, "responseKind": {"kind": kind}});
+        let group = |name: &str, version: &str, resources: Value| json!({"metadata": {"name": name}, "versions": [{"version": version, "resources": resources}]});
+        let core = json!([
+            kind("secrets", "Secret", "Namespaced"),
+            kind("configmaps", "ConfigMap", "Namespaced"),
+            kind("services", "Service", "Namespaced")
+        ]);
+        let apps =
+            json!([kind("deployments", "Deployment", "Namespaced"), kind("statefulsets", "StatefulSet", "Namespaced")]);
+        let crds = json!([kind("customresourcedefinitions", "CustomResourceDefinition", "Cluster")]);
+        let list = |items: Value| json!({"kind": "APIGroupDiscoveryList", "items": items});
+        Kinds::read(&[
+            list(json!([group("", "v1", core)])),
+            list(json!([group("apps", "v1", apps), group("apiextensions.k8s.io", "v1", crds)])),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn a_kind_is_found_where_it_is_served() {
+        let object = |version: &str, kind: &str| {
+            ObjectRef::of(&json!({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}})).unwrap()
+        };
+        let kinds = some();
+        let folder = |version: &str, kind: &str| kinds.folder(&object(version, kind), "m");
+        assert_eq!(folder("apps/v1", "Deployment").as_deref(), Some("/apis/apps/v1/namespaces/m/deployments"));
+        assert_eq!(folder("v1", "Secret").as_deref(), Some("/api/v1/namespaces/m/secrets"));
+        assert_eq!(
+            folder("apiextensions.k8s.io/v1", "CustomResourceDefinition").as_deref(),
+            Some("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        );
+        assert_eq!(folder("apps/v2", "Deployment"), None);
+        assert_eq!(Kinds::read(&[json!({"kind": "APIGroupList"})]), None);
+    }
+}

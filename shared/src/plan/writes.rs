@@ -1,0 +1,113 @@
+//! What helm would send to the API server for each object of the application, so that the server can be asked first.
+
+use serde_json::{Map, Value};
+
+use crate::model::application::{Live, Method};
+use crate::model::object::ObjectRef;
+use crate::plan::objects::named;
+
+/// One write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// The object.
+    pub object: ObjectRef,
+    /// What is sent.
+    pub how: How,
+}
+
+/// What is sent for one object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum How {
+    /// It is not there: it is created.
+    Create(Value),
+    /// It is there: what the chart changes is laid over it.
+    Merge(Value),
+    /// A server-side apply of the whole object.
+    Apply(Value),
+}
+
+/// The writes of an upgrade from the manifest `old` to `new`.
+///
+/// A client-side helm sends a patch from the old manifest to the new one. For custom resources it is exactly the JSON merge patch that
+/// stands here (helm `pkg/kube/client.go`, `createPatch`); for kinds of Kubernetes' own, helm's strategic merge patch merges lists by their
+/// keys, while here a changed list is sent whole. What the server validates (immutable fields, quota, admission) is the same.
+/// A server-side helm applies every object, changed or not, so that every conflict shows.
+#[must_use]
+pub fn writes(namespace: &str, old: &[Value], new: &[Value], live: &Live, method: Method) -> Vec<Write> {
+    let old = named(namespace, old);
+    let was = |object: &ObjectRef| old.iter().find(|(other, _)| other.same_object(object)).map(|(_, value)| *value);
+    let one = |(object, value): (ObjectRef, &Value)| {
+        let before = was(&object);
+        let there = live.get(&object, namespace).ok().flatten().is_some();
+        let how = match (there, method, before) {
+            (true, Method::ServerSide, _) => How::Apply(value.clone()),
+            (true, Method::ClientSide, Some(before)) if before == value => return None,
+            (true, Method::ClientSide, Some(before)) => How::Merge(merge_patch(before, value)),
+            (true, Method::ClientSide, None) => How::Merge(value.clone()),
+            (false, _, _) => How::Create(value.clone()),
+        };
+        Some(Write { object, how })
+    };
+    named(namespace, new)
+        .into_iter()
+        .filter(|(object, _)| object.kind != "CustomResourceDefinition")
+        .filter_map(one)
+        .collect()
+}
+
+/// The JSON merge patch (RFC 7386) that makes `new` of `old`.
+fn merge_patch(old: &Value, new: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
+    let mut patch = Map::new();
+    for key in old.keys().filter(|key| !new.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in new {
+        match old.get(key) {
+            Some(before) if before == value => {}
+            Some(before) => drop(patch.insert(key.clone(), merge_patch(before, value))),
+            None => drop(patch.insert(key.clone(), value.clone())),
+        }
+    }
+    Value::Object(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(name: &str, data: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+    }
+
+    fn all(method: Method) -> Vec<(String, How)> {
+        let (old, new) = (json!({"a": "1", "b": "2"}), json!({"a": "1", "c": "3"}));
+        let mut live = Live::default();
+        ["same", "changed"].iter().for_each(|name| live.keep(config(name, &old), "m"));
+        let before = ["same", "changed", "lost"].map(|name| config(name, &old));
+        let after = [config("same", &old), config("changed", &new), config("lost", &old), config("new", &new)];
+        let found = writes("m", &before, &after, &live, method);
+        found.into_iter().map(|write| (write.object.name, write.how)).collect()
+    }
+
+    #[test]
+    fn a_client_side_helm_sends_what_changes_and_what_is_missing() {
+        let (old, new) = (json!({"a": "1", "b": "2"}), json!({"a": "1", "c": "3"}));
+        let patch = How::Merge(json!({"data": {"b": null, "c": "3"}}));
+        let wanted = [
+            ("changed".to_owned(), patch),
+            ("lost".to_owned(), How::Create(config("lost", &old))),
+            ("new".to_owned(), How::Create(config("new", &new))),
+        ];
+        assert_eq!(all(Method::ClientSide), wanted);
+    }
+
+    #[test]
+    fn a_server_side_helm_applies_everything_that_is_there() {
+        let applied = |how: &How| matches!(how, How::Apply(_));
+        let found = all(Method::ServerSide);
+        assert_eq!(found.len(), 4);
+        assert_eq!(found.iter().filter(|(_, how)| applied(how)).count(), 2);
+    }
+}

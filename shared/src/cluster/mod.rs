@@ -4,6 +4,7 @@ pub mod application;
 pub mod around;
 pub mod error;
 pub mod forecast;
+pub mod grants;
 pub mod lock;
 pub mod look;
 pub mod pages;
@@ -17,12 +18,14 @@ use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request};
+use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 pub use error::ApiError;
 
 use crate::ask::ClusterAccess;
+use crate::model::token;
 use crate::problem::Problem;
 
 /// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
@@ -40,6 +43,8 @@ pub struct Cluster {
     pub context: String,
     /// The API server's address.
     pub server: String,
+    /// When the token of this login ends, where it is one that says so.
+    pub token_ends: Option<Timestamp>,
     answer_within: Duration,
 }
 
@@ -72,7 +77,8 @@ impl Cluster {
         config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
         let answer_within = access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ANSWER_WITHIN);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        Ok(Self { client: client(config, &context)?, context, server, answer_within })
+        let token_ends = token_ends(&config);
+        Ok(Self { client: client(config, &context)?, context, server, token_ends, answer_within })
     }
 
     /// One request; the answer as JSON.
@@ -165,6 +171,13 @@ impl Cluster {
 pub fn contexts() -> Vec<String> {
     let kubeconfig = Kubeconfig::read().unwrap_or_default();
     kubeconfig.contexts.into_iter().map(|context| context.name).collect()
+}
+
+/// Only of a token that stands in the kubeconfig: what a plugin gives is renewed by the plugin.
+fn token_ends(config: &kube::Config) -> Option<Timestamp> {
+    // kube shows a token to a serializer only.
+    let login = serde_json::to_value(&config.auth_info).ok()?;
+    token::ends(login["token"].as_str()?)
 }
 
 fn client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {

@@ -95,6 +95,8 @@ pub enum Method {
 pub struct Application {
     /// Which kinds are served.
     pub kinds: Looked<Kinds>,
+    /// The manifest that helm compares the next one with.
+    pub stored: Hidden<Vec<Value>>,
     /// The objects as they live.
     pub live: Live,
     /// What the server says of each object that would be written.

@@ -2,6 +2,7 @@
 
 pub mod crds;
 pub mod decide;
+pub mod needs;
 pub mod objects;
 pub mod order;
 pub mod saved;

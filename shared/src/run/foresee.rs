@@ -1,20 +1,23 @@
 //! What the server would say of everything that helm will write, and what stands around it. Dry-runs and reads only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::render::{Rendered, Side};
 use crate::ask::Ask;
-use crate::cluster::{Cluster, application, around};
+use crate::checks::guards::ServerAnswer;
+use crate::cluster::{Cluster, application, around, grants};
 use crate::diff;
 use crate::model::application::{Application, Live, Method};
 use crate::model::around::{Around, Service};
 use crate::model::crd::Crd;
+use crate::model::grants::Grants;
 use crate::model::object::ObjectRef;
 use crate::model::release::ReleaseRecord;
-use crate::model::secret::{scrubbed, secrets};
+use crate::model::secret::{Hidden, scrubbed, secrets};
 use crate::model::view::ClusterView;
+use crate::plan::needs::{Work, Written, needs};
 use crate::plan::writes;
 
 /// What surrounds the namespace.
@@ -35,11 +38,13 @@ pub(super) async fn application(
     let record = view.current(&ask.installation.app_release).ok().flatten();
     let method = method(record, helm_major);
     let kinds = application::kinds(cluster).await;
+    // One that cannot be read ends the plan elsewhere.
+    let old = record.and_then(|record| record.objects().ok()).unwrap_or_default();
     let Ok(known) = &kinds else {
-        return Some(Application { kinds, live: Live::default(), foreseen: Vec::new(), method });
+        let (live, stored) = (Live::default(), Hidden::new(old));
+        return Some(Application { kinds, stored, live, foreseen: Vec::new(), method });
     };
     let (namespace, new) = (&ask.installation.namespace, side.kept());
-    let old = record.and_then(|record| record.objects().ok()).unwrap_or_default();
     let wanted: Vec<ObjectRef> = old.iter().chain(&new).filter_map(ObjectRef::of).collect();
     let live = application::live(cluster, view, known, namespace, &wanted).await;
     let foreseen = match ask.server_dry_runs {
@@ -51,7 +56,37 @@ pub(super) async fn application(
             application::foresee(cluster, known, namespace, &all, waits, |words| scrubbed(words, &secrets)).await
         }
     };
-    Some(Application { kinds, live, foreseen, method })
+    Some(Application { kinds, stored: Hidden::new(old), live, foreseen, method })
+}
+
+/// What of all that the run does is granted.
+pub(super) async fn grants(
+    cluster: &Cluster,
+    ask: &Ask,
+    view: &ClusterView,
+    rendered: &Rendered,
+    forecasts: &BTreeMap<String, ServerAnswer>,
+    application: Option<&Application>,
+) -> Grants {
+    let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
+    let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
+    let crds = planned.map(|next| match live(next.name()) {
+        None => Written::New,
+        Some(now) if diff::same(now.json(), next.json()) => Written::None,
+        Some(_) => Written::Changed,
+    });
+    let new = rendered.app.as_ref().map(Side::kept);
+    let brought: Vec<&Crd> = rendered.wanted.values().collect();
+    let work = Work {
+        namespace: &ask.installation.namespace,
+        crds: crds.max().unwrap_or(Written::None),
+        app: application
+            .zip(new.as_ref())
+            .map(|(application, new)| (application.stored.reveal().as_slice(), new.as_slice())),
+        kinds: application.and_then(|application| application.kinds.as_ref().ok()),
+        brought: &brought,
+    };
+    grants::look(cluster, &needs(&work)).await
 }
 
 /// How this helm will write: helm 4 keeps the way in which the release was made (`apply_method` in the record).

@@ -15,6 +15,7 @@ use crate::checks::{self, Checked};
 use crate::model::application::Application;
 use crate::model::around::Around;
 use crate::model::crd::Crd;
+use crate::model::grants::Grants;
 use crate::model::lease::LockSeen;
 use crate::model::owner::Owner;
 use crate::model::pending::{RUN_LABEL, cut_off_run};
@@ -36,6 +37,10 @@ pub struct Forecast {
     pub application: Option<Application>,
     /// What surrounds the installation.
     pub surroundings: Around,
+    /// What is granted.
+    pub grants: Grants,
+    /// When the token of this login ends, where it says so.
+    pub token_ends: Option<Timestamp>,
 }
 
 /// All that was seen.
@@ -153,6 +158,10 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         locks: &seen.locks,
         application: seen.forecast.application.as_ref(),
         around: &seen.forecast.surroundings,
+        grants: &seen.forecast.grants,
+        token_ends: seen.forecast.token_ends,
+        now: Timestamp::now(),
+        timeout: ask.timeout,
         config: &rendered.config,
         server_asked: ask.server_dry_runs,
         allowed: ask.allowed,

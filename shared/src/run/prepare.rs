@@ -230,7 +230,8 @@ async fn forecast_all(
     } else {
         "none asked for".to_owned()
     });
-    Forecast { forecasts, application, surroundings }
+    let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref()).await;
+    Forecast { forecasts, application, surroundings, grants, token_ends: cluster.token_ends }
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.

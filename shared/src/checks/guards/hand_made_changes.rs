@@ -7,7 +7,6 @@ use crate::checks::{Card, Checked, Finding, Level, Section, Verdict};
 use crate::model::application::Method;
 use crate::model::managed;
 use crate::model::object::ObjectRef;
-use crate::model::release::ReleaseRecord;
 use crate::model::secret::{MASK, is_secret_key};
 use crate::plan::objects::named;
 
@@ -36,14 +35,8 @@ pub fn check(admission: &Admission<'_>) -> Checked {
     if let Err(not_seen) = &application.kinds {
         return undetermined(not_seen.to_string());
     }
-    let old = match admission.view.current(app.release).map(|record| record.map(ReleaseRecord::objects)) {
-        Err(not_seen) => return undetermined(not_seen.to_string()),
-        Ok(None) => Vec::new(),
-        Ok(Some(Err(error))) => return undetermined(format!("the stored manifest of {}: {error}", app.release)),
-        Ok(Some(Ok(old))) => old,
-    };
     let namespace = &admission.view.hub.namespace;
-    let (old, new) = (named(namespace, &old), named(namespace, app.rendered));
+    let (old, new) = (named(namespace, application.stored.reveal()), named(namespace, app.rendered));
     let mut findings = Vec::new();
     for (object, stored) in &old {
         let next = new.iter().find(|(other, _)| other.same_object(object)).map(|(_, next)| *next);

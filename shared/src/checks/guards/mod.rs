@@ -15,12 +15,15 @@ pub mod hand_made_changes;
 pub mod helm_would_delete_crds;
 pub mod installed;
 pub mod known_pair;
+pub mod login_restarts;
 pub mod no_downgrade;
 pub mod objects_dry_run;
 pub mod one_cluster;
 pub mod owner_is_helm;
+pub mod permissions;
 pub mod release_not_failed;
 pub mod release_not_pending;
+pub mod room_for_surge;
 pub mod saved_plan_holds;
 pub mod storage_migrating;
 pub mod stored_manifest_served;
@@ -29,7 +32,9 @@ pub mod unknown_values;
 pub mod webhooks_alive;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use semver::Version;
 use serde_json::Value;
 
@@ -39,6 +44,7 @@ use crate::model::application::Application;
 use crate::model::around::Around;
 use crate::model::chart::{Chart, Digest};
 use crate::model::crd::Crd;
+use crate::model::grants::Grants;
 use crate::model::lease::LockSeen;
 use crate::model::secret::Hidden;
 use crate::model::view::{ClusterView, Looked};
@@ -96,6 +102,14 @@ pub struct Admission<'a> {
     pub application: Option<&'a Application>,
     /// What surrounds the installation.
     pub around: &'a Around,
+    /// When the token of this login ends, where it says so.
+    pub token_ends: Option<Timestamp>,
+    /// The moment of judging.
+    pub now: Timestamp,
+    /// The longest that one wait may last.
+    pub timeout: Duration,
+    /// What is granted.
+    pub grants: &'a Grants,
     /// The user's values of the application's next revision.
     pub config: &'a Hidden<Value>,
     /// What has moved since a saved plan was made; none where no saved plan is followed.
@@ -117,12 +131,13 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 27] = [
+pub const ALL: [Guard; 30] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
     (&owner_is_helm::CARD, owner_is_helm::check),
     (&installed::CARD, installed::check),
+    (&permissions::CARD, permissions::check),
     (&release_not_pending::CARD, release_not_pending::check),
     (&release_not_failed::CARD, release_not_failed::check),
     (&chart_digest::CARD, chart_digest::check),
@@ -145,6 +160,8 @@ pub const ALL: [Guard; 27] = [
     (&objects_dry_run::CARD, objects_dry_run::check),
     (&hand_made_changes::CARD, hand_made_changes::check),
     (&unknown_values::CARD, unknown_values::check),
+    (&room_for_surge::CARD, room_for_surge::check),
+    (&login_restarts::CARD, login_restarts::check),
 ];
 
 /// Asks every guard.

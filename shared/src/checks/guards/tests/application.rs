@@ -7,6 +7,7 @@ use super::world::{World, crd, findings, fires, record};
 use crate::checks::{Level, Verdict};
 use crate::model::application::{Answer, Foreseen, Method};
 use crate::model::around::Service;
+use crate::model::grants::Need;
 use crate::model::object::ObjectRef;
 use crate::model::view::NotSeen;
 
@@ -45,7 +46,7 @@ fn what_the_server_says_of_a_secret_is_kept_back() {
 /// A Deployment that somebody scaled, in a release that says two.
 fn scaled(by: &str, live: u32, next: u32) -> World {
     World::bent(|world| {
-        world.store(record("mural", "1.1.0-rc.0", "deployed", &canvas(2).to_string()));
+        world.application.stored = Hidden::new(vec![canvas(2)]);
         let mut scaled = canvas(live);
         scaled["metadata"]["managedFields"] =
             json!([{"manager": by, "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
@@ -68,7 +69,7 @@ fn of_a_custom_resource_helm_leaves_what_no_chart_changes() {
     let hub = |size: u32| json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": size}});
     let changed = |next: u32, method| {
         World::bent(|world| {
-            world.store(record("mural", "1.1.0-rc.0", "deployed", &hub(1).to_string()));
+            world.application.stored = Hidden::new(vec![hub(1)]);
             let mut live = hub(7);
             live["metadata"]["managedFields"] =
                 json!([{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:size": {}}}}]);
@@ -171,4 +172,80 @@ fn a_value_that_the_new_chart_forgot_is_told() {
     assert!(told[0].subject.contains("canvas.theme") && !format!("{told:?}").contains("canary"), "{told:?}");
     assert!(!fires(&set("canvas", json!({"canvas": {"theme": "dark"}})), "unknown-values"));
     assert!(!fires(&set("labels", json!({"labels": {}})), "unknown-values"), "an empty map takes any key");
+}
+
+#[test]
+fn what_is_not_granted_is_told_with_a_ready_role() {
+    let denied = |denied: Vec<Need>| World::bent(|world| world.grants = Grants { asked: 9, denied: Ok(denied) });
+    let told = findings(
+        &denied(vec![
+            Need::new(None, "apiextensions.k8s.io", "customresourcedefinitions", "patch"),
+            Need::new(Some("mural-system"), "", "secrets", "create"),
+        ]),
+        "permissions",
+    );
+    assert!(
+        told[0].message.contains("operator may not create secrets")
+            || told[1].message.contains("operator may not create secrets")
+    );
+    let roles: Vec<&str> =
+        told.iter().filter_map(|finding| finding.hint.split_once(": {").map(|(_, role)| role)).collect();
+    assert_eq!(roles.len(), 2, "{told:?}");
+    assert!(
+        roles.iter().any(|role| role.contains("ClusterRole") && role.contains("apiextensions.k8s.io")),
+        "{roles:?}"
+    );
+    assert_eq!(denied(Vec::new()).ask("permissions"), Verdict::Pass);
+    let unseen = World::bent(|world| {
+        world.grants.denied = Err(NotSeen { what: "what we are allowed to do".into(), reason: "timeout".into() });
+    });
+    assert!(matches!(unseen.ask("permissions"), Verdict::Undetermined { .. }));
+}
+
+fn rolled(name: &str, bend: impl FnOnce(&mut World)) -> World {
+    let workload = |image: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": 4, "template":
+            {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"image": image, "resources": {"requests": {"cpu": "500m"}}}]}}}})
+    };
+    World::bent(|world| {
+        world.application.stored = Hidden::new(vec![workload("a:1")]);
+        world.rendered = vec![workload("a:2")];
+        bend(world);
+    })
+}
+
+#[test]
+fn a_quota_has_to_leave_room_for_the_new_pods() {
+    let quota = |key: &str, used: &str, hard: &str| {
+        let quota = json!({"metadata": {"name": "q"}, "status": {"hard": {key: hard}, "used": {key: used}}});
+        rolled("canvas", |world| world.around.quotas = Ok(vec![quota]))
+    };
+    assert!(findings(&quota("pods", "4", "4"), "room-for-surge")[0].message.contains("1 more at once"));
+    assert!(!fires(&quota("pods", "4", "5"), "room-for-surge"), "a quarter of four is one");
+    assert!(fires(&quota("requests.cpu", "1800m", "2"), "room-for-surge"));
+    assert!(!fires(&quota("requests.cpu", "1500m", "2"), "room-for-surge"));
+    assert!(!fires(&quota("secrets", "9", "9"), "room-for-surge"));
+}
+
+#[test]
+fn what_is_disrupted_already_is_told_before_its_pods_are_replaced() {
+    let budget = |healthy: u32, app: &str| {
+        let budget = json!({"metadata": {"name": "b"}, "spec": {"selector": {"matchLabels": {"app": app}}},
+            "status": {"currentHealthy": healthy, "desiredHealthy": 3}});
+        rolled("canvas", |world| world.around.budgets = Ok(vec![budget]))
+    };
+    assert!(fires(&budget(2, "canvas"), "room-for-surge"));
+    assert!(!fires(&budget(3, "canvas"), "room-for-surge"));
+    assert!(!fires(&budget(2, "other"), "room-for-surge"));
+}
+
+#[test]
+fn who_logs_in_through_dex_knows_that_it_restarts() {
+    let ends = |second: i64| Timestamp::from_second(second).ok();
+    let dex = |token_ends| rolled("dex", |world| world.token_ends = token_ends);
+    assert_eq!(findings(&dex(None), "login-restarts")[0].level, Level::Info);
+    assert_eq!(findings(&dex(ends(7200)), "login-restarts")[0].level, Level::Info, "it outlives the upgrade");
+    let told = findings(&dex(ends(600)), "login-restarts");
+    assert!(told[0].level == Level::Warning && told[0].message.contains("ends in 10 minutes"), "{told:?}");
+    assert_eq!(rolled("indexer", |_| ()).ask("login-restarts"), Verdict::Pass, "a word, not a part of one");
 }

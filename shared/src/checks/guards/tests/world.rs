@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use semver::Version;
 use serde_json::{Value, json};
 
@@ -44,9 +45,31 @@ pub(super) fn crd(name: &str, version: &str) -> Crd {
     .unwrap()
 }
 
+fn healthy_view() -> ClusterView {
+    let hub = Hub {
+        context: "prod".into(),
+        server: "https://hub".into(),
+        version: "v1.37.2".into(),
+        uid: Ok("uid-1".into()),
+        user: Ok("operator".into()),
+        namespace_exists: Ok(true),
+        namespace: "mural-system".into(),
+    };
+    let records = |name: &str, version: &str| (name.to_owned(), Ok(vec![record(name, version, "deployed", "")]));
+    let live = crd("hubs.example.com", "v1");
+    ClusterView {
+        hub,
+        releases: BTreeMap::from([records("mural", "1.1.0-rc.0"), records("mural-crds", "0.7.4")]),
+        owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::Nobody)]),
+        crds: Ok(BTreeMap::from([(live.name().to_owned(), live)])),
+        workloads: Workloads { owners: Ok(Vec::new()), pods: Ok(Vec::new()) },
+    }
+}
+
 fn nothing_changes() -> Application {
     let kinds = Ok(kinds::tests::some());
-    Application { kinds, live: Live::default(), foreseen: Vec::new(), method: Method::ClientSide }
+    let stored = Hidden::new(Vec::new());
+    Application { kinds, stored, live: Live::default(), foreseen: Vec::new(), method: Method::ClientSide }
 }
 
 fn nothing_around() -> Around {
@@ -78,35 +101,19 @@ pub(super) struct World {
     pub(super) allowed: Allowed,
     pub(super) application: Application,
     pub(super) around: Around,
+    pub(super) grants: Grants,
+    pub(super) token_ends: Option<Timestamp>,
     pub(super) config: Hidden<Value>,
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
 }
 
 impl World {
     pub(super) fn healthy() -> Self {
-        let hub = Hub {
-            context: "prod".into(),
-            server: "https://hub".into(),
-            version: "v1.37.2".into(),
-            uid: Ok("uid-1".into()),
-            user: Ok("operator".into()),
-            namespace_exists: Ok(true),
-            namespace: "mural-system".into(),
-        };
-        let records = |name: &str, version: &str| (name.to_owned(), Ok(vec![record(name, version, "deployed", "")]));
-        let live = crd("hubs.example.com", "v1");
-        let view = ClusterView {
-            hub,
-            releases: BTreeMap::from([records("mural", "1.1.0-rc.0"), records("mural-crds", "0.7.4")]),
-            owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::Nobody)]),
-            crds: Ok(BTreeMap::from([(live.name().to_owned(), live)])),
-            workloads: Workloads { owners: Ok(Vec::new()), pods: Ok(Vec::new()) },
-        };
         let chart = |text: &str| {
             Chart::from_files(&Files::from([("Chart.yaml".to_owned(), text.as_bytes().to_vec())])).unwrap()
         };
         Self {
-            view,
+            view: healthy_view(),
             chart: chart("name: mural\nversion: 1.1.0-rc.3\n"),
             crds_chart: chart("name: mural-crds\nversion: 0.7.4\n"),
             digest: Digest::of_bytes(b"", DigestOf::Manifest),
@@ -121,6 +128,8 @@ impl World {
             allowed: Allowed::default(),
             application: nothing_changes(),
             around: nothing_around(),
+            grants: Grants { asked: 0, denied: Ok(Vec::new()) },
+            token_ends: None,
             config: Hidden::new(json!({})),
             moved: Ok(Vec::new()),
         }
@@ -158,6 +167,10 @@ impl World {
             allowed: self.allowed,
             application: Some(&self.application),
             around: &self.around,
+            grants: &self.grants,
+            token_ends: self.token_ends,
+            now: Timestamp::UNIX_EPOCH,
+            timeout: std::time::Duration::from_secs(1200),
             config: &self.config,
             moved: Some(&self.moved),
         };

@@ -1,0 +1,42 @@
+//! Kubernetes quantities: `250m`, `1Gi`, `2e3` (apimachinery `pkg/api/resource`, `quantity.go`).
+
+/// Suffixes and what they multiply by; the longer ones first.
+const SUFFIXES: [(&str, f64); 13] = [
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+    ("Pi", 1_125_899_906_842_624.0),
+    ("n", 1e-9),
+    ("u", 1e-6),
+    ("m", 1e-3),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("P", 1e15),
+];
+
+/// The number that a quantity means, near enough to compare sums; none where it is none.
+#[must_use]
+pub fn read(text: &str) -> Option<f64> {
+    // An exponent is no suffix: `2e3`, `1E6`.
+    if let Ok(number) = text.parse::<f64>() {
+        return number.is_finite().then_some(number);
+    }
+    SUFFIXES.iter().find_map(|(suffix, factor)| Some(text.strip_suffix(suffix)?.parse::<f64>().ok()? * factor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_numbers() {
+        for (text, number) in [("250m", 0.25), ("1Gi", 1_073_741_824.0), ("2e3", 2000.0), ("3", 3.0), ("1.5k", 1500.0)]
+        {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        assert_eq!((read(""), read("lots"), read("Mi")), (None, None, None));
+    }
+}

@@ -49,6 +49,14 @@ const WAITED_FOR: [(&str, &str); 6] = [
     ("batch", "jobs"),
 ];
 
+/// What the guards look at besides: whether it is in a namespace.
+const LOOKED_AT: [(&str, &str, bool); 4] = [
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", false),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", false),
+    ("", "resourcequotas", true),
+    ("policy", "poddisruptionbudgets", true),
+];
+
 /// Everything that a run does, sorted, each thing once.
 #[must_use]
 pub fn needs(work: &Work<'_>) -> Vec<Need> {
@@ -57,6 +65,11 @@ pub fn needs(work: &Work<'_>) -> Vec<Need> {
     for place in Place::of_a_run(work.namespace, work.crds != Written::None) {
         all.extend(VERBS.map(|verb| Need::new(Some(&place.namespace), "coordination.k8s.io", "leases", verb)));
     }
+    all.extend(
+        LOOKED_AT
+            .iter()
+            .map(|(group, kind, namespaced)| Need::new(namespaced.then_some(work.namespace), group, kind, "list")),
+    );
     let verbs: &[&'static str] = match work.crds {
         Written::None => &["list"],
         Written::Changed => &["get", "list", "patch"],
@@ -123,7 +136,7 @@ mod tests {
         );
         let work = Work { crds: Written::Changed, app: None, ..work };
         let cluster: Vec<&str> =
-            needs(&work).iter().filter(|need| need.namespace.is_none()).map(|need| need.verb).collect();
+            needs(&work).iter().filter(|need| need.resource == CRDS.1).map(|need| need.verb).collect();
         assert_eq!(cluster, ["get", "list", "patch"]);
     }
 }

@@ -103,15 +103,15 @@ pub const CASES: &[Case] = &[
     },
     case("crd-vanished", begins(0, &["widgets", "left alone"], "kubectl get widgets")),
     // The application's objects.
-    case("custom-resource-invalid", refused(&["custom-resources-fit"], &["Pool", "spec.size"], "Mend the chart's values")),
+    case(
+        "custom-resource-invalid",
+        refused(&["custom-resources-fit"], &["Pool", "spec.size"], "Mend the chart's values"),
+    ),
     case(
         "immutable-field",
         refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], "the field cannot change"),
     ),
-    Case {
-        alone: true,
-        ..case("dead-fail-webhook", refused(&["webhooks-alive"], &["dead.small.example.com"], ""))
-    },
+    Case { alone: true, ..case("dead-fail-webhook", refused(&["webhooks-alive"], &["dead.small.example.com"], "")) },
     case("values-break-schema", stops(1, &["does not render", "/password", "maxLength"], "schema")),
     // What only shows while helm waits.
     Case {

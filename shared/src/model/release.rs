@@ -1,11 +1,14 @@
 //! A helm release record: the Secret `sh.helm.release.v1.NAME.vN`, decoded.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
 
+use super::chart::Files;
 use super::crd::Crd;
 use super::secret::Hidden;
 use super::yaml::{self, Quote, YamlError};
@@ -15,6 +18,8 @@ pub const POLICY: &str = "helm.sh/resource-policy";
 /// The annotation as kubectl writes it.
 pub const KEEP: &str = "helm.sh/resource-policy=keep";
 
+/// What the API server takes for a Secret's data (`MaxSecretSize`, k8s.io/api/core/v1).
+pub const MAX_SECRET: usize = 1_048_576;
 /// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
 const MAX_RECORD: u64 = 256 * 1024 * 1024;
 
@@ -66,6 +71,23 @@ pub enum RecordError {
     /// It unpacks, but not to a release.
     #[error("data.release is not a helm release")]
     Json(#[source] serde_json::Error),
+}
+
+/// The bytes that the next record will take: chart, values and manifest as helm keeps them, packed as helm packs them.
+///
+/// None where even unpacked it is far from what a Secret may hold: packing takes time.
+#[must_use]
+pub fn next_size(files: &Files, manifest: &[Value], values: &Value) -> Option<usize> {
+    let files: Vec<Value> =
+        files.iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
+    let manifest: Vec<String> = manifest.iter().map(ToString::to_string).collect();
+    let record = json!({"chart": {"files": files}, "config": values, "manifest": manifest.join("\n---\n")}).to_string();
+    if record.len() < MAX_SECRET / 2 {
+        return None;
+    }
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(record.as_bytes()).ok()?;
+    Some(packer.finish().ok()?.len().div_ceil(3) * 4)
 }
 
 /// Decodes a release Secret: base64 (the API's) of base64 (helm's) of gzip of JSON.
@@ -161,8 +183,6 @@ impl ReleaseRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-    use std::io::Write;
 
     fn secret(release: &Value) -> Value {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -190,6 +210,19 @@ mod tests {
         let record = read_record(&secret(&release)).unwrap();
         assert_eq!(record.crds, ["hubs.x"]);
         assert_eq!(record.objects().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_next_record_is_as_large_as_helm_makes_it() {
+        let noise =
+            |seed: u64| (0..300_000_u64).map(move |n| (n * n * 31 + n * seed).to_le_bytes()[2]).collect::<Vec<u8>>();
+        let files = Files::from([("crds/a.yaml".to_owned(), noise(7)), ("crds/b.yaml".to_owned(), noise(11))]);
+        let size = next_size(&files, &[], &json!({})).unwrap();
+        let plain: Vec<Value> =
+            files.iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
+        let record = read_record(&secret(&json!({"chart": {"files": plain}}))).unwrap();
+        assert!(size.abs_diff(record.size) * 10 < record.size, "{size} is not near {}", record.size);
+        assert_eq!(next_size(&Files::new(), &[], &json!({})), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the server would say of everything that helm will write, and what stands around it. Dry-runs and reads only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::model::around::{Around, Service};
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
 use crate::model::object::ObjectRef;
-use crate::model::release::ReleaseRecord;
+use crate::model::release::{ReleaseRecord, next_size};
 use crate::model::secret::{Hidden, scrubbed, secrets};
 use crate::model::view::ClusterView;
 use crate::plan::needs::{Work, Written, needs};
@@ -57,6 +58,20 @@ pub(super) async fn application(
         }
     };
     Some(Application { kinds, stored: Hidden::new(old), live, foreseen, method })
+}
+
+/// The bytes that the next records take: the work of a processor, beside everything that waits for the server.
+pub(super) async fn record_sizes(ask: &Ask, rendered: &Rendered) -> Vec<(String, Option<usize>)> {
+    let installation = &ask.installation;
+    let sides = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
+    let mut all = Vec::new();
+    for (side, release) in sides {
+        let Some(side) = side else { continue };
+        let (files, manifest, config) = (Arc::clone(&side.fetched.files), side.kept(), rendered.config.clone());
+        let work = move || next_size(&files, &manifest, config.reveal());
+        all.push((release.clone(), tokio::task::spawn_blocking(work).await.ok().flatten()));
+    }
+    all
 }
 
 /// What of all that the run does is granted.

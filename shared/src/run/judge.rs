@@ -37,6 +37,8 @@ pub struct Forecast {
     pub application: Option<Application>,
     /// What surrounds the installation.
     pub surroundings: Around,
+    /// The bytes of each next record, where it is large enough to matter.
+    pub record_sizes: Vec<(String, Option<usize>)>,
     /// What is granted.
     pub grants: Grants,
     /// When the token of this login ends, where it says so.
@@ -158,6 +160,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         locks: &seen.locks,
         application: seen.forecast.application.as_ref(),
         around: &seen.forecast.surroundings,
+        record_sizes: &seen.forecast.record_sizes,
         grants: &seen.forecast.grants,
         token_ends: seen.forecast.token_ends,
         now: Timestamp::now(),

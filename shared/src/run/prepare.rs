@@ -219,10 +219,11 @@ async fn forecast_all(
 ) -> Forecast {
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
-    let (forecasts, application, surroundings) = tokio::join!(
+    let (forecasts, application, surroundings, record_sizes) = tokio::join!(
         forecasts(cluster, ask, &rendered.wanted),
         foresee::application(cluster, ask, view, rendered, helm_major),
         foresee::around(cluster, ask, rendered),
+        foresee::record_sizes(ask, rendered),
     );
     let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
     stage.done(if ask.server_dry_runs {
@@ -231,7 +232,7 @@ async fn forecast_all(
         "none asked for".to_owned()
     });
     let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref()).await;
-    Forecast { forecasts, application, surroundings, grants, token_ends: cluster.token_ends }
+    Forecast { forecasts, application, surroundings, record_sizes, grants, token_ends: cluster.token_ends }
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.

@@ -1,12 +1,13 @@
 //! A chart reference becomes bytes in a private folder, once; every later step uses those bytes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use semver::Version;
 
 use super::helm::Helm;
 use super::registry::{Registry, RegistryError};
-use crate::model::chart::{self, Chart, ChartRef, Digest, DigestOf};
+use crate::model::chart::{self, Chart, ChartRef, Digest, DigestOf, Files};
 use crate::problem::{Exit, Problem};
 
 /// What a chart can be given as.
@@ -23,6 +24,8 @@ pub struct Fetched {
     pub digest: Digest,
     /// What its files say.
     pub chart: Chart,
+    /// The files: helm keeps them in the release's record.
+    pub files: Arc<Files>,
 }
 
 /// Fetches a chart into `private`, which nobody else may read.
@@ -161,5 +164,5 @@ fn read(reference: &ChartRef, into: &Path, digest: Option<Digest>) -> Result<Fet
         ChartRef::Folder { .. } => chart.files_digest.clone(),
         ChartRef::Archive { .. } | ChartRef::Oci { .. } => Digest::of_bytes(&bytes, DigestOf::Archive),
     };
-    Ok(Fetched { reference: reference.clone(), file, digest: digest.unwrap_or(own), chart })
+    Ok(Fetched { reference: reference.clone(), file, digest: digest.unwrap_or(own), chart, files: Arc::new(files) })
 }

@@ -21,6 +21,7 @@ pub mod objects_dry_run;
 pub mod one_cluster;
 pub mod owner_is_helm;
 pub mod permissions;
+pub mod record_size;
 pub mod release_not_failed;
 pub mod release_not_pending;
 pub mod room_for_surge;
@@ -108,6 +109,8 @@ pub struct Admission<'a> {
     pub now: Timestamp,
     /// The longest that one wait may last.
     pub timeout: Duration,
+    /// The bytes of each next record, where it is large enough to matter.
+    pub record_sizes: &'a [(String, Option<usize>)],
     /// What is granted.
     pub grants: &'a Grants,
     /// The user's values of the application's next revision.
@@ -131,7 +134,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 30] = [
+pub const ALL: [Guard; 31] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -143,6 +146,7 @@ pub const ALL: [Guard; 30] = [
     (&chart_digest::CARD, chart_digest::check),
     (&no_downgrade::CARD, no_downgrade::check),
     (&known_pair::CARD, known_pair::check),
+    (&record_size::CARD, record_size::check),
     (&crd_twice::CARD, crd_twice::check),
     (&crd_in_both_charts::CARD, crd_in_both_charts::check),
     (&crds_gone::CARD, crds_gone::check),

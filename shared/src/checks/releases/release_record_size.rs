@@ -3,11 +3,10 @@
 use super::each;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
+use crate::model::release::MAX_SECRET;
 
-/// What the API server takes for a Secret's data (`MaxSecretSize`, k8s.io/api/core/v1).
-const MOST: usize = 1_048_576;
 /// From here on the next revision, a little longer than this one, may not fit.
-const NEAR: usize = MOST / 10 * 9;
+const NEAR: usize = MAX_SECRET / 10 * 9;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -22,7 +21,7 @@ pub static CARD: Card = Card {
 /// Whether the newest record is still well below the limit.
 pub fn check(seen: &Seen<'_>) -> Checked {
     each(seen, &CARD, |_, record| {
-        let share = record.size * 100 / MOST;
+        let share = record.size * 100 / MAX_SECRET;
         let message =
             format!("the record of revision {} takes {share} % of the 1 MiB that a Secret may hold", record.revision);
         let hint = format!("helm get values {} -n {}", record.name, seen.namespace());

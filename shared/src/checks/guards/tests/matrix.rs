@@ -16,17 +16,18 @@ use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
 
 /// The guards that fire for a variant without a server. A case that is not here fires none of them.
-const FIRES: [(&str, &[&str]); 7] = [
+const FIRES: [(&str, &[&str]); 8] = [
     ("crd-in-both-charts", &["crd-in-both-charts"]),
     ("crd-moved-out-of-templates", &["helm-would-delete-crds"]),
     ("crd-twice", &["crd-twice"]),
+    ("custom-resource-invalid", &["custom-resources-fit"]),
     ("older-foreign-crds", &["foreign-downgrade"]),
     ("scope-changed", &["crds-dry-run"]),
     ("served-version-dropped", &["stored-manifest-served"]),
     ("stored-version-dropped", &["crds-dry-run"]),
 ];
 /// Charts that contradict themselves do so in every upgrade.
-const WRONG_BY_THEMSELVES: [&str; 2] = ["crd-in-both-charts", "crd-twice"];
+const WRONG_BY_THEMSELVES: [&str; 3] = ["crd-in-both-charts", "crd-twice", "custom-resource-invalid"];
 
 fn charts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/charts")

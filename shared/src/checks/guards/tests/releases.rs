@@ -93,3 +93,11 @@ fn crds_as_templates_need_helms_marks() {
     });
     assert!(!fires(&in_folder, "crd-ownership-metadata"), "what we apply needs no mark of helm's");
 }
+
+#[test]
+fn the_next_record_has_to_fit_into_a_secret() {
+    let takes = |size| World::bent(|world| world.record_sizes = vec![("mural".into(), Some(size))]);
+    assert_eq!(findings(&takes(1_048_577), "record-size")[0].level, Level::Error);
+    assert_eq!(findings(&takes(1_000_000), "record-size")[0].level, Level::Warning);
+    assert_eq!(takes(900_000).ask("record-size"), Verdict::Pass);
+}

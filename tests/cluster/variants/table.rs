@@ -111,7 +111,10 @@ pub const CASES: &[Case] = &[
         "immutable-field",
         refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], "the field cannot change"),
     ),
-    Case { alone: true, ..case("dead-fail-webhook", refused(&["webhooks-alive"], &["dead.small.example.com"], "")) },
+    Case {
+        alone: true,
+        ..case("dead-fail-webhook", refused(&["objects-dry-run", "webhooks-alive"], &["dead.small.example.com"], ""))
+    },
     case("values-break-schema", stops(1, &["does not render", "/password", "maxLength"], "schema")),
     // What only shows while helm waits.
     Case {

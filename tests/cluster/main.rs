@@ -20,6 +20,7 @@ mod keep;
 mod kill;
 mod lock;
 mod migrate;
+mod proved;
 mod public;
 mod refusals;
 mod sample;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         refusals::TESTS,
         upgrade::TESTS,
         saved::TESTS,
+        proved::TESTS,
         keep::TESTS,
         stopped::TESTS,
         migrate::TESTS,

@@ -25,6 +25,8 @@ pub enum What {
     Reset,
     /// Passed on and done by the server; then the connection is reset instead of an answer.
     LostAnswer,
+    /// Not passed on; answered with 200 and this document.
+    Json(String),
     /// Passed on after this long.
     Delay(Duration),
     /// Passed on; the connection ends in the middle of the answer's body.
@@ -37,6 +39,8 @@ pub struct Fault {
     what: What,
     method: Option<String>,
     path: String,
+    exact: bool,
+    agent: String,
     skip: usize,
     times: usize,
 }
@@ -44,13 +48,25 @@ pub struct Fault {
 impl Fault {
     /// Meets the first request whose path and query contain this text.
     pub fn on(path: impl Into<String>, what: What) -> Self {
-        Self { what, method: None, path: path.into(), skip: 0, times: 1 }
+        Self { what, method: None, path: path.into(), exact: false, agent: String::new(), skip: 0, times: 1 }
+    }
+
+    /// Meets the first request for this very path and query.
+    pub fn at(path: impl Into<String>, what: What) -> Self {
+        Self { exact: true, ..Self::on(path, what) }
     }
 
     /// Meets this method alone.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
+        self
+    }
+
+    /// Meets the requests of clients whose name begins so.
+    #[must_use]
+    pub fn from(mut self, agent: &str) -> Self {
+        agent.clone_into(&mut self.agent);
         self
     }
 
@@ -69,8 +85,10 @@ impl Fault {
     }
 
     /// Whether it meets this request; counts it.
-    fn meets(&mut self, method: &str, path: &str) -> bool {
-        let matches = self.method.as_deref().is_none_or(|wanted| wanted == method) && path.contains(&self.path);
+    fn meets(&mut self, method: &str, path: &str, agent: &str) -> bool {
+        let named = if self.exact { path == self.path } else { path.contains(&self.path) };
+        let matches =
+            named && agent.starts_with(&self.agent) && self.method.as_deref().is_none_or(|wanted| wanted == method);
         if !matches || self.times == 0 {
             return false;
         }
@@ -114,7 +132,8 @@ impl Shared {
     /// The first fault that meets the request, in the order they were given.
     fn decide(&self, method: &str, path: &str, agent: &str) -> Option<What> {
         let mut state = self.state();
-        let met = state.faults.iter_mut().find_map(|fault| fault.meets(method, path).then(|| fault.what.clone()));
+        let met =
+            state.faults.iter_mut().find_map(|fault| fault.meets(method, path, agent).then(|| fault.what.clone()));
         state.seen.push(Seen {
             method: method.to_owned(),
             path: path.to_owned(),

@@ -5,27 +5,30 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mural::report::event::Event;
+use mural::report::event::{Event, WaitingFor};
 use mural::report::human::Human;
-use mural::report::style::Style;
+use mural::report::style::{Style, harmless};
 
 use crate::flags::Events;
 
 /// How often the moving line moves.
 const TICK: Duration = Duration::from_millis(120);
+/// Things that are not ready, below it.
+const MOVING_LINES: usize = 8;
 
 /// Where events go.
 pub(crate) struct Talk {
     events: Events,
     human: Mutex<Human>,
     moving: Option<ProgressBar>,
+    width: usize,
 }
 
 impl Talk {
     /// A talk that has not begun.
     pub(crate) fn new(events: Events, style: Style) -> Self {
         let moving = (events == Events::Human && std::io::stderr().is_terminal()).then(spinner);
-        Self { events, human: Mutex::new(Human::new(style)), moving }
+        Self { events, human: Mutex::new(Human::new(style)), moving, width: style.width }
     }
 
     /// Tells one event.
@@ -36,8 +39,12 @@ impl Talk {
             }
             return;
         }
-        if let (Some(bar), Some(message)) = (&self.moving, now(event)) {
+        if let (Some(bar), Some(message)) = (&self.moving, now(event, self.width)) {
             bar.set_message(message);
+            // What is waited for stands below the moving line, and needs no lines of its own.
+            if matches!(event, Event::Waiting { .. }) {
+                return;
+            }
         }
         let lines = self.human.lock().unwrap_or_else(PoisonError::into_inner).lines(event);
         for line in lines {
@@ -79,7 +86,7 @@ impl Talk {
 
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(TICK);
@@ -87,16 +94,25 @@ fn spinner() -> ProgressBar {
 }
 
 /// What the moving line says.
-fn now(event: &Event) -> Option<String> {
+fn now(event: &Event, width: usize) -> Option<String> {
     match event {
         Event::StageStarted { stage, detail } => Some(format!("{stage:<12}{detail}")),
         Event::StepStarted { step, title, .. } => Some(format!("{step:<12}{title}")),
-        Event::Waiting { step, ready, limit_seconds, .. } => {
-            Some(format!("{step:<12}{} of {} ready, {limit_seconds:.0}s at most", ready.0, ready.1))
+        Event::Waiting { step, seconds, ready, limit_seconds, grace_seconds, objects } => {
+            let head = format!("{step:<12}{} of {} ready, {seconds:.0}s of {limit_seconds:.0}s", ready.0, ready.1);
+            let lines = objects.iter().take(MOVING_LINES).map(|object| below(object, *grace_seconds, width));
+            Some(std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n"))
         }
         Event::Progress { step, detail, done, total } => Some(format!("{step:<12}{detail}: {done} of {total}")),
         Event::StageDone { .. } | Event::StepDone { .. } | Event::StepFailed { .. } => None,
     }
+}
+
+/// One thing that is not ready, below the moving line.
+fn below(object: &WaitingFor, grace: u64, width: usize) -> String {
+    let lasts = object.terminal_seconds.map_or_else(String::new, |seconds| format!(" ({seconds}s of {grace}s)"));
+    let text = format!("    {:<30} {:<5}{lasts} {}", object.object, object.progress, object.reason);
+    harmless(&text.replace('\n', " ")).chars().take(width.saturating_sub(1)).collect()
 }
 
 fn write_line(line: &str) {

@@ -39,6 +39,7 @@ pub const AGENT: &str = concat!("mural/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
+    config: kube::Config,
     /// The kubeconfig context in use.
     pub context: String,
     /// The API server's address.
@@ -78,7 +79,15 @@ impl Cluster {
         let answer_within = access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ANSWER_WITHIN);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let token_ends = token_ends(&config);
-        Ok(Self { client: client(config, &context)?, context, server, token_ends, answer_within })
+        Ok(Self { client: client(config.clone(), &context)?, config, context, server, token_ends, answer_within })
+    }
+
+    /// The same cluster over connections of its own: behind one address may stand several API servers.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub fn anew(&self) -> Result<Self, Problem> {
+        Ok(Self { client: client(self.config.clone(), &self.context)?, ..self.clone() })
     }
 
     /// One request; the answer as JSON.
@@ -122,6 +131,14 @@ impl Cluster {
     /// As [`Cluster::request`].
     pub async fn get(&self, path: &str) -> Result<Value, ApiError> {
         self.request(Method::GET, path, None).await
+    }
+
+    /// Reads one path whose answer is no JSON: a log.
+    ///
+    /// # Errors
+    /// As [`Cluster::request`].
+    pub async fn get_text(&self, path: &str) -> Result<String, ApiError> {
+        self.text(Method::GET, path, None).await
     }
 
     /// Lists everything below a path, page by page. Items carry `apiVersion` and `kind`, which the server leaves out in lists.

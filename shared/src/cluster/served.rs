@@ -1,26 +1,16 @@
-//! Which schema the API server serves: the OpenAPI v3 documents, one for each group and version, read once each.
+//! Which schema the API server serves: the OpenAPI v3 documents, one for each group and version; and a question of our own
+//! where they cannot be had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
 
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 
 /// The served documents, by `apis/<group>/<version>`.
 pub type Documents = BTreeMap<String, Value>;
-
-/// `apis/<group>/<version>` of each served version of these CRDs.
-#[must_use]
-pub fn paths(crds: &[&Crd]) -> BTreeSet<String> {
-    crds.iter()
-        .flat_map(|crd| {
-            crd.versions()
-                .filter(|version| version.served)
-                .map(|version| format!("apis/{}/{}", crd.group(), version.name))
-        })
-        .collect()
-}
 
 /// Reads the documents at these paths; one that is not served is left out.
 ///
@@ -40,6 +30,21 @@ pub async fn documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<D
     futures::future::try_join_all(read).await.map(|all| all.into_iter().flatten().collect())
 }
 
+/// The hash of every served document, by `apis/<group>/<version>`: one small answer that tells which of them have changed.
+///
+/// # Errors
+/// The server refuses or does not answer.
+pub async fn hashes(cluster: &Cluster) -> Result<BTreeMap<String, String>, ApiError> {
+    Ok(hashes_in(&cluster.get("/openapi/v3").await?))
+}
+
+fn hashes_in(index: &Value) -> BTreeMap<String, String> {
+    let paths = index["paths"].as_object().into_iter().flatten();
+    let hash =
+        |entry: &Value| entry["serverRelativeURL"].as_str()?.split_once("hash=").map(|(_, hash)| hash.to_owned());
+    paths.filter_map(|(path, entry)| Some((path.clone(), hash(entry)?))).collect()
+}
+
 /// The definition of a kind inside a document, found by its group, version and kind.
 #[must_use]
 pub fn definition<'a>(document: &'a Value, group: &str, version: &str, kind: &str) -> Option<&'a Value> {
@@ -49,4 +54,59 @@ pub fn definition<'a>(document: &'a Value, group: &str, version: &str, kind: &st
         })
     };
     document.pointer("/components/schemas")?.as_object()?.values().find(names_it)
+}
+
+/// How many API servers there are, by the endpoints of the Service `kubernetes`; none where that is not told.
+pub async fn servers(cluster: &Cluster) -> Option<usize> {
+    let path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+    let slices = cluster.list(path, "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes").await.ok()?;
+    let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
+    let addresses: BTreeSet<&str> =
+        endpoints.filter_map(|one| one["addresses"].as_array()).flatten().filter_map(Value::as_str).collect();
+    (!addresses.is_empty()).then_some(addresses.len())
+}
+
+/// Whether a version is served with a field that it had not before, asked by a strict dry-run of a create; nothing is written.
+///
+/// # Errors
+/// The server does not answer, or we may not ask (403).
+pub async fn knows(
+    cluster: &Cluster,
+    namespace: &str,
+    crd: &Crd,
+    version: &str,
+    field: &[String],
+) -> Result<bool, ApiError> {
+    let space = if crd.namespaced() { format!("namespaces/{namespace}/") } else { String::new() };
+    let (group, plural) = (crd.group(), crd.plural());
+    let path = format!("/apis/{group}/{version}/{space}{plural}?dryRun=All&fieldValidation=Strict&fieldManager=mural");
+    let inner = field.iter().rev().fold(Value::Null, |inner, name| json!({ name.as_str(): inner }));
+    let mut object =
+        json!({"apiVersion": format!("{group}/{version}"), "kind": crd.kind(), "metadata": {"name": "mural-probe"}});
+    if let (Value::Object(object), Value::Object(inner)) = (&mut object, inner) {
+        object.extend(inner);
+    }
+    match cluster.request(Method::POST, &path, Some(("application/json", &object))).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.not_found() => Ok(false),
+        Err(error @ ApiError::Refused { .. }) if error.forbidden() => Err(error),
+        // The server reads the fields before it judges them: a refusal for another reason has known this one.
+        Err(ApiError::Refused { message, .. }) => {
+            Ok(!message.contains(&format!("unknown field \"{}\"", field.join("."))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_read_from_the_index() {
+        let index =
+            json!({"paths": {"apis/a.io/v1": {"serverRelativeURL": "/openapi/v3/apis/a.io/v1?hash=AB12"}, "api": {}}});
+        assert_eq!(hashes_in(&index), BTreeMap::from([("apis/a.io/v1".to_owned(), "AB12".to_owned())]));
+        assert!(hashes_in(&json!({})).is_empty());
+    }
 }

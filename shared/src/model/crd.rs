@@ -188,6 +188,33 @@ pub fn templates(rendered: &[Value], crds_folder: &[String]) -> Vec<String> {
     names
 }
 
+/// A manager that owns a part of a CRD's spec, and when it last wrote: RFC 3339, whole seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// `kubectl`, `helm-controller`, …
+    pub manager: String,
+    /// When.
+    pub time: String,
+}
+
+/// Everybody who owns a part of a CRD's spec, the last writer last.
+#[must_use]
+pub fn writers(crd: &Crd) -> Vec<Writer> {
+    let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let of_spec = entries.filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some());
+    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let mut all: Vec<Writer> =
+        of_spec.map(|entry| Writer { manager: text(entry, "manager"), time: text(entry, "time") }).collect();
+    all.sort_by(|a, b| a.time.cmp(&b.time));
+    all
+}
+
+/// Who has written a CRD's spec since: who loses fields to somebody else keeps its time.
+#[must_use]
+pub fn writer_since(before: &[Writer], now: &[Writer]) -> Option<Writer> {
+    now.iter().rfind(|writer| !before.contains(writer)).or_else(|| now.last()).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +236,21 @@ mod tests {
         let crd = |name: &str| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}});
         let rendered = [crd("a.x"), crd("b.x"), crd("a.x"), json!({"kind": "ConfigMap"})];
         assert_eq!(templates(&rendered, &["a.x".to_owned()]), ["b.x", "a.x"]);
+    }
+
+    #[test]
+    fn who_wrote_since_is_told_from_who_lost_fields() {
+        let crd = |gitops: &str| {
+            let entry =
+                |manager: &str, time: &str| json!({"manager": manager, "time": time, "fieldsV1": {"f:spec": {}}});
+            let fields = json!([entry("gitops", gitops), entry("kubectl", "2026-11-24T07:00:01Z"), {"manager": "apiserver", "fieldsV1": {"f:status": {}}}]);
+            let document = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": "a", "managedFields": fields}});
+            writers(&Crd::new(document).unwrap())
+        };
+        let (before, after) = (crd("2026-11-24T06:00:00Z"), crd("2026-11-24T07:00:01Z"));
+        assert_eq!(before.len(), 2);
+        assert_eq!(writer_since(&before, &after).unwrap().manager, "gitops", "in the same second");
+        assert_eq!(writer_since(&before, &before).unwrap().manager, "kubectl", "nobody new: the last");
     }
 }

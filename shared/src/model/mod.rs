@@ -20,5 +20,6 @@ pub mod status;
 pub mod token;
 pub mod tools;
 pub mod view;
+pub mod waiting;
 pub mod words;
 pub mod yaml;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 /// What stands wherever a secret would have stood.
@@ -71,6 +73,9 @@ pub fn masked(value: &Value) -> Value {
     }
 }
 
+/// A short word would mask half of every sentence, and is no secret.
+const SHORTEST: usize = 4;
+
 /// The strings below secret keys: what must not stand in words that somebody else wrote.
 #[must_use]
 pub fn secrets(value: &Value) -> Hidden<Vec<String>> {
@@ -86,8 +91,7 @@ fn collect(value: &Value, secret: bool, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, inner)| collect(inner, secret || is_secret_key(key), found)),
         Value::Array(items) => items.iter().for_each(|inner| collect(inner, secret, found)),
-        // A short word would mask half of every sentence, and is no secret.
-        Value::String(text) if secret && text.len() >= 4 => found.push(text.clone()),
+        Value::String(text) if secret && text.len() >= SHORTEST => found.push(text.clone()),
         Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }
@@ -106,6 +110,37 @@ fn masked_scalars(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(masked_scalars).collect()),
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::String(MASK.to_owned()),
+    }
+}
+
+/// Every secret text of an installation, to be found again in what programs say.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(Hidden<Vec<String>>);
+
+impl Secrets {
+    /// Those below the secret keys of values, and those that rendered Secrets hold.
+    #[must_use]
+    pub fn of(values: &[&Value], rendered: &[Value]) -> Self {
+        let mut all = Vec::new();
+        values.iter().for_each(|value| collect(value, false, &mut all));
+        for secret in rendered.iter().filter(|document| document["kind"] == "Secret") {
+            collect(&secret["stringData"], true, &mut all);
+            let data = secret["data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
+            let decoded =
+                data.filter_map(|text| STANDARD.decode(text).ok()).filter_map(|bytes| String::from_utf8(bytes).ok());
+            all.extend(decoded);
+        }
+        all.retain(|text| text.len() >= SHORTEST);
+        // The longest first: one may be a part of another.
+        all.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        all.dedup();
+        Self(Hidden::new(all))
+    }
+
+    /// A text without them.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        scrubbed(text, &self.0)
     }
 }
 
@@ -135,5 +170,16 @@ mod tests {
             json!({"global": {"auth": {"sessionSecret": MASK}, "dns": {"domain": "a.example"}},
                 "dex": {"clients": [{"id": "ui", "clientSecret": MASK}]}, "certSecretName": "tls", "enabled": true})
         );
+    }
+
+    #[test]
+    fn a_secret_is_found_again_wherever_it_stands() {
+        let values = json!({"db": {"password": "canary-1", "user": "ann", "pin": 7}, "token": "abc"});
+        let rendered =
+            [json!({"kind": "Secret", "data": {"key": "Y2FuYXJ5LTI="}, "stringData": {"other": "canary-1-and-more"}})];
+        let secrets = Secrets::of(&[&values], &rendered);
+        let masked = secrets.mask("ann: canary-1 is wrong, canary-2 too, canary-1-and-more; abc");
+        assert_eq!(masked, "ann: *** is wrong, *** too, ***; abc");
+        assert!(!format!("{secrets:?}").contains("canary"));
     }
 }

@@ -40,6 +40,8 @@ pub enum Event {
         seconds: f64,
         /// How long it may wait.
         limit_seconds: f64,
+        /// How long a reason that does not pass by itself may last.
+        grace_seconds: u64,
         /// How many things are ready, and of how many.
         ready: (usize, usize),
         /// What is not.

@@ -78,7 +78,14 @@ mod tests {
             reason: reason.into(),
             terminal_seconds: None,
         }];
-        Event::Waiting { step: "mural".into(), seconds: 1.0, limit_seconds: 60.0, ready: (5, 7), objects }
+        Event::Waiting {
+            step: "mural".into(),
+            seconds: 1.0,
+            limit_seconds: 60.0,
+            grace_seconds: 60,
+            ready: (5, 7),
+            objects,
+        }
     }
 
     #[test]

@@ -6,12 +6,16 @@ pub mod guard;
 pub mod judge;
 pub mod keep;
 pub mod migrate;
+mod more;
 pub mod prepare;
+mod probe;
+mod prove;
 mod ready;
 pub mod render;
 pub mod turn;
 mod unlock;
 mod values;
+mod wait;
 pub mod workstation;
 pub mod world;
 
@@ -59,6 +63,8 @@ pub struct Run<'a> {
     pub locks: &'a Locks,
     /// What keeps helm and kubectl from outliving us.
     pub leash: &'a Leash,
+    /// What was proved of the CRDs.
+    pub proved: prove::Proved,
 }
 
 /// Runs a plan that no guard refuses, to its end or to the first failure: with the locks, which it takes and lets go.
@@ -69,7 +75,8 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     let sign = prepared.around.workstation.as_ref().and_then(|workstation| workstation.sign(&prepared.turn.claim));
     let leash = Leash { starter: prepared.around.starter.clone(), file: sign.as_ref().map(Sign::file) };
     let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
-    let report = steps(&Run { prepared, manner, emit, locks: &locks, leash: &leash }).await;
+    let report =
+        steps(&Run { prepared, manner, emit, locks: &locks, leash: &leash, proved: prove::Proved::default() }).await;
     if let Err(error) = locks.let_go().await {
         let detail = format!("could not be let go ({error}): it ends by itself within {}s", HOLDS_FOR.as_secs());
         emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
@@ -135,6 +142,7 @@ async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
     }
     run.locks.at(&step.id).await.map_err(|reason| lost(&reason))?;
     guard::before(run.prepared, step).await?;
+    prove::still(run, step).await?;
     act::act(run, step, validate).await
 }
 

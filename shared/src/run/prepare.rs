@@ -15,9 +15,11 @@ use super::world::world;
 use super::{judge, render, values};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
+use crate::checks::guards::saved_plan_holds::Moved;
 use crate::cluster::{Cluster, forecast, look};
 use crate::model::crd::Crd;
 use crate::model::lease::Claim;
+use crate::model::secret::Secrets;
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::Plan;
@@ -78,6 +80,8 @@ pub struct Prepared {
     pub leaving: Vec<String>,
     /// What is to be done.
     pub plan: Plan,
+    /// What may be shown nowhere.
+    pub secrets: Secrets,
     /// What the plan was made from, for a file.
     pub world: Looked<World>,
     /// Who we are, for those who want the same locks, and what was seen of them.
@@ -137,13 +141,12 @@ async fn prepare_as(
     stage.done(rendered.told());
     let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, emit).await;
 
-    let salt = saved.map_or(&around.salt, |saved| &saved.world.values.salt);
-    let world = world(&ask, &view, &rendered, &judge::gone(&ask, &view, &rendered), salt);
-    let moved = saved.map(|saved| world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
+    let (world, moved) = since(saved, &ask, &view, &rendered, &around.salt);
     let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved };
     let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
     let leaving = judge::leaving(&ask, &seen, &rendered);
     turn.claim = claim(turn.claim, &ask, &view);
+    let secrets = secrets(&ask, &view, &rendered);
     let (wanted, crds, app) = (rendered.wanted, rendered.crds, rendered.app);
     Ok(Prepared {
         ask,
@@ -157,11 +160,33 @@ async fn prepare_as(
         wanted,
         leaving,
         plan,
+        secrets,
         world,
         turn,
         around,
         _private: private,
     })
+}
+
+/// What the plan is made from, and what of it has moved since a plan was saved.
+fn since(
+    saved: Option<&SavedPlan>,
+    ask: &Ask,
+    view: &ClusterView,
+    rendered: &render::Rendered,
+    salt: &str,
+) -> (Looked<World>, Option<Looked<Vec<Moved>>>) {
+    let salt = saved.map_or(salt, |saved| &saved.world.values.salt);
+    let world = world(ask, view, rendered, &judge::gone(ask, view, rendered), salt);
+    let moved = saved.map(|saved| world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
+    (world, moved)
+}
+
+/// Every secret text that values and rendered Secrets hold.
+fn secrets(ask: &Ask, view: &ClusterView, rendered: &render::Rendered) -> Secrets {
+    let stored = view.newest(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
+    let values: Vec<&serde_json::Value> = stored.into_iter().chain([rendered.config.reveal()]).collect();
+    Secrets::of(&values, rendered.app.as_ref().map_or(&[], |side| &side.rendered))
 }
 
 fn private_folder() -> Result<TempDir, Problem> {

@@ -71,6 +71,7 @@ impl Link {
         match fault {
             None => self.pass(request).await,
             Some(What::Status(code, retry_after)) => status(code, retry_after, "the fault proxy says so"),
+            Some(What::Json(text)) => json_answer(text),
             Some(What::Expired) => status(410, None, "The provided continue parameter is too old"),
             Some(What::Reset) => Err(self.reset()),
             Some(What::LostAnswer) => {
@@ -124,6 +125,7 @@ fn without_hops(headers: &mut HeaderMap) {
 /// An answer in the API server's own form.
 fn status(code: u16, retry_after: Option<u32>, message: &str) -> Result<Response<Body>> {
     let reason = match code {
+        403 => "Forbidden",
         410 => "Expired",
         429 => "TooManyRequests",
         500 => "InternalError",
@@ -137,6 +139,11 @@ fn status(code: u16, retry_after: Option<u32>, message: &str) -> Result<Response
         answer = answer.header(RETRY_AFTER, seconds);
     }
     Ok(answer.body(Full::from(body.to_string()).map_err(|never| match never {}).boxed())?)
+}
+
+fn json_answer(text: String) -> Result<Response<Body>> {
+    let answer = Response::builder().header(CONTENT_TYPE, "application/json");
+    Ok(answer.body(Full::from(text).map_err(|never| match never {}).boxed())?)
 }
 
 /// Half of an answer that promises the whole.

@@ -1,0 +1,97 @@
+//! The proof of what is served: it does not hold where another manager puts a CRD back, and where no document tells,
+//! it is asked for by strict dry-runs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::sandbox::User;
+use serde_json::{Value, json};
+
+use crate::Test;
+use crate::ground::{Ended, Ground, ended};
+use crate::lock::newer;
+use crate::refusals::{command, upgrade};
+use crate::small::{CRDS, NAMESPACE};
+
+pub const TESTS: &[Test] = &[
+    ("proved::who_puts_a_crd_back_is_named", who_puts_a_crd_back_is_named),
+    ("proved::without_documents_by_dry_runs", without_documents_by_dry_runs),
+];
+
+const POOLS: &str = CRDS[1];
+
+/// The older CRD as another client would keep it.
+fn older_pools(ground: &Ground) -> Result<String> {
+    let live = ground.get(&["crd", POOLS])?;
+    let kept = json!({"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {"name": POOLS}, "spec": live["spec"]});
+    Ok(kept.to_string())
+}
+
+fn who_puts_a_crd_back_is_named(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let older = older_pools(ground)?;
+    let mut child = command(ground, User::Operator, &[], &newer(&["--yes", "--events", "json"]))?
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut reader = BufReader::new(child.stderr.take().context("stderr")?);
+    let mut said = String::new();
+    while !said.contains(r#""event":"step-done","step":"served""#) {
+        ensure!(reader.read_line(&mut said)? > 0, "nothing was proved:\n{said}");
+    }
+    let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager", "gitops", "--filename", "-"];
+    ground.run_with(User::Admin, "kubectl", &apply, &older, &[])?.with(0)?;
+    reader.read_to_string(&mut said)?;
+    let ended = ended(child.wait_with_output()?)?.with(1)?;
+    for word in [
+        &format!("CRD {POOLS} was proved"),
+        "gitops wrote it",
+        "let gitops have the new CRD",
+        "done      crds, served, record",
+    ] {
+        ensure!(ended.stdout.contains(word), "does not say {word:?}:\n{}", ended.stdout);
+    }
+    let history = ["history", "mural", "--namespace", NAMESPACE, "--output", "json"];
+    let history: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &history)?.with(0)?.stdout)?;
+    ensure!(history.as_array().map(Vec::len) == Some(1), "the application was begun: {history}");
+    // Left alone, the same command goes on.
+    upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0).map(drop)
+}
+
+/// An upgrade through a proxy.
+fn through(ground: &Ground, faults: Vec<Fault>) -> Result<Ended> {
+    let proxy = FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?;
+    faults.into_iter().for_each(|fault| proxy.fault(fault));
+    let mut command = command(ground, User::Operator, &[], &newer(&["--yes", "--output", "json"]))?;
+    let output = command.env("KUBECONFIG", proxy.kubeconfig()).stdin(Stdio::null()).output()?;
+    ended(output)
+}
+
+fn proof(ended: &Ended) -> Result<String> {
+    let report: Value = serde_json::from_str(&ended.stdout)?;
+    let steps = report["steps"].as_array().context("no steps")?;
+    let served = steps.iter().find(|step| step["step"] == "served").context("nothing was proved")?;
+    Ok(served["detail"].as_str().unwrap_or_default().to_owned())
+}
+
+fn without_documents_by_dry_runs(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let mark = ground.mark()?;
+    let forbidden = |path: &str| Fault::at(path, What::Status(403, None)).times(200);
+    let ended = through(ground, vec![forbidden("/openapi/v3")])?;
+    let ended = ended.with(0)?;
+    let told = proof(&ended)?;
+    ensure!(told.contains("by strict dry-runs"), "{told}");
+    let log = ground.since(mark)?;
+    let probes =
+        mural_tests::audit::dry_runs_by(&log, "operator").into_iter().filter(|entry| entry.resource == "pools").count();
+    ensure!(probes > 0, "no dry-run of a pool");
+    ensure!(
+        ground.get(&["pools", "--namespace", NAMESPACE])?["items"].as_array().map(Vec::len) == Some(1),
+        "a probe was written"
+    );
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Card, Level, Section, guards, validate};
+use super::{Card, Level, Section, crd, guards, validate};
 use crate::problem::Problem;
 
 /// Every card of the suite, in the order of its section and then of its list.
@@ -10,7 +10,9 @@ use crate::problem::Problem;
 pub fn cards() -> Vec<&'static Card> {
     // Another list of checks is chained here, and is then explained, documented and tested like the rest.
     let guards = guards::ALL.iter().map(|(card, _)| *card);
-    let mut all: Vec<&'static Card> = guards.chain(validate::ALL.iter().map(|check| check.card)).collect();
+    let changes = crd::checks().map(|check| &check.card);
+    let mut all: Vec<&'static Card> =
+        guards.chain(changes).chain(validate::ALL.iter().map(|check| check.card)).collect();
     all.sort_by_key(|card| card.section);
     all
 }

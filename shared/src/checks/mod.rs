@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod cluster;
+pub mod crd;
 pub mod crds;
 #[cfg(test)]
 pub(crate) mod examples;
@@ -123,6 +124,8 @@ impl Card {
 pub enum Section {
     /// Admission guards of an upgrade.
     Guards,
+    /// What the change of a CRD breaks.
+    Changes,
     /// helm and kubectl.
     Tools,
     /// The API server and the namespace.
@@ -143,6 +146,7 @@ impl Section {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Guards => "guards",
+            Self::Changes => "changes of CRDs",
             Self::Tools => "tools",
             Self::Cluster => "cluster",
             Self::Ownership => "ownership",

@@ -1,0 +1,181 @@
+//! Objects, judged under the old and the new CRD: who is hurt, and how.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+use crate::schema::{Schema, SchemaError, ServerVersion, Verdict};
+
+/// Objects that are told one by one; more are counted.
+const TOLD: usize = 20;
+
+/// Where the objects came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Nobody looked.
+    #[default]
+    None,
+    /// Files.
+    Files,
+    /// A cluster.
+    Live,
+}
+
+/// In which role an object was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// In the version in which it will be stored.
+    Storage,
+    /// In another served one.
+    Served,
+}
+
+/// One object in one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectVerdict {
+    /// `Kind namespace/name`
+    pub object: String,
+    /// `live`, or `file`.
+    pub source: String,
+    /// The CRD's name.
+    pub crd: String,
+    /// In which version it was judged.
+    pub version: String,
+    /// In which role.
+    pub role: Role,
+    /// Whether it could be created under the new CRD.
+    pub create: Verdict,
+    /// Whether an update that changes nothing would pass.
+    pub unchanged_update: Verdict,
+    /// Fields that the new CRD prunes and the old one kept.
+    pub pruned: Vec<String>,
+    /// Fields that the new CRD fills in and the old one did not.
+    pub defaulted: Vec<String>,
+    /// Why it could not be created.
+    pub errors: Vec<SchemaError>,
+}
+
+/// What looking at the objects of one CRD gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Where they came from.
+    pub source: Source,
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// How many of them are hurt.
+    pub hurt: usize,
+    /// Why not all could be judged; none where all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undetermined: Option<String>,
+    /// The hurt ones, the first of them.
+    #[serde(skip)]
+    pub objects: Vec<ObjectVerdict>,
+}
+
+impl Evidence {
+    /// Nothing was hurt, and everything was looked at.
+    #[must_use]
+    pub fn nobody_hurt(&self) -> bool {
+        self.source != Source::None && self.undetermined.is_none() && self.hurt == 0
+    }
+}
+
+/// One version of a CRD, as it was and as it will be.
+struct Pair {
+    version: String,
+    role: Role,
+    old: Schema,
+    new: Schema,
+}
+
+/// Judges objects of one CRD, one after another, and keeps only what is worth telling.
+pub struct Judge {
+    crd: String,
+    source: Source,
+    pairs: Vec<Pair>,
+    found: Evidence,
+}
+
+impl Judge {
+    /// Prepares to judge objects by what changes between two CRDs.
+    #[must_use]
+    pub fn new(old: &Crd, new: &Crd, server: ServerVersion, source: Source) -> Self {
+        let storage = new.storage_version();
+        let served = new.versions().filter(|version| version.served || version.name == storage);
+        let pairs = served.filter_map(|version| {
+            let was = Schema::of_crd(old, version.name, server);
+            let stored = || Schema::of_crd(old, old.storage_version(), server);
+            let role = if version.name == storage { Role::Storage } else { Role::Served };
+            let new = Schema::of_crd(new, version.name, server)?;
+            Some(Pair { version: version.name.to_owned(), role, old: was.or_else(stored)?, new })
+        });
+        let pairs = pairs.collect();
+        Self { crd: new.name().to_owned(), source, pairs, found: Evidence { source, ..Evidence::default() } }
+    }
+
+    /// Judges one object.
+    pub fn look(&mut self, object: &Value) {
+        self.found.looked_at += 1;
+        let told: Vec<ObjectVerdict> = self.pairs.iter().filter_map(|pair| self.hurt(pair, object)).collect();
+        let unsure = told.iter().find(|one| one.create == Verdict::Undetermined).map(|one| one.object.clone());
+        if let Some(object) = unsure {
+            self.found.undetermined.get_or_insert(format!("{object} cannot be judged here in every rule"));
+        }
+        let hurt: Vec<ObjectVerdict> = told.into_iter().filter(hurts).collect();
+        if hurt.is_empty() {
+            return;
+        }
+        self.found.hurt += 1;
+        if self.found.objects.len() < TOLD {
+            self.found.objects.extend(hurt);
+        }
+    }
+
+    /// Remembers that not everything could be looked at.
+    pub fn could_not_look(&mut self, reason: impl Into<String>) {
+        self.found.undetermined.get_or_insert(reason.into());
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn done(self) -> Evidence {
+        self.found
+    }
+
+    fn hurt(&self, pair: &Pair, object: &Value) -> Option<ObjectVerdict> {
+        let (was, is) = (pair.old.judge(object), pair.new.judge(object));
+        let more = |now: &[String], then: &[String]| -> Vec<String> {
+            now.iter().filter(|path| !then.contains(path)).cloned().collect()
+        };
+        let (pruned, defaulted) = (more(&is.pruned, &was.pruned), more(&is.defaulted, &was.defaulted));
+        let same = is.create == was.create && is.unchanged_update == was.unchanged_update;
+        let kept = pair.old.kept(object) == pair.new.kept(object);
+        if same && kept && pruned.is_empty() && defaulted.is_empty() && is.create != Verdict::Undetermined {
+            return None;
+        }
+        // What was invalid before is not this change's doing.
+        let errors = is.errors.into_iter().filter(|error| !was.errors.contains(error)).collect();
+        Some(ObjectVerdict {
+            object: ObjectRef::of(object).map(|object| object.to_string()).unwrap_or_default(),
+            source: if self.source == Source::Live { "live".to_owned() } else { "file".to_owned() },
+            crd: self.crd.clone(),
+            version: pair.version.clone(),
+            role: pair.role,
+            create: is.create,
+            unchanged_update: is.unchanged_update,
+            pruned,
+            defaulted,
+            errors,
+        })
+    }
+}
+
+/// A value that comes or changes by itself is told, and is no harm; a field that goes, and a refusal, are.
+fn hurts(one: &ObjectVerdict) -> bool {
+    !one.pruned.is_empty() || (one.create == Verdict::Invalid && !one.errors.is_empty())
+}

@@ -1,0 +1,187 @@
+//! From two CRDs, and what their objects say, to findings and a decision.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::evidence::{Evidence, Source};
+use super::{Check, Hurts, claim, limit_outside_format, served_versions};
+use crate::checks::Level;
+use crate::diff::{self, Change, Effect};
+use crate::model::crd::Crd;
+use crate::plan::CrdDecision;
+use crate::schema::ServerVersion;
+
+/// One trouble of a CRD.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrdFinding {
+    /// How grave.
+    pub level: Level,
+    /// The check's id.
+    pub check: &'static str,
+    /// In which version; none where it is about the whole CRD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where in the schema: `^.spec.a`; none outside of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What changed, and who is hurt.
+    pub message: String,
+    /// What to do.
+    pub hint: &'static str,
+    /// The documentation anchor.
+    pub docs: String,
+    /// Why somebody answers for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived: Option<String>,
+}
+
+/// What becomes of one CRD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrdVerdict {
+    /// Its name.
+    pub name: String,
+    /// In one word.
+    pub decision: CrdDecision,
+    /// Why the API server would refuse it, in its own words.
+    pub server_errors: Vec<String>,
+    /// What was looked at besides the two CRDs.
+    pub evidence: Evidence,
+    /// What was found, gravest first.
+    pub findings: Vec<CrdFinding>,
+}
+
+/// Judges what becomes of a CRD. `refused` are the server's own words, where it was asked.
+///
+/// # Panics
+/// Never: one side at least must be there, and without both it is an empty verdict.
+#[must_use]
+pub fn judge(
+    old: Option<&Crd>,
+    new: Option<&Crd>,
+    evidence: Evidence,
+    server: ServerVersion,
+    refused: Option<&str>,
+) -> CrdVerdict {
+    let name = new.or(old).map(|crd| crd.name().to_owned()).unwrap_or_default();
+    let (Some(old), Some(new)) = (old, new) else {
+        let decision = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
+        let server_errors: Vec<String> = refused.map(str::to_owned).into_iter().collect();
+        let decision = if server_errors.is_empty() { decision } else { CrdDecision::Refused };
+        return CrdVerdict { name, decision, server_errors, evidence, findings: Vec::new() };
+    };
+    let server_errors = match refused {
+        Some(words) => vec![words.to_owned()],
+        None => diff::server_refusals(old.json(), new.json()).iter().map(ToString::to_string).collect(),
+    };
+    let changes = diff::crd_changes(old.json(), new.json());
+    let mut findings: Vec<CrdFinding> = changes.iter().filter_map(|change| of_change(change, &evidence)).collect();
+    findings.extend(limits(old, new, server));
+    findings.extend(versions(old, new, &evidence));
+    findings.sort();
+    let decision = decision(&changes, &findings, &server_errors);
+    CrdVerdict { name, decision, server_errors, evidence, findings }
+}
+
+fn decision(changes: &[Change], findings: &[CrdFinding], server_errors: &[String]) -> CrdDecision {
+    if !server_errors.is_empty() {
+        return CrdDecision::Refused;
+    }
+    match findings.iter().map(|finding| finding.level).min() {
+        Some(Level::Error) => CrdDecision::Breaking,
+        Some(Level::Warning) => CrdDecision::Risky,
+        _ if changes.is_empty() => CrdDecision::Unchanged,
+        _ if changes.iter().all(|change| change.kind.effect() == Effect::Text) => CrdDecision::Text,
+        _ => CrdDecision::Safe,
+    }
+}
+
+fn finding(check: &Check, level: Level, message: String) -> CrdFinding {
+    CrdFinding {
+        level,
+        check: check.card.id,
+        version: None,
+        path: None,
+        message,
+        hint: check.card.fix,
+        docs: format!("CHECKS.md#{}", check.card.id),
+        waived: None,
+    }
+}
+
+/// What text changes say is no finding. An error that only objects could prove sinks when a complete look found nobody hurt.
+fn of_change(change: &Change, evidence: &Evidence) -> Option<CrdFinding> {
+    let check = claim(change);
+    let level = match change.kind.effect() {
+        Effect::Breaking if check.hurts == Hurts::Objects && evidence.nobody_hurt() => Level::Warning,
+        Effect::Breaking => Level::Error,
+        Effect::Risky => Level::Warning,
+        Effect::Safe => Level::Info,
+        Effect::Text => return None,
+    };
+    let path = change.path.as_ref().map(ToString::to_string);
+    let mut message = change.kind.to_string();
+    if level != Level::Info && check.hurts == Hurts::Objects {
+        message.push_str(&told(change, evidence));
+    }
+    Some(CrdFinding { version: change.version.clone(), path, ..finding(check, level, message) })
+}
+
+/// Who is hurt, in words.
+fn told(change: &Change, evidence: &Evidence) -> String {
+    if evidence.source == Source::None {
+        return String::new();
+    }
+    if let Some(reason) = &evidence.undetermined {
+        return format!("; not all objects could be judged: {reason}");
+    }
+    if evidence.hurt == 0 {
+        return format!("; none of {} objects is hurt", evidence.looked_at);
+    }
+    let in_version = |version: &str| change.version.as_deref().is_none_or(|own| own == version);
+    let mut names: Vec<&str> =
+        evidence.objects.iter().filter(|one| in_version(&one.version)).map(|one| one.object.as_str()).collect();
+    names.dedup();
+    names.truncate(3);
+    let first = if names.is_empty() { String::new() } else { format!(", first: {}", names.join(", ")) };
+    format!("; {} of {} objects of the kind are hurt{first}", evidence.hurt, evidence.looked_at)
+}
+
+/// Limits outside of their format that the old CRD did not have.
+fn limits(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
+    let of = |crd: &Crd| -> BTreeMap<(String, String), String> {
+        let versions = crd.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+        let all = versions.flat_map(|version| {
+            let name = version["name"].as_str().unwrap_or_default().to_owned();
+            let found = limit_outside_format::find(&version["schema"]["openAPIV3Schema"]);
+            found.into_iter().map(move |(path, wrong)| ((name.clone(), path.to_string()), wrong))
+        });
+        all.collect()
+    };
+    let known = of(old);
+    let level = if server >= ServerVersion::new(1, 36) { Level::Error } else { Level::Warning };
+    let fresh = of(new).into_iter().filter(|(place, _)| !known.contains_key(place));
+    fresh
+        .map(|((version, path), wrong)| CrdFinding {
+            version: Some(version),
+            path: Some(path),
+            ..finding(&limit_outside_format::CHECK, level, format!("{wrong}: every value is refused from 1.36 on"))
+        })
+        .collect()
+}
+
+/// Pairs of served versions that differ now and did not before.
+fn versions(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
+    let known = served_versions::find(old);
+    let fresh = served_versions::find(new).into_iter().filter(|pair| !known.contains(pair));
+    let level = if evidence.nobody_hurt() { Level::Info } else { Level::Warning };
+    fresh
+        .map(|(pair, what)| CrdFinding {
+            version: Some(pair),
+            ..finding(&served_versions::CHECK, level, format!("read or written through the other version: {what}"))
+        })
+        .collect()
+}

@@ -31,6 +31,8 @@ const EXAMPLES: &str = "Examples:
   helm mural crds                                         what is on the cluster
   helm mural crds list oci://public.ecr.aws/mural/mural-crds --version 0.7.4
   helm mural crds diff ./mural-crds-0.7.4.tgz             a chart against the cluster
+  helm mural crds check ./mural-crds-0.7.1.tgz ./mural-crds-0.7.4.tgz
+  helm mural crds check ./mural-crds-0.7.4.tgz            against the cluster, live objects included
   helm mural crds migrate                                 what is stored in an older version
   helm mural crds save ./before                           the product's CRDs and their objects, as files
   helm mural crds restore ./before                        and back again";
@@ -74,12 +76,83 @@ pub enum CrdsCommand {
         #[command(flatten)]
         output: OutputFlags,
     },
+    /// What a change of CRDs breaks, for whom, and what to do: chart against chart, or chart against cluster with its live objects.
+    Check(CheckFlags),
     /// Move stored objects to the storage version, prove it, and trim storedVersions.
     Migrate(MigrateFlags),
     /// CRDs and their objects into a folder, one clean manifest a file.
     Save(SaveFlags),
     /// What `save` wrote back into a cluster: CRDs first, then objects. Nothing is ever deleted.
     Restore(RestoreFlags),
+}
+
+/// `helm mural crds check`
+#[derive(Debug, Args)]
+pub struct CheckFlags {
+    /// OLD and NEW, or NEW alone against the cluster: a CRD file, a folder of CRDs, a chart (folder, .tgz, oci://…), or `cluster`.
+    #[arg(value_name = "OLD", required_unless_present = "explain")]
+    pub first: Option<String>,
+    /// What comes; without it OLD is what comes, and the cluster is what is there.
+    #[arg(value_name = "NEW")]
+    pub second: Option<String>,
+    /// Version of the old chart, where it is in a registry.
+    #[arg(long, value_name = "VERSION")]
+    pub old_version: Option<Version>,
+    /// Version of the new chart, where it is in a registry.
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<Version>,
+    /// Custom resources from files, besides or instead of the live ones.
+    #[arg(long, value_name = "PATH")]
+    pub objects: Vec<PathBuf>,
+    /// Which API server decides, like 1.35; default: the cluster's, else the newest known.
+    #[arg(long, value_name = "VERSION")]
+    pub server_version: Option<String>,
+    /// What the status of an old CRD from a file says: NAME=v1,v1beta1.
+    #[arg(long, value_name = "NAME=VERSIONS")]
+    pub stored_versions: Vec<String>,
+    /// Findings that somebody answers for; default: .mural-waivers.yaml where there is one.
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
+    /// Warnings count too: exit code 4.
+    #[arg(long)]
+    pub strict: bool,
+    /// Show what hurts nobody, too.
+    #[arg(long)]
+    pub all: bool,
+    /// Say what a check is, why, and where its rule comes from; `all` lists them.
+    #[arg(long, value_name = "CHECK", conflicts_with_all = ["first", "second"])]
+    pub explain: Option<String>,
+    /// Speak plain http with the registry.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Trust this certificate authority.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// The answer's form.
+    #[arg(short = 'o', long, value_enum, default_value = "table")]
+    pub output: CheckOutput,
+    /// How text looks.
+    #[command(flatten)]
+    pub look: LookFlags,
+}
+
+/// The forms of a review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckOutput {
+    /// For a person.
+    Table,
+    /// For a person, with what hurts nobody.
+    Wide,
+    /// For a program.
+    Json,
+    /// For a program, or a person with patience.
+    Yaml,
+    /// For a pull request.
+    Markdown,
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For a CI server.
+    Junit,
 }
 
 /// Which CRDs of the cluster.

@@ -1,5 +1,6 @@
 //! `helm mural crds`: what is on the cluster, what a chart holds, what differs; one file for each sub-command that writes.
 
+mod check;
 mod edge;
 pub mod flags;
 mod migrate;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
     let look = match &crds.command {
         None => crds.output.look,
         Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.look,
+        Some(CrdsCommand::Check(flags)) => flags.look,
         Some(CrdsCommand::Migrate(flags)) => flags.output.look,
         Some(CrdsCommand::Save(flags)) => flags.output.look,
         Some(CrdsCommand::Restore(flags)) => flags.output.look,
@@ -72,6 +74,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Stream::Answer.write(&output.output.form(&diff, || diff.table(style))?);
             Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
         }
+        Some(CrdsCommand::Check(flags)) => check::run(&around, flags).await,
         Some(CrdsCommand::Migrate(flags)) => migrate::run(&around, flags).await,
         Some(CrdsCommand::Save(flags)) => save::run(&around, flags).await,
         Some(CrdsCommand::Restore(flags)) => restore::run(&around, flags).await,

@@ -7,6 +7,7 @@ pub mod forecast;
 pub mod grants;
 pub mod lock;
 pub mod look;
+pub mod objects;
 pub mod pages;
 pub mod rewrite;
 pub mod served;

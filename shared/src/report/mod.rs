@@ -1,6 +1,7 @@
 //! PURE: events in, text out. Renderers never compute; standard output is the answer, standard error is the talk.
 
 pub mod columns;
+pub mod crd_check;
 pub mod crds;
 pub mod ending;
 pub mod event;

@@ -5,6 +5,7 @@ mod foresee;
 pub mod guard;
 pub mod judge;
 pub mod keep;
+pub mod manifests;
 pub mod migrate;
 mod more;
 pub mod prepare;

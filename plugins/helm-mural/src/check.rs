@@ -1,0 +1,223 @@
+//! `helm mural crds check`: reads both sides and the objects, judges, tells.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Zoned;
+use mural::checks::crd::evidence::{Evidence, Judge, Source};
+use mural::checks::crd::waivers::Waivers;
+use mural::checks::crd::{CrdVerdict, checks, judge};
+use mural::cli::{Output, Stream, style_for};
+use mural::cluster::{Cluster, objects};
+use mural::model::chart::ChartRef;
+use mural::model::crd::Crd;
+use mural::model::object::ObjectRef;
+use mural::problem::{Exit, Problem};
+use mural::report::crd_check::CrdCheck;
+use mural::report::style::harmless;
+use mural::run::manifests::{self, Manifest};
+use mural::schema::ServerVersion;
+
+use crate::edge::Around;
+use crate::flags::{ChartFlags, CheckFlags, CheckOutput};
+use crate::{NEWEST_KNOWN, live, named, of_chart};
+
+/// Where waivers are looked for.
+const WAIVERS: &str = ".mural-waivers.yaml";
+
+/// One side of the comparison.
+struct Side {
+    name: String,
+    crds: BTreeMap<String, Crd>,
+    files: BTreeMap<String, String>,
+    /// Set where this side is a cluster.
+    cluster: Option<Cluster>,
+}
+
+pub(crate) async fn run(around: &Around, flags: &CheckFlags) -> Result<Exit, Problem> {
+    if let Some(id) = &flags.explain {
+        return explain(id);
+    }
+    let waivers = waivers(flags.waivers.as_deref())?;
+    let (old, new) = sides(around, flags).await?;
+    let server = server(flags, &old).await?;
+    let verdicts = verdicts(flags, &old, &new, server).await?;
+    let mut verdicts: Vec<CrdVerdict> = verdicts;
+    let notes = waivers.apply(&mut verdicts, Zoned::now().date());
+    let mut report = CrdCheck::new(old.name, new.name, server.to_string(), verdicts, &notes);
+    report.files = new.files;
+    Stream::Answer.write(&form(&report, flags)?);
+    Ok(report.exit(flags.strict))
+}
+
+fn explain(id: &str) -> Result<Exit, Problem> {
+    let found: Vec<_> = checks().filter(|check| id == "all" || check.card.id == id).collect();
+    if found.is_empty() {
+        return Err(
+            Problem::usage(format!("--explain {id:?}: there is no such check")).hint("--explain all lists them")
+        );
+    }
+    for check in found {
+        let card = &check.card;
+        let text = format!(
+            "{}  {}\n  why     {}\n  do      {}\n  source  {}\n\n",
+            card.id, card.title, card.why, card.fix, check.source
+        );
+        Stream::Answer.write(&text);
+    }
+    Ok(Exit::Fine)
+}
+
+fn form(report: &CrdCheck, flags: &CheckFlags) -> Result<String, Problem> {
+    let style = style_for(Stream::Answer, flags.look);
+    let unwritable = |error: std::io::Error| Problem::failed("cannot write the answer").because(error);
+    match flags.output {
+        CheckOutput::Table => Ok(report.table(style, flags.all)),
+        CheckOutput::Wide => Ok(report.table(style, true)),
+        CheckOutput::Json => Output::Json.form(report, String::new),
+        CheckOutput::Yaml => Output::Yaml.form(report, String::new),
+        CheckOutput::Markdown => Ok(report.markdown()),
+        CheckOutput::Sarif => Output::Json.form(&report.sarif(), String::new),
+        CheckOutput::Junit => report.junit().map_err(unwritable),
+    }
+}
+
+/// Without a second side the first is what comes, and the cluster is what is there.
+async fn sides(around: &Around, flags: &CheckFlags) -> Result<(Side, Side), Problem> {
+    let first = flags.first.as_deref().unwrap_or_default();
+    let (old, new) = flags.second.as_deref().map_or(("cluster", first), |second| (first, second));
+    let version = |is_old: bool| if is_old { flags.old_version.clone() } else { flags.version.clone() };
+    let (old, new) = tokio::join!(side(around, flags, old, version(true)), side(around, flags, new, version(false)));
+    let mut old = old?;
+    for given in &flags.stored_versions {
+        stored_versions(&mut old, given)?;
+    }
+    Ok((old, new?))
+}
+
+async fn side(
+    around: &Around,
+    flags: &CheckFlags,
+    name: &str,
+    version: Option<semver::Version>,
+) -> Result<Side, Problem> {
+    if name == "cluster" {
+        let cluster = Cluster::connect(&around.cluster).await?;
+        let crds = live(&cluster).await?;
+        return Ok(Side { name: cluster.context.clone(), crds, files: BTreeMap::new(), cluster: Some(cluster) });
+    }
+    let path = PathBuf::from(name);
+    if is_chart(name, &path) {
+        let chart = ChartFlags {
+            chart: name.to_owned(),
+            version,
+            plain_http: flags.plain_http,
+            ca_file: flags.ca_file.clone(),
+        };
+        let (fetched, crds) = of_chart(around, &chart, NEWEST_KNOWN).await?;
+        return Ok(Side { name: named(&fetched), crds, files: BTreeMap::new(), cluster: None });
+    }
+    let found = manifests::crds(&path, manifests::read(&path)?)?;
+    let files = found.iter().map(|(crd, file)| (crd.name().to_owned(), file.display().to_string())).collect();
+    let crds = found.into_iter().map(|(crd, _)| (crd.name().to_owned(), crd)).collect();
+    Ok(Side { name: name.to_owned(), crds, files, cluster: None })
+}
+
+fn is_chart(name: &str, path: &Path) -> bool {
+    let packed =
+        matches!(ChartRef::parse(name), Ok(ChartRef::Oci { .. } | ChartRef::Archive { .. }) | Err(_)) && !path.is_dir();
+    packed && !path.is_file()
+        || name.ends_with(".tgz")
+        || name.ends_with(".tar.gz")
+        || path.join("Chart.yaml").is_file()
+}
+
+/// `NAME=v1,v1beta1`
+fn stored_versions(side: &mut Side, given: &str) -> Result<(), Problem> {
+    let wrong = || Problem::usage(format!("--stored-versions {given:?}: it is NAME=v1,v1beta1"));
+    let (name, versions) = given.split_once('=').ok_or_else(wrong)?;
+    let crd = side.crds.get(name).ok_or_else(|| wrong().because(format!("the old side has no CRD {name}")))?;
+    let mut json = crd.json().clone();
+    json["status"]["storedVersions"] = versions.split(',').map(str::trim).collect();
+    json["status"]["conditions"] = serde_json::json!([{"type": "Established", "status": "True"}]);
+    if let Ok(crd) = Crd::new(json) {
+        side.crds.insert(name.to_owned(), crd);
+    }
+    Ok(())
+}
+
+async fn server(flags: &CheckFlags, old: &Side) -> Result<ServerVersion, Problem> {
+    if let Some(given) = &flags.server_version {
+        return given.parse().map_err(|error| Problem::usage(format!("--server-version: {error}")));
+    }
+    let Some(cluster) = &old.cluster else { return Ok(ServerVersion::NEWEST) };
+    let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
+    Ok(version["gitVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or(ServerVersion::NEWEST))
+}
+
+fn waivers(named: Option<&Path>) -> Result<Waivers, Problem> {
+    let file = named.unwrap_or_else(|| Path::new(WAIVERS));
+    if named.is_none() && !file.exists() {
+        return Ok(Waivers::default());
+    }
+    let wrong =
+        |why: String| Problem::usage(format!("the waivers {} cannot be used", file.display())).because(harmless(&why));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    Waivers::read(&text).map_err(wrong)
+}
+
+/// Every CRD of either side; what only a cluster has is not part of a chart, and no news.
+async fn verdicts(
+    flags: &CheckFlags,
+    old: &Side,
+    new: &Side,
+    server: ServerVersion,
+) -> Result<Vec<CrdVerdict>, Problem> {
+    let objects: Vec<Manifest> = flags
+        .objects
+        .iter()
+        .map(|path| manifests::read(path))
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    let mut all = Vec::new();
+    for (name, next) in &new.crds {
+        let now = old.crds.get(name);
+        let evidence = match now {
+            Some(now) => evidence(old.cluster.as_ref(), &objects, !flags.objects.is_empty(), now, next, server).await,
+            None => Evidence::default(),
+        };
+        all.push(judge(now, Some(next), evidence, server, None));
+    }
+    if old.cluster.is_none() {
+        let gone = old.crds.iter().filter(|(name, _)| !new.crds.contains_key(*name));
+        all.extend(gone.map(|(_, crd)| judge(Some(crd), None, Evidence::default(), server, None)));
+    }
+    Ok(all)
+}
+
+/// Objects of this kind from files, and the live ones where the old side is a cluster and the change could hurt them.
+async fn evidence(
+    cluster: Option<&Cluster>,
+    files: &[Manifest],
+    has_files: bool,
+    old: &Crd,
+    new: &Crd,
+    server: ServerVersion,
+) -> Evidence {
+    let source = match (cluster, has_files) {
+        (Some(_), _) => Source::Live,
+        (None, true) => Source::Files,
+        (None, false) => return Evidence::default(),
+    };
+    let mut judge = Judge::new(old, new, server, source);
+    let of_kind = |one: &&Manifest| {
+        ObjectRef::of(&one.document).is_some_and(|object| object.group() == new.group() && object.kind == new.kind())
+    };
+    files.iter().filter(of_kind).for_each(|one| judge.look(&one.document));
+    if let Some(cluster) = cluster {
+        objects::look(cluster, old, new, &mut judge).await;
+    }
+    judge.done()
+}

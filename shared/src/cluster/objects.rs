@@ -1,0 +1,31 @@
+//! Live objects, page by page past a judge: one page is in memory at a time.
+
+use super::Cluster;
+use super::pages::Pages;
+use crate::checks::crd::evidence::Judge;
+use crate::diff::{self, Effect};
+use crate::model::crd::Crd;
+
+/// Hands every object of a CRD's kind to the judge, in its storage version; nothing is read where no change can hurt an object.
+///
+/// Never fails: a kind that cannot be listed is *undetermined*, which is never safe.
+pub async fn look(cluster: &Cluster, old: &Crd, new: &Crd, judge: &mut Judge) {
+    let changes = diff::crd_changes(old.json(), new.json());
+    if !changes.iter().any(|change| matches!(change.kind.effect(), Effect::Breaking | Effect::Risky)) {
+        return;
+    }
+    let served = |crd: &Crd, name: &str| crd.versions().any(|version| version.served && version.name == name);
+    let storage = old.storage_version();
+    let first = || old.versions().find(|version| version.served).map(|version| version.name);
+    let Some(version) = Some(storage).filter(|name| served(old, name)).or_else(first) else {
+        return judge.could_not_look(format!("{} serves no version", old.name()));
+    };
+    let mut pages = Pages::of(cluster, format!("/apis/{}/{version}/{}", old.group(), old.plural()));
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => page.items.iter().for_each(|object| judge.look(object)),
+            Ok(None) => return,
+            Err(error) => return judge.could_not_look(format!("{} cannot be listed: {error}", old.name())),
+        }
+    }
+}

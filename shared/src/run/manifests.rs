@@ -1,0 +1,185 @@
+//! CRDs and objects from files: what stands where, and what is wrong with a file, by its name and line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::model::crd::Crd;
+use crate::model::yaml::{self, Quote};
+use crate::problem::Problem;
+
+/// Endings of files that are read in a folder; a file that is named is always read.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// Bytes of one file: no bundle of CRDs comes near it.
+const MOST: u64 = 256 * 1024 * 1024;
+
+/// One document and its file.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file.
+    pub file: PathBuf,
+    /// The document.
+    pub document: Value,
+}
+
+/// Every document below a path, a folder with its folders in the order of names. A `List` is its items.
+///
+/// # Errors
+/// A usage problem that names the file, the line and what to do.
+pub fn read(path: &Path) -> Result<Vec<Manifest>, Problem> {
+    let mut files = Vec::new();
+    below(path, path.is_dir(), &mut files)?;
+    let mut all = Vec::new();
+    for file in files {
+        for document in documents(&file)? {
+            spread(&file, document, &mut all);
+        }
+    }
+    Ok(all)
+}
+
+/// The CRDs among them.
+///
+/// # Errors
+/// There is none, or one of them stands twice.
+pub fn crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf)>, Problem> {
+    let mut found: Vec<(Crd, PathBuf)> = Vec::new();
+    for Manifest { file, document } in manifests {
+        let Ok(crd) = Crd::new(document) else { continue };
+        if let Some((_, first)) = found.iter().find(|(other, _)| other.name() == crd.name()) {
+            let text = format!("CRD {} stands twice: in {} and in {}", crd.name(), first.display(), file.display());
+            return Err(Problem::usage(text).hint("which one is meant? name that file alone"));
+        }
+        found.push((crd, file));
+    }
+    if found.is_empty() {
+        return Err(Problem::usage(format!("there is no CRD in {}", path.display()))
+            .hint("give a CRD file, a folder of them, a chart, oci://…, or cluster"));
+    }
+    Ok(found)
+}
+
+fn below(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    let wrong = |error: std::io::Error| {
+        Problem::usage(format!("{} cannot be read", path.display())).because(error).hint("is the path right?")
+    };
+    let kind = fs::metadata(path).map_err(wrong)?;
+    if kind.is_dir() {
+        let mut inside: Vec<PathBuf> = fs::read_dir(path)
+            .map_err(wrong)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()
+            .map_err(wrong)?;
+        inside.sort();
+        return inside.iter().try_for_each(|path| below(path, true, into));
+    }
+    let known = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending));
+    if known || !only_known {
+        into.push(path.to_owned());
+    }
+    Ok(())
+}
+
+fn documents(file: &Path) -> Result<Vec<Value>, Problem> {
+    let wrong = |why: String| Problem::usage(format!("{} cannot be used", file.display())).because(why);
+    let size = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+    if size > MOST {
+        return Err(wrong(format!("it has {} MB, more than the {} MB that are read", size >> 20, MOST >> 20)));
+    }
+    let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
+        wrong(format!("line {line} is not UTF-8 text"))
+    })?;
+    let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
+    yaml::documents(&text, Quote::Snippet).map_err(|error| match template {
+        Some((line, _)) => wrong(format!("line {} is a template that was not rendered", line + 1))
+            .hint("render it first: helm template …, or name the chart instead of its templates"),
+        None => wrong(error.to_string()).hint("mend the line, or leave the file out"),
+    })
+}
+
+/// `{{ .Values.x }}` and the like; a description may speak of `{{` as well, so this counts only where the YAML is broken.
+fn is_template(line: &str) -> bool {
+    line.contains("{{") && line.contains("}}")
+}
+
+fn spread(file: &Path, document: Value, into: &mut Vec<Manifest>) {
+    let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document["items"].is_array();
+    match document {
+        Value::Object(mut list) if is_list => {
+            if let Some(Value::Array(items)) = list.remove("items") {
+                items.into_iter().for_each(|item| spread(file, item, into));
+            }
+        }
+        document => into.push(Manifest { file: file.to_owned(), document }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    const CRD: &str =
+        "apiVersion: apiextensions.k8s.io/v1\r\nkind: CustomResourceDefinition\r\nmetadata: {name: hubs.x}\r\n";
+
+    fn told(files: &[(&str, &[u8])]) -> String {
+        let folder = folder(files);
+        let problem = read(folder.path()).and_then(|all| crds(folder.path(), all)).unwrap_err();
+        assert_eq!(problem.exit.code(), 64);
+        format!("{} {}", problem.message, problem.causes().join(" "))
+    }
+
+    #[test]
+    fn what_is_meant_is_found_among_the_rest() {
+        let list = format!("kind: List\nitems:\n- {}", CRD.replace("\r\n", "\n  ").replace("hubs.x", "spokes.x"));
+        let odd = b"# {{ a comment }}\nkind: ConfigMap\ndata: {a: &a =, b: *a}\n---\n---\n# nothing\n";
+        let folder = folder(&[
+            ("a/crd.yaml", CRD.as_bytes()),
+            ("list.yml", list.as_bytes()),
+            ("odd.yaml", odd),
+            ("notes.txt", b"\xff"),
+        ]);
+        let found = crds(folder.path(), read(folder.path()).unwrap()).unwrap();
+        let names: Vec<&str> = found.iter().map(|(crd, _)| crd.name()).collect();
+        assert_eq!(names, ["hubs.x", "spokes.x"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_file_and_line() {
+        let bomb = format!(
+            "a: &a [{}]\n{}",
+            "x,".repeat(9),
+            (0..40).map(|n| format!("b{n}: &b{n} [{}]\n", "*a,".repeat(9))).collect::<String>()
+        );
+        let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
+        let cases: [(&[u8], &str); 6] = [
+            (b"a: 1\nb: \xff\n", "line 2 is not UTF-8"),
+            (b"a: 1\na: 2\n", "line 2"),
+            (b"a: 1\n{{- if .Values.crds }}\nb: 2\n{{- end }}\n", "line 2 is a template"),
+            (b"a: [1\nb: 2\n", "line"),
+            (deep.as_bytes(), "f.yaml"),
+            (b"kind: ConfigMap\n", "no CRD"),
+        ];
+        for (bytes, word) in cases {
+            let told = told(&[("f.yaml", bytes)]);
+            assert!(told.contains(word) && !told.contains('\u{1b}'), "{word}: {told}");
+        }
+        // A small bomb is only a large list: read, and no CRD in it.
+        assert!(self::told(&[("f.yaml", bomb.as_bytes())]).contains("no CRD"));
+        assert!(self::told(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("stands twice"));
+        assert_eq!(read(Path::new("/no/such")).unwrap_err().exit.code(), 64);
+    }
+}

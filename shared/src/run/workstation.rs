@@ -4,8 +4,12 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::model::lease::{Claim, Holder};
+
+/// How long a sign that nobody holds is kept: by then no Lease that names it can still count.
+const KEPT: Duration = Duration::from_hours(24);
 
 /// A workstation, and where runs leave their signs on it.
 #[derive(Debug, Clone)]
@@ -27,6 +31,7 @@ impl Workstation {
         let name = format!("{}-{}.lock", claim.run, claim.pid);
         let path = self.folder.join(&name);
         fs::create_dir_all(&self.folder).ok()?;
+        self.sweep(jiff::Timestamp::now().into());
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).ok()?;
         file.try_lock().ok()?;
         Some(Sign { file: Arc::new(file), path, name: format!("{}/{name}", self.id) })
@@ -48,6 +53,17 @@ impl Workstation {
         if let (Some(path), Some(true)) = (self.path(holder), self.ended(holder)) {
             // One that cannot be removed does no harm.
             let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Removes what is left of runs that died before their Lease was written: no Lease names such a sign, so none clears it.
+    fn sweep(&self, now: SystemTime) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|made| made + KEPT < now);
+            let ours = entry.path().extension().is_some_and(|end| end == "lock");
+            if ours && old && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
 
@@ -125,6 +141,24 @@ mod tests {
         assert_eq!(here.ended(&holder("w/7-1.lock")), Some(true), "two locks have one sign");
         here.forget(&holder("w/7-1.lock"));
         assert_eq!(here.ended(&holder("w/7-1.lock")), None);
+    }
+
+    #[test]
+    fn what_no_lease_names_is_swept_after_a_day_and_never_while_it_is_held() {
+        let state = tempfile::tempdir().unwrap();
+        let here = Workstation::new(state.path(), "w".into());
+        let runs = state.path().join("runs");
+        fs::create_dir_all(&runs).unwrap();
+        let held = File::create(runs.join("1-1.lock")).unwrap();
+        held.try_lock().unwrap();
+        File::create(runs.join("2-2.lock")).unwrap();
+        File::create(runs.join("notes")).unwrap();
+        let left = || fs::read_dir(&runs).unwrap().count();
+        here.sweep(jiff::Timestamp::now().into());
+        assert_eq!(left(), 3);
+        here.sweep(SystemTime::from(jiff::Timestamp::now()) + KEPT + Duration::from_secs(60));
+        assert_eq!(left(), 2);
+        assert!(!runs.join("2-2.lock").exists());
     }
 
     #[test]

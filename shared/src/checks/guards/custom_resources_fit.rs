@@ -39,7 +39,15 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         // A version that is not served is another guard's.
         let Some(schema) = Schema::of_crd(crd, object.version(), server) else { continue };
         let verdicts = schema.judge(document);
-        findings.extend(verdicts.errors.iter().map(|error| refused(object, error)));
+        // What stays as it is passes by what an update forgives, or is not written at all.
+        let kept = stays(admission, object, document);
+        let refusals = if kept { &verdicts.update_errors } else { &verdicts.errors };
+        findings.extend(
+            verdicts
+                .errors
+                .iter()
+                .map(|error| if refusals.contains(error) { refused(object, error) } else { forgiven(object, error) }),
+        );
         findings.extend(verdicts.pruned.iter().map(|path| pruned(object, path)));
         if verdicts.create == schema::Verdict::Undetermined {
             unsure =
@@ -51,6 +59,29 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         _ => Verdict::from_findings(findings),
     };
     Checked::new(&CARD, judged.len(), verdict)
+}
+
+/// Whether the object lives and the chart wants nothing of it that it did not want before.
+fn stays(admission: &Admission<'_>, object: &ObjectRef, document: &Value) -> bool {
+    let Some(known) = admission.application else { return false };
+    let lives = known.live.get(object, &admission.view.hub.namespace).is_ok_and(|live| live.is_some());
+    let same = |stored: &Value| ObjectRef::of(stored).as_ref() == Some(object) && body(stored).eq(body(document));
+    lives && known.stored.reveal().iter().any(same)
+}
+
+/// All of an object but its metadata, which no schema of a CRD judges.
+fn body(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata")
+}
+
+/// KEP-4008: an update forgives what it does not touch.
+fn forgiven(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
+    let message = format!(
+        "the new schema would refuse {}: {}; it stays only because this upgrade does not change it",
+        at(&error.path),
+        error.message
+    );
+    Finding { level: Level::Warning, ..CARD.finding(object.to_string(), message, CARD.fix) }
 }
 
 fn refused(object: &ObjectRef, error: &schema::SchemaError) -> Finding {

@@ -158,6 +158,25 @@ fn a_custom_resource_is_judged_by_the_schema_that_comes() {
 }
 
 #[test]
+fn a_custom_resource_that_no_one_touches_is_kept() {
+    let hub = |size: u64| json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": size}});
+    let before = |size: u64| {
+        World::bent(|world| {
+            let mut next = crd("hubs.example.com", "v1").json().clone();
+            next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
+            world.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            world.application.stored = Hidden::new(vec![hub(size)]);
+            world.application.live.keep(hub(size), "mural-system");
+            world.rendered = vec![hub(4)];
+        })
+    };
+    let kept = findings(&before(4), "custom-resources-fit");
+    assert!(kept[0].level == Level::Warning && kept[0].message.contains("does not change it"), "{kept:?}");
+    assert_eq!(findings(&before(3), "custom-resources-fit")[0].level, Level::Error);
+}
+
+#[test]
 fn a_value_that_the_new_chart_forgot_is_told() {
     let set = |key: &str, chart: Value| {
         World::bent(|world| {

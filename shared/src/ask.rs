@@ -124,6 +124,9 @@ pub struct Allowed {
     pub foreign_downgrade: bool,
     /// `--keep-crds`: what helm would delete is marked first.
     pub keep_crds: bool,
+    /// `--migrate`: objects stored in a version that a chart drops are moved first.
+    #[serde(default)]
+    pub migrate: bool,
     /// `--take-ownership`: helm may take over objects that belong to no release.
     pub take_ownership: bool,
 }

@@ -1,5 +1,6 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
+pub mod around;
 pub mod complete;
 pub mod kept;
 pub mod prompt;

@@ -14,6 +14,7 @@
 )]
 
 mod basics;
+mod bridge;
 mod faults;
 mod ground;
 mod keep;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         keep::TESTS,
         stopped::TESTS,
         migrate::TESTS,
+        bridge::TESTS,
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,

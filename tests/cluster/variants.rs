@@ -6,7 +6,7 @@
 
 mod archives;
 mod moved;
-mod overlay;
+pub mod overlay;
 mod table;
 mod told;
 mod world;

@@ -10,7 +10,7 @@ use mural::cli::{LookFlags, Output};
 use mural::problem::Exit;
 use semver::Version;
 
-/// Everything about the CRDs of a chart: show, compare, migrate, save, restore.
+/// Everything about the CRDs of a chart: show, compare, apply, migrate, save, restore.
 #[derive(Debug, Parser)]
 #[command(name = "helm-mural", bin_name = "helm mural", version)]
 pub struct Cli {
@@ -33,6 +33,7 @@ const EXAMPLES: &str = "Examples:
   helm mural crds diff ./mural-crds-0.7.4.tgz             a chart against the cluster
   helm mural crds check ./mural-crds-0.7.1.tgz ./mural-crds-0.7.4.tgz
   helm mural crds check ./mural-crds-0.7.4.tgz            against the cluster, live objects included
+  helm mural crds apply ./mural-crds-0.7.4.tgz            only what differs, guarded and proved
   helm mural crds migrate                                 what is stored in an older version
   helm mural crds save ./before                           the product's CRDs and their objects, as files
   helm mural crds restore ./before                        and back again";
@@ -78,6 +79,8 @@ pub enum CrdsCommand {
     },
     /// What a change of CRDs breaks, for whom, and what to do: chart against chart, or chart against cluster with its live objects.
     Check(CheckFlags),
+    /// The guarded apply, alone: only what differs, proved; no release is written.
+    Apply(ApplyFlags),
     /// Move stored objects to the storage version, prove it, and trim storedVersions.
     Migrate(MigrateFlags),
     /// CRDs and their objects into a folder, one clean manifest a file.
@@ -175,6 +178,38 @@ pub struct WriteFlags {
     /// Say what would be done, and write nothing.
     #[arg(long, value_name = "client|server", value_parser = ["client", "server"])]
     pub dry_run: Option<String>,
+}
+
+/// `helm mural crds apply`
+#[derive(Debug, Args)]
+pub struct ApplyFlags {
+    /// The chart.
+    #[command(flatten)]
+    pub chart: ChartFlags,
+    /// Move stored objects out of a version that the chart drops, before its CRD is applied; going back is partial from then on.
+    #[arg(long)]
+    pub migrate: bool,
+    /// Allow the chart to go back to an older version.
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Allow CRDs of other projects (Flux, Open Cluster Management) to go back to an older state.
+    #[arg(long)]
+    pub allow_foreign_downgrade: bool,
+    /// The release of the CRD chart.
+    #[arg(long, value_name = "NAME", default_value = "mural-crds")]
+    pub crds_release: String,
+    /// The longest one wait may last.
+    #[arg(long, value_name = "DURATION", default_value = "20m")]
+    pub timeout: String,
+    /// How long to wait for a lock that somebody else holds.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub wait_for_lock: String,
+    /// Before the write.
+    #[command(flatten)]
+    pub write: WriteFlags,
+    /// How it is told.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// `helm mural crds save`

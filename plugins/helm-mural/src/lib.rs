@@ -1,5 +1,6 @@
 //! `helm mural crds`: what is on the cluster, what a chart holds, what differs; one file for each sub-command that writes.
 
+mod apply;
 mod check;
 mod edge;
 pub mod flags;
@@ -23,6 +24,7 @@ use mural::report::event::Event;
 use mural::report::human::Human;
 use mural::tools::chart::{Fetched, fetch};
 use mural::tools::helm::{Helm, Template};
+use mural::tools::spawn::on_leash;
 
 use edge::Around;
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
@@ -35,6 +37,9 @@ const NEWEST_KNOWN: &str = "v1.37.2";
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(ended) = on_leash(std::env::args_os().skip(1)) {
+        return ended;
+    }
     if let Some(code) = cli::complete::asked(Cli::command()) {
         return code;
     }
@@ -47,6 +52,7 @@ pub fn main() -> ExitCode {
         None => crds.output.look,
         Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.look,
         Some(CrdsCommand::Check(flags)) => flags.look,
+        Some(CrdsCommand::Apply(flags)) => flags.output.look,
         Some(CrdsCommand::Migrate(flags)) => flags.output.look,
         Some(CrdsCommand::Save(flags)) => flags.output.look,
         Some(CrdsCommand::Restore(flags)) => flags.output.look,
@@ -75,6 +81,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
         }
         Some(CrdsCommand::Check(flags)) => check::run(&around, flags).await,
+        Some(CrdsCommand::Apply(flags)) => apply::run(&around, flags).await,
         Some(CrdsCommand::Migrate(flags)) => migrate::run(&around, flags).await,
         Some(CrdsCommand::Save(flags)) => save::run(&around, flags).await,
         Some(CrdsCommand::Restore(flags)) => restore::run(&around, flags).await,

@@ -1,7 +1,8 @@
 //! `helm mural crds migrate`
 
 use mural::ask::duration;
-use mural::cli::prompt::{ask_to_go_ahead, needs_a_person, on_signals};
+use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
+use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::model::crd::Crd;
@@ -23,7 +24,6 @@ pub(crate) async fn run(around: &Around, flags: &MigrateFlags) -> Result<Exit, P
         (duration("--acts-within", &flags.acts_within)?, duration("--timeout", &flags.timeout)?);
     let cluster = Cluster::connect(&around.cluster).await?;
     let (stop, emit) = (Stop::default(), talk(flags.output.look));
-    on_signals(&stop);
     let select = SelectFlags { crds: flags.crds.clone(), all: flags.all };
     let all = selected(&cluster, &select).await?;
     let named = !flags.crds.is_empty();
@@ -39,14 +39,18 @@ pub(crate) async fn run(around: &Around, flags: &MigrateFlags) -> Result<Exit, P
     if dry_run.is_none() && !flags.write.yes && !wanted.is_empty() && !ask_to_go_ahead()? {
         return Err(Problem::new(Exit::Refused, "nothing was written"));
     }
-    let mut migrated = Vec::new();
-    for crd in &wanted {
-        migrated.push(match dry_run {
-            Some("client") => Migrated { dry_run: true, ..Migrated::of(crd) },
-            Some(_) => migrate.dry_run(crd.name()).await?,
-            None => migrate.crd(crd.name(), None).await?,
-        });
-    }
+    let work = async {
+        let mut migrated = Vec::new();
+        for crd in &wanted {
+            migrated.push(match dry_run {
+                Some("client") => Migrated { dry_run: true, ..Migrated::of(crd) },
+                Some(_) => migrate.dry_run(crd.name()).await?,
+                None => migrate.crd(crd.name(), None).await?,
+            });
+        }
+        Ok(migrated)
+    };
+    let migrated = Signals::new()?.writing(&stop, work).await?;
     let report = MigrateReport::new(&cluster.context, migrated, clean.len());
     let style = style_for(Stream::Answer, flags.output.look);
     Stream::Answer.write(&flags.output.output.form(&report, || report.table(style))?);

@@ -1,6 +1,7 @@
 //! `helm mural crds restore DIR`
 
-use mural::cli::prompt::{ask_to_go_ahead, needs_a_person, on_signals};
+use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
+use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::problem::{Exit, Problem};
@@ -17,7 +18,6 @@ pub(crate) async fn run(around: &Around, flags: &RestoreFlags) -> Result<Exit, P
     needs_a_person(flags.write.yes || dry_run)?;
     let cluster = Cluster::connect(&around.cluster).await?;
     let stop = Stop::default();
-    on_signals(&stop);
     let restore = Restore::prepare(&cluster, &flags.folder, flags.overwrite).await?;
     if !flags.create_namespace && !restore.missing_namespaces.is_empty() {
         return Err(no_namespaces(&restore));
@@ -26,7 +26,10 @@ pub(crate) async fn run(around: &Around, flags: &RestoreFlags) -> Result<Exit, P
     let report = if dry_run {
         restore.report()
     } else if flags.write.yes || ask_to_go_ahead()? {
-        restore.run(flags.create_namespace, &stop, &talk(flags.output.look)).await?
+        {
+            let emit = talk(flags.output.look);
+            Signals::new()?.writing(&stop, restore.run(flags.create_namespace, &stop, &emit)).await?
+        }
     } else {
         return Err(Problem::new(Exit::Refused, "nothing was written"));
     };

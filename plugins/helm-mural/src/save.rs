@@ -1,6 +1,6 @@
 //! `helm mural crds save DIR`
 
-use mural::cli::prompt::on_signals;
+use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::problem::{Exit, Problem};
@@ -17,8 +17,8 @@ pub(crate) async fn run(around: &Around, flags: &SaveFlags) -> Result<Exit, Prob
     let cluster = Cluster::connect(&around.cluster).await?;
     let crds = selected(&cluster, &flags.select).await?;
     let stop = Stop::default();
-    on_signals(&stop);
-    let index = save(&cluster, &crds, &flags.folder, &stop, &talk(flags.output.look)).await?;
+    let emit = talk(flags.output.look);
+    let index = Signals::new()?.writing(&stop, save(&cluster, &crds, &flags.folder, &stop, &emit)).await?;
     let report = SaveReport { folder: flags.folder.display().to_string(), index };
     let style = style_for(Stream::Answer, flags.output.look);
     Stream::Answer.write(&flags.output.output.form(&report, || report.table(style))?);

@@ -107,6 +107,9 @@ pub struct UpgradeFlags {
     /// Annotate CRDs that helm would delete helm.sh/resource-policy=keep, before helm writes anything.
     #[arg(long, help_heading = "What")]
     pub keep_crds: bool,
+    /// Move stored objects out of a version that a chart drops, before its CRD is applied; going back is partial from then on.
+    #[arg(long, help_heading = "What")]
+    pub migrate: bool,
     /// Let helm take over objects that are there already and belong to no release, as helm's own flag does.
     #[arg(long, help_heading = "What")]
     pub take_ownership: bool,
@@ -303,6 +306,7 @@ impl UpgradeFlags {
                 downgrade: self.allow_downgrade,
                 foreign_downgrade: self.allow_foreign_downgrade,
                 keep_crds: self.keep_crds,
+                migrate: self.migrate,
                 take_ownership: self.take_ownership,
             },
             server_dry_runs: self.manner.server_dry_runs(),

@@ -63,7 +63,7 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
         return Err(Problem::usage("there is no terminal to ask on")
             .hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
-    let around = edge::surroundings(job.registry, job.writes().then_some(wait_for_lock))?;
+    let around = edge::surroundings(job.registry.registry_config.as_deref(), job.writes().then_some(wait_for_lock))?;
     let talk = Talk::new(job.manner.events, style_for(Stream::Talk, job.manner.look));
     let (run_id, timeout, stop) = (around.run.clone(), job.ask.timeout, Stop::default());
     let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, at_once: Stop::default(), began };

@@ -1,10 +1,8 @@
-//! The person at the terminal: asked before a write, heard when they want to stop.
+//! The person at the terminal, asked before a write.
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use super::Stream;
 use crate::problem::Problem;
-use crate::tools::spawn::Stop;
 
 /// Whether there is a person to ask.
 #[must_use]
@@ -46,23 +44,4 @@ pub fn ask(question: &str) -> Result<bool, Problem> {
     };
     let line = asked().map_err(|error| Problem::failed("cannot ask").because(error))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
-/// Asks to stop on the first Ctrl-C or SIGTERM.
-pub fn on_signals(stop: &Stop) {
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        match terminate {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => drop(tokio::signal::ctrl_c().await),
-        }
-        stop.ask();
-        Stream::Talk.write("\nstopping at the next safe point\n");
-    });
 }

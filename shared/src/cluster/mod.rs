@@ -11,6 +11,7 @@ pub mod objects;
 pub mod pages;
 pub mod rewrite;
 pub mod served;
+pub mod settle;
 pub mod snapshot;
 pub mod storage_migration;
 pub mod wait;

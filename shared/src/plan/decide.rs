@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::crds::{CrdDecision, CrdPlan};
-use super::{Action, ChartMove, LeftAlone, ObjectChange, Step, ValueChange};
+use super::{Action, ChartMove, LeftAlone, Migration, ObjectChange, Step, ValueChange};
 use crate::model::chart::Digest;
 use crate::model::release::ReleaseRecord;
 
@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub keep: &'a [String],
     /// The exact command that marks them.
     pub keep_command: Vec<String>,
+    /// What is moved out of versions that the charts drop.
+    pub migrate: &'a [Migration],
     /// The exact command that applies CRDs.
     pub apply_command: Vec<String>,
 }
@@ -72,6 +74,7 @@ pub fn decide(facts: &Facts<'_>) -> (Vec<Step>, Vec<LeftAlone>) {
     let mut steps = Vec::new();
     let mut left_alone = Vec::new();
     keep_step(facts, &mut steps);
+    steps.extend(migrate_step(facts.migrate));
     crd_steps(facts, &mut steps, &mut left_alone);
     for (state, record_only) in [(&facts.crds_chart, true), (&facts.app, false)] {
         let Some(state) = state else { continue };
@@ -105,6 +108,22 @@ fn keep_step(facts: &Facts<'_>, steps: &mut Vec<Step>) {
     let mut keep = step("keep", title, Action::KeepCrds { names: facts.keep.to_vec() }, because);
     keep.command.clone_from(&facts.keep_command);
     steps.push(keep);
+}
+
+/// Before the CRD that drops a version: what is stored in it would be unreadable.
+fn migrate_step(migrations: &[Migration]) -> Option<Step> {
+    let told = migrations.iter().map(|migration| {
+        let bridge = if migration.bridge { " over a bridge" } else { "" };
+        format!("{} {} → {}{bridge}", migration.name, migration.drops.join(", "), migration.to)
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    let because = if migrations.iter().any(|migration| migration.claimed) {
+        "the chart drops a version in which objects may be stored; going back is partial from here on"
+    } else {
+        "the chart drops a version: it is proved that nothing is stored in it, whatever storedVersions claims"
+    };
+    let action = Action::MigrateObjects { crds: migrations.to_vec() };
+    (!migrations.is_empty()).then(|| step("migrate", format!("migrate {told}"), action, because))
 }
 
 /// CRDs that are templates: helm has written them with the release, so they are proved after it; never applied a second time by us.
@@ -263,7 +282,15 @@ mod tests {
     }
 
     fn nothing() -> Facts<'static> {
-        Facts { crds_chart: None, app: None, crds: &[], keep: &[], keep_command: Vec::new(), apply_command: Vec::new() }
+        Facts {
+            crds_chart: None,
+            app: None,
+            crds: &[],
+            keep: &[],
+            migrate: &[],
+            keep_command: Vec::new(),
+            apply_command: Vec::new(),
+        }
     }
 
     fn crd(name: &str, decision: CrdDecision, foreign: bool) -> CrdPlan {

@@ -1,5 +1,6 @@
 //! PURE: what is to be done, as data. Decided from values alone, printable, comparable; every step says why.
 
+pub mod bridge;
 pub mod crds;
 pub mod decide;
 pub mod needs;
@@ -21,6 +22,7 @@ use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::view::{Hub, Looked};
 
+pub use bridge::Migration;
 pub use crds::{CrdDecision, CrdPlan};
 
 /// The version of the plan's JSON.
@@ -91,6 +93,11 @@ pub enum Action {
         /// Their names.
         names: Vec<String>,
     },
+    /// Move the objects of these CRDs out of the versions that the charts drop, and prove it.
+    MigrateObjects {
+        /// What is moved where.
+        crds: Vec<Migration>,
+    },
     /// Apply these CRDs of the charts, in this order.
     ApplyCrds {
         /// Their names, new ones first, foreign ones last.
@@ -126,7 +133,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One word: `keep`, `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`.
+    /// One word: `keep`, `migrate`, `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`.
     pub id: String,
     /// What it does, in a few words.
     pub title: String,
@@ -206,6 +213,7 @@ impl Action {
     pub const fn writes(&self) -> bool {
         match self {
             Self::KeepCrds { .. }
+            | Self::MigrateObjects { .. }
             | Self::ApplyCrds { .. }
             | Self::UnlockRelease { .. }
             | Self::RecordRelease { .. }

@@ -14,6 +14,9 @@ pub enum Disorder {
     /// An apply that exits 0 proves nothing: the schema must be seen served before anything relies on it.
     #[error("the step {0} relies on CRDs that no step has proved")]
     Unproved(String),
+    /// Objects are moved out of a version before their CRD loses it.
+    #[error("the step {0} moves objects after CRDs or a release were written")]
+    MigratedTooLate(String),
     /// What was written is looked at in the end.
     #[error("the plan writes and does not validate")]
     NotValidated,
@@ -36,7 +39,14 @@ pub fn check(steps: &[Step]) -> Result<(), Disorder> {
             }
             Action::UpgradeRelease { .. } => (upgraded, helm_wrote) = (true, true),
             Action::RecordRelease { .. } => helm_wrote = true,
-            Action::KeepCrds { .. } | Action::UnlockRelease { .. } | Action::Validate => {}
+            // A CRD without the version makes what is still stored in it unreadable.
+            Action::MigrateObjects { .. } if unproved || helm_wrote => {
+                return Err(Disorder::MigratedTooLate(step.id.clone()));
+            }
+            Action::MigrateObjects { .. }
+            | Action::KeepCrds { .. }
+            | Action::UnlockRelease { .. }
+            | Action::Validate => {}
         }
     }
     let writes = steps.iter().any(|step| step.action.writes());

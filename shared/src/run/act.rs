@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Run, guard, judge, prove, ready, unlock, wait as waits};
+use super::{Run, bridge, guard, judge, prove, ready, unlock, wait as waits};
 use crate::model::crd::Crd;
 use crate::model::release::KEEP;
 use crate::plan::{Action, Step, decide};
@@ -16,6 +16,7 @@ use crate::report::upgrade::LastLook;
 pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
     match &step.action {
         Action::KeepCrds { names } => keep(run, names).await,
+        Action::MigrateObjects { crds } => bridge::migrate(run, crds).await,
         Action::ApplyCrds { names } => apply(run, names).await,
         Action::ProveServed { names } => prove::prove(run, names).await,
         Action::UnlockRelease { release, revision } => unlock::unlock(run, release, *revision).await,

@@ -1,5 +1,7 @@
 //! Step guards: just before a step, the live state is read again. Who moved the world meanwhile is named, and the step is not begun.
 
+use std::collections::BTreeMap;
+
 use super::prepare::Prepared;
 use crate::cluster::{look, wait};
 use crate::model::crd::Crd;
@@ -13,9 +15,13 @@ use crate::problem::{Exit, Problem};
 ///
 /// # Errors
 /// A refusal that names what moved.
-pub async fn before(prepared: &Prepared, step: &Step) -> Result<(), Problem> {
+pub async fn before(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, step: &Step) -> Result<(), Problem> {
     match &step.action {
-        Action::KeepCrds { names } | Action::ApplyCrds { names } => crds_unmoved(prepared, names).await,
+        Action::KeepCrds { names } | Action::ApplyCrds { names } => crds_unmoved(prepared, migrated, names).await,
+        Action::MigrateObjects { crds } => {
+            let names: Vec<String> = crds.iter().map(|migration| migration.name.clone()).collect();
+            crds_unmoved(prepared, migrated, &names).await
+        }
         Action::UnlockRelease { release, .. } => release_unmoved(prepared, release).await,
         Action::RecordRelease { release } | Action::UpgradeRelease { release } => {
             release_unmoved(prepared, release).await?;
@@ -25,11 +31,12 @@ pub async fn before(prepared: &Prepared, step: &Step) -> Result<(), Problem> {
     }
 }
 
-async fn crds_unmoved(prepared: &Prepared, names: &[String]) -> Result<(), Problem> {
+/// What our own migration left behind counts as what the plan was made for.
+async fn crds_unmoved(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, names: &[String]) -> Result<(), Problem> {
     let now = wait::crds(&prepared.cluster).await.map_err(|error| error.problem(&prepared.cluster.context))?;
     let before = prepared.view.crds.as_ref().map_err(unseen)?;
     for name in names {
-        let (then, live) = (before.get(name), now.iter().find(|crd| crd.name() == name));
+        let (then, live) = (migrated.get(name).or_else(|| before.get(name)), now.iter().find(|crd| crd.name() == name));
         let same = match (then, live) {
             (None, None) => true,
             (Some(then), Some(live)) => same_crd(then, live),

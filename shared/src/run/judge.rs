@@ -24,7 +24,9 @@ use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
-use crate::plan::{self, API_VERSION, ChartMove, CrdPlan, ObjectChange, Plan, ValueChange, crds, objects, order};
+use crate::plan::{
+    self, API_VERSION, ChartMove, CrdPlan, ObjectChange, Plan, ValueChange, bridge, crds, objects, order,
+};
 use crate::problem::Problem;
 use crate::tools::helm::{Helm, Upgrade};
 use crate::tools::kubectl::Kubectl;
@@ -77,18 +79,17 @@ pub fn plan(
 ) -> Result<Plan, Problem> {
     let guards = guards::ask_all(&admission(ask, seen, rendered));
     let crd_plans = judged_crds(ask, seen, rendered);
-    let keep = if ask.allowed.keep_crds { would_delete(&admission(ask, seen, rendered)) } else { Vec::new() };
+    let keep = kept(ask, seen, rendered);
+    let migrate = bridge::migrations(&live(seen.view), &rendered.wanted, ask.allowed.migrate);
     let crds_state = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None)).transpose()?;
-    let app_state = rendered
-        .app
-        .as_ref()
-        .map(|side| State::new(ask, seen.view, side, false, Some(rendered.config.reveal())))
-        .transpose()?;
+    let config = Some(rendered.config.reveal());
+    let app_state = rendered.app.as_ref().map(|side| State::new(ask, seen.view, side, false, config)).transpose()?;
     let facts = Facts {
         crds_chart: crds_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, true))),
         app: app_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, false))),
         crds: &crd_plans,
         keep: &keep,
+        migrate: &migrate,
         keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
         apply_command: kubectl.apply_call(ask.timeout).shown(),
     };
@@ -127,9 +128,16 @@ pub fn leaving(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<String>
     all.into_iter().map(|(name, _)| name).collect()
 }
 
-/// CRDs that helm would delete in this run, by name; none where it cannot be told, which the guard says.
-fn would_delete(admission: &Admission<'_>) -> Vec<String> {
-    helm_would_delete_crds::would_delete(admission).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
+/// CRDs that helm would delete in this run and that are to be kept, by name; none where it cannot be told, which the guard says.
+fn kept(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<String> {
+    if !ask.allowed.keep_crds {
+        return Vec::new();
+    }
+    helm_would_delete_crds::would_delete(&admission(ask, seen, rendered))
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 fn live(view: &ClusterView) -> BTreeMap<String, Crd> {

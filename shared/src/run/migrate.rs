@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::cluster::rewrite::{self, Way};
+use crate::cluster::settle;
 use crate::cluster::storage_migration::{self as own, Stand};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::crd::Crd;
@@ -65,6 +66,7 @@ impl Migrate<'_> {
         let crd = self.read(name).await?;
         let mut migrated = Migrated::of(&crd);
         migrated.by = self.by_the_cluster(&crd).await?;
+        self.settled(&self.read(name).await?).await?;
         for _ in 0..WALKS {
             let crd = self.read(name).await?;
             let walk = self.walk(&crd, keep, false).await?;
@@ -103,6 +105,20 @@ impl Migrate<'_> {
         match error {
             ApiError::Refused { .. } => Problem::failed(format!("CRD {name} cannot be read or written")).because(error),
             other => other.problem(&self.cluster.context),
+        }
+    }
+
+    /// A server that has not yet taken up the CRD stores in the version before it: a walk would then find nothing to move.
+    async fn settled(&self, crd: &Crd) -> Result<(), Problem> {
+        let goes_on = || !self.stop.asked();
+        match settle::settled(self.cluster, crd, &goes_on).await {
+            Ok(true) => Ok(()),
+            Ok(false) if self.stop.asked() => Err(stopped("nothing was moved yet")),
+            Ok(false) => {
+                let text = format!("the API server does not store {} as {}", crd.name(), crd.storage_version());
+                Err(Problem::new(Exit::OutOfTime, text).hint(format!("kubectl describe crd {}", crd.name())))
+            }
+            Err(error) => Err(self.failed(crd.name(), error)),
         }
     }
 

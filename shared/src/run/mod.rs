@@ -1,6 +1,7 @@
 //! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
 
 pub mod act;
+mod bridge;
 mod foresee;
 pub mod guard;
 pub mod judge;
@@ -8,6 +9,7 @@ pub mod keep;
 pub mod manifests;
 pub mod migrate;
 mod more;
+pub mod only_crds;
 pub mod prepare;
 mod probe;
 mod prove;
@@ -20,9 +22,12 @@ mod wait;
 pub mod workstation;
 pub mod world;
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cluster::lock::Locks;
+use crate::model::crd::Crd;
 use crate::model::lease::HOLDS_FOR;
 use crate::plan::Step;
 use crate::problem::{Exit, Problem};
@@ -66,6 +71,14 @@ pub struct Run<'a> {
     pub leash: &'a Leash,
     /// What was proved of the CRDs.
     pub proved: prove::Proved,
+    /// The CRDs whose objects this run has moved, as it left them.
+    migrated: Mutex<BTreeMap<String, Crd>>,
+}
+
+impl Run<'_> {
+    fn migrated(&self) -> BTreeMap<String, Crd> {
+        self.migrated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Runs a plan that no guard refuses, to its end or to the first failure: with the locks, which it takes and lets go.
@@ -76,8 +89,8 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     let sign = prepared.around.workstation.as_ref().and_then(|workstation| workstation.sign(&prepared.turn.claim));
     let leash = Leash { starter: prepared.around.starter.clone(), file: sign.as_ref().map(Sign::file) };
     let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
-    let report =
-        steps(&Run { prepared, manner, emit, locks: &locks, leash: &leash, proved: prove::Proved::default() }).await;
+    let (proved, migrated) = (prove::Proved::default(), Mutex::default());
+    let report = steps(&Run { prepared, manner, emit, locks: &locks, leash: &leash, proved, migrated }).await;
     if let Err(error) = locks.let_go().await {
         let detail = format!("could not be let go ({error}): it ends by itself within {}s", HOLDS_FOR.as_secs());
         emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
@@ -142,7 +155,7 @@ async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
         return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step").hint(GO_ON));
     }
     run.locks.at(&step.id).await.map_err(|reason| lost(&reason))?;
-    guard::before(run.prepared, step).await?;
+    guard::before(run.prepared, &run.migrated(), step).await?;
     prove::still(run, step).await?;
     act::act(run, step, validate).await
 }

@@ -12,11 +12,11 @@ use super::render::Rendered;
 use super::turn::{self, Turn};
 use super::workstation::Workstation;
 use super::world::world;
-use super::{judge, render, values};
+use super::{bridge, judge, render, values};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
 use crate::checks::guards::saved_plan_holds::Moved;
-use crate::cluster::{Cluster, forecast, look};
+use crate::cluster::{Cluster, look};
 use crate::model::crd::Crd;
 use crate::model::lease::Claim;
 use crate::model::secret::Secrets;
@@ -245,7 +245,7 @@ async fn forecast_all(
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
     let (forecasts, application, surroundings, record_sizes) = tokio::join!(
-        forecasts(cluster, ask, &rendered.wanted),
+        forecasts(cluster, ask, view, &rendered.wanted),
         foresee::application(cluster, ask, view, rendered, helm_major),
         foresee::around(cluster, ask, rendered),
         foresee::record_sizes(ask, rendered),
@@ -261,13 +261,17 @@ async fn forecast_all(
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.
-async fn forecasts(cluster: &Cluster, ask: &Ask, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, ServerAnswer> {
+async fn forecasts(
+    cluster: &Cluster,
+    ask: &Ask,
+    view: &ClusterView,
+    wanted: &BTreeMap<String, Crd>,
+) -> BTreeMap<String, ServerAnswer> {
     if !ask.server_dry_runs {
         return wanted.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
     }
-    let all: Vec<Crd> = wanted.values().cloned().collect();
-    let answers = forecast::crds(cluster, &all).await;
-    answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
+    let nobody = BTreeMap::new();
+    bridge::forecasts(cluster, view.crds.as_ref().unwrap_or(&nobody), wanted, ask.allowed.migrate).await
 }
 
 fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {

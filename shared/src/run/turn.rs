@@ -12,7 +12,7 @@ use crate::cluster::lock::{self, Locks};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::lease::{Claim, Holder, Life, LockSeen, Place, Sighting, VERBS};
 use crate::model::view::Looked;
-use crate::plan::Action;
+use crate::plan::{Action, Step};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -176,8 +176,7 @@ pub(super) async fn take(
 ) -> Result<Locks, Problem> {
     let began = Instant::now();
     let cluster = &prepared.cluster;
-    let writes_crds = prepared.plan.steps.iter().any(|step| matches!(step.action, Action::ApplyCrds { .. }));
-    let places = Place::of_a_run(&prepared.ask.installation.namespace, writes_crds);
+    let places = places(&prepared.plan.steps, &prepared.ask.installation.namespace);
     let mut turn = prepared.turn.clone();
     let claim = Claim { workstation: sign.map(Sign::name).unwrap_or_default(), ..prepared.turn.claim.clone() };
     let mut leases = Vec::new();
@@ -209,6 +208,16 @@ pub(super) async fn take(
     over.iter().for_each(|dead| turn.forget(dead));
     let (stop, at_once) = (manner.stop.clone(), manner.at_once.clone());
     Ok(Locks::hold(cluster, leases, move || (stop.ask(), at_once.ask()).0))
+}
+
+/// The locks that these steps need. Who applies CRDs alone need have no installation.
+fn places(steps: &[Step], namespace: &str) -> Vec<Place> {
+    let of_crds = |step: &Step| matches!(step.action, Action::ApplyCrds { .. } | Action::MigrateObjects { .. });
+    let of_release = |step: &Step| step.action.writes() && !of_crds(step);
+    if steps.iter().any(of_crds) && !steps.iter().any(of_release) {
+        return vec![Place::crds()];
+    }
+    Place::of_a_run(namespace, steps.iter().any(of_crds))
 }
 
 async fn one(

@@ -11,7 +11,7 @@ pub static CARD: Card = Card {
     title: "the API server accepts every CRD",
     level: Level::Error,
     why: "A CRD that the server refuses half-way leaves some CRDs new and some old, with the application between them.",
-    fix: "Mend what the server names. A stored version that would vanish needs its objects migrated first.",
+    fix: "Mend what the server names. A stored version that would vanish needs its objects moved first: --migrate.",
 };
 
 /// The guard: a server-side dry-run of each CRD of the charts runs the same validation as the write. Without one, what is known of
@@ -46,7 +46,7 @@ fn unasked(admission: &Admission<'_>) -> Verdict {
 
 fn finding(name: &str, says: &str, words: &str) -> Finding {
     let hint = if words.contains("storedVersions") {
-        "objects are still stored in that version: migrate them first, and keep the version in the chart until then"
+        "--migrate moves the objects that are stored in that version first"
     } else {
         CARD.fix
     };

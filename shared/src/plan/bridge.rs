@@ -1,0 +1,173 @@
+//! A chart drops a version in which objects may be stored: they are moved first, where need be over a bridge.
+//!
+//! The bridge is the CRD as it is on the cluster, plus the chart's storage version, which from then on is the one that objects
+//! are stored in. When all are moved, the chart's own CRD can take its place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::model::crd::Crd;
+
+/// A CRD whose objects are moved before the chart's CRD is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Migration {
+    /// The CRD.
+    pub name: String,
+    /// The versions that the chart drops.
+    pub drops: Vec<String>,
+    /// The version in which objects are stored afterwards: one that stays.
+    pub to: String,
+    /// Whether the cluster's CRD stores in a version that the chart drops, so that a bridge must be made.
+    pub bridge: bool,
+    /// Whether the CRD's status says that objects may be stored in a dropped version. Where it does not, it is proved.
+    pub claimed: bool,
+}
+
+/// Why objects cannot be moved over a bridge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the chart drops the storage version {version}, and the CRD's conversion webhook may not know {to}")]
+pub struct NoBridge {
+    /// The storage version.
+    pub version: String,
+    /// The chart's.
+    pub to: String,
+}
+
+/// What must be moved before the chart's CRD takes the place of the cluster's; none where it drops no version.
+///
+/// # Errors
+/// A bridge is needed, and a webhook converts: the one that runs belongs to the application as it is now.
+pub fn needed(live: &Crd, wanted: &Crd) -> Result<Option<Migration>, NoBridge> {
+    let stays = |name: &str| wanted.versions().any(|version| version.name == name);
+    let stored = live.stored_versions();
+    let mut drops: Vec<&str> = live.versions().map(|version| version.name).chain(stored.iter().copied()).collect();
+    drops.retain(|name| !stays(name));
+    drops.sort_unstable();
+    drops.dedup();
+    if drops.is_empty() {
+        return Ok(None);
+    }
+    let bridge = !stays(live.storage_version());
+    let to = if bridge { wanted.storage_version() } else { live.storage_version() };
+    let by_webhook = |crd: &Crd| crd.json().pointer("/spec/conversion/strategy").is_some_and(|it| it == "Webhook");
+    if bridge && (by_webhook(live) || by_webhook(wanted)) {
+        return Err(NoBridge { version: live.storage_version().to_owned(), to: to.to_owned() });
+    }
+    Ok(Some(Migration {
+        name: live.name().to_owned(),
+        claimed: stored.iter().any(|name| drops.contains(name)),
+        drops: drops.into_iter().map(str::to_owned).collect(),
+        to: to.to_owned(),
+        bridge,
+    }))
+}
+
+/// The migrations that a plan holds: those that were agreed to, and those that only prove what the CRD's status claims.
+#[must_use]
+pub fn migrations(live: &BTreeMap<String, Crd>, wanted: &BTreeMap<String, Crd>, agreed: bool) -> Vec<Migration> {
+    let pairs = wanted.iter().filter_map(|(name, wanted)| Some((live.get(name)?, wanted)));
+    let all = pairs.filter_map(|(live, wanted)| needed(live, wanted).ok().flatten());
+    all.filter(|migration| agreed || !migration.claimed).collect()
+}
+
+/// The versions of the bridge: those of the cluster's CRD and the chart's storage version, in which alone is stored.
+#[must_use]
+pub fn versions(live: &Crd, wanted: &Crd, to: &str) -> Value {
+    let of = |crd: &Crd| crd.json().pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut versions = of(live);
+    if !versions.iter().any(|version| version["name"] == to) {
+        versions.extend(of(wanted).into_iter().filter(|version| version["name"] == to));
+    }
+    for version in &mut versions {
+        version["storage"] = json!(version["name"] == to);
+    }
+    Value::Array(versions)
+}
+
+/// The chart's CRD as the server can judge it before anything is moved: the dropped versions are still there, not served.
+#[must_use]
+pub fn widened(live: &Crd, wanted: &Crd, migration: &Migration) -> Value {
+    let mut widened = wanted.json().clone();
+    let of_live = live.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+    let dropped = of_live.filter(|version| migration.drops.iter().any(|name| version["name"] == *name));
+    if let Some(versions) = widened.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
+        versions.extend(dropped.cloned().map(|mut version| {
+            version["served"] = json!(false);
+            version["storage"] = json!(false);
+            version
+        }));
+    }
+    widened
+}
+
+/// What the server made of the widened CRD, without the dropped versions: what will be there in the end.
+#[must_use]
+pub fn narrowed(mut merged: Value, migration: &Migration) -> Value {
+    if let Some(versions) = merged.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
+        versions.retain(|version| !migration.drops.iter().any(|name| version["name"] == *name));
+    }
+    if let Some(stored) = merged.pointer_mut("/status/storedVersions").and_then(Value::as_array_mut) {
+        stored.retain(|version| !migration.drops.iter().any(|name| version == name));
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crd(versions: &[&str], storage: &str, stored: &[&str]) -> Crd {
+        let one = |name: &&str| json!({"name": name, "served": true, "storage": *name == storage, "schema": {"openAPIV3Schema": {"type": "object"}}});
+        Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "hubs.a.b"},
+            "spec": {"group": "a.b", "versions": versions.iter().map(one).collect::<Vec<_>>()}, "status": {"storedVersions": stored}}))
+        .unwrap()
+    }
+
+    fn names(versions: &Value) -> Vec<(&str, bool)> {
+        let all = versions.as_array().unwrap().iter();
+        all.map(|version| (version["name"].as_str().unwrap(), version["storage"] == true)).collect()
+    }
+
+    #[test]
+    fn a_bridge_is_made_only_where_the_storage_version_goes() {
+        let live = crd(&["v1alpha1"], "v1alpha1", &["v1alpha1"]);
+        let wanted = crd(&["v1"], "v1", &[]);
+        let found = needed(&live, &wanted).unwrap().unwrap();
+        assert!(found.bridge && found.claimed && found.to == "v1" && found.drops == ["v1alpha1"]);
+        assert_eq!(names(&versions(&live, &wanted, "v1")), [("v1alpha1", false), ("v1", true)]);
+        // The cluster already stores what the chart keeps.
+        let live = crd(&["v1alpha1", "v1"], "v1", &["v1alpha1", "v1"]);
+        let found = needed(&live, &crd(&["v1", "v2"], "v2", &[])).unwrap().unwrap();
+        assert!(!found.bridge && found.to == "v1");
+        assert_eq!(needed(&live, &crd(&["v1alpha1", "v1", "v2"], "v2", &[])), Ok(None));
+    }
+
+    #[test]
+    fn a_claim_that_nothing_is_left_is_proved_and_needs_no_word() {
+        let live = BTreeMap::from([("hubs.a.b".to_owned(), crd(&["v1alpha1", "v1"], "v1", &["v1"]))]);
+        let wanted = BTreeMap::from([("hubs.a.b".to_owned(), crd(&["v1"], "v1", &[]))]);
+        assert_eq!(migrations(&live, &wanted, false).len(), 1);
+        let claimed = BTreeMap::from([("hubs.a.b".to_owned(), crd(&["v1alpha1", "v1"], "v1", &["v1alpha1", "v1"]))]);
+        assert_eq!((migrations(&claimed, &wanted, false).len(), migrations(&claimed, &wanted, true).len()), (0, 1));
+    }
+
+    #[test]
+    fn nothing_is_moved_through_a_webhook_that_may_not_know_the_version() {
+        let mut live = crd(&["v1alpha1"], "v1alpha1", &["v1alpha1"]).json().clone();
+        live["spec"]["conversion"] = json!({"strategy": "Webhook"});
+        let (live, wanted) = (Crd::new(live).unwrap(), crd(&["v1"], "v1", &[]));
+        assert!(needed(&live, &wanted).unwrap_err().to_string().contains("webhook may not know v1"));
+    }
+
+    #[test]
+    fn the_server_judges_what_it_would_refuse_for_the_stored_version_alone() {
+        let (live, wanted) = (crd(&["v1alpha1"], "v1alpha1", &["v1alpha1"]), crd(&["v1"], "v1", &[]));
+        let migration = needed(&live, &wanted).unwrap().unwrap();
+        let widened = widened(&live, &wanted, &migration);
+        assert_eq!(names(&widened["spec"]["versions"]), [("v1", true), ("v1alpha1", false)]);
+        assert_eq!(names(&narrowed(widened, &migration)["spec"]["versions"]), [("v1", true)]);
+    }
+}

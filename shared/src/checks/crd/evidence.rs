@@ -1,8 +1,11 @@
 //! Objects, judged under the old and the new CRD: who is hurt, and how.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::diff::Change;
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{Schema, SchemaError, ServerVersion, Verdict};
@@ -75,6 +78,9 @@ pub struct Evidence {
     /// The hurt ones, the first of them.
     #[serde(skip)]
     pub objects: Vec<ObjectVerdict>,
+    /// Where objects are hurt: the version, and the field without its indices.
+    #[serde(skip)]
+    places: BTreeSet<(String, String)>,
 }
 
 impl Evidence {
@@ -83,6 +89,46 @@ impl Evidence {
     pub fn nobody_hurt(&self) -> bool {
         self.source != Source::None && self.undetermined.is_none() && self.hurt == 0
     }
+
+    /// Everything was looked at, and what hurts objects is at other places than these changes, which all of it has a cause in.
+    #[must_use]
+    pub fn hurt_elsewhere(&self, change: &Change, all: &[Change]) -> bool {
+        let complete = self.source != Source::None && self.undetermined.is_none();
+        let explained = |place: &(String, String)| all.iter().any(|other| reaches(other, place));
+        complete && self.places.iter().all(|place| !reaches(change, place) && explained(place))
+    }
+}
+
+/// Whether a change can be the cause of what is wrong at a place: it is there, above or below.
+fn reaches(change: &Change, (version, field): &(String, String)) -> bool {
+    if change.version.as_ref().is_some_and(|own| own != version) {
+        return false;
+    }
+    let Some(path) = &change.path else { return true };
+    let path = path.to_string();
+    let structure = ["^", "items", "allOf", "anyOf", "oneOf", "not"];
+    // Below `additionalProperties` the names are the object's own.
+    let of_change = path.split('.').take_while(|part| *part != "additionalProperties");
+    let of_change = of_change.filter(|part| !structure.contains(part));
+    let of_object = field.split('.').filter(|part| !structure.contains(part) && !part.is_empty());
+    of_change.zip(of_object).all(|(one, other)| one == other)
+}
+
+/// `spec.a[0].b` as `spec.a.b`
+fn without_indices(path: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = path.chars().filter(|sign| {
+        match sign {
+            '[' => depth += 1,
+            ']' => {
+                depth = depth.saturating_sub(1);
+                return false;
+            }
+            _ => {}
+        }
+        depth == 0
+    });
+    outside.collect()
 }
 
 /// One version of a CRD, as it was and as it will be.
@@ -98,6 +144,8 @@ pub struct Judge {
     crd: String,
     source: Source,
     pairs: Vec<Pair>,
+    /// The old CRD's versions, and at the end the one in which it stores: an object is judged as it was kept.
+    kept: Vec<(String, Schema)>,
     found: Evidence,
 }
 
@@ -115,12 +163,15 @@ impl Judge {
             Some(Pair { version: version.name.to_owned(), role, old: was.or_else(stored)?, new })
         });
         let pairs = pairs.collect();
-        Self { crd: new.name().to_owned(), source, pairs, found: Evidence { source, ..Evidence::default() } }
+        let names = old.versions().map(|version| version.name).chain([old.storage_version()]);
+        let kept = names.filter_map(|name| Some((name.to_owned(), Schema::of_crd(old, name, server)?))).collect();
+        Self { crd: new.name().to_owned(), source, pairs, kept, found: Evidence { source, ..Evidence::default() } }
     }
 
     /// Judges one object.
     pub fn look(&mut self, object: &Value) {
         self.found.looked_at += 1;
+        let object = &self.as_kept(object);
         let told: Vec<ObjectVerdict> = self.pairs.iter().filter_map(|pair| self.hurt(pair, object)).collect();
         let unsure = told.iter().find(|one| one.create == Verdict::Undetermined).map(|one| one.object.clone());
         if let Some(object) = unsure {
@@ -131,9 +182,22 @@ impl Judge {
             return;
         }
         self.found.hurt += 1;
+        for one in &hurt {
+            let fields = one.errors.iter().map(|error| &error.path).chain(&one.pruned);
+            self.found.places.extend(fields.map(|field| (one.version.clone(), without_indices(field))));
+        }
         if self.found.objects.len() < TOLD {
             self.found.objects.extend(hurt);
         }
+    }
+
+    /// As the old CRD keeps it: what it fills in is stored, and is what the new one meets.
+    fn as_kept(&self, object: &Value) -> Value {
+        let version = ObjectRef::of(object).map(|object| object.version().to_owned());
+        let own = self.kept.iter().find(|(name, _)| Some(name) == version.as_ref()).or_else(|| self.kept.last());
+        let mut kept = own.map_or_else(|| object.clone(), |(_, schema)| schema.kept(object));
+        kept["apiVersion"] = object["apiVersion"].clone();
+        kept
     }
 
     /// Remembers that not everything could be looked at.

@@ -78,7 +78,8 @@ pub fn judge(
         None => diff::server_refusals(old.json(), new.json()).iter().map(ToString::to_string).collect(),
     };
     let changes = diff::crd_changes(old.json(), new.json());
-    let mut findings: Vec<CrdFinding> = changes.iter().filter_map(|change| of_change(change, &evidence)).collect();
+    let mut findings: Vec<CrdFinding> =
+        changes.iter().filter_map(|change| of_change(change, &changes, &evidence)).collect();
     findings.extend(limits(old, new, server));
     findings.extend(versions(old, new, &evidence));
     findings.sort();
@@ -113,10 +114,11 @@ fn finding(check: &Check, level: Level, message: String) -> CrdFinding {
 }
 
 /// What text changes say is no finding. An error that only objects could prove sinks when a complete look found nobody hurt.
-fn of_change(change: &Change, evidence: &Evidence) -> Option<CrdFinding> {
+fn of_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<CrdFinding> {
     let check = claim(change);
+    let harmless = evidence.hurt_elsewhere(change, all);
     let level = match change.kind.effect() {
-        Effect::Breaking if check.hurts == Hurts::Objects && evidence.nobody_hurt() => Level::Warning,
+        Effect::Breaking if check.hurts == Hurts::Objects && harmless => Level::Warning,
         Effect::Breaking => Level::Error,
         Effect::Risky => Level::Warning,
         Effect::Safe => Level::Info,
@@ -125,21 +127,21 @@ fn of_change(change: &Change, evidence: &Evidence) -> Option<CrdFinding> {
     let path = change.path.as_ref().map(ToString::to_string);
     let mut message = change.kind.to_string();
     if level != Level::Info && check.hurts == Hurts::Objects {
-        message.push_str(&told(change, evidence));
+        message.push_str(&told(change, harmless, evidence));
     }
     Some(CrdFinding { version: change.version.clone(), path, ..finding(check, level, message) })
 }
 
 /// Who is hurt, in words.
-fn told(change: &Change, evidence: &Evidence) -> String {
+fn told(change: &Change, harmless: bool, evidence: &Evidence) -> String {
     if evidence.source == Source::None {
         return String::new();
     }
     if let Some(reason) = &evidence.undetermined {
         return format!("; not all objects could be judged: {reason}");
     }
-    if evidence.hurt == 0 {
-        return format!("; none of {} objects is hurt", evidence.looked_at);
+    if harmless {
+        return format!("; none of {} objects is hurt by it", evidence.looked_at);
     }
     let in_version = |version: &str| change.version.as_deref().is_none_or(|own| own == version);
     let mut names: Vec<&str> =

@@ -1,5 +1,7 @@
 //! Every check of changes fires where it should, and is silent where nothing changes.
 
+mod corpus;
+
 use serde_json::{Value, json};
 
 use super::evidence::{Evidence, Judge, Source};

@@ -15,6 +15,7 @@
 
 mod basics;
 mod bridge;
+mod check;
 mod faults;
 mod ground;
 mod keep;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         saved::TESTS,
         proved::TESTS,
         keep::TESTS,
+        check::TESTS,
         stopped::TESTS,
         migrate::TESTS,
         bridge::TESTS,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::ChartRef;
 use crate::model::secret::Hidden;
 use crate::problem::Problem;
@@ -152,6 +153,8 @@ pub struct Ask {
     pub allowed: Allowed,
     /// Whether the server may be asked for dry-runs: not with `--dry-run=client`.
     pub server_dry_runs: bool,
+    /// Findings that somebody answers for.
+    pub waivers: Waivers,
 }
 
 /// Checks a name of a namespace or release: DNS-1123 label, as the API server and helm ask for.

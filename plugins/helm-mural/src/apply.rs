@@ -11,6 +11,7 @@ use mural::model::chart::ChartRef;
 use mural::problem::{Exit, Problem};
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, plan};
+use mural::run::manifests;
 use mural::run::only_crds::only_crds;
 use mural::run::prepare::{Prepared, prepare};
 use mural::run::{Manner, run as perform};
@@ -86,6 +87,7 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
             ..Allowed::default()
         },
         server_dry_runs: flags.write.dry_run.as_deref() != Some("client"),
+        waivers: manifests::waivers(None)?,
     })
 }
 

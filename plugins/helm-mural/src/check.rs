@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
 use mural::checks::crd::evidence::{Evidence, Judge, Source};
-use mural::checks::crd::waivers::Waivers;
 use mural::checks::crd::{CrdVerdict, checks, judge};
 use mural::cli::{Output, Stream, style_for};
 use mural::cluster::{Cluster, objects};
@@ -14,16 +13,12 @@ use mural::model::crd::Crd;
 use mural::model::object::ObjectRef;
 use mural::problem::{Exit, Problem};
 use mural::report::crd_check::CrdCheck;
-use mural::report::style::harmless;
 use mural::run::manifests::{self, Manifest};
 use mural::schema::ServerVersion;
 
 use crate::edge::Around;
 use crate::flags::{ChartFlags, CheckFlags, CheckOutput};
 use crate::{NEWEST_KNOWN, live, named, of_chart};
-
-/// Where waivers are looked for.
-const WAIVERS: &str = ".mural-waivers.yaml";
 
 /// One side of the comparison.
 struct Side {
@@ -38,7 +33,7 @@ pub(crate) async fn run(around: &Around, flags: &CheckFlags) -> Result<Exit, Pro
     if let Some(id) = &flags.explain {
         return explain(id);
     }
-    let waivers = waivers(flags.waivers.as_deref())?;
+    let waivers = manifests::waivers(flags.waivers.as_deref())?;
     let (old, new) = sides(around, flags).await?;
     let server = server(flags, &old).await?;
     let verdicts = verdicts(flags, &old, &new, server).await?;
@@ -153,17 +148,6 @@ async fn server(flags: &CheckFlags, old: &Side) -> Result<ServerVersion, Problem
     let Some(cluster) = &old.cluster else { return Ok(ServerVersion::NEWEST) };
     let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
     Ok(version["gitVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or(ServerVersion::NEWEST))
-}
-
-fn waivers(named: Option<&Path>) -> Result<Waivers, Problem> {
-    let file = named.unwrap_or_else(|| Path::new(WAIVERS));
-    if named.is_none() && !file.exists() {
-        return Ok(Waivers::default());
-    }
-    let wrong =
-        |why: String| Problem::usage(format!("the waivers {} cannot be used", file.display())).because(harmless(&why));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    Waivers::read(&text).map_err(wrong)
 }
 
 /// Every CRD of either side; what only a cluster has is not part of a chart, and no news.

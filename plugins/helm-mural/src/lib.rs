@@ -179,7 +179,7 @@ async fn against_cluster(around: &Around, flags: &ChartFlags) -> Result<CrdDiff,
         kind: "CrdDiff",
         chart: named(&fetched),
         cluster: cluster.context.clone(),
-        crds: plan::crds::judge(&live, &forecasts, &[], &BTreeMap::new()),
+        crds: plan::crds::judge(&live, &forecasts, &BTreeMap::new(), &[], &BTreeMap::new()),
     })
 }
 

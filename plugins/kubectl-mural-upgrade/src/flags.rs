@@ -9,6 +9,7 @@ use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
 use mural::plan::saved::SavedPlan;
 use mural::problem::{Exit, Problem};
+use mural::run::manifests;
 use semver::Version;
 
 const EXAMPLES: &str = "Examples:
@@ -221,6 +222,9 @@ pub struct MannerFlags {
     /// Keep the report in this file: .json, .yaml or .md.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Findings about CRDs that somebody answers for; .mural-waivers.yaml where there is one.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub waivers: Option<PathBuf>,
     /// Explain a guard and end.
     #[arg(long, value_name = "ID", add = complete::checks())]
     pub explain: Option<String>,
@@ -310,6 +314,7 @@ impl UpgradeFlags {
                 take_ownership: self.take_ownership,
             },
             server_dry_runs: self.manner.server_dry_runs(),
+            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
         })
     }
 }
@@ -322,7 +327,8 @@ impl ApplyFlags {
     pub fn ask(&self, saved: &SavedPlan) -> Result<Ask, Problem> {
         let timeout = ask::duration("--timeout", &self.manner.timeout)?;
         let (cluster, registry) = (self.cluster.access()?, self.registry.access());
-        Ok(saved.ask(cluster, registry, self.values.values(), timeout, self.manner.server_dry_runs()))
+        let waivers = manifests::waivers(self.manner.waivers.as_deref())?;
+        Ok(saved.ask(cluster, registry, self.values.values(), timeout, self.manner.server_dry_runs(), waivers))
     }
 }
 

@@ -6,12 +6,18 @@ use crate::checks::crd::evidence::Judge;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
 
+/// Whether a change of this CRD could hurt an object.
+#[must_use]
+pub fn worth_a_look(old: &Crd, new: &Crd) -> bool {
+    let changes = diff::crd_changes(old.json(), new.json());
+    changes.iter().any(|change| matches!(change.kind.effect(), Effect::Breaking | Effect::Risky))
+}
+
 /// Hands every object of a CRD's kind to the judge, in its storage version; nothing is read where no change can hurt an object.
 ///
 /// Never fails: a kind that cannot be listed is *undetermined*, which is never safe.
 pub async fn look(cluster: &Cluster, old: &Crd, new: &Crd, judge: &mut Judge) {
-    let changes = diff::crd_changes(old.json(), new.json());
-    if !changes.iter().any(|change| matches!(change.kind.effect(), Effect::Breaking | Effect::Risky)) {
+    if !worth_a_look(old, new) {
         return;
     }
     let served = |crd: &Crd, name: &str| crd.versions().any(|version| version.served && version.name == name);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checks::crd::CrdVerdict;
 use crate::checks::guards::ServerAnswer;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
@@ -79,17 +80,18 @@ pub struct CrdPlan {
 
 /// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
 ///
-/// `gone` are names that the CRD chart's release had and the new chart has not; `templates` are CRDs that helm writes, with their release.
+/// `verdicts` are from looking at the live objects too; `gone` are names that the CRD chart's release had and the new chart has not; `templates` are CRDs that helm writes, with their release.
 #[must_use]
 pub fn judge(
     live: &BTreeMap<String, Crd>,
     forecasts: &BTreeMap<String, ServerAnswer>,
+    verdicts: &BTreeMap<String, CrdVerdict>,
     gone: &[String],
     templates: &BTreeMap<String, String>,
 ) -> Vec<CrdPlan> {
     let planned = |(name, answer): (&String, &ServerAnswer)| CrdPlan {
         with_release: templates.get(name).cloned(),
-        ..one(name, live.get(name), answer)
+        ..one(name, live.get(name), answer, verdicts.get(name))
     };
     let mut plans: Vec<CrdPlan> = forecasts.iter().map(planned).collect();
     plans.extend(gone.iter().filter(|name| live.contains_key(*name)).map(|name| CrdPlan {
@@ -103,11 +105,11 @@ pub fn judge(
     plans
 }
 
-fn one(name: &str, live: Option<&Crd>, answer: &ServerAnswer) -> CrdPlan {
+fn one(name: &str, live: Option<&Crd>, answer: &ServerAnswer, verdict: Option<&CrdVerdict>) -> CrdPlan {
     let (decision, notes) = match (live, answer) {
         (_, Err(words)) => (CrdDecision::Refused, vec![words.clone()]),
         (None, Ok(_)) => (CrdDecision::New, Vec::new()),
-        (Some(live), Ok(next)) => changed(live, next),
+        (Some(live), Ok(next)) => changed(live, next, verdict),
     };
     CrdPlan { name: name.to_owned(), decision, foreign: foreign(name), with_release: None, notes }
 }
@@ -118,9 +120,11 @@ pub fn foreign(name: &str) -> bool {
     name.split_once('.').is_none_or(|(_, group)| group != OWN_GROUP)
 }
 
-fn changed(live: &Crd, next: &Crd) -> (CrdDecision, Vec<String>) {
+/// By what changes alone, where nobody looked at the objects.
+fn changed(live: &Crd, next: &Crd, verdict: Option<&CrdVerdict>) -> (CrdDecision, Vec<String>) {
     let changes = diff::crd_changes(live.json(), next.json());
-    let decision = match changes.iter().map(|change| change.kind.effect()).max() {
+    let judged = verdict.map(|verdict| verdict.decision).filter(|decision| *decision != CrdDecision::Refused);
+    let by_change = match changes.iter().map(|change| change.kind.effect()).max() {
         None => CrdDecision::Unchanged,
         Some(Effect::Text) => CrdDecision::Text,
         Some(Effect::Safe) => CrdDecision::Safe,
@@ -129,5 +133,5 @@ fn changed(live: &Crd, next: &Crd) -> (CrdDecision, Vec<String>) {
     };
     let mut telling: Vec<_> = changes.iter().filter(|change| change.kind.effect() != Effect::Text).collect();
     telling.sort_by_key(|change| std::cmp::Reverse(change.kind.effect()));
-    (decision, telling.iter().map(ToString::to_string).collect())
+    (judged.unwrap_or(by_change), telling.iter().map(ToString::to_string).collect())
 }

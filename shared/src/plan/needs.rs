@@ -19,6 +19,8 @@ pub struct Work<'a> {
     pub crds: Written,
     /// The application's manifest as it is and as it will be; none where it does not move.
     pub app: Option<(&'a [Value], &'a [Value])>,
+    /// The CRDs whose objects are looked at: their change could hurt one.
+    pub judged: &'a [&'a Crd],
     /// The kinds that are served.
     pub kinds: Option<&'a Kinds>,
     /// The CRDs that the charts bring.
@@ -76,6 +78,7 @@ pub fn needs(work: &Work<'_>) -> Vec<Need> {
         Written::New => &["get", "list", "patch", "create"],
     };
     all.extend(verbs.iter().map(|verb| Need::new(None, CRDS.0, CRDS.1, verb)));
+    all.extend(work.judged.iter().map(|crd| Need::new(None, crd.group(), crd.plural(), "list")));
     if let Some((old, new)) = work.app {
         all.extend(
             WAITED_FOR.iter().flat_map(|(group, kind)| ["get", "list"].map(|verb| Need::new(own, group, kind, verb))),
@@ -119,8 +122,14 @@ mod tests {
         let old = [object("ConfigMap", "v1", "a", "1"), object("Service", "v1", "gone", "")];
         let new = [object("ConfigMap", "v1", "a", "2"), object("Deployment", "apps/v1", "new", "")];
         let kinds = some();
-        let work =
-            Work { namespace: "m", crds: Written::None, app: Some((&old, &new)), kinds: Some(&kinds), brought: &[] };
+        let work = Work {
+            namespace: "m",
+            crds: Written::None,
+            app: Some((&old, &new)),
+            kinds: Some(&kinds),
+            brought: &[],
+            judged: &[],
+        };
         let told: Vec<String> = needs(&work).iter().map(ToString::to_string).collect();
         for wanted in [
             "patch configmaps",

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::world::World;
 use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
 use crate::ask::{Allowed, Ask, ClusterAccess, Installation, Mode, RegistryAccess, Target, Values};
+use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::{ChartRef, Digest, DigestOf};
 use crate::problem::{Exit, Problem};
 
@@ -73,8 +74,18 @@ impl SavedPlan {
     #[must_use]
     pub fn new(ask: &Ask, plan: &Plan, world: World, made: jiff::Timestamp, folder: &Path) -> Self {
         // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
-        let Ask { installation, crds, app, mode, allowed, values: _, registry: _, timeout: _, server_dry_runs: _ } =
-            ask;
+        let Ask {
+            installation,
+            crds,
+            app,
+            mode,
+            allowed,
+            values: _,
+            registry: _,
+            timeout: _,
+            server_dry_runs: _,
+            waivers: _,
+        } = ask;
         let pinned = |target: &Target| {
             let moves = plan.charts.iter().find(|chart| chart.release == target.release);
             AskedChart {
@@ -128,13 +139,14 @@ impl SavedPlan {
         values: Values,
         timeout: Duration,
         server_dry_runs: bool,
+        waivers: Waivers,
     ) -> Ask {
         let Asked { namespace, crds, app, mode, allowed } = self.asked.clone();
         let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
         let installation =
             Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
         let (crds, app) = (target(crds), target(app));
-        Ask { installation, crds, app, mode, values, registry, timeout, allowed, server_dry_runs }
+        Ask { installation, crds, app, mode, values, registry, timeout, allowed, server_dry_runs, waivers }
     }
 
     /// Whether what was decided anew is what was agreed to.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::render::{Rendered, Side};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
-use crate::cluster::{Cluster, application, around, grants};
+use crate::cluster::{Cluster, application, around, grants, objects};
 use crate::diff;
 use crate::model::application::{Application, Live, Method};
 use crate::model::around::{Around, Service};
@@ -92,7 +92,13 @@ pub(super) async fn grants(
     });
     let new = rendered.app.as_ref().map(Side::kept);
     let brought: Vec<&Crd> = rendered.wanted.values().collect();
+    let judged: Vec<&Crd> = forecasts
+        .values()
+        .filter_map(|answer| answer.as_ref().ok())
+        .filter(|next| live(next.name()).is_some_and(|now| objects::worth_a_look(now, next)))
+        .collect();
     let work = Work {
+        judged: &judged,
         namespace: &ask.installation.namespace,
         crds: crds.max().unwrap_or(Written::None),
         app: application

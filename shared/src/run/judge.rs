@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::prepare::Prepared;
 use super::render::{Rendered, Side};
 use crate::ask::{Ask, StoredValues};
+use crate::checks::crd::CrdVerdict;
 use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer, helm_would_delete_crds};
 use crate::checks::seen::{Expect, Seen};
@@ -35,6 +36,8 @@ use crate::tools::kubectl::Kubectl;
 pub struct Forecast {
     /// The server's word on every CRD of the charts.
     pub forecasts: BTreeMap<String, ServerAnswer>,
+    /// What each CRD's change does, to its live objects too.
+    pub verdicts: BTreeMap<String, CrdVerdict>,
     /// What is known of the application's objects; none where it does not move.
     pub application: Option<Application>,
     /// What surrounds the installation.
@@ -118,7 +121,7 @@ pub fn plan(
 
 fn judged_crds(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<CrdPlan> {
     let (gone, templates) = (gone(ask, seen.view, rendered), rendered.with_release(ask));
-    crds::judge(&live(seen.view), &seen.forecast.forecasts, &gone, &templates)
+    crds::judge(&live(seen.view), &seen.forecast.forecasts, &seen.forecast.verdicts, &gone, &templates)
 }
 
 /// Live CRDs that leave the manifest of a release in this run, marked or not.
@@ -165,6 +168,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         crds: rendered.crds.as_ref().map(|side| facts(side, &installation.crds_release)),
         app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
         forecasts: &seen.forecast.forecasts,
+        verdicts: &seen.forecast.verdicts,
         locks: &seen.locks,
         application: seen.forecast.application.as_ref(),
         around: &seen.forecast.surroundings,

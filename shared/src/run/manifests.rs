@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::checks::crd::waivers::Waivers;
 use crate::model::crd::Crd;
 use crate::model::yaml::{self, Quote};
 use crate::problem::Problem;
+use crate::report::style::harmless;
 
 /// Endings of files that are read in a folder; a file that is named is always read.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// Bytes of one file: no bundle of CRDs comes near it.
 const MOST: u64 = 256 * 1024 * 1024;
+/// Where waivers are looked for.
+const WAIVERS: &str = ".mural-waivers.yaml";
 
 /// One document and its file.
 #[derive(Debug, Clone)]
@@ -116,6 +120,21 @@ fn spread(file: &Path, document: Value, into: &mut Vec<Manifest>) {
         }
         document => into.push(Manifest { file: file.to_owned(), document }),
     }
+}
+
+/// The waivers of a file, or of `.mural-waivers.yaml` where there is one.
+///
+/// # Errors
+/// A usage problem: the file cannot be read, or says what it cannot say.
+pub fn waivers(named: Option<&Path>) -> Result<Waivers, Problem> {
+    let file = named.unwrap_or_else(|| Path::new(WAIVERS));
+    if named.is_none() && !file.exists() {
+        return Ok(Waivers::default());
+    }
+    let wrong =
+        |why: String| Problem::usage(format!("the waivers {} cannot be used", file.display())).because(harmless(&why));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    Waivers::read(&text).map_err(wrong)
 }
 
 #[cfg(test)]

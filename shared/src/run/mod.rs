@@ -2,6 +2,7 @@
 
 pub mod act;
 mod bridge;
+mod evidence;
 mod foresee;
 pub mod guard;
 pub mod judge;

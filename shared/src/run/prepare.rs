@@ -12,7 +12,7 @@ use super::render::Rendered;
 use super::turn::{self, Turn};
 use super::workstation::Workstation;
 use super::world::world;
-use super::{bridge, judge, render, values};
+use super::{bridge, evidence, judge, render, values};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
 use crate::checks::guards::saved_plan_holds::Moved;
@@ -250,6 +250,7 @@ async fn forecast_all(
         foresee::around(cluster, ask, rendered),
         foresee::record_sizes(ask, rendered),
     );
+    let verdicts = evidence::verdicts(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
     stage.done(if ask.server_dry_runs {
         format!("{} dry-runs", forecasts.len() + objects)
@@ -257,7 +258,7 @@ async fn forecast_all(
         "none asked for".to_owned()
     });
     let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref()).await;
-    Forecast { forecasts, application, surroundings, record_sizes, grants, token_ends: cluster.token_ends }
+    Forecast { forecasts, verdicts, application, surroundings, record_sizes, grants, token_ends: cluster.token_ends }
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.

@@ -15,6 +15,7 @@ pub mod hand_made_changes;
 pub mod helm_would_delete_crds;
 pub mod installed;
 pub mod known_pair;
+pub mod live_objects_fit;
 pub mod login_restarts;
 pub mod no_downgrade;
 pub mod objects_dry_run;
@@ -39,6 +40,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde_json::Value;
 
+use super::crd::CrdVerdict;
 use super::{Card, Checked};
 use crate::ask::{Allowed, Mode};
 use crate::model::application::Application;
@@ -93,6 +95,8 @@ pub struct Admission<'a> {
     pub app: Option<ChartFacts<'a>>,
     /// What the server says of every CRD of the charts.
     pub forecasts: &'a BTreeMap<String, ServerAnswer>,
+    /// What each CRD's change does, to its live objects too.
+    pub verdicts: &'a BTreeMap<String, CrdVerdict>,
     /// Who holds a lock.
     pub locks: &'a Looked<Vec<LockSeen>>,
     /// Whether the server was asked at all: not with `--dry-run=client`.
@@ -134,7 +138,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 31] = [
+pub const ALL: [Guard; 32] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -160,6 +164,7 @@ pub const ALL: [Guard; 31] = [
     (&crd_ownership_metadata::CARD, crd_ownership_metadata::check),
     (&conversion_webhook_comes_later::CARD, conversion_webhook_comes_later::check),
     (&webhooks_alive::CARD, webhooks_alive::check),
+    (&live_objects_fit::CARD, live_objects_fit::check),
     (&custom_resources_fit::CARD, custom_resources_fit::check),
     (&objects_dry_run::CARD, objects_dry_run::check),
     (&hand_made_changes::CARD, hand_made_changes::check),

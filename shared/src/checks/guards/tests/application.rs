@@ -1,5 +1,8 @@
 //! Guards of the application's objects and values, and of what stands around them.
 
+use crate::checks::crd::evidence::{Judge, Source};
+use crate::checks::crd::judge;
+use crate::schema::ServerVersion;
 use serde_json::{Value, json};
 
 use super::super::*;
@@ -155,6 +158,37 @@ fn a_custom_resource_is_judged_by_the_schema_that_comes() {
     assert_eq!(sized(json!({"size": 3})).ask("custom-resources-fit"), Verdict::Pass);
     let dropped = findings(&sized(json!({"sizes": 3})), "custom-resources-fit");
     assert!(dropped[0].level == Level::Warning && dropped[0].message.contains("spec.sizes"), "{dropped:?}");
+}
+
+#[test]
+fn live_objects_that_the_new_schema_hurts_are_refused_unless_someone_answers_for_them() {
+    let with = |live: &str, waived: bool, blind: bool| {
+        World::bent(|world| {
+            let of = |sizes: &[&str]| {
+                let mut crd = crd("hubs.example.com", "v1").json().clone();
+                crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                    {"spec": {"type": "object", "properties": {"size": {"type": "string", "enum": sizes}}}}});
+                Crd::new(crd).unwrap()
+            };
+            let (old, new) = (of(&["a", "b"]), of(&["a"]));
+            let mut looking = Judge::new(&old, &new, ServerVersion::NEWEST, Source::Live);
+            looking.look(&json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": live}}));
+            if blind {
+                looking.could_not_look("forbidden");
+            }
+            let mut verdict = judge(Some(&old), Some(&new), looking.done(), ServerVersion::NEWEST, None);
+            if waived {
+                verdict.findings.iter_mut().for_each(|finding| finding.waived = Some("known".to_owned()));
+            }
+            world.verdicts = BTreeMap::from([("hubs.example.com".to_owned(), verdict)]);
+        })
+    };
+    let told = findings(&with("b", false, false), "live-objects-fit");
+    assert!(told[0].level == Level::Error && told[0].message.contains("1 of 1 objects are hurt"), "{told:?}");
+    assert!(told[0].message.contains("Hub h") && told[0].message.contains("spec.size"), "{told:?}");
+    assert_eq!(with("b", true, false).ask("live-objects-fit"), Verdict::Pass);
+    assert_eq!(with("a", false, false).ask("live-objects-fit"), Verdict::Pass);
+    assert!(matches!(with("a", false, true).ask("live-objects-fit"), Verdict::Undetermined { .. }));
 }
 
 #[test]

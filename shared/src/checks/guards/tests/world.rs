@@ -7,6 +7,7 @@ use semver::Version;
 use serde_json::{Value, json};
 
 use super::super::*;
+use crate::checks::crd::CrdVerdict;
 use crate::checks::{Finding, Level, Verdict};
 use crate::model::application::{Live, Method};
 use crate::model::chart::{Digest, DigestOf, Files};
@@ -93,6 +94,7 @@ pub(super) struct World {
     /// What the CRD chart makes.
     pub(super) rendered_crds: Vec<Value>,
     pub(super) forecasts: BTreeMap<String, ServerAnswer>,
+    pub(super) verdicts: BTreeMap<String, CrdVerdict>,
     pub(super) helm: Looked<Version>,
     pub(super) helm_sees: Looked<String>,
     pub(super) locks: Looked<Vec<LockSeen>>,
@@ -121,6 +123,7 @@ impl World {
             rendered: Vec::new(),
             rendered_crds: Vec::new(),
             forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(crd("hubs.example.com", "v1")))]),
+            verdicts: BTreeMap::new(),
             helm: Ok(Version::new(3, 17, 2)),
             helm_sees: Ok("uid-1".into()),
             locks: Ok(Vec::new()),
@@ -164,6 +167,7 @@ impl World {
             crds: Some(crds),
             app: Some(app),
             forecasts: &self.forecasts,
+            verdicts: &self.verdicts,
             locks: &self.locks,
             server_asked: self.server_asked,
             allowed: self.allowed,

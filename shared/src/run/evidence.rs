@@ -1,0 +1,40 @@
+//! What the charts' CRDs do to the objects that live: read once, page by page, before anything is decided.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, stream};
+use jiff::Zoned;
+
+use crate::ask::Ask;
+use crate::checks::crd::evidence::{Judge, Source};
+use crate::checks::crd::{CrdVerdict, judge};
+use crate::checks::guards::ServerAnswer;
+use crate::cluster::{Cluster, objects};
+use crate::model::crd::Crd;
+use crate::model::view::ClusterView;
+use crate::schema::ServerVersion;
+
+/// Kinds that are read at the same time.
+const AT_ONCE: usize = 8;
+
+/// A verdict for every CRD that is on the cluster and that the server takes; waivers are applied.
+pub(super) async fn verdicts(
+    cluster: &Cluster,
+    ask: &Ask,
+    view: &ClusterView,
+    forecasts: &BTreeMap<String, ServerAnswer>,
+) -> BTreeMap<String, CrdVerdict> {
+    let Ok(live) = &view.crds else { return BTreeMap::new() };
+    let server = view.hub.version.parse().unwrap_or(ServerVersion::NEWEST);
+    let pairs = forecasts.iter().filter_map(|(name, answer)| Some((live.get(name)?, answer.as_ref().ok()?)));
+    let asked = stream::iter(pairs).map(|(old, new)| verdict(cluster, old, new, server));
+    let mut all: Vec<CrdVerdict> = asked.buffer_unordered(AT_ONCE).collect().await;
+    ask.waivers.apply(&mut all, Zoned::now().date());
+    all.into_iter().map(|verdict| (verdict.name.clone(), verdict)).collect()
+}
+
+async fn verdict(cluster: &Cluster, old: &Crd, new: &Crd, server: ServerVersion) -> CrdVerdict {
+    let mut looking = Judge::new(old, new, server, Source::Live);
+    objects::look(cluster, old, new, &mut looking).await;
+    judge(Some(old), Some(new), looking.done(), server, None)
+}

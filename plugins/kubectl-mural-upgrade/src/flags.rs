@@ -306,16 +306,20 @@ impl UpgradeFlags {
             values: self.values.values(),
             registry: self.registry.access(),
             timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            allowed: Allowed {
-                downgrade: self.allow_downgrade,
-                foreign_downgrade: self.allow_foreign_downgrade,
-                keep_crds: self.keep_crds,
-                migrate: self.migrate,
-                take_ownership: self.take_ownership,
-            },
+            allowed: self.allowed(),
             server_dry_runs: self.manner.server_dry_runs(),
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
         })
+    }
+
+    const fn allowed(&self) -> Allowed {
+        Allowed {
+            downgrade: self.allow_downgrade,
+            foreign_downgrade: self.allow_foreign_downgrade,
+            keep_crds: self.keep_crds,
+            migrate: self.migrate,
+            take_ownership: self.take_ownership,
+        }
     }
 }
 

@@ -71,23 +71,8 @@ fn no_false_alarm_and_no_miss() {
     for update in &corpus.updates {
         let id = update["id"].as_str().unwrap();
         let (Some(old), Some(new)) = (corpus.side(update, "old"), corpus.side(update, "new")) else { continue };
-        let mut judge = Judge::new(&old, &new, OLD, Source::Files);
-        let mut theirs = 0;
-        // As a cluster holds them: in the storage version, and valid.
-        for (resource, upgrade) in corpus.resources(update) {
-            if resource["apiVersion"] != format!("{}/{}", old.group(), old.storage_version()) {
-                continue;
-            }
-            let object = read(&corpus.folder.join(resource["resource"].as_str().unwrap()));
-            let before = Schema::of_crd(&old, old.storage_version(), OLD).unwrap();
-            if before.judge(&object).create != Verdict::Valid {
-                continue;
-            }
-            judge.look(&object);
-            theirs += usize::from(upgrade.is_some_and(is_hurt));
-            objects += 1;
-        }
-        let evidence = judge.done();
+        let (evidence, looked, theirs) = look(&corpus, update, &old, &new);
+        objects += looked;
         let (ours, unsure) = (evidence.hurt, evidence.undetermined.clone());
         let verdict = super::judge(Some(&old), Some(&new), evidence, OLD, None);
         let accepted = update["apiserver"]["accepted"] == true;
@@ -107,6 +92,24 @@ fn no_false_alarm_and_no_miss() {
     println!("{asked} updates, {objects} objects judged, {hurt} hurt in the server's words");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(asked > 0 && objects > 0 && hurt > 0);
+}
+
+/// The objects of an update as a cluster holds them, in the storage version and valid: how many, and how many of them the
+/// server's own code calls hurt.
+fn look(corpus: &Corpus, update: &Value, old: &Crd, new: &Crd) -> (Evidence, usize, usize) {
+    let mut judge = Judge::new(old, new, OLD, Source::Files);
+    let (stored, mut looked, mut theirs) = (format!("{}/{}", old.group(), old.storage_version()), 0, 0);
+    let before = Schema::of_crd(old, old.storage_version(), OLD).unwrap();
+    for (resource, upgrade) in corpus.resources(update) {
+        let object = read(&corpus.folder.join(resource["resource"].as_str().unwrap()));
+        if resource["apiVersion"] != stored || before.judge(&object).create != Verdict::Valid {
+            continue;
+        }
+        judge.look(&object);
+        theirs += usize::from(upgrade.is_some_and(is_hurt));
+        looked += 1;
+    }
+    (judge.done(), looked, theirs)
 }
 
 /// A manifest of the API that ended with 1.22; the verdicts convert it first.

@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    pub(super) fn ask(&self, id: &str) -> Verdict {
+    fn charts(&self) -> [ChartFacts<'_>; 2] {
         let app = ChartFacts {
             release: "mural",
             reference: "oci://a.example/mural/mural".into(),
@@ -155,6 +155,11 @@ impl World {
             rendered: &self.rendered_crds,
             ..app.clone()
         };
+        [app, crds]
+    }
+
+    pub(super) fn ask(&self, id: &str) -> Verdict {
+        let [app, crds] = self.charts();
         let admission = Admission {
             view: &self.view,
             mode: self.mode,
@@ -181,7 +186,7 @@ impl World {
             config: &self.config,
             moved: Some(&self.moved),
         };
-        ask_all(&admission).into_iter().find(|checked| checked.check == id).unwrap().verdict
+        answer(&admission, id)
     }
 
     pub(super) fn bent(bend: impl FnOnce(&mut Self)) -> Self {
@@ -205,4 +210,8 @@ pub(super) fn findings(world: &World, id: &str) -> Vec<Finding> {
         Verdict::Fail { findings } => findings,
         other => panic!("{id} should fire: {other:?}"),
     }
+}
+
+fn answer(admission: &Admission<'_>, id: &str) -> Verdict {
+    ask_all(admission).into_iter().find(|checked| checked.check == id).unwrap().verdict
 }

@@ -23,12 +23,17 @@ pub async fn look(cluster: &Cluster, namespace: &str, conversions: &BTreeSet<Ser
         cluster.list(&quotas, ""),
         cluster.list(&budgets, ""),
     );
+    // One that is not there yet has the label that the server gives every namespace, and no other.
+    let named = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
+    let labels = match labels {
+        Ok(found) => Ok(around::labels(&found)),
+        Err(error) if error.not_found() => Ok(named()),
+        Err(error) => Err(error.not_seen(format!("namespace {namespace}"))),
+    };
     Around {
         webhooks,
         backends,
-        labels: labels
-            .map(|namespace| around::labels(&namespace))
-            .map_err(|error| error.not_seen(format!("namespace {namespace}"))),
+        labels,
         quotas: quotas.map_err(|error| error.not_seen(format!("resourcequotas in {namespace}"))),
         budgets: budgets.map_err(|error| error.not_seen(format!("poddisruptionbudgets in {namespace}"))),
     }

@@ -83,11 +83,13 @@ async fn sides(around: &Around, flags: &CheckFlags) -> Result<(Side, Side), Prob
     let (old, new) = flags.second.as_deref().map_or(("cluster", first), |second| (first, second));
     let version = |is_old: bool| if is_old { flags.old_version.clone() } else { flags.version.clone() };
     let (old, new) = tokio::join!(side(around, flags, old, version(true)), side(around, flags, new, version(false)));
+    // A wrong name is the person's to mend; a cluster that does not answer may be another matter.
+    let new = new?;
     let mut old = old?;
     for given in &flags.stored_versions {
         stored_versions(&mut old, given)?;
     }
-    Ok((old, new?))
+    Ok((old, new))
 }
 
 async fn side(

@@ -38,7 +38,7 @@ pub fn tests() -> Vec<Test> {
     tests
 }
 
-fn env(name: &str) -> Option<String> {
+pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

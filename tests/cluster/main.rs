@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         check::TESTS,
         stopped::TESTS,
         migrate::TESTS,
-        bridge::TESTS,
+        &bridge::tests(),
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,

@@ -25,8 +25,8 @@ use crate::sample;
 use crate::small::NAMESPACE;
 use moment::{Dice, How, Killed};
 
-/// Kills in an ordinary test run: the budget is 90 seconds.
-const FEW: usize = 6;
+/// Kills in an ordinary test run, one in each way: the budget is 60 seconds.
+const FEW: usize = 3;
 /// Runs after a kill that may be needed: the one that goes on, and one more where a dying helm moved the world meanwhile.
 const AGAIN: usize = 2;
 

@@ -49,14 +49,23 @@ const UPGRADES: &[Upgrade] = &[
         project: "kyverno",
         from: "v1.12.7",
         to: "v1.13.6",
-        code: 0,
-        findings: &[True {
-            guard: "custom-resources-fit",
-            level: "warning",
-            subject: "GlobalContextEntry ingress-2",
-            count: 1,
-            because: "1.13 allows one source an entry and this one has two: it can be kept, and not made again",
-        }],
+        code: 5,
+        findings: &[
+            True {
+                guard: "custom-resources-fit",
+                level: "warning",
+                subject: "GlobalContextEntry ingress-2",
+                count: 1,
+                because: "1.13 allows one source an entry and this one has two: it can be kept, and not made again",
+            },
+            True {
+                guard: "live-objects-fit",
+                level: "error",
+                subject: "globalcontextentries.kyverno.io",
+                count: 1,
+                because: "the same object, as it lives: to be mended before, or to be answered for",
+            },
+        ],
     },
     Upgrade {
         project: "strimzi",

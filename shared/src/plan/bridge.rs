@@ -65,12 +65,14 @@ pub fn needed(live: &Crd, wanted: &Crd) -> Result<Option<Migration>, NoBridge> {
     }))
 }
 
-/// The migrations that a plan holds: those that were agreed to, and those that only prove what the CRD's status claims.
+/// The migrations that a plan holds: all where they were agreed to, since each writes to every object; else none.
 #[must_use]
 pub fn migrations(live: &BTreeMap<String, Crd>, wanted: &BTreeMap<String, Crd>, agreed: bool) -> Vec<Migration> {
+    if !agreed {
+        return Vec::new();
+    }
     let pairs = wanted.iter().filter_map(|(name, wanted)| Some((live.get(name)?, wanted)));
-    let all = pairs.filter_map(|(live, wanted)| needed(live, wanted).ok().flatten());
-    all.filter(|migration| agreed || !migration.claimed).collect()
+    pairs.filter_map(|(live, wanted)| needed(live, wanted).ok().flatten()).collect()
 }
 
 /// The versions of the bridge: those of the cluster's CRD and the chart's storage version, in which alone is stored.

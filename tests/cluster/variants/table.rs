@@ -78,7 +78,11 @@ pub const CASES: &[Case] = &[
     // CRDs.
     case(
         "stored-version-dropped",
-        refused(&["crds-dry-run"], &["racks.small.example.com", "storedVersions", "v1alpha1"], "migrate them first"),
+        refused(
+            &["crds-dry-run"],
+            &["racks.small.example.com", "storedVersions", "v1alpha1"],
+            "--migrate moves the objects",
+        ),
     ),
     case(
         "served-version-dropped",

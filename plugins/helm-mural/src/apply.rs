@@ -94,12 +94,8 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
 /// What ends here without a write; `None` where the run may begin.
 fn before_writing(prepared: &Prepared, manner: &Manner, flags: &ApplyFlags) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
-    let (outcome, exit) = if plan.refused() {
-        (Outcome::Refused, Exit::Refused)
-    } else if plan.undetermined() {
-        (Outcome::Undetermined, Exit::ChecksFailed)
-    } else if !plan.has_changes() {
-        (Outcome::NothingToDo, Exit::Fine)
+    let (outcome, exit) = if let Some(decided) = UpgradeReport::decided(plan) {
+        decided
     } else if flags.write.dry_run.is_some() {
         (Outcome::Planned, Exit::Fine)
     } else if flags.write.yes || ask_to_go_ahead()? {

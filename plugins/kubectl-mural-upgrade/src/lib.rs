@@ -99,12 +99,8 @@ async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result
 /// What ends here without a write, and how; `None` where the run may begin.
 async fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
-    let (outcome, exit) = if plan.refused() {
-        (Outcome::Refused, Exit::Refused)
-    } else if plan.undetermined() {
-        (Outcome::Undetermined, Exit::ChecksFailed)
-    } else if !plan.has_changes() {
-        (Outcome::NothingToDo, Exit::Fine)
+    let (outcome, exit) = if let Some(decided) = UpgradeReport::decided(plan) {
+        decided
     } else if job.only_plan {
         (Outcome::Planned, Exit::Changes)
     } else if job.manner.dry_run.is_some() {

@@ -87,6 +87,18 @@ pub struct UpgradeReport {
 }
 
 impl UpgradeReport {
+    /// How a plan ends by itself, before anything is asked or written; `None` where there is something to do and nothing against it.
+    #[must_use]
+    pub fn decided(plan: &Plan) -> Option<(Outcome, Exit)> {
+        if plan.refused() {
+            Some((Outcome::Refused, Exit::Refused))
+        } else if plan.undetermined() {
+            Some((Outcome::Undetermined, Exit::ChecksFailed))
+        } else {
+            (!plan.has_changes()).then_some((Outcome::NothingToDo, Exit::Fine))
+        }
+    }
+
     /// A report of a plan that was not run.
     #[must_use]
     pub const fn new(run: String, plan: Plan, outcome: Outcome, exit: Exit, seconds: f64) -> Self {

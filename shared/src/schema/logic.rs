@@ -8,7 +8,7 @@ use super::said::SchemaError;
 use super::validate::{Found, Look, validate};
 
 /// Looks through all branches.
-pub(super) fn branches(value: &Value, node: &Node, place: &Place<'_>, look: Look) -> Found {
+pub(super) fn branches(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
     let mut found = Found { matched: 1, ..Found::default() };
     if !node.any_of.is_empty() {
         any_of(value, node, place, look, &mut found);
@@ -40,7 +40,7 @@ fn better(best: &mut Option<Found>, next: Found) {
     }
 }
 
-fn any_of(value: &Value, node: &Node, place: &Place<'_>, look: Look, found: &mut Found) {
+fn any_of(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
     let mut best = None;
     for branch in &node.any_of {
         let one = validate(value, branch, place, look);
@@ -56,7 +56,7 @@ fn any_of(value: &Value, node: &Node, place: &Place<'_>, look: Look, found: &mut
     }
 }
 
-fn one_of(value: &Value, node: &Node, place: &Place<'_>, look: Look, found: &mut Found) {
+fn one_of(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
     let (mut best, mut fitting, mut count) = (None, None, 0_usize);
     for branch in &node.one_of {
         let one = validate(value, branch, place, look);
@@ -81,7 +81,7 @@ fn one_of(value: &Value, node: &Node, place: &Place<'_>, look: Look, found: &mut
     }
 }
 
-fn all_of(value: &Value, node: &Node, place: &Place<'_>, look: Look, found: &mut Found) {
+fn all_of(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
     let mut valid = 0_usize;
     for branch in &node.all_of {
         let one = validate(value, branch, place, look);

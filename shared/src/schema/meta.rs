@@ -173,10 +173,10 @@ pub(super) fn own(object: &Value, errors: &mut Vec<SchemaError>) {
     common(metadata, &place, errors);
 }
 
-/// Metadata of an update that changes nothing: what was let in once is looked at again, but for the name.
+/// The resource's own metadata again, as an update looks at it.
 pub(super) fn own_again(object: &Value, errors: &mut Vec<SchemaError>) {
     let Some(metadata) = object.get("metadata").and_then(Value::as_object) else { return };
-    common(metadata, &Place::ROOT.then(Step::Field("metadata")), errors);
+    each_time(metadata, &Place::ROOT.then(Step::Field("metadata")), errors);
 }
 
 fn text<'a>(metadata: &'a Map<String, Value>, name: &str) -> &'a str {
@@ -189,12 +189,23 @@ fn named(place: &Place<'_>, value: &str, wrong: Vec<String>, errors: &mut Vec<Sc
     }
 }
 
+/// What a create looks at, beside the name.
 fn common(metadata: &Map<String, Value>, place: &Place<'_>, errors: &mut Vec<SchemaError>) {
-    let entries = |name: &str| metadata.get(name).and_then(Value::as_object).into_iter().flatten();
     let namespace = text(metadata, "namespace");
     if !namespace.is_empty() {
         named(&place.then(Step::Field("namespace")), namespace, names::label(namespace), errors);
     }
+    let finalizers = metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten();
+    let here = place.then(Step::Field("finalizers"));
+    for finalizer in finalizers.filter_map(Value::as_str) {
+        named(&here, finalizer, names::qualified(finalizer), errors);
+    }
+    each_time(metadata, place, errors);
+}
+
+/// What an update looks at too (`ValidateObjectMetaAccessorUpdate`).
+fn each_time(metadata: &Map<String, Value>, place: &Place<'_>, errors: &mut Vec<SchemaError>) {
+    let entries = |name: &str| metadata.get(name).and_then(Value::as_object).into_iter().flatten();
     if metadata.get("generation").and_then(Value::as_i64).is_some_and(i64::is_negative) {
         let shown = metadata.get("generation").map(printed);
         let path = place.then(Step::Field("generation")).to_string();
@@ -215,11 +226,6 @@ fn common(metadata: &Map<String, Value>, place: &Place<'_>, errors: &mut Vec<Sch
     if size > ANNOTATIONS_LIMIT {
         let words = format!("may not be more than {ANNOTATIONS_LIMIT} bytes");
         errors.push(SchemaError::new(here.to_string(), ErrorKind::TooLong, None, words));
-    }
-    let finalizers = metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten();
-    let here = place.then(Step::Field("finalizers"));
-    for finalizer in finalizers.filter_map(Value::as_str) {
-        named(&here, finalizer, names::qualified(finalizer), errors);
     }
     owners(metadata, place, errors);
 }

@@ -21,6 +21,7 @@ mod node;
 mod number;
 mod place;
 mod prune;
+mod ratchet;
 mod re2;
 mod said;
 mod server;

@@ -6,6 +6,7 @@ use super::logic;
 use super::node::{Extra, Node, Type};
 use super::number;
 use super::place::{Place, Step};
+use super::ratchet;
 use super::said::{ErrorKind, SchemaError, Unsure, printed};
 
 /// What one look found. `matched` counts as the server counts: of several branches that fail, the one that fitted best
@@ -33,17 +34,46 @@ impl Found {
     }
 }
 
-/// How it is looked: as a create, or as an update that changes nothing but metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+/// How it is looked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look<'a> {
     /// Everything counts.
     Create,
-    /// What stands below the root is as it was, and so forgiven (KEP-4008); the root itself is not.
-    Ratcheted,
+    /// As an update that changes nothing but metadata: what is found again and is equal is forgiven. It is searched for
+    /// through this schema, also from inside of `anyOf` and its like.
+    Ratcheted(&'a Node),
+}
+
+impl<'a> Look<'a> {
+    /// How a field is looked at. `apiVersion` and `kind` are never forgiven.
+    fn field(self, name: &str, place: &Place<'_>) -> Self {
+        let Self::Ratcheted(node) = self else { return Self::Create };
+        if place.is_root() && matches!(name, "apiVersion" | "kind") {
+            return Self::Create;
+        }
+        node.below(name).map_or(Self::Create, |(below, _)| Self::Ratcheted(below))
+    }
+
+    fn item(self, item: &Value, items: &[Value]) -> Self {
+        let Self::Ratcheted(node) = self else { return Self::Create };
+        ratchet::found_again(item, items, node).map_or(Self::Create, Self::Ratcheted)
+    }
+}
+
+/// Looks at a value below another; its errors are forgiven where it is equal.
+fn validate_below(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
+    let mut found = validate(value, node, place, look);
+    if let Look::Ratcheted(searched) = look
+        && !found.is_valid()
+        && ratchet::is_same(value, searched)
+    {
+        found.errors.clear();
+    }
+    found
 }
 
 /// Looks at one value.
-pub(super) fn validate(value: &Value, node: &Node, place: &Place<'_>, look: Look) -> Found {
+pub(super) fn validate(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
     let mut found = Found::default();
     if value.is_null() {
         found.take(type_of(value, node, place));
@@ -203,10 +233,10 @@ fn string(text: &str, node: &Node, place: &Place<'_>, found: &mut Found) {
     }
 }
 
-fn list(items: &[Value], node: &Node, place: &Place<'_>, look: Look, found: &mut Found) {
+fn list(items: &[Value], node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
     if let Some(below) = node.items.as_deref() {
         for (at, item) in items.iter().enumerate() {
-            found.take(validate(item, below, &place.then(Step::Index(at)), look));
+            found.take(validate_below(item, below, &place.then(Step::Index(at)), look.item(item, items)));
         }
     }
     let size = i64::try_from(items.len()).unwrap_or(i64::MAX);
@@ -229,7 +259,7 @@ fn too_many(place: &Place<'_>, size: i64, most: i64, found: &mut Found) {
     found.errors.push(SchemaError::shown(place.dotted(), ErrorKind::TooMany, size.to_string(), &detail));
 }
 
-fn object(fields: &Map<String, Value>, node: &Node, place: &Place<'_>, look: Look, found: &mut Found) {
+fn object(fields: &Map<String, Value>, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
     let size = i64::try_from(fields.len()).unwrap_or(i64::MAX);
     if let Some(least) = node.limits.min_properties.filter(|least| size < *least) {
         let detail = format!("{} in body should have at least {least} properties", place.dotted());
@@ -243,16 +273,11 @@ fn object(fields: &Map<String, Value>, node: &Node, place: &Place<'_>, look: Loo
         if matches!(node.extra, Extra::None) && !node.properties.contains_key(name) {
             let detail = format!("{}.{name} in body is a forbidden property", place.dotted());
             found.say(place, ErrorKind::Invalid, Some(format!("{name:?}")), detail);
-        } else if let Some((below, _)) = node.below(name).filter(|_| !forgiven(place, name, look)) {
-            found.take(validate(value, below, &here, look));
+        } else if let Some((below, _)) = node.below(name) {
+            found.take(validate_below(value, below, &here, look.field(name, place)));
         }
     }
     for name in node.required.iter().filter(|name| !fields.contains_key(*name)) {
         found.say(&place.then(Step::Field(name)), ErrorKind::Required, None, "");
     }
-}
-
-/// An update forgives what it does not change; `apiVersion` and `kind` are never forgiven (`ratcheting.go`).
-fn forgiven(place: &Place<'_>, name: &str, look: Look) -> bool {
-    look == Look::Ratcheted && place.is_root() && !matches!(name, "apiVersion" | "kind")
 }

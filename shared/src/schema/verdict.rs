@@ -121,13 +121,13 @@ fn as_create(schema: &Schema, done: &mut Prepared) -> (Vec<SchemaError>, Vec<Uns
     (errors, unsure, heard.transitions)
 }
 
-/// Since 1.30 what stands below the root and is as it was is forgiven; embedded metadata and duplicates have rules of
+/// Since 1.30 what is found again and equal is forgiven; embedded metadata and duplicates have rules of
 /// their own: the first are looked at again, the second only where there were none before.
 fn unchanged(schema: &Schema, done: &mut Prepared) -> (Vec<SchemaError>, Vec<Unsure>) {
     let node = &schema.node;
     let mut errors = done.errors.clone();
     meta::own_again(&done.object, &mut errors);
-    let found = validate(&done.object, node, &Place::ROOT, Look::Ratcheted);
+    let found = validate(&done.object, node, &Place::ROOT, Look::Ratcheted(node));
     errors.extend(found.errors);
     meta::embedded(&mut done.object, node, &mut errors);
     let heard = rules(schema, done, Asked::Unchanged { forgives: true }, &mut errors);

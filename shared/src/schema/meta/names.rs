@@ -3,13 +3,10 @@
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const KEY: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 
+/// `RegexError`, with its two blanks.
 fn wrong(form: &str, pattern: &str, examples: &[&str]) -> String {
-    let told: Vec<String> = examples.iter().map(|example| format!("'{example}',")).collect();
-    let told = told.join(" or ");
-    format!(
-        "{form} (e.g. {} regex used for validation is '{pattern}')",
-        told.replace(", or", " or ").replace("' or", "',  or")
-    )
+    let told: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
+    format!("{form} (e.g. {}regex used for validation is '{pattern}')", told.join(" or "))
 }
 
 fn edges(text: &str, edge: impl Fn(u8) -> bool, inner: impl Fn(u8) -> bool) -> bool {

@@ -1,0 +1,214 @@
+//! Both answers side by side.
+//!
+//! Named exceptions, which are counted and shown, and do not fail the run:
+//!
+//! | exception | why |
+//! | --- | --- |
+//! | undetermined | a CEL rule that our crate cannot evaluate: we say that we do not know |
+//! | words of metadata | where metadata cannot be read, the server repeats Go's decoder; we say which field it is |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use mural::diff::server_refusals;
+use mural::model::crd::Crd;
+use mural::schema::{Schema, ServerVersion, Verdict, Verdicts};
+use serde_json::{Value, json};
+
+use crate::objects;
+use crate::oracle::Oracle;
+use crate::random::Random;
+
+/// So many disagreements are shown whole.
+const SHOWN: usize = 25;
+
+type Words = BTreeSet<(String, String)>;
+
+#[derive(Default)]
+pub struct Table {
+    pub crds: usize,
+    pub objects: usize,
+    refused_crds: usize,
+    rows: BTreeMap<&'static str, (usize, usize)>,
+    exceptions: BTreeMap<&'static str, usize>,
+    invalid: usize,
+    misses: Vec<String>,
+}
+
+impl Table {
+    pub fn judge(
+        &mut self,
+        oracle: &mut Oracle,
+        crd: &Value,
+        version: &str,
+        done: &[String],
+        each: usize,
+        random: &mut Random,
+    ) -> Result<()> {
+        let schema = schema_of(crd, version);
+        let made: Vec<Value> = (0..each).map(|_| objects::resource(crd, version, &schema, random)).collect();
+        let answer = oracle.ask(&json!({"crd": crd, "version": version, "objects": made}))?;
+        if let Some(failure) = answer["failure"].as_str() {
+            bail!("the oracle could not answer: {failure}\n{}\n{crd}", done.join("\n"));
+        }
+        if answer["crd"].is_array() {
+            self.refused_crds += 1;
+            return Ok(());
+        }
+        self.crds += 1;
+        let ours = Schema::of_crd(&Crd::new(crd.clone()).unwrap(), version, ServerVersion::NEWEST).unwrap();
+        for (object, theirs) in made.iter().zip(answer["verdicts"].as_array().into_iter().flatten()) {
+            self.objects += 1;
+            let place = format!("{} {version} with {}\n  object {object}", crd["metadata"]["name"], done.join("; "));
+            self.compare(&place, &ours, object, theirs);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, place: &str, schema: &Schema, object: &Value, theirs: &Value) {
+        let ours = schema.judge(object);
+        self.invalid += usize::from(theirs["valid"] != true);
+        // The server gives up where metadata cannot be read, before it looks at anything else.
+        let unread = theirs["object"].is_null();
+        if unread {
+            self.row("create", place, &ours.create, &Verdict::Invalid);
+            *self.exceptions.entry("words of metadata").or_default() += 1;
+            return;
+        }
+        if ours.undetermined.is_empty() {
+            self.row("create", place, &ours.create, &verdict(&theirs["valid"]));
+            let update: Words = ours.update_errors.iter().map(mural::schema::SchemaError::server_words).collect();
+            self.row("unchanged update", place, &ours.unchanged_update, &verdict(&theirs["updateValid"]));
+            self.row("errors of the update", place, &update, &told(&theirs["updateErrors"]));
+            self.row("errors, in the server's words", place, &words(&ours), &told(&theirs["errors"]));
+        } else {
+            *self.exceptions.entry("undetermined").or_default() += 1;
+            let wrong = ours.create == Verdict::Valid && theirs["valid"] != true;
+            self.row("undetermined is never a pass", place, &wrong, &false);
+        }
+        self.row("pruned fields, by name", place, &ours.pruned, &texts(&theirs["pruned"]));
+        self.row("what would be kept", place, &plain(&schema.kept(object)), &plain(&theirs["object"]));
+    }
+
+    fn row<T: PartialEq + std::fmt::Debug>(&mut self, name: &'static str, place: &str, ours: &T, theirs: &T) {
+        let (asked, agreed) = self.rows.entry(name).or_default();
+        *asked += 1;
+        if ours == theirs {
+            *agreed += 1;
+        } else {
+            self.misses.push(format!("{name}: {place}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+    }
+
+    pub fn show(&self) -> Result<()> {
+        println!(
+            "{} changed CRDs ({} more were refused), {} objects, {} of them invalid",
+            self.crds, self.refused_crds, self.objects, self.invalid
+        );
+        println!("{:<40} {:>7} {:>7}", "", "asked", "agree");
+        for (name, (asked, agreed)) in &self.rows {
+            println!("{name:<40} {asked:>7} {agreed:>7}");
+        }
+        for (name, count) in &self.exceptions {
+            println!("exception, {name:<29} {count:>7}");
+        }
+        finish(&self.misses)
+    }
+}
+
+fn finish(misses: &[String]) -> Result<()> {
+    if misses.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} disagreements, the first of them:\n{}",
+        misses.len(),
+        misses.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n")
+    )
+}
+
+fn schema_of(crd: &Value, version: &str) -> Value {
+    let all = crd["spec"]["versions"].as_array().into_iter().flatten();
+    let found = all.into_iter().find(|one| one["name"] == version);
+    found.map_or(Value::Null, |found| found["schema"]["openAPIV3Schema"].clone())
+}
+
+fn verdict(valid: &Value) -> Verdict {
+    if *valid == true { Verdict::Valid } else { Verdict::Invalid }
+}
+
+fn words(ours: &Verdicts) -> Words {
+    ours.errors.iter().map(mural::schema::SchemaError::server_words).collect()
+}
+
+fn told(errors: &Value) -> Words {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    errors.as_array().into_iter().flatten().map(|error| (text(&error["field"]), text(&error["message"]))).collect()
+}
+
+/// Go writes the float 2.0 as 2.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn texts(all: &Value) -> Vec<String> {
+    all.as_array().into_iter().flatten().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// What we say that the server refuses of a CRD, against what it refuses.
+#[derive(Default)]
+pub struct CrdTable {
+    asked: usize,
+    refused: usize,
+    known: usize,
+    misses: Vec<String>,
+    unknown: BTreeMap<String, usize>,
+}
+
+impl CrdTable {
+    pub fn judge(&mut self, oracle: &mut Oracle, old: &Value, new: &Value) -> Result<()> {
+        self.asked += 1;
+        let stored: Vec<&Value> = old["spec"]["versions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["storage"] == true)
+            .map(|one| &one["name"])
+            .collect();
+        let mut before = old.clone();
+        before["status"] = json!({"storedVersions": stored, "conditions": [{"type": "Established", "status": "True"}]});
+        let answer = oracle.ask(&json!({"crd": new, "old": before}))?;
+        if let Some(failure) = answer["failure"].as_str() {
+            bail!("the oracle could not answer: {failure}");
+        }
+        let theirs: BTreeSet<String> = told(&answer["crd"]).into_iter().map(|(field, _)| field).collect();
+        let ours: BTreeSet<String> = server_refusals(&before, new).into_iter().map(|refusal| refusal.field).collect();
+        self.refused += usize::from(!theirs.is_empty());
+        self.known += usize::from(!theirs.is_empty() && !ours.is_empty());
+        if !ours.is_subset(&theirs) {
+            self.misses.push(format!("{}\n  ours   {ours:?}\n  theirs {theirs:?}", new["metadata"]["name"]));
+        }
+        for field in theirs.difference(&ours) {
+            *self.unknown.entry(field.split('[').next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    pub fn show(&self) -> Result<()> {
+        println!(
+            "{} changed CRDs, {} refused by the server, {} of those known offline",
+            self.asked, self.refused, self.known
+        );
+        for (field, count) in &self.unknown {
+            println!("  not said offline: {field} ({count})");
+        }
+        finish(&self.misses)
+    }
+}

@@ -6,6 +6,8 @@
 //! | --- | --- |
 //! | undetermined | a CEL rule that our crate cannot evaluate: we say that we do not know |
 //! | words of metadata | where metadata cannot be read, the server repeats Go's decoder; we say which field it is |
+//! | a missing key | of two keys that a rule misses, the server and our crate may name another one first |
+//! | the root, printed | an enum at the root prints the whole object, with the metadata that the oracle's update adds |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,8 +81,8 @@ impl Table {
             self.row("create", place, &ours.create, &verdict(&theirs["valid"]));
             let update: Words = ours.update_errors.iter().map(mural::schema::SchemaError::server_words).collect();
             self.row("unchanged update", place, &ours.unchanged_update, &verdict(&theirs["updateValid"]));
-            self.row("errors of the update", place, &update, &told(&theirs["updateErrors"]));
-            self.row("errors, in the server's words", place, &words(&ours), &told(&theirs["errors"]));
+            self.words("errors of the update", place, &update, &told(&theirs["updateErrors"]));
+            self.words("errors, in the server's words", place, &words(&ours), &told(&theirs["errors"]));
         } else {
             *self.exceptions.entry("undetermined").or_default() += 1;
             let wrong = ours.create == Verdict::Valid && theirs["valid"] != true;
@@ -88,6 +90,14 @@ impl Table {
         }
         self.row("pruned fields, by name", place, &ours.pruned, &texts(&theirs["pruned"]));
         self.row("what would be kept", place, &plain(&schema.kept(object)), &plain(&theirs["object"]));
+    }
+
+    fn words(&mut self, name: &'static str, place: &str, ours: &Words, theirs: &Words) {
+        if ours != theirs && excepted(ours) == excepted(theirs) {
+            *self.exceptions.entry("a missing key, or the root printed").or_default() += 1;
+            return;
+        }
+        self.row(name, place, ours, theirs);
     }
 
     fn row<T: PartialEq + std::fmt::Debug>(&mut self, name: &'static str, place: &str, ours: &T, theirs: &T) {
@@ -144,6 +154,21 @@ fn words(ours: &Verdicts) -> Words {
 fn told(errors: &Value) -> Words {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     errors.as_array().into_iter().flatten().map(|error| (text(&error["field"]), text(&error["message"]))).collect()
+}
+
+/// Without the words that are the two last exceptions.
+fn excepted(words: &Words) -> Words {
+    let cut = |message: &str, from: &str, to: &str| {
+        let (before, rest) = message.split_once(from)?;
+        Some(format!("{before}{from}…{to}{}", rest.split_once(to)?.1))
+    };
+    let one = |(field, message): &(String, String)| {
+        let at_root = field == "<nil>" && message.starts_with("Unsupported value: {");
+        let printed = if at_root { cut(message, "Unsupported value: {", "}: supported values") } else { None };
+        let missing = cut(message, "no such key: ", " evaluating rule");
+        (field.clone(), printed.or(missing).unwrap_or_else(|| message.clone()))
+    };
+    words.iter().map(one).collect()
 }
 
 /// Go writes the float 2.0 as 2.

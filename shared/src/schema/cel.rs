@@ -19,8 +19,9 @@ use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
 use super::ServerVersion;
-use super::node::{ListType, Node, flag};
+use super::node::{Node, flag};
 use super::place::{Place, Step};
+use super::ratchet::Older;
 use super::said::{ErrorKind, SchemaError, Unsure, printed};
 
 pub(super) use escape::escape;
@@ -122,9 +123,66 @@ pub(super) struct Heard {
 pub(super) fn ask(object: &Value, node: &Node, asked: Asked) -> Heard {
     let mut heard = Heard::default();
     if node.has_rules {
-        FUNCTIONS.with(|functions| Run { functions, asked, heard: &mut heard }.node(object, node, &Place::ROOT, true));
+        let here = (asked != Asked::Create).then_some(Older { value: object, node });
+        let older = Found { here, nearest: None };
+        FUNCTIONS.with(|functions| Run { functions, asked, heard: &mut heard }.node(object, node, &Place::ROOT, older));
     }
     heard
+}
+
+/// What the server finds of the older object, from one position on (`CorrelatedObject`).
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    /// The older value of this position.
+    here: Option<Older<'a>>,
+    /// The value that has an older one and stands nearest: this one, or one around it. Where the server calls the two
+    /// equal, it forgives. The root is not among them: its metadata differs.
+    nearest: Option<(&'a Value, Older<'a>)>,
+}
+
+impl<'a> Found<'a> {
+    fn below(self, value: &'a Value, here: Option<Older<'a>>) -> Self {
+        Self { here, nearest: here.map(|older| (value, older)).or(self.nearest) }
+    }
+
+    fn field(self, value: &'a Value, name: &str) -> Self {
+        self.below(value, self.here.and_then(|older| older.field(name)))
+    }
+
+    fn item(self, value: &'a Value) -> Self {
+        self.below(value, self.here.and_then(|older| older.item(value)))
+    }
+
+    fn forgives(self) -> bool {
+        self.nearest.is_some_and(|(value, older)| older.is_same(value))
+    }
+}
+
+/// Where rules are asked.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    value: &'a Value,
+    node: &'a Node,
+    place: &'a Place<'a>,
+    older: Found<'a>,
+}
+
+impl At<'_> {
+    fn own(self) -> CelValue {
+        if self.place.is_root() { values::of_root(self.value, self.node) } else { values::of(self.value, self.node) }
+    }
+
+    /// The older value, as an optional where the rule asks for one.
+    fn old_self(self, rule: &Rule) -> Option<CelValue> {
+        let old = self.older.here.map(|Older { value, node }| match self.place.is_root() {
+            true => values::older_root(value, node),
+            false => values::of(value, node),
+        });
+        if !rule.optional_old_self {
+            return old;
+        }
+        Some(CelValue::Opaque(std::sync::Arc::new(old.map_or_else(OptionalValue::none, OptionalValue::of))))
+    }
 }
 
 struct Run<'a> {
@@ -134,31 +192,28 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// `has_old` says whether an older value can be found for this one.
-    fn node(&mut self, value: &Value, node: &Node, place: &Place<'_>, has_old: bool) {
+    fn node(&mut self, value: &Value, node: &Node, place: &Place<'_>, older: Found<'_>) {
         if value.is_null() || !node.has_rules {
             return;
         }
         if !node.rules.is_empty() {
-            self.rules(value, node, &node.rules, place, has_old);
+            self.rules(&node.rules, At { value, node, place, older });
         }
         for branch in &node.all_of {
-            self.branch(value, node, branch, place, has_old);
+            self.branch(value, node, branch, place, older);
         }
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     let Some((below, named)) = node.below(name).filter(|(below, _)| below.has_rules) else { continue };
                     let step = if named { Step::Field(name) } else { Step::Key(name) };
-                    self.node(value, below, &place.then(step), has_old);
+                    self.node(value, below, &place.then(step), older.field(value, name));
                 }
             }
             Value::Array(items) => {
                 let Some(below) = node.items.as_deref().filter(|below| below.has_rules) else { return };
-                // Only the items of a list that is a map are found again in the older one.
-                let has_old = has_old && matches!(node.list_type, ListType::Map(_));
                 for (at, item) in items.iter().enumerate() {
-                    self.node(item, below, &place.then(Step::Index(at)), has_old);
+                    self.node(item, below, &place.then(Step::Index(at)), older.item(item));
                 }
             }
             _ => {}
@@ -166,106 +221,87 @@ impl Run<'_> {
     }
 
     /// Rules inside of `allOf`: the values are those of the schema around it.
-    fn branch(&mut self, value: &Value, node: &Node, branch: &Node, place: &Place<'_>, has_old: bool) {
+    fn branch(&mut self, value: &Value, node: &Node, branch: &Node, place: &Place<'_>, older: Found<'_>) {
         if value.is_null() || !branch.has_rules {
             return;
         }
         if !branch.rules.is_empty() {
-            self.rules(value, node, &branch.rules, place, has_old);
+            self.rules(&branch.rules, At { value, node, place, older });
         }
         if let Value::Object(fields) = value {
             for (name, value) in fields {
                 let (Some((inner, named)), Some((outer, _))) = (branch.below(name), node.below(name)) else { continue };
                 let step = if named { Step::Field(name) } else { Step::Key(name) };
-                self.branch(value, outer, inner, &place.then(step), has_old);
+                self.branch(value, outer, inner, &place.then(step), older.field(value, name));
             }
         }
         if let (Value::Array(items), Some(inner), Some(outer)) = (value, &branch.items, &node.items) {
             for (at, item) in items.iter().enumerate() {
-                self.branch(item, outer, inner, &place.then(Step::Index(at)), false);
+                self.branch(item, outer, inner, &place.then(Step::Index(at)), older.item(item));
             }
         }
         for inner in &branch.all_of {
-            self.branch(value, node, inner, place, has_old);
+            self.branch(value, node, inner, place, older);
         }
     }
 
-    fn rules(&mut self, value: &Value, node: &Node, rules: &Rules, place: &Place<'_>, has_old: bool) {
-        let own = if place.is_root() { values::of_root(value, node) } else { values::of(value, node) };
-        let has_old = has_old && self.asked != Asked::Create;
+    fn rules(&mut self, rules: &Rules, at: At<'_>) {
+        let own = at.own();
+        let mistyped = values::is_mistyped(at.value, at.node, at.place.is_root());
         for rule in rules {
             let compiled = match rule.compiled() {
                 Ok(compiled) => compiled,
                 Err(reason) => {
-                    self.unsure(rule, place, &reason);
+                    self.unsure(rule, at, &reason);
                     continue;
                 }
             };
             self.heard.transitions |= compiled.uses_old_self;
-            if compiled.uses_old_self && !has_old && !rule.optional_old_self {
+            if compiled.uses_old_self && at.older.here.is_none() && !rule.optional_old_self {
+                continue;
+            }
+            if mistyped {
+                self.unsure(rule, at, "a value is not of the type that the schema says");
                 continue;
             }
             let mut context = self.functions.new_inner_scope();
             context.add_variable_from_value("self", own.clone());
-            if compiled.uses_old_self {
-                context.add_variable_from_value("oldSelf", old_self(&own, rule, has_old));
+            if let Some(old) = compiled.uses_old_self.then(|| at.old_self(rule)).flatten() {
+                context.add_variable_from_value("oldSelf", old);
             }
-            self.one(rule, compiled, &context, value, node, place);
+            self.one(rule, compiled, &context, at);
         }
     }
 
-    fn one(
-        &mut self,
-        rule: &Rule,
-        compiled: &Compiled,
-        context: &Context<'_>,
-        value: &Value,
-        node: &Node,
-        place: &Place<'_>,
-    ) {
+    fn one(&mut self, rule: &Rule, compiled: &Compiled, context: &Context<'_>, at: At<'_>) {
         match CelValue::resolve(&compiled.expression, context) {
             Ok(CelValue::Bool(true)) => {}
             Ok(CelValue::Bool(false)) => {
-                let forgives = self.asked == Asked::Unchanged { forgives: true };
-                if !forgives || compiled.uses_old_self || place.is_root() {
-                    self.heard.errors.push(broken(rule, compiled, context, value, node, place));
+                let may_forgive = self.asked == Asked::Unchanged { forgives: true } && !compiled.uses_old_self;
+                if !(may_forgive && at.older.forgives()) {
+                    self.heard.errors.push(broken(rule, compiled, context, at));
                 }
             }
-            Ok(_) => self.unsure(rule, place, "it is neither true nor false here"),
+            Ok(_) => self.unsure(rule, at, "it is neither true nor false here"),
             Err(error) => match server_words(&error) {
                 Some(words) => {
                     let detail = format!("{words} evaluating rule: {}", rule.told());
-                    let shown = Some(format!("{:?}", node.kind.map_or("", super::node::Type::name)));
-                    self.heard.errors.push(SchemaError::new(place.to_string(), ErrorKind::Invalid, shown, detail));
+                    let shown = Some(format!("{:?}", at.node.kind.map_or("", super::node::Type::name)));
+                    self.heard.errors.push(SchemaError::new(at.place.to_string(), ErrorKind::Invalid, shown, detail));
                 }
-                None => self.unsure(rule, place, &beyond(&error)),
+                None => self.unsure(rule, at, &beyond(&error)),
             },
         }
     }
 
-    fn unsure(&mut self, rule: &Rule, place: &Place<'_>, reason: &str) {
+    fn unsure(&mut self, rule: &Rule, at: At<'_>, reason: &str) {
         let reason = format!("rule {:?}: {reason}", rule.rule);
-        self.heard.unsure.push(Unsure { path: place.to_string(), reason });
+        self.heard.unsure.push(Unsure { path: at.place.to_string(), reason });
     }
 }
 
-/// The older value, as an optional where the rule asks for one.
-fn old_self(own: &CelValue, rule: &Rule, has_old: bool) -> CelValue {
-    if !rule.optional_old_self {
-        return own.clone();
-    }
-    let optional = if has_old { OptionalValue::of(own.clone()) } else { OptionalValue::none() };
-    CelValue::Opaque(std::sync::Arc::new(optional))
-}
-
-fn broken(
-    rule: &Rule,
-    compiled: &Compiled,
-    context: &Context<'_>,
-    value: &Value,
-    node: &Node,
-    place: &Place<'_>,
-) -> SchemaError {
+fn broken(rule: &Rule, compiled: &Compiled, context: &Context<'_>, at: At<'_>) -> SchemaError {
+    let At { value, node, place, .. } = at;
     let computed = compiled.message.as_ref().and_then(|message| match CelValue::resolve(message, context) {
         Ok(CelValue::String(text)) => {
             let text = text.trim();

@@ -164,12 +164,14 @@ impl Node {
         node
     }
 
-    /// Below `anyOf`, `oneOf` and `not` no rule is allowed.
+    /// Below `anyOf`, `oneOf` and `not` no rule is allowed. The server looks for them below the type that it reads.
     fn finds_rules(&self) -> bool {
+        let may_be = |kind| self.kind.is_none() || self.kind == Some(kind);
+        let in_fields = self.properties.values().any(|property| property.node.has_rules)
+            || self.extra_schema().is_some_and(|extra| extra.has_rules);
         !self.rules.is_empty()
-            || self.properties.values().any(|property| property.node.has_rules)
-            || self.items.as_ref().is_some_and(|items| items.has_rules)
-            || self.extra_schema().is_some_and(|extra| extra.has_rules)
+            || (may_be(Type::Object) && in_fields)
+            || (may_be(Type::Array) && self.items.as_ref().is_some_and(|items| items.has_rules))
             || self.all_of.iter().any(|branch| branch.has_rules)
     }
 

@@ -54,10 +54,10 @@ pub(super) fn as_character(number: &Number) -> Option<String> {
     Some(character.to_string())
 }
 
-/// A number as Go's `%v` prints a float: short, with an exponent from 21 digits on.
+/// A number as Go's `%v` prints a float: short, with an exponent from a million on.
 fn shown(float: f64) -> String {
     let size = float.abs();
-    if size != 0.0 && !(1e-4..1e21).contains(&size) {
+    if size != 0.0 && !(1e-4..1e6).contains(&size) {
         let text = format!("{float:e}");
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
@@ -66,7 +66,8 @@ fn shown(float: f64) -> String {
     format!("{float}")
 }
 
-fn value_shown(number: &Number) -> String {
+/// A number as Go's `%v` prints what was read from JSON.
+pub(super) fn value_shown(number: &Number) -> String {
     number.as_i64().map_or_else(|| shown(number.as_f64().unwrap_or_default()), |whole| whole.to_string())
 }
 
@@ -163,7 +164,7 @@ pub(super) fn limits(number: &Number, node: &Node, place: &Place<'_>, found: &mu
             found.errors.push(range.refusal(limit.name, place));
         }
         if (limit.broken)(float, whole, value) {
-            let told = shown(if whole.is_some() { value.trunc() } else { value });
+            let told = if whole.is_some() { value.trunc().to_string() } else { shown(value) };
             let detail = format!("{} in body {} {told}", place.dotted(), limit.words);
             found.say(place, ErrorKind::Invalid, Some(value_shown(number)), detail);
         }

@@ -4,34 +4,49 @@
 //! The server forgives an error where it finds the older value and finds it equal. It looks for both through the schema,
 //! and so there are values that it does not call equal though nobody touched them: a field that the schema does not name
 //! (below `x-kubernetes-preserve-unknown-fields`, in an embedded resource, in metadata) makes all that stands above it
-//! unequal; so does an item of a list that is a map, where it lacks a key or has another item's.
+//! unequal; so does an item of a list that is a map, where it lacks a key or stands behind another with the same keys.
 
 use serde_json::Value;
 
 use super::node::{ListType, Node};
 
-/// Whether the server calls an unchanged value equal.
-pub(super) fn is_same(value: &Value, node: &Node) -> bool {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().all(|(name, value)| node.below(name).is_some_and(|(below, _)| is_same(value, below)))
-        }
-        Value::Array(items) if matches!(node.list_type, ListType::Map(_)) => {
-            items.iter().all(|item| found_again(item, items, node).is_some_and(|below| is_same(item, below)))
-        }
-        _ => true,
-    }
+/// The older value that the server finds for a value, and the schema through which it was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Older<'a> {
+    pub(super) value: &'a Value,
+    pub(super) node: &'a Node,
 }
 
-/// The schema of an item whose older self is found: in a list that is a map, by its keys, and not behind another with
-/// the same keys and other contents.
-pub(super) fn found_again<'a>(item: &Value, items: &[Value], node: &'a Node) -> Option<&'a Node> {
-    let ListType::Map(keys) = &node.list_type else { return None };
-    let of = |item: &Value| -> Option<Vec<String>> {
-        let scalar = |value: &Value| !value.is_null() && !value.is_object() && !value.is_array();
-        keys.iter().map(|key| item.get(key).filter(|value| scalar(value)).map(Value::to_string)).collect()
-    };
-    let own = of(item).filter(|own| !own.is_empty())?;
-    let first = items.iter().find(|other| of(other).as_ref() == Some(&own))?;
-    node.items.as_deref().filter(|_| first == item)
+impl<'a> Older<'a> {
+    /// The older value of a field.
+    pub(super) fn field(self, name: &str) -> Option<Self> {
+        let (node, _) = self.node.below(name)?;
+        Some(Self { value: self.value.get(name)?, node })
+    }
+
+    /// The older value of an item: only in a list that is a map, by its keys, and then the first that has them.
+    pub(super) fn item(self, item: &Value) -> Option<Self> {
+        let ListType::Map(keys) = &self.node.list_type else { return None };
+        let is_key = |value: &&Value| !value.is_null() && !value.is_object() && !value.is_array();
+        let key = |item: &'a Value, name: &str| item.get(name).filter(is_key);
+        let own: Option<Vec<_>> = keys.iter().map(|name| item.get(name).filter(is_key)).collect();
+        let own = own.filter(|own| !own.is_empty())?;
+        let mut items = self.value.as_array()?.iter();
+        let value = items.find(|other| keys.iter().zip(&own).all(|(name, own)| key(other, name) == Some(*own)))?;
+        Some(Self { value, node: self.node.items.as_deref()? })
+    }
+
+    /// Whether the server calls a value equal to this older one.
+    pub(super) fn is_same(self, value: &Value) -> bool {
+        let below = |older: Option<Self>, value| older.is_some_and(|older| older.is_same(value));
+        match (value, self.value) {
+            (Value::Object(fields), Value::Object(older)) => {
+                fields.len() == older.len() && fields.iter().all(|(name, value)| below(self.field(name), value))
+            }
+            (Value::Array(items), Value::Array(older)) if matches!(self.node.list_type, ListType::Map(_)) => {
+                items.len() == older.len() && items.iter().all(|item| below(self.item(item), item))
+            }
+            (value, older) => value == older,
+        }
+    }
 }

@@ -127,5 +127,24 @@ pub struct Unsure {
 
 /// A value as `field.Error` prints it.
 pub(super) fn printed(value: &Value) -> String {
-    value.to_string()
+    if let Value::Number(number) = value {
+        return super::number::value_shown(number);
+    }
+    let mut text = Vec::new();
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, GoNumbers));
+    written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_else(|| value.to_string())
+}
+
+/// Go's JSON writes the float 2.0 as `2`, and has only floats for what does not fit an `int64`.
+struct GoNumbers;
+
+impl serde_json::ser::Formatter for GoNumbers {
+    fn write_f64<W: std::io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> std::io::Result<()> {
+        write!(writer, "{value}")
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "Go's own loss")]
+    fn write_u64<W: std::io::Write + ?Sized>(&mut self, writer: &mut W, value: u64) -> std::io::Result<()> {
+        if i64::try_from(value).is_ok() { write!(writer, "{value}") } else { self.write_f64(writer, value as f64) }
+    }
 }

@@ -6,7 +6,7 @@ use super::logic;
 use super::node::{Extra, Node, Type};
 use super::number;
 use super::place::{Place, Step};
-use super::ratchet;
+use super::ratchet::Older;
 use super::said::{ErrorKind, SchemaError, Unsure, printed};
 
 /// What one look found. `matched` counts as the server counts: of several branches that fail, the one that fitted best
@@ -39,33 +39,34 @@ impl Found {
 pub(super) enum Look<'a> {
     /// Everything counts.
     Create,
-    /// As an update that changes nothing but metadata: what is found again and is equal is forgiven. It is searched for
-    /// through this schema, also from inside of `anyOf` and its like.
-    Ratcheted(&'a Node),
+    /// As an update: what is found in the older object and is equal is forgiven. It is searched for through the schema of
+    /// the field, also from inside of `anyOf` and its like.
+    Ratcheted(Older<'a>),
 }
 
 impl<'a> Look<'a> {
     /// How a field is looked at. `apiVersion` and `kind` are never forgiven.
     fn field(self, name: &str, place: &Place<'_>) -> Self {
-        let Self::Ratcheted(node) = self else { return Self::Create };
-        if place.is_root() && matches!(name, "apiVersion" | "kind") {
-            return Self::Create;
-        }
-        node.below(name).map_or(Self::Create, |(below, _)| Self::Ratcheted(below))
+        let own = place.is_root() && matches!(name, "apiVersion" | "kind");
+        self.below(|older| older.field(name).filter(|_| !own))
     }
 
-    fn item(self, item: &Value, items: &[Value]) -> Self {
-        let Self::Ratcheted(node) = self else { return Self::Create };
-        ratchet::found_again(item, items, node).map_or(Self::Create, Self::Ratcheted)
+    fn item(self, item: &Value) -> Self {
+        self.below(|older| older.item(item))
+    }
+
+    fn below(self, found: impl FnOnce(Older<'a>) -> Option<Older<'a>>) -> Self {
+        let Self::Ratcheted(older) = self else { return Self::Create };
+        found(older).map_or(Self::Create, Self::Ratcheted)
     }
 }
 
 /// Looks at a value below another; its errors are forgiven where it is equal.
 fn validate_below(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
     let mut found = validate(value, node, place, look);
-    if let Look::Ratcheted(searched) = look
+    if let Look::Ratcheted(older) = look
         && !found.is_valid()
-        && ratchet::is_same(value, searched)
+        && older.is_same(value)
     {
         found.errors.clear();
     }
@@ -160,7 +161,8 @@ fn type_of(value: &Value, node: &Node, place: &Place<'_>) -> Found {
     found
 }
 
-fn fits(value: &Value, node: &Node) -> bool {
+/// Whether a value is of the type that the schema says.
+pub(super) fn fits(value: &Value, node: &Node) -> bool {
     let integer = node.int_or_string || node.kind == Some(Type::Integer);
     match value {
         Value::Null => node.nullable,
@@ -236,7 +238,7 @@ fn string(text: &str, node: &Node, place: &Place<'_>, found: &mut Found) {
 fn list(items: &[Value], node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
     if let Some(below) = node.items.as_deref() {
         for (at, item) in items.iter().enumerate() {
-            found.take(validate_below(item, below, &place.then(Step::Index(at)), look.item(item, items)));
+            found.take(validate_below(item, below, &place.then(Step::Index(at)), look.item(item)));
         }
     }
     let size = i64::try_from(items.len()).unwrap_or(i64::MAX);

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::cel::{self, Asked, Heard};
 use super::place::Place;
+use super::ratchet::Older;
 use super::said::{ErrorKind, SchemaError, Unsure};
 use super::validate::{Look, validate};
 use super::{Schema, fill, lists, meta, prune};
@@ -127,7 +128,7 @@ fn unchanged(schema: &Schema, done: &mut Prepared) -> (Vec<SchemaError>, Vec<Uns
     let node = &schema.node;
     let mut errors = done.errors.clone();
     meta::own_again(&done.object, &mut errors);
-    let found = validate(&done.object, node, &Place::ROOT, Look::Ratcheted(node));
+    let found = validate(&done.object, node, &Place::ROOT, Look::Ratcheted(Older { value: &done.object, node }));
     errors.extend(found.errors);
     meta::embedded(&mut done.object, node, &mut errors);
     let heard = rules(schema, done, Asked::Unchanged { forgives: true }, &mut errors);

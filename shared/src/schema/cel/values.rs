@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::super::formats;
 use super::super::node::{Extra, Node, Type};
+use super::super::validate;
 
 /// The whole resource: of its metadata only the name is there (`WithTypeAndObjectMeta`).
 pub(super) fn of_root(value: &Value, node: &Node) -> CelValue {
@@ -49,6 +50,38 @@ pub(super) fn of(value: &Value, node: &Node) -> CelValue {
     }
 }
 
+/// Whether a value here or below is not of the type that its schema says. The server hands rules an error in its place
+/// (`invalid data, expected string, got int64`), and what a rule makes of an error depends on how far it reads.
+pub(super) fn is_mistyped(value: &Value, node: &Node, is_root: bool) -> bool {
+    let is_typed = node.kind.is_some() || node.int_or_string;
+    // The validator takes 2.0 for an integer; a rule does not.
+    let is_float = node.kind == Some(Type::Integer) && value.is_number() && !value.is_i64();
+    if is_typed && (is_float || !validate::fits(value, node)) {
+        return true;
+    }
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let own = is_root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata");
+            !own && node.below(name).is_some_and(|(below, _)| is_mistyped(value, below, below.embedded))
+        }),
+        Value::Array(items) => {
+            node.items.as_deref().is_some_and(|below| items.iter().any(|item| is_mistyped(item, below, below.embedded)))
+        }
+        Value::String(text) => typed_format(node).is_some_and(|format| typed(text, format).is_none()),
+        _ => false,
+    }
+}
+
+/// The older root. Its metadata is not that of the newer one, or there would be no update: rules can compare the two, and
+/// cannot ask for what differs.
+pub(super) fn older_root(value: &Value, node: &Node) -> CelValue {
+    let own = of_root(value, node);
+    let CelValue::Map(own) = own else { return own };
+    let mut entries = (*own.map).clone();
+    entries.insert(Key::String(Arc::new("metadata/older".to_owned())), CelValue::Bool(true));
+    map(entries)
+}
+
 fn map(entries: HashMap<Key, CelValue>) -> CelValue {
     CelValue::Map(Map { map: Arc::new(entries) })
 }
@@ -78,22 +111,27 @@ fn embedded(value: &Value, node: &Node) -> CelValue {
 }
 
 fn string(text: &str, node: &Node) -> CelValue {
+    let typed = typed_format(node).and_then(|format| typed(text, format));
+    typed.unwrap_or_else(|| CelValue::String(Arc::new(text.to_owned())))
+}
+
+/// The formats that give a string a type of its own.
+fn typed_format(node: &Node) -> Option<&'static str> {
     let format = node.format.as_ref().filter(|_| node.kind == Some(Type::String)).map(formats::Format::name);
-    let special = match format {
-        Some("byte") => {
-            base64::engine::general_purpose::STANDARD.decode(text).ok().map(|bytes| CelValue::Bytes(Arc::new(bytes)))
+    format.filter(|name| matches!(*name, "byte" | "duration" | "date-time" | "date"))
+}
+
+fn typed(text: &str, format: &str) -> Option<CelValue> {
+    let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok().map(CelValue::Timestamp);
+    match format {
+        "byte" => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+            Some(CelValue::Bytes(Arc::new(bytes)))
         }
-        Some("duration") => {
-            formats::nanoseconds(text).map(|nanos| CelValue::Duration(chrono::Duration::nanoseconds(nanos)))
-        }
-        Some("date-time") => chrono::DateTime::parse_from_rfc3339(text).ok().map(CelValue::Timestamp),
-        Some("date") => {
-            let midnight = format!("{text}T00:00:00Z");
-            chrono::DateTime::parse_from_rfc3339(&midnight).ok().map(CelValue::Timestamp)
-        }
-        _ => None,
-    };
-    special.unwrap_or_else(|| CelValue::String(Arc::new(text.to_owned())))
+        "duration" => Some(CelValue::Duration(chrono::Duration::nanoseconds(formats::nanoseconds(text)?))),
+        "date" => time(&format!("{text}T00:00:00Z")),
+        _ => time(text),
+    }
 }
 
 /// A value of which the schema says nothing.

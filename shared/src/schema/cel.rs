@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::common::ast::IdedExpr;
+use kube_cel::cel::extractors::This;
 use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
@@ -50,7 +51,23 @@ struct Compiled {
 
 thread_local! {
     /// The functions are many, and the same for every rule.
-    static FUNCTIONS: Context<'static> = Context::default().with_all();
+    static FUNCTIONS: Context<'static> = functions();
+}
+
+/// The crate counts the bytes of a string; CEL counts its characters.
+fn functions() -> Context<'static> {
+    let mut functions = Context::default().with_all();
+    functions.add_function("size", |This(value): This<CelValue>| {
+        let size = match value {
+            CelValue::String(text) => text.chars().count(),
+            CelValue::Bytes(bytes) => bytes.len(),
+            CelValue::List(items) => items.len(),
+            CelValue::Map(entries) => entries.map.len(),
+            _ => return Err(ExecutionError::NoSuchOverload),
+        };
+        i64::try_from(size).map_err(|_| ExecutionError::NoSuchOverload)
+    });
+    functions
 }
 
 /// The rules of a schema. A server before 1.25 knows none.
@@ -327,7 +344,7 @@ fn server_words(error: &ExecutionError) -> Option<String> {
         ExecutionError::NoSuchKey(key) => Some(format!("no such key: {key}")),
         ExecutionError::DivisionByZero(_) => Some("division by zero".to_owned()),
         ExecutionError::RemainderByZero(_) => Some("modulus by zero".to_owned()),
-        ExecutionError::IndexOutOfBounds(_) => Some("index out of bounds".to_owned()),
+        ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => Some(format!("index out of bounds: {index}")),
         _ => None,
     }
 }

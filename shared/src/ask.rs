@@ -1,5 +1,7 @@
 //! What the user wants, already validated: names are names, references are references, times are durations.
 
+mod helm_options;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::ChartRef;
 use crate::model::secret::Hidden;
 use crate::problem::Problem;
+
+pub use helm_options::{HelmOptions, ServerSide};
 
 /// How the cluster is reached: kubectl's own flags.
 #[derive(Debug, Clone, Default)]
@@ -155,6 +159,8 @@ pub struct Ask {
     pub server_dry_runs: bool,
     /// Findings that somebody answers for.
     pub waivers: Waivers,
+    /// What goes to helm as it is.
+    pub helm: HelmOptions,
 }
 
 /// Checks a name of a namespace or release: DNS-1123 label, as the API server and helm ask for.

@@ -22,6 +22,7 @@ mod keep;
 mod kill;
 mod lock;
 mod migrate;
+mod passed;
 mod proved;
 mod public;
 mod refusals;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         upgrade::TESTS,
         saved::TESTS,
         proved::TESTS,
+        passed::TESTS,
         keep::TESTS,
         check::TESTS,
         stopped::TESTS,

@@ -28,6 +28,7 @@ fn template<'a>(chart: &'a std::path::Path, api_versions: &'a [String]) -> Templ
         api_versions,
         include_crds: true,
         is_upgrade: true,
+        passed: &[],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mural::ask::{Allowed, Ask, Installation, Mode, Target, Values, duration};
+use mural::ask::{Allowed, Ask, HelmOptions, Installation, Mode, Target, Values, duration};
 use mural::cli::around::surroundings;
 use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
 use mural::cli::signals::Signals;
@@ -88,6 +88,7 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
         },
         server_dry_runs: flags.write.dry_run.as_deref() != Some("client"),
         waivers: manifests::waivers(None)?,
+        helm: HelmOptions::default(),
     })
 }
 

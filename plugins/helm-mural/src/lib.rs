@@ -156,6 +156,7 @@ async fn of_chart(
         api_versions: &[],
         include_crds: true,
         is_upgrade: false,
+        passed: &[],
     };
     let rendered = helm
         .template(&template)

@@ -1,15 +1,12 @@
 //! The command line. Flags are kubectl's and helm's own wherever they have one.
 
+mod asks;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::ask::{self, Allowed, Ask, Installation, Mode, RegistryAccess, StoredValues, Target, ValueFlag, Values};
 use mural::cli::{ClusterFlags, LookFlags, Output, complete};
-use mural::model::chart::ChartRef;
-use mural::model::secret::Hidden;
-use mural::plan::saved::SavedPlan;
-use mural::problem::{Exit, Problem};
-use mural::run::manifests;
+use mural::problem::Exit;
 use semver::Version;
 
 const EXAMPLES: &str = "Examples:
@@ -111,9 +108,6 @@ pub struct UpgradeFlags {
     /// Move stored objects out of a version that a chart drops, before its CRD is applied; going back is partial from then on.
     #[arg(long, help_heading = "What")]
     pub migrate: bool,
-    /// Let helm take over objects that are there already and belong to no release, as helm's own flag does.
-    #[arg(long, help_heading = "What")]
-    pub take_ownership: bool,
     /// The values.
     #[command(flatten)]
     pub values: ValueFlags,
@@ -123,6 +117,9 @@ pub struct UpgradeFlags {
     /// The registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
+    /// helm.
+    #[command(flatten)]
+    pub helm: HelmFlags,
     /// The manner.
     #[command(flatten)]
     pub manner: MannerFlags,
@@ -192,6 +189,42 @@ pub struct RegistryFlags {
     /// helm's registry configuration file.
     #[arg(long, value_name = "FILE", env = "HELM_REGISTRY_CONFIG")]
     pub registry_config: Option<PathBuf>,
+}
+
+/// What goes to helm as it is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Passed on to helm")]
+pub struct HelmFlags {
+    /// Let helm take over objects that are there already and belong to no release.
+    #[arg(long)]
+    pub take_ownership: bool,
+    /// What changes the application's manifest before helm writes it: a program for helm 3, a plugin's name for helm 4.
+    #[arg(long, value_name = "PROGRAM")]
+    pub post_renderer: Option<String>,
+    /// An argument of the post-renderer; may be given several times.
+    #[arg(long, value_name = "ARGUMENT", requires = "post_renderer", allow_hyphen_values = true)]
+    pub post_renderer_args: Vec<String>,
+    /// Run no hooks.
+    #[arg(long)]
+    pub no_hooks: bool,
+    /// How many revisions are kept of each release; 0 keeps all.
+    #[arg(long, value_name = "COUNT")]
+    pub history_max: Option<u32>,
+    /// Whether the API server merges what helm writes (helm 4).
+    #[arg(long, value_enum, value_name = "WHETHER")]
+    pub server_side: Option<ServerSideFlag>,
+    /// Take over fields that another manager has set (helm 4).
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// `--server-side`
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the values")]
+pub enum ServerSideFlag {
+    Auto,
+    True,
+    False,
 }
 
 /// How it is done and told.
@@ -271,123 +304,10 @@ impl Cli {
     }
 }
 
-impl UpgradeFlags {
-    /// What the user wants, validated.
-    ///
-    /// # Errors
-    /// A usage problem that names the flag.
-    pub fn ask(&self) -> Result<Ask, Problem> {
-        let place = &self.place;
-        let chart = |flag: &str, text: &str| {
-            ChartRef::parse(text).map_err(|error| {
-                Problem::usage(format!("{flag} {error}"))
-                    .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
-            })
-        };
-        // helm allows 53 characters for a release, the API server 63 for a namespace.
-        let crds_release = ask::name("--crds-release", &place.crds_release, 53)?;
-        let app_release = ask::name("--release", &place.release, 53)?;
-        let namespace = ask::name("--namespace", &place.namespace, 63)?;
-        let installation = Installation {
-            namespace,
-            crds_release: crds_release.clone(),
-            app_release: app_release.clone(),
-            cluster: place.cluster.access()?,
-        };
-        Ok(Ask {
-            crds: Target {
-                release: crds_release,
-                chart: chart("--crds-chart", &self.crds_chart)?,
-                version: self.crds.clone(),
-            },
-            app: Target { release: app_release, chart: chart("--chart", &self.chart)?, version: self.to.clone() },
-            installation,
-            mode: place.mode(),
-            values: self.values.values(),
-            registry: self.registry.access(),
-            timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            allowed: self.allowed(),
-            server_dry_runs: self.manner.server_dry_runs(),
-            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
-        })
-    }
-
-    const fn allowed(&self) -> Allowed {
-        Allowed {
-            downgrade: self.allow_downgrade,
-            foreign_downgrade: self.allow_foreign_downgrade,
-            keep_crds: self.keep_crds,
-            migrate: self.migrate,
-            take_ownership: self.take_ownership,
-        }
-    }
-}
-
-impl ApplyFlags {
-    /// What a saved plan asked for, with what is given anew.
-    ///
-    /// # Errors
-    /// A usage problem that names the flag.
-    pub fn ask(&self, saved: &SavedPlan) -> Result<Ask, Problem> {
-        let timeout = ask::duration("--timeout", &self.manner.timeout)?;
-        let (cluster, registry) = (self.cluster.access()?, self.registry.access());
-        let waivers = manifests::waivers(self.manner.waivers.as_deref())?;
-        Ok(saved.ask(cluster, registry, self.values.values(), timeout, self.manner.server_dry_runs(), waivers))
-    }
-}
-
-impl MannerFlags {
-    fn server_dry_runs(&self) -> bool {
-        self.dry_run != Some(DryRun::Client)
-    }
-}
-
-impl PlaceFlags {
-    const fn mode(&self) -> Mode {
-        match self.mode {
-            ModeFlag::Auto => Mode::Auto,
-            ModeFlag::Helm => Mode::Helm,
-            ModeFlag::Flux => Mode::Flux,
-            ModeFlag::Appliance => Mode::Appliance,
-        }
-    }
-}
-
-impl RegistryFlags {
-    fn access(&self) -> RegistryAccess {
-        RegistryAccess {
-            plain_http: self.plain_http,
-            ca_file: self.ca_file.clone(),
-            config: self.registry_config.clone(),
-        }
-    }
-}
-
-impl ValueFlags {
-    fn values(&self) -> Values {
-        let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
-            all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
-        };
-        // helm merges files first, then JSON, --set, --set-string and --set-file, whatever their order on the line.
-        let files = self.values.iter().map(|file| ValueFlag::File(file.clone()));
-        let flags = files
-            .chain(hidden(&self.set_json, ValueFlag::SetJson))
-            .chain(hidden(&self.set, ValueFlag::Set))
-            .chain(hidden(&self.set_string, ValueFlag::SetString))
-            .chain(hidden(&self.set_file, ValueFlag::SetFile))
-            .collect();
-        let stored = match (self.reuse_values, self.reset_values, self.reset_then_reuse_values) {
-            (true, _, _) => StoredValues::Reuse,
-            (_, true, _) => StoredValues::Reset,
-            (_, _, true) => StoredValues::ResetThenReuse,
-            _ => StoredValues::HelmDefault,
-        };
-        Values { flags, stored }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use mural::ask::{ServerSide, StoredValues};
+
     use super::*;
 
     #[test]
@@ -403,6 +323,15 @@ mod tests {
         assert_eq!(ask.app.version.as_ref().map(ToString::to_string).as_deref(), Some("1.1.0-rc.3"));
         assert_eq!((ask.values.flags.len(), ask.values.stored), (2, StoredValues::Reuse));
         assert!(!format!("{ask:?}").contains("canary"));
+    }
+
+    #[test]
+    fn helms_own_flags_go_to_helm() {
+        let line = ["x", "--post-renderer", "./fix", "--post-renderer-args", "-v", "--server-side=true"];
+        let ask = Cli::try_parse_from(line).unwrap().upgrade.ask().unwrap();
+        assert_eq!(ask.helm.server_side, Some(ServerSide::True));
+        assert_eq!(ask.helm.post_renderer_words(), ["--post-renderer", "./fix", "--post-renderer-args=-v"]);
+        assert!(Cli::try_parse_from(["x", "--post-renderer-args", "a"]).is_err());
     }
 
     #[test]

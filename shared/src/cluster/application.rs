@@ -90,12 +90,14 @@ async fn read(cluster: &Cluster, folder: &str, objects: &BTreeSet<&ObjectRef>) -
 
 /// Asks the server what it would say of each write.
 ///
-/// `waits` tells why an object must not be asked about yet. `mask` takes secrets out of the server's words.
+/// `force` is helm's `--force-conflicts`. `waits` tells why an object must not be asked about yet. `mask` takes secrets out of
+/// the server's words.
 pub async fn foresee(
     cluster: &Cluster,
     kinds: &Kinds,
     namespace: &str,
     writes: &[Write],
+    force: bool,
     waits: impl Fn(&ObjectRef) -> Option<&'static str>,
     mask: impl Fn(&str) -> String,
 ) -> Vec<Foreseen> {
@@ -106,7 +108,7 @@ pub async fn foresee(
             let answer = match (waits(&object), kinds.folder(&object, namespace)) {
                 (Some(reason), _) => Answer::NotAsked(reason),
                 (None, None) => Answer::NotAsked("its kind comes with the new CRDs"),
-                (None, Some(folder)) => answer(dry_run(cluster, &folder, write).await, mask),
+                (None, Some(folder)) => answer(dry_run(cluster, &folder, write, force).await, mask),
             };
             Foreseen { object, answer }
         })
@@ -115,7 +117,7 @@ pub async fn foresee(
         .await
 }
 
-async fn dry_run(cluster: &Cluster, folder: &str, write: &Write) -> Result<Value, ApiError> {
+async fn dry_run(cluster: &Cluster, folder: &str, write: &Write, force: bool) -> Result<Value, ApiError> {
     let query = format!("dryRun=All&fieldManager={MANAGER}");
     let one = format!("{folder}/{}?{query}", write.object.name);
     match &write.how {
@@ -124,7 +126,7 @@ async fn dry_run(cluster: &Cluster, folder: &str, write: &Write) -> Result<Value
         }
         How::Merge(patch) => cluster.request(Method::PATCH, &one, Some(("application/merge-patch+json", patch))).await,
         How::Apply(object) => {
-            let one = format!("{one}&force=false");
+            let one = format!("{one}&force={force}");
             cluster.request(Method::PATCH, &one, Some(("application/apply-patch+yaml", object))).await
         }
     }

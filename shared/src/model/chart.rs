@@ -194,6 +194,17 @@ pub enum ChartError {
     Field(&'static str),
 }
 
+/// What a chart's `values.schema.json` refuses of the values, in helm's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaRefusal {
+    /// The chart whose schema it is: a subchart has its own.
+    pub chart: String,
+    /// Where in that chart's values: `dex.replicas`; empty for the whole.
+    pub place: String,
+    /// helm's words.
+    pub words: String,
+}
+
 /// What a chart's own files say.
 #[derive(Debug, Clone)]
 pub struct Chart {
@@ -305,6 +316,24 @@ pub fn unpack(packed: &[u8]) -> Result<Files, ChartError> {
         insert(&mut files, inside, bytes)?;
     }
     Ok(files)
+}
+
+/// Packs a chart whose own values are replaced: what `helm upgrade --reuse-values` makes of it in memory (helm
+/// `action/upgrade.go`, `reuseValues`), for `helm template`, which has no such flag.
+///
+/// # Errors
+/// The archive cannot be written: in memory, only where a path is longer than an archive can hold.
+pub fn packed_with_values(files: &Files, values: &Value) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let values = values.to_string().into_bytes();
+    let all = files.iter().filter(|(path, _)| *path != "values.yaml").map(|(path, bytes)| (path.as_str(), bytes));
+    for (path, bytes) in all.chain([("values.yaml", &values)]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        archive.append_data(&mut header, format!("chart/{path}"), bytes.as_slice())?;
+    }
+    archive.into_inner()?.finish()
 }
 
 fn insert(files: &mut Files, path: String, bytes: Vec<u8>) -> Result<(), ChartError> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::world::World;
 use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
-use crate::ask::{Allowed, Ask, ClusterAccess, Installation, Mode, RegistryAccess, Target, Values};
+use crate::ask::{Allowed, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, Target, Values};
 use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::{ChartRef, Digest, DigestOf};
 use crate::problem::{Exit, Problem};
@@ -54,6 +54,9 @@ pub struct Asked {
     pub mode: Mode,
     /// What is allowed besides.
     pub allowed: Allowed,
+    /// What goes to helm as it is.
+    #[serde(default)]
+    pub helm: HelmOptions,
 }
 
 /// One chart, pinned where it moves.
@@ -85,6 +88,7 @@ impl SavedPlan {
             timeout: _,
             server_dry_runs: _,
             waivers: _,
+            helm,
         } = ask;
         let pinned = |target: &Target| {
             let moves = plan.charts.iter().find(|chart| chart.release == target.release);
@@ -104,6 +108,7 @@ impl SavedPlan {
                 app: pinned(app),
                 mode: *mode,
                 allowed: *allowed,
+                helm: helm.clone(),
             },
             world,
             charts: plan.charts.clone(),
@@ -141,12 +146,12 @@ impl SavedPlan {
         server_dry_runs: bool,
         waivers: Waivers,
     ) -> Ask {
-        let Asked { namespace, crds, app, mode, allowed } = self.asked.clone();
+        let Asked { namespace, crds, app, mode, allowed, helm } = self.asked.clone();
         let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
         let installation =
             Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
         let (crds, app) = (target(crds), target(app));
-        Ask { installation, crds, app, mode, values, registry, timeout, allowed, server_dry_runs, waivers }
+        Ask { installation, crds, app, mode, values, registry, timeout, allowed, server_dry_runs, waivers, helm }
     }
 
     /// Whether what was decided anew is what was agreed to.

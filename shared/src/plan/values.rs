@@ -21,13 +21,11 @@ pub fn next_config(stored: StoredValues, flags: &Value, any_flag: bool, config: 
     }
 }
 
-/// The values that the next revision is rendered with, besides its chart's own.
-///
-/// With `--reuse-values` helm renders with the *old* chart's defaults below the user's values; a key that only the new
-/// chart has is then missing for helm, and is here what the new chart says.
+/// What stands in place of the new chart's own values, where anything does: with `--reuse-values` helm renders with the *old*
+/// chart's defaults, so a key that only the new chart has is missing (helm `action/upgrade.go`, `reuseValues`).
 #[must_use]
-pub fn render_values(stored: StoredValues, next: &Value, chart_values: &Value) -> Value {
-    if stored == StoredValues::Reuse { merged(chart_values, next) } else { next.clone() }
+pub fn chart_values(stored: StoredValues, config: &Value, chart_values: &Value) -> Option<Value> {
+    (stored == StoredValues::Reuse).then(|| merged(chart_values, config))
 }
 
 /// `over` laid on `under`: maps are merged, everything else is replaced.
@@ -114,10 +112,7 @@ mod tests {
         assert_eq!(next(StoredValues::HelmDefault, false), json!({"a": 0, "b": 2}));
         assert_eq!(next(StoredValues::Reset, false), json!({"a": 1}));
         assert_eq!(next(StoredValues::Reuse, true), json!({"a": 1, "b": 2}));
-        assert_eq!(
-            render_values(StoredValues::Reuse, &next(StoredValues::Reuse, true), &chart),
-            json!({"a": 1, "b": 2, "c": 3})
-        );
+        assert_eq!(chart_values(StoredValues::Reuse, &config, &chart), Some(json!({"a": 0, "b": 2, "c": 3})));
         assert_eq!(next(StoredValues::ResetThenReuse, true), json!({"a": 1, "b": 2}));
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::render::{Rendered, Side};
-use crate::ask::Ask;
+use crate::ask::{Ask, ServerSide};
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, application, around, grants, objects};
 use crate::diff;
@@ -37,7 +37,7 @@ pub(super) async fn application(
 ) -> Option<Application> {
     let side = rendered.app.as_ref()?;
     let record = view.current(&ask.installation.app_release).ok().flatten();
-    let method = method(record, helm_major);
+    let method = method(ask.helm.server_side, record, helm_major);
     let kinds = application::kinds(cluster).await;
     // One that cannot be read ends the plan elsewhere.
     let old = record.and_then(|record| record.objects().ok()).unwrap_or_default();
@@ -54,7 +54,10 @@ pub(super) async fn application(
             let all = writes::writes(namespace, &old, &new, &live, method);
             let secrets = secrets(rendered.config.reveal());
             let waits = |object: &ObjectRef| waits(object, view, rendered, side);
-            application::foresee(cluster, known, namespace, &all, waits, |words| scrubbed(words, &secrets)).await
+            application::foresee(cluster, known, namespace, &all, ask.helm.force_conflicts, waits, |words| {
+                scrubbed(words, &secrets)
+            })
+            .await
         }
     };
     Some(Application { kinds, stored: Hidden::new(old), live, foreseen, method })
@@ -111,8 +114,12 @@ pub(super) async fn grants(
 }
 
 /// How this helm will write: helm 4 keeps the way in which the release was made (`apply_method` in the record).
-fn method(record: Option<&ReleaseRecord>, helm_major: u64) -> Method {
-    let server_side = record.is_none_or(|record| record.apply_method == "ssa");
+fn method(asked: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> Method {
+    let server_side = match asked {
+        Some(ServerSide::True) => true,
+        Some(ServerSide::False) => false,
+        Some(ServerSide::Auto) | None => record.is_none_or(|record| record.apply_method == "ssa"),
+    };
     if helm_major >= 4 && server_side { Method::ServerSide } else { Method::ClientSide }
 }
 

@@ -154,6 +154,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         chart: &side.fetched.chart,
         digest: &side.fetched.digest,
         rendered: &side.rendered,
+        schema_refusals: &side.schema_refusals,
     };
     let installation = &ask.installation;
     Admission {
@@ -278,6 +279,9 @@ pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a
         StoredValues::Reset => Some("--reset-values"),
         StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
     };
+    let mut passed = ask.helm.words();
+    // The CRD chart is only recorded: what stands in it is applied by us.
+    passed.extend(if is_crds { Vec::new() } else { ask.helm.post_renderer_words() });
     Upgrade {
         release: if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release },
         chart: &side.fetched.file,
@@ -289,6 +293,7 @@ pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a
         take_ownership: ask.allowed.take_ownership,
         wait: !is_crds,
         timeout: ask.timeout,
+        passed,
     }
 }
 

@@ -13,7 +13,7 @@ use super::turn::{self, Turn};
 use super::workstation::Workstation;
 use super::world::world;
 use super::{bridge, evidence, judge, render, values};
-use crate::ask::Ask;
+use crate::ask::{Ask, HelmOptions};
 use crate::checks::guards::ServerAnswer;
 use crate::checks::guards::saved_plan_holds::Moved;
 use crate::cluster::{Cluster, look};
@@ -127,7 +127,7 @@ async fn prepare_as(
     values::check_files(&ask.values)?;
     let private = private_folder()?;
     let (helm, kubectl) = programs(&ask, &around);
-    let tools = versions(&helm, &kubectl).await?;
+    let tools = versions(&helm, &kubectl, &ask.helm).await?;
     let cluster = Cluster::connect(&ask.installation.cluster).await?;
     let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
     // Before anything is read: what somebody is changing right now would be read in vain.
@@ -287,7 +287,7 @@ fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {
 }
 
 /// Both versions, before anything is asked of them that an old one does not know.
-async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<ToolsSeen, Problem> {
+async fn versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOptions) -> Result<ToolsSeen, Problem> {
     let (helm_version, kubectl_version) = tokio::join!(helm.version(), kubectl.version());
     let failed = |name: &str, error: ToolError| {
         error.problem(format!("{name} does not tell its version")).hint(format!("does {name} version work by itself?"))
@@ -304,6 +304,7 @@ async fn versions(helm: &Helm, kubectl: &Kubectl) -> Result<ToolsSeen, Problem> 
                 .hint(format!("install {name} {oldest} or newer and put it first on PATH")));
         }
     }
+    passed.known_to(&found.0)?;
     Ok(ToolsSeen { helm: Ok(found.0), kubectl: Ok(found.1) })
 }
 

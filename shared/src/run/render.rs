@@ -1,20 +1,22 @@
 //! Charts become bytes, bytes become objects: pulled once, rendered once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::values;
+use super::values::{self, Next};
 use crate::ask::{Ask, Target};
 use crate::cluster::Cluster;
+use crate::model::chart::{SchemaRefusal, packed_with_values};
 use crate::model::crd::{self, Crd};
 use crate::model::release::ReleaseRecord;
-use crate::model::secret::Hidden;
+use crate::model::secret::{Hidden, scrubbed, secrets};
 use crate::model::view::ClusterView;
 use crate::problem::Problem;
 use crate::tools::chart::{Fetched, fetch};
 use crate::tools::helm::{Helm, Template};
+use crate::tools::helm_read;
 
 /// One chart that moves: its bytes and what they render to.
 pub struct Side {
@@ -22,6 +24,8 @@ pub struct Side {
     pub fetched: Fetched,
     /// What it renders to, CRDs included.
     pub rendered: Vec<Value>,
+    /// What its schemas refuse of the values, secrets masked.
+    pub schema_refusals: Vec<SchemaRefusal>,
 }
 
 impl Side {
@@ -120,7 +124,7 @@ pub async fn both(
         None => None,
     };
     let app = match charts.1 {
-        Some(fetched) => Some(app_side(helm, ask, view, cluster, fetched, crds.as_ref(), &next.file, record).await?),
+        Some(fetched) => Some(app_side(helm, ask, view, cluster, fetched, crds.as_ref(), &next, record).await?),
         None => None,
     };
     let wanted = wanted(crds.as_ref(), app.as_ref());
@@ -138,9 +142,10 @@ async fn crds_side(helm: &Helm, ask: &Ask, view: &ClusterView, fetched: Fetched)
         api_versions: &[],
         include_crds: true,
         is_upgrade: view.newest(release).ok().flatten().is_some(),
+        passed: &hooks(ask),
     };
-    let rendered = helm.template(&template).await.map_err(|error| unrendered(&fetched, error))?;
-    Ok(Side { fetched, rendered })
+    let (rendered, schema_refusals) = rendered(helm, template, &fetched).await?;
+    Ok(Side { fetched, rendered, schema_refusals })
 }
 
 #[expect(clippy::too_many_arguments, reason = "a forecast needs all of this, and it is asked for in one place")]
@@ -151,26 +156,67 @@ async fn app_side(
     cluster: &Cluster,
     fetched: Fetched,
     crds: Option<&Side>,
-    values: &Path,
+    next: &Next,
     record: Option<&ReleaseRecord>,
 ) -> Result<Side, Problem> {
     let mut api_versions = cluster.api_versions().await.map_err(|error| error.problem(&cluster.context))?;
     api_versions.extend(brought(crds));
     api_versions.sort();
     api_versions.dedup();
-    let values_files = [values.to_owned()];
+    let values_files = [next.file.clone()];
+    let reusing = next.instead.as_ref().map(|values| reusing(&fetched, values)).transpose()?;
+    let passed: Vec<String> = hooks(ask).into_iter().chain(ask.helm.post_renderer_words()).collect();
     let template = Template {
         release: &ask.installation.app_release,
-        chart: &fetched.file,
+        chart: reusing.as_deref().unwrap_or(&fetched.file),
         values_files: &values_files,
         values: &[],
         kube_version: &view.hub.version,
         api_versions: &api_versions,
         include_crds: true,
         is_upgrade: record.is_some(),
+        passed: &passed,
     };
-    let rendered = helm.template(&template).await.map_err(|error| unrendered(&fetched, error))?;
-    Ok(Side { fetched, rendered })
+    let (rendered, mut schema_refusals) = rendered(helm, template, &fetched).await?;
+    let secrets = secrets(next.config.reveal());
+    for refusal in &mut schema_refusals {
+        // A pattern's refusal quotes the value.
+        refusal.words = scrubbed(&refusal.words, &secrets);
+    }
+    Ok(Side { fetched, rendered, schema_refusals })
+}
+
+/// What a chart renders to. Where its schema refuses the values, what it would render to without: so that all that is wrong is
+/// told at once, and a guard refuses.
+async fn rendered(
+    helm: &Helm,
+    template: Template<'_>,
+    fetched: &Fetched,
+) -> Result<(Vec<Value>, Vec<SchemaRefusal>), Problem> {
+    let error = match helm.template(&template).await {
+        Ok(rendered) => return Ok((rendered, Vec::new())),
+        Err(error) => error,
+    };
+    let refusals = helm_read::schema_refusals(error.stderr());
+    if refusals.is_empty() {
+        return Err(unrendered(fetched, error));
+    }
+    let passed = [template.passed, &["--skip-schema-validation".to_owned()]].concat();
+    let without = helm.template(&Template { passed: &passed, ..template }).await;
+    Ok((without.map_err(|_| unrendered(fetched, error))?, refusals))
+}
+
+/// The chart as `--reuse-values` changes it, beside the one that helm is given.
+fn reusing(fetched: &Fetched, values: &Hidden<Value>) -> Result<PathBuf, Problem> {
+    let file = fetched.file.with_file_name("reused-values.tgz");
+    let written = packed_with_values(&fetched.files, values.reveal()).and_then(|bytes| std::fs::write(&file, bytes));
+    written.map_err(|error| Problem::failed("cannot write a private file").because(error))?;
+    Ok(file)
+}
+
+/// Of helm's own flags, what `helm template` takes too.
+fn hooks(ask: &Ask) -> Vec<String> {
+    if ask.helm.no_hooks { vec!["--no-hooks".to_owned()] } else { Vec::new() }
 }
 
 /// What chart 1 will serve, as charts ask for it: `group/version` and `group/version/Kind`.

@@ -8,7 +8,7 @@ use crate::ask::{ValueFlag, Values};
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
-use crate::plan::values::{next_config, render_values};
+use crate::plan::values::{chart_values, next_config};
 use crate::problem::Problem;
 use crate::tools::helm::Helm;
 
@@ -51,6 +51,8 @@ pub(super) struct Next {
     pub(super) config: Hidden<Value>,
     /// The same as a file, readable by us alone.
     pub(super) file: PathBuf,
+    /// What helm puts in place of the new chart's own values, where it does.
+    pub(super) instead: Option<Hidden<Value>>,
 }
 
 /// Works out the values of the next revision.
@@ -74,10 +76,10 @@ pub(super) async fn next(
     let (config, chart) =
         record.map_or((&nothing, &nothing), |record| (record.config.reveal(), record.chart_values.reveal()));
     let next = next_config(values.stored, &flags, !values.flags.is_empty(), config);
-    let rendered = render_values(values.stored, &next, chart);
     let file = private.join("values.json");
     // JSON is YAML, and nothing in it can be misread.
-    std::fs::write(&file, rendered.to_string())
+    std::fs::write(&file, next.to_string())
         .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
-    Ok(Next { config: Hidden::new(next), file })
+    let instead = record.and_then(|_| chart_values(values.stored, config, chart)).map(Hidden::new);
+    Ok(Next { config: Hidden::new(next), file, instead })
 }

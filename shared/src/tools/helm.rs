@@ -49,6 +49,8 @@ pub struct Template<'a> {
     pub include_crds: bool,
     /// As an upgrade, not an installation.
     pub is_upgrade: bool,
+    /// Words of the operator that go to helm as they are.
+    pub passed: &'a [String],
 }
 
 /// A write of a release.
@@ -74,6 +76,8 @@ pub struct Upgrade<'a> {
     pub wait: bool,
     /// How long helm waits.
     pub timeout: Duration,
+    /// Words of the operator that go to helm as they are.
+    pub passed: Vec<String>,
 }
 
 impl Helm {
@@ -162,7 +166,7 @@ impl Helm {
         }
         call = ask.api_versions.iter().fold(call, |call, version| call.flag("--api-versions", version));
         call = ask.values_files.iter().fold(call, |call, file| call.flag("--values", file));
-        let call = value_flags(call, ask.values);
+        let call = value_flags(call, ask.values).args(ask.passed);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
         helm_read::manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
@@ -210,7 +214,8 @@ impl Helm {
         call =
             if ask.wait { call.arg("--wait").flag("--timeout", format!("{}s", ask.timeout.as_secs())) } else { call };
         call = ask.stored_values.map_or(call.clone(), |flag| call.arg(flag));
-        value_flags(call, ask.values).flag("--description", ask.description).flag("--labels", ask.label)
+        let call = value_flags(call, ask.values).args(&ask.passed);
+        call.flag("--description", ask.description).flag("--labels", ask.label)
     }
 
     /// Writes a release.

@@ -3,6 +3,7 @@
 use semver::Version;
 use serde_json::Value;
 
+use crate::model::chart::SchemaRefusal;
 use crate::model::yaml::{self, Quote};
 
 /// The version in `helm version --template '{{.Version}}'`.
@@ -24,6 +25,30 @@ pub fn manifest(bytes: &[u8]) -> Result<Vec<Value>, Box<dyn std::error::Error + 
     Ok(yaml::documents(text, Quote::Nothing)?)
 }
 
+/// What helm says where a `values.schema.json` refuses values; empty for any other failure (helm `pkg/chart/util/jsonschema.go`).
+///
+/// Each helm has its own form: up to 3.17 `- dex.replicas: words`, newer ones `- at '/dex/replicas': words`.
+#[must_use]
+pub fn schema_refusals(stderr: &str) -> Vec<SchemaRefusal> {
+    let Some((_, told)) = stderr.split_once("values don't meet the specifications of the schema(s)") else {
+        return Vec::new();
+    };
+    let (mut chart, mut found) = (String::new(), Vec::new());
+    for line in told.lines().skip(1) {
+        if let Some(refusal) = line.trim_start().strip_prefix("- ") {
+            let (place, words) = refusal.split_once(": ").unwrap_or(("", refusal));
+            let place = place.strip_prefix("at '").map_or_else(
+                || place.trim_start_matches("(root)").to_owned(),
+                |pointer| pointer.trim_end_matches('\'').trim_start_matches('/').replace('/', "."),
+            );
+            found.push(SchemaRefusal { chart: chart.clone(), place, words: words.to_owned() });
+        } else if let Some(name) = line.trim().strip_suffix(':') {
+            name.clone_into(&mut chart);
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +58,25 @@ mod tests {
         assert_eq!(version(b"v3.17.2\n").unwrap(), Version::new(3, 17, 2));
         assert_eq!(version(b"v4.3.1").unwrap(), Version::new(4, 3, 1));
         assert!(version(b"").is_err());
+    }
+
+    #[test]
+    fn each_helms_refusal_of_values_is_read() {
+        let head = "Error: values don't meet the specifications of the schema(s) in the following chart(s):\n";
+        let old = format!(
+            "{head}mural:\n- (root): zz is required\n- dex.n: Invalid type. Expected: integer, given: string\n"
+        );
+        let new = format!(
+            "{head}mural:\n- at '': missing property 'zz'\n- at '/dex/n': got string, want integer\ndex:\n- at '/m': x\n"
+        );
+        let places = |text: &str| -> Vec<(String, String)> {
+            schema_refusals(text).into_iter().map(|one| (one.chart, one.place)).collect()
+        };
+        let at = |chart: &str, place: &str| (chart.to_owned(), place.to_owned());
+        assert_eq!(places(&old), [at("mural", ""), at("mural", "dex.n")]);
+        assert_eq!(places(&new), [at("mural", ""), at("mural", "dex.n"), at("dex", "m")]);
+        assert_eq!(schema_refusals(&new)[1].words, "got string, want integer");
+        assert!(schema_refusals("Error: template: x").is_empty());
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub const CASES: &[Case] = &[
         alone: true,
         ..case("dead-fail-webhook", refused(&["objects-dry-run", "webhooks-alive"], &["dead.small.example.com"], ""))
     },
-    case("values-break-schema", stops(1, &["does not render", "/password", "maxLength"], "schema")),
+    case("values-break-schema", refused(&["values-schema"], &["value password", "maxLength"], "helm show values")),
     // What only shows while helm waits.
     Case {
         flags: QUICK,

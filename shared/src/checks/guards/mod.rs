@@ -31,6 +31,7 @@ pub mod storage_migrating;
 pub mod stored_manifest_served;
 pub mod tools_versions;
 pub mod unknown_values;
+pub mod values_schema;
 pub mod webhooks_alive;
 
 use std::collections::BTreeMap;
@@ -45,7 +46,7 @@ use super::{Card, Checked};
 use crate::ask::{Allowed, Mode};
 use crate::model::application::Application;
 use crate::model::around::Around;
-use crate::model::chart::{Chart, Digest};
+use crate::model::chart::{Chart, Digest, SchemaRefusal};
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
 use crate::model::lease::LockSeen;
@@ -68,6 +69,8 @@ pub struct ChartFacts<'a> {
     pub digest: &'a Digest,
     /// What it renders to.
     pub rendered: &'a [Value],
+    /// What its schemas refuse of the values.
+    pub schema_refusals: &'a [SchemaRefusal],
 }
 
 /// All that admission guards look at.
@@ -138,7 +141,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 32] = [
+pub const ALL: [Guard; 33] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -168,6 +171,7 @@ pub const ALL: [Guard; 32] = [
     (&custom_resources_fit::CARD, custom_resources_fit::check),
     (&objects_dry_run::CARD, objects_dry_run::check),
     (&hand_made_changes::CARD, hand_made_changes::check),
+    (&values_schema::CARD, values_schema::check),
     (&unknown_values::CARD, unknown_values::check),
     (&room_for_surge::CARD, room_for_surge::check),
     (&login_restarts::CARD, login_restarts::check),

@@ -58,7 +58,7 @@ fn finding(admission: &Admission<'_>, one: &Foreseen) -> Option<Finding> {
             admission.view.hub.namespace
         )
     } else if *code == 409 {
-        "another field manager owns it: let it go there, or pass --force-conflicts on to helm".to_owned()
+        "another field manager owns it: let it go there, or take it over with --force-conflicts".to_owned()
     } else {
         CARD.fix.to_owned()
     };

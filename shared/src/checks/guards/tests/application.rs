@@ -211,6 +211,21 @@ fn a_custom_resource_that_no_one_touches_is_kept() {
 }
 
 #[test]
+fn values_that_a_schema_refuses_are_told_by_their_place() {
+    let refused = |chart: &str, place: &str| {
+        World::bent(|world| {
+            let words = "maxLength: got 5, want 4".to_owned();
+            world.schema_refusals = vec![SchemaRefusal { chart: chart.into(), place: place.into(), words }];
+        })
+    };
+    let own = findings(&refused("mural", "password"), "values-schema");
+    assert_eq!((own[0].subject.as_str(), own[0].level), ("value password", Level::Error));
+    assert!(own[0].message.contains("mural 1.1.0-rc.3 refuses it: maxLength"), "{own:?}");
+    assert_eq!(findings(&refused("dex", "issuer"), "values-schema")[0].subject, "value dex.issuer");
+    assert!(!fires(&World::healthy(), "values-schema"));
+}
+
+#[test]
 fn a_value_that_the_new_chart_forgot_is_told() {
     let set = |key: &str, chart: Value| {
         World::bent(|world| {

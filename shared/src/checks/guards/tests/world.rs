@@ -93,6 +93,7 @@ pub(super) struct World {
     pub(super) rendered: Vec<Value>,
     /// What the CRD chart makes.
     pub(super) rendered_crds: Vec<Value>,
+    pub(super) schema_refusals: Vec<SchemaRefusal>,
     pub(super) forecasts: BTreeMap<String, ServerAnswer>,
     pub(super) verdicts: BTreeMap<String, CrdVerdict>,
     pub(super) helm: Looked<Version>,
@@ -122,6 +123,7 @@ impl World {
             digest: Digest::of_bytes(b"", DigestOf::Manifest),
             rendered: Vec::new(),
             rendered_crds: Vec::new(),
+            schema_refusals: Vec::new(),
             forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(crd("hubs.example.com", "v1")))]),
             verdicts: BTreeMap::new(),
             helm: Ok(Version::new(3, 17, 2)),
@@ -147,12 +149,14 @@ impl World {
             chart: &self.chart,
             digest: &self.digest,
             rendered: &self.rendered,
+            schema_refusals: &self.schema_refusals,
         };
         let crds = ChartFacts {
             release: "mural-crds",
             reference: "oci://a.example/mural/mural-crds".into(),
             chart: &self.crds_chart,
             rendered: &self.rendered_crds,
+            schema_refusals: &[],
             ..app.clone()
         };
         [app, crds]

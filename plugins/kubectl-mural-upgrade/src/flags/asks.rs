@@ -1,0 +1,155 @@
+//! From flags to what the user wants, validated.
+
+use mural::ask::{
+    self, Allowed, Ask, HelmOptions, Installation, Mode, RegistryAccess, ServerSide, StoredValues, Target, ValueFlag,
+    Values,
+};
+use mural::model::chart::ChartRef;
+use mural::model::secret::Hidden;
+use mural::plan::saved::SavedPlan;
+use mural::problem::Problem;
+use mural::run::manifests;
+
+use super::{
+    ApplyFlags, DryRun, HelmFlags, MannerFlags, ModeFlag, PlaceFlags, RegistryFlags, ServerSideFlag, UpgradeFlags,
+    ValueFlags,
+};
+
+impl UpgradeFlags {
+    /// What the user wants, validated.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self) -> Result<Ask, Problem> {
+        let place = &self.place;
+        let chart = |flag: &str, text: &str| {
+            ChartRef::parse(text).map_err(|error| {
+                Problem::usage(format!("{flag} {error}"))
+                    .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
+            })
+        };
+        // helm allows 53 characters for a release, the API server 63 for a namespace.
+        let crds_release = ask::name("--crds-release", &place.crds_release, 53)?;
+        let app_release = ask::name("--release", &place.release, 53)?;
+        let namespace = ask::name("--namespace", &place.namespace, 63)?;
+        let installation = Installation {
+            namespace,
+            crds_release: crds_release.clone(),
+            app_release: app_release.clone(),
+            cluster: place.cluster.access()?,
+        };
+        Ok(Ask {
+            crds: Target {
+                release: crds_release,
+                chart: chart("--crds-chart", &self.crds_chart)?,
+                version: self.crds.clone(),
+            },
+            app: Target { release: app_release, chart: chart("--chart", &self.chart)?, version: self.to.clone() },
+            installation,
+            mode: place.mode(),
+            values: self.values.values(),
+            registry: self.registry.access(),
+            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            allowed: self.allowed(),
+            server_dry_runs: self.manner.server_dry_runs(),
+            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
+            helm: self.helm.options(),
+        })
+    }
+
+    const fn allowed(&self) -> Allowed {
+        Allowed {
+            downgrade: self.allow_downgrade,
+            foreign_downgrade: self.allow_foreign_downgrade,
+            keep_crds: self.keep_crds,
+            migrate: self.migrate,
+            take_ownership: self.helm.take_ownership,
+        }
+    }
+}
+
+impl ApplyFlags {
+    /// What a saved plan asked for, with what is given anew.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self, saved: &SavedPlan) -> Result<Ask, Problem> {
+        let timeout = ask::duration("--timeout", &self.manner.timeout)?;
+        let (cluster, registry) = (self.cluster.access()?, self.registry.access());
+        let waivers = manifests::waivers(self.manner.waivers.as_deref())?;
+        Ok(saved.ask(cluster, registry, self.values.values(), timeout, self.manner.server_dry_runs(), waivers))
+    }
+}
+
+impl HelmFlags {
+    fn options(&self) -> HelmOptions {
+        HelmOptions {
+            post_renderer: self.post_renderer.clone(),
+            post_renderer_args: self.post_renderer_args.clone(),
+            no_hooks: self.no_hooks,
+            history_max: self.history_max,
+            server_side: self.server_side.map(ServerSideFlag::option),
+            force_conflicts: self.force_conflicts,
+        }
+    }
+}
+
+impl ServerSideFlag {
+    const fn option(self) -> ServerSide {
+        match self {
+            Self::Auto => ServerSide::Auto,
+            Self::True => ServerSide::True,
+            Self::False => ServerSide::False,
+        }
+    }
+}
+
+impl MannerFlags {
+    fn server_dry_runs(&self) -> bool {
+        self.dry_run != Some(DryRun::Client)
+    }
+}
+
+impl PlaceFlags {
+    const fn mode(&self) -> Mode {
+        match self.mode {
+            ModeFlag::Auto => Mode::Auto,
+            ModeFlag::Helm => Mode::Helm,
+            ModeFlag::Flux => Mode::Flux,
+            ModeFlag::Appliance => Mode::Appliance,
+        }
+    }
+}
+
+impl RegistryFlags {
+    fn access(&self) -> RegistryAccess {
+        RegistryAccess {
+            plain_http: self.plain_http,
+            ca_file: self.ca_file.clone(),
+            config: self.registry_config.clone(),
+        }
+    }
+}
+
+impl ValueFlags {
+    fn values(&self) -> Values {
+        let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
+            all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
+        };
+        // helm merges files first, then JSON, --set, --set-string and --set-file, whatever their order on the line.
+        let files = self.values.iter().map(|file| ValueFlag::File(file.clone()));
+        let flags = files
+            .chain(hidden(&self.set_json, ValueFlag::SetJson))
+            .chain(hidden(&self.set, ValueFlag::Set))
+            .chain(hidden(&self.set_string, ValueFlag::SetString))
+            .chain(hidden(&self.set_file, ValueFlag::SetFile))
+            .collect();
+        let stored = match (self.reuse_values, self.reset_values, self.reset_then_reuse_values) {
+            (true, _, _) => StoredValues::Reuse,
+            (_, true, _) => StoredValues::Reset,
+            (_, _, true) => StoredValues::ResetThenReuse,
+            _ => StoredValues::HelmDefault,
+        };
+        Values { flags, stored }
+    }
+}

@@ -58,7 +58,13 @@ fn who_puts_a_crd_back_is_named(ground: &Ground) -> Result<()> {
     let history: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &history)?.with(0)?.stdout)?;
     ensure!(history.as_array().map(Vec::len) == Some(1), "the application was begun: {history}");
     // Left alone, the same command goes on.
-    upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0).map(drop)
+    let again = upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0)?;
+    let all = again.all();
+    ensure!(
+        all.contains("taken over from gitops: spec.versions of 1"),
+        "does not say what is taken from gitops:\n{all}"
+    );
+    Ok(())
 }
 
 /// An upgrade through a proxy.

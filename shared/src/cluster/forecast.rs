@@ -6,11 +6,10 @@ use serde_json::Value;
 
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
+use crate::model::managed::FIELD_MANAGER;
 
 /// Dry-runs under way at once: enough to hide the way there and back, few enough for a busy API server.
 const AT_ONCE: usize = 8;
-/// kubectl's own field manager for `apply --server-side`: what the vendor's commands applied before has the same owner.
-pub const FIELD_MANAGER: &str = "kubectl";
 
 /// What the server would make of one CRD.
 #[derive(Debug, Clone)]

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+/// kubectl's own field manager for `apply --server-side`: what the vendor's commands applied before has the same owner.
+pub const FIELD_MANAGER: &str = "kubectl";
+
 /// One step into an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {

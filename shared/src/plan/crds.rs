@@ -8,6 +8,7 @@ use crate::checks::crd::CrdVerdict;
 use crate::checks::guards::ServerAnswer;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
+use crate::model::managed::{self, FIELD_MANAGER};
 
 /// The group that is the product's own; the charts' other CRDs may belong to other installations too.
 const OWN_GROUP: &str = "spectrocloud.com";
@@ -76,6 +77,9 @@ pub struct CrdPlan {
     /// What changes, gravest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Fields that another manager set and the apply changes by force, by that manager.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken_over: BTreeMap<String, Vec<String>>,
 }
 
 /// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
@@ -100,6 +104,7 @@ pub fn judge(
         foreign: foreign(name),
         with_release: None,
         notes: Vec::new(),
+        taken_over: BTreeMap::new(),
     }));
     plans.sort_by(|a, b| (a.decision, &a.name).cmp(&(b.decision, &b.name)));
     plans
@@ -111,7 +116,21 @@ fn one(name: &str, live: Option<&Crd>, answer: &ServerAnswer, verdict: Option<&C
         (None, Ok(_)) => (CrdDecision::New, Vec::new()),
         (Some(live), Ok(next)) => changed(live, next, verdict),
     };
-    CrdPlan { name: name.to_owned(), decision, foreign: foreign(name), with_release: None, notes }
+    let taken_over = match (live, answer) {
+        (Some(live), Ok(next)) if decision.writes() => taken_over(live, next),
+        _ => BTreeMap::new(),
+    };
+    CrdPlan { name: name.to_owned(), decision, foreign: foreign(name), with_release: None, notes, taken_over }
+}
+
+/// What `--force-conflicts` takes from other managers: their fields that are another afterwards. What stays as it is they keep.
+fn taken_over(live: &Crd, next: &Crd) -> BTreeMap<String, Vec<String>> {
+    let others = managed::fields(live.json()).into_iter().filter(|(manager, _)| manager != FIELD_MANAGER);
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (manager, path) in others.filter(|(_, path)| path.find(live.json()) != path.find(next.json())) {
+        found.entry(manager).or_default().push(path.to_string());
+    }
+    found
 }
 
 /// Whether a CRD may belong to other installations too: every group but the product's own.
@@ -134,4 +153,32 @@ fn changed(live: &Crd, next: &Crd, verdict: Option<&CrdVerdict>) -> (CrdDecision
     let mut telling: Vec<_> = changes.iter().filter(|change| change.kind.effect() != Effect::Text).collect();
     telling.sort_by_key(|change| std::cmp::Reverse(change.kind.effect()));
     (judged.unwrap_or(by_change), telling.iter().map(ToString::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn crd(size: &str, managers: &Value) -> Crd {
+        Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "pools.a.b", "labels": {"app": "x"}, "managedFields": managers},
+            "spec": {"group": "a.b", "scope": "Namespaced", "names": {"kind": "Pool", "plural": "pools"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": size}}}]}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_taken_from_another_manager_is_named_and_what_it_keeps_is_not() {
+        let entry =
+            |manager: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "fieldsV1": fields});
+        let (versions, labels) =
+            (json!({"f:spec": {"f:versions": {}}}), json!({"f:metadata": {"f:labels": {"f:app": {}}}}));
+        let managers = json!([entry("helm", versions.clone()), entry("gitops", labels), entry("kubectl", versions)]);
+        let (live, next) = (crd("object", &managers), crd("array", &json!([])));
+        assert_eq!(taken_over(&live, &next), BTreeMap::from([("helm".to_owned(), vec!["spec.versions".to_owned()])]));
+        assert!(taken_over(&live, &live).is_empty());
+        let plan = one("pools.a.b", Some(&live), &Ok(next), None);
+        assert!(plan.decision.writes() && plan.taken_over.contains_key("helm"), "{plan:?}");
+    }
 }

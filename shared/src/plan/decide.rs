@@ -294,7 +294,14 @@ mod tests {
     }
 
     fn crd(name: &str, decision: CrdDecision, foreign: bool) -> CrdPlan {
-        CrdPlan { name: name.into(), decision, foreign, with_release: None, notes: Vec::new() }
+        CrdPlan {
+            name: name.into(),
+            decision,
+            foreign,
+            with_release: None,
+            notes: Vec::new(),
+            taken_over: BTreeMap::new(),
+        }
     }
 
     #[test]

@@ -87,8 +87,13 @@ fn steps(out: &mut String, report: &UpgradeReport) {
 
 fn crds(out: &mut String, plan: &Plan) {
     let told = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::Unchanged);
-    let told: Vec<_> =
-        told.map(|crd| vec![cell(&crd.name), crd.decision.word().to_owned(), cell(&crd.notes.join("; "))]).collect();
+    let row = |crd: &crate::plan::CrdPlan| {
+        let taken =
+            crd.taken_over.iter().map(|(manager, fields)| format!("{} taken over from {manager}", fields.join(", ")));
+        let changes: Vec<String> = crd.notes.iter().cloned().chain(taken).collect();
+        vec![cell(&crd.name), crd.decision.word().to_owned(), cell(&changes.join("; "))]
+    };
+    let told: Vec<_> = told.map(row).collect();
     if told.is_empty() {
         return;
     }

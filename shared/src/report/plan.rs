@@ -1,5 +1,6 @@
 //! The plan for a person: what is there, what shall be, what changes, what the guards say, what is done.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::style::{Mark, Style, harmless};
@@ -82,6 +83,21 @@ fn crds(out: &mut String, plan: &Plan, style: Style) {
         if !group.is_empty() {
             crd_group(out, decision, &group, style);
         }
+    }
+    taken_over(out, plan, style);
+}
+
+/// What other managers have set and the apply changes, by manager: one that goes on applying its own will put it back.
+fn taken_over(out: &mut String, plan: &Plan, style: Style) {
+    let mut by_manager: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (manager, fields) in plan.crds.iter().flat_map(|crd| &crd.taken_over) {
+        let counted = by_manager.entry(manager).or_default();
+        fields.iter().for_each(|field| *counted.entry(field).or_default() += 1);
+    }
+    for (manager, fields) in by_manager {
+        let told: Vec<String> = fields.iter().map(|(field, count)| format!("{field} of {count}")).collect();
+        let text = format!("   !  taken over from {manager}: {}", told.join(", "));
+        let _ = writeln!(out, "{}", clipped(&harmless(&text), style.width));
     }
 }
 

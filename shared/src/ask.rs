@@ -159,6 +159,8 @@ pub struct Ask {
     pub server_dry_runs: bool,
     /// Findings that somebody answers for.
     pub waivers: Waivers,
+    /// Whether registries are asked for the application's images: not with `--skip-images`.
+    pub images: bool,
     /// What goes to helm as it is.
     pub helm: HelmOptions,
 }

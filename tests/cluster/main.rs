@@ -18,6 +18,7 @@ mod bridge;
 mod check;
 mod faults;
 mod ground;
+mod images;
 mod keep;
 mod kill;
 mod lock;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         saved::TESTS,
         proved::TESTS,
         passed::TESTS,
+        images::TESTS,
         keep::TESTS,
         check::TESTS,
         stopped::TESTS,

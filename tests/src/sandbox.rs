@@ -170,6 +170,8 @@ impl Sandbox {
             ("HELM_REGISTRY_CONFIG", inside("helm/config/registry.json")),
             ("XDG_STATE_HOME", inside("state")),
             ("NO_PROXY", "127.0.0.1,localhost".into()),
+            // No node here pulls anything.
+            ("MURAL_SKIP_IMAGES", "true".into()),
             ("MURAL_SANDBOX", self.name().into()),
             ("MURAL_SANDBOX_REGISTRY", self.registry().into()),
         ]

@@ -88,6 +88,7 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
         },
         server_dry_runs: flags.write.dry_run.as_deref() != Some("client"),
         waivers: manifests::waivers(None)?,
+        images: false,
         helm: HelmOptions::default(),
     })
 }

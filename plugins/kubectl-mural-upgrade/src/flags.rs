@@ -189,6 +189,9 @@ pub struct RegistryFlags {
     /// helm's registry configuration file.
     #[arg(long, value_name = "FILE", env = "HELM_REGISTRY_CONFIG")]
     pub registry_config: Option<PathBuf>,
+    /// Do not look from here whether the new chart's images are there.
+    #[arg(long, env = "MURAL_SKIP_IMAGES", value_parser = clap::builder::BoolishValueParser::new())]
+    pub skip_images: bool,
 }
 
 /// What goes to helm as it is.

@@ -57,6 +57,15 @@ pub enum ChartRefError {
 }
 
 impl ChartRef {
+    /// The registry's host, with its port where one is named; none for a file.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Oci { repository, .. } => repository.split('/').next(),
+            Self::Folder { .. } | Self::Archive { .. } => None,
+        }
+    }
+
     /// Reads a reference. What is no `oci://` is a path: a `.tgz` by its ending, else a folder.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ pub mod around;
 pub mod chart;
 pub mod crd;
 pub mod grants;
+pub mod images;
 pub mod kept;
 pub mod kinds;
 pub mod lease;

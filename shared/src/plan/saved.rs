@@ -72,6 +72,25 @@ pub struct AskedChart {
     pub version: Option<Version>,
 }
 
+/// What is given anew when a saved plan is done.
+#[derive(Debug)]
+pub struct Anew {
+    /// How the cluster is reached.
+    pub cluster: ClusterAccess,
+    /// How the registry is reached.
+    pub registry: RegistryAccess,
+    /// The application's values.
+    pub values: Values,
+    /// The longest one wait may last.
+    pub timeout: Duration,
+    /// Whether the server may be asked for dry-runs.
+    pub server_dry_runs: bool,
+    /// Findings that somebody answers for.
+    pub waivers: Waivers,
+    /// Whether registries are asked for the application's images.
+    pub images: bool,
+}
+
 impl SavedPlan {
     /// Keeps a plan. Charts from files are named from `folder` on, where they were named from.
     #[must_use]
@@ -88,6 +107,7 @@ impl SavedPlan {
             timeout: _,
             server_dry_runs: _,
             waivers: _,
+            images: _,
             helm,
         } = ask;
         let pinned = |target: &Target| {
@@ -137,21 +157,26 @@ impl SavedPlan {
 
     /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
     #[must_use]
-    pub fn ask(
-        &self,
-        cluster: ClusterAccess,
-        registry: RegistryAccess,
-        values: Values,
-        timeout: Duration,
-        server_dry_runs: bool,
-        waivers: Waivers,
-    ) -> Ask {
+    pub fn ask(&self, anew: Anew) -> Ask {
         let Asked { namespace, crds, app, mode, allowed, helm } = self.asked.clone();
+        let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images } = anew;
         let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
         let installation =
             Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
-        let (crds, app) = (target(crds), target(app));
-        Ask { installation, crds, app, mode, values, registry, timeout, allowed, server_dry_runs, waivers, helm }
+        Ask {
+            installation,
+            crds: target(crds),
+            app: target(app),
+            mode,
+            values,
+            registry,
+            timeout,
+            allowed,
+            server_dry_runs,
+            waivers,
+            images,
+            helm,
+        }
     }
 
     /// Whether what was decided anew is what was agreed to.

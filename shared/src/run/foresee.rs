@@ -1,6 +1,7 @@
 //! What the server would say of everything that helm will write, and what stands around it. Dry-runs and reads only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,14 +13,17 @@ use crate::cluster::{Cluster, application, around, grants, objects};
 use crate::diff;
 use crate::model::application::{Application, Live, Method};
 use crate::model::around::{Around, Service};
+use crate::model::chart::ChartRef;
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
+use crate::model::images::{self, ImagesSeen};
 use crate::model::object::ObjectRef;
 use crate::model::release::{ReleaseRecord, next_size};
 use crate::model::secret::{Hidden, scrubbed, secrets};
 use crate::model::view::ClusterView;
 use crate::plan::needs::{Work, Written, needs};
 use crate::plan::writes;
+use crate::tools::images as registries;
 
 /// What surrounds the namespace.
 pub(super) async fn around(cluster: &Cluster, ask: &Ask, rendered: &Rendered) -> Around {
@@ -61,6 +65,21 @@ pub(super) async fn application(
         }
     };
     Some(Application { kinds, stored: Hidden::new(old), live, foreseen, method })
+}
+
+/// What registries say of images that the new chart runs and the installed one does not; none where it is told not to look.
+pub(super) async fn images(
+    ask: &Ask,
+    view: &ClusterView,
+    rendered: &Rendered,
+    helm_config: Option<&Path>,
+) -> ImagesSeen {
+    let side = rendered.app.as_ref().filter(|_| ask.images)?;
+    let record = view.current(&ask.installation.app_release).ok().flatten();
+    let had = images::of(&record.and_then(|record| record.objects().ok()).unwrap_or_default());
+    let new = images::of(&side.rendered).difference(&had).cloned().collect();
+    let hosts = [&ask.crds.chart, &ask.app.chart].into_iter().filter_map(ChartRef::host).map(str::to_owned);
+    Some(registries::look(&new, &ask.registry, helm_config, &hosts.collect::<Vec<_>>()).await)
 }
 
 /// The bytes that the next records take: the work of a processor, beside everything that waits for the server.

@@ -17,6 +17,7 @@ use crate::model::application::Application;
 use crate::model::around::Around;
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
+use crate::model::images::ImagesSeen;
 use crate::model::lease::LockSeen;
 use crate::model::owner::Owner;
 use crate::model::pending::{RUN_LABEL, cut_off_run};
@@ -46,6 +47,8 @@ pub struct Forecast {
     pub record_sizes: Vec<(String, Option<usize>)>,
     /// What is granted.
     pub grants: Grants,
+    /// What registries say of new images.
+    pub images: ImagesSeen,
     /// When the token of this login ends, where it says so.
     pub token_ends: Option<Timestamp>,
 }
@@ -175,6 +178,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         around: &seen.forecast.surroundings,
         record_sizes: &seen.forecast.record_sizes,
         grants: &seen.forecast.grants,
+        images: seen.forecast.images.as_ref(),
         token_ends: seen.forecast.token_ends,
         now: Timestamp::now(),
         timeout: ask.timeout,

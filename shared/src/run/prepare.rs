@@ -139,7 +139,7 @@ async fn prepare_as(
     let stage = Stage::begin(emit, "render", "what each chart makes");
     let rendered = render::both(&helm, &ask, &view, &cluster, first.charts, private.path()).await?;
     stage.done(rendered.told());
-    let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, emit).await;
+    let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
 
     let (world, moved) = since(saved, &ask, &view, &rendered, &around.salt);
     let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved };
@@ -240,15 +240,17 @@ async fn forecast_all(
     view: &ClusterView,
     rendered: &Rendered,
     tools: &ToolsSeen,
+    around: &Surroundings,
     emit: Emit<'_>,
 ) -> Forecast {
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
-    let (forecasts, application, surroundings, record_sizes) = tokio::join!(
+    let (forecasts, application, surroundings, record_sizes, images) = tokio::join!(
         forecasts(cluster, ask, view, &rendered.wanted),
         foresee::application(cluster, ask, view, rendered, helm_major),
         foresee::around(cluster, ask, rendered),
         foresee::record_sizes(ask, rendered),
+        foresee::images(ask, view, rendered, around.helm_registry_config.as_deref()),
     );
     let verdicts = evidence::verdicts(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
@@ -258,7 +260,16 @@ async fn forecast_all(
         "none asked for".to_owned()
     });
     let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref()).await;
-    Forecast { forecasts, verdicts, application, surroundings, record_sizes, grants, token_ends: cluster.token_ends }
+    Forecast {
+        forecasts,
+        verdicts,
+        application,
+        surroundings,
+        record_sizes,
+        grants,
+        images,
+        token_ends: cluster.token_ends,
+    }
 }
 
 /// What the server says of each CRD; without it, each chart's CRD stands for itself.

@@ -6,6 +6,7 @@ pub mod error;
 pub mod find;
 pub mod helm;
 pub mod helm_read;
+pub mod images;
 pub mod kubectl;
 pub mod registry;
 pub mod spawn;

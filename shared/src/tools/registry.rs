@@ -105,6 +105,15 @@ impl Registry {
         found.map(drop).map_err(|error| self.told(error, digest))
     }
 
+    /// Makes sure that there is an image, by its tag or digest.
+    ///
+    /// # Errors
+    /// As [`Registry::digest`].
+    pub async fn resolves(&self, reference: &Reference) -> Result<(), RegistryError> {
+        let found = self.client.fetch_manifest_digest(reference, &self.auth).await;
+        found.map(drop).map_err(|error| self.told(error, reference.tag().unwrap_or_default()))
+    }
+
     /// Every version among the tags, newest first.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use mural::ask::{
 };
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
-use mural::plan::saved::SavedPlan;
+use mural::plan::saved::{Anew, SavedPlan};
 use mural::problem::Problem;
 use mural::run::manifests;
 
@@ -53,6 +53,7 @@ impl UpgradeFlags {
             allowed: self.allowed(),
             server_dry_runs: self.manner.server_dry_runs(),
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
+            images: !self.registry.skip_images,
             helm: self.helm.options(),
         })
     }
@@ -74,10 +75,15 @@ impl ApplyFlags {
     /// # Errors
     /// A usage problem that names the flag.
     pub fn ask(&self, saved: &SavedPlan) -> Result<Ask, Problem> {
-        let timeout = ask::duration("--timeout", &self.manner.timeout)?;
-        let (cluster, registry) = (self.cluster.access()?, self.registry.access());
-        let waivers = manifests::waivers(self.manner.waivers.as_deref())?;
-        Ok(saved.ask(cluster, registry, self.values.values(), timeout, self.manner.server_dry_runs(), waivers))
+        Ok(saved.ask(Anew {
+            cluster: self.cluster.access()?,
+            registry: self.registry.access(),
+            values: self.values.values(),
+            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            server_dry_runs: self.manner.server_dry_runs(),
+            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
+            images: !self.registry.skip_images,
+        }))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod custom_resources_fit;
 pub mod foreign_downgrade;
 pub mod hand_made_changes;
 pub mod helm_would_delete_crds;
+pub mod images_resolve;
 pub mod installed;
 pub mod known_pair;
 pub mod live_objects_fit;
@@ -49,6 +50,7 @@ use crate::model::around::Around;
 use crate::model::chart::{Chart, Digest, SchemaRefusal};
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
+use crate::model::images::ImageAnswer;
 use crate::model::lease::LockSeen;
 use crate::model::secret::Hidden;
 use crate::model::view::{ClusterView, Looked};
@@ -110,6 +112,8 @@ pub struct Admission<'a> {
     pub application: Option<&'a Application>,
     /// What surrounds the installation.
     pub around: &'a Around,
+    /// What registries say of the application's new images.
+    pub images: Option<&'a BTreeMap<String, ImageAnswer>>,
     /// When the token of this login ends, where it says so.
     pub token_ends: Option<Timestamp>,
     /// The moment of judging.
@@ -141,7 +145,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 33] = [
+pub const ALL: [Guard; 34] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -173,6 +177,7 @@ pub const ALL: [Guard; 33] = [
     (&hand_made_changes::CARD, hand_made_changes::check),
     (&values_schema::CARD, values_schema::check),
     (&unknown_values::CARD, unknown_values::check),
+    (&images_resolve::CARD, images_resolve::check),
     (&room_for_surge::CARD, room_for_surge::check),
     (&login_restarts::CARD, login_restarts::check),
 ];

@@ -10,7 +10,9 @@ use super::world::{World, crd, findings, fires, record};
 use crate::checks::{Level, Verdict};
 use crate::model::application::{Answer, Foreseen, Method};
 use crate::model::around::Service;
+use crate::model::chart::SchemaRefusal;
 use crate::model::grants::Need;
+use crate::model::images::ImageAnswer;
 use crate::model::object::ObjectRef;
 use crate::model::view::NotSeen;
 
@@ -208,6 +210,23 @@ fn a_custom_resource_that_no_one_touches_is_kept() {
     let kept = findings(&before(4), "custom-resources-fit");
     assert!(kept[0].level == Level::Warning && kept[0].message.contains("does not change it"), "{kept:?}");
     assert_eq!(findings(&before(3), "custom-resources-fit")[0].level, Level::Error);
+}
+
+#[test]
+fn images_that_are_not_there_are_told_and_a_silent_registry_once() {
+    let seen = |answers: &[(&str, ImageAnswer)]| {
+        let answers = answers.iter().map(|(image, answer)| ((*image).to_owned(), answer.clone())).collect();
+        World::bent(|world| world.images = Some(answers))
+    };
+    let unknown = ImageAnswer::Unknown { host: "b.example".into(), reason: "b.example does not answer".into() };
+    let told = findings(
+        &seen(&[("a/x:1", ImageAnswer::Missing), ("b.example/y:1", unknown.clone()), ("b.example/z:1", unknown)]),
+        "images-resolve",
+    );
+    let subjects: Vec<_> = told.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(subjects, ["image a/x:1", "images of b.example"]);
+    assert!(told.iter().all(|finding| finding.level == Level::Warning) && told[1].message.contains("2 new images"));
+    assert!(!fires(&seen(&[("a/x:1", ImageAnswer::There)]), "images-resolve"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::checks::crd::CrdVerdict;
 use crate::checks::{Finding, Level, Verdict};
 use crate::model::application::{Live, Method};
 use crate::model::chart::{Digest, DigestOf, Files};
+use crate::model::images::ImagesSeen;
 use crate::model::kinds;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
@@ -106,6 +107,7 @@ pub(super) struct World {
     pub(super) around: Around,
     pub(super) record_sizes: Vec<(String, Option<usize>)>,
     pub(super) grants: Grants,
+    pub(super) images: ImagesSeen,
     pub(super) token_ends: Option<Timestamp>,
     pub(super) config: Hidden<Value>,
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
@@ -136,6 +138,7 @@ impl World {
             around: nothing_around(),
             record_sizes: vec![("mural".into(), None)],
             grants: Grants { asked: 0, denied: Ok(Vec::new()) },
+            images: Some(BTreeMap::new()),
             token_ends: None,
             config: Hidden::new(json!({})),
             moved: Ok(Vec::new()),
@@ -184,6 +187,7 @@ impl World {
             around: &self.around,
             record_sizes: &self.record_sizes,
             grants: &self.grants,
+            images: self.images.as_ref(),
             token_ends: self.token_ends,
             now: Timestamp::UNIX_EPOCH,
             timeout: std::time::Duration::from_secs(1200),

@@ -1,0 +1,50 @@
+//! Whether the new chart's images are there, asked of real registries.
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::sandbox::User;
+use serde_json::Value;
+
+use crate::Test;
+use crate::ground::{Ground, ended};
+use crate::refusals::command;
+use crate::small;
+
+pub const TESTS: &[Test] = &[("images::new_images_are_looked_for", new_images_are_looked_for)];
+
+/// One image that the sandbox's registry has, one that it has not, and two of a registry that does not answer.
+fn new_images_are_looked_for(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let registry = ground.sandbox()?.registry();
+    let chart = ground.files().join("mural-images");
+    small::lay(&small::app(ground, "1.1.0-rc.3")?, &chart)?;
+    let images = [
+        format!("{registry}/mural/mural:1.1.0-rc.3"),
+        format!("{registry}/mural/none:1"),
+        "127.0.0.1:1/a:1".into(),
+        "127.0.0.1:1/b:1".into(),
+    ];
+    let containers: Vec<String> =
+        images.iter().enumerate().map(|(at, image)| format!("{{name: c{at}, image: \"{image}\"}}")).collect();
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: images}}\nspec: {{containers: [{}]}}\n",
+        containers.join(", ")
+    );
+    std::fs::write(chart.join("templates/images.yaml"), pod)?;
+    // The older image is not new: nobody asks for it.
+    let older = small::app(ground, "1.1.0-rc.0")?.join("templates/all.yaml");
+    let deployment = std::fs::read_to_string(older)?.replace("{{ .Chart.Version }}\"", "1.1.0-rc.0\"");
+    std::fs::write(chart.join("templates/all.yaml"), deployment)?;
+    let chart = chart.display().to_string();
+    let mut plan = command(ground, User::Operator, &["plan"], &["--chart", &chart, "--crds", "0.7.4", "-o", "json"])?;
+    let planned = ended(plan.env_remove("MURAL_SKIP_IMAGES").output()?)?.with(2)?;
+    let report: Value = serde_json::from_str(&planned.stdout)?;
+    let guards = report.pointer("/plan/guards").and_then(Value::as_array).context("no guards")?;
+    let guard = guards.iter().find(|guard| guard["check"] == "images-resolve").context("no such guard")?;
+    ensure!(guard["lookedAt"] == images.len(), "{guard}");
+    let findings = guard["findings"].as_array().context("no findings")?;
+    let subjects: Vec<&str> = findings.iter().filter_map(|finding| finding["subject"].as_str()).collect();
+    let missing = format!("image {registry}/mural/none:1");
+    ensure!(subjects == [missing.as_str(), "images of 127.0.0.1:1"], "{guard}");
+    ensure!(findings[1]["message"].as_str().is_some_and(|message| message.starts_with("2 new images")), "{guard}");
+    Ok(())
+}

@@ -4,35 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use mural_tests::go_tool;
 use serde_json::Value;
 
-/// Why there is no oracle here; none where there is Go.
-pub fn missing() -> Option<String> {
-    let there =
-        Command::new("go").arg("version").stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
-    (!there).then(|| {
-        "Go is not on this machine (https://go.dev/dl), and the API server's own code cannot be built".to_owned()
-    })
-}
+pub use mural_tests::go_tool::missing;
 
-/// Builds it; Go's own cache makes the second time quick.
 fn build() -> Result<PathBuf> {
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/oracle");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle");
-    let status = Command::new("go")
-        .args(["build", "-trimpath", "-o"])
-        .arg(&program)
-        .arg(".")
-        .current_dir(&module)
-        .env("CGO_ENABLED", "0")
-        .stdin(Stdio::null())
-        .status()
-        .context("could not start go")?;
-    if !status.success() {
-        bail!("building {} failed ({status})", module.display());
-    }
-    Ok(program)
+    go_tool::build("oracle", ".", Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
 pub struct Oracle {

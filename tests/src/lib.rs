@@ -14,6 +14,7 @@ pub mod install;
 
 pub mod audit;
 pub mod demo;
+pub mod go_tool;
 pub mod plugins;
 pub mod proxy;
 pub mod svg;

@@ -1,7 +1,8 @@
 //! `cargo bench -p mural-tests`: how long our work takes beside the vendor's own commands, on the sandbox.
 //!
 //! Absolute times say more about the machine than about us, so every figure is a ratio: ours and theirs in turn, pair by pair,
-//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `many` runs only when it is named.
+//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify) and `many` run
+//! only when they are named.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -10,6 +11,7 @@
     reason = "a benchmark talks, and it starts programs"
 )]
 
+mod check;
 mod ground;
 mod help;
 mod many;
@@ -32,6 +34,7 @@ const ALL: &[Bench] = &[
     ("all-crds", true, whole::all_of_the_crds),
     ("nothing", true, whole::nothing_to_do),
     ("requests", true, requests::look_and_prove),
+    ("check", false, check::beside_crdify),
     ("many", false, many::a_thousand_crds),
 ];
 

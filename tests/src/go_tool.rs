@@ -1,0 +1,28 @@
+//! Programs of other projects that a tier asks, built from the modules in `tests/tools/`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// Why none can be built here; none where there is Go.
+#[must_use]
+pub fn missing() -> Option<String> {
+    let there =
+        Command::new("go").arg("version").stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
+    (!there).then(|| "Go is not on this machine (https://go.dev/dl): nothing can be built from its module".to_owned())
+}
+
+/// Builds `package` of the module `tests/tools/NAME` as `folder/NAME`; Go's own cache makes the second time quick.
+///
+/// # Errors
+/// It does not build; Go has said why on standard error.
+pub fn build(name: &str, package: &str, folder: &Path) -> Result<PathBuf> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(name);
+    let program = folder.join(name);
+    let mut go = Command::new("go");
+    go.args(["build", "-trimpath", "-o"]).arg(&program).arg(package).current_dir(&module);
+    let status = go.env("CGO_ENABLED", "0").stdin(Stdio::null()).status().context("could not start go")?;
+    ensure!(status.success(), "building {} failed ({status})", module.display());
+    Ok(program)
+}

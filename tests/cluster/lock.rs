@@ -46,6 +46,12 @@ pub fn locks(ground: &Ground) -> Result<Vec<String>> {
     Ok(names.filter(|name| name.starts_with("mural-")).map(str::to_owned).collect())
 }
 
+/// Where the upgrade stands, as a second terminal sees it.
+fn status(ground: &Ground) -> Result<Value> {
+    let told = ground.run(User::Operator, "kubectl-mural-upgrade", &["status", "--output", "json"])?.with(0)?;
+    Ok(serde_json::from_str(&told.stdout)?)
+}
+
 fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
     ground.older()?;
     let mut lease = held(NAMESPACE, "mural-upgrade");
@@ -55,7 +61,7 @@ fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
     ensure!(plan.stdout.contains("held by ann (ann@desk, process 7)"), "{}", plan.stdout);
 
     let over = AtomicBool::new(false);
-    let (second, waited) = std::thread::scope(|scope| {
+    let (second, waited, seen) = std::thread::scope(|scope| {
         scope.spawn(|| {
             for beat in 0..200 {
                 if over.load(Ordering::SeqCst) {
@@ -69,8 +75,10 @@ fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
         let began = Instant::now();
         let second = upgrade(ground, User::Operator, &[], &newer(&["--yes"]));
         let waiting = upgrade(ground, User::Operator, &[], &newer(&["--yes", "--wait-for-lock", "6s"]));
+        let waited = began.elapsed();
+        let seen = status(ground);
         over.store(true, Ordering::SeqCst);
-        ((second, waiting), began.elapsed())
+        ((second, waiting), waited, seen)
     });
     let (second, waiting) = (second.0?.with(7)?, second.1?.with(7).context("a wait that is over")?);
     for word in
@@ -82,6 +90,9 @@ fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
             second.stderr
         );
     }
+    let seen = seen?;
+    let lock = seen.pointer("/locks/0").with_context(|| format!("no lock in {seen}"))?;
+    ensure!(lock["life"] == "alive" && lock["holder"]["step"] == "crds", "{seen}");
     ensure!(waited > Duration::from_secs(6) && waited < Duration::from_secs(25), "{waited:?}");
     ground.nothing_written(mark)
 }
@@ -100,6 +111,9 @@ fn who_does_not_renew_is_dead(ground: &Ground) -> Result<()> {
         done.stderr
     );
     ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
+    let seen = status(ground)?;
+    let wrote = seen.pointer("/runs/0/revisions").and_then(Value::as_array).map(Vec::len);
+    ensure!(seen["locks"] == json!([]) && seen["next"].is_null() && wrote == Some(2), "{seen}");
     let log = ground.since(mark)?;
     let (locked, writes) = (audit::locks_by(&log, "operator"), audit::writes_by(&log, "operator"));
     let taken: Vec<_> = locked.iter().copied().filter(|entry| entry.succeeded()).take(2).collect();

@@ -48,6 +48,22 @@ pub enum Command {
     Plan(Box<PlanFlags>),
     /// Do exactly what a saved plan says; refuse where the world has moved since.
     Apply(Box<ApplyFlags>),
+    /// Say who is upgrading, at which step, since when; what the releases are, and which runs there were.
+    Status(Box<StatusFlags>),
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusFlags {
+    /// The installation.
+    #[command(flatten)]
+    pub place: PlaceFlags,
+    /// The answer's form.
+    #[arg(short = 'o', long, value_enum, default_value = "table", help_heading = "How")]
+    pub output: Output,
+    /// How text looks.
+    #[command(flatten)]
+    pub look: LookFlags,
 }
 
 /// `plan`
@@ -296,13 +312,13 @@ pub enum Events {
 }
 
 impl Cli {
-    /// How it is done and told, whatever is done.
+    /// How it is done and told, where it is about an upgrade.
     #[must_use]
     pub fn manner(&self) -> &MannerFlags {
         match &self.command {
             Some(Command::Plan(flags)) => &flags.upgrade.manner,
             Some(Command::Apply(flags)) => &flags.manner,
-            None => &self.upgrade.manner,
+            Some(Command::Status(_)) | None => &self.upgrade.manner,
         }
     }
 }

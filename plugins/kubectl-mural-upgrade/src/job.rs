@@ -42,7 +42,7 @@ impl<'a> Job<'a> {
                 return Ok(Self { ask, saved: Some(saved), save: None, only_plan: false, report, registry, manner });
             }
             Some(Command::Plan(flags)) => (&flags.upgrade, flags.save.as_deref(), true),
-            None => (&cli.upgrade, None, false),
+            Some(Command::Status(_)) | None => (&cli.upgrade, None, false),
         };
         let (registry, manner) = (&upgrade.registry, &upgrade.manner);
         Ok(Self { ask: upgrade.ask()?, saved: None, save, only_plan, report, registry, manner })

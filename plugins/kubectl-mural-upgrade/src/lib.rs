@@ -3,6 +3,7 @@
 mod edge;
 pub mod flags;
 mod job;
+mod status;
 mod talk;
 
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ use mural::run::turn::clear;
 use mural::run::{Manner, run};
 use mural::tools::spawn::{Stop, on_leash};
 
-use flags::Cli;
+use flags::{Cli, Command};
 use job::Job;
 use talk::Talk;
 
@@ -40,6 +41,9 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return cli::usage(&error),
     };
+    if let Some(Command::Status(flags)) = &parsed.command {
+        return cli::ended(edge::block_on(status::status(flags)), flags.look);
+    }
     let manner = parsed.manner();
     let ended = match &manner.explain {
         Some(id) => explain(id),

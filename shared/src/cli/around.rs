@@ -24,13 +24,20 @@ pub fn surroundings(registry_config: Option<&Path>, wait_for_lock: Option<Durati
     });
     let helm_registry_config =
         registry_config.map(Path::to_owned).or_else(|| home.map(|home| home.join("registry/config.json")));
-    let run = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let claim = claim(&run);
-    let workstation = workstation(&claim.host);
+    let (claim, workstation) = ourselves();
+    let run = claim.run.clone();
     // Only Linux tells a child that its parent died.
     let starter = if cfg!(target_os = "linux") { std::env::current_exe().ok() } else { None };
     let salt = format!("{}-{}", jiff::Timestamp::now().as_nanosecond(), claim.pid);
     Ok(Surroundings { programs, helm_registry_config, run, salt, claim, wait_for_lock, workstation, starter })
+}
+
+/// Who we are in this run, and where runs on this workstation leave their signs of life.
+#[must_use]
+pub fn ourselves() -> (Claim, Option<Workstation>) {
+    let claim = claim(&jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string());
+    let workstation = workstation(&claim.host);
+    (claim, workstation)
 }
 
 /// Where runs leave their signs of life: below the XDG state folder.

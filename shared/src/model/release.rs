@@ -181,6 +181,30 @@ impl ReleaseRecord {
 }
 
 #[cfg(test)]
+impl ReleaseRecord {
+    /// A deployed revision for tests to bend.
+    pub(crate) fn sample(name: &str, chart_version: &str) -> Self {
+        let nothing = || Hidden::new(Value::Object(serde_json::Map::new()));
+        Self {
+            name: name.to_owned(),
+            revision: 3,
+            status: "deployed".to_owned(),
+            description: String::new(),
+            last_deployed: String::new(),
+            chart: name.to_owned(),
+            chart_version: chart_version.to_owned(),
+            apply_method: String::new(),
+            config: nothing(),
+            chart_values: nothing(),
+            manifest: Hidden::new(String::new()),
+            size: 0,
+            crds: Vec::new(),
+            labels: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -243,8 +243,6 @@ mod tests {
     use super::*;
     use crate::model::chart::DigestOf;
     use crate::model::owner::Owner;
-    use crate::model::secret::Hidden;
-    use serde_json::json;
 
     fn moves(to: &str) -> ChartMove {
         ChartMove {
@@ -259,22 +257,8 @@ mod tests {
     }
 
     fn record(status: &str, description: &str) -> ReleaseRecord {
-        ReleaseRecord {
-            name: "mural".into(),
-            revision: 1,
-            status: status.into(),
-            description: description.into(),
-            last_deployed: String::new(),
-            chart: "mural".into(),
-            chart_version: "1.1.0".into(),
-            apply_method: String::new(),
-            config: Hidden::new(json!({})),
-            chart_values: Hidden::new(json!({})),
-            manifest: Hidden::new(String::new()),
-            size: 0,
-            crds: Vec::new(),
-            labels: BTreeMap::new(),
-        }
+        let record = ReleaseRecord::sample("mural", "1.1.0");
+        ReleaseRecord { revision: 1, status: status.into(), description: description.into(), ..record }
     }
 
     fn state<'a>(moves: &'a ChartMove, record: &'a ReleaseRecord, values: &'a [ValueChange]) -> ChartState<'a> {

@@ -16,6 +16,7 @@ mod probe;
 mod prove;
 mod ready;
 pub mod render;
+pub mod status;
 pub mod turn;
 mod unlock;
 mod values;

@@ -21,23 +21,14 @@ impl UpgradeFlags {
     /// # Errors
     /// A usage problem that names the flag.
     pub fn ask(&self) -> Result<Ask, Problem> {
-        let place = &self.place;
         let chart = |flag: &str, text: &str| {
             ChartRef::parse(text).map_err(|error| {
                 Problem::usage(format!("{flag} {error}"))
                     .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
             })
         };
-        // helm allows 53 characters for a release, the API server 63 for a namespace.
-        let crds_release = ask::name("--crds-release", &place.crds_release, 53)?;
-        let app_release = ask::name("--release", &place.release, 53)?;
-        let namespace = ask::name("--namespace", &place.namespace, 63)?;
-        let installation = Installation {
-            namespace,
-            crds_release: crds_release.clone(),
-            app_release: app_release.clone(),
-            cluster: place.cluster.access()?,
-        };
+        let installation = self.place.installation()?;
+        let (crds_release, app_release) = (installation.crds_release.clone(), installation.app_release.clone());
         Ok(Ask {
             crds: Target {
                 release: crds_release,
@@ -46,7 +37,7 @@ impl UpgradeFlags {
             },
             app: Target { release: app_release, chart: chart("--chart", &self.chart)?, version: self.to.clone() },
             installation,
-            mode: place.mode(),
+            mode: self.place.mode(),
             values: self.values.values(),
             registry: self.registry.access(),
             timeout: ask::duration("--timeout", &self.manner.timeout)?,
@@ -117,6 +108,20 @@ impl MannerFlags {
 }
 
 impl PlaceFlags {
+    /// Which installation, its names checked.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn installation(&self) -> Result<Installation, Problem> {
+        // helm allows 53 characters for a release, the API server 63 for a namespace.
+        Ok(Installation {
+            namespace: ask::name("--namespace", &self.namespace, 63)?,
+            crds_release: ask::name("--crds-release", &self.crds_release, 53)?,
+            app_release: ask::name("--release", &self.release, 53)?,
+            cluster: self.cluster.access()?,
+        })
+    }
+
     const fn mode(&self) -> Mode {
         match self.mode {
             ModeFlag::Auto => Mode::Auto,

@@ -142,20 +142,12 @@ fn view() -> ClusterView {
 
 fn record(name: &str, version: &str, manifest: &str, crds: Vec<String>) -> ReleaseRecord {
     ReleaseRecord {
-        name: name.into(),
-        revision: 3,
-        status: "deployed".into(),
         description: "Upgrade complete".into(),
         last_deployed: "2026-11-20T10:00:00Z".into(),
-        chart: name.into(),
-        chart_version: version.into(),
-        apply_method: String::new(),
-        config: Hidden::new(json!({})),
-        chart_values: Hidden::new(json!({})),
         manifest: Hidden::new(manifest.into()),
         size: 120_000,
         crds,
-        labels: BTreeMap::new(),
+        ..ReleaseRecord::sample(name, version)
     }
 }
 

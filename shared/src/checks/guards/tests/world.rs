@@ -20,20 +20,9 @@ use crate::model::view::{Hub, Workloads};
 
 pub(super) fn record(name: &str, version: &str, status: &str, manifest: &str) -> ReleaseRecord {
     ReleaseRecord {
-        name: name.into(),
-        revision: 3,
         status: status.into(),
-        description: String::new(),
-        last_deployed: String::new(),
-        chart: name.into(),
-        chart_version: version.into(),
-        apply_method: String::new(),
-        config: Hidden::new(json!({})),
-        chart_values: Hidden::new(json!({})),
         manifest: Hidden::new(manifest.into()),
-        size: 0,
-        crds: Vec::new(),
-        labels: BTreeMap::new(),
+        ..ReleaseRecord::sample(name, version)
     }
 }
 

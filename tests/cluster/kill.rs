@@ -85,6 +85,12 @@ fn objects_of_an_operator(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
+/// What an upgrade that nobody disturbs leaves.
+struct Wanted {
+    state: state::State,
+    kept: state::Kept,
+}
+
 fn all(case: &Case<'_>, kills: usize) -> Result<()> {
     let seed =
         env("MURAL_KILL_SEED").map_or_else(|| Ok(jiff_seed()), |seed| seed.parse()).context("MURAL_KILL_SEED")?;
@@ -93,7 +99,7 @@ fn all(case: &Case<'_>, kills: usize) -> Result<()> {
     }
     (case.restore)()?;
     let mut undisturbed = moment::undisturbed((case.upgrade)()?)?;
-    let wanted = state::of(case.ground)?;
+    let wanted = Wanted { state: state::of(case.ground)?, kept: state::custom_resources(case.ground)? };
     println!("\n  seed {seed}, {kills} kills; undisturbed {undisturbed}");
     let (mut dice, mut told, mut failed) = (Dice::new(seed), BTreeMap::<String, usize>::new(), Vec::new());
     for (at, how) in How::ALL.into_iter().cycle().take(kills).enumerate() {
@@ -130,7 +136,7 @@ fn until_it_hits(
     how: How,
     at: usize,
     (dice, undisturbed): (&mut Dice, &mut moment::Undisturbed),
-    wanted: &state::State,
+    wanted: &Wanted,
 ) -> Result<(Killed, usize)> {
     for _ in 0..20 {
         let when = undisturbed.moment(dice, at / How::ALL.len());
@@ -144,7 +150,7 @@ fn until_it_hits(
 }
 
 /// One kill, and the same command until it ends well. Says how often that was.
-fn trial(case: &Case<'_>, how: How, when: Duration, wanted: &state::State) -> Result<(Killed, usize)> {
+fn trial(case: &Case<'_>, how: How, when: Duration, wanted: &Wanted) -> Result<(Killed, usize)> {
     (case.restore)()?;
     let before = state::custom_resources(case.ground)?;
     let killed = moment::kill((case.upgrade)()?, how, when)?;
@@ -153,8 +159,8 @@ fn trial(case: &Case<'_>, how: How, when: Duration, wanted: &state::State) -> Re
         let ended = crate::ground::ended((case.upgrade)()?.output()?)?;
         if ended.code == 0 {
             let now = state::of(case.ground)?;
-            wanted.same(&now)?;
-            before.kept(&state::custom_resources(case.ground)?)?;
+            wanted.state.same(&now)?;
+            before.kept(&state::custom_resources(case.ground)?, &wanted.kept)?;
             return Ok((killed, again));
         }
         println!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
+use mural::checks::catalogue::did_you_mean;
 use mural::checks::crd::evidence::{Evidence, Judge, Source};
 use mural::checks::crd::{CrdVerdict, checks, judge};
 use mural::cli::{Output, Stream, style_for};
@@ -48,9 +49,9 @@ pub(crate) async fn run(around: &Around, flags: &CheckFlags) -> Result<Exit, Pro
 fn explain(id: &str) -> Result<Exit, Problem> {
     let found: Vec<_> = checks().filter(|check| id == "all" || check.card.id == id).collect();
     if found.is_empty() {
-        return Err(
-            Problem::usage(format!("--explain {id:?}: there is no such check")).hint("--explain all lists them")
-        );
+        let problem = Problem::usage(format!("--explain {id:?}: there is no such check"));
+        let problem = did_you_mean(id, checks().map(|check| check.card.id)).into_iter().fold(problem, Problem::hint);
+        return Err(problem.hint("--explain all lists them"));
     }
     for check in found {
         let card = &check.card;

@@ -1,4 +1,10 @@
-//! Words of a command line.
+//! Words of a command line and of sentences.
+
+/// `1 finding`, `2 findings`.
+#[must_use]
+pub fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
 
 /// A word as a shell would need it, so that a shown command can be copied.
 #[must_use]

@@ -81,11 +81,23 @@ pub fn write<T: Serialize>(value: &T) -> Result<String, YamlError> {
 
 fn told(error: &serde_saphyr::Error, quote: Quote) -> YamlError {
     let message = match (quote, error.location()) {
-        (Quote::Snippet, _) => error.to_string(),
+        (Quote::Snippet, _) => in_words(&error.to_string()),
         (Quote::Nothing, Some(at)) => format!("not readable as YAML at line {}, column {}", at.line(), at.column()),
         (Quote::Nothing, None) => "not readable as YAML".to_owned(),
     };
     YamlError { message }
+}
+
+/// The crate's words, without its own names for what it was told to refuse.
+fn in_words(message: &str) -> String {
+    let plain = message.trim_start_matches("error: ").replace(", set DuplicateKeyPolicy in Options if acceptable", "");
+    match plain.split_once("budget breached: ") {
+        Some((before, after)) => {
+            let rest = after.split_once('\n').map_or("", |(_, rest)| rest);
+            format!("{before}its anchors or its size are beyond all measure\n{rest}")
+        }
+        None => plain,
+    }
 }
 
 #[cfg(test)]

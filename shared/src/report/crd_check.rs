@@ -13,6 +13,7 @@ use crate::checks::Level;
 use crate::checks::crd::evidence::{ObjectVerdict, Source};
 use crate::checks::crd::waivers::Note;
 use crate::checks::crd::{CrdFinding, CrdVerdict, checks};
+use crate::model::words;
 use crate::plan::{API_VERSION, CrdDecision};
 use crate::problem::Exit;
 
@@ -94,8 +95,13 @@ impl CrdCheck {
         }
         let others: Vec<&CrdVerdict> = self.crds.iter().filter(|crd| !all && !telling(crd)).collect();
         if !others.is_empty() {
-            let _ =
-                writeln!(out, "{} {} others{}--all shows them", style.mark(Mark::Skip), others.len(), counted(&others));
+            let _ = writeln!(
+                out,
+                "{} {}{}--all shows them",
+                style.mark(Mark::Skip),
+                words::counted(others.len(), "other"),
+                counted(&others)
+            );
         }
         for note in &self.notes {
             let _ = writeln!(out, "{} {}", style.mark(Mark::Warn), harmless(note));
@@ -115,9 +121,9 @@ impl CrdCheck {
         };
         let waived = if waived.is_empty() { String::new() } else { format!(", {} waived", waived.len()) };
         format!(
-            "{} findings in {} CRDs{waived} · {looked} · Kubernetes {}",
-            open.len(),
-            self.crds.len(),
+            "{} in {}{waived} · {looked} · Kubernetes {}",
+            words::counted(open.len(), "finding"),
+            words::counted(self.crds.len(), "CRD"),
             self.server_version
         )
     }

@@ -50,7 +50,11 @@ pub fn read(path: &Path) -> Result<Vec<Manifest>, Problem> {
 pub fn crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf)>, Problem> {
     let mut found: Vec<(Crd, PathBuf)> = Vec::new();
     for Manifest { file, document } in manifests {
-        let Ok(crd) = Crd::new(document) else { continue };
+        let crd = match Crd::new(document) {
+            Ok(crd) => crd,
+            Err(other) if other["kind"] == "CustomResourceDefinition" => return Err(nameless(&file)),
+            Err(_) => continue,
+        };
         if let Some((_, first)) = found.iter().find(|(other, _)| other.name() == crd.name()) {
             let text = format!("CRD {} stands twice: in {} and in {}", crd.name(), first.display(), file.display());
             return Err(Problem::usage(text).hint("which one is meant? name that file alone"));
@@ -131,10 +135,21 @@ pub fn waivers(named: Option<&Path>) -> Result<Waivers, Problem> {
     if named.is_none() && !file.exists() {
         return Ok(Waivers::default());
     }
-    let wrong =
-        |why: String| Problem::usage(format!("the waivers {} cannot be used", file.display())).because(harmless(&why));
+    let wrong = |why: String| {
+        Problem::usage(format!("the waivers {} cannot be used", file.display()))
+            .because(harmless(&why))
+            .hint("each waiver has check, subject, reason and expires (a day, such as 2027-01-31); levels: has a level by check")
+    };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     Waivers::read(&text).map_err(wrong)
+}
+
+fn nameless(file: &Path) -> Problem {
+    Problem::usage(format!(
+        "a CRD in {} has no metadata.name, or is of no apiextensions.k8s.io version",
+        file.display()
+    ))
+    .hint("give it its name, <plural>.<group>, or leave the file out")
 }
 
 #[cfg(test)]

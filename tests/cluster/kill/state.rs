@@ -53,12 +53,13 @@ pub struct Kept(BTreeMap<String, (Value, Value)>);
 
 impl Kept {
     /// # Errors
-    /// One that was there is gone, made anew, or changed.
-    pub fn kept(&self, now: &Self) -> Result<()> {
+    /// One that was there is gone, made anew, or changed in another way than the undisturbed upgrade changes it.
+    pub fn kept(&self, now: &Self, undisturbed: &Self) -> Result<()> {
         for (name, was) in &self.0 {
             let is = now.0.get(name).with_context(|| format!("{name} is lost"))?;
             ensure!(was.0 == is.0, "{name} was deleted and made anew");
-            ensure!(was.1 == is.1 || name.contains("/first"), "{name} was {} and is {}", was.1, is.1);
+            let as_undisturbed = undisturbed.0.get(name).is_some_and(|other| other.1 == is.1);
+            ensure!(was.1 == is.1 || as_undisturbed, "{name} was {} and is {}", was.1, is.1);
         }
         Ok(())
     }

@@ -4,20 +4,30 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{CrdFinding, CrdVerdict, checks};
 use crate::checks::Level;
+use crate::checks::catalogue::did_you_mean;
 use crate::model::yaml::{self, Quote};
 
-/// The file.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// The file, as somebody wrote it.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct File {
+    /// Read one by one, so that an error can say which.
+    #[serde(default)]
+    waivers: Vec<Value>,
+    #[serde(default)]
+    levels: BTreeMap<String, Level>,
+}
+
+/// What the file says.
+#[derive(Debug, Clone, Default)]
 pub struct Waivers {
     /// Findings that somebody answers for.
-    #[serde(default)]
     waivers: Vec<Waiver>,
     /// Levels of one's own, by check.
-    #[serde(default)]
     levels: BTreeMap<String, Level>,
 }
 
@@ -57,11 +67,17 @@ impl Waivers {
     /// In words, with the line where there is one: no YAML, a word that is not known, a check that there is not, no reason.
     pub fn read(text: &str) -> Result<Self, String> {
         let document = yaml::document(text, Quote::Snippet).map_err(|error| error.to_string())?;
-        let read: Self = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let File { waivers, levels } = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let each = waivers.into_iter().enumerate();
+        let each =
+            each.map(|(at, one)| serde_json::from_value(one).map_err(|error| format!("waiver {}: {error}", at + 1)));
+        let read = Self { waivers: each.collect::<Result<_, _>>()?, levels };
         let named = read.waivers.iter().map(|waiver| &waiver.check).chain(read.levels.keys());
         for name in named {
             if !checks().any(|check| check.card.id == name) {
-                return Err(format!("there is no check {name:?}: helm mural crds check --explain lists them"));
+                let alike = did_you_mean(name, checks().map(|check| check.card.id));
+                let alike = alike.unwrap_or_else(|| "helm mural crds check --explain all lists them".to_owned());
+                return Err(format!("there is no check {name:?}: {alike}"));
             }
         }
         match read.waivers.iter().find(|waiver| waiver.reason.trim().is_empty()) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Counts, ValidateReport};
 use crate::checks::{Checked, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
+use crate::model::words::counted;
 use crate::problem::Exit;
 use crate::report::style::{Mark, Style, harmless};
 
@@ -204,12 +205,11 @@ fn folded(text: &str, indent: &str, width: usize) -> String {
 }
 
 fn foot(counts: Counts, shown: Shown, style: Style) -> String {
-    let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
     let mut parts = vec![format!("{} passed", counts.passed)];
     for (count, text) in [
-        (counts.warnings, plural(counts.warnings, "warning")),
-        (counts.errors, plural(counts.errors, "error")),
-        (counts.notes, plural(counts.notes, "note")),
+        (counts.warnings, counted(counts.warnings, "warning")),
+        (counts.errors, counted(counts.errors, "error")),
+        (counts.notes, counted(counts.notes, "note")),
         (counts.undetermined, format!("{} undetermined", counts.undetermined)),
         (counts.skipped, format!("{} skipped", counts.skipped)),
     ] {

@@ -1,0 +1,238 @@
+//! `helm mural crds` and files that are not what they should be: what is wrong, in which file and line, and the exit code.
+//! Never a guess, never a panic, and no cluster: both sides are files.
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may stop at once, and it starts programs; the stage is shared with another tier"
+)]
+
+#[path = "conversation/stage.rs"]
+mod stage;
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use stage::{Ended, Stage};
+
+const USAGE: i32 = 64;
+const FINDINGS: i32 = 3;
+
+const GOOD: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: pools.a.b}
+spec:
+  group: a.b
+  scope: Namespaced
+  names: {kind: Pool, plural: pools, singular: pool, listKind: PoolList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: string}}}}}}
+";
+
+/// What the new side holds, and what must come of it.
+struct Case {
+    name: &'static str,
+    text: Vec<u8>,
+    code: i32,
+    says: &'static [&'static str],
+}
+
+fn case(name: &'static str, text: impl Into<Vec<u8>>, code: i32, says: &'static [&'static str]) -> Case {
+    Case { name, text: text.into(), code, says }
+}
+
+/// The good CRD with one thing changed.
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from:?} is not in the sample");
+    GOOD.replace(from, to)
+}
+
+fn readable() -> Vec<Case> {
+    let list =
+        GOOD.lines().enumerate().fold("apiVersion: v1\nkind: List\nitems:\n".to_owned(), |mut text, (at, line)| {
+            let _ = writeln!(text, "{}{line}", if at == 0 { "- " } else { "  " });
+            text
+        });
+    let anchors = with("{size: {type: string}}", "{size: &text {type: string}, other: *text}");
+    vec![
+        case("several documents", format!("{GOOD}---\na: 1\n---\n"), 0, &["0 findings in 1 CRD", "1 unchanged"]),
+        case("a List", list, 0, &["1 unchanged"]),
+        case("CRLF", GOOD.replace('\n', "\r\n"), 0, &["1 unchanged"]),
+        case("anchors", anchors, 0, &["1 safe"]),
+        case("a plain =", with("{type: string}", "{type: string, enum: [=, a]}"), FINDINGS, &["\"=\"", "^.spec.size"]),
+        case("v1beta1", with("k8s.io/v1", "k8s.io/v1beta1"), FINDINGS, &["no matches for kind", "v1beta1"]),
+        case(
+            "no schema",
+            GOOD.lines().filter(|line| !line.contains("schema:")).collect::<Vec<_>>().join("\n"),
+            FINDINGS,
+            &["openAPIV3Schema: Required value"],
+        ),
+    ]
+}
+
+fn unusable() -> Vec<Case> {
+    let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (one, next) in "abcdefghi".chars().zip("bcdefghij".chars()) {
+        let all = vec![format!("*{one}"); 9].join(",");
+        let _ = writeln!(bomb, "{next}: &{next} [{all}]");
+    }
+    let deep = |levels: usize| format!("apiVersion: v1\nkind: X\na: {}{}\n", "[".repeat(levels), "]".repeat(levels));
+    vec![
+        case(
+            "a key twice",
+            format!("{GOOD}spec: {{}}\n"),
+            USAGE,
+            &["new.yaml", "line 13", "duplicate mapping key: spec"],
+        ),
+        case(
+            "a template",
+            with("{name: pools.a.b}", "{name: {{ .Release.Name }}}"),
+            USAGE,
+            &["line 3", "not rendered", "helm template"],
+        ),
+        case("a bomb", bomb, USAGE, &["new.yaml", "line 7", "beyond all measure"]),
+        case("100 levels", deep(100), USAGE, &["there is no CRD in", "new.yaml"]),
+        case("100,000 levels", deep(100_000), USAGE, &["line 3", "recursion limit"]),
+        case("not UTF-8", b"apiVersion: v1\nkind: \xff\xfe\n".to_vec(), USAGE, &["line 2", "not UTF-8"]),
+        case("nothing", "", USAGE, &["there is no CRD in"]),
+        case("a scalar", "hello\n", USAGE, &["there is no CRD in"]),
+        case("no name", with("{name: pools.a.b}", "{}"), USAGE, &["new.yaml", "metadata.name"]),
+        case("not YAML", "a: [\n", USAGE, &["new.yaml", "line 1"]),
+        case("twice in one file", format!("{GOOD}---\n{GOOD}"), USAGE, &["pools.a.b stands twice"]),
+    ]
+}
+
+fn checked(stage: &Stage, args: &[&str]) -> Ended {
+    let ended = stage.run("helm-mural", &[&["crds", "check"], args].concat());
+    assert!(!ended.stderr.contains("panicked"), "{args:?}: {}", ended.stderr);
+    ended
+}
+
+fn holds(name: &str, ended: &Ended, code: i32, says: &[&str]) {
+    let all = format!("{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, code, "{name}: {all}");
+    for word in says {
+        assert!(all.contains(word), "{name} does not say {word:?}:\n{all}");
+    }
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be() {
+    let stage = Stage::new();
+    stage.file("old.yaml", GOOD);
+    for case in readable().into_iter().chain(unusable()) {
+        stage.file("new.yaml", &case.text);
+        let began = Instant::now();
+        holds(case.name, &checked(&stage, &["old.yaml", "new.yaml"]), case.code, case.says);
+        assert!(began.elapsed() < Duration::from_secs(30), "{} takes {:?}", case.name, began.elapsed());
+    }
+}
+
+#[test]
+fn folders_and_paths() {
+    let stage = Stage::new();
+    stage.file("old.yaml", GOOD);
+    stage.file("mixed/crd.yaml", GOOD);
+    stage.file("mixed/map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n");
+    stage.file("mixed/notes.yml", "just: text\n");
+    stage.file("mixed/README.md", "# Not YAML: [\n");
+    holds("a folder with other YAML", &checked(&stage, &["old.yaml", "mixed"]), 0, &["1 unchanged"]);
+    stage.file("twice/a.yaml", GOOD);
+    stage.file("twice/b.yaml", GOOD);
+    holds(
+        "one CRD in two files",
+        &checked(&stage, &["old.yaml", "twice"]),
+        USAGE,
+        &["stands twice", "a.yaml", "b.yaml"],
+    );
+    holds(
+        "no such file",
+        &checked(&stage, &["old.yaml", "nothere.yaml"]),
+        USAGE,
+        &["nothere.yaml cannot be read", "is the path right?"],
+    );
+    holds(
+        "no such objects",
+        &checked(&stage, &["old.yaml", "old.yaml", "--objects", "nothere"]),
+        USAGE,
+        &["nothere cannot be read"],
+    );
+    stage.file("objects.yaml", b"kind: \xff\n");
+    let unread = checked(&stage, &["old.yaml", "old.yaml", "--objects", "objects.yaml"]);
+    holds("objects that are not text", &unread, USAGE, &["objects.yaml", "line 1", "not UTF-8"]);
+}
+
+#[test]
+fn waivers_and_flags_with_a_typo() {
+    let stage = Stage::new();
+    stage.file("old.yaml", GOOD);
+    let waived = |text: &str| {
+        stage.file(
+            "w.yaml",
+            format!("waivers:\n- {{check: enum-changed, subject: a, reason: b, expires: 2027-01-31}}\n{text}"),
+        );
+        checked(&stage, &["old.yaml", "old.yaml", "--waivers", "w.yaml"])
+    };
+    let form = "each waiver has check, subject, reason and expires";
+    for (text, says) in [
+        (
+            "- {chek: enum-changed, subject: a, reason: b, expires: 2027-01-31}",
+            ["waiver 2", "unknown field `chek`", form],
+        ),
+        (
+            "- {check: enum-chnged, subject: a, reason: b, expires: 2027-01-31}",
+            ["enum-chnged", "did you mean enum-changed", form],
+        ),
+        (
+            "- {check: enum-changed, subject: a, reason: b, expires: 2027-13-01}",
+            ["waiver 2", "2027-13-01", "is no day"],
+        ),
+        ("- {check: enum-changed, subject: a, reason: b}", ["waiver 2", "missing field `expires`", form]),
+        (
+            "- {check: enum-changed, subject: a, reason: ' ', expires: 2027-01-31}",
+            ["enum-changed", "has no reason", form],
+        ),
+        ("levls: {}", ["w.yaml", "unknown field `levls`", form]),
+        ("- [", ["w.yaml", "line 3", form]),
+    ] {
+        holds(text, &waived(text), USAGE, &says);
+    }
+    holds(
+        "waivers that are a folder",
+        &checked(&stage, &["old.yaml", "old.yaml", "--waivers", "bin"]),
+        USAGE,
+        &["bin cannot be used"],
+    );
+    let flags: [(&[&str], &str); 5] = [
+        (&["old.yaml", "old.yaml", "-o", "nope"], "possible values"),
+        (&["old.yaml", "old.yaml", "--stored-versions", "v9"], "NAME=v1,v1beta1"),
+        (&["--explain", "enum-chnged"], "did you mean enum-changed"),
+        (&["old.yaml", "old.yaml", "--explain", "enum-changed"], "cannot be used with"),
+        (&[], "required"),
+    ];
+    for (args, says) in flags {
+        holds(&args.join(" "), &checked(&stage, args), USAGE, &[says]);
+    }
+}
+
+/// 50 MB of other manifests beside the CRD: read, and passed over.
+#[test]
+fn a_large_file_is_read_in_good_time() {
+    let stage = Stage::new();
+    stage.file("old.yaml", GOOD);
+    let mut text = GOOD.to_owned();
+    let filler = "y".repeat(1000);
+    for at in 0..50_000 {
+        let _ =
+            writeln!(text, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x{at}}}\ndata: {{a: {filler}}}");
+    }
+    stage.file("new.yaml", &text);
+    let began = Instant::now();
+    holds("50 MB", &checked(&stage, &["old.yaml", "new.yaml"]), 0, &["1 unchanged"]);
+    assert!(began.elapsed() < Duration::from_secs(60), "{} MB in {:?}", text.len() >> 20, began.elapsed());
+}

@@ -59,6 +59,42 @@ pub struct Asked {
     pub helm: HelmOptions,
 }
 
+impl Asked {
+    fn new(ask: &Ask, plan: &Plan, folder: &Path) -> Self {
+        // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
+        let Ask {
+            installation,
+            crds,
+            app,
+            mode,
+            allowed,
+            values: _,
+            registry: _,
+            timeout: _,
+            server_dry_runs: _,
+            waivers: _,
+            images: _,
+            helm,
+        } = ask;
+        let pinned = |target: &Target| {
+            let moves = plan.charts.iter().find(|chart| chart.release == target.release);
+            AskedChart {
+                release: target.release.clone(),
+                chart: pinned(&target.chart, moves.map(|moves| &moves.digest), folder),
+                version: target.version.clone(),
+            }
+        };
+        Self {
+            namespace: installation.namespace.clone(),
+            crds: pinned(crds),
+            app: pinned(app),
+            mode: *mode,
+            allowed: *allowed,
+            helm: helm.clone(),
+        }
+    }
+}
+
 /// One chart, pinned where it moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -95,41 +131,11 @@ impl SavedPlan {
     /// Keeps a plan. Charts from files are named from `folder` on, where they were named from.
     #[must_use]
     pub fn new(ask: &Ask, plan: &Plan, world: World, made: jiff::Timestamp, folder: &Path) -> Self {
-        // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
-        let Ask {
-            installation,
-            crds,
-            app,
-            mode,
-            allowed,
-            values: _,
-            registry: _,
-            timeout: _,
-            server_dry_runs: _,
-            waivers: _,
-            images: _,
-            helm,
-        } = ask;
-        let pinned = |target: &Target| {
-            let moves = plan.charts.iter().find(|chart| chart.release == target.release);
-            AskedChart {
-                release: target.release.clone(),
-                chart: pinned(&target.chart, moves.map(|moves| &moves.digest), folder),
-                version: target.version.clone(),
-            }
-        };
         Self {
             api_version: API_VERSION.to_owned(),
             kind: KIND.to_owned(),
             made,
-            asked: Asked {
-                namespace: installation.namespace.clone(),
-                crds: pinned(crds),
-                app: pinned(app),
-                mode: *mode,
-                allowed: *allowed,
-                helm: helm.clone(),
-            },
+            asked: Asked::new(ask, plan, folder),
             world,
             charts: plan.charts.clone(),
             crds: plan.crds.clone(),

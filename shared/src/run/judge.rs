@@ -27,7 +27,8 @@ use crate::model::view::{ClusterView, Looked};
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
 use crate::plan::{
-    self, API_VERSION, ChartMove, CrdPlan, ObjectChange, Plan, ValueChange, bridge, crds, objects, order,
+    self, API_VERSION, ChartMove, CrdPlan, LeftAlone, ObjectChange, Plan, Step, ValueChange, bridge, crds, objects,
+    order,
 };
 use crate::problem::Problem;
 use crate::tools::helm::{Helm, Upgrade};
@@ -71,41 +72,48 @@ pub struct Facets<'a> {
     pub moved: Option<Looked<Vec<Moved>>>,
 }
 
+/// Makes the commands that a plan shows.
+#[derive(Clone, Copy)]
+pub struct Commands<'a> {
+    /// What is asked for.
+    pub ask: &'a Ask,
+    /// helm.
+    pub helm: &'a Helm,
+    /// kubectl.
+    pub kubectl: &'a Kubectl,
+    /// The run's id.
+    pub run: &'a str,
+}
+
+impl Commands<'_> {
+    fn upgrade(self, state: &State<'_>, is_crds: bool) -> Vec<String> {
+        let (description, label) = (decide::description(&state.moves.digest), label(self.run));
+        let upgrade = upgrade(self.ask, state.side, is_crds, &description, &label);
+        let mut words = self.helm.upgrade_call(&upgrade).shown();
+        // The private file's name says nothing to a person: the chart is named as they named it.
+        if let Some(chart) = words.get_mut(3) {
+            chart.clone_from(&state.moves.chart);
+        }
+        words
+    }
+}
+
 /// Makes the plan.
 ///
 /// # Errors
 /// The stored manifest of a release is not readable, or the steps break a rule of their own order, which is a defect of ours.
-pub fn plan(
-    ask: &Ask,
-    seen: &Facets<'_>,
-    rendered: &Rendered,
-    helm: &Helm,
-    kubectl: &Kubectl,
-    run: &str,
-) -> Result<Plan, Problem> {
+pub fn plan(commands: Commands<'_>, seen: &Facets<'_>, rendered: &Rendered) -> Result<Plan, Problem> {
+    let ask = commands.ask;
     let guards = guards::ask_all(&admission(ask, seen, rendered));
-    let crd_plans = judged_crds(ask, seen, rendered);
-    let keep = kept(ask, seen, rendered);
-    let migrate = bridge::migrations(&live(seen.view), &rendered.wanted, ask.allowed.migrate);
-    let crds_state = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None)).transpose()?;
+    let crds = judged_crds(ask, seen, rendered);
     let config = Some(rendered.config.reveal());
-    let app_state = rendered.app.as_ref().map(|side| State::new(ask, seen.view, side, false, config)).transpose()?;
-    let facts = Facts {
-        crds_chart: crds_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, true))),
-        app: app_state.as_ref().map(|state| state.facts(upgrade_command(ask, helm, state, run, false))),
-        crds: &crd_plans,
-        keep: &keep,
-        migrate: &migrate,
-        keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
-        apply_command: kubectl.apply_call(ask.timeout).shown(),
-    };
-    let (steps, left_alone) = decide::decide(&facts);
-    order::check(&steps)
-        .map_err(|error| Problem::failed("the plan breaks a rule of its own: please report this").because(error))?;
-    let both = [crds_state.as_ref(), app_state.as_ref()];
-    let charts = both.iter().flatten().map(|state| state.moves.clone()).collect();
-    let (changed_objects, changed_values) =
-        app_state.map_or_else(Default::default, |state| (state.objects, state.values));
+    let crds_chart = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None));
+    let app = rendered.app.as_ref().map(|side| State::new(ask, seen.view, side, false, config));
+    let states = [crds_chart.transpose()?, app.transpose()?];
+    let (steps, left_alone) = decided(commands, seen, rendered, &states, &crds)?;
+    let charts = states.iter().flatten().map(|state| state.moves.clone()).collect();
+    let [_, app] = states;
+    let (objects, values) = app.map_or_else(Default::default, |state| (state.objects, state.values));
     Ok(Plan {
         api_version: API_VERSION,
         kind: "UpgradePlan",
@@ -113,13 +121,38 @@ pub fn plan(
         mode: ask.mode,
         locks: seen.locks.clone(),
         charts,
-        crds: crd_plans,
-        objects: changed_objects,
-        values: changed_values,
+        crds,
+        objects,
+        values,
         guards,
         steps,
         left_alone,
     })
+}
+
+/// The steps in their order, and what is left alone.
+fn decided(
+    commands: Commands<'_>,
+    seen: &Facets<'_>,
+    rendered: &Rendered,
+    [crds_chart, app]: &[Option<State<'_>>; 2],
+    crds: &[CrdPlan],
+) -> Result<(Vec<Step>, Vec<LeftAlone>), Problem> {
+    let Commands { ask, kubectl, .. } = commands;
+    let keep = kept(ask, seen, rendered);
+    let migrate = bridge::migrations(&live(seen.view), &rendered.wanted, ask.allowed.migrate);
+    let decided = decide::decide(&Facts {
+        crds_chart: crds_chart.as_ref().map(|state| state.facts(commands.upgrade(state, true))),
+        app: app.as_ref().map(|state| state.facts(commands.upgrade(state, false))),
+        crds,
+        keep: &keep,
+        migrate: &migrate,
+        keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
+        apply_command: kubectl.apply_call(ask.timeout).shown(),
+    });
+    order::check(&decided.0)
+        .map_err(|error| Problem::failed("the plan breaks a rule of its own: please report this").because(error))?;
+    Ok(decided)
 }
 
 fn judged_crds(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<CrdPlan> {
@@ -255,16 +288,6 @@ fn stored(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
         ))
         .because(error)
     })
-}
-
-fn upgrade_command(ask: &Ask, helm: &Helm, state: &State<'_>, run: &str, is_crds: bool) -> Vec<String> {
-    let (description, label) = (decide::description(&state.moves.digest), label(run));
-    let mut words = helm.upgrade_call(&upgrade(ask, state.side, is_crds, &description, &label)).shown();
-    // The private file's name says nothing to a person: the chart is named as they named it.
-    if let Some(chart) = words.get_mut(3) {
-        chart.clone_from(&state.moves.chart);
-    }
-    words
 }
 
 /// The label that a release of ours carries.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::foresee;
-use super::judge::Forecast;
+use super::judge::{Commands, Forecast};
 use super::render::Rendered;
 use super::turn::{self, Turn};
 use super::workstation::Workstation;
@@ -18,7 +18,7 @@ use crate::checks::guards::ServerAnswer;
 use crate::checks::guards::saved_plan_holds::Moved;
 use crate::cluster::{Cluster, look};
 use crate::model::crd::Crd;
-use crate::model::lease::Claim;
+use crate::model::lease::{Claim, LockSeen};
 use crate::model::secret::Secrets;
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
@@ -124,30 +124,22 @@ async fn prepare_as(
     around: Surroundings,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    values::check_files(&ask.values)?;
     let private = private_folder()?;
-    let (helm, kubectl) = programs(&ask, &around);
-    let tools = versions(&helm, &kubectl, &ask.helm).await?;
-    let cluster = Cluster::connect(&ask.installation.cluster).await?;
-    let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
-    // Before anything is read: what somebody is changing right now would be read in vain.
-    let locks = turn::first_look(&mut turn, &cluster, &ask.installation.namespace, around.wait_for_lock, emit).await?;
-
-    let first = look_at(&cluster, &helm, &kubectl, &ask, private.path(), &around, emit).await?;
-    let (view, helm_sees, kubectl_sees) = (first.view, first.helm_sees, first.kubectl_sees);
+    let Begun { helm, kubectl, tools, cluster, mut turn, locks } = begin(&ask, &around, emit).await?;
+    let First { view, charts, helm_sees, kubectl_sees } =
+        look_at(&cluster, &helm, &kubectl, &ask, private.path(), &around, emit).await?;
 
     let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendered = render::both(&helm, &ask, &view, &cluster, first.charts, private.path()).await?;
+    let rendered = render::both(&helm, &ask, &view, &cluster, charts, private.path()).await?;
     stage.done(rendered.told());
     let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
 
     let (world, moved) = since(saved, &ask, &view, &rendered, &around.salt);
     let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved };
-    let plan = judge::plan(&ask, &seen, &rendered, &helm, &kubectl, &around.run)?;
+    let plan = judge::plan(Commands { ask: &ask, helm: &helm, kubectl: &kubectl, run: &around.run }, &seen, &rendered)?;
     let leaving = judge::leaving(&ask, &seen, &rendered);
     turn.claim = claim(turn.claim, &ask, &view);
     let secrets = secrets(&ask, &view, &rendered);
-    let (wanted, crds, app) = (rendered.wanted, rendered.crds, rendered.app);
     Ok(Prepared {
         ask,
         cluster,
@@ -155,9 +147,9 @@ async fn prepare_as(
         kubectl,
         tools,
         view,
-        crds,
-        app,
-        wanted,
+        crds: rendered.crds,
+        app: rendered.app,
+        wanted: rendered.wanted,
         leaving,
         plan,
         secrets,
@@ -166,6 +158,28 @@ async fn prepare_as(
         around,
         _private: private,
     })
+}
+
+/// What stands before the first reading.
+struct Begun {
+    helm: Helm,
+    kubectl: Kubectl,
+    tools: ToolsSeen,
+    cluster: Cluster,
+    turn: Turn,
+    locks: Looked<Vec<LockSeen>>,
+}
+
+/// Values files that can be read, tools that fit, a cluster, and who holds its locks.
+async fn begin(ask: &Ask, around: &Surroundings, emit: Emit<'_>) -> Result<Begun, Problem> {
+    values::check_files(&ask.values)?;
+    let (helm, kubectl) = programs(ask, around);
+    let tools = versions(&helm, &kubectl, &ask.helm).await?;
+    let cluster = Cluster::connect(&ask.installation.cluster).await?;
+    let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
+    // Before anything is read: what somebody is changing right now would be read in vain.
+    let locks = turn::first_look(&mut turn, &cluster, &ask.installation.namespace, around.wait_for_lock, emit).await?;
+    Ok(Begun { helm, kubectl, tools, cluster, turn, locks })
 }
 
 /// What the plan is made from, and what of it has moved since a plan was saved.

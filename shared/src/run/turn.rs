@@ -196,18 +196,17 @@ pub(super) async fn take(
             }
         }
     }
-    let detail = match over.first() {
-        None => "yours until released".to_owned(),
-        Some(dead) => format!(
-            "yours until released; taken over from {dead}, who did not renew it for {}s",
-            dead.holds_for.as_secs()
-        ),
-    };
+    let detail = over.first().map_or_else(|| "yours until released".to_owned(), taken_over);
     emit(Event::StageDone { stage: "lock", detail, seconds: began.elapsed().as_secs_f64() });
     clear_but(&mut turn, prepared, &places, emit).await;
     over.iter().for_each(|dead| turn.forget(dead));
     let (stop, at_once) = (manner.stop.clone(), manner.at_once.clone());
     Ok(Locks::hold(cluster, leases, move || (stop.ask(), at_once.ask()).0))
+}
+
+fn taken_over(dead: &Holder) -> String {
+    let seconds = dead.holds_for.as_secs();
+    format!("yours until released; taken over from {dead}, who did not renew it for {seconds}s")
 }
 
 /// The locks that these steps need. Who applies CRDs alone need have no installation.

@@ -54,16 +54,23 @@ fn main() -> ExitCode {
 fn measure() -> Result<()> {
     let (named, runs) = arguments()?;
     let ground = Ground::up()?;
+    let rows = rows(&ground, &named, runs);
+    // Also where one of them failed: nothing stays behind.
+    ground.down()?;
+    row::print(&rows?);
+    Ok(())
+}
+
+fn rows(ground: &Ground, named: &[String], runs: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (name, always, bench) in ALL {
         let wanted = if named.is_empty() { *always } else { named.iter().any(|wanted| wanted == name) };
         if wanted {
             eprintln!("{name} …");
-            rows.extend(bench(&ground, runs)?);
+            rows.extend(bench(ground, runs)?);
         }
     }
-    row::print(&rows);
-    ground.down()
+    Ok(rows)
 }
 
 /// What to run and how often; cargo adds `--bench` by itself.

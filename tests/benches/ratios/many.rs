@@ -47,8 +47,8 @@ fn planned(ground: &Ground, count: u32, runs: usize) -> Result<Duration> {
         let args = ["plan", "--crds-chart", &next, "--request-timeout", "5m"];
         let plan = || -> Result<()> {
             let output = ground.command("kubectl-mural-upgrade").args(args).output()?;
-            let words = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.code() == Some(2), "{}\n{words}", output.status);
+            let (told, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            ensure!(output.status.code() == Some(2), "{}\n{told}\n{talk}", output.status);
             Ok(())
         };
         times.push(timed(plan)?.as_secs_f64());

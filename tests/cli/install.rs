@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::{env, fs};
 
+use mural_tests::scripted;
 use tempfile::TempDir;
 
 const PROGRAMS: [&str; 4] = ["kubectl-mural", "kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"];
@@ -270,10 +271,8 @@ fn a_failure_half_way_is_undone() {
     }
     let mv = home.folder.path().join("tools/mv");
     let once = home.folder.path().join("once").display().to_string();
-    let body = format!(
-        "#!/bin/sh\ncase $3 in */plugin.yaml) mkdir '{once}' 2>/dev/null && exit 1 ;; esac\nexec /bin/mv \"$@\"\n"
-    );
-    executable(&mv, &body);
+    let body = format!("case $3 in */plugin.yaml) mkdir '{once}' 2>/dev/null && exit 1 ;; esac\nexec /bin/mv \"$@\"\n");
+    scripted::program(&mv, &body).expect("a script");
     let script = release.join("install.sh");
     let install = || home.command(&script).args(["--helm-plugins", &plugins]).output().expect("install.sh starts");
     let output = install();
@@ -350,8 +349,9 @@ fn a_sub_command_takes_the_place_of_the_dispatcher() {
     let folder = home.folder.path().join("tools");
     assert_success(&home.command("tar").arg("-xzf").arg(release()).arg("-C").arg(home.home()).output().expect("tar"));
     fs::rename(home.home().join("bin/kubectl-mural"), folder.join("kubectl-mural")).expect("moved");
-    executable(&folder.join("kubectl-mural-upgrade"), "#!/bin/sh\necho $$ \"$@\"\nkill -s TERM $$\n");
-    executable(&folder.join("helm-mural"), "#!/bin/sh\necho \"$@\"\nexit 7\n");
+    let sibling = |name: &str, lines: &str| scripted::program(&folder.join(name), lines).expect("a script");
+    sibling("kubectl-mural-upgrade", "echo $$ \"$@\"\nkill -s TERM $$\n");
+    sibling("helm-mural", "echo \"$@\"\nexit 7\n");
     let child = home.command("kubectl-mural").args(["upgrade", "a b", "--", "-n"]).stdout(Stdio::piped()).spawn();
     let child = child.expect("it starts");
     let id = child.id();

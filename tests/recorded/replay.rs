@@ -1,6 +1,5 @@
 //! A program that prints what a real one printed.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use mural::ask::{ClusterAccess, RegistryAccess};
@@ -41,8 +40,7 @@ impl Replay {
         for verb in ["version", "template", "read-values", "which-cluster"] {
             replay.answer(verb, verb);
         }
-        let script = "#!/bin/sh\n\
-            case \"$*\" in\n\
+        let script = "case \"$*\" in\n\
             *which-cluster*|*/namespaces/kube-system*) verb=which-cluster ;;\n\
             *read-values*) verb=read-values ;;\n\
             template*) verb=template ;;\n\
@@ -52,8 +50,7 @@ impl Replay {
             cat \"$here/$verb.out\"\n\
             cat \"$here/$verb.err\" >&2\n\
             exit \"$(cat \"$here/$verb.code\")\"\n";
-        std::fs::write(replay.program(), script).expect("a script");
-        std::fs::set_permissions(replay.program(), std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        mural_tests::scripted::program(&replay.program(), script).expect("a script");
         replay
     }
 

@@ -17,5 +17,6 @@ pub mod demo;
 pub mod go_tool;
 pub mod plugins;
 pub mod proxy;
+pub mod scripted;
 pub mod svg;
 pub mod webhook;

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use mural_tests::plugins;
+use mural_tests::{plugins, scripted};
 use tempfile::TempDir;
 
 /// A secret that every conversation has somewhere; it may appear nowhere.
@@ -66,9 +65,8 @@ impl Stage {
 
     /// A program on `PATH` that notes its arguments and then runs these lines.
     pub fn script(&self, name: &str, lines: &str) {
-        let text = format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >> '{}'\n{lines}\n", self.path("calls").display());
-        let path = self.file(&format!("bin/{name}"), text);
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+        let text = format!("printf '%s\\n' \"{name} $*\" >> '{}'\n{lines}\n", self.path("calls").display());
+        scripted::program(&self.path("bin").join(name), &text).expect(name);
     }
 
     /// A kubectl of this version.

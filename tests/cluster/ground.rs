@@ -1,12 +1,13 @@
-//! What the cluster tests stand on: one sandbox, brought up by the first test that needs it.
+//! What the cluster tests stand on: sandboxes, each brought up by the first test that needs it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use mural_tests::audit::{self, AuditLog, Entry, Mark};
+use mural_tests::parts;
 use mural_tests::plugins;
 use mural_tests::sandbox::{self, Options, Sandbox, Snapshot, User};
 use tempfile::TempDir;
@@ -16,12 +17,58 @@ use crate::small;
 /// Sandboxes of these tests are named after their process, so that one left behind can be told and cleaned.
 const NAME: &str = "test-";
 
-/// The sandbox, and what was made on it once.
-#[derive(Default)]
+/// What was made on the first sandbox that needed it, for all of them: a snapshot fits any.
+type Made = Arc<OnceLock<Result<Snapshot, String>>>;
+
+/// A sandbox, and what was made on it once.
 pub struct Ground {
+    name: String,
     sandbox: OnceLock<Result<Sandbox, String>>,
-    older: OnceLock<Result<Snapshot, String>>,
+    older: Made,
     files: OnceLock<TempDir>,
+    /// The helm, where a test has asked for another than the usual one.
+    other_helm: Mutex<Option<String>>,
+}
+
+/// All of them; as many tests run at the same time.
+pub struct Grounds {
+    all: Vec<Arc<Ground>>,
+    free: Mutex<Vec<Arc<Ground>>>,
+}
+
+impl Grounds {
+    pub fn new(count: usize) -> Self {
+        clean_up_after_the_dead();
+        let older = Made::default();
+        let all: Vec<Arc<Ground>> = (1..=count).map(|at| Arc::new(Ground::new(at, Arc::clone(&older)))).collect();
+        Self { free: Mutex::new(all.clone()), all }
+    }
+
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Runs a test on a ground that no other test uses meanwhile.
+    ///
+    /// # Errors
+    /// The test fails, or more tests run than there are grounds.
+    pub fn on_one(&self, test: fn(&Ground) -> Result<()>) -> Result<()> {
+        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let ground = free().pop().context("more tests at once than sandboxes")?;
+        let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&ground)));
+        let usual = ground.usual_helm();
+        free().push(ground);
+        came.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked)).and(usual)
+    }
+
+    /// Ends every sandbox that was brought up.
+    ///
+    /// # Errors
+    /// One resists; the others are ended nevertheless.
+    pub fn down(&self) -> Result<()> {
+        let down: Vec<Result<()>> = self.all.iter().map(|ground| ground.down()).collect();
+        down.into_iter().collect()
+    }
 }
 
 /// How a program ended.
@@ -54,6 +101,16 @@ pub fn ended(output: Output) -> Result<Ended> {
 }
 
 impl Ground {
+    fn new(at: usize, older: Made) -> Self {
+        Self {
+            name: format!("{NAME}{}-{at}", std::process::id()),
+            sandbox: OnceLock::new(),
+            older,
+            files: OnceLock::new(),
+            other_helm: Mutex::default(),
+        }
+    }
+
     /// The sandbox; the first call brings it up. Where that fails, the first test tells why and the others tell briefly.
     ///
     /// # Errors
@@ -62,9 +119,7 @@ impl Ground {
         let mut first = false;
         let sandbox = self.sandbox.get_or_init(|| {
             first = true;
-            clean_up_after_the_dead();
-            let name = format!("{NAME}{}", std::process::id());
-            Sandbox::up(&Options::named(&name)).map_err(|error| format!("{error:#}"))
+            Sandbox::up(&Options::named(&self.name)).map_err(|error| format!("{error:#}"))
         });
         sandbox
             .as_ref()
@@ -160,27 +215,34 @@ impl Ground {
         small::ready(self)
     }
 
-    /// Another helm, from now on.
+    /// Another helm, until this test ends.
     pub fn use_helm(&self, version: &str) -> Result<()> {
-        let name = self.sandbox()?.name().to_owned();
-        let sandbox = Sandbox::up(&Options { helm: Some(version.to_owned()), ..Options::named(&name) })?;
+        *self.other_helm.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.to_owned());
+        self.link_helm(version)
+    }
+
+    fn link_helm(&self, version: &str) -> Result<()> {
+        let sandbox = Sandbox::up(&Options { helm: Some(version.to_owned()), ..Options::named(&self.name) })?;
         ensure!(sandbox.spec().helm.contains(version), "helm {} instead of {version}", sandbox.spec().helm);
         Ok(())
     }
 
+    fn usual_helm(&self) -> Result<()> {
+        let other = self.other_helm.lock().unwrap_or_else(PoisonError::into_inner).take();
+        other.map_or(Ok(()), |_| self.link_helm(parts::HELM)).context("the usual helm, for the next test")
+    }
+
     /// Ends the sandbox, where there is one.
-    pub fn down(&self) -> Result<()> {
-        match self.sandbox.get() {
-            Some(_) => Sandbox::down_named(&format!("{NAME}{}", std::process::id())),
-            None => Ok(()),
-        }
+    fn down(&self) -> Result<()> {
+        self.sandbox.get().map_or(Ok(()), |_| Sandbox::down_named(&self.name))
     }
 }
 
 /// A test process that was killed has left its sandbox running.
 fn clean_up_after_the_dead() {
     for name in sandbox::names().unwrap_or_default() {
-        let process = name.strip_prefix(NAME).and_then(|process| process.parse::<u32>().ok());
+        let ours = name.strip_prefix(NAME).map(|rest| rest.split_once('-').map_or(rest, |(process, _)| process));
+        let process = ours.and_then(|process| process.parse::<u32>().ok());
         if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
             drop(Sandbox::down_named(&name));
         }

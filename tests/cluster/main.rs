@@ -1,7 +1,8 @@
 //! The tiers that need a real cluster: the sandbox, and the fault proxy before it.
 //!
 //! A harness of its own, since nothing may be skipped in silence: `MURAL_SKIP_CLUSTER=1` leaves the tier out, and the closing
-//! lines say so. The tests share one sandbox and come one after the other; those that write put it back.
+//! lines say so. Tests share a few sandboxes, one test at a time on each; those that write put it back. `MURAL_GROUNDS` says how
+//! many there are: most of a test's time is spent waiting for a control plane, and one needs about a gigabyte.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -37,21 +38,34 @@ mod variants;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
-use ground::Ground;
+use anyhow::{Context, Result, ensure};
+use ground::{Ground, Grounds};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A test: its name, and what it does on the ground.
 type Test = (&'static str, fn(&Ground) -> Result<()>);
 
 const SKIP: &str = "MURAL_SKIP_CLUSTER";
+const GROUNDS: &str = "MURAL_GROUNDS";
+/// Sandboxes where nobody says how many, for two cores.
+const FEW_GROUNDS: usize = 2;
 
 fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    // They share one cluster.
-    arguments.test_threads = Some(1);
     let skip = std::env::var_os(SKIP).is_some_and(|value| value == "1");
-    let ground = Arc::new(Ground::default());
+    let grounds = Arc::new(Grounds::new(how_many()?));
+    // One test at a time on each.
+    arguments.test_threads = Some(grounds.count());
     let tests: Vec<Test> = [
         basics::TESTS,
         faults::TESTS,
@@ -74,15 +88,22 @@ fn main() -> ExitCode {
     ]
     .concat();
     let trials =
-        tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&ground)).with_ignored_flag(skip)).collect();
+        tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&grounds)).with_ignored_flag(skip)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if skip && !arguments.list {
         println!("cluster tier skipped: {SKIP}=1 ({} tests not run)\n", conclusion.num_ignored);
     }
-    let down = ground.down().inspect_err(|error| eprintln!("the sandbox is still up: {error:#}"));
-    if conclusion.has_failed() || down.is_err() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+    let down = grounds.down().inspect_err(|error| eprintln!("a sandbox is still up: {error:#}"));
+    Ok(if conclusion.has_failed() || down.is_err() { ExitCode::from(101) } else { ExitCode::SUCCESS })
 }
 
-fn trial(name: &str, test: fn(&Ground) -> Result<()>, ground: Arc<Ground>) -> Trial {
-    Trial::test(name, move || test(&ground).map_err(|error| Failed::from(format!("{error:?}"))))
+fn how_many() -> Result<usize> {
+    let Some(said) = std::env::var(GROUNDS).ok().filter(|said| !said.is_empty()) else { return Ok(FEW_GROUNDS) };
+    let count = said.parse().with_context(|| format!("{GROUNDS}={said} is no number"))?;
+    ensure!(count > 0, "{GROUNDS}=0: without a sandbox nothing can be tested; {SKIP}=1 leaves the tier out");
+    Ok(count)
+}
+
+fn trial(name: &str, test: fn(&Ground) -> Result<()>, grounds: Arc<Grounds>) -> Trial {
+    Trial::test(name, move || grounds.on_one(test).map_err(|error| Failed::from(format!("{error:?}"))))
 }

@@ -25,6 +25,7 @@ mod kill;
 mod lock;
 mod migrate;
 mod passed;
+mod programs;
 mod proved;
 mod public;
 mod refusals;
@@ -74,6 +75,7 @@ fn run() -> Result<ExitCode> {
         saved::TESTS,
         proved::TESTS,
         passed::TESTS,
+        programs::TESTS,
         images::TESTS,
         keep::TESTS,
         check::TESTS,

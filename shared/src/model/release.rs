@@ -13,6 +13,8 @@ use super::crd::Crd;
 use super::secret::Hidden;
 use super::yaml::{self, Quote, YamlError};
 
+/// The status of a revision that helm has brought to its end.
+pub const DEPLOYED: &str = "deployed";
 /// helm's own annotation: an object that bears it with the value `keep` is left when it leaves the manifest.
 pub const POLICY: &str = "helm.sh/resource-policy";
 /// The annotation as kubectl writes it.

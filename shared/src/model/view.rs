@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::crd::Crd;
 use super::owner::Owner;
-use super::release::ReleaseRecord;
+use super::release::{DEPLOYED, ReleaseRecord};
 
 /// What could not be seen, and why. Never read as "nothing is there".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl ClusterView {
     pub fn current(&self, release: &str) -> Result<Option<&ReleaseRecord>, &NotSeen> {
         match self.releases.get(release) {
             Some(Ok(records)) => {
-                let deployed = records.iter().rev().find(|record| record.status == "deployed");
+                let deployed = records.iter().rev().find(|record| record.status == DEPLOYED);
                 Ok(deployed.or_else(|| records.last()))
             }
             Some(Err(not_seen)) => Err(not_seen),

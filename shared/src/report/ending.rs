@@ -17,11 +17,7 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
             let _ = writeln!(out, "\n{} planned: nothing was written", style.mark(Mark::Skip));
         }
         Outcome::Refused => refused(&mut out, report, style),
-        Outcome::Undetermined => {
-            let code = Exit::ChecksFailed.code();
-            let text = "undecided before any write: a guard could not look";
-            let _ = writeln!(out, "\n{} {text}   exit code {code}", style.mark(Mark::Unknown));
-        }
+        Outcome::Undetermined => undecided(&mut out, report, style),
         Outcome::Upgraded => upgraded(&mut out, report, style),
         Outcome::Failed => failed(&mut out, report, style),
     }
@@ -43,6 +39,19 @@ fn refused(out: &mut String, report: &UpgradeReport, style: Style) {
         let _ = writeln!(out, "    {}: {}", harmless(&finding.subject), harmless(&finding.message));
         let _ = writeln!(out, "  do    {}", harmless(&finding.hint));
         let _ = writeln!(out, "  more  kubectl mural upgrade --explain {}", finding.check);
+    }
+}
+
+fn undecided(out: &mut String, report: &UpgradeReport, style: Style) {
+    let text = "undecided before any write: a guard could not look";
+    let _ = writeln!(out, "\n{} {text}   exit code {}", style.mark(Mark::Unknown), Exit::ChecksFailed.code());
+    for guard in report.plan.guards.iter().filter(|guard| guard.undetermined()) {
+        let _ = writeln!(out, "\n  {}", style.bold(&guard.check));
+        if let Verdict::Undetermined { reason } = &guard.verdict {
+            let _ = writeln!(out, "    {}", harmless(reason));
+        }
+        let _ = writeln!(out, "  do    mend what keeps it from looking, then run the same command again");
+        let _ = writeln!(out, "  more  kubectl mural upgrade --explain {}", guard.check);
     }
 }
 

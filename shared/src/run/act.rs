@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Run, bridge, guard, judge, prove, ready, unlock, wait as waits};
+use super::{Run, bridge, guard, judge, prove, ready, released, unlock, wait as waits};
 use crate::model::crd::Crd;
 use crate::model::release::KEEP;
 use crate::plan::{Action, Step, decide};
@@ -47,12 +47,13 @@ async fn apply(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let wanted = &run.prepared.wanted;
     let objects: Vec<&Value> = names.iter().filter_map(|name| wanted.get(name)).map(Crd::json).collect();
     let applied = run.prepared.kubectl.apply(&objects, run.manner.timeout, run.leash, run.manner.at_once.clone()).await;
-    applied.map_err(|error| {
-        error
-            .problem("the CRDs could not all be applied")
-            .hint("run the same command again: what is applied is not applied twice")
-    })?;
-    Ok(format!("{} applied", objects.len()))
+    let again = "run the same command again: what is applied is not applied twice";
+    let applied = applied.map_err(|error| error.problem("the CRDs could not all be applied").hint(again))?;
+    if applied != objects.len() {
+        let text = format!("kubectl says that it is done, and names {applied} of {} CRDs", objects.len());
+        return Err(Problem::failed(text).hint("call kubectl by hand, and see what it does there").hint(again));
+    }
+    Ok(format!("{applied} applied"))
 }
 
 async fn record(run: &Run<'_>) -> Result<String, Problem> {
@@ -64,5 +65,6 @@ async fn record(run: &Run<'_>) -> Result<String, Problem> {
     written.map_err(|error| {
         error.problem(format!("helm could not record {} {}", upgrade.release, side.fetched.chart.version))
     })?;
+    released::proved(run, &upgrade, &side.fetched.chart.version).await?;
     Ok(format!("{} {}", upgrade.release, side.fetched.chart.version))
 }

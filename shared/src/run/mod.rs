@@ -15,6 +15,7 @@ pub mod prepare;
 mod probe;
 mod prove;
 mod ready;
+mod released;
 pub mod render;
 pub mod status;
 pub mod turn;
@@ -145,7 +146,8 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
             Ok(outcome(step, StepState::Done, detail, began.elapsed()))
         }
         Err(problem) => {
-            let reason = told(&problem);
+            // The API server and helm quote what they refuse.
+            let reason = run.prepared.secrets.mask(&told(&problem));
             (run.emit)(Event::StepFailed { step: id, reason: reason.clone(), seconds });
             Err((outcome(step, StepState::Failed, reason, began.elapsed()), problem.exit))
         }

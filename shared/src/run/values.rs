@@ -68,10 +68,9 @@ pub(super) async fn next(
     let nothing = Value::Object(serde_json::Map::new());
     let flags = match values.flags.is_empty() {
         true => nothing.clone(),
-        false => helm
-            .read_values(&values.flags, private)
-            .await
-            .map_err(|error| error.problem("helm cannot read the values"))?,
+        false => helm.read_values(&values.flags, private).await.map_err(|error| {
+            error.problem("helm cannot read the values").hint("mend what helm names in the values' files and flags")
+        })?,
     };
     let (config, chart) =
         record.map_or((&nothing, &nothing), |record| (record.config.reveal(), record.chart_values.reveal()));

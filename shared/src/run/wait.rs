@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Run, judge, more::Told};
+use super::{Run, judge, more::Told, released};
 use crate::cluster::look;
 use crate::model::view::NotSeen;
 use crate::model::waiting::{Own, Unready, unready};
@@ -46,7 +46,9 @@ pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Proble
         return Err(watch.told(error));
     }
     watch.settle().await?;
-    Ok(format!("{} {}, {} of {1} ready", upgrade.release, side.fetched.chart.version, watch.ready.1))
+    released::proved(run, &upgrade, &side.fetched.chart.version).await?;
+    let (ready, all) = watch.ready;
+    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, side.fetched.chart.version))
 }
 
 struct Watch<'a> {

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Call {
     pub stdin: Option<Hidden<Vec<u8>>>,
     /// How long it may run.
     pub deadline: Duration,
+    /// Files of values among its arguments: their secrets are masked in what it says.
+    pub values_files: Vec<PathBuf>,
     /// What ends it with us.
     pub leash: Leash,
 }
@@ -57,6 +59,7 @@ impl Call {
             env: Vec::new(),
             stdin: None,
             deadline,
+            values_files: Vec::new(),
             leash: Leash::default(),
         }
     }
@@ -85,6 +88,13 @@ impl Call {
     pub fn secret(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(Arg::Secret(Hidden::new(arg.into())));
         self
+    }
+
+    /// Adds `--values FILE`.
+    #[must_use]
+    pub fn values_file(mut self, file: &Path) -> Self {
+        self.values_files.push(file.to_owned());
+        self.flag("--values", file)
     }
 
     /// Hands it bytes on its standard input.

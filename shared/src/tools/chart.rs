@@ -156,7 +156,10 @@ fn read(reference: &ChartRef, into: &Path, digest: Option<Digest>) -> Result<Fet
     let file = std::fs::read_dir(into)
         .ok()
         .and_then(|mut entries| entries.find_map(|entry| entry.ok().map(|entry| entry.path())))
-        .ok_or_else(|| Problem::failed(format!("helm left no file for {reference}")))?;
+        .ok_or_else(|| {
+            Problem::failed(format!("helm says that it pulled {reference}, and left no file"))
+                .hint("call `helm pull` by hand, and see what it does there")
+        })?;
     let bytes = std::fs::read(&file).map_err(|error| wrong().because(error))?;
     let files = chart::unpack(&bytes).map_err(|error| wrong().because(error))?;
     let chart = Chart::from_files(&files).map_err(|error| wrong().because(error))?;

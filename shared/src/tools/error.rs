@@ -77,8 +77,21 @@ impl ToolError {
         }
     }
 
-    /// As a problem whose message says what we were doing.
+    /// As a problem whose message says what we were doing. Where the program said nothing that helps, the hint is to call it by hand.
     pub fn problem(self, message: impl Into<String>) -> Problem {
-        Problem::new(self.exit(), message).because(self)
+        let problem = Problem::new(self.exit(), message);
+        match self.speechless() {
+            true => problem.because(self).hint("run that command by hand, and see what it does there"),
+            false => problem.because(self),
+        }
+    }
+
+    /// Whether it crashed, or said what is no answer, without a word of why.
+    fn speechless(&self) -> bool {
+        match self {
+            Self::Start { .. } | Self::Unreadable { .. } => true,
+            Self::Status { stderr, .. } => stderr.is_empty(),
+            Self::Deadline { .. } | Self::Stopped { .. } => false,
+        }
     }
 }

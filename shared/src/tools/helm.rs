@@ -165,7 +165,7 @@ impl Helm {
             call = if wanted { call.arg(flag) } else { call };
         }
         call = ask.api_versions.iter().fold(call, |call, version| call.flag("--api-versions", version));
-        call = ask.values_files.iter().fold(call, |call, file| call.flag("--values", file));
+        call = ask.values_files.iter().fold(call, |call, file| call.values_file(file));
         let call = value_flags(call, ask.values).args(ask.passed);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
@@ -229,7 +229,7 @@ impl Helm {
 
 fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
     flags.iter().fold(call, |call, flag| match flag {
-        ValueFlag::File(file) => call.flag("--values", file),
+        ValueFlag::File(file) => call.values_file(file),
         ValueFlag::Set(text) => call.arg("--set").secret(text.reveal()),
         ValueFlag::SetString(text) => call.arg("--set-string").secret(text.reveal()),
         ValueFlag::SetJson(text) => call.arg("--set-json").secret(text.reveal()),

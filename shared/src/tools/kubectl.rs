@@ -92,7 +92,7 @@ impl Kubectl {
         spawn::run_until(self.keep_call(names, deadline), stop).await.map(drop)
     }
 
-    /// Applies objects in their order, with one process.
+    /// Applies objects in their order, with one process. Gives how many kubectl says it applied.
     ///
     /// # Errors
     /// One of them is refused (kubectl goes on with the others), or it runs out of time.
@@ -102,9 +102,11 @@ impl Kubectl {
         deadline: Duration,
         leash: &Leash,
         stop: Stop,
-    ) -> Result<(), ToolError> {
+    ) -> Result<usize, ToolError> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-        spawn::run_until(self.apply_call(deadline).stdin(list.into_bytes()).leash(leash), stop).await.map(drop)
+        let said = spawn::run_until(self.apply_call(deadline).stdin(list.into_bytes()).leash(leash), stop).await?;
+        // `--output name`: one line an object.
+        Ok(said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
     }
 }
 

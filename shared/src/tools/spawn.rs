@@ -12,7 +12,8 @@ use tokio::task::spawn_blocking;
 
 use super::call::{Arg, Call};
 use super::error::ToolError;
-use crate::model::secret::MASK;
+use crate::model::secret::{MASK, scrubbed, secrets};
+use crate::model::yaml::{self, Quote};
 
 /// helm needs this long to record a release as `failed` after SIGTERM; killed at once, it would stay `pending-upgrade`.
 const STOP_GRACE: Duration = Duration::from_secs(20);
@@ -158,9 +159,14 @@ fn judged(call: &Call, command: String, output: std::process::Output) -> Result<
     Err(ToolError::Status { command, status: output.status.to_string(), stderr: without_secrets(call, tail) })
 }
 
-/// A program may repeat its arguments in an error: what was secret there is masked here too.
+/// A program may repeat its arguments, or what stands in its values, in an error: what was secret there is masked here too.
 fn without_secrets(call: &Call, text: &str) -> String {
-    call.args.iter().fold(text.to_owned(), |text, arg| match arg {
+    let text = call.values_files.iter().fold(text.to_owned(), |text, file| {
+        let read = std::fs::read_to_string(file).ok();
+        let values = read.and_then(|read| yaml::document(&read, Quote::Nothing).ok());
+        values.map_or(text.clone(), |values| scrubbed(&text, &secrets(&values)))
+    });
+    call.args.iter().fold(text, |text, arg| match arg {
         Arg::Plain(_) => text,
         Arg::Secret(secret) => match secret.reveal().to_str().filter(|secret| !secret.is_empty()) {
             Some(secret) => {
@@ -198,6 +204,14 @@ mod tests {
         let error = run(failing).await.unwrap_err();
         assert!(error.stderr().starts_with("bad value"), "{error}");
         assert!(!format!("{error} {error:?}").contains("canary-1"));
+    }
+
+    #[tokio::test]
+    async fn an_error_tells_no_secret_of_a_values_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "dex:\n  clientSecret: canary-2\n  name: seen\n").unwrap();
+        let failing = call("echo 'bad: canary-2, seen' >&2; exit 1", Duration::from_secs(10)).values_file(file.path());
+        assert_eq!(run(failing).await.unwrap_err().stderr(), "bad: ***, seen");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use super::each;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
+use crate::model::release::DEPLOYED;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,7 +18,7 @@ pub static CARD: Card = Card {
 /// Whether the newest revision is `deployed`.
 pub fn check(seen: &Seen<'_>) -> Checked {
     each(seen, &CARD, |_, record| {
-        if record.status == "deployed" {
+        if record.status == DEPLOYED {
             return None;
         }
         let (name, namespace) = (&record.name, seen.namespace());

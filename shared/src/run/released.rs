@@ -1,0 +1,37 @@
+//! The proof of a release: what helm says that it has done stands in the record that it keeps on the cluster.
+
+use semver::Version;
+
+use super::Run;
+use crate::cluster::look;
+use crate::model::pending::RUN_LABEL;
+use crate::model::release::{DEPLOYED, ReleaseRecord};
+use crate::problem::Problem;
+use crate::tools::helm::Upgrade;
+
+/// Looks whether the newest revision is the one that this run wrote: deployed, of the chart's version, with the run's label.
+///
+/// # Errors
+/// It is another one, or the records cannot be read.
+pub(super) async fn proved(run: &Run<'_>, upgrade: &Upgrade<'_>, version: &Version) -> Result<(), Problem> {
+    let (release, namespace) = (upgrade.release, &run.prepared.ask.installation.namespace);
+    let records = look::releases(&run.prepared.cluster, namespace, release).await;
+    let records = records.map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
+    let newest = records.last();
+    if newest.is_some_and(|newest| is_ours(newest, version, &run.prepared.turn.claim.run)) {
+        return Ok(());
+    }
+    let found = newest.map_or_else(
+        || "there is no such release".to_owned(),
+        |newest| format!("revision {} is {} with {}", newest.revision, newest.status, newest.chart_version),
+    );
+    Err(Problem::failed(format!("helm says that {release} is {version} now, and its record does not: {found}"))
+        .hint(format!("helm history {release} --namespace {namespace}"))
+        .hint("where nobody else upgraded, call helm by hand, and see what it does there"))
+}
+
+fn is_ours(newest: &ReleaseRecord, version: &Version, run: &str) -> bool {
+    newest.status == DEPLOYED
+        && newest.chart_version == version.to_string()
+        && newest.labels.get(RUN_LABEL).is_some_and(|label| label == run)
+}

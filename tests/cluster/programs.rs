@@ -1,0 +1,116 @@
+//! helm and kubectl that crash, lie, or print what nobody can read, in an upgrade on the real control plane.
+//!
+//! Each is the real program with one verb spoilt: no real one does this on demand.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::sandbox::User;
+use mural_tests::scripted;
+
+use crate::Test;
+use crate::ground::{Ended, Ground, ended};
+use crate::lock::newer;
+use crate::refusals::command;
+use crate::small::CANARY;
+
+pub const TESTS: &[Test] = &[
+    ("programs::what_cannot_be_read_writes_nothing", what_cannot_be_read_writes_nothing),
+    ("programs::helm_that_lies_is_not_believed", helm_that_lies_is_not_believed),
+    ("programs::kubectl_that_lies_is_not_believed", kubectl_that_lies_is_not_believed),
+    ("programs::helm_that_dies_after_its_work", helm_that_dies_after_its_work),
+];
+
+/// A program of the sandbox whose calls with this word end in these lines of shell; `$REAL` is the real one.
+struct Spoilt {
+    program: &'static str,
+    word: &'static str,
+    lines: &'static str,
+}
+
+impl Spoilt {
+    /// An upgrade with it.
+    fn upgrade(&self, ground: &Ground) -> Result<Ended> {
+        let path = ground.files().join("spoilt").join(self.program);
+        let real = ground.sandbox()?.dir().join("bin").join(self.program);
+        let lines = format!(
+            "REAL='{}'\ncase \" $* \" in *' {} '*)\n{}\n;;\n*) exec \"$REAL\" \"$@\" ;;\nesac\n",
+            real.display(),
+            self.word,
+            self.lines
+        );
+        scripted::program(&path, &lines)?;
+        let hint = if self.program == "helm" { "HELM_BIN" } else { "KUBECTL_PATH" };
+        let mut upgrade = command(ground, User::Operator, &[], &newer(&["--yes"]))?;
+        ended(upgrade.env(hint, &path).stdin(Stdio::null()).output()?)
+    }
+}
+
+/// One clear message: the program, no panic, no secret, nothing that moves a terminal's cursor.
+fn clear(ended: &Ended, program: &str) -> Result<()> {
+    let all = ended.all();
+    ensure!(all.contains(program), "does not name {program}:\n{all}");
+    ensure!(!all.contains(CANARY) && !all.contains('\u{1b}') && !all.contains("panicked"), "{all}");
+    ensure!(
+        ended.stderr.contains('→') || ["go on", "do    "].iter().any(|next| ended.stdout.contains(next)),
+        "no next step:\n{all}"
+    );
+    Ok(())
+}
+
+fn what_cannot_be_read_writes_nothing(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let spoilt = |program, word, lines| Spoilt { program, word, lines };
+    for one in [
+        spoilt("helm", "template", "kill -s SEGV $$"),
+        spoilt("helm", "template", "printf 'a: [b\\n'"),
+        spoilt("helm", "template", "\"$REAL\" \"$@\" | head -c 700; exit 1"),
+        spoilt("helm", "template", "printf '\\033[2Jpassword: canary-7f3a\\n' >&2; exit 1"),
+        spoilt("helm", "template", ""),
+        spoilt("helm", "pull", ""),
+        spoilt("kubectl", "get", "printf '{\"metadata\": '"),
+        spoilt("kubectl", "version", "printf '\\033]0;title\\007'; exit 139"),
+    ] {
+        let mark = ground.mark()?;
+        let ended = one.upgrade(ground)?;
+        let about = || format!("{} {} {:?}: {}", one.program, one.word, one.lines, ended.all());
+        ensure!([1, 3, 5].contains(&ended.code), "exit code {}: {}", ended.code, about());
+        clear(&ended, one.program).with_context(about)?;
+        ground.nothing_written(mark).with_context(about)?;
+    }
+    Ok(())
+}
+
+/// Says that it is done, and has done nothing.
+fn helm_that_lies_is_not_believed(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let ended = Spoilt { program: "helm", word: "upgrade", lines: "exit 0" }.upgrade(ground)?;
+    let ended = ended.with(1)?;
+    ensure!(ended.stdout.contains("its record does not: there is no such release"), "{}", ended.all());
+    clear(&ended, "helm says")?;
+    goes_on(ground)
+}
+
+fn kubectl_that_lies_is_not_believed(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let ended = Spoilt { program: "kubectl", word: "apply", lines: "exit 0" }.upgrade(ground)?.with(1)?;
+    ensure!(ended.stdout.contains("names 0 of 2 CRDs"), "{}", ended.all());
+    clear(&ended, "kubectl says")?;
+    goes_on(ground)
+}
+
+/// Has done what it should and dies before it can say so.
+fn helm_that_dies_after_its_work(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let lines = "\"$REAL\" \"$@\"\nkill -s SEGV $$";
+    let ended = Spoilt { program: "helm", word: "upgrade", lines }.upgrade(ground)?.with(1)?;
+    clear(&ended, "helm")?;
+    goes_on(ground)
+}
+
+/// With the real programs the same command ends well.
+fn goes_on(ground: &Ground) -> Result<()> {
+    let mut again = command(ground, User::Operator, &[], &newer(&["--yes"]))?;
+    ended(again.output()?)?.with(0).context("run again")?;
+    Ok(())
+}

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use mural_tests::audit::{self, AuditLog, Entry, Mark};
@@ -34,14 +35,18 @@ pub struct Ground {
 pub struct Grounds {
     all: Vec<Arc<Ground>>,
     free: Mutex<Vec<Arc<Ground>>>,
+    took: Mutex<Vec<(String, Duration)>>,
 }
+
+/// How many of the slowest tests are told in the end: where the tier's budget goes.
+const SLOWEST: usize = 10;
 
 impl Grounds {
     pub fn new(count: usize) -> Self {
         clean_up_after_the_dead();
         let older = Made::default();
         let all: Vec<Arc<Ground>> = (1..=count).map(|at| Arc::new(Ground::new(at, Arc::clone(&older)))).collect();
-        Self { free: Mutex::new(all.clone()), all }
+        Self { free: Mutex::new(all.clone()), all, took: Mutex::default() }
     }
 
     pub fn count(&self) -> usize {
@@ -52,13 +57,23 @@ impl Grounds {
     ///
     /// # Errors
     /// The test fails, or more tests run than there are grounds.
-    pub fn on_one(&self, test: fn(&Ground) -> Result<()>) -> Result<()> {
+    pub fn on_one(&self, name: &str, test: fn(&Ground) -> Result<()>) -> Result<()> {
+        let began = Instant::now();
         let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let ground = free().pop().context("more tests at once than sandboxes")?;
         let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&ground)));
         let usual = ground.usual_helm();
         free().push(ground);
+        self.took.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), began.elapsed()));
         came.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked)).and(usual)
+    }
+
+    /// The tests that took longest, what they waited for on their own sandbox included.
+    pub fn slowest(&self) -> Vec<(String, Duration)> {
+        let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        took.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
+        took.truncate(SLOWEST);
+        took
     }
 
     /// Ends every sandbox that was brought up.

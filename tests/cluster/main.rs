@@ -95,6 +95,7 @@ fn run() -> Result<ExitCode> {
     if skip && !arguments.list {
         println!("cluster tier skipped: {SKIP}=1 ({} tests not run)\n", conclusion.num_ignored);
     }
+    grounds.slowest().iter().for_each(|(name, took)| println!("  {:>4}s  {name}", took.as_secs()));
     let down = grounds.down().inspect_err(|error| eprintln!("a sandbox is still up: {error:#}"));
     Ok(if conclusion.has_failed() || down.is_err() { ExitCode::from(101) } else { ExitCode::SUCCESS })
 }
@@ -107,5 +108,6 @@ fn how_many() -> Result<usize> {
 }
 
 fn trial(name: &str, test: fn(&Ground) -> Result<()>, grounds: Arc<Grounds>) -> Trial {
-    Trial::test(name, move || grounds.on_one(test).map_err(|error| Failed::from(format!("{error:?}"))))
+    let whose = name.to_owned();
+    Trial::test(name, move || grounds.on_one(&whose, test).map_err(|error| Failed::from(format!("{error:?}"))))
 }

@@ -46,7 +46,7 @@ fn undecided(out: &mut String, report: &UpgradeReport, style: Style) {
     let text = "undecided before any write: a guard could not look";
     let _ = writeln!(out, "\n{} {text}   exit code {}", style.mark(Mark::Unknown), Exit::ChecksFailed.code());
     for guard in report.plan.guards.iter().filter(|guard| guard.undetermined()) {
-        let _ = writeln!(out, "\n  {}", style.bold(&guard.check));
+        let _ = writeln!(out, "\n  {}", style.bold(guard.check));
         if let Verdict::Undetermined { reason } = &guard.verdict {
             let _ = writeln!(out, "    {}", harmless(reason));
         }

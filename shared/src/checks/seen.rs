@@ -117,7 +117,7 @@ pub fn without_record(view: &ClusterView, release: &str) -> Option<String> {
             Some(format!("Argo CD (Application {application}) makes no Helm release of {release}"))
         }
         Some(Owner::Nobody) => Some(format!("{release} is not installed")),
-        Some(Owner::Helm | Owner::Flux { .. } | Owner::Undetermined { .. }) | None => None,
+        Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => None,
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{ApiError, Cluster};
+use super::{ApiError, Cluster, flux};
 use crate::ask::Installation;
 use crate::model::crd::Crd;
+use crate::model::flux::{FluxObject, FluxRef, FluxView, HelmRelease, appliance_registry};
 use crate::model::owner::Owner;
 use crate::model::release::{ReleaseRecord, read_record};
 use crate::model::view::{ClusterView, Hub, Looked, NotSeen, Workloads};
@@ -21,22 +22,21 @@ pub async fn look(cluster: &Cluster, installation: &Installation) -> Result<Clus
     // The first question alone: if the server does not answer it, nothing else needs asking.
     let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
     let namespace = &installation.namespace;
-    let (hub, crds_records, app_records, crds, workloads, flux, argo) = tokio::join!(
+    let made = async {
+        let flux = flux::look(cluster, installation).await;
+        (records(cluster, installation, &flux).await, flux)
+    };
+    let (hub, (releases, flux), crds, workloads, applications) = tokio::join!(
         hub(cluster, namespace, &version),
-        releases(cluster, namespace, &installation.crds_release),
-        releases(cluster, namespace, &installation.app_release),
+        made,
         crds(cluster),
         workloads(cluster, namespace),
-        everywhere(cluster, "/apis/helm.toolkit.fluxcd.io/v2/helmreleases", "HelmReleases"),
         everywhere(cluster, "/apis/argoproj.io/v1alpha1/applications", "Argo CD Applications"),
     );
-    let releases = BTreeMap::from([
-        (installation.crds_release.clone(), crds_records),
-        (installation.app_release.clone(), app_records),
-    ]);
-    let owner = |release: &String| (release.clone(), owner(release, namespace, releases.get(release), &flux, &argo));
+    let owner =
+        |release: &String| (release.clone(), owner(release, namespace, releases.get(release), &flux, &applications));
     let owners = [&installation.crds_release, &installation.app_release].map(owner).into_iter().collect();
-    Ok(ClusterView { hub, releases, owners, crds, workloads })
+    Ok(ClusterView { hub, releases, owners, crds, workloads, flux, applications })
 }
 
 async fn hub(cluster: &Cluster, namespace: &str, version: &Value) -> Hub {
@@ -144,21 +144,35 @@ async fn everywhere(cluster: &Cluster, path: &str, what: &str) -> Looked<Vec<Val
     }
 }
 
+/// The records of every release, from where they are kept: helm keeps them in its own namespace, helm-controller where its HelmRelease says.
+async fn records(
+    cluster: &Cluster,
+    installation: &Installation,
+    flux: &FluxView,
+) -> BTreeMap<String, Looked<Vec<ReleaseRecord>>> {
+    let read = [&installation.crds_release, &installation.app_release].map(|release| async move {
+        let namespace = &installation.namespace;
+        let storage = flux.maker(release, namespace).map_or(namespace.as_str(), HelmRelease::storage_namespace);
+        (release.clone(), releases(cluster, storage, release).await)
+    });
+    futures::future::join_all(read).await.into_iter().collect()
+}
+
 /// Who keeps a release at its version, from evidence: what would put it back comes before what merely made it.
 fn owner(
     release: &str,
     namespace: &str,
     records: Option<&Looked<Vec<ReleaseRecord>>>,
-    flux: &Looked<Vec<Value>>,
+    flux: &FluxView,
     argo: &Looked<Vec<Value>>,
 ) -> Owner {
     let undetermined = |not_seen: &NotSeen| Owner::Undetermined { reason: not_seen.to_string() };
-    let (flux, argo) = match (flux, argo) {
-        (Ok(flux), Ok(argo)) => (flux, argo),
+    let argo = match (&flux.helm_releases, argo) {
+        (Ok(_), Ok(argo)) => argo,
         (Err(not_seen), _) | (_, Err(not_seen)) => return undetermined(not_seen),
     };
-    if let Some(helm_release) = flux.iter().find(|object| makes_release(object, release, namespace)) {
-        return flux_owner(helm_release);
+    if let Some(helm_release) = flux.making(release, namespace).next() {
+        return flux_owner(helm_release, flux);
     }
     if let Some(application) = argo.iter().find(|object| deploys_chart(object, release, namespace)) {
         return Owner::Argo { application: text(application, "/metadata/name").to_owned() };
@@ -175,26 +189,15 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// helm-controller: `releaseName` defaults to `[targetNamespace-]name`, the release's place to `storageNamespace`, then
-/// `targetNamespace`, then the object's own namespace (api/v2 `GetReleaseName`, `GetReleaseNamespace`).
-fn makes_release(object: &Value, release: &str, namespace: &str) -> bool {
-    let (name, own) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
-    let target = text(object, "/spec/targetNamespace");
-    let makes = match (text(object, "/spec/releaseName"), target) {
-        ("", "") => name.to_owned(),
-        ("", target) => format!("{target}-{name}"),
-        (given, _) => given.to_owned(),
-    };
-    let place = if target.is_empty() { own } else { target };
-    makes == release && place == namespace
-}
-
-fn flux_owner(object: &Value) -> Owner {
-    let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
-    Owner::Flux {
-        helm_release: format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name")),
-        kept_in_git: labels
-            .is_some_and(|labels| labels.keys().any(|key| key.starts_with("kustomize.toolkit.fluxcd.io/"))),
+fn flux_owner(helm_release: &HelmRelease, flux: &FluxView) -> Owner {
+    let FluxRef { namespace, name, .. } = helm_release.named();
+    let named = format!("{namespace}/{name}");
+    let source = flux.source_of(helm_release);
+    let kept_in_git = helm_release.kept_by().is_some() || source.is_some_and(|source| source.kept_by().is_some());
+    let registries = flux.registries.as_ref().map_or(&[][..], Vec::as_slice);
+    match source.and_then(|source| appliance_registry(source.url(), registries)) {
+        Some(registry) if !kept_in_git => Owner::Appliance { helm_release: named, registry },
+        _ => Owner::Flux { helm_release: named, kept_in_git },
     }
 }
 
@@ -217,7 +220,8 @@ mod tests {
         let here = helm_release(&json!({"targetNamespace": "mural-system", "releaseName": "mural"}));
         let there = helm_release(&json!({}));
         let owned = |object: &Value| {
-            owner("mural", "mural-system", Some(&Ok(Vec::new())), &Ok(vec![object.clone()]), &Ok(Vec::new()))
+            let flux = FluxView { helm_releases: Ok(vec![HelmRelease::new(object.clone())]), ..FluxView::none() };
+            owner("mural", "mural-system", Some(&Ok(Vec::new())), &flux, &Ok(Vec::new()))
         };
         assert_eq!(owned(&here), Owner::Flux { helm_release: "flux-system/mural".into(), kept_in_git: false });
         assert_eq!(owned(&there), Owner::Nobody);
@@ -226,7 +230,8 @@ mod tests {
     #[test]
     fn who_cannot_be_asked_is_not_assumed_away() {
         let forbidden = NotSeen { what: "HelmReleases".into(), reason: "forbidden".into() };
-        let found = owner("mural", "mural-system", Some(&Ok(Vec::new())), &Err(forbidden), &Ok(Vec::new()));
+        let flux = FluxView { helm_releases: Err(forbidden), ..FluxView::none() };
+        let found = owner("mural", "mural-system", Some(&Ok(Vec::new())), &flux, &Ok(Vec::new()));
         assert!(matches!(found, Owner::Undetermined { .. }));
     }
 }

@@ -3,6 +3,7 @@
 pub mod application;
 pub mod around;
 pub mod error;
+pub mod flux;
 pub mod forecast;
 pub mod grants;
 pub mod lock;

@@ -4,6 +4,7 @@ pub mod application;
 pub mod around;
 pub mod chart;
 pub mod crd;
+pub mod flux;
 pub mod grants;
 pub mod images;
 pub mod kept;

@@ -19,6 +19,13 @@ pub enum Owner {
         /// The labels say that a Kustomization keeps it in Git.
         kept_in_git: bool,
     },
+    /// A Flux HelmRelease makes the release from the appliance's own registry.
+    Appliance {
+        /// The HelmRelease, as `namespace/name`.
+        helm_release: String,
+        /// The registry's host.
+        registry: String,
+    },
     /// An Argo CD Application owns the objects.
     Argo {
         /// The Application's name.
@@ -39,6 +46,9 @@ impl fmt::Display for Owner {
             Self::Flux { helm_release, kept_in_git: false } => write!(f, "Flux (HelmRelease {helm_release})"),
             Self::Flux { helm_release, kept_in_git: true } => {
                 write!(f, "Flux, kept in Git (HelmRelease {helm_release})")
+            }
+            Self::Appliance { helm_release, registry } => {
+                write!(f, "the appliance (HelmRelease {helm_release}, registry {registry})")
             }
             Self::Argo { application } => write!(f, "Argo CD (Application {application})"),
             Self::Undetermined { reason } => write!(f, "undetermined ({reason})"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::crd::Crd;
+use super::flux::FluxView;
 use super::owner::Owner;
 use super::release::{DEPLOYED, ReleaseRecord};
 
@@ -81,6 +82,10 @@ pub struct ClusterView {
     pub crds: Looked<BTreeMap<String, Crd>>,
     /// What runs in the namespace.
     pub workloads: Workloads,
+    /// What Flux has of the installation.
+    pub flux: FluxView,
+    /// Argo CD's Applications, raw.
+    pub applications: Looked<Vec<Value>>,
 }
 
 impl ClusterView {

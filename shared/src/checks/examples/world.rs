@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::ask::{ClusterAccess, Installation};
 use crate::checks::seen::{Expect, Seen};
 use crate::model::crd::Crd;
+use crate::model::flux::FluxView;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
@@ -137,6 +138,8 @@ fn view() -> ClusterView {
         owners: BTreeMap::from([("mural-crds".to_owned(), Owner::Helm), ("mural".to_owned(), Owner::Helm)]),
         crds: Ok(BTreeMap::from([("hubs.x".to_owned(), crd())])),
         workloads: Workloads { owners: Ok(workloads()), pods: Ok(pods()) },
+        flux: FluxView::none(),
+        applications: Ok(Vec::new()),
     }
 }
 

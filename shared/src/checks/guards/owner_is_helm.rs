@@ -21,7 +21,7 @@ pub fn check(admission: &Admission<'_>) -> Checked {
     let owners = &admission.view.owners;
     let unseen = owners.iter().find_map(|(release, owner)| match owner {
         Owner::Undetermined { reason } => Some(format!("the owner of {release}: {reason}")),
-        Owner::Nobody | Owner::Helm | Owner::Flux { .. } | Owner::Argo { .. } => None,
+        Owner::Nobody | Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. } => None,
     });
     if let Some(reason) = unseen {
         return Checked::new(&CARD, owners.len(), Verdict::Undetermined { reason });
@@ -37,6 +37,10 @@ fn foreign(release: &str, owner: &Owner, mode: Mode) -> Option<Finding> {
             let hint = "the Flux path is not in this version: patch the CRD chart's source, wait until its HelmRelease shows the new version, then patch the application's";
             (format!("is made by the HelmRelease {helm_release}{git}"), hint)
         }
+        Owner::Appliance { helm_release, registry } => (
+            format!("is made by the HelmRelease {helm_release} from the registry {registry} of an appliance"),
+            "the appliance path is not in this version",
+        ),
         Owner::Argo { application } => (
             format!("belongs to the Argo CD Application {application}"),
             "change the version in the Application's source, CRDs first",

@@ -26,7 +26,9 @@ pub fn check(seen: &Seen<'_>) -> Checked {
                 gathered.looked([CARD.finding(format!("release {release}"), message, "helm list --all-namespaces")]);
             }
             Some(Owner::Undetermined { reason }) => gathered.not_seen(&unknown(release, reason)),
-            Some(Owner::Helm | Owner::Flux { .. } | Owner::Argo { .. }) => gathered.looked(None),
+            Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. }) => {
+                gathered.looked(None);
+            }
             None => gathered.not_seen(&unknown(release, "nobody looked")),
         }
     }

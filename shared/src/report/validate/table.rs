@@ -75,7 +75,9 @@ fn head(report: &ValidateReport, style: Style) -> String {
 fn owner(owner: &Owner) -> String {
     match owner {
         Owner::Undetermined { .. } => "undetermined".to_owned(),
-        Owner::Nobody | Owner::Helm | Owner::Flux { .. } | Owner::Argo { .. } => owner.to_string(),
+        Owner::Nobody | Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. } => {
+            owner.to_string()
+        }
     }
 }
 

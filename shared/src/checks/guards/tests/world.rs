@@ -11,6 +11,7 @@ use crate::checks::crd::CrdVerdict;
 use crate::checks::{Finding, Level, Verdict};
 use crate::model::application::{Live, Method};
 use crate::model::chart::{Digest, DigestOf, Files};
+use crate::model::flux::FluxView;
 use crate::model::images::ImagesSeen;
 use crate::model::kinds;
 use crate::model::owner::Owner;
@@ -54,6 +55,8 @@ fn healthy_view() -> ClusterView {
         owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::Nobody)]),
         crds: Ok(BTreeMap::from([(live.name().to_owned(), live)])),
         workloads: Workloads { owners: Ok(Vec::new()), pods: Ok(Vec::new()) },
+        flux: FluxView::none(),
+        applications: Ok(Vec::new()),
     }
 }
 

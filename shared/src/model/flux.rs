@@ -1,0 +1,224 @@
+//! Flux's objects as they are read: HelmReleases, what they take their charts from, and the controllers.
+//!
+//! Source: fluxcd/helm-controller `api/v2`, fluxcd/source-controller `api/v1`.
+
+mod helm_release;
+mod source;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use helm_release::{
+    ChartFrom, CrdPolicy, Dependency, HELM_RELEASE, HelmRelease, RemediatesBy, Snapshot, ValuesFrom,
+};
+pub use source::{Artifact, RefInEffect, Source, SourceKind, Verify, allows, exact};
+
+use super::view::Looked;
+
+/// Asks a controller to look at an object now, with any new text (fluxcd/pkg `apis/meta`, `ReconcileRequestAnnotation`).
+pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// Asks helm-controller to forget the failures that it has counted, with the text of [`REQUESTED_AT`] (`api/v2`, `ResetRequestAnnotation`).
+pub const RESET_AT: &str = "reconcile.fluxcd.io/resetAt";
+/// Says that a run of ours suspended the object, and which one. Whoever finds it may release the object again.
+pub const HELD_BY: &str = "mural.dev/held-by-run";
+/// A Kustomization's labels on everything that it applies (kustomize-controller).
+const KEPT: &str = "kustomize.toolkit.fluxcd.io/";
+
+/// One of Flux's objects by kind, namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FluxRef {
+    /// `OCIRepository`, …
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl FluxRef {
+    /// Names an object.
+    #[must_use]
+    pub fn new(kind: &str, namespace: &str, name: &str) -> Self {
+        Self { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// What kubectl needs to name it: `ocirepository mural --namespace mural-system`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} {} --namespace {}", self.kind.to_lowercase(), self.name, self.namespace)
+    }
+}
+
+impl fmt::Display for FluxRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// What is read of Flux for one installation.
+#[derive(Debug, Clone)]
+pub struct FluxView {
+    /// The HelmReleases, in any namespace, that make one of our releases; more than one for a release is a finding.
+    pub helm_releases: Looked<Vec<HelmRelease>>,
+    /// What those take their charts from, and what that stands on (the HelmRepository behind a HelmChart). `Ok(None)`: it is not there.
+    pub sources: BTreeMap<FluxRef, Looked<Option<Source>>>,
+    /// Deployments of source-controller and helm-controller; empty where Flux runs elsewhere. Read only where a HelmRelease makes a release of ours.
+    pub controllers: Looked<Vec<Value>>,
+    /// Services named `zot`: the appliance's registry. Read as the controllers are.
+    pub registries: Looked<Vec<Value>>,
+}
+
+impl FluxView {
+    /// Nothing of Flux is there.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            helm_releases: Ok(Vec::new()),
+            sources: BTreeMap::new(),
+            controllers: Ok(Vec::new()),
+            registries: Ok(Vec::new()),
+        }
+    }
+
+    /// The HelmReleases that make this release.
+    pub fn making<'a>(&'a self, release: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a HelmRelease> {
+        self.helm_releases.iter().flatten().filter(move |one| one.makes(release, namespace))
+    }
+
+    /// The one HelmRelease that makes this release; none where there is none, or more than one.
+    #[must_use]
+    pub fn maker<'a>(&'a self, release: &'a str, namespace: &'a str) -> Option<&'a HelmRelease> {
+        let mut all = self.making(release, namespace);
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
+    }
+
+    /// A source that was found.
+    #[must_use]
+    pub fn source(&self, named: &FluxRef) -> Option<&Source> {
+        self.sources.get(named)?.as_ref().ok()?.as_ref()
+    }
+
+    /// What a HelmRelease's chart comes from, with its version: the OCIRepository, or the HelmChart's HelmRepository.
+    #[must_use]
+    pub fn source_of(&self, helm_release: &HelmRelease) -> Option<&Source> {
+        let named = helm_release.chart_from()?.object();
+        let first = self.source(&named)?;
+        first.chart_source().map_or(Some(first), |behind| self.source(&behind))
+    }
+}
+
+/// The appliance's registry, where a source's url points into it: a Service of the cluster, or a node's address of the Service `zot`.
+#[must_use]
+pub fn appliance_registry(url: &str, registries: &[Value]) -> Option<String> {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next()?;
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let of_a_service = [".svc", ".svc.cluster.local"].iter().any(|end| name.ends_with(end));
+    let ports = registries.iter().filter_map(|service| service.pointer("/spec/ports")?.as_array()).flatten();
+    let node_port = |entry: &Value| entry["nodePort"].as_u64().is_some_and(|node_port| node_port.to_string() == port);
+    let by_port = port == APPLIANCE_PORT || ports.into_iter().any(node_port);
+    let inside = of_a_service || (by_port && !registries.is_empty());
+    inside.then(|| host.to_owned())
+}
+
+/// The port of each node at which an appliance's registry answers.
+const APPLIANCE_PORT: &str = "30003";
+
+/// The Kustomization that keeps an object in Git, by its labels.
+#[must_use]
+pub fn kept_by(object: &Value) -> Option<FluxRef> {
+    let labels = object.pointer("/metadata/labels")?.as_object()?;
+    labels.keys().find(|key| key.starts_with(KEPT))?;
+    let label = |key: &str| labels.get(&format!("{KEPT}{key}")).and_then(Value::as_str).unwrap_or_default();
+    Some(FluxRef::new("Kustomization", label("namespace"), label("name")))
+}
+
+/// A Ready condition that speaks of the object as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word: `UpgradeSucceeded`, `DependencyNotReady`, …
+    pub reason: String,
+    /// The controller's sentence.
+    pub message: String,
+}
+
+/// What HelmReleases and sources have in common.
+pub trait FluxObject {
+    /// The object as it was read.
+    fn json(&self) -> &Value;
+
+    /// A text of the object; empty where it has none.
+    fn text(&self, pointer: &str) -> &str {
+        self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Which object it is.
+    fn named(&self) -> FluxRef {
+        FluxRef::new(self.text("/kind"), self.text("/metadata/namespace"), self.text("/metadata/name"))
+    }
+
+    /// `metadata.uid`
+    fn uid(&self) -> &str {
+        self.text("/metadata/uid")
+    }
+
+    /// Whether its controller is told to leave it alone.
+    fn suspended(&self) -> bool {
+        self.json().pointer("/spec/suspend") == Some(&Value::Bool(true))
+    }
+
+    /// The run of ours that suspended it and has not released it.
+    fn held_by(&self) -> Option<&str> {
+        self.json().pointer("/metadata/annotations")?.get(HELD_BY)?.as_str()
+    }
+
+    /// Whether the controller has seen the spec as it is now; a Ready condition of an older spec says nothing.
+    fn observed(&self) -> bool {
+        let number = |pointer: &str| self.json().pointer(pointer).and_then(Value::as_i64);
+        number("/status/observedGeneration").is_some_and(|seen| Some(seen) == number("/metadata/generation"))
+    }
+
+    /// The Ready condition, whatever spec it speaks of.
+    fn ready(&self) -> Option<Ready> {
+        let found = super::object::condition(self.json(), "Ready")?;
+        Some(Ready {
+            status: found.status.to_owned(),
+            reason: found.reason.to_owned(),
+            message: found.message.to_owned(),
+        })
+    }
+
+    /// Whether the controller has observed the spec and calls it ready.
+    fn is_ready(&self) -> bool {
+        self.observed() && self.ready().is_some_and(|ready| ready.status == "True")
+    }
+
+    /// Whether the controller gave up: it waits for a change of the spec (kstatus `Stalled`).
+    fn stalled(&self) -> Option<Ready> {
+        let found = super::object::condition(self.json(), "Stalled").filter(|found| found.status == "True")?;
+        Some(Ready {
+            status: found.status.to_owned(),
+            reason: found.reason.to_owned(),
+            message: found.message.to_owned(),
+        })
+    }
+
+    /// The last request to reconcile that its controller has answered.
+    fn handled_at(&self) -> &str {
+        self.text("/status/lastHandledReconcileAt")
+    }
+
+    /// The Kustomization that keeps it in Git.
+    fn kept_by(&self) -> Option<FluxRef> {
+        kept_by(self.json())
+    }
+}
+
+#[cfg(test)]
+mod tests;

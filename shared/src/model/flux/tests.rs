@@ -1,0 +1,148 @@
+//! Recorded from helm-controller 1.6.4 and source-controller 1.9.1, shortened.
+
+use serde_json::json;
+
+use super::*;
+
+fn helm_release(spec: &Value, status: &Value) -> HelmRelease {
+    HelmRelease::new(json!({"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+        "metadata": {"name": "mural-crds", "namespace": "mural-system", "generation": 1, "uid": "u"}, "spec": spec, "status": status}))
+}
+
+fn recorded() -> HelmRelease {
+    let spec = json!({"chartRef": {"kind": "OCIRepository", "name": "mural-crds", "namespace": "mural-system"},
+        "install": {"crds": "Create"}, "interval": "10m", "upgrade": {"crds": "CreateReplace"}});
+    let history = json!([{"appVersion": "0.7.4", "chartName": "mural-crds", "chartVersion": "0.7.4+05094f0008ef",
+        "configDigest": "sha256:e3b0", "digest": "sha256:8d5e", "name": "mural-crds", "namespace": "mural-system",
+        "ociDigest": "sha256:05094f0008ef0000", "status": "deployed", "version": 2}]);
+    let status = json!({"history": history, "lastAttemptedRevision": "0.7.4+05094f0008ef", "observedGeneration": 1,
+        "lastHandledReconcileAt": "t1", "storageNamespace": "mural-system",
+        "conditions": [{"type": "Ready", "status": "True", "reason": "UpgradeSucceeded", "message": "Helm upgrade succeeded", "observedGeneration": 1}]});
+    helm_release(&spec, &status)
+}
+
+fn source(spec: &Value) -> Source {
+    Source::new(json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "OCIRepository",
+        "metadata": {"name": "mural-crds", "namespace": "mural-system", "generation": 2},
+        "spec": spec, "status": {"observedGeneration": 1, "artifact": {"revision": "0.7.4@sha256:0509", "digest": "sha256:aa"}}}))
+}
+
+#[test]
+fn a_release_is_read_with_its_newest_revision() {
+    let read = recorded();
+    assert_eq!(read.named().to_string(), "HelmRelease mural-system/mural-crds");
+    assert!(read.is_ready() && !read.suspended() && read.stalled().is_none());
+    let newest = read.history().remove(0);
+    assert_eq!(
+        (newest.version(), newest.oci_digest.as_str(), newest.revision),
+        ("0.7.4", "sha256:05094f0008ef0000", 2)
+    );
+    assert!(newest.is("0.7.4") && !newest.is("0.7.1"));
+    assert_eq!((read.install_crds(), read.upgrade_crds()), (Some(CrdPolicy::Create), Some(CrdPolicy::CreateReplace)));
+    let from = FluxRef::new("OCIRepository", "mural-system", "mural-crds");
+    assert_eq!(read.chart_from(), Some(ChartFrom::Ref(from)));
+    assert_eq!(read.handled_at(), "t1");
+}
+
+#[test]
+fn a_release_is_named_as_helm_controller_names_it() {
+    let of = |spec: Value| helm_release(&spec, &json!({}));
+    let elsewhere = of(json!({"targetNamespace": "hub"}));
+    assert_eq!((elsewhere.release_name().as_str(), elsewhere.target_namespace()), ("hub-mural-crds", "hub"));
+    assert_eq!(elsewhere.storage_namespace(), "mural-system");
+    assert!(of(json!({"releaseName": "x"})).makes("x", "mural-system"));
+    assert!(!of(json!({"kubeConfig": {"secretRef": {"name": "spoke"}}})).makes("mural-crds", "mural-system"));
+    let long = of(json!({"targetNamespace": "a-namespace-with-a-name-that-is-very-long-indeed"})).release_name();
+    assert_eq!(long.len(), 53);
+    assert!(long.starts_with("a-namespace-with-a-name-that-is-very-lon"), "{long}");
+}
+
+#[test]
+fn a_chart_of_a_helm_repository_is_found_through_the_helm_chart_that_is_made() {
+    let template = json!({"chart": {"spec": {"chart": "mural", "version": "1.1.0", "sourceRef": {"kind": "HelmRepository", "name": "repo", "namespace": "flux-system"}}}});
+    let Some(ChartFrom::Template { made, source, version }) = helm_release(&template, &json!({})).chart_from() else {
+        panic!("no template")
+    };
+    assert_eq!(made, FluxRef::new("HelmChart", "flux-system", "mural-system-mural-crds"));
+    assert_eq!((source.name.as_str(), version.as_str()), ("repo", "1.1.0"));
+    assert_eq!(helm_release(&json!({}), &json!({})).chart_from(), None);
+}
+
+#[test]
+fn the_digest_goes_before_the_range_before_the_tag() {
+    let all = json!({"ref": {"digest": "sha256:0509", "semver": "0.7.x", "tag": "latest"}});
+    assert_eq!(source(&all).ref_in_effect(), RefInEffect::Digest("sha256:0509"));
+    assert_eq!(source(&all).moves_by_itself(), None);
+    let two = source(&json!({"ref": {"semver": "0.7.x", "tag": "0.7.4"}}));
+    assert_eq!(two.ref_in_effect(), RefInEffect::Semver("0.7.x"));
+    assert!(two.moves_by_itself().unwrap().contains("range"));
+    for pinned in [json!({"ref": {"semver": "0.7.4"}}), json!({"ref": {"tag": "0.7.4"}})] {
+        assert_eq!(source(&pinned).moves_by_itself(), None);
+    }
+    for moving in [json!({"ref": {"tag": "stable"}}), json!({})] {
+        assert!(source(&moving).moves_by_itself().is_some());
+    }
+}
+
+#[test]
+fn an_artifact_of_an_older_spec_is_not_taken_for_ready() {
+    let read = source(&json!({"url": "oci://a.example/mural-crds", "insecure": true, "secretRef": {"name": "zot"},
+        "verify": {"provider": "cosign", "secretRef": {"name": "keys"}}}));
+    assert!(!read.observed() && !read.is_ready());
+    let artifact = read.artifact().unwrap();
+    assert_eq!((artifact.version(), artifact.digest()), ("0.7.4", Some("sha256:0509")));
+    assert_eq!((read.url(), read.insecure(), read.secret()), ("oci://a.example/mural-crds", true, "zot"));
+    assert_eq!(read.verify(), Some(Verify { provider: "cosign".into(), secret: "keys".into() }));
+}
+
+#[test]
+fn a_range_is_judged_only_where_go_and_rust_read_it_alike() {
+    let version = |text: &str| semver::Version::parse(text).unwrap();
+    assert_eq!(allows("0.7.4", &version("0.7.4")), Some(true));
+    assert_eq!(allows("0.7.4", &version("0.7.5")), Some(false));
+    assert_eq!(allows(">=0.7.0", &version("0.7.5")), Some(true));
+    assert_eq!(allows("^0.7.0", &version("0.8.0")), Some(false));
+    assert_eq!(allows("0.7", &version("0.7.5")), None);
+    assert_eq!(allows("0.7.0 - 0.8.0", &version("0.7.5")), None);
+}
+
+#[test]
+fn retries_are_counted_as_the_controller_does() {
+    let of = |remediation: Value, failures: i64| {
+        helm_release(&json!({"upgrade": {"remediation": remediation}}), &json!({"upgradeFailures": failures}))
+    };
+    assert!(of(json!({}), 1).retries_exhausted() && !of(json!({}), 0).retries_exhausted());
+    assert!(!of(json!({"retries": 2}), 2).retries_exhausted() && of(json!({"retries": 2}), 3).retries_exhausted());
+    assert!(!of(json!({"retries": -1}), 30).retries_exhausted());
+    assert!(of(json!({"retries": 2}), 0).remediation().last && !of(json!({}), 0).remediation().last);
+}
+
+#[test]
+fn what_git_keeps_and_what_we_hold_is_told_by_labels_and_annotations() {
+    let mut object = recorded().json().clone();
+    object["metadata"]["labels"] =
+        json!({"kustomize.toolkit.fluxcd.io/name": "hub", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"});
+    object["metadata"]["annotations"] = json!({HELD_BY: "20261126-1"});
+    let read = HelmRelease::new(object);
+    assert_eq!(read.kept_by(), Some(FluxRef::new("Kustomization", "flux-system", "hub")));
+    assert_eq!(read.held_by(), Some("20261126-1"));
+    assert_eq!(recorded().kept_by(), None);
+}
+
+#[test]
+fn values_and_their_sources_are_read_in_order() {
+    let spec = json!({"values": {"a": 1}, "valuesFrom": [{"kind": "Secret", "name": "s", "optional": true},
+        {"kind": "ConfigMap", "name": "c", "valuesKey": "k", "targetPath": "a.b"}],
+        "dependsOn": [{"name": "mural-crds", "readyExpr": "true"}, {"name": "x", "namespace": "y"}]});
+    let read = helm_release(&spec, &json!({}));
+    let from = read.values_from();
+    assert_eq!((from[0].key.as_str(), from[0].optional, from[0].object.kind.as_str()), ("values.yaml", true, "Secret"));
+    assert_eq!((from[1].key.as_str(), from[1].target.as_str()), ("k", "a.b"));
+    let on = read.depends_on();
+    assert_eq!(
+        (on[0].on.to_string().as_str(), on[0].ready_expr.as_str()),
+        ("HelmRelease mural-system/mural-crds", "true")
+    );
+    assert_eq!(on[1].on.namespace, "y");
+    assert!(!format!("{read:?}").contains("\"a\""));
+}

@@ -2,6 +2,7 @@
 
 pub mod around;
 pub mod complete;
+pub mod files;
 pub mod kept;
 pub mod prompt;
 pub mod signals;

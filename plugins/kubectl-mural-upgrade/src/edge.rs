@@ -1,6 +1,5 @@
 //! Where this program meets its surroundings: environment, terminal, streams, signals, clock.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mural::cli::{Output, Stream};
@@ -43,10 +42,5 @@ pub(crate) fn folder() -> Result<PathBuf, Problem> {
 
 /// Keeps text in a file, whole or not at all. `what` says what it is.
 pub(crate) fn write_file(file: &Path, what: &str, text: &str) -> Result<(), Problem> {
-    let failed =
-        |error: std::io::Error| Problem::failed(format!("cannot write {what} {}", file.display())).because(error);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    temporary.write_all(text.as_bytes()).map_err(failed)?;
-    temporary.persist(file).map(drop).map_err(|error| failed(error.error))
+    mural::cli::files::write(file, what, text.as_bytes())
 }

@@ -1,9 +1,13 @@
 //! The command line. Flags are kubectl's own wherever it has one.
 
-use clap::{Args, Parser, ValueEnum};
-use mural::ask::{self, Installation};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mural::ask::{self, Installation, RegistryAccess};
 use mural::checks::seen::Expect;
 use mural::cli::{ClusterFlags, LookFlags, complete};
+use mural::model::chart::ChartRef;
 use mural::problem::{Exit, Problem};
 use semver::Version;
 
@@ -14,6 +18,22 @@ const EXAMPLES: &str = "Examples:
   # is it the version that was meant? for a pipeline
   kubectl mural validate --expect mural=1.1.0-rc.3 --expect crds=0.7.4 --strict -o junit > validate.xml
 
+  # is what runs what this file and this chart say?
+  kubectl mural validate --values values.yaml --crds-chart ./mural-crds-0.7.4.tgz
+
+  # wait until it is healthy, and tell what for
+  kubectl mural validate --wait 10m
+
+  # a picture before the night, and what is new after it
+  kubectl mural validate --save-baseline before.json
+  kubectl mural validate --baseline before.json --report after.html
+
+  # several hubs at once
+  kubectl mural validate --contexts hub-a,hub-b
+
+  # what support asks for first
+  kubectl mural validate bundle mural.tar.gz
+
   # only the CRDs, every check shown
   kubectl mural validate --only crds -o wide
 
@@ -22,33 +42,136 @@ const EXAMPLES: &str = "Examples:
 
 /// Say whether an installation of PaletteAI is healthy. Reads only; works on an installation that this suite never touched.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl-mural-validate", bin_name = "kubectl mural validate", version)]
+#[command(
+    name = "kubectl-mural-validate",
+    bin_name = "kubectl mural validate",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 #[command(after_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
 pub struct Cli {
+    /// What to do besides looking.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Which checks.
     #[command(flatten)]
     pub checks: CheckFlags,
     /// Which installation.
     #[command(flatten)]
     pub place: PlaceFlags,
+    /// What it is held against.
+    #[command(flatten)]
+    pub against: AgainstFlags,
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
+    /// Which clusters, where it is more than one.
+    #[command(flatten)]
+    pub clusters: ClustersFlags,
+    /// How long.
+    #[command(flatten)]
+    pub wait: WaitFlags,
     /// The form of the answer.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = "Output")]
     pub output: Output,
+    /// Keep the report in this file too: .json, .yaml, .xml (JUnit), .sarif, .md or .html.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
     /// How text looks.
     #[command(flatten)]
     pub look: LookFlags,
+}
+
+/// What can be done besides looking.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Put the report, the objects, events, last log lines and versions into one file, secrets masked. Lists them and asks first.
+    Bundle(Box<BundleFlags>),
+    /// Print the JSON Schema of `-o json`. Needs no cluster.
+    Schema,
+}
+
+/// `bundle`
+#[derive(Debug, Args)]
+pub struct BundleFlags {
+    /// The file to write.
+    #[arg(value_name = "FILE.tar.gz")]
+    pub file: PathBuf,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Which installation.
+    #[command(flatten)]
+    pub place: PlaceFlags,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+    /// How text looks.
+    #[command(flatten)]
+    pub look: LookFlags,
+}
+
+/// What the installation is held against.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Held against")]
+pub struct AgainstFlags {
+    /// A version to find: mural=VERSION or crds=VERSION; may be given several times.
+    #[arg(long, value_name = "CHART=VERSION")]
+    pub expect: Vec<String>,
+    /// A file of values: is what runs what it says? May be given several times, merged as helm does.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+    /// The application's chart: oci://…, a folder or a .tgz. From a registry at the expected version, else at the installed one.
+    #[arg(long, value_name = "REF")]
+    pub chart: Option<String>,
+    /// The CRD chart, named as --chart.
+    #[arg(long, value_name = "REF")]
+    pub crds_chart: Option<String>,
+    /// A report kept before: only what is new against it counts.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Keep the report as JSON, for --baseline.
+    #[arg(long, value_name = "FILE")]
+    pub save_baseline: Option<PathBuf>,
+    /// Reach the registry without TLS, as helm does.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// The certificate authority of the registry.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// helm's registry configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub registry_config: Option<PathBuf>,
+}
+
+/// Several clusters in one report.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several clusters")]
+pub struct ClustersFlags {
+    /// These contexts, with commas or given several times.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "context", add = complete::contexts())]
+    pub contexts: Vec<String>,
+    /// Every context of the kubeconfig; one without the installation is skipped.
+    #[arg(long, conflicts_with_all = ["context", "contexts"])]
+    pub all_contexts: bool,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Waiting")]
+pub struct WaitFlags {
+    /// Wait until it is healthy, at most so long, like 10m. Ends early where it cannot get better.
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["contexts", "all_contexts"])]
+    pub wait: Option<String>,
+    /// How long a reason that does not pass by itself may last before the wait ends.
+    #[arg(long, value_name = "DURATION", default_value = "60s", requires = "wait")]
+    pub failure_grace: String,
 }
 
 /// Which checks, and how they are judged.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Checks")]
 pub struct CheckFlags {
-    /// A version to find: mural=VERSION or crds=VERSION; may be given several times.
-    #[arg(long, value_name = "CHART=VERSION")]
-    pub expect: Vec<String>,
     /// Warnings alone end with exit code 4.
     #[arg(long)]
     pub strict: bool,
@@ -64,6 +187,9 @@ pub struct CheckFlags {
     /// Explain one check, and end. Needs no cluster.
     #[arg(long, value_name = "ID", conflicts_with = "list_checks", add = complete::checks())]
     pub explain: Option<String>,
+    /// Print the JSON Schema of `-o json`, and end. Needs no cluster.
+    #[arg(long, exclusive = true)]
+    pub print_schema: bool,
 }
 
 /// Which installation.
@@ -95,24 +221,85 @@ pub enum Output {
     Yaml,
     /// For a CI server.
     Junit,
+    /// For code scanning.
+    Sarif,
+    /// For a ticket or a pull request.
+    Markdown,
+    /// For a browser: one file, no network.
+    Html,
+}
+
+impl Output {
+    /// The form of a file, by its ending.
+    ///
+    /// # Errors
+    /// A usage problem: the ending tells none.
+    pub fn by(file: &Path) -> Result<Self, Problem> {
+        match file.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => Ok(Self::Json),
+            Some("yaml" | "yml") => Ok(Self::Yaml),
+            Some("xml") => Ok(Self::Junit),
+            Some("sarif") => Ok(Self::Sarif),
+            Some("md" | "markdown") => Ok(Self::Markdown),
+            Some("html" | "htm") => Ok(Self::Html),
+            _ => Err(Problem::usage(format!("--report {} does not tell its form", file.display()))
+                .hint("end it with .json, .yaml, .xml, .sarif, .md or .html")),
+        }
+    }
 }
 
 /// helm's own limit on a release's name; a namespace is a DNS label.
 const RELEASE_LENGTH: usize = 53;
 const NAMESPACE_LENGTH: usize = 63;
 
-impl Cli {
+impl PlaceFlags {
     /// Which installation, validated.
     ///
     /// # Errors
     /// A name or a duration is none.
-    pub fn installation(&self) -> Result<Installation, Problem> {
+    pub fn installation(&self, cluster: &ClusterFlags) -> Result<Installation, Problem> {
         Ok(Installation {
-            namespace: ask::name("--namespace", &self.place.namespace, NAMESPACE_LENGTH)?,
-            crds_release: ask::name("--crds-release", &self.place.crds_release, RELEASE_LENGTH)?,
-            app_release: ask::name("--release", &self.place.release, RELEASE_LENGTH)?,
-            cluster: self.cluster.access()?,
+            namespace: ask::name("--namespace", &self.namespace, NAMESPACE_LENGTH)?,
+            crds_release: ask::name("--crds-release", &self.crds_release, RELEASE_LENGTH)?,
+            app_release: ask::name("--release", &self.release, RELEASE_LENGTH)?,
+            cluster: cluster.access()?,
         })
+    }
+}
+
+impl WaitFlags {
+    /// How long to wait, and how long a reason that does not pass may last.
+    ///
+    /// # Errors
+    /// One of them is no duration.
+    pub fn limits(&self) -> Result<Option<(Duration, Duration)>, Problem> {
+        let Some(wait) = &self.wait else { return Ok(None) };
+        let grace = ask::duration("--failure-grace", &self.failure_grace)?;
+        Ok(Some((ask::duration("--wait", wait)?, grace)))
+    }
+}
+
+impl AgainstFlags {
+    /// The charts that are named.
+    ///
+    /// # Errors
+    /// One of them is no chart reference.
+    pub fn charts(&self) -> Result<[Option<ChartRef>; 2], Problem> {
+        let read = |text: &Option<String>| {
+            let parsed = text.as_deref().map(ChartRef::parse);
+            parsed.transpose().map_err(|error| Problem::usage(error.to_string()))
+        };
+        Ok([read(&self.crds_chart)?, read(&self.chart)?])
+    }
+
+    /// How the registry is reached.
+    #[must_use]
+    pub fn registry(&self) -> RegistryAccess {
+        RegistryAccess {
+            plain_http: self.plain_http,
+            ca_file: self.ca_file.clone(),
+            config: self.registry_config.clone(),
+        }
     }
 
     /// What is expected, validated.
@@ -121,7 +308,7 @@ impl Cli {
     /// An `--expect` is no `mural=VERSION` or `crds=VERSION`, or a chart is named twice.
     pub fn expect(&self) -> Result<Expect, Problem> {
         let mut expect = Expect::default();
-        for text in &self.checks.expect {
+        for text in &self.expect {
             let wrong = |why: &str| {
                 Problem::usage(format!("--expect {text:?} {why}"))
                     .hint("write --expect mural=1.1.0-rc.3 --expect crds=0.7.4")
@@ -160,15 +347,37 @@ mod tests {
 
     #[test]
     fn what_is_expected_is_read_or_refused() {
-        let expect = parsed(&["--expect", "mural=1.1.0-rc.3", "--expect", "crds=v0.7.4"]).expect().unwrap();
+        let expect = parsed(&["--expect", "mural=1.1.0-rc.3", "--expect", "crds=v0.7.4"]).against.expect().unwrap();
         assert_eq!(expect.crds_version, Some(Version::new(0, 7, 4)));
         for bad in ["mural", "mural=latest", "other=1.0.0"] {
-            assert_eq!(parsed(&["--expect", bad]).expect().unwrap_err().exit, Exit::Usage, "{bad}");
+            assert_eq!(parsed(&["--expect", bad]).against.expect().unwrap_err().exit, Exit::Usage, "{bad}");
         }
     }
 
     #[test]
+    fn one_cluster_or_several_and_only_one_is_waited_for() {
+        let refused =
+            |args: &[&str]| Cli::try_parse_from(std::iter::once("validate").chain(args.iter().copied())).is_err();
+        assert!(refused(&["--contexts", "a,b", "--context", "c"]) && refused(&["--all-contexts", "--wait", "1m"]));
+        assert!(refused(&["--only", "crds", "bundle", "x.tar.gz"]));
+        assert_eq!(parsed(&["--contexts", "a,b"]).clusters.contexts, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_files_ending_tells_its_form() {
+        let by = |name: &str| Output::by(Path::new(name)).ok();
+        assert_eq!(
+            [by("a.html"), by("b/c.xml"), by("d.sarif")],
+            [Some(Output::Html), Some(Output::Junit), Some(Output::Sarif)]
+        );
+        assert_eq!([by("a.txt"), by("json")], [None, None]);
+    }
+
+    #[test]
     fn bad_names_are_wrong_usage() {
-        assert_eq!(parsed(&["-n", "Not_A_Name"]).installation().unwrap_err().exit, Exit::Usage);
+        let cli = parsed(&["-n", "Not_A_Name"]);
+        assert_eq!(cli.place.installation(&cli.cluster).unwrap_err().exit, Exit::Usage);
+        let soon = parsed(&["--wait", "soon"]);
+        assert_eq!(soon.wait.limits().unwrap_err().exit, Exit::Usage);
     }
 }

@@ -1,26 +1,28 @@
 //! The command line of `kubectl mural validate`: one look, pure checks, one answer on standard output.
 
+mod answer;
+mod bundle;
+mod charts;
 pub mod flags;
+mod job;
+mod look;
+mod wait;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
-use mural::ask::Installation;
-use mural::checks::seen::Seen;
+use jiff::Timestamp;
 use mural::checks::{Card, catalogue, validate};
-use mural::cli::{self, Stream, env, style_for};
-use mural::cluster::{Cluster, look};
+use mural::cli::{self, Stream};
 use mural::model::tools::ToolsSeen;
-use mural::model::view::{ClusterView, NotSeen};
 use mural::problem::{Exit, Problem};
 use mural::report::columns::columns;
-use mural::report::validate::{Shown, ValidateReport, junit, table};
-use mural::tools::find::{self, Hints};
-use mural::tools::helm::Helm;
-use mural::tools::kubectl::Kubectl;
+use mural::report::validate::{SCHEMA, ValidateReport, worst};
 
-use flags::{Cli, Output};
+use flags::{Cli, Command};
+use job::Job;
+use look::Looked;
 
 /// Runs the command line and gives its exit code.
 #[must_use]
@@ -35,12 +37,18 @@ pub fn main() -> ExitCode {
 }
 
 fn command(cli: &Cli) -> Result<Exit, Problem> {
-    if cli.checks.list_checks {
-        Stream::Answer.write(&list());
-        return Ok(Exit::Fine);
-    }
-    if let Some(id) = &cli.checks.explain {
-        Stream::Answer.write(&explained(catalogue::card("--explain", id)?));
+    let offline = match &cli.command {
+        Some(Command::Schema) => Some(SCHEMA.to_owned()),
+        Some(Command::Bundle(flags)) => return block_on(bundle::run(flags)),
+        None if cli.checks.print_schema => Some(SCHEMA.to_owned()),
+        None if cli.checks.list_checks => Some(list()),
+        None => match &cli.checks.explain {
+            Some(id) => Some(explained(catalogue::card("--explain", id)?)),
+            None => None,
+        },
+    };
+    if let Some(text) = offline {
+        Stream::Answer.write(&text);
         return Ok(Exit::Fine);
     }
     judge(cli)
@@ -49,55 +57,69 @@ fn command(cli: &Cli) -> Result<Exit, Problem> {
 fn judge(cli: &Cli) -> Result<Exit, Problem> {
     let began = Instant::now();
     // Everything that the caller could have mistyped is read before anything is asked of the cluster.
-    let checks = validate::choose(&cli.checks.only, &cli.checks.skip)?;
-    let (installation, expect) = (cli.installation()?, cli.expect()?);
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?;
-    let looked = runtime.block_on(see(&installation));
-    runtime.shutdown_background();
-    let (view, tools) = looked?;
-    let seen = Seen::new(&installation, &view, &tools, &expect, jiff::Timestamp::now());
-    let report = ValidateReport::new(&view, validate::run(&seen, &checks));
-    let exit = report.exit(cli.checks.strict);
-    let elapsed = Stream::Answer.is_terminal().then(|| began.elapsed());
-    Stream::Answer.write(&rendered(&report, cli, Shown { all_checks: cli.output == Output::Wide, exit, elapsed })?);
+    let job = Job::new(cli)?;
+    let (reports, ended) = block_on(reports(&job))?;
+    let exit = ended.unwrap_or_else(|| worst(&reports, job.strict));
+    answer::give(&reports, &job, (cli.output, cli.look), exit, began.elapsed())?;
     Ok(exit)
 }
 
-async fn see(installation: &Installation) -> Result<(ClusterView, ToolsSeen), Problem> {
-    let cluster = Cluster::connect(&installation.cluster).await?;
-    let (view, tools) = tokio::join!(look::look(&cluster, installation), tools(installation));
-    Ok((view?, tools))
+/// Runs to the end on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
-/// The two programs' versions. A missing program is no reason not to look at the cluster: the checks say so.
-async fn tools(installation: &Installation) -> ToolsSeen {
-    let unseen =
-        |what: &str, reason: &dyn std::fmt::Display| NotSeen { what: what.to_owned(), reason: reason.to_string() };
-    let hints = Hints { helm: env("HELM_BIN"), kubectl: env("KUBECTL_PATH") };
-    let helm = async {
-        let program = find::programs(&hints).map_err(|problem| unseen("helm's version", &problem))?.helm;
-        let (cluster, registry) = (installation.cluster.clone(), mural::ask::RegistryAccess::default());
-        let helm = Helm { program, cluster, registry, namespace: installation.namespace.clone() };
-        helm.version().await.map_err(|error| unseen("helm's version", &error))
+/// What was found, and how to end where that is decided already.
+async fn reports(job: &Job) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
+    if let Some(limits) = job.wait {
+        let tools = look::tools(&job.installation).await;
+        let (report, exit) = wait::until_healthy(job, &tools, limits).await?;
+        return Ok((vec![report], Some(exit)));
+    }
+    let Some(contexts) = &job.contexts else {
+        let (looked, tools) =
+            tokio::join!(look::see(job, &job.installation, &job.checks), look::tools(&job.installation));
+        return Ok((vec![judged(job, &looked?, &tools)], None));
     };
-    let kubectl = async {
-        let program = find::kubectl(&hints).map_err(|problem| unseen("kubectl's version", &problem))?;
-        let kubectl = Kubectl { program, cluster: installation.cluster.clone() };
-        kubectl.version().await.map_err(|error| unseen("kubectl's version", &error))
-    };
-    let (helm, kubectl) = tokio::join!(helm, kubectl);
-    ToolsSeen { helm, kubectl }
+    let looks = contexts.iter().map(|context| async move {
+        let installation = job.in_context(context);
+        look::see(job, &installation, &job.checks).await
+    });
+    let (looks, tools) = tokio::join!(futures::future::join_all(looks), look::tools(&job.installation));
+    let mut all = Vec::new();
+    for (context, looked) in contexts.iter().zip(looks) {
+        all.extend(of_context(job, context, looked, &tools));
+    }
+    if all.is_empty() {
+        return Err(Problem::new(Exit::ChecksFailed, "no context has the installation")
+            .hint(format!("looked for {} in namespace {}", job.installation.app_release, job.installation.namespace)));
+    }
+    Ok((all, None))
 }
 
-fn rendered(report: &ValidateReport, cli: &Cli, shown: Shown) -> Result<String, Problem> {
-    let failed = || Problem::failed("cannot write the report");
-    match cli.output {
-        Output::Table | Output::Wide => Ok(table(report, shown, style_for(Stream::Answer, cli.look))),
-        Output::Json => {
-            serde_json::to_string_pretty(report).map(|text| text + "\n").map_err(|error| failed().because(error))
+/// A cluster that cannot be read is part of the answer; with `--all-contexts`, one without the installation is none.
+fn of_context(job: &Job, context: &str, looked: Result<Looked, Problem>, tools: &ToolsSeen) -> Option<ValidateReport> {
+    match looked {
+        Ok(looked) if job.skip_empty && looked.nothing_here() => {
+            Stream::Talk.write(&format!("{context}: nothing is installed there, skipped\n"));
+            None
         }
-        Output::Yaml => mural::model::yaml::write(report).map_err(|error| failed().because(error)),
-        Output::Junit => junit(report).map_err(|error| failed().because(error)),
+        Ok(looked) => Some(judged(job, &looked, tools)),
+        Err(problem) => {
+            let reason = [vec![problem.to_string()], problem.causes()].concat().join(": ");
+            Some(ValidateReport::unread(context, &job.installation.namespace, reason))
+        }
+    }
+}
+
+fn judged(job: &Job, looked: &Looked, tools: &ToolsSeen) -> ValidateReport {
+    let report = looked.judged(tools, &job.checks, Timestamp::now());
+    match &job.baseline {
+        Some(baseline) => report.compared_with(baseline),
+        None => report,
     }
 }
 

@@ -1,137 +1,24 @@
 //! For every check of `validate` an example that fires it, and one that nearly does. A check without both fails the tests.
 
+mod around;
+mod table;
 mod world;
 
-use semver::Version;
 use serde_json::json;
 
-use super::validate::{ALL, run};
+use super::validate::ALL;
 use super::{Level, Verdict};
 use crate::model::owner::Owner;
+use table::{EXAMPLES, waiting};
 pub(crate) use world::World;
 
 type Change = fn(&mut World);
 /// A check's id, what fires it, and what nearly does.
 type Example = (&'static str, Change, Change);
 
-fn flux() -> Owner {
-    Owner::Flux { helm_release: "mural-system/mural".into(), kept_in_git: false }
-}
-
-fn waiting(reason: &str) -> serde_json::Value {
-    json!([{"name": "main", "restartCount": 7, "state": {"waiting": {"reason": reason, "message": "registry/canvas:1.1.0-rc.3: not found"}}}])
-}
-
-fn says(kind: &str, status: &str) -> serde_json::Value {
-    json!({"type": kind, "status": status, "reason": "R", "message": "m"})
-}
-
-const EXAMPLES: [Example; 22] = [
-    ("helm-version", |w| w.tools.helm = Ok(Version::new(3, 16, 4)), |w| w.tools.helm = Ok(Version::new(3, 17, 0))),
-    (
-        "kubectl-version",
-        |w| w.tools.kubectl = Ok(Version::new(1, 30, 9)),
-        |w| w.tools.kubectl = Ok(Version::new(1, 31, 0)),
-    ),
-    (
-        "kubectl-skew",
-        |w| w.tools.kubectl = Ok(Version::new(1, 35, 0)),
-        |w| w.tools.kubectl = Ok(Version::new(1, 32, 0)),
-    ),
-    ("server-version", |w| w.view.hub.version = "v1.30.9".into(), |w| w.view.hub.version = "v1.31+".into()),
-    ("namespace-exists", |w| w.view.hub.namespace_exists = Ok(false), |_| {}),
-    (
-        "owner-found",
-        |w| drop(w.view.owners.insert("mural".into(), Owner::Nobody)),
-        |w| drop(w.view.owners.insert("mural".into(), flux())),
-    ),
-    (
-        "owner-same",
-        |w| drop(w.view.owners.insert("mural".into(), flux())),
-        |w| {
-            w.view.owners.insert("mural".into(), flux());
-            w.view.owners.insert("mural-crds".into(), flux());
-        },
-    ),
-    ("release-present", |w| drop(w.view.releases.insert("mural".into(), Ok(Vec::new()))), |_| {}),
-    (
-        "release-deployed",
-        |w| w.record("mural").status = "pending-upgrade".into(),
-        |w| {
-            let mut old = w.record("mural").clone();
-            (old.revision, old.status) = (2, "failed".into());
-            w.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, old);
-        },
-    ),
-    (
-        "release-version",
-        |w| w.record("mural").chart_version = "1.1.0-rc.0".into(),
-        |w| w.record("mural").chart_version = "v1.1.0-rc.3+7".into(),
-    ),
-    ("release-record-size", |w| w.record("mural").size = 1_040_000, |w| w.record("mural").size = 900_000),
-    (
-        "crd-present",
-        |w| w.record("mural-crds").crds.push("tenants.x".into()),
-        |w| {
-            let more = w.view.crds.as_ref().unwrap()["hubs.x"].clone();
-            w.view.crds.as_mut().unwrap().insert("tenants.x".into(), more);
-        },
-    ),
-    (
-        "crd-established",
-        |w| w.crd("status.conditions.1", says("Established", "False")),
-        |w| w.crd("status.conditions.1.message", json!("")),
-    ),
-    (
-        "crd-names-accepted",
-        |w| w.crd("status.conditions.0", says("NamesAccepted", "False")),
-        |w| w.crd("status.conditions.0.reason", json!("Other")),
-    ),
-    (
-        "crd-structural",
-        |w| w.crd("status.conditions", json!([says("NonStructuralSchema", "True")])),
-        |w| w.crd("status.conditions", json!([says("NonStructuralSchema", "False")])),
-    ),
-    (
-        "crd-stored-versions",
-        |w| w.crd("status.storedVersions", json!(["v1alpha1", "v1beta1"])),
-        |w| w.crd("spec.versions.1.served", json!(false)),
-    ),
-    (
-        "crd-terminating",
-        |w| w.crd("metadata.deletionTimestamp", json!("2026-11-23T07:00:00Z")),
-        |w| w.crd("metadata.finalizers", json!(["a/b"])),
-    ),
-    (
-        "workload-present",
-        |w| w.view.workloads.owners.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas"),
-        |w| w.view.workloads.owners.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "stranger"),
-    ),
-    (
-        "workload-ready",
-        |w| w.live("canvas", "status.readyReplicas", json!(1)),
-        |w| w.live("stranger", "status.readyReplicas", json!(1)),
-    ),
-    (
-        "pod-trouble",
-        |w| w.live("canvas-7d9f-a", "status.containerStatuses", waiting("CrashLoopBackOff")),
-        |w| w.live("canvas-7d9f-a", "status.containerStatuses", waiting("ContainerCreating")),
-    ),
-    (
-        "claim-bound",
-        |w| w.live("data-db-0", "status.phase", json!("Pending")),
-        |w| w.live("stranger-0", "status.phase", json!("Pending")),
-    ),
-    (
-        "job-failed",
-        |w| w.live("seed", "status.conditions.0.type", json!("Failed")),
-        |w| w.live("seed", "status.conditions", json!([])),
-    ),
-];
-
 fn verdicts(world: &World) -> Vec<(&'static str, Verdict)> {
     let all: Vec<_> = ALL.iter().collect();
-    run(&world.seen(), &all).into_iter().map(|checked| (checked.check, checked.verdict)).collect()
+    world.asked(&all).into_iter().map(|checked| (checked.check, checked.verdict)).collect()
 }
 
 fn verdict(world: &World, id: &str) -> Verdict {
@@ -209,6 +96,45 @@ fn argo_cd_makes_no_release_and_that_is_said() {
         assert!(reason.contains("Argo CD"), "{reason}");
     }
     assert_eq!(verdict(&world, "owner-found"), Verdict::Pass);
+}
+
+#[test]
+fn what_lies_in_another_namespace_is_looked_at_there() {
+    let mut world = World::healthy();
+    let far = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: far, namespace: mural-other}\n";
+    world.record("mural").manifest = crate::model::secret::Hidden::new(far.into());
+    assert!(matches!(verdict(&world, "workload-present"), Verdict::Fail { .. }));
+    let there =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "far", "namespace": "mural-other"}});
+    world.vitals.elsewhere.get_mut("mural-other").unwrap().owners = Ok(vec![there]);
+    assert_eq!(verdict(&world, "workload-present"), Verdict::Pass);
+}
+
+#[test]
+fn without_a_record_of_the_crd_chart_the_products_crds_are_looked_at() {
+    let mut world = World::healthy();
+    world.view.releases.insert("mural-crds".into(), Ok(Vec::new()));
+    let mut crd = world.view.crds.as_ref().unwrap()["hubs.x"].json().clone();
+    crd["metadata"]["name"] = json!("hubs.spectrocloud.com");
+    crd["spec"]["group"] = json!("spectrocloud.com");
+    crd["status"]["storedVersions"] = json!(["v1alpha1", "v1beta1"]);
+    world.view.crds.as_mut().unwrap().insert("hubs.spectrocloud.com".into(), crate::model::crd::Crd::new(crd).unwrap());
+    let Verdict::Fail { findings } = verdict(&world, "crd-stored-versions") else { unreachable!() };
+    assert_eq!(findings[0].subject, "CRD hubs.spectrocloud.com");
+    assert!(matches!(verdict(&world, "crd-present"), Verdict::Skipped { .. }));
+}
+
+#[test]
+fn a_write_by_helm_that_changed_no_data_asks_for_no_restart() {
+    let mut world = World::healthy();
+    let mut old = world.record("mural").clone();
+    (old.revision, old.status) = (2, "superseded".into());
+    world.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, old);
+    world.written("dex", "helm", "2026-11-22T10:00:00Z");
+    assert_eq!(verdict(&world, "restart-due"), Verdict::Pass);
+    world.written("dex", "kubectl-edit", "2026-11-22T10:00:00Z");
+    let Verdict::Fail { findings } = verdict(&world, "restart-due") else { unreachable!() };
+    assert_eq!(findings[0].hint, "kubectl -n mural-system rollout restart deployment canvas");
 }
 
 #[test]

@@ -26,6 +26,12 @@ impl Gathered {
         self.findings.extend(findings);
     }
 
+    /// Looked at so many more things, and this was wrong with one of them.
+    pub fn looked_many(&mut self, how_many: usize, findings: impl IntoIterator<Item = Finding>) {
+        self.looked_at += how_many;
+        self.findings.extend(findings);
+    }
+
     /// Could not look at one more thing.
     pub fn not_seen(&mut self, not_seen: &NotSeen) {
         if !self.not_seen.contains(not_seen) {

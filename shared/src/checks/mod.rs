@@ -8,11 +8,16 @@ pub mod crds;
 pub(crate) mod examples;
 pub mod gathered;
 pub mod guards;
+pub mod named;
 pub mod ownership;
 pub mod releases;
+pub mod restarts;
 pub mod seen;
+pub mod spokes;
+pub mod tenants;
 pub mod tools;
 pub mod validate;
+pub mod webhooks;
 pub mod workloads;
 
 pub use catalogue::{cards, catalogue};
@@ -138,6 +143,14 @@ pub enum Section {
     Crds,
     /// Pods, Deployments, claims, jobs.
     Workloads,
+    /// Admission and conversion webhooks.
+    Webhooks,
+    /// Managed clusters, hubs and spokes.
+    Spokes,
+    /// The tenants' copies of what the chart brings.
+    Tenants,
+    /// Pods that run with an older Secret or ConfigMap.
+    Restarts,
 }
 
 impl Section {
@@ -153,6 +166,10 @@ impl Section {
             Self::Releases => "releases",
             Self::Crds => "CRDs",
             Self::Workloads => "workloads",
+            Self::Webhooks => "webhooks",
+            Self::Spokes => "spokes",
+            Self::Tenants => "tenants",
+            Self::Restarts => "restarts",
         }
     }
 }

@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use semver::Version;
 use serde_json::Value;
 
+use super::named::{Listed, Named};
 use crate::ask::Installation;
+use crate::model::chart::Digest;
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
-use crate::model::release::ReleaseRecord;
+use crate::model::secret::Hidden;
 use crate::model::tools::ToolsSeen;
-use crate::model::view::{ClusterView, Looked, NotSeen};
+use crate::model::view::{ClusterView, Looked, NotSeen, Workloads};
+use crate::model::vitals::Vitals;
 
 /// What the caller expects to find. What is not expected is not asked.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,27 @@ pub struct Expect {
     pub crds_version: Option<Version>,
     /// The CRDs of the chart that is expected; where none is named, the release's own record says which there should be.
     pub crds_chart_list: Option<Vec<Crd>>,
+    /// The values that the application should run with.
+    pub values: Option<Hidden<Value>>,
+    /// The chart that the application should be.
+    pub app_chart: Option<ExpectedChart>,
+    /// The CRD chart that should be there.
+    pub crds_chart: Option<ExpectedChart>,
+}
+
+/// A chart that the caller named, rendered.
+#[derive(Debug, Clone)]
+pub struct ExpectedChart {
+    /// How it was named.
+    pub reference: String,
+    /// Its version.
+    pub version: Version,
+    /// Which bytes it is.
+    pub digest: Digest,
+    /// What helm would keep in the release's manifest.
+    pub objects: Vec<ObjectRef>,
+    /// Its CRDs.
+    pub crds: Vec<Crd>,
 }
 
 /// One of the two charts.
@@ -34,22 +58,15 @@ pub enum Role {
     App,
 }
 
-/// A list that is known, does not exist here, or could not be seen.
-#[derive(Debug, Clone)]
-pub enum Listed<T> {
-    /// Known.
-    Known(T),
-    /// There is none here, and why.
-    Nothing(String),
-    /// Could not be seen.
-    NotSeen(NotSeen),
-}
-
 /// All that the checks look at.
 #[derive(Debug)]
 pub struct Seen<'a> {
     /// The cluster.
     pub view: &'a ClusterView,
+    /// What stands around the releases.
+    pub vitals: &'a Vitals,
+    /// What the releases name.
+    pub named: &'a Named,
     /// helm and kubectl.
     pub tools: &'a ToolsSeen,
     /// What is expected.
@@ -60,34 +77,21 @@ pub struct Seen<'a> {
     pub crds_release: &'a str,
     /// The name of the application's release.
     pub app_release: &'a str,
-    /// The objects of both releases, by name.
-    pub objects: Listed<Vec<ObjectRef>>,
-    /// The names of the CRDs that should be there.
-    pub wanted_crds: Listed<BTreeSet<String>>,
 }
 
 impl<'a> Seen<'a> {
-    /// Reads the manifests once, for all checks.
+    /// Puts together what was read.
     #[must_use]
     pub fn new(
         installation: &'a Installation,
-        view: &'a ClusterView,
+        (view, vitals): (&'a ClusterView, &'a Vitals),
+        named: &'a Named,
         tools: &'a ToolsSeen,
         expect: &'a Expect,
         now: Timestamp,
     ) -> Self {
         let (crds_release, app_release) = (&installation.crds_release, &installation.app_release);
-        let manifests = manifests(view, &[crds_release, app_release]);
-        let wanted_crds = match &expect.crds_chart_list {
-            Some(list) => Listed::Known(list.iter().map(|crd| crd.name().to_owned()).collect()),
-            None => crds_of(&manifests),
-        };
-        let objects = match manifests {
-            Listed::Known(known) => Listed::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect()),
-            Listed::Nothing(reason) => Listed::Nothing(reason),
-            Listed::NotSeen(not_seen) => Listed::NotSeen(not_seen),
-        };
-        Self { view, tools, expect, now, crds_release, app_release, objects, wanted_crds }
+        Self { view, vitals, named, tools, expect, now, crds_release, app_release }
     }
 
     /// Both releases, in the order of an upgrade.
@@ -107,6 +111,37 @@ impl<'a> Seen<'a> {
     pub fn namespace(&self) -> &'a str {
         &self.view.hub.namespace
     }
+
+    /// The chart that is expected of a release.
+    #[must_use]
+    pub const fn expected(&self, role: Role) -> Option<&'a ExpectedChart> {
+        match role {
+            Role::Crds => self.expect.crds_chart.as_ref(),
+            Role::App => self.expect.app_chart.as_ref(),
+        }
+    }
+
+    /// What runs in a namespace.
+    ///
+    /// # Errors
+    /// Nobody looked there.
+    pub fn workloads(&self, namespace: &str) -> Looked<&'a Workloads> {
+        if namespace == self.namespace() {
+            return Ok(&self.view.workloads);
+        }
+        let unseen = || NotSeen { what: format!("what runs in {namespace}"), reason: "nobody looked there".to_owned() };
+        self.vitals.elsewhere.get(namespace).ok_or_else(unseen)
+    }
+
+    /// The namespaces in which the releases have objects; the installation's own where that is not known.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let objects = match &self.named.objects {
+            Listed::Known(objects) => objects.as_slice(),
+            Listed::Nothing(_) | Listed::NotSeen(_) => &[],
+        };
+        crate::model::vitals::namespaces(objects, self.namespace())
+    }
 }
 
 /// Why a release has no record, told to a person; `None` where it should have one.
@@ -119,62 +154,4 @@ pub fn without_record(view: &ClusterView, release: &str) -> Option<String> {
         Some(Owner::Nobody) => Some(format!("{release} is not installed")),
         Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => None,
     }
-}
-
-/// What one record says: which objects, and which CRDs of the chart's `crds/` folder.
-struct Manifest {
-    objects: Vec<ObjectRef>,
-    crds: Vec<String>,
-}
-
-fn manifests(view: &ClusterView, releases: &[&String]) -> Listed<Vec<Manifest>> {
-    let mut known = Vec::new();
-    let mut missing = Vec::new();
-    for release in releases {
-        match view.newest(release) {
-            Ok(Some(record)) => match read(record) {
-                Ok(manifest) => known.push(manifest),
-                Err(not_seen) => return Listed::NotSeen(not_seen),
-            },
-            Ok(None) => {
-                missing.push(without_record(view, release).unwrap_or_else(|| format!("there is no release {release}")));
-            }
-            Err(not_seen) => return Listed::NotSeen(not_seen.clone()),
-        }
-    }
-    if known.is_empty() { Listed::Nothing(missing.join("; ")) } else { Listed::Known(known) }
-}
-
-fn read(record: &ReleaseRecord) -> Looked<Manifest> {
-    let objects = record.objects().map_err(|error| NotSeen {
-        what: format!("the manifest of release {}, revision {}", record.name, record.revision),
-        reason: error.to_string(),
-    })?;
-    Ok(Manifest {
-        objects: objects.iter().flat_map(items).filter_map(ObjectRef::of).collect(),
-        crds: record.crds.clone(),
-    })
-}
-
-/// helm takes a `List` apart before it sends it; the manifest still holds it whole.
-fn items(document: &Value) -> Vec<&Value> {
-    match document["items"].as_array() {
-        Some(items) if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => items.iter().collect(),
-        _ => vec![document],
-    }
-}
-
-fn crds_of(manifests: &Listed<Vec<Manifest>>) -> Listed<BTreeSet<String>> {
-    let known = match manifests {
-        Listed::Known(known) => known,
-        Listed::Nothing(reason) => return Listed::Nothing(format!("{reason}, so no list of CRDs is known")),
-        Listed::NotSeen(not_seen) => return Listed::NotSeen(not_seen.clone()),
-    };
-    let templated = known.iter().flat_map(|manifest| &manifest.objects);
-    let templated = templated.filter(|object| object.kind == "CustomResourceDefinition").map(|object| &object.name);
-    let all: BTreeSet<String> = known.iter().flat_map(|manifest| &manifest.crds).chain(templated).cloned().collect();
-    if all.is_empty() {
-        return Listed::Nothing("the releases name no CRDs".to_owned());
-    }
-    Listed::Known(all)
 }

@@ -1,8 +1,11 @@
 //! The checks of `kubectl mural validate`: one list, in the order they are shown.
 
+use std::collections::BTreeSet;
+
 use super::seen::Seen;
 use super::{Card, Checked, Section};
-use super::{cluster, crds, ownership, releases, tools, workloads};
+use super::{cluster, crds, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
+use crate::model::vitals::Part;
 use crate::problem::Problem;
 
 /// A check: its card, and the pure function that answers.
@@ -21,7 +24,7 @@ macro_rules! checks {
 }
 
 /// Every check of `validate`.
-pub static ALL: [Check; 22] = checks![
+pub static ALL: [Check; 44] = checks![
     tools::helm_version,
     tools::kubectl_version,
     tools::kubectl_skew,
@@ -33,27 +36,53 @@ pub static ALL: [Check; 22] = checks![
     releases::release_deployed,
     releases::release_version,
     releases::release_record_size,
+    releases::release_manifest_served,
+    releases::release_objects_present,
+    releases::release_next_upgrade,
+    releases::release_values,
+    releases::release_chart_digest,
     crds::crd_present,
     crds::crd_established,
     crds::crd_names_accepted,
     crds::crd_structural,
     crds::crd_stored_versions,
     crds::crd_terminating,
+    crds::crd_content,
+    crds::crd_schema_served,
+    crds::crd_objects_fit,
+    crds::crd_version_named,
+    crds::crd_in_two_charts,
+    crds::crd_foreign_owner,
     workloads::workload_present,
     workloads::workload_ready,
     workloads::pod_trouble,
     workloads::claim_bound,
     workloads::job_failed,
+    workloads::restarts_since_upgrade,
+    workloads::pod_foreign,
+    webhooks::webhook_service,
+    webhooks::webhook_endpoints,
+    webhooks::webhook_ca,
+    webhooks::webhook_failure_policy,
+    spokes::managed_cluster_available,
+    spokes::agent_lease,
+    spokes::hub_and_spoke_ready,
+    tenants::tenant_role_copy,
+    restarts::restart_due,
 ];
 
 /// The sections of `validate`, as they are named on the command line.
-pub const SECTIONS: [(&str, Section); 6] = [
+pub const SECTIONS: [(&str, Section); 10] = [
     ("tools", Section::Tools),
     ("cluster", Section::Cluster),
     ("ownership", Section::Ownership),
     ("releases", Section::Releases),
     ("crds", Section::Crds),
     ("workloads", Section::Workloads),
+    ("webhooks", Section::Webhooks),
+    ("spokes", Section::Spokes),
+    ("tenants", Section::Tenants),
+    ("restarts", Section::Restarts),
 ];
 
 /// The checks that `--only` and `--skip` leave, each naming ids or sections; without `--only` all are wanted.
@@ -81,6 +110,50 @@ fn named(check: &Check, name: &str) -> bool {
 
 fn known_names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|check| check.card.id).chain(SECTIONS.iter().map(|(name, _)| *name))
+}
+
+/// What must be read besides the first view for these checks.
+#[must_use]
+pub fn parts(checks: &[&Check]) -> BTreeSet<Part> {
+    checks.iter().flat_map(|check| of(check.card)).copied().collect()
+}
+
+fn of(card: &Card) -> &'static [Part] {
+    match (card.section, card.id) {
+        (_, "release-manifest-served" | "release-objects-present") => &[Part::Names],
+        (_, "crd-schema-served") => &[Part::Served],
+        (_, "crd-objects-fit" | "crd-version-named") => &[Part::Objects],
+        (Section::Workloads, _) => &[Part::Elsewhere],
+        (Section::Restarts, _) => &[Part::Elsewhere, Part::Names],
+        (Section::Webhooks, _) => &[Part::Webhooks],
+        (Section::Spokes, _) => &[Part::Spokes],
+        (Section::Tenants, _) => &[Part::Tenants],
+        _ => &[],
+    }
+}
+
+/// What the passing of time may mend: something is on its way, or a controller is at work.
+const MAY_PASS: [&str; 10] = [
+    "release-deployed",
+    "crd-established",
+    "crd-names-accepted",
+    "crd-schema-served",
+    "crd-terminating",
+    "workload-ready",
+    "pod-trouble",
+    "claim-bound",
+    "webhook-endpoints",
+    "hub-and-spoke-ready",
+];
+
+/// Whether waiting may mend what a check has found. Where Flux keeps the releases, it may bring all that is missing of them.
+#[must_use]
+pub fn may_pass(check: &str, by_flux: bool) -> bool {
+    let section = ALL.iter().find(|one| one.card.id == check).map(|one| one.card.section);
+    let brought = [Section::Releases, Section::Crds, Section::Workloads, Section::Webhooks];
+    MAY_PASS.contains(&check)
+        || section == Some(Section::Spokes)
+        || (by_flux && section.is_some_and(|section| brought.contains(&section)))
 }
 
 /// Asks them all.

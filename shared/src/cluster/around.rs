@@ -39,7 +39,8 @@ pub async fn look(cluster: &Cluster, namespace: &str, conversions: &BTreeSet<Ser
     }
 }
 
-async fn webhooks_and_backends(
+/// Every webhook configuration, and how many ready endpoints each Service has that one of them, or a conversion, names.
+pub(super) async fn webhooks_and_backends(
     cluster: &Cluster,
     conversions: &BTreeSet<Service>,
 ) -> (Looked<Vec<Value>>, BTreeMap<Service, Looked<usize>>) {

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod around;
+pub mod bundle;
 pub mod error;
 pub mod flux;
 pub mod forecast;
@@ -15,6 +16,7 @@ pub mod served;
 pub mod settle;
 pub mod snapshot;
 pub mod storage_migration;
+pub mod vitals;
 pub mod wait;
 
 use std::time::Duration;
@@ -33,6 +35,9 @@ use crate::problem::Problem;
 
 /// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
 const PAGE: usize = 100;
+/// The form of an answer that holds metadata alone (meta.k8s.io/v1 `PartialObjectMetadata`).
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// No answer for this long is no answer. `--request-timeout` changes it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How an administrator finds us in the audit log of their cluster, beside the operator's kubectl and helm.
@@ -155,6 +160,25 @@ impl Cluster {
         }
     }
 
+    /// As [`Cluster::list`], the metadata of the objects alone: of a Secret its name and who wrote it when, and nothing of its data.
+    ///
+    /// # Errors
+    /// As [`Cluster::list`].
+    pub async fn list_metadata(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
+        match self.pages_as(path, query, Some(METADATA_LIST)).await {
+            Err(error) if error.gone() => self.pages_as(path, query, Some(METADATA_LIST)).await,
+            other => other,
+        }
+    }
+
+    /// The metadata of one object.
+    ///
+    /// # Errors
+    /// As [`Cluster::request`].
+    pub async fn get_metadata(&self, path: &str) -> Result<Value, ApiError> {
+        self.get_as(path, METADATA).await
+    }
+
     /// Every group/version that is served, as charts ask for them.
     ///
     /// # Errors
@@ -171,11 +195,19 @@ impl Cluster {
     }
 
     async fn pages(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
+        self.pages_as(path, query, None).await
+    }
+
+    async fn pages_as(&self, path: &str, query: &str, accept: Option<&str>) -> Result<Vec<Value>, ApiError> {
         let mut items = Vec::new();
         let mut next = String::new();
         loop {
             let separator = if query.is_empty() { "" } else { "&" };
-            let page = self.get(&format!("{path}?{query}{separator}limit={PAGE}{next}")).await?;
+            let path = format!("{path}?{query}{separator}limit={PAGE}{next}");
+            let page = match accept {
+                Some(accept) => self.get_as(&path, accept).await?,
+                None => self.get(&path).await?,
+            };
             let token = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
             items.extend(typed_items(page));
             if token.is_empty() {
@@ -189,7 +221,13 @@ impl Cluster {
 /// The contexts of the kubeconfig that kubectl would read; none where there is none.
 #[must_use]
 pub fn contexts() -> Vec<String> {
-    let kubeconfig = Kubeconfig::read().unwrap_or_default();
+    contexts_of(None)
+}
+
+/// The contexts of a kubeconfig, or of the one that kubectl would read; none where it cannot be read.
+#[must_use]
+pub fn contexts_of(file: Option<&std::path::Path>) -> Vec<String> {
+    let kubeconfig = file.map_or_else(Kubeconfig::read, Kubeconfig::read_from).unwrap_or_default();
     kubeconfig.contexts.into_iter().map(|context| context.name).collect()
 }
 

@@ -132,6 +132,13 @@ impl Crd {
         of.any(|one| one.pointer("/subresources/status").is_some_and(Value::is_object))
     }
 
+    /// Whether a version is marked as deprecated.
+    #[must_use]
+    pub fn deprecated(&self, version: &str) -> bool {
+        let versions = self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+        versions.into_iter().any(|one| one["name"] == version && one["deprecated"] == true)
+    }
+
     /// The version in which objects are stored.
     #[must_use]
     pub fn storage_version(&self) -> &str {

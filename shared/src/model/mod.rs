@@ -2,6 +2,8 @@
 
 pub mod application;
 pub mod around;
+pub mod bundle;
+pub mod certificate;
 pub mod chart;
 pub mod crd;
 pub mod flux;
@@ -22,6 +24,7 @@ pub mod status;
 pub mod token;
 pub mod tools;
 pub mod view;
+pub mod vitals;
 pub mod waiting;
 pub mod words;
 pub mod yaml;

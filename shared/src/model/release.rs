@@ -54,6 +54,10 @@ pub struct ReleaseRecord {
     pub size: usize,
     /// Names of the CRDs in the chart's own `crds/` folder, which helm keeps in the record.
     pub crds: Vec<String>,
+    /// The same CRDs, whole.
+    pub crd_documents: Vec<Crd>,
+    /// The chart's hooks as they were rendered: they stand in no manifest. They may hold secrets.
+    pub hooks: Hidden<Vec<String>>,
     /// Labels of the Secret besides helm's own.
     pub labels: std::collections::BTreeMap<String, String>,
 }
@@ -116,6 +120,9 @@ pub(super) fn decode(secret: &Value) -> Result<(Value, usize), RecordError> {
 }
 
 fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
+    let crd_documents = crds(&release["chart"]["files"]);
+    let hooks = release["hooks"].as_array().into_iter().flatten();
+    let hooks: Vec<String> = hooks.filter_map(|hook| hook["manifest"].as_str().map(str::to_owned)).collect();
     let text = |pointer: &str| release.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let labels = secret.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
     ReleaseRecord {
@@ -131,7 +138,9 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
         chart_values: Hidden::new(map(release.pointer_mut("/chart/values"))),
         manifest: Hidden::new(release["manifest"].as_str().unwrap_or_default().to_owned()),
         size,
-        crds: crds(&release["chart"]["files"]),
+        crds: crd_documents.iter().map(|crd| crd.name().to_owned()).collect(),
+        crd_documents,
+        hooks: Hidden::new(hooks),
         labels: labels
             .filter(|(key, _)| {
                 !["name", "owner", "status", "version", "createdAt", "modifiedAt"].contains(&key.as_str())
@@ -141,17 +150,16 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
     }
 }
 
-/// Names of the CRDs among a chart's files: entries `{name, data}`, the data in base64.
-fn crds(files: &Value) -> Vec<String> {
+/// The CRDs among a chart's files, by name: entries `{name, data}`, the data in base64.
+fn crds(files: &Value) -> Vec<Crd> {
     let is_crd_file =
         |file: &&Value| file["name"].as_str().is_some_and(|name| name.starts_with("crds/") || name.contains("/crds/"));
     let text = |file: &Value| String::from_utf8(STANDARD.decode(file["data"].as_str()?).ok()?).ok();
     let texts = files.as_array().into_iter().flatten().filter(is_crd_file).filter_map(text);
     let documents = texts.flat_map(|text| yaml::documents(&text, Quote::Nothing).unwrap_or_default());
-    let mut names: Vec<String> =
-        documents.filter_map(|document| Crd::new(document).ok()).map(|crd| crd.name().to_owned()).collect();
-    names.sort();
-    names
+    let mut found: Vec<Crd> = documents.filter_map(|document| Crd::new(document).ok()).collect();
+    found.sort_by(|a, b| a.name().cmp(b.name()));
+    found
 }
 
 /// Takes a map out of a record. helm writes `null` where there are no values.
@@ -180,6 +188,11 @@ impl ReleaseRecord {
     pub fn objects(&self) -> Result<Vec<Value>, YamlError> {
         yaml::documents(self.manifest.reveal(), Quote::Nothing)
     }
+
+    /// The objects of the chart's hooks; one that is no YAML is left out, nobody waits for it.
+    pub fn hook_objects(&self) -> impl Iterator<Item = Value> {
+        self.hooks.reveal().iter().flat_map(|text| yaml::documents(text, Quote::Nothing).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +214,8 @@ impl ReleaseRecord {
             manifest: Hidden::new(String::new()),
             size: 0,
             crds: Vec::new(),
+            crd_documents: Vec::new(),
+            hooks: Hidden::new(Vec::new()),
             labels: std::collections::BTreeMap::new(),
         }
     }

@@ -6,8 +6,9 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::sarif::{self, word};
 use super::style::{Mark, Style, harmless};
 use crate::checks::Level;
 use crate::checks::crd::evidence::{ObjectVerdict, Source};
@@ -160,26 +161,20 @@ impl CrdCheck {
     /// For code scanning: SARIF 2.1.0, a result a finding, at the CRD's file.
     #[must_use]
     pub fn sarif(&self) -> Value {
-        let rules: Vec<Value> = checks()
-            .map(|check| {
-                json!({"id": check.card.id, "shortDescription": {"text": check.card.title},
-                "fullDescription": {"text": check.card.why}, "help": {"text": check.card.fix}})
-            })
-            .collect();
-        let results: Vec<Value> = self
+        let cards: Vec<_> = checks().map(|check| &check.card).collect();
+        let found = self
             .crds
             .iter()
-            .flat_map(|crd| crd.findings.iter().filter(|finding| shown(finding)).map(move |finding| (crd, finding)))
+            .flat_map(|crd| crd.findings.iter().filter(|finding| shown(finding)).map(move |finding| (crd, finding)));
+        let results: Vec<Value> = found
             .map(|(crd, finding)| {
                 let file = self.files.get(&crd.name).map_or(self.new.as_str(), String::as_str);
-                let text = format!("{} {}: {}", crd.name, place(finding), finding.message);
-                let suppressed: Vec<Value> = finding.waived.iter().map(|reason| json!({"kind": "external", "justification": reason})).collect();
-                json!({"ruleId": finding.check, "level": word(finding.level), "message": {"text": harmless(&text)}, "suppressions": suppressed,
-                    "locations": [{"physicalLocation": {"artifactLocation": {"uri": file}}, "logicalLocations": [{"fullyQualifiedName": format!("{} {}", crd.name, place(finding))}]}]})
+                let place = format!("{} {}", crd.name, place(finding));
+                let text = format!("{place}: {}", finding.message);
+                sarif::result(finding.check, finding.level, &text, file, &place, finding.waived.as_deref())
             })
             .collect();
-        json!({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-            "runs": [{"tool": {"driver": {"name": "helm mural crds check", "version": env!("CARGO_PKG_VERSION"), "rules": rules}}, "results": results}]})
+        sarif::log("helm mural crds check", &cards, &results)
     }
 }
 
@@ -243,14 +238,6 @@ fn shown(finding: &CrdFinding) -> bool {
 fn telling(crd: &CrdVerdict) -> bool {
     matches!(crd.decision, CrdDecision::Refused | CrdDecision::Breaking | CrdDecision::Risky)
         || crd.findings.iter().any(shown)
-}
-
-const fn word(level: Level) -> &'static str {
-    match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Info => "note",
-    }
 }
 
 /// `v1 ^.spec.size`

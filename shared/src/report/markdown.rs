@@ -42,7 +42,7 @@ const fn ended(outcome: Outcome) -> &'static str {
 }
 
 /// A text that stays in its cell of a table, or on its line.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut safe = harmless(text).replace('\n', " ");
     for sign in ["\\", "|", "<", "`", "*", "_", "["] {
         safe = safe.replace(sign, &format!("\\{sign}"));
@@ -50,7 +50,7 @@ fn cell(text: &str) -> String {
     safe
 }
 
-fn table(out: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+pub(super) fn table(out: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let _ = writeln!(out, "| {} |\n|{}", heads.join(" | "), " --- |".repeat(heads.len()));
     for row in rows {
         let _ = writeln!(out, "| {} |", row.join(" | "));
@@ -123,7 +123,7 @@ fn objects(out: &mut String, plan: &Plan) {
     }
 }
 
-fn findings(out: &mut String, title: &str, checks: &[Checked]) {
+pub(super) fn findings(out: &mut String, title: &str, checks: &[Checked]) {
     let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
     let _ = writeln!(out, "## {title}\n\n{passed} of {} passed.\n", checks.len());
     for checked in checks {

@@ -11,6 +11,7 @@ pub mod markdown;
 pub mod migrate;
 pub mod plan;
 pub mod problem;
+pub mod sarif;
 pub mod status;
 pub mod style;
 pub mod upgrade;

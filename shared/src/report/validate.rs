@@ -1,20 +1,34 @@
 //! What `kubectl mural validate` answers: one value, and its renderings.
 
+mod compare;
+mod html;
 mod junit;
+mod markdown;
+mod sarif;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use compare::{Baseline, NewTrouble, against, new_trouble};
+pub use html::html;
 pub use junit::junit;
+pub use markdown::markdown;
+pub use sarif::sarif;
 pub use table::{Shown, table};
+pub use timeline::Moment;
+
+/// What `-o json` is, as a JSON Schema (draft 2020-12).
+pub const SCHEMA: &str = include_str!("validate/schema.json");
 
 use crate::checks::{Checked, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 use crate::model::view::ClusterView;
+use crate::model::vitals::Vitals;
 use crate::problem::Exit;
 
 /// The whole answer; `-o json` and `-o yaml` are this value.
@@ -35,6 +49,34 @@ pub struct ValidateReport {
     pub checks: Vec<Checked>,
     /// All answers, counted.
     pub counts: Counts,
+    /// What happened lately, the newest first.
+    pub timeline: Vec<Moment>,
+    /// What is new against a baseline; none where none was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<NewTrouble>,
+    /// Why nothing of this cluster could be read; none where something was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+}
+
+/// Several clusters in one answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidateReports<'a> {
+    /// `mural/v1`
+    pub api_version: &'static str,
+    /// `ValidateReportList`
+    pub kind: &'static str,
+    /// One for each cluster.
+    pub items: &'a [ValidateReport],
+}
+
+impl<'a> ValidateReports<'a> {
+    /// These answers.
+    #[must_use]
+    pub const fn new(items: &'a [ValidateReport]) -> Self {
+        Self { api_version: "mural/v1", kind: "ValidateReportList", items }
+    }
 }
 
 /// Which cluster it was.
@@ -117,13 +159,61 @@ impl ValidateReport {
             releases: view.releases.keys().map(|release| (release.clone(), version(release))).collect(),
             counts: Counts::of(&checks),
             checks,
+            timeline: Vec::new(),
+            compared: None,
+            unread: None,
         }
     }
 
-    /// How the command ends: 3 for errors and for what could not be looked at, 4 for warnings where they count.
+    /// A cluster of which nothing could be read.
     #[must_use]
-    pub const fn exit(&self, strict: bool) -> Exit {
-        let counts = self.counts;
+    pub fn unread(context: &str, namespace: &str, reason: String) -> Self {
+        let hub = HubSeen {
+            context: context.to_owned(),
+            server: String::new(),
+            version: String::new(),
+            namespace: namespace.to_owned(),
+            uid: None,
+        };
+        Self {
+            api_version: "mural/v1",
+            kind: "ValidateReport",
+            hub,
+            owners: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            checks: Vec::new(),
+            counts: Counts { undetermined: 1, ..Counts::default() },
+            timeline: Vec::new(),
+            compared: None,
+            unread: Some(reason),
+        }
+    }
+
+    /// With what happened lately.
+    #[must_use]
+    pub fn with_timeline(mut self, view: &ClusterView, vitals: &Vitals) -> Self {
+        self.timeline = timeline::moments(view, vitals);
+        self
+    }
+
+    /// With what is new against the baseline of the same installation; without one everything is.
+    #[must_use]
+    pub fn compared_with(mut self, baselines: &[Baseline]) -> Self {
+        let own = baselines.iter().find(|baseline| baseline.is_of(&self)).cloned().unwrap_or_default();
+        self.compared = Some(against(&own, &self));
+        self
+    }
+
+    /// How the command ends: 3 for errors and for what could not be looked at, 4 for warnings where they count. Against a
+    /// baseline only what is new counts.
+    #[must_use]
+    pub fn exit(&self, strict: bool) -> Exit {
+        let mut counts = self.counts;
+        if let (Some(compared), None) = (&self.compared, &self.unread) {
+            let of = |level: Level| compared.new.iter().filter(|finding| finding.level == level).count();
+            (counts.errors, counts.warnings) = (of(Level::Error), of(Level::Warning));
+            counts.undetermined = compared.newly_undetermined.len();
+        }
         if counts.errors > 0 || counts.undetermined > 0 {
             Exit::ChecksFailed
         } else if strict && counts.warnings > 0 {
@@ -151,38 +241,16 @@ impl ValidateReport {
     }
 }
 
-/// What two answers have in common, and what not.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NewTrouble {
-    /// Findings that were not there before.
-    pub new: Vec<Finding>,
-    /// Findings that were there before.
-    pub known: Vec<Finding>,
-    /// Findings that are gone, as they were.
-    pub gone: Vec<Finding>,
-    /// Checks that could look before and cannot now.
-    pub newly_undetermined: Vec<&'static str>,
-}
-
-/// Tells new findings from old ones, by check and subject: a message may hold a count or a name that changes.
+/// How a command ends that asked several clusters: as the worst of them.
 #[must_use]
-pub fn new_trouble(before: &ValidateReport, after: &ValidateReport) -> NewTrouble {
-    let names = |report: &ValidateReport| -> BTreeSet<(String, String)> {
-        report.findings().into_iter().map(|finding| (finding.check.clone(), finding.subject.clone())).collect()
-    };
-    let (old, now) = (names(before), names(after));
-    let within = |names: &BTreeSet<(String, String)>, finding: &Finding| {
-        names.contains(&(finding.check.clone(), finding.subject.clone()))
-    };
-    let could_not = |report: &ValidateReport| -> BTreeSet<&'static str> {
-        report.checks.iter().filter(|checked| checked.undetermined()).map(|checked| checked.check).collect()
-    };
-    let (known, new) = after.findings().into_iter().cloned().partition(|finding| within(&old, finding));
-    NewTrouble {
-        new,
-        known,
-        gone: before.findings().into_iter().filter(|finding| !within(&now, finding)).cloned().collect(),
-        newly_undetermined: could_not(after).difference(&could_not(before)).copied().collect(),
-    }
+pub fn worst(reports: &[ValidateReport], strict: bool) -> Exit {
+    let exits = reports.iter().map(|report| report.exit(strict));
+    // Checks that failed come before warnings that count.
+    exits
+        .max_by_key(|exit| match exit {
+            Exit::ChecksFailed => 2,
+            Exit::OnlyWarnings => 1,
+            _ => 0,
+        })
+        .unwrap_or(Exit::Fine)
 }

@@ -11,6 +11,7 @@ use crate::ask::{Ask, StoredValues};
 use crate::checks::crd::CrdVerdict;
 use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer, helm_would_delete_crds};
+use crate::checks::named::Named;
 use crate::checks::seen::{Expect, Seen};
 use crate::checks::{self, Checked};
 use crate::model::application::Application;
@@ -24,6 +25,7 @@ use crate::model::pending::{RUN_LABEL, cut_off_run};
 use crate::model::release::ReleaseRecord;
 use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
+use crate::model::vitals::Vitals;
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
 use crate::plan::{
@@ -324,13 +326,24 @@ pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a
     }
 }
 
-/// What the checks of health say of the installation as it is now, against what was asked for.
+/// What the charts of a run say that there should be.
 #[must_use]
-pub fn health(prepared: &Prepared, view: &ClusterView, now: Timestamp) -> Vec<Checked> {
-    let version = |side: &Option<Side>| side.as_ref().map(|side| side.fetched.chart.version.clone());
-    let wanted = (!prepared.wanted.is_empty()).then(|| prepared.wanted.values().cloned().collect());
-    let expect =
-        Expect { app_version: version(&prepared.app), crds_version: version(&prepared.crds), crds_chart_list: wanted };
-    let seen = Seen::new(&prepared.ask.installation, view, &prepared.tools, &expect, now);
+pub fn expected(crds: Option<&Side>, app: Option<&Side>, wanted: &BTreeMap<String, Crd>) -> Expect {
+    let version = |side: Option<&Side>| side.map(|side| side.fetched.chart.version.clone());
+    Expect {
+        app_version: version(app),
+        crds_version: version(crds),
+        crds_chart_list: (!wanted.is_empty()).then(|| wanted.values().cloned().collect()),
+        ..Expect::default()
+    }
+}
+
+/// What the checks of health say of the installation as it was read, against what was asked for.
+#[must_use]
+pub fn health(prepared: &Prepared, view: &ClusterView, vitals: &Vitals, now: Timestamp) -> Vec<Checked> {
+    let expect = expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.wanted);
+    let installation = &prepared.ask.installation;
+    let named = Named::of(installation, view, &expect);
+    let seen = Seen::new(installation, (view, vitals), &named, &prepared.tools, &expect, now);
     checks::validate::run(&seen, &checks::validate::ALL.iter().collect::<Vec<_>>())
 }

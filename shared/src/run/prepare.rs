@@ -12,16 +12,18 @@ use super::render::Rendered;
 use super::turn::{self, Turn};
 use super::workstation::Workstation;
 use super::world::world;
-use super::{bridge, evidence, judge, render, values};
+use super::{bridge, evidence, judge, ready, render, values};
 use crate::ask::{Ask, HelmOptions};
 use crate::checks::guards::ServerAnswer;
 use crate::checks::guards::saved_plan_holds::Moved;
+use crate::checks::seen::Expect;
 use crate::cluster::{Cluster, look};
 use crate::model::crd::Crd;
 use crate::model::lease::{Claim, LockSeen};
 use crate::model::secret::Secrets;
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
+use crate::model::vitals::Vitals;
 use crate::plan::Plan;
 use crate::plan::saved::SavedPlan;
 use crate::plan::world::{World, moved};
@@ -70,6 +72,8 @@ pub struct Prepared {
     pub tools: ToolsSeen,
     /// The cluster as it was read.
     pub view: ClusterView,
+    /// What stood around the releases before the first write; none in a run that will not write.
+    pub vitals: Option<Vitals>,
     /// The CRD chart, where it moves.
     pub crds: Option<Side>,
     /// The application, where it moves.
@@ -130,7 +134,9 @@ async fn prepare_as(
         look_at(&cluster, &helm, &kubectl, &ask, private.path(), &around, emit).await?;
 
     let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendered = render::both(&helm, &ask, &view, &cluster, charts, private.path()).await?;
+    let rendering = render::both(&helm, &ask, &view, &cluster, charts, private.path());
+    let (rendered, vitals) = tokio::join!(rendering, picture_before(&cluster, &ask, &around, &view));
+    let rendered = rendered?;
     stage.done(rendered.told());
     let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
 
@@ -147,6 +153,7 @@ async fn prepare_as(
         kubectl,
         tools,
         view,
+        vitals,
         crds: rendered.crds,
         app: rendered.app,
         wanted: rendered.wanted,
@@ -158,6 +165,12 @@ async fn prepare_as(
         around,
         _private: private,
     })
+}
+
+/// The picture to compare with afterwards, in a run that will write: while helm renders, it costs no time.
+async fn picture_before(cluster: &Cluster, ask: &Ask, around: &Surroundings, view: &ClusterView) -> Option<Vitals> {
+    around.wait_for_lock?;
+    Some(ready::picture(cluster, &ask.installation, view, &Expect::default()).await)
 }
 
 /// What stands before the first reading.

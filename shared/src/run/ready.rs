@@ -2,10 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::prepare::Prepared;
 use super::{Run, judge};
+use crate::ask::Installation;
+use crate::checks::named::Named;
+use crate::checks::seen::Expect;
 use crate::checks::{Finding, Level, Verdict};
-use crate::cluster::look;
+use crate::cluster::{Cluster, look, vitals};
 use crate::model::view::ClusterView;
+use crate::model::vitals::{Part, Vitals};
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade::LastLook;
 use crate::report::validate::{ValidateReport, new_trouble};
@@ -17,10 +22,31 @@ use crate::report::validate::{ValidateReport, new_trouble};
 pub(super) async fn validate(run: &Run<'_>) -> Result<LastLook, Problem> {
     let prepared = run.prepared;
     let view = look::look(&prepared.cluster, &prepared.ask.installation).await?;
-    let report = |view: &ClusterView| ValidateReport::new(view, judge::health(prepared, view, Timestamp::now()));
-    let (before, after) = (report(&prepared.view), report(&view));
+    let vitals = more(&prepared.cluster, prepared, &view).await;
+    let unread = Vitals::unread("it was not read before");
+    let then = prepared.vitals.as_ref().unwrap_or(&unread);
+    let report = |view: &ClusterView, vitals: &Vitals| {
+        ValidateReport::new(view, judge::health(prepared, view, vitals, Timestamp::now()))
+    };
+    let (before, after) = (report(&prepared.view, then), report(&view, &vitals));
     let trouble = new_trouble(&before, &after);
     Ok(LastLook { checks: after.checks, trouble })
+}
+
+async fn more(cluster: &Cluster, prepared: &Prepared, view: &ClusterView) -> Vitals {
+    let expect = judge::expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.wanted);
+    picture(cluster, &prepared.ask.installation, view, &expect).await
+}
+
+/// All but the live objects: these were judged by a guard, before anything was written.
+pub(super) async fn picture(
+    cluster: &Cluster,
+    installation: &Installation,
+    view: &ClusterView,
+    expect: &Expect,
+) -> Vitals {
+    let parts = Part::ALL.into_iter().filter(|part| *part != Part::Objects).collect();
+    vitals::look(cluster, view, &Named::of(installation, view, expect), &parts).await
 }
 
 /// What the last look means for the run: an error that came with the upgrade is a failure, one that was there before is not.

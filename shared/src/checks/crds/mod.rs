@@ -1,29 +1,47 @@
 //! The CRDs that the charts name, as they are on the cluster.
 
+pub mod crd_content;
 pub mod crd_established;
+pub mod crd_foreign_owner;
+pub mod crd_in_two_charts;
 pub mod crd_names_accepted;
+pub mod crd_objects_fit;
 pub mod crd_present;
+pub mod crd_schema_served;
 pub mod crd_stored_versions;
 pub mod crd_structural;
 pub mod crd_terminating;
+pub mod crd_version_named;
+pub mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gathered::{Gathered, skipped, undetermined};
-use super::seen::{Listed, Seen};
+use super::named::Listed;
+use super::seen::Seen;
 use super::{Card, Checked, Finding};
 use crate::model::crd::Crd;
 use crate::model::object::Condition;
+use crate::model::vitals::Streamed;
 
 /// What should be there, and all that is there; or the answer, where one of the two is not known.
 fn both<'a>(
     seen: &'a Seen<'_>,
     card: &'static Card,
 ) -> Result<(&'a BTreeSet<String>, &'a BTreeMap<String, Crd>), Checked> {
-    match (&seen.wanted_crds, &seen.view.crds) {
+    match (&seen.named.crds, &seen.view.crds) {
         (Listed::NotSeen(not_seen), _) | (_, Err(not_seen)) => Err(undetermined(card, not_seen)),
         (Listed::Nothing(reason), _) => Err(skipped(card, reason)),
         (Listed::Known(wanted), Ok(live)) => Ok((wanted, live)),
+    }
+}
+
+/// What streaming the live objects has told; or the answer, where nobody did or could.
+fn streamed<'a>(seen: &'a Seen<'_>, card: &'static Card) -> Result<&'a BTreeMap<String, Streamed>, Checked> {
+    match &seen.vitals.streamed {
+        Ok(Some(streamed)) => Ok(streamed),
+        Ok(None) => Err(skipped(card, "the live objects were not asked here: kubectl mural validate asks them")),
+        Err(not_seen) => Err(undetermined(card, not_seen)),
     }
 }
 

@@ -6,18 +6,27 @@ use semver::Version;
 use serde_json::{Value, json};
 
 use crate::ask::{ClusterAccess, Installation};
-use crate::checks::seen::{Expect, Seen};
+use crate::checks::Checked;
+use crate::checks::named::Named;
+use crate::checks::seen::{Expect, ExpectedChart, Seen};
+use crate::checks::validate::{Check, run};
+use crate::model::chart::{Digest, DigestOf};
 use crate::model::crd::Crd;
 use crate::model::flux::FluxView;
+use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
 use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Hub, NotSeen, Workloads};
+use crate::model::vitals::Vitals;
+
+use super::around;
 
 pub(crate) struct World {
     pub(crate) installation: Installation,
     pub(crate) view: ClusterView,
+    pub(crate) vitals: Vitals,
     pub(crate) tools: ToolsSeen,
     pub(crate) expect: Expect,
 }
@@ -42,7 +51,22 @@ metadata: {name: nightly}
 apiVersion: v1
 kind: Secret
 metadata: {name: dex}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: mural-project-rbac-viewer}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: hue-admission}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: far, namespace: mural-other}
 ";
+
+/// What the application's chart is made of, as far as anybody looks.
+pub(crate) const DIGEST: &str = "sha256:a7cee0b57c95";
 
 impl World {
     pub(crate) fn healthy() -> Self {
@@ -54,11 +78,14 @@ impl World {
                 cluster: ClusterAccess::default(),
             },
             view: view(),
+            vitals: around::vitals(),
             tools: ToolsSeen { helm: Ok(Version::new(3, 19, 0)), kubectl: Ok(Version::new(1, 34, 1)) },
             expect: Expect {
                 app_version: Version::parse("1.1.0-rc.3").ok(),
                 crds_version: Some(Version::new(0, 7, 4)),
-                crds_chart_list: None,
+                values: Some(Hidden::new(json!({"global": {"metrics": {"timeout": "10s"}}, "password": "canary"}))),
+                app_chart: Some(app_chart()),
+                ..Expect::default()
             },
         }
     }
@@ -77,13 +104,17 @@ impl World {
         for owner in world.view.owners.values_mut() {
             *owner = Owner::Undetermined { reason: "forbidden".into() };
         }
+        world.vitals = Vitals::unread("forbidden");
         world.tools = ToolsSeen { helm: Err(no()), kubectl: Err(no()) };
         world
     }
 
-    pub(crate) fn seen(&self) -> Seen<'_> {
+    /// What these checks say of it.
+    pub(crate) fn asked(&self, checks: &[&Check]) -> Vec<Checked> {
         let now = "2026-11-23T07:13:22Z".parse().unwrap();
-        Seen::new(&self.installation, &self.view, &self.tools, &self.expect, now)
+        let named = Named::of(&self.installation, &self.view, &self.expect);
+        let pair = (&self.view, &self.vitals);
+        run(&Seen::new(&self.installation, pair, &named, &self.tools, &self.expect, now), checks)
     }
 
     pub(crate) fn record(&mut self, release: &str) -> &mut ReleaseRecord {
@@ -107,7 +138,7 @@ impl World {
 }
 
 /// Sets a field, making the maps on the way.
-fn set(object: &mut Value, at: &str, value: Value) {
+pub(crate) fn set(object: &mut Value, at: &str, value: Value) {
     let mut here = object;
     for key in at.split('.') {
         here = match key.parse::<usize>() {
@@ -143,13 +174,27 @@ fn view() -> ClusterView {
     }
 }
 
+fn app_chart() -> ExpectedChart {
+    let objects = crate::model::yaml::documents(MANIFEST, crate::model::yaml::Quote::Nothing).unwrap();
+    ExpectedChart {
+        reference: "oci://example.com/mural".into(),
+        version: Version::parse("1.1.0-rc.3").unwrap(),
+        digest: Digest { sha256: DIGEST.into(), of: DigestOf::Manifest },
+        objects: objects.iter().filter_map(ObjectRef::of).collect(),
+        crds: Vec::new(),
+    }
+}
+
 fn record(name: &str, version: &str, manifest: &str, crds: Vec<String>) -> ReleaseRecord {
+    let crd_documents = if crds.is_empty() { Vec::new() } else { vec![crd()] };
     ReleaseRecord {
-        description: "Upgrade complete".into(),
+        description: format!("mural upgrade, digest {DIGEST}"),
         last_deployed: "2026-11-20T10:00:00Z".into(),
         manifest: Hidden::new(manifest.into()),
+        config: Hidden::new(json!({"global": {"metrics": {"timeout": "10s"}}, "password": "canary"})),
         size: 120_000,
         crds,
+        crd_documents,
         ..ReleaseRecord::sample(name, version)
     }
 }
@@ -158,7 +203,7 @@ fn crd() -> Crd {
     let condition =
         |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "message": "fine"});
     Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "hubs.x"},
-        "spec": {"group": "x", "versions": [{"name": "v1beta1", "served": true, "storage": true}, {"name": "v1alpha1", "served": true, "storage": false}]},
+        "spec": {"group": "x", "scope": "Namespaced", "names": {"kind": "Hub", "plural": "hubs"}, "versions": [{"name": "v1beta1", "served": true, "storage": true}, {"name": "v1alpha1", "served": true, "storage": false}]},
         "status": {"storedVersions": ["v1beta1"],
             "conditions": [condition("NamesAccepted", "NoConflicts"), condition("Established", "InitialNamesAccepted")]}}))
     .unwrap()
@@ -196,15 +241,21 @@ fn workloads() -> Vec<Value> {
 }
 
 fn pods() -> Vec<Value> {
-    let ready = || json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [{"name": "main", "ready": true, "state": {"running": {}}}]});
-    let stuck = json!({"phase": "Pending", "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}}]});
+    let container = || json!([{"name": "main", "ready": true, "restartCount": 0, "state": {"running": {"startedAt": "2026-11-20T10:01:00Z"}}}]);
+    let ready = || json!({"phase": "Running", "startTime": "2026-11-20T10:00:30Z", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": container()});
     let spec = || json!({"containers": [{"name": "main"}]});
     let mut canvas = object("v1", "Pod", "canvas-7d9f-a", ("ReplicaSet", "canvas-7d9f"), spec(), ready());
     canvas["metadata"]["labels"] = json!({"pod-template-hash": "7d9f"});
+    canvas["spec"]["volumes"] = json!([{"name": "config", "secret": {"secretName": "dex"}}]);
     vec![
         canvas,
         object("v1", "Pod", "db-0", ("StatefulSet", "db"), spec(), ready()),
         object("v1", "Pod", "seed-x", ("Job", "seed"), spec(), json!({"phase": "Succeeded"})),
-        object("v1", "Pod", "stranger-x", ("Deployment", "stranger"), spec(), stuck),
     ]
+}
+
+/// A pod that is stuck, of a Deployment that no release names.
+pub(crate) fn stranger() -> Value {
+    let stuck = json!({"phase": "Pending", "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}}]});
+    object("v1", "Pod", "stranger-x", ("Deployment", "stranger"), json!({"containers": [{"name": "main"}]}), stuck)
 }

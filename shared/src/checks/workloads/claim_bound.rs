@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{both, owned};
+use super::{Place, objects, owned, places};
 use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Finding, Level, Section};
@@ -21,18 +21,18 @@ pub static CARD: Card = Card {
 
 /// Whether each claim of the manifests, and each that a StatefulSet of theirs has made, is bound.
 pub fn check(seen: &Seen<'_>) -> Checked {
-    let (objects, live) = match both(seen, &CARD) {
-        Ok(both) => both,
-        Err(answer) => return answer,
-    };
-    let ours = |claim: &ObjectRef| {
-        owned::names(objects, &claim.kind, &claim.name, seen.namespace())
-            || made_by_set(&claim.name, live, objects, seen)
-    };
+    if let Err(answer) = objects(seen, &CARD) {
+        return answer;
+    }
     let mut gathered = Gathered::new(&CARD);
-    for (claim, object) in live.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))) {
-        if claim.kind == "PersistentVolumeClaim" && ours(&claim) {
-            gathered.looked(judge(seen, &claim, object));
+    for place in places(seen, &mut gathered) {
+        let ours = |claim: &ObjectRef| {
+            owned::names(&place.objects, &claim.kind, &claim.name, &place.namespace) || made_by_set(&claim.name, &place)
+        };
+        for (claim, object) in place.live.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))) {
+            if claim.kind == "PersistentVolumeClaim" && ours(&claim) {
+                gathered.looked(judge(seen, &claim, object));
+            }
         }
     }
     gathered.skipped("the releases have no volume claims");
@@ -46,16 +46,18 @@ fn judge(seen: &Seen<'_>, claim: &ObjectRef, object: &Value) -> Option<Finding> 
 }
 
 /// A StatefulSet names its claims `<template>-<set>-<ordinal>`.
-fn made_by_set(claim: &str, live: &[Value], objects: &[ObjectRef], seen: &Seen<'_>) -> bool {
+fn made_by_set(claim: &str, place: &Place<'_>) -> bool {
     let Some((stem, ordinal)) = claim.rsplit_once('-') else { return false };
     if !ordinal.bytes().all(|byte| byte.is_ascii_digit()) {
         return false;
     }
-    let sets = live.iter().filter(|object| object["kind"] == "StatefulSet").filter_map(|object| {
+    let sets = place.live.iter().filter(|object| object["kind"] == "StatefulSet").filter_map(|object| {
         Some((object.pointer("/metadata/name")?.as_str()?, object.pointer("/spec/volumeClaimTemplates")?.as_array()?))
     });
-    sets.filter(|(set, _)| owned::names(objects, "StatefulSet", set, seen.namespace())).any(|(set, templates)| {
-        let names = templates.iter().filter_map(|template| template.pointer("/metadata/name")?.as_str());
-        names.into_iter().any(|template| stem == format!("{template}-{set}"))
-    })
+    sets.filter(|(set, _)| owned::names(&place.objects, "StatefulSet", set, &place.namespace)).any(
+        |(set, templates)| {
+            let names = templates.iter().filter_map(|template| template.pointer("/metadata/name")?.as_str());
+            names.into_iter().any(|template| stem == format!("{template}-{set}"))
+        },
+    )
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{both, owned};
+use super::{objects, owned, places};
 use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Finding, Level, Section};
@@ -19,19 +19,20 @@ pub static CARD: Card = Card {
     fix: "Read the Job's pods' logs, mend the cause, delete the Job, and repeat the upgrade to have it made anew.",
 };
 
-/// Whether any Job of the manifests has failed. A Job that a CronJob made is a warning: its next one may do better.
+/// Whether any Job of the manifests, or of the charts' hooks, has failed. A Job that a CronJob made is a warning: its next one may do better.
 pub fn check(seen: &Seen<'_>) -> Checked {
-    let (objects, live) = match both(seen, &CARD) {
-        Ok(both) => both,
-        Err(answer) => return answer,
-    };
+    if let Err(answer) = objects(seen, &CARD) {
+        return answer;
+    }
     let mut gathered = Gathered::new(&CARD);
-    for (job, object) in live.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))) {
-        let cron = owned::controller(object).filter(|(kind, _)| *kind == "CronJob");
-        let (kind, name) = cron.unwrap_or(("Job", &job.name));
-        if job.kind == "Job" && owned::names(objects, kind, name, seen.namespace()) {
-            let level = if cron.is_some() { Level::Warning } else { CARD.level };
-            gathered.looked(judge(seen, &job, object, level));
+    for place in places(seen, &mut gathered) {
+        for (job, object) in place.live.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))) {
+            let cron = owned::controller(object).filter(|(kind, _)| *kind == "CronJob");
+            let (kind, name) = cron.unwrap_or(("Job", &job.name));
+            if job.kind == "Job" && owned::names(&place.objects, kind, name, &place.namespace) {
+                let level = if cron.is_some() { Level::Warning } else { CARD.level };
+                gathered.looked(judge(seen, &job, object, level));
+            }
         }
     }
     gathered.skipped("the releases have no Jobs");

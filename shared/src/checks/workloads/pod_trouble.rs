@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{both, owned};
-use crate::checks::gathered::{Gathered, undetermined};
+use super::{objects, places};
+use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Finding, Level, Section};
 use crate::model::object::ObjectRef;
@@ -21,20 +21,24 @@ pub static CARD: Card = Card {
 
 /// Whether any pod that a release's objects have made is stuck. Pods of a workload that `workload-ready` reports are told there.
 pub fn check(seen: &Seen<'_>) -> Checked {
-    let (objects, live) = match both(seen, &CARD) {
-        Ok(both) => both,
-        Err(answer) => return answer,
-    };
-    let pods = match &seen.view.workloads.pods {
-        Ok(pods) => pods,
-        Err(not_seen) => return undetermined(&CARD, not_seen),
-    };
+    if let Err(answer) = objects(seen, &CARD) {
+        return answer;
+    }
     let mut gathered = Gathered::new(&CARD);
-    for (pod, maker) in owned::pods(pods, live, objects, seen.namespace()) {
-        let told =
-            live.iter().any(|object| is(object, maker) && status::status(object, seen.now).state != State::Current);
-        let trouble = status::pod_trouble(pod).filter(|_| !told);
-        gathered.looked(trouble.and_then(|trouble| finding(pod, &trouble)));
+    for place in places(seen, &mut gathered) {
+        let pods = match place.own_pods() {
+            Ok(pods) => pods,
+            Err(not_seen) => {
+                gathered.not_seen(not_seen);
+                continue;
+            }
+        };
+        for (pod, maker) in pods {
+            let unready = |object: &&Value| status::status(object, seen.now).state != State::Current;
+            let told = place.live.iter().filter(|object| is(object, maker)).any(|object| unready(&object));
+            let trouble = status::pod_trouble(pod).filter(|_| !told);
+            gathered.looked(trouble.and_then(|trouble| finding(pod, &trouble)));
+        }
     }
     gathered.skipped("the releases have no pods");
     gathered.checked()

@@ -42,7 +42,8 @@ fn judge(seen: &Seen<'_>, object: &ObjectRef, live: &Value) -> Option<Finding> {
 
 /// The workload's first pod in trouble, the gravest trouble first.
 fn pod_of(seen: &Seen<'_>, object: &ObjectRef) -> Option<(String, Trouble)> {
-    let (Ok(pods), Ok(live)) = (&seen.view.workloads.pods, &seen.view.workloads.owners) else { return None };
+    let workloads = seen.workloads(&object.namespace).ok()?;
+    let (Ok(pods), Ok(live)) = (&workloads.pods, &workloads.owners) else { return None };
     let only = std::slice::from_ref(object);
     let mut found: Vec<(String, Trouble)> = owned::pods(pods, live, only, &object.namespace)
         .filter_map(|(pod, _)| Some((ObjectRef::of(pod)?.name, status::pod_trouble(pod)?)))

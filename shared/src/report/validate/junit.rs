@@ -15,16 +15,38 @@ type Xml = Writer<Vec<u8>>;
 ///
 /// # Errors
 /// The XML cannot be written.
-pub fn junit(report: &ValidateReport) -> io::Result<String> {
+pub fn junit(reports: &[ValidateReport]) -> io::Result<String> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.create_element("testsuites").with_attribute(("name", "kubectl mural validate")).write_inner_content(|xml| {
-        for (section, checks) in report.sections() {
-            suite(xml, section.title(), &checks)?;
+        for report in reports {
+            let cluster = if reports.len() > 1 { format!("{}: ", allowed(&report.hub.context)) } else { String::new() };
+            for (section, checks) in report.sections() {
+                suite(xml, &format!("{cluster}{}", section.title()), &checks)?;
+            }
+            if let Some(reason) = &report.unread {
+                unread(xml, &allowed(&report.hub.context), reason)?;
+            }
         }
         Ok(())
     })?;
     String::from_utf8(xml.into_inner()).map(|text| text + "\n").map_err(io::Error::other)
+}
+
+/// A cluster that does not answer is one case that could not be looked at.
+fn unread(xml: &mut Xml, cluster: &str, reason: &str) -> io::Result<()> {
+    let suite = xml.create_element("testsuite").with_attribute(("name", cluster)).with_attribute(("tests", "1"));
+    let suite =
+        suite.with_attribute(("failures", "0")).with_attribute(("errors", "1")).with_attribute(("skipped", "0"));
+    suite
+        .write_inner_content(|xml| {
+            let case = xml
+                .create_element("testcase")
+                .with_attribute(("classname", cluster))
+                .with_attribute(("name", "answers"));
+            case.write_inner_content(|xml| said(xml, "error", reason)).map(drop)
+        })
+        .map(drop)
 }
 
 fn suite(xml: &mut Xml, name: &str, checks: &[&Checked]) -> io::Result<()> {

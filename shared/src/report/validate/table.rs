@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Counts, ValidateReport};
+use super::{Counts, NewTrouble, ValidateReport};
 use crate::checks::{Checked, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 use crate::model::words::counted;
@@ -29,6 +29,9 @@ const GAP: &str = "    ";
 pub fn table(report: &ValidateReport, shown: Shown, style: Style) -> String {
     let mut out = head(report, style);
     out.push('\n');
+    if let Some(reason) = &report.unread {
+        let _ = write!(out, "{}", entry(Mark::Unknown, "", &format!("could not be read: {}", one_line(reason)), style));
+    }
     let mut quiet: Vec<(String, usize)> = Vec::new();
     for (section, checks) in report.sections() {
         let (text, columns) = tally(section, &checks, style);
@@ -47,8 +50,28 @@ pub fn table(report: &ValidateReport, shown: Shown, style: Style) -> String {
         }
     }
     flush(&mut out, &mut quiet, style);
+    if let Some(compared) = &report.compared {
+        out.push_str(&against(compared));
+    }
     let _ = write!(out, "\n{}\n", foot(report.counts, shown, style));
     out
+}
+
+/// What is new against the baseline, by name; the findings themselves stand above.
+fn against(compared: &NewTrouble) -> String {
+    let mut out = String::new();
+    let line = |what: &str, finding: &Finding| {
+        format!("  {what:<5} {}: {}\n", one_line(&finding.check), one_line(&finding.subject))
+    };
+    out.extend(compared.new.iter().map(|finding| line("new", finding)));
+    out.extend(compared.gone.iter().map(|finding| line("gone", finding)));
+    out.extend(compared.newly_undetermined.iter().map(|check| format!("  new   {check}: can no longer look\n")));
+    format!(
+        "\nbaseline     {} known, {} new, {} gone\n{out}",
+        compared.known.len(),
+        compared.new.len() + compared.newly_undetermined.len(),
+        compared.gone.len()
+    )
 }
 
 /// Text of the cluster on one line: a line feed in it could pretend to be a line of ours.

@@ -1,0 +1,82 @@
+//! One reading of one cluster, and what the checks say of it.
+
+use jiff::Timestamp;
+use mural::ask::{Installation, RegistryAccess};
+use mural::checks::named::Named;
+use mural::checks::seen::{Expect, Seen};
+use mural::checks::validate::{self, Check};
+use mural::cli::env;
+use mural::cluster::{Cluster, look, vitals};
+use mural::model::owner::Owner;
+use mural::model::tools::ToolsSeen;
+use mural::model::view::{ClusterView, NotSeen};
+use mural::model::vitals::Vitals;
+use mural::problem::Problem;
+use mural::report::validate::ValidateReport;
+use mural::tools::find::{self, Hints};
+use mural::tools::helm::Helm;
+use mural::tools::kubectl::Kubectl;
+
+use crate::charts;
+use crate::job::Job;
+
+/// All that was read of one cluster.
+pub(crate) struct Looked {
+    pub(crate) installation: Installation,
+    pub(crate) view: ClusterView,
+    pub(crate) vitals: Vitals,
+    pub(crate) named: Named,
+    pub(crate) expect: Expect,
+}
+
+impl Looked {
+    /// Whether neither release is there.
+    pub(crate) fn nothing_here(&self) -> bool {
+        self.view.owners.values().all(|owner| *owner == Owner::Nobody)
+    }
+
+    /// What these checks say.
+    pub(crate) fn judged(&self, tools: &ToolsSeen, checks: &[&Check], now: Timestamp) -> ValidateReport {
+        let pair = (&self.view, &self.vitals);
+        let seen = Seen::new(&self.installation, pair, &self.named, tools, &self.expect, now);
+        ValidateReport::new(&self.view, validate::run(&seen, checks)).with_timeline(&self.view, &self.vitals)
+    }
+}
+
+/// Reads what these checks need.
+pub(crate) async fn see(job: &Job, installation: &Installation, checks: &[&Check]) -> Result<Looked, Problem> {
+    let cluster = Cluster::connect(&installation.cluster).await?;
+    let view = look::look(&cluster, installation).await?;
+    let expect = charts::expected(job, installation, &cluster, &view).await?;
+    let named = Named::of(installation, &view, &expect);
+    let vitals = vitals::look(&cluster, &view, &named, &validate::parts(checks)).await;
+    Ok(Looked { installation: installation.clone(), view, vitals, named, expect })
+}
+
+/// helm as these flags call it.
+pub(crate) fn helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
+    let program = find::helm(&hints())?;
+    Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
+}
+
+fn hints() -> Hints {
+    Hints { helm: env("HELM_BIN"), kubectl: env("KUBECTL_PATH") }
+}
+
+/// The two programs' versions. A missing program is no reason not to look at the cluster: the checks say so.
+pub(crate) async fn tools(installation: &Installation) -> ToolsSeen {
+    let unseen =
+        |what: &str, reason: &dyn std::fmt::Display| NotSeen { what: what.to_owned(), reason: reason.to_string() };
+    let helm = async {
+        let helm =
+            helm(installation, RegistryAccess::default()).map_err(|problem| unseen("helm's version", &problem))?;
+        helm.version().await.map_err(|error| unseen("helm's version", &error))
+    };
+    let kubectl = async {
+        let program = find::kubectl(&hints()).map_err(|problem| unseen("kubectl's version", &problem))?;
+        let kubectl = Kubectl { program, cluster: installation.cluster.clone() };
+        kubectl.version().await.map_err(|error| unseen("kubectl's version", &error))
+    };
+    let (helm, kubectl) = tokio::join!(helm, kubectl);
+    ToolsSeen { helm, kubectl }
+}

@@ -1,0 +1,69 @@
+//! Check `crd-in-two-charts`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::both;
+use crate::checks::gathered::{Gathered, skipped};
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+use crate::model::crd::Crd;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "crd-in-two-charts",
+    section: Section::Crds,
+    title: "no kind is claimed twice",
+    level: Level::Warning,
+    why: "A CRD that both charts bring is another one after each upgrade of either. A kind that two CRDs of different groups have makes `kubectl get KIND` answer for one of them, and a person look at the wrong objects.",
+    fix: "Let one chart alone bring the CRD (a value such as crds.install=false in the other). Name a kind that exists twice with its group: kubectl get widgets.example.com.",
+};
+
+/// Whether any CRD stands in both releases, and whether another CRD of the cluster has the kind of one of ours.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    let (wanted, live) = match both(seen, &CARD) {
+        Ok(both) => both,
+        Err(answer) => return answer,
+    };
+    let of_kind = |kind: &str| live.values().filter(|crd| crd.kind() == kind).collect::<Vec<&Crd>>();
+    let mut gathered = Gathered::new(&CARD);
+    let claims = claims(&seen.named.crds_of);
+    for crd in wanted.iter().filter_map(|name| live.get(name)) {
+        let mut findings = Vec::new();
+        if let Some(releases) = claims.get(crd.name()).filter(|releases| releases.len() > 1) {
+            let message =
+                format!("stands in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
+            findings.push(CARD.finding(
+                format!("CRD {}", crd.name()),
+                message,
+                format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name()),
+            ));
+        }
+        let others: Vec<&str> =
+            of_kind(crd.kind()).iter().map(|other| other.name()).filter(|name| *name != crd.name()).collect();
+        // Two of our own are the vendor's choice, and told by its documentation.
+        if !others.is_empty() && !others.iter().all(|other| wanted.contains(*other)) {
+            let message = format!("its kind {} is also that of {}", crd.kind(), others.join(", "));
+            let hint = format!("name it in full: kubectl get {}", crd.name());
+            findings.push(crate::checks::Finding {
+                level: Level::Info,
+                ..CARD.finding(format!("CRD {}", crd.name()), message, hint)
+            });
+        }
+        gathered.looked(findings);
+    }
+    if seen.named.crds_of.is_empty() {
+        return skipped(&CARD, "no release has a record");
+    }
+    gathered.skipped("none of the CRDs is on the cluster");
+    gathered.checked()
+}
+
+fn claims(crds_of: &[(String, BTreeSet<String>)]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (release, crds) in crds_of {
+        for crd in crds {
+            all.entry(crd).or_default().insert(release);
+        }
+    }
+    all
+}

@@ -1,0 +1,106 @@
+//! What stands around the small healthy installation.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::model::around::Service;
+use crate::model::certificate::tests::ca;
+use crate::model::kinds::Kinds;
+use crate::model::view::Workloads;
+use crate::model::vitals::{Backend, Published, Spokes, Streamed, Vitals, config_maps_of, secrets_of};
+
+pub(super) const OWN: &str = "mural-system";
+
+pub(super) fn hue() -> Service {
+    Service { namespace: OWN.into(), name: "hue".into() }
+}
+
+fn metadata(name: &str) -> Value {
+    let written = json!([{"manager": "helm", "time": "2026-11-20T10:00:00Z", "fieldsV1": {"f:data": {}}}]);
+    json!({"metadata": {"name": name, "managedFields": written}})
+}
+
+pub(super) fn vitals() -> Vitals {
+    let names = [
+        (secrets_of(OWN), vec![metadata("dex")]),
+        (config_maps_of(OWN), vec![metadata("mural-project-rbac-viewer")]),
+        (
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations".to_owned(),
+            vec![metadata("hue-admission")],
+        ),
+        (format!("/apis/batch/v1/namespaces/{OWN}/cronjobs"), vec![metadata("nightly")]),
+        ("/api/v1/namespaces/mural-other/services".to_owned(), vec![metadata("far")]),
+    ];
+    let streamed = Streamed {
+        looked_at: 3,
+        named: BTreeMap::from([(("v1beta1".into(), "kubectl".into()), 3)]),
+        ..Streamed::default()
+    };
+    let published = ["v1beta1", "v1alpha1"].map(|version| (("hubs.x".to_owned(), version.to_owned()), Published::Same));
+    Vitals {
+        kinds: Ok(kinds()),
+        elsewhere: BTreeMap::from([(
+            "mural-other".to_owned(),
+            Workloads { owners: Ok(Vec::new()), pods: Ok(Vec::new()) },
+        )]),
+        names: names.into_iter().map(|(folder, all)| (folder, Ok(all))).collect(),
+        webhooks: Ok(vec![webhook()]),
+        backends: BTreeMap::from([(hue(), Ok(Backend { exists: true, ready: 2 }))]),
+        labels: Ok(BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), OWN.to_owned())])),
+        published: Ok(published.into_iter().collect()),
+        streamed: Ok(Some(BTreeMap::from([("hubs.x".to_owned(), streamed)]))),
+        spokes: spokes(),
+        templates: Ok(vec![role(OWN, "- verbs: [get]\n"), role("tenant-a", "# ours\n-   verbs: [ get ]\n")]),
+    }
+}
+
+pub(super) fn role(namespace: &str, rules: &str) -> Value {
+    json!({"metadata": {"namespace": namespace, "name": "mural-project-rbac-viewer"}, "data": {"rules.yaml": rules}})
+}
+
+fn webhook() -> Value {
+    json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "hue-admission"}, "webhooks": [{
+        "name": "validating.hue", "failurePolicy": "Fail",
+        "clientConfig": {"service": {"namespace": OWN, "name": "hue"}, "caBundle": ca()},
+        "rules": [{"apiGroups": ["x"], "resources": ["*"], "operations": ["CREATE", "UPDATE"]}]}]})
+}
+
+fn spokes() -> Spokes {
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "R", "message": "m"});
+    let cluster = json!({"apiVersion": "cluster.open-cluster-management.io/v1", "kind": "ManagedCluster", "metadata": {"name": "edge-1"},
+        "spec": {"hubAcceptsClient": true}, "status": {"conditions": [condition("ManagedClusterJoined"), condition("ManagedClusterConditionAvailable")]}});
+    let lease = json!({"metadata": {"namespace": "edge-1", "name": "managed-cluster-lease"}, "spec": {"renewTime": "2026-11-23T07:13:00Z"}});
+    let fleet = |kind: &str| json!({"apiVersion": "fleetconfig.open-cluster-management.io/v1beta1", "kind": kind, "metadata": {"name": "one", "namespace": OWN}, "status": {"phase": "Running"}});
+    Spokes {
+        clusters: Ok(Some(vec![cluster])),
+        hubs: Ok(Some(vec![fleet("Hub")])),
+        spokes: Ok(Some(vec![fleet("Spoke")])),
+        leases: Ok(Some(vec![lease])),
+    }
+}
+
+fn kinds() -> Kinds {
+    let kind = |plural: &str, kind: &str, scope: &str| json!({"resource": plural, "scope": scope, "responseKind": {"kind": kind}});
+    let group = |name: &str, version: &str, resources: &[Value]| json!({"metadata": {"name": name}, "versions": [{"version": version, "resources": resources}]});
+    let space = "Namespaced";
+    let groups = [
+        group(
+            "",
+            "v1",
+            &[
+                kind("secrets", "Secret", space),
+                kind("configmaps", "ConfigMap", space),
+                kind("services", "Service", space),
+            ],
+        ),
+        group("apps", "v1", &[kind("deployments", "Deployment", space), kind("statefulsets", "StatefulSet", space)]),
+        group("batch", "v1", &[kind("jobs", "Job", space), kind("cronjobs", "CronJob", space)]),
+        group(
+            "admissionregistration.k8s.io",
+            "v1",
+            &[kind("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", "Cluster")],
+        ),
+    ];
+    Kinds::read(&[json!({"kind": "APIGroupDiscoveryList", "items": groups})]).unwrap()
+}

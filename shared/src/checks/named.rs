@@ -1,0 +1,188 @@
+//! What the releases name: their objects, their CRDs. Read once from the records, for the reading of the cluster and for all checks.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::seen::{Expect, without_record};
+use crate::ask::Installation;
+use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+use crate::model::release::ReleaseRecord;
+use crate::model::view::{ClusterView, Looked, NotSeen};
+
+/// Groups of the product's CRDs, and of those that its chart brings along.
+pub const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
+
+/// A list that is known, does not exist here, or could not be seen.
+#[derive(Debug, Clone)]
+pub enum Listed<T> {
+    /// Known.
+    Known(T),
+    /// There is none here, and why.
+    Nothing(String),
+    /// Could not be seen.
+    NotSeen(NotSeen),
+}
+
+/// Who says which CRDs there should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// A chart that the caller named.
+    Chart,
+    /// The releases' own records.
+    Records,
+    /// Nobody: these are the live CRDs of the product's groups, and those that the application has objects of.
+    Live,
+}
+
+/// What the releases name.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The objects of both releases, by name.
+    pub objects: Listed<Vec<ObjectRef>>,
+    /// The objects of both releases' hooks.
+    pub hooks: Vec<ObjectRef>,
+    /// The names of the CRDs that should be there.
+    pub crds: Listed<BTreeSet<String>>,
+    /// Who says so.
+    pub crds_from: From,
+    /// The CRDs that each release has, by release; a release without a record has none.
+    pub crds_of: Vec<(String, BTreeSet<String>)>,
+}
+
+impl Named {
+    /// Reads the manifests.
+    #[must_use]
+    pub fn of(installation: &Installation, view: &ClusterView, expect: &Expect) -> Self {
+        let manifests = manifests(view, &[&installation.crds_release, &installation.app_release]);
+        let (crds, crds_from) = wanted(&manifests, view, expect);
+        let known = match &manifests {
+            Listed::Known(known) => known.as_slice(),
+            Listed::Nothing(_) | Listed::NotSeen(_) => &[],
+        };
+        let hooks = known.iter().flat_map(|manifest| manifest.hooks.clone()).collect();
+        let crds_of = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
+        let objects = match manifests {
+            Listed::Known(known) => Listed::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect()),
+            Listed::Nothing(reason) => Listed::Nothing(reason),
+            Listed::NotSeen(not_seen) => Listed::NotSeen(not_seen),
+        };
+        Self { objects, hooks, crds, crds_from, crds_of }
+    }
+
+    /// The objects, or none where they are not known.
+    #[must_use]
+    pub fn known(&self) -> &[ObjectRef] {
+        match &self.objects {
+            Listed::Known(objects) => objects,
+            Listed::Nothing(_) | Listed::NotSeen(_) => &[],
+        }
+    }
+
+    /// The CRDs that should be there and are; none where that is not known.
+    pub fn live_crds<'a>(&'a self, view: &'a ClusterView) -> impl Iterator<Item = &'a Crd> {
+        let names = match &self.crds {
+            Listed::Known(names) => Some(names),
+            Listed::Nothing(_) | Listed::NotSeen(_) => None,
+        };
+        names.into_iter().flatten().filter_map(|name| view.crds.as_ref().ok()?.get(name))
+    }
+}
+
+/// What one record says.
+struct Manifest {
+    release: String,
+    objects: Vec<ObjectRef>,
+    hooks: Vec<ObjectRef>,
+    crds: Vec<String>,
+}
+
+impl Manifest {
+    fn all_crds(&self) -> BTreeSet<String> {
+        let templated = self.objects.iter().filter(|object| object.kind == "CustomResourceDefinition");
+        templated.map(|object| &object.name).chain(&self.crds).cloned().collect()
+    }
+}
+
+fn manifests(view: &ClusterView, releases: &[&String]) -> Listed<Vec<Manifest>> {
+    let mut known = Vec::new();
+    let mut missing = Vec::new();
+    for release in releases {
+        match view.newest(release) {
+            Ok(Some(record)) => match read(record) {
+                Ok(manifest) => known.push(manifest),
+                Err(not_seen) => return Listed::NotSeen(not_seen),
+            },
+            Ok(None) => {
+                missing.push(without_record(view, release).unwrap_or_else(|| format!("there is no release {release}")));
+            }
+            Err(not_seen) => return Listed::NotSeen(not_seen.clone()),
+        }
+    }
+    if known.is_empty() { Listed::Nothing(missing.join("; ")) } else { Listed::Known(known) }
+}
+
+fn read(record: &ReleaseRecord) -> Looked<Manifest> {
+    let objects = record.objects().map_err(|error| NotSeen {
+        what: format!("the manifest of release {}, revision {}", record.name, record.revision),
+        reason: error.to_string(),
+    })?;
+    Ok(Manifest {
+        release: record.name.clone(),
+        objects: objects.iter().flat_map(items).filter_map(ObjectRef::of).collect(),
+        hooks: record.hook_objects().filter_map(|hook| ObjectRef::of(&hook)).collect(),
+        crds: record.crds.clone(),
+    })
+}
+
+/// helm takes a `List` apart before it sends it; the manifest still holds it whole.
+fn items(document: &Value) -> Vec<&Value> {
+    match document["items"].as_array() {
+        Some(items) if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => items.iter().collect(),
+        _ => vec![document],
+    }
+}
+
+/// What a chart says comes first, then what the records say. After the page's manual path no record names a CRD: then what is
+/// live of the product's groups is looked at, and whether one is missing cannot be told.
+fn wanted(manifests: &Listed<Vec<Manifest>>, view: &ClusterView, expect: &Expect) -> (Listed<BTreeSet<String>>, From) {
+    let of_charts =
+        expect.crds_chart_list.iter().flatten().chain(expect.crds_chart.iter().flat_map(|chart| &chart.crds));
+    let of_charts: BTreeSet<String> = of_charts.map(|crd| crd.name().to_owned()).collect();
+    if !of_charts.is_empty() {
+        return (Listed::Known(of_charts), From::Chart);
+    }
+    let known = match manifests {
+        Listed::Known(known) => known,
+        Listed::Nothing(reason) => {
+            return (Listed::Nothing(format!("{reason}, so no list of CRDs is known")), From::Records);
+        }
+        Listed::NotSeen(not_seen) => return (Listed::NotSeen(not_seen.clone()), From::Records),
+    };
+    let of_records: BTreeSet<String> = known.iter().flat_map(Manifest::all_crds).collect();
+    if !of_records.is_empty() {
+        return (Listed::Known(of_records), From::Records);
+    }
+    (of_live(known, view), From::Live)
+}
+
+fn of_live(manifests: &[Manifest], view: &ClusterView) -> Listed<BTreeSet<String>> {
+    let live = match &view.crds {
+        Ok(live) => live,
+        Err(not_seen) => return Listed::NotSeen(not_seen.clone()),
+    };
+    let product = |crd: &Crd| {
+        PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
+    };
+    let has_objects = |crd: &Crd| {
+        let mut objects = manifests.iter().flat_map(|manifest| &manifest.objects);
+        objects.any(|object| object.group() == crd.group() && object.kind == crd.kind())
+    };
+    let names: BTreeSet<String> =
+        live.values().filter(|crd| product(crd) || has_objects(crd)).map(|crd| crd.name().to_owned()).collect();
+    if names.is_empty() {
+        return Listed::Nothing("the releases name no CRDs, and the cluster has none of the product's".to_owned());
+    }
+    Listed::Known(names)
+}

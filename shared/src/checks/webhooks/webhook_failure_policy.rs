@@ -1,0 +1,48 @@
+//! Check `webhook-failure-policy`.
+
+use serde_json::Value;
+
+use super::{Asked, each, finding};
+use crate::checks::seen::Seen;
+use crate::checks::{Card, Checked, Level, Section};
+use crate::model::around;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "webhook-failure-policy",
+    section: Section::Webhooks,
+    title: "no webhook stands in the way of its own pods",
+    level: Level::Warning,
+    why: "A webhook that must answer (failurePolicy Fail) before a pod may be made, its own pods included, cannot come back by itself once all of them are gone: who should answer cannot be started.",
+    fix: "Leave the webhook's own namespace out by its namespaceSelector, or say failurePolicy Ignore (kubernetes.io: admission webhook good practices, avoid deadlocks).",
+};
+
+/// Whether a webhook with `failurePolicy: Fail` is asked about pods, or what makes them, in the namespace that serves it.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    each(seen, &CARD, |asked, gathered| {
+        let hint = "exclude the namespace: namespaceSelector with kubernetes.io/metadata.name NotIn";
+        gathered.looked(
+            deadlock(seen, asked).then(|| finding(&CARD, asked, "must answer before its own pods may be made", hint)),
+        );
+    })
+}
+
+fn deadlock(seen: &Seen<'_>, asked: &Asked<'_>) -> bool {
+    let here = asked.service().is_some_and(|service| service.namespace == seen.namespace());
+    let labels = seen.vitals.labels.as_ref().ok();
+    let selected = labels.is_some_and(|labels| around::selects(&asked.webhook["namespaceSelector"], labels));
+    // An objectSelector leaves most objects out: whether the own pods are among the rest cannot be told from here.
+    let all_objects = asked.webhook["objectSelector"].as_object().is_none_or(serde_json::Map::is_empty);
+    asked.must_answer && !asked.webhook.is_null() && here && selected && all_objects && makes_pods(asked.webhook)
+}
+
+fn makes_pods(webhook: &Value) -> bool {
+    let has = |rule: &Value, key: &str, names: &[&str]| {
+        rule[key].as_array().into_iter().flatten().filter_map(Value::as_str).any(|name| names.contains(&name))
+    };
+    webhook["rules"].as_array().into_iter().flatten().any(|rule| {
+        let core = has(rule, "apiGroups", &["", "*"]) && has(rule, "resources", &["pods", "*", "*/*"]);
+        let apps = has(rule, "apiGroups", &["apps", "*"]) && has(rule, "resources", &["replicasets", "*", "*/*"]);
+        (core || apps) && has(rule, "operations", &["CREATE", "*"])
+    })
+}

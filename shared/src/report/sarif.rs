@@ -1,0 +1,39 @@
+//! SARIF 2.1.0 for code scanning: what all our reports in this form have in common.
+
+use serde_json::{Value, json};
+
+use super::style::harmless;
+use crate::checks::{Card, Level};
+
+/// A whole log of one run.
+#[must_use]
+pub fn log(program: &str, cards: &[&Card], results: &[Value]) -> Value {
+    let rules: Vec<Value> = cards
+        .iter()
+        .map(|card| {
+            json!({"id": card.id, "shortDescription": {"text": card.title},
+                "fullDescription": {"text": card.why}, "help": {"text": card.fix}})
+        })
+        .collect();
+    json!({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
+        "runs": [{"tool": {"driver": {"name": program, "version": env!("CARGO_PKG_VERSION"), "rules": rules}}, "results": results}]})
+}
+
+/// A finding at a file, and at what is meant inside it. `waived` is who answers for it, and why.
+#[must_use]
+pub fn result(rule: &str, level: Level, text: &str, uri: &str, place: &str, waived: Option<&str>) -> Value {
+    let suppressed: Vec<Value> =
+        waived.iter().map(|reason| json!({"kind": "external", "justification": reason})).collect();
+    json!({"ruleId": rule, "level": word(level), "message": {"text": harmless(text)}, "suppressions": suppressed,
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}, "logicalLocations": [{"fullyQualifiedName": harmless(place)}]}]})
+}
+
+/// SARIF's words for our levels.
+#[must_use]
+pub const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "note",
+    }
+}

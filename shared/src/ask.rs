@@ -165,6 +165,36 @@ pub struct Ask {
     pub helm: HelmOptions,
 }
 
+#[cfg(test)]
+impl Ask {
+    /// What somebody could ask for: nothing moves.
+    pub(crate) fn sample() -> Self {
+        let target = |release: &str| {
+            let chart = ChartRef::Oci { repository: format!("a.example/mural/{release}"), digest: None };
+            Target { release: release.to_owned(), chart, version: None }
+        };
+        Self {
+            installation: Installation {
+                namespace: "mural-system".to_owned(),
+                crds_release: "mural-crds".to_owned(),
+                app_release: "mural".to_owned(),
+                cluster: ClusterAccess::default(),
+            },
+            crds: target("mural-crds"),
+            app: target("mural"),
+            mode: Mode::Auto,
+            values: Values::default(),
+            registry: RegistryAccess::default(),
+            timeout: Duration::from_secs(60),
+            allowed: Allowed::default(),
+            server_dry_runs: true,
+            waivers: Waivers::default(),
+            images: false,
+            helm: HelmOptions::default(),
+        }
+    }
+}
+
 /// Checks a name of a namespace or release: DNS-1123 label, as the API server and helm ask for.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -13,10 +13,14 @@ use mural_tests::plugins;
 use mural_tests::sandbox::{self, Options, Sandbox, Snapshot, User};
 use tempfile::TempDir;
 
-use crate::small;
+use crate::{flux, small};
 
 /// Sandboxes of these tests are named after their process, so that one left behind can be told and cleaned.
 const NAME: &str = "test-";
+/// The end of the name of the one with Flux.
+const FLUX: &str = "-flux";
+/// The one with Flux.
+static WITH_FLUX: OnceLock<Ground> = OnceLock::new();
 
 /// What was made on the first sandbox that needed it, for all of them: a snapshot fits any.
 type Made = Arc<OnceLock<Result<Snapshot, String>>>;
@@ -27,6 +31,10 @@ pub struct Ground {
     sandbox: OnceLock<Result<Sandbox, String>>,
     older: Made,
     files: OnceLock<TempDir>,
+    /// Whether Flux runs in this one.
+    is_flux: bool,
+    /// Held by the test that uses the one with Flux.
+    turn: Mutex<()>,
     /// The helm, where a test has asked for another than the usual one.
     other_helm: Mutex<Option<String>>,
 }
@@ -81,7 +89,8 @@ impl Grounds {
     /// # Errors
     /// One resists; the others are ended nevertheless.
     pub fn down(&self) -> Result<()> {
-        let down: Vec<Result<()>> = self.all.iter().map(|ground| ground.down()).collect();
+        let flux = WITH_FLUX.get().into_iter();
+        let down: Vec<Result<()>> = self.all.iter().map(Arc::as_ref).chain(flux).map(Ground::down).collect();
         down.into_iter().collect()
     }
 }
@@ -122,6 +131,8 @@ impl Ground {
             sandbox: OnceLock::new(),
             older,
             files: OnceLock::new(),
+            is_flux: false,
+            turn: Mutex::default(),
             other_helm: Mutex::default(),
         }
     }
@@ -134,11 +145,21 @@ impl Ground {
         let mut first = false;
         let sandbox = self.sandbox.get_or_init(|| {
             first = true;
-            Sandbox::up(&Options::named(&self.name)).map_err(|error| format!("{error:#}"))
+            let options = Options { flux: self.is_flux, ..Options::named(&self.name) };
+            Sandbox::up(&options).map_err(|error| format!("{error:#}"))
         });
         sandbox
             .as_ref()
             .map_err(|error| if first { anyhow!("{error}") } else { anyhow!("no sandbox: the first test says why") })
+    }
+
+    /// The ground on which Flux runs, for one test at a time: elsewhere its controllers would only be in the way.
+    pub fn flux(&self) -> (&'static Self, MutexGuard<'static, ()>) {
+        let ground = WITH_FLUX.get_or_init(|| {
+            let name = format!("{NAME}{}{FLUX}", std::process::id());
+            Self { name, is_flux: true, ..Self::new(0, Made::default()) }
+        });
+        (ground, ground.turn.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A folder for this process's files.
@@ -217,10 +238,11 @@ impl Ground {
 
     /// The older installation of the small charts, made once and brought back for every test that asks.
     pub fn older(&self) -> Result<()> {
+        let install = if self.is_flux { flux::install } else { small::install };
         let mut fresh = false;
         let older = self.older.get_or_init(|| {
             fresh = true;
-            let made = small::install(self).and_then(|()| self.sandbox()?.snapshot("older"));
+            let made = install(self).and_then(|()| self.sandbox()?.snapshot("older"));
             made.map_err(|error| format!("{error:#}"))
         });
         let snapshot = older.as_ref().map_err(|error| anyhow!("the older installation cannot be made: {error}"))?;

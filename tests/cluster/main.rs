@@ -18,6 +18,7 @@ mod basics;
 mod bridge;
 mod check;
 mod faults;
+mod flux;
 mod ground;
 mod images;
 mod keep;
@@ -85,6 +86,7 @@ fn run() -> Result<ExitCode> {
         lock::TESTS,
         sample::TESTS,
         variants::TESTS,
+        flux::TESTS,
         public::TESTS,
         &kill::tests(),
     ]

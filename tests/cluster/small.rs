@@ -65,11 +65,22 @@ pub fn values(ground: &Ground) -> Result<String> {
 
 /// Installs the older pair as the vendor's page does, as the admin, and pushes both pairs to the registry.
 pub fn install(ground: &Ground) -> Result<()> {
+    push_all(ground)?;
+    by_helm(ground)
+}
+
+/// Pushes both pairs to the registry.
+pub fn push_all(ground: &Ground) -> Result<()> {
     for (folder, version) in
         [(crds as fn(&Ground, &str) -> _, "0.7.1"), (crds, "0.7.4"), (app, "1.1.0-rc.0"), (app, "1.1.0-rc.3")]
     {
         push(ground, &folder(ground, version)?)?;
     }
+    Ok(())
+}
+
+/// Installs the older pair as the vendor's page does, as the admin.
+pub fn by_helm(ground: &Ground) -> Result<()> {
     let helm = |args: &[&str]| ground.run(User::Admin, "helm", args)?.with(0);
     let old = crds(ground, "0.7.1")?.display().to_string();
     let rendered = helm(&["template", "mural-crds", &old, "--include-crds"])?.stdout;
@@ -82,15 +93,20 @@ pub fn install(ground: &Ground) -> Result<()> {
 }
 
 /// Packs a chart and pushes it.
-fn push(ground: &Ground, folder: &Path) -> Result<()> {
+pub fn push(ground: &Ground, folder: &Path) -> Result<()> {
+    let file = pack(ground, folder)?;
+    let registry = format!("oci://{}/mural", ground.sandbox()?.registry());
+    ground.run(User::Admin, "helm", &["push", &file, &registry, "--plain-http"])?.with(0)?;
+    Ok(())
+}
+
+/// Packs a chart.
+pub fn pack(ground: &Ground, folder: &Path) -> Result<String> {
     let into = ground.files().join("packed").display().to_string();
     let packed = ground
         .run(User::Admin, "helm", &["package", &folder.display().to_string(), "--destination", &into])?
         .with(0)?;
-    let file = packed.stdout.rsplit_once(": ").context("helm says where the file is")?.1.trim().to_owned();
-    let registry = format!("oci://{}/mural", ground.sandbox()?.registry());
-    ground.run(User::Admin, "helm", &["push", &file, &registry, "--plain-http"])?.with(0)?;
-    Ok(())
+    Ok(packed.stdout.rsplit_once(": ").context("helm says where the file is")?.1.trim().to_owned())
 }
 
 /// Waits until the workloads run again after a restore.

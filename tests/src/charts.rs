@@ -41,6 +41,14 @@ pub fn objects() -> PathBuf {
     sources().join("objects")
 }
 
+/// The CRDs by name that a version of the CRD chart takes from public modules: Flux's, and Open Cluster Management's.
+///
+/// # Errors
+/// The modules cannot be had.
+pub fn public_crds(version: &str) -> Result<BTreeMap<String, String>> {
+    modules::crds(version)
+}
+
 /// The packed charts by `name-version`.
 ///
 /// # Errors

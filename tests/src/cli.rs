@@ -42,6 +42,9 @@ enum Act {
         /// Without nodes: pods stay Pending, and less memory is needed.
         #[arg(long)]
         without_nodes: bool,
+        /// With Flux's source-controller and helm-controller, which start as soon as their CRDs are there.
+        #[arg(long)]
+        flux: bool,
     },
     /// Run a command against the sandbox: its kubeconfig, its helm and kubectl, our plugins on PATH.
     Run {
@@ -68,7 +71,7 @@ enum Act {
     Logs {
         #[command(flatten)]
         named: Named,
-        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry or supervisor.
+        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry, source-controller, helm-controller or supervisor.
         part: String,
     },
     /// Stop a sandbox and remove all of it.
@@ -124,8 +127,8 @@ pub fn main() -> ExitCode {
 
 fn act(act: Act) -> Result<()> {
     match act {
-        Act::Up { named, helm, without_nodes } => {
-            up(&Options { helm, nodes: !without_nodes, ..Options::named(&named.name) })
+        Act::Up { named, helm, without_nodes, flux } => {
+            up(&Options { helm, nodes: !without_nodes, flux, ..Options::named(&named.name) })
         }
         Act::Run { named, user, command } => run(&Sandbox::open(&named.name)?, user, &command),
         Act::Shell { named, user } => shell(&Sandbox::open(&named.name)?, user),

@@ -12,6 +12,9 @@ pub struct Args {
     /// The helm inside: 3, 4, 3.17 or a full version.
     #[arg(long, value_name = "VERSION")]
     pub helm: Option<String>,
+    /// On the Flux path: installed by the page's four manifests, upgraded through their sources.
+    #[arg(long)]
+    pub flux: bool,
 }
 
 /// Up, the older pair anew, the upgrade, validate; the sandbox stays.
@@ -23,12 +26,12 @@ pub fn run(name: &str, args: &Args) -> Result<()> {
     let programs = plugins::folder()?;
     // Anew: a fresh control plane is quicker than taking an installation away.
     Sandbox::down_named(name)?;
-    let sandbox = Sandbox::up(&Options { helm: args.helm.clone(), ..Options::named(name) })?;
+    let sandbox = Sandbox::up(&Options { helm: args.helm.clone(), flux: args.flux, ..Options::named(name) })?;
     plugins::link_helm_plugin(&sandbox, &programs)?;
     let (crds, app) = charts::PAIRS[0];
     say(format_args!("\n2  the older installation: mural-crds {crds}, mural {app}"));
-    install::install(&sandbox, &install::Args::default())?;
-    let upgrade = upgrade_line(&sandbox)?;
+    install::install(&sandbox, &install::Args { flux: args.flux, ..install::Args::default() })?;
+    let upgrade = if args.flux { flux_line() } else { upgrade_line(&sandbox)? };
     say(format_args!("\n3  the upgrade\n$ kubectl {}\n", shown(&upgrade)));
     kubectl(&sandbox, &upgrade)?;
     let validate = ["mural", "validate"].map(str::to_owned);
@@ -52,6 +55,13 @@ pub fn upgrade_line(sandbox: &Sandbox) -> Result<Vec<String>> {
     line.extend(install::webhook_values(sandbox)?.into_iter().flat_map(|value| ["--set".to_owned(), value]));
     line.push("--yes".to_owned());
     Ok(line)
+}
+
+/// The same on the Flux path: charts and values are the sources' and the HelmReleases' own.
+#[must_use]
+pub fn flux_line() -> Vec<String> {
+    let (crds, app) = charts::PAIRS[1];
+    ["mural", "upgrade", "--to", app, "--crds", crds, "--yes"].map(str::to_owned).to_vec()
 }
 
 /// The line without what only the sandbox needs: a certificate is long and says nothing.

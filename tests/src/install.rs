@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::charts;
 use crate::sandbox::{Sandbox, User};
 use crate::talk::say;
+use crate::{charts, flux};
 
 /// Where the installation lives.
 pub const NAMESPACE: &str = "mural-system";
@@ -23,11 +23,14 @@ pub struct Args {
     /// Version of the application.
     #[arg(long, default_value = charts::PAIRS[0].1)]
     pub app: String,
+    /// By Flux, with the page's four manifests, instead of helm. The sandbox must have been started with --flux.
+    #[arg(long)]
+    pub flux: bool,
 }
 
 impl Default for Args {
     fn default() -> Self {
-        Self { crds: charts::PAIRS[0].0.to_owned(), app: charts::PAIRS[0].1.to_owned() }
+        Self { crds: charts::PAIRS[0].0.to_owned(), app: charts::PAIRS[0].1.to_owned(), flux: false }
     }
 }
 
@@ -48,6 +51,9 @@ pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
     let app = chart("mural", &args.app)?;
     step("charts in the registry", || charts::push(sandbox))?;
     step("nothing left of an older installation", || remove(sandbox))?;
+    if args.flux {
+        return by_flux(sandbox, args);
+    }
     let (crds, app) = (crds.to_string_lossy().into_owned(), app.to_string_lossy().into_owned());
     let (values, hook) = (charts::values_file().to_string_lossy().into_owned(), webhook_values(sandbox)?);
     step(&format!("helm install mural-crds {}", args.crds), || {
@@ -62,8 +68,24 @@ pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
             ["install", "mural", &app, "--namespace", NAMESPACE, "--values", &values, "--wait", "--timeout=120s"];
         helm(sandbox, &[&line[..], &hooks[..]].concat())
     })?;
+    objects(sandbox)
+}
+
+fn objects(sandbox: &Sandbox) -> Result<()> {
     let objects = charts::objects().to_string_lossy().into_owned();
     step("an operator's own objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
+}
+
+/// As the page's Flux path does it; Flux's own CRDs come first, as with `flux install`.
+fn by_flux(sandbox: &Sandbox, args: &Args) -> Result<()> {
+    ensure!(sandbox.spec().flux, "the sandbox `{0}` has no Flux: cargo sandbox up --flux --name {0}", sandbox.name());
+    step("Flux's own CRDs", || flux::crds(sandbox))?;
+    let values = flux::sample_values(sandbox)?;
+    let pair = flux::Pair { crds: &args.crds, app: &args.app, values: &values };
+    step("the page's four manifests", || flux::apply(sandbox, &flux::manifests(sandbox, &pair)))?;
+    step(&format!("mural-crds {} is Ready", args.crds), || flux::ready(sandbox, "mural-crds"))?;
+    step(&format!("mural {} is Ready", args.app), || flux::ready(sandbox, "mural"))?;
+    objects(sandbox)
 }
 
 /// Where the sandbox's webhook answers, as values of the application's chart.

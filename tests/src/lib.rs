@@ -10,6 +10,7 @@ pub mod sandbox;
 pub mod talk;
 
 pub mod charts;
+pub mod flux;
 pub mod install;
 
 pub mod audit;

@@ -32,6 +32,8 @@ pub struct Options {
     pub helm: Option<String>,
     /// Whether pods run.
     pub nodes: bool,
+    /// Whether Flux's controllers run, once their CRDs are there.
+    pub flux: bool,
     /// Start from a copy instead of from nothing.
     pub from: Option<Snapshot>,
 }
@@ -46,7 +48,7 @@ impl Options {
     /// A sandbox of that name, with nodes and the newest helm.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), helm: None, nodes: true, from: None }
+        Self { name: name.to_owned(), helm: None, nodes: true, flux: false, from: None }
     }
 }
 

@@ -76,7 +76,8 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
             app_release,
             cluster: around.cluster.clone(),
         },
-        mode: Mode::Auto,
+        // CRDs that Flux or Argo CD keep are changed through them.
+        mode: Mode::Helm,
         values: Values::default(),
         registry: around.registry(flags.chart.plain_http, flags.chart.ca_file.clone()),
         timeout: duration("--timeout", &flags.timeout)?,

@@ -48,6 +48,8 @@ pub enum Command {
     Plan(Box<PlanFlags>),
     /// Do exactly what a saved plan says; refuse where the world has moved since.
     Apply(Box<ApplyFlags>),
+    /// Write the four manifests of the Flux path, in which Flux itself keeps the order; or apply them, guarded and proved.
+    FluxManifests(Box<FluxManifestsFlags>),
     /// Say who is upgrading, at which step, since when; what the releases are, and which runs there were.
     Status(Box<StatusFlags>),
 }
@@ -72,6 +74,32 @@ pub struct PlanFlags {
     /// Keep the plan in this file, for apply. Values are not in it.
     #[arg(long, value_name = "FILE", help_heading = "What")]
     pub save: Option<PathBuf>,
+    /// The upgrade.
+    #[command(flatten)]
+    pub upgrade: UpgradeFlags,
+}
+
+/// `flux-manifests`
+#[derive(Debug, Args)]
+pub struct FluxManifestsFlags {
+    /// Apply them: what helm installed before is handed over to Flux as it is, CRDs first.
+    #[arg(long, help_heading = "Manifests")]
+    pub apply: bool,
+    /// Put the digest beside the version: a tag that is pushed anew changes nothing then.
+    #[arg(long, help_heading = "Manifests")]
+    pub pin_digest: bool,
+    /// The Secret with the registry's login.
+    #[arg(long, value_name = "NAME", help_heading = "Manifests")]
+    pub secret_ref: Option<String>,
+    /// The Secret with the registry's certificate authority.
+    #[arg(long, value_name = "NAME", help_heading = "Manifests")]
+    pub cert_secret_ref: Option<String>,
+    /// Whose signature source-controller asks for: cosign or notation.
+    #[arg(long, value_name = "PROVIDER", value_parser = ["cosign", "notation"], help_heading = "Manifests")]
+    pub verify_provider: Option<String>,
+    /// The Secret with the keys of the signature.
+    #[arg(long, value_name = "NAME", requires = "verify_provider", help_heading = "Manifests")]
+    pub verify_secret: Option<String>,
     /// The upgrade.
     #[command(flatten)]
     pub upgrade: UpgradeFlags,
@@ -127,6 +155,9 @@ pub struct UpgradeFlags {
     /// The values.
     #[command(flatten)]
     pub values: ValueFlags,
+    /// Other owners.
+    #[command(flatten)]
+    pub owners: OwnerFlags,
     /// The place.
     #[command(flatten)]
     pub place: PlaceFlags,
@@ -169,6 +200,18 @@ pub struct ValueFlags {
     /// Take the new chart's defaults, then the release's values, then the given ones.
     #[arg(long)]
     pub reset_then_reuse_values: bool,
+}
+
+/// Where somebody else keeps the releases at their versions.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Where Git, Argo CD or an appliance own the releases")]
+pub struct OwnerFlags {
+    /// Write what to commit into this folder, numbered in the order to merge it.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub write: Option<PathBuf>,
+    /// Watch the roll-out of what was committed, and prove it as if we had patched. Nothing is written.
+    #[arg(long)]
+    pub follow: bool,
 }
 
 /// Which installation, on which cluster.
@@ -318,6 +361,7 @@ impl Cli {
         match &self.command {
             Some(Command::Plan(flags)) => &flags.upgrade.manner,
             Some(Command::Apply(flags)) => &flags.manner,
+            Some(Command::FluxManifests(flags)) => &flags.upgrade.manner,
             Some(Command::Status(_)) | None => &self.upgrade.manner,
         }
     }

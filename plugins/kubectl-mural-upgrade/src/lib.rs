@@ -21,11 +21,11 @@ use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, markdown, plan};
 use mural::run::prepare::{Prepared, Surroundings, prepare, prepare_saved};
 use mural::run::turn::clear;
-use mural::run::{Manner, run};
+use mural::run::{Manner, flux, run};
 use mural::tools::spawn::{Stop, on_leash};
 
 use flags::{Cli, Command};
-use job::Job;
+use job::{Job, Way};
 use talk::Talk;
 
 /// Runs the command line and gives its exit code.
@@ -73,9 +73,15 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, at_once: Stop::default(), began };
     let mut signals = Signals::new()?;
     let emit = |event| talk.event(&event);
-    let prepared = signals.reading(prepared(&job, around, &emit)).await?;
+    if let Way::Manifests { options, apply: false } = &job.way {
+        let written = signals.reading(flux::written(&job.ask, options, &around)).await?;
+        Stream::Answer.write(&written);
+        return Ok(Exit::Fine);
+    }
+    let prepared = job.shaped(signals.reading(prepared(&job, around, &emit)).await?)?;
     let show = |text: &str| edge::show(text, job.manner.output);
     talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, job.manner.look))));
+    commits(&job, &prepared)?;
     let report = match signals.reading(before_writing(&prepared, &manner, &job)).await? {
         Some(report) => {
             if job.writes() && report.outcome == Outcome::NothingToDo {
@@ -93,6 +99,27 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     answer(&report, &job)
 }
 
+/// What somebody else has to commit: shown, and written where a folder was named.
+fn commits(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
+    if !flux::kept_elsewhere(prepared) {
+        return match job.write() {
+            Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")
+                .hint("leave --write out, and the upgrade is done through whoever owns them")),
+            None => Ok(()),
+        };
+    }
+    let all = flux::to_commit(prepared);
+    edge::show(&format!("\nto commit\n{}", flux::shown(&all)), job.manner.output);
+    let Some(folder) = job.write() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Problem::failed(format!("cannot make the folder {}", folder.display())).because(error))?;
+    for commit in &all {
+        let text = commit.text().map_err(|error| Problem::failed("cannot write YAML").because(error))?;
+        edge::write_file(&folder.join(&commit.file), "what to commit", &text)?;
+    }
+    Ok(())
+}
+
 async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
     match &job.saved {
         Some(saved) => prepare_saved(job.ask.clone(), saved, around, emit).await,
@@ -103,7 +130,10 @@ async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result
 /// What ends here without a write, and how; `None` where the run may begin.
 async fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
-    let (outcome, exit) = if let Some(decided) = UpgradeReport::decided(plan) {
+    let follows = matches!(job.way, Way::Follow { .. }) && !plan.refused() && !plan.undetermined();
+    let (outcome, exit) = if follows && !job.only_plan && job.manner.dry_run.is_none() {
+        return Ok(None);
+    } else if let Some(decided) = UpgradeReport::decided(plan) {
         decided
     } else if job.only_plan {
         (Outcome::Planned, Exit::Changes)

@@ -15,8 +15,6 @@ use crate::plan::writes::{How, Write};
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
-/// helm's own field manager, in both of its ways to write.
-const MANAGER: &str = "helm";
 /// A kind with so few objects in the charts is read one by one, a list could be long.
 const ONE_BY_ONE: usize = 2;
 /// helm's own records stand among the Secrets, each up to a megabyte.
@@ -97,7 +95,7 @@ pub async fn foresee(
     kinds: &Kinds,
     namespace: &str,
     writes: &[Write],
-    force: bool,
+    (manager, force): (&str, bool),
     waits: impl Fn(&ObjectRef) -> Option<&'static str>,
     mask: impl Fn(&str) -> String,
 ) -> Vec<Foreseen> {
@@ -108,7 +106,7 @@ pub async fn foresee(
             let answer = match (waits(&object), kinds.folder(&object, namespace)) {
                 (Some(reason), _) => Answer::NotAsked(reason),
                 (None, None) => Answer::NotAsked("its kind comes with the new CRDs"),
-                (None, Some(folder)) => answer(dry_run(cluster, &folder, write, force).await, mask),
+                (None, Some(folder)) => answer(dry_run(cluster, &folder, write, manager, force).await, mask),
             };
             Foreseen { object, answer }
         })
@@ -117,8 +115,14 @@ pub async fn foresee(
         .await
 }
 
-async fn dry_run(cluster: &Cluster, folder: &str, write: &Write, force: bool) -> Result<Value, ApiError> {
-    let query = format!("dryRun=All&fieldManager={MANAGER}");
+async fn dry_run(
+    cluster: &Cluster,
+    folder: &str,
+    write: &Write,
+    manager: &str,
+    force: bool,
+) -> Result<Value, ApiError> {
+    let query = format!("dryRun=All&fieldManager={manager}");
     let one = format!("{folder}/{}?{query}", write.object.name);
     match &write.how {
         How::Create(object) => {

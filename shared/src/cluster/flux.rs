@@ -10,7 +10,6 @@ use crate::model::flux::{ChartFrom, FluxRef, FluxView, HELM_RELEASE, HelmRelease
 use crate::model::view::Looked;
 
 const HELM: &str = "helm.toolkit.fluxcd.io";
-const SOURCE: &str = "source.toolkit.fluxcd.io";
 /// The versions of each API that we read, the newest first. What is written is written in the version that was read.
 const HELM_VERSIONS: [&str; 2] = ["v2", "v2beta2"];
 const SOURCE_VERSIONS: [&str; 2] = ["v1", "v1beta2"];
@@ -90,16 +89,23 @@ pub async fn read(cluster: &Cluster, named: &FluxRef) -> Result<Option<Value>, A
     Ok(None)
 }
 
-/// Where an object of Flux is served, the newest version first.
-fn paths(named: &FluxRef) -> impl Iterator<Item = String> {
-    let (group, versions) = if named.kind == HELM_RELEASE { (HELM, HELM_VERSIONS) } else { (SOURCE, SOURCE_VERSIONS) };
-    let (plural, namespace, name) = (plural(&named.kind), named.namespace.clone(), named.name.clone());
-    versions.into_iter().map(move |version| format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}"))
+/// Where an object of Flux is served in that `apiVersion`; in the newest where none is known.
+#[must_use]
+pub fn path_of(named: &FluxRef, api_version: &str) -> String {
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    let mut all = paths(named);
+    let newest = all.next().unwrap_or_default();
+    if version.is_empty() {
+        return newest;
+    }
+    all.find(|path| path.contains(&format!("/{version}/"))).unwrap_or(newest)
 }
 
-fn plural(kind: &str) -> String {
-    let lower = kind.to_lowercase();
-    lower.strip_suffix('y').map_or_else(|| format!("{lower}s"), |stem| format!("{stem}ies"))
+/// Where an object of Flux is served, the newest version first.
+fn paths(named: &FluxRef) -> impl Iterator<Item = String> {
+    let versions = if named.kind == HELM_RELEASE { HELM_VERSIONS } else { SOURCE_VERSIONS };
+    let ((group, plural), namespace, name) = (named.resource(), named.namespace.clone(), named.name.clone());
+    versions.into_iter().map(move |version| format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}"))
 }
 
 async fn deployments(cluster: &Cluster) -> Looked<Vec<Value>> {

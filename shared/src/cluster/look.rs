@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ApiError, Cluster, flux};
 use crate::ask::Installation;
+use crate::model::argo;
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxObject, FluxRef, FluxView, HelmRelease, appliance_registry};
 use crate::model::owner::Owner;
@@ -19,11 +20,23 @@ use crate::problem::Problem;
 /// # Errors
 /// The cluster cannot be read at all. A part that cannot be read (forbidden, failing) is no error: the view says so.
 pub async fn look(cluster: &Cluster, installation: &Installation) -> Result<ClusterView, Problem> {
+    look_with(cluster, installation, flux::look(cluster, installation)).await
+}
+
+/// As [`look`], with what Flux has: read before, or on its way.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_with(
+    cluster: &Cluster,
+    installation: &Installation,
+    flux: impl Future<Output = FluxView>,
+) -> Result<ClusterView, Problem> {
     // The first question alone: if the server does not answer it, nothing else needs asking.
     let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
     let namespace = &installation.namespace;
     let made = async {
-        let flux = flux::look(cluster, installation).await;
+        let flux = flux.await;
         (records(cluster, installation, &flux).await, flux)
     };
     let (hub, (releases, flux), crds, workloads, applications) = tokio::join!(
@@ -174,7 +187,7 @@ fn owner(
     if let Some(helm_release) = flux.making(release, namespace).next() {
         return flux_owner(helm_release, flux);
     }
-    if let Some(application) = argo.iter().find(|object| deploys_chart(object, release, namespace)) {
+    if let Some(application) = argo.iter().find(|object| argo::deploys(object, release, namespace)) {
         return Owner::Argo { application: text(application, "/metadata/name").to_owned() };
     }
     match records {
@@ -199,12 +212,6 @@ fn flux_owner(helm_release: &HelmRelease, flux: &FluxView) -> Owner {
         Some(registry) if !kept_in_git => Owner::Appliance { helm_release: named, registry },
         _ => Owner::Flux { helm_release: named, kept_in_git },
     }
-}
-
-fn deploys_chart(object: &Value, release: &str, namespace: &str) -> bool {
-    let named = text(object, "/spec/source/helm/releaseName");
-    let makes = if named.is_empty() { text(object, "/metadata/name") } else { named };
-    makes == release && text(object, "/spec/destination/namespace") == namespace
 }
 
 #[cfg(test)]

@@ -333,10 +333,28 @@ pub fn unpack(packed: &[u8]) -> Result<Files, ChartError> {
 /// # Errors
 /// The archive cannot be written: in memory, only where a path is longer than an archive can hold.
 pub fn packed_with_values(files: &Files, values: &Value) -> std::io::Result<Vec<u8>> {
+    packed_with(files, "values.yaml", values)
+}
+
+/// Packs a chart under the version that helm-controller gives it: the digest's first digits are its build metadata, so that a tag
+/// that is pushed anew is seen (`internal/controller/helmrelease_controller.go`, `mutateChartWithSourceRevision`). Templates see it.
+///
+/// # Errors
+/// The archive cannot be written; `Chart.yaml` is not readable.
+pub fn packed_as_flux_does(files: &Files, version: &Version, digest: &Digest) -> std::io::Result<Vec<u8>> {
+    let unreadable = |error: ChartError| std::io::Error::other(error);
+    let mut metadata = yaml_file(files, "Chart.yaml").map_err(unreadable)?.unwrap_or_default();
+    let build = digest.sha256.get(7..19).unwrap_or_default();
+    metadata["version"] = format!("{}+{build}", version.to_string().split('+').next().unwrap_or_default()).into();
+    packed_with(files, "Chart.yaml", &metadata)
+}
+
+/// Packs a chart with another document in place of one of its files: JSON is YAML.
+fn packed_with(files: &Files, replaced: &str, document: &Value) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    let values = values.to_string().into_bytes();
-    let all = files.iter().filter(|(path, _)| *path != "values.yaml").map(|(path, bytes)| (path.as_str(), bytes));
-    for (path, bytes) in all.chain([("values.yaml", &values)]) {
+    let document = document.to_string().into_bytes();
+    let all = files.iter().filter(|(path, _)| *path != replaced).map(|(path, bytes)| (path.as_str(), bytes));
+    for (path, bytes) in all.chain([(replaced, &document)]) {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o600);

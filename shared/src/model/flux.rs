@@ -46,6 +46,14 @@ impl FluxRef {
         Self { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
+    /// The API group and the plural name of its kind.
+    #[must_use]
+    pub fn resource(&self) -> (&'static str, String) {
+        let lower = self.kind.to_lowercase();
+        let plural = lower.strip_suffix('y').map_or_else(|| format!("{lower}s"), |stem| format!("{stem}ies"));
+        (if self.kind == HELM_RELEASE { "helm.toolkit.fluxcd.io" } else { "source.toolkit.fluxcd.io" }, plural)
+    }
+
     /// What kubectl needs to name it: `ocirepository mural --namespace mural-system`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -91,8 +99,8 @@ impl FluxView {
 
     /// The one HelmRelease that makes this release; none where there is none, or more than one.
     #[must_use]
-    pub fn maker<'a>(&'a self, release: &'a str, namespace: &'a str) -> Option<&'a HelmRelease> {
-        let mut all = self.making(release, namespace);
+    pub fn maker(&self, release: &str, namespace: &str) -> Option<&HelmRelease> {
+        let mut all = self.helm_releases.iter().flatten().filter(|one| one.makes(release, namespace));
         let first = all.next()?;
         all.next().is_none().then_some(first)
     }

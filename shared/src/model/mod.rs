@@ -1,6 +1,7 @@
 //! PURE nouns: what a chart, a CRD, a release, an owner and a cluster are. No module here touches the world.
 
 pub mod application;
+pub mod argo;
 pub mod around;
 pub mod bundle;
 pub mod certificate;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::crds::{CrdDecision, CrdPlan};
+use super::flux::{self, Ways};
 use super::{Action, ChartMove, LeftAlone, Migration, ObjectChange, Step, ValueChange};
 use crate::model::chart::Digest;
 use crate::model::release::ReleaseRecord;
@@ -44,6 +45,8 @@ pub struct Facts<'a> {
     pub migrate: &'a [Migration],
     /// The exact command that applies CRDs.
     pub apply_command: Vec<String>,
+    /// The way through Flux, where Flux makes the releases.
+    pub flux: Option<&'a Ways>,
 }
 
 /// The text of a release's description: what it is, and which bytes it was made from.
@@ -71,6 +74,9 @@ pub fn nothing_to_do(state: &ChartState<'_>) -> bool {
 /// Decides the steps, in the only order that is safe, and what is left alone.
 #[must_use]
 pub fn decide(facts: &Facts<'_>) -> (Vec<Step>, Vec<LeftAlone>) {
+    if let Some(ways) = facts.flux {
+        return flux::decide(facts, ways);
+    }
     let mut steps = Vec::new();
     let mut left_alone = Vec::new();
     keep_step(facts, &mut steps);
@@ -93,12 +99,12 @@ pub fn decide(facts: &Facts<'_>) -> (Vec<Step>, Vec<LeftAlone>) {
     (steps, left_alone)
 }
 
-fn step(id: &str, title: impl Into<String>, action: Action, because: impl Into<String>) -> Step {
+pub(super) fn step(id: &str, title: impl Into<String>, action: Action, because: impl Into<String>) -> Step {
     Step { id: id.to_owned(), title: title.into(), action, because: because.into(), command: Vec::new() }
 }
 
 /// Before every write of helm's: what it would delete is marked first.
-fn keep_step(facts: &Facts<'_>, steps: &mut Vec<Step>) {
+pub(super) fn keep_step(facts: &Facts<'_>, steps: &mut Vec<Step>) {
     if facts.keep.is_empty() {
         return;
     }
@@ -111,7 +117,7 @@ fn keep_step(facts: &Facts<'_>, steps: &mut Vec<Step>) {
 }
 
 /// Before the CRD that drops a version: what is stored in it would be unreadable.
-fn migrate_step(migrations: &[Migration]) -> Option<Step> {
+pub(super) fn migrate_step(migrations: &[Migration]) -> Option<Step> {
     let told = migrations.iter().map(|migration| {
         let bridge = if migration.bridge { " over a bridge" } else { "" };
         format!("{} {} → {}{bridge}", migration.name, migration.drops.join(", "), migration.to)
@@ -164,15 +170,16 @@ fn crd_steps(facts: &Facts<'_>, steps: &mut Vec<Step>, left_alone: &mut Vec<Left
             format!("{} CRDs established, names accepted, {} served with the chart's schema", all.len(), names.len());
         steps.push(step("served", title, Action::ProveServed { names: all }, because));
     }
-    left_alone.extend(counted(
-        facts.crds,
-        CrdDecision::Unchanged,
-        "equal to the chart's: not written, so no watch ends",
-    ));
+    left_alone.extend(unchanged(facts.crds));
     left_alone.extend(facts.crds.iter().filter(|crd| crd.decision == CrdDecision::Gone).map(|crd| LeftAlone {
         what: format!("CRD {}", crd.name),
         because: "no longer in the chart; a CRD is never deleted, since its objects would go with it".to_owned(),
     }));
+}
+
+/// CRDs that no write touches.
+pub(super) fn unchanged(crds: &[CrdPlan]) -> Option<LeftAlone> {
+    counted(crds, CrdDecision::Unchanged, "equal to the chart's: not written, so no watch ends")
 }
 
 fn counted(crds: &[CrdPlan], decision: CrdDecision, because: &str) -> Option<LeftAlone> {
@@ -239,6 +246,23 @@ fn why(state: &ChartState<'_>, from: &str) -> String {
 }
 
 #[cfg(test)]
+impl Facts<'_> {
+    /// Nothing is known, and nothing is to be done.
+    pub(super) const fn nothing() -> Self {
+        Facts {
+            crds_chart: None,
+            app: None,
+            crds: &[],
+            keep: &[],
+            migrate: &[],
+            keep_command: Vec::new(),
+            apply_command: Vec::new(),
+            flux: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::chart::DigestOf;
@@ -266,15 +290,7 @@ mod tests {
     }
 
     fn nothing() -> Facts<'static> {
-        Facts {
-            crds_chart: None,
-            app: None,
-            crds: &[],
-            keep: &[],
-            migrate: &[],
-            keep_command: Vec::new(),
-            apply_command: Vec::new(),
-        }
+        Facts::nothing()
     }
 
     fn crd(name: &str, decision: CrdDecision, foreign: bool) -> CrdPlan {

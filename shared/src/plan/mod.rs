@@ -3,6 +3,7 @@
 pub mod bridge;
 pub mod crds;
 pub mod decide;
+pub mod flux;
 pub mod needs;
 pub mod objects;
 pub mod order;
@@ -13,10 +14,12 @@ pub mod world;
 pub mod writes;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ask::Mode;
 use crate::checks::Checked;
 use crate::model::chart::Digest;
+use crate::model::flux::FluxRef;
 use crate::model::lease::LockSeen;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
@@ -125,6 +128,62 @@ pub enum Action {
         /// The release.
         release: String,
     },
+    /// Suspend the application's HelmRelease, with a note that says which run did it.
+    HoldRelease {
+        /// The HelmRelease.
+        helm_release: FluxRef,
+    },
+    /// Tell a source which version it holds, and wait until its artifact is that chart.
+    MoveSource {
+        /// Whether it is the CRD chart's.
+        crds: bool,
+        /// The object that is patched.
+        object: FluxRef,
+        /// The merge patch.
+        patch: Value,
+        /// The object whose artifact is the chart.
+        artifact: FluxRef,
+        /// What it shall be.
+        wanted: flux::Wanted,
+    },
+    /// Wait until a HelmRelease is Ready at the observed generation, and its newest revision is the chart.
+    AwaitRelease {
+        /// Whether it is the CRD chart's.
+        crds: bool,
+        /// Whether a reconcile is asked for; not where only somebody else's roll-out is followed.
+        asks: bool,
+        /// The HelmRelease.
+        helm_release: FluxRef,
+        /// What its newest revision shall be; none where its chart stays.
+        wanted: Option<flux::Wanted>,
+    },
+    /// Wait until an Argo CD Application is synced to a version and healthy.
+    AwaitApplication {
+        /// Whether it is the CRD chart's.
+        crds: bool,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The chart's version.
+        version: String,
+    },
+    /// Apply manifests of Flux, and the Secret that they take values from.
+    ApplyManifests {
+        /// Whether they are the CRD chart's.
+        crds: bool,
+        /// Which objects: values are not in a plan.
+        objects: Vec<FluxRef>,
+    },
+    /// Take the hold from the application's HelmRelease, with what is new in it.
+    LetReleaseGo {
+        /// The HelmRelease.
+        helm_release: FluxRef,
+        /// Whether it gets new values: they are not in a plan.
+        values: bool,
+        /// `spec.dependsOn` as it shall be; none where it stays.
+        depends_on: Option<Value>,
+    },
     /// Look at everything again.
     Validate,
 }
@@ -133,7 +192,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One word: `keep`, `migrate`, `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`.
+    /// One word: `keep`, `migrate`, `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`; through Flux also `hold`, `mural-source`, `go-on`.
     pub id: String,
     /// What it does, in a few words.
     pub title: String,
@@ -217,8 +276,15 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::UnlockRelease { .. }
             | Self::RecordRelease { .. }
-            | Self::UpgradeRelease { .. } => true,
-            Self::ProveServed { .. } | Self::Validate => false,
+            | Self::UpgradeRelease { .. }
+            | Self::HoldRelease { .. }
+            | Self::MoveSource { .. }
+            | Self::ApplyManifests { .. }
+            | Self::LetReleaseGo { .. } => true,
+            // It asks for a reconcile, and changes nothing of what is wanted.
+            Self::AwaitRelease { .. } | Self::AwaitApplication { .. } | Self::ProveServed { .. } | Self::Validate => {
+                false
+            }
         }
     }
 }

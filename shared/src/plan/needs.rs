@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{ObjectVerb, objects};
 use crate::model::crd::Crd;
+use crate::model::flux::FluxRef;
 use crate::model::grants::Need;
 use crate::model::kinds::Kinds;
 use crate::model::lease::{Place, VERBS};
@@ -25,6 +26,8 @@ pub struct Work<'a> {
     pub kinds: Option<&'a Kinds>,
     /// The CRDs that the charts bring.
     pub brought: &'a [&'a Crd],
+    /// The objects of Flux that are patched; where there are any, helm-controller does the rest.
+    pub patched: &'a [FluxRef],
 }
 
 /// Which CRDs a run writes.
@@ -63,6 +66,9 @@ const LOOKED_AT: [(&str, &str, bool); 4] = [
 #[must_use]
 pub fn needs(work: &Work<'_>) -> Vec<Need> {
     let own = Some(work.namespace);
+    if !work.patched.is_empty() {
+        return through_flux(work);
+    }
     let mut all: BTreeSet<Need> = RECORDS.iter().map(|verb| Need::new(own, "", "secrets", verb)).collect();
     for place in Place::of_a_run(work.namespace, work.crds != Written::None) {
         all.extend(VERBS.map(|verb| Need::new(Some(&place.namespace), "coordination.k8s.io", "leases", verb)));
@@ -85,6 +91,22 @@ pub fn needs(work: &Work<'_>) -> Vec<Need> {
         );
         all.extend(application(work, old, new));
     }
+    all.into_iter().collect()
+}
+
+/// Sources and HelmReleases are patched, records and workloads read: the rest is helm-controller's.
+fn through_flux(work: &Work<'_>) -> Vec<Need> {
+    let own = Some(work.namespace);
+    let mut all = BTreeSet::from([Need::new(own, "", "secrets", "list"), Need::new(None, CRDS.0, CRDS.1, "list")]);
+    for place in Place::of_a_run(work.namespace, work.crds != Written::None) {
+        all.extend(VERBS.map(|verb| Need::new(Some(&place.namespace), "coordination.k8s.io", "leases", verb)));
+    }
+    for object in work.patched {
+        let (group, plural) = object.resource();
+        all.extend(["get", "patch"].map(|verb| Need::new(Some(&object.namespace), group, &plural, verb)));
+    }
+    all.extend(WAITED_FOR.iter().map(|(group, kind)| Need::new(own, group, kind, "list")));
+    all.extend(work.judged.iter().map(|crd| Need::new(None, crd.group(), crd.plural(), "list")));
     all.into_iter().collect()
 }
 
@@ -128,6 +150,7 @@ mod tests {
             app: Some((&old, &new)),
             kinds: Some(&kinds),
             brought: &[],
+            patched: &[],
             judged: &[],
         };
         let told: Vec<String> = needs(&work).iter().map(ToString::to_string).collect();

@@ -27,31 +27,72 @@ pub enum Disorder {
 /// # Errors
 /// The first rule that is broken.
 pub fn check(steps: &[Step]) -> Result<(), Disorder> {
-    let (mut unproved, mut upgraded, mut helm_wrote) = (false, false, false);
+    let mut so_far = SoFar::default();
     for step in steps {
         match &step.action {
-            Action::KeepCrds { .. } if helm_wrote => return Err(Disorder::KeptTooLate(step.id.clone())),
-            Action::ApplyCrds { .. } if upgraded => return Err(Disorder::CrdsAfterApplication(step.id.clone())),
-            Action::ApplyCrds { .. } => unproved = true,
-            Action::ProveServed { .. } => unproved = false,
-            Action::RecordRelease { .. } | Action::UpgradeRelease { .. } if unproved => {
+            Action::KeepCrds { .. } if so_far.released => return Err(Disorder::KeptTooLate(step.id.clone())),
+            Action::ApplyCrds { .. } if so_far.upgraded => return Err(Disorder::CrdsAfterApplication(step.id.clone())),
+            Action::ApplyCrds { .. } => so_far.unproved = true,
+            Action::ProveServed { .. } => so_far.unproved = false,
+            Action::RecordRelease { .. } | Action::UpgradeRelease { .. } if so_far.unproved => {
                 return Err(Disorder::Unproved(step.id.clone()));
             }
-            Action::UpgradeRelease { .. } => (upgraded, helm_wrote) = (true, true),
-            Action::RecordRelease { .. } => helm_wrote = true,
+            Action::UpgradeRelease { .. } => (so_far.upgraded, so_far.released) = (true, true),
+            Action::RecordRelease { .. } => so_far.released = true,
             // A CRD without the version makes what is still stored in it unreadable.
-            Action::MigrateObjects { .. } if unproved || helm_wrote => {
+            Action::MigrateObjects { .. } if so_far.unproved || so_far.released => {
                 return Err(Disorder::MigratedTooLate(step.id.clone()));
             }
-            Action::MigrateObjects { .. }
-            | Action::KeepCrds { .. }
-            | Action::UnlockRelease { .. }
-            | Action::Validate => {}
+            _ => so_far.through_flux(step)?,
         }
     }
     let writes = steps.iter().any(|step| step.action.writes());
     let validates = steps.last().is_some_and(|last| last.action == Action::Validate);
     if writes && !validates { Err(Disorder::NotValidated) } else { Ok(()) }
+}
+
+/// What the steps before have come to.
+#[derive(Default)]
+struct SoFar {
+    /// CRDs are written and not proved.
+    unproved: bool,
+    /// The application is upgraded.
+    upgraded: bool,
+    /// A release is written.
+    released: bool,
+}
+
+impl SoFar {
+    /// The same rules where Flux does the writing: moving a source is what writes.
+    fn through_flux(&mut self, step: &Step) -> Result<(), Disorder> {
+        match &step.action {
+            Action::MoveSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. } if self.upgraded => {
+                Err(Disorder::CrdsAfterApplication(step.id.clone()))
+            }
+            Action::MoveSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. } => {
+                (self.unproved, self.released) = (true, true);
+                Ok(())
+            }
+            Action::AwaitRelease { crds: true, .. } => {
+                self.unproved = false;
+                Ok(())
+            }
+            Action::MoveSource { crds: false, .. }
+            | Action::ApplyManifests { crds: false, .. }
+            | Action::LetReleaseGo { .. }
+                if self.unproved =>
+            {
+                Err(Disorder::Unproved(step.id.clone()))
+            }
+            Action::MoveSource { crds: false, .. }
+            | Action::ApplyManifests { crds: false, .. }
+            | Action::LetReleaseGo { .. } => {
+                (self.upgraded, self.released) = (true, true);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

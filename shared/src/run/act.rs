@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Run, bridge, guard, judge, prove, ready, released, unlock, wait as waits};
+use super::{Run, bridge, flux, guard, judge, prove, ready, released, unlock, wait as waits};
 use crate::model::crd::Crd;
 use crate::model::release::KEEP;
 use crate::plan::{Action, Step, decide};
@@ -22,6 +22,12 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
         Action::UnlockRelease { release, revision } => unlock::unlock(run, release, *revision).await,
         Action::RecordRelease { .. } => record(run).await,
         Action::UpgradeRelease { .. } => waits::upgrade(run, step).await,
+        Action::HoldRelease { .. }
+        | Action::MoveSource { .. }
+        | Action::AwaitRelease { .. }
+        | Action::AwaitApplication { .. }
+        | Action::ApplyManifests { .. }
+        | Action::LetReleaseGo { .. } => flux::act(run, step).await,
         Action::Validate => {
             let last = ready::validate(run).await?;
             let verdict = ready::verdict(&last);

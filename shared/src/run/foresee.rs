@@ -15,6 +15,7 @@ use crate::model::application::{Application, Live, Method};
 use crate::model::around::{Around, Service};
 use crate::model::chart::ChartRef;
 use crate::model::crd::Crd;
+use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::grants::Grants;
 use crate::model::images::{self, ImagesSeen};
 use crate::model::object::ObjectRef;
@@ -24,6 +25,10 @@ use crate::model::view::ClusterView;
 use crate::plan::needs::{Work, Written, needs};
 use crate::plan::writes;
 use crate::tools::images as registries;
+
+/// The field managers: helm's own, in both of its ways to write, and helm-controller's.
+const BY_HELM: &str = "helm";
+const BY_FLUX: &str = "helm-controller";
 
 /// What surrounds the namespace.
 pub(super) async fn around(cluster: &Cluster, ask: &Ask, rendered: &Rendered) -> Around {
@@ -41,6 +46,9 @@ pub(super) async fn application(
 ) -> Option<Application> {
     let side = rendered.app.as_ref()?;
     let record = view.current(&ask.installation.app_release).ok().flatten();
+    let by_flux = view.flux.maker(&ask.installation.app_release, &ask.installation.namespace).is_some();
+    // helm-controller brings a helm of its own, and goes on as the record says.
+    let (manager, helm_major) = if by_flux { (BY_FLUX, 4) } else { (BY_HELM, helm_major) };
     let method = method(ask.helm.server_side, record, helm_major);
     let kinds = application::kinds(cluster).await;
     // One that cannot be read ends the plan elsewhere.
@@ -58,7 +66,7 @@ pub(super) async fn application(
             let all = writes::writes(namespace, &old, &new, &live, method);
             let secrets = secrets(rendered.config.reveal());
             let waits = |object: &ObjectRef| waits(object, view, rendered, side);
-            application::foresee(cluster, known, namespace, &all, ask.helm.force_conflicts, waits, |words| {
+            application::foresee(cluster, known, namespace, &all, (manager, ask.helm.force_conflicts), waits, |words| {
                 scrubbed(words, &secrets)
             })
             .await
@@ -128,8 +136,18 @@ pub(super) async fn grants(
             .map(|(application, new)| (application.stored.reveal().as_slice(), new.as_slice())),
         kinds: application.and_then(|application| application.kinds.as_ref().ok()),
         brought: &brought,
+        patched: &patched(ask, view, rendered),
     };
     grants::look(cluster, &needs(&work)).await
+}
+
+/// The objects of Flux that are patched; none where helm writes.
+fn patched(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<FluxRef> {
+    let installation = &ask.installation;
+    let sides = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
+    let moving = sides.into_iter().filter(|(side, _)| side.is_some());
+    let makers = moving.filter_map(|(_, release)| view.flux.maker(release, &installation.namespace));
+    makers.flat_map(|maker| [Some(maker.named()), maker.chart_from().map(|from| from.object())]).flatten().collect()
 }
 
 /// How this helm will write: helm 4 keeps the way in which the release was made (`apply_method` in the record).

@@ -27,7 +27,15 @@ pub async fn before(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, step:
             release_unmoved(prepared, release).await?;
             kept(prepared, &prepared.leaving).await
         }
-        Action::ProveServed { .. } | Action::Validate => Ok(()),
+        // Flux's objects are looked at again by the Flux path itself.
+        Action::HoldRelease { .. }
+        | Action::MoveSource { .. }
+        | Action::AwaitRelease { .. }
+        | Action::AwaitApplication { .. }
+        | Action::ApplyManifests { .. }
+        | Action::LetReleaseGo { .. }
+        | Action::ProveServed { .. }
+        | Action::Validate => Ok(()),
     }
 }
 
@@ -96,7 +104,8 @@ fn unseen(not_seen: &NotSeen) -> Problem {
     Problem::new(Exit::ChecksFailed, not_seen.to_string())
 }
 
-fn moved(what: &str) -> Problem {
+/// Somebody else has changed it.
+pub(super) fn moved(what: &str) -> Problem {
     Problem::new(Exit::Refused, format!("{what} is not as it was when the plan was made: somebody else has changed it"))
         .hint("look who it was, then run the same command again: a new plan is made from what is there now")
 }

@@ -28,6 +28,7 @@ use crate::model::view::{ClusterView, Looked};
 use crate::model::vitals::Vitals;
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
+use crate::plan::flux::Ways;
 use crate::plan::{
     self, API_VERSION, ChartMove, CrdPlan, LeftAlone, ObjectChange, Plan, Step, ValueChange, bridge, crds, objects,
     order,
@@ -72,6 +73,8 @@ pub struct Facets<'a> {
     pub locks: Looked<Vec<LockSeen>>,
     /// What has moved since a saved plan was made; none where none is followed.
     pub moved: Option<Looked<Vec<Moved>>>,
+    /// The way through Flux; empty where Flux makes none of the releases.
+    pub flux: &'a Ways,
 }
 
 /// Makes the commands that a plan shows.
@@ -151,6 +154,7 @@ fn decided(
         migrate: &migrate,
         keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
         apply_command: kubectl.apply_call(ask.timeout).shown(),
+        flux: seen.flux.any().then_some(seen.flux),
     });
     order::check(&decided.0)
         .map_err(|error| Problem::failed("the plan breaks a rule of its own: please report this").because(error))?;
@@ -221,6 +225,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         server_asked: ask.server_dry_runs,
         allowed: ask.allowed,
         moved: seen.moved.as_ref(),
+        flux: seen.flux,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod act;
 mod bridge;
 mod evidence;
+pub mod flux;
 mod foresee;
 pub mod guard;
 pub mod judge;
@@ -121,6 +122,12 @@ async fn steps(run: &Run<'_>) -> UpgradeReport {
             }
         }
     }
+    if let (Some(held), Some(failed)) = (
+        flux::after(run, &outcomes, exit).await,
+        outcomes.iter_mut().find(|outcome| outcome.state == StepState::Failed),
+    ) {
+        failed.detail.push_str(&format!("\n→ {held}"));
+    }
     let ended = if exit == Exit::Fine { Outcome::Upgraded } else { Outcome::Failed };
     let seconds = manner.began.elapsed().as_secs_f64();
     let mut report = UpgradeReport::new(manner.run.clone(), prepared.plan.clone(), ended, exit, seconds);
@@ -160,6 +167,7 @@ async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
     }
     run.locks.at(&step.id).await.map_err(|reason| lost(&reason))?;
     guard::before(run.prepared, &run.migrated(), step).await?;
+    flux::unmoved(run, step).await?;
     prove::still(run, step).await?;
     act::act(run, step, validate).await
 }

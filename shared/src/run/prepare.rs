@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::flux::{self, Adapted};
 use super::foresee;
 use super::judge::{Commands, Forecast};
 use super::render::Rendered;
@@ -19,14 +20,16 @@ use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::seen::Expect;
 use crate::cluster::{Cluster, look};
 use crate::model::crd::Crd;
+use crate::model::flux::FluxView;
 use crate::model::lease::{Claim, LockSeen};
-use crate::model::secret::Secrets;
+use crate::model::secret::{Hidden, Secrets};
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::model::vitals::Vitals;
-use crate::plan::Plan;
+use crate::plan::flux::Ways;
 use crate::plan::saved::SavedPlan;
 use crate::plan::world::{World, moved};
+use crate::plan::{self, Plan};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::tools::chart::Fetched;
@@ -84,6 +87,12 @@ pub struct Prepared {
     pub leaving: Vec<String>,
     /// What is to be done.
     pub plan: Plan,
+    /// The way through Flux; empty where Flux makes none of the releases.
+    pub flux: Ways,
+    /// Flux's manifests, where the releases are handed over to it.
+    pub manifests: Hidden<Vec<serde_json::Value>>,
+    /// The user's values of the application's next revision.
+    pub config: Hidden<serde_json::Value>,
     /// What may be shown nowhere.
     pub secrets: Secrets,
     /// What the plan was made from, for a file.
@@ -129,24 +138,24 @@ async fn prepare_as(
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
     let private = private_folder()?;
-    let Begun { helm, kubectl, tools, cluster, mut turn, locks } = begin(&ask, &around, emit).await?;
+    let Begun { mut helm, kubectl, tools, cluster, mut turn, locks } = begin(&ask, &around, emit).await?;
+    // Who owns the releases says where their charts and values come from: that is asked before they are fetched.
+    let Adapted { ask, flux, values } = flux::adapted(ask, &mut helm, &cluster, private.path(), &around).await?;
     let First { view, charts, helm_sees, kubectl_sees } =
-        look_at(&cluster, &helm, &kubectl, &ask, private.path(), &around, emit).await?;
+        look_at(&cluster, &helm, &kubectl, &ask, flux, private.path(), &around, emit).await?;
 
-    let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendering = render::both(&helm, &ask, &view, &cluster, charts, private.path());
-    let (rendered, vitals) = tokio::join!(rendering, picture_before(&cluster, &ask, &around, &view));
-    let rendered = rendered?;
-    stage.done(rendered.told());
+    let (rendered, vitals) = render_all(&helm, &ask, &view, &cluster, charts, private.path(), &around, emit).await?;
+    let ways = flux_ways(&ask, &view, &rendered, values);
     let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
 
     let (world, moved) = since(saved, &ask, &view, &rendered, &around.salt);
-    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved };
+    let flux = &ways;
+    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved, flux };
     let plan = judge::plan(Commands { ask: &ask, helm: &helm, kubectl: &kubectl, run: &around.run }, &seen, &rendered)?;
-    let leaving = judge::leaving(&ask, &seen, &rendered);
     turn.claim = claim(turn.claim, &ask, &view);
-    let secrets = secrets(&ask, &view, &rendered);
     Ok(Prepared {
+        leaving: judge::leaving(&ask, &seen, &rendered),
+        secrets: secrets(&ask, &view, &rendered),
         ask,
         cluster,
         helm,
@@ -157,14 +166,35 @@ async fn prepare_as(
         crds: rendered.crds,
         app: rendered.app,
         wanted: rendered.wanted,
-        leaving,
         plan,
-        secrets,
+        flux: ways,
+        manifests: Hidden::new(Vec::new()),
+        config: rendered.config,
         world,
         turn,
         around,
         _private: private,
     })
+}
+
+/// What the charts make, and the picture to compare with afterwards.
+#[expect(clippy::too_many_arguments, reason = "one stage, asked for in one place")]
+async fn render_all(
+    helm: &Helm,
+    ask: &Ask,
+    view: &ClusterView,
+    cluster: &Cluster,
+    charts: (Option<Fetched>, Option<Fetched>),
+    private: &Path,
+    around: &Surroundings,
+    emit: Emit<'_>,
+) -> Result<(Rendered, Option<Vitals>), Problem> {
+    let stage = Stage::begin(emit, "render", "what each chart makes");
+    let rendering = render::both(helm, ask, view, cluster, charts, private);
+    let (rendered, vitals) = tokio::join!(rendering, picture_before(cluster, ask, around, view));
+    let rendered = rendered?;
+    stage.done(rendered.told());
+    Ok((rendered, vitals))
 }
 
 /// The picture to compare with afterwards, in a run that will write: while helm renders, it costs no time.
@@ -209,6 +239,13 @@ fn since(
     (world, moved)
 }
 
+/// The way of each chart through Flux.
+fn flux_ways(ask: &Ask, view: &ClusterView, rendered: &Rendered, values: Option<Hidden<serde_json::Value>>) -> Ways {
+    let charts = [&rendered.crds, &rendered.app]
+        .map(|side| side.as_ref().map(|side| (side.fetched.chart.version.to_string(), &side.fetched.digest)));
+    plan::flux::ways(ask, &view.flux, charts, values)
+}
+
 /// Every secret text that values and rendered Secrets hold.
 fn secrets(ask: &Ask, view: &ClusterView, rendered: &render::Rendered) -> Secrets {
     let stored = view.newest(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
@@ -216,7 +253,8 @@ fn secrets(ask: &Ask, view: &ClusterView, rendered: &render::Rendered) -> Secret
     Secrets::of(&values, rendered.app.as_ref().map_or(&[], |side| &side.rendered))
 }
 
-fn private_folder() -> Result<TempDir, Problem> {
+/// A folder that nobody else may read; gone when it is dropped.
+pub(super) fn private_folder() -> Result<TempDir, Problem> {
     let made = tempfile::Builder::new().prefix("mural-").tempdir();
     made.map_err(|error| Problem::failed("cannot make a private folder").because(error))
 }
@@ -229,11 +267,13 @@ struct First {
     kubectl_sees: Looked<String>,
 }
 
+#[expect(clippy::too_many_arguments, reason = "one reading of everything, asked for in one place")]
 async fn look_at(
     cluster: &Cluster,
     helm: &Helm,
     kubectl: &Kubectl,
     ask: &Ask,
+    flux: FluxView,
     private: &Path,
     around: &Surroundings,
     emit: Emit<'_>,
@@ -247,7 +287,8 @@ async fn look_at(
             kubectl.cluster_uid(),
         ))
     };
-    let (view, (charts, helm_sees, kubectl_sees)) = tokio::try_join!(look::look(cluster, &ask.installation), rest)?;
+    let (view, (charts, helm_sees, kubectl_sees)) =
+        tokio::try_join!(look::look_with(cluster, &ask.installation, std::future::ready(flux)), rest)?;
     let charts = charts?;
     stage.done(looked(&view));
     let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));

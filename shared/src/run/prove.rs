@@ -260,7 +260,15 @@ impl Proved {
 /// Another manager has put one of them back, or deleted it; it is named.
 pub(super) async fn still(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
     let Some((since, proved)) = run.proved.kept() else { return Ok(()) };
-    if !matches!(step.action, Action::UpgradeRelease { .. } | Action::Validate) {
+    let relies = matches!(
+        step.action,
+        Action::UpgradeRelease { .. }
+            | Action::MoveSource { crds: false, .. }
+            | Action::ApplyManifests { crds: false, .. }
+            | Action::LetReleaseGo { .. }
+            | Action::Validate
+    );
+    if !relies {
         return Ok(());
     }
     tokio::time::sleep(HOLDS_FOR.saturating_sub(since.elapsed())).await;

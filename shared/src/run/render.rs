@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::values::{self, Next};
 use crate::ask::{Ask, Target};
 use crate::cluster::Cluster;
-use crate::model::chart::{SchemaRefusal, packed_with_values};
+use crate::model::chart::{DigestOf, SchemaRefusal, packed_as_flux_does, packed_with_values};
 use crate::model::crd::{self, Crd};
+use crate::model::flux::{FluxObject, SourceKind};
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::{Hidden, scrubbed, secrets};
 use crate::model::view::ClusterView;
@@ -133,9 +134,10 @@ pub async fn both(
 
 async fn crds_side(helm: &Helm, ask: &Ask, view: &ClusterView, fetched: Fetched) -> Result<Side, Problem> {
     let release = &ask.installation.crds_release;
+    let as_flux = as_flux_names_it(ask, view, release, &fetched)?;
     let template = Template {
         release,
-        chart: &fetched.file,
+        chart: as_flux.as_deref().unwrap_or(&fetched.file),
         values_files: &[],
         values: &[],
         kube_version: &view.hub.version,
@@ -144,7 +146,8 @@ async fn crds_side(helm: &Helm, ask: &Ask, view: &ClusterView, fetched: Fetched)
         is_upgrade: view.newest(release).ok().flatten().is_some(),
         passed: &hooks(ask),
     };
-    let (rendered, schema_refusals) = rendered(helm, template, &fetched).await?;
+    let (mut rendered, schema_refusals) = rendered(helm, template, &fetched).await?;
+    marked_by_flux(ask, view, release, &fetched, &mut rendered);
     Ok(Side { fetched, rendered, schema_refusals })
 }
 
@@ -165,10 +168,12 @@ async fn app_side(
     api_versions.dedup();
     let values_files = [next.file.clone()];
     let reusing = next.instead.as_ref().map(|values| reusing(&fetched, values)).transpose()?;
+    let as_flux = as_flux_names_it(ask, view, &ask.installation.app_release, &fetched)?;
+    let chart = reusing.as_deref().or(as_flux.as_deref()).unwrap_or(&fetched.file);
     let passed: Vec<String> = hooks(ask).into_iter().chain(ask.helm.post_renderer_words()).collect();
     let template = Template {
         release: &ask.installation.app_release,
-        chart: reusing.as_deref().unwrap_or(&fetched.file),
+        chart,
         values_files: &values_files,
         values: &[],
         kube_version: &view.hub.version,
@@ -177,12 +182,13 @@ async fn app_side(
         is_upgrade: record.is_some(),
         passed: &passed,
     };
-    let (rendered, mut schema_refusals) = rendered(helm, template, &fetched).await?;
+    let (mut rendered, mut schema_refusals) = rendered(helm, template, &fetched).await?;
     let secrets = secrets(next.config.reveal());
     for refusal in &mut schema_refusals {
         // A pattern's refusal quotes the value.
         refusal.words = scrubbed(&refusal.words, &secrets);
     }
+    marked_by_flux(ask, view, &ask.installation.app_release, &fetched, &mut rendered);
     Ok(Side { fetched, rendered, schema_refusals })
 }
 
@@ -213,6 +219,43 @@ fn reusing(fetched: &Fetched, values: &Hidden<Value>) -> Result<PathBuf, Problem
     written.map_err(|error| Problem::failed("cannot write a private file").because(error))?;
     Ok(file)
 }
+
+/// The chart under the version that helm-controller will give it, beside the one that was fetched; none where helm writes the release.
+fn as_flux_names_it(
+    ask: &Ask,
+    view: &ClusterView,
+    release: &str,
+    fetched: &Fetched,
+) -> Result<Option<PathBuf>, Problem> {
+    let maker = view.flux.maker(release, &ask.installation.namespace);
+    let source = maker.and_then(|maker| view.flux.source_of(maker));
+    let from_oci = source.is_some_and(|source| source.kind() == SourceKind::OciRepository);
+    if !from_oci || fetched.digest.of != DigestOf::Manifest {
+        return Ok(None);
+    }
+    let file = fetched.file.with_file_name("as-flux-names-it.tgz");
+    let packed = packed_as_flux_does(&fetched.files, &fetched.chart.version, &fetched.digest);
+    packed
+        .and_then(|bytes| std::fs::write(&file, bytes))
+        .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
+    Ok(Some(file))
+}
+
+/// The labels that helm-controller gives every object of a release, but for what stands in `crds/` (`internal/postrender`, origin labels).
+fn marked_by_flux(ask: &Ask, view: &ClusterView, release: &str, fetched: &Fetched, rendered: &mut [Value]) {
+    let Some(maker) = view.flux.maker(release, &ask.installation.namespace) else { return };
+    let named = maker.named();
+    let folder = &fetched.chart.crds_folder;
+    let kept = |document: &&mut Value| Crd::name_of(document).is_none_or(|crd| !folder.iter().any(|name| name == crd));
+    for document in rendered.iter_mut().filter(kept) {
+        for (key, value) in [("name", &named.name), ("namespace", &named.namespace)] {
+            document["metadata"]["labels"][format!("{MARK}{key}")] = value.as_str().into();
+        }
+    }
+}
+
+/// What the labels of helm-controller begin with.
+const MARK: &str = "helm.toolkit.fluxcd.io/";
 
 /// Of helm's own flags, what `helm template` takes too.
 fn hooks(ask: &Ask) -> Vec<String> {

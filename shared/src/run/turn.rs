@@ -211,8 +211,16 @@ fn taken_over(dead: &Holder) -> String {
 
 /// The locks that these steps need. Who applies CRDs alone need have no installation.
 fn places(steps: &[Step], namespace: &str) -> Vec<Place> {
-    let of_crds = |step: &Step| matches!(step.action, Action::ApplyCrds { .. } | Action::MigrateObjects { .. });
-    let of_release = |step: &Step| step.action.writes() && !of_crds(step);
+    let by_us = |step: &Step| matches!(step.action, Action::ApplyCrds { .. } | Action::MigrateObjects { .. });
+    let of_crds = |step: &Step| {
+        by_us(step)
+            || matches!(step.action, Action::MoveSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. })
+    };
+    let of_release = |step: &Step| step.action.writes() && !by_us(step);
+    // Who only follows somebody else's roll-out locks nobody out.
+    if !steps.iter().any(|step| step.action.writes()) {
+        return Vec::new();
+    }
     if steps.iter().any(of_crds) && !steps.iter().any(of_release) {
         return vec![Place::crds()];
     }

@@ -51,7 +51,8 @@ pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Proble
     Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, side.fetched.chart.version))
 }
 
-struct Watch<'a> {
+/// Looks at what a release's workloads still wait for, and tells it.
+pub(super) struct Watch<'a> {
     run: &'a Run<'a>,
     step: &'a Step,
     own: Own,
@@ -65,10 +66,12 @@ struct Watch<'a> {
     waiting: Vec<WaitingFor>,
     unseen: Option<(Instant, NotSeen)>,
     hopeless: Option<String>,
+    /// What else is waited for, and told with it.
+    beside: Option<WaitingFor>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(run: &'a Run<'a>, step: &'a Step, own: Own) -> Self {
+    pub(super) fn new(run: &'a Run<'a>, step: &'a Step, own: Own) -> Self {
         Self {
             run,
             step,
@@ -81,11 +84,27 @@ impl<'a> Watch<'a> {
             waiting: Vec::new(),
             unseen: None,
             hopeless: None,
+            beside: None,
         }
     }
 
+    /// Tells this too, from now on.
+    pub(super) fn beside(&mut self, other: Option<WaitingFor>) {
+        self.beside = other;
+    }
+
+    /// Why waiting longer makes no sense.
+    pub(super) fn hopeless(&self) -> Option<&str> {
+        self.hopeless.as_deref()
+    }
+
+    /// How many parts are ready, of how many.
+    pub(super) const fn ready(&self) -> (usize, usize) {
+        self.ready
+    }
+
     /// One look, told.
-    async fn look(&mut self) {
+    pub(super) async fn look(&mut self) {
         if self.run.manner.stop.asked() {
             self.stop.ask();
             return;
@@ -108,7 +127,7 @@ impl<'a> Watch<'a> {
             limit_seconds: self.run.manner.timeout.as_secs_f64(),
             grace_seconds: self.run.manner.failure_grace.as_secs(),
             ready,
-            objects: self.waiting.clone(),
+            objects: self.beside.iter().chain(&self.waiting).cloned().collect(),
         });
         self.give_up();
     }
@@ -145,7 +164,7 @@ impl<'a> Watch<'a> {
     }
 
     /// helm said that it is done: our own reading has to say so too.
-    async fn settle(&mut self) -> Result<(), Problem> {
+    pub(super) async fn settle(&mut self) -> Result<(), Problem> {
         loop {
             self.look().await;
             if self.run.manner.stop.asked() {

@@ -17,6 +17,20 @@ pub(crate) fn parts_after_ready(spec: &Spec) -> &'static [&'static str] {
     if spec.nodes { &["kube-controller-manager", "kube-scheduler", "kwok"] } else { &["kube-controller-manager"] }
 }
 
+/// Flux's controllers, which start as soon as their CRDs are served, and again when they end.
+pub(crate) fn parts_of_flux(spec: &Spec) -> &'static [&'static str] {
+    if spec.flux { &["source-controller", "helm-controller"] } else { &[] }
+}
+
+/// What a part reads from its environment.
+pub(crate) fn environment(part: &str, folder: &Folder) -> Vec<(&'static str, String)> {
+    if !part.ends_with("-controller") || part.starts_with("kube-") {
+        return Vec::new();
+    }
+    let kubeconfig = kubeconfig_path(folder, part).display().to_string();
+    vec![("KUBECONFIG", kubeconfig), ("RUNTIME_NAMESPACE", "flux-system".to_owned())]
+}
+
 /// The arguments of one part.
 pub(crate) fn arguments(part: &str, folder: &Folder, spec: &Spec) -> Result<Vec<String>> {
     Ok(match part {
@@ -27,6 +41,11 @@ pub(crate) fn arguments(part: &str, folder: &Folder, spec: &Spec) -> Result<Vec<
         "kube-controller-manager" => controllers(folder, spec),
         "kube-scheduler" => client_of_api("kube-scheduler", spec.ports.scheduler, folder),
         "kwok" => kwok(folder),
+        "source-controller" => source_controller(folder, spec),
+        "helm-controller" => {
+            // Thirty seconds by default: too long to wait for in a test.
+            [flux_controller(), vec!["--requeue-dependency=5s".to_owned()]].concat()
+        }
         _ => bail!("no part `{part}` in a sandbox"),
     })
 }
@@ -142,4 +161,22 @@ fn kwok(folder: &Folder) -> Vec<String> {
         // Pods and services must not share a range.
         "--cidr=10.64.0.0/16".to_owned(),
     ]
+}
+
+/// Without their own pages: nobody asks for them, and each would need a port.
+fn flux_controller() -> Vec<String> {
+    ["--metrics-addr=0", "--health-addr=0", "--events-addr=", "--watch-all-namespaces", "--log-encoding=console"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn source_controller(folder: &Folder, spec: &Spec) -> Vec<String> {
+    let mut arguments = flux_controller();
+    let address = format!("127.0.0.1:{}", spec.ports.artifacts);
+    arguments.extend([
+        format!("--storage-path={}", path(folder, "artifacts")),
+        format!("--storage-addr={address}"),
+        format!("--storage-adv-addr={address}"),
+    ]);
+    arguments
 }

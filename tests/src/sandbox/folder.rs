@@ -81,7 +81,9 @@ impl Folder {
 
     /// Makes the folder and those inside; only the owner may look, as etcd demands of its own.
     pub(crate) fn create(&self) -> Result<()> {
-        for inside in ["", "etcd", "registry", "pki", "kubeconfig", "logs", "bin", "audit", "snapshots", "helm"] {
+        for inside in
+            ["", "etcd", "registry", "pki", "kubeconfig", "logs", "bin", "audit", "snapshots", "helm", "artifacts"]
+        {
             create_private(&self.path(inside))?;
         }
         Ok(())

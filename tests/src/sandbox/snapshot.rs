@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is copied: everything the cluster and the registry remember.
-const KEPT: [&str; 2] = ["etcd", "registry"];
+/// What is copied: everything the cluster, the registry and source-controller remember.
+const KEPT: [&str; 3] = ["etcd", "registry", "artifacts"];
 
-/// A copy of etcd's folder and the registry's. It fits any sandbox: ports and certificates are not part of it.
+/// A copy of etcd's folder, the registry's and source-controller's. It fits any sandbox: ports and certificates are not part of it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     dir: PathBuf,

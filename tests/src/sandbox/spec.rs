@@ -19,6 +19,9 @@ pub struct Spec {
     pub helm: String,
     /// Whether pods run (kwok and the scheduler).
     pub nodes: bool,
+    /// Whether Flux's source-controller and helm-controller run, as soon as their CRDs are served.
+    #[serde(default)]
+    pub flux: bool,
     /// Where everything listens, always on 127.0.0.1.
     pub ports: Ports,
     /// The program of each part.
@@ -42,6 +45,9 @@ pub struct Ports {
     pub registry: u16,
     /// The sample application's admission webhooks.
     pub webhook: u16,
+    /// What source-controller has fetched, for helm-controller.
+    #[serde(default)]
+    pub artifacts: u16,
 }
 
 /// `state.json`: how far the supervisor is.
@@ -133,9 +139,10 @@ impl Ports {
                 (scheduler, _),
                 (registry, _),
                 (webhook, _),
+                (artifacts, _),
             ] = held[..]
             {
-                return Ok(Self { etcd, etcd_peer, api, controllers, scheduler, registry, webhook });
+                return Ok(Self { etcd, etcd_peer, api, controllers, scheduler, registry, webhook, artifacts });
             }
         }
         bail!("no free ports between 20000 and 30000 on 127.0.0.1")
@@ -146,8 +153,9 @@ impl Ports {
         self.all().iter().all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
     }
 
-    fn all(&self) -> [u16; 7] {
-        [self.etcd, self.etcd_peer, self.api, self.controllers, self.scheduler, self.registry, self.webhook]
+    fn all(&self) -> [u16; 8] {
+        let Self { etcd, etcd_peer, api, controllers, scheduler, registry, webhook, artifacts } = *self;
+        [etcd, etcd_peer, api, controllers, scheduler, registry, webhook, artifacts]
     }
 }
 

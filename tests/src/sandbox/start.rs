@@ -35,8 +35,8 @@ pub(crate) fn up(options: &Options) -> Result<Sandbox> {
 fn join(folder: Folder, mut spec: Spec, options: &Options) -> Result<Sandbox> {
     ensure!(options.from.is_none(), "the sandbox `{0}` runs already: `cargo sandbox down --name {0}` first", spec.name);
     ensure!(
-        options.nodes == spec.nodes,
-        "the sandbox `{0}` runs with other nodes: `cargo sandbox down --name {0}` first",
+        options.nodes == spec.nodes && (spec.flux || !options.flux),
+        "the sandbox `{0}` runs with other parts: `cargo sandbox down --name {0}` first",
         spec.name
     );
     let state = State::read(&folder);
@@ -62,7 +62,7 @@ fn prepare(folder: &Folder, old: Option<&Spec>, options: &Options) -> Result<Spe
         Some(spec) => spec.ports.clone(),
         None => Ports::choose()?,
     };
-    let spec = Spec { name: folder.name().to_owned(), helm, nodes: options.nodes, ports, programs };
+    let spec = Spec { name: folder.name().to_owned(), helm, nodes: options.nodes, flux: options.flux, ports, programs };
     folder.create()?;
     if let Some(snapshot) = &options.from {
         snapshot.copy_into(folder)?;
@@ -77,11 +77,29 @@ fn prepare(folder: &Folder, old: Option<&Spec>, options: &Options) -> Result<Spe
     Ok(spec)
 }
 
+/// Every part but helm, of which there are several.
+const ALL: [&str; 9] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kwok",
+    "registry",
+    "source-controller",
+    "helm-controller",
+];
+
 /// Finds or builds every part, and says only what is not plainly in the cache.
 fn programs(options: &Options, old: Option<&Spec>) -> Result<(String, BTreeMap<String, PathBuf>)> {
     let mut programs = BTreeMap::new();
-    for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "registry"] {
-        if !options.nodes && matches!(name, "kube-scheduler" | "kwok") {
+    for name in ALL {
+        let wanted = match name {
+            "kube-scheduler" | "kwok" => options.nodes,
+            "source-controller" | "helm-controller" => options.flux,
+            _ => true,
+        };
+        if !wanted {
             continue;
         }
         let found = parts::find_or_build(&parts::part_named(name)?)?;
@@ -119,8 +137,9 @@ fn link_programs(folder: &Folder, spec: &Spec) -> Result<()> {
 
 fn started(spec: &Spec) -> String {
     let nodes = if spec.nodes { "scheduler, kwok, " } else { "" };
+    let flux = if spec.flux { "source-controller, helm-controller, " } else { "" };
     format!(
-        "etcd, API server {}, controllers, {nodes}registry on 127.0.0.1:{}, helm {}",
+        "etcd, API server {}, controllers, {nodes}{flux}registry on 127.0.0.1:{}, helm {}",
         parts::KUBERNETES,
         spec.ports.registry,
         spec.helm

@@ -1,6 +1,6 @@
 //! The supervisor: one detached process that owns all parts of one sandbox. When it dies, however it dies, they die.
 
-use super::flags::{arguments, parts_after_ready, parts_before_ready};
+use super::flags::{arguments, environment, parts_after_ready, parts_before_ready, parts_of_flux};
 use super::folder::Folder;
 use super::spec::{Phase, Spec, State};
 use super::users::kubeconfig_path;
@@ -83,8 +83,24 @@ impl Supervisor {
             if let Some(ended) = self.ended() {
                 return ended;
             }
+            if let Err(ended) = self.flux().await {
+                return ended;
+            }
             sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// Starts Flux's controllers once their CRDs are served, and again where one has ended: as a Deployment would.
+    async fn flux(&mut self) -> Result<(), (&'static str, anyhow::Error)> {
+        let ended = |child: &mut Child| matches!(child.try_wait(), Ok(Some(_)));
+        self.children.retain_mut(|(part, child)| !(parts_of_flux(&self.spec).contains(part) && ended(child)));
+        for part in parts_of_flux(&self.spec) {
+            let runs = self.children.iter().any(|(name, _)| name == part);
+            if !runs && flux_is_served(&self.folder).await.unwrap_or_default() {
+                self.start(part).map_err(|error| (*part, error))?;
+            }
+        }
+        Ok(())
     }
 
     fn start(&mut self, part: &'static str) -> Result<()> {
@@ -97,6 +113,7 @@ impl Supervisor {
             .env("HOME", self.folder.dir())
             // The registry would look for a collector of traces and complain every few seconds.
             .env("OTEL_TRACES_EXPORTER", "none")
+            .envs(environment(part, &self.folder))
             .current_dir(self.folder.dir())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -129,9 +146,12 @@ impl Supervisor {
     }
 
     fn ended(&mut self) -> Option<(&'static str, anyhow::Error)> {
-        self.children.iter_mut().find_map(|(part, child)| match child.try_wait() {
-            Ok(Some(status)) => Some((*part, anyhow!("ended by itself: {status}"))),
-            _ => None,
+        let flux = parts_of_flux(&self.spec);
+        self.children.iter_mut().filter(|(part, _)| !flux.contains(part)).find_map(|(part, child)| {
+            match child.try_wait() {
+                Ok(Some(status)) => Some((*part, anyhow!("ended by itself: {status}"))),
+                _ => None,
+            }
         })
     }
 }
@@ -152,6 +172,18 @@ async fn is_ready(folder: &Folder) -> Result<bool> {
     let client = super::client_from(&kubeconfig_path(folder, "admin")).await?;
     let answer = client.request_text(http::Request::get("/readyz").body(Vec::new())?);
     Ok(tokio::time::timeout(Duration::from_secs(2), answer).await?? == "ok")
+}
+
+/// Earlier the controllers would wait for their kinds, and end.
+async fn flux_is_served(folder: &Folder) -> Result<bool> {
+    let client = super::client_from(&kubeconfig_path(folder, "admin")).await?;
+    for group in ["helm.toolkit.fluxcd.io/v2", "source.toolkit.fluxcd.io/v1"] {
+        let answer = client.request_text(http::Request::get(format!("/apis/{group}")).body(Vec::new())?);
+        if tokio::time::timeout(Duration::from_secs(2), answer).await?.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Becomes CMD, after asking the kernel to kill it when our parent dies. Called by the hidden `sandbox __exec PARENT -- CMD`.

@@ -35,7 +35,7 @@ impl fmt::Display for User {
 }
 
 /// File name, common name, organisation.
-const CLIENTS: [(&str, &str, Option<&str>); 7] = [
+const CLIENTS: [(&str, &str, Option<&str>); 9] = [
     ("admin", "admin", Some("system:masters")),
     ("operator", "operator", None),
     ("viewer", "viewer", None),
@@ -43,6 +43,9 @@ const CLIENTS: [(&str, &str, Option<&str>); 7] = [
     ("kube-scheduler", "system:kube-scheduler", None),
     ("kwok", "kwok", Some("system:masters")),
     ("front-proxy", "front-proxy", None),
+    // Each with a name of its own: who wrote first is read from the audit log.
+    ("source-controller", "source-controller", Some("system:masters")),
+    ("helm-controller", "helm-controller", Some("system:masters")),
 ];
 
 /// The name that the contexts of a sandbox bear; cluster tests refuse any other.

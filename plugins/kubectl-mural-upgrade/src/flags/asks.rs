@@ -5,14 +5,16 @@ use mural::ask::{
     Values,
 };
 use mural::model::chart::ChartRef;
+use mural::model::flux::Verify;
 use mural::model::secret::Hidden;
 use mural::plan::saved::{Anew, SavedPlan};
 use mural::problem::Problem;
+use mural::run::flux::ManifestOptions;
 use mural::run::manifests;
 
 use super::{
-    ApplyFlags, DryRun, HelmFlags, MannerFlags, ModeFlag, PlaceFlags, RegistryFlags, ServerSideFlag, UpgradeFlags,
-    ValueFlags,
+    ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, PlaceFlags, RegistryFlags,
+    ServerSideFlag, UpgradeFlags, ValueFlags,
 };
 
 impl UpgradeFlags {
@@ -75,6 +77,20 @@ impl ApplyFlags {
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: !self.registry.skip_images,
         }))
+    }
+}
+
+impl FluxManifestsFlags {
+    /// How the manifests are made.
+    #[must_use]
+    pub fn options(&self) -> ManifestOptions {
+        let secret = self.verify_secret.clone().unwrap_or_default();
+        ManifestOptions {
+            pin: self.pin_digest,
+            secret_ref: self.secret_ref.clone(),
+            cert_secret_ref: self.cert_secret_ref.clone(),
+            verify: self.verify_provider.clone().map(|provider| Verify { provider, secret }),
+        }
     }
 }
 

@@ -10,6 +10,14 @@ pub mod crds_before_application;
 pub mod crds_dry_run;
 pub mod crds_gone;
 pub mod custom_resources_fit;
+pub mod flux_at_rest;
+pub mod flux_controllers;
+pub mod flux_crd_policy;
+pub mod flux_not_suspended;
+pub mod flux_one_maker;
+pub mod flux_plain_secrets;
+pub mod flux_source_pinned;
+pub mod flux_source_usable;
 pub mod foreign_downgrade;
 pub mod hand_made_changes;
 pub mod helm_would_delete_crds;
@@ -54,6 +62,7 @@ use crate::model::images::ImageAnswer;
 use crate::model::lease::LockSeen;
 use crate::model::secret::Hidden;
 use crate::model::view::{ClusterView, Looked};
+use crate::plan::flux::Ways;
 
 /// What the server says of one CRD that we would write: the merged result, or its refusal in its own words.
 pub type ServerAnswer = Result<Crd, String>;
@@ -128,6 +137,8 @@ pub struct Admission<'a> {
     pub config: &'a Hidden<Value>,
     /// What has moved since a saved plan was made; none where no saved plan is followed.
     pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
+    /// The way through Flux; empty where Flux makes none of the releases.
+    pub flux: &'a Ways,
 }
 
 impl<'a> Admission<'a> {
@@ -145,11 +156,19 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 34] = [
+pub const ALL: [Guard; 42] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
     (&owner_is_helm::CARD, owner_is_helm::check),
+    (&flux_one_maker::CARD, flux_one_maker::check),
+    (&flux_source_usable::CARD, flux_source_usable::check),
+    (&flux_not_suspended::CARD, flux_not_suspended::check),
+    (&flux_crd_policy::CARD, flux_crd_policy::check),
+    (&flux_at_rest::CARD, flux_at_rest::check),
+    (&flux_controllers::CARD, flux_controllers::check),
+    (&flux_source_pinned::CARD, flux_source_pinned::check),
+    (&flux_plain_secrets::CARD, flux_plain_secrets::check),
     (&installed::CARD, installed::check),
     (&permissions::CARD, permissions::check),
     (&release_not_pending::CARD, release_not_pending::check),

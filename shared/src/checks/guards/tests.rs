@@ -2,6 +2,7 @@
 
 mod application;
 mod crds;
+mod flux;
 mod matrix;
 mod releases;
 mod world;

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::{FluxObject, FluxRef};
 
+/// What a digest begins with.
+const DIGEST: &str = "sha256:";
+
 /// A source as it was read.
 #[derive(Debug, Clone)]
 pub struct Source(Value);
@@ -29,21 +32,22 @@ pub enum SourceKind {
 /// What source-controller has fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// `0.7.4@sha256:…` of an OCIRepository, `0.7.4` of a HelmChart.
+    /// `0.7.4@sha256:…` of an OCIRepository, `sha256:…` of one that is pinned by digest, `0.7.4` of a HelmChart.
     pub revision: String,
 }
 
 impl Artifact {
-    /// The version or tag: what stands before the digest.
+    /// The version or tag: what stands before the digest; empty where there is the digest alone.
     #[must_use]
     pub fn version(&self) -> &str {
-        self.revision.split('@').next().unwrap_or_default()
+        self.revision.split('@').next().filter(|text| !text.starts_with(DIGEST)).unwrap_or_default()
     }
 
     /// The digest in the registry; none of a source that has none.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
-        self.revision.split_once('@').map(|(_, digest)| digest)
+        let alone = || self.revision.starts_with(DIGEST).then_some(self.revision.as_str());
+        self.revision.split_once('@').map(|(_, digest)| digest).or_else(alone)
     }
 }
 

@@ -2,14 +2,14 @@
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }}
 app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/version: {{ .root.Chart.Version | quote }}
+app.kubernetes.io/version: {{ regexReplaceAll "[+].*" .root.Chart.Version "" | quote }}
 {{- with include "mural.releaseLabels" . }}
 {{ . }}
 {{- end }}
 {{- end -}}
 {{- /* name, port, replicas; checksum, args and sidecar where there are such. */ -}}
 {{- define "mural.deployment" -}}
-{{- $image := printf "%s/%%s:%s" .root.Values.global.image.registry .root.Chart.Version -}}
+{{- $image := printf "%s/%%s:%s" .root.Values.global.image.registry (regexReplaceAll "[+].*" .root.Chart.Version "") -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:

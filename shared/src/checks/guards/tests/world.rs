@@ -103,6 +103,7 @@ pub(super) struct World {
     pub(super) token_ends: Option<Timestamp>,
     pub(super) config: Hidden<Value>,
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
+    pub(super) flux: Ways,
 }
 
 impl World {
@@ -134,6 +135,7 @@ impl World {
             token_ends: None,
             config: Hidden::new(json!({})),
             moved: Ok(Vec::new()),
+            flux: Ways::default(),
         }
     }
 
@@ -185,6 +187,7 @@ impl World {
             timeout: std::time::Duration::from_secs(1200),
             config: &self.config,
             moved: Some(&self.moved),
+            flux: &self.flux,
         };
         answer(&admission, id)
     }

@@ -1,0 +1,193 @@
+//! What to commit where Git keeps the objects: each as it shall be, in the order in which they are merged.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{FluxWay, Ways, ready_expr};
+use crate::model::flux::{FluxObject, FluxRef};
+use crate::model::secret::Hidden;
+use crate::model::yaml::{self, YamlError};
+
+/// One object that is to be committed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Commit {
+    /// Which object.
+    pub object: FluxRef,
+    /// The file's name: the number says the order.
+    pub file: String,
+    /// What changes, key by key; values are masked.
+    pub changes: Vec<String>,
+    /// The object as it shall be.
+    #[serde(skip)]
+    pub manifest: Hidden<Value>,
+}
+
+impl Commit {
+    /// The file's text.
+    ///
+    /// # Errors
+    /// The object cannot be written as YAML.
+    pub fn text(&self) -> Result<String, YamlError> {
+        let mut text = format!("# {} of an upgrade; commit it in the order of the numbers.\n", self.object);
+        for change in &self.changes {
+            let _ = writeln!(text, "#   {change}");
+        }
+        Ok(text + &yaml::write(self.manifest.reveal())?)
+    }
+}
+
+/// The commits: the CRD source, then the application's HelmRelease, which waits for it by its readyExpr, then the application's source.
+/// All may be merged at once: Flux itself keeps the order then.
+#[must_use]
+pub fn commits(ways: &Ways) -> Vec<Commit> {
+    let mut all = Vec::new();
+    all.extend(ways.crds.as_ref().and_then(source));
+    all.extend(ways.app.as_ref().and_then(|app| release(app, ways.crds.as_ref())));
+    all.extend(ways.app.as_ref().and_then(source));
+    numbered(all)
+}
+
+/// Gives the files their numbers.
+#[must_use]
+pub fn numbered(mut all: Vec<Commit>) -> Vec<Commit> {
+    for (at, commit) in all.iter_mut().enumerate() {
+        commit.file = format!("{}-{}-{}.yaml", at + 1, commit.object.name, commit.object.kind.to_lowercase());
+    }
+    all
+}
+
+fn source(way: &FluxWay) -> Option<Commit> {
+    let (object, patch) = way.place.as_ref().filter(|_| way.patches())?;
+    let told = match &way.source {
+        Some(source) if source.named() == *object => source.json(),
+        _ => way.helm_release.json(),
+    };
+    Some(commit(object.clone(), told, patch))
+}
+
+/// The application's HelmRelease: what it waits for, and its values where they change.
+fn release(app: &FluxWay, crds: Option<&FluxWay>) -> Option<Commit> {
+    let mut patch = json!({});
+    if let Some(after) = crds.and_then(|crds| after(app, crds)) {
+        patch["spec"]["dependsOn"] = after;
+    }
+    if let Some(values) = &app.values {
+        patch["spec"]["values"] = values.reveal().clone();
+    }
+    let changes = patch.as_object().is_some_and(|fields| !fields.is_empty());
+    changes.then(|| commit(app.helm_release.named(), app.helm_release.json(), &patch))
+}
+
+/// `dependsOn` with an expression that asks for the new version of the CRD chart.
+fn after(app: &FluxWay, crds: &FluxWay) -> Option<Value> {
+    let expression = ready_expr(&crds.wanted.as_ref()?.version);
+    let mut all =
+        app.helm_release.json().pointer("/spec/dependsOn").and_then(Value::as_array).cloned().unwrap_or_default();
+    let on_crds = app.helm_release.depends_on().iter().position(|one| one.on == crds.helm_release.named());
+    match on_crds.and_then(|at| all.get_mut(at)) {
+        Some(entry) if entry["readyExpr"] == *expression => return None,
+        Some(entry) => entry["readyExpr"] = expression.into(),
+        None => {
+            let named = crds.helm_release.named();
+            all.push(json!({"name": named.name, "namespace": named.namespace, "readyExpr": expression}));
+        }
+    }
+    Some(Value::Array(all))
+}
+
+/// An object as Git holds it, with a patch over it.
+#[must_use]
+pub fn commit(object: FluxRef, told: &Value, patch: &Value) -> Commit {
+    let mut manifest = kept(told);
+    let mut changes = Vec::new();
+    laid(&mut manifest, patch, "", &mut changes);
+    Commit { object, file: String::new(), changes, manifest: Hidden::new(manifest) }
+}
+
+/// What a person wrote of an object: without what servers and controllers add.
+fn kept(object: &Value) -> Value {
+    let mut metadata = Map::new();
+    for key in ["name", "namespace"] {
+        metadata.insert(key.to_owned(), object["metadata"][key].clone());
+    }
+    let ours = |key: &&String| {
+        !key.contains("fluxcd.io/") && !key.contains("kubectl.kubernetes.io/") && !key.contains("argocd")
+    };
+    for key in ["labels", "annotations"] {
+        let all = object["metadata"][key].as_object().into_iter().flatten();
+        let some: Map<String, Value> =
+            all.filter(|(name, _)| ours(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        if !some.is_empty() {
+            metadata.insert(key.to_owned(), Value::Object(some));
+        }
+    }
+    json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata, "spec": object["spec"]})
+}
+
+/// Lays a patch over an object and tells what changes. `spec.values` are told by name alone.
+fn laid(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<String>) {
+    match patch {
+        Value::Object(fields) if at != "spec.values" => {
+            for (key, value) in fields {
+                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                if !object[key].is_object() && value.is_object() && object[key].is_null() {
+                    object[key] = json!({});
+                }
+                laid(&mut object[key], value, &path, changes);
+            }
+        }
+        value if object == value => {}
+        value => {
+            let told = |value: &Value| match (value, at) {
+                (_, "spec.values") => "…".to_owned(),
+                (Value::Null, _) => "not set".to_owned(),
+                (Value::String(text), _) => text.clone(),
+                (other, _) => other.to_string(),
+            };
+            changes.push(format!("{at}: {} → {}", told(object), told(value)));
+            *object = value.clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::way::tests::world;
+    use super::super::ways;
+    use super::*;
+    use crate::ask::Ask;
+    use crate::model::chart::{Digest, DigestOf};
+
+    fn made(expression: &str, values: Option<Value>) -> Vec<Commit> {
+        let digest = Digest { sha256: "sha256:new".into(), of: DigestOf::Manifest };
+        let charts = [Some(("0.7.4".to_owned(), &digest)), Some(("1.1.0".to_owned(), &digest))];
+        let mut ask = Ask::sample();
+        ask.installation.namespace = "m".into();
+        commits(&ways(&ask, &world(&json!({"semver": "0.7.1"}), expression), charts, values.map(Hidden::new)))
+    }
+
+    #[test]
+    fn crds_first_and_the_application_waits_for_them() {
+        let all = made("", None);
+        let files: Vec<&str> = all.iter().map(|commit| commit.file.as_str()).collect();
+        assert_eq!(
+            files,
+            ["1-mural-crds-ocirepository.yaml", "2-mural-helmrelease.yaml", "3-mural-ocirepository.yaml"]
+        );
+        assert_eq!(all[0].changes, ["spec.ref.semver: 0.7.1 → 0.7.4"]);
+        assert_eq!(all[1].manifest.reveal()["spec"]["dependsOn"][0]["readyExpr"], ready_expr("0.7.4").as_str());
+        assert!(all[1].manifest.reveal().get("status").is_none());
+        assert_eq!(made(&ready_expr("0.7.4"), None).len(), 2, "what asks for it already stays");
+    }
+
+    #[test]
+    fn values_are_written_and_not_told() {
+        let all = made(&ready_expr("0.7.4"), Some(json!({"password": "canary"})));
+        assert_eq!(all[1].changes, ["spec.values: … → …"]);
+        assert!(all[1].text().unwrap().contains("canary"), "the file holds them");
+        assert!(!format!("{all:?}").contains("canary") && !serde_json::to_string(&all).unwrap().contains("canary"));
+    }
+}

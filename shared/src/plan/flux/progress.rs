@@ -1,0 +1,196 @@
+//! How far one of Flux's objects is towards what is waited for, from the object alone.
+
+use super::Wanted;
+use crate::model::flux::{FluxObject, HelmRelease, Ready, Source};
+
+/// How far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// There, and what shows it.
+    Done(String),
+    /// On its way.
+    Waiting(String),
+    /// Does not look good, and may still pass: ends the wait when it lasts.
+    Trouble(String),
+    /// Will not get there by waiting.
+    Failed(String),
+}
+
+/// Whether a source holds the wanted chart.
+#[must_use]
+pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
+    let ready = source.ready();
+    if source.suspended() {
+        return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
+    }
+    if !source.observed() {
+        let silent = "source-controller has not looked at the change: does it run?";
+        return match ready.filter(|ready| ready.status == "Unknown") {
+            Some(ready) => Progress::Waiting(said(&ready)),
+            None => Progress::Trouble(silent.to_owned()),
+        };
+    }
+    if let Some(stalled) = source.stalled() {
+        return Progress::Failed(said(&stalled));
+    }
+    match ready {
+        Some(ready) if ready.status == "True" && wanted.held_by(source) => {
+            let revision = source.artifact().map_or_else(String::new, |artifact| artifact.revision);
+            Progress::Done(format!("holds {revision}"))
+        }
+        Some(ready) if ready.status == "True" && source.handled_at() == asked => {
+            let revision = source.artifact().map_or_else(|| "nothing".to_owned(), |artifact| artifact.revision);
+            let digest = wanted.digest.as_ref().map_or_else(String::new, |digest| format!(" ({digest})"));
+            Progress::Trouble(format!("holds {revision}, and not {}{digest}", wanted.version))
+        }
+        Some(ready) if ready.status == "False" => Progress::Trouble(said(&ready)),
+        Some(ready) => Progress::Waiting(said(&ready)),
+        None => Progress::Waiting("its controller has said nothing yet".to_owned()),
+    }
+}
+
+/// Whether a HelmRelease is Ready at the wanted chart. `asked` is the request to reconcile: what its controller said before it
+/// answered that one is of the past.
+#[must_use]
+pub fn of_release(release: &HelmRelease, wanted: Option<&Wanted>, asked: &str) -> Progress {
+    let (ready, answered) = (release.ready(), release.handled_at() == asked);
+    let newest = release.history().into_iter().next();
+    if release.suspended() {
+        return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
+    }
+    let there =
+        newest.as_ref().filter(|newest| newest.status == "deployed" && wanted.is_none_or(|wanted| wanted.is(newest)));
+    if let Some(newest) = there.filter(|_| release.is_ready() && (wanted.is_some() || answered)) {
+        let digest =
+            if newest.oci_digest.is_empty() { String::new() } else { format!(", {}", short(&newest.oci_digest)) };
+        return Progress::Done(format!("revision {} is {}{digest}", newest.revision, newest.chart_version));
+    }
+    if let Some(stalled) = release.stalled().filter(|_| answered) {
+        let why = ready.filter(|ready| ready.status == "False" && ready.message != stalled.message);
+        let why = why.map_or_else(String::new, |ready| format!(": {}", said(&ready)));
+        return Progress::Failed(format!("{}{why}{}", said(&stalled), remediated(release, wanted)));
+    }
+    match ready {
+        Some(ready) if ready.status == "Unknown" => Progress::Waiting(said(&ready)),
+        Some(ready) if ready.status == "False" && answered => failing(release, &ready),
+        Some(ready) if ready.status == "False" => Progress::Waiting(said(&ready)),
+        _ if !release.observed() || !answered => {
+            Progress::Trouble("helm-controller has not looked at it: does it run?".to_owned())
+        }
+        _ => {
+            let at = newest.map_or_else(|| "no revision".to_owned(), |newest| newest.chart_version);
+            Progress::Trouble(format!("is Ready at {at}: it has not taken up the new chart"))
+        }
+    }
+}
+
+/// A try that failed, where more are to come, is no end.
+fn failing(release: &HelmRelease, ready: &Ready) -> Progress {
+    let (retries, failures) = (release.remediation().retries, release.upgrade_failures());
+    if failures > 0 && (retries < 0 || failures <= retries) {
+        return Progress::Waiting(format!("try {failures} failed, it tries again: {}", said(ready)));
+    }
+    Progress::Trouble(said(ready))
+}
+
+/// What helm-controller did after the failure.
+fn remediated(release: &HelmRelease, wanted: Option<&Wanted>) -> String {
+    let newest = release.history().into_iter().next();
+    match newest.filter(|newest| newest.status == "deployed" && wanted.is_some_and(|wanted| !wanted.is(newest))) {
+        Some(newest) => {
+            format!("; helm-controller went back to {} (revision {})", newest.chart_version, newest.revision)
+        }
+        None => String::new(),
+    }
+}
+
+fn said(ready: &Ready) -> String {
+    let message = ready.message.split_whitespace().collect::<Vec<_>>().join(" ");
+    if ready.reason.is_empty() { message } else { format!("{}: {message}", ready.reason) }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn release(ready: (&str, &str), history: &Value, more: &[(&str, Value)]) -> HelmRelease {
+        let mut object = json!({"kind": "HelmRelease", "metadata": {"name": "mural", "namespace": "m", "generation": 2}, "spec": {},
+            "status": {"observedGeneration": 2, "lastHandledReconcileAt": "t", "history": history,
+                "conditions": [{"type": "Ready", "status": ready.0, "reason": ready.1, "message": "words"}]}});
+        for (pointer, value) in more {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            object.pointer_mut(parent).unwrap()[key] = value.clone();
+        }
+        HelmRelease::new(object)
+    }
+
+    fn revision(version: &str, status: &str) -> Value {
+        json!([{"chartVersion": format!("{version}+05"), "ociDigest": "sha256:new", "status": status, "version": 2}])
+    }
+
+    fn told(release: &HelmRelease) -> Progress {
+        let wanted = Wanted { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
+        of_release(release, Some(&wanted), "t")
+    }
+
+    #[test]
+    fn ready_at_the_old_version_is_not_there() {
+        let old = release(("True", "UpgradeSucceeded"), &revision("0.7.1", "deployed"), &[]);
+        assert!(matches!(told(&old), Progress::Trouble(text) if text.contains("0.7.1+05")));
+        let done = release(("True", "UpgradeSucceeded"), &revision("0.7.4", "deployed"), &[]);
+        assert!(matches!(told(&done), Progress::Done(text) if text.contains("revision 2 is 0.7.4+05")));
+        let unseen =
+            release(("True", "x"), &revision("0.7.4", "deployed"), &[("/status/observedGeneration", json!(1))]);
+        assert!(matches!(told(&unseen), Progress::Trouble(text) if text.contains("does it run")));
+    }
+
+    #[test]
+    fn a_failure_counts_only_after_our_request_was_answered() {
+        let stalled = json!([{"type": "Ready", "status": "False", "reason": "RollbackSucceeded", "message": "went back"},
+            {"type": "Stalled", "status": "True", "reason": "RetriesExceeded", "message": "gave up"}]);
+        let failed = release(("False", "x"), &revision("0.7.1", "deployed"), &[("/status/conditions", stalled)]);
+        let Progress::Failed(text) = told(&failed) else { panic!() };
+        assert!(text.contains("gave up") && text.contains("went back to 0.7.1"), "{text}");
+        let mut before = failed.json().clone();
+        before["status"]["lastHandledReconcileAt"] = "s".into();
+        assert!(matches!(told(&HelmRelease::new(before)), Progress::Waiting(_)));
+    }
+
+    #[test]
+    fn a_try_that_failed_is_no_end_where_more_are_to_come() {
+        let retries = |failures: i64| {
+            let more = [
+                ("/status/upgradeFailures", json!(failures)),
+                ("/spec/upgrade", json!({"remediation": {"retries": 2}})),
+            ];
+            told(&release(("False", "UpgradeFailed"), &revision("0.7.4", "failed"), &more))
+        };
+        assert!(matches!(retries(1), Progress::Waiting(text) if text.contains("tries again")));
+        assert!(matches!(retries(3), Progress::Trouble(_)));
+    }
+
+    #[test]
+    fn a_source_is_there_when_it_holds_the_very_chart() {
+        let source = |status: &str, message: &str, revision: &str, observed: i64| {
+            Source::new(json!({"kind": "OCIRepository", "metadata": {"generation": 2}, "spec": {},
+                "status": {"observedGeneration": observed, "lastHandledReconcileAt": "t", "artifact": {"revision": revision},
+                    "conditions": [{"type": "Ready", "status": status, "reason": "r", "message": message}]}}))
+        };
+        let wanted = Wanted { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
+        let told = |source: &Source| of_source(source, &wanted, "t");
+        assert!(matches!(told(&source("True", "", "0.7.4@sha256:new", 2)), Progress::Done(_)));
+        assert!(matches!(told(&source("True", "", "0.7.4@sha256:other", 2)), Progress::Trouble(_)));
+        assert!(
+            matches!(told(&source("True", "", "0.7.1@sha256:old", 1)), Progress::Trouble(text) if text.contains("does it run"))
+        );
+        assert!(
+            matches!(told(&source("False", "no match for semver", "0.7.1@sha256:old", 2)), Progress::Trouble(text) if text.contains("no match"))
+        );
+    }
+}

@@ -1,0 +1,303 @@
+//! The Flux path on real controllers: installed by the page's four manifests, upgraded by us, judged by the audit log.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::audit::{self, Entry};
+use mural_tests::flux as page;
+use mural_tests::sandbox::{State, User};
+use serde_json::{Value, json};
+
+use crate::Test;
+use crate::ground::{Ended, Ground, ended};
+use crate::small::{self, CANARY, NAMESPACE, NEWER};
+
+pub const TESTS: &[Test] = &[
+    ("flux::the_page_gets_the_order_wrong_and_we_get_it_right", the_race),
+    ("flux::whole_and_again_with_new_values", whole),
+    ("flux::killed_while_the_application_is_held", killed_while_held),
+    ("flux::refused_before_any_write", refused),
+    ("flux::what_fails_ends_in_time_with_its_own_reason", failures),
+];
+
+/// Flux's CRDs, both pairs in the registry, and the older one installed by the page's four manifests.
+pub fn install(ground: &Ground) -> Result<()> {
+    let sandbox = ground.sandbox()?;
+    small::push_all(ground)?;
+    page::crds(sandbox)?;
+    let values = json!({"password": CANARY});
+    let pair = page::Pair { crds: "0.7.1", app: "1.1.0-rc.0", values: &values };
+    page::apply(sandbox, &page::manifests(sandbox, &pair))?;
+    page::ready(sandbox, "mural-crds")?;
+    page::ready(sandbox, "mural")
+}
+
+/// `kubectl mural upgrade`, without what the Helm path needs: charts and values are Flux's.
+fn command(ground: &Ground, words: &[&str], flags: &[&str]) -> Result<std::process::Command> {
+    let mut upgrade = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+    upgrade.args(words).args(["--namespace", NAMESPACE]).args(flags);
+    Ok(upgrade)
+}
+
+fn upgrade(ground: &Ground, words: &[&str], flags: &[&str]) -> Result<Ended> {
+    ended(command(ground, words, flags)?.output()?)
+}
+
+fn newer<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(more.iter().copied()).collect()
+}
+
+fn patch(ground: &Ground, object: &str, name: &str, patch: &str) -> Result<()> {
+    let args = ["patch", object, name, "--namespace", NAMESPACE, "--type", "merge", "--patch", patch];
+    ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+    Ok(())
+}
+
+fn helm_release(ground: &Ground, name: &str) -> Result<Value> {
+    ground.get(&["helmrelease", name, "--namespace", NAMESPACE])
+}
+
+/// The older installation, with controllers that have looked at all of it once after they started: from then on they are quiet.
+fn older(ground: &Ground) -> Result<()> {
+    ground.older()?;
+    let now = jiff::Timestamp::now().to_string();
+    let request = format!(r#"{{"metadata":{{"annotations":{{"reconcile.fluxcd.io/requestedAt":"{now}"}}}}}}"#);
+    let objects =
+        ["ocirepository", "helmrelease"].map(|kind| ["mural-crds", "mural"].map(|name| (kind, name))).concat();
+    for (kind, name) in &objects {
+        patch(ground, kind, name, &request)?;
+    }
+    within(60, "the controllers have looked", || {
+        let handled = |(kind, name): &(&str, &str)| {
+            let object = ground.get(&[kind, name, "--namespace", NAMESPACE])?;
+            Ok(object["status"]["lastHandledReconcileAt"] == now.as_str())
+        };
+        Ok(objects.iter().map(handled).collect::<Result<Vec<bool>>>()?.into_iter().all(|handled| handled))
+    })?;
+    page::ready(ground.sandbox()?, "mural")
+}
+
+/// The chart version of the newest revision.
+fn at(ground: &Ground, name: &str) -> Result<String> {
+    let release = helm_release(ground, name)?;
+    Ok(release.pointer("/status/history/0/chartVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// Whether the CRD that the newer chart changes is the newer chart's.
+fn crds_are_new(ground: &Ground) -> Result<bool> {
+    Ok(ground.get(&["crd", "pools.small.example.com"])?["spec"]["versions"].to_string().contains("note"))
+}
+
+fn within(seconds: u64, what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let began = Instant::now();
+    while !holds()? {
+        ensure!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds}s: {what}");
+        sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// A chart's folder under another version.
+fn renamed(ground: &Ground, chart: &Path, name: &str, version: &str) -> Result<PathBuf> {
+    let folder = ground.files().join(format!("{name}-{version}"));
+    small::lay(chart, &folder)?;
+    std::fs::write(folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: {version}\n"))?;
+    Ok(folder)
+}
+
+/// The race's application: the older one under a newer version.
+const APP: &str = "1.1.0-rc.4";
+
+/// The one provocation for both: the CRD chart's tag comes to the registry six seconds late.
+fn the_race(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    // An application that runs on either CRDs: else it would fail, and the log would not show what was written first.
+    let app = renamed(ground, &small::app(ground, "1.1.0-rc.0")?, "mural", APP)?;
+    let late = renamed(ground, &small::crds(ground, "0.7.4")?, "mural-crds", "0.7.5")?;
+    small::push(ground, &app)?;
+    the_page(ground, &late)?;
+    older(ground)?;
+    small::push(ground, &app)?;
+    ours(ground, &late)
+}
+
+/// The page's two patches, the CRD source first.
+fn the_page(ground: &Ground, late: &Path) -> Result<()> {
+    let mark = ground.mark()?;
+    patch(ground, "ocirepository", "mural-crds", r#"{"spec":{"ref":{"semver":"0.7.5"}}}"#)?;
+    patch(ground, "ocirepository", "mural", &format!(r#"{{"spec":{{"ref":{{"semver":"{APP}"}}}}}}"#))?;
+    within(60, "the page's application is upgraded", || Ok(at(ground, "mural")?.starts_with(APP)))?;
+    ensure!(!crds_are_new(ground)?, "the CRDs came first: no race was provoked");
+    let crds = helm_release(ground, "mural-crds")?;
+    let ready = crds["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|one| one["type"] == "Ready" && one["status"] == "True");
+    ensure!(ready, "the CRD chart's HelmRelease calls itself Ready all the while: {}", crds["status"]);
+    small::push(ground, late)?;
+    within(60, "the CRDs come after all", || crds_are_new(ground))?;
+    let log = ground.since(mark)?;
+    let told = order(&log).err().context("the audit log should show the application first")?;
+    ensure!(!told.to_string().contains("nothing to compare"), "{told:#}");
+    Ok(())
+}
+
+fn ours(ground: &Ground, late: &Path) -> Result<()> {
+    let file = small::pack(ground, late)?;
+    let mark = ground.mark()?;
+    let mut child = command(ground, &[], &["--to", APP, "--crds-chart", &file, "--yes"])?
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    within(60, "our patch of the CRD source", || {
+        Ok(ground.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?["spec"]["ref"]["semver"] == "0.7.5")
+    })?;
+    sleep(Duration::from_secs(6));
+    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "the application moved before its CRDs");
+    ensure!(child.try_wait()?.is_none(), "it did not wait");
+    small::push(ground, late)?;
+    let done = ended(child.wait_with_output()?)?.with(0)?;
+    ensure!(done.stdout.contains("upgraded"), "{}", done.all());
+    order(&ground.since(mark)?).context("by the audit log")?;
+    ensure!(crds_are_new(ground)? && at(ground, "mural")?.starts_with(APP), "{}", done.all());
+    Ok(())
+}
+
+/// Every CRD before every object of the application, by helm-controller's own writes; and ours in between.
+fn order(log: &[Entry]) -> Result<()> {
+    let writes = audit::writes_by(log, "helm-controller");
+    let of_app = |entry: &Entry| entry.namespace == NAMESPACE && entry.resource == "deployments";
+    let crds: Vec<&Entry> = writes.iter().copied().filter(|entry| entry.is_crd()).collect();
+    let app: Vec<&Entry> = writes.iter().copied().filter(|entry| of_app(entry)).collect();
+    ensure!(!crds.is_empty() && !app.is_empty(), "nothing to compare: {} CRDs, {} objects", crds.len(), app.len());
+    audit::all_before(&crds, &app)?;
+    let ours = audit::writes_by(log, "operator").into_iter();
+    let source: Vec<&Entry> =
+        ours.filter(|entry| entry.resource == "ocirepositories" && entry.name == "mural").collect();
+    if source.is_empty() { Ok(()) } else { audit::all_before(&crds, &source) }
+}
+
+/// Plan, upgrade, again; then new values alone.
+fn whole(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    let mark = ground.mark()?;
+    let plan = upgrade(ground, &["plan"], &newer(&["--output", "json"]))?.with(2).context("plan")?;
+    let planned: Value = serde_json::from_str(&plan.stdout)?;
+    let ids: Vec<&str> =
+        planned["plan"]["steps"].as_array().into_iter().flatten().filter_map(|step| step["id"].as_str()).collect();
+    ensure!(ids == ["mural-crds-source", "mural-crds", "served", "mural-source", "mural", "validate"], "{ids:?}");
+    ground.nothing_written(mark)?;
+    let mark = ground.mark()?;
+    let done = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("the upgrade")?;
+    let log = ground.since(mark)?;
+    order(&log)?;
+    let writes = audit::writes_by(&log, "operator");
+    let ours = ["ocirepositories", "helmreleases"];
+    ensure!(writes.iter().all(|entry| ours.contains(&entry.resource.as_str())), "wrote past Flux: {writes:?}");
+    for told in
+        ["owner: Flux (HelmRelease mural-system/mural)", "holds 0.7.4@sha256:", "revision 2 is 1.1.0-rc.3+", "upgraded"]
+    {
+        ensure!(done.all().contains(told), "does not tell {told:?}:\n{}", done.all());
+    }
+    let mark = ground.mark()?;
+    let again = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("again")?;
+    ensure!(again.stdout.contains("nothing to do"), "{}", again.all());
+    ground.nothing_written(mark)?;
+    let values = ground.files().join("flux-values.yaml");
+    std::fs::write(&values, format!("password: {CANARY}-2\nnode: \"\"\n"))?;
+    let file = values.display().to_string();
+    let valued = upgrade(ground, &[], &newer(&["--yes", "--values", &file]))?.with(0).context("new values")?;
+    let release = helm_release(ground, "mural")?;
+    ensure!(release["spec"]["values"] == json!({"password": format!("{CANARY}-2"), "node": ""}), "{release}");
+    ensure!(release["spec"].get("suspend").is_none_or(|suspend| suspend != true), "left suspended");
+    let told = [plan.all(), done.all(), again.all(), valued.all()].concat();
+    ensure!(!told.contains(CANARY), "tells a secret:\n{told}");
+    Ok(())
+}
+
+/// Killed between the patches, while the application is held: the next run finds it, says it, goes on.
+fn killed_while_held(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    patch(ground, "ocirepository", "mural", r#"{"spec":{"ref":{"semver":"1.1.0-rc.0 || >9.0.0"}}}"#)?;
+    page::ready(ground.sandbox()?, "mural")?;
+    let mut child = command(ground, &[], &newer(&["--yes"]))?
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    let held = within(40, "the hold", || Ok(helm_release(ground, "mural")?["spec"]["suspend"] == true));
+    if let Err(error) = held {
+        child.kill()?;
+        return Err(
+            error.context(ended(child.wait_with_output()?).map_or_else(|error| error.to_string(), |one| one.all()))
+        );
+    }
+    child.kill()?;
+    child.wait()?;
+    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "it went on while it was held");
+    let next = upgrade(ground, &[], &newer(&["--yes", "--wait-for-lock", "60s"]))?.with(0).context("the next run")?;
+    ensure!(next.all().contains("left suspended"), "does not say it:\n{}", next.all());
+    let release = helm_release(ground, "mural")?;
+    let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("held-by-run"));
+    ensure!(release["spec"].get("suspend").is_none_or(|held| held != true) && !left, "left behind: {release}");
+    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.3"), "{}", next.all());
+    Ok(())
+}
+
+/// Each trouble is refused before any write, with its own reason.
+fn refused(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    let refuses = |flags: &[&str], code: i32, told: &str| -> Result<()> {
+        let mark = ground.mark()?;
+        let ended = upgrade(ground, &[], flags)?.with(code).with_context(|| told.to_owned())?;
+        ensure!(ended.all().contains(told), "does not tell {told:?}:\n{}", ended.all());
+        ground.nothing_written(mark)
+    };
+    refuses(&["--to", "1.1.0-rc.3", "--crds", "0.7.9", "--yes"], 5, "has no version 0.7.9")?;
+    refuses(&newer(&["--yes", "--mode", "helm"]), 5, "which would put it back")?;
+    let bend = |object: &str, name: &str, there: &str, back: &str, told: &str| -> Result<()> {
+        patch(ground, object, name, there)?;
+        refuses(&newer(&["--yes"]), 5, told)?;
+        patch(ground, object, name, back)
+    };
+    let (on, off) = (r#"{"spec":{"suspend":true}}"#, r#"{"spec":{"suspend":null}}"#);
+    bend("helmrelease", "mural", on, off, "is suspended, and not by us")?;
+    bend("ocirepository", "mural-crds", on, off, "would not take up the new version")?;
+    let policy = |crds: &str| format!(r#"{{"spec":{{"upgrade":{{"crds":{crds}}}}}}}"#);
+    bend("helmrelease", "mural-crds", &policy("\"Skip\""), &policy("\"CreateReplace\""), "which writes no CRD")?;
+    page::ready(ground.sandbox()?, "mural-crds")?;
+    let git = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"hub","kustomize.toolkit.fluxcd.io/namespace":"flux-system"}}}"#;
+    let none = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":null,"kustomize.toolkit.fluxcd.io/namespace":null}}}"#;
+    bend("helmrelease", "mural", git, none, "keeps that in Git")
+}
+
+/// What goes wrong after the first write: in time, with its own reason, and with what is done and what is not.
+fn failures(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    let sandbox = ground.sandbox()?;
+    let state = State::read(&mural_tests::sandbox::Folder::of(sandbox.name())?);
+    let controller = state.children.get("source-controller").context("source-controller runs")?.to_string();
+    let signal = |signal: &str| -> Result<()> {
+        ensure!(std::process::Command::new("kill").args([signal, &controller]).status()?.success(), "kill {signal}");
+        Ok(())
+    };
+    signal("-STOP")?;
+    let began = Instant::now();
+    let stopped = upgrade(ground, &[], &newer(&["--yes", "--failure-grace", "5s"]));
+    signal("-CONT")?;
+    let stopped = stopped?.with(1).context("source-controller is stopped")?;
+    for told in ["source-controller has not looked at the change: does it run?", "mural-crds-source"] {
+        ensure!(stopped.all().contains(told), "does not tell {told:?}:\n{}", stopped.all());
+    }
+    ensure!(began.elapsed() < Duration::from_secs(40), "took {:?}", began.elapsed());
+    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "the application moved");
+    upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("once it runs again")?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# The page's Flux path: both sources are patched, the CRD chart's first, and `dependsOn` is to keep the order. Here the CRD chart's
+# new tag is late in its registry, as behind a slow mirror: the application goes on, and the CRD release calls itself Ready all the while.
+#
+# cargo sandbox up --flux && cargo sandbox install --flux && cargo sandbox run -- sh tests/why/flux-application-first.sh
+set -eu
+namespace=mural-system
+app=${1:-1.1.0-rc.3}
+field() { kubectl get "$1" "$2" --namespace "$namespace" --output "jsonpath=$3"; }
+at() { field helmrelease "$1" '{.status.history[0].chartVersion}'; }
+ready() { field helmrelease "$1" '{.status.conditions[?(@.type=="Ready")].status}'; }
+source() { # name, version
+    echo "$ kubectl patch ocirepository $1 --type merge --patch '{\"spec\":{\"ref\":{\"semver\":\"$2\"}}}'"
+    kubectl patch ocirepository "$1" --namespace "$namespace" --type merge --patch "{\"spec\":{\"ref\":{\"semver\":\"$2\"}}}" >/dev/null
+}
+
+echo "before:  mural-crds $(at mural-crds), Ready $(ready mural-crds); mural $(at mural)"
+source mural-crds 0.7.9
+source mural "$app"
+i=0
+while [ "$i" -lt 60 ]; do
+    case $(at mural) in "$app"*) break ;; esac
+    i=$((i + 1))
+    sleep 1
+done
+echo "after ${i} s: mural-crds $(at mural-crds), Ready $(ready mural-crds); mural $(at mural)"

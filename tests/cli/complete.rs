@@ -21,6 +21,10 @@ fn offered(program: &str, words: &[&str]) -> String {
 fn every_level_is_offered() {
     let upgrade = offered("kubectl-mural-upgrade", &[""]);
     assert!(upgrade.starts_with("plan\t") && upgrade.ends_with("\n:4\n"), "{upgrade}");
+    for word in ["status", "resume", "rollback", "repair"] {
+        assert!(upgrade.contains(&format!("\n{word}\t")), "{upgrade}");
+    }
+    assert!(offered("kubectl-mural-upgrade", &["rollback", "--over"]).starts_with("--overwrite\t"));
     assert!(!upgrade.contains("--"), "flags come when a dash is typed: {upgrade}");
     assert!(offered("kubectl-mural-upgrade", &["plan", "--reset-t"]).starts_with("--reset-then-reuse-values\t"));
     assert!(offered("kubectl-mural-validate", &["--output", "jun"]).starts_with("junit\t"));

@@ -180,11 +180,12 @@ impl Ground {
     }
 
     /// # Errors
-    /// The operator wrote something since the mark, a lock included.
+    /// The operator wrote something since the mark, a lock and the journal included.
     pub fn nothing_written(&self, mark: Mark) -> Result<()> {
         let log = self.since(mark)?;
         let user = User::Operator.to_string();
-        let writes = [audit::writes_by(&log, &user), audit::locks_by(&log, &user)].concat();
+        let writes =
+            [audit::writes_by(&log, &user), audit::locks_by(&log, &user), audit::journal_by(&log, &user)].concat();
         let list = || writes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         ensure!(writes.is_empty(), "wrote {} times:\n{}", writes.len(), list());
         Ok(())

@@ -1,4 +1,6 @@
-//! An upgrade that is killed, anywhere, and run again: it ends as if nothing had happened, and nobody had to lend a hand.
+//! An upgrade that is killed, anywhere, and gone on from: it ends as if nothing had happened, and nobody had to lend a hand.
+//!
+//! Every second one is gone on from by `resume`, the others by the same command again. The network dies by a proxy.
 //!
 //! `MURAL_KILLS=30` kills so often, each time from the same snapshot; `MURAL_KILL_SEED` repeats a run; `MURAL_KILL_HELM` is
 //! the helm that is used. With `MURAL_KILLS` the sample pair is killed too, once in each way:
@@ -7,8 +9,8 @@
 //! MURAL_KILLS=30 MURAL_KILL_HELM=3.17.2 cargo test -p mural-tests --test cluster -- kill
 //! ```
 
-mod moment;
-mod state;
+pub mod moment;
+pub mod state;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +28,7 @@ use crate::small::NAMESPACE;
 use moment::{Dice, How, Killed};
 
 /// Kills in an ordinary test run, one in each way: the budget is 60 seconds.
-const FEW: usize = 3;
+const FEW: usize = 4;
 /// Runs after a kill that may be needed: the one that goes on, and one more where a dying helm moved the world meanwhile.
 const AGAIN: usize = 2;
 
@@ -49,6 +51,8 @@ struct Case<'a> {
     restore: &'a dyn Fn() -> Result<()>,
     /// The upgrade, not started yet.
     upgrade: &'a dyn Fn() -> Result<std::process::Command>,
+    /// `resume` with the same values, not started yet.
+    resume: &'a dyn Fn() -> Result<std::process::Command>,
 }
 
 fn the_small_pair(ground: &Ground) -> Result<()> {
@@ -57,8 +61,10 @@ fn the_small_pair(ground: &Ground) -> Result<()> {
         objects_of_an_operator(ground)
     };
     let upgrade = || command(ground, User::Operator, &[], &newer(&["--yes", "--wait-for-lock", "60s"]));
+    let values = crate::small::values(ground)?;
+    let resume = || resume(ground, &["--values", &values]);
     let kills = env("MURAL_KILLS").map_or(Ok(FEW), |kills| kills.parse()).context("MURAL_KILLS")?;
-    all(&Case { ground, restore: &restore, upgrade: &upgrade }, kills)
+    all(&Case { ground, restore: &restore, upgrade: &upgrade, resume: &resume }, kills)
 }
 
 fn the_sample_pair(ground: &Ground) -> Result<()> {
@@ -70,7 +76,18 @@ fn the_sample_pair(ground: &Ground) -> Result<()> {
         sample::ready_again(ground)
     };
     let upgrade = || sample::command(ground, &[], &["--yes", "--wait-for-lock", "60s"]);
-    all(&Case { ground, restore: &restore, upgrade: &upgrade }, How::ALL.len())
+    let values = mural_tests::charts::values_file().display().to_string();
+    let hooks = mural_tests::install::webhook_values(sandbox)?;
+    let mut flags = vec!["--values", values.as_str()];
+    flags.extend(hooks.iter().flat_map(|value| ["--set", value.as_str()]));
+    let resume = || resume(ground, &flags);
+    all(&Case { ground, restore: &restore, upgrade: &upgrade, resume: &resume }, How::ALL.len() * 2)
+}
+
+fn resume(ground: &Ground, flags: &[&str]) -> Result<std::process::Command> {
+    let mut command = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+    command.args(["resume", "--plain-http", "--yes", "--wait-for-lock", "60s"]).args(flags);
+    Ok(command)
 }
 
 /// Custom resources that no chart owns: the ones that hurt most when they are lost.
@@ -105,7 +122,8 @@ fn all(case: &Case<'_>, kills: usize) -> Result<()> {
     for (at, how) in How::ALL.into_iter().cycle().take(kills).enumerate() {
         match until_it_hits(case, how, at, (&mut dice, &mut undisturbed), &wanted) {
             Ok((killed, again)) => {
-                println!("  {at:>3}  {how:<16} {killed}; ended by run {}", again + 1);
+                let by = if resumes(at) { "resume" } else { "a new run" };
+                println!("  {at:>3}  {how:<16} {killed}; ended by {by}, run {}", again + 1);
                 let more = if again == 1 { "run" } else { "runs" };
                 *told.entry(format!("{how}: converged with {again} {more} more")).or_default() += 1;
             }
@@ -125,6 +143,11 @@ fn all(case: &Case<'_>, kills: usize) -> Result<()> {
     Ok(())
 }
 
+/// Every second kill, and each way of killing in turn.
+const fn resumes(at: usize) -> bool {
+    (at / How::ALL.len() + at) % 2 == 1
+}
+
 fn jiff_seed() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(1, |since| since.as_secs())
@@ -140,7 +163,7 @@ fn until_it_hits(
 ) -> Result<(Killed, usize)> {
     for _ in 0..20 {
         let when = undisturbed.moment(dice, at / How::ALL.len());
-        let done = trial(case, how, when, wanted).with_context(|| format!("after {when:.2?}"))?;
+        let done = trial(case, how, when, resumes(at), wanted).with_context(|| format!("after {when:.2?}"))?;
         match done.0.too_late {
             Some(took) => undisturbed.took(took),
             None => return Ok(done),
@@ -149,14 +172,24 @@ fn until_it_hits(
     anyhow::bail!("twenty kills, and all of them came too late")
 }
 
-/// One kill, and the same command until it ends well. Says how often that was.
-fn trial(case: &Case<'_>, how: How, when: Duration, wanted: &Wanted) -> Result<(Killed, usize)> {
+/// One kill, and `resume` or the same command until it ends well. Says how often that was.
+fn trial(case: &Case<'_>, how: How, when: Duration, resumes: bool, wanted: &Wanted) -> Result<(Killed, usize)> {
     (case.restore)()?;
     let before = state::custom_resources(case.ground)?;
-    let killed = moment::kill((case.upgrade)()?, how, when)?;
+    let killed = moment::kill(case.ground, (case.upgrade)()?, how, when)?;
     let mut last: Option<Ended> = None;
     for again in 1..=AGAIN {
-        let ended = crate::ground::ended((case.upgrade)()?.output()?)?;
+        let ended = match resumes {
+            true => crate::ground::ended((case.resume)()?.output()?)?,
+            false => crate::ground::ended((case.upgrade)()?.output()?)?,
+        };
+        // Killed before its first note, there is nothing to go on from, and nothing was written.
+        let ended = match ended.code {
+            5 if ended.stderr.contains("there is nothing to resume") => {
+                crate::ground::ended((case.upgrade)()?.output()?)?
+            }
+            _ => ended,
+        };
         if ended.code == 0 {
             let now = state::of(case.ground)?;
             wanted.state.same(&now)?;

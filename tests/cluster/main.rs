@@ -21,15 +21,18 @@ mod faults;
 mod flux;
 mod ground;
 mod images;
+mod journal;
 mod keep;
 mod kill;
 mod lock;
 mod migrate;
+mod nothing_lost;
 mod passed;
 mod programs;
 mod proved;
 mod public;
 mod refusals;
+mod rollback;
 mod sample;
 mod saved;
 mod small;
@@ -84,6 +87,9 @@ fn run() -> Result<ExitCode> {
         migrate::TESTS,
         &bridge::tests(),
         lock::TESTS,
+        journal::TESTS,
+        &rollback::tests(),
+        &nothing_lost::tests(),
         sample::TESTS,
         variants::TESTS,
         flux::TESTS,

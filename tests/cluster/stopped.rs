@@ -27,7 +27,7 @@ pub const TESTS: &[Test] = &[
 const NO_NODE: [&str; 4] = ["--yes", "--set", "node=none", "--events"];
 
 /// An upgrade that tells its events, and gets Ctrl-C when a line of them says this.
-fn stopped_at(ground: &Ground, flags: &[&'static str], line: &str, times: usize) -> Result<(Ended, Duration)> {
+pub fn stopped_at(ground: &Ground, flags: &[&'static str], line: &str, times: usize) -> Result<(Ended, Duration)> {
     let flags = newer(&[flags, &["json"]].concat());
     let mut command = command(ground, User::Operator, &[], &flags)?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

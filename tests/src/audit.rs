@@ -31,6 +31,8 @@ pub enum Act {
     DryRun,
     /// Took, renewed or let go of a lock (a Lease): changes nothing of the installation.
     Lock,
+    /// Noted what a run does: changes nothing of the installation.
+    Journal,
     /// Meant to change something, whether the server let it or not.
     Write,
 }
@@ -78,6 +80,8 @@ impl Entry {
             Act::DryRun
         } else if self.group == "coordination.k8s.io" {
             Act::Lock
+        } else if self.resource == "secrets" && self.name == "mural-journal" {
+            Act::Journal
         } else {
             Act::Write
         }
@@ -131,7 +135,7 @@ pub fn before(a: &Entry, b: &Entry) -> bool {
     a.answered < b.received
 }
 
-/// What this user meant to change, dry-runs, questions and locks apart; refused writes are among them ([`Entry::succeeded`]).
+/// What this user meant to change, dry-runs, questions, locks and the journal apart; refused writes are among them ([`Entry::succeeded`]).
 #[must_use]
 pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::Write)
@@ -141,6 +145,12 @@ pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
 #[must_use]
 pub fn dry_runs_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::DryRun)
+}
+
+/// What this user noted in the journal.
+#[must_use]
+pub fn journal_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
+    acts_by(entries, user, Act::Journal)
 }
 
 /// What this user did with locks.

@@ -40,6 +40,7 @@ pub(crate) async fn run(around: &Around, flags: &ApplyFlags) -> Result<Exit, Pro
         stop: Stop::default(),
         at_once: Stop::default(),
         began,
+        keeping: None,
     };
     let (mut signals, emit) = (Signals::new()?, talk(flags.output.look));
     let prepared = only_crds(signals.reading(prepare(ask, surroundings, &emit)).await?);

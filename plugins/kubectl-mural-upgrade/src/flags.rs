@@ -1,6 +1,7 @@
 //! The command line. Flags are kubectl's and helm's own wherever they have one.
 
 mod asks;
+mod more;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mural::cli::{ClusterFlags, LookFlags, Output, complete};
 use mural::problem::Exit;
 use semver::Version;
+
+pub use more::{RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, SpotFlags};
 
 const EXAMPLES: &str = "Examples:
   # look, plan, show, ask, do, prove
@@ -19,6 +22,10 @@ const EXAMPLES: &str = "Examples:
   # agree to a plan now, and do exactly that later
   kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml --save plan.json
   kubectl mural upgrade apply plan.json -f values.yaml
+
+  # go on where a run was cut off, also from another workstation; or go back
+  kubectl mural upgrade resume -f values.yaml
+  kubectl mural upgrade rollback
 
   # charts from files, for an air gap
   kubectl mural upgrade --chart ./mural-1.1.0-rc.3.tgz --crds-chart ./mural-crds-0.7.4.tgz -f values.yaml";
@@ -52,11 +59,20 @@ pub enum Command {
     FluxManifests(Box<FluxManifestsFlags>),
     /// Say who is upgrading, at which step, since when; what the releases are, and which runs there were.
     Status(Box<StatusFlags>),
+    /// Go on where a run was cut off, failed or was stopped: what is proved done is not done again.
+    Resume(Box<ResumeFlags>),
+    /// Say what can go back to what was before the last run, and what cannot and why; then ask, and do it.
+    Rollback(Box<RollbackFlags>),
+    /// Name what was left behind (a pending release, a mark, a damaged journal), show what mends it, ask, and mend it.
+    Repair(Box<RepairFlags>),
 }
 
 /// `status`
 #[derive(Debug, Args)]
 pub struct StatusFlags {
+    /// Drop the copy that was saved before this run, and end.
+    #[arg(long, value_name = "RUN", help_heading = "What")]
+    pub forget: Option<String>,
     /// The installation.
     #[command(flatten)]
     pub place: PlaceFlags,
@@ -120,6 +136,9 @@ pub struct ApplyFlags {
     /// The registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
+    /// What is saved.
+    #[command(flatten)]
+    pub saving: SaveFlags,
     /// The manner.
     #[command(flatten)]
     pub manner: MannerFlags,
@@ -167,6 +186,9 @@ pub struct UpgradeFlags {
     /// helm.
     #[command(flatten)]
     pub helm: HelmFlags,
+    /// What is saved.
+    #[command(flatten)]
+    pub saving: SaveFlags,
     /// The manner.
     #[command(flatten)]
     pub manner: MannerFlags,
@@ -362,6 +384,9 @@ impl Cli {
             Some(Command::Plan(flags)) => &flags.upgrade.manner,
             Some(Command::Apply(flags)) => &flags.manner,
             Some(Command::FluxManifests(flags)) => &flags.upgrade.manner,
+            Some(Command::Resume(flags)) => &flags.manner,
+            Some(Command::Rollback(flags)) => &flags.manner,
+            Some(Command::Repair(flags)) => &flags.manner,
             Some(Command::Status(_)) | None => &self.upgrade.manner,
         }
     }

@@ -4,10 +4,13 @@ use std::path::Path;
 
 use mural::ask::Ask;
 use mural::cli::kept::Kept;
+use mural::plan::journal::RunEntry;
 use mural::plan::saved::SavedPlan;
 use mural::problem::Problem;
+use mural::run::back::{journal_of, to_resume};
 use mural::run::flux::{self, ManifestOptions};
 use mural::run::prepare::Prepared;
+use mural::run::save::SaveAsked;
 
 use crate::flags::{Cli, Command, MannerFlags, RegistryFlags};
 
@@ -17,12 +20,14 @@ pub(crate) struct Job<'a> {
     pub(crate) ask: Ask,
     /// The saved plan that is to be done.
     pub(crate) saved: Option<SavedPlan>,
+    /// The run that is to be gone on from.
+    pub(crate) follows: Option<RunEntry>,
+    /// What is saved before the first write.
+    pub(crate) saving: Option<SaveAsked>,
     /// Where the plan is kept.
     pub(crate) save: Option<&'a Path>,
     /// Decides and no more.
     pub(crate) only_plan: bool,
-    /// Where the report is kept, and in which form.
-    pub(crate) report: Option<(&'a Path, Kept)>,
     /// What else is done than an upgrade through the owner.
     pub(crate) way: Way<'a>,
     /// How the registry is reached.
@@ -56,29 +61,29 @@ impl<'a> Job<'a> {
     /// Reads the command line, and the saved plan that it names.
     ///
     /// # Errors
-    /// A usage problem that names the flag or the file.
-    pub(crate) fn of(cli: &'a Cli) -> Result<Self, Problem> {
-        let report = cli.manner().report.as_deref();
-        let report = report.map(|file| Kept::by(file).map(|form| (file, form))).transpose()?;
+    /// A usage problem that names the flag or the file; there is nothing to resume.
+    pub(crate) async fn of(cli: &'a Cli) -> Result<Self, Problem> {
+        // Asked before anything is done.
+        cli.manner().report.as_deref().map(Kept::by).transpose()?;
         let (upgrade, save, only_plan) = match &cli.command {
             Some(Command::Apply(flags)) => {
                 let saved = read(&flags.file)?;
                 let (ask, registry, manner) = (flags.ask(&saved)?, &flags.registry, &flags.manner);
-                let way = Way::Upgrade { write: None };
-                return Ok(Self {
-                    ask,
-                    saved: Some(saved),
-                    save: None,
-                    only_plan: false,
-                    report,
-                    way,
-                    registry,
-                    manner,
-                });
+                let (saved, saving) = (Some(saved), flags.saving.asked());
+                let (follows, save, only_plan, way) = (None, None, false, Way::Upgrade { write: None });
+                return Ok(Self { ask, saved, follows, saving, save, only_plan, way, registry, manner });
             }
-            Some(Command::Plan(flags)) => (&flags.upgrade, flags.save.as_deref(), true),
+            Some(Command::Resume(flags)) => {
+                let (seen, uid) = journal_of(&flags.spot.installation()?).await?;
+                let run = to_resume(&seen, &uid)?;
+                let (ask, registry, manner) = (flags.ask(&run)?, &flags.registry, &flags.manner);
+                let (follows, saving) = (Some(run), flags.saving.asked());
+                let (saved, save, only_plan, way) = (None, None, false, Way::Upgrade { write: None });
+                return Ok(Self { ask, saved, follows, saving, save, only_plan, way, registry, manner });
+            }
             Some(Command::FluxManifests(flags)) => (&flags.upgrade, None, false),
-            Some(Command::Status(_)) | None => (&cli.upgrade, None, false),
+            Some(Command::Plan(flags)) => (&flags.upgrade, flags.save.as_deref(), true),
+            Some(Command::Status(_) | Command::Rollback(_) | Command::Repair(_)) | None => (&cli.upgrade, None, false),
         };
         let write = upgrade.owners.write.as_deref();
         let way = match &cli.command {
@@ -87,7 +92,8 @@ impl<'a> Job<'a> {
             _ => Way::Upgrade { write },
         };
         let (registry, manner) = (&upgrade.registry, &upgrade.manner);
-        Ok(Self { ask: upgrade.ask()?, saved: None, save, only_plan, report, way, registry, manner })
+        let (ask, saving) = (upgrade.ask()?, upgrade.saving.asked());
+        Ok(Self { ask, saved: None, follows: None, saving, save, only_plan, way, registry, manner })
     }
 
     /// Whether it is meant to write.
@@ -98,6 +104,12 @@ impl<'a> Job<'a> {
             Way::Manifests { apply, .. } => *apply,
         };
         by_us && !self.only_plan && self.manner.dry_run.is_none()
+    }
+
+    /// Whether somebody else's roll-out is followed now: nothing is written, so nothing is asked.
+    pub(crate) fn follows_others(&self, prepared: &Prepared) -> bool {
+        let fine = !prepared.plan.refused() && !prepared.plan.undetermined();
+        matches!(self.way, Way::Follow { .. }) && fine && !self.only_plan && self.manner.dry_run.is_none()
     }
 
     /// The folder for what is to be committed.

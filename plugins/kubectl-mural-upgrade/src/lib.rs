@@ -1,5 +1,6 @@
 //! The command line of `kubectl mural upgrade`: flags in, one answer on standard output, the talk on standard error.
 
+mod back;
 mod edge;
 pub mod flags;
 mod job;
@@ -11,20 +12,23 @@ use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 use mural::checks::{catalogue, guards};
+use mural::cli::kept::Kept;
 use mural::cli::signals::Signals;
 use mural::cli::{self, Output, Stream, style_for};
+use mural::plan::journal::{RunEntry, Task};
 use mural::plan::saved::SavedPlan;
 use mural::problem::{Exit, Problem};
 use mural::report::event::{Emit, Event};
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, markdown, plan};
-use mural::run::prepare::{Prepared, Surroundings, prepare, prepare_saved};
+use mural::run::journal::{Keeping, close};
+use mural::run::prepare::{Prepared, Surroundings, prepare, prepare_resumed, prepare_saved};
 use mural::run::turn::clear;
 use mural::run::{Manner, flux, run};
 use mural::tools::spawn::{Stop, on_leash};
 
-use flags::{Cli, Command};
+use flags::{Cli, Command, MannerFlags};
 use job::{Job, Way};
 use talk::Talk;
 
@@ -45,9 +49,11 @@ pub fn main() -> ExitCode {
         return cli::ended(edge::block_on(status::status(flags)), flags.look);
     }
     let manner = parsed.manner();
-    let ended = match &manner.explain {
-        Some(id) => explain(id),
-        None => Job::of(&parsed).and_then(|job| edge::block_on(upgrade(job))),
+    let ended = match (&manner.explain, &parsed.command) {
+        (Some(id), _) => explain(id),
+        (None, Some(Command::Rollback(flags))) => edge::block_on(back::rollback(flags)),
+        (None, Some(Command::Repair(flags))) => edge::block_on(back::repair(flags)),
+        (None, _) => edge::block_on(async { upgrade(Job::of(&parsed).await?).await }),
     };
     cli::ended(ended, manner.look)
 }
@@ -60,17 +66,12 @@ fn explain(id: &str) -> Result<Exit, Problem> {
 }
 
 async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
-    let began = Instant::now();
-    let failure_grace = mural::ask::duration("--failure-grace", &job.manner.failure_grace)?;
-    let wait_for_lock = mural::ask::duration("--wait-for-lock", &job.manner.wait_for_lock)?;
     if job.writes() && !job.manner.yes && !edge::can_ask() {
         return Err(Problem::usage("there is no terminal to ask on")
             .hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
-    let around = edge::surroundings(job.registry.registry_config.as_deref(), job.writes().then_some(wait_for_lock))?;
+    let (around, manner) = manner(&job)?;
     let talk = Talk::new(job.manner.events, style_for(Stream::Talk, job.manner.look));
-    let (run_id, timeout, stop) = (around.run.clone(), job.ask.timeout, Stop::default());
-    let manner = Manner { run: run_id, timeout, failure_grace, wait_for_lock, stop, at_once: Stop::default(), began };
     let mut signals = Signals::new()?;
     let emit = |event| talk.event(&event);
     if let Way::Manifests { options, apply: false } = &job.way {
@@ -79,13 +80,22 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
         return Ok(Exit::Fine);
     }
     let prepared = job.shaped(signals.reading(prepared(&job, around, &emit)).await?)?;
+    if let Some(run) = &job.follows {
+        talk.event(&resumed(run, &prepared));
+    }
     let show = |text: &str| edge::show(text, job.manner.output);
     talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, job.manner.look))));
     commits(&job, &prepared)?;
-    let report = match signals.reading(before_writing(&prepared, &manner, &job)).await? {
+    let ending = if job.follows_others(&prepared) {
+        None
+    } else {
+        signals.reading(before_writing(&prepared, &manner, job.manner, job.only_plan)).await?
+    };
+    let report = match ending {
         Some(report) => {
             if job.writes() && report.outcome == Outcome::NothingToDo {
                 clear(&prepared, &emit).await;
+                close(&prepared, &emit).await;
             }
             save(&job, &prepared, &report, &talk)?;
             report
@@ -96,7 +106,23 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
         }
     };
     talk.end();
-    answer(&report, &job)
+    answer(&report, job.manner)
+}
+
+/// How it goes, and what the environment gives.
+fn manner(job: &Job<'_>) -> Result<(Surroundings, Manner), Problem> {
+    let began = Instant::now();
+    let failure_grace = mural::ask::duration("--failure-grace", &job.manner.failure_grace)?;
+    let wait_for_lock = mural::ask::duration("--wait-for-lock", &job.manner.wait_for_lock)?;
+    let wait = job.writes().then_some(wait_for_lock);
+    let around = edge::surroundings(job.registry.registry_config.as_deref(), wait)?;
+    let around = Surroundings { saves: job.saving.is_some(), ..around };
+    let (run, timeout, stop, at_once) = (around.run.clone(), job.ask.timeout, Stop::default(), Stop::default());
+    let (task, state, folder) = (Task::Upgrade, around.state.clone(), edge::folder()?);
+    // Who follows somebody else's roll-out, or hands the releases over, writes nothing that we could go back from.
+    let upgrades = matches!(job.way, Way::Upgrade { .. });
+    let keeping = upgrades.then(|| Keeping { task, state, folder, save: job.saving.clone() });
+    Ok((around, Manner { run, timeout, failure_grace, wait_for_lock, stop, at_once, began, keeping }))
 }
 
 /// What somebody else has to commit: shown, and written where a folder was named.
@@ -121,25 +147,36 @@ fn commits(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
 }
 
 async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
-    match &job.saved {
-        Some(saved) => prepare_saved(job.ask.clone(), saved, around, emit).await,
-        None => prepare(job.ask.clone(), around, emit).await,
+    match (&job.saved, &job.follows) {
+        (Some(saved), _) => prepare_saved(job.ask.clone(), saved, around, emit).await,
+        (None, Some(run)) => prepare_resumed(job.ask.clone(), run, around, emit).await,
+        (None, None) => prepare(job.ask.clone(), around, emit).await,
     }
 }
 
+/// Where the run stands that is gone on from: what the cluster proves, and what is left.
+fn resumed(run: &RunEntry, prepared: &Prepared) -> Event {
+    let (done, left) = run.proved(&prepared.plan.steps);
+    let list = |ids: &[&str]| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
+    let detail = format!("run {} by {}: proved done {}; to do {}", run.run, run.who, list(&done), list(&left));
+    Event::StageDone { stage: "resume", detail, seconds: 0.0 }
+}
+
 /// What ends here without a write, and how; `None` where the run may begin.
-async fn before_writing(prepared: &Prepared, manner: &Manner, job: &Job<'_>) -> Result<Option<UpgradeReport>, Problem> {
+async fn before_writing(
+    prepared: &Prepared,
+    manner: &Manner,
+    flags: &MannerFlags,
+    only_plan: bool,
+) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
-    let follows = matches!(job.way, Way::Follow { .. }) && !plan.refused() && !plan.undetermined();
-    let (outcome, exit) = if follows && !job.only_plan && job.manner.dry_run.is_none() {
-        return Ok(None);
-    } else if let Some(decided) = UpgradeReport::decided(plan) {
+    let (outcome, exit) = if let Some(decided) = UpgradeReport::decided(plan) {
         decided
-    } else if job.only_plan {
+    } else if only_plan {
         (Outcome::Planned, Exit::Changes)
-    } else if job.manner.dry_run.is_some() {
+    } else if flags.dry_run.is_some() {
         (Outcome::Planned, Exit::Fine)
-    } else if job.manner.yes || edge::ask_to_go_ahead().await? {
+    } else if flags.yes || edge::ask_to_go_ahead().await? {
         return Ok(None);
     } else {
         (Outcome::Planned, Exit::Refused)
@@ -164,10 +201,11 @@ fn save(job: &Job<'_>, prepared: &Prepared, report: &UpgradeReport, talk: &Talk)
     Ok(())
 }
 
-fn answer(report: &UpgradeReport, job: &Job<'_>) -> Result<Exit, Problem> {
-    let style: Style = style_for(Stream::Answer, job.manner.look);
-    Stream::Answer.write(&job.manner.output.form(report, || ending::render(report, style))?);
-    if let Some((file, form)) = job.report {
+fn answer(report: &UpgradeReport, flags: &MannerFlags) -> Result<Exit, Problem> {
+    let style: Style = style_for(Stream::Answer, flags.look);
+    Stream::Answer.write(&flags.output.form(report, || ending::render(report, style))?);
+    if let Some(file) = &flags.report {
+        let form = Kept::by(file)?;
         edge::write_file(file, "the report", &form.form(report, || markdown::render(report))?)?;
     }
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))

@@ -29,7 +29,19 @@ pub fn surroundings(registry_config: Option<&Path>, wait_for_lock: Option<Durati
     // Only Linux tells a child that its parent died.
     let starter = if cfg!(target_os = "linux") { std::env::current_exe().ok() } else { None };
     let salt = format!("{}-{}", jiff::Timestamp::now().as_nanosecond(), claim.pid);
-    Ok(Surroundings { programs, helm_registry_config, run, salt, claim, wait_for_lock, workstation, starter })
+    let state = state();
+    Ok(Surroundings {
+        saves: false,
+        state,
+        programs,
+        helm_registry_config,
+        run,
+        salt,
+        claim,
+        wait_for_lock,
+        workstation,
+        starter,
+    })
 }
 
 /// Who we are in this run, and where runs on this workstation leave their signs of life.
@@ -42,11 +54,17 @@ pub fn ourselves() -> (Claim, Option<Workstation>) {
 
 /// Where runs leave their signs of life: below the XDG state folder.
 fn workstation(host: &str) -> Option<Workstation> {
-    let state = env("XDG_STATE_HOME").map(PathBuf::from);
-    let state = state.or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state")))?;
     // A home folder may be shared by machines and outlives every boot.
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    Some(Workstation::new(&state.join("mural"), format!("{host}-{}", boot.trim())))
+    Some(Workstation::new(&state()?, format!("{host}-{}", boot.trim())))
+}
+
+/// Where this workstation keeps what is ours: below the XDG state folder. None where the environment names no place.
+#[must_use]
+pub fn state() -> Option<PathBuf> {
+    let state = env("XDG_STATE_HOME").map(PathBuf::from).filter(|state| state.is_absolute());
+    let state = state.or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state")))?;
+    Some(state.join("mural"))
 }
 
 /// Who we are on this workstation.

@@ -109,6 +109,18 @@ pub async fn releases(cluster: &Cluster, namespace: &str, release: &str) -> Look
     Ok(records)
 }
 
+/// The newest revision of a release, by the labels of its records alone: a record may have a megabyte.
+///
+/// # Errors
+/// The Secrets cannot be read.
+pub async fn newest_revision(cluster: &Cluster, namespace: &str, release: &str) -> Result<Option<u64>, ApiError> {
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}");
+    let path = format!("/api/v1/namespaces/{namespace}/secrets?{query}");
+    let list = cluster.get_as(&path, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").await?;
+    let revision = |one: &Value| one.pointer("/metadata/labels/version")?.as_str()?.parse().ok();
+    Ok(list["items"].as_array().into_iter().flatten().filter_map(revision).max())
+}
+
 /// Every CRD of the cluster by name.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod error;
 pub mod flux;
 pub mod forecast;
 pub mod grants;
+pub mod journal;
 pub mod lock;
 pub mod look;
 pub mod objects;

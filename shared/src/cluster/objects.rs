@@ -13,6 +13,12 @@ pub fn worth_a_look(old: &Crd, new: &Crd) -> bool {
     changes.iter().any(|change| matches!(change.kind.effect(), Effect::Breaking | Effect::Risky))
 }
 
+/// Whether a change of this CRD, or going back from it, could hurt an object.
+#[must_use]
+pub fn either_way(old: &Crd, new: &Crd) -> bool {
+    worth_a_look(old, new) || worth_a_look(new, old)
+}
+
 /// Hands every object of a CRD's kind to the judge, in its storage version; nothing is read where no change can hurt an object.
 ///
 /// Never fails: a kind that cannot be listed is *undetermined*, which is never safe.

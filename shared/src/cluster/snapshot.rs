@@ -6,7 +6,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use crate::model::chart::hex;
 use crate::model::kept::{Index, clean, file_name};
 use crate::model::yaml::{self, Quote};
 
@@ -165,6 +167,41 @@ fn text(object: &Value) -> String {
     let as_yaml = yaml::write(object).ok();
     let whole = as_yaml.filter(|text| yaml::document(text, Quote::Nothing).is_ok_and(|read| read == *object));
     whole.unwrap_or_else(|| format!("{object}\n"))
+}
+
+/// Keeps a document of ours beside the objects of a save.
+///
+/// # Errors
+/// It cannot be written.
+pub fn put_beside(root: &Path, name: &str, document: &Value) -> Result<(), FileError> {
+    let path = root.join(name);
+    let text = serde_json::to_vec_pretty(document).map_err(|error| FileError::content(&path, error.to_string()))?;
+    write(&path, &text)
+}
+
+/// Every file below a folder by its path from there on: its digest, and its bytes; sorted.
+///
+/// # Errors
+/// One of them cannot be read, or is neither a file nor a folder.
+pub fn sums(root: &Path) -> Result<Vec<(String, String, u64)>, FileError> {
+    let (mut open, mut all) = (vec![root.to_owned()], Vec::new());
+    while let Some(folder) = open.pop() {
+        for path in entries(&folder)? {
+            let kind = fs::symlink_metadata(&path).map_err(|error| FileError::io(&path, error))?;
+            if kind.is_dir() {
+                open.push(path);
+                continue;
+            }
+            if !kind.is_file() {
+                return Err(FileError::content(&path, "it is neither a file nor a folder"));
+            }
+            let bytes = fs::read(&path).map_err(|error| FileError::io(&path, error))?;
+            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            all.push((name, format!("sha256:{}", hex(&Sha256::digest(&bytes))), bytes.len() as u64));
+        }
+    }
+    all.sort();
+    Ok(all)
 }
 
 fn make(folder: &Path) -> Result<(), FileError> {

@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     pub apply_command: Vec<String>,
     /// The way through Flux, where Flux makes the releases.
     pub flux: Option<&'a Ways>,
+    /// A run was cut off between the CRDs' apply and its proof: they are proved first, though nothing is applied.
+    pub unproved: bool,
 }
 
 /// The text of a release's description: what it is, and which bytes it was made from.
@@ -156,10 +158,15 @@ fn crd_steps(facts: &Facts<'_>, steps: &mut Vec<Step>, left_alone: &mut Vec<Left
     let mut to_apply: Vec<&CrdPlan> = ours.iter().copied().filter(|crd| crd.decision.writes()).collect();
     // New kinds first, since nothing depends on them yet; CRDs that others may own last, when our own have gone well.
     to_apply.sort_by_key(|crd| (crd.foreign, crd.decision != CrdDecision::New, crd.name.clone()));
+    let all: Vec<String> =
+        ours.iter().filter(|crd| crd.decision != CrdDecision::Gone).map(|crd| crd.name.clone()).collect();
+    if to_apply.is_empty() && facts.unproved && !all.is_empty() {
+        let title = format!("{} CRDs established, names accepted, served with the chart's schema", all.len());
+        let because = "they were applied by a run that was cut off before anybody proved that they are served";
+        steps.push(step("served", title, Action::ProveServed { names: all.clone() }, because));
+    }
     if !to_apply.is_empty() {
         let names: Vec<String> = to_apply.iter().map(|crd| crd.name.clone()).collect();
-        let all: Vec<String> =
-            ours.iter().filter(|crd| crd.decision != CrdDecision::Gone).map(|crd| crd.name.clone()).collect();
         let because = "the charts' CRDs differ from the cluster's, and the application relies on them";
         let title = format!("apply {} CRD{}", names.len(), plural(names.len()));
         let mut apply = step("crds", title, Action::ApplyCrds { names: names.clone() }, because);
@@ -187,7 +194,7 @@ fn counted(crds: &[CrdPlan], decision: CrdDecision, because: &str) -> Option<Lef
     (count > 0).then(|| LeftAlone { what: format!("{count} CRD{}", plural(count)), because: because.to_owned() })
 }
 
-const fn plural(count: usize) -> &'static str {
+pub(super) const fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
@@ -258,6 +265,7 @@ impl Facts<'_> {
             keep_command: Vec::new(),
             apply_command: Vec::new(),
             flux: None,
+            unproved: false,
         }
     }
 }
@@ -375,6 +383,16 @@ mod tests {
         assert_eq!(ids, ["unlock-mural", "mural", "validate"]);
         assert_eq!(steps[0].action, Action::UnlockRelease { release: "mural".into(), revision: 1 });
         assert!(steps[0].because.contains("run 7"), "{}", steps[0].because);
+    }
+
+    #[test]
+    fn crds_that_nobody_proved_are_proved_before_the_application() {
+        let (target, was) = (moves("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+        let crds = [crd("b.spectrocloud.com", CrdDecision::Unchanged, false)];
+        let app = Some(state(&target, &was, &[]));
+        let (steps, _) = decide(&Facts { app, crds: &crds, unproved: true, ..nothing() });
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["served", "mural", "validate"]);
     }
 
     #[test]

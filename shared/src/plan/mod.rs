@@ -1,12 +1,15 @@
 //! PURE: what is to be done, as data. Decided from values alone, printable, comparable; every step says why.
 
+pub mod back;
 pub mod bridge;
 pub mod crds;
 pub mod decide;
 pub mod flux;
+pub mod journal;
 pub mod needs;
 pub mod objects;
 pub mod order;
+pub mod repair;
 pub mod saved;
 pub mod seal;
 pub mod values;
@@ -184,6 +187,35 @@ pub enum Action {
         /// `spec.dependsOn` as it shall be; none where it stays.
         depends_on: Option<Value>,
     },
+    /// Bring the application back to a revision that stood, and wait until it is ready.
+    RollbackRelease {
+        /// The release.
+        release: String,
+        /// The revision that helm goes back to; it becomes the newest one anew.
+        revision: u64,
+        /// Whether it is waited for until everything is ready: not where the release is a record alone.
+        wait: bool,
+    },
+    /// Apply these CRDs as they were saved before the run that is undone. None is ever deleted.
+    RestoreCrds {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Put the saved objects of these CRDs in place of those that are there.
+    RestoreObjects {
+        /// The CRDs.
+        names: Vec<String>,
+    },
+    /// Take the mark `helm.sh/resource-policy: keep` from these CRDs, which a run of ours left behind.
+    UnkeepCrds {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Set aside runs in the journal that nobody can read.
+    ForgetRuns {
+        /// Their ids.
+        runs: Vec<String>,
+    },
     /// Look at everything again.
     Validate,
 }
@@ -280,7 +312,12 @@ impl Action {
             | Self::HoldRelease { .. }
             | Self::MoveSource { .. }
             | Self::ApplyManifests { .. }
-            | Self::LetReleaseGo { .. } => true,
+            | Self::LetReleaseGo { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::UnkeepCrds { .. }
+            | Self::ForgetRuns { .. } => true,
             // It asks for a reconcile, and changes nothing of what is wanted.
             Self::AwaitRelease { .. } | Self::AwaitApplication { .. } | Self::ProveServed { .. } | Self::Validate => {
                 false

@@ -17,6 +17,9 @@ pub enum Disorder {
     /// Objects are moved out of a version before their CRD loses it.
     #[error("the step {0} moves objects after CRDs or a release were written")]
     MigratedTooLate(String),
+    /// Controllers may need the newer schema: they go back before it does.
+    #[error("the step {0} takes the application back after its CRDs")]
+    BackTooLate(String),
     /// What was written is looked at in the end.
     #[error("the plan writes and does not validate")]
     NotValidated,
@@ -43,6 +46,9 @@ pub fn check(steps: &[Step]) -> Result<(), Disorder> {
             Action::MigrateObjects { .. } if so_far.unproved || so_far.released => {
                 return Err(Disorder::MigratedTooLate(step.id.clone()));
             }
+            Action::RollbackRelease { .. } | Action::RestoreCrds { .. } | Action::RestoreObjects { .. } => {
+                so_far.back(step)?;
+            }
             _ => so_far.through_flux(step)?,
         }
     }
@@ -60,9 +66,30 @@ struct SoFar {
     upgraded: bool,
     /// A release is written.
     released: bool,
+    /// CRDs are taken back.
+    restored: bool,
 }
 
 impl SoFar {
+    /// On a way back: the application first, and nothing over CRDs that no step has proved.
+    fn back(&mut self, step: &Step) -> Result<(), Disorder> {
+        match &step.action {
+            Action::RollbackRelease { wait: true, .. } if self.restored => Err(Disorder::BackTooLate(step.id.clone())),
+            Action::RollbackRelease { .. } | Action::RestoreObjects { .. } if self.unproved => {
+                Err(Disorder::Unproved(step.id.clone()))
+            }
+            Action::RestoreCrds { .. } => {
+                (self.unproved, self.restored) = (true, true);
+                Ok(())
+            }
+            Action::RollbackRelease { .. } => {
+                self.released = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The same rules where Flux does the writing: moving a source is what writes.
     fn through_flux(&mut self, step: &Step) -> Result<(), Disorder> {
         match &step.action {
@@ -120,5 +147,17 @@ mod tests {
         assert_eq!(check(&[keep(), upgrade(), validate()]), Ok(()));
         assert_eq!(check(&[upgrade(), keep(), validate()]), Err(Disorder::KeptTooLate("keep".into())));
         assert_eq!(check(&[]), Ok(()));
+    }
+
+    #[test]
+    fn the_application_goes_back_before_its_crds() {
+        let back = || step("mural", Action::RollbackRelease { release: "mural".into(), revision: 1, wait: true });
+        let restore = || step("crds", Action::RestoreCrds { names: Vec::new() });
+        let objects = || step("objects", Action::RestoreObjects { names: Vec::new() });
+        let prove = || step("served", Action::ProveServed { names: Vec::new() });
+        let validate = || step("validate", Action::Validate);
+        assert_eq!(check(&[back(), restore(), prove(), objects(), validate()]), Ok(()));
+        assert_eq!(check(&[restore(), prove(), back(), validate()]), Err(Disorder::BackTooLate("mural".into())));
+        assert_eq!(check(&[restore(), objects(), validate()]), Err(Disorder::Unproved("objects".into())));
     }
 }

@@ -60,7 +60,9 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn new(ask: &Ask, plan: &Plan, folder: &Path) -> Self {
+    /// What an upgrade asks for, its charts pinned. Charts from files are named from `folder` on.
+    #[must_use]
+    pub fn new(ask: &Ask, plan: &Plan, folder: &Path) -> Self {
         // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
         let Ask {
             installation,
@@ -91,6 +93,30 @@ impl Asked {
             mode: *mode,
             allowed: *allowed,
             helm: helm.clone(),
+        }
+    }
+
+    /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
+    #[must_use]
+    pub fn ask(&self, anew: Anew) -> Ask {
+        let Asked { namespace, crds, app, mode, allowed, helm } = self.clone();
+        let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images } = anew;
+        let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
+        let installation =
+            Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
+        Ask {
+            installation,
+            crds: target(crds),
+            app: target(app),
+            mode,
+            values,
+            registry,
+            timeout,
+            allowed,
+            server_dry_runs,
+            waivers,
+            images,
+            helm,
         }
     }
 }
@@ -161,28 +187,10 @@ impl SavedPlan {
         serde_json::from_value(document).map_err(|error| wrong().because(error))
     }
 
-    /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
+    /// As [`Asked::ask`].
     #[must_use]
     pub fn ask(&self, anew: Anew) -> Ask {
-        let Asked { namespace, crds, app, mode, allowed, helm } = self.asked.clone();
-        let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images } = anew;
-        let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
-        let installation =
-            Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
-        Ask {
-            installation,
-            crds: target(crds),
-            app: target(app),
-            mode,
-            values,
-            registry,
-            timeout,
-            allowed,
-            server_dry_runs,
-            waivers,
-            images,
-            helm,
-        }
+        self.asked.ask(anew)
     }
 
     /// Whether what was decided anew is what was agreed to.

@@ -24,6 +24,19 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
     out
 }
 
+/// The command that goes on.
+fn go_on(report: &UpgradeReport) -> &'static str {
+    match report.kind {
+        "UpgradeReport" => {
+            "mend the reason, then: kubectl mural upgrade resume, with the same value flags; what is done is not done twice"
+        }
+        "RollbackReport" => {
+            "mend the reason, then: kubectl mural upgrade rollback; what is back is not brought back twice"
+        }
+        _ => "mend the reason, then run the same command again: what is done is not done twice",
+    }
+}
+
 fn nothing(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ = writeln!(out, "\n{} nothing to do: everything is as asked for", style.mark(Mark::Pass));
     for left in &report.plan.left_alone {
@@ -61,8 +74,12 @@ fn versions(report: &UpgradeReport) -> String {
 }
 
 fn upgraded(out: &mut String, report: &UpgradeReport, style: Style) {
-    let _ =
-        writeln!(out, "\n{} {:<12}{} in {:.0}s", style.mark(Mark::Pass), "upgraded", versions(report), report.seconds);
+    let (word, what) = match report.kind {
+        "RollbackReport" => ("went back", "to what was there before".to_owned()),
+        "RepairReport" => ("mended", "what was left behind".to_owned()),
+        _ => ("upgraded", versions(report)),
+    };
+    let _ = writeln!(out, "\n{} {word:<12}{what} in {:.0}s", style.mark(Mark::Pass), report.seconds);
     if let Some(last) = &report.validate {
         let known = last.trouble.known.len();
         let before = if known > 0 { format!(" ({known} known before the upgrade)") } else { String::new() };
@@ -106,9 +123,8 @@ fn failed(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ = writeln!(out, "\n  {}", harmless(reason).replace('\n', "\n  "));
     let _ = writeln!(out, "  {:<10}{}", "done", by(StepState::Done));
     let _ = writeln!(out, "  {:<10}{}", "not done", by(StepState::NotDone));
-    let _ = writeln!(
-        out,
-        "  {:<10}mend the reason, then run the same command again: what is done is not done twice",
-        "go on"
-    );
+    let _ = writeln!(out, "  {:<10}{}", "go on", go_on(report));
+    if report.kind == "UpgradeReport" {
+        let _ = writeln!(out, "  {:<10}kubectl mural upgrade rollback says what can go back, and asks", "go back");
+    }
 }

@@ -12,6 +12,20 @@ use crate::plan::API_VERSION;
 /// Lines of one sort that a person is shown; `-o json` has all.
 const LISTED: usize = 20;
 
+/// `3.1 MiB`
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let (mut tenths, mut unit) = (count * 10 / 1024, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        (tenths, unit) = (tenths / 1024, unit + 1);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
 /// The answer of `helm mural crds save`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -147,6 +161,14 @@ impl RestoreReport {
         }
     }
 
+    /// What was done with the objects, in a few words.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let sum = |of: fn(&RestoredKind) -> u64| self.objects.iter().map(of).sum::<u64>();
+        let (equal, overwritten, created) = (sum(|one| one.equal), sum(|one| one.overwritten), sum(|one| one.created));
+        format!("{overwritten} objects written back, {created} made anew, {equal} as they were")
+    }
+
     /// The line of this CRD.
     pub fn of(&mut self, crd: &str) -> &mut RestoredKind {
         let at = self.objects.iter().position(|kind| kind.name == crd).unwrap_or_else(|| {
@@ -207,5 +229,16 @@ impl RestoreReport {
 fn more(out: &mut String, count: usize) {
     if count > LISTED {
         let _ = writeln!(out, "  and {} more (-o json lists them)", count - LISTED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_told_shortly() {
+        assert_eq!([bytes(0), bytes(1023), bytes(1024)], ["0 B", "1023 B", "1.0 KiB"]);
+        assert_eq!([bytes(3_250_586), bytes(5 << 40)], ["3.1 MiB", "5.0 TiB"]);
     }
 }

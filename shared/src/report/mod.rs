@@ -1,5 +1,6 @@
 //! PURE: events in, text out. Renderers never compute; standard output is the answer, standard error is the talk.
 
+pub mod back;
 pub mod columns;
 pub mod crd_check;
 pub mod crds;

@@ -201,7 +201,8 @@ pub fn guards(out: &mut String, guards: &[Checked], style: Style) {
     }
 }
 
-fn steps(out: &mut String, plan: &Plan, style: Style) {
+/// The steps, each with its exact command.
+pub fn steps(out: &mut String, plan: &Plan, style: Style) {
     if plan.steps.is_empty() {
         return;
     }

@@ -3,12 +3,14 @@
 use serde::Serialize;
 
 use super::columns::columns;
+use super::keep::bytes;
 use super::style::{Mark, Style, harmless};
 use crate::model::lease::{Life, LockSeen};
 use crate::model::pending::{cut_off_run, made_by};
 use crate::model::release::ReleaseRecord;
 use crate::model::view::{Looked, NotSeen};
 use crate::plan::API_VERSION;
+use crate::plan::journal::{JournalSeen, RunEntry, State, StepStands, Task, Unread};
 
 /// Runs that are told.
 const RUNS: usize = 10;
@@ -29,6 +31,10 @@ pub struct UpgradeStatus {
     pub locks: Vec<LockSeen>,
     /// The releases' newest revisions.
     pub releases: Vec<Revision>,
+    /// The last runs of ours, newest first, as the journal has them.
+    pub journal: Vec<RunEntry>,
+    /// Runs in the journal that this version cannot read.
+    pub unread: Vec<Unread>,
     /// The last runs of ours, newest first, by what they wrote.
     pub runs: Vec<Past>,
     /// What could not be read.
@@ -83,9 +89,12 @@ impl UpgradeStatus {
         context: &str,
         namespace: &str,
         locks: Looked<Vec<LockSeen>>,
+        journal: Looked<JournalSeen>,
         records: [Looked<Vec<ReleaseRecord>>; 2],
     ) -> Self {
         let mut not_seen: Vec<NotSeen> = locks.as_ref().err().into_iter().cloned().collect();
+        not_seen.extend(journal.as_ref().err().cloned());
+        let mut journal = journal.unwrap_or_default();
         not_seen.extend(records.iter().filter_map(|records| records.as_ref().err().cloned()));
         let locks = locks.unwrap_or_default();
         let known: Vec<Vec<ReleaseRecord>> = records.into_iter().flatten().collect();
@@ -94,9 +103,14 @@ impl UpgradeStatus {
             kind: "UpgradeStatus",
             context: context.to_owned(),
             namespace: namespace.to_owned(),
-            next: next(&locks, &known, namespace),
+            next: next(&locks, &journal, &known, namespace),
             releases: known.iter().filter_map(|records| records.last()).map(Revision::of).collect(),
             runs: runs(&known),
+            journal: {
+                journal.runs.reverse();
+                journal.runs
+            },
+            unread: journal.unread,
             locks,
             not_seen,
         }
@@ -122,9 +136,26 @@ fn runs(known: &[Vec<ReleaseRecord>]) -> Vec<Past> {
     found
 }
 
-fn next(locks: &[LockSeen], known: &[Vec<ReleaseRecord>], namespace: &str) -> Option<String> {
+fn next(locks: &[LockSeen], journal: &JournalSeen, known: &[Vec<ReleaseRecord>], namespace: &str) -> Option<String> {
     if locks.iter().any(|lock| lock.life == Life::Alive) {
         return Some("it goes on by itself; a second run waits for it with --wait-for-lock 20m".to_owned());
+    }
+    if let Some(unread) = journal.unread.first() {
+        let how =
+            if unread.newer { "use the version that wrote it" } else { "kubectl mural upgrade repair sets it aside" };
+        return Some(format!("run {} in the journal cannot be read: {how}", unread.run));
+    }
+    match journal.unfinished() {
+        Some(run) if run.task == Task::Upgrade && run.wrote() => {
+            return Some(format!(
+                "run {} is not done: kubectl mural upgrade resume goes on (same value flags), kubectl mural upgrade rollback says what can go back",
+                run.run
+            ));
+        }
+        Some(run) if run.task == Task::Rollback => {
+            return Some(format!("run {} was going back: kubectl mural upgrade rollback goes on with it", run.run));
+        }
+        _ => {}
     }
     let pending = known.iter().find(|records| records.last().is_some_and(|last| last.status.starts_with("pending-")));
     match pending.map(|records| (cut_off_run(records), records.last())) {
@@ -155,9 +186,16 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
         line("lock", &format!("{} · {}", lock.place, life(lock.life)));
         line("", &lock.holder.to_string());
     }
+    for unread in &status.unread {
+        line(
+            &style.mark(Mark::Unknown),
+            &format!("run {} in the journal cannot be read: {}", unread.run, unread.reason),
+        );
+    }
     for not_seen in &status.not_seen {
         line(&style.mark(Mark::Unknown), &not_seen.to_string());
     }
+    out.push_str(&newest(status, style));
     out.push_str(&tables(status));
     if let Some(next) = &status.next {
         out.push_str(&format!("\n{:<12}{}\n", "next", harmless(next)));
@@ -173,6 +211,60 @@ const fn life(life: Life) -> &'static str {
     }
 }
 
+/// One line a step.
+fn steps(run: &RunEntry, style: Style) -> String {
+    let mut out = String::new();
+    for step in &run.steps {
+        let (mark, word) = match step.stands {
+            StepStands::Done => (style.mark(Mark::Pass), ""),
+            StepStands::Failed => (style.mark(Mark::Fail), ""),
+            StepStands::Begun => (style.mark(Mark::Warn), "begun: "),
+            StepStands::Planned => (style.mark(Mark::Skip), "to do: "),
+        };
+        let told = if step.detail.is_empty() { &step.title } else { &step.detail };
+        let told = harmless(told.lines().next().unwrap_or_default());
+        out.push_str(&format!("          {mark} {:<12}{word}{told}\n", step.id));
+    }
+    out
+}
+
+/// The newest run, step by step.
+fn newest(status: &UpgradeStatus, style: Style) -> String {
+    let Some(run) = status.journal.first() else { return String::new() };
+    let living = |lock: &LockSeen| lock.life != Life::Dead && lock.holder.run == run.run;
+    let stands = match run.state {
+        State::Open if status.locks.iter().any(living) => "under way",
+        State::Open => "cut off",
+        other => other.told(),
+    };
+    let task = match run.task {
+        Task::Upgrade => "upgrade",
+        Task::Rollback => "rollback",
+        Task::Repair => "repair",
+    };
+    let mut out = format!(
+        "\nrun         {} · {task} · {stands} · {} ({})\n",
+        harmless(&run.run),
+        harmless(&run.who),
+        harmless(&run.r#where)
+    );
+    if let Some(from) = run.chain.last() {
+        let word = if run.task == Task::Rollback { "undoes" } else { "goes on from" };
+        out.push_str(&format!("{:<12}{word} {}\n", "", harmless(from)));
+    }
+    out.push_str(&steps(run, style));
+    if let Some(saved) = &run.saved {
+        let (crds, objects, size) = (saved.crds, saved.objects, bytes(saved.bytes));
+        out.push_str(&format!(
+            "{:<12}saved: {crds} CRDs, {objects} objects, {size} on {} in {}\n",
+            "",
+            harmless(&saved.host),
+            harmless(&saved.folder)
+        ));
+    }
+    out
+}
+
 /// The releases as they are, then the runs.
 fn tables(status: &UpgradeStatus) -> String {
     let row = |one: &Revision| {
@@ -185,7 +277,15 @@ fn tables(status: &UpgradeStatus) -> String {
     let heading = ["RUN", "RELEASE", "CHART", "REVISION", "STATUS", "DEPLOYED"];
     let releases: Vec<Vec<String>> = status.releases.iter().map(row).collect();
     let runs: Vec<Vec<String>> = status.runs.iter().flat_map(of_run).collect();
-    let tables = [(&heading[1..], releases), (&heading[..], runs)];
+    let noted = |run: &RunEntry| {
+        let by = run.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+        let state = format!("{}{by}", run.state.told());
+        let cells = [&run.run, &state, &run.who, &run.began.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), &run.line()];
+        cells.map(|cell| harmless(cell)).to_vec()
+    };
+    let journal: Vec<Vec<String>> = status.journal.iter().map(noted).collect();
+    let journal_heading = ["RUN", "STATE", "WHO", "BEGAN", "STEPS"];
+    let tables = [(&heading[1..], releases), (&journal_heading[..], journal), (&heading[..], runs)];
     let filled = tables.into_iter().filter(|(_, rows)| !rows.is_empty());
     filled.map(|(heading, rows)| format!("\n{}", columns(heading, &rows))).collect()
 }
@@ -206,8 +306,25 @@ mod tests {
             "hub",
             "mural-system",
             Ok(Vec::new()),
+            Ok(JournalSeen::default()),
             [Ok(vec![record("mural-crds", 1, "deployed", "r1")]), Ok(app)],
         )
+    }
+
+    #[test]
+    fn the_newest_run_is_told_step_by_step_with_the_way_on() {
+        let mut run = crate::plan::journal::tests::entry();
+        run.begin("crds", jiff::Timestamp::UNIX_EPOCH);
+        run.end_step("crds", StepStands::Done, "2 applied", jiff::Timestamp::UNIX_EPOCH);
+        run.begin("mural", jiff::Timestamp::UNIX_EPOCH);
+        let journal = JournalSeen { runs: vec![run], unread: Vec::new() };
+        let told = UpgradeStatus::new("hub", "m", Ok(Vec::new()), Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
+        let text = render(&told, Style::PLAIN);
+        for word in
+            ["cut off", "✔ crds        2 applied", "▲ mural       begun", "– validate    to do", "upgrade resume"]
+        {
+            assert!(text.contains(word), "{word}:\n{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::validate::NewTrouble;
 use crate::checks::Checked;
+use crate::plan::back::Back;
+use crate::plan::repair::Ailment;
 use crate::plan::{API_VERSION, Plan};
 use crate::problem::Exit;
 
@@ -79,6 +81,12 @@ pub struct UpgradeReport {
     pub plan: Plan,
     /// What was done.
     pub steps: Vec<StepOutcome>,
+    /// What goes back, and what does not and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<Back>,
+    /// What was found that somebody left behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ailments: Vec<Ailment>,
     /// What the last look found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validate: Option<LastLook>,
@@ -110,6 +118,8 @@ impl UpgradeReport {
             exit_code: exit.code(),
             plan,
             steps: Vec::new(),
+            statement: None,
+            ailments: Vec::new(),
             validate: None,
             seconds,
         }

@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
+use super::keep::restore::Restore;
 use super::{Run, bridge, flux, guard, judge, prove, ready, released, unlock, wait as waits};
+use crate::cluster::journal;
 use crate::model::crd::Crd;
-use crate::model::release::KEEP;
+use crate::model::release::{KEEP, POLICY};
+use crate::plan::journal::without;
 use crate::plan::{Action, Step, decide};
 use crate::problem::Problem;
 use crate::report::upgrade::LastLook;
@@ -28,6 +31,13 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
         | Action::AwaitApplication { .. }
         | Action::ApplyManifests { .. }
         | Action::LetReleaseGo { .. } => flux::act(run, step).await,
+        Action::RollbackRelease { release, revision, wait } => {
+            waits::rollback(run, step, release, *revision, *wait).await
+        }
+        Action::RestoreCrds { names } => apply(run, names).await,
+        Action::RestoreObjects { names } => objects(run, names).await,
+        Action::UnkeepCrds { names } => unkeep(run, names).await,
+        Action::ForgetRuns { runs } => forget(run, runs).await,
         Action::Validate => {
             let last = ready::validate(run).await?;
             let verdict = ready::verdict(&last);
@@ -47,6 +57,37 @@ async fn keep(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     })?;
     guard::kept(run.prepared, names).await?;
     Ok(format!("{0} of {0} bear {KEEP}", names.len()))
+}
+
+async fn unkeep(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let taken = run.prepared.kubectl.unkeep(names, run.manner.timeout, run.manner.stop.clone()).await;
+    taken.map_err(|error| error.problem("the mark could not be taken from all CRDs"))?;
+    Ok(format!("{} CRDs bear {POLICY} no more", names.len()))
+}
+
+/// Saved objects in place of those that are there; the CRDs themselves are not written.
+async fn objects(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let prepared = run.prepared;
+    let folder = prepared.back.as_ref().and_then(|undone| undone.folder.as_deref());
+    let folder = folder.ok_or_else(|| Problem::failed("there is no saved copy on this workstation"))?;
+    let restore = Restore::prepare(&prepared.cluster, folder, true).await?.objects_of(names);
+    let report = restore.run(false, &run.manner.stop, run.emit).await?;
+    match report.failures.first() {
+        None => Ok(report.sentence()),
+        Some(first) => Err(Problem::failed(format!("{} objects could not be written back", report.failures.len()))
+            .because(format!("{}: {}", first.object, first.reason))
+            .hint("kubectl mural upgrade rollback --overwrite goes on: what is written back is not written twice")),
+    }
+}
+
+/// Sets runs in the journal aside that nobody can read.
+async fn forget(run: &Run<'_>, runs: &[String]) -> Result<String, Problem> {
+    let (cluster, namespace) = (&run.prepared.cluster, &run.prepared.ask.installation.namespace);
+    let failed = |error| Problem::failed("the journal could not be written").because(error);
+    if let Some(before) = journal::read(cluster, namespace).await.map_err(failed)? {
+        journal::write(cluster, namespace, &without(&before, runs)).await.map_err(failed)?;
+    }
+    Ok(format!("{} runs set aside", runs.len()))
 }
 
 async fn apply(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {

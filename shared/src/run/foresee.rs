@@ -112,7 +112,9 @@ pub(super) async fn grants(
     rendered: &Rendered,
     forecasts: &BTreeMap<String, ServerAnswer>,
     application: Option<&Application>,
+    saves: bool,
 ) -> Grants {
+    let looked_at = if saves { objects::either_way } else { objects::worth_a_look };
     let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
     let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
     let crds = planned.map(|next| match live(next.name()) {
@@ -125,7 +127,7 @@ pub(super) async fn grants(
     let judged: Vec<&Crd> = forecasts
         .values()
         .filter_map(|answer| answer.as_ref().ok())
-        .filter(|next| live(next.name()).is_some_and(|now| objects::worth_a_look(now, next)))
+        .filter(|next| live(next.name()).is_some_and(|now| looked_at(now, next)))
         .collect();
     let work = Work {
         judged: &judged,

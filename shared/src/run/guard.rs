@@ -22,18 +22,24 @@ pub async fn before(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, step:
             let names: Vec<String> = crds.iter().map(|migration| migration.name.clone()).collect();
             crds_unmoved(prepared, migrated, &names).await
         }
+        Action::RestoreCrds { names } | Action::UnkeepCrds { names } => crds_unmoved(prepared, migrated, names).await,
         Action::UnlockRelease { release, .. } => release_unmoved(prepared, release).await,
-        Action::RecordRelease { release } | Action::UpgradeRelease { release } => {
+        Action::RecordRelease { release }
+        | Action::UpgradeRelease { release }
+        | Action::RollbackRelease { release, .. } => {
             release_unmoved(prepared, release).await?;
             kept(prepared, &prepared.leaving).await
         }
-        // Flux's objects are looked at again by the Flux path itself.
+        // Flux's objects are looked at again by the Flux path itself; an object is written over only where its version is
+        // the one that was looked at.
         Action::HoldRelease { .. }
         | Action::MoveSource { .. }
         | Action::AwaitRelease { .. }
         | Action::AwaitApplication { .. }
         | Action::ApplyManifests { .. }
         | Action::LetReleaseGo { .. }
+        | Action::RestoreObjects { .. }
+        | Action::ForgetRuns { .. }
         | Action::ProveServed { .. }
         | Action::Validate => Ok(()),
     }

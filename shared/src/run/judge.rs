@@ -29,6 +29,7 @@ use crate::model::vitals::Vitals;
 use crate::model::yaml::{self, Quote};
 use crate::plan::decide::{self, ChartState, Facts};
 use crate::plan::flux::Ways;
+use crate::plan::journal::JournalSeen;
 use crate::plan::{
     self, API_VERSION, ChartMove, CrdPlan, LeftAlone, ObjectChange, Plan, Step, ValueChange, bridge, crds, objects,
     order,
@@ -71,7 +72,11 @@ pub struct Facets<'a> {
     pub forecast: Forecast,
     /// Who holds a lock.
     pub locks: Looked<Vec<LockSeen>>,
-    /// What has moved since a saved plan was made; none where none is followed.
+    /// The journal of earlier runs.
+    pub journal: &'a Looked<JournalSeen>,
+    /// Whether a run that is gone on from has applied CRDs and not proved them.
+    pub unproved: bool,
+    /// What has moved since a saved plan was made, or a run cut off; none where neither is followed.
     pub moved: Option<Looked<Vec<Moved>>>,
     /// The way through Flux; empty where Flux makes none of the releases.
     pub flux: &'a Ways,
@@ -135,6 +140,12 @@ pub fn plan(commands: Commands<'_>, seen: &Facets<'_>, rendered: &Rendered) -> R
     })
 }
 
+/// Asks these guards alone.
+pub(super) fn guards(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered, ids: &[&str]) -> Vec<Checked> {
+    let all = guards::ask_all(&admission(ask, seen, rendered));
+    all.into_iter().filter(|guard| ids.contains(&guard.check)).collect()
+}
+
 /// The steps in their order, and what is left alone.
 fn decided(
     commands: Commands<'_>,
@@ -155,6 +166,7 @@ fn decided(
         keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
         apply_command: kubectl.apply_call(ask.timeout).shown(),
         flux: seen.flux.any().then_some(seen.flux),
+        unproved: seen.unproved,
     });
     order::check(&decided.0)
         .map_err(|error| Problem::failed("the plan breaks a rule of its own: please report this").because(error))?;
@@ -224,6 +236,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         config: &rendered.config,
         server_asked: ask.server_dry_runs,
         allowed: ask.allowed,
+        journal: seen.journal,
         moved: seen.moved.as_ref(),
         flux: seen.flux,
     }

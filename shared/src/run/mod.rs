@@ -1,11 +1,14 @@
 //! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
 
 pub mod act;
+pub mod back;
 mod bridge;
 mod evidence;
 pub mod flux;
 mod foresee;
+pub mod forget;
 pub mod guard;
+pub mod journal;
 pub mod judge;
 pub mod keep;
 pub mod manifests;
@@ -18,6 +21,7 @@ mod prove;
 mod ready;
 mod released;
 pub mod render;
+pub mod save;
 pub mod status;
 pub mod turn;
 mod unlock;
@@ -34,11 +38,13 @@ use crate::cluster::lock::Locks;
 use crate::model::crd::Crd;
 use crate::model::lease::HOLDS_FOR;
 use crate::plan::Step;
+use crate::plan::journal::{State, StepStands};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::upgrade::{LastLook, Outcome, StepOutcome, StepState, UpgradeReport};
 use crate::tools::call::Leash;
 use crate::tools::spawn::Stop;
+use journal::Journal;
 use prepare::Prepared;
 use workstation::Sign;
 
@@ -59,6 +65,8 @@ pub struct Manner {
     pub at_once: Stop,
     /// When the run began.
     pub began: Instant,
+    /// How it is kept: a journal, and a copy of what is there before. None for a run that writes CRDs alone.
+    pub keeping: Option<journal::Keeping>,
 }
 
 /// What the steps of one run share.
@@ -73,6 +81,8 @@ pub struct Run<'a> {
     pub locks: &'a Locks,
     /// What keeps helm and kubectl from outliving us.
     pub leash: &'a Leash,
+    /// What is noted of it.
+    pub journal: Option<Journal>,
     /// What was proved of the CRDs.
     pub proved: prove::Proved,
     /// The CRDs whose objects this run has moved, as it left them.
@@ -93,13 +103,50 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     let sign = prepared.around.workstation.as_ref().and_then(|workstation| workstation.sign(&prepared.turn.claim));
     let leash = Leash { starter: prepared.around.starter.clone(), file: sign.as_ref().map(Sign::file) };
     let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
-    let (proved, migrated) = (prove::Proved::default(), Mutex::default());
-    let report = steps(&Run { prepared, manner, emit, locks: &locks, leash: &leash, proved, migrated }).await;
+    let report = match before_the_first_write(prepared, manner, emit).await {
+        Ok(journal) => {
+            let (proved, migrated) = (prove::Proved::default(), Mutex::default());
+            let run = Run { prepared, manner, emit, locks: &locks, leash: &leash, journal, proved, migrated };
+            Ok(noted(&run).await)
+        }
+        Err(problem) => Err(problem),
+    };
     if let Err(error) = locks.let_go().await {
         let detail = format!("could not be let go ({error}): it ends by itself within {}s", HOLDS_FOR.as_secs());
         emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
     }
-    Ok(report)
+    report
+}
+
+/// The journal is opened, and what is there is saved.
+async fn before_the_first_write(
+    prepared: &Prepared,
+    manner: &Manner,
+    emit: Emit<'_>,
+) -> Result<Option<Journal>, Problem> {
+    let Some(keeping) = &manner.keeping else { return Ok(None) };
+    let journal = Journal::open(prepared, keeping, emit).await?;
+    if let Some(asked) = &keeping.save
+        && let Err(problem) = save::save(prepared, manner, keeping, asked, &journal, emit).await
+    {
+        // Nothing was written; what it goes on from, if anything, is still open.
+        journal.end(State::Stopped, emit).await;
+        return Err(problem);
+    }
+    Ok(Some(journal))
+}
+
+/// The steps, and how the run ended as the journal has it.
+async fn noted(run: &Run<'_>) -> UpgradeReport {
+    let report = steps(run).await;
+    let Some(journal) = &run.journal else { return report };
+    match (report.outcome, &run.prepared.back) {
+        (Outcome::Upgraded, Some(undone)) => journal.undone(&undone.runs, run.emit).await,
+        (Outcome::Upgraded, None) => journal.end(State::Done, run.emit).await,
+        _ if report.exit_code == Exit::Interrupted.code() => journal.end(State::Stopped, run.emit).await,
+        _ => journal.end(State::Failed, run.emit).await,
+    }
+    report
 }
 
 async fn steps(run: &Run<'_>) -> UpgradeReport {
@@ -149,15 +196,23 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
     let seconds = began.elapsed().as_secs_f64();
     match result {
         Ok(detail) => {
+            note(run, step, StepStands::Done, &detail).await;
             (run.emit)(Event::StepDone { step: id, detail: detail.clone(), seconds });
             Ok(outcome(step, StepState::Done, detail, began.elapsed()))
         }
         Err(problem) => {
             // The API server and helm quote what they refuse.
             let reason = run.prepared.secrets.mask(&told(&problem));
+            note(run, step, StepStands::Failed, &reason).await;
             (run.emit)(Event::StepFailed { step: id, reason: reason.clone(), seconds });
             Err((outcome(step, StepState::Failed, reason, began.elapsed()), problem.exit))
         }
+    }
+}
+
+async fn note(run: &Run<'_>, step: &Step, stands: StepStands, detail: &str) {
+    if let Some(journal) = &run.journal {
+        journal.end_step(run, step, stands, detail).await;
     }
 }
 
@@ -169,6 +224,9 @@ async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
     guard::before(run.prepared, &run.migrated(), step).await?;
     flux::unmoved(run, step).await?;
     prove::still(run, step).await?;
+    if let Some(journal) = &run.journal {
+        journal.begin(step, run.emit).await?;
+    }
     act::act(run, step, validate).await
 }
 
@@ -177,7 +235,7 @@ fn outcome(step: &Step, state: StepState, detail: String, took: Duration) -> Ste
 }
 
 /// What a person does after Ctrl-C.
-const GO_ON: &str = "run the same command again: it goes on from what is there";
+const GO_ON: &str = "kubectl mural upgrade resume, with the same value flags; or run the same command again: both go on from what is there";
 
 fn interrupted(step: &Step, problem: Problem) -> Problem {
     if problem.exit == Exit::Interrupted && problem.source.is_none() {

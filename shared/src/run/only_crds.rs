@@ -2,14 +2,15 @@
 
 use super::prepare::Prepared;
 use crate::checks::guards::{
-    bundled_flux_fits, crds_before_application, helm_would_delete_crds, installed, known_pair, permissions,
-    record_size, release_not_failed, release_not_pending,
+    bundled_flux_fits, crds_before_application, helm_would_delete_crds, installed, journal_readable, known_pair,
+    permissions, record_size, release_not_failed, release_not_pending,
 };
 use crate::plan::Action;
 
 /// Guards that ask about releases: no release is written. Whether CRDs may be written, their dry-runs tell.
-const OF_RELEASES: [&str; 9] = [
+const OF_RELEASES: [&str; 10] = [
     installed::CARD.id,
+    journal_readable::CARD.id,
     release_not_pending::CARD.id,
     release_not_failed::CARD.id,
     helm_would_delete_crds::CARD.id,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::back::Undone;
 use super::flux::{self, Adapted};
 use super::foresee;
 use super::judge::{Commands, Forecast};
@@ -18,15 +19,20 @@ use crate::ask::{Ask, HelmOptions};
 use crate::checks::guards::ServerAnswer;
 use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::seen::Expect;
-use crate::cluster::{Cluster, look};
+use crate::cluster::{Cluster, journal, look};
+use crate::diff;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxView;
 use crate::model::lease::{Claim, LockSeen};
+use crate::model::owner::Owner;
+use crate::model::pending::made_by;
 use crate::model::secret::{Hidden, Secrets};
 use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::model::vitals::Vitals;
 use crate::plan::flux::Ways;
+use crate::plan::journal::since::{Now, moved as moved_since};
+use crate::plan::journal::{JournalSeen, RunEntry, Task};
 use crate::plan::saved::SavedPlan;
 use crate::plan::world::{World, moved};
 use crate::plan::{self, Plan};
@@ -57,6 +63,10 @@ pub struct Surroundings {
     pub wait_for_lock: Option<Duration>,
     /// Where signs of life are kept on this workstation; none where there is no such place.
     pub workstation: Option<Workstation>,
+    /// Whether custom resources are saved before the first write: then they must be listed.
+    pub saves: bool,
+    /// Where this workstation keeps what is ours: journals and saved copies.
+    pub state: Option<PathBuf>,
     /// A program of ours that starts others so that they end with us; none where the kernel has no such thing.
     pub starter: Option<PathBuf>,
 }
@@ -95,14 +105,20 @@ pub struct Prepared {
     pub config: Hidden<serde_json::Value>,
     /// What may be shown nowhere.
     pub secrets: Secrets,
-    /// What the plan was made from, for a file.
+    /// What the plan was made from, for a file and for the journal.
     pub world: Looked<World>,
+    /// The run that was cut off, and that this one goes on from.
+    pub follows: Option<RunEntry>,
+    /// Whether it was asked to go on from it: then it does that or nothing.
+    pub resumes: bool,
+    /// The run that is undone; none where nothing goes back.
+    pub back: Option<Undone>,
     /// Who we are, for those who want the same locks, and what was seen of them.
     pub turn: Turn,
     /// What else the environment gave.
     pub around: Surroundings,
     /// Holds the charts and value files; gone when this is dropped.
-    _private: TempDir,
+    pub(super) _private: Option<TempDir>,
 }
 
 /// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
@@ -111,7 +127,20 @@ pub struct Prepared {
 /// A problem that names what is missing: a cluster that cannot be read, a chart that is none, values that helm refuses.
 /// What a guard refuses is no error: the plan says it.
 pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
-    prepare_as(ask, None, around, emit).await
+    prepare_as(ask, Follow::Nothing, around, emit).await
+}
+
+/// As [`prepare`], for a run that was cut off, and what was asked for in it: what somebody else has moved since is refused.
+///
+/// # Errors
+/// As [`prepare`].
+pub async fn prepare_resumed(
+    ask: Ask,
+    run: &RunEntry,
+    around: Surroundings,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
+    prepare_as(ask, Follow::Run(run), around, emit).await
 }
 
 /// As [`prepare`], for a plan that was saved, and what was asked for in it: what has moved since is refused, and so are other steps.
@@ -124,21 +153,24 @@ pub async fn prepare_saved(
     around: Surroundings,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    let prepared = prepare_as(ask, Some(saved), around, emit).await?;
+    let prepared = prepare_as(ask, Follow::Saved(saved), around, emit).await?;
     if !prepared.plan.refused() && !prepared.plan.undetermined() {
         saved.same_steps(&prepared.plan)?;
     }
     Ok(prepared)
 }
 
-async fn prepare_as(
-    ask: Ask,
-    saved: Option<&SavedPlan>,
-    around: Surroundings,
-    emit: Emit<'_>,
-) -> Result<Prepared, Problem> {
+/// What was agreed to before, and is followed.
+#[derive(Clone, Copy)]
+enum Follow<'a> {
+    Nothing,
+    Saved(&'a SavedPlan),
+    Run(&'a RunEntry),
+}
+
+async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
     let private = private_folder()?;
-    let Begun { mut helm, kubectl, tools, cluster, mut turn, locks } = begin(&ask, &around, emit).await?;
+    let Begun { mut helm, kubectl, tools, cluster, mut turn, locks, journal } = begin(&ask, &around, emit).await?;
     // Who owns the releases says where their charts and values come from: that is asked before they are fetched.
     let Adapted { ask, flux, values } = flux::adapted(ask, &mut helm, &cluster, private.path(), &around).await?;
     let First { view, charts, helm_sees, kubectl_sees } =
@@ -148,9 +180,10 @@ async fn prepare_as(
     let ways = flux_ways(&ask, &view, &rendered, values);
     let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
 
-    let (world, moved) = since(saved, &ask, &view, &rendered, &around.salt);
-    let flux = &ways;
-    let seen = judge::Facets { view: &view, tools: &tools, helm_sees, kubectl_sees, forecast, locks, moved, flux };
+    let known = Known { ask: &ask, view: &view, rendered: &rendered, forecasts: &forecast.forecasts };
+    let Since { world, moved, follows } = known.since(follow, journal.as_ref().ok(), &around.salt);
+    let sees = (helm_sees, kubectl_sees);
+    let seen = facets((&view, &tools, &journal, &ways), sees, forecast, locks, (moved, follows.as_ref()));
     let plan = judge::plan(Commands { ask: &ask, helm: &helm, kubectl: &kubectl, run: &around.run }, &seen, &rendered)?;
     turn.claim = claim(turn.claim, &ask, &view);
     Ok(Prepared {
@@ -171,9 +204,12 @@ async fn prepare_as(
         manifests: Hidden::new(Vec::new()),
         config: rendered.config,
         world,
+        follows,
+        resumes: matches!(follow, Follow::Run(_)),
+        back: None,
         turn,
         around,
-        _private: private,
+        _private: Some(private),
     })
 }
 
@@ -203,6 +239,17 @@ async fn picture_before(cluster: &Cluster, ask: &Ask, around: &Surroundings, vie
     Some(ready::picture(cluster, &ask.installation, view, &Expect::default()).await)
 }
 
+fn facets<'a>(
+    (view, tools, journal, flux): (&'a ClusterView, &'a ToolsSeen, &'a Looked<JournalSeen>, &'a Ways),
+    (helm_sees, kubectl_sees): (Looked<String>, Looked<String>),
+    forecast: Forecast,
+    locks: Looked<Vec<LockSeen>>,
+    (moved, follows): (Option<Looked<Vec<Moved>>>, Option<&RunEntry>),
+) -> judge::Facets<'a> {
+    let unproved = follows.is_some_and(RunEntry::unproved);
+    judge::Facets { view, tools, helm_sees, kubectl_sees, forecast, locks, journal, unproved, moved, flux }
+}
+
 /// What stands before the first reading.
 struct Begun {
     helm: Helm,
@@ -211,6 +258,7 @@ struct Begun {
     cluster: Cluster,
     turn: Turn,
     locks: Looked<Vec<LockSeen>>,
+    journal: Looked<JournalSeen>,
 }
 
 /// Values files that can be read, tools that fit, a cluster, and who holds its locks.
@@ -222,21 +270,99 @@ async fn begin(ask: &Ask, around: &Surroundings, emit: Emit<'_>) -> Result<Begun
     let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
     // Before anything is read: what somebody is changing right now would be read in vain.
     let locks = turn::first_look(&mut turn, &cluster, &ask.installation.namespace, around.wait_for_lock, emit).await?;
-    Ok(Begun { helm, kubectl, tools, cluster, turn, locks })
+    // After the locks: what a run that lives writes meanwhile would be read too early.
+    let journal = journal::look(&cluster, &ask.installation.namespace).await;
+    Ok(Begun { helm, kubectl, tools, cluster, turn, locks, journal })
 }
 
-/// What the plan is made from, and what of it has moved since a plan was saved.
-fn since(
-    saved: Option<&SavedPlan>,
-    ask: &Ask,
-    view: &ClusterView,
-    rendered: &render::Rendered,
-    salt: &str,
-) -> (Looked<World>, Option<Looked<Vec<Moved>>>) {
-    let salt = saved.map_or(salt, |saved| &saved.world.values.salt);
-    let world = world(ask, view, rendered, &judge::gone(ask, view, rendered), salt);
-    let moved = saved.map(|saved| world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
-    (world, moved)
+/// What the plan is made from.
+struct Known<'a> {
+    ask: &'a Ask,
+    view: &'a ClusterView,
+    rendered: &'a render::Rendered,
+    forecasts: &'a BTreeMap<String, ServerAnswer>,
+}
+
+/// What the plan is made from, as it is kept, and what of it has moved since a plan was saved or a run was cut off.
+struct Since {
+    world: Looked<World>,
+    moved: Option<Looked<Vec<Moved>>>,
+    follows: Option<RunEntry>,
+}
+
+impl Known<'_> {
+    fn since(&self, follow: Follow<'_>, journal: Option<&JournalSeen>, salt: &str) -> Since {
+        match follow {
+            Follow::Saved(saved) => {
+                let world = self.world(&saved.world.values.salt);
+                let moved = Some(world.as_ref().map(|now| moved(&saved.world, now)).map_err(Clone::clone));
+                let follows = journal.and_then(|journal| self.went_before(journal));
+                Since { world, moved, follows }
+            }
+            Follow::Run(run) => {
+                let (world, moved) = self.since_run(run);
+                Since { world, moved: Some(moved), follows: Some(run.clone()) }
+            }
+            Follow::Nothing => {
+                let follows = journal.and_then(|journal| self.went_before(journal));
+                Since { world: self.world(salt), moved: None, follows }
+            }
+        }
+    }
+
+    fn world(&self, salt: &str) -> Looked<World> {
+        world(self.ask, self.view, self.rendered, &judge::gone(self.ask, self.view, self.rendered), salt)
+    }
+
+    fn since_run(&self, run: &RunEntry) -> (Looked<World>, Looked<Vec<Moved>>) {
+        let world = self.world(&run.world.values.salt);
+        let more = self.now();
+        let moved = world.as_ref().map(|now| moved_since(run, now, &more)).map_err(Clone::clone);
+        (world, moved)
+    }
+
+    /// The run that was cut off in this very upgrade, where nobody has moved anything since: the same command again goes on
+    /// from it, and what was there before it is what a rollback goes back to.
+    fn went_before(&self, journal: &JournalSeen) -> Option<RunEntry> {
+        let run = journal.unfinished().filter(|run| run.task == Task::Upgrade)?;
+        self.since_run(run).1.is_ok_and(|moved| moved.is_empty()).then(|| run.clone())
+    }
+
+    fn now(&self) -> Now {
+        let live = self.view.crds.as_ref().ok();
+        let same = |name: &String, answer: &ServerAnswer| {
+            let (live, next) = (live?.get(name)?, answer.as_ref().ok()?);
+            diff::same(live.json(), next.json()).then(|| name.clone())
+        };
+        let makers = self
+            .view
+            .releases
+            .iter()
+            .filter_map(|(release, records)| Some((release.clone(), made_by(records.as_ref().ok()?)?.to_owned())));
+        let others =
+            |release: &&String| !matches!(self.view.owners.get(*release), None | Some(Owner::Helm | Owner::Nobody));
+        let wanted = |release: &String| {
+            let installation = &self.ask.installation;
+            let is_crds = *release == installation.crds_release;
+            let side = if is_crds { &self.rendered.crds } else { &self.rendered.app };
+            let newest = self.view.newest(release).ok().flatten()?;
+            // helm-controller appends the digest: 1.2.3+abc.
+            let version = newest.chart_version.split('+').next().unwrap_or_default();
+            Some(version == side.as_ref()?.fetched.chart.version.to_string())
+        };
+        Now {
+            through_owner: self
+                .view
+                .releases
+                .keys()
+                .filter(others)
+                .filter(|one| wanted(one) == Some(true))
+                .cloned()
+                .collect(),
+            as_wanted: self.forecasts.iter().filter_map(|(name, answer)| same(name, answer)).collect(),
+            made_by: makers.collect(),
+        }
+    }
 }
 
 /// The way of each chart through Flux.
@@ -295,6 +421,39 @@ async fn look_at(
     Ok(First { view, charts, helm_sees: sees("helm", helm_sees), kubectl_sees: sees("kubectl", kubectl_sees) })
 }
 
+/// One look at everything, where no chart is needed.
+pub(super) struct Bare {
+    pub(super) helm: Helm,
+    pub(super) kubectl: Kubectl,
+    pub(super) tools: ToolsSeen,
+    pub(super) cluster: Cluster,
+    pub(super) turn: Turn,
+    pub(super) locks: Looked<Vec<LockSeen>>,
+    pub(super) journal: Looked<JournalSeen>,
+    pub(super) view: ClusterView,
+    pub(super) helm_sees: Looked<String>,
+    pub(super) kubectl_sees: Looked<String>,
+    pub(super) private: TempDir,
+}
+
+/// Looks.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) async fn bare(ask: &Ask, around: &Surroundings, emit: Emit<'_>) -> Result<Bare, Problem> {
+    let private = private_folder()?;
+    let Begun { helm, kubectl, tools, cluster, mut turn, locks, journal } = begin(ask, around, emit).await?;
+    let stage = Stage::begin(emit, "look", "the cluster, the releases, the journal");
+    let (view, helm_sees, kubectl_sees) =
+        tokio::join!(look::look(&cluster, &ask.installation), helm.cluster_uid(private.path()), kubectl.cluster_uid(),);
+    let view = view?;
+    stage.done(looked(&view));
+    turn.claim = claim(turn.claim, ask, &view);
+    let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
+    let (helm_sees, kubectl_sees) = (sees("helm", helm_sees), sees("kubectl", kubectl_sees));
+    Ok(Bare { helm, kubectl, tools, cluster, turn, locks, journal, view, helm_sees, kubectl_sees, private })
+}
+
 /// Who we are, with what only the cluster and the flags can tell.
 fn claim(ours: Claim, ask: &Ask, view: &ClusterView) -> Claim {
     let installation = format!("{}/{}", ask.installation.namespace, ask.installation.app_release);
@@ -327,7 +486,7 @@ async fn forecast_all(
     } else {
         "none asked for".to_owned()
     });
-    let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref()).await;
+    let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref(), around.saves).await;
     Forecast {
         forecasts,
         verdicts,
@@ -398,19 +557,19 @@ fn looked(view: &ClusterView) -> String {
 }
 
 /// One stage before the first write, told when it begins and when it is done.
-struct Stage<'a> {
+pub(super) struct Stage<'a> {
     emit: Emit<'a>,
     stage: &'static str,
     began: Instant,
 }
 
 impl<'a> Stage<'a> {
-    fn begin(emit: Emit<'a>, stage: &'static str, detail: &str) -> Self {
+    pub(super) fn begin(emit: Emit<'a>, stage: &'static str, detail: &str) -> Self {
         emit(Event::StageStarted { stage, detail: detail.to_owned() });
         Self { emit, stage, began: Instant::now() }
     }
 
-    fn done(self, detail: String) {
+    pub(super) fn done(self, detail: String) {
         (self.emit)(Event::StageDone { stage: self.stage, detail, seconds: self.began.elapsed().as_secs_f64() });
     }
 }

@@ -13,6 +13,7 @@ use crate::cluster::{ApiError, Cluster, served, wait};
 use crate::diff;
 use crate::model::crd::{Crd, Writer, writer_since, writers};
 use crate::plan::seal::digest;
+use crate::plan::world::LiveCrd;
 use crate::plan::{Action, Step};
 use crate::problem::{Exit, Problem};
 
@@ -38,12 +39,14 @@ pub struct Proved(Mutex<Option<(Instant, BTreeMap<String, Spec>)>>);
 struct Spec {
     uid: String,
     digest: String,
+    stored_versions: Vec<String>,
     writers: Vec<Writer>,
 }
 
 impl Spec {
     fn of(crd: &Crd) -> Self {
-        Self { uid: crd.uid().to_owned(), digest: digest(&crd.json()["spec"]), writers: writers(crd) }
+        let stored_versions = crd.stored_versions().into_iter().map(str::to_owned).collect();
+        Self { uid: crd.uid().to_owned(), digest: digest(&crd.json()["spec"]), stored_versions, writers: writers(crd) }
     }
 
     fn same(&self, now: &Crd) -> bool {
@@ -249,6 +252,13 @@ impl Proved {
         *kept = Some((Instant::now(), specs));
     }
 
+    /// The proved CRDs, as a journal keeps them.
+    pub(super) fn left(&self) -> BTreeMap<String, LiveCrd> {
+        let specs = self.kept().map(|(_, specs)| specs).unwrap_or_default();
+        let live = |spec: Spec| LiveCrd { uid: spec.uid, spec: spec.digest, stored_versions: spec.stored_versions };
+        specs.into_iter().map(|(name, spec)| (name, live(spec))).collect()
+    }
+
     fn kept(&self) -> Option<(Instant, BTreeMap<String, Spec>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -266,6 +276,7 @@ pub(super) async fn still(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
             | Action::MoveSource { crds: false, .. }
             | Action::ApplyManifests { crds: false, .. }
             | Action::LetReleaseGo { .. }
+            | Action::RestoreObjects { .. }
             | Action::Validate
     );
     if !relies {

@@ -30,6 +30,22 @@ pub(super) async fn proved(run: &Run<'_>, upgrade: &Upgrade<'_>, version: &Versi
         .hint("where nobody else upgraded, call helm by hand, and see what it does there"))
 }
 
+/// Looks whether the newest revision is one of this version, deployed: what helm went back to.
+///
+/// # Errors
+/// It is another one, or the records cannot be read.
+pub(super) async fn went_back(run: &Run<'_>, release: &str, version: &str) -> Result<(), Problem> {
+    let namespace = &run.prepared.ask.installation.namespace;
+    let records = look::releases(&run.prepared.cluster, namespace, release).await;
+    let records = records.map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
+    let back = |newest: &&ReleaseRecord| newest.status == DEPLOYED && newest.chart_version == version;
+    match records.last().filter(back) {
+        Some(_) => Ok(()),
+        None => Err(Problem::failed(format!("helm says that {release} is {version} again, and its record does not"))
+            .hint(format!("helm history {release} --namespace {namespace}"))),
+    }
+}
+
 fn is_ours(newest: &ReleaseRecord, version: &Version, run: &str) -> bool {
     newest.status == DEPLOYED
         && newest.chart_version == version.to_string()

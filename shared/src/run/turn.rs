@@ -176,7 +176,11 @@ pub(super) async fn take(
 ) -> Result<Locks, Problem> {
     let began = Instant::now();
     let cluster = &prepared.cluster;
-    let places = places(&prepared.plan.steps, &prepared.ask.installation.namespace);
+    // The journal is the installation's: who writes it holds its lock, also where CRDs alone are written.
+    let places = match &manner.keeping {
+        Some(_) => Place::of_a_run(&prepared.ask.installation.namespace, prepared.plan.steps.iter().any(of_crds)),
+        None => places(&prepared.plan.steps, &prepared.ask.installation.namespace),
+    };
     let mut turn = prepared.turn.clone();
     let claim = Claim { workstation: sign.map(Sign::name).unwrap_or_default(), ..prepared.turn.claim.clone() };
     let mut leases = Vec::new();
@@ -209,13 +213,26 @@ fn taken_over(dead: &Holder) -> String {
     format!("yours until released; taken over from {dead}, who did not renew it for {seconds}s")
 }
 
+/// Whether a step writes CRDs, or lets Flux write them.
+const fn of_crds(step: &Step) -> bool {
+    by_us(step)
+        || matches!(step.action, Action::MoveSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. })
+}
+
+/// Whether we write CRDs ourselves, or the objects of their kinds.
+const fn by_us(step: &Step) -> bool {
+    matches!(
+        step.action,
+        Action::ApplyCrds { .. }
+            | Action::MigrateObjects { .. }
+            | Action::RestoreCrds { .. }
+            | Action::RestoreObjects { .. }
+            | Action::UnkeepCrds { .. }
+    )
+}
+
 /// The locks that these steps need. Who applies CRDs alone need have no installation.
 fn places(steps: &[Step], namespace: &str) -> Vec<Place> {
-    let by_us = |step: &Step| matches!(step.action, Action::ApplyCrds { .. } | Action::MigrateObjects { .. });
-    let of_crds = |step: &Step| {
-        by_us(step)
-            || matches!(step.action, Action::MoveSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. })
-    };
     let of_release = |step: &Step| step.action.writes() && !by_us(step);
     // Who only follows somebody else's roll-out locks nobody out.
     if !steps.iter().any(|step| step.action.writes()) {

@@ -14,6 +14,7 @@ use crate::plan::{Step, decide};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingFor};
 use crate::tools::error::ToolError;
+use crate::tools::helm::Rollback;
 use crate::tools::spawn::Stop;
 
 /// Between two looks at what is not ready yet.
@@ -30,9 +31,51 @@ pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Proble
     let Some(side) = &prepared.app else { return Err(Problem::failed("the plan upgrades a chart that does not move")) };
     let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, false, &description, &label);
-    let mut watch = Watch::new(run, step, Own::new(upgrade.release, &side.rendered));
+    let watch = Watch::new(run, step, Own::new(upgrade.release, &side.rendered));
+    let helm = prepared.helm.upgrade(&upgrade, run.leash, watch.stop.clone());
+    let (ready, all) = watched(watch, helm).await?;
+    released::proved(run, &upgrade, &side.fetched.chart.version).await?;
+    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, side.fetched.chart.version))
+}
+
+/// Takes a release back to a revision, and waits until it is ready.
+///
+/// # Errors
+/// As [`upgrade`].
+pub(super) async fn rollback(
+    run: &Run<'_>,
+    step: &Step,
+    release: &str,
+    revision: u64,
+    wait: bool,
+) -> Result<String, Problem> {
+    let prepared = run.prepared;
+    let records = prepared.view.releases.get(release).and_then(|records| records.as_ref().ok());
+    let target = records.and_then(|records| records.iter().find(|record| record.revision == revision));
+    let objects = target.and_then(|target| target.objects().ok()).unwrap_or_default();
+    let (timeout, passed) = (prepared.ask.timeout, prepared.ask.helm.words());
+    let back = Rollback { release, revision, wait, timeout, passed };
+    let version = target.map_or("", |target| target.chart_version.as_str());
+    if !wait {
+        let written = prepared.helm.rollback(&back, run.leash, run.manner.at_once.clone()).await;
+        written
+            .map_err(|error| error.problem(format!("helm could not bring {release} back to revision {revision}")))?;
+        released::went_back(run, release, version).await?;
+        return Ok(format!("{release} as revision {revision}, {version}"));
+    }
+    let watch = Watch::new(run, step, Own::new(release, &objects));
+    let helm = prepared.helm.rollback(&back, run.leash, watch.stop.clone());
+    let (ready, all) = watched(watch, helm).await?;
+    released::went_back(run, release, version).await?;
+    Ok(format!("{release} as revision {revision}, {version}, {ready} of {all} ready"))
+}
+
+/// Runs helm, and looks meanwhile. How many things are ready in the end, and of how many.
+async fn watched(
+    mut watch: Watch<'_>,
+    helm: impl Future<Output = Result<(), ToolError>>,
+) -> Result<(usize, usize), Problem> {
     let written = {
-        let helm = prepared.helm.upgrade(&upgrade, run.leash, watch.stop.clone());
         tokio::pin!(helm);
         loop {
             tokio::select! {
@@ -46,9 +89,7 @@ pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Proble
         return Err(watch.told(error));
     }
     watch.settle().await?;
-    released::proved(run, &upgrade, &side.fetched.chart.version).await?;
-    let (ready, all) = watch.ready;
-    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, side.fetched.chart.version))
+    Ok(watch.ready)
 }
 
 /// Looks at what a release's workloads still wait for, and tells it.

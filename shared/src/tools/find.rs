@@ -49,6 +49,12 @@ pub fn kubectl(hints: &Hints) -> Result<PathBuf, Problem> {
     program("kubectl", hints.kubectl.as_ref(), how)
 }
 
+/// Finds any other program: by its path, or by its name on `PATH`.
+#[must_use]
+pub fn any(name: &str) -> Option<PathBuf> {
+    which::which(name).ok()
+}
+
 fn program(name: &str, hint: Option<&OsString>, how: &str) -> Result<PathBuf, Problem> {
     // A hint may be a bare name (`HELM_BIN=helm`): it is looked up like any other.
     let wanted = hint.filter(|hint| !hint.is_empty()).cloned().unwrap_or_else(|| name.into());

@@ -227,6 +227,41 @@ impl Helm {
     }
 }
 
+/// A release that goes back to an earlier revision.
+#[derive(Debug)]
+pub struct Rollback<'a> {
+    /// The release.
+    pub release: &'a str,
+    /// The revision.
+    pub revision: u64,
+    /// Waits until everything is ready.
+    pub wait: bool,
+    /// How long helm waits.
+    pub timeout: Duration,
+    /// Words of the operator that go to helm as they are.
+    pub passed: Vec<String>,
+}
+
+impl Helm {
+    /// The command that takes a release back.
+    #[must_use]
+    pub fn rollback_call(&self, ask: &Rollback<'_>) -> Call {
+        let call = self.call(ask.timeout + BEYOND_HELMS_TIMEOUT).args(["rollback", ask.release]);
+        let call = self.on_cluster(call.arg(ask.revision.to_string()));
+        let call =
+            if ask.wait { call.arg("--wait").flag("--timeout", format!("{}s", ask.timeout.as_secs())) } else { call };
+        call.args(&ask.passed)
+    }
+
+    /// Takes a release back.
+    ///
+    /// # Errors
+    /// helm fails, is stopped, or runs out of time.
+    pub async fn rollback(&self, ask: &Rollback<'_>, leash: &Leash, stop: Stop) -> Result<(), ToolError> {
+        spawn::run_until(self.rollback_call(ask).leash(leash), stop).await.map(drop)
+    }
+}
+
 fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
     flags.iter().fold(call, |call, flag| match flag {
         ValueFlag::File(file) => call.values_file(file),

@@ -7,7 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::sandbox::User;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::ground::Ground;
 
 /// What gets SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +19,12 @@ pub enum How {
     Ourselves,
     ATool,
     TheGroup,
+    /// Nothing: from that moment on no request gets through.
+    TheNetwork,
 }
 
 impl How {
-    pub const ALL: [Self; 3] = [Self::Ourselves, Self::ATool, Self::TheGroup];
+    pub const ALL: [Self; 4] = [Self::Ourselves, Self::ATool, Self::TheGroup, Self::TheNetwork];
 }
 
 impl fmt::Display for How {
@@ -27,6 +33,7 @@ impl fmt::Display for How {
             Self::Ourselves => "ourselves",
             Self::ATool => "helm or kubectl",
             Self::TheGroup => "the whole group",
+            Self::TheNetwork => "the network",
         })
     }
 }
@@ -40,7 +47,7 @@ impl Dice {
     }
 
     /// From 0 to 1.
-    fn throw(&mut self) -> f64 {
+    pub fn throw(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -104,7 +111,14 @@ impl fmt::Display for Killed {
 }
 
 /// Starts it in a group of its own and kills at that moment. No helm and no kubectl of it may live on.
-pub fn kill(mut command: Command, how: How, when: Duration) -> Result<Killed> {
+pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> Result<Killed> {
+    let proxy = match how {
+        How::TheNetwork => Some(FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?),
+        How::Ourselves | How::ATool | How::TheGroup => None,
+    };
+    if let Some(proxy) = &proxy {
+        command.env("KUBECONFIG", proxy.kubeconfig());
+    }
     let began = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0).spawn()?;
     let pid = Pid::from_child(&child);
@@ -115,6 +129,12 @@ pub fn kill(mut command: Command, how: How, when: Duration) -> Result<Killed> {
         How::Ourselves => kill_process(pid, Signal::KILL).map(|()| "we died".to_owned()).context("kill")?,
         How::TheGroup => kill_process_group(pid, Signal::KILL).map(|()| "all died".to_owned()).context("kill")?,
         How::ATool => a_tool(&child, &mut tools)?,
+        How::TheNetwork => {
+            if let Some(proxy) = &proxy {
+                proxy.fault(Fault::on("", What::Reset).times(usize::MAX));
+            }
+            "nothing got through any more".to_owned()
+        }
     };
     let running = tools.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
     let output = child.wait_with_output()?;

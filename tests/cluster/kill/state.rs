@@ -28,6 +28,26 @@ const OF_THE_MOMENT: [&str; 5] = ["uid", "resourceVersion", "creationTimestamp",
 pub struct State(BTreeMap<String, Value>);
 
 impl State {
+    /// What differs, by object.
+    pub fn differing(&self, other: &Self) -> Vec<(String, String)> {
+        let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        let differ = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
+        let told = |value: Option<&Value>| value.map_or_else(|| "not there".to_owned(), ToString::to_string);
+        differ
+            .map(|key| (key.clone(), format!("{} and now {}", told(self.0.get(key)), told(other.0.get(key)))))
+            .collect()
+    }
+
+    /// The same, whoever owns which field.
+    pub fn without_managers(mut self) -> Self {
+        for object in self.0.values_mut() {
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("managedFields");
+            }
+        }
+        self
+    }
+
     /// # Errors
     /// The first differences, by object.
     pub fn same(&self, other: &Self) -> Result<()> {
@@ -81,6 +101,10 @@ pub fn of(ground: &Ground) -> Result<State> {
             continue;
         }
         let key = key(&object);
+        if object["type"] == "mural.spectrocloud.com/journal" {
+            all.extend(journal(&object));
+            continue;
+        }
         all.insert(key, normal(object));
     }
     all.extend(records.into_iter().map(|(name, (_, record))| (format!("newest record of {name}"), record)));
@@ -91,6 +115,14 @@ pub fn of(ground: &Ground) -> Result<State> {
         all.insert(format!("sign of life {}", sign.file_name().display()), Value::Null);
     }
     Ok(State(all))
+}
+
+/// What of the journal is the same after every good end: no run is open, and all could be read.
+fn journal(secret: &Value) -> Vec<(String, Value)> {
+    let seen = mural::plan::journal::seen(Some(secret));
+    let open = seen.runs.iter().filter(|run| run.unfinished()).map(|run| format!("{} {}", run.run, run.line()));
+    let unread = seen.unread.iter().map(|unread| format!("{}: {}", unread.run, unread.reason));
+    vec![("open runs in the journal".to_owned(), open.chain(unread).collect::<Vec<_>>().into())]
 }
 
 /// Everything of a group that a CRD made.

@@ -7,14 +7,16 @@ use mural::ask::{
 use mural::model::chart::ChartRef;
 use mural::model::flux::Verify;
 use mural::model::secret::Hidden;
+use mural::plan::journal::RunEntry;
 use mural::plan::saved::{Anew, SavedPlan};
 use mural::problem::Problem;
 use mural::run::flux::ManifestOptions;
 use mural::run::manifests;
+use mural::run::save::{Hook, SaveAsked};
 
 use super::{
-    ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, PlaceFlags, RegistryFlags,
-    ServerSideFlag, UpgradeFlags, ValueFlags,
+    ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, PlaceFlags, RegistryFlags, RepairFlags,
+    ResumeFlags, RollbackFlags, SaveFlags, ServerSideFlag, SpotFlags, UpgradeFlags, ValueFlags,
 };
 
 impl UpgradeFlags {
@@ -23,12 +25,6 @@ impl UpgradeFlags {
     /// # Errors
     /// A usage problem that names the flag.
     pub fn ask(&self) -> Result<Ask, Problem> {
-        let chart = |flag: &str, text: &str| {
-            ChartRef::parse(text).map_err(|error| {
-                Problem::usage(format!("{flag} {error}"))
-                    .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
-            })
-        };
         let installation = self.place.installation()?;
         let (crds_release, app_release) = (installation.crds_release.clone(), installation.app_release.clone());
         Ok(Ask {
@@ -92,6 +88,109 @@ impl FluxManifestsFlags {
             verify: self.verify_provider.clone().map(|provider| Verify { provider, secret }),
         }
     }
+}
+
+impl ResumeFlags {
+    /// What a run asked for that was cut off, with what is given anew.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self, run: &RunEntry) -> Result<Ask, Problem> {
+        let mut ask = run.asked.ask(Anew {
+            cluster: self.spot.cluster.access()?,
+            registry: self.registry.access(),
+            values: self.values.values(),
+            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            server_dry_runs: self.manner.server_dry_runs(),
+            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
+            images: !self.registry.skip_images,
+        });
+        let named = [("--chart", &self.chart, &mut ask.app), ("--crds-chart", &self.crds_chart, &mut ask.crds)];
+        for (flag, text, target) in named {
+            if let Some(text) = text {
+                target.chart = chart(flag, text)?;
+            }
+        }
+        Ok(ask)
+    }
+}
+
+impl RollbackFlags {
+    /// What a run asked for that is to be undone, as far as going back needs it.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self, run: &RunEntry) -> Result<Ask, Problem> {
+        Ok(run.asked.ask(Anew {
+            cluster: self.spot.cluster.access()?,
+            registry: RegistryAccess::default(),
+            values: Values::default(),
+            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            server_dry_runs: true,
+            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
+            images: false,
+        }))
+    }
+}
+
+impl RepairFlags {
+    /// Which installation is mended; no chart is asked for.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn ask(&self) -> Result<Ask, Problem> {
+        let installation = self.place.installation()?;
+        let none = |release: &str| Target {
+            release: release.to_owned(),
+            chart: ChartRef::Oci { repository: "none".to_owned(), digest: None },
+            version: None,
+        };
+        Ok(Ask {
+            crds: none(&installation.crds_release),
+            app: none(&installation.app_release),
+            installation,
+            mode: self.place.mode(),
+            values: Values::default(),
+            registry: RegistryAccess::default(),
+            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            allowed: Allowed::default(),
+            server_dry_runs: true,
+            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
+            images: false,
+            helm: HelmOptions::default(),
+        })
+    }
+}
+
+impl SpotFlags {
+    /// Where the journal is. Names of releases stand in it.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn installation(&self) -> Result<Installation, Problem> {
+        Ok(Installation {
+            namespace: ask::name("--namespace", &self.namespace, 63)?,
+            crds_release: String::new(),
+            app_release: String::new(),
+            cluster: self.cluster.access()?,
+        })
+    }
+}
+
+impl SaveFlags {
+    /// What is saved before the first write.
+    #[must_use]
+    pub fn asked(&self) -> Option<SaveAsked> {
+        let hook = |program: &String| Hook { program: program.clone(), args: self.save_hook_args.clone() };
+        (!self.no_save).then(|| SaveAsked { hook: self.save_hook.as_ref().map(hook) })
+    }
+}
+
+fn chart(flag: &str, text: &str) -> Result<ChartRef, Problem> {
+    ChartRef::parse(text).map_err(|error| {
+        Problem::usage(format!("{flag} {error}"))
+            .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
+    })
 }
 
 impl HelmFlags {

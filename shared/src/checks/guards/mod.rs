@@ -23,6 +23,7 @@ pub mod hand_made_changes;
 pub mod helm_would_delete_crds;
 pub mod images_resolve;
 pub mod installed;
+pub mod journal_readable;
 pub mod known_pair;
 pub mod live_objects_fit;
 pub mod login_restarts;
@@ -63,6 +64,7 @@ use crate::model::lease::LockSeen;
 use crate::model::secret::Hidden;
 use crate::model::view::{ClusterView, Looked};
 use crate::plan::flux::Ways;
+use crate::plan::journal::JournalSeen;
 
 /// What the server says of one CRD that we would write: the merged result, or its refusal in its own words.
 pub type ServerAnswer = Result<Crd, String>;
@@ -135,7 +137,9 @@ pub struct Admission<'a> {
     pub grants: &'a Grants,
     /// The user's values of the application's next revision.
     pub config: &'a Hidden<Value>,
-    /// What has moved since a saved plan was made; none where no saved plan is followed.
+    /// The journal of earlier runs.
+    pub journal: &'a Looked<JournalSeen>,
+    /// What has moved since a saved plan was made, or since a run was cut off; none where neither is followed.
     pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
     /// The way through Flux; empty where Flux makes none of the releases.
     pub flux: &'a Ways,
@@ -156,7 +160,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 42] = [
+pub const ALL: [Guard; 43] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -171,6 +175,7 @@ pub const ALL: [Guard; 42] = [
     (&flux_plain_secrets::CARD, flux_plain_secrets::check),
     (&installed::CARD, installed::check),
     (&permissions::CARD, permissions::check),
+    (&journal_readable::CARD, journal_readable::check),
     (&release_not_pending::CARD, release_not_pending::check),
     (&release_not_failed::CARD, release_not_failed::check),
     (&chart_digest::CARD, chart_digest::check),

@@ -1,4 +1,4 @@
-//! A saved plan is done in the world that it was made for, or not at all.
+//! A saved plan, or a run that was cut off, goes on in the world that it was made for, or not at all.
 
 use super::Admission;
 use crate::checks::{Card, Checked, Level, Section, Verdict};
@@ -7,13 +7,13 @@ use crate::checks::{Card, Checked, Level, Section, Verdict};
 pub static CARD: Card = Card {
     id: "saved-plan-holds",
     section: Section::Guards,
-    title: "the world is as it was when the saved plan was made",
+    title: "the world is as the saved plan, or the interrupted run, left it",
     level: Level::Error,
-    why: "A saved plan was read and agreed to. What has moved since (a CRD, a release, a chart's bytes, the values) makes it another upgrade than the one agreed to.",
-    fix: "Look who moved it and why. Then make a new plan with kubectl mural upgrade plan … --save FILE, and read it again.",
+    why: "A saved plan was read and agreed to, and so was the run that resume goes on from. What somebody else has moved since (a CRD, a release, a chart's bytes, the values) makes it another upgrade than the one agreed to.",
+    fix: "Look who moved it and why. Then make a new plan with kubectl mural upgrade plan …, read it, and do that one.",
 };
 
-/// One thing that is not as it was when a plan was saved.
+/// One thing that is not as it was when a plan was saved, or a run cut off.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moved {
     /// `CRD pools.small.example.com`, `release mural`, `values`
@@ -24,7 +24,7 @@ pub struct Moved {
     pub hint: &'static str,
 }
 
-/// The guard; skipped where no saved plan is followed.
+/// The guard; skipped where neither is followed.
 #[must_use]
 pub fn check(admission: &Admission<'_>) -> Checked {
     let verdict = match admission.moved {

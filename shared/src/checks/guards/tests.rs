@@ -19,6 +19,7 @@ use crate::model::lease::{Holder, Life, Place};
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::view::NotSeen;
+use crate::plan::journal::{JournalSeen, Unread};
 use world::{World, crd, findings, fires, record};
 
 #[test]
@@ -50,6 +51,18 @@ fn a_saved_plan_holds_or_says_what_moved() {
     let unseen = NotSeen { what: "CRDs".into(), reason: "forbidden".into() };
     let unseen = World::bent(|world| world.moved = Err(unseen));
     assert!(matches!(unseen.ask("saved-plan-holds"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_not_written_over() {
+    let unread = |newer| Unread { run: "20261123-0712".into(), reason: "it is damaged: no JSON".into(), newer };
+    let journal = |newer| Ok(JournalSeen { runs: Vec::new(), unread: vec![unread(newer)] });
+    assert!(fires(&World::bent(|world| world.journal = journal(true)), "journal-readable"));
+    let damaged = findings(&World::bent(|world| world.journal = journal(false)), "journal-readable");
+    assert!(damaged[0].hint.contains("repair"), "{damaged:?}");
+    let unseen = Err(NotSeen { what: "the journal".into(), reason: "forbidden".into() });
+    let unseen = World::bent(|world| world.journal = unseen);
+    assert!(matches!(unseen.ask("journal-readable"), Verdict::Undetermined { .. }));
 }
 
 #[test]

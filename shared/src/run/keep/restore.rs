@@ -35,6 +35,8 @@ pub struct Restore {
     /// Namespaces of its objects that the cluster has not.
     pub missing_namespaces: BTreeSet<String>,
     overwrite: bool,
+    /// CRDs are left as they are.
+    objects_alone: bool,
 }
 
 impl Restore {
@@ -52,9 +54,19 @@ impl Restore {
         let there: BTreeSet<&str> = namespaces.iter().filter_map(|one| one["metadata"]["name"].as_str()).collect();
         let wanted = kept.objects.iter().map(|object| &object.object.namespace).filter(|name| !name.is_empty());
         let missing_namespaces = wanted.filter(|name| !there.contains(name.as_str())).cloned().collect();
-        let restore = Self { cluster: cluster.clone(), kept, live, missing_namespaces, overwrite };
+        let restore =
+            Self { cluster: cluster.clone(), kept, live, missing_namespaces, overwrite, objects_alone: false };
         restore.versions_are_served()?;
         Ok(restore)
+    }
+
+    /// Leaves the CRDs as they are, and brings back the objects of these alone.
+    #[must_use]
+    pub fn objects_of(mut self, crds: &[String]) -> Self {
+        self.kept.objects.retain(|object| crds.contains(&object.crd));
+        self.kept.crds.retain(|name, _| crds.contains(name));
+        self.objects_alone = true;
+        self
     }
 
     /// A CRD that is there, and stays as it is, must serve what the save holds.
@@ -135,6 +147,10 @@ impl Restore {
 
     async fn crds(&self, report: &mut RestoreReport) -> Result<(), Problem> {
         for (name, crd) in &self.kept.crds {
+            if self.objects_alone {
+                report.crds_left.push(name.clone());
+                continue;
+            }
             let list = match (self.live.contains_key(name), self.overwrite) {
                 (false, _) => &mut report.crds_created,
                 (true, true) => &mut report.crds_overwritten,

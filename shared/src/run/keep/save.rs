@@ -30,11 +30,30 @@ pub async fn save(
     stop: &Stop,
     emit: Emit<'_>,
 ) -> Result<Index, Problem> {
+    save_some(cluster, crds, &[], folder, stop, emit).await
+}
+
+/// As [`save`]; of the CRDs in `alone` no objects are saved.
+///
+/// # Errors
+/// As [`save`].
+pub async fn save_some(
+    cluster: &Cluster,
+    crds: &[Crd],
+    alone: &[Crd],
+    folder: &Path,
+    stop: &Stop,
+    emit: Emit<'_>,
+) -> Result<Index, Problem> {
     let snapshot = Arc::new(Snapshot::begin(folder).map_err(|error| unwritable(&error))?);
     let uid = cluster.get("/api/v1/namespaces/kube-system").await.ok();
     let uid = uid.and_then(|system| system["metadata"]["uid"].as_str().map(str::to_owned)).unwrap_or_default();
     let mut each = stream::iter(crds).map(|crd| one(cluster, crd, &snapshot, stop, emit)).buffered(AT_ONCE);
     let mut kept = Vec::new();
+    for crd in alone {
+        snapshot.put_crd(crd.json()).map_err(|error| unwritable(&error))?;
+        kept.push(KeptCrd { name: crd.name().to_owned(), version: String::new(), objects: 0, unread: None });
+    }
     while let Some(next) = each.next().await {
         kept.push(next?);
     }

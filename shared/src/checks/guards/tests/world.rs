@@ -102,6 +102,7 @@ pub(super) struct World {
     pub(super) images: ImagesSeen,
     pub(super) token_ends: Option<Timestamp>,
     pub(super) config: Hidden<Value>,
+    pub(super) journal: Looked<JournalSeen>,
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
     pub(super) flux: Ways,
 }
@@ -134,6 +135,7 @@ impl World {
             images: Some(BTreeMap::new()),
             token_ends: None,
             config: Hidden::new(json!({})),
+            journal: Ok(JournalSeen::default()),
             moved: Ok(Vec::new()),
             flux: Ways::default(),
         }
@@ -186,6 +188,7 @@ impl World {
             now: Timestamp::UNIX_EPOCH,
             timeout: std::time::Duration::from_secs(1200),
             config: &self.config,
+            journal: &self.journal,
             moved: Some(&self.moved),
             flux: &self.flux,
         };

@@ -1,0 +1,84 @@
+//! The flags of what goes on, goes back and mends.
+
+use clap::Args;
+use mural::cli::ClusterFlags;
+
+use super::{MannerFlags, PlaceFlags, RegistryFlags, ValueFlags};
+
+/// What is saved before the first write.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before the first write")]
+pub struct SaveFlags {
+    /// Save no copy of CRDs and custom resources; they can then not go back.
+    #[arg(long, conflicts_with_all = ["save_hook", "save_hook_args"])]
+    pub no_save: bool,
+    /// A program that saves more, run before the first write: it must end with 0. No shell; it is told MURAL_RUN, MURAL_SAVED, MURAL_CONTEXT, MURAL_NAMESPACE.
+    #[arg(long, value_name = "PROGRAM")]
+    pub save_hook: Option<String>,
+    /// An argument of that program; may be given several times.
+    #[arg(long, value_name = "ARGUMENT", requires = "save_hook", allow_hyphen_values = true)]
+    pub save_hook_args: Vec<String>,
+}
+
+/// Where the journal is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub struct SpotFlags {
+    /// The installation's namespace.
+    #[arg(short = 'n', long, default_value = "mural-system")]
+    pub namespace: String,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+}
+
+/// `resume`
+#[derive(Debug, Args)]
+pub struct ResumeFlags {
+    /// The same chart from another place, where the run's own cannot be reached from here; its bytes must be the same.
+    #[arg(long, value_name = "REF", help_heading = "What")]
+    pub chart: Option<String>,
+    /// The same for the CRD chart.
+    #[arg(long, value_name = "REF", help_heading = "What")]
+    pub crds_chart: Option<String>,
+    /// The same values that the run was given.
+    #[command(flatten)]
+    pub values: ValueFlags,
+    /// The place.
+    #[command(flatten)]
+    pub spot: SpotFlags,
+    /// The registry.
+    #[command(flatten)]
+    pub registry: RegistryFlags,
+    /// What is saved.
+    #[command(flatten)]
+    pub saving: SaveFlags,
+    /// The manner.
+    #[command(flatten)]
+    pub manner: MannerFlags,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackFlags {
+    /// Put the saved custom resources in place of those that are there: what was written to them since is lost.
+    #[arg(long, help_heading = "What")]
+    pub overwrite: bool,
+    /// The place.
+    #[command(flatten)]
+    pub spot: SpotFlags,
+    /// The manner.
+    #[command(flatten)]
+    pub manner: MannerFlags,
+}
+
+/// `repair`
+#[derive(Debug, Args)]
+pub struct RepairFlags {
+    /// The place.
+    #[command(flatten)]
+    pub place: PlaceFlags,
+    /// The manner.
+    #[command(flatten)]
+    pub manner: MannerFlags,
+}

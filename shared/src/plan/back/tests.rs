@@ -1,0 +1,190 @@
+use serde_json::{Value, json};
+
+use super::super::journal::tests::{entry, world};
+use super::*;
+use crate::checks::crd::evidence::Evidence;
+use crate::checks::crd::judge;
+use crate::model::pending::RUN_LABEL;
+use crate::schema::ServerVersion;
+
+fn crd(name: &str, spec: &Value) -> Crd {
+    let (plural, group) = name.split_once('.').unwrap();
+    Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": name, "uid": "1"}, "status": {"storedVersions": ["v1"]},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Hub", "plural": plural},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}}]}}))
+    .unwrap()
+}
+
+fn plain() -> Value {
+    json!({"type": "object", "properties": {"a": {"type": "string"}}})
+}
+
+fn wider() -> Value {
+    json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}})
+}
+
+fn record(revision: u64, version: &str, status: &str, run: &str) -> ReleaseRecord {
+    let label = (!run.is_empty()).then(|| (RUN_LABEL.to_owned(), run.to_owned()));
+    let sample = ReleaseRecord::sample("mural", version);
+    ReleaseRecord { revision, status: status.into(), labels: label.into_iter().collect(), ..sample }
+}
+
+struct Scene {
+    run: RunEntry,
+    releases: BTreeMap<String, Vec<ReleaseRecord>>,
+    live: BTreeMap<String, Crd>,
+    saved: Result<BTreeMap<String, Crd>, String>,
+    evidence: Evidence,
+}
+
+impl Scene {
+    /// After a whole upgrade: hubs changed, one CRD is new.
+    fn upgraded() -> Self {
+        let (old, new) = (crd("hubs.x", &plain()), crd("hubs.x", &wider()));
+        let mut run = entry();
+        run.begin("crds", jiff::Timestamp::UNIX_EPOCH);
+        run.world.crds.insert("hubs.x".into(), Some(LiveCrd::of(&old)));
+        run.left.insert("hubs.x".into(), LiveCrd::of(&new));
+        let records = vec![record(1, "1.0.0", "superseded", ""), record(2, "1.1.0", "deployed", &run.run)];
+        let live = [new, crd("new.x", &plain())].map(|crd| (crd.name().to_owned(), crd));
+        Self {
+            run,
+            releases: BTreeMap::from([("mural".to_owned(), records)]),
+            live: live.into_iter().collect(),
+            saved: Ok(BTreeMap::from([("hubs.x".to_owned(), old)])),
+            evidence: nobody_hurt(),
+        }
+    }
+
+    fn decide(&self) -> Result<(Back, Vec<Step>), Moved> {
+        let saved = self.saved.as_ref().cloned().unwrap_or_default();
+        let forecasts: BTreeMap<String, ServerAnswer> =
+            saved.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
+        let judged = saved.iter().filter_map(|(name, crd)| {
+            let live = self.live.get(name)?;
+            Some((name.clone(), judge(Some(live), Some(crd), self.evidence.clone(), ServerVersion::NEWEST, None)))
+        });
+        decide(&Facts {
+            run: &self.run,
+            earlier: &[],
+            releases: &self.releases,
+            live: &self.live,
+            saved: self.saved.as_ref().map_err(String::as_str),
+            forecasts: &forecasts,
+            verdicts: &judged.collect(),
+            overwrite: false,
+        })
+    }
+}
+
+fn nobody_hurt() -> Evidence {
+    use crate::checks::crd::evidence::{Judge, Source};
+    let (old, new) = (crd("hubs.x", &wider()), crd("hubs.x", &plain()));
+    let mut judge = Judge::new(&old, &new, ServerVersion::NEWEST, Source::Live);
+    judge.look(
+        &json!({"apiVersion": "x/v1", "kind": "Hub", "metadata": {"name": "h", "namespace": "m"}, "spec": {"a": "1"}}),
+    );
+    judge.done()
+}
+
+fn ids(steps: &[Step]) -> Vec<&str> {
+    steps.iter().map(|step| step.id.as_str()).collect()
+}
+
+fn stays(back: &Back, name: &str) -> String {
+    let crd = back.crds.iter().find(|crd| crd.name == name).unwrap();
+    assert_eq!(crd.way, Way::Stays, "{crd:?}");
+    crd.because.clone()
+}
+
+#[test]
+fn the_application_goes_first_and_a_new_crd_stays() {
+    let (back, steps) = Scene::upgraded().decide().unwrap();
+    assert_eq!(ids(&steps), ["mural", "crds", "served", "validate"]);
+    assert_eq!(super::super::order::check(&steps), Ok(()));
+    let expected = Action::RollbackRelease { release: "mural".into(), revision: 1, wait: true };
+    assert_eq!((&steps[0].action, back.releases[0].to), (&expected, Some(1)));
+    assert!(stays(&back, "new.x").contains("never deleted"));
+}
+
+#[test]
+fn what_somebody_else_made_since_is_refused_by_its_revision() {
+    let mut scene = Scene::upgraded();
+    let records = scene.releases.get_mut("mural").unwrap();
+    records.push(record(3, "1.2.0", "deployed", ""));
+    assert_eq!(scene.decide().unwrap_err().revision, 3);
+    // helm hands labels on: the same run twice is somebody else the second time.
+    let run = scene.run.run.clone();
+    scene.releases.get_mut("mural").unwrap()[2] = record(3, "1.2.0", "deployed", &run);
+    assert_eq!(scene.decide().unwrap_err().revision, 3);
+}
+
+#[test]
+fn a_crd_whose_going_back_hurts_stays_with_the_reason() {
+    let changed = |bend: &dyn Fn(&mut Scene)| {
+        let mut scene = Scene::upgraded();
+        bend(&mut scene);
+        let (back, steps) = scene.decide().unwrap();
+        assert_eq!(ids(&steps), ["mural", "validate"]);
+        stays(&back, "hubs.x")
+    };
+    let stored = changed(&|scene| {
+        let mut live = scene.live["hubs.x"].json().clone();
+        live["status"]["storedVersions"] = json!(["v1", "v2"]);
+        scene.live.insert("hubs.x".into(), Crd::new(live).unwrap());
+    });
+    assert!(stored.contains("stored as v2"), "{stored}");
+    let elsewhere = changed(&|scene| scene.saved = Err("the saved copy is on desk".into()));
+    assert!(elsewhere.contains("on desk"), "{elsewhere}");
+    let others = changed(&|scene| {
+        let other = crd("hubs.x", &json!({"type": "object", "properties": {"c": {"type": "string"}}}));
+        scene.live.insert("hubs.x".into(), other);
+    });
+    assert!(others.contains("somebody has changed it"), "{others}");
+    let unseen = changed(&|scene| scene.evidence = Evidence::default());
+    assert!(unseen.contains('b'), "nobody looked whether an object uses the field: {unseen}");
+}
+
+#[test]
+fn a_record_that_would_not_be_true_stays() {
+    let mut scene = Scene::upgraded();
+    let before = crate::plan::world::Revision { revision: 1, status: "deployed".into() };
+    scene.run.world.releases.insert("mural-crds".into(), Some(before));
+    let run = scene.run.run.clone();
+    scene
+        .releases
+        .insert("mural-crds".into(), vec![record(1, "0.7.1", "superseded", ""), record(2, "0.7.4", "deployed", &run)]);
+    let (back, _) = scene.decide().unwrap();
+    assert_eq!((back.releases[1].way, back.releases[1].to), (Way::Stays, None), "a new CRD stays");
+    scene.live.remove("new.x");
+    let (_, steps) = scene.decide().unwrap();
+    assert_eq!(ids(&steps), ["mural", "crds", "served", "record", "validate"]);
+    assert_eq!(super::super::order::check(&steps), Ok(()));
+}
+
+#[test]
+fn what_helm_would_delete_is_marked_first() {
+    let mut scene = Scene::upgraded();
+    let manifest = scene.live["new.x"].json().to_string();
+    scene.releases.get_mut("mural").unwrap()[1].manifest = crate::model::secret::Hidden::new(manifest);
+    let (back, steps) = scene.decide().unwrap();
+    assert_eq!((back.kept, ids(&steps)[0]), (vec!["new.x".to_owned()], "keep"));
+}
+
+#[test]
+fn nothing_was_written_is_nothing_to_go_back_from() {
+    let journal = |state: State| {
+        let mut run = Scene::upgraded().run;
+        run.state = state;
+        JournalSeen { runs: vec![run], unread: Vec::new() }
+    };
+    assert!(target(&journal(State::Open)).is_some() && target(&journal(State::Done)).is_some());
+    assert!(target(&journal(State::RolledBack)).is_none());
+    assert!(target(&JournalSeen { runs: vec![entry()], unread: Vec::new() }).is_none());
+    let mut scene = Scene::upgraded();
+    scene.run.world.crds = world().crds.into_iter().filter(|(name, _)| name == "none").collect();
+    scene.releases.get_mut("mural").unwrap().truncate(1);
+    assert!(scene.decide().unwrap().1.is_empty());
+}

@@ -1,0 +1,243 @@
+//! The journal's Secret: one packed document a run, the last ten, and never more than half of what a Secret may hold.
+
+use std::io::{Read, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{KIND, RunEntry};
+use crate::plan::API_VERSION;
+
+/// The Secret's name, in the installation's namespace.
+pub const SECRET: &str = "mural-journal";
+/// Its type: `helm list` and those who look for credentials pass it by.
+const TYPE: &str = "mural.spectrocloud.com/journal";
+/// Runs that are kept.
+pub const RUNS: usize = 10;
+/// Bytes that all runs may take together, packed; the API server takes 1 MiB of a Secret.
+pub const LARGEST: usize = 512 * 1024;
+/// Bytes that one run may have unpacked.
+const UNPACKED: u64 = 8 * 1024 * 1024;
+/// The ending of a run's key.
+const END: &str = ".json.gz";
+
+/// A run that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unread {
+    /// The run's id, as its key says.
+    pub run: String,
+    /// Why.
+    pub reason: String,
+    /// Whether a newer version of this program wrote it; else it is damaged.
+    pub newer: bool,
+}
+
+/// The journal as it was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JournalSeen {
+    /// The runs, oldest first.
+    pub runs: Vec<RunEntry>,
+    /// Runs that could not be read.
+    pub unread: Vec<Unread>,
+}
+
+impl JournalSeen {
+    /// The newest run that was cut off, failed or was stopped, and that no later one stands for.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<&RunEntry> {
+        self.runs.last().filter(|run| run.unfinished())
+    }
+
+    /// The number of the next run.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        1 + self.runs.iter().map(|run| run.number).max().unwrap_or_default()
+    }
+
+    /// This run.
+    #[must_use]
+    pub fn run(&self, id: &str) -> Option<&RunEntry> {
+        self.runs.iter().find(|run| run.run == id)
+    }
+}
+
+/// Reads the Secret; none where there is none yet.
+#[must_use]
+pub fn seen(secret: Option<&Value>) -> JournalSeen {
+    let mut seen = JournalSeen::default();
+    let data = secret.and_then(|secret| secret["data"].as_object());
+    for (key, value) in data.into_iter().flatten() {
+        let Some(run) = key.strip_suffix(END) else { continue };
+        match unpacked(value.as_str().unwrap_or_default()) {
+            Ok(entry) if entry.run == run => seen.runs.push(entry),
+            Ok(_) => seen.unread.push(unread(run, "it names another run", false)),
+            Err((reason, newer)) => seen.unread.push(unread(run, &reason, newer)),
+        }
+    }
+    seen.runs.sort_by(|a, b| (a.number, &a.run).cmp(&(b.number, &b.run)));
+    seen
+}
+
+fn unread(run: &str, reason: &str, newer: bool) -> Unread {
+    Unread { run: run.to_owned(), reason: reason.to_owned(), newer }
+}
+
+fn unpacked(text: &str) -> Result<RunEntry, (String, bool)> {
+    let damaged = |what: &str| (format!("it is damaged: {what}"), false);
+    let packed = STANDARD.decode(text).map_err(|_| damaged("no base64"))?;
+    let mut bytes = Vec::new();
+    GzDecoder::new(packed.as_slice())
+        .take(UNPACKED)
+        .read_to_end(&mut bytes)
+        .map_err(|_| damaged("it does not unpack"))?;
+    let document: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("no JSON"))?;
+    let says = |key: &str| document[key].as_str().unwrap_or("nothing").to_owned();
+    let (kind, version) = (says("kind"), says("apiVersion"));
+    if kind != KIND || !version.starts_with("mural/") {
+        return Err(damaged(&format!("it is {kind} of {version}")));
+    }
+    if version != API_VERSION {
+        return Err((format!("it was written as {version}, and this version knows {API_VERSION}"), true));
+    }
+    // A word that only a later version knows reads as an error of its form; who wrote it is told.
+    let by = says("version");
+    serde_json::from_value(document)
+        .map_err(|error| (format!("version {by} wrote what this one cannot read: {error}"), true))
+}
+
+fn pack(run: &RunEntry) -> Option<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(&serde_json::to_vec(run).ok()?).ok()?;
+    packer.finish().ok()
+}
+
+/// The Secret with these runs written into it, over what was there before. Runs that are not among them stay as they are.
+///
+/// The oldest go first: beyond ten, and beyond the bytes that all may take. None where a run by itself is too large.
+#[must_use]
+pub fn secret(namespace: &str, before: Option<&Value>, runs: &[&RunEntry]) -> Option<Value> {
+    let mut data: Map<String, Value> =
+        before.and_then(|secret| secret["data"].as_object()).cloned().unwrap_or_default();
+    for run in runs {
+        let packed = pack(run)?;
+        if packed.len() > LARGEST {
+            return None;
+        }
+        data.insert(format!("{}{END}", run.run), STANDARD.encode(packed).into());
+    }
+    let number = |key: &String, data: &Map<String, Value>| {
+        let text = data.get(key).and_then(Value::as_str).unwrap_or_default();
+        unpacked(text).map_or(0, |run| run.number)
+    };
+    let size = |data: &Map<String, Value>| -> usize {
+        data.values().filter_map(Value::as_str).map(|text| text.len() / 4 * 3).sum()
+    };
+    while data.len() > RUNS || size(&data) > LARGEST {
+        let oldest = data.keys().min_by_key(|key| (number(key, &data), (*key).clone())).cloned()?;
+        data.remove(&oldest);
+    }
+    let mut secret = before.cloned().unwrap_or_else(|| {
+        json!({"apiVersion": "v1", "kind": "Secret", "type": TYPE,
+            "metadata": {"name": SECRET, "namespace": namespace,
+                "labels": {"app.kubernetes.io/managed-by": "kubectl-mural-upgrade"}}})
+    });
+    secret["data"] = Value::Object(data);
+    Some(secret)
+}
+
+/// The Secret without these runs.
+#[must_use]
+pub fn without(before: &Value, runs: &[String]) -> Value {
+    let mut secret = before.clone();
+    if let Some(data) = secret["data"].as_object_mut() {
+        runs.iter().for_each(|run| drop(data.remove(&format!("{run}{END}"))));
+    }
+    secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::super::tests::entry;
+    use super::*;
+    use jiff::{Timestamp, ToSpan};
+
+    fn run(at: i64) -> RunEntry {
+        let began = Timestamp::UNIX_EPOCH + at.seconds();
+        RunEntry { run: format!("20261123-{at:06}"), number: 1 + at as u64, began, ..entry() }
+    }
+
+    #[test]
+    fn the_last_ten_are_kept_and_read_again() {
+        let mut kept = None;
+        for at in 0..14 {
+            kept = secret("m", kept.as_ref(), &[&run(at)]);
+        }
+        let seen = seen(kept.as_ref());
+        assert_eq!((seen.runs.len(), seen.unread.len()), (RUNS, 0));
+        assert_eq!((seen.runs[0].run.as_str(), seen.runs[9].run.as_str()), ("20261123-000004", "20261123-000013"));
+        assert_eq!(seen.runs[9], run(13));
+    }
+
+    #[test]
+    fn a_workstation_whose_clock_is_behind_is_not_taken_for_an_earlier_run() {
+        let behind = RunEntry { number: 9, ..run(1) };
+        let kept = secret("m", None, &[&run(5), &behind]).unwrap();
+        assert_eq!(seen(Some(&kept)).unfinished(), Some(&behind));
+        assert_eq!(seen(Some(&kept)).next(), 10);
+    }
+
+    #[test]
+    fn the_size_is_bounded_and_the_newest_stays() {
+        // Noise does not pack.
+        let noise = |seed: u64| (0..90_000_u64).map(|n| ((n * n * 31 + n * seed) % 89 + 33) as u8 as char).collect();
+        let large = |at: i64| {
+            let mut run = run(at);
+            run.steps[0].title = noise(7 + at as u64);
+            run
+        };
+        let mut kept = None;
+        for at in 0..10 {
+            kept = secret("m", kept.as_ref(), &[&large(at)]);
+        }
+        let kept = kept.unwrap();
+        assert!(kept.to_string().len() < 1_048_576 && seen(Some(&kept)).runs.last() == Some(&large(9)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let packed = |document: &Value| {
+            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+            packer.write_all(document.to_string().as_bytes()).unwrap();
+            STANDARD.encode(packer.finish().unwrap())
+        };
+        let of = |text: String| seen(Some(&json!({"data": {"1.json.gz": text}}))).unread.remove(0);
+        assert!(of("AAA".into()).reason.contains("damaged"));
+        assert!(of(STANDARD.encode("text")).reason.contains("does not unpack"));
+        assert!(of(packed(&json!({"kind": "Other", "apiVersion": "mural/v1"}))).reason.contains("it is Other"));
+        let newer = of(packed(&json!({"kind": "UpgradeRun", "apiVersion": "mural/v2"})));
+        assert!(newer.newer && newer.reason.contains("mural/v2"), "{newer:?}");
+        let mut odd = serde_json::to_value(entry()).unwrap();
+        odd["steps"][0]["action"] = "not-yet-thought-of".into();
+        assert!(of(packed(&odd)).newer);
+        assert!(of(packed(&serde_json::to_value(entry()).unwrap())).reason.contains("another run"));
+        assert_eq!(seen(None), JournalSeen::default());
+    }
+
+    #[test]
+    fn only_the_newest_run_is_gone_on_from() {
+        let mut done = run(2);
+        done.end(State::Done, Timestamp::UNIX_EPOCH);
+        let kept = secret("m", None, &[&run(1), &done]).unwrap();
+        assert_eq!(seen(Some(&kept)).unfinished(), None);
+        let kept = secret("m", Some(&kept), &[&run(3)]).unwrap();
+        assert_eq!(seen(Some(&kept)).unfinished().map(|run| run.run.as_str()), Some("20261123-000003"));
+        assert_eq!(seen(Some(&without(&kept, &[run(3).run]))).runs.len(), 2);
+    }
+}

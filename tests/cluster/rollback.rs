@@ -118,6 +118,8 @@ fn here_and_green(ground: &Ground) -> Result<()> {
 
 fn after_a_failed_application(ground: &Ground) -> Result<()> {
     ground.older()?;
+    let mine = serde_json::json!({"apiVersion": "small.example.com/v1", "kind": "Pool", "metadata": {"name": "mine", "namespace": NAMESPACE}, "spec": {"size": 1}});
+    ground.run_with(User::Admin, "kubectl", &["create", "--filename", "-"], &mine.to_string(), &[])?.with(0)?;
     let before = of(ground)?.without_managers();
     let failed =
         upgrade(ground, User::Operator, &[], &newer(&["--yes", "--set", "node=none", "--timeout", "6s"]))?.with(6)?;
@@ -132,7 +134,7 @@ fn after_a_failed_application(ground: &Ground) -> Result<()> {
     says(&shown, &["the saved copy is on", "stays", "as revision 1 was"])?;
     // What somebody wrote since is left as it is, or put back where that is asked for.
     let patch =
-        ["patch", "pool", "first", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];
+        ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];
     ground.run(User::Admin, "kubectl", &patch)?.with(0)?;
     let back = here(ground, &["rollback", "--yes", "--overwrite"])?.with(0)?;
     says(&back, &["went back", "1 objects written back"])?;

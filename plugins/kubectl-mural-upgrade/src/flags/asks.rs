@@ -121,7 +121,7 @@ impl RollbackFlags {
     /// # Errors
     /// A usage problem that names the flag.
     pub fn ask(&self, run: &RunEntry) -> Result<Ask, Problem> {
-        Ok(run.asked.ask(Anew {
+        let mut ask = run.asked.ask(Anew {
             cluster: self.spot.cluster.access()?,
             registry: RegistryAccess::default(),
             values: Values::default(),
@@ -129,7 +129,9 @@ impl RollbackFlags {
             server_dry_runs: true,
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: false,
-        }))
+        });
+        ask.helm.force_conflicts |= self.force_conflicts;
+        Ok(ask)
     }
 }
 

@@ -64,6 +64,9 @@ pub struct RollbackFlags {
     /// Put the saved custom resources in place of those that are there: what was written to them since is lost.
     #[arg(long, help_heading = "What")]
     pub overwrite: bool,
+    /// Take over fields of the application that somebody has set by hand since (helm 4 refuses to otherwise).
+    #[arg(long, help_heading = "What")]
+    pub force_conflicts: bool,
     /// The place.
     #[command(flatten)]
     pub spot: SpotFlags,

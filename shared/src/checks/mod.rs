@@ -6,6 +6,7 @@ pub mod crd;
 pub mod crds;
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod flux;
 pub mod gathered;
 pub mod guards;
 pub mod named;
@@ -141,6 +142,8 @@ pub enum Section {
     Releases,
     /// CRDs.
     Crds,
+    /// Flux's sources and HelmReleases.
+    Flux,
     /// Pods, Deployments, claims, jobs.
     Workloads,
     /// Admission and conversion webhooks.
@@ -165,6 +168,7 @@ impl Section {
             Self::Ownership => "ownership",
             Self::Releases => "releases",
             Self::Crds => "CRDs",
+            Self::Flux => "flux",
             Self::Workloads => "workloads",
             Self::Webhooks => "webhooks",
             Self::Spokes => "spokes",

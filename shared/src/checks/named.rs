@@ -43,6 +43,8 @@ pub struct Named {
     pub objects: Listed<Vec<ObjectRef>>,
     /// The objects of both releases' hooks.
     pub hooks: Vec<ObjectRef>,
+    /// How many replicas the manifests want of a workload; one where they do not say.
+    pub replicas: Vec<(ObjectRef, u64)>,
     /// The names of the CRDs that should be there.
     pub crds: Listed<BTreeSet<String>>,
     /// Who says so.
@@ -62,13 +64,14 @@ impl Named {
             Listed::Nothing(_) | Listed::NotSeen(_) => &[],
         };
         let hooks = known.iter().flat_map(|manifest| manifest.hooks.clone()).collect();
+        let replicas = known.iter().flat_map(|manifest| manifest.replicas.clone()).collect();
         let crds_of = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
         let objects = match manifests {
             Listed::Known(known) => Listed::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect()),
             Listed::Nothing(reason) => Listed::Nothing(reason),
             Listed::NotSeen(not_seen) => Listed::NotSeen(not_seen),
         };
-        Self { objects, hooks, crds, crds_from, crds_of }
+        Self { objects, hooks, replicas, crds, crds_from, crds_of }
     }
 
     /// The objects, or none where they are not known.
@@ -95,6 +98,7 @@ struct Manifest {
     release: String,
     objects: Vec<ObjectRef>,
     hooks: Vec<ObjectRef>,
+    replicas: Vec<(ObjectRef, u64)>,
     crds: Vec<String>,
 }
 
@@ -130,10 +134,17 @@ fn read(record: &ReleaseRecord) -> Looked<Manifest> {
     })?;
     Ok(Manifest {
         release: record.name.clone(),
+        replicas: objects.iter().flat_map(items).filter_map(scaled).collect(),
         objects: objects.iter().flat_map(items).filter_map(ObjectRef::of).collect(),
         hooks: record.hook_objects().filter_map(|hook| ObjectRef::of(&hook)).collect(),
         crds: record.crds.clone(),
     })
+}
+
+/// A workload with replicas, and how many the manifest wants.
+fn scaled(object: &Value) -> Option<(ObjectRef, u64)> {
+    let named = ObjectRef::of(object).filter(|named| ["Deployment", "StatefulSet"].contains(&named.kind.as_str()))?;
+    Some((named, object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)))
 }
 
 /// helm takes a `List` apart before it sends it; the manifest still holds it whole.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::seen::Seen;
 use super::{Card, Checked, Section};
-use super::{cluster, crds, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
+use super::{cluster, crds, flux, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
 use crate::model::vitals::Part;
 use crate::problem::Problem;
 
@@ -24,7 +24,7 @@ macro_rules! checks {
 }
 
 /// Every check of `validate`.
-pub static ALL: [Check; 44] = checks![
+pub static ALL: [Check; 53] = checks![
     tools::helm_version,
     tools::kubectl_version,
     tools::kubectl_skew,
@@ -53,8 +53,17 @@ pub static ALL: [Check; 44] = checks![
     crds::crd_version_named,
     crds::crd_in_two_charts,
     crds::crd_foreign_owner,
+    flux::flux_controllers,
+    flux::flux_suspended,
+    flux::flux_source_ready,
+    flux::flux_source_version,
+    flux::flux_release_ready,
+    flux::flux_revision,
+    flux::flux_crds_policy,
+    flux::flux_ordering,
     workloads::workload_present,
     workloads::workload_ready,
+    workloads::workload_scaled,
     workloads::pod_trouble,
     workloads::claim_bound,
     workloads::job_failed,
@@ -72,12 +81,13 @@ pub static ALL: [Check; 44] = checks![
 ];
 
 /// The sections of `validate`, as they are named on the command line.
-pub const SECTIONS: [(&str, Section); 10] = [
+pub const SECTIONS: [(&str, Section); 11] = [
     ("tools", Section::Tools),
     ("cluster", Section::Cluster),
     ("ownership", Section::Ownership),
     ("releases", Section::Releases),
     ("crds", Section::Crds),
+    ("flux", Section::Flux),
     ("workloads", Section::Workloads),
     ("webhooks", Section::Webhooks),
     ("spokes", Section::Spokes),
@@ -152,7 +162,8 @@ pub fn may_pass(check: &str, by_flux: bool) -> bool {
     let section = ALL.iter().find(|one| one.card.id == check).map(|one| one.card.section);
     let brought = [Section::Releases, Section::Crds, Section::Workloads, Section::Webhooks];
     MAY_PASS.contains(&check)
-        || section == Some(Section::Spokes)
+        || matches!(section, Some(Section::Spokes | Section::Flux))
+            && !["flux-crds-policy", "flux-ordering", "flux-suspended", "flux-source-version"].contains(&check)
         || (by_flux && section.is_some_and(|section| brought.contains(&section)))
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{ApiError, Cluster};
 use crate::checks::named::Named;
 use crate::model::bundle::{Entry, file_name, masked_object};
+use crate::model::flux::FluxObject;
 use crate::model::object::ObjectRef;
 use crate::model::secret::Secrets;
 use crate::model::view::ClusterView;
@@ -53,6 +54,14 @@ pub async fn read(
     let mut all: Vec<Entry> = lists.into_iter().flatten().chain(events).chain(logs).collect();
     all.extend(named.live_crds(view).map(|crd| bundle.object("crds", crd.json())));
     all.extend(vitals.webhooks.iter().flatten().map(|one| bundle.object("webhooks", one)));
+    all.extend(view.flux.helm_releases.iter().flatten().map(|one| bundle.object("flux", one.json())));
+    all.extend(
+        view.flux
+            .sources
+            .values()
+            .filter_map(|one| one.as_ref().ok()?.as_ref())
+            .map(|one| bundle.object("flux", one.json())),
+    );
     all.extend(vitals.names.iter().map(|(folder, list)| names(folder, list)));
     all
 }

@@ -11,7 +11,7 @@ pub static CARD: Card = Card {
     title: "no CRD still lists an old stored version",
     level: Level::Warning,
     why: "Objects may still be stored in the old version. A later chart that drops it is then refused by the API server, in the middle of an upgrade.",
-    fix: "Rewrite every object of the kind in the storage version (a StorageVersionMigration where the cluster serves one, an empty patch of each object elsewhere), then trim the list. Trimming the list alone is not enough: it is a claim, not a proof.",
+    fix: "helm mural crds migrate rewrites every object of the kind in the storage version and trims the list then. Trimming the list alone is not enough: it is a claim, not a proof.",
 };
 
 /// Whether `status.storedVersions` holds the storage version alone.
@@ -21,9 +21,7 @@ pub fn check(seen: &Seen<'_>) -> Checked {
         let left: Vec<&str> = crd.stored_versions().into_iter().filter(|version| *version != storage).collect();
         let still = if left.len() == 1 { "is still listed as stored" } else { "are still listed as stored" };
         let message = format!("{} {still}, beside {storage}", left.join(", "));
-        let hint =
-            "rewrite its objects in the storage version, then trim the list, before a chart drops the old version"
-                .to_owned();
+        let hint = format!("helm mural crds migrate {name}");
         (!left.is_empty()).then(|| CARD.finding(format!("CRD {name}"), message, hint))
     })
 }

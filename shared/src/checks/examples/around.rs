@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::around::Service;
 use crate::model::certificate::tests::ca;
+use crate::model::flux::{FluxRef, FluxView, HelmRelease, Source};
 use crate::model::kinds::Kinds;
 use crate::model::view::Workloads;
 use crate::model::vitals::{Backend, Published, Spokes, Streamed, Vitals, config_maps_of, secrets_of};
@@ -64,6 +65,37 @@ fn webhook() -> Value {
         "name": "validating.hue", "failurePolicy": "Fail",
         "clientConfig": {"service": {"namespace": OWN, "name": "hue"}, "caBundle": ca()},
         "rules": [{"apiGroups": ["x"], "resources": ["*"], "operations": ["CREATE", "UPDATE"]}]}]})
+}
+
+/// Flux as it would make both releases.
+pub(super) fn flux() -> FluxView {
+    let ready = || json!([{"type": "Ready", "status": "True", "reason": "Succeeded", "message": "m"}]);
+    let helm_release = |name: &str, version: &str, spec: Value| {
+        let mut one = json!({"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": name, "namespace": OWN, "generation": 7}, "spec": spec,
+            "status": {"observedGeneration": 7, "conditions": ready(), "history": [{"version": 3, "chartVersion": version, "status": "deployed", "ociDigest": "sha256:1"}]}});
+        one["spec"]["chartRef"] = json!({"kind": "OCIRepository", "name": name});
+        HelmRelease::new(one)
+    };
+    let source = |name: &str, version: &str| {
+        let one = json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "OCIRepository", "metadata": {"name": name, "namespace": OWN, "generation": 2},
+            "spec": {"url": format!("oci://example.com/{name}"), "ref": {"semver": version}},
+            "status": {"observedGeneration": 2, "conditions": ready(), "artifact": {"revision": format!("{version}@sha256:1")}}});
+        (FluxRef::new("OCIRepository", OWN, name), Ok(Some(Source::new(one))))
+    };
+    let controller = |name: &str| {
+        let status = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]});
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "flux-system", "generation": 1}, "spec": {"replicas": 1}, "status": status})
+    };
+    let made = [
+        helm_release("mural-crds", "0.7.4", json!({"upgrade": {"crds": "CreateReplace"}})),
+        helm_release("mural", "1.1.0-rc.3", json!({"dependsOn": [{"name": "mural-crds"}]})),
+    ];
+    FluxView {
+        helm_releases: Ok(made.into()),
+        sources: BTreeMap::from([source("mural-crds", "0.7.4"), source("mural", "1.1.0-rc.3")]),
+        controllers: Ok(vec![controller("source-controller"), controller("helm-controller")]),
+        registries: Ok(Vec::new()),
+    }
 }
 
 fn spokes() -> Spokes {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Example;
 use super::around::{OWN, hue, role};
 use super::world::{World, set, stranger};
+use crate::model::flux::{FluxObject, FluxRef, FluxView, HelmRelease, Source};
 use crate::model::owner::Owner;
 use crate::model::secret::Hidden;
 use crate::model::view::Workloads;
@@ -26,7 +27,7 @@ fn says(kind: &str, status: &str) -> serde_json::Value {
     json!({"type": kind, "status": status, "reason": "R", "message": "m"})
 }
 
-pub(super) const EXAMPLES: [Example; 44] = [
+pub(super) const EXAMPLES: [Example; 53] = [
     ("helm-version", |w| w.tools.helm = Ok(Version::new(3, 16, 4)), |w| w.tools.helm = Ok(Version::new(3, 17, 0))),
     (
         "kubectl-version",
@@ -214,6 +215,43 @@ pub(super) const EXAMPLES: [Example; 44] = [
         },
     ),
     (
+        "workload-scaled",
+        |w| w.live("canvas", "spec.replicas", json!(0)),
+        |w| w.live("canvas", "spec.replicas", json!(1)),
+    ),
+    ("flux-controllers", |w| w.flux().controllers = Ok(Vec::new()), |_| {}),
+    (
+        "flux-suspended",
+        |w| w.helm_release("spec.suspend", json!(true)),
+        |w| w.helm_release("spec.suspend", json!(false)),
+    ),
+    (
+        "flux-source-ready",
+        |w| w.source("status.conditions.0.status", json!("False")),
+        |w| w.source("status.conditions.0.message", json!("")),
+    ),
+    (
+        "flux-source-version",
+        |w| w.source("spec.ref.digest", json!("sha256:1")),
+        |w| w.source("spec.ref", json!({"tag": "1.1.0-rc.3"})),
+    ),
+    (
+        "flux-release-ready",
+        |w| w.helm_release("metadata.generation", json!(8)),
+        |w| w.helm_release("status.history.1", json!({"version": 2, "chartVersion": "1.0.0", "status": "superseded"})),
+    ),
+    (
+        "flux-revision",
+        |w| w.source("status.artifact.revision", json!("1.1.0-rc.4@sha256:2")),
+        |w| w.source("status.artifact.revision", json!("v1.1.0-rc.3@sha256:1")),
+    ),
+    ("flux-crds-policy", |w| w.crds_release("spec.upgrade", json!({})), |w| w.crds_release("spec.install", json!({}))),
+    (
+        "flux-ordering",
+        |w| w.helm_release("spec.dependsOn", json!([{"name": "other"}])),
+        |w| w.helm_release("spec.dependsOn", json!([{"name": "other"}, {"name": "mural-crds", "namespace": OWN}])),
+    ),
+    (
         "restarts-since-upgrade",
         |w| w.live("canvas-7d9f-a", "status.containerStatuses.0", restarted("2026-11-21T10:00:00Z")),
         |w| w.live("canvas-7d9f-a", "status.containerStatuses.0", restarted("2026-11-19T10:00:00Z")),
@@ -282,6 +320,33 @@ impl World {
     fn manifest(&mut self, more: &str) {
         let record = self.record("mural");
         record.manifest = Hidden::new(format!("{}{more}", record.manifest.reveal()));
+    }
+
+    fn flux(&mut self) -> &mut FluxView {
+        &mut self.view.flux
+    }
+
+    fn helm_release(&mut self, at: &str, value: Value) {
+        self.made(1, at, value);
+    }
+
+    fn crds_release(&mut self, at: &str, value: Value) {
+        self.made(0, at, value);
+    }
+
+    fn made(&mut self, which: usize, at: &str, value: Value) {
+        let all = self.flux().helm_releases.as_mut().unwrap();
+        let mut json = all[which].json().clone();
+        set(&mut json, at, value);
+        all[which] = HelmRelease::new(json);
+    }
+
+    /// Changes the application's source.
+    fn source(&mut self, at: &str, value: Value) {
+        let named = FluxRef::new("OCIRepository", OWN, "mural");
+        let mut json = self.view.flux.source(&named).unwrap().json().clone();
+        set(&mut json, at, value);
+        self.view.flux.sources.insert(named, Ok(Some(Source::new(json))));
     }
 
     fn published(&mut self, published: Published) {

@@ -105,6 +105,7 @@ impl World {
             *owner = Owner::Undetermined { reason: "forbidden".into() };
         }
         world.vitals = Vitals::unread("forbidden");
+        world.view.flux = FluxView { helm_releases: Err(no()), ..FluxView::none() };
         world.tools = ToolsSeen { helm: Err(no()), kubectl: Err(no()) };
         world
     }
@@ -169,7 +170,7 @@ fn view() -> ClusterView {
         owners: BTreeMap::from([("mural-crds".to_owned(), Owner::Helm), ("mural".to_owned(), Owner::Helm)]),
         crds: Ok(BTreeMap::from([("hubs.x".to_owned(), crd())])),
         workloads: Workloads { owners: Ok(workloads()), pods: Ok(pods()) },
-        flux: FluxView::none(),
+        flux: around::flux(),
         applications: Ok(Vec::new()),
     }
 }

@@ -39,6 +39,14 @@ pub fn looked_for(object: &ObjectRef) -> bool {
     !RUNNING.contains(&kind) && !["CustomResourceDefinition", "Job", "Pod"].contains(&kind)
 }
 
+/// The command that makes what is missing of the application anew: a rollback to the revision that it is at.
+#[must_use]
+pub fn put_back(seen: &Seen<'_>) -> String {
+    let (release, namespace) = (seen.app_release, seen.namespace());
+    let revision = seen.view.newest(release).ok().flatten().map_or(0, |record| record.revision);
+    format!("helm rollback {release} {revision} -n {namespace}")
+}
+
 fn look(seen: &Seen<'_>, object: &ObjectRef, gathered: &mut Gathered) {
     match &seen.vitals.kinds {
         Ok(kinds) if kinds.of(object).is_none() => return gathered.skipped("its kind is not served"),
@@ -50,11 +58,7 @@ fn look(seen: &Seen<'_>, object: &ObjectRef, gathered: &mut Gathered) {
         Err(not_seen) => gathered.not_seen(&not_seen),
         Ok(Some(_)) => gathered.looked(None),
         Ok(None) => {
-            let hint = format!(
-                "helm get manifest {} -n {}; repeat the upgrade to put it back",
-                seen.app_release,
-                seen.namespace()
-            );
+            let hint = put_back(seen);
             gathered.looked([CARD.finding(
                 object.to_string(),
                 "stands in a release's manifest and is not there",

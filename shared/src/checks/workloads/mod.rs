@@ -8,6 +8,7 @@ pub mod pod_trouble;
 pub mod restarts_since_upgrade;
 pub mod workload_present;
 pub mod workload_ready;
+pub mod workload_scaled;
 
 use serde_json::Value;
 

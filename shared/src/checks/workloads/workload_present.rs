@@ -1,6 +1,7 @@
 //! Check `workload-present`.
 
 use super::{RUNNING, each};
+use crate::checks::releases::release_objects_present::put_back;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
 
@@ -17,7 +18,7 @@ pub static CARD: Card = Card {
 /// Whether each Deployment, StatefulSet and DaemonSet of the manifests is there.
 pub fn check(seen: &Seen<'_>) -> Checked {
     each(seen, &CARD, &RUNNING, |object, live| {
-        let hint = format!("kubectl -n {} get {} {}", object.namespace, object.kind.to_lowercase(), object.name);
+        let hint = put_back(seen);
         live.is_none()
             .then(|| CARD.finding(object.to_string(), "stands in the release's manifest and is not there", hint))
     })

@@ -20,6 +20,7 @@ mod check;
 mod faults;
 mod flux;
 mod ground;
+mod health;
 mod images;
 mod journal;
 mod keep;
@@ -81,6 +82,7 @@ fn run() -> Result<ExitCode> {
         passed::TESTS,
         programs::TESTS,
         images::TESTS,
+        health::TESTS,
         keep::TESTS,
         check::TESTS,
         stopped::TESTS,

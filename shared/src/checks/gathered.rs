@@ -47,6 +47,13 @@ impl Gathered {
         }
     }
 
+    /// Why nothing was looked at, where nothing else has said so.
+    pub fn otherwise(&mut self, reason: &str) {
+        if self.skipped.is_empty() {
+            self.skipped(reason);
+        }
+    }
+
     /// The answer. What could not be seen is never lost: beside findings it becomes a finding, alone it leaves all undetermined.
     #[must_use]
     pub fn checked(mut self) -> Checked {

@@ -13,6 +13,7 @@
 
 mod check;
 mod ground;
+mod health;
 mod help;
 mod many;
 mod requests;
@@ -33,6 +34,7 @@ const ALL: &[Bench] = &[
     ("whole", true, whole::half_of_the_crds),
     ("all-crds", true, whole::all_of_the_crds),
     ("nothing", true, whole::nothing_to_do),
+    ("validate", true, health::beside_the_page),
     ("requests", true, requests::look_and_prove),
     ("check", false, check::beside_crdify),
     ("many", false, many::a_thousand_crds),

@@ -238,7 +238,7 @@ pub(super) const EXAMPLES: [Example; 53] = [
     (
         "flux-release-ready",
         |w| w.helm_release("metadata.generation", json!(8)),
-        |w| w.helm_release("status.history.1", json!({"version": 2, "chartVersion": "1.0.0", "status": "superseded"})),
+        |w| w.helm_release("status.history", deployed_after_another()),
     ),
     (
         "flux-revision",
@@ -309,6 +309,11 @@ pub(super) const EXAMPLES: [Example; 53] = [
 fn restarted(at: &str) -> Value {
     json!({"name": "main", "ready": true, "restartCount": 2, "state": {"running": {"startedAt": at}},
         "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": at}}})
+}
+
+fn deployed_after_another() -> Value {
+    let one = |version: u64, chart: &str, status: &str| json!({"version": version, "chartVersion": chart, "status": status, "ociDigest": "sha256:1"});
+    json!([one(3, "1.1.0-rc.3", "deployed"), one(2, "1.1.0-rc.0", "superseded")])
 }
 
 fn on_pods() -> Value {

@@ -30,7 +30,7 @@ pub fn table(report: &ValidateReport, shown: Shown, style: Style) -> String {
     let mut out = head(report, style);
     out.push('\n');
     if let Some(reason) = &report.unread {
-        let _ = write!(out, "{}", entry(Mark::Unknown, "", &format!("could not be read: {}", one_line(reason)), style));
+        let _ = write!(out, "{}", entry(Mark::Unknown, "could not be read", &one_line(reason), style));
     }
     let mut quiet: Vec<(String, usize)> = Vec::new();
     for (section, checks) in report.sections() {
@@ -81,6 +81,9 @@ fn one_line(text: &str) -> String {
 
 fn head(report: &ValidateReport, style: Style) -> String {
     let hub = &report.hub;
+    if report.unread.is_some() {
+        return format!("{}, namespace {}\n", one_line(&hub.context), one_line(&hub.namespace));
+    }
     let mut owners: Vec<String> = report.owners.values().map(owner).collect();
     owners.dedup();
     let release = |(name, version): (&String, &Option<String>)| {

@@ -1,0 +1,297 @@
+//! `kubectl mural validate` on the sample installation: healthy, then broken in one place after another by real actions, each
+//! found by its id and gone when its hint is followed; and with each list forbidden in turn.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mural::cluster::AGENT;
+use mural_tests::install::{self, NAMESPACE};
+use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::sandbox::User;
+use serde_json::Value;
+
+use crate::Test;
+use crate::ground::{Ended, Ground};
+
+pub const TESTS: &[Test] = &[("health::found_named_and_mended", found_named_and_mended)];
+
+/// Without the first nothing can be asked; the second only tells clusters apart.
+const NEEDED: [&str; 2] = ["/version", "/api/v1/namespaces/kube-system"];
+/// What is broken shows, and what is mended has gone, within this.
+const WITHIN: Duration = Duration::from_secs(40);
+
+pub fn validate(ground: &Ground, flags: &[&str]) -> Result<Ended> {
+    ground.run(User::Operator, "kubectl-mural-validate", flags)
+}
+
+fn json(ended: &Ended) -> Result<Value> {
+    serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.all()))
+}
+
+/// A place where it is broken: what does it, which checks must find it, and what mends it. `hint` stands for the first command
+/// of the first finding's own hint.
+struct Case {
+    breaks: &'static [&'static str],
+    found: &'static [&'static str],
+    mends: &'static [&'static str],
+}
+
+const HINT: &[&str] = &["hint"];
+
+fn case(breaks: &'static [&'static str], found: &'static [&'static str], mends: &'static [&'static str]) -> Case {
+    Case { breaks, found, mends }
+}
+
+/// Commands are words for a shell, in the sandbox's environment, as the operator.
+fn cases() -> Vec<Case> {
+    vec![
+        case(&["kubectl -n mural-system scale deployment canvas --replicas=0"], &["workload-scaled"], HINT),
+        case(
+            &["kubectl -n mural-system delete service dex", "kubectl -n mural-system delete deployment hue"],
+            &["release-objects-present", "workload-present"],
+            HINT,
+        ),
+        case(
+            &[
+                "kubectl create namespace tenant-a",
+                "kubectl -n tenant-a create configmap mural-project-rbac-viewer --from-literal=rules.yaml='- verbs: [list]'",
+            ],
+            &["tenant-role-copy"],
+            &["kubectl delete namespace tenant-a"],
+        ),
+        case(
+            &[
+                "kubectl annotate crd settings.spectrocloud.com meta.helm.sh/release-name=other meta.helm.sh/release-namespace=other --overwrite",
+            ],
+            &["crd-foreign-owner"],
+            &[
+                "kubectl annotate crd settings.spectrocloud.com meta.helm.sh/release-name- meta.helm.sh/release-namespace-",
+            ],
+        ),
+        case(
+            &[
+                "kubectl delete crd scalingpolicies.spectrocloud.com",
+                r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
+            ],
+            &["crd-present", "crd-content", "crd-objects-fit"],
+            &["helm-mural crds apply CRDS --yes"],
+        ),
+        case(
+            &[
+                r#"kubectl patch crd hubs.fleetconfig.open-cluster-management.io --type json --patch '[{"op":"add","path":"/spec/versions/-","value":{"name":"v1","served":true,"storage":false,"deprecated":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}]'"#,
+                r#"printf 'apiVersion: fleetconfig.open-cluster-management.io/v1\nkind: Hub\nmetadata: {name: hub-0, namespace: mural-system, annotations: {by: old-tool}}\n' | kubectl apply --server-side --field-manager old-tool --filename -"#,
+            ],
+            &["crd-version-named"],
+            &[
+                "kubectl -n mural-system annotate hub.v1alpha1.fleetconfig.open-cluster-management.io hub-0 by-",
+                r#"printf 'apiVersion: fleetconfig.open-cluster-management.io/v1\nkind: Hub\nmetadata: {name: hub-0, namespace: mural-system}\n' | kubectl apply --server-side --field-manager old-tool --filename -"#,
+            ],
+        ),
+        case(
+            &[
+                "kubectl -n mural-system set env deployment/dex --from=secret/dex --prefix=DEX_ --keys=config.yaml",
+                "kubectl -n mural-system rollout status deployment/dex --timeout=60s",
+                "sleep 1",
+                r#"kubectl -n mural-system patch secret dex --patch '{"stringData":{"more":"canary-by-hand"}}'"#,
+            ],
+            &["restart-due"],
+            HINT,
+        ),
+        case(&["kubectl apply --filename HOOK"], &["webhook-ca", "webhook-service"], HINT),
+        case(
+            &["kubectl apply --filename CLUSTER"],
+            &["managed-cluster-available"],
+            &["kubectl delete managedcluster edge-1"],
+        ),
+        case(
+            &[
+                r#"kubectl -n mural-system patch deployment dex --patch '{"spec":{"template":{"spec":{"containers":[{"name":"dex","image":"registry.example.com/dex:no-such-image"}]}}}}'"#,
+            ],
+            &["workload-ready"],
+            &["kubectl -n mural-system rollout undo deployment dex"],
+        ),
+    ]
+}
+
+fn found_named_and_mended(ground: &Ground) -> Result<()> {
+    install::install(ground.sandbox()?, &install::Args::default())?;
+    files(ground)?;
+    let healthy = healthy(ground)?;
+    forbidden(ground, &healthy)?;
+    for case in cases() {
+        let first = case.breaks[0];
+        broken(ground, &case).with_context(|| format!("broken by: {first}"))?;
+    }
+    waited(ground)
+}
+
+/// No finding, no doubt, no note; and nothing of a secret.
+fn healthy(ground: &Ground) -> Result<Value> {
+    let mark = ground.mark()?;
+    let ended = until(ground, || {
+        let ended = validate(ground, &["--strict", "--output", "json"])?;
+        Ok((ended.code == 0).then_some(ended))
+    })?;
+    ground.nothing_written(mark)?;
+    let report = json(&ended)?;
+    let counts = &report["counts"];
+    ensure!(counts["notes"] == 0 && counts["undetermined"] == 0, "{counts}: {}", ended.stdout);
+    ensure!(!ended.stdout.contains("canary-"), "a secret is told");
+    let written = ground.files().join("healthy.html").display().to_string();
+    let kept = ground.files().join("before.json").display().to_string();
+    validate(ground, &["--report", &written, "--save-baseline", &kept])?.with(0)?;
+    ensure!(std::fs::read_to_string(&written)?.ends_with("</html>\n"), "the page is not whole");
+    let bundle = ground.files().join("mural.tar.gz");
+    validate(ground, &["bundle", "--yes", &bundle.display().to_string()])?.with(0).context("the bundle")?;
+    let packed = flate2::read::GzDecoder::new(std::fs::File::open(&bundle)?);
+    let all = std::io::read_to_string(packed)?;
+    ensure!(all.contains("mural-bundle/report.json") && !all.contains("canary-"), "a secret is in the bundle");
+    Ok(report)
+}
+
+/// Breaks, sees that each check finds it, mends, sees that it is gone.
+fn broken(ground: &Ground, case: &Case) -> Result<()> {
+    for command in case.breaks {
+        shell(ground, command)?;
+    }
+    let only = case.found.join(",");
+    let report = until(ground, || {
+        let report = json(&validate(ground, &["--only", &only, "--output", "json"])?)?;
+        let all = case.found.iter().all(|id| !findings(&report, id).is_empty());
+        Ok(all.then_some(report))
+    })
+    .with_context(|| format!("{only} does not find it"))?;
+    let first = findings(&report, case.found[0]);
+    ensure!(!first[0]["subject"].as_str().unwrap_or_default().is_empty(), "{first:?}");
+    for command in case.mends {
+        let hint = first[0]["hint"].as_str().unwrap_or_default();
+        // Where two commands stand in a hint, the last one mends: what comes before looks.
+        let hint = hint.rsplit(['?', ';']).next().unwrap_or_default().trim();
+        shell(ground, if *command == HINT[0] { hint } else { command })?;
+    }
+    until(ground, || {
+        let report = json(&validate(ground, &["--only", &only, "--output", "json"])?)?;
+        Ok(case.found.iter().all(|id| findings(&report, id).is_empty()).then_some(()))
+    })
+    .with_context(|| format!("{only} is still there after it was mended"))
+}
+
+fn findings<'a>(report: &'a Value, id: &str) -> Vec<&'a Value> {
+    let checks = report["checks"].as_array().into_iter().flatten().filter(|checked| checked["check"] == id);
+    checks.flat_map(|checked| checked["findings"].as_array().into_iter().flatten()).collect()
+}
+
+fn until<T>(_: &Ground, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        if began.elapsed() > WITHIN {
+            bail!("not within {WITHIN:?}");
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The files that cases name: a webhook without a Service, with a certificate that has ended; a cluster that nobody accepted.
+fn files(ground: &Ground) -> Result<()> {
+    let mut params = rcgen::CertificateParams::new(vec!["ghost.mural-system.svc".to_owned()])?;
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+    let pem = params.self_signed(&rcgen::KeyPair::generate()?)?.pem();
+    let bundle = STANDARD.encode(pem);
+    let hook = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{name: ghost}}\nwebhooks:\n\
+         - {{name: ghost.example.com, admissionReviewVersions: [v1], sideEffects: None, failurePolicy: Ignore, timeoutSeconds: 1,\n\
+         clientConfig: {{service: {{namespace: {NAMESPACE}, name: ghost}}, caBundle: {bundle}}},\n\
+         rules: [{{apiGroups: [spectrocloud.com], apiVersions: [\"*\"], operations: [CREATE], resources: [settings]}}]}}\n"
+    );
+    std::fs::write(ground.files().join("hook.yaml"), hook)?;
+    let cluster = "apiVersion: cluster.open-cluster-management.io/v1\nkind: ManagedCluster\nmetadata: {name: edge-1}\nspec: {hubAcceptsClient: false}\n";
+    std::fs::write(ground.files().join("cluster.yaml"), cluster)?;
+    Ok(())
+}
+
+/// A line of a person, in the sandbox's environment.
+fn shell(ground: &Ground, line: &str) -> Result<()> {
+    let file = |name: &str| ground.files().join(name).display().to_string();
+    let programs = mural_tests::plugins::folder()?.display().to_string();
+    let chart = mural_tests::charts::assemble()?;
+    let crds = chart.get(&format!("mural-crds-{}", mural_tests::charts::PAIRS[0].0)).context("the chart")?;
+    let line = line
+        .replace("HOOK", &file("hook.yaml"))
+        .replace("CLUSTER", &file("cluster.yaml"))
+        .replace("helm-mural", &format!("{programs}/helm-mural"))
+        .replace("CRDS", &crds.display().to_string());
+    let mut command = ground.sandbox()?.command(User::Operator, "sh");
+    let output = command.current_dir(ground.files()).args(["-c", &line]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{line}: {said}{}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}
+
+/// Each list that a look reads, forbidden: undetermined there, everything else answered as before.
+fn forbidden(ground: &Ground, healthy: &Value) -> Result<()> {
+    let proxy = FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?;
+    let look = || -> Result<Ended> {
+        let kubeconfig = proxy.kubeconfig().to_owned();
+        ground.run_with(
+            User::Operator,
+            "kubectl-mural-validate",
+            &["--output", "json"],
+            "",
+            &[("KUBECONFIG", &kubeconfig)],
+        )
+    };
+    look()?.with(0)?;
+    let mut paths: Vec<String> = proxy
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.agent == AGENT && seen.method == "GET")
+        .map(|seen| seen.path)
+        .collect();
+    paths.sort();
+    paths.dedup();
+    ensure!(paths.len() > 40 && paths.len() < 140, "{} paths: {paths:#?}", paths.len());
+    // One of each kind of question: the objects of forty kinds are asked for in the same way.
+    let streamed = |path: &String| path.starts_with("/apis/") && path.contains("?limit=50");
+    let (objects, lists): (Vec<String>, Vec<String>) = paths.into_iter().partition(streamed);
+    let documents = |path: &&String| path.starts_with("/openapi/v3/");
+    let document = lists.iter().find(documents).cloned();
+    let asked =
+        lists.iter().filter(|path| !NEEDED.contains(&path.as_str()) && !documents(path)).chain(&document).chain(objects.first());
+    let before = healthy["checks"].as_array().map_or(0, Vec::len);
+    for path in asked {
+        proxy.clear();
+        proxy.fault(Fault::at(path.clone(), What::Status(403, None)).from(AGENT).times(9));
+        let ended = look()?.with(3).with_context(|| format!("{path} forbidden"))?;
+        let report = json(&ended)?;
+        let checks = report["checks"].as_array().context("no checks")?;
+        let unsure = checks.iter().filter(|checked| checked["verdict"] == "undetermined").count();
+        ensure!(checks.len() == before && unsure > 0, "{path} forbidden: {unsure} undetermined of {}", checks.len());
+        ensure!(report["counts"]["errors"] == 0, "{path} forbidden: {}", report["counts"]);
+        ensure!(
+            checks.iter().filter(|checked| checked["verdict"] == "pass").count() > 8,
+            "{path} forbidden: {}",
+            report["counts"]
+        );
+    }
+    Ok(())
+}
+
+/// A roll-out is waited for; an image that cannot be pulled ends the wait early.
+fn waited(ground: &Ground) -> Result<()> {
+    shell(ground, "kubectl -n mural-system rollout restart deployment canvas")?;
+    validate(ground, &["--wait", "90s", "--skip", "restarts"])?.with(0).context("a roll-out")?;
+    shell(
+        ground,
+        r#"kubectl -n mural-system patch deployment hue --patch '{"spec":{"template":{"spec":{"containers":[{"name":"hue","image":"registry.example.com/hue:no-such-image"}]}}}}'"#,
+    )?;
+    let began = Instant::now();
+    let ended = validate(ground, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.with(3)?;
+    ensure!(began.elapsed() < Duration::from_secs(60), "ended after {:?}", began.elapsed());
+    ensure!(ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"), "{}", ended.all());
+    Ok(())
+}

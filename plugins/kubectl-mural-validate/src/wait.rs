@@ -110,7 +110,8 @@ impl Watch {
 
     /// How to end; none where it may get better.
     fn look(&mut self, looked: &Looked, report: &ValidateReport, strict: bool) -> Option<Exit> {
-        let by_flux = looked.view.owners.values().any(|owner| matches!(owner, Owner::Flux { .. }));
+        let by_flux =
+            looked.view.owners.values().any(|owner| matches!(owner, Owner::Flux { .. } | Owner::Appliance { .. }));
         let known =
             |finding: &&Finding| report.compared.as_ref().is_some_and(|compared| compared.known.contains(finding));
         let counts = |finding: &&Finding| finding.level == Level::Error || (strict && finding.level == Level::Warning);

@@ -53,7 +53,7 @@ pub static ALL: [Check; 53] = checks![
     crds::crd_version_named,
     crds::crd_in_two_charts,
     crds::crd_foreign_owner,
-    flux::flux_controllers,
+    flux::flux_controllers_run,
     flux::flux_suspended,
     flux::flux_source_ready,
     flux::flux_source_version,

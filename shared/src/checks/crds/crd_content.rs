@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::both;
-use crate::checks::gathered::{Gathered, skipped};
+use super::{both, records_unseen};
+use crate::checks::gathered::{Gathered, skipped, undetermined};
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Finding, Level, Section};
 use crate::diff::{self, Effect};
@@ -30,6 +30,9 @@ pub fn check(seen: &Seen<'_>) -> Checked {
         Err(answer) => return answer,
     };
     let Some((source, level, chart)) = chart(seen) else {
+        if let Some(not_seen) = records_unseen(seen) {
+            return undetermined(&CARD, not_seen);
+        }
         return skipped(&CARD, "no record holds the content of the CRDs (--crds-chart names a chart)");
     };
     let mut gathered = Gathered::new(&CARD);

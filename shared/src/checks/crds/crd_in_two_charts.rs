@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::both;
-use crate::checks::gathered::{Gathered, skipped};
+use super::{both, records_unseen};
+use crate::checks::gathered::{Gathered, skipped, undetermined};
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
 use crate::model::crd::Crd;
@@ -50,6 +50,9 @@ pub fn check(seen: &Seen<'_>) -> Checked {
             });
         }
         gathered.looked(findings);
+    }
+    if let Some(not_seen) = records_unseen(seen) {
+        return undetermined(&CARD, not_seen);
     }
     if seen.named.crds_of.is_empty() {
         return skipped(&CARD, "no release has a record");

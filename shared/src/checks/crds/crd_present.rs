@@ -1,7 +1,7 @@
 //! Check `crd-present`.
 
-use super::both;
-use crate::checks::gathered::{Gathered, skipped};
+use super::{both, records_unseen};
+use crate::checks::gathered::{Gathered, skipped, undetermined};
 use crate::checks::named::From;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
@@ -22,6 +22,9 @@ pub fn check(seen: &Seen<'_>) -> Checked {
         Ok(both) => both,
         Err(answer) => return answer,
     };
+    if let (From::Live, Some(not_seen)) = (seen.named.crds_from, records_unseen(seen)) {
+        return undetermined(&CARD, not_seen);
+    }
     if seen.named.crds_from == From::Live {
         return skipped(&CARD, "no release names its CRDs, so none can be missed (--crds-chart names them)");
     }

@@ -22,6 +22,7 @@ use super::seen::Seen;
 use super::{Card, Checked, Finding};
 use crate::model::crd::Crd;
 use crate::model::object::Condition;
+use crate::model::view::NotSeen;
 use crate::model::vitals::Streamed;
 
 /// What should be there, and all that is there; or the answer, where one of the two is not known.
@@ -42,6 +43,14 @@ fn streamed<'a>(seen: &'a Seen<'_>, card: &'static Card) -> Result<&'a BTreeMap<
         Ok(Some(streamed)) => Ok(streamed),
         Ok(None) => Err(skipped(card, "the live objects were not asked here: kubectl mural validate asks them")),
         Err(not_seen) => Err(undetermined(card, not_seen)),
+    }
+}
+
+/// What kept us from reading the releases' records, where something did.
+fn records_unseen<'a>(seen: &'a Seen<'_>) -> Option<&'a NotSeen> {
+    match &seen.named.objects {
+        Listed::NotSeen(not_seen) => Some(not_seen),
+        Listed::Known(_) | Listed::Nothing(_) => None,
     }
 }
 

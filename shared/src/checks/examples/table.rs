@@ -219,7 +219,7 @@ pub(super) const EXAMPLES: [Example; 53] = [
         |w| w.live("canvas", "spec.replicas", json!(0)),
         |w| w.live("canvas", "spec.replicas", json!(1)),
     ),
-    ("flux-controllers", |w| w.flux().controllers = Ok(Vec::new()), |_| {}),
+    ("flux-controllers-run", |w| w.flux().controllers = Ok(Vec::new()), |_| {}),
     (
         "flux-suspended",
         |w| w.helm_release("spec.suspend", json!(true)),

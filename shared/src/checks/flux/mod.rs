@@ -1,6 +1,6 @@
 //! Flux: the sources, the HelmReleases that make our releases, and the controllers behind them.
 
-pub mod flux_controllers;
+pub mod flux_controllers_run;
 pub mod flux_crds_policy;
 pub mod flux_ordering;
 pub mod flux_release_ready;

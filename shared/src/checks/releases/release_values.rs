@@ -15,6 +15,9 @@ pub static CARD: Card = Card {
     fix: "Bring the two together: put what runs into the file, or upgrade with the file. helm get values RELEASE shows what runs.",
 };
 
+/// Characters of a value that are shown.
+const SHOWN: usize = 60;
+
 /// Which values of the release's record differ from those of `--values`; secrets are compared and not shown.
 pub fn check(seen: &Seen<'_>) -> Checked {
     let Some(wanted) = &seen.expect.values else {
@@ -28,14 +31,23 @@ pub fn check(seen: &Seen<'_>) -> Checked {
             .skipped(without_record(seen.view, release).unwrap_or_else(|| format!("there is no release {release}"))),
         Ok(Some(record)) => {
             let changes = values::changes(record.config.reveal(), wanted.reveal());
-            let told = |value: Option<String>| value.unwrap_or_else(|| "not set".to_owned());
             let hint = format!("helm get values {release} -n {}", seen.namespace());
             let findings = changes.into_iter().map(|change| {
-                let message = format!("runs with {}, the file says {}", told(change.old), told(change.new));
+                let message = match (change.old, change.new) {
+                    (None, new) => format!("is not set, the file says {}", short(new)),
+                    (old, None) => format!("is {}, and the file does not set it", short(old)),
+                    (old, new) => format!("is {}, the file says {}", short(old), short(new)),
+                };
                 CARD.finding(format!("value {}", change.key), message, hint.clone())
             });
             gathered.looked(findings.collect::<Vec<_>>());
         }
     }
     gathered.checked()
+}
+
+/// A certificate in a value would fill a page.
+fn short(value: Option<String>) -> String {
+    let value = value.unwrap_or_default();
+    if value.chars().count() <= SHOWN { value } else { value.chars().take(SHOWN).chain("…".chars()).collect() }
 }

@@ -1,3 +1,5 @@
+mod forms;
+
 use super::*;
 use crate::checks::examples::World;
 use crate::checks::validate::ALL;

@@ -1,4 +1,4 @@
-//! Check `flux-controllers`.
+//! Check `flux-controllers-run`.
 
 use super::helm_releases;
 use crate::checks::gathered::{Gathered, undetermined};
@@ -9,7 +9,7 @@ use crate::model::status::{self, State};
 
 /// The card.
 pub static CARD: Card = Card {
-    id: "flux-controllers",
+    id: "flux-controllers-run",
     section: Section::Flux,
     title: "source-controller and helm-controller run",
     level: Level::Error,

@@ -28,7 +28,7 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     prompt::needs_a_person(flags.yes)?;
     files::writable(&flags.file, "the bundle")?;
     let job = Job::only(flags.place.installation(&flags.cluster)?);
-    let (looked, tools) = tokio::join!(look::see(&job, &job.installation, &job.checks), look::tools(&job.installation));
+    let (looked, tools) = tokio::join!(look::see(&job, &job.installation, &job.checks), look::tools(&job));
     let (looked, now) = (looked?, Timestamp::now());
     let cluster = Cluster::connect(&job.installation.cluster).await?;
     let secrets = secrets(&looked);

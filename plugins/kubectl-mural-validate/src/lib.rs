@@ -75,20 +75,19 @@ fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Prob
 /// What was found, and how to end where that is decided already.
 async fn reports(job: &Job) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
     if let Some(limits) = job.wait {
-        let tools = look::tools(&job.installation).await;
+        let tools = look::tools(job).await;
         let (report, exit) = wait::until_healthy(job, &tools, limits).await?;
         return Ok((vec![report], Some(exit)));
     }
     let Some(contexts) = &job.contexts else {
-        let (looked, tools) =
-            tokio::join!(look::see(job, &job.installation, &job.checks), look::tools(&job.installation));
+        let (looked, tools) = tokio::join!(look::see(job, &job.installation, &job.checks), look::tools(job));
         return Ok((vec![judged(job, &looked?, &tools)], None));
     };
     let looks = contexts.iter().map(|context| async move {
         let installation = job.in_context(context);
         look::see(job, &installation, &job.checks).await
     });
-    let (looks, tools) = tokio::join!(futures::future::join_all(looks), look::tools(&job.installation));
+    let (looks, tools) = tokio::join!(futures::future::join_all(looks), look::tools(job));
     let mut all = Vec::new();
     for (context, looked) in contexts.iter().zip(looks) {
         all.extend(of_context(job, context, looked, &tools));

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use mural::ask::{Installation, RegistryAccess};
+use mural::checks::Section;
 use mural::checks::named::Named;
 use mural::checks::seen::{Expect, Seen};
 use mural::checks::validate::{self, Check};
@@ -64,9 +65,16 @@ fn hints() -> Hints {
 }
 
 /// The two programs' versions. A missing program is no reason not to look at the cluster: the checks say so.
-pub(crate) async fn tools(installation: &Installation) -> ToolsSeen {
+///
+/// Where no chosen check asks for them, nothing is started.
+pub(crate) async fn tools(job: &Job) -> ToolsSeen {
     let unseen =
         |what: &str, reason: &dyn std::fmt::Display| NotSeen { what: what.to_owned(), reason: reason.to_string() };
+    let installation = &job.installation;
+    if !job.checks.iter().any(|check| check.card.section == Section::Tools) {
+        let nobody = |what: &str| Err(unseen(what, &"nobody asked for it"));
+        return ToolsSeen { helm: nobody("helm's version"), kubectl: nobody("kubectl's version") };
+    }
     let helm = async {
         let helm =
             helm(installation, RegistryAccess::default()).map_err(|problem| unseen("helm's version", &problem))?;

@@ -92,7 +92,7 @@ fn writes(vitals: &Vitals) -> impl Iterator<Item = Moment> {
             let (at, manager) = last_write(one)?;
             let name = one.pointer("/metadata/name")?.as_str()?;
             // What helm and the control plane write is told by the revisions, or no news.
-            let theirs = ["helm", "kube-controller-manager", "kube-apiserver"].contains(&manager.as_str());
+            let theirs = ["helm", "kube-"].iter().any(|theirs| manager.starts_with(theirs));
             (!theirs).then(|| Moment { at, what: format!("{manager} wrote {kind} {name}") })
         });
         told.collect::<Vec<_>>()

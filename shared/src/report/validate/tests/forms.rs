@@ -49,7 +49,7 @@ fn a_baseline_is_read_again_and_only_what_is_new_counts() {
     worse.live("db", "spec.replicas", json!(0));
     let worse = report(&worse).compared_with(&baseline);
     let compared = worse.compared.as_ref().unwrap();
-    assert_eq!((compared.new.len(), compared.known.len(), worse.exit(false).code()), (1, 2, 3));
+    assert_eq!((compared.new.len(), compared.known.len(), worse.exit(false).code()), (2, 2, 3));
     let mended = report(&World::healthy()).compared_with(&baseline);
     assert_eq!(mended.compared.unwrap().gone.len(), 2);
     for text in [

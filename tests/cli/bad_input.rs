@@ -60,7 +60,7 @@ fn readable() -> Vec<Case> {
         });
     let anchors = with("{size: {type: string}}", "{size: &text {type: string}, other: *text}");
     vec![
-        case("several documents", format!("{GOOD}---\na: 1\n---\n"), 0, &["0 findings in 1 CRD", "1 unchanged"]),
+        case("several documents", format!("{GOOD}---\na: 1\n---\n"), 0, &["no findings in 1 CRD", "1 unchanged"]),
         case("a List", list, 0, &["1 unchanged"]),
         case("CRLF", GOOD.replace('\n', "\r\n"), 0, &["1 unchanged"]),
         case("anchors", anchors, 0, &["1 safe"]),

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use mural::diff::server_refusals;
 use mural::model::crd::Crd;
+use mural::model::refusal::Refusal;
+use mural::schema::written::refused;
 use mural::schema::{Schema, ServerVersion, Verdict, Verdicts};
 use serde_json::{Value, json};
 
@@ -32,6 +34,7 @@ pub struct Table {
     pub crds: usize,
     pub objects: usize,
     refused_crds: usize,
+    refusals: Refusals,
     rows: BTreeMap<&'static str, (usize, usize)>,
     exceptions: BTreeMap<&'static str, usize>,
     invalid: usize,
@@ -56,9 +59,22 @@ impl Table {
             *self.exceptions.entry("the server panics").or_default() += 1;
             return Ok(());
         }
+        let known = refused(None, crd);
         if answer["crd"].is_array() {
             self.refused_crds += 1;
+            self.refusals.compare(
+                &format!("{} with {}", crd["metadata"]["name"], done.join("; ")),
+                &known,
+                &answer["crd"],
+            );
             return Ok(());
+        }
+        if let Some(words) = known.first() {
+            self.misses.push(format!(
+                "{} with {}: taken, and yet we say {words}",
+                crd["metadata"]["name"],
+                done.join("; ")
+            ));
         }
         self.crds += 1;
         let ours = Schema::of_crd(&Crd::new(crd.clone()).unwrap(), version, ServerVersion::NEWEST).unwrap();
@@ -125,7 +141,8 @@ impl Table {
         for (name, count) in &self.exceptions {
             println!("exception, {name:<29} {count:>7}");
         }
-        finish(&self.misses)
+        self.refusals.show();
+        finish(&[&self.misses[..], &self.refusals.misses].concat())
     }
 }
 
@@ -190,18 +207,67 @@ fn texts(all: &Value) -> Vec<String> {
     all.as_array().into_iter().flatten().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// What we say that the server refuses of a CRD, against what it refuses.
+/// What we know that the server refuses, against what it refuses.
 #[derive(Default)]
-pub struct CrdTable {
-    asked: usize,
+struct Refusals {
     refused: usize,
     known: usize,
+    words: (usize, usize),
     misses: Vec<String>,
     unknown: BTreeMap<String, usize>,
 }
 
+impl Refusals {
+    /// By field: what we say must be said by the server too. What only it says is counted by its words.
+    fn compare(&mut self, place: &str, ours: &[Refusal], theirs: &Value) {
+        let theirs = told(theirs);
+        let fields: BTreeSet<&str> = theirs.iter().map(|(field, _)| field.as_str()).collect();
+        let known: BTreeSet<&str> = ours.iter().map(|refusal| refusal.field.as_str()).collect();
+        self.refused += usize::from(!theirs.is_empty());
+        self.known += usize::from(!theirs.is_empty() && !known.is_empty());
+        if !known.is_subset(&fields) {
+            self.misses.push(format!("{place}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+        for refusal in ours.iter().filter(|refusal| fields.contains(refusal.field.as_str())) {
+            self.words.0 += 1;
+            self.words.1 += usize::from(theirs.contains(&(refusal.field.clone(), refusal.message.clone())));
+        }
+        for (_, words) in theirs.iter().filter(|(field, _)| !known.contains(field.as_str())) {
+            *self.unknown.entry(kind(words)).or_default() += 1;
+        }
+    }
+
+    fn show(&self) {
+        println!(
+            "{} refused by the server, {} of those known offline; {} of {} reasons word for word",
+            self.refused, self.known, self.words.1, self.words.0
+        );
+        for (words, count) in &self.unknown {
+            println!("  not said offline: {words} ({count})");
+        }
+    }
+}
+
+/// The words of a refusal without its values.
+fn kind(words: &str) -> String {
+    let known = ["estimated rule cost", "compilation failed", "failed rule", "oldSelf", "error building validator"];
+    let head = words.rsplit(": ").next().unwrap_or_default();
+    known
+        .iter()
+        .find(|known| words.contains(**known))
+        .map_or_else(|| head.chars().take(90).collect(), ToString::to_string)
+}
+
+/// What we say that the server refuses of a CRD's update, against what it refuses.
+#[derive(Default)]
+pub struct CrdTable {
+    asked: usize,
+    panics: usize,
+    refusals: Refusals,
+}
+
 impl CrdTable {
-    pub fn judge(&mut self, oracle: &mut Oracle, old: &Value, new: &Value) -> Result<()> {
+    pub fn judge(&mut self, oracle: &mut Oracle, old: &Value, new: &Value, done: &str) -> Result<()> {
         self.asked += 1;
         let stored: Vec<&Value> = old["spec"]["versions"]
             .as_array()
@@ -214,29 +280,20 @@ impl CrdTable {
         before["status"] = json!({"storedVersions": stored, "conditions": [{"type": "Established", "status": "True"}]});
         let answer = oracle.ask(&json!({"crd": new, "old": before}))?;
         if let Some(failure) = answer["failure"].as_str() {
-            bail!("the oracle could not answer: {failure}");
+            anyhow::ensure!(failure.starts_with("panic:"), "the oracle could not answer: {failure}");
+            self.panics += 1;
+            return Ok(());
         }
-        let theirs: BTreeSet<String> = told(&answer["crd"]).into_iter().map(|(field, _)| field).collect();
-        let ours: BTreeSet<String> = server_refusals(&before, new).into_iter().map(|refusal| refusal.field).collect();
-        self.refused += usize::from(!theirs.is_empty());
-        self.known += usize::from(!theirs.is_empty() && !ours.is_empty());
-        if !ours.is_subset(&theirs) {
-            self.misses.push(format!("{}\n  ours   {ours:?}\n  theirs {theirs:?}", new["metadata"]["name"]));
-        }
-        for field in theirs.difference(&ours) {
-            *self.unknown.entry(field.split('[').next().unwrap_or_default().to_owned()).or_default() += 1;
-        }
+        let ours = [server_refusals(&before, new), refused(Some(&before), new)].concat();
+        let place = format!("{} with {done}", new["metadata"]["name"]);
+        self.refusals.compare(&place, &ours, &answer["crd"]);
         Ok(())
     }
 
     pub fn show(&self) -> Result<()> {
-        println!(
-            "{} changed CRDs, {} refused by the server, {} of those known offline",
-            self.asked, self.refused, self.known
-        );
-        for (field, count) in &self.unknown {
-            println!("  not said offline: {field} ({count})");
-        }
-        finish(&self.misses)
+        println!("{} changed CRDs", self.asked);
+        println!("exception, the server panics {:>14}", self.panics);
+        self.refusals.show();
+        finish(&self.refusals.misses)
     }
 }

@@ -35,7 +35,7 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
 }
 
 /// Every position of a schema, as JSON pointers below it; the root is the first.
-fn positions(schema: &Value) -> Vec<String> {
+pub fn positions(schema: &Value) -> Vec<String> {
     let mut all = Vec::new();
     walk(schema, String::new(), &mut all);
     all

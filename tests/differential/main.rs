@@ -22,6 +22,7 @@ mod crds;
 mod objects;
 mod oracle;
 mod random;
+mod wrong;
 
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -92,8 +93,11 @@ fn refusals_agree(size: Size, seed: u64) -> anyhow::Result<()> {
     for _ in 0..size.crds {
         let old = random.pick(&sources).clone();
         let mut new = old.clone();
-        if crds::mutate_outside(&mut new, &mut random).is_some() {
-            table.judge(&mut oracle, &old, &new)?;
+        let outside = random.one_in(2);
+        let done =
+            if outside { crds::mutate_outside(&mut new, &mut random) } else { wrong::mutate(&mut new, &mut random) };
+        if let Some(done) = done {
+            table.judge(&mut oracle, &old, &new, &done)?;
         }
     }
     println!("\nseed {seed}");

@@ -89,7 +89,7 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
             ..Allowed::default()
         },
         server_dry_runs: flags.write.dry_run.as_deref() != Some("client"),
-        waivers: manifests::waivers(None)?,
+        waivers: manifests::waivers(flags.waivers.as_deref())?,
         images: false,
         helm: HelmOptions::default(),
     })

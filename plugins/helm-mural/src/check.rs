@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use mural::checks::catalogue::did_you_mean;
+use mural::checks::catalogue::{did_you_mean, level};
 use mural::checks::crd::evidence::{Evidence, Judge, Source};
-use mural::checks::crd::{CrdVerdict, checks, judge};
+use mural::checks::crd::{CrdVerdict, checks, judge, page};
 use mural::cli::{Output, Stream, style_for};
 use mural::cluster::{Cluster, objects};
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::model::object::ObjectRef;
 use mural::problem::{Exit, Problem};
+use mural::report::columns::columns;
 use mural::report::crd_check::CrdCheck;
 use mural::run::manifests::{self, Manifest};
 use mural::schema::ServerVersion;
@@ -25,7 +26,8 @@ use crate::{NEWEST_KNOWN, live, named, of_chart};
 struct Side {
     name: String,
     crds: BTreeMap<String, Crd>,
-    files: BTreeMap<String, String>,
+    /// File and line of each CRD, where it is from files.
+    files: BTreeMap<String, (PathBuf, usize)>,
     /// Set where this side is a cluster.
     cluster: Option<Cluster>,
 }
@@ -40,27 +42,52 @@ pub(crate) async fn run(around: &Around, flags: &CheckFlags) -> Result<Exit, Pro
     let verdicts = verdicts(flags, &old, &new, server).await?;
     let mut verdicts: Vec<CrdVerdict> = verdicts;
     let notes = waivers.apply(&mut verdicts, Zoned::now().date());
+    if flags.output == CheckOutput::Sarif {
+        placed(&mut verdicts, &new);
+    }
     let mut report = CrdCheck::new(old.name, new.name, server.to_string(), verdicts, &notes);
-    report.files = new.files;
+    report.files = new.files.into_iter().map(|(name, (file, _))| (name, file.display().to_string())).collect();
     Stream::Answer.write(&form(&report, flags)?);
     Ok(report.exit(flags.strict))
 }
 
+/// Looks up on which line of its file each finding stands.
+fn placed(verdicts: &mut [CrdVerdict], new: &Side) {
+    let mut texts: BTreeMap<&Path, String> = BTreeMap::new();
+    for verdict in verdicts {
+        let (Some((file, line)), Some(crd)) = (new.files.get(&verdict.name), new.crds.get(&verdict.name)) else {
+            continue;
+        };
+        let text = texts.entry(file).or_insert_with(|| std::fs::read_to_string(file).unwrap_or_default());
+        for finding in &mut verdict.findings {
+            finding.line = Some(manifests::line_of(text, *line, crd, finding));
+        }
+    }
+}
+
 fn explain(id: &str) -> Result<Exit, Problem> {
-    let found: Vec<_> = checks().filter(|check| id == "all" || check.card.id == id).collect();
-    if found.is_empty() {
+    if id == "all" {
+        let rows: Vec<Vec<String>> = page::rows().map(|row| row.map(str::to_owned).to_vec()).collect();
+        Stream::Answer.write(&columns(&["CHECK", "LEVEL", "HURTS", "SOURCE"], &rows));
+        return Ok(Exit::Fine);
+    }
+    let Some(check) = checks().find(|check| check.card.id == id) else {
         let problem = Problem::usage(format!("--explain {id:?}: there is no such check"));
         let problem = did_you_mean(id, checks().map(|check| check.card.id)).into_iter().fold(problem, Problem::hint);
         return Err(problem.hint("--explain all lists them"));
-    }
-    for check in found {
-        let card = &check.card;
-        let text = format!(
-            "{}  {}\n  why     {}\n  do      {}\n  source  {}\n\n",
-            card.id, card.title, card.why, card.fix, check.source
-        );
-        Stream::Answer.write(&text);
-    }
+    };
+    let card = &check.card;
+    let text = format!(
+        "{}  {}\n  level   {}, hurts {}\n  why     {}\n  do      {}\n  source  {}\n",
+        card.id,
+        card.title,
+        level(card.level),
+        page::hurts(check),
+        card.why,
+        card.fix,
+        check.source
+    );
+    Stream::Answer.write(&text);
     Ok(Exit::Fine)
 }
 
@@ -116,8 +143,8 @@ async fn side(
         return Ok(Side { name: named(&fetched), crds, files: BTreeMap::new(), cluster: None });
     }
     let found = manifests::crds(&path, manifests::read(&path)?)?;
-    let files = found.iter().map(|(crd, file)| (crd.name().to_owned(), file.display().to_string())).collect();
-    let crds = found.into_iter().map(|(crd, _)| (crd.name().to_owned(), crd)).collect();
+    let files = found.iter().map(|(crd, file, line)| (crd.name().to_owned(), (file.clone(), *line))).collect();
+    let crds = found.into_iter().map(|(crd, ..)| (crd.name().to_owned(), crd)).collect();
     Ok(Side { name: name.to_owned(), crds, files, cluster: None })
 }
 
@@ -202,7 +229,8 @@ async fn evidence(
     let of_kind = |one: &&Manifest| {
         ObjectRef::of(&one.document).is_some_and(|object| object.group() == new.group() && object.kind == new.kind())
     };
-    files.iter().filter(of_kind).for_each(|one| judge.look(&one.document));
+    let source = |one: &Manifest| format!("{}:{}", one.file.display(), one.line);
+    files.iter().filter(of_kind).for_each(|one| judge.look_from(&one.document, &source(one)));
     if let Some(cluster) = cluster {
         objects::look(cluster, old, new, &mut judge).await;
     }

@@ -48,6 +48,9 @@ pub struct CrdsCli {
     /// Every CRD of the cluster, not only the product's groups.
     #[arg(short = 'a', long)]
     pub all: bool,
+    /// The release of the CRD chart: what its record holds is what drift is told against.
+    #[arg(long, value_name = "NAME", default_value = "mural-crds")]
+    pub crds_release: String,
     /// How it is told.
     #[command(flatten)]
     pub output: OutputFlags,
@@ -195,6 +198,9 @@ pub struct ApplyFlags {
     /// Allow CRDs of other projects (Flux, Open Cluster Management) to go back to an older state.
     #[arg(long)]
     pub allow_foreign_downgrade: bool,
+    /// Findings that somebody answers for; default: .mural-waivers.yaml where there is one.
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
     /// The release of the CRD chart.
     #[arg(long, value_name = "NAME", default_value = "mural-crds")]
     pub crds_release: String,

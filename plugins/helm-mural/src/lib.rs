@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::{CommandFactory, Parser};
 use mural::cli::{self, LookFlags, Stream, style_for};
 use mural::cluster::{Cluster, forecast, look};
+use mural::diff;
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::plan::{self, API_VERSION};
@@ -64,7 +65,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
     let around = Around::read();
     match &crds.command {
         None => {
-            let list = on_cluster(&around, crds.all).await?;
+            let list = on_cluster(&around, crds).await?;
             Stream::Answer.write(&crds.output.output.form(&list, || list.table())?);
             Ok(Exit::Fine)
         }
@@ -88,10 +89,24 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
     }
 }
 
-async fn on_cluster(around: &Around, all: bool) -> Result<CrdList, Problem> {
+async fn on_cluster(around: &Around, flags: &CrdsCli) -> Result<CrdList, Problem> {
     let cluster = Cluster::connect(&around.cluster).await?;
-    let live = live(&cluster).await?;
-    Ok(CrdList::new(cluster.context.clone(), live.values().filter(|crd| all || of_product(crd))))
+    let release = &flags.crds_release;
+    let (live, released) = tokio::join!(live(&cluster), look::released_crds(&cluster, &around.namespace, release));
+    let live = live?;
+    let list = CrdList::new(cluster.context.clone(), live.values().filter(|crd| flags.all || of_product(crd)));
+    match released {
+        Ok(released) => {
+            let both = released.iter().filter_map(|(name, chart)| Some((name, chart, live.get(name)?)));
+            let changes =
+                both.map(|(name, chart, live)| (name.clone(), diff::crd_changes(chart.json(), live.json()).len()));
+            Ok(list.drifted(&changes.collect(), release))
+        }
+        Err(not_seen) => {
+            Stream::Talk.write(&format!("drift is not known: {not_seen}\n"));
+            Ok(list)
+        }
+    }
 }
 
 fn of_product(crd: &Crd) -> bool {

@@ -11,7 +11,7 @@ use crate::model::argo;
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxObject, FluxRef, FluxView, HelmRelease, appliance_registry};
 use crate::model::owner::Owner;
-use crate::model::release::{ReleaseRecord, read_record};
+use crate::model::release::{ReleaseRecord, read_crds, read_record};
 use crate::model::view::{ClusterView, Hub, Looked, NotSeen, Workloads};
 use crate::problem::Problem;
 
@@ -94,11 +94,7 @@ fn exists(answer: Result<Value, ApiError>) -> Result<bool, ApiError> {
 /// # Errors
 /// The Secrets cannot be read, or one of them is no record.
 pub async fn releases(cluster: &Cluster, namespace: &str, release: &str) -> Looked<Vec<ReleaseRecord>> {
-    let what = format!("the records of release {release} (Secrets in {namespace})");
-    let path = format!("/api/v1/namespaces/{namespace}/secrets");
-    // `=` and `,` inside a query's value stay readable for the server when they are percent-encoded.
-    let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}&fieldSelector=type%3Dhelm.sh%2Frelease.v1");
-    let secrets = cluster.list(&path, &query).await.map_err(|error| error.not_seen(&what))?;
+    let secrets = record_secrets(cluster, namespace, release).await?;
     let mut records = Vec::with_capacity(secrets.len());
     for secret in &secrets {
         let name = secret.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -119,6 +115,28 @@ pub async fn newest_revision(cluster: &Cluster, namespace: &str, release: &str) 
     let list = cluster.get_as(&path, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").await?;
     let revision = |one: &Value| one.pointer("/metadata/labels/version")?.as_str()?.parse().ok();
     Ok(list["items"].as_array().into_iter().flatten().filter_map(revision).max())
+}
+
+async fn record_secrets(cluster: &Cluster, namespace: &str, release: &str) -> Looked<Vec<Value>> {
+    let what = format!("the records of release {release} (Secrets in {namespace})");
+    let path = format!("/api/v1/namespaces/{namespace}/secrets");
+    // `=` and `,` inside a query's value stay readable for the server when they are percent-encoded.
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}&fieldSelector=type%3Dhelm.sh%2Frelease.v1");
+    cluster.list(&path, &query).await.map_err(|error| error.not_seen(&what))
+}
+
+/// The CRDs of the newest record of a release, by name; none where there is no such release.
+///
+/// # Errors
+/// As [`releases`].
+pub async fn released_crds(cluster: &Cluster, namespace: &str, release: &str) -> Looked<BTreeMap<String, Crd>> {
+    let secrets = record_secrets(cluster, namespace, release).await?;
+    let revision = |secret: &&Value| -> u64 { text(secret, "/metadata/labels/version").parse().unwrap_or_default() };
+    let Some(newest) = secrets.iter().max_by_key(revision) else { return Ok(BTreeMap::new()) };
+    let name = text(newest, "/metadata/name");
+    let unreadable = |error| NotSeen { what: format!("Secret {namespace}/{name}"), reason: format!("{error}") };
+    let crds = read_crds(newest).map_err(unreadable)?;
+    Ok(crds.into_iter().map(|crd| (crd.name().to_owned(), crd)).collect())
 }
 
 /// Every CRD of the cluster by name.

@@ -48,6 +48,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::refusal::Refusal;
 pub use fields::FieldChange;
 pub use kind::{ChangeKind, Effect, UnknownChange};
 pub use limits::{Limit, LimitChange};
@@ -56,7 +57,7 @@ pub use logic::{LogicChange, Of};
 pub use names::NameChange;
 pub use normal::{INT_OR_STRING, normalise, number_form};
 pub use path::{SchemaPath, Segment};
-pub use refusals::{Refusal, server_refusals};
+pub use refusals::server_refusals;
 pub use rules::RuleChange;
 pub use served::served_schema_matches;
 pub use serving::ServingChange;

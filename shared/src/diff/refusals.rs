@@ -5,31 +5,14 @@
 //! where there is a cluster, the answer of a dry run is the one that counts.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::outline::{Outline, is_beta, version_list};
-
-/// One reason for which the API server refuses a CRD.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Refusal {
-    /// The field: `spec.scope`
-    pub field: String,
-    /// The server's own words: `Invalid value: "Namespaced": field is immutable`. Where the server prints a whole
-    /// structure as the value, it is left out here.
-    pub message: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
+use crate::model::refusal::Refusal;
 
 fn refusal(field: impl Into<String>, message: impl Into<String>) -> Refusal {
-    Refusal { field: field.into(), message: message.into() }
+    Refusal::new(field, message)
 }
 
 /// Why the API server would refuse to replace `old` by `new`; empty where nothing is known against it.

@@ -92,6 +92,31 @@ impl Crd {
         self.0.pointer("/metadata/annotations")?.get(key)?.as_str()
     }
 
+    /// Who keeps it, as its own labels and annotations say: Flux, Argo CD or helm; empty where nothing says so.
+    #[must_use]
+    pub fn kept_by(&self) -> String {
+        let label = |key: &str| self.0.pointer("/metadata/labels").and_then(|all| all.get(key)?.as_str());
+        let flux = |kind: &str, group: &str| {
+            let name = label(&format!("{group}/name"))?;
+            let namespace = label(&format!("{group}/namespace")).unwrap_or_default();
+            Some(format!("Flux {kind} {namespace}/{name}"))
+        };
+        let argo = || {
+            let id = self.annotation("argocd.argoproj.io/tracking-id").and_then(|id| id.split(':').next());
+            Some(format!("Argo CD {}", id.or_else(|| label("argocd.argoproj.io/instance"))?))
+        };
+        let helm = || {
+            let name = self.annotation("meta.helm.sh/release-name")?;
+            let namespace = self.annotation("meta.helm.sh/release-namespace").unwrap_or_default();
+            Some(format!("helm {namespace}/{name}"))
+        };
+        flux("Kustomization", "kustomize.toolkit.fluxcd.io")
+            .or_else(|| flux("HelmRelease", "helm.toolkit.fluxcd.io"))
+            .or_else(argo)
+            .or_else(helm)
+            .unwrap_or_default()
+    }
+
     /// `spec.versions`, in its own order.
     pub fn versions(&self) -> impl Iterator<Item = Version<'_>> {
         self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().map(|version| Version {

@@ -105,6 +105,17 @@ pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
     Ok(record(release, secret, size))
 }
 
+/// The CRDs of a release Secret: those of the chart's `crds/` folder and those of the manifest.
+///
+/// # Errors
+/// As [`read_record`].
+pub fn read_crds(secret: &Value) -> Result<Vec<Crd>, RecordError> {
+    let (release, _) = decode(secret)?;
+    let manifest = yaml::documents(release["manifest"].as_str().unwrap_or_default(), Quote::Nothing);
+    let of_manifest = manifest.unwrap_or_default().into_iter().filter_map(|document| Crd::new(document).ok());
+    Ok(crds(&release["chart"]["files"]).into_iter().chain(of_manifest).collect())
+}
+
 /// The release in a Secret as helm wrote it, and the bytes of its encoded form.
 pub(super) fn decode(secret: &Value) -> Result<(Value, usize), RecordError> {
     let encoded = secret.pointer("/data/release").and_then(Value::as_str).ok_or(RecordError::Missing)?;

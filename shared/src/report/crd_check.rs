@@ -1,15 +1,17 @@
 //! The review of CRDs: the answer of `helm mural crds check`.
 
+mod table;
+
 use std::fmt::Write as _;
 use std::io;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::sarif::{self, word};
-use super::style::{Mark, Style, harmless};
+use super::style::{Style, harmless};
 use crate::checks::Level;
 use crate::checks::crd::evidence::{ObjectVerdict, Source};
 use crate::checks::crd::waivers::Note;
@@ -75,8 +77,7 @@ impl CrdCheck {
     pub fn exit(&self, strict: bool) -> Exit {
         let open = || self.crds.iter().flat_map(|crd| &crd.findings).filter(|finding| finding.waived.is_none());
         let refused = self.crds.iter().any(|crd| !crd.server_errors.is_empty());
-        let unsure = self.crds.iter().any(|crd| crd.evidence.undetermined.is_some() && writes(crd));
-        if refused || unsure || open().any(|finding| finding.level == Level::Error) {
+        if refused || open().any(|finding| finding.level == Level::Error) {
             Exit::ChecksFailed
         } else if strict && (open().any(|finding| finding.level == Level::Warning) || !self.notes.is_empty()) {
             Exit::OnlyWarnings
@@ -88,27 +89,7 @@ impl CrdCheck {
     /// For a person: what breaks, for whom, what to do. With `all`, what hurts nobody too.
     #[must_use]
     pub fn table(&self, style: Style, all: bool) -> String {
-        let mut out = String::new();
-        for crd in &self.crds {
-            if all || telling(crd) {
-                told(&mut out, crd, style, all);
-            }
-        }
-        let others: Vec<&CrdVerdict> = self.crds.iter().filter(|crd| !all && !telling(crd)).collect();
-        if !others.is_empty() {
-            let _ = writeln!(
-                out,
-                "{} {}{}--all shows them",
-                style.mark(Mark::Skip),
-                words::counted(others.len(), "other"),
-                counted(&others)
-            );
-        }
-        for note in &self.notes {
-            let _ = writeln!(out, "{} {}", style.mark(Mark::Warn), harmless(note));
-        }
-        let _ = writeln!(out, "\n{}", self.summary());
-        out
+        table::render(self, style, all)
     }
 
     fn summary(&self) -> String {
@@ -121,9 +102,16 @@ impl CrdCheck {
             Source::Live => format!("{} live objects looked at", self.looked_at),
         };
         let waived = if waived.is_empty() { String::new() } else { format!(", {} waived", waived.len()) };
+        let of = |level: Level| open.iter().filter(|finding| finding.level == level).count();
+        let parts = [(Level::Error, "error"), (Level::Warning, "warning")].map(|(level, word)| (of(level), word));
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| words::counted(count, word))
+            .collect();
+        let parts = if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") };
         format!(
-            "{} in {}{waived} · {looked} · Kubernetes {}",
-            words::counted(open.len(), "finding"),
+            "{parts} in {}{waived} · {looked} · Kubernetes {}",
             words::counted(self.crds.len(), "CRD"),
             self.server_version
         )
@@ -158,23 +146,34 @@ impl CrdCheck {
         out
     }
 
-    /// For code scanning: SARIF 2.1.0, a result a finding, at the CRD's file.
+    /// For code scanning: SARIF 2.1.0, a result a finding, on the line of the CRD's file where it stands.
     #[must_use]
     pub fn sarif(&self) -> Value {
         let cards: Vec<_> = checks().map(|check| &check.card).collect();
-        let found = self
-            .crds
-            .iter()
-            .flat_map(|crd| crd.findings.iter().filter(|finding| shown(finding)).map(move |finding| (crd, finding)));
-        let results: Vec<Value> = found
-            .map(|(crd, finding)| {
-                let file = self.files.get(&crd.name).map_or(self.new.as_str(), String::as_str);
-                let place = format!("{} {}", crd.name, place(finding));
-                let text = format!("{place}: {}", finding.message);
-                sarif::result(finding.check, finding.level, &text, file, &place, finding.waived.as_deref())
-            })
-            .collect();
-        sarif::log("helm mural crds check", &cards, &results)
+        let refused = self.crds.iter().flat_map(|crd| crd.server_errors.iter().map(move |words| (crd, words)));
+        let refused = refused.map(|(crd, words)| {
+            let text = format!("{}: the API server refuses it: {words}", crd.name);
+            sarif::result("refused", Level::Error, &text, self.file(crd), &crd.name, None)
+        });
+        let found = self.crds.iter().flat_map(|crd| {
+            crd.findings.iter().filter(|finding| shown(finding)).map(move |finding| self.result(crd, finding))
+        });
+        sarif::log("helm mural crds check", &cards, &refused.chain(found).collect::<Vec<_>>())
+    }
+
+    fn file(&self, crd: &CrdVerdict) -> &str {
+        self.files.get(&crd.name).map_or(self.new.as_str(), String::as_str)
+    }
+
+    fn result(&self, crd: &CrdVerdict, finding: &CrdFinding) -> Value {
+        let place = format!("{} {}", crd.name, place(finding));
+        let text = format!("{place}: {}", finding.message);
+        let waived = finding.waived.as_deref();
+        let mut result = sarif::result(finding.check, finding.level, &text, self.file(crd), &place, waived);
+        if let Some(line) = finding.line {
+            result["locations"][0]["physicalLocation"]["region"] = json!({"startLine": line});
+        }
+        result
     }
 }
 
@@ -227,10 +226,6 @@ fn failure(xml: &mut Writer<Vec<u8>>, crd: &CrdVerdict) -> io::Result<()> {
         .map(drop)
 }
 
-fn writes(crd: &CrdVerdict) -> bool {
-    !matches!(crd.decision, CrdDecision::Unchanged | CrdDecision::Text | CrdDecision::Gone | CrdDecision::New)
-}
-
 fn shown(finding: &CrdFinding) -> bool {
     finding.level != Level::Info
 }
@@ -242,58 +237,7 @@ fn telling(crd: &CrdVerdict) -> bool {
 
 /// `v1 ^.spec.size`
 fn place(finding: &CrdFinding) -> String {
-    let parts = [finding.version.as_deref(), finding.path.as_deref()];
-    let joined = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let path = finding.path.as_ref().map(ToString::to_string);
+    let joined = finding.version.clone().into_iter().chain(path).collect::<Vec<_>>().join(" ");
     if joined.is_empty() { "the CRD".to_owned() } else { joined }
-}
-
-fn told(out: &mut String, crd: &CrdVerdict, style: Style, all: bool) {
-    let mark = match crd.decision {
-        CrdDecision::Refused | CrdDecision::Breaking => Mark::Fail,
-        CrdDecision::Risky => Mark::Warn,
-        CrdDecision::Gone | CrdDecision::Unchanged => Mark::Skip,
-        CrdDecision::New | CrdDecision::Safe | CrdDecision::Text => Mark::Pass,
-    };
-    let _ = writeln!(out, "{} {:<62} {}", style.mark(mark), style.bold(&harmless(&crd.name)), crd.decision.word());
-    for words in &crd.server_errors {
-        let _ = writeln!(out, "    the API server refuses it: {}", harmless(words));
-    }
-    let mut last = "";
-    for finding in crd.findings.iter().filter(|finding| all || shown(finding)) {
-        if !last.is_empty() && last != finding.check {
-            hint(out, last, style);
-        }
-        let waived = finding.waived.as_ref().map(|reason| format!("  (waived: {reason})")).unwrap_or_default();
-        let _ =
-            writeln!(out, "    {:<34} {}{}", harmless(&place(finding)), harmless(&finding.message), harmless(&waived));
-        last = finding.check;
-    }
-    if !last.is_empty() {
-        hint(out, last, style);
-    }
-    for one in crd.evidence.objects.iter().take(3) {
-        let why = one.errors.first().map(|error| format!("{} {}", error.path, error.message));
-        let why = why.unwrap_or_else(|| format!("loses {}", one.pruned.join(", ")));
-        let _ = writeln!(out, "      {} in {}: {}", harmless(&one.object), one.version, harmless(&why));
-    }
-}
-
-/// The hint of a check, once for all that it found in a row.
-fn hint(out: &mut String, id: &str, style: Style) {
-    if let Some(check) = checks().find(|check| check.card.id == id).filter(|check| check.card.level != Level::Info) {
-        let _ = writeln!(out, "      {}", style.dim(check.card.why));
-        let _ = writeln!(out, "      {} {}", style.arrow(), check.card.fix);
-    }
-}
-
-/// `: 21 unchanged, 7 safe; `
-fn counted(crds: &[&CrdVerdict]) -> String {
-    let kinds = [CrdDecision::New, CrdDecision::Safe, CrdDecision::Text, CrdDecision::Unchanged, CrdDecision::Gone];
-    let count = |kind: CrdDecision| crds.iter().filter(|crd| crd.decision == kind).count();
-    let told: Vec<String> = kinds
-        .into_iter()
-        .filter(|kind| count(*kind) > 0)
-        .map(|kind| format!("{} {}", count(kind), kind.word()))
-        .collect();
-    format!(": {}; ", told.join(", "))
 }

@@ -1,10 +1,13 @@
 //! CRDs as a list: those of a chart, or those of a cluster.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::columns::columns;
 use super::style::{Mark, Style, harmless};
 use crate::model::crd::Crd;
+use crate::model::words;
 use crate::plan::{API_VERSION, CrdDecision, CrdPlan};
 
 /// One version of a CRD.
@@ -36,6 +39,12 @@ pub struct CrdRow {
     pub established: Option<bool>,
     /// The field managers that own a part of its spec; empty for a chart's.
     pub managers: Vec<String>,
+    /// Who keeps it, as its own labels and annotations say; empty where nothing says so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// How many changes it has against the chart of the CRD release; none where that release does not hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<usize>,
 }
 
 impl CrdRow {
@@ -58,6 +67,8 @@ impl CrdRow {
             stored_versions: crd.stored_versions().into_iter().map(str::to_owned).collect(),
             established: live.then(|| crd.has("Established")),
             managers: crd.managers(),
+            owner: crd.kept_by(),
+            drift: None,
         }
     }
 
@@ -71,7 +82,14 @@ impl CrdRow {
         let left: Vec<&str> =
             self.stored_versions.iter().map(String::as_str).filter(|stored| *stored != storage).collect();
         let stored = if left.is_empty() { storage.to_owned() } else { format!("{storage} (and {})", left.join(", ")) };
-        vec![harmless(&self.name), versions.join(","), stored, self.scope.to_owned(), self.managers.join(",")]
+        let drift = match self.drift {
+            None => "–".to_owned(),
+            Some(0) => "none".to_owned(),
+            Some(changes) => words::counted(changes, "change"),
+        };
+        let owner = if self.owner.is_empty() { "–".to_owned() } else { harmless(&self.owner) };
+        let managers = harmless(&self.managers.join(","));
+        vec![harmless(&self.name), versions.join(","), stored, self.scope.to_owned(), owner, drift, managers]
     }
 }
 
@@ -96,12 +114,24 @@ impl CrdList {
         Self { api_version: API_VERSION, kind: "CrdList", source, items: crds.into_iter().map(CrdRow::new).collect() }
     }
 
-    /// As columns. A version in brackets is not served.
+    /// Adds how many changes each has against what a release holds: the chart that was recorded last.
+    #[must_use]
+    pub fn drifted(mut self, changes: &BTreeMap<String, usize>, release: &str) -> Self {
+        for row in &mut self.items {
+            row.drift = changes.get(&row.name).copied();
+            if row.owner.is_empty() && row.drift.is_some() {
+                row.owner = format!("release {release}");
+            }
+        }
+        self
+    }
+
+    /// As columns. A version in brackets is not served; drift is against the chart of the CRD release.
     #[must_use]
     pub fn table(&self) -> String {
         let live = self.items.iter().any(|row| row.established.is_some());
         let heading: &[&str] = if live {
-            &["NAME", "SERVED", "STORED", "SCOPE", "MANAGERS"]
+            &["NAME", "SERVED", "STORED", "SCOPE", "OWNER", "DRIFT", "MANAGERS"]
         } else {
             &["NAME", "SERVED", "STORED", "SCOPE"]
         };
@@ -172,7 +202,11 @@ mod tests {
                 {"name": "v1alpha1", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}]},
             "status": {"storedVersions": ["v1alpha1", "v1"]}}))
         .unwrap();
-        let table = CrdList::new("prod".into(), [&crd]).table();
-        assert_eq!(table.lines().nth(1).unwrap(), "hubs.a.b   (v1alpha1),v1   v1 (and v1alpha1)   Namespaced   helm");
+        let row = |list: CrdList| list.table().lines().nth(1).unwrap().to_owned();
+        let list = || CrdList::new("prod".into(), [&crd]);
+        assert_eq!(row(list()), "hubs.a.b   (v1alpha1),v1   v1 (and v1alpha1)   Namespaced   –       –       helm");
+        let drifted = |changes| row(list().drifted(&BTreeMap::from([("hubs.a.b".to_owned(), changes)]), "mural-crds"));
+        assert!(drifted(1).contains("release mural-crds   1 change"), "{}", drifted(1));
+        assert!(drifted(0).contains("none"), "{}", drifted(0));
     }
 }

@@ -7,6 +7,7 @@ use jiff::Zoned;
 
 use crate::ask::Ask;
 use crate::checks::crd::evidence::{Judge, Source};
+use crate::checks::crd::waivers::Note;
 use crate::checks::crd::{CrdVerdict, judge};
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, objects};
@@ -17,20 +18,20 @@ use crate::schema::ServerVersion;
 /// Kinds that are read at the same time.
 const AT_ONCE: usize = 8;
 
-/// A verdict for every CRD that is on the cluster and that the server takes; waivers are applied.
+/// A verdict for every CRD that is on the cluster and that the server takes; waivers are applied, and what is wrong with them is told.
 pub(super) async fn verdicts(
     cluster: &Cluster,
     ask: &Ask,
     view: &ClusterView,
     forecasts: &BTreeMap<String, ServerAnswer>,
-) -> BTreeMap<String, CrdVerdict> {
-    let Ok(live) = &view.crds else { return BTreeMap::new() };
+) -> (BTreeMap<String, CrdVerdict>, Vec<Note>) {
+    let Ok(live) = &view.crds else { return Default::default() };
     let server = view.hub.version.parse().unwrap_or(ServerVersion::NEWEST);
     let pairs = forecasts.iter().filter_map(|(name, answer)| Some((live.get(name)?, answer.as_ref().ok()?)));
     let asked = stream::iter(pairs).map(|(old, new)| verdict(cluster, old, new, server));
     let mut all: Vec<CrdVerdict> = asked.buffer_unordered(AT_ONCE).collect().await;
-    ask.waivers.apply(&mut all, Zoned::now().date());
-    all.into_iter().map(|verdict| (verdict.name.clone(), verdict)).collect()
+    let notes = ask.waivers.apply(&mut all, Zoned::now().date());
+    (all.into_iter().map(|verdict| (verdict.name.clone(), verdict)).collect(), notes)
 }
 
 async fn verdict(cluster: &Cluster, old: &Crd, new: &Crd, server: ServerVersion) -> CrdVerdict {

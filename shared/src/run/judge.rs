@@ -9,6 +9,7 @@ use super::prepare::Prepared;
 use super::render::{Rendered, Side};
 use crate::ask::{Ask, StoredValues};
 use crate::checks::crd::CrdVerdict;
+use crate::checks::crd::waivers::Note;
 use crate::checks::guards::saved_plan_holds::Moved;
 use crate::checks::guards::{self, Admission, ChartFacts, ServerAnswer, helm_would_delete_crds};
 use crate::checks::named::Named;
@@ -44,6 +45,8 @@ pub struct Forecast {
     pub forecasts: BTreeMap<String, ServerAnswer>,
     /// What each CRD's change does, to its live objects too.
     pub verdicts: BTreeMap<String, CrdVerdict>,
+    /// What is wrong with the waivers.
+    pub waiver_notes: Vec<Note>,
     /// What is known of the application's objects; none where it does not move.
     pub application: Option<Application>,
     /// What surrounds the installation.
@@ -224,6 +227,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
         forecasts: &seen.forecast.forecasts,
         verdicts: &seen.forecast.verdicts,
+        waiver_notes: &seen.forecast.waiver_notes,
         locks: &seen.locks,
         application: seen.forecast.application.as_ref(),
         around: &seen.forecast.surroundings,

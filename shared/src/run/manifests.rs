@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::checks::crd::CrdFinding;
 use crate::checks::crd::waivers::Waivers;
+use crate::diff::Segment;
 use crate::model::crd::Crd;
+use crate::model::lines::{self, Step};
 use crate::model::yaml::{self, Quote};
 use crate::problem::Problem;
 use crate::report::style::harmless;
@@ -23,6 +26,8 @@ const WAIVERS: &str = ".mural-waivers.yaml";
 pub struct Manifest {
     /// The file.
     pub file: PathBuf,
+    /// The line on which it begins; in a `List`, that of the item.
+    pub line: usize,
     /// The document.
     pub document: Value,
 }
@@ -36,30 +41,36 @@ pub fn read(path: &Path) -> Result<Vec<Manifest>, Problem> {
     below(path, path.is_dir(), &mut files)?;
     let mut all = Vec::new();
     for file in files {
-        for document in documents(&file)? {
-            spread(&file, document, &mut all);
+        let text = text_of(&file)?;
+        let documents = documents(&file, &text)?;
+        let lines = lines::documents(&text);
+        // A text in which documents are parted in another way: the file's name must do.
+        let parted = lines.len() == documents.len();
+        for (at, document) in documents.into_iter().enumerate() {
+            let line = if parted { lines[at] } else { 1 };
+            spread(&Origin { file: &file, text: &text, line }, document, &[], &mut all);
         }
     }
     Ok(all)
 }
 
-/// The CRDs among them.
+/// The CRDs among them, with file and line.
 ///
 /// # Errors
 /// There is none, or one of them stands twice.
-pub fn crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf)>, Problem> {
-    let mut found: Vec<(Crd, PathBuf)> = Vec::new();
-    for Manifest { file, document } in manifests {
+pub fn crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, Problem> {
+    let mut found: Vec<(Crd, PathBuf, usize)> = Vec::new();
+    for Manifest { file, line, document } in manifests {
         let crd = match Crd::new(document) {
             Ok(crd) => crd,
             Err(other) if other["kind"] == "CustomResourceDefinition" => return Err(nameless(&file)),
             Err(_) => continue,
         };
-        if let Some((_, first)) = found.iter().find(|(other, _)| other.name() == crd.name()) {
+        if let Some((_, first, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
             let text = format!("CRD {} stands twice: in {} and in {}", crd.name(), first.display(), file.display());
             return Err(Problem::usage(text).hint("which one is meant? name that file alone"));
         }
-        found.push((crd, file));
+        found.push((crd, file, line));
     }
     if found.is_empty() {
         return Err(Problem::usage(format!("there is no CRD in {}", path.display()))
@@ -89,20 +100,28 @@ fn below(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), P
     Ok(())
 }
 
-fn documents(file: &Path) -> Result<Vec<Value>, Problem> {
-    let wrong = |why: String| Problem::usage(format!("{} cannot be used", file.display())).because(why);
+fn unusable(file: &Path, why: String) -> Problem {
+    Problem::usage(format!("{} cannot be used", file.display())).because(why)
+}
+
+fn text_of(file: &Path) -> Result<String, Problem> {
+    let wrong = |why: String| unusable(file, why);
     let size = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
     if size > MOST {
         return Err(wrong(format!("it has {} MB, more than the {} MB that are read", size >> 20, MOST >> 20)));
     }
     let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
         wrong(format!("line {line} is not UTF-8 text"))
-    })?;
+    })
+}
+
+fn documents(file: &Path, text: &str) -> Result<Vec<Value>, Problem> {
+    let wrong = |why: String| unusable(file, why);
     let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
-    yaml::documents(&text, Quote::Snippet).map_err(|error| match template {
+    yaml::documents(text, Quote::Snippet).map_err(|error| match template {
         Some((line, _)) => wrong(format!("line {} is a template that was not rendered", line + 1))
             .hint("render it first: helm template …, or name the chart instead of its templates"),
         None => wrong(error.to_string()).hint("mend the line, or leave the file out"),
@@ -114,16 +133,54 @@ fn is_template(line: &str) -> bool {
     line.contains("{{") && line.contains("}}")
 }
 
-fn spread(file: &Path, document: Value, into: &mut Vec<Manifest>) {
+/// Where a document was read.
+struct Origin<'a> {
+    file: &'a Path,
+    text: &'a str,
+    line: usize,
+}
+
+fn spread(origin: &Origin<'_>, document: Value, steps: &[Step], into: &mut Vec<Manifest>) {
     let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document["items"].is_array();
     match document {
         Value::Object(mut list) if is_list => {
             if let Some(Value::Array(items)) = list.remove("items") {
-                items.into_iter().for_each(|item| spread(file, item, into));
+                for (at, item) in items.into_iter().enumerate() {
+                    let below = [steps, &[Step::Key("items".to_owned()), Step::Item(at)]].concat();
+                    spread(origin, item, &below, into);
+                }
             }
         }
-        document => into.push(Manifest { file: file.to_owned(), document }),
+        document => {
+            let line = if steps.is_empty() { origin.line } else { lines::find(origin.text, origin.line, steps) };
+            into.push(Manifest { file: origin.file.to_owned(), line, document });
+        }
     }
+}
+
+/// On which line of a file's text a finding about a CRD stands, or the nearest that is found. `start` is the CRD's own line.
+#[must_use]
+pub fn line_of(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usize {
+    let key = |name: &str| Step::Key(name.to_owned());
+    let Some(version) = &finding.version else { return start };
+    let mut steps = vec![key("spec"), key("versions")];
+    let Some(at) = crd.versions().position(|one| one.name == version) else { return lines::find(text, start, &steps) };
+    steps.push(Step::Item(at));
+    if let Some(path) = &finding.path {
+        steps.extend([key("schema"), key("openAPIV3Schema")]);
+        for segment in path.segments() {
+            match segment {
+                Segment::Property(name) => steps.extend([key("properties"), key(name)]),
+                Segment::Items => steps.push(key("items")),
+                Segment::Values => steps.push(key("additionalProperties")),
+                Segment::AllOf(at) => steps.extend([key("allOf"), Step::Item(*at)]),
+                Segment::AnyOf(at) => steps.extend([key("anyOf"), Step::Item(*at)]),
+                Segment::OneOf(at) => steps.extend([key("oneOf"), Step::Item(*at)]),
+                Segment::Not => steps.push(key("not")),
+            }
+        }
+    }
+    lines::find(text, start, &steps)
 }
 
 /// The waivers of a file, or of `.mural-waivers.yaml` where there is one.
@@ -187,8 +244,8 @@ mod tests {
             ("notes.txt", b"\xff"),
         ]);
         let found = crds(folder.path(), read(folder.path()).unwrap()).unwrap();
-        let names: Vec<&str> = found.iter().map(|(crd, _)| crd.name()).collect();
-        assert_eq!(names, ["hubs.x", "spokes.x"]);
+        let names: Vec<(&str, usize)> = found.iter().map(|(crd, _, line)| (crd.name(), *line)).collect();
+        assert_eq!(names, [("hubs.x", 1), ("spokes.x", 3)]);
     }
 
     #[test]

@@ -479,7 +479,7 @@ async fn forecast_all(
         foresee::record_sizes(ask, rendered),
         foresee::images(ask, view, rendered, around.helm_registry_config.as_deref()),
     );
-    let verdicts = evidence::verdicts(cluster, ask, view, &forecasts).await;
+    let (verdicts, waiver_notes) = evidence::verdicts(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
     stage.done(if ask.server_dry_runs {
         format!("{} dry-runs", forecasts.len() + objects)
@@ -490,6 +490,7 @@ async fn forecast_all(
     Forecast {
         forecasts,
         verdicts,
+        waiver_notes,
         application,
         surroundings,
         record_sizes,

@@ -7,6 +7,7 @@
 //! that are sets or maps compared without regard to their order.
 
 mod escape;
+pub(super) mod uses;
 mod values;
 
 use std::sync::OnceLock;

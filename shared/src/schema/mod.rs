@@ -27,10 +27,12 @@ mod said;
 mod server;
 mod validate;
 mod verdict;
+pub mod written;
 
 #[cfg(test)]
 mod tests;
 
+pub use cel::uses::{RuleUses, rule_uses};
 pub use said::{ErrorKind, SchemaError, Unsure};
 pub use server::ServerVersion;
 pub use verdict::{Verdict, Verdicts};

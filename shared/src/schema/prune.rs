@@ -19,6 +19,11 @@ pub(super) fn prune_resource(object: &mut Value, node: &Node, pruned: &mut Vec<S
     }
 }
 
+/// Drops the unknown fields of a default, which is the value of one place.
+pub(super) fn prune_default(value: &mut Value, node: &Node, pruned: &mut Vec<String>) {
+    Walk { pruned }.value(value, Some(node), &Place::ROOT);
+}
+
 struct Walk<'a> {
     pruned: &'a mut Vec<String>,
 }

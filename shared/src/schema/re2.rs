@@ -37,6 +37,23 @@ impl Pattern {
     }
 }
 
+/// The most repetitions that Go takes (`regexp/syntax`, `maxRepeat`).
+const MOST_REPEATED: u32 = 1000;
+
+/// Whether the server can read a pattern.
+///
+/// # Errors
+/// Why not, in a few words.
+pub(super) fn readable(pattern: &str) -> Result<(), String> {
+    let counts = pattern.split('{').skip(1).filter(|rest| repeats(&format!("{{{rest}")));
+    let numbers = counts.filter_map(|rest| rest.split_once('}')).flat_map(|(inner, _)| inner.split(','));
+    if numbers.filter_map(|number| number.parse().ok()).any(|number: u32| number > MOST_REPEATED) {
+        return Err("error parsing regexp: invalid repeat count".to_owned());
+    }
+    let read = RegexBuilder::new(&from_go(pattern)).size_limit(SIZE_LIMIT).build();
+    read.map(drop).map_err(|_| "error parsing regexp".to_owned())
+}
+
 /// A pattern of Go in the words of `regex`.
 fn from_go(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);

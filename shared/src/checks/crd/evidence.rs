@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::diff::Change;
+use crate::diff::{Change, Segment};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{Schema, SchemaError, ServerVersion, Verdict};
@@ -42,7 +42,7 @@ pub enum Role {
 pub struct ObjectVerdict {
     /// `Kind namespace/name`
     pub object: String,
-    /// `live`, or `file`.
+    /// `live`, or `FILE:LINE`.
     pub source: String,
     /// The CRD's name.
     pub crd: String,
@@ -105,13 +105,14 @@ fn reaches(change: &Change, (version, field): &(String, String)) -> bool {
         return false;
     }
     let Some(path) = &change.path else { return true };
-    let path = path.to_string();
-    let structure = ["^", "items", "allOf", "anyOf", "oneOf", "not"];
     // Below `additionalProperties` the names are the object's own.
-    let of_change = path.split('.').take_while(|part| *part != "additionalProperties");
-    let of_change = of_change.filter(|part| !structure.contains(part));
-    let of_object = field.split('.').filter(|part| !structure.contains(part) && !part.is_empty());
-    of_change.zip(of_object).all(|(one, other)| one == other)
+    let of_change = path.segments().iter().take_while(|segment| **segment != Segment::Values);
+    let of_change = of_change.filter_map(|segment| match segment {
+        Segment::Property(name) => Some(name.split('.')),
+        _ => None,
+    });
+    let of_object = field.split('.').filter(|part| !part.is_empty());
+    of_change.flatten().zip(of_object).all(|(one, other)| one == other)
 }
 
 /// `spec.a[0].b` as `spec.a.b`
@@ -142,7 +143,6 @@ struct Pair {
 /// Judges objects of one CRD, one after another, and keeps only what is worth telling.
 pub struct Judge {
     crd: String,
-    source: Source,
     pairs: Vec<Pair>,
     /// The old CRD's versions, and at the end the one in which it stores: an object is judged as it was kept.
     kept: Vec<(String, Schema)>,
@@ -165,14 +165,19 @@ impl Judge {
         let pairs = pairs.collect();
         let names = old.versions().map(|version| version.name).chain([old.storage_version()]);
         let kept = names.filter_map(|name| Some((name.to_owned(), Schema::of_crd(old, name, server)?))).collect();
-        Self { crd: new.name().to_owned(), source, pairs, kept, found: Evidence { source, ..Evidence::default() } }
+        Self { crd: new.name().to_owned(), pairs, kept, found: Evidence { source, ..Evidence::default() } }
     }
 
-    /// Judges one object.
+    /// Judges one live object.
     pub fn look(&mut self, object: &Value) {
+        self.look_from(object, "live");
+    }
+
+    /// Judges one object from a file, which is named as `FILE:LINE`.
+    pub fn look_from(&mut self, object: &Value, source: &str) {
         self.found.looked_at += 1;
         let object = &self.as_kept(object);
-        let told: Vec<ObjectVerdict> = self.pairs.iter().filter_map(|pair| self.hurt(pair, object)).collect();
+        let told: Vec<ObjectVerdict> = self.pairs.iter().filter_map(|pair| self.hurt(pair, object, source)).collect();
         let unsure = told.iter().find(|one| one.create == Verdict::Undetermined).map(|one| one.object.clone());
         if let Some(object) = unsure {
             self.found.undetermined.get_or_insert(format!("{object} cannot be judged here in every rule"));
@@ -211,7 +216,7 @@ impl Judge {
         self.found
     }
 
-    fn hurt(&self, pair: &Pair, object: &Value) -> Option<ObjectVerdict> {
+    fn hurt(&self, pair: &Pair, object: &Value, source: &str) -> Option<ObjectVerdict> {
         let (was, is) = (pair.old.judge(object), pair.new.judge(object));
         let more = |now: &[String], then: &[String]| -> Vec<String> {
             now.iter().filter(|path| !then.contains(path)).cloned().collect()
@@ -219,14 +224,16 @@ impl Judge {
         let (pruned, defaulted) = (more(&is.pruned, &was.pruned), more(&is.defaulted, &was.defaulted));
         let same = is.create == was.create && is.unchanged_update == was.unchanged_update;
         let kept = pair.old.kept(object) == pair.new.kept(object);
-        if same && kept && pruned.is_empty() && defaulted.is_empty() && is.create != Verdict::Undetermined {
+        // What could not be judged before and cannot be judged now, for the same reasons, is not this change's doing.
+        let as_unsure = is.undetermined == was.undetermined;
+        if same && kept && pruned.is_empty() && defaulted.is_empty() && as_unsure {
             return None;
         }
         // What was invalid before is not this change's doing.
         let errors = is.errors.into_iter().filter(|error| !was.errors.contains(error)).collect();
         Some(ObjectVerdict {
             object: ObjectRef::of(object).map(|object| object.to_string()).unwrap_or_default(),
-            source: if self.source == Source::Live { "live".to_owned() } else { "file".to_owned() },
+            source: source.to_owned(),
             crd: self.crd.clone(),
             version: pair.version.clone(),
             role: pair.role,

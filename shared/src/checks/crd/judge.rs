@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::evidence::{Evidence, Source};
-use super::{Check, Hurts, claim, limit_outside_format, served_versions};
+use super::{Check, Hurts, claim, limit_outside_format, rule_use, served_versions, unjudged};
 use crate::checks::Level;
-use crate::diff::{self, Change, Effect};
+use crate::diff::{self, Change, Effect, SchemaPath};
 use crate::model::crd::Crd;
 use crate::plan::CrdDecision;
-use crate::schema::ServerVersion;
+use crate::schema::{ServerVersion, written};
 
 /// One trouble of a CRD.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -26,7 +26,10 @@ pub struct CrdFinding {
     pub version: Option<String>,
     /// Where in the schema: `^.spec.a`; none outside of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub path: Option<SchemaPath>,
+    /// On which line of the new CRD's file; none where it was not looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// What changed, and who is hurt.
     pub message: String,
     /// What to do.
@@ -52,6 +55,17 @@ pub struct CrdVerdict {
     pub evidence: Evidence,
     /// What was found, gravest first.
     pub findings: Vec<CrdFinding>,
+    /// What it would be without any finding above a note.
+    #[serde(skip)]
+    calm: CrdDecision,
+}
+
+impl CrdVerdict {
+    /// Decides anew and sorts, after levels were set by hand.
+    pub(super) fn decide(&mut self) {
+        self.findings.sort();
+        self.decision = decided(self.calm, &self.findings, &self.server_errors);
+    }
 }
 
 /// Judges what becomes of a CRD. `refused` are the server's own words, where it was asked.
@@ -69,34 +83,54 @@ pub fn judge(
     let name = new.or(old).map(|crd| crd.name().to_owned()).unwrap_or_default();
     let (Some(old), Some(new)) = (old, new) else {
         let decision = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
-        let server_errors: Vec<String> = refused.map(str::to_owned).into_iter().collect();
+        let known = || new.map(|new| refusals(None, new)).unwrap_or_default();
+        let server_errors: Vec<String> = refused.map_or_else(known, |words| vec![words.to_owned()]);
         let decision = if server_errors.is_empty() { decision } else { CrdDecision::Refused };
-        return CrdVerdict { name, decision, server_errors, evidence, findings: Vec::new() };
+        let calm = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
+        return CrdVerdict { name, decision, server_errors, evidence, findings: Vec::new(), calm };
     };
     let server_errors = match refused {
         Some(words) => vec![words.to_owned()],
-        None => diff::server_refusals(old.json(), new.json()).iter().map(ToString::to_string).collect(),
+        None => refusals(Some(old), new),
     };
     let changes = diff::crd_changes(old.json(), new.json());
     let mut findings: Vec<CrdFinding> =
         changes.iter().filter_map(|change| of_change(change, &changes, &evidence)).collect();
     findings.extend(limits(old, new, server));
     findings.extend(versions(old, new, &evidence));
+    findings.extend(rules(old, new, server));
+    findings.extend(evidence.undetermined.iter().map(|why| finding(&unjudged::CHECK, Level::Error, why.clone())));
     findings.sort();
-    let decision = decision(&changes, &findings, &server_errors);
-    CrdVerdict { name, decision, server_errors, evidence, findings }
+    let calm = calm(&changes);
+    let decision = decided(calm, &findings, &server_errors);
+    CrdVerdict { name, decision, server_errors, evidence, findings, calm }
 }
 
-fn decision(changes: &[Change], findings: &[CrdFinding], server_errors: &[String]) -> CrdDecision {
+/// What the server says when a CRD is written, as far as it is known here.
+fn refusals(old: Option<&Crd>, new: &Crd) -> Vec<String> {
+    let of_versions = old.map(|old| diff::server_refusals(old.json(), new.json())).unwrap_or_default();
+    let of_schemas = written::refused(old.map(Crd::json), new.json());
+    of_versions.iter().chain(&of_schemas).map(ToString::to_string).collect()
+}
+
+fn decided(calm: CrdDecision, findings: &[CrdFinding], server_errors: &[String]) -> CrdDecision {
     if !server_errors.is_empty() {
         return CrdDecision::Refused;
     }
     match findings.iter().map(|finding| finding.level).min() {
         Some(Level::Error) => CrdDecision::Breaking,
         Some(Level::Warning) => CrdDecision::Risky,
-        _ if changes.is_empty() => CrdDecision::Unchanged,
-        _ if changes.iter().all(|change| change.kind.effect() == Effect::Text) => CrdDecision::Text,
-        _ => CrdDecision::Safe,
+        _ => calm,
+    }
+}
+
+fn calm(changes: &[Change]) -> CrdDecision {
+    if changes.is_empty() {
+        CrdDecision::Unchanged
+    } else if changes.iter().all(|change| change.kind.effect() == Effect::Text) {
+        CrdDecision::Text
+    } else {
+        CrdDecision::Safe
     }
 }
 
@@ -106,6 +140,7 @@ fn finding(check: &Check, level: Level, message: String) -> CrdFinding {
         check: check.card.id,
         version: None,
         path: None,
+        line: None,
         message,
         hint: check.card.fix,
         docs: format!("CHECKS.md#{}", check.card.id),
@@ -124,12 +159,11 @@ fn of_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<Crd
         Effect::Safe => Level::Info,
         Effect::Text => return None,
     };
-    let path = change.path.as_ref().map(ToString::to_string);
     let mut message = change.kind.to_string();
     if level != Level::Info && check.hurts == Hurts::Objects {
         message.push_str(&told(change, harmless, evidence));
     }
-    Some(CrdFinding { version: change.version.clone(), path, ..finding(check, level, message) })
+    Some(CrdFinding { version: change.version.clone(), path: change.path.clone(), ..finding(check, level, message) })
 }
 
 /// Who is hurt, in words.
@@ -137,8 +171,8 @@ fn told(change: &Change, harmless: bool, evidence: &Evidence) -> String {
     if evidence.source == Source::None {
         return String::new();
     }
-    if let Some(reason) = &evidence.undetermined {
-        return format!("; not all objects could be judged: {reason}");
+    if evidence.undetermined.is_some() {
+        return "; not all objects could be judged".to_owned();
     }
     if harmless {
         return format!("; none of {} objects is hurt by it", evidence.looked_at);
@@ -154,12 +188,12 @@ fn told(change: &Change, harmless: bool, evidence: &Evidence) -> String {
 
 /// Limits outside of their format that the old CRD did not have.
 fn limits(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
-    let of = |crd: &Crd| -> BTreeMap<(String, String), String> {
+    let of = |crd: &Crd| -> BTreeMap<(String, SchemaPath), String> {
         let versions = crd.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
         let all = versions.flat_map(|version| {
             let name = version["name"].as_str().unwrap_or_default().to_owned();
             let found = limit_outside_format::find(&version["schema"]["openAPIV3Schema"]);
-            found.into_iter().map(move |(path, wrong)| ((name.clone(), path.to_string()), wrong))
+            found.into_iter().map(move |(path, wrong)| ((name.clone(), path), wrong))
         });
         all.collect()
     };
@@ -175,15 +209,23 @@ fn limits(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
         .collect()
 }
 
+/// New rules that this server may not take.
+fn rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
+    let all = rule_use::find(old, new, server).into_iter();
+    all.map(|one| CrdFinding {
+        version: Some(one.version),
+        path: Some(one.path),
+        ..finding(one.check, one.level, one.message)
+    })
+    .collect()
+}
+
 /// Pairs of served versions that differ now and did not before.
 fn versions(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
     let known = served_versions::find(old);
     let fresh = served_versions::find(new).into_iter().filter(|pair| !known.contains(pair));
     let level = if evidence.nobody_hurt() { Level::Info } else { Level::Warning };
     fresh
-        .map(|(pair, what)| CrdFinding {
-            version: Some(pair),
-            ..finding(&served_versions::CHECK, level, format!("read or written through the other version: {what}"))
-        })
+        .map(|(pair, what)| CrdFinding { version: Some(pair), ..finding(&served_versions::CHECK, level, what) })
         .collect()
 }

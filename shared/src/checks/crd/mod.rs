@@ -8,12 +8,15 @@ mod limit_outside_format;
 mod limits;
 mod lists;
 mod logic;
+pub mod page;
+mod rule_use;
 mod rules;
 mod served_versions;
 mod serving;
 mod text;
 mod types;
 mod unclassified;
+mod unjudged;
 mod versions;
 pub mod waivers;
 
@@ -64,7 +67,8 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         text::ALL,
         unclassified::ALL,
     ];
-    let besides: [&'static Check; 2] = [&limit_outside_format::CHECK, &served_versions::CHECK];
+    let besides: [&'static Check; 5] =
+        [&limit_outside_format::CHECK, &served_versions::CHECK, &rule_use::USABLE, &rule_use::COSTLY, &unjudged::CHECK];
     claiming.into_iter().flatten().copied().chain(besides)
 }
 

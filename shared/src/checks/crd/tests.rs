@@ -159,6 +159,62 @@ fn who_answers_for_a_finding_is_named_until_the_day() {
 }
 
 #[test]
+fn a_level_of_ones_own_decides() {
+    let (old, new) = (fields(&json!({"a": {"type": "string"}})), fields(&json!({})));
+    let with = |text: &str| {
+        let mut verdicts = [judged(&old, &new, Evidence::default())];
+        Waivers::read(text).unwrap().apply(&mut verdicts, "2026-01-01".parse().unwrap());
+        let [verdict] = verdicts;
+        (verdict.decision, verdict.findings[0].level)
+    };
+    assert_eq!(with(""), (CrdDecision::Breaking, Level::Error));
+    assert_eq!(with("levels: {field-removed: warning}"), (CrdDecision::Risky, Level::Warning));
+    assert_eq!(with("levels: {field-removed: info}"), (CrdDecision::Safe, Level::Info));
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_an_error_of_its_own() {
+    let (old, new) = (fields(&json!({"a": {"type": "string"}})), fields(&json!({})));
+    let mut unseen = looked(&old, &new, &[]);
+    unseen.undetermined = Some("hubs.example.com cannot be listed: forbidden".into());
+    let verdict = judged(&old, &new, unseen);
+    let told = verdict.findings.iter().find(|finding| finding.check == "objects-not-judged").unwrap();
+    assert!(told.level == Level::Error && told.message.contains("forbidden"), "{told:?}");
+}
+
+#[test]
+fn a_new_rule_fits_the_server_that_shall_take_it() {
+    let with = |rule: &str| fields(&json!({"a": {"type": "string", "x-kubernetes-validations": [{"rule": rule}]}}));
+    let told = |old: &Crd, new: &Crd, minor: u32| {
+        let verdict = judge(Some(old), Some(new), Evidence::default(), ServerVersion::new(1, minor), None);
+        verdict.findings.iter().find(|finding| finding.check == "rule-not-usable").map(|finding| finding.level)
+    };
+    let (plain, ip) = (with("self != ''"), with("isIP(self)"));
+    assert_eq!((told(&plain, &ip, 30), told(&plain, &ip, 31)), (Some(Level::Error), None), "one version later");
+    assert_eq!(told(&ip, &ip, 30), None, "what is there already may stay");
+    assert_eq!(told(&plain, &with("self ==== 1"), 37), Some(Level::Warning), "only the server can say");
+}
+
+#[test]
+fn loops_without_bounds_are_told() {
+    let with = |list: Value, rule: &str| {
+        let mut list = list;
+        list["x-kubernetes-validations"] = json!([{"rule": rule}]);
+        fields(&json!({"a": {"type": "array", "items": list}}))
+    };
+    let told = |new: &Crd| {
+        let verdict = judge(Some(&fields(&json!({}))), Some(new), Evidence::default(), ServerVersion::NEWEST, None);
+        verdict.findings.iter().any(|finding| finding.check == "rule-costly")
+    };
+    let open = || json!({"type": "array", "items": {"type": "string"}});
+    assert!(told(&with(open(), "self.all(x, x != '')")));
+    assert!(!told(&with(open(), "self.size() < 9")));
+    let mut bounded = open();
+    bounded["maxItems"] = json!(9);
+    assert!(!told(&with(bounded, "self.all(x, x != '')")));
+}
+
+#[test]
 fn every_check_is_explained() {
     for check in checks() {
         assert!(!check.source.is_empty(), "{}", check.card.id);

@@ -56,6 +56,8 @@ fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Err
 pub struct Note {
     /// `waiver-expired` or `waiver-unused`
     pub check: &'static str,
+    /// Which: the check, and what it is waived for.
+    pub subject: String,
     /// Which waiver, and what to do.
     pub message: String,
 }
@@ -103,6 +105,9 @@ impl Waivers {
                     }
                 }
             }
+            if !self.levels.is_empty() {
+                verdict.decide();
+            }
         }
         self.waivers.iter().zip(used).filter_map(|(waiver, used)| waiver.note(used, today)).collect()
     }
@@ -110,20 +115,22 @@ impl Waivers {
 
 impl Waiver {
     fn fits(&self, crd: &str, finding: &CrdFinding) -> bool {
-        let whole = format!("{crd} {}", finding.path.as_deref().unwrap_or_default());
+        let path = finding.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let whole = format!("{crd} {path}");
         let subject = self.subject.trim();
         self.check == finding.check && (glob(subject, crd) || glob(subject, whole.trim()))
     }
 
     fn note(&self, used: bool, today: Date) -> Option<Note> {
         let Self { check, subject, expires, .. } = self;
+        let shown = format!("waiver of {check} for {subject}");
         if *expires < today {
             let message =
                 format!("the waiver of {check} for {subject:?} expired on {expires}: look again, or renew it");
-            return Some(Note { check: "waiver-expired", message });
+            return Some(Note { check: "waiver-expired", subject: shown, message });
         }
         let message = format!("the waiver of {check} for {subject:?} waives nothing any more: take it out");
-        (!used).then_some(Note { check: "waiver-unused", message })
+        (!used).then_some(Note { check: "waiver-unused", subject: shown, message })
     }
 }
 

@@ -54,7 +54,8 @@ fn hurt(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
         .iter()
         .take(3)
         .map(|finding| {
-            format!("{} {}", finding.check, finding.path.as_deref().unwrap_or_default()).trim_end().to_owned()
+            let path = finding.path.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{} {path}", finding.check).trim_end().to_owned()
         })
         .collect();
     let message = format!(

@@ -10,6 +10,7 @@ pub mod crds_before_application;
 pub mod crds_dry_run;
 pub mod crds_gone;
 pub mod custom_resources_fit;
+pub mod dropped_version_proved;
 pub mod flux_at_rest;
 pub mod flux_controllers;
 pub mod flux_crd_policy;
@@ -42,6 +43,7 @@ pub mod stored_manifest_served;
 pub mod tools_versions;
 pub mod unknown_values;
 pub mod values_schema;
+pub mod waivers_current;
 pub mod webhooks_alive;
 
 use std::collections::BTreeMap;
@@ -52,6 +54,7 @@ use semver::Version;
 use serde_json::Value;
 
 use super::crd::CrdVerdict;
+use super::crd::waivers::Note;
 use super::{Card, Checked};
 use crate::ask::{Allowed, Mode};
 use crate::model::application::Application;
@@ -113,6 +116,8 @@ pub struct Admission<'a> {
     pub forecasts: &'a BTreeMap<String, ServerAnswer>,
     /// What each CRD's change does, to its live objects too.
     pub verdicts: &'a BTreeMap<String, CrdVerdict>,
+    /// What is wrong with the waivers.
+    pub waiver_notes: &'a [Note],
     /// Who holds a lock.
     pub locks: &'a Looked<Vec<LockSeen>>,
     /// Whether the server was asked at all: not with `--dry-run=client`.
@@ -160,7 +165,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 43] = [
+pub const ALL: [Guard; 45] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -187,6 +192,7 @@ pub const ALL: [Guard; 43] = [
     (&crds_gone::CARD, crds_gone::check),
     (&crds_dry_run::CARD, crds_dry_run::check),
     (&storage_migrating::CARD, storage_migrating::check),
+    (&dropped_version_proved::CARD, dropped_version_proved::check),
     (&foreign_downgrade::CARD, foreign_downgrade::check),
     (&bundled_flux_fits::CARD, bundled_flux_fits::check),
     (&crds_before_application::CARD, crds_before_application::check),
@@ -196,6 +202,7 @@ pub const ALL: [Guard; 43] = [
     (&conversion_webhook_comes_later::CARD, conversion_webhook_comes_later::check),
     (&webhooks_alive::CARD, webhooks_alive::check),
     (&live_objects_fit::CARD, live_objects_fit::check),
+    (&waivers_current::CARD, waivers_current::check),
     (&custom_resources_fit::CARD, custom_resources_fit::check),
     (&objects_dry_run::CARD, objects_dry_run::check),
     (&hand_made_changes::CARD, hand_made_changes::check),

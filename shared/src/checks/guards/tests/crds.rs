@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use super::world::{World, crd, findings, fires, record};
+use crate::checks::crd as crd_check;
+use crate::checks::crd::evidence::{Judge, Source};
 use crate::checks::{Level, Verdict};
+use crate::schema::ServerVersion;
 
 const HUBS: &str = "hubs.example.com";
 const FLUX: &str = "helmreleases.helm.toolkit.fluxcd.io";
@@ -73,6 +76,50 @@ fn no_version_goes_while_its_objects_are_migrated() {
     assert!(fires(&migrating("True", json!([version("v1"), version("v1beta1")])), "storage-migrating"));
     assert!(!fires(&migrating("False", json!([version("v1"), version("v1beta1")])), "storage-migrating"));
     assert!(!fires(&migrating("True", json!([version("v1")])), "storage-migrating"));
+}
+
+#[test]
+fn a_version_that_goes_is_proved_and_not_believed() {
+    let hubs = |names: &[&str], stored: &[&str]| {
+        let version = |name: &&str| json!({"name": name, "served": true, "storage": *name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
+        with(HUBS, |json| {
+            json["spec"]["versions"] = names.iter().map(version).collect();
+            json["status"] = json!({"storedVersions": stored});
+        })
+    };
+    let world = |stored: &[&str], objects: usize, agreed: bool| {
+        World::bent(|world| {
+            let (live, next) = (hubs(&["v1", "v1beta1"], stored), hubs(&["v1"], &["v1"]));
+            let mut judge = Judge::new(&live, &next, ServerVersion::NEWEST, Source::Live);
+            (0..objects).for_each(|_| judge.look(&json!({"kind": "Hub", "metadata": {"name": "a"}})));
+            let verdict = crd_check::judge(Some(&live), Some(&next), judge.done(), ServerVersion::NEWEST, None);
+            world.verdicts = BTreeMap::from([(HUBS.to_owned(), verdict)]);
+            world.view.crds = Ok(BTreeMap::from([(HUBS.to_owned(), live)]));
+            world.forecasts = BTreeMap::from([(HUBS.to_owned(), Ok(next))]);
+            world.allowed.migrate = agreed;
+        })
+    };
+    let told = findings(&world(&["v1"], 3, false), "dropped-version-proved");
+    assert!(told[0].message.contains("v1beta1") && told[0].message.contains("3 objects"), "{told:?}");
+    assert!(told[0].hint.contains("--migrate"), "{told:?}");
+    assert_eq!(world(&["v1"], 0, false).ask("dropped-version-proved"), Verdict::Pass, "nothing can be lost");
+    assert!(matches!(world(&["v1"], 3, true).ask("dropped-version-proved"), Verdict::Skipped { .. }));
+    let claimed = world(&["v1", "v1beta1"], 3, false).ask("dropped-version-proved");
+    assert_eq!(claimed, Verdict::Pass, "the server refuses that by itself");
+    let mut unseen = world(&["v1"], 0, false);
+    unseen.verdicts.get_mut(HUBS).unwrap().evidence.undetermined = Some("forbidden".into());
+    assert!(matches!(unseen.ask("dropped-version-proved"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn a_waiver_that_nobody_needs_is_told() {
+    let note = Note {
+        check: "waiver-unused",
+        subject: "waiver of enum-changed for hubs.*".into(),
+        message: "take it out".into(),
+    };
+    let told = findings(&World::bent(|world| world.waiver_notes = vec![note]), "waivers-current");
+    assert_eq!((told[0].level, told[0].subject.as_str()), (Level::Warning, "waiver of enum-changed for hubs.*"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![
         ("bridge::the_storage_version_is_dropped", the_storage_version_is_dropped),
         ("bridge::the_crds_alone", the_crds_alone),
+        ("bridge::a_claim_is_not_believed", a_claim_is_not_believed),
     ];
     if crate::kill::env("MURAL_KILLS").is_some() {
         tests.push(("bridge::who_breaks_off_on_the_bridge_goes_on", who_breaks_off_on_the_bridge_goes_on));
@@ -142,9 +143,8 @@ fn the_crds_alone(ground: &Ground) -> Result<()> {
     ground.nothing_written(mark)
 }
 
-/// The bridge stands, nothing is moved yet: what a run leaves behind that is cut off.
-fn who_breaks_off_on_the_bridge_goes_on(ground: &Ground) -> Result<()> {
-    let chart = racks(ground)?;
+/// The chart's version stands beside the old one, and stores; nothing is moved yet.
+fn bridge_by_hand(ground: &Ground) -> Result<()> {
     let mut bridge = ground.get(&["crd", RACKS])?;
     let mut newer = bridge["spec"]["versions"][0].clone();
     newer["name"] = json!("v1");
@@ -154,6 +154,30 @@ fn who_breaks_off_on_the_bridge_goes_on(ground: &Ground) -> Result<()> {
     ground.run(User::Admin, "kubectl", &["patch", "crd", RACKS, "--type=merge", "--patch", &patch])?.with(0)?;
     let stored = ground.get(&["crd", RACKS])?["status"]["storedVersions"].take();
     ensure!(stored == json!(["v1alpha1", "v1"]), "{stored}");
+    Ok(())
+}
+
+/// Somebody says that nothing is stored in the old version any more. The server takes the chart's CRD then, and loses everything.
+fn a_claim_is_not_believed(ground: &Ground) -> Result<()> {
+    let chart = racks(ground)?;
+    bridge_by_hand(ground)?;
+    let claim = r#"{"status":{"storedVersions":["v1"]}}"#;
+    let patch = ["patch", "crd", RACKS, "--subresource=status", "--type=merge", "--patch", claim];
+    ground.run(User::Admin, "kubectl", &patch)?.with(0)?;
+    let mark = ground.mark()?;
+    let refused = crds(ground, &["apply", &chart, "--yes"])?.with(5)?;
+    for told in ["dropped-version-proved", RACKS, "v1alpha1", &format!("{COUNT} objects"), "--migrate"] {
+        ensure!(refused.stdout.contains(told), "{told:?} is not said:\n{}", refused.stdout);
+    }
+    ground.nothing_written(mark)?;
+    crds(ground, &["apply", &chart, "--yes", "--migrate"])?.with(0)?;
+    carried(ground)
+}
+
+/// The bridge stands, nothing is moved yet: what a run leaves behind that is cut off.
+fn who_breaks_off_on_the_bridge_goes_on(ground: &Ground) -> Result<()> {
+    let chart = racks(ground)?;
+    bridge_by_hand(ground)?;
     let listed = crds(ground, &["--all"])?.with(0)?;
     ensure!(listed.stdout.contains("v1 (and v1alpha1)"), "{}", listed.stdout);
     run(ground, &chart, &[], &["--yes", "--migrate"])?.with(0)?;

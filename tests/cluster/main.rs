@@ -19,6 +19,12 @@ mod bridge;
 mod check;
 mod faults;
 mod flux;
+mod generated;
+#[allow(dead_code, reason = "shared with the differential tier, which uses all of it")]
+#[path = "../differential/crds.rs"]
+mod generated_crds;
+#[path = "../differential/objects.rs"]
+mod generated_objects;
 mod ground;
 mod health;
 mod images;
@@ -32,6 +38,8 @@ mod passed;
 mod programs;
 mod proved;
 mod public;
+#[path = "../differential/random.rs"]
+mod random;
 mod refusals;
 mod rollback;
 mod sample;
@@ -85,6 +93,7 @@ fn run() -> Result<ExitCode> {
         health::TESTS,
         keep::TESTS,
         check::TESTS,
+        generated::TESTS,
         stopped::TESTS,
         migrate::TESTS,
         &bridge::tests(),

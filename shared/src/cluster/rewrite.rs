@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::pages::Pages;
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
-use crate::model::migration::{Walk, only_stored_anew, repaired};
+use crate::model::migration::{MANAGER, Walk, only_stored_anew, repaired};
 use crate::model::object::ObjectRef;
 
 /// Objects that are written at once.
@@ -24,8 +24,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// Failures that are kept with their reason.
 const FAILURES: usize = 100;
-/// Who we are in managed fields, should there ever be a field of ours.
-const MANAGER: &str = "mural-migrate";
 
 /// How a walk goes.
 pub struct Way<'a> {

@@ -15,6 +15,22 @@ pub fn left_behind(crd: &Crd) -> Vec<String> {
     crd.stored_versions().into_iter().filter(|version| *version != storage).map(str::to_owned).collect()
 }
 
+/// Who we are in the managed fields of what we move, and of the lists that we trim after a proof.
+pub const MANAGER: &str = "mural-migrate";
+
+/// Whether `storedVersions` still names every version that ever was the storage version, as far as its managed fields tell: the
+/// API server adds to the list and never takes from it. Whoever takes from it leaves an entry; ours follows a proof.
+///
+/// Where the entries are gone nothing is known, and the answer is no.
+#[must_use]
+pub fn never_trimmed(crd: &Crd) -> bool {
+    let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let of_status = entries.filter(|entry| !entry["fieldsV1"]["f:status"].is_null());
+    let managers: Vec<&str> = of_status.map(|entry| entry["manager"].as_str().unwrap_or_default()).collect();
+    let trusted = |manager: &&str| manager.starts_with("kube-apiserver") || *manager == MANAGER;
+    !managers.is_empty() && managers.iter().all(trusted)
+}
+
 /// Whether the cluster itself says that it is moving the objects of this CRD right now.
 #[must_use]
 pub fn under_way(crd: &Crd) -> bool {
@@ -146,6 +162,23 @@ mod tests {
         ]);
         assert_eq!(repaired, wanted);
         assert_eq!(super::repaired(&json!({"metadata": {"managedFields": wanted}}), "a.b", &["v1".into()], "v1"), None);
+    }
+
+    #[test]
+    fn who_trimmed_the_list_is_told_by_its_managed_fields() {
+        let crd = |managers: &[&str]| {
+            let entry = |manager: &&str| json!({"manager": manager, "subresource": "status", "fieldsV1": {"f:status": {"f:conditions": {}}}});
+            let mut entries: Vec<Value> = managers.iter().map(entry).collect();
+            entries.push(json!({"manager": "kubectl", "fieldsV1": {"f:spec": {}}}));
+            Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": "a.b", "managedFields": entries}}))
+            .unwrap()
+        };
+        assert!(never_trimmed(&crd(&["kube-apiserver-1.37.2"])) && never_trimmed(&crd(&["kube-apiserver", MANAGER])));
+        for other in ["kubectl-patch", "flux", "migration-runner-controller"] {
+            assert!(!never_trimmed(&crd(&["kube-apiserver", other])), "{other}");
+        }
+        assert!(!never_trimmed(&crd(&[])), "nothing is known");
     }
 
     #[test]

@@ -130,17 +130,19 @@ impl CrdCheck {
             if crd.findings.iter().any(shown) {
                 out.push_str("\n| | where | what | what to do |\n| --- | --- | --- | --- |\n");
             }
-            for finding in crd.findings.iter().filter(|finding| shown(finding)) {
-                let waived =
-                    finding.waived.as_ref().map(|reason| format!(" (waived: {})", cell(reason))).unwrap_or_default();
-                let (level, place) = (word(finding.level), place(finding));
-                let _ = writeln!(
-                    out,
-                    "| {level} | `{}` | {}{waived} | {} |",
-                    cell(&place),
-                    cell(&finding.message),
-                    cell(finding.hint)
-                );
+            let told: Vec<&CrdFinding> = crd.findings.iter().filter(|finding| shown(finding)).collect();
+            for of_check in told.chunk_by(|one, other| (one.check, one.level) == (other.check, other.level)) {
+                let Some(first) = of_check.first() else { continue };
+                for (place, message) in table::merged(of_check) {
+                    let (level, hint) = (word(first.level), cell(first.hint));
+                    let _ = writeln!(out, "| {level} | `{}` | {} | {hint} |", cell(&place), cell(&message));
+                }
+            }
+            if !crd.evidence.objects.is_empty() {
+                out.push('\n');
+            }
+            for one in &crd.evidence.objects {
+                let _ = writeln!(out, "- {}", cell(&table::object(one)));
             }
         }
         out

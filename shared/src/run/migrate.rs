@@ -13,7 +13,7 @@ use crate::cluster::settle;
 use crate::cluster::storage_migration::{self as own, Stand};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::crd::Crd;
-use crate::model::migration::{Walk, under_way};
+use crate::model::migration::{MANAGER, Walk, under_way};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::migrate::{Migrated, MovedBy};
@@ -225,7 +225,7 @@ impl Migrate<'_> {
             }
             let version = &now.json()["metadata"]["resourceVersion"];
             let patch = json!({"metadata": {"resourceVersion": version}, "status": {"storedVersions": [to]}});
-            let path = format!("{}/status", path(name));
+            let path = format!("{}/status?fieldManager={MANAGER}", path(name));
             let body = Some(("application/merge-patch+json", &patch));
             match self.cluster.request(Method::PATCH, &path, body).await {
                 Ok(_) => return Ok(true),

@@ -1,8 +1,8 @@
 //! `cargo bench -p mural-tests`: how long our work takes beside the vendor's own commands, on the sandbox.
 //!
 //! Absolute times say more about the machine than about us, so every figure is a ratio: ours and theirs in turn, pair by pair,
-//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify) and `many` run
-//! only when they are named.
+//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify), `many`
+//! and `objects` (`MURAL_OBJECTS` says how many) run only when they are named.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -16,6 +16,7 @@ mod ground;
 mod health;
 mod help;
 mod many;
+mod objects;
 mod requests;
 mod row;
 mod whole;
@@ -38,6 +39,7 @@ const ALL: &[Bench] = &[
     ("requests", true, requests::look_and_prove),
     ("check", false, check::beside_crdify),
     ("many", false, many::a_thousand_crds),
+    ("objects", false, objects::many_objects),
 ];
 
 /// Pairs of runs, where nobody says how many.

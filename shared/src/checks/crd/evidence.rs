@@ -1,6 +1,6 @@
 //! Objects, judged under the old and the new CRD: who is hurt, and how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -78,9 +78,9 @@ pub struct Evidence {
     /// The hurt ones, the first of them.
     #[serde(skip)]
     pub objects: Vec<ObjectVerdict>,
-    /// Where objects are hurt: the version, and the field without its indices.
+    /// Where objects are hurt: the version, and the field without its indices; which objects, by their number.
     #[serde(skip)]
-    places: BTreeSet<(String, String)>,
+    places: BTreeMap<(String, String), BTreeSet<usize>>,
 }
 
 impl Evidence {
@@ -95,7 +95,14 @@ impl Evidence {
     pub fn hurt_elsewhere(&self, change: &Change, all: &[Change]) -> bool {
         let complete = self.source != Source::None && self.undetermined.is_none();
         let explained = |place: &(String, String)| all.iter().any(|other| reaches(other, place));
-        complete && self.places.iter().all(|place| !reaches(change, place) && explained(place))
+        complete && self.places.keys().all(|place| !reaches(change, place) && explained(place))
+    }
+
+    /// How many objects are hurt where this change is, above or below it.
+    #[must_use]
+    pub fn hurt_by(&self, change: &Change) -> usize {
+        let here = self.places.iter().filter(|(place, _)| reaches(change, place));
+        here.flat_map(|(_, objects)| objects).collect::<BTreeSet<_>>().len()
     }
 }
 
@@ -189,7 +196,10 @@ impl Judge {
         self.found.hurt += 1;
         for one in &hurt {
             let fields = one.errors.iter().map(|error| &error.path).chain(&one.pruned);
-            self.found.places.extend(fields.map(|field| (one.version.clone(), without_indices(field))));
+            for field in fields {
+                let place = (one.version.clone(), without_indices(field));
+                self.found.places.entry(place).or_default().insert(self.found.looked_at);
+            }
         }
         if self.found.objects.len() < TOLD {
             self.found.objects.extend(hurt);

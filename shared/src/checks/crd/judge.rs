@@ -174,16 +174,12 @@ fn told(change: &Change, harmless: bool, evidence: &Evidence) -> String {
     if evidence.undetermined.is_some() {
         return "; not all objects could be judged".to_owned();
     }
-    if harmless {
-        return format!("; none of {} objects is hurt by it", evidence.looked_at);
+    match (evidence.looked_at, evidence.hurt_by(change)) {
+        (0, _) => "; there are no objects".to_owned(),
+        (all, _) if harmless => format!("; none of {all} objects is hurt by it"),
+        (all, 0) => format!("; {} of {all} objects are hurt elsewhere", evidence.hurt),
+        (all, hurt) => format!("; {hurt} of {all} objects hurt"),
     }
-    let in_version = |version: &str| change.version.as_deref().is_none_or(|own| own == version);
-    let mut names: Vec<&str> =
-        evidence.objects.iter().filter(|one| in_version(&one.version)).map(|one| one.object.as_str()).collect();
-    names.dedup();
-    names.truncate(3);
-    let first = if names.is_empty() { String::new() } else { format!(", first: {}", names.join(", ")) };
-    format!("; {} of {} objects of the kind are hurt{first}", evidence.hurt, evidence.looked_at)
 }
 
 /// Limits outside of their format that the old CRD did not have.

@@ -102,7 +102,7 @@ fn objects_decide_how_grave_it_is() {
     let hurt = verdict(&["s", "xl", "m"]);
     assert_eq!((hurt.decision, hurt.evidence.hurt), (CrdDecision::Breaking, 1));
     assert!(
-        hurt.findings[0].message.contains("1 of 3 objects of the kind are hurt, first: Hub xl"),
+        hurt.findings[0].message.contains("1 of 3 objects hurt") && hurt.evidence.objects[0].object == "Hub xl",
         "{:?}",
         hurt.findings
     );

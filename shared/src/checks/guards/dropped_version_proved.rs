@@ -3,6 +3,7 @@
 use super::Admission;
 use crate::checks::{Card, Checked, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::migration::never_trimmed;
 use crate::plan::bridge;
 
 /// The card.
@@ -11,7 +12,7 @@ pub static CARD: Card = Card {
     section: Section::Guards,
     title: "a version that goes is proved to hold no object",
     level: Level::Error,
-    why: "status.storedVersions is a claim: a migration of the cluster's own can trim it before it has rewritten anything (seen on 1.37), and no read tells in which version an object is stored. Without the version such objects cannot be read any more.",
+    why: "status.storedVersions is a claim: a migration of the cluster's own can trim it before it has rewritten anything (seen on 1.37), and no read tells in which version an object is stored. Where nobody but the API server ever wrote the list (its managed fields tell), it names all that was ever stored, and nothing needs proving. Without the version such objects cannot be read any more.",
     fix: "Agree to the proof with --migrate: each object gets an empty patch, which changes it only where it was still stored in the old version.",
 };
 
@@ -46,16 +47,17 @@ pub fn check(admission: &Admission<'_>) -> Checked {
     Checked::new(&CARD, looked_at, verdict)
 }
 
-/// Versions that go and that the CRD says nothing is stored in. Where it says that something is, the server refuses by itself.
+/// Versions that go and that the CRD says nothing is stored in, after somebody took them from its list. Where it says that
+/// something is, the server refuses by itself; a list that nobody trimmed names all that ever was stored.
 fn unclaimed(now: &Crd, next: &Crd) -> Option<Vec<String>> {
     let migration = bridge::needed(now, next).ok().flatten()?;
-    (!migration.claimed && !migration.bridge).then_some(migration.drops)
+    (!migration.claimed && !migration.bridge && !never_trimmed(now)).then_some(migration.drops)
 }
 
 fn finding(now: &Crd, drops: &[String], objects: usize) -> Finding {
     let (name, drops) = (now.name(), drops.join(", "));
     let message = format!(
-        "would lose {drops}, and nothing proves that none of its {objects} objects is still stored so: storedVersions says it"
+        "would lose {drops}; somebody took it from storedVersions, and nothing proves that none of its {objects} objects is still stored so"
     );
     CARD.finding(format!("CRD {name}"), message, format!("--migrate, or first: helm mural crds migrate {name}"))
 }

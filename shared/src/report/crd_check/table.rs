@@ -118,7 +118,7 @@ impl Page {
 }
 
 /// Places and messages, the versions of one change side by side.
-fn merged(findings: &[&CrdFinding]) -> Vec<(String, String)> {
+pub(super) fn merged(findings: &[&CrdFinding]) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String, Option<String>)> = Vec::new();
     for finding in findings {
         let waived = finding.waived.as_ref().map(|reason| format!("  (waived: {reason})")).unwrap_or_default();
@@ -137,7 +137,7 @@ fn merged(findings: &[&CrdFinding]) -> Vec<(String, String)> {
 }
 
 /// Who is hurt, by what, and what of it the server lets pass.
-fn object(one: &ObjectVerdict) -> String {
+pub(super) fn object(one: &ObjectVerdict) -> String {
     let file = if one.source == "live" { String::new() } else { format!(" ({})", one.source) };
     let lost = if one.pruned.is_empty() { None } else { Some(format!("loses {}", one.pruned.join(", "))) };
     let refused = one.errors.first().map(|error| match (&one.create, error.path.as_str()) {

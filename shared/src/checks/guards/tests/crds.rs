@@ -106,6 +106,12 @@ fn a_version_that_goes_is_proved_and_not_believed() {
     assert!(matches!(world(&["v1"], 3, true).ask("dropped-version-proved"), Verdict::Skipped { .. }));
     let claimed = world(&["v1", "v1beta1"], 3, false).ask("dropped-version-proved");
     assert_eq!(claimed, Verdict::Pass, "the server refuses that by itself");
+    let mut untouched = world(&["v1"], 3, false);
+    let live = untouched.view.crds.as_mut().unwrap().get_mut(HUBS).unwrap();
+    let mut json = live.json().clone();
+    json["metadata"]["managedFields"] = json!([{"manager": "kube-apiserver", "fieldsV1": {"f:status": {}}}]);
+    *live = Crd::new(json).unwrap();
+    assert_eq!(untouched.ask("dropped-version-proved"), Verdict::Pass, "nobody ever took a version from the list");
     let mut unseen = world(&["v1"], 0, false);
     unseen.verdicts.get_mut(HUBS).unwrap().evidence.undetermined = Some("forbidden".into());
     assert!(matches!(unseen.ask("dropped-version-proved"), Verdict::Undetermined { .. }));

@@ -109,10 +109,19 @@ fn the_storage_version_is_dropped(ground: &Ground) -> Result<()> {
     let applied: Vec<_> = of_crd.iter().copied().filter(|entry| entry.user_agent.contains("kubectl")).collect();
     audit::all_before(&of_racks, &applied).context("the objects, then the chart's CRD")?;
     carried(ground)?;
+    as_recorded(ground)?;
     let mark = ground.mark()?;
     run(ground, &chart, &[], &["--yes"])?.with(0).context("a second run")?;
     let again = ground.since(mark)?;
     ensure!(audit::writes_by(&again, "operator").is_empty(), "{:?}", audit::writes_by(&again, "operator"));
+    Ok(())
+}
+
+/// `helm mural crds`: whose each CRD is, and how far it is from what the release holds.
+fn as_recorded(ground: &Ground) -> Result<()> {
+    let listed: Value = serde_json::from_str(&crds(ground, &["--all", "--output", "json"])?.with(0)?.stdout)?;
+    let row = listed["items"].as_array().context("items")?.iter().find(|row| row["name"] == RACKS).context(RACKS)?;
+    ensure!(row["owner"] == "release mural-crds" && row["drift"] == 0, "{row}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::diff::{Change, Segment};
+use crate::diff::{Change, ChangeKind, FieldChange, Segment};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{Schema, SchemaError, ServerVersion, Verdict};
@@ -106,7 +106,7 @@ impl Evidence {
     }
 }
 
-/// Whether a change can be the cause of what is wrong at a place: it is there, above or below.
+/// Whether a change can be the cause of what is wrong at a place: it is there or above; some kinds of change also below.
 fn reaches(change: &Change, (version, field): &(String, String)) -> bool {
     if change.version.as_ref().is_some_and(|own| own != version) {
         return false;
@@ -118,8 +118,25 @@ fn reaches(change: &Change, (version, field): &(String, String)) -> bool {
         Segment::Property(name) => Some(name.split('.')),
         _ => None,
     });
-    let of_object = field.split('.').filter(|part| !part.is_empty());
-    of_change.flatten().zip(of_object).all(|(one, other)| one == other)
+    let (of_change, of_object): (Vec<&str>, Vec<&str>) =
+        (of_change.flatten().collect(), field.split('.').filter(|part| !part.is_empty()).collect());
+    let along = of_change.iter().zip(&of_object).all(|(one, other)| one == other);
+    along && (of_object.len() >= of_change.len() || !is_local(change))
+}
+
+/// Whether a change can be the cause of what is wrong at its place and below alone. A default or a field that goes may be missed by
+/// what stands around it, and a branch speaks for the whole of it.
+fn is_local(change: &Change) -> bool {
+    let in_branch =
+        |segment: &Segment| matches!(segment, Segment::AllOf(_) | Segment::AnyOf(_) | Segment::OneOf(_) | Segment::Not);
+    let kind = matches!(
+        change.kind,
+        ChangeKind::Limit(_)
+            | ChangeKind::Rule(_)
+            | ChangeKind::List(_)
+            | ChangeKind::Field(FieldChange::RequiredAdded { .. })
+    );
+    kind && change.path.as_ref().is_none_or(|path| !path.segments().iter().any(in_branch))
 }
 
 /// `spec.a[0].b` as `spec.a.b`

@@ -12,7 +12,7 @@ static STORED_REMOVED: Check = Check {
         title: "every stored version stays in the CRD",
         level: Level::Error,
         why: "Objects may still be stored in it, and without the version nobody can read them: the API server refuses the CRD as long as status.storedVersions names it.",
-        fix: "Migrate first: helm mural crds migrate NAME. Keep the version in the chart until then.",
+        fix: "Let its objects be moved first: helm mural crds apply CHART --migrate, or kubectl mural upgrade --migrate. A chart keeps the version until they are.",
     },
     hurts: Hurts::Server,
     source: "crdify storedVersionRemoval; kapp NoStoredVersionRemoved; validation.go",

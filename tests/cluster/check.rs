@@ -1,6 +1,7 @@
 //! `helm mural crds check` against a cluster: who is hurt, refused, mended, answered for.
 
 use anyhow::{Result, ensure};
+use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
@@ -28,11 +29,7 @@ fn ship(name: &str, size: &str) -> Value {
 fn an_enum_that_loses_a_value(ground: &Ground) -> Result<()> {
     apply(ground, &[crd(&["small", "large", "huge"])])?;
     ground
-        .run(
-            mural_tests::sandbox::User::Admin,
-            "kubectl",
-            &["wait", "--for=condition=Established", &format!("crd/{NAME}"), "--timeout=30s"],
-        )?
+        .run(User::Admin, "kubectl", &["wait", "--for=condition=Established", &format!("crd/{NAME}"), "--timeout=30s"])?
         .with(0)?;
     apply(ground, &[ship("ada", "small"), ship("bob", "large"), ship("cy", "huge")])?;
     let folder = ground.files().join("check");
@@ -62,5 +59,39 @@ fn an_enum_that_loses_a_value(ground: &Ground) -> Result<()> {
     ensure!(mended.stdout.contains("none of 3 objects"), "{}", mended.all());
     let json: Value = serde_json::from_str(&check(&["-o", "json"])?.with(0)?.stdout)?;
     ensure!(json["evidence"] == "live" && json["lookedAt"] == 3, "{json}");
+    merged_by_the_server(ground, &check)?;
+    who_may_not_look(ground, &newer)
+}
+
+/// What the server makes of a CRD counts, not the file: what another manager set stays, and a refusal is in its own words.
+fn merged_by_the_server(ground: &Ground, check: &dyn Fn(&[&str]) -> Result<Ended>) -> Result<()> {
+    let label = ["label", "crd", NAME, "team=harbour"];
+    ground.run(User::Admin, "kubectl", &label)?.with(0)?;
+    let labelled = check(&["--all"])?.with(0)?;
+    ensure!(!labelled.stdout.contains("harbour"), "the file does not take it away:\n{}", labelled.all());
+    let mut other = crd(&["small", "large"]);
+    other["spec"]["versions"][0]["name"] = json!("v2");
+    let file = ground.files().join("check/other.yaml");
+    std::fs::write(&file, other.to_string())?;
+    let refused = crds(ground, &["check", &file.display().to_string()])?.with(3)?;
+    ensure!(refused.stdout.contains("must remain in spec.versions"), "{}", refused.all());
+    Ok(())
+}
+
+/// Objects that cannot be listed are never taken for safe.
+fn who_may_not_look(ground: &Ground, newer: &str) -> Result<()> {
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reads-crds}\nrules:\n\
+        - {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get, list]}\n---\n\
+        apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: reads-crds}\n\
+        roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reads-crds}\n\
+        subjects: [{kind: User, name: clerk, apiGroup: rbac.authorization.k8s.io}]\n";
+    let apply = ["apply", "--server-side", "--filename", "-"];
+    ground.run_with(User::Admin, "kubectl", &apply, role, &[])?.with(0)?;
+    let clerk = [("HELM_KUBEASUSER", std::path::Path::new("clerk"))];
+    let args = ["crds", "check", newer];
+    let unseen = ground.run_with(User::Admin, "helm-mural", &args, "", &clerk)?.with(3)?;
+    for told in ["cannot be listed", "objects-not-judged", "forbidden"] {
+        ensure!(unseen.all().contains(told), "{told:?} is not said:\n{}", unseen.all());
+    }
     Ok(())
 }

@@ -166,6 +166,10 @@ fn saved_emptied_restored_equal(ground: &Ground) -> Result<()> {
     ensure!(saved.stdout.contains(&format!("saved 3 CRDs and {} objects", MANY + 7)), "{}", saved.stdout);
     crds(ground, &["save", &dir])?.with(1).context("a second save into the same folder")?;
     only_mine(&folder)?;
+    // A save is a folder of CRDs and of objects: both sides of a check, and what it looks at.
+    let checked = crds(ground, &["check", &dir, &dir, "--objects", &dir, "--output", "json"])?.with(0)?;
+    let checked: Value = serde_json::from_str(&checked.stdout)?;
+    ensure!(checked["evidence"] == "files" && checked["lookedAt"] == MANY + 7, "{checked}");
 
     empty(ground)?;
     let mark = ground.mark()?;

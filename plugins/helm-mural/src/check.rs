@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::Zoned;
 use mural::checks::catalogue::{did_you_mean, level};
 use mural::checks::crd::evidence::{Evidence, Judge, Source};
-use mural::checks::crd::{CrdVerdict, checks, judge, page};
+use mural::checks::crd::{Asked, CrdVerdict, checks, judge, page};
 use mural::cli::{Output, Stream, style_for};
-use mural::cluster::{Cluster, objects};
+use mural::cluster::{ApiError, Cluster, forecast, objects};
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::model::object::ObjectRef;
@@ -195,20 +195,47 @@ async fn verdicts(
         .into_iter()
         .flatten()
         .collect();
+    let forecasts = forecasts(old, new).await;
     let mut all = Vec::new();
-    for (name, next) in &new.crds {
+    for (name, wanted) in &new.crds {
         let now = old.crds.get(name);
+        let (next, asked) = match forecasts.get(name) {
+            Some(Ok(merged)) => (merged, Asked::Takes),
+            Some(Err(words)) => (wanted, Asked::Refuses(words)),
+            None => (wanted, Asked::Nobody),
+        };
         let evidence = match now {
             Some(now) => evidence(old.cluster.as_ref(), &objects, !flags.objects.is_empty(), now, next, server).await,
             None => Evidence::default(),
         };
-        all.push(judge(now, Some(next), evidence, server, None));
+        all.push(judge(now, Some(next), evidence, server, asked));
     }
     if old.cluster.is_none() {
         let gone = old.crds.iter().filter(|(name, _)| !new.crds.contains_key(*name));
-        all.extend(gone.map(|(_, crd)| judge(Some(crd), None, Evidence::default(), server, None)));
+        all.extend(gone.map(|(_, crd)| judge(Some(crd), None, Evidence::default(), server, Asked::Nobody)));
     }
     Ok(all)
+}
+
+/// What the server would make of each CRD: it merges, and what others set stays. None where it was not asked, or did not say.
+async fn forecasts(old: &Side, new: &Side) -> BTreeMap<String, Result<Crd, String>> {
+    let Some(cluster) = old.cluster.as_ref().filter(|_| new.cluster.is_none()) else { return BTreeMap::new() };
+    let wanted: Vec<Crd> = new.crds.values().cloned().collect();
+    let (mut answers, mut unasked) = (BTreeMap::new(), None);
+    for one in forecast::crds(cluster, &wanted).await {
+        match one.answer {
+            Ok(merged) => drop(answers.insert(one.name, Ok(merged))),
+            Err(ApiError::Refused { code: 400 | 404 | 409 | 422, message, .. }) => {
+                drop(answers.insert(one.name, Err(message)));
+            }
+            Err(error) => drop(unasked.get_or_insert(error.to_string())),
+        }
+    }
+    if let Some(reason) = unasked {
+        Stream::Talk
+            .write(&format!("the server was not asked for its own merge, the chart stands for itself: {reason}\n"));
+    }
+    answers
 }
 
 /// Objects of this kind from files, and the live ones where the old side is a cluster and the change could hurt them.

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use crate::ask::Ask;
 use crate::checks::crd::evidence::{Judge, Source};
 use crate::checks::crd::waivers::Note;
-use crate::checks::crd::{CrdVerdict, judge};
+use crate::checks::crd::{Asked, CrdVerdict, judge};
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, objects};
 use crate::model::crd::Crd;
@@ -27,15 +27,16 @@ pub(super) async fn verdicts(
 ) -> (BTreeMap<String, CrdVerdict>, Vec<Note>) {
     let Ok(live) = &view.crds else { return Default::default() };
     let server = view.hub.version.parse().unwrap_or(ServerVersion::NEWEST);
+    let asked = if ask.server_dry_runs { Asked::Takes } else { Asked::Nobody };
     let pairs = forecasts.iter().filter_map(|(name, answer)| Some((live.get(name)?, answer.as_ref().ok()?)));
-    let asked = stream::iter(pairs).map(|(old, new)| verdict(cluster, old, new, server));
+    let asked = stream::iter(pairs).map(|(old, new)| verdict(cluster, old, new, server, asked));
     let mut all: Vec<CrdVerdict> = asked.buffer_unordered(AT_ONCE).collect().await;
     let notes = ask.waivers.apply(&mut all, Zoned::now().date());
     (all.into_iter().map(|verdict| (verdict.name.clone(), verdict)).collect(), notes)
 }
 
-async fn verdict(cluster: &Cluster, old: &Crd, new: &Crd, server: ServerVersion) -> CrdVerdict {
+async fn verdict(cluster: &Cluster, old: &Crd, new: &Crd, server: ServerVersion, asked: Asked<'_>) -> CrdVerdict {
     let mut looking = Judge::new(old, new, server, Source::Live);
     objects::look(cluster, old, new, &mut looking).await;
-    judge(Some(old), Some(new), looking.done(), server, None)
+    judge(Some(old), Some(new), looking.done(), server, asked)
 }

@@ -68,7 +68,28 @@ impl CrdVerdict {
     }
 }
 
-/// Judges what becomes of a CRD. `refused` are the server's own words, where it was asked.
+/// What the API server says of the new CRD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// It was not asked: what is known of it here counts.
+    Nobody,
+    /// It takes it.
+    Takes,
+    /// It refuses it, in these words.
+    Refuses(&'a str),
+}
+
+impl Asked<'_> {
+    fn errors(self, old: Option<&Crd>, new: &Crd) -> Vec<String> {
+        match self {
+            Self::Nobody => refusals(old, new),
+            Self::Takes => Vec::new(),
+            Self::Refuses(words) => vec![words.to_owned()],
+        }
+    }
+}
+
+/// Judges what becomes of a CRD.
 ///
 /// # Panics
 /// Never: one side at least must be there, and without both it is an empty verdict.
@@ -78,21 +99,17 @@ pub fn judge(
     new: Option<&Crd>,
     evidence: Evidence,
     server: ServerVersion,
-    refused: Option<&str>,
+    asked: Asked<'_>,
 ) -> CrdVerdict {
     let name = new.or(old).map(|crd| crd.name().to_owned()).unwrap_or_default();
     let (Some(old), Some(new)) = (old, new) else {
         let decision = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
-        let known = || new.map(|new| refusals(None, new)).unwrap_or_default();
-        let server_errors: Vec<String> = refused.map_or_else(known, |words| vec![words.to_owned()]);
+        let server_errors = new.map(|new| asked.errors(None, new)).unwrap_or_default();
         let decision = if server_errors.is_empty() { decision } else { CrdDecision::Refused };
         let calm = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
         return CrdVerdict { name, decision, server_errors, evidence, findings: Vec::new(), calm };
     };
-    let server_errors = match refused {
-        Some(words) => vec![words.to_owned()],
-        None => refusals(Some(old), new),
-    };
+    let server_errors = asked.errors(Some(old), new);
     let changes = diff::crd_changes(old.json(), new.json());
     let mut findings: Vec<CrdFinding> =
         changes.iter().filter_map(|change| of_change(change, &changes, &evidence)).collect();

@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::Card;
 use crate::diff::{Change, ChangeKind};
 
-pub use judge::{CrdFinding, CrdVerdict, judge};
+pub use judge::{Asked, CrdFinding, CrdVerdict, judge};
 
 /// Whom a change hurts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -29,7 +29,7 @@ fn fields(fields: &Value) -> Crd {
 }
 
 fn judged(old: &Crd, new: &Crd, evidence: Evidence) -> CrdVerdict {
-    judge(Some(old), Some(new), evidence, ServerVersion::NEWEST, None)
+    judge(Some(old), Some(new), evidence, ServerVersion::NEWEST, Asked::Nobody)
 }
 
 fn found(old: &Value, new: &Value) -> Vec<(&'static str, Level)> {
@@ -186,7 +186,7 @@ fn what_could_not_be_looked_at_is_an_error_of_its_own() {
 fn a_new_rule_fits_the_server_that_shall_take_it() {
     let with = |rule: &str| fields(&json!({"a": {"type": "string", "x-kubernetes-validations": [{"rule": rule}]}}));
     let told = |old: &Crd, new: &Crd, minor: u32| {
-        let verdict = judge(Some(old), Some(new), Evidence::default(), ServerVersion::new(1, minor), None);
+        let verdict = judge(Some(old), Some(new), Evidence::default(), ServerVersion::new(1, minor), Asked::Nobody);
         verdict.findings.iter().find(|finding| finding.check == "rule-not-usable").map(|finding| finding.level)
     };
     let (plain, ip) = (with("self != ''"), with("isIP(self)"));
@@ -203,7 +203,8 @@ fn loops_without_bounds_are_told() {
         fields(&json!({"a": {"type": "array", "items": list}}))
     };
     let told = |new: &Crd| {
-        let verdict = judge(Some(&fields(&json!({}))), Some(new), Evidence::default(), ServerVersion::NEWEST, None);
+        let verdict =
+            judge(Some(&fields(&json!({}))), Some(new), Evidence::default(), ServerVersion::NEWEST, Asked::Nobody);
         verdict.findings.iter().any(|finding| finding.check == "rule-costly")
     };
     let open = || json!({"type": "array", "items": {"type": "string"}});

@@ -111,7 +111,8 @@ impl Page {
             return;
         }
         if let Some(check) = checks().find(|check| check.card.id == finding.check) {
-            let _ = writeln!(self.out, "      {}", self.style.dim(check.card.why));
+            let why = format!("{}: {}", check.card.id, check.card.why);
+            let _ = writeln!(self.out, "      {}", self.style.dim(&why));
             let _ = writeln!(self.out, "      {} {}", self.style.arrow(), check.card.fix);
         }
     }

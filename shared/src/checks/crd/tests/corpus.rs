@@ -97,7 +97,7 @@ fn no_false_alarm_and_no_miss() {
         let (evidence, looked, theirs) = look(&corpus, update, &old, &new);
         objects += looked;
         let (ours, unsure) = (evidence.hurt, evidence.undetermined.clone());
-        let verdict = super::judge(Some(&old), Some(&new), evidence, OLD, None);
+        let verdict = super::judge(Some(&old), Some(&new), evidence, OLD, Asked::Nobody);
         let accepted = update["apiserver"]["accepted"] == true;
         asked += 1;
         hurt += theirs;

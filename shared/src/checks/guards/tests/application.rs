@@ -1,7 +1,7 @@
 //! Guards of the application's objects and values, and of what stands around them.
 
 use crate::checks::crd::evidence::{Judge, Source};
-use crate::checks::crd::judge;
+use crate::checks::crd::{Asked, judge};
 use crate::schema::ServerVersion;
 use serde_json::{Value, json};
 
@@ -178,7 +178,7 @@ fn live_objects_that_the_new_schema_hurts_are_refused_unless_someone_answers_for
             if blind {
                 looking.could_not_look("forbidden");
             }
-            let mut verdict = judge(Some(&old), Some(&new), looking.done(), ServerVersion::NEWEST, None);
+            let mut verdict = judge(Some(&old), Some(&new), looking.done(), ServerVersion::NEWEST, Asked::Nobody);
             if waived {
                 verdict.findings.iter_mut().for_each(|finding| finding.waived = Some("known".to_owned()));
             }

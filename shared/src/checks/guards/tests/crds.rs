@@ -78,43 +78,47 @@ fn no_version_goes_while_its_objects_are_migrated() {
     assert!(!fires(&migrating("True", json!([version("v1")])), "storage-migrating"));
 }
 
-#[test]
-fn a_version_that_goes_is_proved_and_not_believed() {
-    let hubs = |names: &[&str], stored: &[&str]| {
-        let version = |name: &&str| json!({"name": name, "served": true, "storage": *name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
+/// A chart that drops v1beta1, with what the CRD's list says and so many objects.
+fn dropping(stored: &[&str], objects: usize) -> World {
+    let version = |name: &&str| json!({"name": name, "served": true, "storage": *name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
+    let hubs = |names: &[&str]| {
         with(HUBS, |json| {
             json["spec"]["versions"] = names.iter().map(version).collect();
             json["status"] = json!({"storedVersions": stored});
         })
     };
-    let world = |stored: &[&str], objects: usize, agreed: bool| {
-        World::bent(|world| {
-            let (live, next) = (hubs(&["v1", "v1beta1"], stored), hubs(&["v1"], &["v1"]));
-            let mut judge = Judge::new(&live, &next, ServerVersion::NEWEST, Source::Live);
-            (0..objects).for_each(|_| judge.look(&json!({"kind": "Hub", "metadata": {"name": "a"}})));
-            let verdict = crd_check::judge(Some(&live), Some(&next), judge.done(), ServerVersion::NEWEST, None);
-            world.verdicts = BTreeMap::from([(HUBS.to_owned(), verdict)]);
-            world.view.crds = Ok(BTreeMap::from([(HUBS.to_owned(), live)]));
-            world.forecasts = BTreeMap::from([(HUBS.to_owned(), Ok(next))]);
-            world.allowed.migrate = agreed;
-        })
-    };
-    let told = findings(&world(&["v1"], 3, false), "dropped-version-proved");
+    let (live, next) = (hubs(&["v1", "v1beta1"]), hubs(&["v1"]));
+    let mut judge = Judge::new(&live, &next, ServerVersion::NEWEST, Source::Live);
+    (0..objects).for_each(|_| judge.look(&json!({"kind": "Hub", "metadata": {"name": "a"}})));
+    let asked = crd_check::Asked::Nobody;
+    let verdict = crd_check::judge(Some(&live), Some(&next), judge.done(), ServerVersion::NEWEST, asked);
+    World::bent(|world| {
+        world.verdicts = BTreeMap::from([(HUBS.to_owned(), verdict)]);
+        world.view.crds = Ok(BTreeMap::from([(HUBS.to_owned(), live)]));
+        world.forecasts = BTreeMap::from([(HUBS.to_owned(), Ok(next))]);
+    })
+}
+
+#[test]
+fn a_version_that_goes_is_proved_and_not_believed() {
+    const ID: &str = "dropped-version-proved";
+    let told = findings(&dropping(&["v1"], 3), ID);
     assert!(told[0].message.contains("v1beta1") && told[0].message.contains("3 objects"), "{told:?}");
     assert!(told[0].hint.contains("--migrate"), "{told:?}");
-    assert_eq!(world(&["v1"], 0, false).ask("dropped-version-proved"), Verdict::Pass, "nothing can be lost");
-    assert!(matches!(world(&["v1"], 3, true).ask("dropped-version-proved"), Verdict::Skipped { .. }));
-    let claimed = world(&["v1", "v1beta1"], 3, false).ask("dropped-version-proved");
-    assert_eq!(claimed, Verdict::Pass, "the server refuses that by itself");
-    let mut untouched = world(&["v1"], 3, false);
+    assert_eq!(dropping(&["v1"], 0).ask(ID), Verdict::Pass, "nothing can be lost");
+    assert_eq!(dropping(&["v1", "v1beta1"], 3).ask(ID), Verdict::Pass, "the server refuses that by itself");
+    let mut agreed = dropping(&["v1"], 3);
+    agreed.allowed.migrate = true;
+    assert!(matches!(agreed.ask(ID), Verdict::Skipped { .. }));
+    let mut untouched = dropping(&["v1"], 3);
     let live = untouched.view.crds.as_mut().unwrap().get_mut(HUBS).unwrap();
     let mut json = live.json().clone();
     json["metadata"]["managedFields"] = json!([{"manager": "kube-apiserver", "fieldsV1": {"f:status": {}}}]);
     *live = Crd::new(json).unwrap();
-    assert_eq!(untouched.ask("dropped-version-proved"), Verdict::Pass, "nobody ever took a version from the list");
-    let mut unseen = world(&["v1"], 0, false);
+    assert_eq!(untouched.ask(ID), Verdict::Pass, "nobody ever took a version from the list");
+    let mut unseen = dropping(&["v1"], 0);
     unseen.verdicts.get_mut(HUBS).unwrap().evidence.undetermined = Some("forbidden".into());
-    assert!(matches!(unseen.ask("dropped-version-proved"), Verdict::Undetermined { .. }));
+    assert!(matches!(unseen.ask(ID), Verdict::Undetermined { .. }));
 }
 
 #[test]

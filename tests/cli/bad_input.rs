@@ -59,7 +59,10 @@ fn readable() -> Vec<Case> {
             text
         });
     let anchors = with("{size: {type: string}}", "{size: &text {type: string}, other: *text}");
+    let nested = format!("{}{{type: string}}{}", "{type: object, properties: {a: ".repeat(100), "}}".repeat(100));
+    let nested = with("{size: {type: string}}", &format!("{{size: {{type: string}}, deep: {nested}}}"));
     vec![
+        case("a schema of 100 levels", nested, 0, &["1 safe"]),
         case("several documents", format!("{GOOD}---\na: 1\n---\n"), 0, &["no findings in 1 CRD", "1 unchanged"]),
         case("a List", list, 0, &["1 unchanged"]),
         case("CRLF", GOOD.replace('\n', "\r\n"), 0, &["1 unchanged"]),

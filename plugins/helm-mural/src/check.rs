@@ -1,6 +1,6 @@
 //! `helm mural crds check`: reads both sides and the objects, judges, tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
@@ -8,10 +8,12 @@ use mural::checks::catalogue::{did_you_mean, level};
 use mural::checks::crd::evidence::{Evidence, Judge, Source};
 use mural::checks::crd::{Asked, CrdVerdict, checks, judge, page};
 use mural::cli::{Output, Stream, style_for};
-use mural::cluster::{ApiError, Cluster, forecast, objects};
+use mural::cluster::{ApiError, Cluster, around, forecast, objects};
+use mural::model::around::Service;
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::model::object::ObjectRef;
+use mural::model::view::Looked;
 use mural::problem::{Exit, Problem};
 use mural::report::columns::columns;
 use mural::report::crd_check::CrdCheck;
@@ -195,7 +197,7 @@ async fn verdicts(
         .into_iter()
         .flatten()
         .collect();
-    let forecasts = forecasts(old, new).await;
+    let (forecasts, backends) = tokio::join!(forecasts(old, new), backends(old, new));
     let mut all = Vec::new();
     for (name, wanted) in &new.crds {
         let now = old.crds.get(name);
@@ -204,10 +206,11 @@ async fn verdicts(
             Some(Err(words)) => (wanted, Asked::Refuses(words)),
             None => (wanted, Asked::Nobody),
         };
-        let evidence = match now {
+        let mut evidence = match now {
             Some(now) => evidence(old.cluster.as_ref(), &objects, !flags.objects.is_empty(), now, next, server).await,
             None => Evidence::default(),
         };
+        evidence.silent_webhook = silent(next, &backends);
         all.push(judge(now, Some(next), evidence, server, asked));
     }
     if old.cluster.is_none() {
@@ -236,6 +239,23 @@ async fn forecasts(old: &Side, new: &Side) -> BTreeMap<String, Result<Crd, Strin
             .write(&format!("the server was not asked for its own merge, the chart stands for itself: {reason}\n"));
     }
     answers
+}
+
+/// The ready endpoints of the Services that the new CRDs are converted by, where the old side is a cluster.
+async fn backends(old: &Side, new: &Side) -> BTreeMap<Service, Looked<usize>> {
+    let Some(cluster) = &old.cluster else { return BTreeMap::new() };
+    let services: BTreeSet<Service> = new.crds.values().filter_map(Service::converts).collect();
+    around::backends(cluster, &services).await
+}
+
+/// Why nobody would answer for a CRD's conversion.
+fn silent(crd: &Crd, backends: &BTreeMap<Service, Looked<usize>>) -> Option<String> {
+    let service = Service::converts(crd)?;
+    match backends.get(&service)? {
+        Ok(0) => Some(format!("its objects are converted by {service}, which has no ready endpoint")),
+        Ok(_) => None,
+        Err(not_seen) => Some(format!("whether {service} answers for its conversion is not known: {not_seen}")),
+    }
 }
 
 /// Objects of this kind from files, and the live ones where the old side is a cluster and the change could hurt them.

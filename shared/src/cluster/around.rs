@@ -59,8 +59,8 @@ pub(super) async fn webhooks_and_backends(
     (webhooks, backends)
 }
 
-/// One request for all Services of a namespace.
-async fn backends(cluster: &Cluster, services: &BTreeSet<Service>) -> BTreeMap<Service, Looked<usize>> {
+/// How many ready endpoints each Service has: one request for all Services of a namespace.
+pub async fn backends(cluster: &Cluster, services: &BTreeSet<Service>) -> BTreeMap<Service, Looked<usize>> {
     let namespaces: BTreeSet<&String> = services.iter().map(|service| &service.namespace).collect();
     let read = namespaces.into_iter().map(|namespace| async move {
         let here: Vec<&Service> = services.iter().filter(|service| service.namespace == *namespace).collect();

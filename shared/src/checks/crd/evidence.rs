@@ -75,6 +75,9 @@ pub struct Evidence {
     /// Why not all could be judged; none where all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undetermined: Option<String>,
+    /// Why the conversion webhook of the new CRD would not answer; none where it would, or where nobody looked.
+    #[serde(skip)]
+    pub silent_webhook: Option<String>,
     /// The hurt ones, the first of them.
     #[serde(skip)]
     pub objects: Vec<ObjectVerdict>,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::evidence::{Evidence, Source};
-use super::{Check, Hurts, claim, limit_outside_format, rule_use, served_versions, unjudged};
+use super::{Check, Hurts, claim, limit_outside_format, rule_use, served_versions, unjudged, webhook};
 use crate::checks::Level;
 use crate::diff::{self, Change, Effect, SchemaPath};
 use crate::model::crd::Crd;
@@ -117,6 +117,8 @@ pub fn judge(
     findings.extend(versions(old, new, &evidence));
     findings.extend(rules(old, new, server));
     findings.extend(evidence.undetermined.iter().map(|why| finding(&unjudged::CHECK, Level::Error, why.clone())));
+    let silent = evidence.silent_webhook.iter().filter(|_| new.versions().filter(|version| version.served).count() > 1);
+    findings.extend(silent.map(|why| finding(&webhook::CHECK, Level::Error, why.clone())));
     findings.sort();
     let calm = calm(&changes);
     let decision = decided(calm, &findings, &server_errors);

@@ -19,6 +19,7 @@ mod unclassified;
 mod unjudged;
 mod versions;
 pub mod waivers;
+mod webhook;
 
 use serde::Serialize;
 
@@ -67,8 +68,14 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         text::ALL,
         unclassified::ALL,
     ];
-    let besides: [&'static Check; 5] =
-        [&limit_outside_format::CHECK, &served_versions::CHECK, &rule_use::USABLE, &rule_use::COSTLY, &unjudged::CHECK];
+    let besides: [&'static Check; 6] = [
+        &limit_outside_format::CHECK,
+        &served_versions::CHECK,
+        &rule_use::USABLE,
+        &rule_use::COSTLY,
+        &unjudged::CHECK,
+        &webhook::CHECK,
+    ];
     claiming.into_iter().flatten().copied().chain(besides)
 }
 

@@ -216,6 +216,19 @@ fn loops_without_bounds_are_told() {
 }
 
 #[test]
+fn a_webhook_that_nobody_answers_for_is_told_where_it_would_be_asked() {
+    let version = |name: &str| json!({"name": name, "served": true, "storage": name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
+    let told = |versions: Value| {
+        let crd = crd(&json!({"versions": versions}));
+        let mut evidence = looked(&crd, &crd, &[]);
+        evidence.silent_webhook = Some("no ready endpoint".into());
+        judged(&crd, &crd, evidence).findings.iter().any(|finding| finding.check == "conversion-webhook-silent")
+    };
+    assert!(told(json!([version("v1"), version("v1beta1")])));
+    assert!(!told(json!([version("v1")])), "one version is never converted");
+}
+
+#[test]
 fn every_check_is_explained() {
     for check in checks() {
         assert!(!check.source.is_empty(), "{}", check.card.id);

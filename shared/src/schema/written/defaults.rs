@@ -33,7 +33,9 @@ pub(super) fn refused(schema: &Value, path: &str, pruned: bool) -> Vec<Refusal> 
             ));
         }
         // What is a resource must say so before anything else is looked at.
-        let lacking = ["apiVersion", "kind"].into_iter().filter(|name| embedded && default[*name].is_null());
+        let lacking = ["apiVersion", "kind"]
+            .into_iter()
+            .filter(|name| embedded && default.is_object() && default[*name].is_null());
         let lacking: Vec<Refusal> =
             lacking.map(|name| Refusal::new(format!("{place}.{name}"), "Required value")).collect();
         if !lacking.is_empty() || any(here, &has_idle_format) {

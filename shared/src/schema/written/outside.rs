@@ -38,7 +38,14 @@ const AT_ROOT: [(&str, &str); 22] = [
     ("x-kubernetes-validations", "XValidations"),
 ];
 /// The other keywords that the server knows; what it does not know it drops.
-const NOT_AT_ROOT: [&str; 15] = [
+const NOT_AT_ROOT: [&str; 22] = [
+    "id",
+    "$schema",
+    "$ref",
+    "patternProperties",
+    "definitions",
+    "dependencies",
+    "additionalItems",
     "enum",
     "default",
     "additionalProperties",
@@ -77,8 +84,21 @@ pub(super) fn refused(old: Option<&Value>, new: &Value) -> Vec<Refusal> {
     for (place, version) in places(new, "subresources") {
         of_scale(&version["subresources"]["scale"], &format!("{place}.scale"), &mut all);
     }
+    let at_top = |key: &str| places(new, key).len() == 1 && list(&new["spec"]["versions"]).count() > 1;
+    let (fields_at_top, schema_at_top) = (at_top("selectableFields"), at_top("schema"));
     for (place, version) in places(new, "selectableFields") {
-        selectable(version, &place, &mut all);
+        let named = list(&version["selectableFields"]).count() > 0;
+        // The server keeps what all versions share at the top, and wants the two together.
+        if named && list(&new["spec"]["versions"]).count() > 1 && fields_at_top != schema_at_top {
+            let when = if fields_at_top {
+                "validations.schema is included"
+            } else {
+                "`version.schema.openAPIV3Schema` is not included"
+            };
+            all.push(Refusal::new(place, format!("Invalid value: \"\": may only be set when {when}")));
+        } else {
+            selectable(version, &place, &mut all);
+        }
     }
     all.extend(approval(old, new));
     all

@@ -13,7 +13,7 @@ use super::journal::{JournalSeen, RunEntry, State, StepStands, Task};
 use super::world::LiveCrd;
 use super::{Action, Step};
 use crate::checks::Level;
-use crate::checks::crd::CrdVerdict;
+use crate::checks::crd::{CrdFinding, CrdVerdict};
 use crate::checks::guards::ServerAnswer;
 use crate::model::crd::Crd;
 use crate::model::release::ReleaseRecord;
@@ -221,8 +221,8 @@ fn judged(facts: &Facts<'_>, name: &str, live: &Crd) -> Result<Vec<String>, Stri
     let Some(verdict) = facts.verdicts.get(name) else { return Err("its objects could not be looked at".to_owned()) };
     let told = |level: Level| {
         let of = verdict.findings.iter().filter(move |finding| finding.level == level);
-        let place = |path: &Option<String>| path.as_ref().map_or_else(String::new, |path| format!("{path}: "));
-        of.map(|finding| format!("{}{}", place(&finding.path), finding.message)).collect::<Vec<_>>()
+        let place = |finding: &CrdFinding| finding.path.as_ref().map_or_else(String::new, |path| format!("{path}: "));
+        of.map(|finding| format!("{}{}", place(finding), finding.message)).collect::<Vec<_>>()
     };
     if matches!(verdict.decision, CrdDecision::Breaking | CrdDecision::Refused) {
         let why = told(Level::Error).into_iter().chain(verdict.server_errors.clone());

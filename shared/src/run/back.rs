@@ -174,7 +174,7 @@ pub async fn prepare_back(
     let stage = Stage::begin(emit, "judge", "what going back does to each CRD and its objects");
     let wanted = differing(&run, &live, &copy);
     let forecasts = forecasts(&bare.cluster, &wanted).await;
-    let verdicts = evidence::verdicts(&bare.cluster, &ask, &bare.view, &forecasts).await;
+    let (verdicts, _) = evidence::verdicts(&bare.cluster, &ask, &bare.view, &forecasts).await;
     stage.done(format!("{} CRDs differ", wanted.len()));
     let releases = records(&bare.view)?;
     let facts = Facts {
@@ -422,6 +422,7 @@ async fn guarded(ask: &Ask, bare: &Bare, made: &Made) -> Vec<Checked> {
     let forecast = judge::Forecast {
         forecasts: made.forecasts.clone(),
         verdicts: BTreeMap::new(),
+        waiver_notes: Vec::new(),
         application: None,
         surroundings,
         record_sizes: Vec::new(),

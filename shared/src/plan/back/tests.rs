@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::super::journal::tests::{entry, world};
 use super::*;
 use crate::checks::crd::evidence::Evidence;
-use crate::checks::crd::judge;
+use crate::checks::crd::{Asked, judge};
 use crate::model::pending::RUN_LABEL;
 use crate::schema::ServerVersion;
 
@@ -64,7 +64,10 @@ impl Scene {
             saved.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
         let judged = saved.iter().filter_map(|(name, crd)| {
             let live = self.live.get(name)?;
-            Some((name.clone(), judge(Some(live), Some(crd), self.evidence.clone(), ServerVersion::NEWEST, None)))
+            Some((
+                name.clone(),
+                judge(Some(live), Some(crd), self.evidence.clone(), ServerVersion::NEWEST, Asked::Takes),
+            ))
         });
         decide(&Facts {
             run: &self.run,

@@ -136,6 +136,15 @@ pub struct Allowed {
     pub take_ownership: bool,
 }
 
+/// What is told of an appliance.
+#[derive(Debug, Clone, Default)]
+pub struct ApplianceAccess {
+    /// `--registry-url`: where its registry is reachable from here.
+    pub registry_url: Option<String>,
+    /// `--bundle`: the content bundle.
+    pub bundle: Option<PathBuf>,
+}
+
 /// An upgrade.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -163,6 +172,8 @@ pub struct Ask {
     pub images: bool,
     /// What goes to helm as it is.
     pub helm: HelmOptions,
+    /// What is told of an appliance.
+    pub appliance: ApplianceAccess,
 }
 
 #[cfg(test)]
@@ -191,6 +202,7 @@ impl Ask {
             waivers: Waivers::default(),
             images: false,
             helm: HelmOptions::default(),
+            appliance: ApplianceAccess::default(),
         }
     }
 }

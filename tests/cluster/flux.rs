@@ -1,5 +1,7 @@
 //! The Flux path on real controllers: installed by the page's four manifests, upgraded by us, judged by the audit log.
 
+mod appliance;
+
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,15 +14,27 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::ground::{Ended, Ground, ended};
+use crate::kill::env;
 use crate::small::{self, CANARY, NAMESPACE, NEWER};
 
-pub const TESTS: &[Test] = &[
+const TESTS: &[Test] = &[
     ("flux::the_page_gets_the_order_wrong_and_we_get_it_right", the_race),
     ("flux::whole_and_again_with_new_values", whole),
     ("flux::killed_while_the_application_is_held", killed_while_held),
     ("flux::refused_before_any_write", refused),
     ("flux::what_fails_ends_in_time_with_its_own_reason", failures),
 ];
+/// With `MURAL_OWNERS`: whole stories, about a minute each.
+const OWNERS: &[Test] = &[
+    ("flux::what_helm_installed_is_handed_over_as_it_is", handed_over),
+    ("flux::the_appliance_rehearsal", appliance::rehearsal),
+    ("flux::what_git_keeps_is_followed_and_never_written", kept_in_git),
+];
+
+pub fn tests() -> Vec<Test> {
+    let more = if env("MURAL_OWNERS").is_some() { OWNERS } else { &[] };
+    [TESTS, more].concat()
+}
 
 /// Flux's CRDs, both pairs in the registry, and the older one installed by the page's four manifests.
 pub fn install(ground: &Ground) -> Result<()> {
@@ -299,5 +313,99 @@ fn failures(ground: &Ground) -> Result<()> {
     ensure!(began.elapsed() < Duration::from_secs(40), "took {:?}", began.elapsed());
     ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "the application moved");
     upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("once it runs again")?;
+    // Pods that no node takes: helm-controller gives up after its own timeout, and goes back.
+    let impatient = r#"{"spec":{"timeout":"6s","upgrade":{"remediation":{"remediateLastFailure":true}}}}"#;
+    patch(ground, "helmrelease", "mural", impatient)?;
+    page::ready(sandbox, "mural")?;
+    let values = ground.files().join("nowhere.yaml");
+    std::fs::write(&values, format!("password: {CANARY}\nnode: nowhere\n"))?;
+    let file = values.display().to_string();
+    let failed =
+        upgrade(ground, &[], &newer(&["--yes", "--values", &file]))?.with(1).context("an upgrade that fails")?;
+    for told in ["HelmRelease mural-system/mural: ", "RetriesExceeded", "run the same command again"] {
+        ensure!(failed.all().contains(told), "does not tell {told:?}:\n{}", failed.all());
+    }
+    let release = helm_release(ground, "mural")?;
+    ensure!(release["spec"].get("suspend").is_none_or(|held| held != true), "left suspended: {}", release["spec"]);
     Ok(())
+}
+
+/// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own; then upgraded.
+fn handed_over(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    // Nothing of Flux's is left but its CRDs and controllers.
+    let kubectl = |args: &[&str]| ground.run(User::Admin, "kubectl", args)?.with(0);
+    kubectl(&["delete", "namespace", NAMESPACE, "--timeout=60s"])?;
+    kubectl(&["delete", "crd", "pools.small.example.com", "widgets.small.example.com"])?;
+    small::by_helm(ground)?;
+    let before = uids(ground)?;
+    let mut flags = vec!["--to", "1.1.0-rc.0", "--crds", "0.7.1", "--plain-http"];
+    let charts = small::charts(ground)?;
+    flags.extend(charts.iter().flat_map(|(flag, chart)| [*flag, chart.as_str()]));
+    let written = upgrade(ground, &["flux-manifests"], &flags)?.with(0)?;
+    ensure!(
+        written.stdout.matches("kind: HelmRelease").count() == 2 && written.stdout.contains("readyExpr"),
+        "{}",
+        written.stdout
+    );
+    flags.extend(["--apply", "--yes"]);
+    let done = upgrade(ground, &["flux-manifests"], &flags)?.with(0)?;
+    ensure!(uids(ground)? == before, "objects were made anew:\n{}", done.all());
+    let secret = ground.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
+    ensure!(secret["data"]["password"] == base64(CANARY), "the values are not the release's own");
+    ensure!(!done.all().contains(CANARY), "tells a secret:\n{}", done.all());
+    let next = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("the upgrade through Flux")?;
+    ensure!(uids(ground)? == before && crds_are_new(ground)?, "{}", next.all());
+    let expression = helm_release(ground, "mural")?["spec"]["dependsOn"].to_string();
+    ensure!(expression.contains("0.7.4+"), "the readyExpr still asks for the old version: {expression}");
+    Ok(())
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// The uid of each object of the older installation.
+fn uids(ground: &Ground) -> Result<Vec<String>> {
+    let objects = [["deployment", "canvas"], ["secret", "canvas"], ["pool", "first"]];
+    let crds = ["pools.small.example.com", "widgets.small.example.com"].map(|name| ["crd", name]);
+    let uid = |[kind, name]: &[&str; 2]| {
+        Ok(ground.get(&[kind, name, "--namespace", NAMESPACE])?["metadata"]["uid"].to_string())
+    };
+    objects.iter().chain(&crds).map(uid).collect()
+}
+
+/// What to commit is written; applied in its order it is followed and proved; we write nothing, not even a lock.
+fn kept_in_git(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    let labels = ["kustomize.toolkit.fluxcd.io/name=hub", "kustomize.toolkit.fluxcd.io/namespace=flux-system"];
+    for object in ["helmrelease/mural", "helmrelease/mural-crds", "ocirepository/mural", "ocirepository/mural-crds"] {
+        let args = ["label", object, labels[0], labels[1], "--namespace", NAMESPACE];
+        ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+    }
+    let mark = ground.mark()?;
+    let folder = ground.files().join("commit");
+    let dir = folder.display().to_string();
+    let refused = upgrade(ground, &[], &newer(&["--yes", "--write", &dir]))?.with(5)?;
+    let files = ["1-mural-crds-ocirepository.yaml", "2-mural-helmrelease.yaml", "3-mural-ocirepository.yaml"];
+    for file in files {
+        ensure!(refused.all().contains(file) && folder.join(file).is_file(), "no {file}:\n{}", refused.all());
+    }
+    let follow = command(ground, &[], &newer(&["--follow", "--timeout", "120s"]))?
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    sleep(Duration::from_secs(3));
+    for file in files {
+        let args =
+            ["apply", "--server-side", "--force-conflicts", "--filename", &folder.join(file).display().to_string()];
+        ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+    }
+    let followed = ended(follow.wait_with_output()?)?.with(0).context("--follow")?;
+    ensure!(followed.all().contains("1.1.0-rc.3+") && followed.all().contains("served"), "{}", followed.all());
+    order(&ground.since(mark)?).context("Flux keeps the order by itself")?;
+    ground.nothing_written(mark)
 }

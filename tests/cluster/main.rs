@@ -103,7 +103,7 @@ fn run() -> Result<ExitCode> {
         &nothing_lost::tests(),
         sample::TESTS,
         variants::TESTS,
-        flux::TESTS,
+        &flux::tests(),
         public::TESTS,
         &kill::tests(),
     ]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mural::ask::{Allowed, Ask, HelmOptions, Installation, Mode, Target, Values, duration};
+use mural::ask::{Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, Target, Values, duration};
 use mural::cli::around::surroundings;
 use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
 use mural::cli::signals::Signals;
@@ -92,6 +92,7 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
         waivers: manifests::waivers(flags.waivers.as_deref())?,
         images: false,
         helm: HelmOptions::default(),
+        appliance: ApplianceAccess::default(),
     })
 }
 

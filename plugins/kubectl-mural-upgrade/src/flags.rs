@@ -139,6 +139,9 @@ pub struct ApplyFlags {
     /// What is saved.
     #[command(flatten)]
     pub saving: SaveFlags,
+    /// The appliance.
+    #[command(flatten)]
+    pub appliance: ApplianceFlags,
     /// The manner.
     #[command(flatten)]
     pub manner: MannerFlags,
@@ -234,6 +237,20 @@ pub struct OwnerFlags {
     /// Watch the roll-out of what was committed, and prove it as if we had patched. Nothing is written.
     #[arg(long)]
     pub follow: bool,
+    /// The appliance.
+    #[command(flatten)]
+    pub appliance: ApplianceFlags,
+}
+
+/// What is told of an appliance.
+#[derive(Debug, Default, Args)]
+pub struct ApplianceFlags {
+    /// Where the appliance's own registry is reachable from here, as with kubectl port-forward: http://127.0.0.1:5000.
+    #[arg(long, value_name = "URL")]
+    pub registry_url: Option<String>,
+    /// The content bundle: whether it is whole and holds both charts.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub bundle: Option<PathBuf>,
 }
 
 /// Which installation, on which cluster.

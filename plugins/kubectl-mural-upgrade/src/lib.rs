@@ -85,13 +85,8 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     }
     let show = |text: &str| edge::show(text, job.manner.output);
     talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, job.manner.look))));
-    commits(&job, &prepared)?;
-    let ending = if job.follows_others(&prepared) {
-        None
-    } else {
-        signals.reading(before_writing(&prepared, &manner, job.manner, job.only_plan)).await?
-    };
-    let report = match ending {
+    beside(&job, &prepared)?;
+    let report = match ending(&job, &prepared, &manner, &mut signals).await? {
         Some(report) => {
             if job.writes() && report.outcome == Outcome::NothingToDo {
                 clear(&prepared, &emit).await;
@@ -107,6 +102,19 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     };
     talk.end();
     answer(&report, job.manner)
+}
+
+/// What ends here without a write, and how; `None` where the run may begin. Somebody else's roll-out is followed as it is.
+async fn ending(
+    job: &Job<'_>,
+    prepared: &Prepared,
+    manner: &Manner,
+    signals: &mut Signals,
+) -> Result<Option<UpgradeReport>, Problem> {
+    if job.follows_others(prepared) {
+        return Ok(None);
+    }
+    signals.reading(before_writing(prepared, manner, job.manner, job.only_plan)).await
 }
 
 /// How it goes, and what the environment gives.
@@ -125,8 +133,11 @@ fn manner(job: &Job<'_>) -> Result<(Surroundings, Manner), Problem> {
     Ok((around, Manner { run, timeout, failure_grace, wait_for_lock, stop, at_once, began, keeping }))
 }
 
-/// What somebody else has to commit: shown, and written where a folder was named.
-fn commits(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
+/// What a person does beside: an appliance's own steps, and what to commit, which is written where a folder was named.
+fn beside(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
+    if let Some(guide) = flux::appliance_guide(prepared) {
+        edge::show(&format!("\n{guide}"), job.manner.output);
+    }
     if !flux::kept_elsewhere(prepared) {
         return match job.write() {
             Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")

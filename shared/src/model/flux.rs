@@ -111,6 +111,12 @@ impl FluxView {
         self.sources.get(named)?.as_ref().ok()?.as_ref()
     }
 
+    /// The HelmReleases that a run of ours suspended and did not release, each with the run: whoever repairs lets them go.
+    pub fn held(&self) -> impl Iterator<Item = (FluxRef, &str)> {
+        let all = self.helm_releases.iter().flatten().filter(|one| one.suspended());
+        all.filter_map(|one| Some((one.named(), one.held_by()?)))
+    }
+
     /// What a HelmRelease's chart comes from, with its version: the OCIRepository, or the HelmChart's HelmRepository.
     #[must_use]
     pub fn source_of(&self, helm_release: &HelmRelease) -> Option<&Source> {

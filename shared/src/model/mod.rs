@@ -6,6 +6,7 @@ pub mod around;
 pub mod bundle;
 pub mod certificate;
 pub mod chart;
+pub mod content;
 pub mod crd;
 pub mod flux;
 pub mod grants;

@@ -1,5 +1,6 @@
 //! The Flux path as data: what is patched of which object, in which order, and what proves it.
 
+pub mod appliance;
 pub mod argo;
 pub mod commit;
 mod expression;

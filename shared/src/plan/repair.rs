@@ -9,13 +9,14 @@ use super::journal::{JournalSeen, StepStands};
 use super::world::LiveCrd;
 use super::{Action, Step};
 use crate::model::crd::Crd;
+use crate::model::flux::FluxRef;
 use crate::model::release::{POLICY, ReleaseRecord};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ailment {
-    /// `release-pending`, `release-failed`, `keep-left-behind`, `bridge-left-standing`, `journal-damaged`
+    /// `held-left-behind`, `release-pending`, `release-failed`, `keep-left-behind`, `bridge-left-standing`, `journal-damaged`
     pub id: &'static str,
     /// What it is about.
     pub subject: String,
@@ -40,6 +41,8 @@ pub struct Facts<'a> {
     pub journal: &'a JournalSeen,
     /// The release of the application: the one that is waited for.
     pub app: &'a str,
+    /// HelmReleases that a run of ours suspended and did not let go, each with the run.
+    pub held: Vec<(FluxRef, String)>,
 }
 
 /// Names what is wrong, and decides the steps that mend it.
@@ -52,7 +55,7 @@ pub fn decide(facts: &Facts<'_>) -> (Vec<Ailment>, Vec<Step>) {
     keep(facts, &mut ailments, &mut steps);
     bridges(facts, &mut ailments);
     journal(facts, &mut ailments, &mut steps);
-    // A HelmRelease that a run of ours has suspended belongs here too, with the Flux path.
+    held(facts, &mut ailments, &mut steps);
     if !steps.is_empty() {
         steps.push(step("validate", "look at everything again".to_owned(), Action::Validate));
     }
@@ -62,6 +65,22 @@ pub fn decide(facts: &Facts<'_>) -> (Vec<Ailment>, Vec<Step>) {
 fn step(id: &str, title: String, action: Action) -> Step {
     let because = "it was left behind".to_owned();
     Step { id: id.to_owned(), title, action, because, command: Vec::new() }
+}
+
+/// Through Flux, the application is suspended until its CRDs are served: a run that died before it let go leaves it so.
+fn held(facts: &Facts<'_>, ailments: &mut Vec<Ailment>, steps: &mut Vec<Step>) {
+    for (helm_release, run) in &facts.held {
+        let title = format!("let {helm_release} go on");
+        ailments.push(Ailment {
+            id: "held-left-behind",
+            subject: helm_release.to_string(),
+            message: format!("was suspended by our run {run} until its CRDs would be served, and nobody let it go"),
+            cure: format!("{title}, as its source is now. To end that upgrade instead, ask for it again"),
+            mended: true,
+        });
+        let action = Action::LetReleaseGo { helm_release: helm_release.clone(), values: false, depends_on: None };
+        steps.push(step("go-on", title, action));
+    }
 }
 
 fn releases(
@@ -245,10 +264,21 @@ mod tests {
     fn decided(records: Vec<ReleaseRecord>, journal: &JournalSeen) -> (Vec<String>, Vec<Step>) {
         let releases = BTreeMap::from([("mural".to_owned(), records)]);
         let live = BTreeMap::from([("hubs.x".to_owned(), marked())]);
-        let facts = Facts { namespace: "m", releases: &releases, live: &live, journal, app: "mural" };
+        let facts = Facts { namespace: "m", releases: &releases, live: &live, journal, app: "mural", held: Vec::new() };
         let (ailments, steps) = decide(&facts);
         assert_eq!(super::super::order::check(&steps), Ok(()));
         (ailments.iter().map(|one| format!("{} {}", one.id, one.mended)).collect(), steps)
+    }
+
+    #[test]
+    fn what_a_dead_run_held_is_let_go() {
+        let (releases, live, journal) = (BTreeMap::new(), BTreeMap::new(), JournalSeen::default());
+        let held = vec![(FluxRef::new("HelmRelease", "m", "mural"), "20261126-1".to_owned())];
+        let (ailments, steps) =
+            decide(&Facts { namespace: "m", releases: &releases, live: &live, journal: &journal, app: "mural", held });
+        assert!(ailments[0].id == "held-left-behind" && ailments[0].message.contains("20261126-1"));
+        assert!(matches!(&steps[0].action, Action::LetReleaseGo { values: false, .. }));
+        assert_eq!(super::super::order::check(&steps), Ok(()));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::world::World;
 use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
-use crate::ask::{Allowed, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, Target, Values};
+use crate::ask::{
+    Allowed, ApplianceAccess, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, Target, Values,
+};
 use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::{ChartRef, Digest, DigestOf};
 use crate::problem::{Exit, Problem};
@@ -76,6 +78,7 @@ impl Asked {
             server_dry_runs: _,
             waivers: _,
             images: _,
+            appliance: _,
             helm,
         } = ask;
         let pinned = |target: &Target| {
@@ -100,7 +103,7 @@ impl Asked {
     #[must_use]
     pub fn ask(&self, anew: Anew) -> Ask {
         let Asked { namespace, crds, app, mode, allowed, helm } = self.clone();
-        let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images } = anew;
+        let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images, appliance } = anew;
         let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
         let installation =
             Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
@@ -117,6 +120,7 @@ impl Asked {
             waivers,
             images,
             helm,
+            appliance,
         }
     }
 }
@@ -151,6 +155,8 @@ pub struct Anew {
     pub waivers: Waivers,
     /// Whether registries are asked for the application's images.
     pub images: bool,
+    /// What is told of an appliance.
+    pub appliance: ApplianceAccess,
 }
 
 impl SavedPlan {

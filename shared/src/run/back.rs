@@ -159,11 +159,9 @@ pub async fn prepare_back(
     let seen = bare.journal.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
     let elsewhere = |(_, owner): &(&String, &Owner)| !matches!(owner, Owner::Helm | Owner::Nobody);
     if let Some((release, owner)) = bare.view.owners.iter().find(elsewhere) {
-        return Err(Problem::new(
-            Exit::Refused,
-            format!("release {release} is kept by {owner}: it would put back what we take back"),
-        )
-        .hint("go back through the owner: kubectl mural upgrade --to OLDER --crds OLDER --allow-downgrade"));
+        let text = format!("release {release} is kept by {owner}: it would put back what we take back");
+        let hint = "go back through the owner: kubectl mural upgrade --to OLDER --crds OLDER --allow-downgrade";
+        return Err(Problem::new(Exit::Refused, text).hint(hint));
     }
     let uid = bare.view.hub.uid.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
     let run = to_undo(&seen, &uid)?.clone();
@@ -340,6 +338,7 @@ pub async fn prepare_repair(
         live: &live,
         journal: &seen,
         app: &installation.app_release,
+        held: bare.view.flux.held().map(|(named, run)| (named, run.to_owned())).collect(),
     });
     let (wanted, forecasts) = (BTreeMap::new(), BTreeMap::new());
     let made = Made { steps, wanted, forecasts, guards: &OF_MENDING, undone: None };
@@ -429,6 +428,7 @@ async fn guarded(ask: &Ask, bare: &Bare, made: &Made) -> Vec<Checked> {
         grants,
         images: None,
         token_ends: bare.cluster.token_ends,
+        bundle: None,
     };
     let seen = judge::Facets {
         view: &bare.view,

@@ -1,11 +1,13 @@
 //! The Flux path's steps: hold, move a source, wait by evidence, let go. Everything is patched, nothing is applied.
 
 mod adapt;
+mod appliance;
 mod follow;
 mod manifests;
 mod wait;
 
 pub(super) use adapt::{Adapted, adapted};
+pub use appliance::guide as appliance_guide;
 pub use follow::{followed, kept_elsewhere, shown, to_commit};
 pub use manifests::{ManifestOptions, handed_over, written};
 

@@ -14,6 +14,7 @@ use crate::diff;
 use crate::model::application::{Application, Live, Method};
 use crate::model::around::{Around, Service};
 use crate::model::chart::ChartRef;
+use crate::model::content::Bundle;
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::grants::Grants;
@@ -21,9 +22,10 @@ use crate::model::images::{self, ImagesSeen};
 use crate::model::object::ObjectRef;
 use crate::model::release::{ReleaseRecord, next_size};
 use crate::model::secret::{Hidden, scrubbed, secrets};
-use crate::model::view::ClusterView;
+use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::needs::{Work, Written, needs};
 use crate::plan::writes;
+use crate::tools::content as bundles;
 use crate::tools::images as registries;
 
 /// The field managers: helm's own, in both of its ways to write, and helm-controller's.
@@ -88,6 +90,26 @@ pub(super) async fn images(
     let new = images::of(&side.rendered).difference(&had).cloned().collect();
     let hosts = [&ask.crds.chart, &ask.app.chart].into_iter().filter_map(ChartRef::host).map(str::to_owned);
     Some(registries::look(&new, &ask.registry, helm_config, &hosts.collect::<Vec<_>>()).await)
+}
+
+/// What the content bundle holds; none where none was named. It is tens of gigabytes: read beside everything that waits for the server.
+pub(super) async fn bundle(ask: &Ask, rendered: &Rendered) -> Option<Looked<Bundle>> {
+    let file = ask.appliance.bundle.clone()?;
+    let name = |side: &Option<Side>, usual: &str| {
+        side.as_ref().map_or_else(|| usual.to_owned(), |side| side.fetched.chart.name.clone())
+    };
+    let (crds, app) = (name(&rendered.crds, "mural-crds"), name(&rendered.app, "mural"));
+    let what = file.display().to_string();
+    let read = tokio::task::spawn_blocking(move || bundles::read(&file, [&crds, &app])).await;
+    let reason = |error: &dyn std::error::Error| match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    let not_seen = |reason: String| NotSeen { what: what.clone(), reason };
+    Some(match read {
+        Ok(read) => read.map_err(|error| not_seen(reason(&error))),
+        Err(gone) => Err(not_seen(gone.to_string())),
+    })
 }
 
 /// The bytes that the next records take: the work of a processor, beside everything that waits for the server.

@@ -17,6 +17,7 @@ use crate::checks::seen::{Expect, Seen};
 use crate::checks::{self, Checked};
 use crate::model::application::Application;
 use crate::model::around::Around;
+use crate::model::content::Bundle;
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
 use crate::model::images::ImagesSeen;
@@ -59,6 +60,8 @@ pub struct Forecast {
     pub images: ImagesSeen,
     /// When the token of this login ends, where it says so.
     pub token_ends: Option<Timestamp>,
+    /// What the content bundle holds; none where none was named.
+    pub bundle: Option<Looked<Bundle>>,
 }
 
 /// All that was seen.
@@ -235,6 +238,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         grants: &seen.forecast.grants,
         images: seen.forecast.images.as_ref(),
         token_ends: seen.forecast.token_ends,
+        bundle: seen.forecast.bundle.as_ref(),
         now: Timestamp::now(),
         timeout: ask.timeout,
         config: &rendered.config,

@@ -173,16 +173,15 @@ async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Em
     let Begun { mut helm, kubectl, tools, cluster, mut turn, locks, journal } = begin(&ask, &around, emit).await?;
     // Who owns the releases says where their charts and values come from: that is asked before they are fetched.
     let Adapted { ask, flux, values } = flux::adapted(ask, &mut helm, &cluster, private.path(), &around).await?;
-    let First { view, charts, helm_sees, kubectl_sees } =
-        look_at(&cluster, &helm, &kubectl, &ask, flux, private.path(), &around, emit).await?;
+    let looked = look_at(&cluster, &helm, &kubectl, &ask, flux, private.path(), &around, emit).await?;
+    let First { view, charts, sees } = looked;
 
-    let (rendered, vitals) = render_all(&helm, &ask, &view, &cluster, charts, private.path(), &around, emit).await?;
-    let ways = flux_ways(&ask, &view, &rendered, values);
+    let rendered = render_all(&helm, &ask, &view, &cluster, charts, private.path(), &around, emit).await?;
+    let (rendered, vitals, ways) = flux_ways(&ask, &view, rendered, values);
     let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
 
     let known = Known { ask: &ask, view: &view, rendered: &rendered, forecasts: &forecast.forecasts };
     let Since { world, moved, follows } = known.since(follow, journal.as_ref().ok(), &around.salt);
-    let sees = (helm_sees, kubectl_sees);
     let seen = facets((&view, &tools, &journal, &ways), sees, forecast, locks, (moved, follows.as_ref()));
     let plan = judge::plan(Commands { ask: &ask, helm: &helm, kubectl: &kubectl, run: &around.run }, &seen, &rendered)?;
     turn.claim = claim(turn.claim, &ask, &view);
@@ -366,10 +365,16 @@ impl Known<'_> {
 }
 
 /// The way of each chart through Flux.
-fn flux_ways(ask: &Ask, view: &ClusterView, rendered: &Rendered, values: Option<Hidden<serde_json::Value>>) -> Ways {
+fn flux_ways(
+    ask: &Ask,
+    view: &ClusterView,
+    (rendered, vitals): (Rendered, Option<Vitals>),
+    values: Option<Hidden<serde_json::Value>>,
+) -> (Rendered, Option<Vitals>, Ways) {
     let charts = [&rendered.crds, &rendered.app]
         .map(|side| side.as_ref().map(|side| (side.fetched.chart.version.to_string(), &side.fetched.digest)));
-    plan::flux::ways(ask, &view.flux, charts, values)
+    let ways = plan::flux::ways(ask, &view.flux, charts, values);
+    (rendered, vitals, ways)
 }
 
 /// Every secret text that values and rendered Secrets hold.
@@ -389,8 +394,8 @@ pub(super) fn private_folder() -> Result<TempDir, Problem> {
 struct First {
     view: ClusterView,
     charts: (Option<Fetched>, Option<Fetched>),
-    helm_sees: Looked<String>,
-    kubectl_sees: Looked<String>,
+    /// The uid of `kube-system` as helm sees it, and as kubectl does.
+    sees: (Looked<String>, Looked<String>),
 }
 
 #[expect(clippy::too_many_arguments, reason = "one reading of everything, asked for in one place")]
@@ -418,7 +423,7 @@ async fn look_at(
     let charts = charts?;
     stage.done(looked(&view));
     let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
-    Ok(First { view, charts, helm_sees: sees("helm", helm_sees), kubectl_sees: sees("kubectl", kubectl_sees) })
+    Ok(First { view, charts, sees: (sees("helm", helm_sees), sees("kubectl", kubectl_sees)) })
 }
 
 /// One look at everything, where no chart is needed.
@@ -472,12 +477,13 @@ async fn forecast_all(
 ) -> Forecast {
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
-    let (forecasts, application, surroundings, record_sizes, images) = tokio::join!(
+    let (forecasts, application, surroundings, record_sizes, images, bundle) = tokio::join!(
         forecasts(cluster, ask, view, &rendered.wanted),
         foresee::application(cluster, ask, view, rendered, helm_major),
         foresee::around(cluster, ask, rendered),
         foresee::record_sizes(ask, rendered),
         foresee::images(ask, view, rendered, around.helm_registry_config.as_deref()),
+        foresee::bundle(ask, rendered),
     );
     let (verdicts, waiver_notes) = evidence::verdicts(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
@@ -497,6 +503,7 @@ async fn forecast_all(
         grants,
         images,
         token_ends: cluster.token_ends,
+        bundle,
     }
 }
 

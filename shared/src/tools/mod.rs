@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod chart;
+pub mod content;
 pub mod error;
 pub mod find;
 pub mod helm;

@@ -1,8 +1,8 @@
 //! From flags to what the user wants, validated.
 
 use mural::ask::{
-    self, Allowed, Ask, HelmOptions, Installation, Mode, RegistryAccess, ServerSide, StoredValues, Target, ValueFlag,
-    Values,
+    self, Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, RegistryAccess, ServerSide, StoredValues,
+    Target, ValueFlag, Values,
 };
 use mural::model::chart::ChartRef;
 use mural::model::flux::Verify;
@@ -15,8 +15,9 @@ use mural::run::manifests;
 use mural::run::save::{Hook, SaveAsked};
 
 use super::{
-    ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, PlaceFlags, RegistryFlags, RepairFlags,
-    ResumeFlags, RollbackFlags, SaveFlags, ServerSideFlag, SpotFlags, UpgradeFlags, ValueFlags,
+    ApplianceFlags, ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, PlaceFlags,
+    RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, ServerSideFlag, SpotFlags, UpgradeFlags,
+    ValueFlags,
 };
 
 impl UpgradeFlags {
@@ -44,6 +45,7 @@ impl UpgradeFlags {
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: !self.registry.skip_images,
             helm: self.helm.options(),
+            appliance: self.owners.appliance.access()?,
         })
     }
 
@@ -72,7 +74,22 @@ impl ApplyFlags {
             server_dry_runs: self.manner.server_dry_runs(),
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: !self.registry.skip_images,
+            appliance: self.appliance.access()?,
         }))
+    }
+}
+
+impl ApplianceFlags {
+    fn access(&self) -> Result<ApplianceAccess, Problem> {
+        let wrong = |url: &&String| {
+            let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/');
+            host.is_empty() || host.contains('/') || !(url.starts_with("http://") || url.starts_with("https://"))
+        };
+        if let Some(url) = self.registry_url.as_ref().filter(wrong) {
+            return Err(Problem::usage(format!("--registry-url {url:?} is no address of a registry"))
+                .hint("write it like http://127.0.0.1:5000 or https://registry.example.com"));
+        }
+        Ok(ApplianceAccess { registry_url: self.registry_url.clone(), bundle: self.bundle.clone() })
     }
 }
 
@@ -104,6 +121,7 @@ impl ResumeFlags {
             server_dry_runs: self.manner.server_dry_runs(),
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: !self.registry.skip_images,
+            appliance: self.appliance.access()?,
         });
         let named = [("--chart", &self.chart, &mut ask.app), ("--crds-chart", &self.crds_chart, &mut ask.crds)];
         for (flag, text, target) in named {
@@ -129,6 +147,7 @@ impl RollbackFlags {
             server_dry_runs: true,
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: false,
+            appliance: ApplianceAccess::default(),
         });
         ask.helm.force_conflicts |= self.force_conflicts;
         Ok(ask)
@@ -160,6 +179,7 @@ impl RepairFlags {
             waivers: manifests::waivers(self.manner.waivers.as_deref())?,
             images: false,
             helm: HelmOptions::default(),
+            appliance: ApplianceAccess::default(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use mural::cli::ClusterFlags;
 
-use super::{MannerFlags, PlaceFlags, RegistryFlags, ValueFlags};
+use super::{ApplianceFlags, MannerFlags, PlaceFlags, RegistryFlags, ValueFlags};
 
 /// What is saved before the first write.
 #[derive(Debug, Args)]
@@ -50,6 +50,9 @@ pub struct ResumeFlags {
     /// The registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
+    /// The appliance.
+    #[command(flatten)]
+    pub appliance: ApplianceFlags,
     /// What is saved.
     #[command(flatten)]
     pub saving: SaveFlags,

@@ -1,5 +1,6 @@
 //! Admission guards: they judge the planned state, all before the first write. One file a guard, one list.
 
+pub mod bundle_holds_targets;
 pub mod bundled_flux_fits;
 pub mod chart_digest;
 pub mod conversion_webhook_comes_later;
@@ -60,6 +61,7 @@ use crate::ask::{Allowed, Mode};
 use crate::model::application::Application;
 use crate::model::around::Around;
 use crate::model::chart::{Chart, Digest, SchemaRefusal};
+use crate::model::content::Bundle;
 use crate::model::crd::Crd;
 use crate::model::grants::Grants;
 use crate::model::images::ImageAnswer;
@@ -146,6 +148,8 @@ pub struct Admission<'a> {
     pub journal: &'a Looked<JournalSeen>,
     /// What has moved since a saved plan was made, or since a run was cut off; none where neither is followed.
     pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
+    /// What the content bundle holds; none where none was named.
+    pub bundle: Option<&'a Looked<Bundle>>,
     /// The way through Flux; empty where Flux makes none of the releases.
     pub flux: &'a Ways,
 }
@@ -165,7 +169,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 45] = [
+pub const ALL: [Guard; 46] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -178,6 +182,7 @@ pub const ALL: [Guard; 45] = [
     (&flux_controllers::CARD, flux_controllers::check),
     (&flux_source_pinned::CARD, flux_source_pinned::check),
     (&flux_plain_secrets::CARD, flux_plain_secrets::check),
+    (&bundle_holds_targets::CARD, bundle_holds_targets::check),
     (&installed::CARD, installed::check),
     (&permissions::CARD, permissions::check),
     (&journal_readable::CARD, journal_readable::check),

@@ -126,6 +126,16 @@ fn what_git_keeps_and_what_we_hold_is_told_by_labels_and_annotations() {
     let read = HelmRelease::new(object);
     assert_eq!(read.kept_by(), Some(FluxRef::new("Kustomization", "flux-system", "hub")));
     assert_eq!(read.held_by(), Some("20261126-1"));
+    let view = |suspend: bool| {
+        let mut object = read.json().clone();
+        object["spec"]["suspend"] = suspend.into();
+        FluxView { helm_releases: Ok(vec![HelmRelease::new(object)]), ..FluxView::none() }
+    };
+    assert_eq!(
+        view(true).held().next().map(|(named, run)| (named.name, run.to_owned())),
+        Some(("mural-crds".into(), "20261126-1".into()))
+    );
+    assert!(view(false).held().next().is_none(), "somebody let it go already");
     assert_eq!(recorded().kept_by(), None);
 }
 

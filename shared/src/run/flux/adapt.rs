@@ -14,6 +14,7 @@ use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
 use crate::plan::values::merged;
 use crate::problem::{Exit, Problem};
+use crate::run::flux::appliance;
 use crate::run::prepare::Surroundings;
 use crate::tools::helm::Helm;
 
@@ -47,26 +48,52 @@ pub(in crate::run) async fn adapted(
     if crds.is_none() && app.is_none() {
         return Ok(Adapted { ask, flux, values: None });
     }
-    let mut logins = Vec::new();
-    for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
-        let Some(source) = maker.and_then(|maker| flux.source_of(maker)) else { continue };
-        let chart = maker.filter(|_| unnamed(target)).and_then(|maker| chart_of(maker, source, &flux));
-        if let Some(chart) = chart {
-            target.chart = chart;
-            ask.registry.plain_http |= source.insecure();
-        }
-        logins.extend(login(cluster, source).await);
-    }
-    if !logins.is_empty() {
-        let own = ask.registry.config.clone().or_else(|| around.helm_registry_config.clone());
-        ask.registry.config = Some(merged_logins(own.as_deref(), &logins, private)?);
-    }
+    through_sources(&mut ask, &flux, [crds, app], cluster, private, around).await?;
     helm.registry = ask.registry.clone();
     let values = match app {
         Some(app) => application_values(&mut ask, app, helm, cluster, private).await?,
         None => None,
     };
     Ok(Adapted { ask, flux, values })
+}
+
+/// Charts and logins as the sources have them; an appliance's registry is asked for the versions.
+async fn through_sources(
+    ask: &mut Ask,
+    flux: &FluxView,
+    [crds, app]: [Option<&HelmRelease>; 2],
+    cluster: &Cluster,
+    private: &Path,
+    around: &Surroundings,
+) -> Result<(), Problem> {
+    let mut logins = Vec::new();
+    let mut inside = Vec::new();
+    for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
+        let Some(source) = maker.and_then(|maker| flux.source_of(maker)) else { continue };
+        let chart = maker.filter(|_| unnamed(target)).and_then(|maker| chart_of(maker, source, flux));
+        if let Some(chart) = chart {
+            target.chart = chart;
+            ask.registry.plain_http |= source.insecure();
+        }
+        let login = login(cluster, source).await;
+        let registry = appliance::registry_of(source, flux);
+        if let (Some(registry), Some(url)) = (&registry, &ask.appliance.registry_url) {
+            logins.extend(login.as_ref().map(|login| appliance::renamed(login, registry, url)));
+            if let Some((chart, plain_http)) = appliance::reachable(&target.chart, url) {
+                (target.chart, ask.registry.plain_http) = (chart, plain_http);
+            }
+        }
+        logins.extend(login);
+        inside.extend(registry.map(|registry| (target.clone(), source, registry)));
+    }
+    if !logins.is_empty() {
+        let own = ask.registry.config.clone().or_else(|| around.helm_registry_config.clone());
+        ask.registry.config = Some(merged_logins(own.as_deref(), &logins, private)?);
+    }
+    for (target, source, registry) in &inside {
+        appliance::holds(ask, target, source, registry, around.helm_registry_config.as_deref()).await?;
+    }
+    Ok(())
 }
 
 fn unnamed(target: &Target) -> bool {

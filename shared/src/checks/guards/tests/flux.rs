@@ -171,3 +171,21 @@ fn the_owner_is_upgraded_through_or_refused() {
     mixed.view.owners.insert("mural-crds".into(), Owner::Helm);
     assert!(findings(&mixed, "owner-is-helm")[0].hint.contains("flux-manifests"));
 }
+
+#[test]
+fn a_bundle_that_is_not_whole_or_not_the_target_is_refused() {
+    use crate::model::content::{Bundle, Checksum};
+    use crate::model::view::NotSeen;
+    let charts =
+        |crds: &str| vec![("mural".to_owned(), "1.1.0-rc.3".to_owned()), ("mural-crds".to_owned(), crds.to_owned())];
+    let whole = |crds: &str| Bundle { files: 2, charts: charts(crds), ..Bundle::default() };
+    let with = |bundle: Looked<Bundle>| World::bent(|world| world.bundle = Some(bundle));
+    assert!(!fires(&with(Ok(whole("0.7.4"))), "bundle-holds-targets"));
+    assert!(findings(&with(Ok(whole("0.7.1"))), "bundle-holds-targets")[0].message.contains("0.7.1, and not 0.7.4"));
+    let checksum = Checksum { file: "b.sha256".into(), says: "00".into(), is: "ff".into() };
+    assert!(fires(&with(Ok(Bundle { checksum: Some(checksum), ..whole("0.7.4") })), "bundle-holds-targets"));
+    let damaged = NotSeen { what: "b.tar.zst".into(), reason: "no whole archive".into() };
+    assert!(fires(&with(Err(damaged)), "bundle-holds-targets"));
+    let untold = with(Ok(Bundle { files: 9, ..Bundle::default() }));
+    assert!(matches!(untold.ask("bundle-holds-targets"), Verdict::Undetermined { .. }));
+}

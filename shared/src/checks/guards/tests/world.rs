@@ -106,6 +106,7 @@ pub(super) struct World {
     pub(super) journal: Looked<JournalSeen>,
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
     pub(super) flux: Ways,
+    pub(super) bundle: Option<Looked<crate::model::content::Bundle>>,
 }
 
 impl World {
@@ -140,6 +141,7 @@ impl World {
             journal: Ok(JournalSeen::default()),
             moved: Ok(Vec::new()),
             flux: Ways::default(),
+            bundle: None,
         }
     }
 
@@ -194,6 +196,7 @@ impl World {
             journal: &self.journal,
             moved: Some(&self.moved),
             flux: &self.flux,
+            bundle: self.bundle.as_ref(),
         };
         answer(&admission, id)
     }

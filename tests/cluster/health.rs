@@ -19,6 +19,8 @@ pub const TESTS: &[Test] = &[("health::found_named_and_mended", found_named_and_
 
 /// Without the first nothing can be asked; the second only tells clusters apart.
 const NEEDED: [&str; 2] = ["/version", "/api/v1/namespaces/kube-system"];
+/// Where it is set, every list is forbidden in turn.
+const ALL_LISTS: &str = "MURAL_LISTS";
 /// What is broken shows, and what is mended has gone, within this.
 const WITHIN: Duration = Duration::from_secs(40);
 
@@ -264,7 +266,9 @@ fn forbidden(ground: &Ground, healthy: &Value) -> Result<()> {
     // Objects that are asked for by name are all asked for in the same way.
     let by_name = lists.iter().find(|path| !path.contains("limit=") && path.contains("/namespaces/mural-system/"));
     let lists = lists.iter().filter(|path| path.contains("limit=") || path.starts_with("/api?") || *path == "/apis");
-    let asked = lists.chain(&document).chain(objects.first()).chain(by_name);
+    // Each costs a whole look: the tier takes every fourth.
+    let every = if std::env::var_os(ALL_LISTS).is_some() { 1 } else { 4 };
+    let asked = lists.chain(&document).chain(objects.first()).chain(by_name).step_by(every);
     // The tools are asked nothing here.
     let before = healthy["checks"].as_array().map_or(0, Vec::len) - 3;
     for path in asked {

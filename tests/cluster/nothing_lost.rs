@@ -260,13 +260,15 @@ fn cell(ground: &Ground, day: Day, at: &str, wanted: &state::State) -> Result<St
         wanted.same(&state::of(ground)?)?;
         return Ok("ended well".to_owned());
     }
-    let reason = run.stdout.lines().find(|line| line.starts_with("  ") && line.len() > 4).unwrap_or_default().trim();
+    let mut words = run.stdout.lines().chain(run.stderr.lines()).skip_while(|line| !line.starts_with('✖'));
+    let reason =
+        [words.next(), words.find(|line| line.len() > 4)].map(|line| line.unwrap_or_default().trim()).join(": ");
     let told = run.stdout.contains("go on") || run.stderr.contains('→');
     ensure!(told, "no way on is told:\n{}", run.all());
     let on = ended_well(ground).with_context(|| format!("exit {}: {reason}", run.code))?;
     wanted.same(&state::of(ground)?)?;
     let by = if on.stderr.contains("proved done") { "resume" } else { "a new run" };
-    Ok(format!("exit {} ({}), gone on from by {by}", run.code, reason.chars().take(90).collect::<String>()))
+    Ok(format!("exit {} ({}), gone on from by {by}", run.code, reason.chars().take(120).collect::<String>()))
 }
 
 /// The laptop sleeps in the middle of a step; somebody else takes over; awake again, it writes nothing more.

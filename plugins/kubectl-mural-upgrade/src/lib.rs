@@ -88,10 +88,7 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     beside(&job, &prepared)?;
     let report = match ending(&job, &prepared, &manner, &mut signals).await? {
         Some(report) => {
-            if job.writes() && report.outcome == Outcome::NothingToDo {
-                clear(&prepared, &emit).await;
-                close(&prepared, &emit).await;
-            }
+            nothing_left(&job, &prepared, &report, &emit).await;
             save(&job, &prepared, &report, &talk)?;
             report
         }
@@ -115,6 +112,14 @@ async fn ending(
         return Ok(None);
     }
     signals.reading(before_writing(prepared, manner, job.manner, job.only_plan)).await
+}
+
+/// Where nothing is left to do: what a dead run left behind is cleared, and its journal closed.
+async fn nothing_left(job: &Job<'_>, prepared: &Prepared, report: &UpgradeReport, emit: Emit<'_>) {
+    if job.writes() && report.outcome == Outcome::NothingToDo {
+        clear(prepared, emit).await;
+        close(prepared, emit).await;
+    }
 }
 
 /// How it goes, and what the environment gives.

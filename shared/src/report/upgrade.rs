@@ -92,6 +92,8 @@ pub struct UpgradeReport {
     pub validate: Option<LastLook>,
     /// How long everything took.
     pub seconds: f64,
+    /// How much of it was for the lock, the journal and the saved copy.
+    pub kept_seconds: f64,
 }
 
 impl UpgradeReport {
@@ -122,6 +124,7 @@ impl UpgradeReport {
             ailments: Vec::new(),
             validate: None,
             seconds,
+            kept_seconds: 0.0,
         }
     }
 }

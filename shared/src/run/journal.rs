@@ -8,7 +8,8 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -56,6 +57,7 @@ pub struct Journal {
     kept: tokio::sync::Mutex<Kept>,
     local: Option<PathBuf>,
     local_failed: AtomicBool,
+    spent: Mutex<Duration>,
 }
 
 struct Kept {
@@ -101,7 +103,8 @@ impl Journal {
         let local = keeping.state.as_deref().map(|state| folder_of(state, &cluster.context));
         let local = local.map(|folder| folder.join(format!("{}.json", file_name(&entry.run))));
         let kept = tokio::sync::Mutex::new(Kept { secret: before, entry, over });
-        let journal = Self { cluster, namespace, kept, local, local_failed: AtomicBool::new(false) };
+        let journal =
+            Self { cluster, namespace, kept, local, local_failed: AtomicBool::new(false), spent: Mutex::default() };
         journal.write(|_| (), emit).await.map_err(|reason| unopened_as(&journal.namespace, reason))?;
         Ok(journal)
     }
@@ -113,6 +116,15 @@ impl Journal {
     pub async fn saved(&self, copy: SavedCopy, emit: Emit<'_>) -> Result<(), Problem> {
         let written = self.write(|entry| entry.saved = Some(copy), emit).await;
         written.map_err(|reason| unopened_as(&self.namespace, reason))
+    }
+
+    /// How long the run has waited for its journal so far.
+    pub fn spent(&self) -> Duration {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spend(&self, since: Instant) {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += since.elapsed();
     }
 
     /// What an earlier run of the chain saved.
@@ -134,7 +146,9 @@ impl Journal {
 
     /// Notes what came of a step, with the evidence. Where it cannot be written, that is said: the next write has it too.
     pub async fn end_step(&self, run: &Run<'_>, step: &Step, stands: StepStands, detail: &str) {
+        let began = Instant::now();
         let found = evidence(run, step).await;
+        self.spend(began);
         let note = |entry: &mut RunEntry| {
             entry.end_step(&step.id, stands, detail, Timestamp::now());
             entry.left.extend(found.left);
@@ -168,6 +182,13 @@ impl Journal {
 
     /// Changes our entry and writes it, over whatever others wrote meanwhile.
     async fn write(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
+        let began = Instant::now();
+        let written = self.tried(change, emit).await;
+        self.spend(began);
+        written
+    }
+
+    async fn tried(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
         let mut kept = self.kept.lock().await;
         change(&mut kept.entry);
         self.beside(&kept.entry, emit);

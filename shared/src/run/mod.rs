@@ -102,12 +102,16 @@ impl Run<'_> {
 pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
     let sign = prepared.around.workstation.as_ref().and_then(|workstation| workstation.sign(&prepared.turn.claim));
     let leash = Leash { starter: prepared.around.starter.clone(), file: sign.as_ref().map(Sign::file) };
+    let began = Instant::now();
     let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
+    let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::spent);
     let report = match before_the_first_write(prepared, manner, emit).await {
         Ok(journal) => {
+            let before = began.elapsed().saturating_sub(spent(&journal));
             let (proved, migrated) = (prove::Proved::default(), Mutex::default());
             let run = Run { prepared, manner, emit, locks: &locks, leash: &leash, journal, proved, migrated };
-            Ok(noted(&run).await)
+            let report = noted(&run).await;
+            Ok(UpgradeReport { kept_seconds: (before + spent(&run.journal)).as_secs_f64(), ..report })
         }
         Err(problem) => Err(problem),
     };

@@ -15,6 +15,7 @@ mod check;
 mod ground;
 mod health;
 mod help;
+mod kept;
 mod many;
 mod objects;
 mod requests;
@@ -36,6 +37,7 @@ const ALL: &[Bench] = &[
     ("all-crds", true, whole::all_of_the_crds),
     ("nothing", true, whole::nothing_to_do),
     ("validate", true, health::beside_the_page),
+    ("kept", true, kept::kept),
     ("requests", true, requests::look_and_prove),
     ("check", false, check::beside_crdify),
     ("many", false, many::a_thousand_crds),

@@ -39,6 +39,10 @@ fn ours(run: &RunEntry, now: &World, more: &Now) -> World {
         if by_us || more.through_owner.contains(release) || ended_since(was, is.as_ref()) {
             then.releases.insert(release.clone(), is.clone());
         }
+        // A release that we made anew was nobody's before.
+        if let (true, None, Some(owner)) = (by_us, was_owner(run, release), now.owners.get(release)) {
+            then.owners.insert(release.clone(), owner.clone());
+        }
     }
     let moving = run.moving();
     for (name, is) in &now.crds {
@@ -50,6 +54,11 @@ fn ours(run: &RunEntry, now: &World, more: &Now) -> World {
         }
     }
     then
+}
+
+/// Who kept a release before, where somebody did.
+fn was_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
+    run.world.owners.get(release).filter(|_| run.world.releases.get(release).is_some_and(Option::is_some))
 }
 
 /// A revision that was pending then may have ended since: by its own helm, or marked by us.
@@ -91,6 +100,20 @@ mod tests {
         let more = Now { as_wanted, made_by, ..Now::default() };
         assert_eq!(told(|_| (), &Now::default()), Vec::<String>::new());
         assert_eq!(told(|now| (changed(now), upgraded(now)).0, &more), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_release_that_the_run_made_was_nobodys_before() {
+        let mut run = entry();
+        run.world.releases.insert("mural-crds".into(), None);
+        run.world.owners.insert("mural-crds".into(), "nobody".into());
+        let mut now = run.world.clone();
+        let made = Revision { revision: 1, status: "deployed".into() };
+        now.releases.insert("mural-crds".into(), Some(made));
+        now.owners.insert("mural-crds".into(), "Helm".into());
+        let made_by = BTreeMap::from([("mural-crds".to_owned(), run.run.clone())]);
+        assert!(moved(&run, &now, &Now { made_by, ..Now::default() }).is_empty());
+        assert_eq!(moved(&run, &now, &Now::default()).len(), 2, "somebody else made it");
     }
 
     #[test]

@@ -157,7 +157,12 @@ pub async fn prepare_back(
 ) -> Result<Prepared, Problem> {
     let bare = bare(&ask, &around, emit).await?;
     let seen = bare.journal.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
-    kept_by_helm(&bare.view)?;
+    let elsewhere = |(_, owner): &(&String, &Owner)| !matches!(owner, Owner::Helm | Owner::Nobody);
+    if let Some((release, owner)) = bare.view.owners.iter().find(elsewhere) {
+        let text = format!("release {release} is kept by {owner}: it would put back what we take back");
+        let hint = "go back through the owner: kubectl mural upgrade --to OLDER --crds OLDER --allow-downgrade";
+        return Err(Problem::new(Exit::Refused, text).hint(hint));
+    }
     let uid = bare.view.hub.uid.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
     let run = to_undo(&seen, &uid)?.clone();
     let stage = Stage::begin(emit, "saved", "what was saved before the run");
@@ -187,19 +192,6 @@ pub async fn prepare_back(
     let undone =
         Undone { runs: run.ids(), world: run.world.clone(), saved: run.saved.clone(), folder: copy.folder, statement };
     finished(ask, around, bare, Made { steps, wanted, forecasts, guards: &OF_A_WAY_BACK, undone: Some(undone) }).await
-}
-
-/// Who keeps the releases elsewhere would put back what we take back.
-fn kept_by_helm(view: &ClusterView) -> Result<(), Problem> {
-    let elsewhere = |(_, owner): &(&String, &Owner)| !matches!(owner, Owner::Helm | Owner::Nobody);
-    if let Some((release, owner)) = view.owners.iter().find(elsewhere) {
-        return Err(Problem::new(
-            Exit::Refused,
-            format!("release {release} is kept by {owner}: it would put back what we take back"),
-        )
-        .hint("go back through the owner: kubectl mural upgrade --to OLDER --crds OLDER --allow-downgrade"));
-    }
-    Ok(())
 }
 
 fn goes_back(statement: &Back, name: &str) -> bool {

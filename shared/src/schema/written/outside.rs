@@ -84,12 +84,13 @@ pub(super) fn refused(old: Option<&Value>, new: &Value) -> Vec<Refusal> {
     for (place, version) in places(new, "subresources") {
         of_scale(&version["subresources"]["scale"], &format!("{place}.scale"), &mut all);
     }
-    let at_top = |key: &str| places(new, key).len() == 1 && list(&new["spec"]["versions"]).count() > 1;
+    let at_top = |key: &str| places(new, key).len() == 1;
     let (fields_at_top, schema_at_top) = (at_top("selectableFields"), at_top("schema"));
     for (place, version) in places(new, "selectableFields") {
         let named = list(&version["selectableFields"]).count() > 0;
         // The server keeps what all versions share at the top, and wants the two together.
-        if named && list(&new["spec"]["versions"]).count() > 1 && fields_at_top != schema_at_top {
+        let together = fields_at_top == schema_at_top && version["schema"]["openAPIV3Schema"].is_object();
+        if named && !together {
             let when = if fields_at_top {
                 "validations.schema is included"
             } else {

@@ -49,10 +49,10 @@ fn transition(schema: &Value, path: &str, uncorrelated: Option<&str>, all: &mut 
             all.push(Refusal::new(format!("{place}.optionalOldSelf"), words));
         }
     }
-    let of_fields = uncorrelated.or((schema["x-kubernetes-map-type"] == "atomic").then_some(path));
+    // Fields are found again in maps of either type (`MapIsCorrelatable`).
     let of_items = uncorrelated.or((schema["x-kubernetes-list-type"] != "map").then_some(path));
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-        transition(below, &format!("{path}.properties[{name}]"), of_fields, all);
+        transition(below, &format!("{path}.properties[{name}]"), uncorrelated, all);
     }
     for (key, around) in [("items", of_items), ("additionalProperties", uncorrelated)] {
         if schema[key].is_object() {

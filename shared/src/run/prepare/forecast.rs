@@ -1,0 +1,72 @@
+//! The forecast: the server's own word on what would be written, and what stands around it.
+
+use std::collections::BTreeMap;
+
+use super::Surroundings;
+use super::stage::Stage;
+use crate::ask::Ask;
+use crate::checks::guards::ServerAnswer;
+use crate::cluster::Cluster;
+use crate::model::crd::Crd;
+use crate::model::tools::ToolsSeen;
+use crate::model::view::ClusterView;
+use crate::report::event::Emit;
+use crate::run::judge::Forecast;
+use crate::run::render::Rendered;
+use crate::run::{bridge, evidence, foresee};
+
+/// The server's word on everything that would be written, and what stands around it.
+pub(super) async fn forecast_all(
+    cluster: &Cluster,
+    ask: &Ask,
+    view: &ClusterView,
+    rendered: &Rendered,
+    tools: &ToolsSeen,
+    around: &Surroundings,
+    emit: Emit<'_>,
+) -> Forecast {
+    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
+    let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
+    let (forecasts, application, surroundings, record_sizes, images, bundle) = tokio::join!(
+        forecasts(cluster, ask, view, &rendered.wanted),
+        foresee::application(cluster, ask, view, rendered, helm_major),
+        foresee::around(cluster, ask, rendered),
+        foresee::record_sizes(ask, rendered),
+        foresee::images(ask, view, rendered, around.helm_registry_config.as_deref()),
+        foresee::bundle(ask, rendered),
+    );
+    let (verdicts, waiver_notes) = evidence::verdicts(cluster, ask, view, &forecasts).await;
+    let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
+    stage.done(if ask.server_dry_runs {
+        format!("{} dry-runs", forecasts.len() + objects)
+    } else {
+        "none asked for".to_owned()
+    });
+    let grants = foresee::grants(cluster, ask, view, rendered, &forecasts, application.as_ref(), around.saves).await;
+    Forecast {
+        forecasts,
+        verdicts,
+        waiver_notes,
+        application,
+        surroundings,
+        record_sizes,
+        grants,
+        images,
+        token_ends: cluster.token_ends,
+        bundle,
+    }
+}
+
+/// What the server says of each CRD; without it, each chart's CRD stands for itself.
+async fn forecasts(
+    cluster: &Cluster,
+    ask: &Ask,
+    view: &ClusterView,
+    wanted: &BTreeMap<String, Crd>,
+) -> BTreeMap<String, ServerAnswer> {
+    if !ask.server_dry_runs {
+        return wanted.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
+    }
+    let nobody = BTreeMap::new();
+    bridge::forecasts(cluster, view.crds.as_ref().unwrap_or(&nobody), wanted, ask.allowed.migrate).await
+}

@@ -2,6 +2,7 @@
 
 mod asks;
 mod more;
+mod owners;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use mural::problem::Exit;
 use semver::Version;
 
 pub use more::{RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, SpotFlags};
+pub use owners::{ApplianceFlags, FluxManifestsFlags, OwnerFlags};
 
 const EXAMPLES: &str = "Examples:
   # look, plan, show, ask, do, prove
@@ -90,32 +92,6 @@ pub struct PlanFlags {
     /// Keep the plan in this file, for apply. Values are not in it.
     #[arg(long, value_name = "FILE", help_heading = "What")]
     pub save: Option<PathBuf>,
-    /// The upgrade.
-    #[command(flatten)]
-    pub upgrade: UpgradeFlags,
-}
-
-/// `flux-manifests`
-#[derive(Debug, Args)]
-pub struct FluxManifestsFlags {
-    /// Apply them: what helm installed before is handed over to Flux as it is, CRDs first.
-    #[arg(long, help_heading = "Manifests")]
-    pub apply: bool,
-    /// Put the digest beside the version: a tag that is pushed anew changes nothing then.
-    #[arg(long, help_heading = "Manifests")]
-    pub pin_digest: bool,
-    /// The Secret with the registry's login.
-    #[arg(long, value_name = "NAME", help_heading = "Manifests")]
-    pub secret_ref: Option<String>,
-    /// The Secret with the registry's certificate authority.
-    #[arg(long, value_name = "NAME", help_heading = "Manifests")]
-    pub cert_secret_ref: Option<String>,
-    /// Whose signature source-controller asks for: cosign or notation.
-    #[arg(long, value_name = "PROVIDER", value_parser = ["cosign", "notation"], help_heading = "Manifests")]
-    pub verify_provider: Option<String>,
-    /// The Secret with the keys of the signature.
-    #[arg(long, value_name = "NAME", requires = "verify_provider", help_heading = "Manifests")]
-    pub verify_secret: Option<String>,
     /// The upgrade.
     #[command(flatten)]
     pub upgrade: UpgradeFlags,
@@ -225,32 +201,6 @@ pub struct ValueFlags {
     /// Take the new chart's defaults, then the release's values, then the given ones.
     #[arg(long)]
     pub reset_then_reuse_values: bool,
-}
-
-/// Where somebody else keeps the releases at their versions.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Where Git, Argo CD or an appliance own the releases")]
-pub struct OwnerFlags {
-    /// Write what to commit into this folder, numbered in the order to merge it.
-    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    pub write: Option<PathBuf>,
-    /// Watch the roll-out of what was committed, and prove it as if we had patched. Nothing is written.
-    #[arg(long)]
-    pub follow: bool,
-    /// The appliance.
-    #[command(flatten)]
-    pub appliance: ApplianceFlags,
-}
-
-/// What is told of an appliance.
-#[derive(Debug, Default, Args)]
-pub struct ApplianceFlags {
-    /// Where the appliance's own registry is reachable from here, as with kubectl port-forward: http://127.0.0.1:5000.
-    #[arg(long, value_name = "URL")]
-    pub registry_url: Option<String>,
-    /// The content bundle: whether it is whole and holds both charts.
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub bundle: Option<PathBuf>,
 }
 
 /// Which installation, on which cluster.

@@ -36,13 +36,10 @@ impl Human {
     }
 
     fn done(&self, mark: Mark, name: &str, detail: &str, seconds: f64) -> String {
-        let detail = harmless(detail);
-        let room = self.style.width.saturating_sub(NAME + 12).max(detail.chars().count());
-        format!(
-            "{} {name:<NAME$}{detail:<room$} {}",
-            self.style.mark(mark),
-            self.style.dim(&format!("{seconds:>6.1}s"))
-        )
+        let (name, detail) = (column(name), harmless(detail));
+        let taken = name.chars().count() + 12;
+        let room = self.style.width.saturating_sub(taken).max(detail.chars().count());
+        format!("{} {name}{detail:<room$} {}", self.style.mark(mark), self.style.dim(&format!("{seconds:>6.1}s")))
     }
 
     fn waiting(&mut self, step: &str, ready: (usize, usize), objects: &[WaitingFor]) -> Vec<String> {
@@ -58,8 +55,13 @@ impl Human {
         let mark = if object.terminal_seconds.is_some() { self.style.mark(Mark::Warn) } else { " ".to_owned() };
         let text = format!("{} {} {}", object.object, object.progress, object.reason);
         let counted = self.style.dim(&format!("({} of {} ready)", ready.0, ready.1));
-        format!("{mark} {step:<NAME$}{} {counted}", harmless(&text.replace("  ", " ")))
+        format!("{mark} {}{} {counted}", column(step), harmless(&text.replace("  ", " ")))
     }
+}
+
+/// A step's name as the first column; one that is longer keeps a gap.
+fn column(name: &str) -> String {
+    if name.chars().count() < NAME { format!("{name:<NAME$}") } else { format!("{name}  ") }
 }
 
 fn progress(step: &str, detail: &str, done: u64, total: u64) -> String {

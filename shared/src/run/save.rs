@@ -13,8 +13,10 @@ use super::prepare::Prepared;
 use crate::cluster::objects::either_way;
 use crate::cluster::snapshot::{FileError, put_beside};
 use crate::model::crd::Crd;
+use crate::model::flux::FluxObject;
 use crate::model::kept::file_name;
 use crate::plan::Action;
+use crate::plan::flux::FluxWay;
 use crate::plan::journal::SavedCopy;
 use crate::plan::seal::digest;
 use crate::problem::{Exit, Problem};
@@ -27,6 +29,8 @@ use crate::tools::{find, spawn};
 pub const SUMS: &str = "sums.json";
 /// The releases, by reference.
 const RELEASES: &str = "releases.json";
+/// The HelmReleases and their sources.
+const FLUX: &str = "flux.json";
 
 /// What is saved, besides what always is.
 #[derive(Debug, Clone, Default)]
@@ -106,6 +110,9 @@ async fn written(prepared: &Prepared, manner: &Manner, folder: &Path, emit: Emit
     let releases = releases(prepared).await?;
     let unwritable = |error: FileError| not_saved(error.to_string());
     put_beside(folder, RELEASES, &releases).map_err(unwritable)?;
+    if prepared.flux.all().next().is_some() {
+        put_beside(folder, FLUX, &flux(prepared)).map_err(unwritable)?;
+    }
     let of = folder.to_owned();
     let sums = tokio::task::spawn_blocking(move || sums(&of)).await;
     let (sums, bytes) = sums.map_err(|error| not_saved(error.to_string()))?.map_err(unwritable)?;
@@ -153,8 +160,11 @@ fn touched(prepared: &Prepared) -> Touched {
             _ => {}
         }
     }
-    let with_release = prepared.plan.crds.iter().filter(|crd| crd.with_release.is_some() && crd.decision.writes());
-    names.extend(with_release.map(|crd| crd.name.as_str()));
+    // Who else writes CRDs: helm with a release, and Flux, where the CRD chart's source moves.
+    let by_flux = prepared.plan.steps.iter().any(|step| matches!(step.action, Action::MoveSource { crds: true, .. }));
+    let by_others =
+        prepared.plan.crds.iter().filter(|crd| crd.decision.writes() && (by_flux || crd.with_release.is_some()));
+    names.extend(by_others.map(|crd| crd.name.as_str()));
     names.extend(&moved);
     let live = prepared.view.crds.as_ref().ok();
     let (mut whole, mut alone) = (Vec::new(), Vec::new());
@@ -164,6 +174,23 @@ fn touched(prepared: &Prepared) -> Touched {
         if hurts { whole.push(crd.clone()) } else { alone.push(crd.clone()) }
     }
     Touched { whole, alone }
+}
+
+/// The Flux objects that keep the releases. Values may hold secrets: only their digest is kept, the release's record has them.
+fn flux(prepared: &Prepared) -> Value {
+    let one = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        if let Some(values) = spec.get_mut("values") {
+            *values = json!({"sha256": digest(values)});
+        }
+        json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "spec": spec,
+            "metadata": {"namespace": object["metadata"]["namespace"], "name": object["metadata"]["name"]}})
+    };
+    let of = |way: &FluxWay| {
+        let source = way.source.as_ref().map(|source| one(source.json()));
+        std::iter::once(one(way.helm_release.json())).chain(source).collect::<Vec<_>>()
+    };
+    Value::Array(prepared.flux.all().flat_map(of).collect())
 }
 
 /// Which record each release has, by reference: uid and digest tell it again, and nothing of what is in it is copied.

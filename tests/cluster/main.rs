@@ -62,7 +62,7 @@ type Test = (&'static str, fn(&Ground) -> Result<()>);
 const SKIP: &str = "MURAL_SKIP_CLUSTER";
 const GROUNDS: &str = "MURAL_GROUNDS";
 /// Sandboxes where nobody says how many, for two cores.
-const FEW_GROUNDS: usize = 2;
+const FEW_GROUNDS: usize = 3;
 
 fn main() -> ExitCode {
     match run() {

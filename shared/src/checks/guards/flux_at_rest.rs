@@ -2,7 +2,7 @@
 
 use super::Admission;
 use crate::checks::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::flux::{FluxObject, HelmRelease};
+use crate::model::flux::FluxObject;
 use crate::plan::flux::FluxWay;
 
 /// The card.
@@ -11,7 +11,7 @@ pub static CARD: Card = Card {
     section: Section::Guards,
     title: "neither HelmRelease is at work, failing or remediating",
     level: Level::Error,
-    why: "A release that is being upgraded or rolled back right now would be met half-way; one that has used up its retries or waits for a dependency tells of a trouble that the upgrade would inherit.",
+    why: "A release that is being upgraded or rolled back right now would be met half-way; one that has used up its retries or waits for a dependency tells of a trouble that the upgrade would inherit. One that is on its way to the wanted chart, as a run that was cut off leaves it, is waited for instead.",
     fix: "Wait until it is Ready, or mend what its Ready condition names: kubectl describe helmrelease NAME.",
 };
 
@@ -19,11 +19,12 @@ pub static CARD: Card = Card {
 #[must_use]
 pub fn check(admission: &Admission<'_>) -> Checked {
     let ways: Vec<&FluxWay> = admission.flux.all().collect();
-    let findings = ways.iter().filter(|way| !way.helm_release.suspended()).filter_map(|way| found(&way.helm_release));
+    let findings = ways.iter().filter(|way| !way.helm_release.suspended()).filter_map(|way| found(way));
     Checked::new(&CARD, ways.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn found(release: &HelmRelease) -> Option<Finding> {
+fn found(way: &FluxWay) -> Option<Finding> {
+    let release = &way.helm_release;
     let named = release.named();
     let ready = release.ready();
     let said = ready.as_ref().map_or_else(String::new, |ready| format!("{}: {}", ready.reason, ready.message));
@@ -31,6 +32,9 @@ fn found(release: &HelmRelease) -> Option<Finding> {
     let newest = release.history().into_iter().next();
     let pending = newest.is_some_and(|newest| newest.status.starts_with("pending-") || newest.status == "uninstalling");
     if pending || ready.as_ref().is_some_and(|ready| ready.status == "Unknown") {
+        if way.arrives() {
+            return None;
+        }
         return Some(CARD.finding(
             named.to_string(),
             format!("is at work: {said}"),

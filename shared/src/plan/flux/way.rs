@@ -86,6 +86,13 @@ impl FluxWay {
         !self.patches() && held && deployed && self.helm_release.is_ready() && !self.rewrites()
     }
 
+    /// Whether all that we would patch is as it shall be, and only its controllers have still to do their part.
+    #[must_use]
+    pub fn arrives(&self) -> bool {
+        let held = |wanted: &Wanted| self.source.as_ref().is_some_and(|source| wanted.held_by(source));
+        !self.patches() && !self.rewrites() && self.wanted.as_ref().is_some_and(held)
+    }
+
     /// Whether the HelmRelease itself is written, besides its hold.
     #[must_use]
     pub const fn rewrites(&self) -> bool {

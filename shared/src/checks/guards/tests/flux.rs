@@ -129,6 +129,21 @@ fn a_release_that_is_at_work_or_failing_is_not_met_half_way() {
 }
 
 #[test]
+fn a_release_that_is_on_its_way_to_what_is_wanted_is_waited_for() {
+    let digest = World::bent(|_| ()).digest.sha256;
+    let on_its_way = |revision: String| {
+        bent(|all| {
+            at(all, "mural")["status"]["conditions"][0]["status"] = "Unknown".into();
+            let source = at(all, "source-mural");
+            source["spec"]["ref"] = json!({"semver": "1.1.0-rc.3"});
+            source["status"]["artifact"]["revision"] = revision.into();
+        })
+    };
+    assert!(!fires(&on_its_way(format!("1.1.0-rc.3@{digest}")), "flux-at-rest"));
+    assert!(fires(&on_its_way("1.1.0-rc.2@sha256:other".to_owned()), "flux-at-rest"));
+}
+
+#[test]
 fn what_moves_by_itself_is_told() {
     let range = bent(|all| at(all, "source-mural")["spec"]["ref"] = json!({"semver": ">=1.0.0"}));
     assert!(findings(&range, "flux-source-pinned")[0].hint.contains("1.1.0-rc.3"));

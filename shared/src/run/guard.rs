@@ -45,6 +45,29 @@ pub async fn before(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, step:
     }
 }
 
+/// Looks, before anything is written, whether all that the steps write is as it was: a lock that had to be waited for is one
+/// under which somebody else may have written.
+///
+/// # Errors
+/// A refusal that names what moved.
+pub async fn still(prepared: &Prepared) -> Result<(), Problem> {
+    let (mut crds, none) = (Vec::new(), BTreeMap::new());
+    for step in &prepared.plan.steps {
+        match &step.action {
+            Action::KeepCrds { names }
+            | Action::ApplyCrds { names }
+            | Action::RestoreCrds { names }
+            | Action::UnkeepCrds { names } => crds.extend(names.iter().cloned()),
+            Action::UnlockRelease { release, .. }
+            | Action::RecordRelease { release }
+            | Action::UpgradeRelease { release }
+            | Action::RollbackRelease { release, .. } => release_unmoved(prepared, release).await?,
+            _ => {}
+        }
+    }
+    if crds.is_empty() { Ok(()) } else { crds_unmoved(prepared, &none, &crds).await }
+}
+
 /// What our own migration left behind counts as what the plan was made for.
 async fn crds_unmoved(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, names: &[String]) -> Result<(), Problem> {
     let now = wait::crds(&prepared.cluster).await.map_err(|error| error.problem(&prepared.cluster.context))?;

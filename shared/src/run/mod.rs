@@ -105,7 +105,14 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     let began = Instant::now();
     let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
     let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::spent);
-    let report = match before_the_first_write(prepared, manner, emit).await {
+    // Whoever had to wait for the locks has waited for somebody who wrote.
+    let waited = began.elapsed() >= turn::LOOK_AGAIN;
+    let still = if waited { guard::still(prepared).await } else { Ok(()) };
+    let opened = match still {
+        Ok(()) => before_the_first_write(prepared, manner, emit).await,
+        Err(moved) => Err(moved),
+    };
+    let report = match opened {
         Ok(journal) => {
             let before = began.elapsed().saturating_sub(spent(&journal));
             let (proved, migrated) = (prove::Proved::default(), Mutex::default());
@@ -167,7 +174,12 @@ async fn steps(run: &Run<'_>) -> UpgradeReport {
             Ok(done) => outcomes.push(done),
             Err((failed, code)) => {
                 // A guard that refuses after an earlier step has written is no refusal "with nothing written".
-                let written = outcomes.iter().any(|outcome| outcome.state == StepState::Done);
+                let written = prepared
+                    .plan
+                    .steps
+                    .iter()
+                    .zip(&outcomes)
+                    .any(|(step, outcome)| step.action.writes() && outcome.state == StepState::Done);
                 exit = if written && code == Exit::Refused { Exit::Failed } else { code };
                 outcomes.push(failed);
             }

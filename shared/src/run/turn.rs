@@ -17,7 +17,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
 /// Between two looks at a lock that somebody holds.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What we have seen of the locks so far. Looked at from the very start, so that the time of our own reading counts.
 #[derive(Clone)]

@@ -36,14 +36,16 @@ pub(super) fn transitions(schema: &Value, path: &str) -> Vec<Refusal> {
 }
 
 fn transition(schema: &Value, path: &str, uncorrelated: Option<&str>, all: &mut Vec<Refusal>) {
+    // Without a type the server cannot even declare the value to CEL, and refuses it with an error of its own.
+    let typed = schema["type"].is_string() || schema["x-kubernetes-int-or-string"] == true;
     for (at, rule) in list(&schema["x-kubernetes-validations"]).enumerate() {
         let own = text(rule, "rule");
         let Some(uses) = rule_uses(own) else { continue };
         let place = format!("{path}.x-kubernetes-validations[{at}]");
-        if let Some(around) = uncorrelated.filter(|_| uses.old_self) {
+        if let Some(around) = uncorrelated.filter(|_| uses.old_self && typed) {
             let words = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {around}");
             all.push(Refusal::new(format!("{place}.rule"), format!("Invalid value: {own:?}: {words}")));
-        } else if !uses.old_self && !rule["optionalOldSelf"].is_null() {
+        } else if typed && !uses.old_self && !rule["optionalOldSelf"].is_null() {
             let words =
                 format!("Invalid value: {}: may not be set if oldSelf is not used in rule", rule["optionalOldSelf"]);
             all.push(Refusal::new(format!("{place}.optionalOldSelf"), words));

@@ -68,7 +68,8 @@ pub fn status(ground: &Ground) -> Result<Value> {
     Ok(serde_json::from_str(&told.stdout)?)
 }
 
-fn says(ended: &Ended, words: &[&str]) -> Result<()> {
+/// Insists on words, and on no secret among them.
+pub fn says(ended: &Ended, words: &[&str]) -> Result<()> {
     let all = ended.all();
     for word in words {
         ensure!(all.contains(word), "does not say {word:?}:\n{all}");

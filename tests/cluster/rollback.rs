@@ -8,12 +8,12 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
-use crate::journal::{elsewhere, here, newest, state};
+use crate::ground::Ground;
+use crate::journal::{elsewhere, here, newest, says, state};
 use crate::kill::state::{State, of};
 use crate::lock::{locks, newer};
 use crate::refusals::upgrade;
-use crate::small::{self, CANARY, CRDS, NAMESPACE};
+use crate::small::{self, CRDS, NAMESPACE};
 use crate::stopped::stopped_at;
 
 pub fn tests() -> Vec<Test> {
@@ -26,15 +26,6 @@ pub fn tests() -> Vec<Test> {
         tests.push(("rollback::after_each_step", after_each_step));
     }
     tests
-}
-
-fn says(ended: &Ended, words: &[&str]) -> Result<()> {
-    let all = ended.all();
-    for word in words {
-        ensure!(all.contains(word), "does not say {word:?}:\n{all}");
-    }
-    ensure!(!all.contains(CANARY), "tells a secret:\n{all}");
-    Ok(())
 }
 
 /// What may differ after a way back: what the statement names, and revisions that helm counts on.

@@ -137,20 +137,21 @@ impl Ground {
         }
     }
 
-    /// The sandbox; the first call brings it up. Where that fails, the first test tells why and the others tell briefly.
+    /// The sandbox; the first call brings it up. One that does not come up is begun anew once, and said: what stood in its way
+    /// may be another sandbox that was starting beside it.
     ///
     /// # Errors
-    /// It does not come up.
+    /// It does not come up; every test of this ground says why.
     pub fn sandbox(&self) -> Result<&Sandbox> {
-        let mut first = false;
         let sandbox = self.sandbox.get_or_init(|| {
-            first = true;
             let options = Options { flux: self.is_flux, ..Options::named(&self.name) };
-            Sandbox::up(&options).map_err(|error| format!("{error:#}"))
+            let again = |error: anyhow::Error| {
+                eprintln!("the sandbox `{}` did not come up, and is begun anew: {error:#}", self.name);
+                Sandbox::down_named(&self.name).and_then(|()| Sandbox::up(&options))
+            };
+            Sandbox::up(&options).or_else(again).map_err(|error| format!("{error:#}"))
         });
-        sandbox
-            .as_ref()
-            .map_err(|error| if first { anyhow!("{error}") } else { anyhow!("no sandbox: the first test says why") })
+        sandbox.as_ref().map_err(|error| anyhow!("no sandbox `{}`: {error}", self.name))
     }
 
     /// The ground on which Flux runs, for one test at a time: elsewhere its controllers would only be in the way.
@@ -239,6 +240,8 @@ impl Ground {
 
     /// The older installation of the small charts, made once and brought back for every test that asks.
     pub fn older(&self) -> Result<()> {
+        // A ground without a sandbox does not speak for the others.
+        self.sandbox()?;
         let install = if self.is_flux { flux::install } else { small::install };
         let mut fresh = false;
         let older = self.older.get_or_init(|| {

@@ -128,5 +128,6 @@ fn how_many() -> Result<usize> {
 
 fn trial(name: &str, test: fn(&Ground) -> Result<()>, grounds: Arc<Grounds>) -> Trial {
     let whose = name.to_owned();
-    Trial::test(name, move || grounds.on_one(&whose, test).map_err(|error| Failed::from(format!("{error:?}"))))
+    // The whole chain and no backtrace: where it was made says nothing that the chain does not.
+    Trial::test(name, move || grounds.on_one(&whose, test).map_err(|error| Failed::from(format!("{error:#}"))))
 }

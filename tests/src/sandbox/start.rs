@@ -58,22 +58,24 @@ fn join(folder: Folder, mut spec: Spec, options: &Options) -> Result<Sandbox> {
 
 fn prepare(folder: &Folder, old: Option<&Spec>, options: &Options) -> Result<Spec> {
     let (helm, programs) = programs(options, old)?;
+    let choosing = folder.lock_ports()?;
     let ports = match old.filter(|spec| spec.ports.are_free()) {
         Some(spec) => spec.ports.clone(),
         None => Ports::choose()?,
     };
     let spec = Spec { name: folder.name().to_owned(), helm, nodes: options.nodes, flux: options.flux, ports, programs };
     folder.create()?;
+    spec.write(folder)?;
+    drop(choosing);
     if let Some(snapshot) = &options.from {
         snapshot.copy_into(folder)?;
     }
-    if old.is_none() {
+    if !users::has_certificates(folder) {
         users::make_certificates(folder)?;
     }
     users::write_kubeconfigs(folder, &spec)?;
     flags::write_files(folder, &spec)?;
     link_programs(folder, &spec)?;
-    spec.write(folder)?;
     Ok(spec)
 }
 

@@ -48,6 +48,9 @@ const CLIENTS: [(&str, &str, Option<&str>); 9] = [
     ("helm-controller", "helm-controller", Some("system:masters")),
 ];
 
+/// What is written last.
+const LAST: &str = "service-accounts.pub";
+
 /// The name that the contexts of a sandbox bear; cluster tests refuse any other.
 #[must_use]
 pub fn context_name(sandbox: &str) -> String {
@@ -78,7 +81,12 @@ pub(crate) fn make_certificates(folder: &Folder) -> Result<()> {
     // An elliptic key: the API server takes it for tokens as well as RSA, and it is made in no time.
     let tokens = KeyPair::generate()?;
     write(folder, "service-accounts.key", &tokens.serialize_pem())?;
-    write(folder, "service-accounts.pub", &tokens.public_key_pem())
+    write(folder, LAST, &tokens.public_key_pem())
+}
+
+/// Whether all of them are there: none, where an earlier `up` was cut off.
+pub(crate) fn has_certificates(folder: &Folder) -> bool {
+    folder.path("pki").join(LAST).is_file()
 }
 
 fn named(name: &str, organisation: Option<&str>) -> CertificateParams {

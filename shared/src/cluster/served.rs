@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{ApiError, Cluster};
@@ -11,6 +12,9 @@ use crate::model::crd::Crd;
 
 /// The served documents, by `apis/<group>/<version>`.
 pub type Documents = BTreeMap<String, Value>;
+
+/// A server whose Lease is older than that, beside the newest one, is gone; their clocks may differ a little.
+const RENEWED_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 
 /// Reads the documents at these paths; one that is not served is left out.
 ///
@@ -56,14 +60,33 @@ pub fn definition<'a>(document: &'a Value, group: &str, version: &str, kind: &st
     document.pointer("/components/schemas")?.as_object()?.values().find(names_it)
 }
 
-/// How many API servers there are, by the endpoints of the Service `kubernetes`; none where that is not told.
+/// How many API servers there are, by the endpoints of the Service `kubernetes` and by the Leases of the servers' identities
+/// (KEP-1965), whichever tells of more; none where neither does.
 pub async fn servers(cluster: &Cluster) -> Option<usize> {
-    let path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
-    let slices = cluster.list(path, "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes").await.ok()?;
+    let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+    let (slices, leases) = tokio::join!(
+        cluster.list(slices, "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"),
+        cluster.list(leases, "labelSelector=apiserver.kubernetes.io%2Fidentity%3Dkube-apiserver"),
+    );
+    let told = [slices.ok().as_deref().map(addresses), leases.ok().as_deref().map(living)];
+    told.into_iter().flatten().max().filter(|count| *count > 0)
+}
+
+/// The addresses of these EndpointSlices.
+fn addresses(slices: &[Value]) -> usize {
     let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
-    let addresses: BTreeSet<&str> =
-        endpoints.filter_map(|one| one["addresses"].as_array()).flatten().filter_map(Value::as_str).collect();
-    (!addresses.is_empty()).then_some(addresses.len())
+    let addresses = endpoints.filter_map(|one| one["addresses"].as_array()).flatten().filter_map(Value::as_str);
+    addresses.collect::<BTreeSet<_>>().len()
+}
+
+/// How many of these Leases were renewed about when the newest one was: a server renews its own every ten seconds, and the Lease of
+/// one that is gone stays for an hour.
+fn living(leases: &[Value]) -> usize {
+    let renewed = |lease: &Value| lease.pointer("/spec/renewTime")?.as_str()?.parse::<Timestamp>().ok();
+    let renewed: Vec<Timestamp> = leases.iter().filter_map(renewed).collect();
+    let newest = renewed.iter().max().copied();
+    renewed.iter().filter(|at| newest.is_some_and(|newest| newest.duration_since(**at) <= RENEWED_WITHIN)).count()
 }
 
 /// Whether a version is served with a field that it had not before, asked by a strict dry-run of a create; nothing is written.
@@ -108,5 +131,24 @@ mod tests {
             json!({"paths": {"apis/a.io/v1": {"serverRelativeURL": "/openapi/v3/apis/a.io/v1?hash=AB12"}, "api": {}}});
         assert_eq!(hashes_in(&index), BTreeMap::from([("apis/a.io/v1".to_owned(), "AB12".to_owned())]));
         assert!(hashes_in(&json!({})).is_empty());
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_not_counted() {
+        let lease = |renewed: &str| json!({"spec": {"renewTime": renewed}});
+        let two = [
+            lease("2026-11-26T22:48:19.500000Z"),
+            lease("2026-11-26T22:48:27.000000Z"),
+            lease("2026-11-26T22:10:00.000000Z"),
+            json!({"spec": {}}),
+        ];
+        assert_eq!(living(&two), 2);
+        assert_eq!(living(&[]), 0);
+    }
+
+    #[test]
+    fn an_address_counts_once() {
+        let slice = |address: &str| json!({"endpoints": [{"addresses": [address]}]});
+        assert_eq!(addresses(&[slice("10.0.0.1"), slice("10.0.0.2"), slice("10.0.0.1"), json!({})]), 2);
     }
 }

@@ -144,7 +144,9 @@ async fn side(
         let (fetched, crds) = of_chart(around, &chart, NEWEST_KNOWN).await?;
         return Ok(Side { name: named(&fetched), crds, files: BTreeMap::new(), cluster: None });
     }
-    let found = manifests::crds(&path, manifests::read(&path)?)?;
+    // On a thread of its own: the other side is read meanwhile.
+    let read = tokio::task::spawn_blocking(move || manifests::crds(&path, manifests::read(&path)?)).await;
+    let found = read.map_err(|error| Problem::failed(format!("{name} was not read to its end")).because(error))??;
     let files = found.iter().map(|(crd, file, line)| (crd.name().to_owned(), (file.clone(), *line))).collect();
     let crds = found.into_iter().map(|(crd, ..)| (crd.name().to_owned(), crd)).collect();
     Ok(Side { name: name.to_owned(), crds, files, cluster: None })

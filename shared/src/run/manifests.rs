@@ -1,7 +1,11 @@
 //! CRDs and objects from files: what stands where, and what is wrong with a file, by its name and line.
 
 use std::fs;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::Value;
 
@@ -39,19 +43,43 @@ pub struct Manifest {
 pub fn read(path: &Path) -> Result<Vec<Manifest>, Problem> {
     let mut files = Vec::new();
     below(path, path.is_dir(), &mut files)?;
-    let mut all = Vec::new();
-    for file in files {
-        let text = text_of(&file)?;
-        let documents = documents(&file, &text)?;
-        let lines = lines::documents(&text);
-        // A text in which documents are parted in another way: the file's name must do.
-        let parted = lines.len() == documents.len();
-        for (at, document) in documents.into_iter().enumerate() {
-            let line = if parted { lines[at] } else { 1 };
-            spread(&Origin { file: &file, text: &text, line }, document, &[], &mut all);
-        }
+    let read: Vec<Vec<Manifest>> = side_by_side(&files, one).into_iter().collect::<Result<_, _>>()?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+fn one(file: &Path) -> Result<Vec<Manifest>, Problem> {
+    let text = text_of(file)?;
+    let documents = documents(file, &text)?;
+    let lines = lines::documents(&text);
+    // A text in which documents are parted in another way: the file's name must do.
+    let parted = lines.len() == documents.len();
+    let mut all = Vec::with_capacity(documents.len());
+    for (at, document) in documents.into_iter().enumerate() {
+        let line = if parted { lines[at] } else { 1 };
+        spread(&Origin { file, text: &text, line }, document, &[], &mut all);
     }
     Ok(all)
+}
+
+/// The same for each of them, on as many threads as there are processors; the answers in their order.
+fn side_by_side<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(files.len());
+    if threads < 2 {
+        return files.iter().map(|file| act(file)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < files.len());
+        std::iter::from_fn(take).map(|at| (at, act(&files[at]))).collect::<Vec<_>>()
+    };
+    let mut all: Vec<(usize, T)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        // One that panics takes us with it, as it would have here.
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// The CRDs among them, with file and line.

@@ -21,8 +21,9 @@ use crate::problem::{Exit, Problem};
 const SERVED_WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks at whether they are.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Before the application relies on a proof it has to hold for so long: a controller that puts things back is quick.
-const HOLDS_FOR: Duration = Duration::from_millis(1500);
+/// Before the application relies on a proof it has to hold for so long: a controller that puts things back is quick, and one that
+/// is slower is found by the look in the end.
+const HOLDS_FOR: Duration = Duration::from_secs(1);
 /// New connections for each API server: with four, one of three is missed in one of two hundred cases.
 const ASKED_EACH: usize = 4;
 /// Where it is not told how many API servers there are.

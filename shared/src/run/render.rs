@@ -119,11 +119,14 @@ pub async fn both(
     private: &Path,
 ) -> Result<Rendered, Problem> {
     let record = view.newest(&ask.installation.app_release).ok().flatten();
-    let next = values::next(helm, &ask.values, record, private).await?;
-    let crds = match charts.0 {
-        Some(fetched) => Some(crds_side(helm, ask, view, fetched).await?),
-        None => None,
+    let crds = async {
+        match charts.0 {
+            Some(fetched) => crds_side(helm, ask, view, fetched).await.map(Some),
+            None => Ok(None),
+        }
     };
+    let (next, crds) = tokio::join!(values::next(helm, &ask.values, record, private), crds);
+    let (next, crds) = (next?, crds?);
     let app = match charts.1 {
         Some(fetched) => Some(app_side(helm, ask, view, cluster, fetched, crds.as_ref(), &next, record).await?),
         None => None,

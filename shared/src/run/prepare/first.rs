@@ -37,8 +37,9 @@ pub(super) struct Begun {
 pub(super) async fn begin(ask: &Ask, around: &Surroundings, emit: Emit<'_>) -> Result<Begun, Problem> {
     values::check_files(&ask.values)?;
     let (helm, kubectl) = programs(ask, around);
-    let tools = versions(&helm, &kubectl, &ask.helm).await?;
-    let cluster = Cluster::connect(&ask.installation.cluster).await?;
+    let (tools, cluster) =
+        tokio::join!(versions(&helm, &kubectl, &ask.helm), Cluster::connect(&ask.installation.cluster));
+    let (tools, cluster) = (tools?, cluster?);
     let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
     // Before anything is read: what somebody is changing right now would be read in vain.
     let locks = turn::first_look(&mut turn, &cluster, &ask.installation.namespace, around.wait_for_lock, emit).await?;

@@ -190,7 +190,7 @@ fn spread(origin: &Origin<'_>, document: Value, steps: &[Step], into: &mut Vec<M
 #[must_use]
 pub fn line_of(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usize {
     let key = |name: &str| Step::Key(name.to_owned());
-    let Some(version) = &finding.version else { return start };
+    let Some(version) = finding.stands_in() else { return start };
     let mut steps = vec![key("spec"), key("versions")];
     let Some(at) = crd.versions().position(|one| one.name == version) else { return lines::find(text, start, &steps) };
     steps.push(Step::Item(at));

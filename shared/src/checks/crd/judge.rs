@@ -41,6 +41,14 @@ pub struct CrdFinding {
     pub waived: Option<String>,
 }
 
+impl CrdFinding {
+    /// In which version it stands: of a pair, the second.
+    #[must_use]
+    pub fn stands_in(&self) -> Option<&str> {
+        self.version.as_deref().map(|version| version.rsplit(served_versions::BETWEEN).next().unwrap_or(version))
+    }
+}
+
 /// What becomes of one CRD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -240,7 +248,10 @@ fn versions(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
     let known = served_versions::find(old);
     let fresh = served_versions::find(new).into_iter().filter(|pair| !known.contains(pair));
     let level = if evidence.nobody_hurt() { Level::Info } else { Level::Warning };
-    fresh
-        .map(|(pair, what)| CrdFinding { version: Some(pair), ..finding(&served_versions::CHECK, level, what) })
-        .collect()
+    let told = |one: served_versions::Difference| CrdFinding {
+        version: Some(one.pair),
+        path: one.path,
+        ..finding(&served_versions::CHECK, level, one.what)
+    };
+    fresh.map(told).collect()
 }

@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use super::{Check, Hurts};
 use crate::checks::{Card, Level, Section};
-use crate::diff::{Effect, schema_changes};
+use crate::diff::{Change, Effect, SchemaPath, schema_changes};
 use crate::model::crd::Crd;
+
+/// Stands between the two versions of a pair.
+pub(super) const BETWEEN: &str = " → ";
 
 /// Served versions hold the same where nothing converts between them.
 pub(super) static CHECK: Check = Check {
@@ -23,9 +26,20 @@ pub(super) static CHECK: Check = Check {
     source: "crdify served-version pairs; crds.md 1.3",
 };
 
-/// What goes wrong from one served version to another, in words; pairs in the order of the CRD's versions.
+/// What one served version holds and another does not.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Difference {
+    /// `v1beta1 → v1`
+    pub(super) pair: String,
+    /// Where in the schema.
+    pub(super) path: Option<SchemaPath>,
+    /// In words.
+    pub(super) what: String,
+}
+
+/// What goes wrong from one served version to another; pairs in the order of their names.
 #[must_use]
-pub(super) fn find(crd: &Crd) -> BTreeSet<(String, String)> {
+pub(super) fn find(crd: &Crd) -> BTreeSet<Difference> {
     if crd.json().pointer("/spec/conversion/strategy").is_some_and(|strategy| strategy == "Webhook") {
         return BTreeSet::new();
     }
@@ -34,10 +48,15 @@ pub(super) fn find(crd: &Crd) -> BTreeSet<(String, String)> {
     pairs.flat_map(|(from, to)| between(crd, from, to)).collect()
 }
 
-fn between(crd: &Crd, from: &str, to: &str) -> Vec<(String, String)> {
+fn between(crd: &Crd, from: &str, to: &str) -> Vec<Difference> {
     let (Some(old), Some(new)) = (schema(crd, from), schema(crd, to)) else { return Vec::new() };
     let breaking = schema_changes(old, new).into_iter().filter(|change| change.kind.effect() == Effect::Breaking);
-    breaking.map(|change| (format!("{from} → {to}"), change.to_string())).collect()
+    let told = |change: Change| Difference {
+        pair: format!("{from}{BETWEEN}{to}"),
+        what: change.kind.to_string(),
+        path: change.path,
+    };
+    breaking.map(told).collect()
 }
 
 fn schema<'a>(crd: &'a Crd, version: &str) -> Option<&'a Value> {

@@ -137,7 +137,9 @@ fn served_versions_that_begin_to_differ_are_told() {
     let (same, more) =
         (two(json!({"a": {"type": "string"}})), two(json!({"a": {"type": "string"}, "b": {"type": "string"}})));
     let told = judged(&same, &more, Evidence::default());
-    assert!(told.findings.iter().any(|finding| finding.check == "served-versions-differ"), "{:?}", told.findings);
+    let differ = told.findings.iter().find(|finding| finding.check == "served-versions-differ").unwrap();
+    let path = differ.path.as_ref().map(ToString::to_string);
+    assert_eq!((differ.stands_in(), path.as_deref()), (Some("v1beta1"), Some("^.spec.b")), "{differ:?}");
     assert!(judged(&more, &more, Evidence::default()).findings.is_empty());
 }
 

@@ -148,6 +148,20 @@ pub(super) fn ask(object: &Value, node: &Node, asked: Asked) -> Heard {
     heard
 }
 
+/// Asks every rule about a default, as when its CRD is written: against itself as the older value, and where that is right without one
+/// (`defaulting/validation.go`). The paths begin with `default`.
+pub(super) fn ask_default(default: &Value, node: &Node) -> Heard {
+    let place = Place::ROOT.then(Step::Field("default"));
+    let mut heard = Heard::default();
+    for here in [Some(Older { value: default, node }), None] {
+        if node.has_rules && heard.errors.is_empty() {
+            let (asked, older) = (Asked::Unchanged { forgives: false }, Found { here, nearest: None });
+            FUNCTIONS.with(|functions| Run { functions, asked, heard: &mut heard }.node(default, node, &place, older));
+        }
+    }
+    heard
+}
+
 /// What the server finds of the older object, from one position on (`CorrelatedObject`).
 #[derive(Clone, Copy)]
 struct Found<'a> {

@@ -165,6 +165,12 @@ pub(super) fn limits(number: &Number, node: &Node, place: &Place<'_>, found: &mu
         }
         if (limit.broken)(float, whole, value) {
             let told = if whole.is_some() { value.trunc().to_string() } else { shown(value) };
+            // An integer's factor is cut to an integer, and may be none then (`MultipleOfInt`).
+            if limit.name == "MultipleOf" && (value <= 0.0 || whole.is_some() && value < 1.0) {
+                let detail = format!("factor MultipleOf declared for {} must be positive: {told}", place.dotted());
+                found.say(place, ErrorKind::Invalid, Some(told), detail);
+                continue;
+            }
             let detail = format!("{} in body {} {told}", place.dotted(), limit.words);
             found.say(place, ErrorKind::Invalid, Some(value_shown(number)), detail);
         }

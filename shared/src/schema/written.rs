@@ -73,7 +73,7 @@ fn of_schema(schema: &Value, path: &str, status: bool, asks: Asks, all: &mut Vec
     if flag(schema, "nullable") {
         own.push(Refusal::new(format!("{path}.nullable"), "Forbidden: nullable cannot be true at the root"));
     }
-    let mut unread = None;
+    let (mut unread, mut unsure) = (None, false);
     if asks.structure {
         unread = structural::unreadable(schema);
         if unread.is_none() {
@@ -81,12 +81,15 @@ fn of_schema(schema: &Value, path: &str, status: bool, asks: Asks, all: &mut Vec
             let sound = found.is_empty();
             own.extend(found);
             if sound {
-                own.extend(defaults::refused(schema, path, asks.pruned_defaults));
+                let said = defaults::refused(schema, path, asks.pruned_defaults);
+                own.extend(said.refusals);
+                unsure = said.unsure;
             }
         }
     }
     own.extend(openapi::refused(schema, path, asks));
-    if own.is_empty() && asks.structure {
+    // Rules are looked at where the rest is right.
+    if own.is_empty() && asks.structure && !unsure {
         own.extend(openapi::transitions(schema, path));
     }
     // It overlaps with what was said already.

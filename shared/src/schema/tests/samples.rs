@@ -46,6 +46,17 @@ fn nulls_are_dropped_filled_or_kept() {
 }
 
 #[test]
+fn a_factor_is_cut_to_an_integer_for_integers() {
+    let got = judged(object(json!({"n": {"type": "number", "multipleOf": 0.5}})), json!({"n": 7}));
+    let words: Vec<String> = got.errors.iter().map(|error| error.server_words().1).collect();
+    assert_eq!(words, ["Invalid value: 0: factor MultipleOf declared for spec.n must be positive: 0"]);
+    assert_eq!(
+        judged(object(json!({"n": {"type": "number", "multipleOf": 0.5}})), json!({"n": 7.5})).create,
+        Verdict::Valid
+    );
+}
+
+#[test]
 fn a_default_is_told_once_at_its_top() {
     let inner = json!({"type": "object", "default": {}, "properties": {"b": {"type": "integer", "default": 1}}});
     let schema = object(

@@ -80,6 +80,31 @@ fn defaults_are_right_and_pruned() {
 }
 
 #[test]
+fn defaults_are_right_by_their_rules() {
+    let ruled = |rule: Value| json!({"type": "string", "default": "Update", "x-kubernetes-validations": [rule]});
+    let computed = json!({"rule": "self.size() < 4", "messageExpression": "'computed: ' + string(1 + 1)"});
+    said(&ruled(computed), ".default", "Invalid value: \"Update\": computed: 2");
+    // Against itself, and without an older one.
+    let moved = json!({"rule": "self != oldSelf", "message": "moves on"});
+    said(&ruled(moved), ".default", "Invalid value: \"Update\": moves on");
+    let new = json!({"rule": "oldSelf.hasValue()", "optionalOldSelf": true, "message": "never new"});
+    said(&ruled(new), ".default", "Invalid value: \"Update\": never new");
+    assert!(refused(None, &crd(&ruled(json!({"rule": "self.size() > 4"})))).is_empty());
+}
+
+#[test]
+fn a_rule_that_cannot_be_asked_about_a_default_leaves_transitions_open() {
+    let items = json!({"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]});
+    let list = |beside: &Value| {
+        crd(&json!({"type": "object", "properties": {"list": {"type": "array", "items": items}, "b": beside}}))
+    };
+    let told = refused(None, &list(&json!({"type": "string", "default": "x"})));
+    assert!(told.iter().any(|refusal| refusal.message.contains("uncorrelatable")), "{told:?}");
+    let beyond = json!({"type": "string", "default": "x", "x-kubernetes-validations": [{"rule": "self.unheardOf()"}]});
+    assert!(refused(None, &list(&beyond)).is_empty());
+}
+
+#[test]
 fn what_the_older_crd_broke_already_is_forgiven() {
     let set = |kind: &str| json!({"type": "array", "x-kubernetes-list-type": kind, "items": {"type": "object", "properties": {"b": {"type": "string"}}}});
     let (loose, atomic) = (crd(&set("set")), crd(&set("atomic")));

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::{any, flag, has_default, text};
 use crate::model::refusal::Refusal;
-use crate::schema::ServerVersion;
 use crate::schema::node::Node;
 use crate::schema::place::Place;
 use crate::schema::prune;
-use crate::schema::said::printed;
+use crate::schema::said::{SchemaError, printed};
 use crate::schema::validate::{Look, validate};
+use crate::schema::{ServerVersion, cel};
 
 /// Whether a default somewhere holds what its schema does not know.
 pub(super) fn any_unpruned(schema: &Value) -> bool {
@@ -19,9 +19,19 @@ pub(super) fn any_unpruned(schema: &Value) -> bool {
     found
 }
 
+/// What the server says of all defaults.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) refusals: Vec<Refusal>,
+    /// Whether a rule could not be asked about a default: then the server may refuse one that is right here.
+    pub(super) unsure: bool,
+}
+
 /// Refusals of all defaults.
-pub(super) fn refused(schema: &Value, path: &str, pruned: bool) -> Vec<Refusal> {
-    let mut all = Vec::new();
+pub(super) fn refused(schema: &Value, path: &str, pruned: bool) -> Said {
+    let mut said = Said::default();
+    let all = &mut said.refusals;
+    let unsure = &mut said.unsure;
     each(schema, path, true, &mut |here, path, embedded| {
         let node = Node::read(here, ServerVersion::NEWEST);
         let Some(default) = &node.default else { return };
@@ -42,13 +52,21 @@ pub(super) fn refused(schema: &Value, path: &str, pruned: bool) -> Vec<Refusal> 
             all.extend(lacking);
             return;
         }
-        for error in validate(default, &node, &Place::ROOT, Look::Create).errors {
+        let errors = validate(default, &node, &Place::ROOT, Look::Create).errors;
+        let right = errors.is_empty();
+        for error in errors {
             let (field, words) = error.server_words();
             let below = if field == "<nil>" || error.path.is_empty() { String::new() } else { format!(".{field}") };
             all.push(Refusal::new(format!("{place}{below}"), words));
         }
+        if right {
+            let heard = cel::ask_default(default, &node);
+            *unsure |= !heard.unsure.is_empty();
+            let told = |error: &SchemaError| Refusal::new(format!("{path}.{}", error.path), error.server_words().1);
+            all.extend(heard.errors.iter().map(told));
+        }
     });
-    all
+    said
 }
 
 fn is_unpruned(node: &Node) -> bool {

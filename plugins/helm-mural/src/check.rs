@@ -281,7 +281,7 @@ async fn evidence(
     let source = |one: &Manifest| format!("{}:{}", one.file.display(), one.line);
     files.iter().filter(of_kind).for_each(|one| judge.look_from(&one.document, &source(one)));
     if let Some(cluster) = cluster {
-        objects::look(cluster, old, new, &mut judge).await;
+        judge = objects::look(cluster, old, new, judge).await;
     }
     judge.done()
 }

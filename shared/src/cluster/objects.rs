@@ -1,7 +1,9 @@
-//! Live objects, page by page past a judge: one page is in memory at a time.
+//! Live objects, page by page past a judge: one page is judged while the next one comes, and no more are in memory.
+
+use serde_json::Value;
 
 use super::Cluster;
-use super::pages::Pages;
+use super::pages::{Page, Pages};
 use crate::checks::crd::evidence::Judge;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
@@ -22,22 +24,37 @@ pub fn either_way(old: &Crd, new: &Crd) -> bool {
 /// Hands every object of a CRD's kind to the judge, in its storage version; nothing is read where no change can hurt an object.
 ///
 /// Never fails: a kind that cannot be listed is *undetermined*, which is never safe.
-pub async fn look(cluster: &Cluster, old: &Crd, new: &Crd, judge: &mut Judge) {
+pub async fn look(cluster: &Cluster, old: &Crd, new: &Crd, mut judge: Judge) -> Judge {
     if !worth_a_look(old, new) {
-        return;
+        return judge;
     }
     let served = |crd: &Crd, name: &str| crd.versions().any(|version| version.served && version.name == name);
     let storage = old.storage_version();
     let first = || old.versions().find(|version| version.served).map(|version| version.name);
     let Some(version) = Some(storage).filter(|name| served(old, name)).or_else(first) else {
-        return judge.could_not_look(format!("{} serves no version", old.name()));
+        judge.could_not_look(format!("{} serves no version", old.name()));
+        return judge;
     };
     let mut pages = Pages::of(cluster, format!("/apis/{}/{version}/{}", old.group(), old.plural()));
+    let mut page = pages.next().await;
     loop {
-        match pages.next().await {
-            Ok(Some(page)) => page.items.iter().for_each(|object| judge.look(object)),
-            Ok(None) => return,
-            Err(error) => return judge.could_not_look(format!("{} cannot be listed: {error}", old.name())),
+        match page {
+            Ok(Some(Page { items, .. })) => (page, judge) = tokio::join!(pages.next(), judged(judge, items)),
+            Ok(None) => return judge,
+            Err(error) => {
+                judge.could_not_look(format!("{} cannot be listed: {error}", old.name()));
+                return judge;
+            }
         }
     }
+}
+
+/// Judges a page on a thread of its own.
+async fn judged(mut judge: Judge, items: Vec<Value>) -> Judge {
+    let judging = tokio::task::spawn_blocking(move || {
+        items.iter().for_each(|object| judge.look(object));
+        judge
+    });
+    // It is not cancelled; a panic is the judge's, and goes on here.
+    judging.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -36,7 +36,6 @@ pub(super) async fn verdicts(
 }
 
 async fn verdict(cluster: &Cluster, old: &Crd, new: &Crd, server: ServerVersion, asked: Asked<'_>) -> CrdVerdict {
-    let mut looking = Judge::new(old, new, server, Source::Live);
-    objects::look(cluster, old, new, &mut looking).await;
-    judge(Some(old), Some(new), looking.done(), server, asked)
+    let looked = objects::look(cluster, old, new, Judge::new(old, new, server, Source::Live)).await;
+    judge(Some(old), Some(new), looked.done(), server, asked)
 }

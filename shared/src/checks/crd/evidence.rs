@@ -247,7 +247,12 @@ impl Judge {
     }
 
     fn hurt(&self, pair: &Pair, object: &Value, source: &str) -> Option<ObjectVerdict> {
-        let (was, is) = (pair.old.judge(object), pair.new.judge(object));
+        let is = pair.new.judge(object);
+        // Nearly all of them: whatever the old schema said, this one takes it whole.
+        if is.create == Verdict::Valid && is.pruned.is_empty() {
+            return None;
+        }
+        let was = pair.old.judge(object);
         let more = |now: &[String], then: &[String]| -> Vec<String> {
             now.iter().filter(|path| !then.contains(path)).cloned().collect()
         };

@@ -1,12 +1,15 @@
 //! A chart that drops the version in which everything is stored: refused by the page's way, carried through over the bridge.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{Ended, Ground, ended};
 use crate::keep::{apply, crds};
 use crate::lock::newer;
 use crate::refusals::upgrade;
@@ -26,11 +29,11 @@ pub fn tests() -> Vec<Test> {
     tests
 }
 
-const RACKS: &str = "racks.small.example.com";
-const COUNT: usize = 60;
+pub const RACKS: &str = "racks.small.example.com";
+pub const COUNT: usize = 60;
 
 /// Racks in the older version, and the chart that knows only the newer one.
-fn racks(ground: &Ground) -> Result<String> {
+pub fn racks(ground: &Ground) -> Result<String> {
     ground.older()?;
     let spec = json!({"type": "object", "properties": {"size": {"type": "integer"}}});
     let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}});
@@ -134,7 +137,12 @@ fn the_crds_alone(ground: &Ground) -> Result<()> {
     crds(ground, &["apply", &chart, "--migrate"])?.with(64).context("nobody to ask")?;
     crds(ground, &["apply", &chart, "--migrate", "--dry-run=server"])?.with(0)?;
     ground.nothing_written(mark)?;
-    let done = crds(ground, &["apply", &chart, "--migrate", "--yes", "--output", "json"])?.with(0)?;
+    let mut apply = ground.command(User::Operator, "helm-mural")?;
+    let apply = apply.args(["crds", "apply", &chart, "--migrate", "--yes", "--output", "json"]);
+    let apply = apply.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let meanwhile = seen_by_others(ground, &chart);
+    let done = ended(apply.wait_with_output()?)?.with(0)?;
+    meanwhile?;
     let report: Value = serde_json::from_str(&done.stdout)?;
     ensure!(report["kind"] == "CrdApply" && report["outcome"] == "upgraded", "{}", done.stdout);
     let log = ground.since(mark)?;
@@ -150,6 +158,26 @@ fn the_crds_alone(ground: &Ground) -> Result<()> {
     let again = ground.run_with(User::Operator, "helm-mural", &args, "", &elsewhere)?.with(0)?;
     ensure!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     ground.nothing_written(mark)
+}
+
+/// Who applies CRDs alone keeps no journal: its lock says who, and at which step, to whoever looks and to whoever comes second.
+fn seen_by_others(ground: &Ground, chart: &str) -> Result<()> {
+    let began = Instant::now();
+    let lock = loop {
+        let status = ground.run(User::Operator, "kubectl-mural-upgrade", &["status", "--output", "json"])?;
+        let status: Value = serde_json::from_str(&status.stdout).with_context(|| status.all())?;
+        match status["locks"].as_array().and_then(|locks| locks.first().cloned()) {
+            Some(lock) if lock["holder"]["step"] == "migrate" => break lock,
+            last => ensure!(began.elapsed() < Duration::from_secs(30), "never at migrate: {last:?}"),
+        }
+    };
+    ensure!(lock["place"]["name"] == "mural-crds", "{lock}");
+    let second = crds(ground, &["apply", chart, "--migrate", "--yes"])?.with(7)?;
+    let run = lock["holder"]["run"].as_str().context("no run")?;
+    for word in ["somebody else is upgrading", "step   migrate", run] {
+        ensure!(second.stderr.contains(word), "does not say {word:?}:\n{}", second.stderr);
+    }
+    Ok(())
 }
 
 /// The chart's version stands beside the old one, and stores; nothing is moved yet.

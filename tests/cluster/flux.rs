@@ -1,6 +1,7 @@
 //! The Flux path on real controllers: installed by the page's four manifests, upgraded by us, judged by the audit log.
 
 mod appliance;
+mod back;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -31,9 +32,12 @@ const OWNERS: &[Test] = &[
     ("flux::what_git_keeps_is_followed_and_never_written", kept_in_git),
 ];
 
+/// With `MURAL_ROLLBACKS`.
+const BACK: &[Test] = &[("flux::goes_back_the_application_first", back::goes_back)];
+
 pub fn tests() -> Vec<Test> {
-    let more = if env("MURAL_OWNERS").is_some() { OWNERS } else { &[] };
-    [TESTS, more].concat()
+    let more = |asked: &str, more: &'static [Test]| if env(asked).is_some() { more } else { &[] };
+    [TESTS, more("MURAL_OWNERS", OWNERS), more("MURAL_ROLLBACKS", BACK)].concat()
 }
 
 /// Flux's CRDs, both pairs in the registry, and the older one installed by the page's four manifests.
@@ -260,7 +264,7 @@ fn killed_while_held(ground: &Ground) -> Result<()> {
     let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("held-by-run"));
     ensure!(release["spec"].get("suspend").is_none_or(|held| held != true) && !left, "left behind: {release}");
     ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.3"), "{}", next.all());
-    Ok(())
+    back::mended(ground)
 }
 
 /// Each trouble is refused before any write, with its own reason.

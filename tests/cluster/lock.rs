@@ -100,7 +100,10 @@ fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
 fn who_does_not_renew_is_dead(ground: &Ground) -> Result<()> {
     ground.older()?;
     put(ground, &held(NAMESPACE, "mural-upgrade"))?;
-    put(ground, &held("kube-system", "mural-crds"))?;
+    // Of somebody whose clock is ten years ahead: what a Lease says of times is no sign of life.
+    let mut ahead = held("kube-system", "mural-crds");
+    ahead["spec"]["renewTime"] = "2036-11-23T07:13:22.000000Z".into();
+    put(ground, &ahead)?;
     let mark = ground.mark()?;
     let began = Instant::now();
     let done = upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0)?;

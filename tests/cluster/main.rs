@@ -14,6 +14,7 @@
     reason = "a test may stop at once, and it starts programs"
 )]
 
+mod bad_days;
 mod basics;
 mod bridge;
 mod check;
@@ -41,6 +42,7 @@ mod public;
 #[path = "../differential/random.rs"]
 mod random;
 mod refusals;
+mod repair;
 mod rollback;
 mod sample;
 mod saved;
@@ -100,7 +102,9 @@ fn run() -> Result<ExitCode> {
         lock::TESTS,
         journal::TESTS,
         &rollback::tests(),
-        &nothing_lost::tests(),
+        &repair::tests(),
+        nothing_lost::TESTS,
+        bad_days::TESTS,
         sample::TESTS,
         variants::TESTS,
         &flux::tests(),

@@ -1,16 +1,11 @@
-//! Two operators, and bad days: exactly one writes, and every cell of the table ends right or in a clear refusal that is gone
-//! on from.
-//!
-//! `MURAL_RACES=20` races so often; `MURAL_FAULTS=full` is the whole table, each fault at each step.
+//! Two operators: exactly one writes, and who has lost the lock writes nothing more. `MURAL_RACES=20` races so often.
 
-use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit;
-use mural_tests::proxy::{Fault, FaultProxy, What};
 use mural_tests::sandbox::User;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -19,25 +14,17 @@ use crate::Test;
 use crate::ground::{Ended, Ground, ended};
 use crate::journal::newest;
 use crate::kill::env;
-use crate::kill::state;
 use crate::lock::{locks, newer};
 use crate::refusals::command;
-use crate::small::{self, CANARY, NAMESPACE};
+use crate::small::{self, NAMESPACE};
 
-pub fn tests() -> Vec<Test> {
-    let mut tests: Vec<Test> = vec![
-        ("nothing_lost::two_operators_and_one_writes", two_operators_and_one_writes),
-        ("nothing_lost::a_lost_lock_stops_before_the_next_write", a_lost_lock_stops_before_the_next_write),
-        ("nothing_lost::bad_days", bad_days),
-    ];
-    if env("MURAL_FAULTS").is_some() {
-        tests.push(("nothing_lost::asleep", asleep));
-    }
-    tests
-}
+pub const TESTS: &[Test] = &[
+    ("nothing_lost::two_operators_and_one_writes", two_operators_and_one_writes),
+    ("nothing_lost::a_lost_lock_stops_before_the_next_write", a_lost_lock_stops_before_the_next_write),
+];
 
 /// `resume`, not started yet.
-fn resume(ground: &Ground) -> Result<std::process::Command> {
+pub fn resume(ground: &Ground) -> Result<std::process::Command> {
     let values = small::values(ground)?;
     let mut command = ground.command(User::Operator, "kubectl-mural-upgrade")?;
     command.args(["resume", "--plain-http", "--yes", "--wait-for-lock", "60s", "--values", &values]);
@@ -45,14 +32,14 @@ fn resume(ground: &Ground) -> Result<std::process::Command> {
 }
 
 /// A run, in the middle: its events up to this line have been read.
-struct Begun {
-    child: Child,
+pub struct Begun {
+    pub child: Child,
     reader: BufReader<std::process::ChildStderr>,
     stderr: String,
 }
 
 /// Starts an upgrade and lets it run until it tells this.
-fn until(mut command: std::process::Command, line: &str) -> Result<Begun> {
+pub fn until(mut command: std::process::Command, line: &str) -> Result<Begun> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (mut reader, mut stderr) = (BufReader::new(child.stderr.take().context("stderr")?), String::new());
     while !stderr.contains(line) {
@@ -62,22 +49,22 @@ fn until(mut command: std::process::Command, line: &str) -> Result<Begun> {
 }
 
 impl Begun {
-    fn end(mut self) -> Result<Ended> {
+    pub fn end(mut self) -> Result<Ended> {
         std::io::Read::read_to_string(&mut self.reader, &mut self.stderr)?;
         let output = self.child.wait_with_output()?;
         Ok(Ended { stderr: self.stderr, ..ended(output)? })
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.child), signal).context("signal")
     }
 }
 
-fn step(id: &str) -> String {
+pub fn step(id: &str) -> String {
     format!(r#""event":"step-started","step":"{id}""#)
 }
 
-fn history(ground: &Ground) -> Result<usize> {
+pub fn history(ground: &Ground) -> Result<usize> {
     let history = ["history", "mural", "--namespace", NAMESPACE, "--output", "json"];
     let history: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &history)?.with(0)?.stdout)?;
     Ok(history.as_array().map_or(0, Vec::len))
@@ -153,140 +140,10 @@ fn a_lost_lock_stops_before_the_next_write(ground: &Ground) -> Result<()> {
 }
 
 /// `resume`, or a new run where nothing was noted yet.
-fn ended_well(ground: &Ground) -> Result<Ended> {
+pub fn ended_well(ground: &Ground) -> Result<Ended> {
     let on = ended(resume(ground)?.output()?)?;
     if on.code == 5 && on.stderr.contains("there is nothing to resume") {
         return ended(command(ground, User::Operator, &[], &newer(&["--yes"]))?.output()?)?.with(0);
     }
     on.with(0)
-}
-
-/// A bad day.
-#[derive(Debug, Clone, Copy)]
-enum Day {
-    /// 429 for everything, for some seconds.
-    TooMany,
-    /// 500 for everything, for some seconds.
-    Failing,
-    /// Connections are reset, for some seconds.
-    Reset,
-    /// Answers are lost after the server has done what was asked, for some seconds.
-    LostAnswers,
-    /// The credentials are not taken any more, until the end.
-    Expired,
-    /// The journal alone cannot be written, until the end.
-    NoJournal,
-}
-
-impl Day {
-    const ALL: [Self; 6] =
-        [Self::TooMany, Self::Failing, Self::Reset, Self::LostAnswers, Self::Expired, Self::NoJournal];
-
-    fn fault(self) -> Fault {
-        match self {
-            Self::TooMany => Fault::on("", What::Status(429, Some(1))),
-            Self::Failing => Fault::on("", What::Status(500, None)),
-            Self::Reset => Fault::on("", What::Reset),
-            Self::LostAnswers => Fault::on("", What::LostAnswer),
-            Self::Expired => Fault::on("", What::Status(401, None)),
-            Self::NoJournal => Fault::on("/secrets/mural-journal", What::Status(500, None)).method("PUT"),
-        }
-        .times(usize::MAX)
-    }
-
-    /// How long it lasts; none until the run has ended.
-    const fn lasts(self) -> Option<Duration> {
-        match self {
-            Self::TooMany | Self::Failing | Self::Reset | Self::LostAnswers => Some(Duration::from_secs(3)),
-            Self::Expired | Self::NoJournal => None,
-        }
-    }
-}
-
-impl fmt::Display for Day {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::TooMany => "429 for 3 s",
-            Self::Failing => "500 for 3 s",
-            Self::Reset => "resets for 3 s",
-            Self::LostAnswers => "lost answers for 3 s",
-            Self::Expired => "credentials expire",
-            Self::NoJournal => "no journal",
-        })
-    }
-}
-
-fn bad_days(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    ended(command(ground, User::Operator, &[], &newer(&["--yes"]))?.output()?)?.with(0)?;
-    let wanted = state::of(ground)?;
-    let cells: Vec<(Day, &str)> = match env("MURAL_FAULTS") {
-        None => vec![(Day::Expired, "record"), (Day::NoJournal, "crds")],
-        Some(_) => {
-            let steps = ["crds", "served", "record", "mural", "validate"];
-            Day::ALL.into_iter().flat_map(|day| steps.map(|step| (day, step))).collect()
-        }
-    };
-    let mut failed = Vec::new();
-    println!();
-    for (day, at) in cells {
-        match cell(ground, day, at, &wanted) {
-            Ok(told) => println!("  {day:<22} at {at:<9} {told}"),
-            Err(error) => {
-                println!("  {day:<22} at {at:<9} FAILED {error:#}");
-                failed.push(format!("{day} at {at}: {error:#}"));
-            }
-        }
-    }
-    ensure!(failed.is_empty(), "{}", failed.join("\n\n"));
-    Ok(())
-}
-
-fn cell(ground: &Ground, day: Day, at: &str, wanted: &state::State) -> Result<String> {
-    ground.older()?;
-    let proxy = FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?;
-    let mut command = command(ground, User::Operator, &[], &newer(&["--yes", "--events", "json"]))?;
-    command.env("KUBECONFIG", proxy.kubeconfig());
-    let run = until(command, &step(at))?;
-    proxy.fault(day.fault());
-    if let Some(lasts) = day.lasts() {
-        std::thread::sleep(lasts);
-        proxy.clear();
-    }
-    let run = run.end()?;
-    ensure!(!run.all().contains(CANARY) && !run.stderr.contains("panicked"), "{}", run.all());
-    drop(proxy);
-    if run.code == 0 {
-        wanted.same(&state::of(ground)?)?;
-        return Ok("ended well".to_owned());
-    }
-    let mut words = run.stdout.lines().chain(run.stderr.lines()).skip_while(|line| !line.starts_with('✖'));
-    let reason =
-        [words.next(), words.find(|line| line.len() > 4)].map(|line| line.unwrap_or_default().trim()).join(": ");
-    let told = run.stdout.contains("go on") || run.stderr.contains('→');
-    ensure!(told, "no way on is told:\n{}", run.all());
-    let on = ended_well(ground).with_context(|| format!("exit {}: {reason}", run.code))?;
-    wanted.same(&state::of(ground)?)?;
-    let by = if on.stderr.contains("proved done") { "resume" } else { "a new run" };
-    Ok(format!("exit {} ({}), gone on from by {by}", run.code, reason.chars().take(120).collect::<String>()))
-}
-
-/// The laptop sleeps in the middle of a step; somebody else takes over; awake again, it writes nothing more.
-fn asleep(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let run = until(command(ground, User::Operator, &[], &newer(&["--yes", "--events", "json"]))?, &step("served"))?;
-    run.signal(Signal::STOP)?;
-    // From another workstation: no file lock tells there whether it lives.
-    let state = ground.files().join("not-asleep");
-    let other = ended(resume(ground)?.env("XDG_STATE_HOME", state).output()?);
-    let mark = ground.mark()?;
-    run.signal(Signal::CONT)?;
-    let slept = run.end()?;
-    other?.with(0).context("the other one")?;
-    ensure!(slept.code != 0 && slept.all().contains("the lock is no longer ours"), "{}", slept.all());
-    let log = ground.since(mark)?;
-    let writes = audit::writes_by(&log, "operator");
-    ensure!(writes.is_empty(), "wrote after it woke: {writes:?}");
-    ensure!(!newest(ground)?.unfinished() && history(ground)? == 2);
-    Ok(())
 }

@@ -120,10 +120,17 @@ fn nobody_who_may_write(ground: &Ground) -> Result<()> {
 fn a_pending_release(ground: &Ground) -> Result<()> {
     ground.older()?;
     let chart = small::app(ground, "1.1.0-rc.0")?.display().to_string();
-    // Its pods wait for a node that does not come; killed without a warning, helm leaves the revision pending.
-    let args = ["upgrade", "mural", &chart, "--namespace", NAMESPACE, "--set", "node=none", "--wait"];
+    pending(ground, &[], &chart)?;
+    let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
+    refused(ground, &flags, 5, &["release-not-pending", "pending-upgrade"])
+}
+
+/// Its pods wait for a node that does not come; killed without a warning, helm leaves the revision pending.
+pub fn pending(ground: &Ground, flags: &[&str], chart: &str) -> Result<()> {
+    let args = ["upgrade", "mural", chart, "--namespace", NAMESPACE, "--set", "node=none", "--wait"];
     let mut helm = ground.command(User::Admin, "helm")?;
-    let mut helm = helm.args(args).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn()?;
+    let helm = helm.args(args).args(flags).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut helm = helm.spawn()?;
     let pending = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         let list = ground.get(&["secrets", "--namespace", NAMESPACE, "--selector", "status=pending-upgrade"]);
@@ -131,6 +138,5 @@ fn a_pending_release(ground: &Ground) -> Result<()> {
     });
     helm.kill().and_then(|()| helm.wait()).context("helm")?;
     ensure!(pending, "helm did not begin within 10 s");
-    let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
-    refused(ground, &flags, 5, &["release-not-pending", "pending-upgrade"])
+    Ok(())
 }

@@ -15,12 +15,14 @@ use crate::lock::{locks, newer};
 use crate::refusals::upgrade;
 use crate::small::{self, CRDS, NAMESPACE};
 use crate::stopped::stopped_at;
+use crate::variants::moved;
 
 pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![
         ("rollback::after_a_whole_upgrade", after_a_whole_upgrade),
         ("rollback::after_a_failed_application", after_a_failed_application),
         ("rollback::what_others_did_is_not_undone", what_others_did_is_not_undone),
+        ("rollback::our_marks_are_taken_away_and_no_others", our_marks_are_taken_away_and_no_others),
     ];
     if crate::kill::env("MURAL_ROLLBACKS").is_some() {
         tests.push(("rollback::after_each_step", after_each_step));
@@ -148,6 +150,25 @@ fn what_others_did_is_not_undone(ground: &Ground) -> Result<()> {
     let resume = ["resume", "--plain-http", "--yes", "--values", &values, "--set", "node=none"];
     says(&here(ground, &resume)?.with(5)?, &["release mural", "is deployed at 3"])?;
     ground.nothing_written(mark)
+}
+
+/// The run marks a CRD so that helm keeps it; somebody else has marked another. The way back takes the first mark away.
+fn our_marks_are_taken_away_and_no_others(ground: &Ground) -> Result<()> {
+    let charts = moved::prepared(ground)?;
+    let theirs = ["annotate", "crd", "widgets.small.example.com", "helm.sh/resource-policy=keep"];
+    ground.run(User::Admin, "kubectl", &theirs)?.with(0)?;
+    let before = of(ground)?.without_managers();
+    let values = small::values(ground)?;
+    let args = ["--yes", "--values", &values, "--chart", &charts.app, "--crds-chart", &charts.crds, "--keep-crds"];
+    here(ground, &args)?.with(0)?;
+    let marked = |name: &str| -> Result<bool> {
+        Ok(ground.get(&["crd", name])?.pointer("/metadata/annotations/helm.sh~1resource-policy").is_some())
+    };
+    ensure!(marked(moved::KIND)? && marked("widgets.small.example.com")?, "nothing was marked");
+    let back = here(ground, &["rollback", "--yes"])?.with(0)?;
+    says(&back, &["what the run did, and what becomes of it", "1 of 1 marks", "went back"])?;
+    ensure!(!marked(moved::KIND)? && marked("widgets.small.example.com")?, "{}", back.all());
+    as_before(&before, &of(ground)?.without_managers(), &STATED)
 }
 
 /// Stopped after every step, then back: as before, or what was stated.

@@ -17,6 +17,7 @@ fn done_as_agreed_or_refused(ground: &Ground) -> Result<()> {
     a_crd_changed_by_hand(ground, &file)?;
     other_values(ground, &file)?;
     a_file_that_is_none(ground)?;
+    half_applied_by_hand(ground, &file)?;
     ground.older()?;
     the_same_world(ground, &file)?;
     a_second_time(ground, &file)
@@ -81,6 +82,17 @@ fn a_file_that_is_none(ground: &Ground) -> Result<()> {
     let none = apply(ground, "none.json", &[])?.with(64)?;
     ensure!(none.stderr.contains("none.json cannot be read"), "{}", none.stderr);
     Ok(())
+}
+
+/// Somebody began with the page's commands: the CRDs are the newer chart's already, and the plan knows of none of that.
+fn half_applied_by_hand(ground: &Ground, file: &str) -> Result<()> {
+    let chart = small::crds(ground, "0.7.4")?.display().to_string();
+    let rendered = ground.run(User::Admin, "helm", &["template", "mural-crds", &chart, "--include-crds"])?.with(0)?;
+    let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
+    ground.run_with(User::Admin, "kubectl", &apply, &rendered.stdout, &[])?.with(0)?;
+    let values = small::values(ground)?;
+    let told = ["CRD pools.small.example.com: somebody has changed its spec", "CRD gadgets.small.example.com"];
+    refused(ground, file, &["--values", &values], &told)
 }
 
 fn the_same_world(ground: &Ground, file: &str) -> Result<()> {

@@ -5,7 +5,7 @@
 //! those that do, one after the other; then those that begin, each put right again.
 
 mod archives;
-mod moved;
+pub mod moved;
 pub mod overlay;
 mod table;
 mod told;

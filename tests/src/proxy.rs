@@ -31,6 +31,8 @@ pub enum What {
     Delay(Duration),
     /// Passed on; the connection ends in the middle of the answer's body.
     Truncated,
+    /// Passed on; the answer's `Date` is so many seconds off.
+    Date(i64),
 }
 
 /// A fault, and which requests it meets.

@@ -2,6 +2,7 @@
 
 mod flags;
 mod folder;
+mod part;
 mod running;
 mod snapshot;
 mod spec;
@@ -10,6 +11,7 @@ mod supervise;
 mod users;
 
 pub use folder::{Folder, last_lines, names};
+pub use part::{Paused, Slowed};
 pub use snapshot::Snapshot;
 pub use spec::{Phase, Ports, Spec, State};
 pub use supervise::{exec_with_parent, supervise};

@@ -78,6 +78,12 @@ impl ApiError {
         matches!(self, Self::Expired { .. })
     }
 
+    /// Whether the server may answer the next time: it was away, had no time, or had a bad moment.
+    #[must_use]
+    pub const fn passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Refused { code: 429 | 500..=599, .. })
+    }
+
     /// As something that could not be seen.
     #[must_use]
     pub fn not_seen(&self, what: impl Into<String>) -> NotSeen {

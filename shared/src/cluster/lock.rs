@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::patience::{AGAIN_AFTER, PATIENT_FOR};
 use super::{ApiError, Cluster};
 use crate::model::lease::{self, Claim, GIVE_UP_AFTER, Holder, Place, RENEW_EVERY};
 
@@ -103,12 +104,23 @@ impl Locks {
     /// Renews at once and says which step begins: who begins a step certainly holds the locks.
     ///
     /// # Errors
-    /// The reason why a lock is no longer ours, or could not be renewed.
-    pub async fn at(&self, step: &str) -> Result<(), String> {
+    /// A lock is no longer ours, or could not be renewed.
+    pub async fn at(&self, step: &str) -> Result<(), NotHeld> {
         step.clone_into(&mut self.held.step.lock().unwrap_or_else(PoisonError::into_inner));
-        self.held.renew().await.map_err(Loss::text)?;
+        let began = Instant::now();
+        loop {
+            match self.held.renew().await {
+                Ok(()) => break,
+                // A server that is away for a moment: the lock lasts longer than that.
+                Err(Loss::Failed { passing: true, .. }) if began.elapsed() < PATIENT_FOR && self.lost().is_none() => {
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                Err(Loss::Failed { reason, .. }) => return Err(NotHeld::Unrenewed(reason)),
+                Err(Loss::Lost(reason)) => return Err(NotHeld::Lost(reason)),
+            }
+        }
         match self.lost() {
-            Some(reason) => Err(reason.to_owned()),
+            Some(reason) => Err(NotHeld::Lost(reason.to_owned())),
             None => Ok(()),
         }
     }
@@ -135,20 +147,25 @@ impl Locks {
     }
 }
 
+/// Why a step must not begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotHeld {
+    /// A lock is no longer ours.
+    Lost(String),
+    /// It may still be, and the server does not renew it.
+    Unrenewed(String),
+}
+
 /// Why a renewal failed.
 enum Loss {
     /// It is somebody else's now, or gone.
     Lost(String),
     /// The server did not do it this time.
-    Failed(String),
-}
-
-impl Loss {
-    fn text(self) -> String {
-        match self {
-            Self::Lost(reason) | Self::Failed(reason) => reason,
-        }
-    }
+    Failed {
+        reason: String,
+        /// Whether it may do it the next time.
+        passing: bool,
+    },
 }
 
 async fn renew_on(held: Arc<Held>, on_loss: impl Fn() + Send) {
@@ -163,8 +180,8 @@ async fn renew_on(held: Arc<Held>, on_loss: impl Fn() + Send) {
                 continue;
             }
             Ok(Err(Loss::Lost(reason))) => reason,
-            Ok(Err(Loss::Failed(_))) if last.elapsed() + RENEW_EVERY < GIVE_UP_AFTER => continue,
-            Ok(Err(Loss::Failed(reason))) => reason,
+            Ok(Err(Loss::Failed { .. })) if last.elapsed() + RENEW_EVERY < GIVE_UP_AFTER => continue,
+            Ok(Err(Loss::Failed { reason, .. })) => reason,
             Err(_) => format!("it could not be renewed for {}s", GIVE_UP_AFTER.as_secs()),
         };
         let _ = held.lost.set(lost);
@@ -207,7 +224,9 @@ fn loss(lease: &Value, error: &ApiError) -> Loss {
     if error.not_found() {
         return Loss::Lost(format!("{} was deleted", named(lease)));
     }
-    Loss::Failed(format!("{} could not be renewed: {error}", named(lease)))
+    // We were allowed to a moment ago: a server that has just started knows no roles yet, and says forbidden.
+    let passing = error.passing() || error.forbidden();
+    Loss::Failed { reason: format!("{} could not be renewed: {error}", named(lease)), passing }
 }
 
 fn path(lease: &Value) -> String {

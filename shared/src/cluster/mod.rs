@@ -12,6 +12,7 @@ pub mod lock;
 pub mod look;
 pub mod objects;
 pub mod pages;
+mod patience;
 pub mod rewrite;
 pub mod served;
 pub mod settle;
@@ -20,7 +21,8 @@ pub mod storage_migration;
 pub mod vitals;
 pub mod wait;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request};
@@ -29,6 +31,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 pub use error::ApiError;
+use patience::{AGAIN_AFTER, Patience};
 
 use crate::ask::ClusterAccess;
 use crate::model::token;
@@ -56,6 +59,7 @@ pub struct Cluster {
     /// When the token of this login ends, where it is one that says so.
     pub token_ends: Option<Timestamp>,
     answer_within: Duration,
+    patience: Arc<Patience>,
 }
 
 impl Cluster {
@@ -88,7 +92,8 @@ impl Cluster {
         let answer_within = access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ANSWER_WITHIN);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let token_ends = token_ends(&config);
-        Ok(Self { client: client(config.clone(), &context)?, config, context, server, token_ends, answer_within })
+        let (client, patience) = (client(config.clone(), &context)?, Arc::default());
+        Ok(Self { client, config, context, server, token_ends, answer_within, patience })
     }
 
     /// The same cluster over connections of its own: behind one address may stand several API servers.
@@ -126,8 +131,34 @@ impl Cluster {
         serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.server, &error))
     }
 
+    /// From now on, reads wait for a server that goes away for a moment. For a run that has begun to write.
+    pub fn be_patient(&self) {
+        self.patience.begin();
+    }
+
     async fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
+        loop {
+            let answer = self.once(request.clone()).await;
+            let away = match &answer {
+                Err(ApiError::Unreachable { .. }) => true,
+                // Just started, it knows no roles yet.
+                Err(error) if error.forbidden() => self.patience.is_away(),
+                Err(ApiError::Silent { .. }) => return answer,
+                _ => false,
+            };
+            if !away {
+                self.patience.answered();
+                return answer;
+            }
+            if request.method() != Method::GET || !self.patience.goes_on(Instant::now()) {
+                return answer;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    async fn once(&self, request: Request<Vec<u8>>) -> Result<String, ApiError> {
         match tokio::time::timeout(self.answer_within, self.client.request_text(request)).await {
             Ok(answer) => answer.map_err(|error| error::api(&self.server, error)),
             Err(_) => Err(ApiError::Silent { server: self.server.clone(), seconds: self.answer_within.as_secs() }),

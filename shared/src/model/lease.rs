@@ -341,6 +341,21 @@ mod tests {
         assert_eq!((holder.who.as_str(), holder.holds_for), ("x", HOLDS_FOR * 4));
     }
 
+    /// A clock that is off moves nothing: a living holder whose times are old lives, a dead one whose times are to come is dead.
+    #[test]
+    fn what_a_lease_says_of_times_is_no_sign_of_life() {
+        let lease = |version: u64, renewed: &str| json!({"metadata": {"resourceVersion": version.to_string()}, "spec": {"holderIdentity": "x", "renewTime": renewed}});
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        for (renewed, off) in [("2026-11-23T06:13:22Z", "behind"), ("2036-11-23T08:13:22Z", "ahead")] {
+            let mut alive = Sighting::first(&lease(1, renewed), begun);
+            alive.again(&lease(2, renewed), at(14));
+            assert_eq!(alive.life(HOLDS_FOR, at(20)), Life::Alive, "{off}");
+            let dead = Sighting::first(&lease(1, renewed), begun);
+            assert_eq!(dead.life(HOLDS_FOR, at(15)), Life::Dead, "{off}");
+        }
+    }
+
     #[test]
     fn only_what_was_seen_to_stand_still_is_dead() {
         let lease = |version: &str| json!({"metadata": {"resourceVersion": version}});

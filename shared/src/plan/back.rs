@@ -2,6 +2,7 @@
 
 mod releases;
 pub mod restored;
+mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +11,9 @@ use serde::Serialize;
 use super::crds::CrdDecision;
 use super::decide::plural;
 use super::journal::{JournalSeen, RunEntry, State, StepStands, Task};
+use super::seal::digest;
 use super::world::LiveCrd;
-use super::{Action, Step};
+use super::{Action, Step, bridge, marks};
 use crate::checks::Level;
 use crate::checks::crd::{CrdFinding, CrdVerdict};
 use crate::checks::guards::ServerAnswer;
@@ -19,6 +21,7 @@ use crate::model::crd::Crd;
 use crate::model::release::ReleaseRecord;
 
 pub use releases::{Moved, ReleaseBack};
+pub use story::StepBack;
 
 /// Whether something goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -72,6 +75,8 @@ pub struct Back {
     pub who: String,
     /// When it began.
     pub began: jiff::Timestamp,
+    /// What becomes of each step that the run has begun, in its order.
+    pub steps: Vec<StepBack>,
     /// The releases, the application first.
     pub releases: Vec<ReleaseBack>,
     /// Every CRD that the run was about.
@@ -81,6 +86,9 @@ pub struct Back {
     /// CRDs that are marked first, so that helm deletes none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// CRDs from which the mark is taken in the end: a run of ours has set it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmarked: Vec<String>,
 }
 
 /// What the statement is made from.
@@ -88,6 +96,8 @@ pub struct Back {
 pub struct Facts<'a> {
     /// The run that is undone.
     pub run: &'a RunEntry,
+    /// It, and those that it went on from, as far as the journal still has them.
+    pub chain: &'a [&'a RunEntry],
     /// Rollbacks of it that were cut off.
     pub earlier: &'a [&'a RunEntry],
     /// The records of each release, oldest first.
@@ -131,19 +141,37 @@ pub fn decide(facts: &Facts<'_>) -> Result<(Back, Vec<Step>), Moved> {
     let record = releases::record(facts, record, all_back)?;
     let kept = kept(facts, &[&app, &record]);
     let objects = if facts.overwrite { Objects::Overwritten } else { Objects::Stay };
-    let back = Back {
+    let unmarked = unmarked(facts, &[&app, &record], &kept);
+    let mut back = Back {
         run: run.run.clone(),
         runs: run.ids(),
         state: run.state,
         who: run.who.clone(),
         began: run.began,
+        steps: Vec::new(),
         releases: vec![app, record],
         crds,
         objects,
         kept,
+        unmarked,
     };
+    back.steps = story::of(run, &back);
     let steps = steps(&back);
     Ok((back, steps))
+}
+
+/// The CRDs that bear a mark of the run's, or of this way back: taken away in the end, where no release stands half-way. Until
+/// then helm may still compare with the manifest that they have left.
+fn unmarked(facts: &Facts<'_>, releases: &[&ReleaseBack], kept: &[String]) -> Vec<String> {
+    let stands = |release: &&ReleaseBack| {
+        let newest = facts.releases.get(&release.release).and_then(|records| records.last());
+        release.way == Way::GoesBack || newest.is_none_or(|newest| newest.status == "deployed")
+    };
+    if !releases.iter().all(stands) {
+        return Vec::new();
+    }
+    let runs = facts.chain.iter().chain(facts.earlier).copied();
+    marks::ours(runs, facts.live).into_iter().chain(kept.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// One CRD; none where it neither was nor is there.
@@ -205,7 +233,13 @@ fn refusal(facts: &Facts<'_>, name: &str, before: &LiveCrd, now: &LiveCrd) -> Op
         return None;
     }
     let missing = missing.join(", ");
-    Some(format!("objects may be stored as {missing}, which the saved CRD has not: they would be unreadable"))
+    let unreadable =
+        format!("objects may be stored as {missing}, which the saved CRD has not: they would be unreadable");
+    let on_a_bridge = facts.live.get(name).is_some_and(|live| {
+        now.stored_versions.iter().any(|to| bridge::before(live, to, |spec| digest(spec) == before.spec).is_some())
+    });
+    let more = "; afterwards kubectl mural upgrade repair moves them back, and the CRD with them";
+    Some(if on_a_bridge { unreadable + more } else { unreadable })
 }
 
 /// What going back costs.
@@ -271,6 +305,30 @@ fn steps(back: &Back) -> Vec<Step> {
     }
     let [app, record] = back.releases.as_slice() else { return steps };
     release_step(app, true, &mut step);
+    crd_steps(back, &mut step);
+    if back.objects == Objects::Overwritten {
+        let names: Vec<String> =
+            back.crds.iter().filter(|crd| crd.way != Way::Stays).map(|crd| crd.name.clone()).collect();
+        let title = "put the saved objects in place of those that are there".to_owned();
+        step("objects", title, Action::RestoreObjects { names }, "--overwrite asks for it");
+    }
+    release_step(record, false, &mut step);
+    if !back.unmarked.is_empty() {
+        let (count, names) = (back.unmarked.len(), back.unmarked.clone());
+        let title = format!("take our mark helm.sh/resource-policy: keep from {count} CRD{}", plural(count));
+        let because = "a run of ours has set it, and no release leaves a CRD behind any more";
+        step("unkeep", title, Action::UnkeepCrds { names }, because);
+    }
+    step(
+        "validate",
+        "look at everything again".to_owned(),
+        Action::Validate,
+        "what was written is looked at in the end",
+    );
+    if steps.len() == 1 { Vec::new() } else { steps }
+}
+
+fn crd_steps(back: &Back, step: &mut impl FnMut(&str, String, Action, &str)) {
     let names: Vec<String> =
         back.crds.iter().filter(|crd| crd.way == Way::GoesBack).map(|crd| crd.name.clone()).collect();
     if !names.is_empty() {
@@ -284,20 +342,6 @@ fn steps(back: &Back) -> Vec<Step> {
         let title = format!("{} CRD{} established and served as saved", names.len(), plural(names.len()));
         step("served", title, Action::ProveServed { names }, "an apply that is accepted proves nothing");
     }
-    if back.objects == Objects::Overwritten {
-        let names: Vec<String> =
-            back.crds.iter().filter(|crd| crd.way != Way::Stays).map(|crd| crd.name.clone()).collect();
-        let title = "put the saved objects in place of those that are there".to_owned();
-        step("objects", title, Action::RestoreObjects { names }, "--overwrite asks for it");
-    }
-    release_step(record, false, &mut step);
-    step(
-        "validate",
-        "look at everything again".to_owned(),
-        Action::Validate,
-        "what was written is looked at in the end",
-    );
-    if steps.len() == 1 { Vec::new() } else { steps }
 }
 
 fn release_step(release: &ReleaseBack, wait: bool, step: &mut impl FnMut(&str, String, Action, &str)) {

@@ -89,6 +89,24 @@ pub fn versions(live: &Crd, wanted: &Crd, to: &str) -> Value {
     Value::Array(versions)
 }
 
+/// The CRD as it was before the bridge was made from it, known again by `is`; none where the live one is no such bridge.
+///
+/// A bridge differs by the version `to`, which it may have got, and by which version stores: that can be taken back exactly.
+#[must_use]
+pub fn before(live: &Crd, to: &str, is: impl Fn(&Value) -> bool) -> Option<Crd> {
+    let names: Vec<&str> = live.versions().map(|version| version.name).collect();
+    let with = |storage: &str, kept: bool| {
+        let mut document = live.json().clone();
+        let versions = document.pointer_mut("/spec/versions")?.as_array_mut()?;
+        versions.retain(|version| kept || version["name"] != to);
+        versions.iter_mut().for_each(|version| version["storage"] = json!(version["name"] == storage));
+        is(&document["spec"]).then_some(document)
+    };
+    let mut ways = names.iter().filter(|name| **name != to).flat_map(|name| [(*name, false), (*name, true)]);
+    let document = ways.find_map(|(storage, kept)| with(storage, kept))?;
+    Crd::new(document).ok()
+}
+
 /// The chart's CRD as the server can judge it before anything is moved: the dropped versions are still there, not served.
 #[must_use]
 pub fn widened(live: &Crd, wanted: &Crd, migration: &Migration) -> Value {
@@ -145,6 +163,25 @@ mod tests {
         let found = needed(&live, &crd(&["v1", "v2"], "v2", &[])).unwrap().unwrap();
         assert!(!found.bridge && found.to == "v1");
         assert_eq!(needed(&live, &crd(&["v1alpha1", "v1", "v2"], "v2", &[])), Ok(None));
+    }
+
+    #[test]
+    fn what_was_before_a_bridge_is_found_again_exactly() {
+        let old = crd(&["v1alpha1", "v1beta1"], "v1alpha1", &["v1alpha1"]);
+        let bridge_of = |live: &Crd, to: &str| {
+            let mut bridge = live.json().clone();
+            bridge["spec"]["versions"] = versions(live, &crd(&["v1"], "v1", &[]), to);
+            Crd::new(bridge).unwrap()
+        };
+        for to in ["v1", "v1beta1"] {
+            let bridge = bridge_of(&old, to);
+            let found = before(&bridge, to, |spec| *spec == old.json()["spec"]).unwrap();
+            assert_eq!(found.json()["spec"], old.json()["spec"]);
+            let back = needed(&bridge, &found).unwrap();
+            assert_eq!(back.is_some(), to == "v1", "a version that was there before drops nothing");
+        }
+        let others = crd(&["v1alpha1", "v2"], "v2", &[]);
+        assert_eq!(before(&others, "v1", |spec| *spec == old.json()["spec"]), None);
     }
 
     #[test]

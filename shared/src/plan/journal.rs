@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::saved::Asked;
 use super::seal::digest;
 use super::world::{LiveCrd, World};
-use super::{API_VERSION, Action, Step};
+use super::{API_VERSION, Action, Migration, Step};
 use crate::model::lease::Claim;
 
 pub use packed::{JournalSeen, LARGEST, RUNS, SECRET, Unread, secret, seen, without};
@@ -280,15 +280,41 @@ impl RunEntry {
         (self.state, self.by) = (state, Some(by.to_owned()));
     }
 
-    /// The CRDs whose objects a step has begun to move: they may stand between two specs.
-    #[must_use]
-    pub fn moving(&self) -> Vec<&str> {
-        let begun = self.steps.iter().filter(|step| step.stands != StepStands::Planned);
-        let moved = begun.filter_map(|step| match &step.action {
+    fn begun(&self) -> impl Iterator<Item = &StepEntry> {
+        self.steps.iter().filter(|step| step.stands != StepStands::Planned)
+    }
+
+    /// The migrations that a step has begun: their CRDs may stand between two specs.
+    pub fn migrations(&self) -> impl Iterator<Item = &Migration> {
+        let moved = self.begun().filter_map(|step| match &step.action {
             Action::MigrateObjects { crds } => Some(crds),
             _ => None,
         });
-        moved.flatten().map(|migration| migration.name.as_str()).collect()
+        moved.flatten()
+    }
+
+    /// The CRDs whose objects a step has begun to move.
+    #[must_use]
+    pub fn moving(&self) -> Vec<&str> {
+        self.migrations().map(|migration| migration.name.as_str()).collect()
+    }
+
+    /// The CRDs that a step has begun to mark, so that helm keeps them.
+    pub fn marked(&self) -> impl Iterator<Item = &String> {
+        let marked = self.begun().filter_map(|step| match &step.action {
+            Action::KeepCrds { names } => Some(names),
+            _ => None,
+        });
+        marked.flatten()
+    }
+
+    /// Whether a step has proved of this CRD that it is served.
+    #[must_use]
+    pub fn has_proved(&self, crd: &str) -> bool {
+        self.steps.iter().any(|step| {
+            step.stands == StepStands::Done
+                && matches!(&step.action, Action::ProveServed { names } if names.iter().any(|name| name == crd))
+        })
     }
 
     /// Whether CRDs may have been applied of which nobody has proved that they are served.
@@ -326,90 +352,4 @@ impl RunEntry {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::ask::{Allowed, HelmOptions, Mode, StoredValues};
-    use crate::model::chart::ChartRef;
-    use crate::plan::saved::AskedChart;
-    use crate::plan::seal::Seal;
-    use crate::plan::world::Revision;
-    use serde_json::json;
-
-    pub(crate) fn world() -> World {
-        let named = |value: &str| BTreeMap::from([("mural".to_owned(), value.to_owned())]);
-        let crd = LiveCrd { uid: "1".into(), spec: "old".into(), stored_versions: vec!["v1".into()] };
-        World {
-            cluster: "uid-1".into(),
-            owners: named("Helm"),
-            charts: named("sha256:1"),
-            releases: BTreeMap::from([("mural".to_owned(), Some(Revision { revision: 1, status: "deployed".into() }))]),
-            crds: BTreeMap::from([("hubs.x".to_owned(), Some(crd)), ("new.x".to_owned(), None)]),
-            rendered: BTreeMap::from([("hubs.x".to_owned(), "sha256:2".to_owned())]),
-            values: Seal::new("salt", StoredValues::HelmDefault, &json!({"password": "canary"})),
-        }
-    }
-
-    pub(crate) fn entry() -> RunEntry {
-        let chart = |release: &str| AskedChart {
-            release: release.into(),
-            chart: ChartRef::parse("oci://a.example/mural").unwrap(),
-            version: None,
-        };
-        let asked = Asked {
-            namespace: "mural-system".into(),
-            crds: chart("mural-crds"),
-            app: chart("mural"),
-            mode: Mode::Auto,
-            allowed: Allowed::default(),
-            helm: HelmOptions::default(),
-        };
-        let step = |id: &str, action: Action| Step {
-            id: id.into(),
-            title: id.into(),
-            action,
-            because: String::new(),
-            command: Vec::new(),
-        };
-        let steps = [
-            step("crds", Action::ApplyCrds { names: vec!["hubs.x".into()] }),
-            step("mural", Action::UpgradeRelease { release: "mural".into() }),
-            step("validate", Action::Validate),
-        ];
-        let claim = Claim { run: "20261123-0712".into(), user: "ann".into(), host: "desk".into(), ..Claim::default() };
-        RunEntry::new(Task::Upgrade, &claim, asked, world(), &steps, Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn a_run_tells_where_it_stands() {
-        let mut run = entry();
-        assert!(run.unfinished() && !run.wrote());
-        run.begin("crds", Timestamp::UNIX_EPOCH);
-        assert!(run.wrote());
-        run.end_step("crds", StepStands::Done, &"x".repeat(5000), Timestamp::UNIX_EPOCH);
-        run.begin("mural", Timestamp::UNIX_EPOCH);
-        assert_eq!(run.line(), "done crds; begun mural; to do validate");
-        assert_eq!(run.steps[0].detail.len(), TOLD);
-        run.end(State::Done, Timestamp::UNIX_EPOCH);
-        assert!(!run.unfinished());
-    }
-
-    #[test]
-    fn who_goes_on_takes_over_what_was_before() {
-        let mut first = entry();
-        first.left.insert("hubs.x".into(), world().crds["hubs.x"].clone().unwrap());
-        let mut second = entry();
-        second.run = "20261123-0800".into();
-        second.world.releases.clear();
-        let second = second.going_on(&first);
-        assert_eq!((second.ids().len(), second.world == first.world, second.left.len()), (2, true, 1));
-        assert!(second.wrote(), "what it goes on from counts");
-    }
-
-    #[test]
-    fn no_value_is_in_it() {
-        let text = serde_json::to_string(&entry()).unwrap();
-        assert!(!text.contains("canary"), "{text}");
-        let read: RunEntry = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, entry());
-    }
-}
+pub(crate) mod tests;

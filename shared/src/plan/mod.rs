@@ -6,6 +6,7 @@ pub mod crds;
 pub mod decide;
 pub mod flux;
 pub mod journal;
+pub mod marks;
 pub mod needs;
 pub mod objects;
 pub mod order;

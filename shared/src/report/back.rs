@@ -25,6 +25,7 @@ pub fn render(back: &Back, plan: &Plan, style: Style) -> String {
         "going back",
         &format!("to what was there before run {} ({state}), by {}, {began}", back.run, back.who),
     );
+    story(&mut out, back, style);
     section(&mut out, back, Way::GoesBack, &style.mark(Mark::Pass), "goes back");
     section(&mut out, back, Way::Stays, &style.mark(Mark::Warn), "stays");
     let as_before = back.crds.iter().filter(|crd| crd.way == Way::AsBefore).count();
@@ -52,6 +53,22 @@ pub fn render(back: &Back, plan: &Plan, style: Style) -> String {
 
 fn line(out: &mut String, first: &str, rest: &str) {
     let _ = writeln!(out, "{}", format!("{first:<FIRST$}{}", harmless(rest)).trim_end());
+}
+
+/// The run's own steps: what a person has seen, and what becomes of each.
+fn story(out: &mut String, back: &Back, style: Style) {
+    if back.steps.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nwhat the run did, and what becomes of it");
+    for step in &back.steps {
+        let mark = style.mark(match step.way {
+            Way::GoesBack => Mark::Pass,
+            Way::Stays => Mark::Warn,
+            Way::AsBefore => Mark::Skip,
+        });
+        let _ = writeln!(out, "  {mark} {:<12}{}", harmless(&step.step), harmless(&step.told));
+    }
 }
 
 fn section(out: &mut String, back: &Back, way: Way, mark: &str, heading: &str) {

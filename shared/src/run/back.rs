@@ -3,22 +3,22 @@
 mod chosen;
 mod copy;
 mod made;
+mod owner;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::evidence;
 use super::prepare::{Prepared, Stage, Surroundings, bare};
+use super::{bridge, evidence};
 use crate::ask::Ask;
 use crate::checks::guards::ServerAnswer;
 use crate::cluster::{Cluster, forecast};
 use crate::model::crd::Crd;
-use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::view::ClusterView;
 use crate::plan::back::{self, Back, Facts, Way};
-use crate::plan::journal::SavedCopy;
-use crate::plan::repair::{self, Ailment};
+use crate::plan::journal::{RunEntry, SavedCopy};
+use crate::plan::repair::{self, Ailment, Mending};
 use crate::plan::world::World;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
@@ -40,7 +40,8 @@ const OF_A_WAY_BACK: [&str; 9] = [
     "login-restarts",
 ];
 /// What mending has to pass.
-const OF_MENDING: [&str; 4] = ["tools-versions", "one-cluster", "owner-is-helm", "permissions"];
+const OF_MENDING: [&str; 6] =
+    ["tools-versions", "one-cluster", "owner-is-helm", "permissions", "crds-dry-run", "storage-migrating"];
 
 /// The run that is undone.
 pub struct Undone {
@@ -68,14 +69,9 @@ pub async fn prepare_back(
 ) -> Result<Prepared, Problem> {
     let bare = bare(&ask, &around, emit).await?;
     let seen = bare.journal.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
-    let elsewhere = |(_, owner): &(&String, &Owner)| !matches!(owner, Owner::Helm | Owner::Nobody);
-    if let Some((release, owner)) = bare.view.owners.iter().find(elsewhere) {
-        let text = format!("release {release} is kept by {owner}: it would put back what we take back");
-        let hint = "go back through the owner: kubectl mural upgrade --to OLDER --crds OLDER --allow-downgrade";
-        return Err(Problem::new(Exit::Refused, text).hint(hint));
-    }
     let uid = bare.view.hub.uid.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
     let run = to_undo(&seen, &uid)?.clone();
+    owner::helm_keeps_it(&run, &bare.view)?;
     let stage = Stage::begin(emit, "saved", "what was saved before the run");
     let copy = Copy::of(&run, &bare, &around)?;
     stage.done(copy.told());
@@ -86,8 +82,10 @@ pub async fn prepare_back(
     let (verdicts, _) = evidence::verdicts(&bare.cluster, &ask, &bare.view, &forecasts).await;
     stage.done(format!("{} CRDs differ", wanted.len()));
     let releases = records(&bare.view)?;
+    let chain: Vec<&RunEntry> = run.ids().iter().filter_map(|id| seen.run(id)).collect();
     let facts = Facts {
         run: &run,
+        chain: &chain,
         earlier: &back::begun(&seen, &run),
         releases: &releases,
         live: &live,
@@ -159,7 +157,7 @@ pub async fn prepare_repair(
     let live = bare.view.crds.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
     let installation = &ask.installation;
     let releases = records(&bare.view)?;
-    let (ailments, steps) = repair::decide(&repair::Facts {
+    let Mending { ailments, steps, wanted } = repair::decide(&repair::Facts {
         namespace: &installation.namespace,
         releases: &releases,
         live: &live,
@@ -167,7 +165,7 @@ pub async fn prepare_repair(
         app: &installation.app_release,
         held: bare.view.flux.held().map(|(named, run)| (named, run.to_owned())).collect(),
     });
-    let (wanted, forecasts) = (BTreeMap::new(), BTreeMap::new());
+    let forecasts = bridge::forecasts(&bare.cluster, &live, &wanted, true).await;
     let made = Made { steps, wanted, forecasts, guards: &OF_MENDING, undone: None };
     Ok((finished(ask, around, bare, made).await?, ailments))
 }

@@ -22,7 +22,9 @@ pub async fn before(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, step:
             let names: Vec<String> = crds.iter().map(|migration| migration.name.clone()).collect();
             crds_unmoved(prepared, migrated, &names).await
         }
-        Action::RestoreCrds { names } | Action::UnkeepCrds { names } => crds_unmoved(prepared, migrated, names).await,
+        Action::RestoreCrds { names } => crds_unmoved(prepared, migrated, names).await,
+        // An annotation is taken away, whatever a step before it has made of the spec.
+        Action::UnkeepCrds { names } => crds_unmoved_by(prepared, migrated, names, |a, b| a.uid() == b.uid()).await,
         Action::UnlockRelease { release, .. } => release_unmoved(prepared, release).await,
         Action::RecordRelease { release }
         | Action::UpgradeRelease { release }
@@ -70,13 +72,22 @@ pub async fn still(prepared: &Prepared) -> Result<(), Problem> {
 
 /// What our own migration left behind counts as what the plan was made for.
 async fn crds_unmoved(prepared: &Prepared, migrated: &BTreeMap<String, Crd>, names: &[String]) -> Result<(), Problem> {
+    crds_unmoved_by(prepared, migrated, names, same_crd).await
+}
+
+async fn crds_unmoved_by(
+    prepared: &Prepared,
+    migrated: &BTreeMap<String, Crd>,
+    names: &[String],
+    as_it_was: fn(&Crd, &Crd) -> bool,
+) -> Result<(), Problem> {
     let now = wait::crds(&prepared.cluster).await.map_err(|error| error.problem(&prepared.cluster.context))?;
     let before = prepared.view.crds.as_ref().map_err(unseen)?;
     for name in names {
         let (then, live) = (migrated.get(name).or_else(|| before.get(name)), now.iter().find(|crd| crd.name() == name));
         let same = match (then, live) {
             (None, None) => true,
-            (Some(then), Some(live)) => same_crd(then, live),
+            (Some(then), Some(live)) => as_it_was(then, live),
             (None, Some(_)) | (Some(_), None) => false,
         };
         if !same {

@@ -4,6 +4,7 @@
 //! what came of it may be missing, since whoever goes on looks at the cluster itself.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -212,6 +213,9 @@ impl Journal {
                     }
                     // An answer may have been lost on its way to us, and others write here too.
                     if let Ok(now) = journal::read(&self.cluster, &self.namespace).await {
+                        if let Some(by) = gone_on_by(&kept.entry.run, &seen(now.as_ref())) {
+                            return Err(format!("run {by} has gone on from it meanwhile"));
+                        }
                         kept.secret = now;
                     }
                 }
@@ -229,6 +233,11 @@ impl Journal {
             said(emit, format!("no copy of it in {}: {error}; the one in the cluster is kept", file.display()));
         }
     }
+}
+
+/// The run that stands for this one by now: while we slept, somebody took the locks over. Its notes are not written over.
+fn gone_on_by(run: &str, now: &JournalSeen) -> Option<String> {
+    now.run(run).filter(|run| matches!(run.state, State::Replaced | State::RolledBack))?.by.clone()
 }
 
 fn said(emit: Emit<'_>, detail: String) {
@@ -318,8 +327,8 @@ pub async fn close(prepared: &Prepared, emit: Emit<'_>) {
 fn keep_file(file: &Path, entry: &RunEntry) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(&serde_json::to_vec_pretty(entry)?)?;
+    let temporary = tempfile::NamedTempFile::new_in(folder)?;
+    put(temporary.as_file(), entry)?;
     temporary.persist(file).map_err(|error| error.error)?;
     let all = std::fs::read_dir(folder)?.flatten().map(|one| one.path());
     let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
@@ -330,11 +339,34 @@ fn keep_file(file: &Path, entry: &RunEntry) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Writes it all, or says why not.
+fn put(mut file: &File, entry: &RunEntry) -> std::io::Result<()> {
+    file.write_all(&serde_json::to_vec_pretty(entry)?)?;
+    file.flush()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::journal::tests::entry;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn who_was_taken_over_writes_nothing_more() {
+        let mut run = entry();
+        let seen = |run: &RunEntry| JournalSeen { runs: vec![run.clone()], unread: Vec::new() };
+        assert_eq!(gone_on_by(&run.run, &seen(&run)), None);
+        run.over(State::Replaced, "20261126-9");
+        assert_eq!(gone_on_by(&run.run, &seen(&run)).as_deref(), Some("20261126-9"));
+    }
+
+    /// `/dev/full` answers every write as a full disk does.
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let error = put(&full, &entry()).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    }
 
     #[test]
     fn the_copy_here_is_for_its_owner_alone_and_the_last_ten_are_kept() {

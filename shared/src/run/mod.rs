@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cluster::lock::Locks;
+use crate::cluster::lock::{Locks, NotHeld};
 use crate::model::crd::Crd;
 use crate::model::lease::HOLDS_FOR;
 use crate::plan::Step;
@@ -105,6 +105,7 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     let began = Instant::now();
     let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
     let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::spent);
+    prepared.cluster.be_patient();
     // Whoever had to wait for the locks has waited for somebody who wrote.
     let waited = began.elapsed() >= turn::LOOK_AGAIN;
     let still = if waited { guard::still(prepared).await } else { Ok(()) };
@@ -236,7 +237,7 @@ async fn guarded(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
     if run.manner.stop.asked() {
         return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step").hint(GO_ON));
     }
-    run.locks.at(&step.id).await.map_err(|reason| lost(&reason))?;
+    run.locks.at(&step.id).await.map_err(not_held)?;
     guard::before(run.prepared, &run.migrated(), step).await?;
     flux::unmoved(run, step).await?;
     prove::still(run, step).await?;
@@ -259,6 +260,21 @@ fn interrupted(step: &Step, problem: Problem) -> Problem {
     }
     Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C: {}", step.title)).because(told(&problem)).hint(GO_ON)
 }
+
+fn not_held(not_held: NotHeld) -> Problem {
+    match not_held {
+        NotHeld::Lost(reason) => lost(&reason),
+        NotHeld::Unrenewed(reason) => {
+            Problem::failed("this step was not begun: the API server does not renew our lock")
+                .because(reason)
+                .hint(MEND)
+        }
+    }
+}
+
+/// What a person does when the server does not let us go on.
+const MEND: &str =
+    "is it up, and does it take your login? kubectl auth whoami; mend that, then: kubectl mural upgrade resume";
 
 fn lost(reason: &str) -> Problem {
     Problem::failed(format!("the lock is no longer ours: {reason}"))

@@ -92,14 +92,19 @@ impl Kubectl {
         spawn::run_until(self.keep_call(names, deadline), stop).await.map(drop)
     }
 
+    /// The command that takes the mark from CRDs again.
+    #[must_use]
+    pub fn unkeep_call(&self, names: &[String], deadline: Duration) -> Call {
+        let call = self.call(deadline).args(["annotate", "customresourcedefinitions"]);
+        names.iter().fold(call, Call::arg).arg(format!("{}-", crate::model::release::POLICY))
+    }
+
     /// Takes the mark from CRDs again.
     ///
     /// # Errors
     /// One of them is not there, or the server refuses.
     pub async fn unkeep(&self, names: &[String], deadline: Duration, stop: Stop) -> Result<(), ToolError> {
-        let call = self.call(deadline).args(["annotate", "customresourcedefinitions"]);
-        let call = names.iter().fold(call, Call::arg).arg(format!("{}-", crate::model::release::POLICY));
-        spawn::run_until(call, stop).await.map(drop)
+        spawn::run_until(self.unkeep_call(names, deadline), stop).await.map(drop)
     }
 
     /// Applies objects in their order, with one process. Gives how many kubectl says it applied.

@@ -9,7 +9,7 @@ use crate::ground::Ground;
 use crate::small::{self, NAMESPACE};
 
 const CASE: &str = "crd-moved-out-of-templates";
-const KIND: &str = "crates.small.example.com";
+pub const KIND: &str = "crates.small.example.com";
 
 pub fn loses_its_objects_by_the_page_and_keeps_them_with_ours(ground: &Ground) -> Result<()> {
     let charts = prepared(ground)?;
@@ -33,7 +33,7 @@ pub fn loses_its_objects_by_the_page_and_keeps_them_with_ours(ground: &Ground) -
 }
 
 /// The older charts as helm has them, with a Crate alive.
-fn prepared(ground: &Ground) -> Result<Charts> {
+pub fn prepared(ground: &Ground) -> Result<Charts> {
     ground.older()?;
     let charts = overlay::charts(ground, CASE)?;
     world::prepare(ground, CASE, &charts)?;

@@ -11,7 +11,9 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
+};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -83,6 +85,7 @@ impl Link {
                 self.pass(request).await
             }
             Some(What::Truncated) => truncated(self.pass(request).await?).await,
+            Some(What::Date(off)) => dated(self.pass(request).await?, off),
         }
     }
 
@@ -125,6 +128,7 @@ fn without_hops(headers: &mut HeaderMap) {
 /// An answer in the API server's own form.
 fn status(code: u16, retry_after: Option<u32>, message: &str) -> Result<Response<Body>> {
     let reason = match code {
+        401 => "Unauthorized",
         403 => "Forbidden",
         410 => "Expired",
         429 => "TooManyRequests",
@@ -144,6 +148,14 @@ fn status(code: u16, retry_after: Option<u32>, message: &str) -> Result<Response
 fn json_answer(text: String) -> Result<Response<Body>> {
     let answer = Response::builder().header(CONTENT_TYPE, "application/json");
     Ok(answer.body(Full::from(text).map_err(|never| match never {}).boxed())?)
+}
+
+/// An answer whose server's clock is off (RFC 9110 6.6.1).
+fn dated(mut answer: Response<Body>, off: i64) -> Result<Response<Body>> {
+    let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(off))?;
+    let text = then.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    answer.headers_mut().insert(DATE, HeaderValue::from_str(&text)?);
+    Ok(answer)
 }
 
 /// Half of an answer that promises the whole.

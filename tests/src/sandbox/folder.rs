@@ -79,6 +79,11 @@ impl Folder {
         self.path("logs").join(format!("{part}.log"))
     }
 
+    /// While this file is there, somebody waits for that part to be started anew.
+    pub(crate) fn restart(&self, part: &str) -> PathBuf {
+        self.path(format!("restart-{part}"))
+    }
+
     /// Makes the folder and those inside; only the owner may look, as etcd demands of its own.
     pub(crate) fn create(&self) -> Result<()> {
         for inside in

@@ -86,8 +86,24 @@ impl Supervisor {
             if let Err(ended) = self.flux().await {
                 return ended;
             }
-            sleep(Duration::from_millis(200)).await;
+            if let Err(ended) = self.restarted().await {
+                return ended;
+            }
+            sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Ends a part and starts it anew, where somebody has asked for it.
+    async fn restarted(&mut self) -> Result<(), (&'static str, anyhow::Error)> {
+        let asked = self.children.iter().position(|(part, _)| self.folder.restart(part).exists());
+        let Some((part, mut child)) = asked.map(|at| self.children.remove(at)) else { return Ok(()) };
+        // As a crash would: nothing is finished, nothing is said.
+        child.kill().await.ok();
+        self.start(part).map_err(|error| (part, error))?;
+        if let Err(error) = self.wait_for(part).await {
+            return Err(self.ended().unwrap_or((part, error)));
+        }
+        std::fs::remove_file(self.folder.restart(part)).context("the request").map_err(|error| (part, error))
     }
 
     /// Starts Flux's controllers once their CRDs are served, and again where one has ended: as a Deployment would.

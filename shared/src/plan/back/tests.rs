@@ -71,6 +71,7 @@ impl Scene {
         });
         decide(&Facts {
             run: &self.run,
+            chain: &[&self.run],
             earlier: &[],
             releases: &self.releases,
             live: &self.live,
@@ -190,4 +191,41 @@ fn nothing_was_written_is_nothing_to_go_back_from() {
     scene.run.world.crds = world().crds.into_iter().filter(|(name, _)| name == "none").collect();
     scene.releases.get_mut("mural").unwrap().truncate(1);
     assert!(scene.decide().unwrap().1.is_empty());
+}
+
+#[test]
+fn our_own_marks_are_taken_away_in_the_end_and_no_others() {
+    let scene = || {
+        let mut scene = Scene::upgraded();
+        scene.run.steps[0].action = Action::KeepCrds { names: vec!["hubs.x".into(), "new.x".into()] };
+        let by = |crd: &Crd, manager: &str| crate::plan::marks::tests::marked(crd, manager);
+        let (hubs, new) = (by(&scene.live["hubs.x"], "kubectl-annotate"), by(&scene.live["new.x"], "ann"));
+        scene.live.extend([hubs, new].map(|crd| (crd.name().to_owned(), crd)));
+        scene
+    };
+    let (back, steps) = scene().decide().unwrap();
+    assert_eq!(
+        (back.unmarked.as_slice(), ids(&steps)),
+        (&["hubs.x".to_owned()][..], vec!["mural", "crds", "served", "unkeep", "validate"])
+    );
+    assert_eq!(super::super::order::check(&steps), Ok(()));
+    assert_eq!(
+        (back.steps[0].way, back.steps[0].told.as_str()),
+        (Way::GoesBack, "1 of 2 marks are taken away in the end")
+    );
+    // A release that stands half-way: helm may still compare with a manifest that has the CRD.
+    let mut half = scene();
+    half.releases.insert("mural-crds".into(), vec![record(1, "0.7.4", "failed", &half.run.run)]);
+    let (back, _) = half.decide().unwrap();
+    assert_eq!((back.releases[1].way, back.unmarked.len(), back.steps[0].way), (Way::Stays, 0, Way::Stays));
+}
+
+#[test]
+fn each_step_of_the_run_is_told_with_what_becomes_of_it() {
+    let mut scene = Scene::upgraded();
+    scene.run.begin("mural", jiff::Timestamp::UNIX_EPOCH);
+    let (back, _) = scene.decide().unwrap();
+    let told: Vec<(&str, Way)> = back.steps.iter().map(|step| (step.step.as_str(), step.way)).collect();
+    assert_eq!(told, [("crds", Way::GoesBack), ("mural", Way::GoesBack)], "validate writes nothing");
+    assert!(back.steps[1].told.contains("as revision 1 was, 1.0.0"), "{:?}", back.steps);
 }

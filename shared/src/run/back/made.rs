@@ -133,6 +133,7 @@ fn commands(ask: &Ask, bare: &Bare, steps: Vec<Step>) -> Vec<Step> {
     let one = |mut step: Step| {
         step.command = match &step.action {
             Action::KeepCrds { names } => bare.kubectl.keep_call(names, ask.timeout).shown(),
+            Action::UnkeepCrds { names } => bare.kubectl.unkeep_call(names, ask.timeout).shown(),
             Action::RestoreCrds { .. } => bare.kubectl.apply_call(ask.timeout).shown(),
             Action::RollbackRelease { release, revision, wait } => {
                 let (revision, wait, timeout) = (*revision, *wait, ask.timeout);
@@ -153,7 +154,13 @@ async fn granted(
     forecasts: &BTreeMap<String, ServerAnswer>,
 ) -> crate::model::grants::Grants {
     let writes_crds = steps.iter().any(|step| {
-        matches!(step.action, Action::RestoreCrds { .. } | Action::KeepCrds { .. } | Action::UnkeepCrds { .. })
+        matches!(
+            step.action,
+            Action::RestoreCrds { .. }
+                | Action::KeepCrds { .. }
+                | Action::UnkeepCrds { .. }
+                | Action::MigrateObjects { .. }
+        )
     });
     let app = steps.iter().find_map(|step| match &step.action {
         Action::RollbackRelease { release, revision, wait: true } => manifests(&bare.view, release, *revision),

@@ -1,0 +1,60 @@
+//! Patience with a server that goes away for a moment: it is restarted, a balancer takes another one, a connection is reset.
+//!
+//! Only in a run that has begun to write, where to give up at once would leave things half-done; and for reads alone, since a
+//! write that was not answered may have been done. Whoever only looks is told at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the server may be away before a read fails. Shorter than the time after which a lock is given up.
+pub(super) const PATIENT_FOR: Duration = Duration::from_secs(8);
+/// Between two tries.
+pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// Shared by all that speak to one cluster: an outage is waited for once, and not by each request anew.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    on: AtomicBool,
+    away_since: Mutex<Option<Instant>>,
+}
+
+impl Patience {
+    /// From now on, reads wait for a server that is away.
+    pub(super) fn begin(&self) {
+        self.on.store(true, Ordering::SeqCst);
+    }
+
+    /// The server has answered, whatever it said.
+    pub(super) fn answered(&self) {
+        *self.away_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether it has been away, and nothing good has come from it since.
+    pub(super) fn is_away(&self) -> bool {
+        self.away_since.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// It did not answer: whether it is worth asking again.
+    pub(super) fn goes_on(&self, now: Instant) -> bool {
+        let since = *self.away_since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+        self.on.load(Ordering::SeqCst) && now.duration_since(since) < PATIENT_FOR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_waited_for_once_and_only_by_who_has_begun() {
+        let (patience, begun) = (Patience::default(), Instant::now());
+        assert!(!patience.goes_on(begun), "who only looks is told at once");
+        patience.begin();
+        patience.answered();
+        assert!(patience.goes_on(begun) && patience.goes_on(begun + Duration::from_secs(7)));
+        assert!(!patience.goes_on(begun + PATIENT_FOR), "it is away for too long");
+        patience.answered();
+        assert!(patience.goes_on(begun + PATIENT_FOR), "the next outage is another one");
+    }
+}

@@ -1,0 +1,59 @@
+//! `helm.sh/resource-policy: keep`, where a run of ours has set it: only these are ours to take away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::journal::RunEntry;
+use crate::model::crd::Crd;
+use crate::model::release::POLICY;
+
+/// The CRDs that these runs have marked and that still bear the mark, by kubectl's own hand: it is not the chart's.
+#[must_use]
+pub fn ours<'a>(runs: impl IntoIterator<Item = &'a RunEntry>, live: &BTreeMap<String, Crd>) -> BTreeSet<String> {
+    let marked = runs.into_iter().flat_map(RunEntry::marked);
+    marked.filter(|name| live.get(*name).is_some_and(by_hand)).cloned().collect()
+}
+
+/// Whether it bears the mark, and `kubectl annotate` owns it.
+fn by_hand(crd: &Crd) -> bool {
+    let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array);
+    let by_kubectl = |entry: &Value| {
+        entry["manager"] == "kubectl-annotate"
+            && entry["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{POLICY}")).is_some()
+    };
+    crd.annotation(POLICY) == Some("keep") && entries.into_iter().flatten().any(by_kubectl)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::Action;
+    use crate::plan::journal::tests::entry;
+
+    /// With the mark, set by `manager`.
+    pub(in crate::plan) fn marked(crd: &Crd, manager: &str) -> Crd {
+        let mut document = crd.json().clone();
+        let fields = json!({"f:metadata": {"f:annotations": {format!("f:{POLICY}"): {}}}});
+        document["metadata"]["annotations"] = json!({POLICY: "keep"});
+        document["metadata"]["managedFields"] =
+            json!([{"manager": manager, "operation": "Update", "fieldsV1": fields}]);
+        Crd::new(document).unwrap()
+    }
+
+    #[test]
+    fn only_what_a_run_has_set_by_kubectl_is_ours() {
+        let crd = Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "hubs.x"}}))
+        .unwrap();
+        let mut run = entry();
+        run.steps[0].action = Action::KeepCrds { names: vec!["hubs.x".into(), "gone.x".into()] };
+        let of = |run: &RunEntry, crd: &Crd| ours([run], &BTreeMap::from([("hubs.x".to_owned(), crd.clone())])).len();
+        let by_us = marked(&crd, "kubectl-annotate");
+        assert_eq!(of(&run, &by_us), 0, "the step has not begun");
+        run.begin("crds", jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!((of(&run, &by_us), of(&run, &marked(&crd, "helm")), of(&run, &crd)), (1, 0, 0));
+    }
+}

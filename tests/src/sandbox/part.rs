@@ -1,0 +1,104 @@
+//! One part of a running sandbox by itself: restarted as after a crash, or stopped and let go on.
+
+use super::Sandbox;
+use super::folder::Folder;
+use super::running::is_ours;
+use super::spec::State;
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// From the crash until the part answers again; the supervisor's own patience is shorter.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+impl Sandbox {
+    /// Ends a part at once, as a crash does, and waits until its supervisor has started it again and it answers.
+    ///
+    /// # Errors
+    /// There is no such part, or it does not come back: then the whole sandbox ends, and its state says why.
+    pub fn restart(&self, part: &str) -> Result<()> {
+        pid(&self.folder, part)?;
+        let asked = self.folder.restart(part);
+        fs::write(&asked, "").with_context(|| format!("could not write {}", asked.display()))?;
+        let began = Instant::now();
+        while asked.exists() {
+            ensure!(self.folder.is_supervised(), super::running::failure(&self.folder, &State::read(&self.folder)));
+            if began.elapsed() > PATIENCE {
+                bail!("{part} did not come back within {} s", PATIENCE.as_secs());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Stops a part until what is given back is dropped: its connections stay open, and nothing answers.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub fn pause(&self, part: &str) -> Result<Paused> {
+        let pid = pid(&self.folder, part)?;
+        kill_process(pid, Signal::STOP).with_context(|| format!("could not stop {part}"))?;
+        Ok(Paused(pid))
+    }
+
+    /// Makes a part slow until what is given back is dropped: stopped and let go on, again and again.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub fn slow(&self, part: &str, stopped: Duration, runs: Duration) -> Result<Slowed> {
+        let pid = pid(&self.folder, part)?;
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let pulses = thread::spawn(move || {
+            while !seen.load(Ordering::SeqCst) {
+                if kill_process(pid, Signal::STOP).is_err() {
+                    return;
+                }
+                let paused = Paused(pid);
+                thread::sleep(stopped);
+                drop(paused);
+                thread::sleep(runs);
+            }
+        });
+        Ok(Slowed { over, pulses: Some(pulses) })
+    }
+}
+
+/// A part that is stopped; it goes on when this is dropped.
+#[derive(Debug)]
+pub struct Paused(Pid);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        // One that is gone needs no help.
+        kill_process(self.0, Signal::CONT).ok();
+    }
+}
+
+/// A part that is slow; it is itself again when this is dropped.
+#[derive(Debug)]
+pub struct Slowed {
+    over: Arc<AtomicBool>,
+    pulses: Option<JoinHandle<()>>,
+}
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(pulses) = self.pulses.take() {
+            pulses.join().ok();
+        }
+    }
+}
+
+/// The process of a part: looked up anew each time, and never somebody else's.
+fn pid(folder: &Folder, part: &str) -> Result<Pid> {
+    let state = State::read(folder);
+    let known = state.children.get(part).copied().filter(|pid| is_ours(folder, *pid));
+    let pid = known.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    pid.with_context(|| format!("no part `{part}` runs in the sandbox `{}`", folder.name()))
+}

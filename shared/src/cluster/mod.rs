@@ -136,22 +136,26 @@ impl Cluster {
         self.patience.begin();
     }
 
+    /// Whether the server has only just come back: what it forbids then it may allow in a moment.
+    pub(crate) fn is_just_back(&self) -> bool {
+        self.patience.just_back(Instant::now())
+    }
+
     async fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
         loop {
             let answer = self.once(request.clone()).await;
-            let away = match &answer {
-                Err(ApiError::Unreachable { .. }) => true,
-                // Just started, it knows no roles yet.
-                Err(error) if error.forbidden() => self.patience.is_away(),
+            let now = Instant::now();
+            let again = match &answer {
+                Err(ApiError::Unreachable { .. }) => self.patience.goes_on(now),
+                Err(error) if error.forbidden() => self.patience.just_back(now),
                 Err(ApiError::Silent { .. }) => return answer,
-                _ => false,
+                _ => {
+                    self.patience.answered();
+                    return answer;
+                }
             };
-            if !away {
-                self.patience.answered();
-                return answer;
-            }
-            if request.method() != Method::GET || !self.patience.goes_on(Instant::now()) {
+            if request.method() != Method::GET || !again {
                 return answer;
             }
             tokio::time::sleep(AGAIN_AFTER).await;

@@ -16,7 +16,15 @@ pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(300);
 #[derive(Debug, Default)]
 pub(super) struct Patience {
     on: AtomicBool,
-    away_since: Mutex<Option<Instant>>,
+    outage: Mutex<Outage>,
+}
+
+#[derive(Debug, Default)]
+struct Outage {
+    /// Since when nothing has come back.
+    since: Option<Instant>,
+    /// When the last request did not come back.
+    last: Option<Instant>,
 }
 
 impl Patience {
@@ -27,18 +35,21 @@ impl Patience {
 
     /// The server has answered, whatever it said.
     pub(super) fn answered(&self) {
-        *self.away_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Whether it has been away, and nothing good has come from it since.
-    pub(super) fn is_away(&self) -> bool {
-        self.away_since.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).since = None;
     }
 
     /// It did not answer: whether it is worth asking again.
     pub(super) fn goes_on(&self, now: Instant) -> bool {
-        let since = *self.away_since.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        outage.last = Some(now);
+        let since = *outage.since.get_or_insert(now);
         self.on.load(Ordering::SeqCst) && now.duration_since(since) < PATIENT_FOR
+    }
+
+    /// Whether it has only just come back: one that has started a moment ago knows no roles yet, and says forbidden.
+    pub(super) fn just_back(&self, now: Instant) -> bool {
+        let last = self.outage.lock().unwrap_or_else(PoisonError::into_inner).last;
+        self.on.load(Ordering::SeqCst) && last.is_some_and(|last| now.duration_since(last) < PATIENT_FOR)
     }
 }
 
@@ -56,5 +67,8 @@ mod tests {
         assert!(!patience.goes_on(begun + PATIENT_FOR), "it is away for too long");
         patience.answered();
         assert!(patience.goes_on(begun + PATIENT_FOR), "the next outage is another one");
+        patience.answered();
+        let later = |seconds| begun + PATIENT_FOR + Duration::from_secs(seconds);
+        assert!(patience.just_back(later(7)) && !patience.just_back(later(8)), "forbidden is believed again");
     }
 }

@@ -204,7 +204,7 @@ impl Journal {
                     kept.over.clear();
                     return Ok(());
                 }
-                Err(error) if error.forbidden() => return Err(error.to_string()),
+                Err(error) if error.forbidden() && !self.cluster.is_just_back() => return Err(error.to_string()),
                 Err(error) => {
                     last = error.to_string();
                     let conflict = error.conflict();

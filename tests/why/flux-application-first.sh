@@ -8,19 +8,23 @@ namespace=mural-system
 app=${1:-1.1.0-rc.3}
 field() { kubectl get "$1" "$2" --namespace "$namespace" --output "jsonpath=$3"; }
 at() { field helmrelease "$1" '{.status.history[0].chartVersion}'; }
+tried() { field helmrelease "$1" '{.status.lastAttemptedRevision}'; }
 ready() { field helmrelease "$1" '{.status.conditions[?(@.type=="Ready")].status}'; }
+why() { field helmrelease "$1" '{.status.conditions[?(@.type=="Ready")].message}'; }
 source() { # name, version
-    echo "$ kubectl patch ocirepository $1 --type merge --patch '{\"spec\":{\"ref\":{\"semver\":\"$2\"}}}'"
-    kubectl patch ocirepository "$1" --namespace "$namespace" --type merge --patch "{\"spec\":{\"ref\":{\"semver\":\"$2\"}}}" >/dev/null
+    patch="{\"spec\":{\"ref\":{\"semver\":\"$2\"}}}"
+    echo "$ kubectl patch ocirepository $1 --type merge --patch '$patch'"
+    kubectl patch ocirepository "$1" --namespace "$namespace" --type merge --patch "$patch" >/dev/null
 }
 
 echo "before:  mural-crds $(at mural-crds), Ready $(ready mural-crds); mural $(at mural)"
 source mural-crds 0.7.9
 source mural "$app"
 i=0
-while [ "$i" -lt 60 ]; do
-    case $(at mural) in "$app"*) break ;; esac
+while [ "$i" -lt 120 ]; do
+    case $(tried mural) in "$app"*) [ "$(ready mural)" = Unknown ] || break ;; esac
     i=$((i + 1))
     sleep 1
 done
-echo "after ${i} s: mural-crds $(at mural-crds), Ready $(ready mural-crds); mural $(at mural)"
+echo "after ${i} s: mural-crds $(at mural-crds), Ready $(ready mural-crds); mural was taken to $(tried mural):"
+echo "         $(why mural)"

@@ -76,10 +76,18 @@ impl Style {
     }
 }
 
-/// Text from a cluster or a chart, made harmless: control characters could move a terminal's cursor or colour our own words.
+/// Text from a cluster or a chart, made harmless: control characters could move a terminal's cursor or colour our own words,
+/// and marks that nobody sees could turn a line around (Unicode TR 36, Trojan Source) or split a word.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if (c.is_control() && c != '\n') || unseen(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Marks of direction, joiners and spaces without width, line separators, tags: all that changes a line and is not seen itself.
+const fn unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -93,7 +101,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_cannot_be_turned_around_and_words_of_any_script_stay() {
+        assert_eq!(harmless("canvas\u{202e}ydaer"), "canvas\u{fffd}ydaer");
+        for c in ['\u{200b}', '\u{2066}', '\u{2069}', '\u{2028}', '\u{feff}', '\u{e0041}'] {
+            assert_eq!(harmless(&c.to_string()), "\u{fffd}");
+        }
+        assert_eq!(harmless("שלום, naïve 集群\n✔"), "שלום, naïve 集群\n✔");
+    }
+
+    #[test]
     fn a_hostile_name_cannot_move_the_cursor() {
         assert_eq!(harmless("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+        assert_eq!(harmless("a\u{9b}31mb"), "a\u{fffd}31mb");
     }
 }

@@ -129,6 +129,13 @@ impl World {
         crds.insert("hubs.x".into(), Crd::new(json).unwrap());
     }
 
+    /// Another name for the managed cluster, which has not been accepted.
+    pub(crate) fn cluster_name(&mut self, name: &str) {
+        let cluster = &mut self.vitals.spokes.clusters.as_mut().unwrap().as_mut().unwrap()[0];
+        set(cluster, "metadata.name", json!(name));
+        set(cluster, "spec.hubAcceptsClient", json!(false));
+    }
+
     /// Sets a field of a live workload or pod.
     pub(crate) fn live(&mut self, name: &str, at: &str, value: Value) {
         let workloads = &mut self.view.workloads;

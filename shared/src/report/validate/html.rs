@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
+use super::table::owners;
 use super::{Counts, ValidateReport};
 use crate::checks::catalogue::cards;
 use crate::checks::{Checked, Finding, Level, Section, Verdict};
@@ -56,6 +57,9 @@ fn one(out: &mut String, report: &ValidateReport) {
         text(&hub.version),
         text(&hub.namespace)
     );
+    if !report.owners.is_empty() {
+        let _ = write!(out, " · owner: {}", text(&owners(report)));
+    }
     for (release, version) in &report.releases {
         let _ = write!(out, " · {} {}", text(release), text(version.as_deref().unwrap_or("not known")));
     }

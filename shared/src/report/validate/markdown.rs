@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::table::owners;
 use super::{Counts, ValidateReport};
 use crate::checks::{Finding, Verdict};
 use crate::report::markdown::{cell, findings, table};
@@ -24,10 +25,11 @@ fn one(report: &ValidateReport) -> String {
     let releases = releases.collect::<Vec<_>>().join(", ");
     let _ = writeln!(
         out,
-        "Cluster {} ({}), namespace {}, {}.\n",
+        "Cluster {} ({}), namespace {}, owner: {}, {}.\n",
         cell(&hub.server),
         cell(&hub.version),
         cell(&hub.namespace),
+        cell(&owners(report)),
         cell(&releases)
     );
     let row = |(section, checks): (crate::checks::Section, Vec<&crate::checks::Checked>)| {

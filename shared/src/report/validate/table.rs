@@ -84,17 +84,22 @@ fn head(report: &ValidateReport, style: Style) -> String {
     if report.unread.is_some() {
         return format!("{}, namespace {}\n", one_line(&hub.context), one_line(&hub.namespace));
     }
-    let mut owners: Vec<String> = report.owners.values().map(owner).collect();
-    owners.dedup();
     let release = |(name, version): (&String, &Option<String>)| {
         let version = version.as_deref().unwrap_or("not known");
         format!("{name} {version}")
     };
     let releases: Vec<String> = report.releases.iter().map(release).collect();
-    let owner = format!("owner: {}", owners.join(", "));
+    let owner = format!("owner: {}", owners(report));
     let parts = [hub.context.as_str(), &hub.version, &hub.namespace, &owner, &releases.join(", ")].map(one_line);
     let between = if style.ascii { " | " } else { " · " };
     folded(&parts.join(between), "", style.width)
+}
+
+/// Who keeps the releases: once, where it is the same for both.
+pub(super) fn owners(report: &ValidateReport) -> String {
+    let mut owners: Vec<String> = report.owners.values().map(owner).collect();
+    owners.dedup();
+    owners.join(", ")
 }
 
 /// In the heading an owner's name is enough; why it could not be told stands with its check.
@@ -247,5 +252,6 @@ fn foot(counts: Counts, shown: Shown, style: Style) -> String {
     }
     let took = shown.elapsed.map_or_else(String::new, |elapsed| format!("{:.2}s   ", elapsed.as_secs_f64()));
     let between = if style.ascii { " | " } else { " · " };
-    format!("{}   {took}exit code {}", parts.join(between), shown.exit.code())
+    let text = format!("{}   {took}exit code {}", parts.join(between), shown.exit.code());
+    folded(&text, "", style.width).trim_end().to_owned()
 }

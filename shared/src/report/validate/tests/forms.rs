@@ -101,3 +101,154 @@ fn markdown_tells_findings_and_what_was_skipped() {
     assert!(text.starts_with("# prod-hub: 1 errors, 1 warnings, 0 checks could not look\n"), "{text}");
     assert!(text.contains("- error: **workload-ready**") && text.contains("Could not be read: no route"), "{text}");
 }
+
+/// Words as nobody should choose them: they move a cursor, turn a line around, end an element, a cell, a line.
+const HOSTILE: &str =
+    "\u{1b}]0;t\u{7}\u{1b}[31m\u{9b}2J\u{202e}gnp.exe\u{2066}\u{200b}|`</failure>]]><script>&\r\n# ok\u{fffe}";
+
+#[test]
+fn hostile_words_are_clean_in_every_form() {
+    let mut world = broken();
+    world.view.hub.context = HOSTILE.into();
+    world.record("mural").chart_version = HOSTILE.into();
+    world.view.owners.insert("mural".into(), crate::model::owner::Owner::Argo { application: HOSTILE.into() });
+    let waiting = json!([{"name": HOSTILE, "state": {"waiting": {"reason": "ImagePullBackOff", "message": HOSTILE}}}]);
+    world.live("canvas-7d9f-a", "status.containerStatuses", waiting);
+    world.live("canvas-7d9f-a", "metadata.name", json!(HOSTILE));
+    world.cluster_name(HOSTILE);
+    let all = [report(&world), ValidateReport::unread(HOSTILE, HOSTILE, HOSTILE.into())];
+    let tables = [60, 200].map(|width| table(&all[0], shown(&all[0], true), Style { width, ..Style::PLAIN }));
+    let forms = [
+        ("a narrow table", tables[0].clone()),
+        ("a wide table", tables[1].clone()),
+        ("junit", junit(&all).unwrap()),
+        ("sarif", serde_json::to_string(&sarif(&all)).unwrap()),
+        ("markdown", markdown(&all)),
+        ("html", html(&all)),
+    ];
+    for (form, text) in forms {
+        let bad = |c: &char| {
+            (c.is_control() && *c != '\n')
+                || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        let found: Vec<char> = text.chars().filter(bad).collect();
+        assert!(found.is_empty(), "{form}: {found:?}");
+        assert!(!text.contains("\n# ok"), "{form}: a line of the cluster's own:\n{text}");
+        let markup = ["<script>&", "</failure>]]>"].iter().any(|markup| text.contains(markup));
+        assert!(!markup || !["html", "junit"].contains(&form), "{form}: markup:\n{text}");
+    }
+}
+
+/// What SARIF 2.1.0 (OASIS, §3) has in the objects that we write: all members that there are, and those that must be.
+const SARIF: [(&str, &[&str], &[&str]); 10] = [
+    ("log", &["$schema", "version", "runs"], &["version", "runs"]),
+    ("run", &["tool", "results"], &["tool"]),
+    ("tool", &["driver"], &["driver"]),
+    ("driver", &["name", "version", "rules"], &["name"]),
+    ("rule", &["id", "shortDescription", "fullDescription", "help"], &["id"]),
+    ("result", &["ruleId", "kind", "level", "message", "locations", "suppressions"], &["message"]),
+    ("message", &["text"], &["text"]),
+    ("location", &["physicalLocation", "logicalLocations"], &[]),
+    ("physicalLocation", &["artifactLocation"], &["artifactLocation"]),
+    ("logicalLocation", &["fullyQualifiedName"], &[]),
+];
+
+fn is_sarif(kind: &str, object: &Value) {
+    let (_, known, required) = SARIF.iter().find(|(name, _, _)| *name == kind).unwrap();
+    let members = object.as_object().unwrap_or_else(|| panic!("{kind} is no object: {object}"));
+    assert!(members.keys().all(|key| known.contains(&key.as_str())), "{kind}: {:?}", members.keys());
+    assert!(required.iter().all(|key| members.contains_key(*key)), "{kind} lacks one of {required:?}: {object}");
+}
+
+#[test]
+fn sarif_is_built_as_the_standard_says() {
+    let log = sarif(&[report(&broken()), report(&World::unseen())]);
+    is_sarif("log", &log);
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    is_sarif("run", run);
+    is_sarif("tool", &run["tool"]);
+    is_sarif("driver", &run["tool"]["driver"]);
+    for rule in run["tool"]["driver"]["rules"].as_array().unwrap() {
+        is_sarif("rule", rule);
+        ["shortDescription", "fullDescription", "help"].iter().for_each(|key| is_sarif("message", &rule[key]));
+    }
+    for result in run["results"].as_array().unwrap() {
+        is_sarif("result", result);
+        is_sarif("message", &result["message"]);
+        let level = result["level"].as_str().unwrap();
+        // §3.27.10: a level other than none only where the kind is fail, which it is where it is not said.
+        assert!(
+            ["none", "note", "warning", "error"].contains(&level) && (level == "none") == (result["kind"] == "open")
+        );
+        for location in result["locations"].as_array().unwrap() {
+            is_sarif("location", location);
+            is_sarif("physicalLocation", &location["physicalLocation"]);
+            let uri = location["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&byte)), "{uri}");
+            location["logicalLocations"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .for_each(|one| is_sarif("logicalLocation", one));
+        }
+    }
+}
+
+/// JUnit as Jenkins' and Surefire's XSD have it: element, attributes that there are, those that must be, and where it stands.
+const JUNIT: [(&str, &[&str], &[&str], &str); 7] = [
+    ("testsuites", &["name", "time", "tests", "failures", "errors"], &[], ""),
+    (
+        "testsuite",
+        &["name", "tests", "failures", "errors", "skipped", "time", "timestamp"],
+        &["name", "tests", "failures", "errors"],
+        "testsuites",
+    ),
+    ("testcase", &["name", "classname", "time"], &["name"], "testsuite"),
+    ("failure", &["type", "message"], &[], "testcase"),
+    ("error", &["type", "message"], &[], "testcase"),
+    ("skipped", &["type", "message"], &[], "testcase"),
+    ("system-out", &[], &[], "testcase"),
+];
+
+#[test]
+fn junit_is_built_as_its_readers_say() {
+    let text =
+        junit(&[report(&broken()), report(&World::unseen()), ValidateReport::unread("far", "m", "no".into())]).unwrap();
+    let mut reader = quick_xml::Reader::from_str(&text);
+    let (mut open, mut cases, mut counted): (Vec<String>, usize, usize) = (Vec::new(), 0, 0);
+    loop {
+        use quick_xml::events::Event;
+        let event = reader.read_event().unwrap();
+        let (start, empty) = match &event {
+            Event::Start(start) => (start, false),
+            Event::Empty(start) => (start, true),
+            Event::End(_) => {
+                open.pop();
+                continue;
+            }
+            Event::Eof => break,
+            _ => continue,
+        };
+        let name = start.name().as_ref().to_owned();
+        let (_, known, required, parent) = JUNIT.iter().find(|(known, ..)| *known == name).unwrap();
+        assert_eq!(open.last().map_or("", String::as_str), *parent, "{name}");
+        let attributes: Vec<(String, String)> = start
+            .attributes()
+            .map(|one| one.unwrap())
+            .map(|one| (one.key.as_ref().to_owned(), one.value.clone().into_owned()))
+            .collect();
+        let has = |key: &str| attributes.iter().any(|(name, _)| name == key);
+        assert!(
+            attributes.iter().all(|(key, _)| known.contains(&key.as_str())) && required.iter().all(|key| has(key)),
+            "{name}: {attributes:?}"
+        );
+        cases += usize::from(name == "testcase");
+        let tests = attributes.iter().find(|(key, _)| key == "tests" && name == "testsuite");
+        counted += tests.map_or(0, |(_, value)| value.parse::<usize>().unwrap());
+        if !empty {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty() && cases > 100 && cases == counted, "{cases} cases, {counted} counted");
+}

@@ -6,6 +6,7 @@ pub mod files;
 pub mod kept;
 pub mod prompt;
 pub mod signals;
+pub mod talk;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -128,6 +129,15 @@ impl Stream {
         }
     }
 
+    /// How wide the terminal is; none where it is none.
+    fn columns(self) -> Option<usize> {
+        let terminal = match self {
+            Self::Answer => console::Term::stdout(),
+            Self::Talk => console::Term::stderr(),
+        };
+        terminal.size_checked().map(|(_, columns)| usize::from(columns))
+    }
+
     /// Writes to it. A closed pipe (`| head`) is the reader's choice and no failure of ours.
     pub fn write(self, text: &str) {
         let _ = match self {
@@ -157,7 +167,8 @@ pub fn style_for(stream: Stream, flags: LookFlags) -> Style {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name));
     let utf8 = |locale: &OsString| locale.to_string_lossy().to_ascii_lowercase().replace('-', "").contains("utf8");
     let poor = locale.is_some_and(|locale| !utf8(&locale));
-    let columns = env("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok()).unwrap_or(100_usize);
+    let said = env("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+    let columns = said.or_else(|| stream.columns()).unwrap_or(Style::PLAIN.width);
     Style { colour, ascii: flags.ascii || poor, width: columns.clamp(60, 200) }
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mural::ask::duration;
 use mural::cli::signals::Signals;
+use mural::cli::talk::Talk;
 use mural::cli::{Stream, style_for};
 use mural::plan::journal::Task;
 use mural::plan::repair::Ailment;
@@ -18,8 +19,7 @@ use mural::run::turn::clear;
 use mural::run::{Manner, run};
 use mural::tools::spawn::Stop;
 
-use crate::flags::{MannerFlags, RepairFlags, RollbackFlags};
-use crate::talk::Talk;
+use crate::flags::{Events, MannerFlags, RepairFlags, RollbackFlags};
 use crate::{answer, before_writing, edge};
 
 /// What is common to both.
@@ -52,7 +52,7 @@ fn begin(flags: &MannerFlags, task: Option<Task>) -> Result<Begun, Problem> {
         began: Instant::now(),
         keeping,
     };
-    let talk = Talk::new(flags.events, style_for(Stream::Talk, flags.look));
+    let talk = Talk::new(flags.events == Events::Json, style_for(Stream::Talk, flags.look));
     Ok(Begun { around, manner, talk, signals: Signals::new()? })
 }
 

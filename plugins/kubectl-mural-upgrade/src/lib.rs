@@ -5,7 +5,6 @@ mod edge;
 pub mod flags;
 mod job;
 mod status;
-mod talk;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use clap::{CommandFactory, Parser};
 use mural::checks::{catalogue, guards};
 use mural::cli::kept::Kept;
 use mural::cli::signals::Signals;
+use mural::cli::talk::Talk;
 use mural::cli::{self, Output, Stream, style_for};
 use mural::plan::journal::{RunEntry, Task};
 use mural::plan::saved::SavedPlan;
@@ -28,9 +28,8 @@ use mural::run::turn::clear;
 use mural::run::{Manner, flux, run};
 use mural::tools::spawn::{Stop, on_leash};
 
-use flags::{Cli, Command, MannerFlags};
+use flags::{Cli, Command, Events, MannerFlags};
 use job::{Job, Way};
-use talk::Talk;
 
 /// Runs the command line and gives its exit code.
 #[must_use]
@@ -71,7 +70,7 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
             .hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
     let (around, manner) = manner(&job)?;
-    let talk = Talk::new(job.manner.events, style_for(Stream::Talk, job.manner.look));
+    let talk = Talk::new(job.manner.events == Events::Json, style_for(Stream::Talk, job.manner.look));
     let mut signals = Signals::new()?;
     let emit = |event| talk.event(&event);
     if let Way::Manifests { options, apply: false } = &job.way {

@@ -14,10 +14,12 @@ use std::time::Instant;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 use mural::checks::{Card, catalogue, validate};
-use mural::cli::{self, Stream};
+use mural::cli::talk::Talk;
+use mural::cli::{self, LookFlags, Stream, style_for};
 use mural::model::tools::ToolsSeen;
 use mural::problem::{Exit, Problem};
 use mural::report::columns::columns;
+use mural::report::style::harmless;
 use mural::report::validate::{SCHEMA, ValidateReport, worst};
 
 use flags::{Cli, Command};
@@ -58,7 +60,7 @@ fn judge(cli: &Cli) -> Result<Exit, Problem> {
     let began = Instant::now();
     // Everything that the caller could have mistyped is read before anything is asked of the cluster.
     let job = Job::new(cli)?;
-    let (reports, ended) = block_on(reports(&job))?;
+    let (reports, ended) = block_on(reports(&job, cli.look))?;
     let exit = ended.unwrap_or_else(|| worst(&reports, job.strict));
     answer::give(&reports, &job, (cli.output, cli.look), exit, began.elapsed())?;
     Ok(exit)
@@ -73,15 +75,22 @@ fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Prob
 }
 
 /// What was found, and how to end where that is decided already.
-async fn reports(job: &Job) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
+async fn reports(job: &Job, look: LookFlags) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
     if let Some(limits) = job.wait {
         let tools = look::tools(job).await;
-        let (report, exit) = wait::until_healthy(job, &tools, limits).await?;
+        let talk = Talk::new(false, style_for(Stream::Talk, look));
+        let waited = wait::until_healthy(job, &tools, limits, &talk).await;
+        talk.end();
+        let (report, exit) = waited?;
         return Ok((vec![report], Some(exit)));
     }
     let Some(contexts) = &job.contexts else {
         let (looked, tools) = tokio::join!(look::see(job, &job.installation, &job.checks), look::tools(job));
-        return Ok((vec![judged(job, &looked?, &tools)], None));
+        let looked = looked?;
+        if looked.nothing_here() {
+            Stream::Talk.write(&harmless(&look::instead(&job.installation).await));
+        }
+        return Ok((vec![judged(job, &looked, &tools)], None));
     };
     let looks = contexts.iter().map(|context| async move {
         let installation = job.in_context(context);

@@ -54,6 +54,21 @@ pub(crate) async fn see(job: &Job, installation: &Installation, checks: &[&Check
     Ok(Looked { installation: installation.clone(), view, vitals, named, expect })
 }
 
+/// Where neither release is: what was looked for, and what is there instead.
+pub(crate) async fn instead(installation: &Installation) -> String {
+    let Installation { namespace, crds_release, app_release, .. } = installation;
+    let found = match Cluster::connect(&installation.cluster).await {
+        Ok(cluster) => look::installed(&cluster, &[crds_release, app_release]).await.map_err(|error| error.to_string()),
+        Err(problem) => Err(problem.to_string()),
+    };
+    let instead = match found {
+        Ok(found) if found.is_empty() => "helm has neither in any namespace".to_owned(),
+        Ok(found) => format!("helm has {}", found.into_iter().collect::<Vec<_>>().join(", ")),
+        Err(reason) => format!("what is elsewhere cannot be seen: {reason}"),
+    };
+    format!("looked for {app_release} and {crds_release} in namespace {namespace} and found neither; {instead}\n")
+}
+
 /// helm as these flags call it.
 pub(crate) fn helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
     let program = find::helm(&hints())?;

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use mural::checks::validate::{Check, may_pass};
 use mural::checks::{Checked, Finding, Level};
-use mural::cli::Stream;
+use mural::cli::talk::Talk;
 use mural::model::owner::Owner;
 use mural::model::tools::ToolsSeen;
 use mural::model::waiting::{Own, unready};
 use mural::problem::{Exit, Problem};
+use mural::report::event::{Event, WaitingFor};
 use mural::report::style::harmless;
 use mural::report::validate::ValidateReport;
 
@@ -19,8 +20,8 @@ use crate::look::{Looked, see};
 
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// Lines that are told at once.
-const TOLD: usize = 5;
+/// The name of the wait in what is told of it.
+const STEP: &str = "waiting";
 
 /// Looks until it is healthy, until it cannot get better, or until the time is over.
 ///
@@ -30,8 +31,9 @@ pub(crate) async fn until_healthy(
     job: &Job,
     tools: &ToolsSeen,
     (limit, grace): (Duration, Duration),
+    talk: &Talk,
 ) -> Result<(ValidateReport, Exit), Problem> {
-    let mut watch = Watch { began: Instant::now(), limit, grace, since: BTreeMap::new(), told: Vec::new() };
+    let mut watch = Watch { talk, began: Instant::now(), limit, grace, since: BTreeMap::new(), waited: false };
     let mut failing: Option<Vec<&'static Check>> = None;
     loop {
         // After the first look only what failed is asked again; when that is well, everything once more.
@@ -40,7 +42,7 @@ pub(crate) async fn until_healthy(
             Err(problem) if failing.is_none() => return Err(problem),
             Err(problem) if watch.over() => return Err(problem),
             Err(problem) => {
-                watch.say(vec![problem.to_string()]);
+                watch.tell(vec![unread(&problem)], (0, job.checks.len()));
                 tokio::time::sleep(LOOK_AGAIN).await;
                 continue;
             }
@@ -49,9 +51,10 @@ pub(crate) async fn until_healthy(
         let report = compared(looked.judged(tools, &checks, Timestamp::now()), job);
         let (well, whole) = (report.exit(job.strict) == Exit::Fine, checks.len() == job.checks.len());
         if well && whole {
+            watch.healthy(&report);
             return Ok((report, Exit::Fine));
         }
-        let end = if well { None } else { watch.look(&looked, &report, job.strict) };
+        let end = if well { None } else { watch.look(&looked, &report, job) };
         if let Some(exit) = end {
             return last(job, tools, report, whole, exit).await;
         }
@@ -94,27 +97,40 @@ fn asked_again(job: &Job, report: &ValidateReport) -> Vec<&'static Check> {
     job.checks.iter().filter(failed).copied().collect()
 }
 
-struct Watch {
+/// The API server did not answer this time.
+fn unread(problem: &Problem) -> WaitingFor {
+    WaitingFor {
+        object: "API server".to_owned(),
+        progress: String::new(),
+        reason: problem.to_string(),
+        terminal_seconds: None,
+    }
+}
+
+struct Watch<'a> {
+    talk: &'a Talk,
     began: Instant,
     limit: Duration,
     grace: Duration,
     /// Since when each reason lasts that does not pass by itself.
     since: BTreeMap<(String, String), Instant>,
-    told: Vec<String>,
+    /// Whether anything was waited for.
+    waited: bool,
 }
 
-impl Watch {
+impl Watch<'_> {
     fn over(&self) -> bool {
         self.began.elapsed() >= self.limit
     }
 
     /// How to end; none where it may get better.
-    fn look(&mut self, looked: &Looked, report: &ValidateReport, strict: bool) -> Option<Exit> {
+    fn look(&mut self, looked: &Looked, report: &ValidateReport, job: &Job) -> Option<Exit> {
         let by_flux =
             looked.view.owners.values().any(|owner| matches!(owner, Owner::Flux { .. } | Owner::Appliance { .. }));
         let known =
             |finding: &&Finding| report.compared.as_ref().is_some_and(|compared| compared.known.contains(finding));
-        let counts = |finding: &&Finding| finding.level == Level::Error || (strict && finding.level == Level::Warning);
+        let counts =
+            |finding: &&Finding| finding.level == Level::Error || (job.strict && finding.level == Level::Warning);
         let open: Vec<&Finding> =
             report.findings().into_iter().filter(counts).filter(|finding| !known(finding)).collect();
         if let Some(lasting) = open.iter().find(|finding| !may_pass(&finding.check, by_flux)) {
@@ -129,8 +145,19 @@ impl Watch {
             self.end(&format!("not healthy after {}s", self.limit.as_secs()));
             return Some(Exit::OutOfTime);
         }
-        self.say(open.iter().map(|finding| format!("{}: {}", finding.subject, finding.message)).collect());
+        let unseen = report.checks.iter().filter(|checked| checked.undetermined());
+        let waiting = open.iter().map(|finding| (finding.subject.as_str(), finding.message.as_str()));
+        let waiting = waiting.chain(unseen.map(|checked| (checked.check, "cannot look")));
+        let waiting = waiting.map(|(object, reason)| self.waiting_for(object, reason)).collect();
+        let all = job.checks.len();
+        self.tell(waiting, (all - asked_again(job, report).len().min(all), all));
         None
+    }
+
+    fn waiting_for(&self, object: &str, reason: &str) -> WaitingFor {
+        let since = self.since.iter().find(|((lasting, _), _)| lasting == object);
+        let terminal_seconds = since.map(|(_, since)| since.elapsed().as_secs());
+        WaitingFor { object: object.to_owned(), progress: String::new(), reason: reason.to_owned(), terminal_seconds }
     }
 
     /// A reason that does not pass by itself and has lasted longer than the grace: a pod's, or that something cannot be read.
@@ -154,26 +181,25 @@ impl Watch {
         now.get(key).map(|reason| format!("{reason}, for {}s", since.elapsed().as_secs()))
     }
 
-    /// One line for each thing, and none twice in a row.
-    fn say(&mut self, lines: Vec<String>) {
-        if lines == self.told {
-            return;
+    /// What is waited for: moving on a terminal, elsewhere a line a change.
+    fn tell(&mut self, objects: Vec<WaitingFor>, ready: (usize, usize)) {
+        self.waited = true;
+        let (seconds, limit_seconds) = (self.began.elapsed().as_secs_f64(), self.limit.as_secs_f64());
+        let grace_seconds = self.grace.as_secs();
+        let step = STEP.to_owned();
+        self.talk.event(&Event::Waiting { step, seconds, limit_seconds, grace_seconds, ready, objects });
+    }
+
+    fn healthy(&self, report: &ValidateReport) {
+        if self.waited {
+            let detail = format!("healthy: {} passed", report.counts.passed);
+            let seconds = self.began.elapsed().as_secs_f64();
+            self.talk.event(&Event::StepDone { step: STEP.to_owned(), detail, seconds });
         }
-        let (elapsed, limit) = (self.began.elapsed().as_secs(), self.limit.as_secs());
-        for line in lines.iter().take(TOLD) {
-            Stream::Talk.write(&format!("waiting {elapsed}s of {limit}s  {}\n", harmless(line).replace('\n', " ")));
-        }
-        if lines.len() > TOLD {
-            Stream::Talk.write(&format!("waiting {elapsed}s of {limit}s  and {} more\n", lines.len() - TOLD));
-        }
-        self.told = lines;
     }
 
     fn end(&self, words: &str) {
-        Stream::Talk.write(&format!(
-            "waited {}s: {}\n",
-            self.began.elapsed().as_secs(),
-            harmless(words).replace('\n', " ")
-        ));
+        let (reason, seconds) = (harmless(words).replace('\n', " "), self.began.elapsed().as_secs_f64());
+        self.talk.event(&Event::StepFailed { step: STEP.to_owned(), reason, seconds });
     }
 }

@@ -1,6 +1,6 @@
 //! look(installation) → ClusterView: one bounded, concurrent reading. What could not be read says so in the view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -115,6 +115,17 @@ pub async fn newest_revision(cluster: &Cluster, namespace: &str, release: &str) 
     let list = cluster.get_as(&path, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").await?;
     let revision = |one: &Value| one.pointer("/metadata/labels/version")?.as_str()?.parse().ok();
     Ok(list["items"].as_array().into_iter().flatten().filter_map(revision).max())
+}
+
+/// Where else helm has releases of these names, as `mural in ai-prod`: from the labels of its records alone.
+///
+/// # Errors
+/// The Secrets of all namespaces cannot be listed.
+pub async fn installed(cluster: &Cluster, releases: &[&str]) -> Result<BTreeSet<String>, ApiError> {
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%20in%20%28{}%29", releases.join("%2C"));
+    let records = cluster.list_metadata("/api/v1/secrets", &query).await?;
+    let place = |one: &Value| format!("{} in {}", text(one, "/metadata/labels/name"), text(one, "/metadata/namespace"));
+    Ok(records.iter().map(place).collect())
 }
 
 async fn record_secrets(cluster: &Cluster, namespace: &str, release: &str) -> Looked<Vec<Value>> {

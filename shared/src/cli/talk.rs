@@ -5,11 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mural::report::event::{Event, WaitingFor};
-use mural::report::human::Human;
-use mural::report::style::{Style, harmless};
 
-use crate::flags::Events;
+use crate::report::event::{Event, WaitingFor};
+use crate::report::human::Human;
+use crate::report::style::{Style, harmless};
 
 /// How often the moving line moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -17,23 +16,25 @@ const TICK: Duration = Duration::from_millis(120);
 const MOVING_LINES: usize = 8;
 
 /// Where events go.
-pub(crate) struct Talk {
-    events: Events,
+#[derive(Debug)]
+pub struct Talk {
+    json: bool,
     human: Mutex<Human>,
     moving: Option<ProgressBar>,
     width: usize,
 }
 
 impl Talk {
-    /// A talk that has not begun.
-    pub(crate) fn new(events: Events, style: Style) -> Self {
-        let moving = (events == Events::Human && std::io::stderr().is_terminal()).then(spinner);
-        Self { events, human: Mutex::new(Human::new(style)), moving, width: style.width }
+    /// A talk that has not begun: for a person, or with `json` for a program.
+    #[must_use]
+    pub fn new(json: bool, style: Style) -> Self {
+        let moving = (!json && std::io::stderr().is_terminal()).then(spinner);
+        Self { json, human: Mutex::new(Human::new(style)), moving, width: style.width }
     }
 
     /// Tells one event.
-    pub(crate) fn event(&self, event: &Event) {
-        if self.events == Events::Json {
+    pub fn event(&self, event: &Event) {
+        if self.json {
             if let Ok(line) = serde_json::to_string(event) {
                 write_line(&line);
             }
@@ -47,16 +48,19 @@ impl Talk {
             }
         }
         let lines = self.human.lock().unwrap_or_else(PoisonError::into_inner).lines(event);
-        for line in lines {
-            match &self.moving {
-                Some(bar) => bar.suspend(|| write_line(&line)),
-                None => write_line(&line),
-            }
+        lines.iter().for_each(|line| self.say(line));
+    }
+
+    /// Writes a line for a person.
+    pub fn say(&self, line: &str) {
+        match &self.moving {
+            Some(bar) => bar.suspend(|| write_line(line)),
+            None => write_line(line),
         }
     }
 
     /// Takes the moving line away while something else is written, so that both do not stand on one line.
-    pub(crate) fn pause(&self, write: impl FnOnce()) {
+    pub fn pause(&self, write: impl FnOnce()) {
         match &self.moving {
             Some(bar) => {
                 bar.set_message("");
@@ -69,7 +73,7 @@ impl Talk {
     }
 
     /// Lets the moving line move again.
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         if let Some(bar) = &self.moving {
             bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
             bar.enable_steady_tick(TICK);
@@ -77,7 +81,7 @@ impl Talk {
     }
 
     /// Takes the moving line away.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         if let Some(bar) = &self.moving {
             bar.finish_and_clear();
         }

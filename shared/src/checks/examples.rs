@@ -53,7 +53,7 @@ fn every_check_has_an_example_that_fires_it_and_one_that_nearly_does() {
 }
 
 #[test]
-fn findings_carry_the_check_a_subject_and_an_anchor() {
+fn findings_carry_the_check_a_subject_a_command_and_an_anchor() {
     for (id, fires, _) in EXAMPLES {
         let mut world = World::healthy();
         fires(&mut world);
@@ -61,6 +61,8 @@ fn findings_carry_the_check_a_subject_and_an_anchor() {
         for finding in findings {
             assert!(finding.check == id && !finding.subject.is_empty() && !finding.message.is_empty(), "{finding:?}");
             assert_eq!(finding.docs, format!("CHECKS.md#{id}"));
+            let command = ["kubectl ", "helm ", "clusteradm "].iter().any(|program| finding.hint.contains(program));
+            assert!(command, "its hint holds no command: {finding:?}");
         }
     }
 }
@@ -74,6 +76,78 @@ fn a_workload_names_the_pod_that_keeps_it_and_the_pod_is_not_told_twice() {
     assert_eq!(findings[0].message, "1/2 ready: ImagePullBackOff in main: registry/canvas:1.1.0-rc.3: not found");
     assert_eq!(findings[0].hint, "kubectl -n mural-system describe pod canvas-7d9f-a");
     assert_eq!(verdict(&world, "pod-trouble"), Verdict::Pass);
+}
+
+#[test]
+fn an_image_that_is_not_the_releases_is_put_back() {
+    let mut world = World::healthy();
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: canvas}\nspec: {template: {spec: {containers: [{name: main, image: 'canvas:1'}]}}}\n";
+    world.record("mural").manifest = crate::model::secret::Hidden::new(deployment.into());
+    world.live("canvas", "spec.template", json!({"spec": {"containers": [{"name": "main", "image": "canvas:2"}]}}));
+    assert_eq!(verdict(&world, "workload-ready"), Verdict::Pass, "another image alone is no trouble");
+    world.live("canvas", "status.readyReplicas", json!(1));
+    let told = |world: &World| {
+        let Verdict::Fail { findings } = verdict(world, "workload-ready") else { unreachable!() };
+        (findings[0].message.clone(), findings[0].hint.clone())
+    };
+    let (message, hint) = told(&world);
+    assert!(message.ends_with("; its image canvas:2 is not the release's"), "{message}");
+    assert!(
+        hint.ends_with("; put it back: kubectl -n mural-system set image deployment/canvas main=canvas:1"),
+        "{hint}"
+    );
+    world.live("canvas", "spec.template.spec.containers.0.image", json!("canvas:1"));
+    assert_eq!(told(&world).1, "kubectl -n mural-system describe deployment canvas");
+}
+
+#[test]
+fn what_is_gone_its_owner_makes_again() {
+    let mut world = World::healthy();
+    world.view.workloads.owners.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas");
+    let told = |world: &World| {
+        let Verdict::Fail { findings } = verdict(world, "workload-present") else { unreachable!() };
+        findings[0].hint.clone()
+    };
+    assert_eq!(told(&world), "helm rollback mural 3 -n mural-system");
+    let flux = Owner::Flux { helm_release: "flux-system/app".into(), kept_in_git: false };
+    world.view.owners.insert("mural".into(), flux);
+    let forced = "kubectl -n flux-system annotate helmrelease app --overwrite reconcile.fluxcd.io/requestedAt=";
+    assert!(told(&world).starts_with(forced), "{}", told(&world));
+    world.view.owners.insert("mural".into(), Owner::Argo { application: "palette".into() });
+    assert_eq!(told(&world), "argocd app sync palette");
+}
+
+#[test]
+fn a_webhook_in_its_own_way_keeps_what_its_selector_says() {
+    let mut world = World::healthy();
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}]);
+    world::set(&mut world.vitals.webhooks.as_mut().unwrap()[0], "webhooks.0.rules", rules);
+    let kept = json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]});
+    world::set(&mut world.vitals.webhooks.as_mut().unwrap()[0], "webhooks.0.namespaceSelector", kept);
+    let Verdict::Fail { findings } = verdict(&world, "webhook-failure-policy") else { unreachable!() };
+    let hint = &findings[0].hint;
+    assert!(
+        hint.starts_with("kubectl patch validatingwebhookconfiguration hue-admission --type json --patch '["),
+        "{hint}"
+    );
+    assert!(
+        hint.contains(r#""path":"/webhooks/0/namespaceSelector""#) && hint.contains("tier") && hint.contains("NotIn"),
+        "{hint}"
+    );
+}
+
+#[test]
+fn a_failed_revision_names_the_one_to_go_back_to() {
+    let mut world = World::healthy();
+    let mut failed = world.record("mural").clone();
+    (failed.revision, failed.status) = (4, "failed".into());
+    world.view.releases.get_mut("mural").unwrap().as_mut().unwrap().push(failed);
+    let Verdict::Fail { findings } = verdict(&world, "release-deployed") else { unreachable!() };
+    assert!(
+        findings[0].hint.ends_with("back to revision 3: helm rollback mural 3 -n mural-system"),
+        "{}",
+        findings[0].hint
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the releases name: their objects, their CRDs. Read once from the records, for the reading of the cluster and for all checks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -45,6 +45,8 @@ pub struct Named {
     pub hooks: Vec<ObjectRef>,
     /// How many replicas the manifests want of a workload; one where they do not say.
     pub replicas: Vec<(ObjectRef, u64)>,
+    /// Which images the manifests want in a workload, by container.
+    pub images: Vec<(ObjectRef, BTreeMap<String, String>)>,
     /// The names of the CRDs that should be there.
     pub crds: Listed<BTreeSet<String>>,
     /// Who says so.
@@ -65,13 +67,14 @@ impl Named {
         };
         let hooks = known.iter().flat_map(|manifest| manifest.hooks.clone()).collect();
         let replicas = known.iter().flat_map(|manifest| manifest.replicas.clone()).collect();
+        let images = known.iter().flat_map(|manifest| manifest.images.clone()).collect();
         let crds_of = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
         let objects = match manifests {
             Listed::Known(known) => Listed::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect()),
             Listed::Nothing(reason) => Listed::Nothing(reason),
             Listed::NotSeen(not_seen) => Listed::NotSeen(not_seen),
         };
-        Self { objects, hooks, replicas, crds, crds_from, crds_of }
+        Self { objects, hooks, replicas, images, crds, crds_from, crds_of }
     }
 
     /// The objects, or none where they are not known.
@@ -99,6 +102,7 @@ struct Manifest {
     objects: Vec<ObjectRef>,
     hooks: Vec<ObjectRef>,
     replicas: Vec<(ObjectRef, u64)>,
+    images: Vec<(ObjectRef, BTreeMap<String, String>)>,
     crds: Vec<String>,
 }
 
@@ -135,6 +139,12 @@ fn read(record: &ReleaseRecord) -> Looked<Manifest> {
     Ok(Manifest {
         release: record.name.clone(),
         replicas: objects.iter().flat_map(items).filter_map(scaled).collect(),
+        images: objects
+            .iter()
+            .flat_map(items)
+            .filter_map(|one| Some((ObjectRef::of(one)?, images(one))))
+            .filter(|(_, images)| !images.is_empty())
+            .collect(),
         objects: objects.iter().flat_map(items).filter_map(ObjectRef::of).collect(),
         hooks: record.hook_objects().filter_map(|hook| ObjectRef::of(&hook)).collect(),
         crds: record.crds.clone(),
@@ -145,6 +155,14 @@ fn read(record: &ReleaseRecord) -> Looked<Manifest> {
 fn scaled(object: &Value) -> Option<(ObjectRef, u64)> {
     let named = ObjectRef::of(object).filter(|named| ["Deployment", "StatefulSet"].contains(&named.kind.as_str()))?;
     Some((named, object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)))
+}
+
+/// The images of a pod template, by container.
+#[must_use]
+pub fn images(object: &Value) -> BTreeMap<String, String> {
+    let lists = ["/spec/template/spec/initContainers", "/spec/template/spec/containers"];
+    let containers = lists.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
+    containers.filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["image"].as_str()?.to_owned()))).collect()
 }
 
 /// helm takes a `List` apart before it sends it; the manifest still holds it whole.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{both, records_unseen};
+use super::{apply, both, chart_words, records_unseen};
 use crate::checks::gathered::{Gathered, skipped, undetermined};
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Finding, Level, Section};
@@ -38,7 +38,8 @@ pub fn check(seen: &Seen<'_>) -> Checked {
     let mut gathered = Gathered::new(&CARD);
     for name in wanted {
         if let (Some(live), Some(chart)) = (live.get(name), chart.get(name.as_str())) {
-            gathered.looked(finding(live, chart, &source, level));
+            gathered
+                .looked(finding(live, chart, &source, level).map(|finding| Finding { hint: hint(seen), ..finding }));
         }
     }
     gathered.skipped("none of the chart's CRDs is on the cluster");
@@ -75,14 +76,17 @@ fn finding(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Findin
     let changes = diff::crd_changes(&content(live), &content(chart));
     let (text, real): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.kind.effect() == Effect::Text);
     let subject = format!("CRD {}", live.name());
-    let hint = "helm mural crds diff CHART; helm mural crds apply CHART";
     let Some(first) = real.first() else {
         let texts = counted(text.len(), "text");
         let message = format!("differs from {source} in {texts} only");
-        return (!text.is_empty()).then(|| Finding { level: Level::Info, ..CARD.finding(subject, message, hint) });
+        return (!text.is_empty()).then(|| Finding { level: Level::Info, ..CARD.finding(subject, message, "") });
     };
     let place = first.path.as_ref().map(|path| format!(", first at {path}")).unwrap_or_default();
     let version = first.version.as_ref().map(|version| format!(" in {version}")).unwrap_or_default();
     let message = format!("differs from {source} at {}{place}{version}", counted(real.len(), "place"));
-    Some(Finding { level, ..CARD.finding(subject, message, hint) })
+    Some(Finding { level, ..CARD.finding(subject, message, "") })
+}
+
+fn hint(seen: &Seen<'_>) -> String {
+    format!("helm mural crds diff {}; {}", chart_words(seen), apply(seen))
 }

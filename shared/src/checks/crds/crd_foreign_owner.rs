@@ -19,9 +19,21 @@ pub static CARD: Card = Card {
 pub fn check(seen: &Seen<'_>) -> Checked {
     each(seen, &CARD, |crd| {
         let keeper = keeper(seen, crd)?;
-        let hint = format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name());
+        let hint = hint(crd);
         Some(CARD.finding(format!("CRD {}", crd.name()), format!("is kept by {keeper} too"), hint))
     })
+}
+
+/// A mark can outlive the installation that set it.
+fn hint(crd: &Crd) -> String {
+    let name = crd.name();
+    let look = format!("kubectl get crd {name} --show-managed-fields --output yaml");
+    match crd.annotation("meta.helm.sh/release-name") {
+        Some(_) => format!(
+            "{look}; where that release is gone: kubectl annotate crd {name} meta.helm.sh/release-name- meta.helm.sh/release-namespace-"
+        ),
+        None => look,
+    }
 }
 
 fn keeper(seen: &Seen<'_>, crd: &Crd) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Check `crd-present`.
 
-use super::{both, records_unseen};
+use super::{apply, both, records_unseen};
 use crate::checks::gathered::{Gathered, skipped, undetermined};
 use crate::checks::named::From;
 use crate::checks::seen::Seen;
@@ -31,7 +31,7 @@ pub fn check(seen: &Seen<'_>) -> Checked {
     let mut gathered = Gathered::new(&CARD);
     for name in wanted {
         let missing = !live.contains_key(name);
-        let hint = "helm mural crds apply CHART; kubectl get crds";
+        let hint = format!("kubectl get crds; {}", apply(seen));
         gathered.looked(missing.then(|| CARD.finding(format!("CRD {name}"), "is not on the cluster", hint)));
     }
     gathered.checked()

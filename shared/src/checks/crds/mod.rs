@@ -54,6 +54,22 @@ fn records_unseen<'a>(seen: &'a Seen<'_>) -> Option<&'a NotSeen> {
     }
 }
 
+/// The chart as a command names it: the one that the caller has named.
+fn chart_words(seen: &Seen<'_>) -> String {
+    match &seen.expect.crds_chart {
+        Some(chart) if chart.reference.starts_with("oci://") && !chart.reference.contains('@') => {
+            format!("{} --version {}", chart.reference, chart.version)
+        }
+        Some(chart) => chart.reference.clone(),
+        None => "CHART".to_owned(),
+    }
+}
+
+/// The command that brings the chart's CRDs.
+fn apply(seen: &Seen<'_>) -> String {
+    format!("helm mural crds apply {}", chart_words(seen))
+}
+
 /// Asks each CRD that should be there and is; `crd-present` names those that are not.
 fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(&Crd) -> Option<Finding>) -> Checked {
     let (wanted, live) = match both(seen, card) {

@@ -34,8 +34,9 @@ pub fn check(seen: &Seen<'_>) -> Checked {
 fn judge(source: &Source, expected: Option<&semver::Version>) -> Vec<Finding> {
     let named = source.named();
     let hint = format!(
-        "kubectl patch {} --type merge --patch '{{\"spec\":{{\"ref\":{{\"digest\":null,\"tag\":null,\"semver\":\"VERSION\"}}}}}}'",
-        named.words()
+        "kubectl patch {} --type merge --patch '{{\"spec\":{{\"ref\":{{\"digest\":null,\"tag\":null,\"semver\":\"{}\"}}}}}}'",
+        named.words(),
+        version(source, expected)
     );
     let told =
         |level: Level, message: String| Finding { level, ..CARD.finding(named.to_string(), message, hint.clone()) };
@@ -58,4 +59,11 @@ fn judge(source: &Source, expected: Option<&semver::Version>) -> Vec<Finding> {
         found.push(told(Level::Error, format!("semver {range:?} does not let {expected} through")));
     }
     found
+}
+
+/// The version to pin: what is expected, else what it holds.
+fn version(source: &Source, expected: Option<&semver::Version>) -> String {
+    let holds =
+        || source.artifact().map(|artifact| artifact.version().to_owned()).filter(|version| !version.is_empty());
+    expected.map(ToString::to_string).or_else(holds).unwrap_or_else(|| "VERSION".to_owned())
 }

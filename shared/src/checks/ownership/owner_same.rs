@@ -31,7 +31,10 @@ pub fn check(seen: &Seen<'_>) -> Checked {
     if let [(first, one), (second, other)] = owners.as_slice() {
         let same = std::mem::discriminant(*one) == std::mem::discriminant(*other);
         let message = format!("{first} is kept by {one}, {second} by {other}");
-        gathered.looked((!same).then(|| CARD.finding(format!("releases {first}, {second}"), message, "")));
+        gathered.looked(
+            (!same)
+                .then(|| CARD.finding(format!("releases {first}, {second}"), message, "kubectl mural upgrade status")),
+        );
     }
     gathered.checked()
 }

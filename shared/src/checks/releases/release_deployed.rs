@@ -3,7 +3,8 @@
 use super::each;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Level, Section};
-use crate::model::release::DEPLOYED;
+use crate::model::owner::Owner;
+use crate::model::release::{DEPLOYED, ReleaseRecord};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -33,8 +34,20 @@ pub fn check(seen: &Seen<'_>) -> Checked {
         let hint = if record.pending() {
             format!("if no helm is at work: helm rollback {name} -n {namespace}")
         } else {
-            format!("helm status {name} -n {namespace}; helm history {name} -n {namespace}")
+            format!("helm history {name} -n {namespace}{}", back(seen, record))
         };
         Some(CARD.finding(format!("release {name}"), message, hint))
     })
+}
+
+/// The way back to the last good revision; where Flux keeps the release, it goes its own way.
+fn back(seen: &Seen<'_>, record: &ReleaseRecord) -> String {
+    let (name, namespace) = (&record.name, seen.namespace());
+    let records = seen.view.releases.get(name).and_then(|records| records.as_ref().ok()).map_or(&[][..], Vec::as_slice);
+    match (seen.owner(name), records.iter().rev().find(|one| one.good())) {
+        (Some(Owner::Helm), Some(good)) => {
+            format!("; back to revision {}: helm rollback {name} {} -n {namespace}", good.revision, good.revision)
+        }
+        _ => format!("; helm status {name} -n {namespace}"),
+    }
 }

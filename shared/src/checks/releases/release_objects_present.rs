@@ -6,6 +6,7 @@ use crate::checks::seen::Seen;
 use crate::checks::workloads::RUNNING;
 use crate::checks::{Card, Checked, Level, Section};
 use crate::model::object::ObjectRef;
+use crate::model::owner::Owner;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -39,12 +40,26 @@ pub fn looked_for(object: &ObjectRef) -> bool {
     !RUNNING.contains(&kind) && !["CustomResourceDefinition", "Job", "Pod"].contains(&kind)
 }
 
-/// The command that makes what is missing of the application anew: a rollback to the revision that it is at.
+/// The command that makes what is missing of the application anew: of helm a rollback to the revision that it is at, of Flux a
+/// forced turn (helm.toolkit.fluxcd.io/v2 `ForceRequestAnnotation`: both marks must say the same).
 #[must_use]
 pub fn put_back(seen: &Seen<'_>) -> String {
     let (release, namespace) = (seen.app_release, seen.namespace());
-    let revision = seen.view.newest(release).ok().flatten().map_or(0, |record| record.revision);
-    format!("helm rollback {release} {revision} -n {namespace}")
+    match seen.owner(release) {
+        Some(Owner::Flux { helm_release, .. } | Owner::Appliance { helm_release, .. }) => {
+            let (namespace, name) = helm_release.split_once('/').unwrap_or((namespace, helm_release));
+            format!("kubectl -n {namespace} annotate helmrelease {name} --overwrite {}", forced())
+        }
+        Some(Owner::Argo { application }) => format!("argocd app sync {application}"),
+        Some(Owner::Helm | Owner::Nobody | Owner::Undetermined { .. }) | None => {
+            let revision = seen.view.newest(release).ok().flatten().map_or(0, |record| record.revision);
+            format!("helm rollback {release} {revision} -n {namespace}")
+        }
+    }
+}
+
+fn forced() -> String {
+    ["requestedAt", "forceAt"].map(|mark| format!("reconcile.fluxcd.io/{mark}=$(date +%s)")).join(" ")
 }
 
 fn look(seen: &Seen<'_>, object: &ObjectRef, gathered: &mut Gathered) {

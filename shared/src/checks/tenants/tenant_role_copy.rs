@@ -19,6 +19,10 @@ pub static CARD: Card = Card {
     fix: "Merge the template's rules into the copy: compare the two, keep what was added on purpose, and apply. The vendor's release notes say what is new.",
 };
 
+/// A template without what makes it the chart's own: `{.data}` is written as JSON, which is YAML too.
+const TEMPLATE_AS_YAML: &str =
+    r#"apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"} name: {.metadata.name}{"\n"}data: {.data}{"\n"}"#;
+
 /// What the names of the templates begin with.
 pub const TEMPLATE: &str = "mural-project-rbac-";
 
@@ -51,16 +55,25 @@ pub fn check(seen: &Seen<'_>) -> Checked {
 }
 
 fn judge(own: &str, tenant: &str, name: &str, template: &Value, copy: Option<&Value>) -> Option<Finding> {
-    let copied = format!("kubectl -n {own} get configmap {name} -o jsonpath='{{.data.rules\\.yaml}}'");
+    // A merge keeps what was added to the copy under a key of its own; the template's keys become the template's.
+    let copied = format!(
+        "kubectl -n {own} get configmap {name} -o jsonpath='{TEMPLATE_AS_YAML}' | kubectl -n {tenant} apply --server-side --force-conflicts -f -"
+    );
     let subject = format!("ConfigMap {tenant}/{name}");
     let Some(copy) = copy else {
-        return Some(CARD.finding(subject, "the tenant has no copy of this template", copied));
+        return Some(CARD.finding(
+            subject,
+            "the tenant has no copy of this template",
+            format!("take it as it is: {copied}"),
+        ));
     };
     let (is, should) = (&copy["data"], &template["data"]);
     let keys = keys(is).into_iter().chain(keys(should)).collect::<BTreeSet<&str>>();
     let differ: Vec<&str> = keys.into_iter().filter(|key| !same(&is[*key], &should[*key])).collect();
     let message = format!("differs from the chart's template in {}", differ.join(", "));
-    let hint = format!("{copied}; then kubectl -n {tenant} edit configmap {name}");
+    let hint = format!(
+        "keep what was added on purpose: kubectl -n {tenant} edit configmap {name}; else take the template: {copied}"
+    );
     (!differ.is_empty()).then(|| CARD.finding(subject, message, hint))
 }
 

@@ -22,6 +22,8 @@ struct Asked<'a> {
     /// The webhook's own name; `conversion` for a CRD's.
     name: &'a str,
     client_config: &'a Value,
+    /// Its place among the webhooks of its configuration.
+    at: usize,
     /// The webhook; null for a conversion.
     webhook: &'a Value,
     /// Whether nothing goes on without an answer.
@@ -51,10 +53,11 @@ fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(&Asked<'_>, &mut Ga
         Ok(configurations) => {
             let groups = groups(seen);
             for configuration in configurations {
-                for webhook in
-                    around::webhooks(configuration).filter(|webhook| concerns(seen, configuration, webhook, &groups))
+                for (at, webhook) in around::webhooks(configuration)
+                    .enumerate()
+                    .filter(|(_, webhook)| concerns(seen, configuration, webhook, &groups))
                 {
-                    judge(&asked(configuration, webhook), &mut gathered);
+                    judge(&asked(configuration, at, webhook), &mut gathered);
                 }
             }
         }
@@ -65,7 +68,7 @@ fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(&Asked<'_>, &mut Ga
             let client_config = &conversion["webhook"]["clientConfig"];
             let subject = format!("CRD {}", crd.name());
             judge(
-                &Asked { subject, name: "conversion", client_config, webhook: &Value::Null, must_answer: true },
+                &Asked { subject, name: "conversion", client_config, at: 0, webhook: &Value::Null, must_answer: true },
                 &mut gathered,
             );
         }
@@ -74,12 +77,13 @@ fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(&Asked<'_>, &mut Ga
     gathered.checked()
 }
 
-fn asked<'a>(configuration: &Value, webhook: &'a Value) -> Asked<'a> {
+fn asked<'a>(configuration: &Value, at: usize, webhook: &'a Value) -> Asked<'a> {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     Asked {
         subject: format!("{} {}", text(&configuration["kind"]), text(&configuration["metadata"]["name"])),
         name: webhook["name"].as_str().unwrap_or("?"),
         client_config: &webhook["clientConfig"],
+        at,
         webhook,
         must_answer: webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail",
     }

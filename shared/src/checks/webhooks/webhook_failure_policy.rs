@@ -1,6 +1,6 @@
 //! Check `webhook-failure-policy`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Asked, each, finding};
 use crate::checks::seen::Seen;
@@ -20,11 +20,22 @@ pub static CARD: Card = Card {
 /// Whether a webhook with `failurePolicy: Fail` is asked about pods, or what makes them, in the namespace that serves it.
 pub fn check(seen: &Seen<'_>) -> Checked {
     each(seen, &CARD, |asked, gathered| {
-        let hint = "exclude the namespace: namespaceSelector with kubernetes.io/metadata.name NotIn";
-        gathered.looked(
-            deadlock(seen, asked).then(|| finding(&CARD, asked, "must answer before its own pods may be made", hint)),
-        );
+        let message = "must answer before its own pods may be made";
+        gathered.looked(deadlock(seen, asked).then(|| finding(&CARD, asked, message, leave_out(seen, asked))));
     })
+}
+
+/// The command that leaves the webhook's own namespace out; what its selector says already stays.
+fn leave_out(seen: &Seen<'_>, asked: &Asked<'_>) -> String {
+    let (kind, name) = asked.subject.split_once(' ').unwrap_or_default();
+    let outside = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [seen.namespace()]});
+    let mut selector = asked.webhook["namespaceSelector"].clone();
+    match selector["matchExpressions"].as_array_mut() {
+        Some(all) => all.push(outside),
+        None => selector["matchExpressions"] = json!([outside]),
+    }
+    let patch = json!([{"op": "add", "path": format!("/webhooks/{}/namespaceSelector", asked.at), "value": selector}]);
+    format!("kubectl patch {} {name} --type json --patch '{patch}'", kind.to_lowercase())
 }
 
 fn deadlock(seen: &Seen<'_>, asked: &Asked<'_>) -> bool {

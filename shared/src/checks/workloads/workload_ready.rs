@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{RUNNING, each, owned};
+use crate::checks::named::images;
 use crate::checks::seen::Seen;
 use crate::checks::{Card, Checked, Finding, Level, Section};
 use crate::model::object::ObjectRef;
@@ -31,13 +32,37 @@ fn judge(seen: &Seen<'_>, object: &ObjectRef, live: &Value) -> Option<Finding> {
     let counted =
         status::progress(live).map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted} ready: "));
     let namespace = &object.namespace;
-    let (reason, hint) = match pod_of(seen, object) {
+    let (reason, look) = match pod_of(seen, object) {
         Some((pod, trouble)) => (trouble.to_string(), format!("kubectl -n {namespace} describe pod {pod}")),
         None => {
             (found.reason, format!("kubectl -n {namespace} describe {} {}", object.kind.to_lowercase(), object.name))
         }
     };
-    Some(CARD.finding(object.to_string(), format!("{counted}{reason}"), hint))
+    let (changed, hint) = match other_images(seen, object, live) {
+        Some((images, wanted)) => {
+            let (kind, name) = (object.kind.to_lowercase(), &object.name);
+            let back = format!("kubectl -n {namespace} set image {kind}/{name} {wanted}");
+            (format!("; its image {images} is not the release's"), format!("{look}; put it back: {back}"))
+        }
+        None => (String::new(), look),
+    };
+    Some(CARD.finding(object.to_string(), format!("{counted}{reason}{changed}"), hint))
+}
+
+/// Images of a workload that are not the manifest's, since somebody has changed them by hand; and `container=image` as they should
+/// be. A rollback does not do: helm 4 gives way to whoever wrote the field last.
+fn other_images(seen: &Seen<'_>, object: &ObjectRef, live: &Value) -> Option<(String, String)> {
+    let own = |one: &ObjectRef| one.same_object(object) || owned::placed(one, seen.namespace()).same_object(object);
+    let (_, wanted) = seen.named.images.iter().find(|(one, _)| own(one))?;
+    let live = images(live);
+    let changed: Vec<_> = wanted
+        .iter()
+        .filter_map(|(name, image)| Some((name, image, live.get(name).filter(|is| *is != image)?)))
+        .collect();
+    let all = |told: Vec<String>, between: &str| told.join(between);
+    let is = all(changed.iter().map(|(_, _, is)| (*is).clone()).collect(), ", ");
+    let should = all(changed.iter().map(|(name, image, _)| format!("{name}={image}")).collect(), " ");
+    (!changed.is_empty()).then_some((is, should))
 }
 
 /// The workload's first pod in trouble, the gravest trouble first.

@@ -1,8 +1,8 @@
 //! `cargo bench -p mural-tests`: how long our work takes beside the vendor's own commands, on the sandbox.
 //!
 //! Absolute times say more about the machine than about us, so every figure is a ratio: ours and theirs in turn, pair by pair,
-//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify), `many`
-//! and `objects` (`MURAL_OBJECTS` says how many) run only when they are named.
+//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify), `many`,
+//! `objects` (`MURAL_OBJECTS` says how many) and `scale` (`MURAL_PODS`, `MURAL_CRDS`) run only when they are named.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -20,6 +20,7 @@ mod many;
 mod objects;
 mod requests;
 mod row;
+mod scale;
 mod whole;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ const ALL: &[Bench] = &[
     ("check", false, check::beside_crdify),
     ("many", false, many::a_thousand_crds),
     ("objects", false, objects::many_objects),
+    ("scale", false, scale::pods_and_crds),
 ];
 
 /// Pairs of runs, where nobody says how many.

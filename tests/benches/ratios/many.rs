@@ -30,18 +30,8 @@ pub fn a_thousand_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
 
 /// Writes so many CRDs to the cluster, and the median time of a plan that changes each of them.
 fn planned(ground: &Ground, count: u32, runs: usize) -> Result<Duration> {
-    let chart = |field: &str| -> Result<String> {
-        let folder = ground.files().join(format!("many-{count}-{field}"));
-        std::fs::create_dir_all(folder.join("crds"))?;
-        std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: mural-crds\nversion: 0.8.0\n")?;
-        let mut text = String::new();
-        (0..count).try_for_each(|at| write!(text, "{}", crd(at, field)))?;
-        std::fs::write(folder.join("crds/all.yaml"), text)?;
-        Ok(folder.display().to_string())
-    };
-    ground.page_crds(&[&chart("before")?])?;
-    ground.run("kubectl", &["wait", "--for=condition=Established", "crd", "--all", "--timeout=600s"])?;
-    let next = chart("after")?;
+    installed(ground, count)?;
+    let next = chart(ground, count, "after")?;
     let mut times = Vec::new();
     for _ in 0..runs {
         let args = ["plan", "--crds-chart", &next, "--request-timeout", "5m"];
@@ -55,6 +45,24 @@ fn planned(ground: &Ground, count: u32, runs: usize) -> Result<Duration> {
         eprintln!("  {count}: {:.2} s", times.last().copied().unwrap_or_default());
     }
     Ok(Duration::from_secs_f64(median(times.into_iter())))
+}
+
+/// Writes so many CRDs to the cluster, and gives their chart.
+pub fn installed(ground: &Ground, count: u32) -> Result<String> {
+    let chart = chart(ground, count, "before")?;
+    ground.page_crds(&[&chart])?;
+    ground.run("kubectl", &["wait", "--for=condition=Established", "crd", "--all", "--timeout=600s"])?;
+    Ok(chart)
+}
+
+fn chart(ground: &Ground, count: u32, field: &str) -> Result<String> {
+    let folder = ground.files().join(format!("many-{count}-{field}"));
+    std::fs::create_dir_all(folder.join("crds"))?;
+    std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: mural-crds\nversion: 0.8.0\n")?;
+    let mut text = String::new();
+    (0..count).try_for_each(|at| write!(text, "{}", crd(at, field)))?;
+    std::fs::write(folder.join("crds/all.yaml"), text)?;
+    Ok(folder.display().to_string())
 }
 
 /// A CRD of the size of the product's smaller ones.

@@ -1,10 +1,9 @@
 //! Many live objects past the new schema: how long beside a bare list, and how much memory.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::Method;
 use mural::ask::ClusterAccess;
@@ -14,7 +13,7 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::ground::Ground;
-use crate::row::{Pairs, Row, timed};
+use crate::row::{Pairs, Row, timed, watched};
 
 const GROUP: &str = "measured.example.com";
 /// Objects, where `MURAL_OBJECTS` says nothing: a tenth of what the goal speaks of.
@@ -110,18 +109,9 @@ async fn listed(cluster: &Cluster, plural: &str, count: usize) -> Result<()> {
 /// Runs the check to its end; its peak memory in kilobytes, as the kernel counts it.
 fn check(ground: &Ground, newer: &Path, count: usize) -> Result<u64> {
     let mut command = ground.command("helm-mural");
-    let mut child = command.args(["crds", "check"]).arg(newer).stdout(Stdio::piped()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait()?.is_none() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(peak);
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let output = child.wait_with_output()?;
+    let (output, peak) = watched(command.args(["crds", "check"]).arg(newer))?;
     let told = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{}: {told}", output.status);
     ensure!(told.contains(&format!("none of {count} objects is hurt")), "not all were looked at:\n{told}");
-    Some(peak).filter(|peak| *peak > 0).context("its memory could not be read")
+    Ok(peak)
 }

@@ -1,8 +1,10 @@
 //! A line of the table, and how it is made from pairs of runs.
 
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 /// One measured figure.
 pub struct Row {
@@ -76,6 +78,32 @@ pub fn timed(act: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let began = Instant::now();
     act()?;
     Ok(began.elapsed())
+}
+
+/// Runs a program to its end; with its peak memory in kilobytes, as the kernel counts it.
+///
+/// # Errors
+/// It does not start, or its memory cannot be read.
+pub fn watched(command: &mut Command) -> Result<(Output, u64)> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    // Read meanwhile: a full pipe would hold it up.
+    let mut stdout = child.stdout.take().context("its output")?;
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(peak);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut output = child.wait_with_output()?;
+    output.stdout = reader.join().ok().context("its output could not be read")??;
+    ensure!(peak > 0, "its memory could not be read");
+    Ok((output, peak))
 }
 
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {

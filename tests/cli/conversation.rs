@@ -9,6 +9,8 @@
 
 #[path = "conversation/stage.rs"]
 mod stage;
+#[path = "conversation/validate.rs"]
+mod validate;
 
 use stage::{CANARY, Ended, Stage};
 

@@ -73,12 +73,12 @@ fn patch(ground: &Ground, object: &str, name: &str, patch: &str) -> Result<()> {
     Ok(())
 }
 
-fn helm_release(ground: &Ground, name: &str) -> Result<Value> {
+pub fn helm_release(ground: &Ground, name: &str) -> Result<Value> {
     ground.get(&["helmrelease", name, "--namespace", NAMESPACE])
 }
 
 /// The older installation, with controllers that have looked at all of it once after they started: from then on they are quiet.
-fn older(ground: &Ground) -> Result<()> {
+pub fn older(ground: &Ground) -> Result<()> {
     ground.older()?;
     let now = jiff::Timestamp::now().to_string();
     let request = format!(r#"{{"metadata":{{"annotations":{{"reconcile.fluxcd.io/requestedAt":"{now}"}}}}}}"#);

@@ -246,7 +246,9 @@ impl Ground {
         let mut fresh = false;
         let older = self.older.get_or_init(|| {
             fresh = true;
-            let made = install(self).and_then(|()| self.sandbox()?.snapshot("older"));
+            // A test that needed no snapshot may have left an installation of its own.
+            let made = self.sandbox().and_then(mural_tests::install::remove);
+            let made = made.and_then(|()| install(self)).and_then(|()| self.sandbox()?.snapshot("older"));
             made.map_err(|error| format!("{error:#}"))
         });
         let snapshot = older.as_ref().map_err(|error| anyhow!("the older installation cannot be made: {error}"))?;

@@ -1,6 +1,14 @@
 //! `kubectl mural validate` on the sample installation: healthy, then broken in one place after another by real actions, each
 //! found by its id and gone when its hint is followed; and with each list forbidden in turn.
 
+mod flux;
+mod forms;
+mod matrix;
+mod states;
+mod wait;
+
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,8 +22,24 @@ use serde_json::Value;
 
 use crate::Test;
 use crate::ground::{Ended, Ground};
+use crate::kill::env;
 
-pub const TESTS: &[Test] = &[("health::found_named_and_mended", found_named_and_mended)];
+const TESTS: &[Test] = &[
+    ("health::found_named_and_mended", found_named_and_mended),
+    ("health::every_check_fires", matrix::every_check_fires),
+    ("health::flux_on_real_controllers", flux::on_real_controllers),
+];
+/// With `MURAL_OWNERS`: the sample installation made anew for each, half a minute.
+const OWNERS: &[Test] = &[
+    ("health::silent_by_helm_3_17", |ground| matrix::silent_by_helm(ground, "3.17")),
+    ("health::silent_by_helm_3_22", |ground| matrix::silent_by_helm(ground, "3.22")),
+    ("health::silent_by_flux", flux::silent),
+];
+
+pub fn tests() -> Vec<Test> {
+    let more = if env("MURAL_OWNERS").is_some() { OWNERS } else { &[] };
+    [TESTS, more].concat()
+}
 
 /// Without the first nothing can be asked; the second only tells clusters apart.
 const NEEDED: [&str; 2] = ["/version", "/api/v1/namespaces/kube-system"];
@@ -38,12 +62,14 @@ struct Case {
     breaks: &'static [&'static str],
     found: &'static [&'static str],
     mends: &'static [&'static str],
+    /// Whether the installed CRD chart is named: then it stands in the hints too.
+    against: bool,
 }
 
 const HINT: &[&str] = &["hint"];
 
 fn case(breaks: &'static [&'static str], found: &'static [&'static str], mends: &'static [&'static str]) -> Case {
-    Case { breaks, found, mends }
+    Case { breaks, found, mends, against: false }
 }
 
 /// Commands are words for a shell, in the sandbox's environment, as the operator.
@@ -61,24 +87,38 @@ fn cases() -> Vec<Case> {
                 "kubectl -n tenant-a create configmap mural-project-rbac-viewer --from-literal=rules.yaml='- verbs: [list]'",
             ],
             &["tenant-role-copy"],
-            &["kubectl delete namespace tenant-a"],
+            HINT,
         ),
         case(
             &[
                 "kubectl annotate crd settings.spectrocloud.com meta.helm.sh/release-name=other meta.helm.sh/release-namespace=other --overwrite",
             ],
             &["crd-foreign-owner"],
-            &[
-                "kubectl annotate crd settings.spectrocloud.com meta.helm.sh/release-name- meta.helm.sh/release-namespace-",
-            ],
+            HINT,
         ),
-        case(
-            &[
+        Case {
+            breaks: &[
                 "kubectl delete crd scalingpolicies.spectrocloud.com",
                 r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
             ],
-            &["crd-present", "crd-content", "crd-objects-fit"],
-            &["helm-mural crds apply CRDS --yes"],
+            found: &["crd-present", "crd-content", "crd-objects-fit"],
+            mends: HINT,
+            against: true,
+        },
+        case(
+            &[
+                r#"kubectl patch crd computepools.spectrocloud.com --type json --patch '[{"op":"replace","path":"/spec/versions/0/storage","value":false},{"op":"add","path":"/spec/versions/-","value":{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}]'"#,
+            ],
+            &["crd-stored-versions"],
+            HINT,
+        ),
+        // helm is killed in the middle.
+        case(
+            &[
+                "helm upgrade mural $APP -n mural-system --reuse-values --wait & helm=$!; until kubectl -n mural-system get secrets --selector status=pending-upgrade --output name | grep -q .; do sleep 0.1; done; kill -9 $helm",
+            ],
+            &["release-deployed"],
+            HINT,
         ),
         case(
             &[
@@ -101,9 +141,9 @@ fn cases() -> Vec<Case> {
             &["restart-due"],
             HINT,
         ),
-        case(&["kubectl apply --filename HOOK"], &["webhook-service", "webhook-ca"], HINT),
+        case(&["kubectl apply --filename hook.yaml"], &["webhook-service", "webhook-ca"], HINT),
         case(
-            &["kubectl apply --filename CLUSTER"],
+            &["kubectl apply --filename cluster.yaml"],
             &["managed-cluster-available"],
             &["kubectl delete managedcluster edge-1"],
         ),
@@ -112,7 +152,7 @@ fn cases() -> Vec<Case> {
                 r#"kubectl -n mural-system patch deployment dex --patch '{"spec":{"template":{"spec":{"containers":[{"name":"dex","image":"registry.example.com/dex:no-such-image"}]}}}}'"#,
             ],
             &["workload-ready"],
-            &["kubectl -n mural-system rollout undo deployment dex"],
+            HINT,
         ),
     ]
 }
@@ -126,7 +166,7 @@ fn found_named_and_mended(ground: &Ground) -> Result<()> {
         let first = case.breaks[0];
         broken(ground, &case).with_context(|| format!("broken by: {first}"))?;
     }
-    waited(ground)
+    wait::waited(ground)
 }
 
 /// No finding, no doubt, no note; and nothing of a secret.
@@ -159,8 +199,11 @@ fn broken(ground: &Ground, case: &Case) -> Result<()> {
         shell(ground, command)?;
     }
     let only = case.found.join(",");
+    let crds = installed("mural-crds")?.display().to_string();
+    let against: &[&str] = if case.against { &["--crds-chart", &crds] } else { &[] };
+    let look = || json(&validate(ground, &[&["--only", &only, "--output", "json"], against].concat())?);
     let report = until(ground, || {
-        let report = json(&validate(ground, &["--only", &only, "--output", "json"])?)?;
+        let report = look()?;
         let all = case.found.iter().all(|id| !findings(&report, id).is_empty());
         Ok(all.then_some(report))
     })
@@ -168,16 +211,31 @@ fn broken(ground: &Ground, case: &Case) -> Result<()> {
     let first = findings(&report, case.found[0]);
     ensure!(!first[0]["subject"].as_str().unwrap_or_default().is_empty(), "{first:?}");
     for command in case.mends {
-        let hint = first[0]["hint"].as_str().unwrap_or_default();
-        // Where two commands stand in a hint, the last one mends: what comes before looks.
-        let hint = hint.rsplit(['?', ';']).next().unwrap_or_default().trim();
-        shell(ground, if *command == HINT[0] { hint } else { command })?;
+        match *command == HINT[0] {
+            true => first.iter().try_for_each(|finding| follow(ground, finding))?,
+            false => shell(ground, command)?,
+        }
     }
     until(ground, || {
-        let report = json(&validate(ground, &["--only", &only, "--output", "json"])?)?;
+        let report = look()?;
         Ok(case.found.iter().all(|id| findings(&report, id).is_empty()).then_some(()))
     })
     .with_context(|| format!("{only} is still there after it was mended"))
+}
+
+/// Does what a finding's hint says. Where several commands stand in it, the last one mends, and what comes before looks; words
+/// before a command say when it is meant. A question is answered with yes.
+fn follow(ground: &Ground, finding: &Value) -> Result<()> {
+    let hint = finding["hint"].as_str().unwrap_or_default();
+    let last = hint.rsplit(['?', ';']).next().unwrap_or_default().trim();
+    let after = |program: &&str| last.find(&format!(": {program}")).map(|at| at + 2);
+    let at = ["kubectl ", "helm "]
+        .iter()
+        .filter_map(|program| if last.starts_with(program) { Some(0) } else { after(program) })
+        .min();
+    let command = &last[at.with_context(|| format!("no command in {hint:?}"))?..];
+    let asks = command.starts_with("helm mural ");
+    shell(ground, &format!("{command}{}", if asks { " --yes" } else { "" })).with_context(|| hint.to_owned())
 }
 
 fn findings<'a>(report: &'a Value, id: &str) -> Vec<&'a Value> {
@@ -216,19 +274,24 @@ fn files(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
-/// A line of a person, in the sandbox's environment.
+/// The installed chart.
+fn installed(name: &str) -> Result<PathBuf> {
+    let (crds, app) = mural_tests::charts::PAIRS[0];
+    let version = if name == "mural" { app } else { crds };
+    mural_tests::charts::assemble()?.get(&format!("{name}-{version}")).cloned().context("the chart")
+}
+
+/// What the lines name.
+fn variables(ground: &Ground) -> Result<[(&'static str, PathBuf); 3]> {
+    Ok([("CRDS", installed("mural-crds")?), ("APP", installed("mural")?), ("LESSER", ground.files().join("lesser"))])
+}
+
+/// A line of a person, in the sandbox's environment and in the folder of the files. `helm mural` is ours, as helm would start it.
 fn shell(ground: &Ground, line: &str) -> Result<()> {
-    let file = |name: &str| ground.files().join(name).display().to_string();
-    let programs = mural_tests::plugins::folder()?.display().to_string();
-    let chart = mural_tests::charts::assemble()?;
-    let crds = chart.get(&format!("mural-crds-{}", mural_tests::charts::PAIRS[0].0)).context("the chart")?;
-    let line = line
-        .replace("HOOK", &file("hook.yaml"))
-        .replace("CLUSTER", &file("cluster.yaml"))
-        .replace("helm-mural", &format!("{programs}/helm-mural"))
-        .replace("CRDS", &crds.display().to_string());
+    let ours = mural_tests::plugins::folder()?.join("helm-mural").display().to_string();
     let mut command = ground.sandbox()?.command(User::Operator, "sh");
-    let output = command.current_dir(ground.files()).args(["-c", &line]).output()?;
+    command.current_dir(ground.files()).envs(variables(ground)?).args(["-c", &line.replace("helm mural", &ours)]);
+    let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "{line}: {said}{}", String::from_utf8_lossy(&output.stdout));
     Ok(())
@@ -286,20 +349,5 @@ fn forbidden(ground: &Ground, healthy: &Value) -> Result<()> {
             report["counts"]
         );
     }
-    Ok(())
-}
-
-/// A roll-out is waited for; an image that cannot be pulled ends the wait early.
-fn waited(ground: &Ground) -> Result<()> {
-    shell(ground, "kubectl -n mural-system rollout restart deployment canvas")?;
-    validate(ground, &["--wait", "90s", "--skip", "restarts"])?.with(0).context("a roll-out")?;
-    shell(
-        ground,
-        r#"kubectl -n mural-system patch deployment hue --patch '{"spec":{"template":{"spec":{"containers":[{"name":"hue","image":"registry.example.com/hue:no-such-image"}]}}}}'"#,
-    )?;
-    let began = Instant::now();
-    let ended = validate(ground, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.with(3)?;
-    ensure!(began.elapsed() < Duration::from_secs(60), "ended after {:?}", began.elapsed());
-    ensure!(ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"), "{}", ended.all());
     Ok(())
 }

@@ -92,7 +92,7 @@ fn run() -> Result<ExitCode> {
         passed::TESTS,
         programs::TESTS,
         images::TESTS,
-        health::TESTS,
+        &health::tests(),
         keep::TESTS,
         check::TESTS,
         generated::TESTS,

@@ -108,7 +108,10 @@ fn chart(name: &str, version: &str) -> Result<PathBuf> {
 }
 
 /// Takes away what an earlier installation left: webhooks first, so that nothing stands in the way of the rest.
-fn remove(sandbox: &Sandbox) -> Result<()> {
+///
+/// # Errors
+/// kubectl fails; its words are in the message.
+pub fn remove(sandbox: &Sandbox) -> Result<()> {
     let ignore = "--ignore-not-found";
     kubectl(sandbox, &["delete", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "--all", ignore])?;
     let crds = output(sandbox, "kubectl", &["get", "crd", "--output", "name"])?;

@@ -1,0 +1,220 @@
+//! What only Flux can get wrong, on its real controllers: found, and mended by the hints' own commands. And several clusters at once.
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::install;
+use mural_tests::sandbox::User;
+use serde_json::Value;
+
+use super::states::State;
+use super::{findings, follow, json, shell, until, validate};
+use crate::flux::{helm_release, older};
+use crate::ground::Ground;
+use crate::small::NAMESPACE;
+
+const fn state(fires: &'static [&'static str], does: &'static str) -> State {
+    State { fires, does }
+}
+
+/// All at once, on the small installation that Flux has made.
+pub const BROKEN: [State; 6] = [
+    state(
+        &["flux-ordering"],
+        r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"dependsOn":null}}'"#,
+    ),
+    state(
+        &["flux-suspended"],
+        r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"suspend":true}}'"#,
+    ),
+    // Two ways to say a version, and the one that counts is not what runs: the release is suspended.
+    state(
+        &["flux-source-version", "flux-revision"],
+        r#"kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"semver":"1.1.0-rc.3","tag":"1.1.0-rc.0"}}}'"#,
+    ),
+    state(
+        &["flux-crds-policy"],
+        r#"kubectl -n mural-system patch helmrelease mural-crds --type merge --patch '{"spec":{"upgrade":null}}'"#,
+    ),
+    // A range that matches nothing.
+    state(
+        &["flux-source-ready", "flux-release-ready"],
+        r#"kubectl -n mural-system patch ocirepository mural-crds --type merge --patch '{"spec":{"ref":{"semver":"7.x"}}}'"#,
+    ),
+    state(&["flux-controllers-run"], "kubectl -n flux-system set image deployment/helm-controller '*=x:no-such-image'"),
+];
+
+/// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends it.
+const MORE: [(&str, &str, &str, &str); 3] = [
+    (
+        "flux-source-version",
+        r#"digest=$(kubectl -n mural-system get ocirepository mural -o jsonpath='{.status.artifact.revision}' | cut -d@ -f2) && kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"digest":"'$digest'"}}}'"#,
+        "digest counts, and semver beside it is ignored",
+        HINT,
+    ),
+    (
+        "flux-source-version",
+        r#"kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"semver":">=1.0.0-0 <1.1.0-0"}}}'"#,
+        "does not let 1.1.0-rc.0 through",
+        HINT,
+    ),
+    // An upgrade that has no time: it stays in the history, failed.
+    (
+        "flux-release-ready",
+        r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"timeout":"1s","values":{"node":"nowhere"}}}'"#,
+        "is not ready",
+        r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"timeout":"1m","values":{"node":""}}}'"#,
+    ),
+];
+const HINT: &str = "";
+/// The sandbox's controllers run beside the cluster; `flux install` would have put these into it.
+const CONTROLLERS: &str = "kubectl create namespace flux-system && for one in source helm; do kubectl -n flux-system create deployment $one-controller --image=example.com/flux; done";
+/// What the installation is meant to be.
+const ASKED: [&str; 6] = ["--expect", "mural=1.1.0-rc.0", "--expect", "crds=0.7.1", "--output", "json"];
+
+pub fn on_real_controllers(ground: &Ground) -> Result<()> {
+    let own = ground;
+    own.older()?;
+    let (ground, _turn) = ground.flux();
+    older(ground)?;
+    shell(ground, CONTROLLERS)?;
+    healthy(ground).context("healthy")?;
+    several(own, ground)?;
+    for state in &BROKEN {
+        shell(ground, state.does)?;
+    }
+    let ids: Vec<&str> = BROKEN.iter().flat_map(|state| state.fires).copied().collect();
+    let report = found(ground, &ids)?;
+    by_hints(ground, &report)?;
+    shell(ground, "kubectl -n flux-system rollout undo deployment/helm-controller")?;
+    healthy(ground).context("after the hints")?;
+    for (id, does, word, mends) in MORE {
+        shell(ground, does)?;
+        let report = says(ground, id, word)?;
+        match mends {
+            HINT => follow(ground, findings(&report, id)[0])?,
+            line => shell(ground, line)?,
+        }
+    }
+    not_looked_at(ground)?;
+    healthy(ground).context("in the end")?;
+    // What somebody has deleted, Flux makes again when it is told to.
+    shell(ground, "kubectl -n mural-system delete deployment canvas")?;
+    let report = found(ground, &["workload-present"])?;
+    follow(ground, findings(&report, "workload-present")[0])?;
+    healthy(ground).context("put back by Flux")
+}
+
+/// The sample installation, made by Flux: nothing to say of it.
+pub fn silent(ground: &Ground) -> Result<()> {
+    let (ground, _turn) = ground.flux();
+    // What another test has left goes with the cluster that it was made on.
+    older(ground)?;
+    install::install(ground.sandbox()?, &install::Args { flux: true, ..install::Args::default() })?;
+    shell(ground, CONTROLLERS)?;
+    healthy(ground)
+}
+
+/// Nothing at all to say.
+fn healthy(ground: &Ground) -> Result<()> {
+    let mut last = String::new();
+    until(ground, || {
+        let ended = validate(ground, &[&ASKED[..], &["--strict"]].concat())?;
+        last.clone_from(&ended.stdout);
+        Ok((ended.code == 0 && json(&ended)?["counts"]["notes"] == 0).then_some(()))
+    })
+    .with_context(|| last.clone())
+}
+
+fn found(ground: &Ground, ids: &[&str]) -> Result<Value> {
+    let mut silent = Vec::new();
+    let report = until(ground, || {
+        let report = json(&validate(ground, &ASKED)?)?;
+        silent = ids.iter().copied().filter(|id| findings(&report, id).is_empty()).map(str::to_owned).collect();
+        Ok(silent.is_empty().then_some(report))
+    });
+    report.with_context(|| format!("these find nothing: {silent:?}"))
+}
+
+/// Looks until a check says this.
+fn says(ground: &Ground, id: &str, word: &str) -> Result<Value> {
+    let report = until(ground, || {
+        let report = json(&validate(ground, &ASKED)?)?;
+        let told = findings(&report, id)
+            .iter()
+            .any(|finding| finding["message"].as_str().is_some_and(|text| text.contains(word)));
+        Ok(told.then_some(report))
+    });
+    report.with_context(|| format!("{id} does not say {word:?}"))
+}
+
+/// What each hint says, to the letter.
+fn by_hints(ground: &Ground, report: &Value) -> Result<()> {
+    for id in ["flux-source-version", "flux-crds-policy", "flux-ordering", "flux-suspended"] {
+        findings(report, id).iter().try_for_each(|finding| follow(ground, finding))?;
+    }
+    Ok(())
+}
+
+/// A controller that does not look at a new spec.
+fn not_looked_at(ground: &Ground) -> Result<()> {
+    let sandbox = ground.sandbox()?;
+    let state = mural_tests::sandbox::State::read(&mural_tests::sandbox::Folder::of(sandbox.name())?);
+    let controller = state.children.get("helm-controller").context("helm-controller runs")?.to_string();
+    let signal = |signal: &str| -> Result<()> {
+        ensure!(std::process::Command::new("kill").args([signal, &controller]).status()?.success(), "kill {signal}");
+        Ok(())
+    };
+    signal("-STOP")?;
+    let patch = r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"interval":"11m"}}'"#;
+    let told =
+        shell(ground, patch).and_then(|()| says(ground, "flux-release-ready", "has not looked at its newest spec"));
+    signal("-CONT")?;
+    told?;
+    ensure!(helm_release(ground, "mural")?["spec"]["interval"] == "11m", "the patch is gone");
+    Ok(())
+}
+
+/// Two clusters of two owners and one that does not answer, in one report; a context without the installation is left out.
+fn several(own: &Ground, flux: &Ground) -> Result<()> {
+    let dead = own.files().join("dead.yaml");
+    let [first, second] = [own, flux].map(|ground| ground.sandbox().map(mural_tests::sandbox::Sandbox::context));
+    let (first, second) = (first?, second?);
+    std::fs::write(
+        &dead,
+        "apiVersion: v1\nkind: Config\nclusters: [{name: dead, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: me, user: {}}]\ncontexts: [{name: dead, context: {cluster: dead, user: me}}]\n",
+    )?;
+    // Users of one name in two files would be one user.
+    let renamed = |ground: &Ground, name: &str| -> Result<std::path::PathBuf> {
+        let text = std::fs::read_to_string(ground.sandbox()?.kubeconfig(User::Operator))?;
+        let file = own.files().join(format!("{name}.yaml"));
+        std::fs::write(&file, text.replace("operator", name))?;
+        Ok(file)
+    };
+    let files = [renamed(own, "first")?, renamed(flux, "second")?, dead];
+    let all = std::env::join_paths(files)?;
+    let look = |flags: &[&str]| {
+        let env = [("KUBECONFIG", std::path::Path::new(&all))];
+        own.run_with(User::Operator, "kubectl-mural-validate", &[flags, &["--skip", "tools"]].concat(), "", &env)
+    };
+    let ended = look(&["--all-contexts", "--output", "json"])?.with(3)?;
+    let list = json(&ended)?;
+    ensure!(list["kind"] == "ValidateReportList", "{}", ended.stdout);
+    let items = list["items"].as_array().context("no items")?;
+    let of =
+        |context: &str| items.iter().find(|one| one["hub"]["context"] == context).with_context(|| context.to_owned());
+    ensure!(items.len() == 3 && of("dead")?["unread"].is_string(), "{}", ended.stdout);
+    ensure!(
+        of(&first)?["owners"]["mural"]["owner"] == "helm" && of(&second)?["owners"]["mural"]["owner"] == "flux",
+        "{}",
+        ended.stdout
+    );
+    let both = format!("{first},{second}");
+    for form in ["table", "junit", "markdown", "html", "yaml"] {
+        let ended = look(&["--contexts", &both, "--output", form])?.with(0).context(form)?;
+        ensure!(ended.stdout.contains(&first) && ended.stdout.contains(&second), "{form}: {}", ended.stdout);
+    }
+    let none = look(&["--all-contexts", "--namespace", "nowhere"])?.with(3)?;
+    let told = none.stderr.matches("nothing is installed there, skipped").count();
+    ensure!(told == 2 && none.stdout.contains("could not be read"), "{}", none.all());
+    ensure!(NAMESPACE == "mural-system", "the patches name the namespace");
+    Ok(())
+}

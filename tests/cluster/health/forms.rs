@@ -1,0 +1,128 @@
+//! Every form of one report, of an installation with much that is wrong: each says the same to a reader that is not ours, is clean at
+//! every width, and holds no secret; nor does the bundle.
+
+use std::io::Read;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use mural_tests::charts;
+use mural_tests::sandbox::User;
+use serde_json::Value;
+
+use super::{shell, validate};
+use crate::ground::Ground;
+
+/// What is told, and in which file the report is kept: every form once.
+const FORMS: [(&str, &str); 4] =
+    [("table", "report.yaml"), ("wide", "report.json"), ("junit", "report.sarif"), ("markdown", "report.html")];
+/// Where everything that a run has said is kept for a look; nowhere unless set.
+const KEEP: &str = "MURAL_KEEP";
+
+pub fn every_form(ground: &Ground, asked: &[String], report: &Value) -> Result<()> {
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let secrets = secrets()?;
+    let first = report["checks"][0]["check"].as_str().context("no checks")?;
+    for (form, file) in FORMS {
+        let ended = validate(ground, &[&asked[..], &["--output", form, "--report", file]].concat())?.with(3)?;
+        let written = std::fs::read_to_string(ground.files().join(file))?;
+        told_nothing(&secrets, form, &ended.all())?;
+        told_nothing(&secrets, file, &written)?;
+        keep(form, &ended.stdout)?;
+        keep(file, &written)?;
+        for (what, text) in [(form, &ended.stdout), (file, &written)] {
+            ensure!(!text.contains('\u{1b}'), "{what} has escape sequences");
+            ensure!(text.contains(first) || ["table", "markdown"].contains(&what), "{what} leaves {first} out");
+            ensure!(text.contains("workload-ready"), "{what} leaves workload-ready out");
+        }
+    }
+    widths(ground)?;
+    yaml_is_read_by_helm(ground)?;
+    bundle(ground, &secrets)
+}
+
+/// 60 and 200 columns, with and without colour.
+fn widths(ground: &Ground) -> Result<()> {
+    for columns in [60, 200] {
+        let mut command = ground.command(User::Operator, "kubectl-mural-validate")?;
+        let output = command.env("COLUMNS", columns.to_string()).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        keep(&format!("table-{columns}.txt"), &text)?;
+        // A command is never folded, nor is a word that is longer than the line.
+        let long = |line: &&str| line.chars().count() > columns && !line.contains('→') && line.trim().contains(' ');
+        let long: Vec<&str> = text.lines().filter(long).collect();
+        ensure!(long.is_empty(), "wider than {columns} columns: {long:#?}");
+    }
+    let coloured = validate(ground, &["--only", "cluster", "--color", "always"])?.stdout;
+    ensure!(coloured.contains('\u{1b}'), "--color always does not colour");
+    Ok(())
+}
+
+/// helm's reader of YAML finds in the one form what is in the other.
+fn yaml_is_read_by_helm(ground: &Ground) -> Result<()> {
+    let chart = "mkdir -p reader/templates && printf 'apiVersion: v2\\nname: reader\\nversion: 1.0.0\\n' > reader/Chart.yaml && printf '{{ .Values | toJson }}' > reader/templates/all.json";
+    shell(ground, chart)?;
+    let template = ["template", "reader", "reader", "--values", "report.yaml"];
+    let read = ground.run(User::Operator, "helm", &template)?.with(0)?.stdout;
+    let line = read.lines().find(|line| line.starts_with('{')).context("helm has written no values")?;
+    let read: Value = serde_json::from_str(line)?;
+    let ours: Value = serde_json::from_str(&std::fs::read_to_string(ground.files().join("report.json"))?)?;
+    for key in ["apiVersion", "kind", "hub", "owners", "releases"] {
+        ensure!(read[key] == ours[key], "{key}: {} instead of {}", read[key], ours[key]);
+    }
+    let verdicts = |report: &Value| -> Vec<(String, String)> {
+        let checks = report["checks"].as_array().into_iter().flatten();
+        checks.map(|checked| (checked["check"].to_string(), checked["verdict"].to_string())).collect()
+    };
+    ensure!(verdicts(&read) == verdicts(&ours), "{:?} instead of {:?}", verdicts(&read), verdicts(&ours));
+    Ok(())
+}
+
+/// The sample operator's secrets: as they are, as base64, and as the middle of a longer base64 text.
+fn secrets() -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(charts::values_file())?;
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let plain: Vec<&str> = words.filter(|word| word.starts_with("canary-")).chain(["canary-by-hand"]).collect();
+    ensure!(plain.len() > 5, "no secrets among the sample values: nothing would be proved");
+    let shifted = |word: &str| {
+        (0..3)
+            .filter_map(move |skip| {
+                let whole = word.get(skip..)?;
+                let whole = &whole[..whole.len() / 3 * 3];
+                Some(STANDARD_NO_PAD.encode(whole))
+            })
+            .collect::<Vec<_>>()
+    };
+    Ok(plain.iter().flat_map(|word| [vec![(*word).to_owned()], shifted(word)].concat()).collect())
+}
+
+fn told_nothing(secrets: &[String], what: &str, text: &str) -> Result<()> {
+    let told: Vec<&String> = secrets.iter().filter(|secret| text.contains(*secret)).collect();
+    ensure!(told.is_empty(), "{what} tells {told:?}");
+    Ok(())
+}
+
+/// Everything is listed before it is written, and nothing in it is a secret.
+fn bundle(ground: &Ground, secrets: &[String]) -> Result<()> {
+    let file = ground.files().join("broken.tar.gz");
+    let ended = validate(ground, &["bundle", "--yes", &file.display().to_string()])?.with(0)?;
+    let packed = std::fs::File::open(&file)?;
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed));
+    let mut count = 0;
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.display().to_string();
+        let mut text = String::new();
+        entry.read_to_string(&mut text)?;
+        told_nothing(secrets, &path, &text)?;
+        count += 1;
+    }
+    ensure!(ended.stderr.contains(&format!("{count} files")), "{count} files, and it says:\n{}", ended.stderr);
+    told_nothing(secrets, "the list", &ended.all())
+}
+
+fn keep(name: &str, text: &str) -> Result<()> {
+    let Some(folder) = std::env::var_os(KEEP) else { return Ok(()) };
+    std::fs::create_dir_all(&folder)?;
+    Ok(std::fs::write(std::path::Path::new(&folder).join(name), text)?)
+}

@@ -1,0 +1,278 @@
+//! Every check on the sample installation: silent where all is well, found where a real action has broken it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mural::checks::validate::ALL;
+use mural::cluster::AGENT;
+use mural_tests::charts;
+use mural_tests::install::{self, NAMESPACE};
+use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::sandbox::User;
+use mural_tests::scripted;
+use serde_json::{Value, json};
+
+use super::states::{ASKED, BROKEN, BROKEN_TOO, EXCEPTIONS, FURNISHED, STAND_INS, State};
+use super::{files, findings, flux, forms, json, shell, until, validate};
+use crate::ground::{Ended, Ground};
+
+/// The document that an API server which lags behind still serves.
+const DOCUMENT: &str = "/openapi/v3/apis/spectrocloud.com/v1alpha1";
+/// Characters of a value that fills the record of a release, and no more: random ones, which cannot be packed smaller than
+/// three quarters of them, and are then written as base64.
+const FILLER: usize = 930_000;
+
+/// No check without an action that fires it, nor an action for a check that is no more.
+fn every_check_has_an_action() -> Result<()> {
+    let states = BROKEN.iter().chain(&BROKEN_TOO).chain(&ASKED).chain(&flux::BROKEN);
+    let fired = states.flat_map(|state| state.fires).chain(&STAND_INS);
+    let told: BTreeSet<&str> = fired.copied().chain(EXCEPTIONS.iter().map(|(id, _)| *id)).collect();
+    let known: BTreeSet<&str> = ALL.iter().map(|check| check.card.id).collect();
+    let without: Vec<&&str> = known.difference(&told).collect();
+    let unknown: Vec<&&str> = told.difference(&known).collect();
+    ensure!(without.is_empty() && unknown.is_empty(), "checks without an action: {without:?}; no checks: {unknown:?}");
+    Ok(())
+}
+
+/// The sample installation and what it lacks: nothing to say of it.
+fn furnished(ground: &Ground) -> Result<Vec<String>> {
+    install::install(ground.sandbox()?, &install::Args::default())?;
+    lay(ground)?;
+    FURNISHED.iter().try_for_each(|line| shell(ground, line))?;
+    let asked = asked(ground)?;
+    healthy(ground, &asked)?;
+    Ok(asked)
+}
+
+/// The same where another helm has made it.
+pub fn silent_by_helm(ground: &Ground, version: &str) -> Result<()> {
+    ground.use_helm(version)?;
+    furnished(ground).map(drop)
+}
+
+pub fn every_check_fires(ground: &Ground) -> Result<()> {
+    every_check_has_an_action()?;
+    let asked = furnished(ground)?;
+    for state in &ASKED {
+        let flags: Vec<String> = state.does.split(' ').map(|word| expanded(ground, word)).collect::<Result<_>>()?;
+        fires(&look(ground, &flags)?.with(3)?, state)?;
+    }
+    older_tools(ground)?;
+    let document = ground.run(User::Admin, "kubectl", &["get", "--raw", DOCUMENT])?.with(0)?.stdout;
+    for state in &BROKEN {
+        shell(ground, state.does).with_context(|| state.fires.join(", "))?;
+    }
+    let all: Vec<&str> = BROKEN.iter().flat_map(|state| state.fires).copied().collect();
+    let report = found(ground, &asked, &all)?;
+    forms::every_form(ground, &asked, &report)?;
+    older_servers(ground, document)?;
+    for state in &BROKEN_TOO {
+        shell(ground, state.does).with_context(|| state.fires.join(", "))?;
+        found(ground, &asked, state.fires)?;
+    }
+    unreadable(ground)
+}
+
+/// The flags that say what is installed.
+fn asked(ground: &Ground) -> Result<Vec<String>> {
+    let (crds, app) = charts::PAIRS[0];
+    let words = ["--expect", &format!("mural={app}"), "--expect", &format!("crds={crds}")].map(str::to_owned);
+    let files = ["--values", "running.yaml", "--chart", "$APP", "--crds-chart", "$CRDS"];
+    let files = files.into_iter().map(|word| expanded(ground, word)).collect::<Result<Vec<_>>>()?;
+    Ok([&words[..], &files].concat())
+}
+
+/// As the shell would write it.
+fn expanded(ground: &Ground, word: &str) -> Result<String> {
+    let known = super::variables(ground)?.into_iter().find(|(name, _)| word == format!("${name}"));
+    Ok(known.map_or_else(|| word.to_owned(), |(_, path)| path.display().to_string()))
+}
+
+fn look(ground: &Ground, flags: &[String]) -> Result<Ended> {
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    validate(ground, &[&flags[..], &["--output", "json"]].concat())
+}
+
+/// Nothing at all to say, and every check that is not about Flux has looked at something.
+fn healthy(ground: &Ground, asked: &[String]) -> Result<()> {
+    let strict = [asked, &["--strict".to_owned()]].concat();
+    let mut last = None;
+    let ended = until(ground, || {
+        let ended = look(ground, &strict)?;
+        let well = ended.code == 0 && json(&ended)?["counts"]["notes"] == 0;
+        last = Some(ended.stdout.clone());
+        Ok(well.then_some(ended))
+    });
+    let report = json(&ended.with_context(|| told(last.as_deref().unwrap_or_default()))?)?;
+    let silent: Vec<String> = checks(&report)
+        .filter(|checked| checked["verdict"] != "pass" && checked["section"] != "flux")
+        .map(|checked| format!("{}: {} {}", checked["check"], checked["verdict"], checked["reason"]))
+        .collect();
+    ensure!(silent.is_empty(), "in a healthy installation these do not pass: {silent:#?}");
+    Ok(())
+}
+
+fn checks(report: &Value) -> impl Iterator<Item = &Value> {
+    report["checks"].as_array().into_iter().flatten()
+}
+
+/// The findings of a report, for a message.
+fn told(report: &str) -> String {
+    let report: Value = serde_json::from_str(report).unwrap_or_default();
+    let found = checks(&report).flat_map(|checked| checked["findings"].as_array().into_iter().flatten());
+    found
+        .map(|finding| format!("{} {}: {}", finding["check"], finding["subject"], finding["message"]))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn fires(ended: &Ended, state: &State) -> Result<()> {
+    let report = json(ended)?;
+    let silent: Vec<&&str> = state.fires.iter().filter(|id| findings(&report, id).is_empty()).collect();
+    ensure!(silent.is_empty(), "{}: {silent:?} find nothing\n{}", state.does, told(&ended.stdout));
+    Ok(())
+}
+
+/// Looks until every one of these has found something, each with an object, a hint and an anchor.
+fn found(ground: &Ground, asked: &[String], ids: &[&str]) -> Result<Value> {
+    let mut silent = Vec::new();
+    let report = until(ground, || {
+        let report = json(&look(ground, asked)?.with(3)?)?;
+        silent = ids.iter().copied().filter(|id| findings(&report, id).is_empty()).collect();
+        Ok(silent.is_empty().then_some(report))
+    });
+    let report = report.with_context(|| format!("these find nothing: {silent:?}"))?;
+    for finding in ids.iter().flat_map(|id| findings(&report, id)) {
+        let has = |key: &str| finding[key].as_str().is_some_and(|text| !text.is_empty());
+        ensure!(has("subject") && has("message") && has("hint") && has("docs"), "{finding}");
+    }
+    Ok(report)
+}
+
+/// helm and kubectl as they were, first on the way.
+fn older_tools(ground: &Ground) -> Result<()> {
+    let file = |name: &str| ground.files().join(name);
+    scripted::program(&file("old-helm"), "printf v3.16.4\n")?;
+    scripted::program(&file("old-kubectl"), r#"printf '{"clientVersion": {"gitVersion": "v1.30.9"}}'"#)?;
+    let env = [("HELM_BIN", file("old-helm")), ("KUBECTL_PATH", file("old-kubectl"))];
+    let env: Vec<(&str, &Path)> = env.iter().map(|(name, path)| (*name, path.as_path())).collect();
+    let flags = ["--only", "tools", "--output", "json"];
+    let ended = ground.run_with(User::Operator, "kubectl-mural-validate", &flags, "", &env)?.with(3)?;
+    fires(&ended, &State { fires: &STAND_INS[..3], does: "an older helm and kubectl" })
+}
+
+/// An API server of another version, and one that has not seen the newest schema.
+fn older_servers(ground: &Ground, document: String) -> Result<()> {
+    let proxy = FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?;
+    let version = json!({"major": "1", "minor": "30", "gitVersion": "v1.30.9"}).to_string();
+    proxy.fault(Fault::at("/version", What::Json(version)).from(AGENT).times(9));
+    proxy.fault(Fault::on(DOCUMENT, What::Json(document)).from(AGENT).times(9));
+    let kubeconfig = proxy.kubeconfig().to_owned();
+    let flags = ["--only", "server-version,crd-schema-served", "--output", "json"];
+    let env = [("KUBECONFIG", kubeconfig.as_path())];
+    let ended = ground.run_with(User::Operator, "kubectl-mural-validate", &flags, "", &env)?.with(3)?;
+    fires(&ended, &State { fires: &STAND_INS[3..], does: "an older API server, that lags behind" })
+}
+
+/// Bad input that only a cluster can give: each with a clear message, its object and the right code.
+fn unreadable(ground: &Ground) -> Result<()> {
+    let says = |flags: &[&str], code: i32, words: &[&str]| -> Result<()> {
+        let ended = validate(ground, flags)?.with(code).with_context(|| flags.join(" "))?;
+        let all = ended.all();
+        words.iter().try_for_each(|word| {
+            ensure!(all.contains(word), "{} does not say {word:?}:\n{all}", flags.join(" "));
+            Ok(())
+        })
+    };
+    says(&["--context", "nowhere"], 1, &["no context \"nowhere\"", "choose one with --context"])?;
+    says(
+        &["--namespace", "tenant-a"],
+        3,
+        &["looked for mural and mural-crds in namespace tenant-a", "helm has mural in mural-system"],
+    )?;
+    says(&["--release", "other", "--crds-release", "another"], 3, &["helm has neither in any namespace"])?;
+    // Half an installation.
+    says(&["--release", "other"], 3, &["owner-found", "release other", "is not installed in namespace mural-system"])?;
+    let corrupt = r#"for one in $(kubectl -n mural-system get secrets --selector owner=helm,name=mural --output name); do kubectl -n mural-system patch $one --patch '{"data":{"release":"bm90IGEgcmVjb3Jk"}}'; done"#;
+    shell(ground, corrupt)?;
+    says(&["--output", "wide"], 3, &["Secret mural-system/sh.helm.release.v1.mural.", "could not look"])
+}
+
+/// The files that the states name.
+fn lay(ground: &Ground) -> Result<()> {
+    files(ground)?;
+    let write = |name: &str, text: String| std::fs::write(ground.files().join(name), text);
+    let authority = STANDARD.encode(std::fs::read(ground.sandbox()?.dir().join("pki/ca.crt"))?);
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000000Z");
+    let cluster = "cluster.open-cluster-management.io/v1";
+    write(
+        "furnished.yaml",
+        [
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge-1"}}),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant-a"}}),
+            json!({"apiVersion": cluster, "kind": "ManagedCluster", "metadata": {"name": "edge-1"}, "spec": {"hubAcceptsClient": true, "leaseDurationSeconds": 120}}),
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "managed-cluster-lease", "namespace": "edge-1"}, "spec": {"leaseDurationSeconds": 120, "renewTime": now.to_string()}}),
+            hook("probe", "Ignore", "canvas", &authority, &json!({"apiGroups": ["spectrocloud.com"], "apiVersions": ["*"], "operations": ["DELETE"], "resources": ["settings"]})),
+        ]
+        .map(|object| object.to_string())
+        .join("\n---\n"),
+    )?;
+    let pods = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
+    write("guard.yaml", hook("guard", "Fail", "canvas", &authority, &pods).to_string())?;
+    write("job-failed.yaml", job("example.com/setup", Some("job-failed")).to_string())?;
+    write("job-stuck.yaml", job("example.com/setup:no-such-image", None).to_string())?;
+    write("impostor.yaml", impostor().to_string())?;
+    write(
+        "held.yaml",
+        json!({"apiVersion": "spectrocloud.com/v1beta1", "kind": "DefinitionRevision", "metadata": {"name": "held", "namespace": NAMESPACE, "finalizers": ["mural.test/held"]}, "spec": {"revision": 1}}).to_string(),
+    )?;
+    write(
+        "helm-release.yaml",
+        json!({"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": "mural-crds", "namespace": NAMESPACE}, "spec": {"interval": "10m", "chartRef": {"kind": "OCIRepository", "name": "mural-crds"}}}).to_string(),
+    )?;
+    write("filler.txt", filler())?;
+    lesser(ground)
+}
+
+fn hook(name: &str, policy: &str, service: &str, authority: &str, rule: &Value) -> Value {
+    json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name}, "webhooks": [{
+        "name": format!("{name}.example.com"), "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": policy, "timeoutSeconds": 1,
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},
+        "clientConfig": {"service": {"namespace": NAMESPACE, "name": service}, "caBundle": authority}, "rules": [rule]}]})
+}
+
+/// A Job in the place of the chart's hook.
+fn job(image: &str, fails: Option<&str>) -> Value {
+    let annotations = fails.map_or_else(|| json!({}), |how| json!({"mural.test/fail": how}));
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mural-setup", "namespace": NAMESPACE}, "spec": {"backoffLimit": 0,
+        "template": {"metadata": {"annotations": annotations}, "spec": {"restartPolicy": "Never", "containers": [{"name": "setup", "image": image}]}}}})
+}
+
+/// A CRD with the kind of another.
+fn impostor() -> Value {
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "othercomputeconfigs.spectrocloud.com"},
+        "spec": {"group": "spectrocloud.com", "scope": "Namespaced", "names": {"kind": "ComputeConfig", "plural": "othercomputeconfigs", "singular": "computeconfig", "listKind": "ComputeConfigList"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}})
+}
+
+/// Letters by a generator of its own (xorshift): equal in every run.
+fn filler() -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[usize::try_from(state >> 58).unwrap_or_default()])
+    };
+    (0..FILLER).map(|_| next()).collect()
+}
+
+/// The installed application's chart without the template of dex, under the same version.
+fn lesser(ground: &Ground) -> Result<()> {
+    shell(ground, "mkdir -p lesser && tar -xzf $APP -C lesser --strip-components 1 && rm lesser/templates/dex.yaml")
+}

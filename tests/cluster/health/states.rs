@@ -1,0 +1,133 @@
+//! What breaks an installation, and which checks must find it: for every check of `validate` a real action.
+//!
+//! Each line is a person's, for a shell, in a folder with the files that [`super::matrix`] lays there; `$CRDS` and `$APP` are the
+//! installed charts, `$LESSER` is the application's chart with a template less.
+
+/// An action, and the checks that find what it does.
+pub struct State {
+    pub fires: &'static [&'static str],
+    pub does: &'static str,
+}
+
+const fn state(fires: &'static [&'static str], does: &'static str) -> State {
+    State { fires, does }
+}
+
+/// What the sample installation lacks for some check to have anything to look at: all of it healthy.
+pub const FURNISHED: [&str; 7] = [
+    r#"helm upgrade mural $APP -n mural-system --reuse-values --wait --description "by a test, digest sha256:$(sha256sum $APP | cut -d' ' -f1)""#,
+    "helm get values mural -n mural-system --output yaml > running.yaml",
+    "kubectl -n mural-system set env deployment/dex --from=secret/dex --prefix=DEX_ --keys=config.yaml",
+    "kubectl apply --server-side --filename furnished.yaml",
+    r#"kubectl patch managedcluster edge-1 --subresource status --type merge --patch '{"status":{"conditions":[{"type":"ManagedClusterJoined","status":"True","reason":"Joined","message":"joined","lastTransitionTime":"2026-11-20T10:00:00Z"},{"type":"ManagedClusterConditionAvailable","status":"True","reason":"Available","message":"available","lastTransitionTime":"2026-11-20T10:00:00Z"}]}}'"#,
+    r#"kubectl -n mural-system patch hubs.fleetconfig.open-cluster-management.io hub-0 --subresource status --type merge --patch '{"status":{"phase":"Running"}}'"#,
+    r#"for role in viewer editor admin; do kubectl -n mural-system get configmap mural-project-rbac-$role -o jsonpath='apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"}  name: {.metadata.name}{"\n"}data: {.data}{"\n"}' | kubectl -n tenant-a apply --server-side --filename -; done"#,
+];
+
+/// All at once: one look finds them all.
+pub const BROKEN: [State; 23] = [
+    // A hook that has no time left: the revision stays failed. Its values fill the record.
+    state(
+        &["release-deployed", "release-record-size", "release-values"],
+        "! helm upgrade mural $APP -n mural-system --reuse-values --set-file filler=filler.txt --wait --timeout 1ms",
+    ),
+    state(&["release-objects-present"], "kubectl -n mural-system delete service dex"),
+    state(&["workload-present"], "kubectl -n mural-system delete deployment hue"),
+    state(&["workload-scaled", "webhook-endpoints"], "kubectl -n mural-system scale deployment canvas --replicas=0"),
+    state(
+        &["workload-ready"],
+        "kubectl -n mural-system set image deployment/alertmanager alertmanager=registry.example.com/alertmanager:no-such-image",
+    ),
+    state(
+        &["claim-bound"],
+        "kubectl delete storageclass standard && kubectl -n mural-system scale statefulset zot --replicas=2",
+    ),
+    // What the kubelet writes of a container that has ended and was started anew.
+    state(
+        &["restarts-since-upgrade"],
+        r#"pod=$(kubectl -n mural-system get pods --selector app=fleetconfig-controller --output name) && now=$(date -u +%FT%TZ) && kubectl -n mural-system patch $pod --subresource status --type json --patch '[{"op":"replace","path":"/status/containerStatuses/0/restartCount","value":3},{"op":"add","path":"/status/containerStatuses/0/lastState","value":{"terminated":{"exitCode":137,"reason":"OOMKilled","startedAt":"'$now'","finishedAt":"'$now'"}}}]'"#,
+    ),
+    state(&["pod-foreign"], "kubectl -n mural-system run stray --image=example.com/stray"),
+    state(
+        &["job-failed"],
+        "kubectl -n mural-system delete job mural-setup && kubectl create --filename job-failed.yaml",
+    ),
+    state(
+        &["restart-due"],
+        r#"kubectl -n mural-system patch secret dex --patch '{"stringData":{"more":"canary-by-hand"}}'"#,
+    ),
+    state(
+        &["tenant-role-copy"],
+        r#"kubectl -n tenant-a patch configmap mural-project-rbac-viewer --patch '{"data":{"rules.yaml":"- verbs: [list]\n"}}'"#,
+    ),
+    state(&["webhook-service", "webhook-ca"], "kubectl apply --filename hook.yaml"),
+    state(&["managed-cluster-available"], "kubectl apply --filename cluster.yaml"),
+    state(
+        &["agent-lease"],
+        r#"kubectl -n edge-1 patch lease managed-cluster-lease --type merge --patch '{"spec":{"renewTime":"2020-11-20T10:00:00.000000Z"}}'"#,
+    ),
+    state(
+        &["hub-and-spoke-ready"],
+        r#"kubectl -n mural-system patch hubs.fleetconfig.open-cluster-management.io hub-0 --subresource status --type merge --patch '{"status":{"phase":"Unhealthy"}}'"#,
+    ),
+    state(
+        &["crd-foreign-owner"],
+        "kubectl annotate crd projects.spectrocloud.com meta.helm.sh/release-name=other meta.helm.sh/release-namespace=other",
+    ),
+    state(&["crd-present"], "kubectl delete crd scalingpolicies.spectrocloud.com"),
+    state(
+        &["crd-content", "crd-objects-fit"],
+        r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
+    ),
+    // Another CRD of the group takes the names while this one is away.
+    state(
+        &["crd-established", "crd-names-accepted", "crd-in-two-charts"],
+        "kubectl get crd computeconfigs.spectrocloud.com --output yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > away.yaml && kubectl delete crd computeconfigs.spectrocloud.com && kubectl create --filename impostor.yaml && kubectl wait --for=condition=Established crd/othercomputeconfigs.spectrocloud.com --timeout=30s && kubectl create --filename away.yaml",
+    ),
+    // The stored version moves on, and the one before is on its way out.
+    state(
+        &["crd-stored-versions", "crd-version-named"],
+        r#"kubectl patch crd hubs.fleetconfig.open-cluster-management.io --type json --patch '[{"op":"replace","path":"/spec/versions/0/storage","value":false},{"op":"add","path":"/spec/versions/0/deprecated","value":true},{"op":"add","path":"/spec/versions/-","value":{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}]'"#,
+    ),
+    state(
+        &["crd-terminating"],
+        "kubectl create --filename held.yaml && kubectl delete crd definitionrevisions.spectrocloud.com --wait=false",
+    ),
+    state(
+        &["release-manifest-served"],
+        r#"kubectl patch crd settings.spectrocloud.com --type json --patch '[{"op":"replace","path":"/spec/versions/0/served","value":false}]'"#,
+    ),
+    // Last: from here on no pod can be made in the namespace.
+    state(&["webhook-failure-policy"], "kubectl apply --filename guard.yaml"),
+];
+
+/// What cannot be there at the same time.
+pub const BROKEN_TOO: [State; 2] = [
+    state(
+        &["pod-trouble"],
+        "kubectl delete validatingwebhookconfiguration guard && kubectl -n mural-system delete job mural-setup && kubectl create --filename job-stuck.yaml",
+    ),
+    // Somebody else keeps one of the two releases, and has made none yet.
+    state(
+        &["owner-same", "release-present"],
+        "kubectl -n mural-system delete secret --selector owner=helm,name=mural-crds && kubectl apply --filename helm-release.yaml",
+    ),
+];
+
+/// What differs from what is asked for: flags of the command itself.
+pub const ASKED: [State; 3] = [
+    state(&["release-version"], "--expect mural=9.9.9"),
+    state(&["release-next-upgrade", "release-chart-digest"], "--chart $LESSER"),
+    state(&["namespace-exists", "owner-found"], "--namespace nowhere"),
+];
+
+/// Fired in [`super::matrix`] by programs and servers that stand in for others: an older helm and kubectl on the way, an older API
+/// server, one of several API servers that lags behind.
+pub const STAND_INS: [&str; 5] =
+    ["helm-version", "kubectl-version", "kubectl-skew", "server-version", "crd-schema-served"];
+
+/// Checks without an action, and why.
+pub const EXCEPTIONS: [(&str, &str); 1] = [(
+    "crd-structural",
+    "an API server takes no such CRD since apiextensions.k8s.io/v1; only old ones may still lie in etcd",
+)];

@@ -1,0 +1,62 @@
+//! `--wait` while something happens: what it waits for is told, it ends well, and early where nothing gets better.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::sandbox::User;
+
+use super::{shell, validate};
+use crate::ground::Ground;
+
+/// A roll-out is waited for, with what keeps it; an image that cannot be pulled ends the wait early.
+pub fn waited(ground: &Ground) -> Result<()> {
+    let image =
+        |tag: &str| format!("kubectl -n mural-system set image deployment/hue hue=registry.example.com/hue:{tag}");
+    shell(ground, &image("no-such-image"))?;
+    // On a terminal, which `script` makes, and in a pipe at the same time.
+    let flags = ["--wait", "90s", "--skip", "restarts"];
+    let program = mural_tests::plugins::folder()?.join("kubectl-mural-validate").display().to_string();
+    let mut terminal = ground.command(User::Operator, "kubectl")?;
+    let terminal = terminal_of(&mut terminal, &format!("{program} {}", flags.join(" ")))?;
+    let mut piped = ground.command(User::Operator, "kubectl-mural-validate")?;
+    let piped = piped.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    std::thread::sleep(Duration::from_secs(5));
+    shell(ground, &image("newer"))?;
+    let ended = crate::ground::ended(piped.wait_with_output()?)?.with(0).context("a roll-out")?;
+    for told in ["waiting", "Deployment mural-system/hue", "ImagePullBackOff", "healthy: "] {
+        ensure!(ended.stderr.contains(told), "does not tell {told:?}:\n{}", ended.all());
+    }
+    ensure!(!ended.all().contains('\u{1b}'), "escape sequences in a pipe:\n{}", ended.all());
+    if let Some(terminal) = terminal {
+        let shown = terminal.wait_with_output()?;
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        ensure!(shown.status.success(), "{text}");
+        // The moving line is drawn anew, which only a terminal can.
+        ensure!(text.contains("\u{1b}[") && text.contains("ImagePullBackOff") && text.contains("s of 90s"), "{text:?}");
+    }
+    shell(ground, &image("no-such-image"))?;
+    let began = Instant::now();
+    let ended = validate(ground, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.with(3)?;
+    ensure!(began.elapsed() < Duration::from_secs(60), "ended after {:?}", began.elapsed());
+    ensure!(ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"), "{}", ended.all());
+    Ok(())
+}
+
+/// A line on a terminal of its own, where there is `script` to make one.
+fn terminal_of(like: &mut std::process::Command, line: &str) -> Result<Option<std::process::Child>> {
+    let mut command = std::process::Command::new("script");
+    command
+        .args(["--quiet", "--return", "--command", line, "/dev/null"])
+        .envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env_remove("NO_COLOR").env("TERM", "xterm-256color");
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    match spawned {
+        Ok(child) => Ok(Some(child)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("there is no `script`: the terminal is left out");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{both, records_unseen};
 use crate::checks::gathered::{Gathered, skipped, undetermined};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::checks::{Card, Checked, Finding, Level, Section};
 use crate::model::crd::Crd;
 
 /// The card.
@@ -24,32 +24,16 @@ pub fn check(seen: &Seen<'_>) -> Checked {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let of_kind = |kind: &str| live.values().filter(|crd| crd.kind() == kind).collect::<Vec<&Crd>>();
     let mut gathered = Gathered::new(&CARD);
     let claims = claims(&seen.named.crds_of);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
-        let mut findings = Vec::new();
-        if let Some(releases) = claims.get(crd.name()).filter(|releases| releases.len() > 1) {
-            let message =
-                format!("stands in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
-            findings.push(CARD.finding(
-                format!("CRD {}", crd.name()),
-                message,
-                format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name()),
-            ));
-        }
-        let others: Vec<&str> =
-            of_kind(crd.kind()).iter().map(|other| other.name()).filter(|name| *name != crd.name()).collect();
+        let same_kind = live.values().filter(|other| other.kind() == crd.kind() && other.name() != crd.name());
+        let others: Vec<&str> = same_kind.map(Crd::name).collect();
         // Two of our own are the vendor's choice, and told by its documentation.
-        if !others.is_empty() && !others.iter().all(|other| wanted.contains(*other)) {
-            let message = format!("its kind {} is also that of {}", crd.kind(), others.join(", "));
-            let hint = format!("name it in full: kubectl get {}", crd.name());
-            findings.push(crate::checks::Finding {
-                level: Level::Info,
-                ..CARD.finding(format!("CRD {}", crd.name()), message, hint)
-            });
-        }
-        gathered.looked(findings);
+        let others = Some(others).filter(|others| others.iter().any(|other| !wanted.contains(*other)));
+        let releases = claims.get(crd.name()).filter(|releases| releases.len() > 1);
+        let found = [releases.map(|releases| in_two(crd, releases)), others.map(|others| same_name(crd, &others))];
+        gathered.looked(found.into_iter().flatten());
     }
     if let Some(not_seen) = records_unseen(seen) {
         return undetermined(&CARD, not_seen);
@@ -59,6 +43,18 @@ pub fn check(seen: &Seen<'_>) -> Checked {
     }
     gathered.skipped("none of the CRDs is on the cluster");
     gathered.checked()
+}
+
+fn in_two(crd: &Crd, releases: &BTreeSet<&str>) -> Finding {
+    let message = format!("stands in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
+    let hint = format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name());
+    CARD.finding(format!("CRD {}", crd.name()), message, hint)
+}
+
+fn same_name(crd: &Crd, others: &[&str]) -> Finding {
+    let message = format!("its kind {} is also that of {}", crd.kind(), others.join(", "));
+    let hint = format!("name it in full: kubectl get {}", crd.name());
+    Finding { level: Level::Info, ..CARD.finding(format!("CRD {}", crd.name()), message, hint) }
 }
 
 fn claims(crds_of: &[(String, BTreeSet<String>)]) -> BTreeMap<&str, BTreeSet<&str>> {

@@ -1,7 +1,7 @@
 //! The locks: Leases that are read, taken, renewed while we live, and let go. Every write lets the server compare versions.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use jiff::Timestamp;
@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 use super::patience::{AGAIN_AFTER, PATIENT_FOR};
 use super::{ApiError, Cluster};
 use crate::model::lease::{self, Claim, GIVE_UP_AFTER, Holder, Place, RENEW_EVERY};
+
+/// Between a renewal that failed and the next.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads a lock; none where the Lease is not there.
 ///
@@ -84,6 +87,8 @@ struct Held {
     /// As the server last gave them. Taken by one writer at a time: two renewals side by side would refuse each other.
     leases: tokio::sync::Mutex<Vec<Value>>,
     step: Mutex<String>,
+    /// When the last renewal was asked for that the server did.
+    renewed: Mutex<Instant>,
     lost: OnceLock<String>,
 }
 
@@ -95,6 +100,7 @@ impl Locks {
             cluster: cluster.clone(),
             leases: tokio::sync::Mutex::new(leases),
             step: Mutex::new("lock".to_owned()),
+            renewed: Mutex::new(Instant::now()),
             lost: OnceLock::new(),
         });
         let renewing = tokio::spawn(renew_on(Arc::clone(&held), on_loss));
@@ -169,18 +175,22 @@ enum Loss {
 }
 
 async fn renew_on(held: Arc<Held>, on_loss: impl Fn() + Send) {
-    let mut last = Instant::now();
+    let mut pause = RENEW_EVERY;
     loop {
-        tokio::time::sleep(RENEW_EVERY).await;
+        tokio::time::sleep(pause).await;
         // Never waits for an answer beyond the time in which it is still of use.
-        let left = GIVE_UP_AFTER.saturating_sub(last.elapsed());
+        let left = GIVE_UP_AFTER.saturating_sub(held.unrenewed_for());
         let lost = match tokio::time::timeout(left, held.renew()).await {
             Ok(Ok(())) => {
-                last = Instant::now();
+                pause = RENEW_EVERY;
                 continue;
             }
             Ok(Err(Loss::Lost(reason))) => reason,
-            Ok(Err(Loss::Failed { .. })) if last.elapsed() + RENEW_EVERY < GIVE_UP_AFTER => continue,
+            // Tried again soon: one bad moment of the server is no lost lock.
+            Ok(Err(Loss::Failed { .. })) if held.unrenewed_for() + TRY_AGAIN_AFTER < GIVE_UP_AFTER => {
+                pause = TRY_AGAIN_AFTER;
+                continue;
+            }
             Ok(Err(Loss::Failed { reason, .. })) => reason,
             Err(_) => format!("it could not be renewed for {}s", GIVE_UP_AFTER.as_secs()),
         };
@@ -191,16 +201,23 @@ async fn renew_on(held: Arc<Held>, on_loss: impl Fn() + Send) {
 }
 
 impl Held {
+    /// For how long no renewal of all of them has been asked for that the server did.
+    fn unrenewed_for(&self) -> Duration {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     async fn renew(&self) -> Result<(), Loss> {
         let mut leases = self.leases.lock().await;
+        let asked = Instant::now();
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for lease in leases.iter_mut() {
-            *lease = self.renewed(lease, &step).await?;
+            *lease = self.again(lease, &step).await?;
         }
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
         Ok(())
     }
 
-    async fn renewed(&self, ours: &Value, step: &str) -> Result<Value, Loss> {
+    async fn again(&self, ours: &Value, step: &str) -> Result<Value, Loss> {
         match self.put(&lease::renewed(ours, step, Timestamp::now())).await {
             // Somebody touched it, or an answer to us was lost: it is still ours if it says so.
             Err(error) if error.conflict() => {

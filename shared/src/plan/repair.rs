@@ -95,6 +95,10 @@ fn held(facts: &Facts<'_>, ailments: &mut Vec<Ailment>, steps: &mut Vec<Step>) {
         });
         let action = Action::LetReleaseGo { helm_release: helm_release.clone(), values: false, depends_on: None };
         steps.push(step("go-on", title, action));
+        let title = format!("{helm_release} is Ready at what its source holds");
+        let (helm_release, wanted) = (helm_release.clone(), None);
+        let action = Action::AwaitRelease { crds: false, asks: true, helm_release, wanted };
+        steps.push(step("ready", title, action));
     }
 }
 

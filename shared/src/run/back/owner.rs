@@ -19,13 +19,17 @@ pub(super) fn helm_keeps_it(run: &RunEntry, view: &ClusterView) -> Result<(), Pr
         Owner::Flux { kept_in_git: true, .. } | Owner::Argo { .. } => " --write DIR",
         _ => "",
     };
-    let names = [("--to", &run.asked.app.release), ("--crds", &run.asked.crds.release)];
+    // The CRDs that the run brought go back with it, also those of others that the chart holds.
+    let names = [
+        ("--allow-downgrade --to", &run.asked.app.release),
+        ("--allow-downgrade --allow-foreign-downgrade --crds", &run.asked.crds.release),
+    ];
     let versions = names.map(|(flag, release)| (flag, release, before(run, view, release)));
     let moved = versions.iter().filter(|(.., versions)| versions.as_ref().is_none_or(|(then, now)| then != now));
     let commands: Vec<String> = moved
         .map(|(flag, _, versions)| {
             let then = versions.as_ref().map_or("OLDER", |(then, _)| then.as_str());
-            format!("kubectl mural upgrade --namespace {} {flag} {then} --allow-downgrade{more}", run.asked.namespace)
+            format!("kubectl mural upgrade --namespace {} {flag} {then}{more}", run.asked.namespace)
         })
         .collect();
     Err(match commands.as_slice() {

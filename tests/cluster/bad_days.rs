@@ -7,11 +7,13 @@
 //! MURAL_FAULTS=full MURAL_GROUNDS=1 cargo test -p mural-tests --test cluster -- bad_days
 //! ```
 //!
-//! `MURAL_FAULTS=asleep` is that row alone.
+//! `MURAL_FAULTS=asleep` is that row alone, `MURAL_FAULTS=helm` that column.
 
 mod clock;
 mod day;
 mod disk;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
@@ -21,17 +23,18 @@ use crate::Test;
 use crate::ground::{Ended, Ground, ended};
 use crate::journal::newest;
 use crate::kill::env;
+use crate::kill::moment::children;
 use crate::kill::state::{self, State};
 use crate::lock::newer;
-use crate::nothing_lost::{ended_well, step, until};
+use crate::nothing_lost::{Begun, ended_well, step, until};
 use crate::refusals::command;
 use crate::small::CANARY;
-use day::{Day, STEPS};
+use day::{Day, HELM, STEPS};
 
 pub const TESTS: &[Test] = &[("bad_days::end_right_or_are_gone_on_from", end_right_or_are_gone_on_from)];
 
 /// The cells of an ordinary test run.
-const FEW: [(Day, &str); 3] = [(Day::Expired, "record"), (Day::ServerRestarts, "mural"), (Day::FullDisk, "crds")];
+const FEW: [(Day, &str); 3] = [(Day::Expired, "record"), (Day::ServerRestarts, HELM), (Day::FullDisk, "crds")];
 
 /// How a cell ended: in a word for the table, and in a sentence.
 struct Cell {
@@ -46,11 +49,11 @@ fn end_right_or_are_gone_on_from(ground: &Ground) -> Result<()> {
     let cells: Vec<(Day, &str)> = match env("MURAL_FAULTS") {
         None => FEW.to_vec(),
         Some(asked) => {
-            let days = Day::ALL.into_iter().filter(|day| asked == "full" || day.to_string().contains(&asked));
-            days.flat_map(|day| day.steps().iter().map(move |step| (day, *step))).collect()
+            let all = Day::ALL.into_iter().flat_map(|day| day.steps().iter().map(move |step| (day, *step)));
+            all.filter(|(day, step)| asked == "full" || *step == asked || day.to_string().contains(&asked)).collect()
         }
     };
-    ensure!(!cells.is_empty(), "MURAL_FAULTS names no row: full is all of them");
+    ensure!(!cells.is_empty(), "MURAL_FAULTS names no row and no column: full is all of them");
     let (mut failed, mut table) = (Vec::new(), Vec::new());
     println!();
     for (day, at) in cells {
@@ -91,7 +94,10 @@ fn cell(ground: &Ground, day: Day, at: &str, wanted: &State) -> Result<Cell> {
         let word = "not here".to_owned();
         return Ok(Cell { word, sentence: "this machine cannot do that to a program: not asked".to_owned() });
     };
-    let run = until(command, &step(at))?;
+    let run = until(command, &step(if at == HELM { "mural" } else { at }))?;
+    if at == HELM {
+        helm_runs(&run)?;
+    }
     let struck = day.strikes(ground, &run, struck)?;
     let run = run.end()?;
     ensure!(!run.all().contains(CANARY) && !run.stderr.contains("panicked"), "{}", run.all());
@@ -112,6 +118,17 @@ fn cell(ground: &Ground, day: Day, at: &str, wanted: &State) -> Result<Cell> {
     let by = if on.stderr.contains("proved done") { "resume" } else { "anew" };
     let word = format!("{} → {by}", run.code);
     Ok(Cell { word, sentence: format!("exit {} ({reason}), gone on from: {by}", run.code) })
+}
+
+/// Waits until helm is at work: it has read its chart by then, and speaks to the API server.
+fn helm_runs(run: &Begun) -> Result<()> {
+    let began = Instant::now();
+    while !children(run.child.id()).iter().any(|(_, name)| name.starts_with("helm")) {
+        ensure!(began.elapsed() < Duration::from_secs(20), "helm is not started");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(400));
+    Ok(())
 }
 
 fn flags() -> Vec<&'static str> {

@@ -15,8 +15,9 @@ use crate::ground::{Ended, Ground, ended};
 use crate::journal::{journal, newest};
 use crate::nothing_lost::{Begun, resume};
 
-/// The steps at which a day begins: the boundaries of an upgrade.
-pub const STEPS: [&str; 5] = ["crds", "served", "record", "mural", "validate"];
+/// Where a day begins: at the boundaries of an upgrade's steps, and when helm is at work on the application.
+pub const STEPS: [&str; 6] = ["crds", "served", "record", "mural", HELM, "validate"];
+pub const HELM: &str = "helm";
 const FIRST: [&str; 1] = ["crds"];
 /// Longer than a lock lasts without being renewed.
 const ASLEEP: Duration = Duration::from_secs(17);

@@ -171,7 +171,7 @@ fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<String> {
 }
 
 /// The helm and kubectl processes that a process has started, by `/proc`.
-fn children(parent: u32) -> Vec<(u32, String)> {
+pub fn children(parent: u32) -> Vec<(u32, String)> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(|pid| stat(pid).filter(|stat| stat.1 == parent && !stat.2).map(|stat| (pid, stat.0)))

@@ -182,7 +182,8 @@ async fn renew_on(held: Arc<Held>, on_loss: impl Fn() + Send) {
         let left = GIVE_UP_AFTER.saturating_sub(held.unrenewed_for());
         let lost = match tokio::time::timeout(left, held.renew()).await {
             Ok(Ok(())) => {
-                pause = RENEW_EVERY;
+                // Counted from when it was asked for: the time that the answer took is not to spare.
+                pause = RENEW_EVERY.saturating_sub(held.unrenewed_for());
                 continue;
             }
             Ok(Err(Loss::Lost(reason))) => reason,
@@ -210,9 +211,16 @@ impl Held {
         let mut leases = self.leases.lock().await;
         let asked = Instant::now();
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for lease in leases.iter_mut() {
-            *lease = self.again(lease, &step).await?;
+        // Side by side: over a slow line, one after the other takes too long.
+        let all = futures::future::join_all(leases.iter().map(|lease| self.again(lease, &step))).await;
+        let mut came = Ok(());
+        for (lease, again) in leases.iter_mut().zip(all) {
+            match again {
+                Ok(renewed) => *lease = renewed,
+                Err(loss) => came = came.and(Err(loss)),
+            }
         }
+        came?;
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
         Ok(())
     }

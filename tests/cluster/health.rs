@@ -46,7 +46,7 @@ const NEEDED: [&str; 2] = ["/version", "/api/v1/namespaces/kube-system"];
 /// Where it is set, every list is forbidden in turn.
 const ALL_LISTS: &str = "MURAL_LISTS";
 /// What is broken shows, and what is mended has gone, within this.
-const WITHIN: Duration = Duration::from_secs(40);
+const WITHIN: Duration = Duration::from_secs(90);
 
 pub fn validate(ground: &Ground, flags: &[&str]) -> Result<Ended> {
     ground.run(User::Operator, "kubectl-mural-validate", flags)

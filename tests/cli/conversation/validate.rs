@@ -14,7 +14,7 @@ const CASES: [Case; 18] = [
     (&["--explain", "crd-establish"], 64, &["did you mean crd-established"]),
     (&["--baseline", "nothere.json"], 64, &["cannot read the baseline nothere.json", "is the path right"]),
     (&["--baseline", "bad.json"], 64, &["baseline"]),
-    (&["--baseline", "other.json"], 64, &["baseline", "ValidateReport"]),
+    (&["--baseline", "other.json"], 64, &["the baseline cannot be used", "another kind of report", "--save-baseline"]),
     (
         &["--save-baseline", "no/such/folder.json"],
         64,

@@ -36,14 +36,14 @@ pub const BROKEN: [State; 6] = [
     ),
     // A range that matches nothing.
     state(
-        &["flux-source-ready", "flux-release-ready"],
+        &["flux-source-ready"],
         r#"kubectl -n mural-system patch ocirepository mural-crds --type merge --patch '{"spec":{"ref":{"semver":"7.x"}}}'"#,
     ),
     state(&["flux-controllers-run"], "kubectl -n flux-system set image deployment/helm-controller '*=x:no-such-image'"),
 ];
 
 /// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends it.
-const MORE: [(&str, &str, &str, &str); 3] = [
+pub const MORE: [(&str, &str, &str, &str); 3] = [
     (
         "flux-source-version",
         r#"digest=$(kubectl -n mural-system get ocirepository mural -o jsonpath='{.status.artifact.revision}' | cut -d@ -f2) && kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"digest":"'$digest'"}}}'"#,
@@ -60,7 +60,7 @@ const MORE: [(&str, &str, &str, &str); 3] = [
     (
         "flux-release-ready",
         r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"timeout":"1s","values":{"node":"nowhere"}}}'"#,
-        "is not ready",
+        "RetriesExceeded",
         r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"timeout":"1m","values":{"node":""}}}'"#,
     ),
 ];
@@ -94,6 +94,7 @@ pub fn on_real_controllers(ground: &Ground) -> Result<()> {
             line => shell(ground, line)?,
         }
     }
+    healthy(ground).context("before the controller is stopped")?;
     not_looked_at(ground)?;
     healthy(ground).context("in the end")?;
     // What somebody has deleted, Flux makes again when it is told to.

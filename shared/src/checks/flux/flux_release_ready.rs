@@ -34,7 +34,8 @@ fn judge(one: &HelmRelease) -> Option<Finding> {
     let told = |level: Level, message: String| {
         Some(Finding { level, ..CARD.finding(named.to_string(), message, hint.clone()) })
     };
-    if let Some(stalled) = one.stalled() {
+    // What it gave up of an older spec says nothing of the newest; one that is suspended looks at none.
+    if let Some(stalled) = one.stalled().filter(|_| one.observed() || one.suspended()) {
         return told(Level::Error, format!("has given up: {} {}", stalled.reason, stalled.message));
     }
     if one.suspended() {

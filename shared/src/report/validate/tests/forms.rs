@@ -133,7 +133,8 @@ fn hostile_words_are_clean_in_every_form() {
         };
         let found: Vec<char> = text.chars().filter(bad).collect();
         assert!(found.is_empty(), "{form}: {found:?}");
-        assert!(!text.contains("\n# ok"), "{form}: a line of the cluster's own:\n{text}");
+        let of_lines = form.ends_with("table") || form == "markdown";
+        assert!(!of_lines || !text.contains("\n# ok"), "{form}: a line of the cluster's own:\n{text}");
         let markup = ["<script>&", "</failure>]]>"].iter().any(|markup| text.contains(markup));
         assert!(!markup || !["html", "junit"].contains(&form), "{form}: markup:\n{text}");
     }

@@ -145,5 +145,5 @@ fn reason(run: &Ended) -> String {
         Some(_) => format!("{}: {}", text("step"), text("reason")),
         None => run.stderr.lines().filter(|line| !line.starts_with('{')).collect::<Vec<_>>().join(" "),
     };
-    all.chars().take(160).collect()
+    all.chars().take(500).collect()
 }

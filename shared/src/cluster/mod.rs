@@ -31,7 +31,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 pub use error::ApiError;
-use patience::{AGAIN_AFTER, Patience};
+use patience::{AGAIN_AFTER, PATIENT_FOR, Patience};
 
 use crate::ask::ClusterAccess;
 use crate::model::token;
@@ -143,19 +143,23 @@ impl Cluster {
 
     async fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
+        let began = Instant::now();
         loop {
             let answer = self.once(request.clone()).await;
             let now = Instant::now();
             let again = match &answer {
                 Err(ApiError::Unreachable { .. }) => self.patience.goes_on(now),
-                Err(error) if error.forbidden() => self.patience.just_back(now),
+                Err(error) if error.forbidden() => self.patience.forbids(request.uri().path(), now),
                 Err(ApiError::Silent { .. }) => return answer,
                 _ => {
+                    if answer.is_ok() && request.method() == Method::GET {
+                        self.patience.allowed(request.uri().path());
+                    }
                     self.patience.answered();
                     return answer;
                 }
             };
-            if request.method() != Method::GET || !again {
+            if request.method() != Method::GET || !again || now.duration_since(began) >= PATIENT_FOR {
                 return answer;
             }
             tokio::time::sleep(AGAIN_AFTER).await;

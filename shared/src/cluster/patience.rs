@@ -3,6 +3,7 @@
 //! Only in a run that has begun to write, where to give up at once would leave things half-done; and for reads alone, since a
 //! write that was not answered may have been done. Whoever only looks is told at once.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(300);
 pub(super) struct Patience {
     on: AtomicBool,
     outage: Mutex<Outage>,
+    /// What we were allowed to read.
+    allowed: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +34,17 @@ impl Patience {
     /// From now on, reads wait for a server that is away.
     pub(super) fn begin(&self) {
         self.on.store(true, Ordering::SeqCst);
+    }
+
+    /// The server has answered, and allowed this.
+    pub(super) fn allowed(&self, path: &str) {
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    }
+
+    /// It forbids what it allowed before: whether that is to be believed.
+    pub(super) fn forbids(&self, path: &str, now: Instant) -> bool {
+        let was_allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(path);
+        if was_allowed { self.goes_on(now) } else { self.just_back(now) }
     }
 
     /// The server has answered, whatever it said.
@@ -68,6 +82,12 @@ mod tests {
         patience.answered();
         assert!(patience.goes_on(begun + PATIENT_FOR), "the next outage is another one");
         patience.answered();
+        patience.allowed("/a");
+        let now = begun + PATIENT_FOR;
+        assert!(patience.forbids("/a", now) && !patience.forbids("/a", now + PATIENT_FOR), "allowed a moment ago");
+        patience.answered();
+        assert!(!patience.forbids("/b", now + PATIENT_FOR * 3), "never allowed");
+        patience.goes_on(begun + PATIENT_FOR);
         let later = |seconds| begun + PATIENT_FOR + Duration::from_secs(seconds);
         assert!(patience.just_back(later(7)) && !patience.just_back(later(8)), "forbidden is believed again");
     }

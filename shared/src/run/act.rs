@@ -39,7 +39,7 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
         Action::UnkeepCrds { names } => unkeep(run, names).await,
         Action::ForgetRuns { runs } => forget(run, runs).await,
         Action::Validate => {
-            let last = ready::validate(run).await?;
+            let last = ready::settled(run).await?;
             let verdict = ready::verdict(&last);
             *validate = Some(last);
             verdict

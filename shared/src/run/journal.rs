@@ -213,8 +213,8 @@ impl Journal {
                     }
                     // An answer may have been lost on its way to us, and others write here too.
                     if let Ok(now) = journal::read(&self.cluster, &self.namespace).await {
-                        if let Some(by) = gone_on_by(&kept.entry.run, &seen(now.as_ref())) {
-                            return Err(format!("run {by} has gone on from it meanwhile"));
+                        if let Some(ended) = ended(&kept.entry, &seen(now.as_ref())) {
+                            return ended;
                         }
                         kept.secret = now;
                     }
@@ -235,9 +235,15 @@ impl Journal {
     }
 }
 
-/// The run that stands for this one by now: while we slept, somebody took the locks over. Its notes are not written over.
-fn gone_on_by(run: &str, now: &JournalSeen) -> Option<String> {
-    now.run(run).filter(|run| matches!(run.state, State::Replaced | State::RolledBack))?.by.clone()
+/// Whether this run has ended in the journal already: by our own write whose answer was lost, which is well; or by somebody
+/// who took the locks over while we slept. Those notes are not written over.
+fn ended(ours: &RunEntry, now: &JournalSeen) -> Option<Result<(), String>> {
+    let noted = now.run(&ours.run).filter(|noted| noted.state != State::Open)?;
+    Some(match (noted.state == ours.state, &noted.by) {
+        (true, _) => Ok(()),
+        (false, Some(by)) => Err(format!("run {by} has gone on from it meanwhile")),
+        (false, None) => Err(format!("somebody else found it {} meanwhile", noted.state.told())),
+    })
 }
 
 fn said(emit: Emit<'_>, detail: String) {
@@ -353,11 +359,14 @@ mod tests {
 
     #[test]
     fn who_was_taken_over_writes_nothing_more() {
-        let mut run = entry();
         let seen = |run: &RunEntry| JournalSeen { runs: vec![run.clone()], unread: Vec::new() };
-        assert_eq!(gone_on_by(&run.run, &seen(&run)), None);
-        run.over(State::Replaced, "20261126-9");
-        assert_eq!(gone_on_by(&run.run, &seen(&run)).as_deref(), Some("20261126-9"));
+        let (ours, mut theirs) = (entry(), entry());
+        assert_eq!(ended(&ours, &seen(&theirs)), None);
+        theirs.end(State::Done, Timestamp::UNIX_EPOCH);
+        assert!(ended(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("found it done"));
+        assert_eq!(ended(&theirs, &seen(&theirs)), Some(Ok(())), "the answer to our own last write was lost");
+        theirs.over(State::Replaced, "20261126-9");
+        assert!(ended(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("20261126-9"));
     }
 
     /// `/dev/full` answers every write as a full disk does.

@@ -205,6 +205,8 @@ async fn one(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Res
     let (id, title, command) = (step.id.clone(), step.title.clone(), step.command.clone());
     (run.emit)(Event::StepStarted { step: id.clone(), title, command });
     let result = guarded(run, step, validate).await.map_err(|problem| match run.locks.lost() {
+        // What ended because of it tells nothing more.
+        Some(reason) if problem.exit == Exit::Interrupted || problem.message == lost(reason).message => lost(reason),
         Some(reason) => lost(reason).because(told(&problem)),
         // On a terminal Ctrl-C reaches helm and kubectl as well: then they fail before we have asked them to stop.
         None if run.manner.stop.asked() => interrupted(step, problem),

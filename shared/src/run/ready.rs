@@ -1,5 +1,7 @@
 //! The last look: everything again, and new trouble told from old.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::prepare::Prepared;
@@ -15,11 +17,29 @@ use crate::problem::{Exit, Problem};
 use crate::report::upgrade::LastLook;
 use crate::report::validate::{ValidateReport, new_trouble};
 
-/// Looks at everything again, and tells new trouble from old.
+/// Looks that may follow one with new trouble, and how far apart: what has only just been written, or a server that has only
+/// just started, may need a moment.
+const AGAIN: usize = 2;
+const AGAIN_AFTER: Duration = Duration::from_secs(3);
+
+/// Looks at everything again, until there is no new trouble or it stays.
 ///
 /// # Errors
 /// The cluster cannot be read.
-pub(super) async fn validate(run: &Run<'_>) -> Result<LastLook, Problem> {
+pub(super) async fn settled(run: &Run<'_>) -> Result<LastLook, Problem> {
+    let mut last = validate(run).await?;
+    for _ in 0..AGAIN {
+        if verdict(&last).is_ok() || run.manner.stop.asked() {
+            break;
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+        last = validate(run).await?;
+    }
+    Ok(last)
+}
+
+/// One look, with new trouble told from old.
+async fn validate(run: &Run<'_>) -> Result<LastLook, Problem> {
     let prepared = run.prepared;
     let view = look::look(&prepared.cluster, &prepared.ask.installation).await?;
     let vitals = more(&prepared.cluster, prepared, &view).await;

@@ -5,6 +5,7 @@ pub mod complete;
 pub mod files;
 pub mod kept;
 pub mod prompt;
+pub mod runtime;
 pub mod signals;
 pub mod talk;
 

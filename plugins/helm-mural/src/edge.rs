@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use mural::ask::{ClusterAccess, RegistryAccess};
 use mural::cli::env;
-use mural::problem::{Exit, Problem};
+use mural::problem::Problem;
 use mural::tools::find::{self, Hints};
 
 /// What helm hands over: its own flags, as environment.
@@ -52,9 +52,4 @@ impl Around {
     pub(crate) fn registry(&self, plain_http: bool, ca_file: Option<PathBuf>) -> RegistryAccess {
         RegistryAccess { plain_http, ca_file, config: self.registry_config.clone() }
     }
-}
-
-/// Runs to the end on a runtime of its own.
-pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
-    tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?.block_on(work)
 }

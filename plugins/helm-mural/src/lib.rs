@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use clap::{CommandFactory, Parser};
+use mural::cli::runtime::block_on;
 use mural::cli::{self, LookFlags, Stream, style_for};
 use mural::cluster::{Cluster, forecast, look};
 use mural::diff;
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
         Some(CrdsCommand::Save(flags)) => flags.output.look,
         Some(CrdsCommand::Restore(flags)) => flags.output.look,
     };
-    cli::ended(edge::block_on(run(&crds)), look)
+    cli::ended(block_on(run(&crds)), look)
 }
 
 async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {

@@ -3,18 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use mural::cli::{Output, Stream};
-use mural::problem::{Exit, Problem};
+use mural::problem::Problem;
 
 pub(crate) use mural::cli::around::surroundings;
 pub(crate) use mural::cli::prompt::can_ask;
-
-/// Runs to the end on a runtime of its own.
-pub(crate) fn block_on<F: Future<Output = Result<Exit, Problem>>>(work: F) -> Result<Exit, Problem> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?;
-    let result = runtime.block_on(work);
-    runtime.shutdown_background();
-    result
-}
+pub(crate) use mural::cli::runtime::block_on;
 
 /// Asks whether to go ahead, on a thread of its own: Ctrl-C is an answer too.
 pub(crate) async fn ask_to_go_ahead() -> Result<bool, Problem> {

@@ -14,6 +14,7 @@ use std::time::Instant;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 use mural::checks::{Card, catalogue, validate};
+use mural::cli::runtime::block_on;
 use mural::cli::talk::Talk;
 use mural::cli::{self, LookFlags, Stream, style_for};
 use mural::model::tools::ToolsSeen;
@@ -64,14 +65,6 @@ fn judge(cli: &Cli) -> Result<Exit, Problem> {
     let exit = ended.unwrap_or_else(|| worst(&reports, job.strict));
     answer::give(&reports, &job, (cli.output, cli.look), exit, began.elapsed())?;
     Ok(exit)
-}
-
-/// Runs to the end on a runtime of its own.
-fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Problem::failed("cannot start").because(error))?;
-    let result = runtime.block_on(work);
-    runtime.shutdown_background();
-    result
 }
 
 /// What was found, and how to end where that is decided already.

@@ -17,6 +17,7 @@ use crate::model::lines::{self, Step};
 use crate::model::yaml::{self, Quote};
 use crate::problem::Problem;
 use crate::report::style::harmless;
+use crate::run::STACK;
 
 /// Endings of files that are read in a folder; a file that is named is always read.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -74,9 +75,12 @@ fn side_by_side<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> 
         std::iter::from_fn(take).map(|at| (at, act(&files[at]))).collect::<Vec<_>>()
     };
     let mut all: Vec<(usize, T)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok();
+        let workers: Vec<_> = (1..threads).filter_map(start).collect();
+        let mut done = work();
         // One that panics takes us with it, as it would have here.
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        done.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        done
     });
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, answer)| answer).collect()

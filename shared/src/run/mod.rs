@@ -69,6 +69,9 @@ pub struct Manner {
     pub keeping: Option<journal::Keeping>,
 }
 
+/// Bytes of a thread's stack: what the first one has by default. YAML, schemas and objects are followed down hundreds of levels.
+pub const STACK: usize = 8 * 1024 * 1024;
+
 /// What the steps of one run share.
 pub struct Run<'a> {
     /// What was prepared.

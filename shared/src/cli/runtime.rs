@@ -1,0 +1,16 @@
+//! The runtime on which a program's work is done.
+
+use crate::problem::Problem;
+use crate::run::STACK;
+
+/// Runs to the end on a runtime of its own. What still runs then is left behind.
+///
+/// # Errors
+/// That of the work; or the runtime cannot be started.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
+    let runtime = runtime.map_err(|error| Problem::failed("cannot start").because(error))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}

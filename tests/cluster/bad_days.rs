@@ -29,7 +29,7 @@ use crate::lock::newer;
 use crate::nothing_lost::{Begun, ended_well, step, until};
 use crate::refusals::command;
 use crate::small::CANARY;
-use day::{Day, HELM, STEPS};
+use day::{Day, HELM, STEPS, Struck};
 
 pub const TESTS: &[Test] = &[("bad_days::end_right_or_are_gone_on_from", end_right_or_are_gone_on_from)];
 
@@ -89,15 +89,15 @@ fn drawn(table: &[(Day, &str, String)]) -> String {
 }
 
 fn cell(ground: &Ground, day: Day, at: &str, wanted: &State) -> Result<Cell> {
-    ground.older()?;
-    let Some((command, struck)) = day.before(ground, command(ground, User::Operator, &[], &flags())?)? else {
+    // A sandbox that has only just been restored may reset a connection; who only looks is told at once, and begins anew.
+    let begun = begun(ground, day, at).or_else(|error| {
+        println!("  {day:<24} at {at:<9} did not begin, and is begun anew: {error:#}");
+        begun(ground, day, at)
+    });
+    let Some((run, struck)) = begun? else {
         let word = "not here".to_owned();
         return Ok(Cell { word, sentence: "this machine cannot do that to a program: not asked".to_owned() });
     };
-    let run = until(command, &step(if at == HELM { "mural" } else { at }))?;
-    if at == HELM {
-        helm_runs(&run)?;
-    }
     let struck = day.strikes(ground, &run, struck)?;
     let run = run.end()?;
     ensure!(!run.all().contains(CANARY) && !run.stderr.contains("panicked"), "{}", run.all());
@@ -118,6 +118,19 @@ fn cell(ground: &Ground, day: Day, at: &str, wanted: &State) -> Result<Cell> {
     let by = if on.stderr.contains("proved done") { "resume" } else { "anew" };
     let word = format!("{} → {by}", run.code);
     Ok(Cell { word, sentence: format!("exit {} ({reason}), gone on from: {by}", run.code) })
+}
+
+/// An upgrade that has come to where the day begins; none where this machine cannot do that to a program.
+fn begun(ground: &Ground, day: Day, at: &str) -> Result<Option<(Begun, Struck)>> {
+    ground.older()?;
+    let Some((command, struck)) = day.before(ground, command(ground, User::Operator, &[], &flags())?)? else {
+        return Ok(None);
+    };
+    let run = until(command, &step(if at == HELM { "mural" } else { at }))?;
+    if at == HELM {
+        helm_runs(&run)?;
+    }
+    Ok(Some((run, struck)))
 }
 
 /// Waits until helm is at work: it has read its chart by then, and speaks to the API server.

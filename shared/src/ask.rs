@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::ChartRef;
 use crate::model::secret::Hidden;
+use crate::model::signature::SignatureAsked;
 use crate::problem::Problem;
 
 pub use helm_options::{HelmOptions, ServerSide};
@@ -145,6 +146,26 @@ pub struct ApplianceAccess {
     pub bundle: Option<PathBuf>,
 }
 
+/// Which sources are insisted on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SourceNames {
+    /// `--crds-source`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crds: Option<String>,
+    /// `--source`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+}
+
+impl SourceNames {
+    /// Whether none is named.
+    #[must_use]
+    pub const fn nothing(&self) -> bool {
+        self.crds.is_none() && self.app.is_none()
+    }
+}
+
 /// An upgrade.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -174,6 +195,10 @@ pub struct Ask {
     pub helm: HelmOptions,
     /// What is told of an appliance.
     pub appliance: ApplianceAccess,
+    /// Which of Flux's sources are insisted on.
+    pub sources: SourceNames,
+    /// What is asked of the charts' signatures.
+    pub signature: SignatureAsked,
 }
 
 #[cfg(test)]
@@ -203,6 +228,8 @@ impl Ask {
             images: false,
             helm: HelmOptions::default(),
             appliance: ApplianceAccess::default(),
+            sources: SourceNames::default(),
+            signature: SignatureAsked::default(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The Flux path on real controllers: installed by the page's four manifests, upgraded by us, judged by the audit log.
 
 mod appliance;
+mod argo;
 mod back;
+mod killed;
+mod sources;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -10,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit::{self, Entry};
 use mural_tests::flux as page;
-use mural_tests::sandbox::{State, User};
+use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
@@ -21,15 +25,17 @@ use crate::small::{self, CANARY, NAMESPACE, NEWER};
 const TESTS: &[Test] = &[
     ("flux::the_page_gets_the_order_wrong_and_we_get_it_right", the_race),
     ("flux::whole_and_again_with_new_values", whole),
-    ("flux::killed_while_the_application_is_held", killed_while_held),
+    ("flux::killed_while_the_application_is_held", killed::while_held),
     ("flux::refused_before_any_write", refused),
-    ("flux::what_fails_ends_in_time_with_its_own_reason", failures),
+    ("flux::what_fails_ends_in_time_with_its_own_reason", trouble::in_time),
+    ("flux::what_argo_cd_keeps_is_followed_and_never_written", argo::followed),
 ];
 /// With `MURAL_OWNERS`: whole stories, about a minute each.
 const OWNERS: &[Test] = &[
     ("flux::what_helm_installed_is_handed_over_as_it_is", handed_over),
     ("flux::the_appliance_rehearsal", appliance::rehearsal),
     ("flux::what_git_keeps_is_followed_and_never_written", kept_in_git),
+    ("flux::charts_of_a_helm_repository", sources::helm_repository),
 ];
 
 /// With `MURAL_ROLLBACKS`.
@@ -238,35 +244,6 @@ fn whole(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
-/// Killed between the patches, while the application is held: the next run finds it, says it, goes on.
-fn killed_while_held(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
-    patch(ground, "ocirepository", "mural", r#"{"spec":{"ref":{"semver":"1.1.0-rc.0 || >9.0.0"}}}"#)?;
-    page::ready(ground.sandbox()?, "mural")?;
-    let mut child = command(ground, &[], &newer(&["--yes"]))?
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()?;
-    let held = within(40, "the hold", || Ok(helm_release(ground, "mural")?["spec"]["suspend"] == true));
-    if let Err(error) = held {
-        child.kill()?;
-        return Err(
-            error.context(ended(child.wait_with_output()?).map_or_else(|error| error.to_string(), |one| one.all()))
-        );
-    }
-    child.kill()?;
-    child.wait()?;
-    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "it went on while it was held");
-    let next = upgrade(ground, &[], &newer(&["--yes", "--wait-for-lock", "60s"]))?.with(0).context("the next run")?;
-    ensure!(next.all().contains("left suspended"), "does not say it:\n{}", next.all());
-    let release = helm_release(ground, "mural")?;
-    let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("held-by-run"));
-    ensure!(release["spec"].get("suspend").is_none_or(|held| held != true) && !left, "left behind: {release}");
-    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.3"), "{}", next.all());
-    back::mended(ground)
-}
-
 /// Each trouble is refused before any write, with its own reason.
 fn refused(ground: &Ground) -> Result<()> {
     let (ground, _turn) = ground.flux();
@@ -290,48 +267,13 @@ fn refused(ground: &Ground) -> Result<()> {
     let policy = |crds: &str| format!(r#"{{"spec":{{"upgrade":{{"crds":{crds}}}}}}}"#);
     bend("helmrelease", "mural-crds", &policy("\"Skip\""), &policy("\"CreateReplace\""), "which writes no CRD")?;
     page::ready(ground.sandbox()?, "mural-crds")?;
+    let integer = renamed(ground, &small::app(ground, "1.1.0-rc.3")?, "mural", "1.1.0-rc.5")?;
+    std::fs::write(integer.join("values.schema.json"), r#"{"properties":{"password":{"type":"integer"}}}"#)?;
+    refuses(&["--chart", &small::pack(ground, &integer)?, "--crds", "0.7.4", "--yes"], 5, "values-schema")?;
+    refuses(&newer(&["--yes", "--source", "canvas"]), 5, "and not from canvas")?;
     let git = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"hub","kustomize.toolkit.fluxcd.io/namespace":"flux-system"}}}"#;
     let none = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":null,"kustomize.toolkit.fluxcd.io/namespace":null}}}"#;
     bend("helmrelease", "mural", git, none, "keeps that in Git")
-}
-
-/// What goes wrong after the first write: in time, with its own reason, and with what is done and what is not.
-fn failures(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
-    let sandbox = ground.sandbox()?;
-    let state = State::read(&mural_tests::sandbox::Folder::of(sandbox.name())?);
-    let controller = state.children.get("source-controller").context("source-controller runs")?.to_string();
-    let signal = |signal: &str| -> Result<()> {
-        ensure!(std::process::Command::new("kill").args([signal, &controller]).status()?.success(), "kill {signal}");
-        Ok(())
-    };
-    signal("-STOP")?;
-    let began = Instant::now();
-    let stopped = upgrade(ground, &[], &newer(&["--yes", "--failure-grace", "5s"]));
-    signal("-CONT")?;
-    let stopped = stopped?.with(1).context("source-controller is stopped")?;
-    for told in ["source-controller has not looked at the change: does it run?", "mural-crds-source"] {
-        ensure!(stopped.all().contains(told), "does not tell {told:?}:\n{}", stopped.all());
-    }
-    ensure!(began.elapsed() < Duration::from_secs(40), "took {:?}", began.elapsed());
-    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "the application moved");
-    upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("once it runs again")?;
-    // Pods that no node takes: helm-controller gives up after its own timeout, and goes back.
-    let impatient = r#"{"spec":{"timeout":"6s","upgrade":{"remediation":{"remediateLastFailure":true}}}}"#;
-    patch(ground, "helmrelease", "mural", impatient)?;
-    page::ready(sandbox, "mural")?;
-    let values = ground.files().join("nowhere.yaml");
-    std::fs::write(&values, format!("password: {CANARY}\nnode: nowhere\n"))?;
-    let file = values.display().to_string();
-    let failed =
-        upgrade(ground, &[], &newer(&["--yes", "--values", &file]))?.with(1).context("an upgrade that fails")?;
-    for told in ["HelmRelease mural-system/mural: ", "RetriesExceeded", "run the same command again"] {
-        ensure!(failed.all().contains(told), "does not tell {told:?}:\n{}", failed.all());
-    }
-    let release = helm_release(ground, "mural")?;
-    ensure!(release["spec"].get("suspend").is_none_or(|held| held != true), "left suspended: {}", release["spec"]);
-    Ok(())
 }
 
 /// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own; then upgraded.

@@ -46,6 +46,7 @@ mod repair;
 mod rollback;
 mod sample;
 mod saved;
+mod signed;
 mod small;
 mod stopped;
 mod upgrade;
@@ -88,6 +89,7 @@ fn run() -> Result<ExitCode> {
         refusals::TESTS,
         upgrade::TESTS,
         saved::TESTS,
+        signed::TESTS,
         proved::TESTS,
         passed::TESTS,
         programs::TESTS,

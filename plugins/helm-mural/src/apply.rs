@@ -2,12 +2,15 @@
 
 use std::time::Instant;
 
-use mural::ask::{Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, Target, Values, duration};
+use mural::ask::{
+    Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, SourceNames, Target, Values, duration,
+};
 use mural::cli::around::surroundings;
 use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
 use mural::cli::signals::Signals;
 use mural::cli::{Output, Stream, style_for};
 use mural::model::chart::ChartRef;
+use mural::model::signature::SignatureAsked;
 use mural::problem::{Exit, Problem};
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, plan};
@@ -93,6 +96,8 @@ fn asked(around: &Around, flags: &ApplyFlags) -> Result<Ask, Problem> {
         images: false,
         helm: HelmOptions::default(),
         appliance: ApplianceAccess::default(),
+        sources: SourceNames::default(),
+        signature: SignatureAsked::default(),
     })
 }
 

@@ -11,8 +11,8 @@ use mural::cli::{ClusterFlags, LookFlags, Output, complete};
 use mural::problem::Exit;
 use semver::Version;
 
-pub use more::{RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, SpotFlags};
-pub use owners::{ApplianceFlags, FluxManifestsFlags, OwnerFlags};
+pub use more::{RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, SpotFlags, StatusFlags};
+pub use owners::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
 
 const EXAMPLES: &str = "Examples:
   # look, plan, show, ask, do, prove
@@ -67,23 +67,6 @@ pub enum Command {
     Rollback(Box<RollbackFlags>),
     /// Name what was left behind (a pending release, a mark, a damaged journal), show what mends it, ask, and mend it.
     Repair(Box<RepairFlags>),
-}
-
-/// `status`
-#[derive(Debug, Args)]
-pub struct StatusFlags {
-    /// Drop the copy that was saved before this run, and end.
-    #[arg(long, value_name = "RUN", help_heading = "What")]
-    pub forget: Option<String>,
-    /// The installation.
-    #[command(flatten)]
-    pub place: PlaceFlags,
-    /// The answer's form.
-    #[arg(short = 'o', long, value_enum, default_value = "table", help_heading = "How")]
-    pub output: Output,
-    /// How text looks.
-    #[command(flatten)]
-    pub look: LookFlags,
 }
 
 /// `plan`
@@ -156,6 +139,9 @@ pub struct UpgradeFlags {
     /// Other owners.
     #[command(flatten)]
     pub owners: OwnerFlags,
+    /// Signatures.
+    #[command(flatten)]
+    pub signature: SignatureFlags,
     /// The place.
     #[command(flatten)]
     pub place: PlaceFlags,

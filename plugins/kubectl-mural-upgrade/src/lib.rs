@@ -142,6 +142,7 @@ fn beside(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
     if let Some(guide) = flux::appliance_guide(prepared) {
         edge::show(&format!("\n{guide}"), job.manner.output);
     }
+    named_in_vain(job, prepared)?;
     if !flux::kept_elsewhere(prepared) {
         return match job.write() {
             Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")
@@ -159,6 +160,16 @@ fn beside(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
         edge::write_file(&folder.join(&commit.file), "what to commit", &text)?;
     }
     Ok(())
+}
+
+/// Sources that were named where Flux makes neither release: somebody takes this for another installation.
+fn named_in_vain(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
+    let makes_them = matches!(job.way, Way::Manifests { .. });
+    if makes_them || prepared.flux.any() || prepared.ask.sources.nothing() {
+        return Ok(());
+    }
+    Err(Problem::usage("--source and --crds-source name sources of Flux, and Flux makes neither release")
+        .hint("leave them out; kubectl mural validate tells who owns the releases"))
 }
 
 async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {

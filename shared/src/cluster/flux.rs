@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{ApiError, Cluster};
 use crate::ask::Installation;
-use crate::model::flux::{ChartFrom, FluxRef, FluxView, HELM_RELEASE, HelmRelease, Source};
+use crate::model::flux::{ChartFrom, FluxRef, FluxView, HELM_RELEASE, Held, HelmRelease, Source};
 use crate::model::view::Looked;
 
 const HELM: &str = "helm.toolkit.fluxcd.io";
@@ -27,9 +27,7 @@ pub async fn look(cluster: &Cluster, installation: &Installation) -> FluxView {
             return FluxView { helm_releases: Err(error.not_seen("HelmReleases")), ..FluxView::none() };
         }
     };
-    let releases = [&installation.crds_release, &installation.app_release];
-    let ours = |one: &HelmRelease| releases.iter().any(|release| one.makes(release, &installation.namespace));
-    let ours: Vec<HelmRelease> = all.into_iter().map(HelmRelease::new).filter(ours).collect();
+    let ours = ours(all, installation);
     if ours.is_empty() {
         return FluxView::none();
     }
@@ -37,6 +35,23 @@ pub async fn look(cluster: &Cluster, installation: &Installation) -> FluxView {
         tokio::join!(sources(cluster, &ours), deployments(cluster), named(cluster, "/api/v1/services", REGISTRY));
     let registries = registries.map_err(|error| error.not_seen(format!("Services named {REGISTRY}")));
     FluxView { helm_releases: Ok(ours), sources, controllers, registries }
+}
+
+/// The HelmReleases that a run of ours suspended and did not let go.
+///
+/// # Errors
+/// HelmReleases cannot be listed.
+pub async fn held(cluster: &Cluster, installation: &Installation) -> Looked<Vec<Held>> {
+    let all = helm_releases(cluster).await.map_err(|error| error.not_seen("HelmReleases"))?;
+    let view = FluxView { helm_releases: Ok(ours(all, installation)), ..FluxView::none() };
+    Ok(view.held().collect())
+}
+
+/// Those that make a release of the installation.
+fn ours(all: Vec<Value>, installation: &Installation) -> Vec<HelmRelease> {
+    let releases = [&installation.crds_release, &installation.app_release];
+    let ours = |one: &HelmRelease| releases.iter().any(|release| one.makes(release, &installation.namespace));
+    all.into_iter().map(HelmRelease::new).filter(ours).collect()
 }
 
 /// Every HelmRelease of the cluster; not being served is the same as having none.
@@ -101,8 +116,8 @@ pub fn path_of(named: &FluxRef, api_version: &str) -> String {
     all.find(|path| path.contains(&format!("/{version}/"))).unwrap_or(newest)
 }
 
-/// Where an object of Flux is served, the newest version first.
-fn paths(named: &FluxRef) -> impl Iterator<Item = String> {
+/// Where an object of Flux may be served, the newest version first.
+pub fn paths(named: &FluxRef) -> impl Iterator<Item = String> {
     let versions = if named.kind == HELM_RELEASE { HELM_VERSIONS } else { SOURCE_VERSIONS };
     let ((group, plural), namespace, name) = (named.resource(), named.namespace.clone(), named.name.clone());
     versions.into_iter().map(move |version| format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}"))

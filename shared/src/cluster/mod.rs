@@ -20,6 +20,7 @@ pub mod snapshot;
 pub mod storage_migration;
 pub mod vitals;
 pub mod wait;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

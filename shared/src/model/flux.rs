@@ -67,6 +67,28 @@ impl fmt::Display for FluxRef {
     }
 }
 
+/// A HelmRelease that a run of ours suspended and has not let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// The HelmRelease.
+    pub helm_release: FluxRef,
+    /// The run.
+    pub run: String,
+    /// Since when, by the API server's clock; none where it does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+impl Held {
+    /// The command that lets it go by hand, the note of the run with it.
+    #[must_use]
+    pub fn let_go(&self) -> String {
+        let patch = format!(r#"{{"metadata":{{"annotations":{{"{HELD_BY}":null}}}},"spec":{{"suspend":null}}}}"#);
+        format!("kubectl patch {} --type merge --patch '{patch}'", self.helm_release.words())
+    }
+}
+
 /// What is read of Flux for one installation.
 #[derive(Debug, Clone)]
 pub struct FluxView {
@@ -111,10 +133,13 @@ impl FluxView {
         self.sources.get(named)?.as_ref().ok()?.as_ref()
     }
 
-    /// The HelmReleases that a run of ours suspended and did not release, each with the run: whoever repairs lets them go.
-    pub fn held(&self) -> impl Iterator<Item = (FluxRef, &str)> {
+    /// The HelmReleases that a run of ours suspended and did not release: whoever repairs lets them go.
+    pub fn held(&self) -> impl Iterator<Item = Held> {
         let all = self.helm_releases.iter().flatten().filter(|one| one.suspended());
-        all.filter_map(|one| Some((one.named(), one.held_by()?)))
+        all.filter_map(|one| {
+            let (run, since) = (one.held_by()?.to_owned(), one.held_since().map(str::to_owned));
+            Some(Held { helm_release: one.named(), run, since })
+        })
     }
 
     /// What a HelmRelease's chart comes from, with its version: the OCIRepository, or the HelmChart's HelmRepository.
@@ -190,6 +215,16 @@ pub trait FluxObject {
     /// The run of ours that suspended it and has not released it.
     fn held_by(&self) -> Option<&str> {
         self.json().pointer("/metadata/annotations")?.get(HELD_BY)?.as_str()
+    }
+
+    /// Since when it is held: when the note of the run was written, by the API server's clock (`metadata.managedFields`).
+    fn held_since(&self) -> Option<&str> {
+        let note = format!("f:{HELD_BY}");
+        let owns = |entry: &&Value| {
+            entry.pointer("/fieldsV1/f:metadata/f:annotations").is_some_and(|all| all.get(&note).is_some())
+        };
+        let entries = self.json().pointer("/metadata/managedFields")?.as_array()?;
+        entries.iter().find(owns)?["time"].as_str()
     }
 
     /// Whether the controller has seen the spec as it is now; a Ready condition of an older spec says nothing.

@@ -24,6 +24,7 @@ pub mod quantity;
 pub mod refusal;
 pub mod release;
 pub mod secret;
+pub mod signature;
 pub mod status;
 pub mod token;
 pub mod tools;

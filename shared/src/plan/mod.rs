@@ -319,10 +319,9 @@ impl Action {
             | Self::RestoreObjects { .. }
             | Self::UnkeepCrds { .. }
             | Self::ForgetRuns { .. } => true,
-            // It asks for a reconcile, and changes nothing of what is wanted.
-            Self::AwaitRelease { .. } | Self::AwaitApplication { .. } | Self::ProveServed { .. } | Self::Validate => {
-                false
-            }
+            // Where all is told already and nothing came of it, as after a rollback by helm-controller, the request is what is left to do.
+            Self::AwaitRelease { asks, .. } => *asks,
+            Self::AwaitApplication { .. } | Self::ProveServed { .. } | Self::Validate => false,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::decide::plural;
 use super::journal::JournalSeen;
 use super::{Action, Step, marks};
 use crate::model::crd::Crd;
-use crate::model::flux::FluxRef;
+use crate::model::flux::Held;
 use crate::model::release::ReleaseRecord;
 
 /// One of them.
@@ -42,8 +42,8 @@ pub struct Facts<'a> {
     pub journal: &'a JournalSeen,
     /// The release of the application: the one that is waited for.
     pub app: &'a str,
-    /// HelmReleases that a run of ours suspended and did not let go, each with the run.
-    pub held: Vec<(FluxRef, String)>,
+    /// HelmReleases that a run of ours suspended and did not let go.
+    pub held: Vec<Held>,
 }
 
 /// What is wrong, and what mends it.
@@ -84,7 +84,7 @@ fn step(id: &str, title: String, action: Action) -> Step {
 
 /// Through Flux, the application is suspended until its CRDs are served: a run that died before it let go leaves it so.
 fn held(facts: &Facts<'_>, ailments: &mut Vec<Ailment>, steps: &mut Vec<Step>) {
-    for (helm_release, run) in &facts.held {
+    for Held { helm_release, run, .. } in &facts.held {
         let title = format!("let {helm_release} go on");
         ailments.push(Ailment {
             id: "held-left-behind",

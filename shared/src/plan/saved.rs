@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::world::World;
 use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
 use crate::ask::{
-    Allowed, ApplianceAccess, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, Target, Values,
+    Allowed, ApplianceAccess, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, SourceNames, Target,
+    Values,
 };
 use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::{ChartRef, Digest, DigestOf};
+use crate::model::signature::SignatureAsked;
 use crate::problem::{Exit, Problem};
 
 /// The kind of the file.
@@ -59,6 +61,12 @@ pub struct Asked {
     /// What goes to helm as it is.
     #[serde(default)]
     pub helm: HelmOptions,
+    /// Which of Flux's sources are insisted on.
+    #[serde(default, skip_serializing_if = "SourceNames::nothing")]
+    pub sources: SourceNames,
+    /// What is asked of the charts' signatures.
+    #[serde(default, skip_serializing_if = "SignatureAsked::nothing")]
+    pub signature: SignatureAsked,
 }
 
 impl Asked {
@@ -80,6 +88,8 @@ impl Asked {
             images: _,
             appliance: _,
             helm,
+            sources,
+            signature,
         } = ask;
         let pinned = |target: &Target| {
             let moves = plan.charts.iter().find(|chart| chart.release == target.release);
@@ -96,13 +106,15 @@ impl Asked {
             mode: *mode,
             allowed: *allowed,
             helm: helm.clone(),
+            sources: sources.clone(),
+            signature: signature.clone(),
         }
     }
 
     /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
     #[must_use]
     pub fn ask(&self, anew: Anew) -> Ask {
-        let Asked { namespace, crds, app, mode, allowed, helm } = self.clone();
+        let Asked { namespace, crds, app, mode, allowed, helm, sources, signature } = self.clone();
         let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images, appliance } = anew;
         let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
         let installation =
@@ -121,6 +133,8 @@ impl Asked {
             images,
             helm,
             appliance,
+            sources,
+            signature,
         }
     }
 }

@@ -1,16 +1,21 @@
 //! Where an upgrade stands: who is at it, what the releases are, which runs there were.
 
+mod held;
+
 use serde::Serialize;
 
 use super::columns::columns;
 use super::keep::bytes;
 use super::style::{Mark, Style, harmless};
+use crate::model::flux::Held;
 use crate::model::lease::{Life, LockSeen};
 use crate::model::pending::{cut_off_run, made_by};
 use crate::model::release::ReleaseRecord;
 use crate::model::view::{Looked, NotSeen};
 use crate::plan::API_VERSION;
 use crate::plan::journal::{JournalSeen, RunEntry, State, StepStands, Task, Unread};
+
+pub use held::HeldNow;
 
 /// Runs that are told.
 const RUNS: usize = 10;
@@ -29,6 +34,8 @@ pub struct UpgradeStatus {
     pub namespace: String,
     /// Who is upgrading, or was and left a lock behind.
     pub locks: Vec<LockSeen>,
+    /// HelmReleases that a run of ours has suspended until their CRDs are served.
+    pub held: Vec<HeldNow>,
     /// The releases' newest revisions.
     pub releases: Vec<Revision>,
     /// The last runs of ours, newest first, as the journal has them.
@@ -83,27 +90,31 @@ impl Revision {
 }
 
 impl UpgradeStatus {
-    /// From the locks and the records of both releases, the CRD chart's first.
+    /// From the locks, what is held through Flux, and the records of both releases, the CRD chart's first.
     #[must_use]
     pub fn new(
         context: &str,
         namespace: &str,
         locks: Looked<Vec<LockSeen>>,
+        held: Looked<Vec<Held>>,
         journal: Looked<JournalSeen>,
         records: [Looked<Vec<ReleaseRecord>>; 2],
     ) -> Self {
         let mut not_seen: Vec<NotSeen> = locks.as_ref().err().into_iter().cloned().collect();
+        not_seen.extend(held.as_ref().err().cloned());
         not_seen.extend(journal.as_ref().err().cloned());
         let mut journal = journal.unwrap_or_default();
         not_seen.extend(records.iter().filter_map(|records| records.as_ref().err().cloned()));
         let locks = locks.unwrap_or_default();
+        let held = held::now(held.unwrap_or_default(), &locks);
         let known: Vec<Vec<ReleaseRecord>> = records.into_iter().flatten().collect();
         Self {
             api_version: API_VERSION,
             kind: "UpgradeStatus",
             context: context.to_owned(),
             namespace: namespace.to_owned(),
-            next: next(&locks, &journal, &known, namespace),
+            next: next(&locks, &journal, &known, namespace).or_else(|| held.iter().find_map(HeldNow::next)),
+            held,
             releases: known.iter().filter_map(|records| records.last()).map(Revision::of).collect(),
             runs: runs(&known),
             journal: {
@@ -185,6 +196,9 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
     for lock in &status.locks {
         line("lock", &format!("{} · {}", lock.place, life(lock.life)));
         line("", &lock.holder.to_string());
+    }
+    for (first, rest) in status.held.iter().flat_map(HeldNow::lines) {
+        line(first, &rest);
     }
     for unread in &status.unread {
         line(
@@ -306,6 +320,7 @@ mod tests {
             "hub",
             "mural-system",
             Ok(Vec::new()),
+            Ok(Vec::new()),
             Ok(JournalSeen::default()),
             [Ok(vec![record("mural-crds", 1, "deployed", "r1")]), Ok(app)],
         )
@@ -318,7 +333,8 @@ mod tests {
         run.end_step("crds", StepStands::Done, "2 applied", jiff::Timestamp::UNIX_EPOCH);
         run.begin("mural", jiff::Timestamp::UNIX_EPOCH);
         let journal = JournalSeen { runs: vec![run], unread: Vec::new() };
-        let told = UpgradeStatus::new("hub", "m", Ok(Vec::new()), Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
+        let (nobody, nothing) = (Ok(Vec::new()), Ok(Vec::new()));
+        let told = UpgradeStatus::new("hub", "m", nobody, nothing, Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
         let text = render(&told, Style::PLAIN);
         for word in
             ["cut off", "✔ crds        2 applied", "▲ mural       begun", "– validate    to do", "upgrade resume"]

@@ -163,7 +163,7 @@ pub async fn prepare_repair(
         live: &live,
         journal: &seen,
         app: &installation.app_release,
-        held: bare.view.flux.held().map(|(named, run)| (named, run.to_owned())).collect(),
+        held: bare.view.flux.held().collect(),
     });
     let forecasts = bridge::forecasts(&bare.cluster, &live, &wanted, true).await;
     let made = Made { steps, wanted, forecasts, guards: &OF_MENDING, undone: None };

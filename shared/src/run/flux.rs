@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{Run, guard};
 use crate::cluster::flux::{path_of, read};
 use crate::cluster::{ApiError, Cluster};
-use crate::model::flux::{FluxObject, FluxRef, HELD_BY, HelmRelease, REQUESTED_AT, RESET_AT, Source};
+use crate::model::flux::{FluxObject, FluxRef, HELD_BY, HELM_RELEASE, REQUESTED_AT, RESET_AT};
 use crate::plan::flux::Ways;
 use crate::plan::{Action, Step};
 use crate::problem::{Exit, Problem};
@@ -98,6 +98,11 @@ async fn let_go(
     }
     let new = run.prepared.flux.app.as_ref().and_then(|app| app.values.as_ref()).filter(|_| values);
     patch["metadata"]["annotations"][REQUESTED_AT] = token(run, step).into();
+    // Where the HelmRelease itself says the version, it gets it with this very patch.
+    let place = run.prepared.flux.app.as_ref().and_then(|app| app.place.as_ref());
+    if let Some((_, version)) = place.filter(|(object, _)| object == helm_release) {
+        patch["spec"]["chart"] = version["spec"]["chart"].clone();
+    }
     if let Some(new) = new {
         // A merge patch keeps what it does not name: what the old values had and the new ones have not is taken away by name.
         let old = read(&run.prepared.cluster, helm_release).await.map_err(|error| unpatched(helm_release, error))?;
@@ -148,12 +153,8 @@ async fn patch_object(cluster: &Cluster, ways: &Ways, object: &FluxRef, patch: &
 
 /// uid and apiVersion of an object as it was read.
 fn known<'a>(ways: &'a Ways, object: &FluxRef) -> Option<(&'a str, &'a str)> {
-    ways.all().find_map(|way| {
-        let release = (way.helm_release.named() == *object).then_some(way.helm_release.json());
-        let source = way.source.as_ref().filter(|source| source.named() == *object).map(FluxObject::json);
-        let found = release.or(source)?;
-        Some((found.pointer("/metadata/uid")?.as_str()?, found["apiVersion"].as_str()?))
-    })
+    let found = ways.all().find_map(|way| way.read(object))?;
+    Some((found.pointer("/metadata/uid")?.as_str()?, found["apiVersion"].as_str()?))
 }
 
 fn unpatched(object: &FluxRef, error: ApiError) -> Problem {
@@ -185,12 +186,10 @@ pub(super) async fn unmoved(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
         return Ok(());
     };
     let now = read(&prepared.cluster, object).await.map_err(|error| error.problem(&prepared.cluster.context))?;
-    let then = prepared.flux.all().find_map(|way| {
-        let release = (way.helm_release.named() == *object).then_some(way.helm_release.json());
-        release.or_else(|| way.source.as_ref().filter(|source| source.named() == *object).map(FluxObject::json))
-    });
+    let then = prepared.flux.all().find_map(|way| way.read(object));
     // Where the HelmRelease itself says the version, our own patch has changed it by now.
-    let by_us = matches!(step.action, Action::LetReleaseGo { .. })
+    let by_us = matches!(step.action, Action::LetReleaseGo { .. } | Action::MoveSource { crds: false, .. })
+        && object.kind == HELM_RELEASE
         && prepared.flux.all().any(|way| way.place.as_ref().is_some_and(|(place, _)| place == object));
     match (then, now) {
         (Some(_), Some(_)) if by_us => Ok(()),
@@ -236,16 +235,6 @@ pub(super) async fn after(run: &Run<'_>, outcomes: &[StepOutcome], exit: Exit) -
          lets it go. By hand: kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
         helm_release.words()
     ))
-}
-
-/// Reads a HelmRelease again.
-async fn helm_release(cluster: &Cluster, named: &FluxRef) -> Result<Option<HelmRelease>, ApiError> {
-    Ok(read(cluster, named).await?.map(HelmRelease::new))
-}
-
-/// Reads a source again.
-async fn source(cluster: &Cluster, named: &FluxRef) -> Result<Option<Source>, ApiError> {
-    Ok(read(cluster, named).await?.map(Source::new))
 }
 
 #[cfg(test)]

@@ -22,11 +22,14 @@ use crate::model::images::{self, ImagesSeen};
 use crate::model::object::ObjectRef;
 use crate::model::release::{ReleaseRecord, next_size};
 use crate::model::secret::{Hidden, scrubbed, secrets};
+use crate::model::signature::{Signature, SignedBy};
 use crate::model::view::{ClusterView, Looked, NotSeen};
 use crate::plan::needs::{Work, Written, needs};
 use crate::plan::writes;
 use crate::tools::content as bundles;
+use crate::tools::helm::Helm;
 use crate::tools::images as registries;
+use crate::tools::verify;
 
 /// The field managers: helm's own, in both of its ways to write, and helm-controller's.
 const BY_HELM: &str = "helm";
@@ -49,8 +52,9 @@ pub(super) async fn application(
     let side = rendered.app.as_ref()?;
     let record = view.current(&ask.installation.app_release).ok().flatten();
     let by_flux = view.flux.maker(&ask.installation.app_release, &ask.installation.namespace).is_some();
-    // helm-controller brings a helm of its own, and goes on as the record says.
+    // helm-controller brings a helm of its own, goes on as the record says, and always forces conflicts (`internal/action/upgrade.go`).
     let (manager, helm_major) = if by_flux { (BY_FLUX, 4) } else { (BY_HELM, helm_major) };
+    let forces = by_flux || ask.helm.force_conflicts;
     let method = method(ask.helm.server_side, record, helm_major);
     let kinds = application::kinds(cluster).await;
     // One that cannot be read ends the plan elsewhere.
@@ -68,7 +72,7 @@ pub(super) async fn application(
             let all = writes::writes(namespace, &old, &new, &live, method);
             let secrets = secrets(rendered.config.reveal());
             let waits = |object: &ObjectRef| waits(object, view, rendered, side);
-            application::foresee(cluster, known, namespace, &all, (manager, ask.helm.force_conflicts), waits, |words| {
+            application::foresee(cluster, known, namespace, &all, (manager, forces), waits, |words| {
                 scrubbed(words, &secrets)
             })
             .await
@@ -110,6 +114,25 @@ pub(super) async fn bundle(ask: &Ask, rendered: &Rendered) -> Option<Looked<Bund
         Ok(read) => read.map_err(|error| not_seen(reason(&error))),
         Err(gone) => Err(not_seen(gone.to_string())),
     })
+}
+
+/// What helm and cosign say of the charts' signatures, where they are asked for.
+pub(super) async fn signatures(ask: &Ask, rendered: &Rendered, helm: &Helm, private: &Path) -> Vec<Signature> {
+    let (asked, installation) = (&ask.signature, &ask.installation);
+    let sides = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
+    let mut all = Vec::new();
+    for (side, release) in sides {
+        let Some(fetched) = side.as_ref().map(|side| &side.fetched) else { continue };
+        let one = |by, answer| Signature { release: release.clone(), by, answer };
+        if asked.provenance {
+            let answer = verify::provenance(helm, fetched, asked.keyring.as_deref(), private).await;
+            all.push(one(SignedBy::Helm, answer));
+        }
+        if let Some(key) = &asked.cosign_key {
+            all.push(one(SignedBy::Cosign, verify::cosign(fetched, key, &helm.registry, private).await));
+        }
+    }
+    all
 }
 
 /// The bytes that the next records take: the work of a processor, beside everything that waits for the server.

@@ -25,6 +25,7 @@ use crate::model::lease::LockSeen;
 use crate::model::owner::Owner;
 use crate::model::pending::{RUN_LABEL, cut_off_run};
 use crate::model::release::ReleaseRecord;
+use crate::model::signature::Signature;
 use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked};
 use crate::model::vitals::Vitals;
@@ -62,6 +63,8 @@ pub struct Forecast {
     pub token_ends: Option<Timestamp>,
     /// What the content bundle holds; none where none was named.
     pub bundle: Option<Looked<Bundle>>,
+    /// What was said of the charts' signatures; empty where none is asked for.
+    pub signatures: Vec<Signature>,
 }
 
 /// All that was seen.
@@ -207,15 +210,19 @@ fn live(view: &ClusterView) -> BTreeMap<String, Crd> {
     view.crds.as_ref().cloned().unwrap_or_default()
 }
 
-fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> Admission<'a> {
-    let facts = |side: &'a Side, release: &'a str| ChartFacts {
+fn facts<'a>(side: &'a Side, release: &'a str) -> ChartFacts<'a> {
+    ChartFacts {
         release,
         reference: side.fetched.reference.to_string(),
         chart: &side.fetched.chart,
         digest: &side.fetched.digest,
         rendered: &side.rendered,
         schema_refusals: &side.schema_refusals,
-    };
+        not_forecast: side.not_forecast.as_deref(),
+    }
+}
+
+fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> Admission<'a> {
     let installation = &ask.installation;
     Admission {
         view: seen.view,
@@ -239,6 +246,7 @@ fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> 
         images: seen.forecast.images.as_ref(),
         token_ends: seen.forecast.token_ends,
         bundle: seen.forecast.bundle.as_ref(),
+        signatures: &seen.forecast.signatures,
         now: Timestamp::now(),
         timeout: ask.timeout,
         config: &rendered.config,

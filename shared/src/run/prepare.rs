@@ -170,9 +170,9 @@ async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Em
     let looked = look_at(&cluster, &helm, &kubectl, &ask, flux, private.path(), &around, emit).await?;
     let First { view, charts, sees } = looked;
 
-    let rendered = render_all(&helm, &ask, &view, &cluster, charts, private.path(), &around, emit).await?;
+    let rendered = render_all((&helm, &kubectl), &ask, &view, &cluster, charts, private.path(), &around, emit).await?;
     let (rendered, vitals, ways) = flux_ways(&ask, &view, rendered, values);
-    let forecast = forecast_all(&cluster, &ask, &view, &rendered, &tools, &around, emit).await;
+    let forecast = forecast_all((&cluster, &helm, private.path()), &ask, &view, &rendered, &tools, &around, emit).await;
 
     let known = Known { ask: &ask, view: &view, rendered: &rendered, forecasts: &forecast.forecasts };
     let Since { world, moved, follows } = known.since(follow, journal.as_ref().ok(), &around.salt);
@@ -209,7 +209,7 @@ async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Em
 /// What the charts make, and the picture to compare with afterwards.
 #[expect(clippy::too_many_arguments, reason = "one stage, asked for in one place")]
 async fn render_all(
-    helm: &Helm,
+    tools: (&Helm, &Kubectl),
     ask: &Ask,
     view: &ClusterView,
     cluster: &Cluster,
@@ -219,7 +219,7 @@ async fn render_all(
     emit: Emit<'_>,
 ) -> Result<(Rendered, Option<Vitals>), Problem> {
     let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendering = render::both(helm, ask, view, cluster, charts, private);
+    let rendering = render::both(tools, ask, view, cluster, charts, private);
     let (rendered, vitals) = tokio::join!(rendering, picture_before(cluster, ask, around, view));
     let rendered = rendered?;
     stage.done(rendered.told());

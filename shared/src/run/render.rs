@@ -1,5 +1,7 @@
 //! Charts become bytes, bytes become objects: pulled once, rendered once.
 
+mod post;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ use crate::problem::Problem;
 use crate::tools::chart::{Fetched, fetch};
 use crate::tools::helm::{Helm, Template};
 use crate::tools::helm_read;
+use crate::tools::kubectl::Kubectl;
 
 /// One chart that moves: its bytes and what they render to.
 pub struct Side {
@@ -27,6 +30,8 @@ pub struct Side {
     pub rendered: Vec<Value>,
     /// What its schemas refuse of the values, secrets masked.
     pub schema_refusals: Vec<SchemaRefusal>,
+    /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
+    pub not_forecast: Option<String>,
 }
 
 impl Side {
@@ -111,7 +116,7 @@ pub async fn fetch_both(
 /// # Errors
 /// A chart does not render, or helm refuses the values.
 pub async fn both(
-    helm: &Helm,
+    (helm, kubectl): (&Helm, &Kubectl),
     ask: &Ask,
     view: &ClusterView,
     cluster: &Cluster,
@@ -121,21 +126,29 @@ pub async fn both(
     let record = view.newest(&ask.installation.app_release).ok().flatten();
     let crds = async {
         match charts.0 {
-            Some(fetched) => crds_side(helm, ask, view, fetched).await.map(Some),
+            Some(fetched) => crds_side((helm, kubectl), ask, view, fetched, private).await.map(Some),
             None => Ok(None),
         }
     };
     let (next, crds) = tokio::join!(values::next(helm, &ask.values, record, private), crds);
     let (next, crds) = (next?, crds?);
     let app = match charts.1 {
-        Some(fetched) => Some(app_side(helm, ask, view, cluster, fetched, crds.as_ref(), &next, record).await?),
+        Some(fetched) => {
+            Some(app_side((helm, kubectl), ask, view, cluster, fetched, crds.as_ref(), (&next, private), record).await?)
+        }
         None => None,
     };
     let wanted = wanted(crds.as_ref(), app.as_ref());
     Ok(Rendered { crds, app, wanted, config: next.config })
 }
 
-async fn crds_side(helm: &Helm, ask: &Ask, view: &ClusterView, fetched: Fetched) -> Result<Side, Problem> {
+async fn crds_side(
+    (helm, kubectl): (&Helm, &Kubectl),
+    ask: &Ask,
+    view: &ClusterView,
+    fetched: Fetched,
+    private: &Path,
+) -> Result<Side, Problem> {
     let release = &ask.installation.crds_release;
     let as_flux = as_flux_names_it(ask, view, release, &fetched)?;
     let template = Template {
@@ -150,19 +163,19 @@ async fn crds_side(helm: &Helm, ask: &Ask, view: &ClusterView, fetched: Fetched)
         passed: &hooks(ask),
     };
     let (mut rendered, schema_refusals) = rendered(helm, template, &fetched).await?;
-    marked_by_flux(ask, view, release, &fetched, &mut rendered);
-    Ok(Side { fetched, rendered, schema_refusals })
+    let not_forecast = by_flux((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
+    Ok(Side { fetched, rendered, schema_refusals, not_forecast })
 }
 
 #[expect(clippy::too_many_arguments, reason = "a forecast needs all of this, and it is asked for in one place")]
 async fn app_side(
-    helm: &Helm,
+    (helm, kubectl): (&Helm, &Kubectl),
     ask: &Ask,
     view: &ClusterView,
     cluster: &Cluster,
     fetched: Fetched,
     crds: Option<&Side>,
-    next: &Next,
+    (next, private): (&Next, &Path),
     record: Option<&ReleaseRecord>,
 ) -> Result<Side, Problem> {
     let mut api_versions = cluster.api_versions().await.map_err(|error| error.problem(&cluster.context))?;
@@ -191,8 +204,9 @@ async fn app_side(
         // A pattern's refusal quotes the value.
         refusal.words = scrubbed(&refusal.words, &secrets);
     }
-    marked_by_flux(ask, view, &ask.installation.app_release, &fetched, &mut rendered);
-    Ok(Side { fetched, rendered, schema_refusals })
+    let release = &ask.installation.app_release;
+    let not_forecast = by_flux((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
+    Ok(Side { fetched, rendered, schema_refusals, not_forecast })
 }
 
 /// What a chart renders to. Where its schema refuses the values, what it would render to without: so that all that is wrong is
@@ -242,6 +256,24 @@ fn as_flux_names_it(
         .and_then(|bytes| std::fs::write(&file, bytes))
         .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
     Ok(Some(file))
+}
+
+/// What helm-controller makes of what a chart renders to; the reason where that cannot be told.
+async fn by_flux(
+    (ask, view): (&Ask, &ClusterView),
+    kubectl: &Kubectl,
+    release: &str,
+    fetched: &Fetched,
+    private: &Path,
+    rendered: &mut Vec<Value>,
+) -> Option<String> {
+    let renderers = view.flux.maker(release, &ask.installation.namespace)?.post_renderers();
+    let post = match renderers.is_empty() {
+        true => Ok(()),
+        false => post::rendered(kubectl, &renderers, &fetched.chart.crds_folder, private, rendered).await,
+    };
+    marked_by_flux(ask, view, release, fetched, rendered);
+    post.err()
 }
 
 /// The labels that helm-controller gives every object of a release, but for what stands in `crds/` (`internal/postrender`, origin labels).

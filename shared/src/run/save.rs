@@ -187,8 +187,10 @@ fn flux(prepared: &Prepared) -> Value {
             "metadata": {"namespace": object["metadata"]["namespace"], "name": object["metadata"]["name"]}})
     };
     let of = |way: &FluxWay| {
-        let source = way.source.as_ref().map(|source| one(source.json()));
-        std::iter::once(one(way.helm_release.json())).chain(source).collect::<Vec<_>>()
+        let behind =
+            way.source.iter().filter(|source| way.chart.as_ref().is_none_or(|chart| chart.uid() != source.uid()));
+        let sources = way.chart.iter().chain(behind).map(|source| one(source.json()));
+        std::iter::once(one(way.helm_release.json())).chain(sources).collect::<Vec<_>>()
     };
     Value::Array(prepared.flux.all().flat_map(of).collect())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::turn::Turn;
 use super::workstation::Workstation;
 use crate::ask::Installation;
-use crate::cluster::{Cluster, journal, look};
+use crate::cluster::{Cluster, flux, journal, look};
 use crate::model::lease::{Claim, Life, LockSeen, Place, RENEW_EVERY};
 use crate::model::view::Looked;
 use crate::problem::Problem;
@@ -28,13 +28,14 @@ pub async fn status(
     let cluster = Cluster::connect(&installation.cluster).await?;
     cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
     let namespace = &installation.namespace;
-    let (locks, journal, crds, app) = tokio::join!(
+    let (locks, held, journal, crds, app) = tokio::join!(
         locks(&cluster, namespace, Turn::new(claim, workstation)),
+        flux::held(&cluster, installation),
         journal::look(&cluster, namespace),
         look::releases(&cluster, namespace, &installation.crds_release),
         look::releases(&cluster, namespace, &installation.app_release),
     );
-    Ok(UpgradeStatus::new(&cluster.context, namespace, locks, journal, [crds, app]))
+    Ok(UpgradeStatus::new(&cluster.context, namespace, locks, held, journal, [crds, app]))
 }
 
 /// Who holds a lock. A holder of another workstation is watched until it renews, or has had the time to.

@@ -216,7 +216,12 @@ fn taken_over(dead: &Holder) -> String {
 /// Whether a step writes CRDs, or lets Flux write them.
 const fn of_crds(step: &Step) -> bool {
     by_us(step)
-        || matches!(step.action, Action::MoveSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. })
+        || matches!(
+            step.action,
+            Action::MoveSource { crds: true, .. }
+                | Action::ApplyManifests { crds: true, .. }
+                | Action::AwaitRelease { crds: true, asks: true, .. }
+        )
 }
 
 /// Whether we write CRDs ourselves, or the objects of their kinds.

@@ -139,6 +139,11 @@ impl<'a> Watch<'a> {
         self.hopeless.as_deref()
     }
 
+    /// Whether something has a reason that may not pass by itself.
+    pub(super) fn in_trouble(&self) -> bool {
+        !self.terminal.is_empty()
+    }
+
     /// How many parts are ready, of how many.
     pub(super) const fn ready(&self) -> (usize, usize) {
         self.ready
@@ -162,15 +167,20 @@ impl<'a> Watch<'a> {
         self.told.ask(prepared, &unready).await;
         self.ready = ready;
         self.waiting = self.as_told(&unready);
+        self.tell();
+        self.give_up();
+    }
+
+    /// Tells what was seen last, with what is waited for beside it.
+    pub(super) fn tell(&self) {
         (self.run.emit)(Event::Waiting {
             step: self.step.id.clone(),
             seconds: self.began.elapsed().as_secs_f64(),
             limit_seconds: self.run.manner.timeout.as_secs_f64(),
             grace_seconds: self.run.manner.failure_grace.as_secs(),
-            ready,
+            ready: self.ready,
             objects: self.beside.iter().chain(&self.waiting).cloned().collect(),
         });
-        self.give_up();
     }
 
     /// What is not ready, with since when each terminal reason lasts; one that has gone is forgotten.

@@ -142,6 +142,35 @@ impl Helm {
         self.pull(call.flag("--version", version.to_string()), into).await
     }
 
+    /// Pulls a chart with its provenance file, where it has one: by digest, where that is known.
+    ///
+    /// # Errors
+    /// It cannot be pulled. That there is no provenance file is none.
+    pub async fn pull_signed(
+        &self,
+        repository: &str,
+        digest: Option<&str>,
+        version: &Version,
+        into: &Path,
+    ) -> Result<(), ToolError> {
+        let call = self.call(QUICK).args(["pull", "--prov"]);
+        let call = match digest {
+            Some(digest) => call.arg(format!("oci://{repository}@{digest}")),
+            None => call.arg(format!("oci://{repository}")).flag("--version", version.to_string()),
+        };
+        self.pull(call, into).await
+    }
+
+    /// Makes sure that a chart's provenance file, which lies beside it, is signed by a key of the keyring and names these bytes.
+    ///
+    /// # Errors
+    /// helm says that it is not so.
+    pub async fn verify(&self, file: &Path, keyring: Option<&Path>) -> Result<(), ToolError> {
+        let call = self.call(QUICK).arg("verify").arg(file);
+        let call = keyring.map_or(call.clone(), |keyring| call.flag("--keyring", keyring));
+        spawn::run(call).await.map(drop)
+    }
+
     async fn pull(&self, call: Call, into: &Path) -> Result<(), ToolError> {
         spawn::run(self.on_registry(call).flag("--destination", into)).await.map(drop)
     }

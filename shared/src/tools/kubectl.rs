@@ -1,6 +1,6 @@
 //! The operator's kubectl. At least 1.31: the oldest cluster that the product runs on, within kubectl's own skew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use semver::Version;
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Leash};
 use super::error::ToolError;
+use super::helm_read;
 use super::spawn::{self, Stop};
 use crate::ask::ClusterAccess;
 
@@ -75,6 +76,17 @@ impl Kubectl {
     #[must_use]
     pub fn apply_call(&self, deadline: Duration) -> Call {
         self.call(deadline).args(["apply", "--server-side", "--force-conflicts", "--output", "name", "--filename", "-"])
+    }
+
+    /// What the kustomization in a folder makes.
+    ///
+    /// # Errors
+    /// kustomize refuses it.
+    pub async fn kustomize(&self, folder: &Path) -> Result<Vec<Value>, ToolError> {
+        let call = Call::new("kubectl", &self.program, QUICK).arg("kustomize").arg(folder);
+        let command = call.to_string();
+        let bytes = spawn::run(call).await?;
+        helm_read::manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
     }
 
     /// The command that marks CRDs so that helm leaves them where they are. The manager `kubectl-annotate` owns the mark alone: no apply takes it away.

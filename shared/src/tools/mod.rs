@@ -11,3 +11,4 @@ pub mod images;
 pub mod kubectl;
 pub mod registry;
 pub mod spawn;
+pub mod verify;

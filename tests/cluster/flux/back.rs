@@ -1,9 +1,9 @@
-//! Going back where Flux keeps the releases, and what a dead run has left held.
+//! Going back where Flux keeps the releases.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
 
-use super::{at, crds_are_new, helm_release, newer, older, patch, upgrade};
+use super::{at, crds_are_new, newer, older, upgrade};
 use crate::ground::{Ground, ended};
 
 /// The commands that the refusal of a rollback names are the way back: done as they stand, the application first.
@@ -26,20 +26,5 @@ pub fn goes_back(ground: &Ground) -> Result<()> {
     }
     let again = upgrade(ground, &["rollback"], &["--yes"])?;
     ensure!(again.code != 0, "{}", again.all());
-    Ok(())
-}
-
-/// A hold that nobody lets go is named, and let go.
-pub fn mended(ground: &Ground) -> Result<()> {
-    let held = r#"{"metadata":{"annotations":{"mural.dev/held-by-run":"20261126-7"}},"spec":{"suspend":true}}"#;
-    patch(ground, "helmrelease", "mural", held)?;
-    let mark = ground.mark()?;
-    let shown = upgrade(ground, &["repair"], &["--dry-run=server"])?.with(0)?;
-    ensure!(shown.all().contains("held-left-behind") && shown.all().contains("20261126-7"), "{}", shown.all());
-    ground.nothing_written(mark)?;
-    upgrade(ground, &["repair"], &["--yes"])?.with(0)?;
-    let release = helm_release(ground, "mural")?;
-    let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("held-by-run"));
-    ensure!(release["spec"].get("suspend").is_none_or(|held| held != true) && !left, "left behind: {release}");
     Ok(())
 }

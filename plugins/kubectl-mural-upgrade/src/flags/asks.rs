@@ -1,12 +1,13 @@
 //! From flags to what the user wants, validated.
 
 use mural::ask::{
-    self, Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, RegistryAccess, ServerSide, StoredValues,
-    Target, ValueFlag, Values,
+    self, Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, RegistryAccess, ServerSide, SourceNames,
+    StoredValues, Target, ValueFlag, Values,
 };
 use mural::model::chart::ChartRef;
 use mural::model::flux::Verify;
 use mural::model::secret::Hidden;
+use mural::model::signature::SignatureAsked;
 use mural::plan::journal::RunEntry;
 use mural::plan::saved::{Anew, SavedPlan};
 use mural::problem::Problem;
@@ -15,9 +16,9 @@ use mural::run::manifests;
 use mural::run::save::{Hook, SaveAsked};
 
 use super::{
-    ApplianceFlags, ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, PlaceFlags,
-    RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, ServerSideFlag, SpotFlags, UpgradeFlags,
-    ValueFlags,
+    ApplianceFlags, ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, OwnerFlags, PlaceFlags,
+    RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, ServerSideFlag, SignatureFlags, SpotFlags,
+    UpgradeFlags, ValueFlags,
 };
 
 impl UpgradeFlags {
@@ -46,6 +47,8 @@ impl UpgradeFlags {
             images: !self.registry.skip_images,
             helm: self.helm.options(),
             appliance: self.owners.appliance.access()?,
+            sources: self.owners.sources()?,
+            signature: self.signature.asked()?,
         })
     }
 
@@ -76,6 +79,29 @@ impl ApplyFlags {
             images: !self.registry.skip_images,
             appliance: self.appliance.access()?,
         }))
+    }
+}
+
+impl OwnerFlags {
+    fn sources(&self) -> Result<SourceNames, Problem> {
+        // An object's name may have 253 characters, and Flux's have no dots in practice; dots are let through.
+        let named = |flag: &str, text: &Option<String>| match text {
+            Some(text) => ask::name(flag, &text.replace('.', "-"), 253).map(|_| Some(text.clone())),
+            None => Ok(None),
+        };
+        Ok(SourceNames { crds: named("--crds-source", &self.crds_source)?, app: named("--source", &self.source)? })
+    }
+}
+
+impl SignatureFlags {
+    fn asked(&self) -> Result<SignatureAsked, Problem> {
+        if let Some(key) = self.cosign_key.as_ref().filter(|key| key.is_empty() || key.starts_with('-')) {
+            return Err(Problem::usage(format!("--cosign-key {key:?} is no key")).hint(
+                "name a file with the public key, or a key as cosign names it: cosign.pub, k8s://NAMESPACE/SECRET",
+            ));
+        }
+        let (keyring, cosign_key) = (self.keyring.clone(), self.cosign_key.clone());
+        Ok(SignatureAsked { provenance: self.verify, keyring, cosign_key })
     }
 }
 
@@ -180,6 +206,8 @@ impl RepairFlags {
             images: false,
             helm: HelmOptions::default(),
             appliance: ApplianceAccess::default(),
+            sources: SourceNames::default(),
+            signature: SignatureAsked::default(),
         })
     }
 }

@@ -1,9 +1,26 @@
 //! The flags of what goes on, goes back and mends.
 
 use clap::Args;
-use mural::cli::ClusterFlags;
+use mural::cli::{ClusterFlags, LookFlags, Output};
 
 use super::{ApplianceFlags, MannerFlags, PlaceFlags, RegistryFlags, ValueFlags};
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusFlags {
+    /// Drop the copy that was saved before this run, and end.
+    #[arg(long, value_name = "RUN", help_heading = "What")]
+    pub forget: Option<String>,
+    /// The installation.
+    #[command(flatten)]
+    pub place: PlaceFlags,
+    /// The answer's form.
+    #[arg(short = 'o', long, value_enum, default_value = "table", help_heading = "How")]
+    pub output: Output,
+    /// How text looks.
+    #[command(flatten)]
+    pub look: LookFlags,
+}
 
 /// What is saved before the first write.
 #[derive(Debug, Args)]

@@ -8,17 +8,38 @@ use super::UpgradeFlags;
 
 /// Where somebody else keeps the releases at their versions.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Where Git, Argo CD or an appliance own the releases")]
+#[command(next_help_heading = "Where Flux, Git, Argo CD or an appliance own the releases")]
 pub struct OwnerFlags {
     /// Write what to commit into this folder, numbered in the order to merge it.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub write: Option<PathBuf>,
+    /// Insist on the OCIRepository (or HelmChart) that the application's chart comes from; another one found is refused.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// The same for the CRD chart.
+    #[arg(long, value_name = "NAME")]
+    pub crds_source: Option<String>,
     /// Watch the roll-out of what was committed, and prove it as if we had patched. Nothing is written.
     #[arg(long)]
     pub follow: bool,
     /// The appliance.
     #[command(flatten)]
     pub appliance: ApplianceFlags,
+}
+
+/// Whose signature the charts bear.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Signatures, before anything is written")]
+pub struct SignatureFlags {
+    /// Check helm's provenance file of each chart.
+    #[arg(long)]
+    pub verify: bool,
+    /// The public keys that helm trusts; helm's own keyring without it.
+    #[arg(long, value_name = "FILE", requires = "verify", value_hint = clap::ValueHint::FilePath)]
+    pub keyring: Option<PathBuf>,
+    /// Have cosign check each chart of a registry by this key; cosign must be installed.
+    #[arg(long, value_name = "KEY")]
+    pub cosign_key: Option<String>,
 }
 
 /// What is told of an appliance.

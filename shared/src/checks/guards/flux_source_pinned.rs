@@ -20,9 +20,9 @@ pub static CARD: Card = Card {
 pub fn check(admission: &Admission<'_>) -> Checked {
     let moving: Vec<&FluxWay> = admission.flux.all().filter(|way| way.wanted.is_some()).collect();
     let findings = moving.iter().filter_map(|way| {
-        let (why, source) = (way.moves_by_itself()?, way.source.as_ref()?);
+        let (why, chart) = (way.moves_by_itself()?, way.chart.as_ref()?);
         let version = way.wanted.as_ref().map_or("", |wanted| &wanted.version);
-        Some(CARD.finding(source.named().to_string(), why, format!("it will be told {version} alone")))
+        Some(CARD.finding(chart.named().to_string(), why, format!("it will be told {version} alone")))
     });
     Checked::new(&CARD, moving.len(), Verdict::from_findings(findings.collect()))
 }

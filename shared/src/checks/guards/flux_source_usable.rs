@@ -49,9 +49,10 @@ fn found(admission: &Admission<'_>, way: &FluxWay) -> Vec<Finding> {
             hint,
         )];
     };
-    let mut all = Vec::new();
+    let mut all: Vec<Finding> = insisted(way).into_iter().collect();
     let named = source.named();
-    if source.suspended() {
+    let chart = way.chart.iter().filter(|chart| chart.named() != named);
+    for named in chart.chain([source]).filter(|one| one.suspended()).map(FluxObject::named) {
         let hint = format!("kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'", named.words());
         all.push(CARD.finding(named.to_string(), "is suspended: it would not take up the new version", hint));
     }
@@ -60,6 +61,17 @@ fn found(admission: &Admission<'_>, way: &FluxWay) -> Vec<Finding> {
     }
     all.extend(elsewhere(admission, way, source));
     all
+}
+
+/// A source that was named on the command line and is not the one that the HelmRelease takes its chart from.
+fn insisted(way: &FluxWay) -> Option<Finding> {
+    let (named, artifact) = (way.insisted.as_ref()?, way.artifact.as_ref()?);
+    let behind = way.source.as_ref().is_some_and(|source| source.named().name == *named);
+    (artifact.name != *named && !behind).then(|| {
+        let message = format!("takes its chart from {artifact}, and not from {named}");
+        let hint = "leave --source and --crds-source out: the source is found through the HelmRelease";
+        CARD.finding(way.helm_release.named().to_string(), message, hint)
+    })
 }
 
 fn unpatchable(way: &FluxWay, source: &Source) -> Finding {

@@ -2,6 +2,7 @@
 
 use super::Admission;
 use crate::checks::{Card, Checked, Level, Section, Verdict};
+use crate::model::owner::Owner;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -31,6 +32,10 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         let newest = admission.view.newest(admission.app_release).map_err(ToString::to_string)?;
         if newest.is_some() {
             return Ok(Verdict::Pass);
+        }
+        if let Some(Owner::Argo { application }) = admission.view.owners.get(admission.app_release) {
+            let reason = format!("Argo CD makes no helm release: the Application {application} is the installation");
+            return Ok(Verdict::Skipped { reason });
         }
         let message = format!("is not in namespace {}", hub.namespace);
         let hint = "helm list --all-namespaces; then --namespace and --release. To install it for the first time, use helm install";

@@ -3,6 +3,7 @@
 pub mod bundle_holds_targets;
 pub mod bundled_flux_fits;
 pub mod chart_digest;
+pub mod charts_signed;
 pub mod conversion_webhook_comes_later;
 pub mod crd_in_both_charts;
 pub mod crd_ownership_metadata;
@@ -18,6 +19,7 @@ pub mod flux_crd_policy;
 pub mod flux_not_suspended;
 pub mod flux_one_maker;
 pub mod flux_plain_secrets;
+pub mod flux_post_renderers;
 pub mod flux_source_pinned;
 pub mod flux_source_usable;
 pub mod foreign_downgrade;
@@ -67,6 +69,7 @@ use crate::model::grants::Grants;
 use crate::model::images::ImageAnswer;
 use crate::model::lease::LockSeen;
 use crate::model::secret::Hidden;
+use crate::model::signature::Signature;
 use crate::model::view::{ClusterView, Looked};
 use crate::plan::flux::Ways;
 use crate::plan::journal::JournalSeen;
@@ -89,6 +92,8 @@ pub struct ChartFacts<'a> {
     pub rendered: &'a [Value],
     /// What its schemas refuse of the values.
     pub schema_refusals: &'a [SchemaRefusal],
+    /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
+    pub not_forecast: Option<&'a str>,
 }
 
 /// All that admission guards look at.
@@ -150,6 +155,8 @@ pub struct Admission<'a> {
     pub moved: Option<&'a Looked<Vec<saved_plan_holds::Moved>>>,
     /// What the content bundle holds; none where none was named.
     pub bundle: Option<&'a Looked<Bundle>>,
+    /// What was said of the charts' signatures; empty where none is asked for.
+    pub signatures: &'a [Signature],
     /// The way through Flux; empty where Flux makes none of the releases.
     pub flux: &'a Ways,
 }
@@ -169,7 +176,7 @@ impl<'a> Admission<'a> {
 type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
 
 /// Every admission guard, in the order in which they are shown.
-pub const ALL: [Guard; 46] = [
+pub const ALL: [Guard; 48] = [
     (&tools_versions::CARD, tools_versions::check),
     (&one_cluster::CARD, one_cluster::check),
     (&saved_plan_holds::CARD, saved_plan_holds::check),
@@ -182,6 +189,7 @@ pub const ALL: [Guard; 46] = [
     (&flux_controllers::CARD, flux_controllers::check),
     (&flux_source_pinned::CARD, flux_source_pinned::check),
     (&flux_plain_secrets::CARD, flux_plain_secrets::check),
+    (&flux_post_renderers::CARD, flux_post_renderers::check),
     (&bundle_holds_targets::CARD, bundle_holds_targets::check),
     (&installed::CARD, installed::check),
     (&permissions::CARD, permissions::check),
@@ -189,6 +197,7 @@ pub const ALL: [Guard; 46] = [
     (&release_not_pending::CARD, release_not_pending::check),
     (&release_not_failed::CARD, release_not_failed::check),
     (&chart_digest::CARD, chart_digest::check),
+    (&charts_signed::CARD, charts_signed::check),
     (&no_downgrade::CARD, no_downgrade::check),
     (&known_pair::CARD, known_pair::check),
     (&record_size::CARD, record_size::check),

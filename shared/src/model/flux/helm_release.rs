@@ -246,6 +246,13 @@ impl HelmRelease {
         self.0.pointer("/spec/valuesFrom").and_then(Value::as_array).into_iter().flatten().map(one).collect()
     }
 
+    /// What changes the chart's objects after they are rendered: the kustomize part of each of `spec.postRenderers`, in their order.
+    #[must_use]
+    pub fn post_renderers(&self) -> Vec<Value> {
+        let all = self.0.pointer("/spec/postRenderers").and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(|one| one.get("kustomize").cloned()).collect()
+    }
+
     /// `status.history`, the newest revision first.
     #[must_use]
     pub fn history(&self) -> Vec<Snapshot> {

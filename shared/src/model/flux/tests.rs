@@ -131,12 +131,25 @@ fn what_git_keeps_and_what_we_hold_is_told_by_labels_and_annotations() {
         object["spec"]["suspend"] = suspend.into();
         FluxView { helm_releases: Ok(vec![HelmRelease::new(object)]), ..FluxView::none() }
     };
-    assert_eq!(
-        view(true).held().next().map(|(named, run)| (named.name, run.to_owned())),
-        Some(("mural-crds".into(), "20261126-1".into()))
-    );
+    let held = view(true).held().next().unwrap();
+    assert_eq!((held.helm_release.name.as_str(), held.run.as_str(), held.since), ("mural-crds", "20261126-1", None));
     assert!(view(false).held().next().is_none(), "somebody let it go already");
     assert_eq!(recorded().kept_by(), None);
+}
+
+#[test]
+fn a_hold_tells_since_when_and_how_it_ends() {
+    let fields = json!({"f:metadata": {"f:annotations": {"f:mural.dev/held-by-run": {}}}, "f:spec": {"f:suspend": {}}});
+    let mut object = recorded().json().clone();
+    object["metadata"]["annotations"] = json!({HELD_BY: "20261126-1"});
+    object["metadata"]["managedFields"] = json!([{"manager": "helm-controller", "time": "2026-11-26T20:00:00Z"},
+        {"manager": "kubectl-patch", "time": "2026-11-26T21:00:00Z", "fieldsV1": fields}]);
+    object["spec"]["suspend"] = true.into();
+    let view = FluxView { helm_releases: Ok(vec![HelmRelease::new(object)]), ..FluxView::none() };
+    let held = view.held().next().unwrap();
+    assert_eq!(held.since.as_deref(), Some("2026-11-26T21:00:00Z"));
+    let by_hand = "kubectl patch helmrelease mural-crds --namespace mural-system --type merge --patch";
+    assert!(held.let_go().starts_with(by_hand) && held.let_go().contains("held-by-run\":null"), "{}", held.let_go());
 }
 
 #[test]

@@ -61,11 +61,7 @@ pub fn numbered(mut all: Vec<Commit>) -> Vec<Commit> {
 
 fn source(way: &FluxWay) -> Option<Commit> {
     let (object, patch) = way.place.as_ref().filter(|_| way.patches())?;
-    let told = match &way.source {
-        Some(source) if source.named() == *object => source.json(),
-        _ => way.helm_release.json(),
-    };
-    Some(commit(object.clone(), told, patch))
+    Some(commit(object.clone(), way.read(object)?, patch))
 }
 
 /// The application's HelmRelease: what it waits for, and its values where they change.

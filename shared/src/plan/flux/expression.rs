@@ -7,10 +7,10 @@
 const BEFORE: &str = "dep.metadata.generation == dep.status.observedGeneration && \
                       dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True') && \
                       dep.status.history.size() > 0 && dep.status.history[0].status == 'deployed' && \
-                      dep.status.history[0].chartVersion.startsWith('";
+                      (dep.status.history[0].chartVersion + '+').startsWith('";
 const AFTER: &str = "+')";
 
-/// The expression for a version of the CRD chart that comes from an OCIRepository: there a `+` and the digest follow it.
+/// The expression for a version of the CRD chart. From an OCIRepository a `+` and the digest follow it, from a HelmChart nothing does.
 #[must_use]
 pub fn ready_expr(version: &str) -> String {
     format!("{BEFORE}{}{AFTER}", version.split('+').next().unwrap_or_default())

@@ -15,8 +15,10 @@ const INTERVAL: &str = "10m";
 /// One chart, as its source shall name it.
 #[derive(Debug, Clone)]
 pub struct ChartSource {
-    /// The release, which source and HelmRelease are named after.
+    /// The release, which the HelmRelease is named after.
     pub release: String,
+    /// The name of the OCIRepository.
+    pub source: String,
     /// `oci://host/path`
     pub url: String,
     /// The version.
@@ -108,11 +110,11 @@ impl Manifests {
             }
         }
         json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "OCIRepository",
-            "metadata": {"name": chart.release, "namespace": self.namespace}, "spec": spec})
+            "metadata": {"name": chart.source, "namespace": self.namespace}, "spec": spec})
     }
 
     fn release(&self, chart: &ChartSource, more: &Value) -> Value {
-        let from = json!({"kind": "OCIRepository", "name": chart.release, "namespace": self.namespace});
+        let from = json!({"kind": "OCIRepository", "name": chart.source, "namespace": self.namespace});
         let mut spec = json!({"interval": INTERVAL, "releaseName": chart.release, "chartRef": from});
         for (key, value) in more.as_object().into_iter().flatten() {
             spec[key] = value.clone();
@@ -181,6 +183,7 @@ mod tests {
     fn manifests(values: Value) -> Manifests {
         let chart = |release: &str, version: &str| ChartSource {
             release: release.into(),
+            source: release.into(),
             url: format!("oci://a.example/mural/{release}"),
             version: version.into(),
             digest: None,

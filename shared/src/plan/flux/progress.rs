@@ -2,12 +2,15 @@
 
 use super::Wanted;
 use crate::model::flux::{FluxObject, HelmRelease, Ready, Source};
+use crate::model::object::condition;
 
 /// How far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// There, and what shows it.
     Done(String),
+    /// Its controller has not looked yet: it may be slow for a moment, or gone.
+    Unseen(String),
     /// On its way.
     Waiting(String),
     /// Does not look good, and may still pass: ends the wait when it lasts.
@@ -27,7 +30,7 @@ pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
         let silent = "source-controller has not looked at the change: does it run?";
         return match ready.filter(|ready| ready.status == "Unknown") {
             Some(ready) => Progress::Waiting(said(&ready)),
-            None => Progress::Trouble(silent.to_owned()),
+            None => Progress::Unseen(silent.to_owned()),
         };
     }
     if let Some(stalled) = source.stalled() {
@@ -36,7 +39,7 @@ pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
     match ready {
         Some(ready) if ready.status == "True" && wanted.held_by(source) => {
             let revision = source.artifact().map_or_else(String::new, |artifact| artifact.revision);
-            Progress::Done(format!("holds {revision}"))
+            Progress::Done(format!("holds {revision}{}", verified(source)))
         }
         Some(ready) if ready.status == "True" && source.handled_at() == asked => {
             let revision = source.artifact().map_or_else(|| "nothing".to_owned(), |artifact| artifact.revision);
@@ -46,6 +49,15 @@ pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
         Some(ready) if ready.status == "False" => Progress::Trouble(said(&ready)),
         Some(ready) => Progress::Waiting(said(&ready)),
         None => Progress::Waiting("its controller has said nothing yet".to_owned()),
+    }
+}
+
+/// Whose signature source-controller has found on the artifact that it holds, where the source asks for one.
+fn verified(source: &Source) -> String {
+    let Some(verify) = source.verify() else { return String::new() };
+    match condition(source.json(), "SourceVerified") {
+        Some(found) if found.status == "True" => format!(", its signature verified by {}", verify.provider),
+        _ => format!(", and says nothing of its signature ({})", verify.provider),
     }
 }
 
@@ -75,7 +87,7 @@ pub fn of_release(release: &HelmRelease, wanted: Option<&Wanted>, asked: &str) -
         Some(ready) if ready.status == "False" && answered => failing(release, &ready),
         Some(ready) if ready.status == "False" => Progress::Waiting(said(&ready)),
         _ if !release.observed() || !answered => {
-            Progress::Trouble("helm-controller has not looked at it: does it run?".to_owned())
+            Progress::Unseen("helm-controller has not looked at it: does it run?".to_owned())
         }
         _ => {
             let at = newest.map_or_else(|| "no revision".to_owned(), |newest| newest.chart_version);
@@ -147,7 +159,7 @@ mod tests {
         assert!(matches!(told(&done), Progress::Done(text) if text.contains("revision 2 is 0.7.4+05")));
         let unseen =
             release(("True", "x"), &revision("0.7.4", "deployed"), &[("/status/observedGeneration", json!(1))]);
-        assert!(matches!(told(&unseen), Progress::Trouble(text) if text.contains("does it run")));
+        assert!(matches!(told(&unseen), Progress::Unseen(text) if text.contains("does it run")));
     }
 
     #[test]
@@ -185,9 +197,18 @@ mod tests {
         let wanted = Wanted { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
         let told = |source: &Source| of_source(source, &wanted, "t");
         assert!(matches!(told(&source("True", "", "0.7.4@sha256:new", 2)), Progress::Done(_)));
+        let mut signed = source("True", "", "0.7.4@sha256:new", 2).json().clone();
+        signed["spec"]["verify"] = json!({"provider": "cosign"});
+        assert!(
+            matches!(told(&Source::new(signed.clone())), Progress::Done(text) if text.contains("says nothing of its signature"))
+        );
+        let verified =
+            json!({"type": "SourceVerified", "status": "True", "reason": "Succeeded", "message": "verified"});
+        signed["status"]["conditions"].as_array_mut().unwrap().push(verified);
+        assert!(matches!(told(&Source::new(signed)), Progress::Done(text) if text.ends_with("verified by cosign")));
         assert!(matches!(told(&source("True", "", "0.7.4@sha256:other", 2)), Progress::Trouble(_)));
         assert!(
-            matches!(told(&source("True", "", "0.7.1@sha256:old", 1)), Progress::Trouble(text) if text.contains("does it run"))
+            matches!(told(&source("True", "", "0.7.1@sha256:old", 1)), Progress::Unseen(text) if text.contains("does it run"))
         );
         assert!(
             matches!(told(&source("False", "no match for semver", "0.7.1@sha256:old", 2)), Progress::Trouble(text) if text.contains("no match"))

@@ -1,7 +1,7 @@
 //! The steps of the Flux path: the CRD chart's source, its proof, and only then the application's.
 
 use super::way::{FluxWay, Ways};
-use crate::model::flux::{FluxObject, HELD_BY};
+use crate::model::flux::{FluxObject, HELD_BY, Source};
 use crate::plan::decide::{Facts, keep_step, migrate_step, step, unchanged};
 use crate::plan::{Action, CrdDecision, LeftAlone, Step};
 
@@ -23,10 +23,12 @@ pub fn decide(facts: &Facts<'_>, ways: &Ways) -> (Vec<Step>, Vec<LeftAlone>) {
         steps.extend(served(facts));
     }
     if let Some(app) = app {
+        let goes_on = (held.is_some() || app.rewrites()).then(|| let_go(app));
+        // Where the HelmRelease itself says the version, nothing moves while it is suspended: it is let go with the version.
+        let (first, then) = if app.is_templated() { (goes_on, None) } else { (None, goes_on) };
+        steps.extend(first);
         steps.extend(source_step(app, false));
-        if held.is_some() || app.rewrites() {
-            steps.push(let_go(app));
-        }
+        steps.extend(then);
         steps.extend(release_step(app, false));
     }
     if !steps.is_empty() {
@@ -66,6 +68,7 @@ fn let_go(app: &FluxWay) -> Step {
     let helm_release = app.helm_release.named();
     let (values, depends_on) = (app.values.is_some(), app.depends_on.clone());
     let mut with = Vec::new();
+    with.extend((app.is_templated() && app.patches()).then_some("its new version"));
     with.extend(values.then_some("its new values"));
     with.extend(depends_on.is_some().then_some("the new version in its readyExpr"));
     let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" and ")) };
@@ -89,10 +92,13 @@ fn patch_words(object: &str, patch: &str) -> Vec<String> {
 
 fn source_step(way: &FluxWay, crds: bool) -> Option<Step> {
     let (wanted, (object, patch)) = (way.wanted.as_ref()?, way.place.as_ref()?);
-    if !way.patches() && way.source.as_ref().is_some_and(|source| wanted.held_by(source)) {
+    if !way.patches() && way.chart.as_ref().is_some_and(|chart| wanted.held_by(chart)) {
         return None;
     }
-    let title = format!("move {object} to {} and wait for its artifact", wanted.version);
+    // Whose signature is asked for is the source's own word: it is kept, and told.
+    let verify = way.chart.as_ref().and_then(Source::verify);
+    let signed = verify.map_or_else(String::new, |verify| format!(", signed ({} verifies)", verify.provider));
+    let title = format!("move {object} to {} and wait for its artifact{signed}", wanted.version);
     let because = if crds {
         "the CRDs come before the application: its source stays where it is until they are proved"
     } else {
@@ -180,6 +186,49 @@ mod tests {
         let all = steps(bend, None, "");
         assert_eq!(ids(&all), ["mural-crds-source", "mural-crds", "mural-source", "go-on", "mural", "validate"]);
         assert!(all[3].because.contains("run 20261126-7"), "{}", all[3].because);
+    }
+
+    #[test]
+    fn where_the_helm_release_says_the_version_it_is_let_go_with_it() {
+        let repository = |version: &str| {
+            let chart =
+                json!({"chart": "mural", "version": version, "sourceRef": {"kind": "HelmRepository", "name": "repo"}});
+            move |raw: &mut Vec<Value>| raw[1]["spec"] = json!({"chart": {"spec": chart}})
+        };
+        let held = steps(repository(">=1.0.0"), None, "");
+        let wanted = ["hold", "mural-crds-source", "mural-crds", "go-on", "mural-source", "mural", "validate"];
+        assert_eq!(ids(&held), wanted, "suspended, its HelmChart would never change");
+        assert!(held[3].title.contains("with its new version"), "{}", held[3].title);
+        let exact = steps(repository("1.0.0"), None, "");
+        assert_eq!(ids(&exact), ["mural-crds-source", "mural-crds", "mural-source", "mural", "validate"]);
+        let Action::MoveSource { object, patch, .. } = &exact[2].action else { panic!() };
+        assert_eq!(
+            (object.kind.as_str(), &patch["spec"]["chart"]["spec"]["version"]),
+            ("HelmRelease", &json!("1.1.0"))
+        );
+    }
+
+    #[test]
+    fn a_release_that_went_back_is_asked_again_though_nothing_is_left_to_tell() {
+        let mut flux = world(&json!({"semver": "0.7.1"}), "");
+        flux.helm_releases.as_mut().unwrap().remove(0);
+        let mut ask = Ask::sample();
+        ask.installation.namespace = "m".into();
+        let digest = Digest { sha256: "sha256:old".into(), of: DigestOf::Manifest };
+        let mut ways = ways(&ask, &flux, [None, Some(("0.7.1".to_owned(), &digest))], None);
+        let app = ways.app.as_mut().unwrap();
+        app.place.as_mut().unwrap().1 = json!({"spec": {"ref": {"semver": "1.x"}}});
+        assert!(decide(&Facts::nothing(), &ways).0.is_empty(), "at rest");
+        let mut failed = app_json(&ways);
+        failed["status"]["history"][0]["chartVersion"] = "0.7.0+05".into();
+        ways.app.as_mut().unwrap().helm_release = HelmRelease::new(failed);
+        let (steps, _) = decide(&Facts::nothing(), &ways);
+        assert_eq!(ids(&steps), ["mural", "validate"]);
+        assert!(steps[0].action.writes(), "the request is what is left to do");
+    }
+
+    fn app_json(ways: &Ways) -> Value {
+        ways.app.as_ref().unwrap().helm_release.json().clone()
     }
 
     #[test]

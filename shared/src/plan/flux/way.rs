@@ -7,7 +7,7 @@ use super::renewed;
 use crate::ask::{Ask, Mode};
 use crate::model::chart::{Digest, DigestOf};
 use crate::model::flux::{
-    ChartFrom, FluxObject, FluxRef, FluxView, HelmRelease, RefInEffect, Snapshot, Source, SourceKind,
+    ChartFrom, FluxObject, FluxRef, FluxView, HelmRelease, RefInEffect, Snapshot, Source, SourceKind, exact,
 };
 use crate::model::secret::Hidden;
 
@@ -49,8 +49,10 @@ pub struct FluxWay {
     pub release: String,
     /// The HelmRelease that makes it, as it was read.
     pub helm_release: HelmRelease,
-    /// What its chart comes from, as it was read.
+    /// What its chart comes from, as it was read: the OCIRepository, or the HelmRepository behind a HelmChart.
     pub source: Option<Source>,
+    /// The object whose artifact is the chart, as it was read: the OCIRepository or the HelmChart.
+    pub chart: Option<Source>,
     /// The object whose artifact is the chart.
     pub artifact: Option<FluxRef>,
     /// The object that says which version it is, and what is patched of it; none where nothing says a version (Git, a bucket).
@@ -59,6 +61,8 @@ pub struct FluxWay {
     pub wanted: Option<Wanted>,
     /// `spec.values` as it shall be; none where it stays.
     pub values: Option<Hidden<Value>>,
+    /// The name of the source that is insisted on; none where any will do.
+    pub insisted: Option<String>,
     /// `spec.dependsOn` as it shall be, where a `readyExpr` names the version that is left; none where it stays.
     pub depends_on: Option<Value>,
 }
@@ -67,20 +71,15 @@ impl FluxWay {
     /// Whether the source has to be patched: it is told something else than what is wanted.
     #[must_use]
     pub fn patches(&self) -> bool {
-        let Some((_, patch)) = &self.place else { return false };
-        let told = if self.is_templated() {
-            Some(self.helm_release.json())
-        } else {
-            self.source.as_ref().map(FluxObject::json)
-        };
-        told.is_none_or(|told| !holds(told, patch))
+        let Some((object, patch)) = &self.place else { return false };
+        self.read(object).is_none_or(|told| !holds(told, patch))
     }
 
     /// Whether all is as it shall be already: told, held, deployed, Ready.
     #[must_use]
     pub fn at_rest(&self) -> bool {
         let Some(wanted) = &self.wanted else { return !self.rewrites() };
-        let held = self.source.as_ref().is_some_and(|source| self.is_templated() || wanted.held_by(source));
+        let held = self.chart.as_ref().is_some_and(|chart| wanted.held_by(chart));
         let newest = self.helm_release.history().into_iter().next();
         let deployed = newest.is_some_and(|newest| newest.status == "deployed" && wanted.is(&newest));
         !self.patches() && held && deployed && self.helm_release.is_ready() && !self.rewrites()
@@ -89,7 +88,7 @@ impl FluxWay {
     /// Whether all that we would patch is as it shall be, and only its controllers have still to do their part.
     #[must_use]
     pub fn arrives(&self) -> bool {
-        let held = |wanted: &Wanted| self.source.as_ref().is_some_and(|source| wanted.held_by(source));
+        let held = |wanted: &Wanted| self.chart.as_ref().is_some_and(|chart| wanted.held_by(chart));
         !self.patches() && !self.rewrites() && self.wanted.as_ref().is_some_and(held)
     }
 
@@ -102,7 +101,25 @@ impl FluxWay {
     /// Why its source may bring another version by itself.
     #[must_use]
     pub fn moves_by_itself(&self) -> Option<String> {
-        self.source.as_ref()?.moves_by_itself()
+        match self.helm_release.chart_from()? {
+            ChartFrom::Template { version, .. } if exact(&version) => None,
+            ChartFrom::Template { version, .. } => Some(format!("version {version:?} is a range")),
+            ChartFrom::Ref(_) => self.chart.as_ref()?.moves_by_itself(),
+        }
+    }
+
+    /// One of its objects as it was read.
+    #[must_use]
+    pub fn read(&self, object: &FluxRef) -> Option<&Value> {
+        let sources = [&self.chart, &self.source].into_iter().flatten();
+        let mut all = std::iter::once(self.helm_release.json()).chain(sources.map(FluxObject::json));
+        let named =
+            |json: &Value, pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        all.find(|json| {
+            named(json, "/kind") == object.kind
+                && named(json, "/metadata/name") == object.name
+                && named(json, "/metadata/namespace") == object.namespace
+        })
     }
 
     /// The run of ours that suspended the HelmRelease and did not release it.
@@ -111,7 +128,9 @@ impl FluxWay {
         self.helm_release.held_by().filter(|_| self.helm_release.suspended())
     }
 
-    fn is_templated(&self) -> bool {
+    /// Whether the HelmRelease itself says the version (`spec.chart`): its HelmChart changes only while it is not suspended.
+    #[must_use]
+    pub fn is_templated(&self) -> bool {
         matches!(self.helm_release.chart_from(), Some(ChartFrom::Template { .. }))
     }
 }
@@ -146,15 +165,28 @@ pub fn ways(ask: &Ask, flux: &FluxView, charts: [Option<(String, &Digest)>; 2], 
         return Ways::default();
     }
     let [crds, app] = charts.map(|chart| chart.map(|(version, digest)| wanted(version, digest)));
-    let one = |release: &String, wanted: Option<Wanted>| {
+    let one = |release: &String, wanted: Option<Wanted>, insisted: &Option<String>| {
         let helm_release = flux.making(release, &installation.namespace).next()?;
         let source = flux.source_of(helm_release).cloned();
         let artifact = helm_release.chart_from().map(|from| from.object());
+        let chart = artifact.as_ref().and_then(|named| flux.source(named)).cloned();
         let place = wanted.as_ref().and_then(|wanted| place(helm_release, flux, wanted));
-        let (release, helm_release) = (release.clone(), helm_release.clone());
-        Some(FluxWay { release, helm_release, source, artifact, place, wanted, values: None, depends_on: None })
+        let (release, helm_release, insisted) = (release.clone(), helm_release.clone(), insisted.clone());
+        Some(FluxWay {
+            release,
+            helm_release,
+            source,
+            chart,
+            artifact,
+            place,
+            wanted,
+            values: None,
+            insisted,
+            depends_on: None,
+        })
     };
-    let (crds, app) = (one(&installation.crds_release, crds), one(&installation.app_release, app));
+    let crds = one(&installation.crds_release, crds, &ask.sources.crds);
+    let app = one(&installation.app_release, app, &ask.sources.app);
     let app =
         app.map(|app| FluxWay { values, depends_on: crds.as_ref().and_then(|crds| depends_on(&app, crds)), ..app });
     Ways { crds, app }
@@ -296,10 +328,12 @@ pub(super) mod tests {
             release: release.into(),
             helm_release: flux.maker(release, "m").unwrap().clone(),
             source: None,
+            chart: None,
             artifact: None,
             place: None,
             wanted,
             values: None,
+            insisted: None,
             depends_on: None,
         };
         let crds = way("mural-crds", Some(Wanted { version: "0.7.4".into(), digest: None }));

@@ -13,7 +13,8 @@ pub struct Now {
     pub as_wanted: BTreeSet<String>,
     /// The run of ours that made the newest revision of each release.
     pub made_by: BTreeMap<String, String>,
-    /// Releases that Flux or Argo CD makes, where the newest revision is of the version that the run asked them for.
+    /// Releases that Flux or Argo CD makes, where the newest revision is of the version that the run asked them for, or they went back
+    /// to the one before.
     pub through_owner: BTreeSet<String>,
 }
 

@@ -1,6 +1,7 @@
 use super::*;
-use crate::ask::{Allowed, HelmOptions, Mode, StoredValues};
+use crate::ask::{Allowed, HelmOptions, Mode, SourceNames, StoredValues};
 use crate::model::chart::ChartRef;
+use crate::model::signature::SignatureAsked;
 use crate::plan::saved::AskedChart;
 use crate::plan::seal::Seal;
 use crate::plan::world::Revision;
@@ -33,6 +34,8 @@ pub(crate) fn entry() -> RunEntry {
         mode: Mode::Auto,
         allowed: Allowed::default(),
         helm: HelmOptions::default(),
+        sources: SourceNames::default(),
+        signature: SignatureAsked::default(),
     };
     let step = |id: &str, action: Action| Step {
         id: id.into(),

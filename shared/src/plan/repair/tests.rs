@@ -1,6 +1,7 @@
 use super::super::journal::tests::entry;
 use super::super::journal::{State, Unread};
 use super::*;
+use crate::model::flux::FluxRef;
 use serde_json::json;
 
 fn record(revision: u64, status: &str) -> ReleaseRecord {
@@ -24,11 +25,13 @@ fn decided(records: Vec<ReleaseRecord>, journal: &JournalSeen) -> (Vec<String>, 
 #[test]
 fn what_a_dead_run_held_is_let_go() {
     let (releases, live, journal) = (BTreeMap::new(), BTreeMap::new(), JournalSeen::default());
-    let held = vec![(FluxRef::new("HelmRelease", "m", "mural"), "20261126-1".to_owned())];
+    let helm_release = FluxRef::new("HelmRelease", "m", "mural");
+    let held = vec![Held { helm_release, run: "20261126-1".to_owned(), since: None }];
     let Mending { ailments, steps, .. } =
         decide(&Facts { namespace: "m", releases: &releases, live: &live, journal: &journal, app: "mural", held });
     assert!(ailments[0].id == "held-left-behind" && ailments[0].message.contains("20261126-1"));
     assert!(matches!(&steps[0].action, Action::LetReleaseGo { values: false, .. }));
+    assert!(matches!(&steps[1].action, Action::AwaitRelease { wanted: None, .. }), "helm-controller has to look first");
     assert_eq!(super::super::order::check(&steps), Ok(()));
 }
 

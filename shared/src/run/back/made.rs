@@ -105,6 +105,7 @@ async fn guarded(ask: &Ask, bare: &Bare, made: &Made) -> Vec<Checked> {
         images: None,
         token_ends: bare.cluster.token_ends,
         bundle: None,
+        signatures: Vec::new(),
     };
     let seen = judge::Facets {
         view: &bare.view,

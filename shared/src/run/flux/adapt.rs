@@ -70,10 +70,10 @@ async fn through_sources(
     let mut inside = Vec::new();
     for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
         let Some(source) = maker.and_then(|maker| flux.source_of(maker)) else { continue };
-        let chart = maker.filter(|_| unnamed(target)).and_then(|maker| chart_of(maker, source, flux));
-        if let Some(chart) = chart {
-            target.chart = chart;
-            ask.registry.plain_http |= source.insecure();
+        if let Some(chart) = maker.and_then(|maker| chart_of(maker, source, flux)) {
+            // A run that was cut off and a saved plan name the source's chart by its digest.
+            ask.registry.plain_http |= source.insecure() && (unnamed(target) || same_place(&target.chart, &chart));
+            target.chart = if unnamed(target) { chart } else { target.chart.clone() };
         }
         let login = login(cluster, source).await;
         let registry = appliance::registry_of(source, flux);
@@ -98,6 +98,10 @@ async fn through_sources(
 
 fn unnamed(target: &Target) -> bool {
     matches!(&target.chart, ChartRef::Oci { repository, digest: None } if repository.starts_with(PUBLIC))
+}
+
+fn same_place(one: &ChartRef, other: &ChartRef) -> bool {
+    matches!((one, other), (ChartRef::Oci { repository: one, .. }, ChartRef::Oci { repository: other, .. }) if one == other)
 }
 
 /// Where a source's chart can be had by us too.

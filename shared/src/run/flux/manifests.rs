@@ -40,7 +40,10 @@ const SERVED: [(&str, &str); 2] =
 /// # Errors
 /// A version is missing; a digest cannot be had; helm cannot read the values.
 pub async fn written(ask: &Ask, options: &ManifestOptions, around: &Surroundings) -> Result<String, Problem> {
-    let (crds, app) = tokio::try_join!(asked(&ask.crds, ask, options, around), asked(&ask.app, ask, options, around))?;
+    let (crds, app) = tokio::try_join!(
+        asked((&ask.crds, &ask.sources.crds), ask, options, around),
+        asked((&ask.app, &ask.sources.app), ask, options, around)
+    )?;
     let helm = Helm {
         program: around.programs.helm.clone(),
         cluster: ask.installation.cluster.clone(),
@@ -70,7 +73,7 @@ pub async fn written(ask: &Ask, options: &ManifestOptions, around: &Surroundings
 }
 
 async fn asked(
-    target: &Target,
+    (target, source): (&Target, &Option<String>),
     ask: &Ask,
     options: &ManifestOptions,
     around: &Surroundings,
@@ -97,7 +100,8 @@ async fn asked(
         }
     };
     let (release, url) = (target.release.clone(), format!("oci://{repository}"));
-    Ok(ChartSource { release, url, version: version.to_string(), digest })
+    let source = source.as_ref().unwrap_or(&release).clone();
+    Ok(ChartSource { release, source, url, version: version.to_string(), digest })
 }
 
 /// What to name.
@@ -111,13 +115,13 @@ fn no_registry(reference: &ChartRef) -> Problem {
 
 /// The manifests of what was prepared.
 fn manifests(prepared: &Prepared, options: &ManifestOptions) -> Result<Manifests, Problem> {
-    let installation = &prepared.ask.installation;
+    let (installation, sources) = (&prepared.ask.installation, &prepared.ask.sources);
     let (crds, app) = (prepared.crds.as_ref(), prepared.app.as_ref());
     let missing = || Problem::usage("the manifests are about both charts").hint(BOTH);
     Ok(Manifests {
         namespace: installation.namespace.clone(),
-        crds: chart(&installation.crds_release, crds.ok_or_else(missing)?, options)?,
-        app: chart(&installation.app_release, app.ok_or_else(missing)?, options)?,
+        crds: chart((&installation.crds_release, &sources.crds), crds.ok_or_else(missing)?, options)?,
+        app: chart((&installation.app_release, &sources.app), app.ok_or_else(missing)?, options)?,
         values: prepared.config.clone(),
         secret_ref: options.secret_ref.clone(),
         cert_secret_ref: options.cert_secret_ref.clone(),
@@ -126,7 +130,11 @@ fn manifests(prepared: &Prepared, options: &ManifestOptions) -> Result<Manifests
     })
 }
 
-fn chart(release: &str, side: &Side, options: &ManifestOptions) -> Result<ChartSource, Problem> {
+fn chart(
+    (release, source): (&str, &Option<String>),
+    side: &Side,
+    options: &ManifestOptions,
+) -> Result<ChartSource, Problem> {
     let reference = &side.fetched.reference;
     let ChartRef::Oci { repository, .. } = reference else {
         return Err(no_registry(reference));
@@ -141,6 +149,7 @@ fn chart(release: &str, side: &Side, options: &ManifestOptions) -> Result<ChartS
     }
     let (release, url) = (release.to_owned(), format!("oci://{repository}"));
     Ok(ChartSource {
+        source: source.as_ref().unwrap_or(&release).clone(),
         release,
         url,
         version: side.fetched.chart.version.to_string(),
@@ -207,7 +216,8 @@ fn steps(prepared: &Prepared, made: &Manifests) -> Vec<Step> {
     let sides = [(true, &made.crds, prepared.crds.as_ref()), (false, &made.app, prepared.app.as_ref())];
     for (crds, chart, side) in sides {
         let named = |kind: &str| FluxRef::new(kind, &made.namespace, &chart.release);
-        let objects = [named("OCIRepository"), named(HELM_RELEASE)];
+        let source = FluxRef::new("OCIRepository", &made.namespace, &chart.source);
+        let objects = [source, named(HELM_RELEASE)];
         let objects: Vec<FluxRef> = secret.iter().filter(|_| !crds).cloned().chain(objects).collect();
         let title = format!("apply {}", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         let because =

@@ -1,10 +1,13 @@
-//! Waiting for Flux: one small read at a time, told with its reason; what does not get better ends the wait.
+//! Waiting for Flux: what is waited for is watched, and told with its reason; what does not get better ends the wait.
 
 use std::time::{Duration, Instant};
 
-use super::{helm_release, source as read_source};
+use serde_json::Value;
+
 use crate::cluster::ApiError;
-use crate::model::flux::{FluxObject, FluxRef};
+use crate::cluster::flux::paths;
+use crate::cluster::watch::{Changes, Watched};
+use crate::model::flux::{FluxObject, FluxRef, HelmRelease, Source};
 use crate::model::waiting::Own;
 use crate::plan::Step;
 use crate::plan::flux::Wanted;
@@ -15,12 +18,13 @@ use crate::report::event::{Event, WaitingFor};
 use crate::run::Run;
 use crate::run::wait::Watch;
 
-/// Between two looks: quick at first, since most of it takes a second or two, then at leisure.
-const QUICK: Duration = Duration::from_millis(200);
-const QUICK_FOR: Duration = Duration::from_secs(10);
-const SLOW: Duration = Duration::from_secs(1);
-/// Between two looks at the application's workloads, which cost six lists.
-const WORKLOADS: Duration = Duration::from_secs(2);
+/// The longest between two judgements, whether anything has changed or not.
+const TICK: Duration = Duration::from_secs(1);
+/// A controller that has not looked at our change yet is not spoken of for so long.
+const QUIET: Duration = Duration::from_secs(10);
+/// Between two looks at the application's workloads, which cost six lists: while something is in trouble, and while nothing moves.
+const LOOK_CLOSELY: Duration = Duration::from_secs(2);
+const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 /// So long the server may not answer before we say that we could not look.
 const UNSEEN_AT_MOST: Duration = Duration::from_secs(15);
 
@@ -33,14 +37,13 @@ pub(super) async fn source(
     asked: &str,
 ) -> Result<String, Problem> {
     let mut wait = Wait::new(run, step, named, "source-controller");
+    let mut watched = Watched::new(&run.prepared.cluster, paths(named).collect());
     loop {
-        let seen = read_source(&run.prepared.cluster, named).await;
-        let progress = wait.seen(seen)?.map(|source| of_source(&source, wanted, asked));
+        let progress = wait.look(&mut watched).await?.map(|found| of_source(&Source::new(found), wanted, asked));
         if let Some(done) = wait.judge(progress)? {
             return Ok(done);
         }
-        wait.told(None);
-        wait.pause().await;
+        wait.told();
     }
 }
 
@@ -54,13 +57,11 @@ pub(super) async fn release(
     asked: Option<&str>,
 ) -> Result<String, Problem> {
     let mut wait = Wait::new(run, step, named, "helm-controller");
-    let app = run.prepared.app.as_ref().filter(|_| !crds);
-    let mut workloads =
-        app.map(|side| Watch::new(run, step, Own::new(&run.prepared.ask.installation.app_release, &side.rendered)));
-    let mut looked = Instant::now();
+    let mut watched = Watched::new(&run.prepared.cluster, paths(named).collect());
+    let mut workloads = Workloads::of(run, step, crds);
     loop {
-        let seen = helm_release(&run.prepared.cluster, named).await;
-        let progress = wait.seen(seen)?.map(|release| match asked {
+        let found = wait.look(&mut watched).await?.map(HelmRelease::new);
+        let progress = found.map(|release| match asked {
             Some(asked) => of_release(&release, wanted, asked),
             None => patient(of_release(&release, wanted, release.handled_at())),
         });
@@ -68,25 +69,51 @@ pub(super) async fn release(
             return settled(done, workloads).await;
         }
         match &mut workloads {
-            Some(watch) if looked.elapsed() >= WORKLOADS => {
-                looked = Instant::now();
-                watch.beside(wait.waiting_for());
-                watch.look().await;
-                if let Some(reason) = watch.hopeless() {
-                    return Err(wait.hopeless(reason));
-                }
-            }
-            Some(_) => {}
-            None => wait.told(None),
+            Some(workloads) => workloads.beside(&wait).await?,
+            None => wait.told(),
         }
-        wait.pause().await;
+    }
+}
+
+/// The application's workloads, looked at beside its HelmRelease.
+struct Workloads<'a> {
+    watch: Watch<'a>,
+    changes: Changes,
+    looked: Instant,
+}
+
+impl<'a> Workloads<'a> {
+    /// None where the CRD chart is waited for, or the application does not move.
+    fn of(run: &'a Run<'a>, step: &'a Step, crds: bool) -> Option<Self> {
+        let side = run.prepared.app.as_ref().filter(|_| !crds)?;
+        let installation = &run.prepared.ask.installation;
+        let watch = Watch::new(run, step, Own::new(&installation.app_release, &side.rendered));
+        let pods = format!("/api/v1/namespaces/{}/pods", installation.namespace);
+        Some(Self { watch, changes: Changes::of(&run.prepared.cluster, pods), looked: Instant::now() })
+    }
+
+    /// A look where it is worth one: something has moved, something is in trouble, or long enough ago.
+    async fn beside(&mut self, wait: &Wait<'_>) -> Result<(), Problem> {
+        let since = self.looked.elapsed();
+        let due = if self.watch.in_trouble() { LOOK_CLOSELY } else { LOOK_ANYWAY };
+        self.watch.beside(wait.waiting_for());
+        if since < TICK || (since < due && !self.changes.any().await) {
+            // Before the first look nobody knows how many there are.
+            if self.watch.ready().1 > 0 {
+                self.watch.tell();
+            }
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        self.watch.look().await;
+        self.watch.hopeless().map_or(Ok(()), |reason| Err(wait.hopeless(reason)))
     }
 }
 
 /// Whoever waits for somebody else's commit waits as long as it takes; only what has failed for good ends it.
 fn patient(progress: Progress) -> Progress {
     match progress {
-        Progress::Trouble(reason) => Progress::Waiting(reason),
+        Progress::Trouble(reason) | Progress::Unseen(reason) => Progress::Waiting(reason),
         other => other,
     }
 }
@@ -103,27 +130,19 @@ pub(super) async fn application(
     let named = FluxRef::new("Application", namespace, name);
     let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}");
     let mut wait = Wait::new(run, step, &named, "argocd-application-controller");
-    let app = run.prepared.app.as_ref().filter(|_| !crds);
-    let workloads =
-        app.map(|side| Watch::new(run, step, Own::new(&run.prepared.ask.installation.app_release, &side.rendered)));
+    let mut watched = Watched::new(&run.prepared.cluster, vec![path]);
     loop {
-        let seen = match run.prepared.cluster.get(&path).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.not_found() => Ok(None),
-            Err(error) => Err(error),
-        };
-        let progress = wait.seen(seen)?.map(|found| argo::progress(&found, version));
+        let progress = wait.look(&mut watched).await?.map(|found| argo::progress(&found, version));
         if let Some(done) = wait.judge(progress)? {
-            return settled(done, workloads).await;
+            return settled(done, Workloads::of(run, step, crds)).await;
         }
-        wait.told(None);
-        wait.pause().await;
+        wait.told();
     }
 }
 
 /// Flux says that it is done: our own reading of the workloads has to say so too.
-async fn settled(done: String, workloads: Option<Watch<'_>>) -> Result<String, Problem> {
-    let Some(mut watch) = workloads else { return Ok(done) };
+async fn settled(done: String, workloads: Option<Workloads<'_>>) -> Result<String, Problem> {
+    let Some(Workloads { mut watch, .. }) = workloads else { return Ok(done) };
     watch.beside(None);
     watch.settle().await?;
     let (ready, of) = watch.ready();
@@ -139,17 +158,33 @@ struct Wait<'a> {
     reason: String,
     /// Since when the same trouble lasts.
     trouble: Option<Instant>,
+    /// Whether its controller has not looked yet, and whether that is worth a word.
+    silent: Option<Worth>,
     unseen: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    Nothing,
+    AWord,
 }
 
 impl<'a> Wait<'a> {
     fn new(run: &'a Run<'a>, step: &'a Step, object: &'a FluxRef, controller: &'static str) -> Self {
         let (reason, began) = (String::new(), Instant::now());
-        Self { run, step, object, controller, began, reason, trouble: None, unseen: None }
+        Self { run, step, object, controller, began, reason, trouble: None, silent: None, unseen: None }
     }
 
-    /// What was read; a server that does not answer for a moment is waited for.
-    fn seen<T>(&mut self, read: Result<Option<T>, ApiError>) -> Result<Option<T>, Problem> {
+    /// What there is, as soon as it has changed; a server that does not answer for a moment is waited for.
+    async fn look(&mut self, watched: &mut Watched) -> Result<Option<Value>, Problem> {
+        let read = watched.next(TICK).await;
+        if read.is_err() {
+            tokio::time::sleep(TICK).await;
+        }
+        self.seen(read)
+    }
+
+    fn seen(&mut self, read: Result<Option<Value>, ApiError>) -> Result<Option<Value>, Problem> {
         match read {
             Ok(Some(found)) => {
                 self.unseen = None;
@@ -175,16 +210,22 @@ impl<'a> Wait<'a> {
                 format!("stopped by Ctrl-C while waiting for {}", self.object),
             ));
         }
+        let was_silent = self.silent.take().is_some();
         match progress {
             Some(Progress::Done(told)) => return Ok(Some(told)),
             Some(Progress::Failed(reason)) => return Err(self.problem(Exit::Failed, &reason)),
+            // Quiet at first: a controller that looks a second later is no news.
+            Some(Progress::Unseen(reason)) if self.began.elapsed() < QUIET.min(manner.failure_grace) => {
+                (self.reason, self.silent) = (reason, Some(Worth::Nothing));
+            }
+            Some(Progress::Unseen(reason)) => {
+                self.silent = Some(Worth::AWord);
+                self.troubled(reason, self.began)?;
+            }
             Some(Progress::Trouble(reason)) => {
-                let since = *self.trouble.get_or_insert_with(Instant::now);
-                self.reason = reason;
-                if since.elapsed() >= manner.failure_grace {
-                    let seconds = since.elapsed().as_secs();
-                    return Err(self.problem(Exit::Failed, &format!("{}, for {seconds}s", self.reason)));
-                }
+                // Its silence was another trouble.
+                self.trouble = self.trouble.filter(|_| !was_silent);
+                self.troubled(reason, Instant::now())?;
             }
             Some(Progress::Waiting(reason)) => (self.reason, self.trouble) = (reason, None),
             None => {}
@@ -194,6 +235,17 @@ impl<'a> Wait<'a> {
             return Err(self.problem(Exit::OutOfTime, &format!("not there within {limit}s: {}", self.reason)));
         }
         Ok(None)
+    }
+
+    /// Ends the wait where the trouble has lasted too long.
+    fn troubled(&mut self, reason: String, from: Instant) -> Result<(), Problem> {
+        let since = *self.trouble.get_or_insert(from);
+        self.reason = reason;
+        if since.elapsed() < self.run.manner.failure_grace {
+            return Ok(());
+        }
+        let seconds = since.elapsed().as_secs();
+        Err(self.problem(Exit::Failed, &format!("{}, for {seconds}s", self.reason)))
     }
 
     fn problem(&self, exit: Exit, reason: &str) -> Problem {
@@ -214,13 +266,17 @@ impl<'a> Wait<'a> {
             .hint("helm-controller goes on waiting until its own timeout, and then does what spec.upgrade.remediation says")
     }
 
+    /// What is told; nothing while there is nothing to say.
     fn waiting_for(&self) -> Option<WaitingFor> {
+        if self.reason.is_empty() || self.silent == Some(Worth::Nothing) {
+            return None;
+        }
         let terminal_seconds = self.trouble.map(|since| since.elapsed().as_secs());
         let object = format!("{} {}", self.object.kind, self.object.name);
         Some(WaitingFor { object, progress: String::new(), reason: self.reason.clone(), terminal_seconds })
     }
 
-    fn told(&self, more: Option<WaitingFor>) {
+    fn told(&self) {
         let manner = self.run.manner;
         (self.run.emit)(Event::Waiting {
             step: self.step.id.clone(),
@@ -228,11 +284,7 @@ impl<'a> Wait<'a> {
             limit_seconds: manner.timeout.as_secs_f64(),
             grace_seconds: manner.failure_grace.as_secs(),
             ready: (0, 1),
-            objects: self.waiting_for().into_iter().chain(more).collect(),
+            objects: self.waiting_for().into_iter().collect(),
         });
-    }
-
-    async fn pause(&self) {
-        tokio::time::sleep(if self.began.elapsed() < QUICK_FOR { QUICK } else { SLOW }).await;
     }
 }

@@ -1,6 +1,7 @@
 //! The forecast: the server's own word on what would be written, and what stands around it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Surroundings;
 use super::stage::Stage;
@@ -14,10 +15,11 @@ use crate::report::event::Emit;
 use crate::run::judge::Forecast;
 use crate::run::render::Rendered;
 use crate::run::{bridge, evidence, foresee};
+use crate::tools::helm::Helm;
 
 /// The server's word on everything that would be written, and what stands around it.
 pub(super) async fn forecast_all(
-    cluster: &Cluster,
+    (cluster, helm, private): (&Cluster, &Helm, &Path),
     ask: &Ask,
     view: &ClusterView,
     rendered: &Rendered,
@@ -27,13 +29,14 @@ pub(super) async fn forecast_all(
 ) -> Forecast {
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
-    let (forecasts, application, surroundings, record_sizes, images, bundle) = tokio::join!(
+    let (forecasts, application, surroundings, record_sizes, images, bundle, signatures) = tokio::join!(
         forecasts(cluster, ask, view, &rendered.wanted),
         foresee::application(cluster, ask, view, rendered, helm_major),
         foresee::around(cluster, ask, rendered),
         foresee::record_sizes(ask, rendered),
         foresee::images(ask, view, rendered, around.helm_registry_config.as_deref()),
         foresee::bundle(ask, rendered),
+        foresee::signatures(ask, rendered, helm, private),
     );
     let (verdicts, waiver_notes) = evidence::verdicts(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.foreseen.len());
@@ -54,6 +57,7 @@ pub(super) async fn forecast_all(
         images,
         token_ends: cluster.token_ends,
         bundle,
+        signatures,
     }
 }
 

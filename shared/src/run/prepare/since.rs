@@ -66,7 +66,7 @@ impl Known<'_> {
 
     fn since_run(&self, run: &RunEntry) -> (Looked<World>, Looked<Vec<Moved>>) {
         let world = self.world(&run.world.values.salt);
-        let more = self.now();
+        let more = self.now(run);
         let moved = world.as_ref().map(|now| moved_since(run, now, &more)).map_err(Clone::clone);
         (world, moved)
     }
@@ -78,7 +78,7 @@ impl Known<'_> {
         self.since_run(run).1.is_ok_and(|moved| moved.is_empty()).then(|| run.clone())
     }
 
-    fn now(&self) -> Now {
+    fn now(&self, run: &RunEntry) -> Now {
         let live = self.view.crds.as_ref().ok();
         let same = |name: &String, answer: &ServerAnswer| {
             let (live, next) = (live?.get(name)?, answer.as_ref().ok()?);
@@ -100,15 +100,16 @@ impl Known<'_> {
             let version = newest.chart_version.split('+').next().unwrap_or_default();
             Some(version == side.as_ref()?.fetched.chart.version.to_string())
         };
+        // Its owner gave up and went back to what was there before the run: nobody else has moved it.
+        let went_back = |release: &String| {
+            let then = run.world.releases.get(release)?.as_ref()?.revision;
+            let records = self.view.releases.get(release)?.as_ref().ok()?;
+            let was = records.iter().find(|record| record.revision == then)?;
+            Some(records.last()?.chart_version == was.chart_version)
+        };
+        let expected = |release: &&String| wanted(release) == Some(true) || went_back(release) == Some(true);
         Now {
-            through_owner: self
-                .view
-                .releases
-                .keys()
-                .filter(others)
-                .filter(|one| wanted(one) == Some(true))
-                .cloned()
-                .collect(),
+            through_owner: self.view.releases.keys().filter(others).filter(expected).cloned().collect(),
             as_wanted: self.forecasts.iter().filter_map(|(name, answer)| same(name, answer)).collect(),
             made_by: makers.collect(),
         }

@@ -88,6 +88,43 @@ fn a_source_that_cannot_be_told_a_version_is_named() {
 }
 
 #[test]
+fn argo_cd_makes_no_release_and_is_an_installation_all_the_same() {
+    let mut world = bent(|_| ());
+    world.view.releases.insert("mural".into(), Ok(Vec::new()));
+    assert!(fires(&world, "installed"));
+    world.view.owners.insert("mural".into(), Owner::Argo { application: "palette".into() });
+    assert!(matches!(world.ask("installed"), Verdict::Skipped { reason } if reason.contains("Application palette")));
+}
+
+#[test]
+fn a_source_that_is_insisted_on_is_the_one_or_refused() {
+    let insisted = |name: &str| {
+        let mut world = bent(|_| ());
+        world.flux.app.as_mut().unwrap().insisted = Some(name.to_owned());
+        world
+    };
+    assert!(!fires(&insisted("mural"), "flux-source-usable"));
+    assert!(findings(&insisted("other"), "flux-source-usable")[0].message.contains("not from other"));
+}
+
+#[test]
+fn what_is_not_in_the_forecast_is_told() {
+    let world = World::bent(|world| world.not_forecast = Some("no matches for Id".into()));
+    assert!(findings(&world, "flux-post-renderers")[0].message.contains("no matches for Id"));
+}
+
+#[test]
+fn a_chart_whose_signature_is_not_taken_is_refused() {
+    use crate::model::signature::SignatureAnswer::{Bad, Good, Unseen};
+    let signed = |answer| World::bent(|world| world.signatures[0].answer = answer);
+    let unasked = World::bent(|world| world.signatures.clear());
+    assert!(matches!(unasked.ask("charts-signed"), Verdict::Skipped { .. }));
+    assert_eq!(signed(Good).ask("charts-signed"), Verdict::Pass);
+    assert!(findings(&signed(Bad("no key".into())), "charts-signed")[0].message.contains("helm does not take"));
+    assert!(matches!(signed(Unseen("gone".into())).ask("charts-signed"), Verdict::Undetermined { .. }));
+}
+
+#[test]
 fn who_suspended_it_decides() {
     let suspended = |by: Option<&str>| {
         bent(|all| {

@@ -17,6 +17,7 @@ use crate::model::kinds;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
+use crate::model::signature::{SignatureAnswer, SignedBy};
 use crate::model::view::{Hub, Workloads};
 
 pub(super) fn record(name: &str, version: &str, status: &str, manifest: &str) -> ReleaseRecord {
@@ -107,6 +108,8 @@ pub(super) struct World {
     pub(super) moved: Looked<Vec<saved_plan_holds::Moved>>,
     pub(super) flux: Ways,
     pub(super) bundle: Option<Looked<crate::model::content::Bundle>>,
+    pub(super) signatures: Vec<Signature>,
+    pub(super) not_forecast: Option<String>,
 }
 
 impl World {
@@ -142,6 +145,8 @@ impl World {
             moved: Ok(Vec::new()),
             flux: Ways::default(),
             bundle: None,
+            signatures: vec![Signature { release: "mural".into(), by: SignedBy::Helm, answer: SignatureAnswer::Good }],
+            not_forecast: None,
         }
     }
 
@@ -153,6 +158,7 @@ impl World {
             digest: &self.digest,
             rendered: &self.rendered,
             schema_refusals: &self.schema_refusals,
+            not_forecast: self.not_forecast.as_deref(),
         };
         let crds = ChartFacts {
             release: "mural-crds",
@@ -197,6 +203,7 @@ impl World {
             moved: Some(&self.moved),
             flux: &self.flux,
             bundle: self.bundle.as_ref(),
+            signatures: &self.signatures,
         };
         answer(&admission, id)
     }

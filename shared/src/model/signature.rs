@@ -1,0 +1,68 @@
+//! Whose signature a chart bears, as helm and cosign tell it.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What is asked of a chart's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SignatureAsked {
+    /// `--verify`: helm's provenance file is checked.
+    pub provenance: bool,
+    /// `--keyring`: the public keys that helm trusts; helm's own without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyring: Option<PathBuf>,
+    /// `--cosign-key`: the key that cosign checks a chart of a registry with: a file, or a name of a key that cosign knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosign_key: Option<String>,
+}
+
+impl SignatureAsked {
+    /// Whether nothing is asked.
+    #[must_use]
+    pub fn nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Who was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignedBy {
+    /// `helm verify`
+    Helm,
+    /// `cosign verify`
+    Cosign,
+}
+
+impl SignedBy {
+    /// The program.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Helm => "helm",
+            Self::Cosign => "cosign",
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignatureAnswer {
+    /// Signed by a key that is trusted, and these very bytes.
+    Good,
+    /// Not signed, or not by such a key, or other bytes; in the program's words.
+    Bad(String),
+    /// It could not be looked at, and why.
+    Unseen(String),
+}
+
+/// One answer about one chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The release that the chart makes.
+    pub release: String,
+    /// Who was asked.
+    pub by: SignedBy,
+    /// What came of it.
+    pub answer: SignatureAnswer,
+}

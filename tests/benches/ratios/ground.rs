@@ -23,9 +23,21 @@ impl Ground {
     /// # Errors
     /// It does not come up, or the programs do not build.
     pub fn up() -> Result<Self> {
+        Self::as_told(&Options::named(&format!("bench-{}", std::process::id())))
+    }
+
+    /// The same with Flux, installed by the page's four manifests.
+    ///
+    /// # Errors
+    /// As [`Ground::up`].
+    pub fn up_with_flux() -> Result<Self> {
+        Self::as_told(&Options { flux: true, ..Options::named(&format!("bench-{}-flux", std::process::id())) })
+    }
+
+    fn as_told(options: &Options) -> Result<Self> {
         let programs = plugins::folder()?;
-        let sandbox = Sandbox::up(&Options::named(&format!("bench-{}", std::process::id())))?;
-        install::install(&sandbox, &install::Args::default())?;
+        let sandbox = Sandbox::up(options)?;
+        install::install(&sandbox, &install::Args { flux: options.flux, ..install::Args::default() })?;
         let older = sandbox.snapshot("older")?;
         let ground = Self { sandbox, older, programs, files: tempfile::tempdir()? };
         ground.calm()?;

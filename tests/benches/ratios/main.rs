@@ -1,8 +1,9 @@
 //! `cargo bench -p mural-tests`: how long our work takes beside the vendor's own commands, on the sandbox.
 //!
 //! Absolute times say more about the machine than about us, so every figure is a ratio: ours and theirs in turn, pair by pair,
-//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify), `many`,
-//! `objects` (`MURAL_OBJECTS` says how many) and `scale` (`MURAL_PODS`, `MURAL_CRDS`) run only when they are named.
+//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify), `flux` (a
+//! sandbox of its own), `many`, `objects` (`MURAL_OBJECTS` says how many) and `scale` (`MURAL_PODS`, `MURAL_CRDS`) run only when
+//! they are named.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -12,6 +13,7 @@
 )]
 
 mod check;
+mod flux;
 mod ground;
 mod health;
 mod help;
@@ -40,6 +42,7 @@ const ALL: &[Bench] = &[
     ("validate", true, health::beside_the_page),
     ("kept", true, kept::kept),
     ("requests", true, requests::look_and_prove),
+    ("flux", false, flux::beside_the_page),
     ("check", false, check::beside_crdify),
     ("many", false, many::a_thousand_crds),
     ("objects", false, objects::many_objects),

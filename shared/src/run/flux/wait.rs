@@ -22,6 +22,8 @@ use crate::run::wait::Watch;
 const TICK: Duration = Duration::from_secs(1);
 /// A controller that has not looked at our change yet is not spoken of for so long.
 const QUIET: Duration = Duration::from_secs(10);
+/// Whoever tries again is on its way for a moment, and in the same trouble after it: only so much of peace ends it.
+const PEACE: Duration = Duration::from_secs(10);
 /// Between two looks at the application's workloads, which cost six lists: while something is in trouble, and while nothing moves.
 const LOOK_CLOSELY: Duration = Duration::from_secs(2);
 const LOOK_ANYWAY: Duration = Duration::from_secs(10);
@@ -158,6 +160,8 @@ struct Wait<'a> {
     reason: String,
     /// Since when the same trouble lasts.
     trouble: Option<Instant>,
+    /// Since when it is on its way again.
+    peace: Option<Instant>,
     /// Whether its controller has not looked yet, and whether that is worth a word.
     silent: Option<Worth>,
     unseen: Option<Instant>,
@@ -172,7 +176,7 @@ enum Worth {
 impl<'a> Wait<'a> {
     fn new(run: &'a Run<'a>, step: &'a Step, object: &'a FluxRef, controller: &'static str) -> Self {
         let (reason, began) = (String::new(), Instant::now());
-        Self { run, step, object, controller, began, reason, trouble: None, silent: None, unseen: None }
+        Self { run, step, object, controller, began, reason, trouble: None, peace: None, silent: None, unseen: None }
     }
 
     /// What there is, as soon as it has changed; a server that does not answer for a moment is waited for.
@@ -227,7 +231,7 @@ impl<'a> Wait<'a> {
                 self.trouble = self.trouble.filter(|_| !was_silent);
                 self.troubled(reason, Instant::now())?;
             }
-            Some(Progress::Waiting(reason)) => (self.reason, self.trouble) = (reason, None),
+            Some(Progress::Waiting(reason)) => self.waits(reason),
             None => {}
         }
         if self.began.elapsed() >= manner.timeout {
@@ -237,8 +241,16 @@ impl<'a> Wait<'a> {
         Ok(None)
     }
 
+    fn waits(&mut self, reason: String) {
+        if self.trouble.is_some() && self.peace.get_or_insert_with(Instant::now).elapsed() < PEACE {
+            return;
+        }
+        (self.reason, self.trouble, self.peace) = (reason, None, None);
+    }
+
     /// Ends the wait where the trouble has lasted too long.
     fn troubled(&mut self, reason: String, from: Instant) -> Result<(), Problem> {
+        self.peace = None;
         let since = *self.trouble.get_or_insert(from);
         self.reason = reason;
         if since.elapsed() < self.run.manner.failure_grace {

@@ -15,6 +15,9 @@ pub const KUBERNETES: &str = "1.37.2";
 /// The helm that a sandbox has when nobody asks for another.
 pub const HELM: &str = "4.3.1";
 
+/// The variable that asks for another helm-controller: 1.4 has helm 3 inside, 1.6 helm 4.
+pub const HELM_CONTROLLER: &str = "MURAL_HELM_CONTROLLER";
+
 /// Which version found elsewhere may stand in for ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
@@ -57,7 +60,7 @@ const fn part(
 
 /// The table. Everything else asks it.
 #[rustfmt::skip]
-pub static PARTS: [Part; 13] = [
+pub static PARTS: [Part; 14] = [
     part("etcd", "3.7.3", "etcd", "go.etcd.io/etcd/server/v3", 60),
     part("kube-apiserver", KUBERNETES, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", 540),
     part("kube-controller-manager", KUBERNETES, "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", 150),
@@ -71,6 +74,7 @@ pub static PARTS: [Part; 13] = [
     Part { fit: Fit::Exact, ..part("helm", HELM, "helm-4.3.1", "helm.sh/helm/v4/cmd/helm", 190) },
     part("source-controller", "1.9.1", "source-controller", "github.com/fluxcd/source-controller", 300),
     part("helm-controller", "1.6.4", "helm-controller", "github.com/fluxcd/helm-controller", 180),
+    Part { fit: Fit::Exact, ..part("helm-controller", "1.4.3", "helm-controller-1.4.3", "github.com/fluxcd/helm-controller", 220) },
 ];
 
 /// The part of this name; for helm, use [`helm`].
@@ -97,6 +101,18 @@ pub fn helm(asked: Option<&str>) -> Result<Part> {
         Some(part) => Ok(*part),
         None => bail!("no helm {asked} here: the sandbox knows {}", helms().join(", ")),
     }
+}
+
+/// The helm-controller that [`HELM_CONTROLLER`] asks for; the newest where it asks for none.
+///
+/// # Errors
+/// When the table has no such helm-controller.
+pub fn helm_controller(asked: Option<&str>) -> Result<Part> {
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return part_named("helm-controller") };
+    let all = || PARTS.iter().filter(|part| part.name == "helm-controller");
+    let is = |part: &&Part| part.version == asked || part.version.starts_with(&format!("{asked}."));
+    let known = || all().map(|part| part.version).collect::<Vec<_>>().join(", ");
+    all().find(is).copied().with_context(|| format!("no helm-controller {asked} here: the sandbox knows {}", known()))
 }
 
 /// Every helm version of the table, oldest first.
@@ -170,6 +186,13 @@ mod tests {
         }
         assert_eq!(helm(None).unwrap().version, HELM);
         assert!(helm(Some("3.1")).is_err(), "3.1 is not 3.17");
+    }
+
+    #[test]
+    fn the_helm_controller_with_helm_3_inside_is_asked_for_by_name() {
+        let version = |asked| helm_controller(asked).map(|part| part.version);
+        assert_eq!((version(None).unwrap(), version(Some("1.4")).unwrap()), ("1.6.4", "1.4.3"));
+        assert!(version(Some("1.5")).is_err());
     }
 
     #[test]

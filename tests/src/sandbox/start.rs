@@ -104,7 +104,11 @@ fn programs(options: &Options, old: Option<&Spec>) -> Result<(String, BTreeMap<S
         if !wanted {
             continue;
         }
-        let found = parts::find_or_build(&parts::part_named(name)?)?;
+        let part = match name {
+            "helm-controller" => parts::helm_controller(std::env::var(parts::HELM_CONTROLLER).ok().as_deref())?,
+            name => parts::part_named(name)?,
+        };
+        let found = parts::find_or_build(&part)?;
         if found.source != Source::Cache {
             say(format_args!("  {name} {} from {}", found.version, found.path.display()));
         }

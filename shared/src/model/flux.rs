@@ -233,6 +233,15 @@ pub trait FluxObject {
         number("/status/observedGeneration").is_some_and(|seen| Some(seen) == number("/metadata/generation"))
     }
 
+    /// Whether the Ready condition speaks of the spec as it is now. A source that fails over a new spec says so there alone:
+    /// `status.observedGeneration` moves with success (fluxcd/pkg `runtime/reconcile`).
+    fn judged(&self) -> bool {
+        let generation = self.json().pointer("/metadata/generation").and_then(Value::as_i64);
+        let conditions = self.json().pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let mut ready = conditions.filter(|one| one["type"] == "Ready");
+        ready.any(|one| generation.is_some() && one["observedGeneration"].as_i64() == generation)
+    }
+
     /// The Ready condition, whatever spec it speaks of.
     fn ready(&self) -> Option<Ready> {
         let found = super::object::condition(self.json(), "Ready")?;

@@ -28,9 +28,10 @@ pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
     }
     if !source.observed() {
         let silent = "source-controller has not looked at the change: does it run?";
-        return match ready.filter(|ready| ready.status == "Unknown") {
-            Some(ready) => Progress::Waiting(said(&ready)),
-            None => Progress::Unseen(silent.to_owned()),
+        return match ready {
+            Some(ready) if ready.status == "Unknown" => Progress::Waiting(said(&ready)),
+            Some(ready) if ready.status == "False" && source.judged() => Progress::Trouble(said(&ready)),
+            _ => Progress::Unseen(silent.to_owned()),
         };
     }
     if let Some(stalled) = source.stalled() {
@@ -197,6 +198,10 @@ mod tests {
         let wanted = Wanted { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
         let told = |source: &Source| of_source(source, &wanted, "t");
         assert!(matches!(told(&source("True", "", "0.7.4@sha256:new", 2)), Progress::Done(_)));
+        let mut failing = source("False", "no match found for semver: 0.7.4", "0.7.1@sha256:old", 1).json().clone();
+        assert!(matches!(told(&Source::new(failing.clone())), Progress::Unseen(_)), "it speaks of the older spec");
+        failing["status"]["conditions"][0]["observedGeneration"] = 2.into();
+        assert!(matches!(told(&Source::new(failing)), Progress::Trouble(text) if text.contains("no match found")));
         let mut signed = source("True", "", "0.7.4@sha256:new", 2).json().clone();
         signed["spec"]["verify"] = json!({"provider": "cosign"});
         assert!(

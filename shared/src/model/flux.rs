@@ -145,7 +145,11 @@ impl FluxView {
     /// What a HelmRelease's chart comes from, with its version: the OCIRepository, or the HelmChart's HelmRepository.
     #[must_use]
     pub fn source_of(&self, helm_release: &HelmRelease) -> Option<&Source> {
-        let named = helm_release.chart_from()?.object();
+        let named = match helm_release.chart_from()? {
+            // The HelmChart that is made of it may still be of what the HelmRelease said before.
+            ChartFrom::Template { source, .. } => return self.source(&source),
+            ChartFrom::Ref(named) => named,
+        };
         let first = self.source(&named)?;
         first.chart_source().map_or(Some(first), |behind| self.source(&behind))
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::flux as page;
+use mural_tests::plugins;
 use mural_tests::sandbox::{Folder, State, User};
 
 use super::{at, crds_are_new, helm_release, newer, older, patch, renamed, upgrade};
@@ -16,6 +17,8 @@ const IN_TIME: Duration = Duration::from_secs(60);
 pub fn in_time(ground: &Ground) -> Result<()> {
     let (ground, _turn) = ground.flux();
     older(ground)?;
+    // Built before the clock runs.
+    plugins::folder()?;
     source_controller_stopped(ground)?;
     rolled_back(ground)?;
     drift(ground)?;

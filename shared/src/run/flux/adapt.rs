@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::ask::{Ask, StoredValues, Target, ValueFlag, Values};
 use crate::cluster::{Cluster, flux};
 use crate::model::chart::ChartRef;
-use crate::model::flux::{FluxObject, FluxView, HelmRelease, Source, ValuesFrom};
+use crate::model::flux::{FluxObject, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
 use crate::plan::values::merged;
@@ -70,7 +70,11 @@ async fn through_sources(
     let mut inside = Vec::new();
     for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
         let Some(source) = maker.and_then(|maker| flux.source_of(maker)) else { continue };
-        if let Some(chart) = maker.and_then(|maker| chart_of(maker, source, flux)) {
+        let chart = maker.and_then(|maker| chart_of(maker, source, flux));
+        if chart.is_none() && unnamed(target) && target.version.is_some() {
+            return Err(not_to_be_had(source, target));
+        }
+        if let Some(chart) = chart {
             // A run that was cut off and a saved plan name the source's chart by its digest.
             ask.registry.plain_http |= source.insecure() && (unnamed(target) || same_place(&target.chart, &chart));
             target.chart = if unnamed(target) { chart } else { target.chart.clone() };
@@ -98,6 +102,21 @@ async fn through_sources(
 
 fn unnamed(target: &Target) -> bool {
     matches!(&target.chart, ChartRef::Oci { repository, digest: None } if repository.starts_with(PUBLIC))
+}
+
+/// A source whose chart nobody but source-controller can fetch: Git and buckets have no versions, an index by http is not read here.
+fn not_to_be_had(source: &Source, target: &Target) -> Problem {
+    let (named, release) = (source.named(), &target.release);
+    let text = format!("release {release} takes its chart from {named}");
+    match source.kind() {
+        SourceKind::HelmRepository => Problem::new(Exit::Refused, text)
+            .because(format!("its index at {} is not read here: no chart of it can be judged", source.url()))
+            .hint("helm pull the chart from there, and name the file: --chart FILE, --crds-chart FILE"),
+        _ => Problem::new(Exit::Refused, text)
+            .because(format!("a {} holds no chart versions, so none can be set", named.kind))
+            .hint("change the chart where that source takes it from, CRDs first")
+            .hint("an OCIRepository instead, as on the vendor's page: kubectl mural upgrade flux-manifests writes it"),
+    }
 }
 
 fn same_place(one: &ChartRef, other: &ChartRef) -> bool {

@@ -40,7 +40,7 @@ pub const BROKEN: [State; 23] = [
     ),
     state(
         &["claim-bound"],
-        "kubectl delete storageclass standard && kubectl -n mural-system scale statefulset zot --replicas=2",
+        "kubectl get storageclass standard --output yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > standard.yaml && kubectl delete storageclass standard && kubectl -n mural-system scale statefulset zot --replicas=2",
     ),
     // What the kubelet writes of a container that has ended and was started anew.
     state(
@@ -99,6 +99,13 @@ pub const BROKEN: [State; 23] = [
     ),
     // Last: from here on no pod can be made in the namespace.
     state(&["webhook-failure-policy"], "kubectl apply --filename guard.yaml"),
+];
+
+/// What another installation in the same cluster would stumble over.
+pub const MENDED: [&str; 3] = [
+    "kubectl apply --filename standard.yaml",
+    r#"kubectl -n mural-system patch definitionrevisions.spectrocloud.com held --type merge --patch '{"metadata":{"finalizers":null}}'"#,
+    "kubectl delete namespace edge-1 tenant-a && kubectl delete managedcluster edge-1",
 ];
 
 /// What cannot be there at the same time.

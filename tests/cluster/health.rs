@@ -27,13 +27,13 @@ use crate::kill::env;
 const TESTS: &[Test] = &[
     ("health::found_named_and_mended", found_named_and_mended),
     ("health::every_check_fires", matrix::every_check_fires),
-    ("health::flux_on_real_controllers", flux::on_real_controllers),
 ];
 /// With `MURAL_OWNERS`: the sample installation made anew for each, half a minute.
 const OWNERS: &[Test] = &[
     ("health::silent_by_helm_3_17", |ground| matrix::silent_by_helm(ground, "3.17")),
     ("health::silent_by_helm_3_22", |ground| matrix::silent_by_helm(ground, "3.22")),
     ("health::silent_by_flux", flux::silent),
+    ("health::flux_on_real_controllers", flux::on_real_controllers),
 ];
 
 pub fn tests() -> Vec<Test> {

@@ -9,7 +9,6 @@ use super::states::State;
 use super::{findings, follow, json, shell, until, validate};
 use crate::flux::{helm_release, older};
 use crate::ground::Ground;
-use crate::kill::env;
 use crate::small::NAMESPACE;
 
 const fn state(fires: &'static [&'static str], does: &'static str) -> State {
@@ -87,10 +86,7 @@ pub fn on_real_controllers(ground: &Ground) -> Result<()> {
     by_hints(ground, &report)?;
     shell(ground, "kubectl -n flux-system rollout undo deployment/helm-controller")?;
     healthy(ground).context("after the hints")?;
-    // The whole story takes half a minute more.
-    let all = env("MURAL_OWNERS").is_some();
-    let more = MORE.into_iter().filter(|(id, ..)| all || *id == "flux-release-ready");
-    for (id, does, word, mends) in more {
+    for (id, does, word, mends) in MORE {
         shell(ground, does)?;
         let report = says(ground, id, word)?;
         match mends {
@@ -99,7 +95,7 @@ pub fn on_real_controllers(ground: &Ground) -> Result<()> {
         }
     }
     healthy(ground).context("one after another")?;
-    if all { whole(ground) } else { Ok(()) }
+    whole(ground)
 }
 
 fn whole(ground: &Ground) -> Result<()> {

@@ -35,6 +35,17 @@ fn our_own_failed_revision_is_gone_on_from_without_a_word() {
 }
 
 #[test]
+fn our_own_first_record_of_the_crd_chart_is_written_again() {
+    let first = |run: Option<&str>| {
+        let mut record = ReleaseRecord { revision: 1, ..record("mural-crds", "0.7.4", "failed", "") };
+        record.labels.extend(run.map(|run| ("mural-run".to_owned(), run.to_owned())));
+        World::bent(|world| drop(world.view.releases.insert("mural-crds".into(), Ok(vec![record]))))
+    };
+    assert!(!fires(&first(Some("1")), "release-not-failed"));
+    assert_eq!(findings(&first(None), "release-not-failed")[0].level, Level::Error);
+}
+
+#[test]
 fn a_pair_that_nobody_ran_is_a_warning_never_a_wall() {
     let named = |version: &str| {
         World::bent(|world| {

@@ -81,11 +81,8 @@ impl Work<'_> {
         };
         let rendered =
             helm.template(&template).await.map_err(|error| error.problem(format!("{reference} does not render")))?;
-        let folder = &fetched.chart.crds_folder;
-        let in_folder = |document: &serde_json::Value| {
-            Crd::name_of(document).is_some_and(|crd| folder.iter().any(|name| name == crd))
-        };
-        let objects = rendered.iter().filter(|document| !in_folder(document)).filter_map(ObjectRef::of).collect();
+        let kept = rendered.iter().filter(|document| !fetched.chart.keeps_beside(document));
+        let objects = kept.filter_map(ObjectRef::of).collect();
         let crds = rendered.into_iter().filter_map(|document| Crd::new(document).ok()).collect();
         let version = fetched.chart.version.clone();
         Ok(ExpectedChart { reference: reference.to_string(), version, digest: fetched.digest, objects, crds })

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::crd::Crd;
 use super::yaml::{self, Quote};
 
 /// Files that one chart may have, and bytes of all of them: an archive that unpacks to more is no chart.
@@ -255,6 +256,12 @@ impl Chart {
             files_digest: files_digest(files),
         })
     }
+
+    /// Whether a document is a CRD of a `crds/` folder: helm installs it beside the release, and keeps it out of the manifest.
+    #[must_use]
+    pub fn keeps_beside(&self, document: &Value) -> bool {
+        Crd::name_of(document).is_some_and(|crd| self.crds_folder.iter().any(|name| name == crd))
+    }
 }
 
 fn yaml_file(files: &Files, file: &str) -> Result<Option<Value>, ChartError> {
@@ -283,7 +290,7 @@ fn crds_folder(files: &Files) -> Result<Vec<String>, ChartError> {
         let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::File { file: path.clone(), source };
         let text = std::str::from_utf8(bytes).map_err(|error| broken(error.into()))?;
         for document in yaml::documents(text, Quote::Nothing).map_err(|error| broken(error.into()))? {
-            if let Ok(crd) = super::crd::Crd::new(document) {
+            if let Ok(crd) = Crd::new(document) {
                 names.push(crd.name().to_owned());
             }
         }

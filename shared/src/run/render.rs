@@ -38,10 +38,8 @@ impl Side {
     /// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
     #[must_use]
     pub fn kept(&self) -> Vec<Value> {
-        let folder = &self.fetched.chart.crds_folder;
-        let in_folder =
-            |document: &&Value| Crd::name_of(document).is_some_and(|crd| folder.iter().any(|name| name == crd));
-        self.rendered.iter().filter(|document| !in_folder(document)).cloned().collect()
+        let chart = &self.fetched.chart;
+        self.rendered.iter().filter(|document| !chart.keeps_beside(document)).cloned().collect()
     }
 }
 
@@ -270,7 +268,7 @@ async fn by_flux(
     let renderers = view.flux.maker(release, &ask.installation.namespace)?.post_renderers();
     let post = match renderers.is_empty() {
         true => Ok(()),
-        false => post::rendered(kubectl, &renderers, &fetched.chart.crds_folder, private, rendered).await,
+        false => post::rendered(kubectl, &renderers, &fetched.chart, private, rendered).await,
     };
     marked_by_flux(ask, view, release, fetched, rendered);
     post.err()
@@ -280,9 +278,7 @@ async fn by_flux(
 fn marked_by_flux(ask: &Ask, view: &ClusterView, release: &str, fetched: &Fetched, rendered: &mut [Value]) {
     let Some(maker) = view.flux.maker(release, &ask.installation.namespace) else { return };
     let named = maker.named();
-    let folder = &fetched.chart.crds_folder;
-    let kept = |document: &&mut Value| Crd::name_of(document).is_none_or(|crd| !folder.iter().any(|name| name == crd));
-    for document in rendered.iter_mut().filter(kept) {
+    for document in rendered.iter_mut().filter(|document| !fetched.chart.keeps_beside(document)) {
         for (key, value) in [("name", &named.name), ("namespace", &named.namespace)] {
             document["metadata"]["labels"][format!("{MARK}{key}")] = value.as_str().into();
         }

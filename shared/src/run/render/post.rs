@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::model::crd::Crd;
+use crate::model::chart::Chart;
 use crate::tools::error::ToolError;
 use crate::tools::kubectl::Kubectl;
 
@@ -16,13 +16,12 @@ use crate::tools::kubectl::Kubectl;
 pub(super) async fn rendered(
     kubectl: &Kubectl,
     renderers: &[Value],
-    crds_folder: &[String],
+    chart: &Chart,
     private: &Path,
     objects: &mut Vec<Value>,
 ) -> Result<(), String> {
-    let in_folder =
-        |document: &Value| Crd::name_of(document).is_some_and(|crd| crds_folder.iter().any(|name| name == crd));
-    let (aside, mut changed): (Vec<Value>, Vec<Value>) = objects.drain(..).partition(in_folder);
+    let (aside, mut changed): (Vec<Value>, Vec<Value>) =
+        objects.drain(..).partition(|document| chart.keeps_beside(document));
     let mut result = Ok(());
     for renderer in renderers {
         match one(kubectl, renderer, private, &changed).await {

@@ -25,6 +25,34 @@ const TOO_SHORT: Duration = Duration::from_secs(2);
 
 type Events = Pin<Box<dyn Stream<Item = Result<WatchEvent<Value>, ApiError>> + Send>>;
 
+/// A watch, where one is to be had.
+#[derive(Default)]
+struct Feed {
+    open: Option<(Instant, Events)>,
+    /// No watch is to be had here.
+    refused: bool,
+}
+
+impl Feed {
+    /// Begins to watch, where that is not done already.
+    async fn begin(&mut self, cluster: &Cluster, collection: &str, query: &str, accept: &str) {
+        if self.open.is_some() || self.refused {
+            return;
+        }
+        match cluster.events(collection, query, accept).await {
+            Ok(events) => self.open = Some((Instant::now(), events)),
+            // What does not answer is asked again at the next reading; what refuses would refuse again.
+            Err(ApiError::Refused { .. }) => self.refused = true,
+            Err(_) => {}
+        }
+    }
+
+    /// It has broken off.
+    fn broken(&mut self) {
+        self.refused |= self.open.take().is_some_and(|(opened, _)| opened.elapsed() < TOO_SHORT);
+    }
+}
+
 /// One object, watched.
 pub struct Watched {
     cluster: Cluster,
@@ -33,9 +61,7 @@ pub struct Watched {
     last: Option<Value>,
     began: Instant,
     read: Instant,
-    events: Option<(Instant, Events)>,
-    /// No watch is to be had here.
-    polls: bool,
+    feed: Feed,
 }
 
 impl Watched {
@@ -43,7 +69,7 @@ impl Watched {
     #[must_use]
     pub fn new(cluster: &Cluster, paths: Vec<String>) -> Self {
         let (began, read) = (Instant::now(), Instant::now());
-        Self { cluster: cluster.clone(), paths, last: None, began, read, events: None, polls: false }
+        Self { cluster: cluster.clone(), paths, last: None, began, read, feed: Feed::default() }
     }
 
     /// The object as it is: at once at the first call, then when it has changed, at the latest after `at_most`. None: it is not there.
@@ -54,7 +80,7 @@ impl Watched {
         if self.last.is_none() {
             return self.read_again().await;
         }
-        let Some((opened, events)) = &mut self.events else {
+        let Some((_, events)) = &mut self.feed.open else {
             tokio::time::sleep(self.pause().min(at_most)).await;
             return self.read_again().await;
         };
@@ -67,12 +93,11 @@ impl Watched {
             }
             Ok(Some(Ok(WatchEvent::Bookmark(_)))) => Ok(self.last.clone()),
             Ok(Some(Ok(WatchEvent::Deleted(_)))) => {
-                (self.events, self.last) = (None, None);
+                (self.feed.open, self.last) = (None, None);
                 Ok(None)
             }
             Ok(Some(Ok(WatchEvent::Error(_)) | Err(_)) | None) => {
-                self.polls |= opened.elapsed() < TOO_SHORT;
-                self.events = None;
+                self.feed.broken();
                 self.read_again().await
             }
         }
@@ -86,9 +111,7 @@ impl Watched {
     async fn read_again(&mut self) -> Result<Option<Value>, ApiError> {
         self.read = Instant::now();
         self.last = self.read().await?;
-        if self.events.is_none() && !self.polls {
-            self.watch().await;
-        }
+        self.watch().await;
         Ok(self.last.clone())
     }
 
@@ -111,12 +134,7 @@ impl Watched {
         let Some((version, path)) = self.last.as_ref().and_then(version).zip(self.paths.first()) else { return };
         let Some((collection, name)) = path.rsplit_once('/') else { return };
         let query = format!("fieldSelector=metadata.name%3D{name}&resourceVersion={version}");
-        match self.cluster.events(collection, &query, "application/json").await {
-            Ok(events) => self.events = Some((Instant::now(), events)),
-            // What does not answer is asked again at the next reading; what refuses would refuse again.
-            Err(ApiError::Refused { .. }) => self.polls = true,
-            Err(_) => {}
-        }
+        self.feed.begin(&self.cluster, collection, &query, "application/json").await;
     }
 }
 
@@ -128,26 +146,20 @@ fn version(object: &Value) -> Option<String> {
 pub struct Changes {
     cluster: Cluster,
     collection: String,
-    events: Option<(Instant, Events)>,
-    polls: bool,
+    feed: Feed,
 }
 
 impl Changes {
     /// Of this collection. Nothing is asked for yet.
     #[must_use]
     pub fn of(cluster: &Cluster, collection: String) -> Self {
-        Self { cluster: cluster.clone(), collection, events: None, polls: false }
+        Self { cluster: cluster.clone(), collection, feed: Feed::default() }
     }
 
     /// Whether anything has changed since it was asked last; also true where that cannot be told, as at the first time.
     pub async fn any(&mut self) -> bool {
-        let Some((opened, events)) = &mut self.events else {
-            if !self.polls {
-                match self.cluster.events(&self.collection, "", METADATA_LIST).await {
-                    Ok(events) => self.events = Some((Instant::now(), events)),
-                    Err(error) => self.polls = matches!(error, ApiError::Refused { .. }),
-                }
-            }
+        let Some((_, events)) = &mut self.feed.open else {
+            self.feed.begin(&self.cluster, &self.collection, "", METADATA_LIST).await;
             return true;
         };
         let mut any = false;
@@ -155,8 +167,7 @@ impl Changes {
             match events.next().now_or_never() {
                 None => return any,
                 Some(Some(Ok(WatchEvent::Error(_)) | Err(_)) | None) => {
-                    self.polls |= opened.elapsed() < TOO_SHORT;
-                    self.events = None;
+                    self.feed.broken();
                     return true;
                 }
                 Some(Some(Ok(_))) => any = true,

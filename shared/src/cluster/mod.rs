@@ -144,26 +144,34 @@ impl Cluster {
 
     async fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
-        let began = Instant::now();
+        let (path, began) = (request.uri().path().to_owned(), Instant::now());
+        if request.method() != Method::GET {
+            let answer = self.once(request).await;
+            self.worth_another(&path, &answer);
+            return answer;
+        }
         loop {
             let answer = self.once(request.clone()).await;
-            let now = Instant::now();
-            let again = match &answer {
-                Err(ApiError::Unreachable { .. }) => self.patience.goes_on(now),
-                Err(error) if error.forbidden() => self.patience.forbids(request.uri().path(), now),
-                Err(ApiError::Silent { .. }) => return answer,
-                _ => {
-                    if answer.is_ok() && request.method() == Method::GET {
-                        self.patience.allowed(request.uri().path());
-                    }
-                    self.patience.answered();
-                    return answer;
-                }
-            };
-            if request.method() != Method::GET || !again || now.duration_since(began) >= PATIENT_FOR {
+            if answer.is_ok() {
+                self.patience.allowed(&path);
+            }
+            if !self.worth_another(&path, &answer) || began.elapsed() >= PATIENT_FOR {
                 return answer;
             }
             tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Takes note of an answer: whether the same question may get another one in a moment.
+    fn worth_another(&self, path: &str, answer: &Result<String, ApiError>) -> bool {
+        match answer {
+            Err(ApiError::Unreachable { .. }) => self.patience.goes_on(Instant::now()),
+            Err(error) if error.forbidden() => self.patience.forbids(path, Instant::now()),
+            Err(ApiError::Silent { .. }) => false,
+            _ => {
+                self.patience.answered();
+                false
+            }
         }
     }
 

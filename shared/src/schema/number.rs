@@ -126,6 +126,8 @@ struct Limit {
     name: &'static str,
     words: &'static str,
     broken: Broken,
+    /// Whether it is none where it is not positive.
+    positive: bool,
 }
 
 /// `multipleOf`, `minimum`, `maximum`.
@@ -143,9 +145,15 @@ fn limits_of(node: &Node) -> [Limit; 3] {
     };
     let multiple = |float, whole, factor| !is_multiple(float, whole, factor);
     [
-        Limit { value: limits.multiple_of, name: "MultipleOf", words: "should be a multiple of", broken: multiple },
-        Limit { value: limits.minimum, name: "Minimum boundary", words: least_words, broken: least },
-        Limit { value: limits.maximum, name: "Maximum boundary", words: most_words, broken: most },
+        Limit {
+            value: limits.multiple_of,
+            name: "MultipleOf",
+            words: "should be a multiple of",
+            broken: multiple,
+            positive: true,
+        },
+        Limit { value: limits.minimum, name: "Minimum boundary", words: least_words, broken: least, positive: false },
+        Limit { value: limits.maximum, name: "Maximum boundary", words: most_words, broken: most, positive: false },
     ]
 }
 
@@ -166,8 +174,8 @@ pub(super) fn limits(number: &Number, node: &Node, place: &Place<'_>, found: &mu
         if (limit.broken)(float, whole, value) {
             let told = if whole.is_some() { value.trunc().to_string() } else { shown(value) };
             // An integer's factor is cut to an integer, and may be none then (`MultipleOfInt`).
-            if limit.name == "MultipleOf" && (value <= 0.0 || whole.is_some() && value < 1.0) {
-                let detail = format!("factor MultipleOf declared for {} must be positive: {told}", place.dotted());
+            if limit.positive && (value <= 0.0 || whole.is_some() && value < 1.0) {
+                let detail = format!("factor {} declared for {} must be positive: {told}", limit.name, place.dotted());
                 found.say(place, ErrorKind::Invalid, Some(told), detail);
                 continue;
             }

@@ -44,7 +44,7 @@ async fn with_provenance(helm: &Helm, fetched: &Fetched, folder: &Path) -> Resul
     let named = folder.join(format!("{}-{}.tgz", chart.name, chart.version));
     let found = match &fetched.reference {
         ChartRef::Folder { .. } => None,
-        ChartRef::Archive { path } => beside(path),
+        ChartRef::Archive { path } => Some(beside(path)).filter(|file| file.is_file()),
         ChartRef::Oci { repository, .. } => {
             let into = folder.join("pulled");
             std::fs::create_dir(&into).map_err(|error| error.to_string())?;
@@ -57,16 +57,16 @@ async fn with_provenance(helm: &Helm, fetched: &Fetched, folder: &Path) -> Resul
         }
     };
     let Some(found) = found else { return Ok(None) };
-    let beside = folder.join(format!("{}-{}.tgz.{PROVENANCE}", chart.name, chart.version));
-    let copied = std::fs::copy(&fetched.file, &named).and_then(|_| std::fs::copy(&found, &beside));
+    let copied = std::fs::copy(&fetched.file, &named).and_then(|_| std::fs::copy(&found, beside(&named)));
     copied.map_err(|error| format!("{}: {error}", found.display()))?;
     Ok(Some(named))
 }
 
-fn beside(chart: &Path) -> Option<PathBuf> {
+/// Where a chart's provenance file lies.
+fn beside(chart: &Path) -> PathBuf {
     let mut name = chart.as_os_str().to_owned();
     name.push(format!(".{PROVENANCE}"));
-    Some(PathBuf::from(name)).filter(|file| file.is_file())
+    name.into()
 }
 
 /// What cosign says of a chart in a registry, by this key.

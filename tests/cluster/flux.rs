@@ -226,7 +226,8 @@ fn whole(ground: &Ground) -> Result<()> {
     for told in
         ["owner: Flux (HelmRelease mural-system/mural)", "holds 0.7.4@sha256:", "revision 2 is 1.1.0-rc.3+", "upgraded"]
     {
-        ensure!(done.all().contains(told), "does not tell {told:?}:\n{}", done.all());
+        let history = || helm_release(ground, "mural").map(|release| release["status"]["history"].to_string());
+        ensure!(done.all().contains(told), "does not tell {told:?}:\n{}\n{}", done.all(), history()?);
     }
     let mark = ground.mark()?;
     let again = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("again")?;

@@ -67,6 +67,8 @@ struct Kept {
     entry: RunEntry,
     /// Runs that this one stands for.
     over: Vec<RunEntry>,
+    /// The last write could not be made in all its tries: the next one is not waited for as long.
+    away: bool,
 }
 
 impl Journal {
@@ -103,7 +105,7 @@ impl Journal {
         }
         let local = keeping.state.as_deref().map(|state| folder_of(state, &cluster.context));
         let local = local.map(|folder| folder.join(format!("{}.json", file_name(&entry.run))));
-        let kept = tokio::sync::Mutex::new(Kept { secret: before, entry, over });
+        let kept = tokio::sync::Mutex::new(Kept { secret: before, entry, over, away: false });
         let journal =
             Self { cluster, namespace, kept, local, local_failed: AtomicBool::new(false), spent: Mutex::default() };
         journal.write(|_| (), emit).await.map_err(|reason| unopened_as(&journal.namespace, reason))?;
@@ -145,7 +147,9 @@ impl Journal {
         })
     }
 
-    /// Notes what came of a step, with the evidence. Where it cannot be written, that is said: the next write has it too.
+    /// Notes what came of a step, with the evidence. That it is done is written with the next note, the next step's or the
+    /// run's end: who goes on after a kill looks at the cluster itself. That it failed is written at once; where that cannot be,
+    /// it is said, and the next write has it too.
     pub async fn end_step(&self, run: &Run<'_>, step: &Step, stands: StepStands, detail: &str) {
         let began = Instant::now();
         let found = evidence(run, step).await;
@@ -155,6 +159,9 @@ impl Journal {
             entry.left.extend(found.left);
             entry.revisions.extend(found.revision);
         };
+        if stands == StepStands::Done {
+            return self.later(note, run.emit).await;
+        }
         if let Err(reason) = self.write(note, run.emit).await {
             said(run.emit, format!("what came of {} is not written yet: {reason}", step.id));
         }
@@ -181,6 +188,15 @@ impl Journal {
         self.end(State::Done, emit).await;
     }
 
+    /// Changes our entry, which the next write brings to the cluster.
+    async fn later(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) {
+        let began = Instant::now();
+        let mut kept = self.kept.lock().await;
+        change(&mut kept.entry);
+        self.beside(&kept.entry, emit);
+        self.spend(began);
+    }
+
     /// Changes our entry and writes it, over whatever others wrote meanwhile.
     async fn write(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
         let began = Instant::now();
@@ -202,13 +218,14 @@ impl Journal {
                 Ok(written) => {
                     kept.secret = Some(written);
                     kept.over.clear();
+                    kept.away = false;
                     return Ok(());
                 }
                 Err(error) if error.forbidden() && !self.cluster.is_just_back() => return Err(error.to_string()),
+                Err(error) if kept.away && !error.conflict() => return Err(error.to_string()),
                 Err(error) => {
                     last = error.to_string();
-                    let conflict = error.conflict();
-                    if !conflict {
+                    if !error.conflict() {
                         tokio::time::sleep(AGAIN_AFTER * (attempt + 1)).await;
                     }
                     // An answer may have been lost on its way to us, and others write here too.
@@ -221,6 +238,7 @@ impl Journal {
                 }
             }
         }
+        kept.away = true;
         Err(last)
     }
 

@@ -34,7 +34,7 @@ impl Workstation {
         self.sweep(jiff::Timestamp::now().into());
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).ok()?;
         file.try_lock().ok()?;
-        Some(Sign { file: Arc::new(file), path, name: format!("{}/{name}", self.id) })
+        Some(Sign { file: Arc::new(file), path, name: format!("{}/{name}", self.id), stays: false })
     }
 
     /// Whether a holder has ended; none where it ran elsewhere, or left no sign.
@@ -83,6 +83,7 @@ pub struct Sign {
     file: Arc<File>,
     path: PathBuf,
     name: String,
+    stays: bool,
 }
 
 impl Sign {
@@ -97,11 +98,18 @@ impl Sign {
     pub fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
+
+    /// A Lease that could not be let go still names it: with the file nobody holds, the next run here knows at once that we have ended.
+    pub fn stay(mut self) {
+        self.stays = true;
+    }
 }
 
 impl Drop for Sign {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.stays {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -125,6 +133,10 @@ mod tests {
         drop(sign);
         assert_eq!(here.ended(&seen), None);
         assert_eq!(fs::read_dir(state.path().join("runs")).unwrap().count(), 0);
+        here.sign(&Claim { run: "7".into(), pid: 1, ..Claim::default() }).unwrap().stay();
+        assert_eq!(here.ended(&seen), Some(true), "its Lease could not be let go, and it has ended");
+        here.forget(&seen);
+        assert_eq!(here.ended(&seen), None);
     }
 
     #[test]

@@ -1,35 +1,39 @@
 //! An upgrade that is killed, anywhere, and gone on from: it ends as if nothing had happened, and nobody had to lend a hand.
 //!
-//! Every second one is gone on from by `resume`, the others by the same command again. The network dies by a proxy.
+//! Every second one is gone on from by `resume`, the others by the same command again; who goes on may be killed as well, up to
+//! three times in one upgrade. The network dies by a proxy.
 //!
-//! `MURAL_KILLS=30` kills so often, each time from the same snapshot; `MURAL_KILL_SEED` repeats a run; `MURAL_KILL_HELM` is
+//! `MURAL_KILLS=200` kills so often, each upgrade from the same snapshot; `MURAL_KILL_SEED` repeats a run; `MURAL_KILL_HELM` is
 //! the helm that is used. With `MURAL_KILLS` the sample pair is killed too, once in each way:
 //!
 //! ```text
-//! MURAL_KILLS=30 MURAL_KILL_HELM=3.17.2 cargo test -p mural-tests --test cluster -- kill
+//! MURAL_KILLS=200 MURAL_KILL_HELM=3.17.2 cargo test -p mural-tests --test cluster -- kill
 //! ```
 
 pub mod moment;
 pub mod state;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::fmt;
+use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{Ground, ended};
 use crate::lock::newer;
 use crate::refusals::command;
 use crate::sample;
 use crate::small::NAMESPACE;
-use moment::{Dice, How, Killed};
+use moment::{Dice, How, Killed, Missed, NOTHING_TO_RESUME, Undisturbed};
 
-/// Kills in an ordinary test run, one in each way: the budget is 60 seconds.
-const FEW: usize = 4;
-/// Runs after a kill that may be needed: the one that goes on, and one more where a dying helm moved the world meanwhile.
+/// Kills in an ordinary test run.
+const FEW: usize = 10;
+/// Kills that one upgrade may meet: who goes on is killed as well.
+const CHAIN: usize = 3;
+/// Runs after the last kill that may be needed: the one that goes on, and one more where a dying helm moved the world meanwhile.
 const AGAIN: usize = 2;
 
 pub fn tests() -> Vec<Test> {
@@ -115,37 +119,39 @@ fn all(case: &Case<'_>, kills: usize) -> Result<()> {
         case.ground.use_helm(&helm)?;
     }
     (case.restore)()?;
-    let mut undisturbed = moment::undisturbed((case.upgrade)()?)?;
+    let undisturbed = moment::undisturbed((case.upgrade)()?)?;
     let wanted = Wanted { state: state::of(case.ground)?, kept: state::custom_resources(case.ground)? };
     println!("\n  seed {seed}, {kills} kills; undisturbed {undisturbed}");
-    let (mut dice, mut told, mut failed) = (Dice::new(seed), BTreeMap::<String, usize>::new(), Vec::new());
-    for (at, how) in How::ALL.into_iter().cycle().take(kills).enumerate() {
-        match until_it_hits(case, how, at, (&mut dice, &mut undisturbed), &wanted) {
-            Ok((killed, again)) => {
-                let by = if resumes(at) { "resume" } else { "a new run" };
-                println!("  {at:>3}  {how:<16} {killed}; ended by {by}, run {}", again + 1);
-                let more = if again == 1 { "run" } else { "runs" };
-                *told.entry(format!("{how}: converged with {again} {more} more")).or_default() += 1;
+    let mut chance = Chance { dice: Dice::new(seed), undisturbed };
+    let (mut at, mut told, mut failed) = (0, BTreeMap::<String, usize>::new(), Vec::new());
+    for chain in (1..=CHAIN).rev().cycle() {
+        if at >= kills {
+            break;
+        }
+        let most = chain.min(kills - at);
+        match until_it_hits(case, at..at + most, &mut chance, &wanted) {
+            Ok(story) => {
+                print!("{story}");
+                for how in story.killed.iter().map(|(how, _)| *how) {
+                    *told.entry(format!("{how}: converged")).or_default() += 1;
+                }
+                at += story.killed.len();
             }
             Err(error) => {
-                println!("  {at:>3}  {how:<16} FAILED {error:#}");
-                failed.push(format!("{at} ({how}): {error:#}"));
+                println!("  {at:>3}  FAILED {error:#}");
+                failed.push(format!("{at}: {error:#}"));
+                at += most;
             }
         }
     }
     told.iter().for_each(|(what, count)| println!("  {count:>3} × {what}"));
     ensure!(
         failed.is_empty(),
-        "{} of {kills} did not converge (MURAL_KILL_SEED={seed}):\n{}",
+        "{} upgrades did not converge (MURAL_KILL_SEED={seed}):\n{}",
         failed.len(),
         failed.join("\n\n")
     );
     Ok(())
-}
-
-/// Every second kill, and each way of killing in turn.
-const fn resumes(at: usize) -> bool {
-    (at / How::ALL.len() + at) % 2 == 1
 }
 
 fn jiff_seed() -> u64 {
@@ -153,57 +159,118 @@ fn jiff_seed() -> u64 {
     since.map_or(1, |since| since.as_secs())
 }
 
+/// When it strikes.
+struct Chance {
+    dice: Dice,
+    undisturbed: Undisturbed,
+}
+
+/// An upgrade, what killed it, and how it came to its end nevertheless.
+struct Story {
+    first: usize,
+    killed: Vec<(How, Killed)>,
+    /// Who went on in the end, and how often that took.
+    ended: &'static str,
+    runs: usize,
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (how, killed)) in self.killed.iter().enumerate() {
+            let more = if at == 0 { "" } else { "again " };
+            let last = at + 1 == self.killed.len();
+            let ended = if last { format!("; ended by {}, run {}", self.ended, self.runs) } else { String::new() };
+            writeln!(f, "  {:>3}  {how:<16} {more}{killed}{ended}", self.first + at)?;
+        }
+        Ok(())
+    }
+}
+
 /// A kill that comes when all is done is no kill: thrown again.
-fn until_it_hits(
-    case: &Case<'_>,
-    how: How,
-    at: usize,
-    (dice, undisturbed): (&mut Dice, &mut moment::Undisturbed),
-    wanted: &Wanted,
-) -> Result<(Killed, usize)> {
+fn until_it_hits(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wanted) -> Result<Story> {
     for _ in 0..20 {
-        let when = undisturbed.moment(dice, at / How::ALL.len());
-        let done = trial(case, how, when, resumes(at), wanted).with_context(|| format!("after {when:.2?}"))?;
-        match done.0.too_late {
-            Some(took) => undisturbed.took(took),
-            None => return Ok(done),
+        if let Some(story) = trial(case, kills.clone(), chance, wanted)? {
+            return Ok(story);
         }
     }
     anyhow::bail!("twenty kills, and all of them came too late")
 }
 
-/// One kill, and `resume` or the same command until it ends well. Says how often that was.
-fn trial(case: &Case<'_>, how: How, when: Duration, resumes: bool, wanted: &Wanted) -> Result<(Killed, usize)> {
+/// One upgrade that is killed, gone on from and killed again, until nobody kills it: then it ends well.
+fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wanted) -> Result<Option<Story>> {
     (case.restore)()?;
     let before = state::custom_resources(case.ground)?;
-    let killed = moment::kill(case.ground, (case.upgrade)()?, how, when)?;
-    let mut last: Option<Ended> = None;
-    for again in 1..=AGAIN {
-        let ended = match resumes {
-            true => crate::ground::ended((case.resume)()?.output()?)?,
-            false => crate::ground::ended((case.upgrade)()?.output()?)?,
-        };
-        // Killed before its first note, there is nothing to go on from, and nothing was written.
-        let ended = match ended.code {
-            5 if ended.stderr.contains("there is nothing to resume") => {
-                crate::ground::ended((case.upgrade)()?.output()?)?
+    let (mut at, mut killed, mut next) = (kills.start, Vec::new(), Next::Upgrade);
+    while at < kills.end {
+        let how = How::ALL[at % How::ALL.len()];
+        let Chance { dice, undisturbed } = &mut *chance;
+        let when =
+            if killed.is_empty() { undisturbed.moment(dice, at / How::ALL.len()) } else { undisturbed.later(dice) };
+        let one = moment::kill(case.ground, next.command(case)?, how, when).with_context(|| how.to_string())?;
+        match one.missed {
+            Some(Missed::Done(took)) if killed.is_empty() => {
+                chance.undisturbed.took(took);
+                return Ok(None);
             }
-            _ => ended,
-        };
-        if ended.code == 0 {
-            let now = state::of(case.ground)?;
-            wanted.state.same(&now)?;
-            before.kept(&state::custom_resources(case.ground)?, &wanted.kept)?;
-            return Ok((killed, again));
+            Some(Missed::Done(_)) => break,
+            Some(Missed::NothingToResume) => next = Next::Upgrade,
+            None => {
+                next = if resumes(at) { Next::Resume } else { Next::Upgrade };
+                killed.push((how, one));
+                at += 1;
+            }
         }
-        println!(
-            "       run {} ended with {}: {}",
-            again + 1,
-            ended.code,
-            ended.stderr.trim().replace('\n', "\n         ")
-        );
-        last = Some(ended);
     }
-    let said = last.map(|ended| ended.all()).unwrap_or_default();
-    anyhow::bail!("killed: {killed}; {AGAIN} runs more and still not done:\n{said}")
+    let story = || killed.iter().map(|(how, killed)| format!("{how}: {killed}")).collect::<Vec<_>>().join("; ");
+    let runs = to_the_end(case, next).with_context(story)?;
+    wanted.state.same(&state::of(case.ground)?).with_context(story)?;
+    before.kept(&state::custom_resources(case.ground)?, &wanted.kept).with_context(story)?;
+    Ok(Some(Story { first: kills.start, killed, ended: next.name(), runs }))
+}
+
+/// `resume`, or the same command, until it ends well. Says how often that was.
+fn to_the_end(case: &Case<'_>, next: Next) -> Result<usize> {
+    let mut said = Vec::new();
+    for again in 1..=AGAIN {
+        let mut came = ended(next.command(case)?.output()?)?;
+        if came.code == 5 && came.stderr.contains(NOTHING_TO_RESUME) {
+            came = ended(Next::Upgrade.command(case)?.output()?)?;
+        }
+        if came.code == 0 {
+            return Ok(again);
+        }
+        let words = came.stderr.trim().replace('\n', "\n         ");
+        println!("       run {again} of going on ended with {}: {words}", came.code);
+        said.push(came.all());
+    }
+    anyhow::bail!("{AGAIN} runs more and still not done:\n{}", said.join("\n"))
+}
+
+/// How it is gone on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The same command again.
+    Upgrade,
+    Resume,
+}
+
+impl Next {
+    fn command(self, case: &Case<'_>) -> Result<std::process::Command> {
+        match self {
+            Self::Upgrade => (case.upgrade)(),
+            Self::Resume => (case.resume)(),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Upgrade => "the same command",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+/// Every second kill, and each way of killing in turn.
+const fn resumes(at: usize) -> bool {
+    (at / How::ALL.len() + at) % 2 == 1
 }

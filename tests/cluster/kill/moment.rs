@@ -74,6 +74,11 @@ impl Undisturbed {
         self.whole = self.whole.min(took).max(self.locked);
     }
 
+    /// A random moment of a run that goes on: it has less to do, and its lock is not taken when it has looked.
+    pub fn later(&self, dice: &mut Dice) -> Duration {
+        self.whole.mul_f64(dice.throw() * 0.7)
+    }
+
     /// A random moment: two of three times while it writes, else anywhere.
     pub fn moment(&self, dice: &mut Dice, round: usize) -> Duration {
         let from = if round % 3 == 2 { Duration::ZERO } else { self.locked };
@@ -97,11 +102,22 @@ pub fn undisturbed(mut command: Command) -> Result<Undisturbed> {
     Ok(Undisturbed { locked: locked.with_context(|| format!("it takes no lock:\n{said}"))?, whole: began.elapsed() })
 }
 
+/// What `resume` says, exit code 5, after a run that was killed before its first note: nothing was written.
+pub const NOTHING_TO_RESUME: &str = "there is nothing to resume";
+
 /// What came of a kill.
 pub struct Killed {
     told: String,
-    /// How long the run took that had ended well before.
-    pub too_late: Option<Duration>,
+    /// Why it was none.
+    pub missed: Option<Missed>,
+}
+
+/// Why a kill was none.
+#[derive(Debug, Clone, Copy)]
+pub enum Missed {
+    /// The run had ended well before, after so long.
+    Done(Duration),
+    NothingToResume,
 }
 
 impl fmt::Display for Killed {
@@ -148,7 +164,11 @@ pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> 
         .unwrap_or("nothing");
     let with = if running.is_empty() { String::new() } else { format!(" with {running} running") };
     let told = format!("after {:.2}s {what}{with}, {ended}, last done: {step}", took.as_secs_f64());
-    Ok(Killed { told, too_late: output.status.success().then_some(took) })
+    let missed = match said.contains(NOTHING_TO_RESUME) {
+        true => Some(Missed::NothingToResume),
+        false => output.status.success().then_some(Missed::Done(took)),
+    };
+    Ok(Killed { told, missed })
 }
 
 /// Kills the helm or kubectl that runs now, or the next one.

@@ -14,6 +14,7 @@ use mural_tests::proxy::{FaultProxy, Seen};
 use mural_tests::sandbox::User;
 
 use crate::ground::Ground;
+use crate::health;
 use crate::row::{Pairs, Row, timed};
 
 const OBJECTS: [(&str, &str); 4] = [
@@ -47,6 +48,8 @@ fn measured(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
         ordered(&log.since(mark)?).context("this pair does not count")?;
         Ok(took)
     };
+    quiet(ground)?;
+    let looks = health::beside_the_flux_page(ground, runs)?;
     let pairs = Pairs::of(runs, ours, theirs)?;
     let per_minute = requests(ground)?;
     let waiting = Row {
@@ -57,7 +60,7 @@ fn measured(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
         goal: "≤ 6",
         reached: per_minute <= 6.0,
     };
-    Ok(vec![pairs.row("whole upgrade through Flux ÷ the page's patches in order", "≤ 1.1", 1.1), waiting])
+    Ok(vec![pairs.row("whole upgrade through Flux ÷ the page's patches in order", "≤ 1.1", 1.1), waiting, looks])
 }
 
 /// The older installation, with controllers that have looked at all of it since they started.

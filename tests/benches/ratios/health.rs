@@ -17,12 +17,28 @@ const PAGE: [(&str, &[&str]); 4] = [
     ("kubectl", &["get", "crds"]),
 ];
 
+/// What the page says to look at, where Flux keeps the releases.
+const FLUX_PAGE: [(&str, &[&str]); 3] = [
+    ("kubectl", &["get", "ocirepository", "--namespace", NAMESPACE]),
+    ("kubectl", &["get", "helmrelease", "--namespace", NAMESPACE]),
+    ("kubectl", &["get", "pods", "--namespace", NAMESPACE]),
+];
+
+/// The same for an installation that Flux owns, which is there already.
+pub fn beside_the_flux_page(ground: &Ground, runs: usize) -> Result<Row> {
+    Ok(pairs(ground, runs, &FLUX_PAGE)?.row("validate on Flux, all checks, beside the page's commands", "≤ 1.0", 1.0))
+}
+
+fn pairs(ground: &Ground, runs: usize, page: &[(&str, &[&str])]) -> Result<Pairs> {
+    let ours = || timed(|| ground.run("kubectl-mural-validate", &[]).map(drop));
+    let theirs = || timed(|| page.iter().try_for_each(|(program, args)| ground.run(program, args).map(drop)));
+    Pairs::of(runs, ours, theirs)
+}
+
 /// All that the page's commands show, and every other check.
 pub fn beside_the_page(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
     ground.older()?;
-    let ours = || timed(|| ground.run("kubectl-mural-validate", &[]).map(drop));
-    let theirs = || timed(|| PAGE.iter().try_for_each(|(program, args)| ground.run(program, args).map(drop)));
-    let pairs = Pairs::of(runs, ours, theirs)?;
+    let pairs = pairs(ground, runs, &PAGE)?;
     let few = requests(ground)?;
     // Sixty pods more: the pages of a list grow, and nothing else.
     ground.run("kubectl", &["create", "deployment", "many", "--image=x", "--replicas=60", "--namespace", NAMESPACE])?;

@@ -112,13 +112,9 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes what was saved.
-    ///
-    /// # Errors
-    /// It cannot be written: a copy that nobody finds again is none.
-    pub async fn saved(&self, copy: SavedCopy, emit: Emit<'_>) -> Result<(), Problem> {
-        let written = self.write(|entry| entry.saved = Some(copy), emit).await;
-        written.map_err(|reason| unopened_as(&self.namespace, reason))
+    /// Notes what was saved: written with the first step's note, before the first write to anything else.
+    pub async fn saved(&self, copy: SavedCopy, emit: Emit<'_>) {
+        self.later(|entry| entry.saved = Some(copy), emit).await;
     }
 
     /// How long the run has waited for its journal so far.

@@ -84,7 +84,8 @@ pub async fn save(
         let _ = std::fs::remove_dir_all(&folder);
         return Err(problem);
     }
-    journal.saved(copy, emit).await
+    journal.saved(copy, emit).await;
+    Ok(())
 }
 
 fn not_saved(reason: String) -> Problem {

@@ -1,4 +1,4 @@
-//! `save`: every object of some CRDs as a clean manifest, page by page; memory holds a page of each kind.
+//! `save`: every object of some CRDs as a clean manifest, page by page: one page is written while the next one comes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::AT_ONCE;
 use crate::cluster::Cluster;
-use crate::cluster::pages::Pages;
+use crate::cluster::pages::{Page, Pages};
 use crate::cluster::snapshot::{FileError, Snapshot};
 use crate::model::crd::Crd;
 use crate::model::kept::{Index, KeptCrd};
@@ -46,17 +46,21 @@ pub async fn save_some(
     emit: Emit<'_>,
 ) -> Result<Index, Problem> {
     let snapshot = Arc::new(Snapshot::begin(folder).map_err(|error| unwritable(&error))?);
-    let uid = cluster.get("/api/v1/namespaces/kube-system").await.ok();
-    let uid = uid.and_then(|system| system["metadata"]["uid"].as_str().map(str::to_owned)).unwrap_or_default();
     let mut each = stream::iter(crds).map(|crd| one(cluster, crd, &snapshot, stop, emit)).buffered(AT_ONCE);
     let mut kept = Vec::new();
     for crd in alone {
         snapshot.put_crd(crd.json()).map_err(|error| unwritable(&error))?;
         kept.push(KeptCrd { name: crd.name().to_owned(), version: String::new(), objects: 0, unread: None });
     }
-    while let Some(next) = each.next().await {
-        kept.push(next?);
-    }
+    let kinds = async {
+        while let Some(next) = each.next().await {
+            kept.push(next?);
+        }
+        Ok::<(), Problem>(())
+    };
+    let (uid, saved) = tokio::join!(cluster.get("/api/v1/namespaces/kube-system"), kinds);
+    saved?;
+    let uid = uid.ok().and_then(|system| system["metadata"]["uid"].as_str().map(str::to_owned)).unwrap_or_default();
     let index = Index::new(&cluster.context, &uid, jiff::Timestamp::now(), kept);
     snapshot.end(&index).map_err(|error| unwritable(&error))?;
     Ok(index)
@@ -77,19 +81,22 @@ async fn one(
     };
     let mut kept = KeptCrd { name, version: version.to_owned(), objects: 0, unread: None };
     let mut pages = Pages::of(cluster, crd.collection(version));
+    let mut page = pages.next().await;
     loop {
         if stop.asked() {
             return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: the save is not whole")
                 .hint(format!("remove what there is of it, then save again: rm -r {}", snapshot.root().display())));
         }
-        match pages.next().await {
-            Ok(Some(page)) => {
-                kept.objects += page.items.len() as u64;
-                write(snapshot, &kept.name, page.items).await?;
-                if let Some(remaining) = page.remaining {
+        match page {
+            Ok(Some(Page { items, remaining })) => {
+                kept.objects += items.len() as u64;
+                if let Some(remaining) = remaining {
                     let (detail, done) = (kept.name.clone(), kept.objects);
                     emit(Event::Progress { step: "save".to_owned(), detail, done, total: done + remaining });
                 }
+                let (next, written) = tokio::join!(pages.next(), write(snapshot, &kept.name, items));
+                written?;
+                page = next;
             }
             Ok(None) => return Ok(kept),
             Err(error) => {

@@ -112,6 +112,7 @@ fn cell(ground: &Ground, day: Day, at: &str, wanted: &State) -> Result<Cell> {
         return Ok(Cell { word: "0".to_owned(), sentence: "ended well".to_owned() });
     }
     let reason = reason(&run);
+    ensure!(!day.is_no_trouble(), "exit {}: {reason}", run.code);
     ensure!(run.stdout.contains("go on") || run.stderr.contains('→'), "no way on is told:\n{}", run.all());
     let on = ended_well(ground).with_context(|| format!("exit {}: {reason}", run.code))?;
     wanted.same(&state::of(ground)?).with_context(|| format!("exit {}: {reason}", run.code))?;

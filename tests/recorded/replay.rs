@@ -80,6 +80,7 @@ impl Replay {
             cluster: ClusterAccess::default(),
             registry: RegistryAccess::default(),
             namespace: "there".to_owned(),
+            cache: None,
         }
     }
 

@@ -72,7 +72,13 @@ pub(crate) async fn instead(installation: &Installation) -> String {
 /// helm as these flags call it.
 pub(crate) fn helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
     let program = find::helm(&hints())?;
-    Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
+    Ok(Helm {
+        program,
+        cluster: installation.cluster.clone(),
+        registry,
+        namespace: installation.namespace.clone(),
+        cache: None,
+    })
 }
 
 fn hints() -> Hints {

@@ -132,6 +132,14 @@ impl Cluster {
         serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.server, &error))
     }
 
+    /// The server's own time, as it dates its answers; none where it does not answer.
+    pub async fn date(&self) -> Option<Timestamp> {
+        let request = Request::builder().uri("/version").body(kube::client::Body::empty()).ok()?;
+        let answer = tokio::time::timeout(self.answer_within, self.client.send(request)).await.ok()?.ok()?;
+        let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
+        jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
+    }
+
     /// From now on, reads wait for a server that goes away for a moment. For a run that has begun to write.
     pub fn be_patient(&self) {
         self.patience.begin();

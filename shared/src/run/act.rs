@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keep::restore::Restore;
-use super::{Run, bridge, flux, guard, judge, prove, ready, released, unlock, wait as waits};
+use super::{Run, bridge, clock, flux, guard, judge, prove, ready, released, unlock, wait as waits};
 use crate::cluster::journal;
 use crate::model::crd::Crd;
 use crate::model::release::{KEEP, POLICY};
@@ -108,7 +108,8 @@ async fn record(run: &Run<'_>) -> Result<String, Problem> {
     let Some(side) = &prepared.crds else { return Err(Problem::failed("the plan records a chart that does not move")) };
     let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, true, &description, &label);
-    let written = prepared.helm.upgrade(&upgrade, run.leash, run.manner.at_once.clone()).await;
+    let helm = clock::helm(run).await;
+    let written = helm.upgrade(&upgrade, run.leash, run.manner.at_once.clone()).await;
     written.map_err(|error| {
         error.problem(format!("helm could not record {} {}", upgrade.release, side.fetched.chart.version))
     })?;

@@ -3,6 +3,7 @@
 pub mod act;
 pub mod back;
 mod bridge;
+mod clock;
 mod evidence;
 pub mod flux;
 mod foresee;

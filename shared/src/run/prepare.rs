@@ -120,7 +120,7 @@ pub struct Prepared {
     /// What else the environment gave.
     pub around: Surroundings,
     /// Holds the charts and value files; gone when this is dropped.
-    pub(super) _private: Option<TempDir>,
+    pub(super) private: Option<TempDir>,
 }
 
 /// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
@@ -202,7 +202,7 @@ async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Em
         back: None,
         turn,
         around,
-        _private: Some(private),
+        private: Some(private),
     })
 }
 

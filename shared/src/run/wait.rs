@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Run, judge, more::Told, released};
+use super::{Run, clock, judge, more::Told, released};
 use crate::cluster::look;
 use crate::model::view::NotSeen;
 use crate::model::waiting::{Own, Unready, unready};
@@ -32,8 +32,8 @@ pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Proble
     let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
     let upgrade = judge::upgrade(&prepared.ask, side, false, &description, &label);
     let watch = Watch::new(run, step, Own::new(upgrade.release, &side.rendered));
-    let helm = prepared.helm.upgrade(&upgrade, run.leash, watch.stop.clone());
-    let (ready, all) = watched(watch, helm).await?;
+    let (helm, stop) = (clock::helm(run).await, watch.stop.clone());
+    let (ready, all) = watched(watch, helm.upgrade(&upgrade, run.leash, stop)).await?;
     released::proved(run, &upgrade, &side.fetched.chart.version).await?;
     Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, side.fetched.chart.version))
 }
@@ -57,15 +57,15 @@ pub(super) async fn rollback(
     let back = Rollback { release, revision, wait, timeout, passed };
     let version = target.map_or("", |target| target.chart_version.as_str());
     if !wait {
-        let written = prepared.helm.rollback(&back, run.leash, run.manner.at_once.clone()).await;
+        let written = clock::helm(run).await.rollback(&back, run.leash, run.manner.at_once.clone()).await;
         written
             .map_err(|error| error.problem(format!("helm could not bring {release} back to revision {revision}")))?;
         released::went_back(run, release, version).await?;
         return Ok(format!("{release} as revision {revision}, {version}"));
     }
     let watch = Watch::new(run, step, Own::new(release, &objects));
-    let helm = prepared.helm.rollback(&back, run.leash, watch.stop.clone());
-    let (ready, all) = watched(watch, helm).await?;
+    let (helm, stop) = (clock::helm(run).await, watch.stop.clone());
+    let (ready, all) = watched(watch, helm.rollback(&back, run.leash, stop)).await?;
     released::went_back(run, release, version).await?;
     Ok(format!("{release} as revision {revision}, {version}, {ready} of {all} ready"))
 }

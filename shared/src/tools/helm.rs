@@ -28,6 +28,8 @@ pub struct Helm {
     pub registry: RegistryAccess,
     /// The installation's namespace.
     pub namespace: String,
+    /// Where it keeps what the API server told it; its usual place where there is none.
+    pub cache: Option<PathBuf>,
 }
 
 /// A forecast of what helm would write.
@@ -87,6 +89,9 @@ impl Helm {
 
     fn on_cluster(&self, mut call: Call) -> Call {
         call = call.flag("--namespace", &self.namespace);
+        if let Some(folder) = &self.cache {
+            call.env.push(("KUBECACHEDIR".into(), folder.into()));
+        }
         if let Some(file) = &self.cluster.kubeconfig {
             call = call.flag("--kubeconfig", file);
         }

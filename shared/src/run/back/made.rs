@@ -68,7 +68,7 @@ pub(super) async fn finished(ask: Ask, around: Surroundings, bare: Bare, mut mad
         back: undone,
         turn,
         around,
-        _private: Some(private),
+        private: Some(private),
     })
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::flux as page;
 use serde_json::{Value, json};
 
+use super::trouble::{fails, while_stopped};
 use super::{at, crds_are_new, helm_release, newer, older, order, patch, upgrade, within};
 use crate::ground::Ground;
 use crate::small::{CANARY, NAMESPACE};
@@ -36,6 +37,12 @@ pub fn helm_repository(ground: &Ground) -> Result<()> {
         "a false change: {}",
         planned["plan"]["objects"]
     );
+    // Nobody carries the version from the HelmRelease to its HelmChart.
+    let told =
+        ["still asks for 0.7.1: helm-controller has not looked at the change: does it run?", "mural-crds-source"];
+    while_stopped(ground, "helm-controller", || {
+        fails(ground, &newer(&["--yes", "--failure-grace", "5s"]), &told).map(drop)
+    })?;
     let mark = ground.mark()?;
     let values = ground.files().join("repository-values.yaml");
     std::fs::write(&values, format!("password: {CANARY}-3\n"))?;

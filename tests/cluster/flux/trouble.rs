@@ -26,7 +26,7 @@ pub fn in_time(ground: &Ground) -> Result<()> {
 }
 
 /// It fails in time, and tells all of this.
-fn fails(ground: &Ground, flags: &[&str], told: &[&str]) -> Result<Ended> {
+pub fn fails(ground: &Ground, flags: &[&str], told: &[&str]) -> Result<Ended> {
     let began = Instant::now();
     let ended = upgrade(ground, &[], flags)?.with(1).with_context(|| told.join(", "))?;
     ensure!(began.elapsed() < IN_TIME, "took {:?}:\n{}", began.elapsed(), ended.all());
@@ -39,19 +39,26 @@ fn fails(ground: &Ground, flags: &[&str], told: &[&str]) -> Result<Ended> {
     Ok(ended)
 }
 
-/// Nobody looks at the patched source.
-fn source_controller_stopped(ground: &Ground) -> Result<()> {
+/// Does something while a controller stands still.
+pub fn while_stopped(ground: &Ground, controller: &str, what: impl FnOnce() -> Result<()>) -> Result<()> {
     let state = State::read(&Folder::of(ground.sandbox()?.name())?);
-    let controller = state.children.get("source-controller").context("source-controller runs")?.to_string();
+    let process = state.children.get(controller).with_context(|| format!("{controller} runs"))?.to_string();
     let signal = |signal: &str| -> Result<()> {
-        ensure!(std::process::Command::new("kill").args([signal, &controller]).status()?.success(), "kill {signal}");
+        ensure!(std::process::Command::new("kill").args([signal, &process]).status()?.success(), "kill {signal}");
         Ok(())
     };
     signal("-STOP")?;
-    let told = ["source-controller has not looked at the change: does it run?", "mural-crds-source"];
-    let stopped = fails(ground, &newer(&["--yes", "--failure-grace", "5s"]), &told);
+    let done = what();
     signal("-CONT")?;
-    stopped?;
+    done
+}
+
+/// Nobody looks at the patched source.
+fn source_controller_stopped(ground: &Ground) -> Result<()> {
+    let told = ["source-controller has not looked at the change: does it run?", "mural-crds-source"];
+    while_stopped(ground, "source-controller", || {
+        fails(ground, &newer(&["--yes", "--failure-grace", "5s"]), &told).map(drop)
+    })?;
     ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "the application moved");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! How far one of Flux's objects is towards what is waited for, from the object alone.
 
 use super::Wanted;
-use crate::model::flux::{FluxObject, HelmRelease, Ready, Source};
+use crate::model::flux::{FluxObject, HelmRelease, Ready, Source, SourceKind};
 use crate::model::object::condition;
 
 /// How far.
@@ -25,6 +25,11 @@ pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
     let ready = source.ready();
     if source.suspended() {
         return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
+    }
+    if let Some(old) = not_told(source, wanted) {
+        return Progress::Unseen(format!(
+            "still asks for {old}: helm-controller has not looked at the change: does it run?"
+        ));
     }
     if !source.observed() {
         let silent = "source-controller has not looked at the change: does it run?";
@@ -51,6 +56,12 @@ pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
         Some(ready) => Progress::Waiting(said(&ready)),
         None => Progress::Waiting("its controller has said nothing yet".to_owned()),
     }
+}
+
+/// The version that a HelmChart asks for, where its HelmRelease asks for another one: helm-controller brings it there.
+fn not_told<'a>(source: &'a Source, wanted: &Wanted) -> Option<&'a str> {
+    let asked = source.text("/spec/version");
+    (source.kind() == SourceKind::HelmChart && asked != wanted.version).then_some(asked)
 }
 
 /// Whose signature source-controller has found on the artifact that it holds, where the source asks for one.
@@ -186,6 +197,17 @@ mod tests {
         };
         assert!(matches!(retries(1), Progress::Waiting(text) if text.contains("tries again")));
         assert!(matches!(retries(3), Progress::Trouble(_)));
+    }
+
+    #[test]
+    fn a_helm_chart_that_nobody_told_the_version_waits_for_helm_controller() {
+        let told = |version: &str| {
+            let chart = json!({"kind": "HelmChart", "metadata": {"generation": 1}, "spec": {"version": version},
+                "status": {"observedGeneration": 1, "artifact": {"revision": version}, "conditions": [{"type": "Ready", "status": "True"}]}});
+            of_source(&Source::new(chart), &Wanted { version: "0.7.4".into(), digest: None }, "t")
+        };
+        assert!(matches!(told("0.7.1"), Progress::Unseen(text) if text.contains("0.7.1: helm-controller")));
+        assert!(matches!(told("0.7.4"), Progress::Done(_)));
     }
 
     #[test]

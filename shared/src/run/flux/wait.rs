@@ -261,7 +261,9 @@ impl<'a> Wait<'a> {
     }
 
     fn problem(&self, exit: Exit, reason: &str) -> Problem {
-        let (object, controller) = (self.object, self.controller);
+        let object = self.object;
+        // A HelmChart is helm-controller's to write, and source-controller's to fetch: the reason names the one.
+        let controller = if reason.contains("helm-controller") { "helm-controller" } else { self.controller };
         let problem = Problem::new(exit, format!("{object}: {reason}"));
         let problem = if reason.contains("does it run") {
             problem

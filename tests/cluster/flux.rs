@@ -4,6 +4,7 @@ mod appliance;
 mod argo;
 mod back;
 mod killed;
+mod refused;
 mod sources;
 mod trouble;
 
@@ -26,7 +27,7 @@ const TESTS: &[Test] = &[
     ("flux::the_page_gets_the_order_wrong_and_we_get_it_right", the_race),
     ("flux::whole_and_again_with_new_values", whole),
     ("flux::killed_while_the_application_is_held", killed::while_held),
-    ("flux::refused_before_any_write", refused),
+    ("flux::refused_before_any_write", refused::before_any_write),
     ("flux::what_fails_ends_in_time_with_its_own_reason", trouble::in_time),
     ("flux::what_argo_cd_keeps_is_followed_and_never_written", argo::followed),
 ];
@@ -243,38 +244,6 @@ fn whole(ground: &Ground) -> Result<()> {
     let told = [plan.all(), done.all(), again.all(), valued.all()].concat();
     ensure!(!told.contains(CANARY), "tells a secret:\n{told}");
     Ok(())
-}
-
-/// Each trouble is refused before any write, with its own reason.
-fn refused(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
-    let refuses = |flags: &[&str], code: i32, told: &str| -> Result<()> {
-        let mark = ground.mark()?;
-        let ended = upgrade(ground, &[], flags)?.with(code).with_context(|| told.to_owned())?;
-        ensure!(ended.all().contains(told), "does not tell {told:?}:\n{}", ended.all());
-        ground.nothing_written(mark)
-    };
-    refuses(&["--to", "1.1.0-rc.3", "--crds", "0.7.9", "--yes"], 5, "has no version 0.7.9")?;
-    refuses(&newer(&["--yes", "--mode", "helm"]), 5, "which would put it back")?;
-    let bend = |object: &str, name: &str, there: &str, back: &str, told: &str| -> Result<()> {
-        patch(ground, object, name, there)?;
-        refuses(&newer(&["--yes"]), 5, told)?;
-        patch(ground, object, name, back)
-    };
-    let (on, off) = (r#"{"spec":{"suspend":true}}"#, r#"{"spec":{"suspend":null}}"#);
-    bend("helmrelease", "mural", on, off, "is suspended, and not by us")?;
-    bend("ocirepository", "mural-crds", on, off, "would not take up the new version")?;
-    let policy = |crds: &str| format!(r#"{{"spec":{{"upgrade":{{"crds":{crds}}}}}}}"#);
-    bend("helmrelease", "mural-crds", &policy("\"Skip\""), &policy("\"CreateReplace\""), "which writes no CRD")?;
-    page::ready(ground.sandbox()?, "mural-crds")?;
-    let integer = renamed(ground, &small::app(ground, "1.1.0-rc.3")?, "mural", "1.1.0-rc.5")?;
-    std::fs::write(integer.join("values.schema.json"), r#"{"properties":{"password":{"type":"integer"}}}"#)?;
-    refuses(&["--chart", &small::pack(ground, &integer)?, "--crds", "0.7.4", "--yes"], 5, "values-schema")?;
-    refuses(&newer(&["--yes", "--source", "canvas"]), 5, "and not from canvas")?;
-    let git = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"hub","kustomize.toolkit.fluxcd.io/namespace":"flux-system"}}}"#;
-    let none = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":null,"kustomize.toolkit.fluxcd.io/namespace":null}}}"#;
-    bend("helmrelease", "mural", git, none, "keeps that in Git")
 }
 
 /// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own; then upgraded.

@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Ask, StoredValues, Target, ValueFlag, Values};
+use crate::ask::{Ask, Mode, StoredValues, Target, ValueFlag, Values};
+use crate::checks::guards::flux_one_maker;
 use crate::cluster::{Cluster, flux};
 use crate::model::chart::ChartRef;
 use crate::model::flux::{FluxObject, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
@@ -44,6 +45,9 @@ pub(in crate::run) async fn adapted(
 ) -> Result<Adapted, Problem> {
     let flux = flux::look(cluster, &ask.installation).await;
     let namespace = ask.installation.namespace.clone();
+    for target in [&ask.crds, &ask.app].into_iter().filter(|_| ask.mode != Mode::Helm) {
+        one_maker(target, &flux, &namespace)?;
+    }
     let (crds, app) = (flux.maker(&ask.crds.release, &namespace), flux.maker(&ask.app.release, &namespace));
     if crds.is_none() && app.is_none() {
         return Ok(Adapted { ask, flux, values: None });
@@ -55,6 +59,22 @@ pub(in crate::run) async fn adapted(
         None => None,
     };
     Ok(Adapted { ask, flux, values })
+}
+
+/// Of two HelmReleases that make one release nobody can say whose chart is meant. Where it is named, the guard tells of the two.
+fn one_maker(target: &Target, flux: &FluxView, namespace: &str) -> Result<(), Problem> {
+    let all: Vec<String> =
+        flux.making(&target.release, namespace).map(FluxObject::named).map(|named| named.to_string()).collect();
+    if all.len() < 2 || !wants_its_source(target) {
+        return Ok(());
+    }
+    let text =
+        format!("release {} is made by {}: from whose source shall its chart come?", target.release, all.join(" and "));
+    let card = &flux_one_maker::CARD;
+    Err(Problem::new(Exit::Refused, text)
+        .because(card.why.to_owned())
+        .hint(card.fix)
+        .hint(format!("kubectl mural upgrade --explain {}", card.id)))
 }
 
 /// Charts and logins as the sources have them; an appliance's registry is asked for the versions.
@@ -69,16 +89,12 @@ async fn through_sources(
     let mut logins = Vec::new();
     let mut inside = Vec::new();
     for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
-        let Some(source) = maker.and_then(|maker| flux.source_of(maker)) else { continue };
-        let chart = maker.and_then(|maker| chart_of(maker, source, flux));
-        if chart.is_none() && unnamed(target) && target.version.is_some() {
-            return Err(not_to_be_had(source, target));
-        }
-        if let Some(chart) = chart {
-            // A run that was cut off and a saved plan name the source's chart by its digest.
-            ask.registry.plain_http |= source.insecure() && (unnamed(target) || same_place(&target.chart, &chart));
-            target.chart = if unnamed(target) { chart } else { target.chart.clone() };
-        }
+        let Some(maker) = maker else { continue };
+        let Some(source) = flux.source_of(maker) else {
+            not_there(maker, flux, target)?;
+            continue;
+        };
+        ask.registry.plain_http |= taken_from(maker, source, flux, target)?;
         let login = login(cluster, source).await;
         let registry = appliance::registry_of(source, flux);
         if let (Some(registry), Some(url)) = (&registry, &ask.appliance.registry_url) {
@@ -98,6 +114,38 @@ async fn through_sources(
         appliance::holds(ask, target, source, registry, around.helm_registry_config.as_deref()).await?;
     }
     Ok(())
+}
+
+/// Lets a chart that nobody named come from its source. Whether that is spoken to by plain http.
+fn taken_from(maker: &HelmRelease, source: &Source, flux: &FluxView, target: &mut Target) -> Result<bool, Problem> {
+    let Some(chart) = chart_of(maker, source, flux) else {
+        return if wants_its_source(target) { Err(not_to_be_had(source, target)) } else { Ok(false) };
+    };
+    // A run that was cut off and a saved plan name the source's chart by its digest.
+    let plain_http = source.insecure() && (unnamed(target) || same_place(&target.chart, &chart));
+    target.chart = if unnamed(target) { chart } else { target.chart.clone() };
+    Ok(plain_http)
+}
+
+/// A source that is not there, or cannot be read, where its chart is wanted.
+fn not_there(maker: &HelmRelease, flux: &FluxView, target: &Target) -> Result<(), Problem> {
+    let Some(named) = maker.chart_from().map(|from| from.object()).filter(|_| wants_its_source(target)) else {
+        return Ok(());
+    };
+    let text = format!("{} takes its chart from {named}", maker.named());
+    let look = format!("kubectl get {}", named.words());
+    Err(match flux.sources.get(&named) {
+        Some(Err(not_seen)) => {
+            Problem::new(Exit::ChecksFailed, format!("{text}, which cannot be read")).because(not_seen.to_string())
+        }
+        _ => Problem::new(Exit::Refused, format!("{text}, and {named} is not there"))
+            .hint(format!("{look}; is its name right in the HelmRelease? helm-controller cannot find it either")),
+    })
+}
+
+/// Whether a chart moves that nobody named.
+fn wants_its_source(target: &Target) -> bool {
+    unnamed(target) && target.version.is_some()
 }
 
 fn unnamed(target: &Target) -> bool {

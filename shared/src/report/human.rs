@@ -1,7 +1,7 @@
 //! The event stream for a person: one line a change, with marks. Repeats itself never; a terminal's own redrawing is the plugin's.
 
 use super::event::{Event, WaitingFor};
-use super::style::{Mark, Style, harmless};
+use super::style::{Mark, Style, columns_of, harmless, padded};
 
 /// The width of the column of step names.
 const NAME: usize = 12;
@@ -37,9 +37,8 @@ impl Human {
 
     fn done(&self, mark: Mark, name: &str, detail: &str, seconds: f64) -> String {
         let (name, detail) = (column(name), harmless(detail));
-        let taken = name.chars().count() + 12;
-        let room = self.style.width.saturating_sub(taken).max(detail.chars().count());
-        format!("{} {name}{detail:<room$} {}", self.style.mark(mark), self.style.dim(&format!("{seconds:>6.1}s")))
+        let detail = padded(&detail, self.style.width.saturating_sub(columns_of(&name) + 12));
+        format!("{} {name}{detail} {}", self.style.mark(mark), self.style.dim(&format!("{seconds:>6.1}s")))
     }
 
     fn waiting(&mut self, step: &str, ready: (usize, usize), objects: &[WaitingFor]) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::style::{Mark, Style, harmless};
+use super::style::{Mark, Style, clipped, harmless};
 use crate::checks::{Checked, Level, Verdict};
 use crate::model::lease::Life;
 use crate::model::words::quoted;
@@ -58,10 +58,16 @@ fn locks(out: &mut String, plan: &Plan) {
 
 fn way(chart: &ChartMove) -> String {
     match &chart.from {
-        Some(from) if *from == chart.to => format!("{from}, stays"),
+        Some(from) if same(from, &chart.to) => format!("{}, stays", chart.to),
         Some(from) => format!("{from} → {}", chart.to),
         None => format!("no release → {}", chart.to),
     }
+}
+
+/// helm-controller puts the chart's digest behind the version, where it came from a registry: `0.7.4+f759e0fff3da`.
+fn same(from: &str, to: &str) -> bool {
+    let plain = from.split_once('+').map(|(plain, _)| plain);
+    from == to || (plain == Some(to) && !to.contains('+'))
 }
 
 fn crds(out: &mut String, plan: &Plan, style: Style) {
@@ -125,11 +131,6 @@ fn crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
     if crd.notes.len() > 4 {
         let _ = writeln!(out, "{:8}and {} more", "", crd.notes.len() - 4);
     }
-}
-
-fn clipped(text: &str, width: usize) -> String {
-    let width = width.max(20);
-    if text.chars().count() <= width { text.to_owned() } else { text.chars().take(width - 1).chain(['…']).collect() }
 }
 
 /// The plural names: what a person types.

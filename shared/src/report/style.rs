@@ -1,6 +1,10 @@
 //! The one file that knows colour and marks. Colour repeats what a mark already says, never more.
 
 use owo_colors::OwoColorize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A line is never clipped to less: on a narrower terminal it runs over.
+const NARROWEST: usize = 20;
 
 /// How text may look on one stream. Found at the edge (terminal, `NO_COLOR`, locale, `--ascii`, `--color`) and handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,9 +94,44 @@ const fn unseen(c: char) -> bool {
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// How many columns of a terminal a text takes: letters of East Asian scripts take two (Unicode UAX 11).
+#[must_use]
+pub fn columns_of(text: &str) -> usize {
+    text.width()
+}
+
+/// With spaces behind it, so that it takes so many columns.
+#[must_use]
+pub fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(columns_of(text))))
+}
+
+/// At most so many columns of it, with an ellipsis where something is left out.
+#[must_use]
+pub fn clipped(text: &str, columns: usize) -> String {
+    let columns = columns.max(NARROWEST);
+    if columns_of(text) <= columns {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = text.chars().take_while(|letter| {
+        used += letter.width().unwrap_or_default();
+        used <= columns
+    });
+    fits.chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wide_letters_take_two_columns() {
+        assert_eq!(padded("証明書", 8), "証明書  ");
+        assert_eq!(clipped("証明書が期限切れになっています", 20), "証明書が期限切れに…");
+        assert_eq!(clipped(&"a".repeat(20), 20), "a".repeat(20));
+        assert_eq!(clipped(&"a".repeat(21), 0), "a".repeat(19) + "…");
+    }
 
     #[test]
     fn without_colour_a_mark_is_the_mark_alone() {

@@ -8,7 +8,7 @@ use crate::checks::{Checked, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 use crate::model::words::counted;
 use crate::problem::Exit;
-use crate::report::style::{Mark, Style, harmless};
+use crate::report::style::{Mark, Style, columns_of, harmless};
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +115,10 @@ fn owner(owner: &Owner) -> String {
 fn tally(section: Section, checks: &[&Checked], style: Style) -> (String, usize) {
     let counts = Counts::of(checks.iter().copied());
     let mut text = format!("{:<11}", section.title());
-    let mut plain = text.chars().count();
+    let mut plain = columns_of(&text);
     let mut add = |mark: Mark, what: &str| {
         let _ = write!(text, "  {} {what}", style.mark(mark));
-        plain += 3 + what.chars().count() + Style { colour: false, ..style }.mark(mark).chars().count();
+        plain += 3 + columns_of(what) + columns_of(&Style { colour: false, ..style }.mark(mark));
     };
     for (mark, count) in [
         (Mark::Pass, counts.passed),
@@ -224,14 +224,14 @@ fn folded(text: &str, indent: &str, width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for word in text.split_inclusive(' ') {
-        let columns = word.trim_end().chars().count();
+        let columns = columns_of(word.trim_end());
         if used > indent.len() && used + columns > width {
             out.truncate(out.trim_end().len());
             let _ = write!(out, "\n{indent}");
             used = indent.len();
         }
         out.push_str(word);
-        used += word.chars().count();
+        used += columns_of(word);
     }
     out.push('\n');
     out

@@ -40,6 +40,21 @@ pub fn waited(ground: &Ground) -> Result<()> {
     let ended = validate(ground, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.with(3)?;
     ensure!(began.elapsed() < Duration::from_secs(60), "ended after {:?}", began.elapsed());
     ensure!(ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"), "{}", ended.all());
+    known_and_strict(ground, &image("newer"))
+}
+
+/// What was known before is not waited for. A warning is, with `--strict`; one that waiting does not mend ends the wait at once.
+fn known_and_strict(ground: &Ground, mends: &str) -> Result<()> {
+    let file = ground.files().join("known.json").display().to_string();
+    let look = |flags: &[&str]| validate(ground, &[&["--only", "workloads"], flags].concat());
+    look(&["--save-baseline", &file])?.with(3)?;
+    let known = look(&["--wait", "60s", "--baseline", &file])?.with(0).context("known trouble alone")?;
+    ensure!(!known.stderr.contains("waiting"), "waits for what was there before:\n{}", known.all());
+    shell(ground, mends)?;
+    shell(ground, "kubectl -n mural-system scale deployment canvas --replicas=0")?;
+    look(&["--wait", "90s"])?.with(0).context("a warning is no reason to wait")?;
+    let strict = look(&["--wait", "90s", "--strict"])?.with(3)?;
+    ensure!(strict.stderr.contains("waiting does not mend workload-scaled"), "{}", strict.all());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod killed;
 mod refused;
 mod sources;
 mod trouble;
+mod verified;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -37,6 +38,7 @@ const OWNERS: &[Test] = &[
     ("flux::the_appliance_rehearsal", appliance::rehearsal),
     ("flux::what_git_keeps_is_followed_and_never_written", kept_in_git),
     ("flux::charts_of_a_helm_repository", sources::helm_repository),
+    ("flux::a_source_that_asks_for_a_signature_keeps_asking", verified::by_cosign),
 ];
 
 /// With `MURAL_ROLLBACKS`.

@@ -1,13 +1,14 @@
-//! Charts of a HelmRepository, where the HelmRelease itself says the version; a GitRepository; and what post-renderers change.
+//! Charts of a HelmRepository, where the HelmRelease itself or a HelmChart says the version; a GitRepository; and what
+//! post-renderers change.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::flux as page;
 use serde_json::{Value, json};
 
 use super::trouble::{fails, while_stopped};
-use super::{at, crds_are_new, helm_release, newer, older, order, patch, upgrade, within};
+use super::{at, crds_are_new, helm_release, newer, older, order, patch, renamed, upgrade, within};
 use crate::ground::Ground;
-use crate::small::{CANARY, NAMESPACE};
+use crate::small::{self, CANARY, NAMESPACE};
 
 pub fn helm_repository(ground: &Ground) -> Result<()> {
     let (ground, _turn) = ground.flux();
@@ -55,7 +56,25 @@ pub fn helm_repository(ground: &Ground) -> Result<()> {
     ensure!(at(ground, "mural")? == "1.1.0-rc.3" && crds_are_new(ground)?, "{}", done.all());
     let again = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("again")?;
     ensure!(again.stdout.contains("nothing to do"), "{}", again.all());
+    helm_chart(ground)?;
     git(ground)
+}
+
+/// A HelmChart of its own, to which the HelmRelease only refers, says the version: it is what moves.
+fn helm_chart(ground: &Ground) -> Result<()> {
+    let spec = json!({"chart": "mural", "version": "1.1.0-rc.3", "interval": "10m",
+        "sourceRef": {"kind": "HelmRepository", "name": "repo"}});
+    let chart = json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmChart", "spec": spec,
+        "metadata": {"name": "app", "namespace": NAMESPACE}});
+    page::apply(ground.sandbox()?, &chart.to_string())?;
+    patch(ground, "helmrelease", "mural", r#"{"spec":{"chart":null,"chartRef":{"kind":"HelmChart","name":"app"}}}"#)?;
+    page::ready(ground.sandbox()?, "mural")?;
+    let next = renamed(ground, &small::app(ground, "1.1.0-rc.3")?, "mural", "1.1.0-rc.6")?;
+    small::push(ground, &next)?;
+    let done = upgrade(ground, &[], &["--to", "1.1.0-rc.6", "--yes"])?.with(0).context("a HelmChart")?;
+    let chart = ground.get(&["helmchart", "app", "--namespace", NAMESPACE])?;
+    ensure!(chart["spec"]["version"] == "1.1.0-rc.6" && at(ground, "mural")? == "1.1.0-rc.6", "{}", done.all());
+    Ok(())
 }
 
 /// A source that knows no versions is explained, and nothing is written.

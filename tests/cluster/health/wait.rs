@@ -51,10 +51,16 @@ fn known_and_strict(ground: &Ground, mends: &str) -> Result<()> {
     let known = look(&["--wait", "60s", "--baseline", &file])?.with(0).context("known trouble alone")?;
     ensure!(!known.stderr.contains("waiting"), "waits for what was there before:\n{}", known.all());
     shell(ground, mends)?;
-    shell(ground, "kubectl -n mural-system scale deployment canvas --replicas=0")?;
-    look(&["--wait", "90s"])?.with(0).context("a warning is no reason to wait")?;
-    let strict = look(&["--wait", "90s", "--strict"])?.with(3)?;
-    ensure!(strict.stderr.contains("waiting does not mend workload-scaled"), "{}", strict.all());
+    look(&["--wait", "90s", "--baseline", &file])?.with(0).context("what was known and is mended")?;
+    shell(ground, "kubectl create namespace tenant-b")?;
+    let copy =
+        "kubectl -n tenant-b create configmap mural-project-rbac-viewer --from-literal=rules.yaml='- verbs: [list]'";
+    shell(ground, copy)?;
+    let look = |flags: &[&str]| validate(ground, &[&["--only", "tenants", "--wait", "90s"], flags].concat());
+    look(&[])?.with(0).context("a warning is no reason to wait")?;
+    let strict = look(&["--strict"])?.with(3)?;
+    ensure!(strict.stderr.contains("waiting does not mend tenant-role-copy"), "{}", strict.all());
+    shell(ground, "kubectl delete namespace tenant-b --wait=false")?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 use serde_json::{Value, json};
 
+use super::pages::{Page, Pages};
 use super::{ApiError, Cluster, flux};
 use crate::ask::Installation;
 use crate::model::argo;
@@ -185,8 +186,20 @@ pub async fn workloads(cluster: &Cluster, namespace: &str) -> Workloads {
             (Ok(_), Err(_)) => {}
         }
     }
-    let pods = cluster.list(&format!("/api/v1/namespaces/{namespace}/pods"), "").await;
+    let pods = pods(cluster, namespace).await;
     Workloads { owners, pods: pods.map_err(|error| error.not_seen(format!("pods in {namespace}"))) }
+}
+
+/// Pods there may be thousands of: who wrote which of their fields, which nobody asks, is half of each and is not kept.
+async fn pods(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, ApiError> {
+    let (mut pages, mut all) = (Pages::of(cluster, format!("/api/v1/namespaces/{namespace}/pods")), Vec::new());
+    while let Some(Page { mut items, .. }) = pages.next().await? {
+        for metadata in items.iter_mut().filter_map(|pod| pod.get_mut("metadata")?.as_object_mut()) {
+            metadata.remove("managedFields");
+        }
+        all.append(&mut items);
+    }
+    Ok(all)
 }
 
 /// All objects of a kind that may not exist on this cluster: not being served is the same as having none.

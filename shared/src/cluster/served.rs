@@ -5,13 +5,53 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 
 /// The served documents, by `apis/<group>/<version>`.
-pub type Documents = BTreeMap<String, Value>;
+pub type Documents = BTreeMap<String, Document>;
+
+/// The schemas of a document. Its paths, many times as large, are passed over while it is read.
+#[derive(Debug, Default)]
+pub struct Document {
+    schemas: Map<String, Value>,
+    /// Under which name a group, version and kind stands.
+    names: BTreeMap<(String, String, String), String>,
+}
+
+impl Document {
+    fn read(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Whole {
+            #[serde(default)]
+            components: Components,
+        }
+        #[derive(Deserialize, Default)]
+        struct Components {
+            #[serde(default)]
+            schemas: Map<String, Value>,
+        }
+        let schemas = serde_json::from_str::<Whole>(text)?.components.schemas;
+        let named = |name: &String, schema: &Value| {
+            let all = schema["x-kubernetes-group-version-kind"].as_array().into_iter().flatten();
+            let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            let key = |one: &Value| (text(one, "group"), text(one, "version"), text(one, "kind"));
+            all.map(|one| (key(one), name.clone())).collect::<Vec<_>>()
+        };
+        let names = schemas.iter().flat_map(|(name, schema)| named(name, schema)).collect();
+        Ok(Self { schemas, names })
+    }
+
+    /// The definition of a kind, found by its group, version and kind.
+    #[must_use]
+    pub fn definition(&self, group: &str, version: &str, kind: &str) -> Option<&Value> {
+        let name = self.names.get(&(group.to_owned(), version.to_owned(), kind.to_owned()))?;
+        self.schemas.get(name)
+    }
+}
 
 /// A server whose Lease is older than that, beside the newest one, is gone; their clocks may differ a little.
 const RENEWED_WITHIN: SignedDuration = SignedDuration::from_secs(120);
@@ -25,7 +65,10 @@ const RENEWED_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 /// The server refuses or does not answer.
 pub async fn documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<Documents, ApiError> {
     let read = wanted.iter().map(|path| async move {
-        match cluster.get(&format!("/openapi/v3/{path}")).await {
+        let text = cluster.get_text(&format!("/openapi/v3/{path}")).await;
+        let document =
+            text.and_then(|text| Document::read(&text).map_err(|error| ApiError::unreachable(&cluster.server, &error)));
+        match document {
             Ok(document) => Ok(Some((path.clone(), document))),
             Err(error) if error.not_found() => Ok(None),
             Err(error) => Err(error),
@@ -47,17 +90,6 @@ fn hashes_in(index: &Value) -> BTreeMap<String, String> {
     let hash =
         |entry: &Value| entry["serverRelativeURL"].as_str()?.split_once("hash=").map(|(_, hash)| hash.to_owned());
     paths.filter_map(|(path, entry)| Some((path.clone(), hash(entry)?))).collect()
-}
-
-/// The definition of a kind inside a document, found by its group, version and kind.
-#[must_use]
-pub fn definition<'a>(document: &'a Value, group: &str, version: &str, kind: &str) -> Option<&'a Value> {
-    let names_it = |schema: &&Value| {
-        schema["x-kubernetes-group-version-kind"].as_array().is_some_and(|all| {
-            all.iter().any(|gvk| gvk["group"] == group && gvk["version"] == version && gvk["kind"] == kind)
-        })
-    };
-    document.pointer("/components/schemas")?.as_object()?.values().find(names_it)
 }
 
 /// How many API servers there are, by the endpoints of the Service `kubernetes` and by the Leases of the servers' identities
@@ -131,6 +163,16 @@ mod tests {
             json!({"paths": {"apis/a.io/v1": {"serverRelativeURL": "/openapi/v3/apis/a.io/v1?hash=AB12"}, "api": {}}});
         assert_eq!(hashes_in(&index), BTreeMap::from([("apis/a.io/v1".to_owned(), "AB12".to_owned())]));
         assert!(hashes_in(&json!({})).is_empty());
+    }
+
+    #[test]
+    fn a_kind_is_found_by_what_it_says_of_itself() {
+        let hub = json!({"type": "object", "x-kubernetes-group-version-kind": [{"group": "a.io", "version": "v1", "kind": "Hub"}]});
+        let text =
+            json!({"paths": {"/x": {}}, "components": {"schemas": {"io.a.v1.Hub": hub, "other": {}}}}).to_string();
+        let document = Document::read(&text).unwrap();
+        assert_eq!(document.definition("a.io", "v1", "Hub"), Some(&hub));
+        assert!(document.definition("a.io", "v2", "Hub").is_none() && Document::read("{}").unwrap().names.is_empty());
     }
 
     #[test]

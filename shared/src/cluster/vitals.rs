@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
 use super::pages::Pages;
+use super::served::Document;
 use super::{ApiError, Cluster, application, around, look, served};
 use crate::checks::crds::live::Looker;
 use crate::checks::named::Named;
@@ -257,9 +258,9 @@ impl Reading<'_> {
     }
 }
 
-fn published(document: Option<&Value>, crd: &Crd, version: &str) -> ((String, String), Published) {
+fn published(document: Option<&Document>, crd: &Crd, version: &str) -> ((String, String), Published) {
     let schema = crd.versions().find(|one| one.name == version).and_then(|one| one.schema);
-    let definition = document.and_then(|document| served::definition(document, crd.group(), version, crd.kind()));
+    let definition = document.and_then(|document| document.definition(crd.group(), version, crd.kind()));
     let found = match (document, definition, schema) {
         (None, _, _) => Published::Missing,
         // A kind that the document leaves out is new, or published nowhere: nothing is said against it.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use super::probe;
+use crate::cluster::served::Document;
 use crate::cluster::{ApiError, Cluster, served, wait};
 use crate::diff;
 use crate::model::crd::{Crd, Writer, writer_since, writers};
@@ -154,13 +155,13 @@ impl Proof {
     async fn judge(
         &mut self,
         run: &Run<'_>,
-        document: &serde_json::Value,
+        document: &Document,
         wanted: &[(&Crd, String)],
     ) -> Result<Vec<String>, Problem> {
         let mut missing = Vec::new();
         for (crd, version) in wanted {
             let schema = crd.versions().find(|one| one.name == version).and_then(|one| one.schema);
-            let definition = served::definition(document, crd.group(), version, crd.kind());
+            let definition = document.definition(crd.group(), version, crd.kind());
             match (definition, schema) {
                 (Some(definition), Some(schema)) => {
                     if let Err(paths) = diff::served_schema_matches(schema, definition) {

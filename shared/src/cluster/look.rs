@@ -190,7 +190,7 @@ pub async fn workloads(cluster: &Cluster, namespace: &str) -> Workloads {
     Workloads { owners, pods: pods.map_err(|error| error.not_seen(format!("pods in {namespace}"))) }
 }
 
-/// Pods there may be thousands of: who wrote which of their fields, which nobody asks, is half of each and is not kept.
+/// Pods there may be thousands of: who wrote which of their fields, which nobody asks, is not kept.
 async fn pods(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, ApiError> {
     let (mut pages, mut all) = (Pages::of(cluster, format!("/api/v1/namespaces/{namespace}/pods")), Vec::new());
     while let Some(Page { mut items, .. }) = pages.next().await? {

@@ -29,6 +29,8 @@ pub struct ClusterAccess {
     pub impersonate_groups: Vec<String>,
     /// `--request-timeout`
     pub request_timeout: Option<Duration>,
+    /// `$KUBECACHEDIR` of helm and kubectl, where they keep what the server told them; their own choice where there is none.
+    pub kube_cache: Option<PathBuf>,
 }
 
 /// How a registry is reached: helm's own flags.

@@ -55,6 +55,7 @@ impl ClusterFlags {
             impersonate: self.impersonate.clone(),
             impersonate_groups: self.impersonate_groups.clone(),
             request_timeout: timeout.transpose()?,
+            kube_cache: None,
         })
     }
 }

@@ -64,7 +64,6 @@ fn three_clients_see_one_cluster(ground: &Ground) -> Result<()> {
         cluster: cluster.clone(),
         registry: RegistryAccess::default(),
         namespace: "default".to_owned(),
-        cache: None,
     };
     let kubectl = Kubectl { program: bin.join("kubectl"), cluster: cluster.clone() };
     let runtime = tokio::runtime::Runtime::new()?;

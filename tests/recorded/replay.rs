@@ -80,7 +80,6 @@ impl Replay {
             cluster: ClusterAccess::default(),
             registry: RegistryAccess::default(),
             namespace: "there".to_owned(),
-            cache: None,
         }
     }
 

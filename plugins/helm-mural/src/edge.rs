@@ -36,6 +36,7 @@ impl Around {
                 impersonate: text("HELM_KUBEASUSER"),
                 impersonate_groups: groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
                 request_timeout: None,
+                kube_cache: None,
             },
             namespace: namespace.unwrap_or_else(|| "mural-system".to_owned()),
             registry_config: env("HELM_REGISTRY_CONFIG").map(PathBuf::from),

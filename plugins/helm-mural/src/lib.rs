@@ -160,7 +160,6 @@ async fn of_chart(
         cluster: around.cluster.clone(),
         registry: around.registry(flags.plain_http, flags.ca_file.clone()),
         namespace: around.namespace.clone(),
-        cache: None,
     };
     let fetched =
         fetch(&helm, &reference, flags.version.as_ref(), private.path(), around.registry_config.as_deref()).await?;

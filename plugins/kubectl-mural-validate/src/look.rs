@@ -72,13 +72,7 @@ pub(crate) async fn instead(installation: &Installation) -> String {
 /// helm as these flags call it.
 pub(crate) fn helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
     let program = find::helm(&hints())?;
-    Ok(Helm {
-        program,
-        cluster: installation.cluster.clone(),
-        registry,
-        namespace: installation.namespace.clone(),
-        cache: None,
-    })
+    Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
 }
 
 fn hints() -> Hints {

@@ -46,6 +46,12 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Whether nobody answered.
+    #[must_use]
+    pub const fn away(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Silent { .. })
+    }
+
     pub(super) fn unreachable(server: &str, error: &dyn std::error::Error) -> Self {
         let mut innermost: &dyn std::error::Error = error;
         while let Some(source) = innermost.source() {

@@ -58,16 +58,17 @@ fn locks(out: &mut String, plan: &Plan) {
 
 fn way(chart: &ChartMove) -> String {
     match &chart.from {
-        Some(from) if same(from, &chart.to) => format!("{}, stays", chart.to),
+        Some(from) if same(from, chart) => format!("{}, stays", chart.to),
         Some(from) => format!("{from} → {}", chart.to),
         None => format!("no release → {}", chart.to),
     }
 }
 
 /// helm-controller puts the chart's digest behind the version, where it came from a registry: `0.7.4+f759e0fff3da`.
-fn same(from: &str, to: &str) -> bool {
-    let plain = from.split_once('+').map(|(plain, _)| plain);
-    from == to || (plain == Some(to) && !to.contains('+'))
+fn same(from: &str, chart: &ChartMove) -> bool {
+    let digest = chart.digest.sha256.trim_start_matches("sha256:");
+    let ours = |(plain, behind): (&str, &str)| plain == chart.to && !behind.is_empty() && digest.starts_with(behind);
+    from == chart.to || from.split_once('+').is_some_and(ours)
 }
 
 fn crds(out: &mut String, plan: &Plan, style: Style) {

@@ -6,16 +6,29 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Run;
+use crate::ask::ClusterAccess;
 use crate::tools::helm::Helm;
+use crate::tools::kubectl::Kubectl;
 
-/// The operator's helm; with a cache of its own for this run where the kept one would mislead it.
+/// The operator's helm; with an empty cache where a kept one would mislead it.
 pub(super) async fn helm(run: &Run<'_>) -> Helm {
     let helm = run.prepared.helm.clone();
+    Helm { cluster: access(run, helm.cluster).await, ..helm }
+}
+
+/// The operator's kubectl, likewise.
+pub(super) async fn kubectl(run: &Run<'_>) -> Kubectl {
+    let kubectl = run.prepared.kubectl.clone();
+    Kubectl { cluster: access(run, kubectl.cluster).await, ..kubectl }
+}
+
+/// Each call gets a cache of its own: what the one before it keeps would be just as misleading.
+async fn access(run: &Run<'_>, usual: ClusterAccess) -> ClusterAccess {
     let ahead = run.prepared.cluster.date().await.is_some_and(|date| ahead(date, Timestamp::now()));
-    match run.prepared.private.as_ref().filter(|_| ahead) {
-        Some(private) => Helm { cache: Some(private.path().join("discovery")), ..helm },
-        None => helm,
-    }
+    let Some(private) = run.prepared.private.as_ref().filter(|_| ahead) else { return usual };
+    // It goes with the folder that it lies in. Where it cannot be made, the usual one has to do.
+    let empty = tempfile::Builder::new().prefix("kube-cache").disable_cleanup(true).tempdir_in(private.path());
+    ClusterAccess { kube_cache: empty.ok().map(|folder| folder.path().to_owned()), ..usual }
 }
 
 /// `Date` is in whole seconds, cut off: any lead that it shows is real.

@@ -14,7 +14,7 @@ pub use manifests::{ManifestOptions, handed_over, written};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Run, guard};
+use super::{Run, clock, guard};
 use crate::cluster::flux::{path_of, read};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::flux::{FluxObject, FluxRef, HELD_BY, HELM_RELEASE, REQUESTED_AT, RESET_AT};
@@ -64,7 +64,8 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
 async fn apply(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, Problem> {
     let prepared = run.prepared;
     let all = manifests::of(&prepared.manifests, objects);
-    let applied = prepared.kubectl.apply(&all, run.manner.timeout, run.leash, run.manner.at_once.clone()).await;
+    let applied =
+        clock::kubectl(run).await.apply(&all, run.manner.timeout, run.leash, run.manner.at_once.clone()).await;
     applied.map_err(|error| {
         error
             .problem("the manifests could not all be applied")

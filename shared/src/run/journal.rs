@@ -67,7 +67,7 @@ struct Kept {
     entry: RunEntry,
     /// Runs that this one stands for.
     over: Vec<RunEntry>,
-    /// The last write could not be made in all its tries: the next one is not waited for as long.
+    /// The server could not be reached in all the tries of the last write: the next one is not waited for as long.
     away: bool,
 }
 
@@ -112,9 +112,18 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes what was saved: written with the first step's note, before the first write to anything else.
-    pub async fn saved(&self, copy: SavedCopy, emit: Emit<'_>) {
-        self.later(|entry| entry.saved = Some(copy), emit).await;
+    /// Notes what was saved: with the first step's note, before the first write to anything else; at once where the operator's own
+    /// program has saved too, which nobody likes to wait for twice.
+    ///
+    /// # Errors
+    /// It cannot be written: a copy that nobody finds again is none.
+    pub async fn saved(&self, copy: SavedCopy, at_once: bool, emit: Emit<'_>) -> Result<(), Problem> {
+        let note = |entry: &mut RunEntry| entry.saved = Some(copy);
+        if !at_once {
+            self.later(note, emit).await;
+            return Ok(());
+        }
+        self.write(note, emit).await.map_err(|reason| unopened_as(&self.namespace, reason))
     }
 
     /// How long the run has waited for its journal so far.
@@ -144,18 +153,20 @@ impl Journal {
     }
 
     /// Notes what came of a step, with the evidence. That it is done is written with the next note, the next step's or the
-    /// run's end: who goes on after a kill looks at the cluster itself. That it failed is written at once; where that cannot be,
-    /// it is said, and the next write has it too.
+    /// run's end: who goes on after a kill looks at the cluster itself. How CRDs were left, and that a step failed, is written at
+    /// once; where that cannot be, it is said, and the next write has it too.
     pub async fn end_step(&self, run: &Run<'_>, step: &Step, stands: StepStands, detail: &str) {
         let began = Instant::now();
         let found = evidence(run, step).await;
         self.spend(began);
+        // How the CRDs were left tells later whose they are: that waits for nothing.
+        let found_crds = !found.left.is_empty();
         let note = |entry: &mut RunEntry| {
             entry.end_step(&step.id, stands, detail, Timestamp::now());
             entry.left.extend(found.left);
             entry.revisions.extend(found.revision);
         };
-        if stands == StepStands::Done {
+        if stands == StepStands::Done && !found_crds {
             return self.later(note, run.emit).await;
         }
         if let Err(reason) = self.write(note, run.emit).await {
@@ -205,7 +216,7 @@ impl Journal {
         let mut kept = self.kept.lock().await;
         change(&mut kept.entry);
         self.beside(&kept.entry, emit);
-        let mut last = String::new();
+        let (mut last, mut away) = (String::new(), false);
         for attempt in 0..TRIES {
             let runs: Vec<&RunEntry> = kept.over.iter().chain([&kept.entry]).collect();
             let wanted = secret(&self.namespace, kept.secret.as_ref(), &runs)
@@ -218,9 +229,9 @@ impl Journal {
                     return Ok(());
                 }
                 Err(error) if error.forbidden() && !self.cluster.is_just_back() => return Err(error.to_string()),
-                Err(error) if kept.away && !error.conflict() => return Err(error.to_string()),
+                Err(error) if kept.away && error.away() => return Err(error.to_string()),
                 Err(error) => {
-                    last = error.to_string();
+                    (last, away) = (error.to_string(), error.away());
                     if !error.conflict() {
                         tokio::time::sleep(AGAIN_AFTER * (attempt + 1)).await;
                     }
@@ -234,7 +245,7 @@ impl Journal {
                 }
             }
         }
-        kept.away = true;
+        kept.away = away;
         Err(last)
     }
 

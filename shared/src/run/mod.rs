@@ -130,7 +130,7 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     if let Err(error) = locks.let_go().await {
         let detail = format!("could not be let go ({error}): it ends by itself within {}s", HOLDS_FOR.as_secs());
         emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
-        sign.into_iter().for_each(Sign::stay);
+        sign.iter().for_each(Sign::stay);
     }
     report
 }

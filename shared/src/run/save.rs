@@ -84,8 +84,7 @@ pub async fn save(
         let _ = std::fs::remove_dir_all(&folder);
         return Err(problem);
     }
-    journal.saved(copy, emit).await;
-    Ok(())
+    journal.saved(copy, asked.hook.is_some(), emit).await
 }
 
 fn not_saved(reason: String) -> Problem {

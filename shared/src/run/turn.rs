@@ -192,10 +192,13 @@ pub(super) async fn take(
                 over.extend(before);
             }
             Err(problem) => {
+                // An answer that was lost may have made us the holder.
+                let mut left = !matches!(problem.exit, Exit::Locked | Exit::Refused);
                 for lease in leases.iter().rev() {
                     // It ends by itself where this fails; the problem at hand is the one to tell.
-                    let _ = lock::let_go(cluster, lease).await;
+                    left |= lock::let_go(cluster, lease).await.is_err();
                 }
+                sign.filter(|_| left).into_iter().for_each(Sign::stay);
                 return Err(problem);
             }
         }

@@ -4,6 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::model::lease::{Claim, Holder};
@@ -34,7 +35,7 @@ impl Workstation {
         self.sweep(jiff::Timestamp::now().into());
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).ok()?;
         file.try_lock().ok()?;
-        Some(Sign { file: Arc::new(file), path, name: format!("{}/{name}", self.id), stays: false })
+        Some(Sign { file: Arc::new(file), path, name: format!("{}/{name}", self.id), stays: AtomicBool::new(false) })
     }
 
     /// Whether a holder has ended; none where it ran elsewhere, or left no sign.
@@ -83,7 +84,7 @@ pub struct Sign {
     file: Arc<File>,
     path: PathBuf,
     name: String,
-    stays: bool,
+    stays: AtomicBool,
 }
 
 impl Sign {
@@ -100,14 +101,14 @@ impl Sign {
     }
 
     /// A Lease that could not be let go still names it: with the file nobody holds, the next run here knows at once that we have ended.
-    pub fn stay(mut self) {
-        self.stays = true;
+    pub fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Sign {
     fn drop(&mut self) {
-        if !self.stays {
+        if !self.stays.load(Ordering::Relaxed) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -133,7 +134,9 @@ mod tests {
         drop(sign);
         assert_eq!(here.ended(&seen), None);
         assert_eq!(fs::read_dir(state.path().join("runs")).unwrap().count(), 0);
-        here.sign(&Claim { run: "7".into(), pid: 1, ..Claim::default() }).unwrap().stay();
+        let sign = here.sign(&Claim { run: "7".into(), pid: 1, ..Claim::default() }).unwrap();
+        sign.stay();
+        drop(sign);
         assert_eq!(here.ended(&seen), Some(true), "its Lease could not be let go, and it has ended");
         here.forget(&seen);
         assert_eq!(here.ended(&seen), None);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::Value;
 
+use super::KUBE_CACHE;
 use super::call::{Call, Leash};
 use super::error::ToolError;
 use super::helm_read;
@@ -28,8 +29,6 @@ pub struct Helm {
     pub registry: RegistryAccess,
     /// The installation's namespace.
     pub namespace: String,
-    /// Where it keeps what the API server told it; its usual place where there is none.
-    pub cache: Option<PathBuf>,
 }
 
 /// A forecast of what helm would write.
@@ -89,8 +88,8 @@ impl Helm {
 
     fn on_cluster(&self, mut call: Call) -> Call {
         call = call.flag("--namespace", &self.namespace);
-        if let Some(folder) = &self.cache {
-            call.env.push(("KUBECACHEDIR".into(), folder.into()));
+        if let Some(folder) = &self.cluster.kube_cache {
+            call.env.push((KUBE_CACHE.into(), folder.into()));
         }
         if let Some(file) = &self.cluster.kubeconfig {
             call = call.flag("--kubeconfig", file);

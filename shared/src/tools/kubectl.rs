@@ -6,6 +6,7 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::{Value, json};
 
+use super::KUBE_CACHE;
 use super::call::{Call, Leash};
 use super::error::ToolError;
 use super::helm_read;
@@ -26,6 +27,9 @@ pub struct Kubectl {
 impl Kubectl {
     fn call(&self, deadline: Duration) -> Call {
         let mut call = Call::new("kubectl", &self.program, deadline);
+        if let Some(folder) = &self.cluster.kube_cache {
+            call.env.push((KUBE_CACHE.into(), folder.into()));
+        }
         if let Some(file) = &self.cluster.kubeconfig {
             call = call.flag("--kubeconfig", file);
         }

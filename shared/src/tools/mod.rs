@@ -12,3 +12,6 @@ pub mod kubectl;
 pub mod registry;
 pub mod spawn;
 pub mod verify;
+
+/// Where helm and kubectl keep what the API server told them (k8s.io/cli-runtime, `ConfigFlags`).
+const KUBE_CACHE: &str = "KUBECACHEDIR";

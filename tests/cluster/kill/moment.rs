@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,11 +113,13 @@ pub struct Killed {
 }
 
 /// Why a kill was none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum Missed {
     /// The run had ended well before, after so long.
     Done(Duration),
     NothingToResume,
+    /// It failed, and not by us: what it said.
+    ByItself(String),
 }
 
 impl fmt::Display for Killed {
@@ -136,15 +138,18 @@ pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> 
         command.env("KUBECONFIG", proxy.kubeconfig());
     }
     let began = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0).spawn()?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0).spawn()?;
     let pid = Pid::from_child(&child);
     std::thread::sleep(when.saturating_sub(began.elapsed()));
     let took = began.elapsed();
+    let before = child.try_wait()?;
     let mut tools = children(child.id());
     let what = match how {
+        _ if before.is_some() => "nothing was left to kill".to_owned(),
         How::Ourselves => kill_process(pid, Signal::KILL).map(|()| "we died".to_owned()).context("kill")?,
         How::TheGroup => kill_process_group(pid, Signal::KILL).map(|()| "all died".to_owned()).context("kill")?,
-        How::ATool => a_tool(&child, &mut tools)?,
+        How::ATool => a_tool(&child, &mut tools)?.unwrap_or_else(|| "no tool was left to kill".to_owned()),
         How::TheNetwork => {
             if let Some(proxy) = &proxy {
                 proxy.fault(Fault::on("", What::Reset).times(usize::MAX));
@@ -164,19 +169,28 @@ pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> 
         .unwrap_or("nothing");
     let with = if running.is_empty() { String::new() } else { format!(" with {running} running") };
     let told = format!("after {:.2}s {what}{with}, {ended}, last done: {step}", took.as_secs_f64());
-    let missed = match said.contains(NOTHING_TO_RESUME) {
-        true => Some(Missed::NothingToResume),
-        false => output.status.success().then_some(Missed::Done(took)),
+    let struck = match how {
+        How::Ourselves | How::TheGroup => output.status.signal() == Some(9),
+        How::ATool => what.ends_with(DIED),
+        How::TheNetwork => before.is_none(),
+    };
+    let missed = match (said.contains(NOTHING_TO_RESUME), output.status.success()) {
+        (true, _) => Some(Missed::NothingToResume),
+        (false, true) => Some(Missed::Done(took)),
+        (false, false) => (!struck).then_some(Missed::ByItself(said)),
     };
     Ok(Killed { told, missed })
 }
 
-/// Kills the helm or kubectl that runs now, or the next one.
-fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<String> {
+/// How it is told that a tool was killed.
+const DIED: &str = " died";
+
+/// Kills the helm or kubectl that runs now, or the next one; none where none was to be had any more.
+fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<Option<String>> {
     let began = Instant::now();
     while tools.is_empty() {
         if !std::path::Path::new(&format!("/proc/{}/exe", child.id())).exists() || ended(child.id()) {
-            return Ok("no tool was started any more".to_owned());
+            return Ok(None);
         }
         if began.elapsed() > Duration::from_secs(60) {
             bail!("neither a tool nor an end within a minute");
@@ -187,7 +201,7 @@ fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<String> {
     let (pid, name) = &tools[0];
     let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw).context("a pid")?;
     // It may have ended by itself in this very moment.
-    Ok(kill_process(pid, Signal::KILL).map_or_else(|_| format!("{name} had just ended"), |()| format!("{name} died")))
+    Ok(kill_process(pid, Signal::KILL).ok().map(|()| format!("{name}{DIED}")))
 }
 
 /// The helm and kubectl processes that a process has started, by `/proc`.

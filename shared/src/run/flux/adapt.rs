@@ -10,7 +10,7 @@ use crate::ask::{Ask, Mode, StoredValues, Target, ValueFlag, Values};
 use crate::checks::guards::flux_one_maker;
 use crate::cluster::{Cluster, flux};
 use crate::model::chart::ChartRef;
-use crate::model::flux::{FluxObject, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
+use crate::model::flux::{ChartFrom, FluxObject, FluxRef, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
 use crate::plan::values::merged;
@@ -91,7 +91,9 @@ async fn through_sources(
     for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
         let Some(maker) = maker else { continue };
         let Some(source) = flux.source_of(maker) else {
-            not_there(maker, flux, target)?;
+            if ask.mode != Mode::Helm {
+                not_there(maker, flux, target)?;
+            }
             continue;
         };
         ask.registry.plain_http |= taken_from(maker, source, flux, target)?;
@@ -129,9 +131,12 @@ fn taken_from(maker: &HelmRelease, source: &Source, flux: &FluxView, target: &mu
 
 /// A source that is not there, or cannot be read, where its chart is wanted.
 fn not_there(maker: &HelmRelease, flux: &FluxView, target: &Target) -> Result<(), Problem> {
-    let Some(named) = maker.chart_from().map(|from| from.object()).filter(|_| wants_its_source(target)) else {
-        return Ok(());
-    };
+    let behind = |named: FluxRef| flux.source(&named).and_then(Source::chart_source).unwrap_or(named);
+    let named = maker.chart_from().map(|from| match from {
+        ChartFrom::Template { source, .. } => source,
+        ChartFrom::Ref(named) => behind(named),
+    });
+    let Some(named) = named.filter(|_| wants_its_source(target)) else { return Ok(()) };
     let text = format!("{} takes its chart from {named}", maker.named());
     let look = format!("kubectl get {}", named.words());
     Err(match flux.sources.get(&named) {
@@ -323,7 +328,6 @@ fn scalar(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::flux::FluxRef;
 
     #[test]
     fn values_from_are_laid_over_each_other_in_order() {

@@ -49,7 +49,6 @@ pub async fn written(ask: &Ask, options: &ManifestOptions, around: &Surroundings
         cluster: ask.installation.cluster.clone(),
         registry: ask.registry.clone(),
         namespace: ask.installation.namespace.clone(),
-        cache: None,
     };
     let values = match ask.values.flags.is_empty() {
         true => Value::Object(serde_json::Map::new()),

@@ -130,7 +130,6 @@ fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {
         cluster: cluster.clone(),
         registry: ask.registry.clone(),
         namespace: ask.installation.namespace.clone(),
-        cache: None,
     };
     (helm, Kubectl { program: around.programs.kubectl.clone(), cluster })
 }

@@ -204,10 +204,10 @@ impl Struck {
     }
 }
 
-/// Who was taken over while asleep says so, and writes nothing: neither a CRD, nor a release, nor the journal.
+/// Who was taken over while asleep writes nothing: neither a CRD, nor a release, nor the journal; and says so, unless all was done
+/// but the last look, which sees that all is well.
 fn awake(ground: &Ground, run: &Ended, sleeper: &str, mark: Mark) -> Result<()> {
-    // Asleep in the last look, there is nothing left to write: what it sees then is right.
-    let last = run.code == 0 && run.stderr.contains("meanwhile");
+    let last = run.code == 0 && run.stdout.contains("upgraded");
     let lost = run.code == 1 && run.all().contains("the lock is no longer ours");
     ensure!(last || lost, "exit {}\n{}", run.code, run.all());
     let log = ground.since(mark)?;

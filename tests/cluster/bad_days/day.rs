@@ -171,14 +171,15 @@ impl Day {
 
 /// From another workstation: no file lock tells there whether the sleeper lives.
 fn taken_over(ground: &Ground, run: &Begun) -> Result<Struck> {
-    let sleeper = newest(ground)?.run;
+    // At once: the last look is over in a moment.
     run.signal(Signal::STOP)?;
+    let sleeper = newest(ground);
     let state = ground.files().join("not-asleep");
     let other = resume(ground).and_then(|mut resume| ended(resume.env("XDG_STATE_HOME", state).output()?));
     let mark = ground.mark();
     run.signal(Signal::CONT)?;
     other?.with(0).context("who takes over")?;
-    Ok(Struck::Slept { sleeper, mark: mark? })
+    Ok(Struck::Slept { sleeper: sleeper?.run, mark: mark? })
 }
 
 /// What is still there of a day, or what has to be looked at when the run has ended.

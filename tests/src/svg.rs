@@ -103,7 +103,9 @@ fn frame(title: &str, width: usize, height: usize) -> String {
         let _ = writeln!(svg, "<circle cx=\"{x}\" cy=\"17\" r=\"6\" fill=\"{colour}\"/>");
     }
     let font = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace";
-    let _ = writeln!(svg, "<g font-family=\"{font}\" font-size=\"14\" fill=\"{FOREGROUND}\" xml:space=\"preserve\">");
+    // Browsers no longer heed `xml:space`; other viewers know nothing else.
+    let kept = "xml:space=\"preserve\" style=\"white-space:pre\"";
+    let _ = writeln!(svg, "<g font-family=\"{font}\" font-size=\"14\" fill=\"{FOREGROUND}\" {kept}>");
     let _ = writeln!(svg, "<text x=\"{middle}\" y=\"22\" text-anchor=\"middle\" opacity=\"0.6\">{title}</text>");
     svg
 }

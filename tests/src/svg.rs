@@ -104,8 +104,8 @@ fn frame(title: &str, width: usize, height: usize) -> String {
     }
     let font = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace";
     // Browsers no longer heed `xml:space`; other viewers know nothing else.
-    let kept = "xml:space=\"preserve\" style=\"white-space:pre\"";
-    let _ = writeln!(svg, "<g font-family=\"{font}\" font-size=\"14\" fill=\"{FOREGROUND}\" {kept}>");
+    svg.push_str("<style>text{white-space:pre}</style>\n");
+    let _ = writeln!(svg, "<g font-family=\"{font}\" font-size=\"14\" fill=\"{FOREGROUND}\" xml:space=\"preserve\">");
     let _ = writeln!(svg, "<text x=\"{middle}\" y=\"22\" text-anchor=\"middle\" opacity=\"0.6\">{title}</text>");
     svg
 }

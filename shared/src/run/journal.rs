@@ -264,7 +264,8 @@ impl Journal {
 /// who took the locks over while we slept. Those notes are not written over.
 fn ended(ours: &RunEntry, now: &JournalSeen) -> Option<Result<(), String>> {
     let noted = now.run(&ours.run).filter(|noted| noted.state != State::Open)?;
-    Some(match (noted.state == ours.state, &noted.by) {
+    // Our own end has our own time, in every try.
+    Some(match ((noted.state, noted.ended) == (ours.state, ours.ended), &noted.by) {
         (true, _) => Ok(()),
         (false, Some(by)) => Err(format!("run {by} has gone on from it meanwhile")),
         (false, None) => Err(format!("somebody else found it {} meanwhile", noted.state.told())),
@@ -390,6 +391,9 @@ mod tests {
         theirs.end(State::Done, Timestamp::UNIX_EPOCH);
         assert!(ended(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("found it done"));
         assert_eq!(ended(&theirs, &seen(&theirs)), Some(Ok(())), "the answer to our own last write was lost");
+        let mut later = ours.clone();
+        later.end(State::Done, Timestamp::MAX);
+        assert!(ended(&later, &seen(&theirs)).unwrap().is_err(), "done, and not by us");
         theirs.over(State::Replaced, "20261126-9");
         assert!(ended(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("20261126-9"));
     }

@@ -205,10 +205,9 @@ impl Struck {
     }
 }
 
-/// Who was taken over while asleep writes nothing: neither a CRD, nor a release, nor the journal; and says so, unless all was done
-/// but the last look, which sees that all is well.
+/// Who was taken over while asleep says so, and writes nothing: neither a CRD, nor a release, nor the journal.
 fn awake(ground: &Ground, run: &Ended, sleeper: &str, mark: Mark) -> Result<()> {
-    let last = run.code == 0 && run.stdout.contains("upgraded");
+    let last = run.code == 0 && run.stderr.contains("meanwhile");
     let lost = run.code == 1 && run.all().contains("the lock is no longer ours");
     ensure!(last || lost, "exit {}\n{}", run.code, run.all());
     let log = ground.since(mark)?;

@@ -145,13 +145,17 @@ impl FluxView {
     /// What a HelmRelease's chart comes from, with its version: the OCIRepository, or the HelmChart's HelmRepository.
     #[must_use]
     pub fn source_of(&self, helm_release: &HelmRelease) -> Option<&Source> {
-        let named = match helm_release.chart_from()? {
+        self.source(&self.source_named(helm_release)?)
+    }
+
+    /// The name of [`FluxView::source_of`], whether it is there or not; none where the HelmRelease names nothing.
+    #[must_use]
+    pub fn source_named(&self, helm_release: &HelmRelease) -> Option<FluxRef> {
+        Some(match helm_release.chart_from()? {
             // The HelmChart that is made of it may still be of what the HelmRelease said before.
-            ChartFrom::Template { source, .. } => return self.source(&source),
-            ChartFrom::Ref(named) => named,
-        };
-        let first = self.source(&named)?;
-        first.chart_source().map_or(Some(first), |behind| self.source(&behind))
+            ChartFrom::Template { source, .. } => source,
+            ChartFrom::Ref(named) => self.source(&named).and_then(Source::chart_source).unwrap_or(named),
+        })
     }
 }
 

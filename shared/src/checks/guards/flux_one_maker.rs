@@ -3,7 +3,7 @@
 use super::Admission;
 use crate::ask::Mode;
 use crate::checks::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::flux::{FluxObject, FluxRef};
+use crate::model::flux::{FluxObject, FluxRef, FluxView};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -22,13 +22,15 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         return Checked::new(&CARD, 0, Verdict::Pass);
     }
     let releases = [admission.crds_release, admission.app_release];
-    let findings = releases.into_iter().filter_map(|release| many(admission, release));
+    let view = admission.view;
+    let findings = releases.into_iter().filter_map(|release| many(&view.flux, release, &view.hub.namespace));
     Checked::new(&CARD, releases.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn many(admission: &Admission<'_>, release: &str) -> Option<Finding> {
-    let all: Vec<FluxRef> =
-        admission.view.flux.making(release, &admission.view.hub.namespace).map(FluxObject::named).collect();
+/// What is said of a release that more than one HelmRelease makes.
+#[must_use]
+pub fn many(flux: &FluxView, release: &str, namespace: &str) -> Option<Finding> {
+    let all: Vec<FluxRef> = flux.making(release, namespace).map(FluxObject::named).collect();
     let (_, others) = all.split_first().filter(|(_, others)| !others.is_empty())?;
     let names = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     let hint = others.iter().map(|other| format!("kubectl get {}", other.words())).collect::<Vec<_>>().join("; ");

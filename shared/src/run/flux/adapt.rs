@@ -7,10 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::ask::{Ask, Mode, StoredValues, Target, ValueFlag, Values};
+use crate::checks::Finding;
 use crate::checks::guards::flux_one_maker;
 use crate::cluster::{Cluster, flux};
 use crate::model::chart::ChartRef;
-use crate::model::flux::{ChartFrom, FluxObject, FluxRef, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
+use crate::model::flux::{FluxObject, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, Quote};
 use crate::plan::values::merged;
@@ -63,18 +64,14 @@ pub(in crate::run) async fn adapted(
 
 /// Of two HelmReleases that make one release nobody can say whose chart is meant. Where it is named, the guard tells of the two.
 fn one_maker(target: &Target, flux: &FluxView, namespace: &str) -> Result<(), Problem> {
-    let all: Vec<String> =
-        flux.making(&target.release, namespace).map(FluxObject::named).map(|named| named.to_string()).collect();
-    if all.len() < 2 || !wants_its_source(target) {
-        return Ok(());
-    }
-    let text =
-        format!("release {} is made by {}: from whose source shall its chart come?", target.release, all.join(" and "));
-    let card = &flux_one_maker::CARD;
-    Err(Problem::new(Exit::Refused, text)
-        .because(card.why.to_owned())
-        .hint(card.fix)
-        .hint(format!("kubectl mural upgrade --explain {}", card.id)))
+    let found = flux_one_maker::many(flux, &target.release, namespace).filter(|_| wants_its_source(target));
+    found.map_or(Ok(()), |Finding { subject, message, hint, check, .. }| {
+        Err(Problem::new(Exit::Refused, format!("{subject} {message}: from whose source shall its chart come?"))
+            .because(flux_one_maker::CARD.why)
+            .hint(hint)
+            .hint(flux_one_maker::CARD.fix)
+            .hint(format!("kubectl mural upgrade --explain {check}")))
+    })
 }
 
 /// Charts and logins as the sources have them; an appliance's registry is asked for the versions.
@@ -131,12 +128,7 @@ fn taken_from(maker: &HelmRelease, source: &Source, flux: &FluxView, target: &mu
 
 /// A source that is not there, or cannot be read, where its chart is wanted.
 fn not_there(maker: &HelmRelease, flux: &FluxView, target: &Target) -> Result<(), Problem> {
-    let behind = |named: FluxRef| flux.source(&named).and_then(Source::chart_source).unwrap_or(named);
-    let named = maker.chart_from().map(|from| match from {
-        ChartFrom::Template { source, .. } => source,
-        ChartFrom::Ref(named) => behind(named),
-    });
-    let Some(named) = named.filter(|_| wants_its_source(target)) else { return Ok(()) };
+    let Some(named) = flux.source_named(maker).filter(|_| wants_its_source(target)) else { return Ok(()) };
     let text = format!("{} takes its chart from {named}", maker.named());
     let look = format!("kubectl get {}", named.words());
     Err(match flux.sources.get(&named) {
@@ -328,6 +320,7 @@ fn scalar(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::flux::FluxRef;
 
     #[test]
     fn values_from_are_laid_over_each_other_in_order() {

@@ -70,6 +70,18 @@ pub async fn let_go(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> {
     }
 }
 
+/// Lets several go, the last taken first; each is tried, whatever became of the others.
+///
+/// # Errors
+/// The first that could not be.
+pub async fn let_all_go(cluster: &Cluster, leases: &[Value]) -> Result<(), ApiError> {
+    let mut result = Ok(());
+    for lease in leases.iter().rev() {
+        result = result.and(let_go(cluster, lease).await);
+    }
+    result
+}
+
 async fn delete(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> {
     let only_this = json!({"apiVersion": "v1", "kind": "DeleteOptions",
         "preconditions": {"uid": lease["metadata"]["uid"], "resourceVersion": lease["metadata"]["resourceVersion"]}});
@@ -145,11 +157,7 @@ impl Locks {
         // A renewal that is under way holds them: cut off in the middle, it would leave us with a version that is no more.
         let leases = self.held.leases.lock().await;
         self.renewing.abort();
-        let mut result = Ok(());
-        for lease in leases.iter().rev() {
-            result = result.and(let_go(&self.held.cluster, lease).await);
-        }
-        result
+        let_all_go(&self.held.cluster, &leases).await
     }
 }
 

@@ -192,13 +192,11 @@ pub(super) async fn take(
                 over.extend(before);
             }
             Err(problem) => {
-                // An answer that was lost may have made us the holder.
-                let mut left = !matches!(problem.exit, Exit::Locked | Exit::Refused);
-                for lease in leases.iter().rev() {
-                    // It ends by itself where this fails; the problem at hand is the one to tell.
-                    left |= lock::let_go(cluster, lease).await.is_err();
+                // An answer that was lost may have made us the holder. What cannot be let go ends by itself: the problem at hand is told.
+                let perhaps_ours = !matches!(problem.exit, Exit::Locked | Exit::Refused);
+                if lock::let_all_go(cluster, &leases).await.is_err() || perhaps_ours {
+                    sign.into_iter().for_each(Sign::stay);
                 }
-                sign.filter(|_| left).into_iter().for_each(Sign::stay);
                 return Err(problem);
             }
         }

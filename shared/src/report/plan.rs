@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::style::{Mark, Style, clipped, harmless};
+use super::style::{Mark, Style, clipped, columns_of, harmless, padded};
 use crate::checks::{Checked, Level, Verdict};
 use crate::model::lease::Life;
 use crate::model::words::quoted;
@@ -36,11 +36,10 @@ fn head(out: &mut String, plan: &Plan, _style: Style) {
     let hub = &plan.hub;
     let owner = plan.charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
     line(out, "hub", &format!("{} · {} · namespace {}{owner}", hub.context, hub.version, hub.namespace));
-    let longest = plan.charts.iter().map(|chart| way(chart).chars().count()).max().unwrap_or_default();
-    for chart in &plan.charts {
-        let way = way(chart);
-        let pad = " ".repeat(longest - way.chars().count());
-        line(out, &chart.release, &format!("{way}{pad}  {}", chart.digest.short()));
+    let ways: Vec<String> = plan.charts.iter().map(way).collect();
+    let longest = ways.iter().map(|way| columns_of(way)).max().unwrap_or_default();
+    for (chart, way) in plan.charts.iter().zip(&ways) {
+        line(out, &chart.release, &format!("{}  {}", padded(way, longest), chart.digest.short()));
     }
 }
 

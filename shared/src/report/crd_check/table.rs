@@ -9,7 +9,7 @@ use crate::checks::crd::evidence::{ObjectVerdict, Source};
 use crate::checks::crd::{CrdFinding, CrdVerdict, Hurts, checks};
 use crate::model::words;
 use crate::plan::CrdDecision;
-use crate::report::style::{Mark, Style, harmless};
+use crate::report::style::{Mark, Style, columns_of, harmless, padded};
 use crate::schema::Verdict;
 
 /// Lines of one check in one CRD; `--all` shows every one.
@@ -72,7 +72,7 @@ impl Page {
         let told: Vec<&CrdFinding> = crd.findings.iter().filter(|finding| self.all || shown(finding)).collect();
         let by_check = || told.chunk_by(|one, other| (one.check, one.level) == (other.check, other.level));
         let widths = by_check().flat_map(|of_check| merged(of_check).into_iter().take(LINES));
-        let width = widths.map(|(place, _)| place.chars().count()).max().unwrap_or_default().clamp(34, 48);
+        let width = widths.map(|(place, _)| columns_of(&place)).max().unwrap_or_default().clamp(34, 48);
         for of_check in by_check() {
             self.check(of_check, width);
         }
@@ -96,8 +96,8 @@ impl Page {
             Level::Info => Mark::Pass,
         };
         for (place, message) in lines.iter().take(most) {
-            let (mark, place) = (self.style.mark(mark), harmless(place));
-            let _ = writeln!(self.out, "  {mark} {place:<width$}  {}", harmless(message));
+            let (mark, place) = (self.style.mark(mark), padded(&harmless(place), width));
+            let _ = writeln!(self.out, "  {mark} {place}  {}", harmless(message));
         }
         if lines.len() > most {
             let _ = writeln!(self.out, "    … and {} more of {}; --all shows them", lines.len() - most, first.check);

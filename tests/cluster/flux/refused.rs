@@ -6,7 +6,7 @@ use mural_tests::flux as page;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
-use super::{command, helm_release, newer, older, patch, renamed, upgrade};
+use super::{helm_release, newer, older, patch, renamed, upgrade};
 use crate::ground::{Ground, ended};
 use crate::keep::apply;
 use crate::small::{self, NAMESPACE};
@@ -146,7 +146,7 @@ fn a_pin(ground: &Ground) -> Result<()> {
     let digest = revision.split_once('@').context("a revision with its digest")?.1;
     patch(ground, "ocirepository", "mural-crds", &json!({"spec": {"ref": {"digest": digest}}}).to_string())?;
     page::ready(ground.sandbox()?, "mural-crds")?;
-    let planned = ended(command(ground, &["plan"], &newer(&["--output", "json"]))?.output()?)?.with(2)?;
+    let planned = upgrade(ground, &["plan"], &newer(&["--output", "json"]))?.with(2)?;
     let planned: Value = serde_json::from_str(&planned.stdout)?;
     let steps = planned["plan"]["steps"].as_array().cloned().unwrap_or_default();
     let step = steps.iter().find(|step| step["id"] == "mural-crds-source").context("the source moves")?;

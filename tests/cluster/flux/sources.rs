@@ -14,8 +14,8 @@ pub fn helm_repository(ground: &Ground) -> Result<()> {
     let (ground, _turn) = ground.flux();
     older(ground)?;
     let url = format!("oci://{}/mural", ground.sandbox()?.registry());
-    source(ground, "HelmRepository", &json!({"type": "oci", "url": url, "insecure": true, "interval": "10m"}))?;
-    source(ground, "GitRepository", &json!({"url": "https://git.example.com/repo", "interval": "10m"}))?;
+    source(ground, "HelmRepository", "repo", &json!({"type": "oci", "url": url, "insecure": true, "interval": "10m"}))?;
+    source(ground, "GitRepository", "repo", &json!({"url": "https://git.example.com/repo", "interval": "10m"}))?;
     for (name, version) in [("mural-crds", "0.7.1"), ("mural", "1.1.0-rc.0")] {
         from(ground, name, "HelmRepository", version)?;
     }
@@ -64,9 +64,7 @@ pub fn helm_repository(ground: &Ground) -> Result<()> {
 fn helm_chart(ground: &Ground) -> Result<()> {
     let spec = json!({"chart": "mural", "version": "1.1.0-rc.3", "interval": "10m",
         "sourceRef": {"kind": "HelmRepository", "name": "repo"}});
-    let chart = json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmChart", "spec": spec,
-        "metadata": {"name": "app", "namespace": NAMESPACE}});
-    page::apply(ground.sandbox()?, &chart.to_string())?;
+    source(ground, "HelmChart", "app", &spec)?;
     patch(ground, "helmrelease", "mural", r#"{"spec":{"chart":null,"chartRef":{"kind":"HelmChart","name":"app"}}}"#)?;
     page::ready(ground.sandbox()?, "mural")?;
     let next = renamed(ground, &small::app(ground, "1.1.0-rc.3")?, "mural", "1.1.0-rc.6")?;
@@ -86,9 +84,9 @@ fn git(ground: &Ground) -> Result<()> {
     ground.nothing_written(mark)
 }
 
-fn source(ground: &Ground, kind: &str, spec: &Value) -> Result<()> {
+fn source(ground: &Ground, kind: &str, name: &str, spec: &Value) -> Result<()> {
     let object = json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": kind, "spec": spec,
-        "metadata": {"name": "repo", "namespace": NAMESPACE}});
+        "metadata": {"name": name, "namespace": NAMESPACE}});
     page::apply(ground.sandbox()?, &object.to_string())
 }
 

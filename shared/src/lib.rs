@@ -12,27 +12,37 @@
 //! Without the feature `effects` only the pure modules compile: that is the purity fence.
 //! The feature `cli` adds the edge that the plugins share: common flags, the environment, the streams.
 
-pub mod ask;
-
-#[cfg(feature = "effects")]
-pub mod cluster;
-#[cfg(feature = "effects")]
-pub mod tools;
+pub mod problem;
 
 pub mod model;
+
+pub mod ask;
 
 pub mod diff;
 
 pub mod schema;
 
 pub mod checks;
+
 pub mod plan;
+
+pub mod guards;
+
+pub mod catalogue;
+
+#[cfg(feature = "effects")]
+pub mod tools;
+
+#[cfg(feature = "effects")]
+pub mod cluster;
+
+#[cfg(feature = "effects")]
+pub mod prepare;
+
 #[cfg(feature = "effects")]
 pub mod run;
 
 pub mod report;
-
-pub mod problem;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -11,12 +11,12 @@ use mural::cli::signals::Signals;
 use mural::cli::{Output, Stream, style_for};
 use mural::model::chart::ChartRef;
 use mural::model::signature::SignatureAsked;
+use mural::prepare::manifests;
+use mural::prepare::only_crds::only_crds;
+use mural::prepare::{Prepared, prepare};
 use mural::problem::{Exit, Problem};
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, plan};
-use mural::run::manifests;
-use mural::run::only_crds::only_crds;
-use mural::run::prepare::{Prepared, prepare};
 use mural::run::{Manner, run as perform};
 use mural::tools::spawn::Stop;
 

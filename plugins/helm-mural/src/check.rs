@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use mural::checks::catalogue::{did_you_mean, level};
-use mural::checks::crd::evidence::{Evidence, Judge, Source};
-use mural::checks::crd::{Asked, CrdVerdict, checks, judge, page};
+use mural::checks::crd_changes::evidence::{Evidence, Judge, Source};
+use mural::checks::crd_changes::waivers;
+use mural::checks::crd_changes::{Asked, CrdVerdict, checks, judge, page};
 use mural::cli::{Output, Stream, style_for};
 use mural::cluster::{ApiError, Cluster, around, forecast, objects};
 use mural::model::around::Service;
@@ -14,10 +14,12 @@ use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::model::object::ObjectRef;
 use mural::model::view::Looked;
+use mural::prepare::manifests;
+use mural::prepare::manifests::Manifest;
+use mural::problem::suggest::did_you_mean;
 use mural::problem::{Exit, Problem};
 use mural::report::columns::columns;
 use mural::report::crd_check::CrdCheck;
-use mural::run::manifests::{self, Manifest};
 use mural::schema::ServerVersion;
 
 use crate::edge::Around;
@@ -38,12 +40,12 @@ pub(crate) async fn run(around: &Around, flags: &CheckFlags) -> Result<Exit, Pro
     if let Some(id) = &flags.explain {
         return explain(id);
     }
-    let waivers = manifests::waivers(flags.waivers.as_deref())?;
+    let accepted = manifests::waivers(flags.waivers.as_deref())?;
     let (old, new) = sides(around, flags).await?;
     let server = server(flags, &old).await?;
     let verdicts = verdicts(flags, &old, &new, server).await?;
     let mut verdicts: Vec<CrdVerdict> = verdicts;
-    let notes = waivers.apply(&mut verdicts, Zoned::now().date());
+    let notes = waivers::apply(&accepted, &mut verdicts, Zoned::now().date());
     if flags.output == CheckOutput::Sarif {
         placed(&mut verdicts, &new);
     }
@@ -83,7 +85,7 @@ fn explain(id: &str) -> Result<Exit, Problem> {
         "{}  {}\n  level   {}, hurts {}\n  why     {}\n  do      {}\n  source  {}\n",
         card.id,
         card.title,
-        level(card.level),
+        card.level.plural(),
         page::hurts(check),
         card.why,
         card.fix,

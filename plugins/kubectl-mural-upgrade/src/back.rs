@@ -8,14 +8,14 @@ use mural::cli::talk::Talk;
 use mural::cli::{Stream, style_for};
 use mural::plan::journal::Task;
 use mural::plan::repair::Ailment;
+use mural::prepare::rollback::{journal_of, prepare_back, prepare_repair, to_undo};
+use mural::prepare::{Prepared, Surroundings};
 use mural::problem::{Exit, Problem};
 use mural::report::back;
 use mural::report::event::Event;
 use mural::report::upgrade::{Outcome, UpgradeReport};
-use mural::run::back::{journal_of, prepare_back, prepare_repair, to_undo};
 use mural::run::journal::{Keeping, close};
-use mural::run::prepare::{Prepared, Surroundings};
-use mural::run::turn::clear;
+use mural::run::lock::clear;
 use mural::run::{Manner, run};
 use mural::tools::spawn::Stop;
 

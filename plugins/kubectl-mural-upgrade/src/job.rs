@@ -6,10 +6,11 @@ use mural::ask::Ask;
 use mural::cli::kept::Kept;
 use mural::plan::journal::RunEntry;
 use mural::plan::saved::SavedPlan;
+use mural::prepare::Prepared;
+use mural::prepare::flux_follow;
+use mural::prepare::flux_manifests::{self, ManifestOptions};
+use mural::prepare::rollback::{journal_of, to_resume};
 use mural::problem::Problem;
-use mural::run::back::{journal_of, to_resume};
-use mural::run::flux::{self, ManifestOptions};
-use mural::run::prepare::Prepared;
 use mural::run::save::SaveAsked;
 
 use crate::flags::{Cli, Command, MannerFlags, RegistryFlags};
@@ -127,8 +128,8 @@ impl<'a> Job<'a> {
     pub(crate) fn shaped(&self, prepared: Prepared) -> Result<Prepared, Problem> {
         match &self.way {
             Way::Upgrade { .. } => Ok(prepared),
-            Way::Follow { .. } => flux::followed(prepared),
-            Way::Manifests { options, .. } => flux::handed_over(prepared, options),
+            Way::Follow { .. } => flux_follow::followed(prepared),
+            Way::Manifests { options, .. } => flux_manifests::handed_over(prepared, options),
         }
     }
 }

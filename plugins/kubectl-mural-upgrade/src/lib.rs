@@ -10,23 +10,24 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
-use mural::checks::{catalogue, guards};
 use mural::cli::kept::Kept;
 use mural::cli::signals::Signals;
 use mural::cli::talk::Talk;
 use mural::cli::{self, Output, Stream, style_for};
 use mural::plan::journal::{RunEntry, Task};
 use mural::plan::saved::SavedPlan;
+use mural::prepare::{Prepared, Surroundings, prepare, prepare_resumed, prepare_saved};
+use mural::prepare::{appliance, flux_follow, flux_manifests};
 use mural::problem::{Exit, Problem};
 use mural::report::event::{Emit, Event};
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, markdown, plan};
 use mural::run::journal::{Keeping, close};
-use mural::run::prepare::{Prepared, Surroundings, prepare, prepare_resumed, prepare_saved};
-use mural::run::turn::clear;
-use mural::run::{Manner, flux, run};
+use mural::run::lock::clear;
+use mural::run::{Manner, run};
 use mural::tools::spawn::{Stop, on_leash};
+use mural::{catalogue, guards};
 
 use flags::{Cli, Command, Events, MannerFlags};
 use job::{Job, Way};
@@ -74,7 +75,7 @@ async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
     let mut signals = Signals::new()?;
     let emit = |event| talk.event(&event);
     if let Way::Manifests { options, apply: false } = &job.way {
-        let written = signals.reading(flux::written(&job.ask, options, &around)).await?;
+        let written = signals.reading(flux_manifests::written(&job.ask, options, &around)).await?;
         Stream::Answer.write(&written);
         return Ok(Exit::Fine);
     }
@@ -139,19 +140,19 @@ fn manner(job: &Job<'_>) -> Result<(Surroundings, Manner), Problem> {
 
 /// What a person does beside: an appliance's own steps, and what to commit, which is written where a folder was named.
 fn beside(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
-    if let Some(guide) = flux::appliance_guide(prepared) {
+    if let Some(guide) = appliance::guide(prepared) {
         edge::show(&format!("\n{guide}"), job.manner.output);
     }
     named_in_vain(job, prepared)?;
-    if !flux::kept_elsewhere(prepared) {
+    if !flux_follow::kept_elsewhere(prepared) {
         return match job.write() {
             Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")
                 .hint("leave --write out, and the upgrade is done through whoever owns them")),
             None => Ok(()),
         };
     }
-    let all = flux::to_commit(prepared);
-    edge::show(&format!("\nto commit\n{}", flux::shown(&all)), job.manner.output);
+    let all = flux_follow::to_commit(prepared);
+    edge::show(&format!("\nto commit\n{}", flux_follow::shown(&all)), job.manner.output);
     let Some(folder) = job.write() else { return Ok(()) };
     std::fs::create_dir_all(folder)
         .map_err(|error| Problem::failed(format!("cannot make the folder {}", folder.display())).because(error))?;

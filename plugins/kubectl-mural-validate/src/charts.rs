@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mural::ask::Installation;
-use mural::checks::seen::{Expect, ExpectedChart};
+use mural::ask::expect::{Expect, ExpectedChart};
 use mural::cluster::Cluster;
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;

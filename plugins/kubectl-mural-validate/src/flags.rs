@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mural::ask::expect::Expect;
 use mural::ask::{self, Installation, RegistryAccess};
-use mural::checks::seen::Expect;
 use mural::cli::{ClusterFlags, LookFlags, complete};
 use mural::model::chart::ChartRef;
 use mural::problem::{Exit, Problem};

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mural::ask::expect::Expect;
 use mural::ask::{Installation, RegistryAccess};
-use mural::checks::seen::Expect;
 use mural::checks::validate::{self, Check};
 use mural::cli::files;
 use mural::cluster;
+use mural::diff::values::merged;
 use mural::model::chart::ChartRef;
 use mural::model::secret::Hidden;
 use mural::model::yaml::{self, Quote};
-use mural::plan::values::merged;
 use mural::problem::Problem;
 use mural::report::validate::Baseline;
 use serde_json::Value;

@@ -13,10 +13,12 @@ use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
-use mural::checks::{Card, catalogue, validate};
+use mural::catalogue;
+use mural::checks::validate;
 use mural::cli::runtime::block_on;
 use mural::cli::talk::Talk;
 use mural::cli::{self, LookFlags, Stream, style_for};
+use mural::model::check::Card;
 use mural::model::tools::ToolsSeen;
 use mural::problem::{Exit, Problem};
 use mural::report::columns::columns;
@@ -127,14 +129,14 @@ fn judged(job: &Job, looked: &Looked, tools: &ToolsSeen) -> ValidateReport {
 fn list() -> String {
     let row = |check: &validate::Check| {
         let Card { id, section, title, level, .. } = check.card;
-        vec![(*id).to_owned(), section.title().to_owned(), catalogue::level(*level).to_owned(), (*title).to_owned()]
+        vec![(*id).to_owned(), section.title().to_owned(), level.plural().to_owned(), (*title).to_owned()]
     };
     columns(&["CHECK", "SECTION", "FINDINGS ARE", "ASKS THAT"], &validate::ALL.iter().map(row).collect::<Vec<_>>())
 }
 
 fn explained(card: &Card) -> String {
     let Card { id, title, why, fix, section, level } = card;
-    let level = catalogue::level(*level);
+    let level = level.plural();
     format!(
         "{id}\n  asks that {title}\n  section {}, findings are {level}\n\nwhy   {why}\nfix   {fix}\ndocs  CHECKS.md#{id}\n",
         section.title()

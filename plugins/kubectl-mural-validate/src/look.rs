@@ -1,13 +1,14 @@
 //! One reading of one cluster, and what the checks say of it.
 
 use jiff::Timestamp;
+use mural::ask::expect::Expect;
 use mural::ask::{Installation, RegistryAccess};
-use mural::checks::Section;
-use mural::checks::named::Named;
-use mural::checks::seen::{Expect, Seen};
+use mural::checks::seen::Seen;
 use mural::checks::validate::{self, Check};
 use mural::cli::env;
 use mural::cluster::{Cluster, look, vitals};
+use mural::model::check::Section;
+use mural::model::inventory::Named;
 use mural::model::owner::Owner;
 use mural::model::tools::ToolsSeen;
 use mural::model::view::{ClusterView, NotSeen};
@@ -49,7 +50,7 @@ pub(crate) async fn see(job: &Job, installation: &Installation, checks: &[&Check
     let cluster = Cluster::connect(&installation.cluster).await?;
     let view = look::look(&cluster, installation).await?;
     let expect = charts::expected(job, installation, &cluster, &view).await?;
-    let named = Named::of(installation, &view, &expect);
+    let named = Named::of(&view, installation.releases(), expect.chart_crds());
     let vitals = vitals::look(&cluster, &view, &named, &validate::parts(checks)).await;
     Ok(Looked { installation: installation.clone(), view, vitals, named, expect })
 }

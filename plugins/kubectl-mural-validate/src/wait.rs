@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mural::checks::validate::{Check, may_pass};
-use mural::checks::{Checked, Finding, Level};
 use mural::cli::talk::Talk;
+use mural::model::check::{Checked, Finding, Level};
 use mural::model::owner::Owner;
 use mural::model::tools::ToolsSeen;
 use mural::model::waiting::{Own, unready};

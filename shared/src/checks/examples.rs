@@ -7,7 +7,7 @@ mod world;
 use serde_json::json;
 
 use super::validate::ALL;
-use super::{Level, Verdict};
+use crate::model::check::{Level, Verdict};
 use crate::model::owner::Owner;
 use table::{EXAMPLES, waiting};
 pub(crate) use world::World;

@@ -1,6 +1,6 @@
 //! How a check that asks the same of many things comes to one answer.
 
-use super::{Card, Checked, Finding, Level, Verdict};
+use crate::model::check::{Card, Checked, Finding, Level, Verdict};
 use crate::model::view::NotSeen;
 
 /// What was found so far, by one check.

@@ -1,62 +1,18 @@
 //! All that the checks of `validate` look at: one view of the cluster, the tools, and what is expected.
 
+use crate::ask::expect::Expect;
+use crate::ask::expect::ExpectedChart;
+use crate::ask::expect::Role;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use semver::Version;
-use serde_json::Value;
 
-use super::named::{Listed, Named};
 use crate::ask::Installation;
-use crate::model::chart::Digest;
-use crate::model::crd::Crd;
-use crate::model::object::ObjectRef;
+use crate::model::inventory::{Listed, Named};
 use crate::model::owner::Owner;
-use crate::model::secret::Hidden;
 use crate::model::tools::ToolsSeen;
 use crate::model::view::{ClusterView, Looked, NotSeen, Workloads};
 use crate::model::vitals::Vitals;
-
-/// What the caller expects to find. What is not expected is not asked.
-#[derive(Debug, Clone, Default)]
-pub struct Expect {
-    /// The application's version.
-    pub app_version: Option<Version>,
-    /// The version of the CRD chart.
-    pub crds_version: Option<Version>,
-    /// The CRDs of the chart that is expected; where none is named, the release's own record says which there should be.
-    pub crds_chart_list: Option<Vec<Crd>>,
-    /// The values that the application should run with.
-    pub values: Option<Hidden<Value>>,
-    /// The chart that the application should be.
-    pub app_chart: Option<ExpectedChart>,
-    /// The CRD chart that should be there.
-    pub crds_chart: Option<ExpectedChart>,
-}
-
-/// A chart that the caller named, rendered.
-#[derive(Debug, Clone)]
-pub struct ExpectedChart {
-    /// How it was named.
-    pub reference: String,
-    /// Its version.
-    pub version: Version,
-    /// Which bytes it is.
-    pub digest: Digest,
-    /// What helm would keep in the release's manifest.
-    pub objects: Vec<ObjectRef>,
-    /// Its CRDs.
-    pub crds: Vec<Crd>,
-}
-
-/// One of the two charts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The CRD chart.
-    Crds,
-    /// The application's chart.
-    App,
-}
 
 /// All that the checks look at.
 #[derive(Debug)]
@@ -141,17 +97,5 @@ impl<'a> Seen<'a> {
             Listed::Nothing(_) | Listed::NotSeen(_) => &[],
         };
         crate::model::vitals::namespaces(objects, self.namespace())
-    }
-}
-
-/// Why a release has no record, told to a person; `None` where it should have one.
-#[must_use]
-pub fn without_record(view: &ClusterView, release: &str) -> Option<String> {
-    match view.owners.get(release) {
-        Some(Owner::Argo { application }) => {
-            Some(format!("Argo CD (Application {application}) makes no Helm release of {release}"))
-        }
-        Some(Owner::Nobody) => Some(format!("{release} is not installed")),
-        Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => None,
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::seen::Seen;
-use super::{Card, Checked, Section};
-use super::{cluster, crds, flux, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
+use super::{cluster, flux, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
+use crate::checks::crd_health;
+use crate::model::check::{Card, Checked, Section};
 use crate::model::vitals::Part;
 use crate::problem::Problem;
 
@@ -41,18 +42,18 @@ pub static ALL: [Check; 53] = checks![
     releases::release_next_upgrade,
     releases::release_values,
     releases::release_chart_digest,
-    crds::crd_present,
-    crds::crd_established,
-    crds::crd_names_accepted,
-    crds::crd_structural,
-    crds::crd_stored_versions,
-    crds::crd_terminating,
-    crds::crd_content,
-    crds::crd_schema_served,
-    crds::crd_objects_fit,
-    crds::crd_version_named,
-    crds::crd_in_two_charts,
-    crds::crd_foreign_owner,
+    crd_health::crd_present,
+    crd_health::crd_established,
+    crd_health::crd_names_accepted,
+    crd_health::crd_structural,
+    crd_health::crd_stored_versions,
+    crd_health::crd_terminating,
+    crd_health::crd_content,
+    crd_health::crd_schema_served,
+    crd_health::crd_objects_fit,
+    crd_health::crd_version_named,
+    crd_health::crd_in_two_charts,
+    crd_health::crd_foreign_owner,
     flux::flux_controllers_run,
     flux::flux_suspended,
     flux::flux_source_ready,
@@ -102,7 +103,7 @@ pub const SECTIONS: [(&str, Section); 11] = [
 pub fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Check>, Problem> {
     for (flag, name) in only.iter().map(|name| ("--only", name)).chain(skip.iter().map(|name| ("--skip", name))) {
         if !ALL.iter().any(|check| named(check, name)) {
-            return Err(super::catalogue::unknown(flag, name, known_names()));
+            return Err(crate::problem::suggest::unknown_check(flag, name, known_names()));
         }
     }
     let among = |names: &[String], check: &Check| names.iter().any(|name| named(check, name));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::env;
 use crate::model::lease::Claim;
+use crate::prepare::Surroundings;
+use crate::prepare::workstation::Workstation;
 use crate::problem::Problem;
-use crate::run::prepare::Surroundings;
-use crate::run::workstation::Workstation;
 use crate::tools::find::{self, Hints};
 
 /// What the environment gives.

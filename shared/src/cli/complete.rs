@@ -10,8 +10,9 @@ use clap::Command;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
 use super::Stream;
-use crate::checks::{Card, catalogue};
+use crate::catalogue;
 use crate::cluster;
+use crate::model::check::Card;
 
 /// What kubectl's and helm's completion put before the words.
 const ASKED: &str = "__complete";

@@ -1,7 +1,7 @@
 //! The runtime on which a program's work is done.
 
+use crate::model::yaml::STACK;
 use crate::problem::Problem;
-use crate::run::STACK;
 
 /// Runs to the end on a runtime of its own. What still runs then is left behind.
 ///

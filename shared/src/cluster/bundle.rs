@@ -4,9 +4,9 @@ use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use super::{ApiError, Cluster};
-use crate::checks::named::Named;
 use crate::model::bundle::{Entry, file_name, masked_object};
 use crate::model::flux::FluxObject;
+use crate::model::inventory::Named;
 use crate::model::object::ObjectRef;
 use crate::model::secret::Secrets;
 use crate::model::view::ClusterView;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Cluster;
 use super::pages::{Page, Pages};
-use crate::checks::crd::evidence::Judge;
+use crate::checks::crd_changes::evidence::Judge;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
 

@@ -9,14 +9,14 @@ use serde_json::Value;
 use super::pages::Pages;
 use super::served::Document;
 use super::{ApiError, Cluster, application, around, look, served};
-use crate::checks::crds::live::Looker;
-use crate::checks::named::Named;
+use crate::checks::crd_health::live::Looker;
 use crate::checks::releases::release_objects_present::looked_for;
 use crate::checks::tenants::tenant_role_copy::TEMPLATE;
 use crate::checks::workloads::runs;
 use crate::diff;
 use crate::model::around::{Service, webhooks};
 use crate::model::crd::Crd;
+use crate::model::inventory::Named;
 use crate::model::object::ObjectRef;
 use crate::model::view::{ClusterView, Looked, Workloads};
 use crate::model::vitals::{

@@ -42,6 +42,7 @@ mod served;
 mod serving;
 mod text;
 mod types;
+pub mod values;
 mod versions;
 mod walk;
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::view::ClusterView;
+
 /// The owner of one chart's release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "owner", rename_all = "kebab-case")]
@@ -53,5 +55,17 @@ impl fmt::Display for Owner {
             Self::Argo { application } => write!(f, "Argo CD (Application {application})"),
             Self::Undetermined { reason } => write!(f, "undetermined ({reason})"),
         }
+    }
+}
+
+/// Why a release has no record, told to a person; `None` where it should have one.
+#[must_use]
+pub fn without_record(view: &ClusterView, release: &str) -> Option<String> {
+    match view.owners.get(release) {
+        Some(Owner::Argo { application }) => {
+            Some(format!("Argo CD (Application {application}) makes no Helm release of {release}"))
+        }
+        Some(Owner::Nobody) => Some(format!("{release} is not installed")),
+        Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => None,
     }
 }

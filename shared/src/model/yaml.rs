@@ -100,6 +100,9 @@ fn in_words(message: &str) -> String {
     }
 }
 
+/// Bytes of a thread's stack: what the first one has by default. YAML, schemas and objects are followed down hundreds of levels.
+pub const STACK: usize = 8 * 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;

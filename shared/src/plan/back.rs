@@ -14,10 +14,10 @@ use super::journal::{JournalSeen, RunEntry, State, StepStands, Task};
 use super::seal::digest;
 use super::world::LiveCrd;
 use super::{Action, Step, bridge, marks};
-use crate::checks::Level;
-use crate::checks::crd::{CrdFinding, CrdVerdict};
-use crate::checks::guards::ServerAnswer;
+use crate::checks::crd_changes::{CrdFinding, CrdVerdict};
+use crate::model::check::Level;
 use crate::model::crd::Crd;
+use crate::model::dry_run::ServerAnswer;
 use crate::model::release::ReleaseRecord;
 
 pub use releases::{Moved, ReleaseBack};

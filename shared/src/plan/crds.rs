@@ -4,62 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::crd::CrdVerdict;
-use crate::checks::guards::ServerAnswer;
-use crate::diff::{self, Effect};
+use crate::checks::crd_changes::CrdVerdict;
+use crate::diff;
+use crate::diff::Effect;
 use crate::model::crd::Crd;
-use crate::model::managed::{self, FIELD_MANAGER};
+use crate::model::dry_run::ServerAnswer;
+use crate::model::managed;
+use crate::model::managed::FIELD_MANAGER;
+
+pub use crate::checks::crd_changes::decision::CrdDecision;
 
 /// The group that is the product's own; the charts' other CRDs may belong to other installations too.
 const OWN_GROUP: &str = "spectrocloud.com";
-
-/// What becomes of one CRD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CrdDecision {
-    /// The API server would reject it.
-    Refused,
-    /// Changes that break objects or clients.
-    Breaking,
-    /// Changes that want a look.
-    Risky,
-    /// It is not on the cluster yet.
-    New,
-    /// Changes of the schema that can hurt nobody.
-    Safe,
-    /// Descriptions, printer columns and the like.
-    Text,
-    /// Equal.
-    Unchanged,
-    /// On the cluster and no longer in the chart; never deleted by us.
-    Gone,
-}
-
-impl CrdDecision {
-    /// Whether it is written.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        match self {
-            Self::New | Self::Text | Self::Safe | Self::Risky | Self::Breaking => true,
-            Self::Unchanged | Self::Gone | Self::Refused => false,
-        }
-    }
-
-    /// The word that a person reads.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Unchanged => "unchanged",
-            Self::Text => "text only",
-            Self::Safe => "safe",
-            Self::Risky => "risky",
-            Self::Breaking => "breaking",
-            Self::Refused => "refused",
-            Self::Gone => "gone",
-        }
-    }
-}
 
 /// One CRD of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

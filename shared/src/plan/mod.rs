@@ -4,6 +4,7 @@ pub mod back;
 pub mod bridge;
 pub mod crds;
 pub mod decide;
+pub mod drift;
 pub mod flux;
 pub mod journal;
 pub mod marks;
@@ -13,7 +14,6 @@ pub mod order;
 pub mod repair;
 pub mod saved;
 pub mod seal;
-pub mod values;
 pub mod world;
 pub mod writes;
 
@@ -21,14 +21,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::Mode;
-use crate::checks::Checked;
 use crate::model::chart::Digest;
+use crate::model::check::Checked;
 use crate::model::flux::FluxRef;
 use crate::model::lease::LockSeen;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::view::{Hub, Looked};
 
+pub use crate::diff::values::ValueChange;
 pub use bridge::Migration;
 pub use crds::{CrdDecision, CrdPlan};
 
@@ -78,17 +79,6 @@ pub enum ObjectVerb {
     Changed,
     /// The new chart has it no more: helm deletes it.
     Removed,
-}
-
-/// One value of the application that will be another than before, masked where it is secret.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ValueChange {
-    /// `canvas.ui.oidc.sessionSecret`
-    pub key: String,
-    /// What it was; none where it was not set.
-    pub old: Option<String>,
-    /// What it will be; none where it is no longer set.
-    pub new: Option<String>,
 }
 
 /// One thing to do. Data, never a closure: `run/act.rs` gives it its meaning.

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::world::World;
 use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
+use crate::ask::waivers::Waivers;
 use crate::ask::{
     Allowed, ApplianceAccess, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, SourceNames, Target,
     Values,
 };
-use crate::checks::crd::waivers::Waivers;
 use crate::model::chart::{ChartRef, Digest, DigestOf};
 use crate::model::signature::SignatureAsked;
 use crate::problem::{Exit, Problem};

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::values::flat;
 use crate::ask::StoredValues;
-use crate::checks::guards::saved_plan_holds::Moved;
+use crate::diff::values::flat;
 use crate::model::chart::hex;
+use crate::plan::drift::Moved;
 
 /// Rounds of the whole seal: who has the file and guesses a password has to work for each guess.
 const ROUNDS: usize = 20_000;

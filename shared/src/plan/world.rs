@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::seal::Seal;
-use crate::checks::guards::saved_plan_holds::Moved;
 use crate::model::crd::Crd;
+use crate::plan::drift::Moved;
 
 /// The world of a plan. Holds no values and nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

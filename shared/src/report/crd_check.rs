@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 
 use super::sarif::{self, word};
 use super::style::{Style, harmless};
-use crate::checks::Level;
-use crate::checks::crd::evidence::{ObjectVerdict, Source};
-use crate::checks::crd::waivers::Note;
-use crate::checks::crd::{CrdFinding, CrdVerdict, checks};
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::checks::crd_changes::evidence::{ObjectVerdict, Source};
+use crate::checks::crd_changes::waivers::Note;
+use crate::checks::crd_changes::{CrdFinding, CrdVerdict, checks};
+use crate::model::check::Level;
 use crate::model::words;
-use crate::plan::{API_VERSION, CrdDecision};
+use crate::plan::API_VERSION;
 use crate::problem::Exit;
 
 /// The review.

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::columns::columns;
 use super::style::{Mark, Style, harmless};
+use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::crd::Crd;
 use crate::model::words;
-use crate::plan::{API_VERSION, CrdDecision, CrdPlan};
+use crate::plan::{API_VERSION, CrdPlan};
 
 /// One version of a CRD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{Mark, Style, harmless};
 use super::upgrade::{Outcome, StepState, UpgradeReport};
-use crate::checks::{Checked, Level, Verdict};
+use crate::model::check::{Checked, Level, Verdict};
 use crate::problem::Exit;
 
 /// Renders the end of a run, or of a plan that was not run.

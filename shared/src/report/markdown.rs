@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::style::harmless;
 use super::upgrade::{Outcome, StepState, UpgradeReport};
-use crate::checks::{Checked, Finding, Level, Verdict};
-use crate::plan::{CrdDecision, ObjectVerb, Plan};
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::model::check::{Checked, Finding, Level, Verdict};
+use crate::plan::{ObjectVerb, Plan};
 
 /// Renders a report.
 #[must_use]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::style::{Mark, Style, clipped, columns_of, harmless, padded};
-use crate::checks::{Checked, Level, Verdict};
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::model::check::{Checked, Level, Verdict};
 use crate::model::lease::Life;
 use crate::model::words::quoted;
-use crate::plan::{ChartMove, CrdDecision, CrdPlan, ObjectVerb, Plan};
+use crate::plan::{ChartMove, CrdPlan, ObjectVerb, Plan};
 
 /// The width of the first column.
 const FIRST: usize = 12;

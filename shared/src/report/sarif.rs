@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::style::harmless;
-use crate::checks::{Card, Level};
+use crate::model::check::{Card, Level};
 
 /// A whole log of one run.
 #[must_use]

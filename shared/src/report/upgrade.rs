@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::validate::NewTrouble;
-use crate::checks::Checked;
+use crate::model::check::Checked;
 use crate::plan::back::Back;
 use crate::plan::repair::Ailment;
 use crate::plan::{API_VERSION, Plan};

@@ -25,7 +25,7 @@ pub use timeline::Moment;
 /// What `-o json` is, as a JSON Schema (draft 2020-12).
 pub const SCHEMA: &str = include_str!("validate/schema.json");
 
-use crate::checks::{Checked, Finding, Level, Section, Verdict};
+use crate::model::check::{Checked, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 use crate::model::view::ClusterView;
 use crate::model::vitals::Vitals;

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::keep::restore::Restore;
-use super::{Run, bridge, clock, flux, guard, judge, prove, ready, released, unlock, wait as waits};
+use super::{Run, bridge, clock, flux, guard, prove, ready, released, unlock, wait as waits};
 use crate::cluster::journal;
 use crate::model::crd::Crd;
 use crate::model::release::{KEEP, POLICY};
 use crate::plan::journal::without;
 use crate::plan::{Action, Step, decide};
+use crate::prepare::judge;
 use crate::problem::Problem;
 use crate::report::upgrade::LastLook;
 

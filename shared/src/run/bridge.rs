@@ -1,6 +1,5 @@
 //! The bridge: the cluster's CRD plus the chart's storage version, over which objects leave a version that the chart drops.
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -9,9 +8,6 @@ use serde_json::json;
 
 use super::Run;
 use super::migrate::{Migrate, Route};
-use crate::checks::guards::ServerAnswer;
-use crate::cluster::forecast;
-use crate::cluster::{ApiError, Cluster};
 use crate::model::crd::Crd;
 use crate::model::managed::FIELD_MANAGER;
 use crate::plan::{Migration, bridge};
@@ -24,36 +20,6 @@ const ACTS_WITHIN: Duration = Duration::from_secs(15);
 const TRIES: usize = 5;
 /// Objects that a failure names.
 const NAMED: usize = 3;
-
-/// Asks the server what it would make of each CRD of a plan, once its objects are moved out of the versions that it drops.
-pub(super) async fn forecasts(
-    cluster: &Cluster,
-    live: &BTreeMap<String, Crd>,
-    wanted: &BTreeMap<String, Crd>,
-    agreed: bool,
-) -> BTreeMap<String, ServerAnswer> {
-    let migrations = bridge::migrations(live, wanted, agreed);
-    let of = |name: &str| migrations.iter().find(|migration| migration.name == name);
-    let asked = wanted.iter().map(|(name, crd)| match (of(name), live.get(name)) {
-        (Some(migration), Some(live)) => {
-            Crd::new(bridge::widened(live, crd, migration)).unwrap_or_else(|_| crd.clone())
-        }
-        _ => crd.clone(),
-    });
-    let answers = forecast::crds(cluster, &asked.collect::<Vec<_>>()).await.into_iter().map(|one| {
-        let narrowed = |crd: Crd| match of(&one.name) {
-            Some(migration) => Crd::new(bridge::narrowed(crd.json().clone(), migration)).unwrap_or(crd),
-            None => crd,
-        };
-        let no_bridge = || live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| bridge::needed(a, b).err());
-        let words = |error: ApiError| match no_bridge() {
-            Some(why) if agreed => format!("{error}; {why}"),
-            _ => error.to_string(),
-        };
-        (one.name.clone(), one.answer.map(narrowed).map_err(words))
-    });
-    answers.collect()
-}
 
 /// Moves the objects of each CRD, and remembers how the CRD was left.
 pub(super) async fn migrate(run: &Run<'_>, migrations: &[Migration]) -> Result<String, Problem> {

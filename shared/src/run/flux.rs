@@ -1,15 +1,6 @@
 //! The Flux path's steps: hold, move a source, wait by evidence, let go. Everything is patched, nothing is applied.
 
-mod adapt;
-mod appliance;
-mod follow;
-mod manifests;
 mod wait;
-
-pub(super) use adapt::{Adapted, adapted};
-pub use appliance::guide as appliance_guide;
-pub use follow::{followed, kept_elsewhere, shown, to_commit};
-pub use manifests::{ManifestOptions, handed_over, written};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -20,6 +11,7 @@ use crate::cluster::{ApiError, Cluster};
 use crate::model::flux::{FluxObject, FluxRef, HELD_BY, HELM_RELEASE, REQUESTED_AT, RESET_AT};
 use crate::plan::flux::Ways;
 use crate::plan::{Action, Step};
+use crate::prepare::flux_manifests;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade::{StepOutcome, StepState};
 
@@ -63,7 +55,7 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
 
 async fn apply(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let all = manifests::of(&prepared.manifests, objects);
+    let all = flux_manifests::of(&prepared.manifests, objects);
     let applied =
         clock::kubectl(run).await.apply(&all, run.manner.timeout, run.leash, run.manner.at_once.clone()).await;
     applied.map_err(|error| {

@@ -6,9 +6,9 @@ use crate::ask::Installation;
 use crate::cluster::{ApiError, Cluster, journal};
 use crate::model::kept::file_name;
 use crate::plan::journal::{RunEntry, SECRET, SavedCopy, secret, seen};
+use crate::prepare::state_dir::SUMS;
+use crate::prepare::state_dir::folder_of;
 use crate::problem::{Exit, Problem};
-use crate::run::journal::folder_of;
-use crate::run::save::SUMS;
 
 /// Drops what was saved before this run. Says what was dropped.
 ///

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::prepare::Prepared;
 use crate::cluster::{look, wait};
 use crate::model::crd::Crd;
 use crate::model::pending::UNLOCKED;
 use crate::model::release::{KEEP, POLICY};
 use crate::model::view::NotSeen;
 use crate::plan::{Action, Step};
+use crate::prepare::Prepared;
 use crate::problem::{Exit, Problem};
 
 /// Looks whether the world is still the one that the plan was made for.

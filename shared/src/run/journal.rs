@@ -3,6 +3,7 @@
 //! Before the first write it has to be written, or nothing is. Later, what a step means to do is written before it is begun;
 //! what came of it may be missing, since whoever goes on looks at the cluster itself.
 
+use crate::prepare::state_dir::folder_of;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
@@ -16,13 +17,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Run;
-use super::prepare::Prepared;
 use crate::cluster::{Cluster, journal, look};
 use crate::model::kept::file_name;
 use crate::plan::journal::{JournalSeen, RunEntry, SECRET, SavedCopy, State, StepStands, Task, secret, seen};
 use crate::plan::saved::Asked;
 use crate::plan::world::LiveCrd;
 use crate::plan::{Action, Step};
+use crate::prepare::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -43,12 +44,6 @@ pub struct Keeping {
     pub folder: PathBuf,
     /// What is saved before the first write; none with `--no-save`.
     pub save: Option<super::save::SaveAsked>,
-}
-
-/// What is kept of one cluster on this workstation.
-#[must_use]
-pub fn folder_of(state: &Path, context: &str) -> PathBuf {
-    state.join(file_name(context))
 }
 
 /// A run's journal.

@@ -1,53 +1,43 @@
 //! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
 
 pub mod act;
-pub mod back;
 mod bridge;
 mod clock;
-mod evidence;
 pub mod flux;
-mod foresee;
 pub mod forget;
 pub mod guard;
 pub mod journal;
-pub mod judge;
 pub mod keep;
-pub mod manifests;
+pub mod lock;
 pub mod migrate;
 mod more;
-pub mod only_crds;
-pub mod prepare;
 mod probe;
 mod prove;
 mod ready;
 mod released;
-pub mod render;
 pub mod save;
 pub mod status;
-pub mod turn;
 mod unlock;
-mod values;
 mod wait;
-pub mod workstation;
-pub mod world;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use journal::Journal;
 
 use crate::cluster::lock::{Locks, NotHeld};
 use crate::model::crd::Crd;
 use crate::model::lease::HOLDS_FOR;
 use crate::plan::Step;
 use crate::plan::journal::{State, StepStands};
+use crate::prepare::Prepared;
+use crate::prepare::workstation::Sign;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::upgrade::{LastLook, Outcome, StepOutcome, StepState, UpgradeReport};
 use crate::tools::call::Leash;
 use crate::tools::spawn::Stop;
-use journal::Journal;
-use prepare::Prepared;
-use workstation::Sign;
 
 /// How a run behaves, besides what it does.
 #[derive(Debug, Clone)]
@@ -69,9 +59,6 @@ pub struct Manner {
     /// How it is kept: a journal, and a copy of what is there before. None for a run that writes CRDs alone.
     pub keeping: Option<journal::Keeping>,
 }
-
-/// Bytes of a thread's stack: what the first one has by default. YAML, schemas and objects are followed down hundreds of levels.
-pub const STACK: usize = 8 * 1024 * 1024;
 
 /// What the steps of one run share.
 pub struct Run<'a> {
@@ -107,11 +94,11 @@ pub async fn run(prepared: &Prepared, manner: &Manner, emit: Emit<'_>) -> Result
     let sign = prepared.around.workstation.as_ref().and_then(|workstation| workstation.sign(&prepared.turn.claim));
     let leash = Leash { starter: prepared.around.starter.clone(), file: sign.as_ref().map(Sign::file) };
     let began = Instant::now();
-    let locks = turn::take(prepared, sign.as_ref(), manner, emit).await?;
+    let locks = lock::take(prepared, sign.as_ref(), manner, emit).await?;
     let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::spent);
     prepared.cluster.be_patient();
     // Whoever had to wait for the locks has waited for somebody who wrote.
-    let waited = began.elapsed() >= turn::LOOK_AGAIN;
+    let waited = began.elapsed() >= crate::prepare::lease_watcher::LOOK_AGAIN;
     let still = if waited { guard::still(prepared).await } else { Ok(()) };
     let opened = match still {
         Ok(()) => before_the_first_write(prepared, manner, emit).await,

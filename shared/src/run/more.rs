@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::prepare::Prepared;
 use crate::cluster::Cluster;
 use crate::model::waiting::{More, Unready};
+use crate::prepare::Prepared;
 
 /// Questions in one look: a namespace full of broken pods is no reason to flood the server.
 const AT_MOST: usize = 5;

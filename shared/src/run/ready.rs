@@ -1,18 +1,23 @@
 //! The last look: everything again, and new trouble told from old.
 
+use crate::prepare::picture::picture;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::prepare::Prepared;
-use super::{Run, judge};
-use crate::ask::Installation;
-use crate::checks::named::Named;
-use crate::checks::seen::Expect;
-use crate::checks::{Finding, Level, Verdict};
-use crate::cluster::{Cluster, look, vitals};
+use super::Run;
+use crate::ask::expect::Expect;
+use crate::checks;
+use crate::checks::seen::Seen;
+use crate::cluster::{Cluster, look};
+use crate::model::check::{Checked, Finding, Level, Verdict};
+use crate::model::crd::Crd;
+use crate::model::inventory::Named;
 use crate::model::view::ClusterView;
-use crate::model::vitals::{Part, Vitals};
+use crate::model::vitals::Vitals;
+use crate::prepare::Prepared;
+use crate::prepare::render::Side;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade::LastLook;
 use crate::report::validate::{ValidateReport, new_trouble};
@@ -46,7 +51,7 @@ async fn validate(run: &Run<'_>) -> Result<LastLook, Problem> {
     let unread = Vitals::unread("it was not read before");
     let then = prepared.vitals.as_ref().unwrap_or(&unread);
     let report = |view: &ClusterView, vitals: &Vitals| {
-        ValidateReport::new(view, judge::health(prepared, view, vitals, Timestamp::now()))
+        ValidateReport::new(view, health(prepared, view, vitals, Timestamp::now()))
     };
     let (before, after) = (report(&prepared.view, then), report(&view, &vitals));
     let trouble = new_trouble(&before, &after);
@@ -54,19 +59,8 @@ async fn validate(run: &Run<'_>) -> Result<LastLook, Problem> {
 }
 
 async fn more(cluster: &Cluster, prepared: &Prepared, view: &ClusterView) -> Vitals {
-    let expect = judge::expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.wanted);
+    let expect = expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.wanted);
     picture(cluster, &prepared.ask.installation, view, &expect).await
-}
-
-/// All but the live objects: these were judged by a guard, before anything was written.
-pub(super) async fn picture(
-    cluster: &Cluster,
-    installation: &Installation,
-    view: &ClusterView,
-    expect: &Expect,
-) -> Vitals {
-    let parts = Part::ALL.into_iter().filter(|part| *part != Part::Objects).collect();
-    vitals::look(cluster, view, &Named::of(installation, view, expect), &parts).await
 }
 
 /// What the last look means for the run: an error that came with the upgrade is a failure, one that was there before is not.
@@ -85,4 +79,26 @@ pub(super) fn verdict(last: &LastLook) -> Result<String, Problem> {
     }
     let passed = last.checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
     Ok(format!("{passed} checks passed"))
+}
+
+/// What the charts of a run say that there should be.
+#[must_use]
+pub(super) fn expected(crds: Option<&Side>, app: Option<&Side>, wanted: &BTreeMap<String, Crd>) -> Expect {
+    let version = |side: Option<&Side>| side.map(|side| side.fetched.chart.version.clone());
+    Expect {
+        app_version: version(app),
+        crds_version: version(crds),
+        crds_chart_list: (!wanted.is_empty()).then(|| wanted.values().cloned().collect()),
+        ..Expect::default()
+    }
+}
+
+/// What the checks of health say of the installation as it was read, against what was asked for.
+#[must_use]
+pub(super) fn health(prepared: &Prepared, view: &ClusterView, vitals: &Vitals, now: Timestamp) -> Vec<Checked> {
+    let expect = expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.wanted);
+    let installation = &prepared.ask.installation;
+    let named = Named::of(view, installation.releases(), expect.chart_crds());
+    let seen = Seen::new(installation, (view, vitals), &named, &prepared.tools, &expect, now);
+    checks::validate::run(&seen, &checks::validate::ALL.iter().collect::<Vec<_>>())
 }

@@ -1,15 +1,15 @@
 //! A copy of what is there before the first write: CRDs, custom resources of the kinds that change, and which revisions the
 //! releases have. helm's records, which hold values and rendered Secrets, stay in the cluster and are named by digest.
 
+use crate::prepare::state_dir::{SUMS, sums};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::Manner;
-use super::journal::{Journal, Keeping, folder_of};
+use super::journal::{Journal, Keeping};
 use super::keep::save as keep;
-use super::prepare::Prepared;
 use crate::cluster::objects::either_way;
 use crate::cluster::snapshot::{FileError, put_beside};
 use crate::model::crd::Crd;
@@ -19,14 +19,14 @@ use crate::plan::Action;
 use crate::plan::flux::FluxWay;
 use crate::plan::journal::SavedCopy;
 use crate::plan::seal::digest;
+use crate::prepare::Prepared;
+use crate::prepare::state_dir::folder_of;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::keep::bytes;
 use crate::tools::call::Call;
 use crate::tools::{find, spawn};
 
-/// The list of a copy's files and their digests.
-pub const SUMS: &str = "sums.json";
 /// The releases, by reference.
 const RELEASES: &str = "releases.json";
 /// The HelmReleases and their sources.
@@ -125,19 +125,6 @@ async fn written(prepared: &Prepared, manner: &Manner, folder: &Path, emit: Emit
         crds: index.crds.len() as u64,
         objects: index.crds.iter().map(|crd| crd.objects).sum(),
     })
-}
-
-/// The digest of every file of a copy, and how large they are together.
-pub(super) fn sums(folder: &Path) -> Result<(Value, u64), FileError> {
-    let (mut sums, mut bytes) = (serde_json::Map::new(), 0);
-    for (name, sum, size) in crate::cluster::snapshot::sums(folder)? {
-        if name == SUMS {
-            continue;
-        }
-        bytes += size;
-        sums.insert(name, sum.into());
-    }
-    Ok((Value::Object(sums), bytes))
 }
 
 /// What a run writes to, as far as it can be saved.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::turn::Turn;
-use super::workstation::Workstation;
 use crate::ask::Installation;
 use crate::cluster::{Cluster, flux, journal, look};
 use crate::model::lease::{Claim, Life, LockSeen, Place, RENEW_EVERY};
 use crate::model::view::Looked;
+use crate::prepare::lease_watcher::Turn;
+use crate::prepare::workstation::Workstation;
 use crate::problem::Problem;
 use crate::report::status::UpgradeStatus;
 

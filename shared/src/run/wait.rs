@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Run, clock, judge, more::Told, released};
+use super::more::Told;
+use super::{Run, clock, released};
 use crate::cluster::look;
 use crate::model::view::NotSeen;
 use crate::model::waiting::{Own, Unready, unready};
 use crate::plan::{Step, decide};
+use crate::prepare::judge;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingFor};
 use crate::tools::error::ToolError;

@@ -10,9 +10,9 @@ use mural::model::secret::Hidden;
 use mural::model::signature::SignatureAsked;
 use mural::plan::journal::RunEntry;
 use mural::plan::saved::{Anew, SavedPlan};
+use mural::prepare::flux_manifests::ManifestOptions;
+use mural::prepare::manifests;
 use mural::problem::Problem;
-use mural::run::flux::ManifestOptions;
-use mural::run::manifests;
 use mural::run::save::{Hook, SaveAsked};
 
 use super::{

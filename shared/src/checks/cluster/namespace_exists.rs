@@ -2,7 +2,7 @@
 
 use crate::checks::gathered::undetermined;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section, Verdict};
+use crate::model::check::{Card, Checked, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {

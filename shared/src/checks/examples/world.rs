@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use semver::Version;
 use serde_json::{Value, json};
 
+use crate::ask::expect::{Expect, ExpectedChart};
 use crate::ask::{ClusterAccess, Installation};
-use crate::checks::Checked;
-use crate::checks::named::Named;
-use crate::checks::seen::{Expect, ExpectedChart, Seen};
+use crate::checks::seen::Seen;
 use crate::checks::validate::{Check, run};
 use crate::model::chart::{Digest, DigestOf};
+use crate::model::check::Checked;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxView;
+use crate::model::inventory::Named;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
@@ -113,7 +114,7 @@ impl World {
     /// What these checks say of it.
     pub(crate) fn asked(&self, checks: &[&Check]) -> Vec<Checked> {
         let now = "2026-11-23T07:13:22Z".parse().unwrap();
-        let named = Named::of(&self.installation, &self.view, &self.expect);
+        let named = Named::of(&self.view, self.installation.releases(), self.expect.chart_crds());
         let pair = (&self.view, &self.vitals);
         run(&Seen::new(&self.installation, pair, &named, &self.tools, &self.expect, now), checks)
     }

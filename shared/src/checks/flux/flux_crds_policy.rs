@@ -1,9 +1,10 @@
 //! Check `flux-crds-policy`.
 
 use super::{helm_releases, maker};
+use crate::ask::expect::Role;
 use crate::checks::gathered::skipped;
-use crate::checks::seen::{Role, Seen};
-use crate::checks::{Card, Checked, Level, Section, Verdict};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
 
 /// The card.

@@ -2,7 +2,7 @@
 
 use super::each_source;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::flux::{FluxObject, FluxRef, Source};
 
 /// The card.

@@ -1,9 +1,10 @@
 //! Check `flux-source-version`.
 
 use super::{helm_releases, maker};
+use crate::ask::expect::Role;
 use crate::checks::gathered::Gathered;
-use crate::checks::seen::{Role, Seen};
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::flux::{FluxObject, RefInEffect, Source, allows};
 
 /// The card.

@@ -3,7 +3,7 @@
 use super::helm_releases;
 use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::flux::FluxObject;
 
 /// The card.

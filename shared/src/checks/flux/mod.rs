@@ -10,8 +10,9 @@ pub mod flux_source_version;
 pub mod flux_suspended;
 
 use super::gathered::{Gathered, skipped, undetermined};
-use super::seen::{Role, Seen};
-use super::{Card, Checked};
+use super::seen::Seen;
+use crate::ask::expect::Role;
+use crate::model::check::{Card, Checked};
 use crate::model::flux::{FluxRef, HelmRelease, Source};
 use crate::model::view::Looked;
 
@@ -34,7 +35,7 @@ fn maker<'a>(seen: &'a Seen<'_>, role: Role) -> Option<&'a HelmRelease> {
 fn each_source(
     seen: &Seen<'_>,
     card: &'static Card,
-    judge: impl Fn(&FluxRef, Option<&Source>) -> Vec<super::Finding>,
+    judge: impl Fn(&FluxRef, Option<&Source>) -> Vec<crate::model::check::Finding>,
 ) -> Checked {
     if let Err(answer) = helm_releases(seen, card) {
         return answer;

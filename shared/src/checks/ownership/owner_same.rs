@@ -3,7 +3,7 @@
 use super::unknown;
 use crate::checks::gathered::{Gathered, skipped};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 use crate::model::owner::Owner;
 
 /// The card.

@@ -11,8 +11,10 @@ pub mod release_values;
 pub mod release_version;
 
 use super::gathered::Gathered;
-use super::seen::{Role, Seen, without_record};
-use super::{Card, Checked, Finding};
+use super::seen::Seen;
+use crate::ask::expect::Role;
+use crate::model::check::{Card, Checked, Finding};
+use crate::model::owner::without_record;
 use crate::model::release::ReleaseRecord;
 
 /// Asks the newest record of each release. Where there is none, `release-present` and `owner-found` say so, once.

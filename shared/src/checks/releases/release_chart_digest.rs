@@ -1,9 +1,10 @@
 //! Check `release-chart-digest`.
 
 use super::each_of;
+use crate::ask::expect::ExpectedChart;
 use crate::checks::gathered::skipped;
-use crate::checks::seen::{ExpectedChart, Seen};
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::release::ReleaseRecord;
 
 /// The card.

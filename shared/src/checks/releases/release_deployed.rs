@@ -2,7 +2,7 @@
 
 use super::each;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 use crate::model::owner::Owner;
 use crate::model::release::{DEPLOYED, ReleaseRecord};
 

@@ -1,9 +1,9 @@
 //! Check `release-manifest-served`.
 
 use crate::checks::gathered::Gathered;
-use crate::checks::named::Listed;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
+use crate::model::inventory::Listed;
 
 /// The card.
 pub static CARD: Card = Card {

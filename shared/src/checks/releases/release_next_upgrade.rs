@@ -1,10 +1,11 @@
 //! Check `release-next-upgrade`.
 
 use super::each_of;
+use crate::ask::expect::{ExpectedChart, Role};
 use crate::checks::gathered::skipped;
-use crate::checks::named::Listed;
-use crate::checks::seen::{ExpectedChart, Role, Seen};
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::model::inventory::Listed;
 use crate::model::object::ObjectRef;
 use crate::model::release::{KEEP, POLICY, ReleaseRecord};
 

@@ -1,10 +1,10 @@
 //! Check `release-objects-present`.
 
 use crate::checks::gathered::Gathered;
-use crate::checks::named::Listed;
 use crate::checks::seen::Seen;
 use crate::checks::workloads::RUNNING;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
+use crate::model::inventory::Listed;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 

@@ -1,8 +1,9 @@
 //! Check `release-present`.
 
 use crate::checks::gathered::Gathered;
-use crate::checks::seen::{Seen, without_record};
-use crate::checks::{Card, Checked, Level, Section};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Level, Section};
+use crate::model::owner::without_record;
 
 /// The card.
 pub static CARD: Card = Card {

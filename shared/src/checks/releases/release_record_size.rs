@@ -2,7 +2,7 @@
 
 use super::each;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 use crate::model::release::MAX_SECRET;
 
 /// From here on the next revision, a little longer than this one, may not fit.

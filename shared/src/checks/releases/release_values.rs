@@ -1,9 +1,10 @@
 //! Check `release-values`.
 
 use crate::checks::gathered::{Gathered, skipped};
-use crate::checks::seen::{Seen, without_record};
-use crate::checks::{Card, Checked, Level, Section};
-use crate::plan::values;
+use crate::checks::seen::Seen;
+use crate::diff::values;
+use crate::model::check::{Card, Checked, Level, Section};
+use crate::model::owner::without_record;
 
 /// The card.
 pub static CARD: Card = Card {

@@ -3,9 +3,10 @@
 use semver::Version;
 
 use super::each;
+use crate::ask::expect::Role;
 use crate::checks::gathered::skipped;
-use crate::checks::seen::{Role, Seen};
-use crate::checks::{Card, Checked, Level, Section};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::checks::gathered::Gathered;
-use crate::checks::named::Listed;
 use crate::checks::seen::Seen;
 use crate::checks::workloads::places;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::model::inventory::Listed;
 use crate::model::object::ObjectRef;
 use crate::model::vitals::{config_maps_of, last_write, secrets_of};
 

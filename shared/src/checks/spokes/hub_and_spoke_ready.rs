@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{known, text};
 use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::object::{ObjectRef, condition};
 use crate::model::status::{self, State};
 

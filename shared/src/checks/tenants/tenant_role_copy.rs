@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::checks::gathered::{Gathered, undetermined};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::yaml::{self, Quote};
 
 /// The card.

@@ -2,7 +2,7 @@
 
 use crate::checks::gathered::undetermined;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section, Verdict};
+use crate::model::check::{Card, Checked, Level, Section, Verdict};
 use crate::model::view::NotSeen;
 
 /// The card. The rule: <https://kubernetes.io/releases/version-skew-policy/#kubectl>

@@ -4,7 +4,7 @@ use crate::model::tools::OLDEST_KUBECTL;
 
 use super::at_least;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

@@ -7,7 +7,7 @@ pub mod kubectl_version;
 use semver::Version;
 
 use super::gathered::undetermined;
-use super::{Card, Checked, Finding, Verdict};
+use crate::model::check::{Card, Checked, Finding, Verdict};
 use crate::model::view::Looked;
 
 fn at_least(

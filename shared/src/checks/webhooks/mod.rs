@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::gathered::Gathered;
 use super::seen::Seen;
-use super::{Card, Checked, Finding};
 use crate::model::around::{self, Service};
+use crate::model::check::{Card, Checked, Finding};
 
 /// One place where the API server asks before it goes on.
 struct Asked<'a> {

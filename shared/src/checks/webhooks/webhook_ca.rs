@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Asked, each, finding};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
 use crate::model::certificate::{self, Certificate};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

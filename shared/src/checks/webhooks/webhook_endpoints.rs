@@ -2,7 +2,7 @@
 
 use super::{each, finding};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

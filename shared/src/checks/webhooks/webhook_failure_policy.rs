@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Asked, each, finding};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
 use crate::model::around;
+use crate::model::check::{Card, Checked, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

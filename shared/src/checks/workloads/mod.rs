@@ -13,9 +13,9 @@ pub mod workload_scaled;
 use serde_json::Value;
 
 use super::gathered::{Gathered, skipped, undetermined};
-use super::named::Listed;
 use super::seen::Seen;
-use super::{Card, Checked, Finding};
+use crate::model::check::{Card, Checked, Finding};
+use crate::model::inventory::Listed;
 use crate::model::object::ObjectRef;
 use crate::model::view::{Looked, NotSeen};
 

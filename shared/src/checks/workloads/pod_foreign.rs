@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{objects, owned, places};
 use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 use crate::model::words::counted;
 
 /// The card.

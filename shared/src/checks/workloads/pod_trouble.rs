@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{objects, places};
 use crate::checks::gathered::Gathered;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::status::{self, State, Trouble};
 

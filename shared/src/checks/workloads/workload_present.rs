@@ -3,7 +3,7 @@
 use super::{RUNNING, each};
 use crate::checks::releases::release_objects_present::put_back;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

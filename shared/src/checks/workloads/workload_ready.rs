@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{RUNNING, each, owned};
-use crate::checks::named::images;
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::model::inventory::images;
 use crate::model::object::ObjectRef;
 use crate::model::status::{self, State, Trouble};
 

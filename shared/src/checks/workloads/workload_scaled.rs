@@ -2,7 +2,7 @@
 
 use super::{RUNNING, each};
 use crate::checks::seen::Seen;
-use crate::checks::{Card, Checked, Level, Section};
+use crate::model::check::{Card, Checked, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {

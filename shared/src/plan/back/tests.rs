@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::super::journal::tests::{entry, world};
 use super::*;
-use crate::checks::crd::evidence::Evidence;
-use crate::checks::crd::{Asked, judge};
+use crate::checks::crd_changes::evidence::Evidence;
+use crate::checks::crd_changes::{Asked, judge};
 use crate::model::pending::RUN_LABEL;
 use crate::schema::ServerVersion;
 
@@ -84,7 +84,7 @@ impl Scene {
 }
 
 fn nobody_hurt() -> Evidence {
-    use crate::checks::crd::evidence::{Judge, Source};
+    use crate::checks::crd_changes::evidence::{Judge, Source};
     let (old, new) = (crd("hubs.x", &wider()), crd("hubs.x", &plain()));
     let mut judge = Judge::new(&old, &new, ServerVersion::NEWEST, Source::Live);
     judge.look(

@@ -1,9 +1,10 @@
 //! The steps of the Flux path: the CRD chart's source, its proof, and only then the application's.
 
 use super::way::{FluxWay, Ways};
+use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::flux::{FluxObject, HELD_BY, Source};
 use crate::plan::decide::{Facts, keep_step, migrate_step, step, unchanged};
-use crate::plan::{Action, CrdDecision, LeftAlone, Step};
+use crate::plan::{Action, LeftAlone, Step};
 
 /// Decides the steps, in the only order that is safe, and what is left alone.
 #[must_use]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunEntry;
-use crate::checks::guards::saved_plan_holds::Moved;
+use crate::plan::drift::Moved;
 use crate::plan::world::{Revision, World, moved as moved_since};
 
 /// What is known of the world now, besides what a plan keeps of it.

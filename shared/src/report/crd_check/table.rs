@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{CrdCheck, place, shown, telling};
-use crate::checks::Level;
-use crate::checks::crd::evidence::{ObjectVerdict, Source};
-use crate::checks::crd::{CrdFinding, CrdVerdict, Hurts, checks};
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::checks::crd_changes::evidence::{ObjectVerdict, Source};
+use crate::checks::crd_changes::{CrdFinding, CrdVerdict, Hurts, checks};
+use crate::model::check::Level;
 use crate::model::words;
-use crate::plan::CrdDecision;
 use crate::report::style::{Mark, Style, columns_of, harmless, padded};
 use crate::schema::Verdict;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ValidateReport;
-use crate::checks::{Checked, Finding};
+use crate::model::check::{Checked, Finding};
 use crate::problem::Problem;
 
 /// What two answers have in common, and what not.

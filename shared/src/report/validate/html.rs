@@ -6,8 +6,8 @@ use quick_xml::escape::escape;
 
 use super::table::owners;
 use super::{Counts, ValidateReport};
-use crate::checks::catalogue::cards;
-use crate::checks::{Checked, Finding, Level, Section, Verdict};
+use crate::catalogue::cards;
+use crate::model::check::{Checked, Finding, Level, Section, Verdict};
 use crate::report::style::harmless;
 
 const HEAD: &str = include_str!("page/head.html");

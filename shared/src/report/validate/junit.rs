@@ -6,7 +6,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::ValidateReport;
-use crate::checks::{Checked, Finding, Level, Verdict};
+use crate::model::check::{Checked, Finding, Level, Verdict};
 use crate::report::style::harmless;
 
 type Xml = Writer<Vec<u8>>;

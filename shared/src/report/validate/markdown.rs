@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::table::owners;
 use super::{Counts, ValidateReport};
-use crate::checks::{Finding, Verdict};
+use crate::model::check::{Finding, Verdict};
 use crate::report::markdown::{cell, findings, table};
 
 /// The answers as one document.
@@ -32,7 +32,7 @@ fn one(report: &ValidateReport) -> String {
         cell(&owners(report)),
         cell(&releases)
     );
-    let row = |(section, checks): (crate::checks::Section, Vec<&crate::checks::Checked>)| {
+    let row = |(section, checks): (crate::model::check::Section, Vec<&crate::model::check::Checked>)| {
         let counts = Counts::of(checks.iter().copied());
         let numbers = [counts.passed, counts.warnings, counts.errors, counts.undetermined, counts.skipped];
         [section.title().to_owned()].into_iter().chain(numbers.map(|number| number.to_string())).collect()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::ValidateReport;
 use crate::checks::validate::ALL;
-use crate::checks::{Card, Checked, Finding, Verdict};
+use crate::model::check::{Card, Checked, Finding, Verdict};
 use crate::report::sarif::{log, result};
 use crate::report::style::harmless;
 

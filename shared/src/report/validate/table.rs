@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Counts, NewTrouble, ValidateReport};
-use crate::checks::{Checked, Finding, Level, Section, Verdict};
+use crate::model::check::{Checked, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 use crate::model::words::counted;
 use crate::problem::Exit;

@@ -1,0 +1,99 @@
+//! `.mural-waivers.yaml`: the CRD findings that the operator accepts, and levels that replace the checks' own.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::model::check::Level;
+use crate::model::yaml::{self, Quote};
+use crate::problem::suggest::did_you_mean;
+
+/// The file, as somebody wrote it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Read one by one, so that an error can say which.
+    #[serde(default)]
+    waivers: Vec<Value>,
+    #[serde(default)]
+    levels: BTreeMap<String, Level>,
+}
+
+/// What the file says.
+#[derive(Debug, Clone, Default)]
+pub struct Waivers {
+    /// Findings that somebody answers for.
+    pub(crate) waivers: Vec<Waiver>,
+    /// Levels of one's own, by check.
+    pub(crate) levels: BTreeMap<String, Level>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Waiver {
+    /// The check's id.
+    pub(crate) check: String,
+    /// `CRD`, or `CRD PATH`; `*` stands for any text.
+    pub(crate) subject: String,
+    /// Why it is acceptable.
+    pub(crate) reason: String,
+    /// The last day on which it holds.
+    #[serde(deserialize_with = "day")]
+    pub(crate) expires: Date,
+}
+
+fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| serde::de::Error::custom(format!("expires: {text:?} is no day, such as 2027-01-31")))
+}
+
+impl Waivers {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// In words, with the line where there is one: no YAML, a word that is not known, a check that there is not, no reason.
+    pub fn read(text: &str, known: &[&'static str]) -> Result<Self, String> {
+        let document = yaml::document(text, Quote::Snippet).map_err(|error| error.to_string())?;
+        let File { waivers, levels } = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let each = waivers.into_iter().enumerate();
+        let each =
+            each.map(|(at, one)| serde_json::from_value(one).map_err(|error| format!("waiver {}: {error}", at + 1)));
+        let read = Self { waivers: each.collect::<Result<_, _>>()?, levels };
+        let named = read.waivers.iter().map(|waiver| &waiver.check).chain(read.levels.keys());
+        for name in named {
+            if !known.contains(&name.as_str()) {
+                let alike = did_you_mean(name, known.iter().copied());
+                let alike = alike.unwrap_or_else(|| "helm mural crds check --explain all lists them".to_owned());
+                return Err(format!("there is no check {name:?}: {alike}"));
+            }
+        }
+        match read.waivers.iter().find(|waiver| waiver.reason.trim().is_empty()) {
+            Some(waiver) => Err(format!("the waiver of {} for {:?} has no reason", waiver.check, waiver.subject)),
+            None => Ok(read),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_is_told() {
+        let wrong = |text: &str| Waivers::read(text, &["enum-changed"]).unwrap_err();
+        assert!(
+            wrong("waivers: [{check: enum-chnaged, subject: x, reason: nobody, expires: 2027-01-01}]")
+                .contains("enum-chnaged")
+        );
+        assert!(wrong("waiver: []").contains("waiver"));
+        assert!(
+            wrong("waivers: [{check: enum-changed, subject: x, reason: ' ', expires: 2027-01-01}]")
+                .contains("no reason")
+        );
+        assert!(wrong("waivers: [{check: enum-changed, subject: x, reason: nobody, expires: soon}]").contains("soon"));
+        assert!(Waivers::read("", &[]).is_ok());
+    }
+}

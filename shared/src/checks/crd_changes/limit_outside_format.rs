@@ -1,0 +1,38 @@
+//! A limit that no value of the declared format can meet.
+
+use serde_json::Value;
+
+use crate::checks::crd_changes::{Check, Hurts};
+use crate::diff::{SchemaPath, positions};
+use crate::model::check::{Card, Level, Section};
+
+/// Every limit lies inside its format.
+pub(crate) static CHECK: Check = Check {
+    card: Card {
+        id: "limit-outside-format",
+        section: Section::Changes,
+        title: "every limit lies inside its format",
+        level: Level::Error,
+        why: "From Kubernetes 1.36 on int32 and int64 are enforced, and a maximum beyond the format makes every value an error: \"Maximum boundary value must be of type integer with format int32\". MetalLB v0.13 to v0.14.9 had such a CRD.",
+        fix: "Make the limit fit, or take the wider format.",
+    },
+    hurts: Hurts::Objects,
+    source: "kubernetes 0835a2fa9; crds.md 1.5",
+};
+
+/// Limits outside of their format: the place, and what is wrong there.
+#[must_use]
+pub(crate) fn find(schema: &Value) -> Vec<(SchemaPath, String)> {
+    let wrong = |here: &Value| -> Option<String> {
+        let (low, high) = match here["format"].as_str()? {
+            "int32" => (f64::from(i32::MIN), f64::from(i32::MAX)),
+            "int64" => (-9_223_372_036_854_775_808.0, 9_223_372_036_854_775_807.0),
+            _ => return None,
+        };
+        ["minimum", "maximum"].into_iter().find_map(|key| {
+            let limit = here[key].as_f64().filter(|limit| *limit < low || *limit > high)?;
+            Some(format!("{key} {limit} lies outside of {}", here["format"].as_str()?))
+        })
+    };
+    positions(schema).into_iter().filter_map(|(path, here)| Some((path, wrong(here)?))).collect()
+}

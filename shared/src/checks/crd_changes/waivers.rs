@@ -1,0 +1,86 @@
+//! Applies waivers to the findings of CRD changes.
+
+use jiff::civil::Date;
+
+use super::{CrdFinding, CrdVerdict};
+use crate::ask::waivers::{Waiver, Waivers};
+
+/// Something about the file itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// `waiver-expired` or `waiver-unused`
+    pub check: &'static str,
+    /// Which: the check, and what it is waived for.
+    pub subject: String,
+    /// Which waiver, and what to do.
+    pub message: String,
+}
+
+/// Applies them: levels first, then who is waived. What is expired waives nothing and is told, and so is what nobody needs.
+pub fn apply(waivers: &Waivers, verdicts: &mut [CrdVerdict], today: Date) -> Vec<Note> {
+    let mut used = vec![false; waivers.waivers.len()];
+    for verdict in verdicts {
+        for finding in &mut verdict.findings {
+            if let Some(level) = waivers.levels.get(finding.check) {
+                finding.level = *level;
+            }
+            for (waiver, used) in waivers.waivers.iter().zip(&mut used) {
+                if fits(waiver, &verdict.name, finding) {
+                    *used = true;
+                    if waiver.expires >= today {
+                        finding.waived = Some(waiver.reason.clone());
+                    }
+                }
+            }
+        }
+        if !waivers.levels.is_empty() {
+            verdict.decide();
+        }
+    }
+    waivers.waivers.iter().zip(used).filter_map(|(waiver, used)| note(waiver, used, today)).collect()
+}
+
+fn fits(waiver: &Waiver, crd: &str, finding: &CrdFinding) -> bool {
+    let path = finding.path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let whole = format!("{crd} {path}");
+    let subject = waiver.subject.trim();
+    waiver.check == finding.check && (glob(subject, crd) || glob(subject, whole.trim()))
+}
+
+fn note(waiver: &Waiver, used: bool, today: Date) -> Option<Note> {
+    let Waiver { check, subject, expires, .. } = waiver;
+    let shown = format!("waiver of {check} for {subject}");
+    if *expires < today {
+        let message = format!("the waiver of {check} for {subject:?} expired on {expires}: look again, or renew it");
+        return Some(Note { check: "waiver-expired", subject: shown, message });
+    }
+    let message = format!("the waiver of {check} for {subject:?} waives nothing any more: take it out");
+    (!used).then_some(Note { check: "waiver-unused", subject: shown, message })
+}
+
+/// `*` stands for any text, the rest for itwaiver.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        assert!(glob("a.*", "a.b.c") && glob("*", "") && glob("a*c*e", "abcde") && glob("x", "x"));
+        assert!(!glob("a.*", "b.a.c") && !glob("x", "xy") && !glob("a*c", "ab"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Check `crd-established`.
+
+use crate::checks::crd_health::{each, said};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Level, Section};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "crd-established",
+    section: Section::Crds,
+    title: "every CRD is Established",
+    level: Level::Error,
+    why: "Until a CRD is Established the API server does not serve its kind: every read and write of such objects fails with 404.",
+    fix: "Read the CRD's conditions with kubectl describe crd; most often its names are taken by another CRD.",
+};
+
+/// Whether each CRD is served at all.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    each(seen, &CARD, |crd| {
+        let name = crd.name();
+        let message = format!("is not Established: {}", said(crd.condition("Established")));
+        let hint = format!("kubectl describe crd {name}");
+        (!crd.has("Established")).then(|| CARD.finding(format!("CRD {name}"), message, hint))
+    })
+}

@@ -1,0 +1,56 @@
+//! Check `crd-foreign-owner`.
+
+use crate::checks::crd_health::each;
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Level, Section};
+use crate::model::crd::Crd;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "crd-foreign-owner",
+    section: Section::Crds,
+    title: "no CRD of the chart belongs to another installation",
+    level: Level::Warning,
+    why: "The chart brings CRDs of Flux and of Open Cluster Management too. Where another release, a Kustomization or an Argo CD Application keeps one of them, the two put it back and forth, and the next upgrade of either may take it to an older version.",
+    fix: "Agree on one keeper for the CRD: leave it out of the other chart, or let both have the same version. The guard foreign-downgrade of kubectl mural upgrade refuses a step backwards.",
+};
+
+/// Whether a mark on a live CRD names somebody else than our two releases.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    each(seen, &CARD, |crd| {
+        let keeper = keeper(seen, crd)?;
+        let hint = hint(crd);
+        Some(CARD.finding(format!("CRD {}", crd.name()), format!("is kept by {keeper} too"), hint))
+    })
+}
+
+/// A mark can outlive the installation that set it.
+fn hint(crd: &Crd) -> String {
+    let name = crd.name();
+    let look = format!("kubectl get crd {name} --show-managed-fields --output yaml");
+    match crd.annotation("meta.helm.sh/release-name") {
+        Some(_) => format!(
+            "{look}; where that release is gone: kubectl annotate crd {name} meta.helm.sh/release-name- meta.helm.sh/release-namespace-"
+        ),
+        None => look,
+    }
+}
+
+fn keeper(seen: &Seen<'_>, crd: &Crd) -> Option<String> {
+    let (namespace, name) =
+        (crd.annotation("meta.helm.sh/release-namespace"), crd.annotation("meta.helm.sh/release-name"));
+    if let Some(name) = name {
+        let namespace = namespace.unwrap_or_default();
+        let ours = seen.releases().iter().any(|(_, release)| *release == name) && namespace == seen.namespace();
+        if !ours {
+            return Some(format!("release {namespace}/{name}"));
+        }
+    }
+    let label = |key: &str| crd.json().pointer("/metadata/labels")?.get(key)?.as_str();
+    if let Some(name) = label("kustomize.toolkit.fluxcd.io/name") {
+        let namespace = label("kustomize.toolkit.fluxcd.io/namespace").unwrap_or_default();
+        return Some(format!("Kustomization {namespace}/{name}"));
+    }
+    crd.annotation("argocd.argoproj.io/tracking-id")
+        .map(|id| format!("Argo CD ({})", id.split(':').next().unwrap_or(id)))
+}

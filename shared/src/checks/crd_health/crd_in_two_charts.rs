@@ -1,0 +1,68 @@
+//! Check `crd-in-two-charts`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::checks::crd_health::{both, records_unseen};
+use crate::checks::gathered::{Gathered, skipped, undetermined};
+use crate::checks::seen::Seen;
+use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::model::crd::Crd;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "crd-in-two-charts",
+    section: Section::Crds,
+    title: "no kind is claimed twice",
+    level: Level::Warning,
+    why: "A CRD that both charts bring is another one after each upgrade of either. A kind that two CRDs of different groups have makes `kubectl get KIND` answer for one of them, and a person look at the wrong objects.",
+    fix: "Let one chart alone bring the CRD (a value such as crds.install=false in the other). Name a kind that exists twice with its group: kubectl get widgets.example.com.",
+};
+
+/// Whether any CRD stands in both releases, and whether another CRD of the cluster has the kind of one of ours.
+pub fn check(seen: &Seen<'_>) -> Checked {
+    let (wanted, live) = match both(seen, &CARD) {
+        Ok(both) => both,
+        Err(answer) => return answer,
+    };
+    let mut gathered = Gathered::new(&CARD);
+    let claims = claims(&seen.named.crds_of);
+    for crd in wanted.iter().filter_map(|name| live.get(name)) {
+        let same_kind = live.values().filter(|other| other.kind() == crd.kind() && other.name() != crd.name());
+        let others: Vec<&str> = same_kind.map(Crd::name).collect();
+        // Two of our own are the vendor's choice, and told by its documentation.
+        let others = Some(others).filter(|others| others.iter().any(|other| !wanted.contains(*other)));
+        let releases = claims.get(crd.name()).filter(|releases| releases.len() > 1);
+        let found = [releases.map(|releases| in_two(crd, releases)), others.map(|others| same_name(crd, &others))];
+        gathered.looked(found.into_iter().flatten());
+    }
+    if let Some(not_seen) = records_unseen(seen) {
+        return undetermined(&CARD, not_seen);
+    }
+    if seen.named.crds_of.is_empty() {
+        return skipped(&CARD, "no release has a record");
+    }
+    gathered.skipped("none of the CRDs is on the cluster");
+    gathered.checked()
+}
+
+fn in_two(crd: &Crd, releases: &BTreeSet<&str>) -> Finding {
+    let message = format!("stands in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
+    let hint = format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name());
+    CARD.finding(format!("CRD {}", crd.name()), message, hint)
+}
+
+fn same_name(crd: &Crd, others: &[&str]) -> Finding {
+    let message = format!("its kind {} is also that of {}", crd.kind(), others.join(", "));
+    let hint = format!("name it in full: kubectl get {}", crd.name());
+    Finding { level: Level::Info, ..CARD.finding(format!("CRD {}", crd.name()), message, hint) }
+}
+
+fn claims(crds_of: &[(String, BTreeSet<String>)]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (release, crds) in crds_of {
+        for crd in crds {
+            all.entry(crd).or_default().insert(release);
+        }
+    }
+    all
+}

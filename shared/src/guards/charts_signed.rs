@@ -1,0 +1,46 @@
+//! The charts are signed by a key that is trusted, where that is asked for.
+
+use crate::guards::context::Admission;
+use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::model::signature::{Signature, SignatureAnswer, SignedBy};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "charts-signed",
+    section: Section::Guards,
+    title: "the charts are signed by a key that is trusted, where --verify or --cosign-key ask for it",
+    level: Level::Error,
+    why: "A digest says which bytes a chart is, not who made it. Whoever can push to the registry can push a chart that takes over the hub.",
+    fix: "Ask the vendor for a signed chart and the public key. --verify takes helm's provenance file (--keyring names the keys), --cosign-key a key that cosign knows.",
+};
+
+/// The guard; skipped where no signature is asked for.
+#[must_use]
+pub fn check(admission: &Admission<'_>) -> Checked {
+    let all = admission.signatures;
+    if all.is_empty() {
+        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "no signature is asked for".to_owned() });
+    }
+    let findings: Vec<Finding> = all.iter().filter_map(bad).collect();
+    let unseen = all.iter().find_map(|one| match &one.answer {
+        SignatureAnswer::Unseen(reason) => Some(format!("the chart of {}: {reason}", one.release)),
+        SignatureAnswer::Good | SignatureAnswer::Bad(_) => None,
+    });
+    let verdict = match unseen.filter(|_| findings.is_empty()) {
+        Some(reason) => Verdict::Undetermined { reason },
+        None => Verdict::from_findings(findings),
+    };
+    Checked::new(&CARD, all.len(), verdict)
+}
+
+fn bad(one: &Signature) -> Option<Finding> {
+    let SignatureAnswer::Bad(words) = &one.answer else { return None };
+    let hint = match one.by {
+        SignedBy::Helm => "is it the vendor's public key that --keyring names? helm verify FILE.tgz tells more",
+        SignedBy::Cosign => {
+            "is it the vendor's public key that --cosign-key names? where the signature is in no transparency log, see cosign verify --help"
+        }
+    };
+    let message = format!("{} does not take its signature: {words}", one.by.program());
+    Some(CARD.finding(format!("the chart of {}", one.release), message, hint))
+}

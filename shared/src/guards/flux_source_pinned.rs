@@ -1,0 +1,28 @@
+//! Each source is told one version.
+
+use crate::guards::context::Admission;
+use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::model::flux::FluxObject;
+use crate::plan::flux::FluxWay;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "flux-source-pinned",
+    section: Section::Guards,
+    title: "each source is told one version",
+    level: Level::Warning,
+    why: "A range or a tag that can be pushed anew moves a release by itself, whenever it likes, the application before its CRDs. The upgrade holds it meanwhile and leaves it at one version.",
+    fix: "Nothing has to be done: after the upgrade the source is told the one version. Who wants a range back sets it again, knowing this.",
+};
+
+/// The guard.
+#[must_use]
+pub fn check(admission: &Admission<'_>) -> Checked {
+    let moving: Vec<&FluxWay> = admission.flux.all().filter(|way| way.wanted.is_some()).collect();
+    let findings = moving.iter().filter_map(|way| {
+        let (why, chart) = (way.moves_by_itself()?, way.chart.as_ref()?);
+        let version = way.wanted.as_ref().map_or("", |wanted| &wanted.version);
+        Some(CARD.finding(chart.named().to_string(), why, format!("it will be told {version} alone")))
+    });
+    Checked::new(&CARD, moving.len(), Verdict::from_findings(findings.collect()))
+}

@@ -1,0 +1,38 @@
+//! The API server's answer to a dry-run of each CRD, transitional CRDs included.
+
+use std::collections::BTreeMap;
+
+use crate::cluster::{ApiError, Cluster, forecast};
+use crate::model::crd::Crd;
+use crate::model::dry_run::ServerAnswer;
+use crate::plan::bridge;
+
+/// Asks the server what it would make of each CRD of a plan, once its objects are moved out of the versions that it drops.
+pub(crate) async fn forecasts(
+    cluster: &Cluster,
+    live: &BTreeMap<String, Crd>,
+    wanted: &BTreeMap<String, Crd>,
+    agreed: bool,
+) -> BTreeMap<String, ServerAnswer> {
+    let migrations = bridge::migrations(live, wanted, agreed);
+    let of = |name: &str| migrations.iter().find(|migration| migration.name == name);
+    let asked = wanted.iter().map(|(name, crd)| match (of(name), live.get(name)) {
+        (Some(migration), Some(live)) => {
+            Crd::new(bridge::widened(live, crd, migration)).unwrap_or_else(|_| crd.clone())
+        }
+        _ => crd.clone(),
+    });
+    let answers = forecast::crds(cluster, &asked.collect::<Vec<_>>()).await.into_iter().map(|one| {
+        let narrowed = |crd: Crd| match of(&one.name) {
+            Some(migration) => Crd::new(bridge::narrowed(crd.json().clone(), migration)).unwrap_or(crd),
+            None => crd,
+        };
+        let no_bridge = || live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| bridge::needed(a, b).err());
+        let words = |error: ApiError| match no_bridge() {
+            Some(why) if agreed => format!("{error}; {why}"),
+            _ => error.to_string(),
+        };
+        (one.name.clone(), one.answer.map(narrowed).map_err(words))
+    });
+    answers.collect()
+}

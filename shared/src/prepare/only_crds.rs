@@ -1,0 +1,36 @@
+//! An upgrade that writes CRDs and nothing else: what helm would do is left to helm.
+
+use crate::guards::{
+    bundled_flux_fits, crds_before_application, helm_would_delete_crds, installed, journal_readable, known_pair,
+    permissions, record_size, release_not_failed, release_not_pending,
+};
+use crate::plan::Action;
+use crate::prepare::Prepared;
+
+/// Guards that ask about releases: no release is written. Whether CRDs may be written, their dry-runs tell.
+const OF_RELEASES: [&str; 10] = [
+    installed::CARD.id,
+    journal_readable::CARD.id,
+    release_not_pending::CARD.id,
+    release_not_failed::CARD.id,
+    helm_would_delete_crds::CARD.id,
+    crds_before_application::CARD.id,
+    known_pair::CARD.id,
+    bundled_flux_fits::CARD.id,
+    permissions::CARD.id,
+    record_size::CARD.id,
+];
+
+/// Leaves of a prepared upgrade what is done to CRDs.
+#[must_use]
+pub fn only_crds(mut prepared: Prepared) -> Prepared {
+    let plan = &mut prepared.plan;
+    plan.steps.retain(|step| {
+        matches!(step.action, Action::MigrateObjects { .. } | Action::ApplyCrds { .. } | Action::ProveServed { .. })
+    });
+    // A chart's CRDs that helm writes with the release are proved with it.
+    plan.steps.retain(|step| !step.id.starts_with("served-"));
+    plan.guards.retain(|guard| !OF_RELEASES.contains(&guard.check));
+    plan.left_alone.retain(|left| !left.what.starts_with("release "));
+    prepared
+}

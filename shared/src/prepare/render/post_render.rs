@@ -1,0 +1,55 @@
+//! What a HelmRelease's `spec.postRenderers` make of a chart's objects, by kubectl's own kustomize, as helm-controller does it
+//! (`internal/postrender`, `Kustomize`).
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::model::chart::Chart;
+use crate::tools::error::ToolError;
+use crate::tools::kubectl::Kubectl;
+
+/// Changes what was rendered. What stands in the chart's `crds/` folder is not touched: helm writes it beside the release.
+///
+/// # Errors
+/// Why it is not in the forecast.
+pub(crate) async fn rendered(
+    kubectl: &Kubectl,
+    renderers: &[Value],
+    chart: &Chart,
+    private: &Path,
+    objects: &mut Vec<Value>,
+) -> Result<(), String> {
+    let (aside, mut changed): (Vec<Value>, Vec<Value>) =
+        objects.drain(..).partition(|document| chart.keeps_beside(document));
+    let mut result = Ok(());
+    for renderer in renderers {
+        match one(kubectl, renderer, private, &changed).await {
+            Ok(next) => changed = next,
+            Err(reason) => result = Err(reason),
+        }
+    }
+    objects.extend(aside.into_iter().chain(changed));
+    result
+}
+
+async fn one(kubectl: &Kubectl, renderer: &Value, private: &Path, objects: &[Value]) -> Result<Vec<Value>, String> {
+    let io = |error: std::io::Error| format!("cannot write a private file: {error}");
+    let folder = tempfile::Builder::new().prefix("kustomize-").tempdir_in(private).map_err(io)?;
+    let all: Vec<String> = objects.iter().map(Value::to_string).collect();
+    std::fs::write(folder.path().join("all.yaml"), all.join("\n---\n")).map_err(io)?;
+    let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": ["all.yaml"],
+        "patches": patches(renderer), "images": renderer["images"].as_array().cloned().unwrap_or_default()});
+    std::fs::write(folder.path().join("kustomization.yaml"), kustomization.to_string()).map_err(io)?;
+    kubectl.kustomize(folder.path()).await.map_err(|error| told(&error))
+}
+
+fn patches(renderer: &Value) -> Vec<Value> {
+    renderer["patches"].as_array().cloned().unwrap_or_default()
+}
+
+/// kustomize's last line says why; the folder's name says nothing to a person.
+fn told(error: &ToolError) -> String {
+    let line = error.stderr().lines().rev().map(str::trim).find(|line| !line.is_empty());
+    line.map_or_else(|| error.to_string(), str::to_owned)
+}

@@ -1,0 +1,185 @@
+//! What went wrong, told to a person: one type at the edge, one table of exit codes, one printer.
+
+pub mod suggest;
+
+use std::error::Error;
+use std::fmt;
+
+use serde::Serialize;
+
+/// How a command ends. The only table of exit codes; `--help`, the README and the code share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Fine.
+    Fine,
+    /// A step failed.
+    Failed,
+    /// There are changes (`plan`, `diff --exit-code`).
+    Changes,
+    /// Checks failed or could not be decided.
+    ChecksFailed,
+    /// Only warnings, with `--strict`.
+    OnlyWarnings,
+    /// Refused by a guard, before any write.
+    Refused,
+    /// Out of time.
+    OutOfTime,
+    /// Somebody else holds the lock.
+    Locked,
+    /// Wrong usage.
+    Usage,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    /// Every way to end, in the order of its code.
+    pub const ALL: [Self; 10] = [
+        Self::Fine,
+        Self::Failed,
+        Self::Changes,
+        Self::ChecksFailed,
+        Self::OnlyWarnings,
+        Self::Refused,
+        Self::OutOfTime,
+        Self::Locked,
+        Self::Usage,
+        Self::Interrupted,
+    ];
+
+    /// The process exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Failed => 1,
+            Self::Changes => 2,
+            Self::ChecksFailed => 3,
+            Self::OnlyWarnings => 4,
+            Self::Refused => 5,
+            Self::OutOfTime => 6,
+            Self::Locked => 7,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// What the code means, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Failed => "a step failed",
+            Self::Changes => "there are changes (plan; diff --exit-code)",
+            Self::ChecksFailed => "checks failed or could not be decided",
+            Self::OnlyWarnings => "only warnings (with --strict)",
+            Self::Refused => "refused by a guard, nothing written",
+            Self::OutOfTime => "out of time",
+            Self::Locked => "somebody else holds the lock",
+            Self::Usage => "wrong usage",
+            Self::Interrupted => "stopped by Ctrl-C",
+        }
+    }
+
+    /// The table as text, for `--help`.
+    #[must_use]
+    pub fn table() -> String {
+        Self::ALL.iter().map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning())).collect()
+    }
+}
+
+/// One clear message: the object, the reason, the next step.
+///
+/// The cause stays in `source` and is never repeated inside `message`; hints are separate values.
+#[derive(Debug)]
+pub struct Problem {
+    /// How the command ends because of it.
+    pub exit: Exit,
+    /// What is wrong, naming the object.
+    pub message: String,
+    /// What a person can do next, best first.
+    pub hints: Vec<String>,
+    /// The cause.
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// A problem without a cause of its own.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hints: Vec::new(), source: None }
+    }
+
+    /// Wrong usage: a flag, a file or a value the caller gave.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// A step that failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// Adds a next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The causes, outermost first, each on its own, without repetitions.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<String> = Vec::new();
+        let mut next: Option<&(dyn Error + 'static)> = self.source.as_deref().map(|source| source as _);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !text.is_empty() && causes.last().is_none_or(|last| !last.contains(&text)) {
+                causes.push(text);
+            }
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_ordered() {
+        let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        let mut sorted = codes.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(codes, sorted);
+    }
+
+    #[test]
+    fn causes_do_not_repeat_what_an_outer_one_said() {
+        let inner = Problem::failed("connection refused");
+        let middle = Problem::failed("cannot reach the API server: connection refused").because(inner);
+        let outer = Problem::failed("cannot look at the cluster").because(middle);
+        assert_eq!(outer.causes(), ["cannot reach the API server: connection refused"]);
+    }
+}

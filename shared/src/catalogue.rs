@@ -15,7 +15,7 @@ pub fn cards() -> Vec<&'static Card> {
     let guards = guards::ALL.iter().map(|(card, _)| *card);
     let changes = crd_changes::checks().map(|check| &check.card);
     let mut all: Vec<&'static Card> =
-        guards.chain(changes).chain(validate::ALL.iter().map(|check| check.card)).collect();
+        guards.chain(changes).chain(validate::HEALTH_CHECKS.iter().map(|check| check.card)).collect();
     all.sort_by_key(|card| card.section);
     all
 }
@@ -24,7 +24,7 @@ pub fn cards() -> Vec<&'static Card> {
 ///
 /// # Errors
 /// A usage problem with the nearest ids.
-pub fn card(flag: &str, id: &str) -> Result<&'static Card, Problem> {
+pub fn find_card(flag: &str, id: &str) -> Result<&'static Card, Problem> {
     let all = cards();
     all.iter()
         .copied()
@@ -34,8 +34,8 @@ pub fn card(flag: &str, id: &str) -> Result<&'static Card, Problem> {
 
 /// CHECKS.md: one heading a check, which is its anchor.
 #[must_use]
-pub fn catalogue() -> String {
-    let mut text = String::from(HEAD);
+pub fn render_checks_page() -> String {
+    let mut text = String::from(PAGE_INTRODUCTION);
     let mut section: Option<Section> = None;
     for card in cards() {
         if section != Some(card.section) {
@@ -52,7 +52,7 @@ pub fn catalogue() -> String {
     text
 }
 
-const HEAD: &str = "# Checks\n\nEvery check has an id, which is also its anchor here. The same text without a network: `kubectl mural validate --explain ID`.\n\
+const PAGE_INTRODUCTION: &str = "# Checks\n\nEvery check has an id, which is also its anchor here. The same text without a network: `kubectl mural validate --explain ID`.\n\
     A check passes, fails with findings, is skipped because it does not apply, or is undetermined because it could not look; that last is never a pass.\n\n\
     This page is written from the checks' own cards: `MURAL_UPDATE=1 cargo test -p mural catalogue`.\n";
 
@@ -77,11 +77,11 @@ mod tests {
     fn the_catalogue_page_is_current_and_holds_every_anchor() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/kubectl-mural-validate/CHECKS.md");
         if std::env::var_os("MURAL_UPDATE").is_some() {
-            std::fs::write(file, catalogue()).unwrap();
+            std::fs::write(file, render_checks_page()).unwrap();
         }
         let page = std::fs::read_to_string(file).unwrap_or_default();
         let how = "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural catalogue";
-        assert!(page == catalogue(), "{how}");
+        assert!(page == render_checks_page(), "{how}");
         for card in cards() {
             let anchor = card.finding("", "", "").docs;
             let (_, id) = anchor.split_once('#').unwrap();
@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn an_unknown_id_names_its_neighbours() {
-        let problem = card("--explain", "crd-establish").unwrap_err();
+        let problem = find_card("--explain", "crd-establish").unwrap_err();
         assert!(problem.hints[0].contains("crd-established"), "{:?}", problem.hints);
         assert_eq!(problem.exit.code(), 64);
-        assert!(card("--explain", "crd-established").is_ok());
+        assert!(find_card("--explain", "crd-established").is_ok());
     }
 }

@@ -29,7 +29,7 @@ pub struct ClusterFlags {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig context to use.
-    #[arg(long, value_name = "NAME", add = complete::contexts())]
+    #[arg(long, value_name = "NAME", add = complete::context_candidates())]
     pub context: Option<String>,
     /// User to impersonate.
     #[arg(long = "as", value_name = "USER")]
@@ -47,8 +47,8 @@ impl ClusterFlags {
     ///
     /// # Errors
     /// `--request-timeout` is no duration.
-    pub fn access(&self) -> Result<ClusterAccess, Problem> {
-        let timeout = self.request_timeout.as_deref().map(|text| ask::duration("--request-timeout", text));
+    pub fn to_access(&self) -> Result<ClusterAccess, Problem> {
+        let timeout = self.request_timeout.as_deref().map(|text| ask::parse_duration("--request-timeout", text));
         Ok(ClusterAccess {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
@@ -75,7 +75,7 @@ pub enum Color {
 /// How text looks.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Output")]
-pub struct LookFlags {
+pub struct StyleFlags {
     /// When to colour.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
@@ -86,7 +86,7 @@ pub struct LookFlags {
 
 /// The forms that every answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     /// For a person.
     Table,
     /// For a program.
@@ -95,19 +95,19 @@ pub enum Output {
     Yaml,
 }
 
-impl Output {
+impl OutputFormat {
     /// An answer in this form.
     ///
     /// # Errors
     /// The value cannot be written in it.
-    pub fn form<T: serde::Serialize>(self, value: &T, table: impl FnOnce() -> String) -> Result<String, Problem> {
-        let unwritable = || Problem::failed("cannot write the answer");
+    pub fn render<T: serde::Serialize>(self, value: &T, table: impl FnOnce() -> String) -> Result<String, Problem> {
+        let unwritable = || Problem::failure("cannot write the answer");
         match self {
             Self::Table => Ok(table()),
-            Self::Json => {
-                serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| unwritable().because(error))
-            }
-            Self::Yaml => crate::model::yaml::write(value).map_err(|error| unwritable().because(error)),
+            Self::Json => serde_json::to_string_pretty(value)
+                .map(|text| text + "\n")
+                .map_err(|error| unwritable().with_source(error)),
+            Self::Yaml => crate::model::yaml::write(value).map_err(|error| unwritable().with_source(error)),
         }
     }
 }
@@ -116,9 +116,9 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output: the answer.
-    Answer,
+    Stdout,
     /// Standard error: the talk.
-    Talk,
+    Stderr,
 }
 
 impl Stream {
@@ -126,16 +126,16 @@ impl Stream {
     #[must_use]
     pub fn is_terminal(self) -> bool {
         match self {
-            Self::Answer => std::io::stdout().is_terminal(),
-            Self::Talk => std::io::stderr().is_terminal(),
+            Self::Stdout => std::io::stdout().is_terminal(),
+            Self::Stderr => std::io::stderr().is_terminal(),
         }
     }
 
     /// How wide the terminal is; none where it is none.
     fn columns(self) -> Option<usize> {
         let terminal = match self {
-            Self::Answer => console::Term::stdout(),
-            Self::Talk => console::Term::stderr(),
+            Self::Stdout => console::Term::stdout(),
+            Self::Stderr => console::Term::stderr(),
         };
         terminal.size_checked().map(|(_, columns)| usize::from(columns))
     }
@@ -143,8 +143,8 @@ impl Stream {
     /// Writes to it. A closed pipe (`| head`) is the reader's choice and no failure of ours.
     pub fn write(self, text: &str) {
         let _ = match self {
-            Self::Answer => std::io::stdout().lock().write_all(text.as_bytes()),
-            Self::Talk => std::io::stderr().lock().write_all(text.as_bytes()),
+            Self::Stdout => std::io::stdout().lock().write_all(text.as_bytes()),
+            Self::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
         };
     }
 }
@@ -152,40 +152,40 @@ impl Stream {
 /// A variable of the environment; an empty one counts as unset.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the edge: the environment is read here and handed in")]
-pub fn env(name: &str) -> Option<OsString> {
+pub fn env_var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// How text may look on a stream.
 #[must_use]
-pub fn style_for(stream: Stream, flags: LookFlags) -> Style {
+pub fn style_for(stream: Stream, flags: StyleFlags) -> Style {
     let colour = match flags.color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            stream.is_terminal() && env("NO_COLOR").is_none() && env("TERM").is_none_or(|term| term != "dumb")
+            stream.is_terminal() && env_var("NO_COLOR").is_none() && env_var("TERM").is_none_or(|term| term != "dumb")
         }
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name));
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env_var(name));
     let utf8 = |locale: &OsString| locale.to_string_lossy().to_ascii_lowercase().replace('-', "").contains("utf8");
-    let poor = locale.is_some_and(|locale| !utf8(&locale));
-    let said = env("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
-    let columns = said.or_else(|| stream.columns()).unwrap_or(Style::PLAIN.width);
-    Style { colour, ascii: flags.ascii || poor, width: columns.clamp(60, 200) }
+    let is_not_utf8 = locale.is_some_and(|locale| !utf8(&locale));
+    let columns_setting = env_var("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+    let columns = columns_setting.or_else(|| stream.columns()).unwrap_or(Style::PLAIN.width);
+    Style { colour, ascii: flags.ascii || is_not_utf8, width: columns.clamp(60, 200) }
 }
 
 /// Tells what clap found; help and version are answers, everything else is wrong usage.
 #[must_use]
-pub fn usage(error: &clap::Error) -> ExitCode {
+pub fn report_clap_error(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Fine.code() })
+    ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Success.code() })
 }
 
 /// The exit code of a command; a problem is told on standard error first.
 #[must_use]
-pub fn ended(result: Result<Exit, Problem>, flags: LookFlags) -> ExitCode {
+pub fn report_result(result: Result<Exit, Problem>, flags: StyleFlags) -> ExitCode {
     let exit = result.unwrap_or_else(|problem| {
-        Stream::Talk.write(&render_problem(&problem, style_for(Stream::Talk, flags)));
+        Stream::Stderr.write(&render_problem(&problem, style_for(Stream::Stderr, flags)));
         problem.exit
     });
     ExitCode::from(exit.code())

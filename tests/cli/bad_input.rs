@@ -15,7 +15,7 @@ mod stage;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use stage::{Ended, Stage};
+use stage::{CommandOutput, Stage};
 
 const USAGE: i32 = 64;
 const FINDINGS: i32 = 3;
@@ -116,13 +116,13 @@ fn built() -> Stage {
     Stage::new()
 }
 
-fn checked(stage: &Stage, args: &[&str]) -> Ended {
+fn checked(stage: &Stage, args: &[&str]) -> CommandOutput {
     let ended = stage.run("helm-mural", &[&["crds", "check"], args].concat());
     assert!(!ended.stderr.contains("panicked"), "{args:?}: {}", ended.stderr);
     ended
 }
 
-fn holds(name: &str, ended: &Ended, code: i32, says: &[&str]) {
+fn holds(name: &str, ended: &CommandOutput, code: i32, says: &[&str]) {
     let all = format!("{}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, code, "{name}: {all}");
     for word in says {

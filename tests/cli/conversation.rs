@@ -12,7 +12,7 @@ mod stage;
 #[path = "conversation/validate.rs"]
 mod validate;
 
-use stage::{CANARY, Ended, Stage};
+use stage::{CANARY, CommandOutput, Stage};
 
 const UPGRADE: &str = "kubectl-mural-upgrade";
 
@@ -32,7 +32,7 @@ struct Case {
 const GAPS: &[(&str, &str)] = &[];
 
 fn cases() -> Vec<Case> {
-    let mut all = surroundings();
+    let mut all = environment_cases();
     all.extend(usage());
     all.extend(charts());
     all
@@ -41,7 +41,7 @@ fn cases() -> Vec<Case> {
 const PLAN: &[&str] = &["plan", "--to", "1.1.0", "--crds", "0.7.4"];
 
 /// Cluster, tools, files.
-fn surroundings() -> Vec<Case> {
+fn environment_cases() -> Vec<Case> {
     fn without(name: &'static str) -> Stage {
         let stage = Stage::new();
         stage.without(name);
@@ -191,7 +191,7 @@ fn charts() -> Vec<Case> {
 }
 
 /// What is wrong with how a case ended; empty where nothing is.
-fn faults(case: &Case, ended: &Ended, calls: &[String]) -> Vec<String> {
+fn faults(case: &Case, ended: &CommandOutput, calls: &[String]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut must = |holds: bool, what: String| {
         if !holds {
@@ -245,7 +245,7 @@ fn bad_input_gets_one_clear_message() {
 fn validate_is_as_clear() {
     let mut failed = Vec::new();
     let cluster = |case: &Case| case.code == 1 && !case.name.contains("helm");
-    for case in surroundings().into_iter().filter(cluster) {
+    for case in environment_cases().into_iter().filter(cluster) {
         let stage = (case.stage)();
         let ended = stage.run("kubectl-mural-validate", &[]);
         let wrong = faults(&case, &ended, &stage.calls());

@@ -272,7 +272,7 @@ fn a_failure_half_way_is_undone() {
     let mv = home.folder.path().join("tools/mv");
     let once = home.folder.path().join("once").display().to_string();
     let body = format!("case $3 in */plugin.yaml) mkdir '{once}' 2>/dev/null && exit 1 ;; esac\nexec /bin/mv \"$@\"\n");
-    scripted::program(&mv, &body).expect("a script");
+    scripted::write_program(&mv, &body).expect("a script");
     let script = release.join("install.sh");
     let install = || home.command(&script).args(["--helm-plugins", &plugins]).output().expect("install.sh starts");
     let output = install();
@@ -349,7 +349,7 @@ fn a_sub_command_takes_the_place_of_the_dispatcher() {
     let folder = home.folder.path().join("tools");
     assert_success(&home.command("tar").arg("-xzf").arg(release()).arg("-C").arg(home.home()).output().expect("tar"));
     fs::rename(home.home().join("bin/kubectl-mural"), folder.join("kubectl-mural")).expect("moved");
-    let sibling = |name: &str, lines: &str| scripted::program(&folder.join(name), lines).expect("a script");
+    let sibling = |name: &str, lines: &str| scripted::write_program(&folder.join(name), lines).expect("a script");
     sibling("kubectl-mural-upgrade", "echo $$ \"$@\"\nkill -s TERM $$\n");
     sibling("helm-mural", "echo \"$@\"\nexit 7\n");
     let child = home.command("kubectl-mural").args(["upgrade", "a b", "--", "-n"]).stdout(Stdio::piped()).spawn();

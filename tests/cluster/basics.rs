@@ -11,7 +11,7 @@ use mural_tests::audit::{dry_runs_by, writes_by};
 use mural_tests::sandbox::User;
 
 use crate::Test;
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 
 pub const TESTS: &[Test] = &[
     ("basics::the_sandbox_answers", the_sandbox_answers),
@@ -20,43 +20,47 @@ pub const TESTS: &[Test] = &[
     ("basics::three_clients_see_one_cluster", three_clients_see_one_cluster),
 ];
 
-fn the_sandbox_answers(ground: &Ground) -> Result<()> {
-    let nodes = ground.get(&["nodes"])?;
+fn the_sandbox_answers(test_cluster: &TestCluster) -> Result<()> {
+    let nodes = test_cluster.get(&["nodes"])?;
     ensure!(nodes["items"].as_array().is_some_and(|nodes| !nodes.is_empty()), "no nodes");
-    let helm = ground.run(User::Operator, "helm", &["list", "--all-namespaces", "--output", "json"])?.with(0)?;
+    let helm =
+        test_cluster.run(User::Operator, "helm", &["list", "--all-namespaces", "--output", "json"])?.expect_code(0)?;
     ensure!(helm.stdout.trim() == "[]", "something is installed: {}", helm.stdout);
     Ok(())
 }
 
-fn the_audit_log_tells_writes_from_dry_runs(ground: &Ground) -> Result<()> {
-    let mark = ground.mark()?;
+fn the_audit_log_tells_writes_from_dry_runs(test_cluster: &TestCluster) -> Result<()> {
+    let mark = test_cluster.mark()?;
     let create = ["create", "configmap", "noted", "--namespace", "default"];
-    ground.run(User::Operator, "kubectl", &[&create[..], &["--dry-run=server"]].concat())?.with(0)?;
-    ground.run(User::Operator, "kubectl", &["auth", "can-i", "create", "pods"])?.with(0)?;
-    ground.nothing_written(mark)?;
-    ground.run(User::Operator, "kubectl", &create)?.with(0)?;
-    ground.run(User::Operator, "kubectl", &["delete", "configmap", "noted", "--namespace", "default"])?.with(0)?;
-    let log = ground.since(mark)?;
+    test_cluster.run(User::Operator, "kubectl", &[&create[..], &["--dry-run=server"]].concat())?.expect_code(0)?;
+    test_cluster.run(User::Operator, "kubectl", &["auth", "can-i", "create", "pods"])?.expect_code(0)?;
+    test_cluster.ensure_nothing_written(mark)?;
+    test_cluster.run(User::Operator, "kubectl", &create)?.expect_code(0)?;
+    test_cluster
+        .run(User::Operator, "kubectl", &["delete", "configmap", "noted", "--namespace", "default"])?
+        .expect_code(0)?;
+    let log = test_cluster.entries_since(mark)?;
     ensure!(dry_runs_by(&log, "operator").len() == 1, "dry-runs: {:?}", dry_runs_by(&log, "operator"));
     let writes: Vec<&str> = writes_by(&log, "operator").iter().map(|entry| entry.verb.as_str()).collect();
     ensure!(writes == ["create", "delete"], "writes: {writes:?}");
     Ok(())
 }
 
-fn the_viewer_cannot_write(ground: &Ground) -> Result<()> {
-    let mark = ground.mark()?;
-    ground.run(User::Viewer, "kubectl", &["get", "pods", "--all-namespaces"])?.with(0)?;
-    let refused =
-        ground.run(User::Viewer, "kubectl", &["create", "configmap", "x", "--namespace", "default"])?.with(1)?;
+fn the_viewer_cannot_write(test_cluster: &TestCluster) -> Result<()> {
+    let mark = test_cluster.mark()?;
+    test_cluster.run(User::Viewer, "kubectl", &["get", "pods", "--all-namespaces"])?.expect_code(0)?;
+    let refused = test_cluster
+        .run(User::Viewer, "kubectl", &["create", "configmap", "x", "--namespace", "default"])?
+        .expect_code(1)?;
     ensure!(refused.stderr.contains("forbidden"), "{}", refused.stderr);
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     let tried = writes_by(&log, "viewer");
     ensure!(tried.len() == 1 && tried[0].code == 403, "{tried:?}");
     Ok(())
 }
 
-fn three_clients_see_one_cluster(ground: &Ground) -> Result<()> {
-    let sandbox = ground.sandbox()?;
+fn three_clients_see_one_cluster(test_cluster: &TestCluster) -> Result<()> {
+    let sandbox = test_cluster.sandbox()?;
     let cluster = ClusterAccess { kubeconfig: Some(sandbox.kubeconfig(User::Operator)), ..ClusterAccess::default() };
     let bin = sandbox.dir().join("bin");
     let helm = Helm {
@@ -70,8 +74,8 @@ fn three_clients_see_one_cluster(ground: &Ground) -> Result<()> {
     let uids: Result<BTreeSet<String>> = runtime.block_on(async {
         let own = Cluster::connect(&cluster).await?.get("/api/v1/namespaces/kube-system").await?;
         let own = own["metadata"]["uid"].as_str().context("no uid")?.to_owned();
-        let private = ground.files().join("uid");
-        Ok([own, helm.cluster_uid(&private).await?, kubectl.cluster_uid().await?].into())
+        let private = test_cluster.files().join("uid");
+        Ok([own, helm.read_cluster_uid(&private).await?, kubectl.read_cluster_uid().await?].into())
     });
     let uids = uids?;
     ensure!(uids.len() == 1, "they see {uids:?}");

@@ -7,12 +7,12 @@ use mural::ask::ClusterAccess;
 use mural::cluster::Cluster;
 use mural::cluster::pages::Pages;
 use mural_tests::plugins;
-use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::proxy::{FaultEffect, FaultProxy, FaultRule};
 use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("faults::the_proxy_changes_nothing_by_itself", the_proxy_changes_nothing_by_itself),
@@ -23,12 +23,12 @@ pub const TESTS: &[Test] = &[
     ("faults::a_part_that_cannot_be_read_is_undetermined", a_part_that_cannot_be_read_is_undetermined),
 ];
 
-fn proxy(ground: &Ground) -> Result<FaultProxy> {
-    FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())
+fn proxy(test_cluster: &TestCluster) -> Result<FaultProxy> {
+    FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())
 }
 
-fn kubectl(ground: &Ground, proxy: &FaultProxy, args: &[&str]) -> Result<Ended> {
-    ground.run_with(User::Operator, "kubectl", args, "", &[("KUBECONFIG", proxy.kubeconfig())])
+fn kubectl(test_cluster: &TestCluster, proxy: &FaultProxy, args: &[&str]) -> Result<CommandOutput> {
+    test_cluster.run_with(User::Operator, "kubectl", args, "", &[("KUBECONFIG", proxy.kubeconfig())])
 }
 
 /// Our own client through the proxy.
@@ -38,47 +38,47 @@ fn ask<T>(proxy: &FaultProxy, work: impl AsyncFnOnce(&Cluster) -> Result<T>) -> 
 }
 
 /// Our upgrade through the proxy, as far as the plan.
-fn plan(ground: &Ground, proxy: &FaultProxy) -> Result<Ended> {
+fn plan(test_cluster: &TestCluster, proxy: &FaultProxy) -> Result<CommandOutput> {
     let args = ["plan", "--chart", "none", "--request-timeout", "3s"];
-    ground.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &[("KUBECONFIG", proxy.kubeconfig())])
+    test_cluster.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &[("KUBECONFIG", proxy.kubeconfig())])
 }
 
-fn the_proxy_changes_nothing_by_itself(ground: &Ground) -> Result<()> {
-    let proxy = proxy(ground)?;
-    let who = kubectl(ground, &proxy, &["auth", "whoami", "--output", "json"])?.with(0)?;
+fn the_proxy_changes_nothing_by_itself(test_cluster: &TestCluster) -> Result<()> {
+    let proxy = proxy(test_cluster)?;
+    let who = kubectl(test_cluster, &proxy, &["auth", "whoami", "--output", "json"])?.expect_code(0)?;
     let who: Value = serde_json::from_str(&who.stdout)?;
     ensure!(who["status"]["userInfo"]["username"] == "operator", "the server sees {who}");
     let (direct, through) = (
-        ground.run(User::Operator, "kubectl", &["get", "--raw", "/api/v1/namespaces"])?.with(0)?.stdout,
-        kubectl(ground, &proxy, &["get", "--raw", "/api/v1/namespaces"])?.with(0)?.stdout,
+        test_cluster.run(User::Operator, "kubectl", &["get", "--raw", "/api/v1/namespaces"])?.expect_code(0)?.stdout,
+        kubectl(test_cluster, &proxy, &["get", "--raw", "/api/v1/namespaces"])?.expect_code(0)?.stdout,
     );
     let items = |text: &str| serde_json::from_str::<Value>(text).map(|list| list["items"].clone());
     ensure!(items(&direct)? == items(&through)?, "{direct}\n{through}");
     // A watch is an answer without an end.
     let watch = ["get", "namespaces", "--watch", "--request-timeout", "2s"];
-    let watched = kubectl(ground, &proxy, &watch)?;
+    let watched = kubectl(test_cluster, &proxy, &watch)?;
     ensure!(watched.stdout.contains("kube-system"), "{watched:?}");
     let helm = [("KUBECONFIG", proxy.kubeconfig())];
-    ground.run_with(User::Operator, "helm", &["list"], "", &helm)?.with(0)?;
+    test_cluster.run_with(User::Operator, "helm", &["list"], "", &helm)?.expect_code(0)?;
     ensure!(proxy.requests().iter().any(|seen| seen.path.contains("/secrets")), "helm went elsewhere");
     Ok(())
 }
 
-fn kubectl_waits_when_told_to(ground: &Ground) -> Result<()> {
-    let proxy = proxy(ground)?;
-    proxy.fault(Fault::on("/api/v1/namespaces", What::Status(429, Some(1))));
+fn kubectl_waits_when_told_to(test_cluster: &TestCluster) -> Result<()> {
+    let proxy = proxy(test_cluster)?;
+    proxy.add_fault(FaultRule::for_path_containing("/api/v1/namespaces", FaultEffect::Status(429, Some(1))));
     let began = Instant::now();
-    kubectl(ground, &proxy, &["get", "--raw", "/api/v1/namespaces"])?.with(0)?;
+    kubectl(test_cluster, &proxy, &["get", "--raw", "/api/v1/namespaces"])?.expect_code(0)?;
     ensure!(began.elapsed() >= Duration::from_secs(1), "it did not wait");
     ensure!(proxy.requests().len() == 2, "{:?}", proxy.requests());
     Ok(())
 }
 
-fn too_many_requests_pass(ground: &Ground) -> Result<()> {
-    let proxy = proxy(ground)?;
-    for what in [What::Status(429, Some(1)), What::Status(503, None)] {
+fn too_many_requests_pass(test_cluster: &TestCluster) -> Result<()> {
+    let proxy = proxy(test_cluster)?;
+    for what in [FaultEffect::Status(429, Some(1)), FaultEffect::Status(503, None)] {
         proxy.clear();
-        proxy.fault(Fault::on("/version", what.clone()));
+        proxy.add_fault(FaultRule::for_path_containing("/version", what.clone()));
         let version = ask(&proxy, async |cluster| Ok(cluster.get("/version").await?));
         let version = version.with_context(|| format!("{what:?} once, then all is well: {:?}", proxy.requests()))?;
         ensure!(version["major"] == "1", "{version}");
@@ -86,20 +86,22 @@ fn too_many_requests_pass(ground: &Ground) -> Result<()> {
     Ok(())
 }
 
-fn pages_that_expire_are_begun_anew(ground: &Ground) -> Result<()> {
+fn pages_that_expire_are_begun_anew(test_cluster: &TestCluster) -> Result<()> {
     let items: Vec<Value> = (0..150)
         .map(|at| serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("page-{at}"), "namespace": "default"}}))
         .collect();
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    ground.run_with(User::Admin, "kubectl", &["apply", "--server-side", "--filename", "-"], &list, &[])?.with(0)?;
-    let proxy = proxy(ground)?;
-    proxy.fault(Fault::on("continue=", What::Expired));
+    test_cluster
+        .run_with(User::Admin, "kubectl", &["apply", "--server-side", "--filename", "-"], &list, &[])?
+        .expect_code(0)?;
+    let proxy = proxy(test_cluster)?;
+    proxy.add_fault(FaultRule::for_path_containing("continue=", FaultEffect::Expired));
     let listed = ask(&proxy, async |cluster| Ok(cluster.list("/api/v1/namespaces/default/configmaps", "").await?));
-    let streamed = paged(&proxy);
-    let gone = ground.run(User::Admin, "kubectl", &["delete", "configmap", "--all", "--namespace", "default"])?;
+    let streamed = list_in_pages(&proxy);
+    let gone = test_cluster.run(User::Admin, "kubectl", &["delete", "configmap", "--all", "--namespace", "default"])?;
     let names: std::collections::BTreeSet<String> =
         listed?.iter().map(|item| item["metadata"]["name"].to_string()).collect();
-    gone.with(0)?;
+    gone.expect_code(0)?;
     ensure!(names.iter().filter(|name| name.contains("page-")).count() == 150, "{} names", names.len());
     let (streamed, first) = streamed?;
     let ours: Vec<&String> = streamed.iter().filter(|name| name.contains("page-")).collect();
@@ -110,54 +112,54 @@ fn pages_that_expire_are_begun_anew(ground: &Ground) -> Result<()> {
 }
 
 /// The same list page by page, where the second page expires: the names, and how many requests came before.
-fn paged(proxy: &FaultProxy) -> Result<(Vec<String>, usize)> {
+fn list_in_pages(proxy: &FaultProxy) -> Result<(Vec<String>, usize)> {
     let first = proxy.requests().len();
-    proxy.fault(Fault::on("continue=", What::Expired));
+    proxy.add_fault(FaultRule::for_path_containing("continue=", FaultEffect::Expired));
     let names = ask(proxy, async |cluster| {
-        let (mut pages, mut names) = (Pages::of(cluster, "/api/v1/namespaces/default/configmaps"), Vec::new());
+        let (mut pages, mut names) = (Pages::new(cluster, "/api/v1/namespaces/default/configmaps"), Vec::new());
         while let Some(page) = pages.next().await? {
             names.extend(page.items.iter().map(|item| item["metadata"]["name"].to_string()));
         }
         Ok(names)
     })?;
-    ensure!(proxy.requests()[first..].iter().any(|seen| seen.fault == Some(What::Expired)), "nothing expired");
+    ensure!(proxy.requests()[first..].iter().any(|seen| seen.fault == Some(FaultEffect::Expired)), "nothing expired");
     Ok((names, first))
 }
 
-fn a_server_that_fails_gets_one_clear_message(ground: &Ground) -> Result<()> {
+fn a_server_that_fails_gets_one_clear_message(test_cluster: &TestCluster) -> Result<()> {
     plugins::folder().context("built before the clock runs")?;
-    let proxy = proxy(ground)?;
-    let mark = ground.mark()?;
+    let proxy = proxy(test_cluster)?;
+    let mark = test_cluster.mark()?;
     let days = [
-        (What::Status(500, None), "fault proxy"),
+        (FaultEffect::Status(500, None), "fault proxy"),
         // Asked again until the time is over: what is told is the time, not the 503.
-        (What::Status(503, None), "3s"),
-        (What::Reset, "127.0.0.1"),
-        (What::Truncated, "127.0.0.1"),
+        (FaultEffect::Status(503, None), "3s"),
+        (FaultEffect::Reset, "127.0.0.1"),
+        (FaultEffect::Truncated, "127.0.0.1"),
         // helm has no time limit of its own for a request, and its look at the cluster is waited for.
-        (What::Delay(Duration::from_secs(8)), "3s"),
+        (FaultEffect::Delay(Duration::from_secs(8)), "3s"),
     ];
     for (what, says) in days {
         proxy.clear();
-        proxy.fault(Fault::on("/version", what.clone()).times(1000));
+        proxy.add_fault(FaultRule::for_path_containing("/version", what.clone()).times(1000));
         let began = Instant::now();
-        let ended = plan(ground, &proxy)?.with(1).with_context(|| format!("{what:?}"))?;
+        let ended = plan(test_cluster, &proxy)?.expect_code(1).with_context(|| format!("{what:?}"))?;
         ensure!(began.elapsed() < Duration::from_secs(25), "{what:?}: took {:?}", began.elapsed());
         ensure!(ended.stderr.contains(says) && ended.stderr.contains('→'), "{what:?}: {}", ended.stderr);
-        ensure!(ended.stderr.lines().count() < 12 && ended.stdout.is_empty(), "{what:?}: {}", ended.all());
+        ensure!(ended.stderr.lines().count() < 12 && ended.stdout.is_empty(), "{what:?}: {}", ended.all_text());
     }
-    ground.nothing_written(mark)
+    test_cluster.ensure_nothing_written(mark)
 }
 
-fn a_part_that_cannot_be_read_is_undetermined(ground: &Ground) -> Result<()> {
-    let proxy = proxy(ground)?;
-    let chart = crate::small::crds(ground, "0.7.4")?.display().to_string();
-    proxy.fault(Fault::on("/secrets", What::Status(500, None)).times(1000));
+fn a_part_that_cannot_be_read_is_undetermined(test_cluster: &TestCluster) -> Result<()> {
+    let proxy = proxy(test_cluster)?;
+    let chart = crate::small::crds(test_cluster, "0.7.4")?.display().to_string();
+    proxy.add_fault(FaultRule::for_path_containing("/secrets", FaultEffect::Status(500, None)).times(1000));
     let args = ["plan", "--crds-chart", &chart, "--output", "json"];
     let env = [("KUBECONFIG", proxy.kubeconfig())];
-    let ended = ground.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &env)?;
+    let ended = test_cluster.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &env)?;
     // Nothing is installed either, which refuses: but never may "could not look" be taken for "is not there".
-    ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all());
-    ensure!(ended.stdout.contains("undetermined") && ended.stdout.contains("fault proxy"), "{}", ended.all());
+    ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all_text());
+    ensure!(ended.stdout.contains("undetermined") && ended.stdout.contains("fault proxy"), "{}", ended.all_text());
     Ok(())
 }

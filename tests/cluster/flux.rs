@@ -20,7 +20,7 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{Ended, Ground, ended};
+use crate::ground::{CommandOutput, TestCluster, to_command_output};
 use crate::kill::env;
 use crate::small::{self, CANARY, NAMESPACE, NEWER};
 
@@ -42,17 +42,17 @@ const OWNERS: &[Test] = &[
 ];
 
 /// With `MURAL_ROLLBACKS`.
-const BACK: &[Test] = &[("flux::goes_back_the_application_first", back::goes_back)];
+const ROLLBACK_TESTS: &[Test] = &[("flux::goes_back_the_application_first", back::goes_back)];
 
 pub fn tests() -> Vec<Test> {
     let more = |asked: &str, more: &'static [Test]| if env(asked).is_some() { more } else { &[] };
-    [TESTS, more("MURAL_OWNERS", OWNERS), more("MURAL_ROLLBACKS", BACK)].concat()
+    [TESTS, more("MURAL_OWNERS", OWNERS), more("MURAL_ROLLBACKS", ROLLBACK_TESTS)].concat()
 }
 
 /// Flux's CRDs, both pairs in the registry, and the older one installed by the page's four manifests.
-pub fn install(ground: &Ground) -> Result<()> {
-    let sandbox = ground.sandbox()?;
-    small::push_all(ground)?;
+pub fn install(test_cluster: &TestCluster) -> Result<()> {
+    let sandbox = test_cluster.sandbox()?;
+    small::push_all(test_cluster)?;
     page::crds(sandbox)?;
     let values = json!({"password": CANARY});
     let pair = page::Pair { crds: "0.7.1", app: "1.1.0-rc.0", values: &values };
@@ -62,62 +62,62 @@ pub fn install(ground: &Ground) -> Result<()> {
 }
 
 /// `kubectl mural upgrade`, without what the Helm path needs: charts and values are Flux's.
-fn command(ground: &Ground, words: &[&str], flags: &[&str]) -> Result<std::process::Command> {
-    let mut upgrade = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+fn command(test_cluster: &TestCluster, words: &[&str], flags: &[&str]) -> Result<std::process::Command> {
+    let mut upgrade = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
     upgrade.args(words).args(["--namespace", NAMESPACE]).args(flags);
     Ok(upgrade)
 }
 
-fn upgrade(ground: &Ground, words: &[&str], flags: &[&str]) -> Result<Ended> {
-    ended(command(ground, words, flags)?.output()?)
+fn upgrade(test_cluster: &TestCluster, words: &[&str], flags: &[&str]) -> Result<CommandOutput> {
+    to_command_output(command(test_cluster, words, flags)?.output()?)
 }
 
-fn newer<'a>(more: &[&'a str]) -> Vec<&'a str> {
+fn newer_flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
     NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(more.iter().copied()).collect()
 }
 
-fn patch(ground: &Ground, object: &str, name: &str, patch: &str) -> Result<()> {
+fn patch(test_cluster: &TestCluster, object: &str, name: &str, patch: &str) -> Result<()> {
     let args = ["patch", object, name, "--namespace", NAMESPACE, "--type", "merge", "--patch", patch];
-    ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+    test_cluster.run(User::Admin, "kubectl", &args)?.expect_code(0)?;
     Ok(())
 }
 
-pub fn helm_release(ground: &Ground, name: &str) -> Result<Value> {
-    ground.get(&["helmrelease", name, "--namespace", NAMESPACE])
+pub fn helm_release(test_cluster: &TestCluster, name: &str) -> Result<Value> {
+    test_cluster.get(&["helmrelease", name, "--namespace", NAMESPACE])
 }
 
 /// The older installation, with controllers that have looked at all of it once after they started: from then on they are quiet.
-pub fn older(ground: &Ground) -> Result<()> {
-    ground.older()?;
+pub fn install_older(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
     let now = jiff::Timestamp::now().to_string();
     let request = format!(r#"{{"metadata":{{"annotations":{{"reconcile.fluxcd.io/requestedAt":"{now}"}}}}}}"#);
     let objects =
         ["ocirepository", "helmrelease"].map(|kind| ["mural-crds", "mural"].map(|name| (kind, name))).concat();
     for (kind, name) in &objects {
-        patch(ground, kind, name, &request)?;
+        patch(test_cluster, kind, name, &request)?;
     }
-    within(60, "the controllers have looked", || {
+    wait_within(60, "the controllers have looked", || {
         let handled = |(kind, name): &(&str, &str)| {
-            let object = ground.get(&[kind, name, "--namespace", NAMESPACE])?;
+            let object = test_cluster.get(&[kind, name, "--namespace", NAMESPACE])?;
             Ok(object["status"]["lastHandledReconcileAt"] == now.as_str())
         };
         Ok(objects.iter().map(handled).collect::<Result<Vec<bool>>>()?.into_iter().all(|handled| handled))
     })?;
-    page::ready(ground.sandbox()?, "mural")
+    page::ready(test_cluster.sandbox()?, "mural")
 }
 
 /// The chart version of the newest revision.
-fn at(ground: &Ground, name: &str) -> Result<String> {
-    let release = helm_release(ground, name)?;
+fn deployed_version(test_cluster: &TestCluster, name: &str) -> Result<String> {
+    let release = helm_release(test_cluster, name)?;
     Ok(release.pointer("/status/history/0/chartVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
 /// Whether the CRD that the newer chart changes is the newer chart's.
-fn crds_are_new(ground: &Ground) -> Result<bool> {
-    Ok(ground.get(&["crd", "pools.small.example.com"])?["spec"]["versions"].to_string().contains("note"))
+fn crds_are_new(test_cluster: &TestCluster) -> Result<bool> {
+    Ok(test_cluster.get(&["crd", "pools.small.example.com"])?["spec"]["versions"].to_string().contains("note"))
 }
 
-fn within(seconds: u64, what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+fn wait_within(seconds: u64, what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Instant::now();
     while !holds()? {
         ensure!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds}s: {what}");
@@ -127,9 +127,9 @@ fn within(seconds: u64, what: &str, mut holds: impl FnMut() -> Result<bool>) -> 
 }
 
 /// A chart's folder under another version.
-fn renamed(ground: &Ground, chart: &Path, name: &str, version: &str) -> Result<PathBuf> {
-    let folder = ground.files().join(format!("{name}-{version}"));
-    small::lay(chart, &folder)?;
+fn copy_chart_as(test_cluster: &TestCluster, chart: &Path, name: &str, version: &str) -> Result<PathBuf> {
+    let folder = test_cluster.files().join(format!("{name}-{version}"));
+    small::copy_folder(chart, &folder)?;
     std::fs::write(folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: {version}\n"))?;
     Ok(folder)
 }
@@ -138,59 +138,69 @@ fn renamed(ground: &Ground, chart: &Path, name: &str, version: &str) -> Result<P
 const APP: &str = "1.1.0-rc.4";
 
 /// The one provocation for both: the CRD chart's tag comes to the registry six seconds late.
-fn the_race(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
+fn the_race(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
     // An application that runs on either CRDs: else it would fail, and the log would not show what was written first.
-    let app = renamed(ground, &small::app(ground, "1.1.0-rc.0")?, "mural", APP)?;
-    let late = renamed(ground, &small::crds(ground, "0.7.4")?, "mural-crds", "0.7.5")?;
-    small::push(ground, &app)?;
-    the_page(ground, &late)?;
-    older(ground)?;
-    small::push(ground, &app)?;
-    ours(ground, &late)
+    let app = copy_chart_as(test_cluster, &small::app(test_cluster, "1.1.0-rc.0")?, "mural", APP)?;
+    let late = copy_chart_as(test_cluster, &small::crds(test_cluster, "0.7.4")?, "mural-crds", "0.7.5")?;
+    small::push(test_cluster, &app)?;
+    the_page(test_cluster, &late)?;
+    install_older(test_cluster)?;
+    small::push(test_cluster, &app)?;
+    ours(test_cluster, &late)
 }
 
 /// The page's two patches, the CRD source first.
-fn the_page(ground: &Ground, late: &Path) -> Result<()> {
-    let mark = ground.mark()?;
-    patch(ground, "ocirepository", "mural-crds", r#"{"spec":{"ref":{"semver":"0.7.5"}}}"#)?;
-    patch(ground, "ocirepository", "mural", &format!(r#"{{"spec":{{"ref":{{"semver":"{APP}"}}}}}}"#))?;
-    within(60, "the page's application is upgraded", || Ok(at(ground, "mural")?.starts_with(APP)))?;
-    ensure!(!crds_are_new(ground)?, "the CRDs came first: no race was provoked");
-    let crds = helm_release(ground, "mural-crds")?;
+fn the_page(test_cluster: &TestCluster, late: &Path) -> Result<()> {
+    let mark = test_cluster.mark()?;
+    patch(test_cluster, "ocirepository", "mural-crds", r#"{"spec":{"ref":{"semver":"0.7.5"}}}"#)?;
+    patch(test_cluster, "ocirepository", "mural", &format!(r#"{{"spec":{{"ref":{{"semver":"{APP}"}}}}}}"#))?;
+    wait_within(60, "the page's application is upgraded", || {
+        Ok(deployed_version(test_cluster, "mural")?.starts_with(APP))
+    })?;
+    ensure!(!crds_are_new(test_cluster)?, "the CRDs came first: no race was provoked");
+    let crds = helm_release(test_cluster, "mural-crds")?;
     let ready = crds["status"]["conditions"]
         .as_array()
         .into_iter()
         .flatten()
         .any(|one| one["type"] == "Ready" && one["status"] == "True");
     ensure!(ready, "the CRD chart's HelmRelease calls itself Ready all the while: {}", crds["status"]);
-    small::push(ground, late)?;
-    within(60, "the CRDs come after all", || crds_are_new(ground))?;
-    let log = ground.since(mark)?;
+    small::push(test_cluster, late)?;
+    wait_within(60, "the CRDs come after all", || crds_are_new(test_cluster))?;
+    let log = test_cluster.entries_since(mark)?;
     let told = order(&log).err().context("the audit log should show the application first")?;
     ensure!(!told.to_string().contains("nothing to compare"), "{told:#}");
     Ok(())
 }
 
-fn ours(ground: &Ground, late: &Path) -> Result<()> {
-    let file = small::pack(ground, late)?;
-    let mark = ground.mark()?;
-    let mut child = command(ground, &[], &["--to", APP, "--crds-chart", &file, "--yes"])?
+fn ours(test_cluster: &TestCluster, late: &Path) -> Result<()> {
+    let file = small::pack(test_cluster, late)?;
+    let mark = test_cluster.mark()?;
+    let mut child = command(test_cluster, &[], &["--to", APP, "--crds-chart", &file, "--yes"])?
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()?;
-    within(60, "our patch of the CRD source", || {
-        Ok(ground.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?["spec"]["ref"]["semver"] == "0.7.5")
+    wait_within(60, "our patch of the CRD source", || {
+        Ok(test_cluster.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?["spec"]["ref"]["semver"]
+            == "0.7.5")
     })?;
     sleep(Duration::from_secs(6));
-    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0"), "the application moved before its CRDs");
+    ensure!(
+        deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.0"),
+        "the application moved before its CRDs"
+    );
     ensure!(child.try_wait()?.is_none(), "it did not wait");
-    small::push(ground, late)?;
-    let done = ended(child.wait_with_output()?)?.with(0)?;
-    ensure!(done.stdout.contains("upgraded"), "{}", done.all());
-    order(&ground.since(mark)?).context("by the audit log")?;
-    ensure!(crds_are_new(ground)? && at(ground, "mural")?.starts_with(APP), "{}", done.all());
+    small::push(test_cluster, late)?;
+    let done = to_command_output(child.wait_with_output()?)?.expect_code(0)?;
+    ensure!(done.stdout.contains("upgraded"), "{}", done.all_text());
+    order(&test_cluster.entries_since(mark)?).context("by the audit log")?;
+    ensure!(
+        crds_are_new(test_cluster)? && deployed_version(test_cluster, "mural")?.starts_with(APP),
+        "{}",
+        done.all_text()
+    );
     Ok(())
 }
 
@@ -209,22 +219,22 @@ fn order(log: &[Entry]) -> Result<()> {
 }
 
 /// Plan, upgrade, again; then new values alone.
-fn whole(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
+fn whole(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
     // A controller that has just been restored may have rolled the older chart out once more.
-    let newest = helm_release(ground, "mural")?.pointer("/status/history/0/version").and_then(Value::as_u64);
+    let newest = helm_release(test_cluster, "mural")?.pointer("/status/history/0/version").and_then(Value::as_u64);
     let before = newest.context("a revision")?;
-    let mark = ground.mark()?;
-    let plan = upgrade(ground, &["plan"], &newer(&["--output", "json"]))?.with(2).context("plan")?;
+    let mark = test_cluster.mark()?;
+    let plan = upgrade(test_cluster, &["plan"], &newer_flags(&["--output", "json"]))?.expect_code(2).context("plan")?;
     let planned: Value = serde_json::from_str(&plan.stdout)?;
     let ids: Vec<&str> =
         planned["plan"]["steps"].as_array().into_iter().flatten().filter_map(|step| step["id"].as_str()).collect();
     ensure!(ids == ["mural-crds-source", "mural-crds", "served", "mural-source", "mural", "validate"], "{ids:?}");
-    ground.nothing_written(mark)?;
-    let mark = ground.mark()?;
-    let done = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("the upgrade")?;
-    let log = ground.since(mark)?;
+    test_cluster.ensure_nothing_written(mark)?;
+    let mark = test_cluster.mark()?;
+    let done = upgrade(test_cluster, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("the upgrade")?;
+    let log = test_cluster.entries_since(mark)?;
     order(&log)?;
     let writes = audit::writes_by(&log, "operator");
     let ours = ["ocirepositories", "helmreleases"];
@@ -232,53 +242,56 @@ fn whole(ground: &Ground) -> Result<()> {
     // One upgrade of ours, one revision.
     let revision = format!("revision {} is 1.1.0-rc.3+", before + 1);
     for told in ["owner: Flux (HelmRelease mural-system/mural)", "holds 0.7.4@sha256:", &revision, "upgraded"] {
-        let history = || helm_release(ground, "mural").map(|release| release["status"]["history"].to_string());
-        ensure!(done.all().contains(told), "does not tell {told:?}:\n{}\n{}", done.all(), history()?);
+        let history = || helm_release(test_cluster, "mural").map(|release| release["status"]["history"].to_string());
+        ensure!(done.all_text().contains(told), "does not tell {told:?}:\n{}\n{}", done.all_text(), history()?);
     }
-    let mark = ground.mark()?;
-    let again = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("again")?;
-    ensure!(again.stdout.contains("nothing to do"), "{}", again.all());
-    ground.nothing_written(mark)?;
-    let values = ground.files().join("flux-values.yaml");
+    let mark = test_cluster.mark()?;
+    let again = upgrade(test_cluster, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("again")?;
+    ensure!(again.stdout.contains("nothing to do"), "{}", again.all_text());
+    test_cluster.ensure_nothing_written(mark)?;
+    let values = test_cluster.files().join("flux-values.yaml");
     std::fs::write(&values, format!("password: {CANARY}-2\nnode: \"\"\n"))?;
     let file = values.display().to_string();
-    let valued = upgrade(ground, &[], &newer(&["--yes", "--values", &file]))?.with(0).context("new values")?;
-    let release = helm_release(ground, "mural")?;
+    let valued = upgrade(test_cluster, &[], &newer_flags(&["--yes", "--values", &file]))?
+        .expect_code(0)
+        .context("new values")?;
+    let release = helm_release(test_cluster, "mural")?;
     ensure!(release["spec"]["values"] == json!({"password": format!("{CANARY}-2"), "node": ""}), "{release}");
     ensure!(release["spec"].get("suspend").is_none_or(|suspend| suspend != true), "left suspended");
-    let told = [plan.all(), done.all(), again.all(), valued.all()].concat();
+    let told = [plan.all_text(), done.all_text(), again.all_text(), valued.all_text()].concat();
     ensure!(!told.contains(CANARY), "tells a secret:\n{told}");
     Ok(())
 }
 
 /// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own; then upgraded.
-fn handed_over(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
+fn handed_over(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
     // Nothing of Flux's is left but its CRDs and controllers.
-    let kubectl = |args: &[&str]| ground.run(User::Admin, "kubectl", args)?.with(0);
+    let kubectl = |args: &[&str]| test_cluster.run(User::Admin, "kubectl", args)?.expect_code(0);
     kubectl(&["delete", "namespace", NAMESPACE, "--timeout=60s"])?;
     kubectl(&["delete", "crd", "pools.small.example.com", "widgets.small.example.com"])?;
-    small::by_helm(ground)?;
-    let before = uids(ground)?;
+    small::install_with_helm(test_cluster)?;
+    let before = uids(test_cluster)?;
     let mut flags = vec!["--to", "1.1.0-rc.0", "--crds", "0.7.1", "--plain-http"];
-    let charts = small::charts(ground)?;
+    let charts = small::charts(test_cluster)?;
     flags.extend(charts.iter().flat_map(|(flag, chart)| [*flag, chart.as_str()]));
-    let written = upgrade(ground, &["flux-manifests"], &flags)?.with(0)?;
+    let written = upgrade(test_cluster, &["flux-manifests"], &flags)?.expect_code(0)?;
     ensure!(
         written.stdout.matches("kind: HelmRelease").count() == 2 && written.stdout.contains("readyExpr"),
         "{}",
         written.stdout
     );
     flags.extend(["--apply", "--yes"]);
-    let done = upgrade(ground, &["flux-manifests"], &flags)?.with(0)?;
-    ensure!(uids(ground)? == before, "objects were made anew:\n{}", done.all());
-    let secret = ground.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
+    let done = upgrade(test_cluster, &["flux-manifests"], &flags)?.expect_code(0)?;
+    ensure!(uids(test_cluster)? == before, "objects were made anew:\n{}", done.all_text());
+    let secret = test_cluster.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
     ensure!(secret["data"]["password"] == base64(CANARY), "the values are not the release's own");
-    ensure!(!done.all().contains(CANARY), "tells a secret:\n{}", done.all());
-    let next = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("the upgrade through Flux")?;
-    ensure!(uids(ground)? == before && crds_are_new(ground)?, "{}", next.all());
-    let expression = helm_release(ground, "mural")?["spec"]["dependsOn"].to_string();
+    ensure!(!done.all_text().contains(CANARY), "tells a secret:\n{}", done.all_text());
+    let next =
+        upgrade(test_cluster, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("the upgrade through Flux")?;
+    ensure!(uids(test_cluster)? == before && crds_are_new(test_cluster)?, "{}", next.all_text());
+    let expression = helm_release(test_cluster, "mural")?["spec"]["dependsOn"].to_string();
     ensure!(expression.contains("0.7.4+"), "the readyExpr still asks for the old version: {expression}");
     Ok(())
 }
@@ -289,33 +302,33 @@ fn base64(text: &str) -> String {
 }
 
 /// The uid of each object of the older installation.
-fn uids(ground: &Ground) -> Result<Vec<String>> {
+fn uids(test_cluster: &TestCluster) -> Result<Vec<String>> {
     let objects = [["deployment", "canvas"], ["secret", "canvas"], ["pool", "first"]];
     let crds = ["pools.small.example.com", "widgets.small.example.com"].map(|name| ["crd", name]);
     let uid = |[kind, name]: &[&str; 2]| {
-        Ok(ground.get(&[kind, name, "--namespace", NAMESPACE])?["metadata"]["uid"].to_string())
+        Ok(test_cluster.get(&[kind, name, "--namespace", NAMESPACE])?["metadata"]["uid"].to_string())
     };
     objects.iter().chain(&crds).map(uid).collect()
 }
 
 /// What to commit is written; applied in its order it is followed and proved; we write nothing, not even a lock.
-fn kept_in_git(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
+fn kept_in_git(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
     let labels = ["kustomize.toolkit.fluxcd.io/name=hub", "kustomize.toolkit.fluxcd.io/namespace=flux-system"];
     for object in ["helmrelease/mural", "helmrelease/mural-crds", "ocirepository/mural", "ocirepository/mural-crds"] {
         let args = ["label", object, labels[0], labels[1], "--namespace", NAMESPACE];
-        ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+        test_cluster.run(User::Admin, "kubectl", &args)?.expect_code(0)?;
     }
-    let mark = ground.mark()?;
-    let folder = ground.files().join("commit");
+    let mark = test_cluster.mark()?;
+    let folder = test_cluster.files().join("commit");
     let dir = folder.display().to_string();
-    let refused = upgrade(ground, &[], &newer(&["--yes", "--write", &dir]))?.with(5)?;
+    let refused = upgrade(test_cluster, &[], &newer_flags(&["--yes", "--write", &dir]))?.expect_code(5)?;
     let files = ["1-mural-crds-ocirepository.yaml", "2-mural-helmrelease.yaml", "3-mural-ocirepository.yaml"];
     for file in files {
-        ensure!(refused.all().contains(file) && folder.join(file).is_file(), "no {file}:\n{}", refused.all());
+        ensure!(refused.all_text().contains(file) && folder.join(file).is_file(), "no {file}:\n{}", refused.all_text());
     }
-    let follow = command(ground, &[], &newer(&["--follow", "--timeout", "120s"]))?
+    let follow = command(test_cluster, &[], &newer_flags(&["--follow", "--timeout", "120s"]))?
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()?;
@@ -323,10 +336,14 @@ fn kept_in_git(ground: &Ground) -> Result<()> {
     for file in files {
         let args =
             ["apply", "--server-side", "--force-conflicts", "--filename", &folder.join(file).display().to_string()];
-        ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+        test_cluster.run(User::Admin, "kubectl", &args)?.expect_code(0)?;
     }
-    let followed = ended(follow.wait_with_output()?)?.with(0).context("--follow")?;
-    ensure!(followed.all().contains("1.1.0-rc.3+") && followed.all().contains("served"), "{}", followed.all());
-    order(&ground.since(mark)?).context("Flux keeps the order by itself")?;
-    ground.nothing_written(mark)
+    let followed = to_command_output(follow.wait_with_output()?)?.expect_code(0).context("--follow")?;
+    ensure!(
+        followed.all_text().contains("1.1.0-rc.3+") && followed.all_text().contains("served"),
+        "{}",
+        followed.all_text()
+    );
+    order(&test_cluster.entries_since(mark)?).context("Flux keeps the order by itself")?;
+    test_cluster.ensure_nothing_written(mark)
 }

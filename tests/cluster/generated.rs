@@ -9,13 +9,13 @@ use anyhow::{Context, Result, ensure};
 use http::Method;
 use mural::cluster::{ApiError, Cluster};
 use mural::model::crd::Crd;
-use mural::schema::written::refused;
-use mural::schema::{Schema, ServerVersion, Verdict};
+use mural::schema::written::predict_schema_rejections;
+use mural::schema::{Schema, ServerVersion, Validity};
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 use crate::migrate::client;
 use crate::random::Random;
 use crate::{generated_crds as crds, generated_objects as objects};
@@ -42,12 +42,12 @@ struct Table {
     misses: Vec<String>,
 }
 
-fn the_api_server_says_what_we_say(ground: &Ground) -> Result<()> {
+fn the_api_server_says_what_we_say(test_cluster: &TestCluster) -> Result<()> {
     let seed = number("MURAL_SEED", u64::from(std::process::id()));
     let count = usize::try_from(number("MURAL_GENERATED", CRDS as u64))?;
     let (mut random, (sources, from)) = (Random::new(seed), crds::sources());
     let mut table = Table::default();
-    client(ground, async |cluster| {
+    client(test_cluster, async |cluster| {
         let mut taken = Vec::new();
         while taken.len() < count {
             let mut crd = random.pick(&sources).clone();
@@ -62,7 +62,9 @@ fn the_api_server_says_what_we_say(ground: &Ground) -> Result<()> {
         }
         Ok(())
     })?;
-    ground.run(User::Admin, "kubectl", &["delete", "crd", "--selector", "generated=yes", "--timeout=120s"])?.with(0)?;
+    test_cluster
+        .run(User::Admin, "kubectl", &["delete", "crd", "--selector", "generated=yes", "--timeout=120s"])?
+        .expect_code(0)?;
     println!(
         "seed {seed}, from {from}: {} CRDs taken, {} refused ({} known offline); {} objects, {} invalid, {} undetermined here",
         table.taken, table.refused, table.known, table.objects, table.invalid, table.undetermined
@@ -92,7 +94,7 @@ fn alone(crd: &mut Value, version: &str, at: usize) {
 fn was_refused<T>(answer: Result<T, ApiError>) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(ApiError::Refused { code: 400 | 422, .. }) => Ok(None),
+        Err(ApiError::Rejected { code: 400 | 422, .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -100,7 +102,7 @@ fn was_refused<T>(answer: Result<T, ApiError>) -> Result<Option<T>> {
 impl Table {
     /// Whether the server takes the CRD.
     async fn crd(&mut self, cluster: &Cluster, crd: &Value, done: &[String]) -> Result<bool> {
-        let ours = refused(None, crd);
+        let ours = predict_schema_rejections(None, crd);
         let path = format!("{COLLECTION}?fieldValidation=Ignore");
         let answer = was_refused(cluster.request(Method::POST, &path, Some(("application/json", crd))).await)?;
         if answer.is_none() {
@@ -128,10 +130,10 @@ impl Table {
         random: &mut Random,
     ) -> Result<()> {
         let whole = Crd::new(crd.clone()).map_err(|_| anyhow::anyhow!("no CRD"))?;
-        let namespace = if whole.namespaced() { "default" } else { "" };
-        let path = whole.collection_in(version, namespace);
+        let namespace = if whole.is_namespaced() { "default" } else { "" };
+        let path = whole.namespaced_collection_path(version, namespace);
         served(cluster, &path).await?;
-        let schema = Schema::of_crd(&whole, version, ServerVersion::NEWEST).context("its schema")?;
+        let schema = Schema::from_crd(&whole, version, ServerVersion::NEWEST).context("its schema")?;
         let raw = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         let has_status = crd["spec"]["versions"][0]["subresources"]["status"].is_object();
         for _ in 0..OBJECTS {
@@ -150,15 +152,15 @@ impl Table {
     fn compare(&mut self, schema: &Schema, object: &Value, theirs: Option<&Value>, place: &str) {
         self.objects += 1;
         self.invalid += usize::from(theirs.is_none());
-        let ours = schema.judge(object);
-        if ours.create == Verdict::Undetermined {
+        let ours = schema.validate(object);
+        if ours.create == Validity::Undetermined {
             self.undetermined += 1;
             return;
         }
-        if (ours.create == Verdict::Valid) != theirs.is_some() {
+        if (ours.create == Validity::Valid) != theirs.is_some() {
             self.misses.push(format!("{place}: we say {:?} {:?}\n  object {object}", ours.create, ours.errors));
         }
-        let kept = plain(&schema.kept(object));
+        let kept = plain(&schema.to_persisted(object));
         if let Some(theirs) = theirs.map(plain).filter(|theirs| *theirs != kept) {
             self.misses.push(format!("{place}: kept otherwise\n  ours   {kept}\n  theirs {theirs}"));
         }

@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mural::cluster::AGENT;
+use mural::cluster::USER_AGENT_VALUE;
 use mural_tests::install::{self, NAMESPACE};
-use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::proxy::{FaultEffect, FaultProxy, FaultRule};
 use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 use crate::kill::env;
 
 const TESTS: &[Test] = &[
@@ -30,8 +30,8 @@ const TESTS: &[Test] = &[
 ];
 /// With `MURAL_OWNERS`: the sample installation made anew for each, half a minute.
 const OWNERS: &[Test] = &[
-    ("health::silent_by_helm_3_17", |ground| matrix::silent_by_helm(ground, "3.17")),
-    ("health::silent_by_helm_3_22", |ground| matrix::silent_by_helm(ground, "3.22")),
+    ("health::silent_by_helm_3_17", |test_cluster| matrix::silent_by_helm(test_cluster, "3.17")),
+    ("health::silent_by_helm_3_22", |test_cluster| matrix::silent_by_helm(test_cluster, "3.22")),
     ("health::silent_by_flux", flux::silent),
     ("health::flux_on_real_controllers", flux::on_real_controllers),
 ];
@@ -48,20 +48,20 @@ const ALL_LISTS: &str = "MURAL_LISTS";
 /// What is broken shows, and what is mended has gone, within this.
 const WITHIN: Duration = Duration::from_secs(90);
 
-pub fn validate(ground: &Ground, flags: &[&str]) -> Result<Ended> {
-    ground.run(User::Operator, "kubectl-mural-validate", flags)
+pub fn validate(test_cluster: &TestCluster, flags: &[&str]) -> Result<CommandOutput> {
+    test_cluster.run(User::Operator, "kubectl-mural-validate", flags)
 }
 
-fn json(ended: &Ended) -> Result<Value> {
-    serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.all()))
+fn json(ended: &CommandOutput) -> Result<Value> {
+    serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.all_text()))
 }
 
 /// A place where it is broken: what does it, which checks must find it, and what mends it. `hint` stands for the first command
 /// of the first finding's own hint.
 struct Case {
     breaks: &'static [&'static str],
-    found: &'static [&'static str],
-    mends: &'static [&'static str],
+    finds: &'static [&'static str],
+    fixes: &'static [&'static str],
     /// Whether the installed CRD chart is named: then it stands in the hints too.
     against: bool,
 }
@@ -69,7 +69,7 @@ struct Case {
 const HINT: &[&str] = &["hint"];
 
 fn case(breaks: &'static [&'static str], found: &'static [&'static str], mends: &'static [&'static str]) -> Case {
-    Case { breaks, found, mends, against: false }
+    Case { breaks, finds: found, fixes: mends, against: false }
 }
 
 /// Commands are words for a shell, in the sandbox's environment, as the operator.
@@ -101,8 +101,8 @@ fn cases() -> Vec<Case> {
                 "kubectl delete crd scalingpolicies.spectrocloud.com",
                 r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
             ],
-            found: &["crd-present", "crd-content", "crd-objects-fit"],
-            mends: HINT,
+            finds: &["crd-present", "crd-content", "crd-objects-fit"],
+            fixes: HINT,
             against: true,
         },
         case(
@@ -157,36 +157,38 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn found_named_and_mended(ground: &Ground) -> Result<()> {
-    install::install(ground.sandbox()?, &install::Args::default())?;
-    files(ground)?;
-    let healthy = healthy(ground)?;
-    forbidden(ground, &healthy)?;
+fn found_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
+    install::install(test_cluster.sandbox()?, &install::Args::default())?;
+    files(test_cluster)?;
+    let healthy = healthy(test_cluster)?;
+    forbidden(test_cluster, &healthy)?;
     for case in cases() {
         let first = case.breaks[0];
-        broken(ground, &case).with_context(|| format!("broken by: {first}"))?;
+        broken(test_cluster, &case).with_context(|| format!("broken by: {first}"))?;
     }
-    wait::waited(ground)
+    wait::waits_until_healthy(test_cluster)
 }
 
 /// No finding, no doubt, no note; and nothing of a secret.
-fn healthy(ground: &Ground) -> Result<Value> {
-    let mark = ground.mark()?;
-    let ended = until(ground, || {
-        let ended = validate(ground, &["--strict", "--output", "json"])?;
+fn healthy(test_cluster: &TestCluster) -> Result<Value> {
+    let mark = test_cluster.mark()?;
+    let ended = until(test_cluster, || {
+        let ended = validate(test_cluster, &["--strict", "--output", "json"])?;
         Ok((ended.code == 0).then_some(ended))
     })?;
-    ground.nothing_written(mark)?;
+    test_cluster.ensure_nothing_written(mark)?;
     let report = json(&ended)?;
     let counts = &report["counts"];
     ensure!(counts["notes"] == 0 && counts["undetermined"] == 0, "{counts}: {}", ended.stdout);
     ensure!(!ended.stdout.contains("canary-"), "a secret is told");
-    let written = ground.files().join("healthy.html").display().to_string();
-    let kept = ground.files().join("before.json").display().to_string();
-    validate(ground, &["--report", &written, "--save-baseline", &kept])?.with(0)?;
+    let written = test_cluster.files().join("healthy.html").display().to_string();
+    let baseline_file = test_cluster.files().join("before.json").display().to_string();
+    validate(test_cluster, &["--report", &written, "--save-baseline", &baseline_file])?.expect_code(0)?;
     ensure!(std::fs::read_to_string(&written)?.ends_with("</html>\n"), "the page is not whole");
-    let bundle = ground.files().join("mural.tar.gz");
-    validate(ground, &["bundle", "--yes", &bundle.display().to_string()])?.with(0).context("the bundle")?;
+    let bundle = test_cluster.files().join("mural.tar.gz");
+    validate(test_cluster, &["bundle", "--yes", &bundle.display().to_string()])?
+        .expect_code(0)
+        .context("the bundle")?;
     let packed = flate2::read::GzDecoder::new(std::fs::File::open(&bundle)?);
     let all = std::io::read_to_string(packed)?;
     ensure!(all.contains("mural-bundle/report.json") && !all.contains("canary-"), "a secret is in the bundle");
@@ -194,38 +196,38 @@ fn healthy(ground: &Ground) -> Result<Value> {
 }
 
 /// Breaks, sees that each check finds it, mends, sees that it is gone.
-fn broken(ground: &Ground, case: &Case) -> Result<()> {
+fn broken(test_cluster: &TestCluster, case: &Case) -> Result<()> {
     for command in case.breaks {
-        shell(ground, command)?;
+        shell(test_cluster, command)?;
     }
-    let only = case.found.join(",");
+    let only = case.finds.join(",");
     let crds = installed("mural-crds")?.display().to_string();
     let against: &[&str] = if case.against { &["--crds-chart", &crds] } else { &[] };
-    let look = || json(&validate(ground, &[&["--only", &only, "--output", "json"], against].concat())?);
-    let report = until(ground, || {
+    let look = || json(&validate(test_cluster, &[&["--only", &only, "--output", "json"], against].concat())?);
+    let report = until(test_cluster, || {
         let report = look()?;
-        let all = case.found.iter().all(|id| !findings(&report, id).is_empty());
+        let all = case.finds.iter().all(|id| !findings(&report, id).is_empty());
         Ok(all.then_some(report))
     })
     .with_context(|| format!("{only} does not find it"))?;
-    let first = findings(&report, case.found[0]);
+    let first = findings(&report, case.finds[0]);
     ensure!(!first[0]["subject"].as_str().unwrap_or_default().is_empty(), "{first:?}");
-    for command in case.mends {
+    for command in case.fixes {
         match *command == HINT[0] {
-            true => first.iter().try_for_each(|finding| follow(ground, finding))?,
-            false => shell(ground, command)?,
+            true => first.iter().try_for_each(|finding| follow(test_cluster, finding))?,
+            false => shell(test_cluster, command)?,
         }
     }
-    until(ground, || {
+    until(test_cluster, || {
         let report = look()?;
-        Ok(case.found.iter().all(|id| findings(&report, id).is_empty()).then_some(()))
+        Ok(case.finds.iter().all(|id| findings(&report, id).is_empty()).then_some(()))
     })
     .with_context(|| format!("{only} is still there after it was mended"))
 }
 
 /// Does what a finding's hint says. Where several commands stand in it, the last one mends, and what comes before looks; words
 /// before a command say when it is meant. A question is answered with yes.
-fn follow(ground: &Ground, finding: &Value) -> Result<()> {
+fn follow(test_cluster: &TestCluster, finding: &Value) -> Result<()> {
     let hint = finding["hint"].as_str().unwrap_or_default();
     let last = hint.rsplit(['?', ';']).next().unwrap_or_default().trim();
     let after = |program: &&str| last.find(&format!(": {program}")).map(|at| at + 2);
@@ -235,7 +237,7 @@ fn follow(ground: &Ground, finding: &Value) -> Result<()> {
         .min();
     let command = &last[at.with_context(|| format!("no command in {hint:?}"))?..];
     let asks = command.starts_with("helm mural ");
-    shell(ground, &format!("{command}{}", if asks { " --yes" } else { "" })).with_context(|| hint.to_owned())
+    shell(test_cluster, &format!("{command}{}", if asks { " --yes" } else { "" })).with_context(|| hint.to_owned())
 }
 
 fn findings<'a>(report: &'a Value, id: &str) -> Vec<&'a Value> {
@@ -243,7 +245,7 @@ fn findings<'a>(report: &'a Value, id: &str) -> Vec<&'a Value> {
     checks.flat_map(|checked| checked["findings"].as_array().into_iter().flatten()).collect()
 }
 
-fn until<T>(_: &Ground, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+fn until<T>(_: &TestCluster, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let began = Instant::now();
     loop {
         if let Some(found) = look()? {
@@ -257,7 +259,7 @@ fn until<T>(_: &Ground, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T
 }
 
 /// The files that cases name: a webhook without a Service, with a certificate that has ended; a cluster that nobody accepted.
-fn files(ground: &Ground) -> Result<()> {
+fn files(test_cluster: &TestCluster) -> Result<()> {
     let mut params = rcgen::CertificateParams::new(vec!["ghost.mural-system.svc".to_owned()])?;
     (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
     let pem = params.self_signed(&rcgen::KeyPair::generate()?)?.pem();
@@ -268,9 +270,9 @@ fn files(ground: &Ground) -> Result<()> {
          clientConfig: {{service: {{namespace: {NAMESPACE}, name: ghost}}, caBundle: {bundle}}},\n\
          rules: [{{apiGroups: [spectrocloud.com], apiVersions: [\"*\"], operations: [CREATE], resources: [settings]}}]}}\n"
     );
-    std::fs::write(ground.files().join("hook.yaml"), hook)?;
+    std::fs::write(test_cluster.files().join("hook.yaml"), hook)?;
     let cluster = "apiVersion: cluster.open-cluster-management.io/v1\nkind: ManagedCluster\nmetadata: {name: edge-1}\nspec: {hubAcceptsClient: false}\n";
-    std::fs::write(ground.files().join("cluster.yaml"), cluster)?;
+    std::fs::write(test_cluster.files().join("cluster.yaml"), cluster)?;
     Ok(())
 }
 
@@ -282,15 +284,22 @@ fn installed(name: &str) -> Result<PathBuf> {
 }
 
 /// What the lines name.
-fn variables(ground: &Ground) -> Result<[(&'static str, PathBuf); 3]> {
-    Ok([("CRDS", installed("mural-crds")?), ("APP", installed("mural")?), ("LESSER", ground.files().join("lesser"))])
+fn variables(test_cluster: &TestCluster) -> Result<[(&'static str, PathBuf); 3]> {
+    Ok([
+        ("CRDS", installed("mural-crds")?),
+        ("APP", installed("mural")?),
+        ("LESSER", test_cluster.files().join("lesser")),
+    ])
 }
 
 /// A line of a person, in the sandbox's environment and in the folder of the files. `helm mural` is ours, as helm would start it.
-fn shell(ground: &Ground, line: &str) -> Result<()> {
+fn shell(test_cluster: &TestCluster, line: &str) -> Result<()> {
     let ours = mural_tests::plugins::folder()?.join("helm-mural").display().to_string();
-    let mut command = ground.sandbox()?.command(User::Operator, "sh");
-    command.current_dir(ground.files()).envs(variables(ground)?).args(["-c", &line.replace("helm mural", &ours)]);
+    let mut command = test_cluster.sandbox()?.command(User::Operator, "sh");
+    command
+        .current_dir(test_cluster.files())
+        .envs(variables(test_cluster)?)
+        .args(["-c", &line.replace("helm mural", &ours)]);
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "{line}: {said}{}", String::from_utf8_lossy(&output.stdout));
@@ -298,11 +307,11 @@ fn shell(ground: &Ground, line: &str) -> Result<()> {
 }
 
 /// Each list that a look reads, forbidden: undetermined there, everything else answered as before.
-fn forbidden(ground: &Ground, healthy: &Value) -> Result<()> {
-    let proxy = FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?;
-    let look = || -> Result<Ended> {
+fn forbidden(test_cluster: &TestCluster, healthy: &Value) -> Result<()> {
+    let proxy = FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?;
+    let look = || -> Result<CommandOutput> {
         let kubeconfig = proxy.kubeconfig().to_owned();
-        ground.run_with(
+        test_cluster.run_with(
             User::Operator,
             "kubectl-mural-validate",
             &["--skip", "tools", "--output", "json"],
@@ -310,11 +319,11 @@ fn forbidden(ground: &Ground, healthy: &Value) -> Result<()> {
             &[("KUBECONFIG", &kubeconfig)],
         )
     };
-    look()?.with(0)?;
+    look()?.expect_code(0)?;
     let mut paths: Vec<String> = proxy
         .requests()
         .into_iter()
-        .filter(|seen| seen.agent == AGENT && seen.method == "GET")
+        .filter(|seen| seen.agent == USER_AGENT_VALUE && seen.method == "GET")
         .map(|seen| seen.path)
         .collect();
     paths.sort();
@@ -336,8 +345,10 @@ fn forbidden(ground: &Ground, healthy: &Value) -> Result<()> {
     let before = healthy["checks"].as_array().map_or(0, Vec::len) - 3;
     for path in asked {
         proxy.clear();
-        proxy.fault(Fault::at(path.clone(), What::Status(403, None)).from(AGENT).times(9));
-        let ended = look()?.with(3).with_context(|| format!("{path} forbidden"))?;
+        proxy.add_fault(
+            FaultRule::for_path(path.clone(), FaultEffect::Status(403, None)).for_agent(USER_AGENT_VALUE).times(9),
+        );
+        let ended = look()?.expect_code(3).with_context(|| format!("{path} forbidden"))?;
         let report = json(&ended)?;
         let checks = report["checks"].as_array().context("no checks")?;
         let unsure = checks.iter().filter(|checked| checked["verdict"] == "undetermined").count();

@@ -5,18 +5,18 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ground, ended};
+use crate::ground::{TestCluster, to_command_output};
 use crate::refusals::command;
 use crate::small;
 
 pub const TESTS: &[Test] = &[("images::new_images_are_looked_for", new_images_are_looked_for)];
 
 /// One image that the sandbox's registry has, one that it has not, and two of a registry that does not answer.
-fn new_images_are_looked_for(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let registry = ground.sandbox()?.registry();
-    let chart = ground.files().join("mural-images");
-    small::lay(&small::app(ground, "1.1.0-rc.3")?, &chart)?;
+fn new_images_are_looked_for(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let registry = test_cluster.sandbox()?.registry();
+    let chart = test_cluster.files().join("mural-images");
+    small::copy_folder(&small::app(test_cluster, "1.1.0-rc.3")?, &chart)?;
     let images = [
         format!("{registry}/mural/mural:1.1.0-rc.3"),
         format!("{registry}/mural/none:1"),
@@ -31,12 +31,13 @@ fn new_images_are_looked_for(ground: &Ground) -> Result<()> {
     );
     std::fs::write(chart.join("templates/images.yaml"), pod)?;
     // The older image is not new: nobody asks for it.
-    let older = small::app(ground, "1.1.0-rc.0")?.join("templates/all.yaml");
+    let older = small::app(test_cluster, "1.1.0-rc.0")?.join("templates/all.yaml");
     let deployment = std::fs::read_to_string(older)?.replace("{{ .Chart.Version }}\"", "1.1.0-rc.0\"");
     std::fs::write(chart.join("templates/all.yaml"), deployment)?;
     let chart = chart.display().to_string();
-    let mut plan = command(ground, User::Operator, &["plan"], &["--chart", &chart, "--crds", "0.7.4", "-o", "json"])?;
-    let planned = ended(plan.env_remove("MURAL_SKIP_IMAGES").output()?)?.with(2)?;
+    let mut plan =
+        command(test_cluster, User::Operator, &["plan"], &["--chart", &chart, "--crds", "0.7.4", "-o", "json"])?;
+    let planned = to_command_output(plan.env_remove("MURAL_SKIP_IMAGES").output()?)?.expect_code(2)?;
     let report: Value = serde_json::from_str(&planned.stdout)?;
     let guards = report.pointer("/plan/guards").and_then(Value::as_array).context("no guards")?;
     let guard = guards.iter().find(|guard| guard["check"] == "images-resolve").context("no such guard")?;

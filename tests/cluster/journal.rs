@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mural::plan::journal::{JournalSeen, RunEntry, secret, seen};
+use mural::plan::journal::{JournalSnapshot, RunEntry, build_secret, parse_journal};
 use mural_tests::audit;
 use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
-use crate::lock::{locks, newer};
+use crate::ground::{CommandOutput, TestCluster};
+use crate::lock::{lock_names, newer_flags};
 use crate::refusals::upgrade;
 use crate::small::{self, CANARY, NAMESPACE};
-use crate::stopped::stopped_at;
+use crate::stopped::interrupt_at;
 
 pub const TESTS: &[Test] = &[
     ("journal::stopped_and_resumed_from_another_workstation", stopped_and_resumed_from_another_workstation),
@@ -25,52 +25,53 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// The journal's Secret; none where there is none.
-pub fn secret_of(ground: &Ground) -> Result<Option<Value>> {
-    let list = ground.get(&["secrets", "--namespace", NAMESPACE, "--field-selector", "metadata.name=mural-journal"])?;
+pub fn read_journal_secret(test_cluster: &TestCluster) -> Result<Option<Value>> {
+    let list =
+        test_cluster.get(&["secrets", "--namespace", NAMESPACE, "--field-selector", "metadata.name=mural-journal"])?;
     Ok(list["items"].as_array().and_then(|items| items.first().cloned()))
 }
 
 /// What it holds.
-pub fn journal(ground: &Ground) -> Result<JournalSeen> {
-    Ok(seen(secret_of(ground)?.as_ref()))
+pub fn read_journal(test_cluster: &TestCluster) -> Result<JournalSnapshot> {
+    Ok(parse_journal(read_journal_secret(test_cluster)?.as_ref()))
 }
 
 /// The newest run.
-pub fn newest(ground: &Ground) -> Result<RunEntry> {
-    journal(ground)?.runs.last().cloned().context("no run in the journal")
+pub fn newest_run(test_cluster: &TestCluster) -> Result<RunEntry> {
+    read_journal(test_cluster)?.runs.last().cloned().context("no run in the journal")
 }
 
 /// A sub-command without charts, as another workstation gives it: another folder, another home for what is ours.
-pub fn elsewhere(ground: &Ground, args: &[&str]) -> Result<Ended> {
-    let state = ground.files().join("another-workstation");
-    let mut command = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+pub fn run_on_other_workstation(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
+    let state = test_cluster.files().join("another-workstation");
+    let mut command = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
     let output = command.args(args).current_dir("/").env("XDG_STATE_HOME", state).output()?;
-    crate::ground::ended(output)
+    crate::ground::to_command_output(output)
 }
 
 /// The same on this workstation.
-pub fn here(ground: &Ground, args: &[&str]) -> Result<Ended> {
-    ground.run(User::Operator, "kubectl-mural-upgrade", args)
+pub fn run_here(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
+    test_cluster.run(User::Operator, "kubectl-mural-upgrade", args)
 }
 
 /// What this workstation keeps of its runs.
-pub fn state(ground: &Ground) -> Result<PathBuf> {
+pub fn state_folder(test_cluster: &TestCluster) -> Result<PathBuf> {
     // Other tests come with other contexts: through a proxy, for one.
-    let sandbox = ground.sandbox()?;
+    let sandbox = test_cluster.sandbox()?;
     let folder = sandbox.dir().join("state/mural").join(sandbox.context());
     ensure!(folder.is_dir(), "nothing is kept in {}", folder.display());
     Ok(folder)
 }
 
-pub fn status(ground: &Ground) -> Result<Value> {
-    let told = here(ground, &["status", "--output", "json"])?;
-    ensure!([0, 3].contains(&told.code), "{}", told.all());
+pub fn read_status(test_cluster: &TestCluster) -> Result<Value> {
+    let told = run_here(test_cluster, &["status", "--output", "json"])?;
+    ensure!([0, 3].contains(&told.code), "{}", told.all_text());
     Ok(serde_json::from_str(&told.stdout)?)
 }
 
 /// Insists on words, and on no secret among them.
-pub fn says(ended: &Ended, words: &[&str]) -> Result<()> {
-    let all = ended.all();
+pub fn ensure_says(ended: &CommandOutput, words: &[&str]) -> Result<()> {
+    let all = ended.all_text();
     for word in words {
         ensure!(all.contains(word), "does not say {word:?}:\n{all}");
     }
@@ -78,51 +79,55 @@ pub fn says(ended: &Ended, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn stopped_and_resumed_from_another_workstation(ground: &Ground) -> Result<()> {
-    ground.older()?;
+fn stopped_and_resumed_from_another_workstation(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
     let crds = r#""event":"step-started","step":"crds""#;
-    let stopped = stopped_at(ground, &["--yes", "--events"], crds, 1)?.0.with(130)?;
-    says(&stopped, &["kubectl mural upgrade resume", "kubectl mural upgrade rollback"])?;
-    let first = newest(ground)?;
-    let told = status(ground)?;
+    let stopped = interrupt_at(test_cluster, &["--yes", "--events"], crds, 1)?.0.expect_code(130)?;
+    ensure_says(&stopped, &["kubectl mural upgrade resume", "kubectl mural upgrade rollback"])?;
+    let first = newest_run(test_cluster)?;
+    let told = read_status(test_cluster)?;
     ensure!(told["journal"][0]["state"] == "stopped" && told["journal"][0]["steps"][0]["stands"] == "done", "{told}");
     ensure!(told["next"].as_str().is_some_and(|next| next.contains("upgrade resume")), "{told}");
-    let table = here(ground, &["status"])?.with(0)?;
-    says(&table, &["stopped", "✔ crds", "– mural", "saved: "])?;
-    kept_here(ground, &first)?;
+    let table = run_here(test_cluster, &["status"])?.expect_code(0)?;
+    ensure_says(&table, &["stopped", "✔ crds", "– mural", "saved: "])?;
+    ensure_local_copy(test_cluster, &first)?;
 
-    let values = small::values(ground)?;
+    let values = small::values(test_cluster)?;
     let resume = ["resume", "--plain-http", "--yes", "--values", &values];
-    let mark = ground.mark()?;
-    let others = elsewhere(ground, &[&resume[..], &["--set", "password=canary-other"]].concat())?.with(5)?;
-    says(&others, &["saved-plan-holds", "values", "password", "give resume the value flags"])?;
-    ground.nothing_written(mark)?;
-    let done = elsewhere(ground, &resume)?.with(0).context("resume")?;
-    says(&done, &["proved done crds", "to do served", "upgraded"])?;
-    let log = ground.since(mark)?;
+    let mark = test_cluster.mark()?;
+    let others = run_on_other_workstation(test_cluster, &[&resume[..], &["--set", "password=canary-other"]].concat())?
+        .expect_code(5)?;
+    ensure_says(&others, &["saved-plan-holds", "values", "password", "give resume the value flags"])?;
+    test_cluster.ensure_nothing_written(mark)?;
+    let done = run_on_other_workstation(test_cluster, &resume)?.expect_code(0).context("resume")?;
+    ensure_says(&done, &["proved done crds", "to do served", "upgraded"])?;
+    let log = test_cluster.entries_since(mark)?;
     let again = audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.is_crd()).count();
     ensure!(again == 0, "{again} CRDs were written again");
-    let second = newest(ground)?;
-    ensure!(second.chain == [first.run.clone()] && !second.unfinished(), "{second:?}");
-    ensure!(second.saved == first.saved && second.world == first.world, "what was there before is forgotten");
-    ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
+    let second = newest_run(test_cluster)?;
+    ensure!(second.earlier_runs == [first.run.clone()] && !second.is_unfinished(), "{second:?}");
+    ensure!(
+        second.backup == first.backup && second.recorded_state == first.recorded_state,
+        "what was there before is forgotten"
+    );
+    ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
 
-    let mark = ground.mark()?;
-    let nothing = elsewhere(ground, &resume)?.with(5)?;
-    says(&nothing, &["there is nothing to resume", &second.run, "done"])?;
-    ground.nothing_written(mark)
+    let mark = test_cluster.mark()?;
+    let nothing = run_on_other_workstation(test_cluster, &resume)?.expect_code(5)?;
+    ensure_says(&nothing, &["there is nothing to resume", &second.run, "done"])?;
+    test_cluster.ensure_nothing_written(mark)
 }
 
 /// The copy on this workstation, for its owner alone; no value anywhere.
-fn kept_here(ground: &Ground, run: &RunEntry) -> Result<()> {
-    let folder = state(ground)?;
+fn ensure_local_copy(test_cluster: &TestCluster, run: &RunEntry) -> Result<()> {
+    let folder = state_folder(test_cluster)?;
     let file = folder.join(format!("{}.json", run.run));
     let text = std::fs::read_to_string(&file)?;
     let local: RunEntry = serde_json::from_str(&text)?;
     ensure!(local == *run, "the two differ:\n{local:?}\n{run:?}");
     let mode = |path: &Path| std::fs::metadata(path).map(|data| data.permissions().mode() & 0o777);
     ensure!((mode(&file)?, mode(&folder)?, mode(&folder.join(&run.run))?) == (0o600, 0o700, 0o700));
-    let secret = secret_of(ground)?.context("no journal")?.to_string();
+    let secret = read_journal_secret(test_cluster)?.context("no journal")?.to_string();
     ensure!(!text.contains(CANARY) && !secret.contains(CANARY) && !secret.contains(&STANDARD.encode(CANARY)));
     let mut open = vec![folder.join(&run.run)];
     while let Some(path) = open.pop() {
@@ -135,65 +140,68 @@ fn kept_here(ground: &Ground, run: &RunEntry) -> Result<()> {
     Ok(())
 }
 
-fn put(ground: &Ground, secret: &Value) -> Result<()> {
-    ground
+fn replace_journal(test_cluster: &TestCluster, secret: &Value) -> Result<()> {
+    test_cluster
         .run(
             User::Admin,
             "kubectl",
             &["delete", "secret", "mural-journal", "--namespace", NAMESPACE, "--ignore-not-found"],
         )?
-        .with(0)?;
+        .expect_code(0)?;
     let mut secret = secret.clone();
     ["resourceVersion", "uid", "managedFields", "creationTimestamp"]
         .iter()
         .for_each(|key| drop(secret["metadata"].as_object_mut().map(|metadata| metadata.remove(*key))));
-    ground.run_with(User::Admin, "kubectl", &["create", "--filename", "-"], &secret.to_string(), &[])?.with(0)?;
+    test_cluster
+        .run_with(User::Admin, "kubectl", &["create", "--filename", "-"], &secret.to_string(), &[])?
+        .expect_code(0)?;
     Ok(())
 }
 
 /// Journals that are newer, damaged, or another cluster's: a clear answer, the right code, nothing touched.
-fn what_cannot_be_gone_on_from(ground: &Ground) -> Result<()> {
-    ground.older()?;
+fn what_cannot_be_gone_on_from(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
     let crds = r#""event":"step-started","step":"crds""#;
-    stopped_at(ground, &["--yes", "--events"], crds, 1)?.0.with(130)?;
-    let good = secret_of(ground)?.context("no journal")?;
-    let run = newest(ground)?;
-    let values = small::values(ground)?;
+    interrupt_at(test_cluster, &["--yes", "--events"], crds, 1)?.0.expect_code(130)?;
+    let good = read_journal_secret(test_cluster)?.context("no journal")?;
+    let run = newest_run(test_cluster)?;
+    let values = small::values(test_cluster)?;
     let resume = ["resume", "--plain-http", "--yes", "--values", &values];
     let refused = |what: &str, words: &[&str]| -> Result<()> {
-        let mark = ground.mark()?;
+        let mark = test_cluster.mark()?;
         for args in [&resume[..], &["rollback", "--yes"]] {
-            says(&here(ground, args)?.with(5).context(what.to_owned())?, words).context(what.to_owned())?;
+            ensure_says(&run_here(test_cluster, args)?.expect_code(5).context(what.to_owned())?, words)
+                .context(what.to_owned())?;
         }
-        ground.nothing_written(mark).context(what.to_owned())
+        test_cluster.ensure_nothing_written(mark).context(what.to_owned())
     };
     let key = format!("{}.json.gz", run.run);
     let mut damaged = good.clone();
     damaged["data"][&key] = STANDARD.encode("no gzip").into();
-    put(ground, &damaged)?;
+    replace_journal(test_cluster, &damaged)?;
     refused("damaged", &["cannot be read", "damaged", "kubectl mural upgrade repair"])?;
-    let again = upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(5)?;
-    says(&again, &["journal-readable", "damaged"])?;
-    let told = here(ground, &["status"])?.with(3)?;
-    says(&told, &["damaged", "repair"])?;
+    let again = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(5)?;
+    ensure_says(&again, &["journal-readable", "damaged"])?;
+    let told = run_here(test_cluster, &["status"])?.expect_code(3)?;
+    ensure_says(&told, &["damaged", "repair"])?;
 
     let mut newer_form = serde_json::to_value(&run)?;
     newer_form["steps"][0]["action"] = "teleport".into();
-    put(ground, &with(&good, &key, &newer_form)?)?;
+    replace_journal(test_cluster, &with_document(&good, &key, &newer_form)?)?;
     refused("newer", &["cannot be read", "use the version that wrote it"])?;
 
     let mut elsewhere = run.clone();
-    elsewhere.world.cluster = "another".to_owned();
-    put(ground, &secret(NAMESPACE, Some(&good), &[&elsewhere]).context("too large")?)?;
+    elsewhere.recorded_state.cluster_uid = "another".to_owned();
+    replace_journal(test_cluster, &build_secret(NAMESPACE, Some(&good), &[&elsewhere]).context("too large")?)?;
     refused("another cluster", &["was made on another cluster"])?;
 
-    put(ground, &damaged)?;
-    let mended = here(ground, &["repair", "--yes"])?.with(0)?;
-    says(&mended, &["journal-damaged", "set it aside", "mended"])?;
+    replace_journal(test_cluster, &damaged)?;
+    let mended = run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?;
+    ensure_says(&mended, &["journal-damaged", "set it aside", "mended"])?;
     refused("nothing left", &["there is nothing to"])
 }
 
-fn with(secret: &Value, key: &str, document: &Value) -> Result<Value> {
+fn with_document(secret: &Value, key: &str, document: &Value) -> Result<Value> {
     use std::io::Write;
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(document.to_string().as_bytes())?;
@@ -203,14 +211,14 @@ fn with(secret: &Value, key: &str, document: &Value) -> Result<Value> {
 }
 
 /// What stands before the first write and fails: a hook, a place that is none. Nothing of the installation is touched.
-fn no_save_no_write(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let mark = ground.mark()?;
+fn no_save_no_write(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let mark = test_cluster.mark()?;
     let untouched = || -> Result<()> {
-        let log = ground.since(mark)?;
+        let log = test_cluster.entries_since(mark)?;
         let writes = audit::writes_by(&log, "operator");
         ensure!(writes.is_empty(), "wrote: {writes:?}");
-        ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
+        ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
         Ok(())
     };
     let failing = [
@@ -222,27 +230,28 @@ fn no_save_no_write(ground: &Ground) -> Result<()> {
         "--save-hook-args",
         "echo $MURAL_RUN in $MURAL_SAVED >&2; exit 3",
     ];
-    let failing = upgrade(ground, User::Operator, &[], &newer(&failing))?.with(5)?;
-    says(&failing, &["--save-hook sh failed; nothing was written", "state/mural"])?;
+    let failing = upgrade(test_cluster, User::Operator, &[], &newer_flags(&failing))?.expect_code(5)?;
+    ensure_says(&failing, &["--save-hook sh failed; nothing was written", "state/mural"])?;
     untouched()?;
     let missing =
-        upgrade(ground, User::Operator, &[], &newer(&["--yes", "--save-hook", "no-such-program"]))?.with(5)?;
-    says(&missing, &["there is no such program"])?;
+        upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--save-hook", "no-such-program"]))?
+            .expect_code(5)?;
+    ensure_says(&missing, &["there is no such program"])?;
     untouched()?;
     // A file stands where the folder should be: as with a full disk, nothing can be kept there.
-    let file = ground.files().join("a-file");
+    let file = test_cluster.files().join("a-file");
     std::fs::write(&file, "")?;
-    let full = |flags: &[&'static str]| -> Result<Ended> {
-        let mut command = crate::refusals::command(ground, User::Operator, &[], &newer(flags))?;
-        crate::ground::ended(command.env("XDG_STATE_HOME", &file).output()?)
+    let full = |flags: &[&'static str]| -> Result<CommandOutput> {
+        let mut command = crate::refusals::command(test_cluster, User::Operator, &[], &newer_flags(flags))?;
+        crate::ground::to_command_output(command.env("XDG_STATE_HOME", &file).output()?)
     };
-    says(&full(&["--yes"])?.with(5)?, &["could not be saved; nothing was written", "--no-save"])?;
+    ensure_says(&full(&["--yes"])?.expect_code(5)?, &["could not be saved; nothing was written", "--no-save"])?;
     untouched()?;
-    let done = full(&["--yes", "--no-save"])?.with(0).context("without a copy")?;
-    says(&done, &["no copy of it in", "the one in the cluster is kept", "upgraded"])?;
-    let run = newest(ground)?;
-    ensure!(run.saved.is_none() && !run.unfinished(), "{run:?}");
-    let log = ground.since(mark)?;
+    let done = full(&["--yes", "--no-save"])?.expect_code(0).context("without a copy")?;
+    ensure_says(&done, &["no copy of it in", "the one in the cluster is kept", "upgraded"])?;
+    let run = newest_run(test_cluster)?;
+    ensure!(run.backup.is_none() && !run.is_unfinished(), "{run:?}");
+    let log = test_cluster.entries_since(mark)?;
     let (noted, writes) = (audit::journal_by(&log, "operator"), audit::writes_by(&log, "operator"));
     let first: Vec<_> = noted.iter().copied().take(1).collect();
     audit::all_before(&first, &writes).context("the journal, then the first write")?;

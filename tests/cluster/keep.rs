@@ -9,7 +9,7 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[("keep::saved_emptied_restored_equal", saved_emptied_restored_equal)];
 
@@ -20,19 +20,19 @@ const SECRET: &str = "canary-91c2";
 const MANY: usize = 120;
 
 /// `helm mural crds …` as the operator.
-pub fn crds(ground: &Ground, args: &[&str]) -> Result<Ended> {
-    ground.run(User::Operator, "helm-mural", &[&["crds"], args].concat())
+pub fn crds(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
+    test_cluster.run(User::Operator, "helm-mural", &[&["crds"], args].concat())
 }
 
 /// Applies objects as the admin.
-pub fn apply(ground: &Ground, items: &[Value]) -> Result<()> {
+pub fn apply(test_cluster: &TestCluster, items: &[Value]) -> Result<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
-    ground.run_with(User::Admin, "kubectl", &apply, &list, &[])?.with(0).map(drop)
+    test_cluster.run_with(User::Admin, "kubectl", &apply, &list, &[])?.expect_code(0).map(drop)
 }
 
-fn kubectl(ground: &Ground, args: &[&str]) -> Result<Ended> {
-    ground.run(User::Admin, "kubectl", args)?.with(0)
+fn kubectl(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
+    test_cluster.run(User::Admin, "kubectl", args)?.expect_code(0)
 }
 
 fn crd(kind: &str, scope: &str, status: bool) -> Value {
@@ -56,21 +56,21 @@ fn part(namespace: &str, name: &str, owners: &Value) -> Value {
 }
 
 /// A reference to an object as it is now.
-fn owner(ground: &Ground, args: &[&str]) -> Result<Value> {
-    let owner = ground.get(args)?;
+fn owner(test_cluster: &TestCluster, args: &[&str]) -> Result<Value> {
+    let owner = test_cluster.get(args)?;
     Ok(
         json!([{"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true}]),
     )
 }
 
 /// Three kinds, their objects, owners of several sorts, status, a finalizer.
-fn fill(ground: &Ground) -> Result<()> {
+fn fill(test_cluster: &TestCluster) -> Result<()> {
     let config = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "keeper", "namespace": namespace}});
     let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     let kinds = [crd("Part", "Namespaced", true), crd("Root", "Cluster", true), crd("Thing", "Namespaced", false)];
-    apply(ground, &[&kinds[..], &[namespace("keep-a"), config("keep-a"), config("default")]].concat())?;
+    apply(test_cluster, &[&kinds[..], &[namespace("keep-a"), config("keep-a"), config("default")]].concat())?;
     let wait = ["wait", "--for=condition=Established", "crd", "--selector", "kept=yes", "--timeout=30s"];
-    kubectl(ground, &wait)?;
+    kubectl(test_cluster, &wait)?;
     let root =
         json!({"apiVersion": format!("{GROUP}/v1"), "kind": "Root", "metadata": {"name": "root"}, "spec": {"size": 1}});
     let thing = json!({"apiVersion": format!("{GROUP}/v1"), "kind": "Thing", "metadata": {"name": "thing", "namespace": "keep-a", "finalizers": ["keep.example.com/last"]},
@@ -78,30 +78,31 @@ fn fill(ground: &Ground) -> Result<()> {
     let none = json!([]);
     let many = (0..MANY).map(|at| part("keep-a", &format!("part-{at}"), &none));
     let long = part("default", &format!("{}.long", "x".repeat(240)), &none);
-    apply(ground, &many.chain([root, thing, long]).collect::<Vec<_>>())?;
-    let by_part = owner(ground, &["parts", "part-0", "--namespace", "keep-a"])?;
+    apply(test_cluster, &many.chain([root, thing, long]).collect::<Vec<_>>())?;
+    let by_part = owner(test_cluster, &["parts", "part-0", "--namespace", "keep-a"])?;
     let child = part("keep-a", "a-child", &by_part);
-    let gone = part("keep-a", "of-a-config", &owner(ground, &["configmap", "keeper", "--namespace", "keep-a"])?);
-    let stays = part("default", "of-a-config", &owner(ground, &["configmap", "keeper", "--namespace", "default"])?);
-    let of_root = part("default", "of-a-root", &owner(ground, &["roots", "root"])?);
-    apply(ground, &[child, gone, stays, of_root])?;
+    let gone = part("keep-a", "of-a-config", &owner(test_cluster, &["configmap", "keeper", "--namespace", "keep-a"])?);
+    let stays =
+        part("default", "of-a-config", &owner(test_cluster, &["configmap", "keeper", "--namespace", "default"])?);
+    let of_root = part("default", "of-a-root", &owner(test_cluster, &["roots", "root"])?);
+    apply(test_cluster, &[child, gone, stays, of_root])?;
     for name in ["part-0", "part-7", "a-child"] {
         let status = format!(r#"{{"status":{{"ready":true,"of":"{name}"}}}}"#);
         let patch =
             ["patch", "parts", name, "--namespace", "keep-a", "--subresource=status", "--type=merge", "--patch"];
-        kubectl(ground, &[&patch[..], &[&status]].concat())?;
+        kubectl(test_cluster, &[&patch[..], &[&status]].concat())?;
     }
     Ok(())
 }
 
 /// All objects as kubectl tells them, without what belongs to one cluster; owners by name.
-fn told(ground: &Ground, file: &Path) -> Result<()> {
-    let mut all = ground.get(&["crd", "--selector", "kept=yes"])?["items"].take();
+fn write_objects(test_cluster: &TestCluster, file: &Path) -> Result<()> {
+    let mut all = test_cluster.get(&["crd", "--selector", "kept=yes"])?["items"].take();
     for crd in all.as_array_mut().context("CRDs")? {
         crd["status"].take();
     }
     let all_kinds = KINDS.map(|kind| format!("{kind}.{GROUP}")).join(",");
-    let objects = ground.get(&[&all_kinds, "--all-namespaces"])?["items"].take();
+    let objects = test_cluster.get(&[&all_kinds, "--all-namespaces"])?["items"].take();
     let mut lines = Vec::new();
     for mut object in [all.as_array().cloned(), objects.as_array().cloned()].into_iter().flatten().flatten() {
         let metadata = object["metadata"].as_object_mut().context("metadata")?;
@@ -135,7 +136,7 @@ fn equal(one: &Path, other: &Path) -> Result<()> {
     Ok(())
 }
 
-fn empty(ground: &Ground) -> Result<()> {
+fn empty(test_cluster: &TestCluster) -> Result<()> {
     let free = [
         "patch",
         "things",
@@ -146,63 +147,64 @@ fn empty(ground: &Ground) -> Result<()> {
         "--patch",
         r#"{"metadata":{"finalizers":null}}"#,
     ];
-    kubectl(ground, &free)?;
+    kubectl(test_cluster, &free)?;
     let names = KINDS.map(|kind| format!("crd/{kind}.{GROUP}"));
     let gone: Vec<&str> = names.iter().map(String::as_str).chain(["namespace/keep-a"]).collect();
-    kubectl(ground, &[&["delete", "--wait=true", "--timeout=90s"], &gone[..]].concat()).map(drop)
+    kubectl(test_cluster, &[&["delete", "--wait=true", "--timeout=90s"], &gone[..]].concat()).map(drop)
 }
 
-fn saved_emptied_restored_equal(ground: &Ground) -> Result<()> {
-    fill(ground)?;
-    let files = ground.files();
+fn saved_emptied_restored_equal(test_cluster: &TestCluster) -> Result<()> {
+    fill(test_cluster)?;
+    let files = test_cluster.files();
     let (before, after, folder) = (files.join("before"), files.join("after"), files.join("kept"));
     let dir = folder.display().to_string();
-    told(ground, &before)?;
+    write_objects(test_cluster, &before)?;
     let names = KINDS.map(|kind| format!("{kind}.{GROUP}"));
     let select: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mark = ground.mark()?;
-    let saved = crds(ground, &[&["save", &dir], &select[..]].concat())?.with(0)?;
-    ground.nothing_written(mark)?;
+    let mark = test_cluster.mark()?;
+    let saved = crds(test_cluster, &[&["save", &dir], &select[..]].concat())?.expect_code(0)?;
+    test_cluster.ensure_nothing_written(mark)?;
     ensure!(saved.stdout.contains(&format!("saved 3 CRDs and {} objects", MANY + 7)), "{}", saved.stdout);
-    crds(ground, &["save", &dir])?.with(1).context("a second save into the same folder")?;
+    crds(test_cluster, &["save", &dir])?.expect_code(1).context("a second save into the same folder")?;
     only_mine(&folder)?;
     // A save is a folder of CRDs and of objects: both sides of a check, and what it looks at.
-    let checked = crds(ground, &["check", &dir, &dir, "--objects", &dir, "--output", "json"])?.with(0)?;
+    let checked = crds(test_cluster, &["check", &dir, &dir, "--objects", &dir, "--output", "json"])?.expect_code(0)?;
     let checked: Value = serde_json::from_str(&checked.stdout)?;
     ensure!(checked["evidence"] == "files" && checked["lookedAt"] == MANY + 7, "{checked}");
 
-    empty(ground)?;
-    let mark = ground.mark()?;
-    let refused = crds(ground, &["restore", &dir, "--yes"])?.with(5).context("without its namespace")?;
+    empty(test_cluster)?;
+    let mark = test_cluster.mark()?;
+    let refused = crds(test_cluster, &["restore", &dir, "--yes"])?.expect_code(5).context("without its namespace")?;
     ensure!(refused.stderr.contains("keep-a") && refused.stderr.contains("--create-namespace"), "{}", refused.stderr);
-    crds(ground, &["restore", &dir, "--create-namespace"])?.with(64).context("nobody to ask")?;
-    crds(ground, &["restore", &dir, "--create-namespace", "--dry-run=server"])?.with(0)?;
-    ground.nothing_written(mark)?;
-    let restored = crds(ground, &["restore", &dir, "--yes", "--create-namespace", "--output", "json"])?.with(0)?;
-    told(ground, &after)?;
+    crds(test_cluster, &["restore", &dir, "--create-namespace"])?.expect_code(64).context("nobody to ask")?;
+    crds(test_cluster, &["restore", &dir, "--create-namespace", "--dry-run=server"])?.expect_code(0)?;
+    test_cluster.ensure_nothing_written(mark)?;
+    let restored =
+        crds(test_cluster, &["restore", &dir, "--yes", "--create-namespace", "--output", "json"])?.expect_code(0)?;
+    write_objects(test_cluster, &after)?;
     equal(&before, &after)?;
     let report: Value = serde_json::from_str(&restored.stdout)?;
     ensure!(report["crdsCreated"].as_array().map(Vec::len) == Some(3), "{report}");
     let unlinked = json!([{"object": "Part keep-a/of-a-config", "owner": "ConfigMap keeper"}]);
     ensure!(report["unlinked"] == unlinked, "{}", report["unlinked"]);
-    linked(ground)?;
-    ensure!(!(saved.all() + &refused.all() + &restored.all()).contains(SECRET), "tells a secret");
-    let log = ground.since(mark)?;
+    linked(test_cluster)?;
+    ensure!(!(saved.all_text() + &refused.all_text() + &restored.all_text()).contains(SECRET), "tells a secret");
+    let log = test_cluster.entries_since(mark)?;
     let deleted: Vec<_> =
         audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.verb.contains("delete")).collect();
     ensure!(deleted.is_empty(), "{deleted:?}");
-    again(ground, &dir, &before, &after)
+    restore_again(test_cluster, &dir, &before, &after)
 }
 
 /// Owners are those of this cluster: the garbage collector would take what names a dead one.
-fn linked(ground: &Ground) -> Result<()> {
+fn linked(test_cluster: &TestCluster) -> Result<()> {
     let pairs = [
         (["parts", "a-child", "--namespace", "keep-a"], vec!["parts", "part-0", "--namespace", "keep-a"]),
         (["parts", "of-a-config", "--namespace", "default"], vec!["configmap", "keeper", "--namespace", "default"]),
         (["parts", "of-a-root", "--namespace", "default"], vec!["roots", "root"]),
     ];
     for (owned, owner) in pairs {
-        let (owned, owner) = (ground.get(&owned)?, ground.get(&owner)?);
+        let (owned, owner) = (test_cluster.get(&owned)?, test_cluster.get(&owner)?);
         let uid = &owned["metadata"]["ownerReferences"][0]["uid"];
         ensure!(*uid == owner["metadata"]["uid"] && uid.is_string(), "{uid} instead of {}", owner["metadata"]["uid"]);
     }
@@ -210,12 +212,12 @@ fn linked(ground: &Ground) -> Result<()> {
 }
 
 /// What is there stays, unless it shall be replaced.
-fn again(ground: &Ground, dir: &str, before: &Path, after: &Path) -> Result<()> {
-    let mark = ground.mark()?;
-    let equal_all = crds(ground, &["restore", dir, "--yes", "--output", "json"])?.with(0)?;
+fn restore_again(test_cluster: &TestCluster, dir: &str, before: &Path, after: &Path) -> Result<()> {
+    let mark = test_cluster.mark()?;
+    let equal_all = crds(test_cluster, &["restore", dir, "--yes", "--output", "json"])?.expect_code(0)?;
     let report: Value = serde_json::from_str(&equal_all.stdout)?;
     ensure!(report["objects"][0]["equal"] == MANY + 5 && report["objects"][0]["created"] == 0, "{report}");
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     let done: Vec<_> = audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.succeeded()).collect();
     ensure!(done.is_empty(), "{done:?}");
     let patch = [
@@ -228,12 +230,12 @@ fn again(ground: &Ground, dir: &str, before: &Path, after: &Path) -> Result<()> 
         "--patch",
         r#"{"spec":{"password":"mine"}}"#,
     ];
-    kubectl(ground, &patch)?;
-    let left = crds(ground, &["restore", dir, "--yes"])?.with(0)?;
-    told(ground, after)?;
+    kubectl(test_cluster, &patch)?;
+    let left = crds(test_cluster, &["restore", dir, "--yes"])?.expect_code(0)?;
+    write_objects(test_cluster, after)?;
     ensure!(left.stdout.contains("--overwrite") && differences(before, after)?.contains("mine"), "{}", left.stdout);
-    crds(ground, &["restore", dir, "--yes", "--overwrite"])?.with(0)?;
-    told(ground, after)?;
+    crds(test_cluster, &["restore", dir, "--yes", "--overwrite"])?.expect_code(0)?;
+    write_objects(test_cluster, after)?;
     equal(before, after)
 }
 

@@ -22,17 +22,17 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{Ground, ended};
-use crate::lock::newer;
+use crate::ground::{TestCluster, to_command_output};
+use crate::lock::newer_flags;
 use crate::refusals::command;
 use crate::sample;
 use crate::small::NAMESPACE;
-use moment::{Dice, How, Killed, Missed, NOTHING_TO_RESUME, Undisturbed};
+use moment::{Dice, KillTarget, Killed, Missed, NOTHING_TO_RESUME, Undisturbed};
 
 /// Kills in an ordinary test run.
-const FEW: usize = 10;
+const DEFAULT_KILLS: usize = 10;
 /// Kills that one upgrade may meet: who goes on is killed as well.
-const CHAIN: usize = 3;
+const MAX_KILLS_IN_CHAIN: usize = 3;
 /// Runs after the last kill that may be needed: the one that goes on, and one more where a dying helm moved the world meanwhile.
 const AGAIN: usize = 2;
 
@@ -50,7 +50,7 @@ pub fn env(name: &str) -> Option<String> {
 
 /// What is killed, and what it shall look like in the end.
 struct Case<'a> {
-    ground: &'a Ground,
+    test_cluster: &'a TestCluster,
     /// Brings the older installation back.
     restore: &'a dyn Fn() -> Result<()>,
     /// The upgrade, not started yet.
@@ -59,72 +59,75 @@ struct Case<'a> {
     resume: &'a dyn Fn() -> Result<std::process::Command>,
 }
 
-fn the_small_pair(ground: &Ground) -> Result<()> {
+fn the_small_pair(test_cluster: &TestCluster) -> Result<()> {
     let restore = || {
-        ground.older()?;
-        objects_of_an_operator(ground)
+        test_cluster.install_older()?;
+        objects_of_an_operator(test_cluster)
     };
-    let upgrade = || command(ground, User::Operator, &[], &newer(&["--yes", "--wait-for-lock", "60s"]));
-    let values = crate::small::values(ground)?;
-    let resume = || resume(ground, &["--values", &values]);
-    let kills = env("MURAL_KILLS").map_or(Ok(FEW), |kills| kills.parse()).context("MURAL_KILLS")?;
-    all(&Case { ground, restore: &restore, upgrade: &upgrade, resume: &resume }, kills)
+    let upgrade = || command(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--wait-for-lock", "60s"]));
+    let values = crate::small::values(test_cluster)?;
+    let resume = || resume(test_cluster, &["--values", &values]);
+    let kills = env("MURAL_KILLS").map_or(Ok(DEFAULT_KILLS), |kills| kills.parse()).context("MURAL_KILLS")?;
+    all(&Case { test_cluster, restore: &restore, upgrade: &upgrade, resume: &resume }, kills)
 }
 
-fn the_sample_pair(ground: &Ground) -> Result<()> {
-    let sandbox = ground.sandbox()?;
+fn the_sample_pair(test_cluster: &TestCluster) -> Result<()> {
+    let sandbox = test_cluster.sandbox()?;
     mural_tests::install::install(sandbox, &mural_tests::install::Args::default())?;
     let snapshot = sandbox.snapshot("sample")?;
     let restore = || {
         sandbox.restore(&snapshot)?;
-        sample::ready_again(ground)
+        sample::ready_again(test_cluster)
     };
-    let upgrade = || sample::command(ground, &[], &["--yes", "--wait-for-lock", "60s"]);
+    let upgrade = || sample::command(test_cluster, &[], &["--yes", "--wait-for-lock", "60s"]);
     let values = mural_tests::charts::values_file().display().to_string();
     let hooks = mural_tests::install::webhook_values(sandbox)?;
     let mut flags = vec!["--values", values.as_str()];
     flags.extend(hooks.iter().flat_map(|value| ["--set", value.as_str()]));
-    let resume = || resume(ground, &flags);
-    all(&Case { ground, restore: &restore, upgrade: &upgrade, resume: &resume }, How::ALL.len() * 2)
+    let resume = || resume(test_cluster, &flags);
+    all(&Case { test_cluster, restore: &restore, upgrade: &upgrade, resume: &resume }, KillTarget::ALL.len() * 2)
 }
 
-fn resume(ground: &Ground, flags: &[&str]) -> Result<std::process::Command> {
-    let mut command = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+fn resume(test_cluster: &TestCluster, flags: &[&str]) -> Result<std::process::Command> {
+    let mut command = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
     command.args(["resume", "--plain-http", "--yes", "--wait-for-lock", "60s"]).args(flags);
     Ok(command)
 }
 
 /// Custom resources that no chart owns: the ones that hurt most when they are lost.
-fn objects_of_an_operator(ground: &Ground) -> Result<()> {
+fn objects_of_an_operator(test_cluster: &TestCluster) -> Result<()> {
     let one = |kind: &str, at: usize| {
         json!({"apiVersion": "small.example.com/v1", "kind": kind,
             "metadata": {"name": format!("kept-{at}"), "namespace": NAMESPACE}, "spec": {"size": at}})
     };
     let items: Vec<Value> = (0..10).flat_map(|at| [one("Pool", at), one("Widget", at)]).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    ground.run_with(User::Admin, "kubectl", &["create", "--filename", "-"], &list, &[])?.with(0)?;
+    test_cluster.run_with(User::Admin, "kubectl", &["create", "--filename", "-"], &list, &[])?.expect_code(0)?;
     Ok(())
 }
 
 /// What an upgrade that nobody disturbs leaves.
 struct Wanted {
-    state: state::State,
-    kept: state::Kept,
+    state: state::ClusterState,
+    custom_resources: state::CustomResources,
 }
 
 fn all(case: &Case<'_>, kills: usize) -> Result<()> {
     let seed =
         env("MURAL_KILL_SEED").map_or_else(|| Ok(jiff_seed()), |seed| seed.parse()).context("MURAL_KILL_SEED")?;
     if let Some(helm) = env("MURAL_KILL_HELM") {
-        case.ground.use_helm(&helm)?;
+        case.test_cluster.use_helm(&helm)?;
     }
     (case.restore)()?;
-    let undisturbed = moment::undisturbed((case.upgrade)()?)?;
-    let wanted = Wanted { state: state::of(case.ground)?, kept: state::custom_resources(case.ground)? };
+    let undisturbed = moment::measure_undisturbed((case.upgrade)()?)?;
+    let wanted = Wanted {
+        state: state::read_state(case.test_cluster)?,
+        custom_resources: state::read_custom_resources(case.test_cluster)?,
+    };
     println!("\n  seed {seed}, {kills} kills; undisturbed {undisturbed}");
     let mut chance = Chance { dice: Dice::new(seed), undisturbed };
     let (mut at, mut told, mut failed) = (0, BTreeMap::<String, usize>::new(), Vec::new());
-    for chain in (1..=CHAIN).rev().cycle() {
+    for chain in (1..=MAX_KILLS_IN_CHAIN).rev().cycle() {
         if at >= kills {
             break;
         }
@@ -168,7 +171,7 @@ struct Chance {
 /// An upgrade, what killed it, and how it came to its end nevertheless.
 struct Story {
     first: usize,
-    killed: Vec<(How, Killed)>,
+    killed: Vec<(KillTarget, Killed)>,
     /// Who went on in the end, and how often that took.
     ended: &'static str,
     runs: usize,
@@ -199,17 +202,20 @@ fn until_it_hits(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, want
 /// One upgrade that is killed, gone on from and killed again, until nobody kills it: then it ends well.
 fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wanted) -> Result<Option<Story>> {
     (case.restore)()?;
-    let before = state::custom_resources(case.ground)?;
+    let before = state::read_custom_resources(case.test_cluster)?;
     let (mut at, mut killed, mut next, mut stumbled) = (kills.start, Vec::new(), Next::Upgrade, false);
     while at < kills.end {
-        let how = How::ALL[at % How::ALL.len()];
+        let how = KillTarget::ALL[at % KillTarget::ALL.len()];
         let Chance { dice, undisturbed } = &mut *chance;
-        let when =
-            if killed.is_empty() { undisturbed.moment(dice, at / How::ALL.len()) } else { undisturbed.later(dice) };
-        let one = moment::kill(case.ground, next.command(case)?, how, when).with_context(|| how.to_string())?;
+        let when = if killed.is_empty() {
+            undisturbed.moment(dice, at / KillTarget::ALL.len())
+        } else {
+            undisturbed.later(dice)
+        };
+        let one = moment::kill(case.test_cluster, next.command(case)?, how, when).with_context(|| how.to_string())?;
         match &one.missed {
             Some(Missed::Done(took)) if killed.is_empty() => {
-                chance.undisturbed.took(*took);
+                chance.undisturbed.record_duration(*took);
                 return Ok(None);
             }
             Some(Missed::Done(_)) => break,
@@ -230,8 +236,10 @@ fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wan
     }
     let story = || killed.iter().map(|(how, killed)| format!("{how}: {killed}")).collect::<Vec<_>>().join("; ");
     let runs = to_the_end(case, next).with_context(story)?;
-    wanted.state.same(&state::of(case.ground)?).with_context(story)?;
-    before.kept(&state::custom_resources(case.ground)?, &wanted.kept).with_context(story)?;
+    wanted.state.ensure_same(&state::read_state(case.test_cluster)?).with_context(story)?;
+    before
+        .ensure_unchanged(&state::read_custom_resources(case.test_cluster)?, &wanted.custom_resources)
+        .with_context(story)?;
     Ok(Some(Story { first: kills.start, killed, ended: next.name(), runs }))
 }
 
@@ -239,16 +247,16 @@ fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wan
 fn to_the_end(case: &Case<'_>, next: Next) -> Result<usize> {
     let mut said = Vec::new();
     for again in 1..=AGAIN {
-        let mut came = ended(next.command(case)?.output()?)?;
+        let mut came = to_command_output(next.command(case)?.output()?)?;
         if came.code == 5 && came.stderr.contains(NOTHING_TO_RESUME) {
-            came = ended(Next::Upgrade.command(case)?.output()?)?;
+            came = to_command_output(Next::Upgrade.command(case)?.output()?)?;
         }
         if came.code == 0 {
             return Ok(again);
         }
         let words = came.stderr.trim().replace('\n', "\n         ");
         println!("       run {again} of going on ended with {}: {words}", came.code);
-        said.push(came.all());
+        said.push(came.all_text());
     }
     anyhow::bail!("{AGAIN} runs more and still not done:\n{}", said.join("\n"))
 }
@@ -279,5 +287,5 @@ impl Next {
 
 /// Every second kill, and each way of killing in turn.
 const fn resumes(at: usize) -> bool {
-    (at / How::ALL.len() + at) % 2 == 1
+    (at / KillTarget::ALL.len() + at) % 2 == 1
 }

@@ -10,7 +10,7 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 use crate::refusals::{command, upgrade};
 use crate::small::{NAMESPACE, NEWER};
 
@@ -21,12 +21,12 @@ pub const TESTS: &[Test] = &[
     ("lock::of_four_at_once_one_writes", of_four_at_once_one_writes),
 ];
 
-pub fn newer(more: &[&'static str]) -> Vec<&'static str> {
+pub fn newer_flags(more: &[&'static str]) -> Vec<&'static str> {
     NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(more.iter().copied()).collect()
 }
 
 /// A lock as another workstation's run would hold it.
-fn held(namespace: &str, name: &str) -> Value {
+fn build_held_lease(namespace: &str, name: &str) -> Value {
     let notes = json!({"mural-who": "ann", "mural-where": "ann@desk, process 7", "mural-since": "2026-11-23T07:13:22Z",
         "mural-step": "crds", "mural-run": "20261123-071300", "mural-version": "0.1.0"});
     json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -34,30 +34,33 @@ fn held(namespace: &str, name: &str) -> Value {
         "spec": {"holderIdentity": "ann@desk pid 7", "leaseDurationSeconds": 15, "renewTime": "2026-11-23T07:13:22.000000Z"}})
 }
 
-fn put(ground: &Ground, lease: &Value) -> Result<Ended> {
+fn apply_lease(test_cluster: &TestCluster, lease: &Value) -> Result<CommandOutput> {
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
-    ground.run_with(User::Admin, "kubectl", &apply, &lease.to_string(), &[])?.with(0)
+    test_cluster.run_with(User::Admin, "kubectl", &apply, &lease.to_string(), &[])?.expect_code(0)
 }
 
 /// The locks that are there now.
-pub fn locks(ground: &Ground) -> Result<Vec<String>> {
-    let leases = ground.get(&["leases", "--all-namespaces"])?;
+pub fn lock_names(test_cluster: &TestCluster) -> Result<Vec<String>> {
+    let leases = test_cluster.get(&["leases", "--all-namespaces"])?;
     let names = leases["items"].as_array().into_iter().flatten().filter_map(|lease| lease["metadata"]["name"].as_str());
     Ok(names.filter(|name| name.starts_with("mural-")).map(str::to_owned).collect())
 }
 
 /// Where the upgrade stands, as a second terminal sees it.
-fn status(ground: &Ground) -> Result<Value> {
-    let told = ground.run(User::Operator, "kubectl-mural-upgrade", &["status", "--output", "json"])?.with(0)?;
+fn read_status(test_cluster: &TestCluster) -> Result<Value> {
+    let told =
+        test_cluster.run(User::Operator, "kubectl-mural-upgrade", &["status", "--output", "json"])?.expect_code(0)?;
     Ok(serde_json::from_str(&told.stdout)?)
 }
 
-fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let mut lease = held(NAMESPACE, "mural-upgrade");
-    put(ground, &lease)?;
-    let mark = ground.mark()?;
-    let plan = upgrade(ground, User::Operator, &["plan"], &newer(&[]))?.with(2).context("plan takes no lock")?;
+fn who_lives_is_left_alone_and_named(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let mut lease = build_held_lease(NAMESPACE, "mural-upgrade");
+    apply_lease(test_cluster, &lease)?;
+    let mark = test_cluster.mark()?;
+    let plan = upgrade(test_cluster, User::Operator, &["plan"], &newer_flags(&[]))?
+        .expect_code(2)
+        .context("plan takes no lock")?;
     ensure!(plan.stdout.contains("held by ann (ann@desk, process 7)"), "{}", plan.stdout);
 
     let over = AtomicBool::new(false);
@@ -68,19 +71,19 @@ fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
                     break;
                 }
                 lease["spec"]["renewTime"] = format!("2026-11-23T07:13:{:02}.000000Z", beat % 60).into();
-                put(ground, &lease).expect("the other operator renews");
+                apply_lease(test_cluster, &lease).expect("the other operator renews");
                 std::thread::sleep(Duration::from_secs(2));
             }
         });
         let began = Instant::now();
-        let second = upgrade(ground, User::Operator, &[], &newer(&["--yes"]));
-        let waiting = upgrade(ground, User::Operator, &[], &newer(&["--yes", "--wait-for-lock", "6s"]));
+        let second = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]));
+        let waiting = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--wait-for-lock", "6s"]));
         let waited = began.elapsed();
-        let seen = status(ground);
+        let seen = read_status(test_cluster);
         over.store(true, Ordering::SeqCst);
         ((second, waiting), waited, seen)
     });
-    let (second, waiting) = (second.0?.with(7)?, second.1?.with(7).context("a wait that is over")?);
+    let (second, waiting) = (second.0?.expect_code(7)?, second.1?.expect_code(7).context("a wait that is over")?);
     for word in
         ["ann (ann@desk, process 7)", "2026-11-23T07:13:22Z", "step   crds", "0.1.0", "--wait-for-lock", "status"]
     {
@@ -94,30 +97,30 @@ fn who_lives_is_left_alone_and_named(ground: &Ground) -> Result<()> {
     let lock = seen.pointer("/locks/0").with_context(|| format!("no lock in {seen}"))?;
     ensure!(lock["life"] == "alive" && lock["holder"]["step"] == "crds", "{seen}");
     ensure!(waited > Duration::from_secs(6) && waited < Duration::from_secs(25), "{waited:?}");
-    ground.nothing_written(mark)
+    test_cluster.ensure_nothing_written(mark)
 }
 
-fn who_does_not_renew_is_dead(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    put(ground, &held(NAMESPACE, "mural-upgrade"))?;
+fn who_does_not_renew_is_dead(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    apply_lease(test_cluster, &build_held_lease(NAMESPACE, "mural-upgrade"))?;
     // Of somebody whose clock is ten years ahead: what a Lease says of times is no sign of life.
-    let mut ahead = held("kube-system", "mural-crds");
+    let mut ahead = build_held_lease("kube-system", "mural-crds");
     ahead["spec"]["renewTime"] = "2036-11-23T07:13:22.000000Z".into();
-    put(ground, &ahead)?;
-    let mark = ground.mark()?;
+    apply_lease(test_cluster, &ahead)?;
+    let mark = test_cluster.mark()?;
     let began = Instant::now();
-    let done = upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0)?;
+    let done = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0)?;
     ensure!(began.elapsed() >= Duration::from_secs(15), "taken over after {:?}", began.elapsed());
     ensure!(
         done.stderr.contains("left behind by ann") && done.stderr.contains("not renewed for 15s"),
         "{}",
         done.stderr
     );
-    ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
-    let seen = status(ground)?;
+    ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
+    let seen = read_status(test_cluster)?;
     let wrote = seen.pointer("/runs/0/revisions").and_then(Value::as_array).map(Vec::len);
     ensure!(seen["locks"] == json!([]) && seen["next"].is_null() && wrote == Some(2), "{seen}");
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     let (locked, writes) = (audit::locks_by(&log, "operator"), audit::writes_by(&log, "operator"));
     let taken: Vec<_> = locked.iter().copied().filter(|entry| entry.succeeded()).take(2).collect();
     audit::all_before(&taken, &writes).context("both locks, then the first write")?;
@@ -125,8 +128,8 @@ fn who_does_not_renew_is_dead(ground: &Ground) -> Result<()> {
     audit::all_before(&writes, &gone).context("the last write, then the locks go")
 }
 
-fn who_may_not_lock_writes_nothing(ground: &Ground) -> Result<()> {
-    ground.older()?;
+fn who_may_not_lock_writes_nothing(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
     // Everything but the locks.
     let rules = json!([{"apiGroups": ["", "apps", "batch", "apiextensions.k8s.io", "small.example.com", "helm.toolkit.fluxcd.io", "argoproj.io", "admissionregistration.k8s.io", "discovery.k8s.io", "policy", "authorization.k8s.io"], "resources": ["*"], "verbs": ["*"]},
         {"nonResourceURLs": ["*"], "verbs": ["get"]}]);
@@ -134,22 +137,22 @@ fn who_may_not_lock_writes_nothing(ground: &Ground) -> Result<()> {
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "no-locks"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "no-locks"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "viewer"}]});
-    put(ground, &json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))?;
-    let mark = ground.mark()?;
-    let refused = upgrade(ground, User::Viewer, &[], &newer(&["--yes"]))?.with(5)?;
+    apply_lease(test_cluster, &json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))?;
+    let mark = test_cluster.mark()?;
+    let refused = upgrade(test_cluster, User::Viewer, &[], &newer_flags(&["--yes"]))?.expect_code(5)?;
     for word in ["namespace kube-system", "viewer may not create leases.coordination.k8s.io", r#""kind":"Role""#] {
-        ensure!(refused.all().contains(word), "does not say {word:?}:\n{}", refused.all());
+        ensure!(refused.all_text().contains(word), "does not say {word:?}:\n{}", refused.all_text());
     }
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     ensure!(audit::writes_by(&log, "viewer").is_empty(), "{:?}", audit::writes_by(&log, "viewer"));
     Ok(())
 }
 
-fn of_four_at_once_one_writes(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let mark = ground.mark()?;
+fn of_four_at_once_one_writes(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let mark = test_cluster.mark()?;
     let start = |_| -> Result<_> {
-        let mut command = command(ground, User::Operator, &[], &newer(&["--yes", "--events", "json"]))?;
+        let mut command = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--events", "json"]))?;
         Ok(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
     };
     let all: Vec<_> = (0..4).map(start).collect::<Result<_>>()?;
@@ -159,13 +162,14 @@ fn of_four_at_once_one_writes(ground: &Ground) -> Result<()> {
     // Who came second is told so, or finds the world moved when its turn comes, or (late) that all is done.
     ensure!(codes.contains(&0) && codes.iter().all(|code| [0, 5, 7].contains(code)), "{codes:?}\n{}", told());
     ensure!(codes.contains(&7), "nobody was told to wait: {codes:?}");
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     let crds =
         audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.is_crd() && entry.succeeded()).count();
     ensure!(crds == 2, "{crds} writes of the two CRDs that differ: more than one run wrote");
     let history = ["history", "mural", "--namespace", NAMESPACE, "--output", "json"];
-    let history: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &history)?.with(0)?.stdout)?;
+    let history: Value =
+        serde_json::from_str(&test_cluster.run(User::Admin, "helm", &history)?.expect_code(0)?.stdout)?;
     ensure!(history.as_array().map(Vec::len) == Some(2), "{history}");
-    ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
+    ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
     Ok(())
 }

@@ -56,16 +56,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use ground::{Ground, Grounds};
+use ground::{TestCluster, TestClusters};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A test: its name, and what it does on the ground.
-type Test = (&'static str, fn(&Ground) -> Result<()>);
+type Test = (&'static str, fn(&TestCluster) -> Result<()>);
 
-const SKIP: &str = "MURAL_SKIP_CLUSTER";
-const GROUNDS: &str = "MURAL_GROUNDS";
+const SKIP_ENV: &str = "MURAL_SKIP_CLUSTER";
+const CLUSTER_COUNT_ENV: &str = "MURAL_GROUNDS";
 /// Sandboxes where nobody says how many, for two cores.
-const FEW_GROUNDS: usize = 3;
+const DEFAULT_CLUSTER_COUNT: usize = 3;
 
 fn main() -> ExitCode {
     match run() {
@@ -79,10 +79,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    let skip = std::env::var_os(SKIP).is_some_and(|value| value == "1");
-    let grounds = Arc::new(Grounds::new(how_many()?));
+    let skip = std::env::var_os(SKIP_ENV).is_some_and(|value| value == "1");
+    let clusters = Arc::new(TestClusters::new(cluster_count()?));
     // One test at a time on each.
-    arguments.test_threads = Some(grounds.count());
+    arguments.test_threads = Some(clusters.count());
     let tests: Vec<Test> = [
         basics::TESTS,
         faults::TESTS,
@@ -113,20 +113,20 @@ fn run() -> Result<ExitCode> {
         &kill::tests(),
     ]
     .concat();
-    let tests = spread(&tests, &flux::tests());
+    let tests = interleave(&tests, &flux::tests());
     let trials =
-        tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&grounds)).with_ignored_flag(skip)).collect();
+        tests.iter().map(|(name, test)| trial(name, *test, Arc::clone(&clusters)).with_ignored_flag(skip)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if skip && !arguments.list {
-        println!("cluster tier skipped: {SKIP}=1 ({} tests not run)\n", conclusion.num_ignored);
+        println!("cluster tier skipped: {SKIP_ENV}=1 ({} tests not run)\n", conclusion.num_ignored);
     }
-    grounds.slowest().iter().for_each(|(name, took)| println!("  {:>4}s  {name}", took.as_secs()));
-    let down = grounds.down().inspect_err(|error| eprintln!("a sandbox is still up: {error:#}"));
+    clusters.slowest().iter().for_each(|(name, took)| println!("  {:>4}s  {name}", took.as_secs()));
+    let down = clusters.down().inspect_err(|error| eprintln!("a sandbox is still up: {error:#}"));
     Ok(if conclusion.has_failed() || down.is_err() { ExitCode::from(101) } else { ExitCode::SUCCESS })
 }
 
 /// Tests of the one sandbox with Flux wait for each other, and keep one of the others from being used meanwhile: among the others they seldom do.
-fn spread(others: &[Test], flux: &[Test]) -> Vec<Test> {
+fn interleave(others: &[Test], flux: &[Test]) -> Vec<Test> {
     let between = others.len() / (flux.len() + 1) + 1;
     let mut flux = flux.iter();
     let mut all: Vec<Test> =
@@ -135,15 +135,22 @@ fn spread(others: &[Test], flux: &[Test]) -> Vec<Test> {
     all
 }
 
-fn how_many() -> Result<usize> {
-    let Some(said) = std::env::var(GROUNDS).ok().filter(|said| !said.is_empty()) else { return Ok(FEW_GROUNDS) };
-    let count = said.parse().with_context(|| format!("{GROUNDS}={said} is no number"))?;
-    ensure!(count > 0, "{GROUNDS}=0: without a sandbox nothing can be tested; {SKIP}=1 leaves the tier out");
+fn cluster_count() -> Result<usize> {
+    let Some(setting) = std::env::var(CLUSTER_COUNT_ENV).ok().filter(|setting| !setting.is_empty()) else {
+        return Ok(DEFAULT_CLUSTER_COUNT);
+    };
+    let count = setting.parse().with_context(|| format!("{CLUSTER_COUNT_ENV}={setting} is no number"))?;
+    ensure!(
+        count > 0,
+        "{CLUSTER_COUNT_ENV}=0: without a sandbox nothing can be tested; {SKIP_ENV}=1 leaves the tier out"
+    );
     Ok(count)
 }
 
-fn trial(name: &str, test: fn(&Ground) -> Result<()>, grounds: Arc<Grounds>) -> Trial {
-    let whose = name.to_owned();
+fn trial(name: &str, test: fn(&TestCluster) -> Result<()>, clusters: Arc<TestClusters>) -> Trial {
+    let test_name = name.to_owned();
     // The whole chain and no backtrace: where it was made says nothing that the chain does not.
-    Trial::test(name, move || grounds.on_one(&whose, test).map_err(|error| Failed::from(format!("{error:#}"))))
+    Trial::test(name, move || {
+        clusters.run_on_free_cluster(&test_name, test).map_err(|error| Failed::from(format!("{error:#}")))
+    })
 }

@@ -9,8 +9,8 @@ use mural_tests::sandbox::User;
 use mural_tests::scripted;
 
 use crate::Test;
-use crate::ground::{Ended, Ground, ended};
-use crate::lock::newer;
+use crate::ground::{CommandOutput, TestCluster, to_command_output};
+use crate::lock::newer_flags;
 use crate::refusals::command;
 use crate::small::CANARY;
 
@@ -22,33 +22,33 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// A program of the sandbox whose calls with this word end in these lines of shell; `$REAL` is the real one.
-struct Spoilt {
+struct BrokenProgram {
     program: &'static str,
     word: &'static str,
     lines: &'static str,
 }
 
-impl Spoilt {
+impl BrokenProgram {
     /// An upgrade with it.
-    fn upgrade(&self, ground: &Ground) -> Result<Ended> {
-        let path = ground.files().join("spoilt").join(self.program);
-        let real = ground.sandbox()?.dir().join("bin").join(self.program);
+    fn upgrade(&self, test_cluster: &TestCluster) -> Result<CommandOutput> {
+        let path = test_cluster.files().join("spoilt").join(self.program);
+        let real = test_cluster.sandbox()?.dir().join("bin").join(self.program);
         let lines = format!(
             "REAL='{}'\ncase \" $* \" in *' {} '*)\n{}\n;;\n*) exec \"$REAL\" \"$@\" ;;\nesac\n",
             real.display(),
             self.word,
             self.lines
         );
-        scripted::program(&path, &lines)?;
+        scripted::write_program(&path, &lines)?;
         let hint = if self.program == "helm" { "HELM_BIN" } else { "KUBECTL_PATH" };
-        let mut upgrade = command(ground, User::Operator, &[], &newer(&["--yes"]))?;
-        ended(upgrade.env(hint, &path).stdin(Stdio::null()).output()?)
+        let mut upgrade = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?;
+        to_command_output(upgrade.env(hint, &path).stdin(Stdio::null()).output()?)
     }
 }
 
 /// One clear message: the program, no panic, no secret, nothing that moves a terminal's cursor.
-fn clear(ended: &Ended, program: &str) -> Result<()> {
-    let all = ended.all();
+fn ensure_clear_message(ended: &CommandOutput, program: &str) -> Result<()> {
+    let all = ended.all_text();
     ensure!(all.contains(program), "does not name {program}:\n{all}");
     ensure!(!all.contains(CANARY) && !all.contains('\u{1b}') && !all.contains("panicked"), "{all}");
     ensure!(
@@ -58,9 +58,9 @@ fn clear(ended: &Ended, program: &str) -> Result<()> {
     Ok(())
 }
 
-fn what_cannot_be_read_writes_nothing(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let spoilt = |program, word, lines| Spoilt { program, word, lines };
+fn what_cannot_be_read_writes_nothing(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let spoilt = |program, word, lines| BrokenProgram { program, word, lines };
     for one in [
         spoilt("helm", "template", "kill -s SEGV $$"),
         spoilt("helm", "template", "printf 'a: [b\\n'"),
@@ -71,46 +71,47 @@ fn what_cannot_be_read_writes_nothing(ground: &Ground) -> Result<()> {
         spoilt("kubectl", "get", "printf '{\"metadata\": '"),
         spoilt("kubectl", "version", "printf '\\033]0;title\\007'; exit 139"),
     ] {
-        let mark = ground.mark()?;
-        let ended = one.upgrade(ground)?;
-        let about = || format!("{} {} {:?}: {}", one.program, one.word, one.lines, ended.all());
+        let mark = test_cluster.mark()?;
+        let ended = one.upgrade(test_cluster)?;
+        let about = || format!("{} {} {:?}: {}", one.program, one.word, one.lines, ended.all_text());
         ensure!([1, 3, 5].contains(&ended.code), "exit code {}: {}", ended.code, about());
-        clear(&ended, one.program).with_context(about)?;
-        ground.nothing_written(mark).with_context(about)?;
+        ensure_clear_message(&ended, one.program).with_context(about)?;
+        test_cluster.ensure_nothing_written(mark).with_context(about)?;
     }
     Ok(())
 }
 
 /// Says that it is done, and has done nothing.
-fn helm_that_lies_is_not_believed(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let ended = Spoilt { program: "helm", word: "upgrade", lines: "exit 0" }.upgrade(ground)?;
-    let ended = ended.with(1)?;
-    ensure!(ended.stdout.contains("its record does not: there is no such release"), "{}", ended.all());
-    clear(&ended, "helm says")?;
-    goes_on(ground)
+fn helm_that_lies_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let ended = BrokenProgram { program: "helm", word: "upgrade", lines: "exit 0" }.upgrade(test_cluster)?;
+    let ended = ended.expect_code(1)?;
+    ensure!(ended.stdout.contains("its record does not: there is no such release"), "{}", ended.all_text());
+    ensure_clear_message(&ended, "helm says")?;
+    rerun_succeeds(test_cluster)
 }
 
-fn kubectl_that_lies_is_not_believed(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let ended = Spoilt { program: "kubectl", word: "apply", lines: "exit 0" }.upgrade(ground)?.with(1)?;
-    ensure!(ended.stdout.contains("names 0 of 2 CRDs"), "{}", ended.all());
-    clear(&ended, "kubectl says")?;
-    goes_on(ground)
+fn kubectl_that_lies_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let ended =
+        BrokenProgram { program: "kubectl", word: "apply", lines: "exit 0" }.upgrade(test_cluster)?.expect_code(1)?;
+    ensure!(ended.stdout.contains("names 0 of 2 CRDs"), "{}", ended.all_text());
+    ensure_clear_message(&ended, "kubectl says")?;
+    rerun_succeeds(test_cluster)
 }
 
 /// Has done what it should and dies before it can say so.
-fn helm_that_dies_after_its_work(ground: &Ground) -> Result<()> {
-    ground.older()?;
+fn helm_that_dies_after_its_work(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
     let lines = "\"$REAL\" \"$@\"\nkill -s SEGV $$";
-    let ended = Spoilt { program: "helm", word: "upgrade", lines }.upgrade(ground)?.with(1)?;
-    clear(&ended, "helm")?;
-    goes_on(ground)
+    let ended = BrokenProgram { program: "helm", word: "upgrade", lines }.upgrade(test_cluster)?.expect_code(1)?;
+    ensure_clear_message(&ended, "helm")?;
+    rerun_succeeds(test_cluster)
 }
 
 /// With the real programs the same command ends well.
-fn goes_on(ground: &Ground) -> Result<()> {
-    let mut again = command(ground, User::Operator, &[], &newer(&["--yes"]))?;
-    ended(again.output()?)?.with(0).context("run again")?;
+fn rerun_succeeds(test_cluster: &TestCluster) -> Result<()> {
+    let mut again = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?;
+    to_command_output(again.output()?)?.expect_code(0).context("run again")?;
     Ok(())
 }

@@ -9,13 +9,13 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 use charts::{Charts, Corpus};
 
 pub const TESTS: &[Test] = &[("public::every_finding_is_true", every_finding_is_true)];
 
 /// A finding that is expected, and why it is true.
-struct True {
+struct TrueFinding {
     guard: &'static str,
     level: &'static str,
     /// A part of every subject it has.
@@ -31,7 +31,7 @@ struct Upgrade {
     from: &'static str,
     to: &'static str,
     code: i32,
-    findings: &'static [True],
+    findings: &'static [TrueFinding],
 }
 
 const fn silent(project: &'static str, from: &'static str, to: &'static str) -> Upgrade {
@@ -51,14 +51,14 @@ const UPGRADES: &[Upgrade] = &[
         to: "v1.13.6",
         code: 5,
         findings: &[
-            True {
+            TrueFinding {
                 guard: "custom-resources-fit",
                 level: "warning",
                 subject: "GlobalContextEntry ingress-2",
                 count: 1,
                 because: "1.13 allows one source an entry and this one has two: it can be kept, and not made again",
             },
-            True {
+            TrueFinding {
                 guard: "live-objects-fit",
                 level: "error",
                 subject: "globalcontextentries.kyverno.io",
@@ -72,7 +72,7 @@ const UPGRADES: &[Upgrade] = &[
         from: "0.49.0",
         to: "1.0.0",
         code: 5,
-        findings: &[True {
+        findings: &[TrueFinding {
             guard: "crds-dry-run",
             level: "error",
             subject: "strimzi.io",
@@ -82,17 +82,17 @@ const UPGRADES: &[Upgrade] = &[
     },
 ];
 
-fn every_finding_is_true(ground: &Ground) -> Result<()> {
+fn every_finding_is_true(test_cluster: &TestCluster) -> Result<()> {
     let Some(corpus) = Corpus::find()? else {
         println!("skipped: no shared/corpus beside the project or above it, so there are no public charts to look at");
         return Ok(());
     };
     plugins::folder().context("built before the clock runs")?;
-    ground.older()?;
+    test_cluster.install_older()?;
     let mut wrong = Vec::new();
     println!();
     for upgrade in UPGRADES {
-        if let Err(error) = one(ground, &corpus, upgrade) {
+        if let Err(error) = check_upgrade(test_cluster, &corpus, upgrade) {
             wrong.push(format!("{} {} → {}: {error:#}", upgrade.project, upgrade.from, upgrade.to));
         }
     }
@@ -102,42 +102,42 @@ fn every_finding_is_true(ground: &Ground) -> Result<()> {
 }
 
 /// Installs the older pair as the vendor's page does, and upgrades it with ours.
-fn one(ground: &Ground, corpus: &Corpus, upgrade: &Upgrade) -> Result<()> {
-    let charts = corpus.charts(upgrade.project, upgrade.from, upgrade.to, &ground.files().join("public"))?;
+fn check_upgrade(test_cluster: &TestCluster, corpus: &Corpus, upgrade: &Upgrade) -> Result<()> {
+    let charts = corpus.charts(upgrade.project, upgrade.from, upgrade.to, &test_cluster.files().join("public"))?;
     let namespace = format!("public-{}", upgrade.project);
-    install(ground, &charts, &namespace)?;
-    let before = objects(ground, &charts)?;
-    let report = ground.files().join("public").join(upgrade.project).join("report.json");
+    install(test_cluster, &charts, &namespace)?;
+    let before = objects(test_cluster, &charts)?;
+    let report = test_cluster.files().join("public").join(upgrade.project).join("report.json");
     let file = report.display().to_string();
     let args = ["--yes", "--namespace", &namespace, "--release", "app", "--crds-release", "crds", "--report", &file];
     let named = ["--chart", &charts.app[1], "--crds-chart", &charts.crds[1]];
-    let ended = ground.run(User::Operator, "kubectl-mural-upgrade", &[&args[..], &named].concat())?;
-    ensure!(report.exists(), "no report:\n{}", ended.all());
+    let ended = test_cluster.run(User::Operator, "kubectl-mural-upgrade", &[&args[..], &named].concat())?;
+    ensure!(report.exists(), "no report:\n{}", ended.all_text());
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&report)?)?;
     let found = findings(&report)?;
-    tell(upgrade, &report, &before, ended.code, &found);
-    judged(upgrade, &found)?;
-    ensure!(ended.code == upgrade.code, "exit code {} instead of {}\n{}", ended.code, upgrade.code, ended.all());
+    print_report(upgrade, &report, &before, ended.code, &found);
+    ensure_expected_findings(upgrade, &found)?;
+    ensure!(ended.code == upgrade.code, "exit code {} instead of {}\n{}", ended.code, upgrade.code, ended.all_text());
     // Silence was right: what lives can still be read in every version it is asked for, and is as it was.
-    let after = objects(ground, &charts)?;
+    let after = objects(test_cluster, &charts)?;
     ensure!(before.iter().all(|object| after.contains(object)), "objects were lost: {before:?}, {after:?}");
     Ok(())
 }
 
-fn install(ground: &Ground, charts: &Charts, namespace: &str) -> Result<()> {
+fn install(test_cluster: &TestCluster, charts: &Charts, namespace: &str) -> Result<()> {
     let crds = format!("{}/crds", charts.crds[0]);
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", &crds];
-    ground.run(User::Admin, "kubectl", &apply)?.with(0)?;
+    test_cluster.run(User::Admin, "kubectl", &apply)?.expect_code(0)?;
     let wait = ["wait", "--for=condition=Established", "--filename", &crds];
-    ground.run(User::Admin, "kubectl", &wait)?.with(0)?;
+    test_cluster.run(User::Admin, "kubectl", &wait)?.expect_code(0)?;
     let install = ["install", "app", &charts.app[0], "--namespace", namespace, "--create-namespace"];
-    ground.run(User::Admin, "helm", &install)?.with(0).context("the older application")?;
+    test_cluster.run(User::Admin, "helm", &install)?.expect_code(0).context("the older application")?;
     Ok(())
 }
 
 /// The custom resources of the charts' kinds, by name.
-fn objects(ground: &Ground, charts: &Charts) -> Result<Vec<String>> {
-    let list = ground.get(&[&charts.kinds.join(","), "--all-namespaces"])?;
+fn objects(test_cluster: &TestCluster, charts: &Charts) -> Result<Vec<String>> {
+    let list = test_cluster.get(&[&charts.kinds.join(","), "--all-namespaces"])?;
     let items = list["items"].as_array().into_iter().flatten();
     let name = |item: &Value| format!("{} {}", item["kind"].as_str().unwrap_or("?"), item["metadata"]["name"]);
     let names: Vec<String> = items.map(name).collect();
@@ -157,8 +157,8 @@ fn findings(report: &Value) -> Result<Vec<[String; 4]>> {
     Ok(texts.filter(|[_, level, ..]| level != "info").collect())
 }
 
-fn judged(upgrade: &Upgrade, found: &[[String; 4]]) -> Result<()> {
-    let is = |one: &[String; 4], known: &True| {
+fn ensure_expected_findings(upgrade: &Upgrade, found: &[[String; 4]]) -> Result<()> {
+    let is = |one: &[String; 4], known: &TrueFinding| {
         one[0] == known.guard && one[1] == known.level && one[2].contains(known.subject)
     };
     let unknown: Vec<_> = found.iter().filter(|one| !upgrade.findings.iter().any(|known| is(one, known))).collect();
@@ -170,7 +170,7 @@ fn judged(upgrade: &Upgrade, found: &[[String; 4]]) -> Result<()> {
     Ok(())
 }
 
-fn tell(upgrade: &Upgrade, report: &Value, objects: &[String], code: i32, found: &[[String; 4]]) {
+fn print_report(upgrade: &Upgrade, report: &Value, objects: &[String], code: i32, found: &[[String; 4]]) {
     let crds = report.pointer("/plan/crds").and_then(Value::as_array).into_iter().flatten();
     let mut decisions = std::collections::BTreeMap::<&str, usize>::new();
     for crd in crds {

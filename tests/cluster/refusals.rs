@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 use crate::small::{self, NAMESPACE, NEWER};
 
 pub const TESTS: &[Test] = &[
@@ -21,25 +21,30 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// An upgrade (or its `plan`) with these flags, from the registry's charts.
-pub fn upgrade(ground: &Ground, user: User, command: &[&str], flags: &[&str]) -> Result<Ended> {
-    ground.run(
+pub fn upgrade(test_cluster: &TestCluster, user: User, command: &[&str], flags: &[&str]) -> Result<CommandOutput> {
+    test_cluster.run(
         user,
         "kubectl-mural-upgrade",
-        &line(ground, command, flags)?.iter().map(String::as_str).collect::<Vec<_>>(),
+        &upgrade_args(test_cluster, command, flags)?.iter().map(String::as_str).collect::<Vec<_>>(),
     )
 }
 
 /// The same, not started yet.
-pub fn command(ground: &Ground, user: User, command: &[&str], flags: &[&str]) -> Result<std::process::Command> {
-    let line = line(ground, command, flags)?;
-    let mut command = ground.command(user, "kubectl-mural-upgrade")?;
+pub fn command(
+    test_cluster: &TestCluster,
+    user: User,
+    command: &[&str],
+    flags: &[&str],
+) -> Result<std::process::Command> {
+    let line = upgrade_args(test_cluster, command, flags)?;
+    let mut command = test_cluster.command(user, "kubectl-mural-upgrade")?;
     command.args(line);
     Ok(command)
 }
 
-fn line(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<Vec<String>> {
-    let charts = small::charts(ground)?;
-    let values = small::values(ground)?;
+fn upgrade_args(test_cluster: &TestCluster, command: &[&str], flags: &[&str]) -> Result<Vec<String>> {
+    let charts = small::charts(test_cluster)?;
+    let values = small::values(test_cluster)?;
     let mut args: Vec<&str> = [command, &["--plain-http", "--values", &values]].concat();
     // A chart that is named here stands for the registry's.
     let named = charts.iter().filter(|(flag, _)| !flags.contains(flag));
@@ -49,12 +54,12 @@ fn line(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<Vec<String>
 }
 
 /// Insists on a refusal: the code, these words, no secret, no write.
-fn refused(ground: &Ground, flags: &[&str], code: i32, words: &[&str]) -> Result<()> {
-    let mark = ground.mark()?;
-    let ended = upgrade(ground, User::Operator, &[], flags)?;
-    let all = ended.all();
-    ground.nothing_written(mark)?;
-    let ended = ended.with(code)?;
+fn ensure_refused(test_cluster: &TestCluster, flags: &[&str], code: i32, words: &[&str]) -> Result<()> {
+    let mark = test_cluster.mark()?;
+    let ended = upgrade(test_cluster, User::Operator, &[], flags)?;
+    let all = ended.all_text();
+    test_cluster.ensure_nothing_written(mark)?;
+    let ended = ended.expect_code(code)?;
     for word in words {
         ensure!(all.contains(word), "does not say {word:?}:\n{all}");
     }
@@ -63,77 +68,82 @@ fn refused(ground: &Ground, flags: &[&str], code: i32, words: &[&str]) -> Result
     Ok(())
 }
 
-fn an_unknown_version(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    refused(ground, &["--yes", "--to", "9.9.9"], 5, &["9.9.9", "1.1.0-rc.3"])
+fn an_unknown_version(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    ensure_refused(test_cluster, &["--yes", "--to", "9.9.9"], 5, &["9.9.9", "1.1.0-rc.3"])
 }
 
-fn a_downgrade(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let chart = small::app(ground, "1.0.0")?.display().to_string();
-    refused(ground, &["--yes", "--chart", &chart], 5, &["no-downgrade", "1.0.0", "--allow-downgrade"])
+fn a_downgrade(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let chart = small::app(test_cluster, "1.0.0")?.display().to_string();
+    ensure_refused(test_cluster, &["--yes", "--chart", &chart], 5, &["no-downgrade", "1.0.0", "--allow-downgrade"])
 }
 
-fn nothing_installed(ground: &Ground) -> Result<()> {
-    ground.older()?;
+fn nothing_installed(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
     let elsewhere = ["--yes", "--to", "1.1.0-rc.3", "--crds", "0.7.4", "--namespace", "default"];
-    refused(ground, &elsewhere, 5, &["installed", "default", "mural"])?;
+    ensure_refused(test_cluster, &elsewhere, 5, &["installed", "default", "mural"])?;
     let nowhere = ["--yes", "--to", "1.1.0-rc.3", "--crds", "0.7.4", "--namespace", "none"];
-    refused(ground, &nowhere, 5, &["installed", "none", "does not exist"])
+    ensure_refused(test_cluster, &nowhere, 5, &["installed", "none", "does not exist"])
 }
 
-fn a_chart_that_helm_refuses(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let folder = small::app(ground, "1.1.0-rc.4")?;
+fn a_chart_that_helm_refuses(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let folder = small::app(test_cluster, "1.1.0-rc.4")?;
     std::fs::write(folder.join("templates/broken.yaml"), "a: {{ .Values.none.of.it }}\n")?;
     let chart = folder.display().to_string();
-    refused(ground, &["--yes", "--chart", &chart], 1, &["1.1.0-rc.4", "broken.yaml"])
+    ensure_refused(test_cluster, &["--yes", "--chart", &chart], 1, &["1.1.0-rc.4", "broken.yaml"])
 }
 
-fn a_crd_that_the_server_refuses(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let folder = small::crds(ground, "0.7.5")?;
+fn a_crd_that_the_server_refuses(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let folder = small::crds(test_cluster, "0.7.5")?;
     let pools = std::fs::read_to_string(folder.join("crds/pools.yaml"))?;
     std::fs::write(folder.join("crds/pools.yaml"), pools.replace("scope: Namespaced", "scope: Cluster"))?;
     let chart = folder.display().to_string();
-    refused(ground, &["--yes", "--crds-chart", &chart], 5, &["crds-dry-run", "pools.small.example.com", "immutable"])
+    ensure_refused(
+        test_cluster,
+        &["--yes", "--crds-chart", &chart],
+        5,
+        &["crds-dry-run", "pools.small.example.com", "immutable"],
+    )
 }
 
-fn the_application_without_its_crds(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    refused(ground, &["--yes", "--to", "1.1.0-rc.3"], 5, &["crds-before-application", "Gadget", "--crds"])
+fn the_application_without_its_crds(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    ensure_refused(test_cluster, &["--yes", "--to", "1.1.0-rc.3"], 5, &["crds-before-application", "Gadget", "--crds"])
 }
 
-fn nobody_who_may_write(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let mark = ground.mark()?;
+fn nobody_who_may_write(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let mark = test_cluster.mark()?;
     let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
-    let ended = upgrade(ground, User::Viewer, &[], &flags)?;
-    ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all());
-    ensure!(ended.all().contains("forbidden"), "{}", ended.all());
-    let log = ground.since(mark)?;
+    let ended = upgrade(test_cluster, User::Viewer, &[], &flags)?;
+    ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all_text());
+    ensure!(ended.all_text().contains("forbidden"), "{}", ended.all_text());
+    let log = test_cluster.entries_since(mark)?;
     let tried = mural_tests::audit::writes_by(&log, "viewer");
     ensure!(tried.is_empty(), "tried to write: {tried:?}");
     Ok(())
 }
 
-fn a_pending_release(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let chart = small::app(ground, "1.1.0-rc.0")?.display().to_string();
-    pending(ground, &[], &chart)?;
+fn a_pending_release(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let chart = small::app(test_cluster, "1.1.0-rc.0")?.display().to_string();
+    leave_pending_release(test_cluster, &[], &chart)?;
     let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();
-    refused(ground, &flags, 5, &["release-not-pending", "pending-upgrade"])
+    ensure_refused(test_cluster, &flags, 5, &["release-not-pending", "pending-upgrade"])
 }
 
 /// Its pods wait for a node that does not come; killed without a warning, helm leaves the revision pending.
-pub fn pending(ground: &Ground, flags: &[&str], chart: &str) -> Result<()> {
+pub fn leave_pending_release(test_cluster: &TestCluster, flags: &[&str], chart: &str) -> Result<()> {
     let args = ["upgrade", "mural", chart, "--namespace", NAMESPACE, "--set", "node=none", "--wait"];
-    let mut helm = ground.command(User::Admin, "helm")?;
+    let mut helm = test_cluster.command(User::Admin, "helm")?;
     let helm = helm.args(args).args(flags).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut helm = helm.spawn()?;
     let pending = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
-        let list = ground.get(&["secrets", "--namespace", NAMESPACE, "--selector", "status=pending-upgrade"]);
+        let list = test_cluster.get(&["secrets", "--namespace", NAMESPACE, "--selector", "status=pending-upgrade"]);
         list.is_ok_and(|list| list["items"].as_array().is_some_and(|items| !items.is_empty()))
     });
     helm.kill().and_then(|()| helm.wait()).context("helm")?;

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::bridge::{COUNT, RACKS, racks};
-use crate::ground::{Ended, Ground, ended};
-use crate::journal::{here, journal, says};
+use crate::ground::{CommandOutput, TestCluster, to_command_output};
+use crate::journal::{ensure_says, read_journal, run_here};
 use crate::kill::env;
-use crate::lock::{locks, newer};
-use crate::refusals::{command, pending};
+use crate::lock::{lock_names, newer_flags};
+use crate::refusals::{command, leave_pending_release};
 use crate::small::{self, NAMESPACE};
 use crate::variants::moved;
 
@@ -29,50 +29,62 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// A pending release, a failed one without a deployed revision, a mark, a damaged run: all at once.
-fn each_state_is_named_and_mended(ground: &Ground) -> Result<()> {
-    let charts = moved::prepared(ground)?;
-    let values = small::values(ground)?;
+fn each_state_is_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
+    let charts = moved::prepared(test_cluster)?;
+    let values = small::values(test_cluster)?;
     let args = ["--yes", "--values", &values, "--chart", &charts.app, "--crds-chart", &charts.crds, "--keep-crds"];
-    here(ground, &args)?.with(0).context("an upgrade that marks a CRD")?;
-    pending(ground, &["--reuse-values"], &charts.app)?;
-    failed(ground, "sh.helm.release.v1.mural-crds.v2")?;
+    run_here(test_cluster, &args)?.expect_code(0).context("an upgrade that marks a CRD")?;
+    leave_pending_release(test_cluster, &["--reuse-values"], &charts.app)?;
+    failed(test_cluster, "sh.helm.release.v1.mural-crds.v2")?;
     let damaged = json!({"data": {"20200101-000000.json.gz": STANDARD.encode("no gzip")}}).to_string();
     let patch = ["patch", "secret", "mural-journal", "--namespace", NAMESPACE, "--type=merge", "--patch", &damaged];
-    ground.run(User::Admin, "kubectl", &patch)?.with(0)?;
+    test_cluster.run(User::Admin, "kubectl", &patch)?.expect_code(0)?;
 
-    let mark = ground.mark()?;
-    let shown = here(ground, &["repair", "--dry-run=server"])?.with(0)?;
+    let mark = test_cluster.mark()?;
+    let shown = run_here(test_cluster, &["repair", "--dry-run=server"])?.expect_code(0)?;
     let named = ["release-pending", "release-failed", "keep-left-behind", "journal-damaged", moved::KIND];
-    says(&shown, &named)?;
-    says(&shown, &["mark revision 3 of mural failed", "mural-crds back to revision 1", "helm.sh/resource-policy-"])?;
-    ground.nothing_written(mark)?;
-    let mended = here(ground, &["repair", "--yes"])?.with(0)?;
-    says(&mended, &["mended"])?;
-    ensure!(statuses(ground, "mural")? == ["superseded", "deployed", "failed"], "{:?}", statuses(ground, "mural")?);
-    let crds = statuses(ground, "mural-crds")?;
+    ensure_says(&shown, &named)?;
+    ensure_says(
+        &shown,
+        &["mark revision 3 of mural failed", "mural-crds back to revision 1", "helm.sh/resource-policy-"],
+    )?;
+    test_cluster.ensure_nothing_written(mark)?;
+    let mended = run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?;
+    ensure_says(&mended, &["mended"])?;
+    ensure!(
+        statuses(test_cluster, "mural")? == ["superseded", "deployed", "failed"],
+        "{:?}",
+        statuses(test_cluster, "mural")?
+    );
+    let crds = statuses(test_cluster, "mural-crds")?;
     ensure!(crds.last().is_some_and(|last| last == "deployed"), "{crds:?}");
-    let crd = ground.get(&["crd", moved::KIND])?;
+    let crd = test_cluster.get(&["crd", moved::KIND])?;
     ensure!(crd.pointer("/metadata/annotations/helm.sh~1resource-policy").is_none(), "{}", crd["metadata"]);
-    let crates = ground.get(&[moved::KIND, "--namespace", NAMESPACE])?;
+    let crates = test_cluster.get(&[moved::KIND, "--namespace", NAMESPACE])?;
     ensure!(crates["items"].as_array().map(Vec::len) == Some(1), "{crates}");
-    ensure!(journal(ground)?.unread.is_empty() && locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
+    ensure!(
+        read_journal(test_cluster)?.unreadable_runs.is_empty() && lock_names(test_cluster)?.is_empty(),
+        "left behind: {:?}",
+        lock_names(test_cluster)?
+    );
 
-    let mark = ground.mark()?;
-    let again = here(ground, &["repair", "--yes"])?.with(0)?;
-    says(&again, &["nothing to do"])?;
-    ground.nothing_written(mark)
+    let mark = test_cluster.mark()?;
+    let again = run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?;
+    ensure_says(&again, &["nothing to do"])?;
+    test_cluster.ensure_nothing_written(mark)
 }
 
-fn statuses(ground: &Ground, release: &str) -> Result<Vec<String>> {
+fn statuses(test_cluster: &TestCluster, release: &str) -> Result<Vec<String>> {
     let history = ["history", release, "--namespace", NAMESPACE, "--output", "json"];
-    let history: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &history)?.with(0)?.stdout)?;
+    let history: Value =
+        serde_json::from_str(&test_cluster.run(User::Admin, "helm", &history)?.expect_code(0)?.stdout)?;
     let all = history.as_array().into_iter().flatten();
     Ok(all.filter_map(|one| one["status"].as_str().map(str::to_owned)).collect())
 }
 
 /// A record that helm would have written, had it failed after it had marked the one before as superseded.
-fn failed(ground: &Ground, record: &str) -> Result<()> {
-    let mut secret = ground.get(&["secret", record, "--namespace", NAMESPACE])?;
+fn failed(test_cluster: &TestCluster, record: &str) -> Result<()> {
+    let mut secret = test_cluster.get(&["secret", record, "--namespace", NAMESPACE])?;
     let text = secret["data"]["release"].as_str().context("no record")?.to_owned();
     let mut release = String::new();
     flate2::read::GzDecoder::new(&*STANDARD.decode(STANDARD.decode(text)?)?).read_to_string(&mut release)?;
@@ -82,54 +94,64 @@ fn failed(ground: &Ground, record: &str) -> Result<()> {
     packer.write_all(release.to_string().as_bytes())?;
     secret["data"]["release"] = STANDARD.encode(STANDARD.encode(packer.finish()?)).into();
     secret["metadata"]["labels"]["status"] = "failed".into();
-    ground.run_with(User::Admin, "kubectl", &["replace", "--filename", "-"], &secret.to_string(), &[])?.with(0)?;
+    test_cluster
+        .run_with(User::Admin, "kubectl", &["replace", "--filename", "-"], &secret.to_string(), &[])?
+        .expect_code(0)?;
     Ok(())
 }
 
 /// Killed when the bridge stands, and given up: the objects go back to the old version, and the CRD is the old one again.
-fn a_bridge_is_taken_back(ground: &Ground) -> Result<()> {
-    let chart = racks(ground)?;
-    let before = ground.get(&["crd", RACKS])?["spec"].clone();
-    let to: Vec<&str> = newer(&[]).into_iter().take(2).collect();
+fn a_bridge_is_taken_back(test_cluster: &TestCluster) -> Result<()> {
+    let chart = racks(test_cluster)?;
+    let before = test_cluster.get(&["crd", RACKS])?["spec"].clone();
+    let to: Vec<&str> = newer_flags(&[]).into_iter().take(2).collect();
     let flags = [&to[..], &["--crds-chart", &chart, "--yes", "--migrate"]].concat();
-    let mut run = command(ground, User::Operator, &[], &flags)?;
+    let mut run = command(test_cluster, User::Operator, &[], &flags)?;
     let mut run = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let bridge = within(60, || {
-        Ok(ground.get(&["crd", RACKS])?["spec"]["versions"].as_array().is_some_and(|versions| versions.len() == 2))
+    let bridge = wait_within(60, || {
+        Ok(test_cluster.get(&["crd", RACKS])?["spec"]["versions"]
+            .as_array()
+            .is_some_and(|versions| versions.len() == 2))
     });
     run.kill().and_then(|()| run.wait()).context("the run")?;
     bridge.context("the bridge")?;
 
-    says(&here(ground, &["repair", "--dry-run=server"])?, &["bridge-left-standing", "resume goes on over it"])?;
-    let back = here(ground, &["rollback", "--yes"])?.with(0)?;
-    says(&back, &["they would be unreadable", "kubectl mural upgrade repair moves them back", "stay so"])?;
+    ensure_says(
+        &run_here(test_cluster, &["repair", "--dry-run=server"])?,
+        &["bridge-left-standing", "resume goes on over it"],
+    )?;
+    let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
+    ensure_says(&back, &["they would be unreadable", "kubectl mural upgrade repair moves them back", "stay so"])?;
     // The cluster's own migration, once asked for, goes on by itself: while it does, no version may go.
-    let mut mended: Option<Ended> = None;
-    within(120, || {
-        let ended = here(ground, &["repair", "--yes"])?;
+    let mut mended: Option<CommandOutput> = None;
+    wait_within(120, || {
+        let ended = run_here(test_cluster, &["repair", "--yes"])?;
         let over = ended.code != 5;
-        ensure!(over || ended.all().contains("storage-migrating"), "{}", ended.all());
+        ensure!(over || ended.all_text().contains("storage-migrating"), "{}", ended.all_text());
         mended = Some(ended);
         Ok(over)
     })?;
-    says(&mended.context("no repair")?.with(0)?, &["bridge-left-standing", "stored as v1alpha1", "mended"])?;
-    let crd = ground.get(&["crd", RACKS])?;
+    ensure_says(
+        &mended.context("no repair")?.expect_code(0)?,
+        &["bridge-left-standing", "stored as v1alpha1", "mended"],
+    )?;
+    let crd = test_cluster.get(&["crd", RACKS])?;
     ensure!(crd["spec"] == before, "{}", crd["spec"]);
     ensure!(crd["status"]["storedVersions"] == json!(["v1alpha1"]), "{}", crd["status"]);
-    let racks = ground.get(&[RACKS, "--namespace", NAMESPACE])?;
+    let racks = test_cluster.get(&[RACKS, "--namespace", NAMESPACE])?;
     let items = racks["items"].as_array().context("items")?;
     ensure!(items.len() == COUNT, "{} racks", items.len());
     for rack in items {
         let name = rack["metadata"]["name"].as_str().unwrap_or_default();
         ensure!(format!("rack-{}", rack["spec"]["size"]) == name, "{name} holds {}", rack["spec"]);
     }
-    says(&here(ground, &["repair", "--yes"])?.with(0)?, &["nothing to do"])?;
+    ensure_says(&run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?, &["nothing to do"])?;
     // And forward again, as if nothing had been.
-    let forward = ended(command(ground, User::Operator, &[], &flags)?.output()?)?;
-    forward.with(0).context("the upgrade after all").map(drop)
+    let forward = to_command_output(command(test_cluster, User::Operator, &[], &flags)?.output()?)?;
+    forward.expect_code(0).context("the upgrade after all").map(drop)
 }
 
-fn within(seconds: u64, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+fn wait_within(seconds: u64, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Instant::now();
     while !holds()? {
         ensure!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds}s");

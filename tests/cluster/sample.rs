@@ -8,70 +8,71 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[("sample::the_newer_pair_in_the_right_order", the_newer_pair_in_the_right_order)];
 
 /// `kubectl mural upgrade` to the newer pair, as the demo does it.
-fn upgrade(ground: &Ground, words: &[&str], flags: &[&str]) -> Result<Ended> {
-    crate::ground::ended(command(ground, words, flags)?.output()?)
+fn upgrade(test_cluster: &TestCluster, words: &[&str], flags: &[&str]) -> Result<CommandOutput> {
+    crate::ground::to_command_output(command(test_cluster, words, flags)?.output()?)
 }
 
 /// The same, not started yet.
-pub fn command(ground: &Ground, command: &[&str], flags: &[&str]) -> Result<std::process::Command> {
-    let registry = ground.sandbox()?.registry();
+pub fn command(test_cluster: &TestCluster, command: &[&str], flags: &[&str]) -> Result<std::process::Command> {
+    let registry = test_cluster.sandbox()?.registry();
     let (crds, app) = charts::PAIRS[1];
     let [chart, crds_chart] = ["mural", "mural-crds"].map(|name| format!("oci://{registry}/mural/{name}"));
     let values = charts::values_file().display().to_string();
-    let hooks = install::webhook_values(ground.sandbox()?)?;
+    let hooks = install::webhook_values(test_cluster.sandbox()?)?;
     let mut args = command.to_vec();
     args.extend(["--plain-http", "--chart", &chart, "--crds-chart", &crds_chart, "--to", app, "--crds", crds]);
     args.extend(["--namespace", NAMESPACE, "--values", &values]);
     args.extend(hooks.iter().flat_map(|value| ["--set", value.as_str()]));
     args.extend(flags);
-    let mut upgrade = ground.command(User::Operator, "kubectl-mural-upgrade")?;
+    let mut upgrade = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
     upgrade.args(args);
     Ok(upgrade)
 }
 
 /// Waits until everything runs again after a restore.
-pub fn ready_again(ground: &Ground) -> Result<()> {
+pub fn ready_again(test_cluster: &TestCluster) -> Result<()> {
     let wait = ["wait", "--for=condition=Available", "deployment", "--all", "--namespace", NAMESPACE, "--timeout=120s"];
-    ground.run(User::Admin, "kubectl", &wait)?.with(0)?;
+    test_cluster.run(User::Admin, "kubectl", &wait)?.expect_code(0)?;
     Ok(())
 }
 
-fn the_newer_pair_in_the_right_order(ground: &Ground) -> Result<()> {
-    install::install(ground.sandbox()?, &install::Args::default())?;
-    let mark = ground.mark()?;
-    upgrade(ground, &["plan"], &[])?.with(2).context("plan")?;
-    ground.nothing_written(mark)?;
-    let done = upgrade(ground, &[], &["--yes", "--output", "json"])?.with(0).context("the upgrade")?;
+fn the_newer_pair_in_the_right_order(test_cluster: &TestCluster) -> Result<()> {
+    install::install(test_cluster.sandbox()?, &install::Args::default())?;
+    let mark = test_cluster.mark()?;
+    upgrade(test_cluster, &["plan"], &[])?.expect_code(2).context("plan")?;
+    test_cluster.ensure_nothing_written(mark)?;
+    let done = upgrade(test_cluster, &[], &["--yes", "--output", "json"])?.expect_code(0).context("the upgrade")?;
     let report: Value = serde_json::from_str(&done.stdout)?;
     ensure!(report["outcome"] == "upgraded", "{}", report["outcome"]);
 
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     let (writes, dry_runs) = (audit::writes_by(&log, "operator"), audit::dry_runs_by(&log, "operator"));
     audit::all_before(&dry_runs, &writes).context("dry-runs, then writes")?;
     audit::crds_first(&writes, |entry| !entry.is_record_of("mural-crds")).context("CRDs, then the application")?;
 
-    let crds = ours(ground)?;
+    let crds = ours(test_cluster)?;
     ensure!(crds == charts::CRDS, "{crds} CRDs instead of {}", charts::CRDS);
     let secrets = secrets()?;
     no_secret(&secrets, &done)?;
-    let mark = ground.mark()?;
-    let again = upgrade(ground, &[], &["--yes"])?.with(0).context("the second run")?;
-    ensure!(again.stdout.contains("nothing to do"), "{}", again.all());
+    let mark = test_cluster.mark()?;
+    let again = upgrade(test_cluster, &[], &["--yes"])?.expect_code(0).context("the second run")?;
+    ensure!(again.stdout.contains("nothing to do"), "{}", again.all_text());
     no_secret(&secrets, &again)?;
-    ground.nothing_written(mark)?;
+    test_cluster.ensure_nothing_written(mark)?;
     for (release, version) in [("mural", charts::PAIRS[1].1), ("mural-crds", charts::PAIRS[1].0)] {
         let status = ["status", release, "--namespace", NAMESPACE, "--output", "json"];
-        let status: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &status)?.with(0)?.stdout)?;
+        let status: Value =
+            serde_json::from_str(&test_cluster.run(User::Admin, "helm", &status)?.expect_code(0)?.stdout)?;
         let list = ["list", "--namespace", NAMESPACE, "--output", "json", "--filter", &format!("^{release}$")];
-        let list: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &list)?.with(0)?.stdout)?;
+        let list: Value = serde_json::from_str(&test_cluster.run(User::Admin, "helm", &list)?.expect_code(0)?.stdout)?;
         ensure!(status["info"]["status"] == "deployed" && list[0]["chart"] == format!("{release}-{version}"), "{list}");
     }
-    let pods = ground.get(&["pods", "--namespace", NAMESPACE])?;
+    let pods = test_cluster.get(&["pods", "--namespace", NAMESPACE])?;
     let unready: Vec<&Value> = pods["items"].as_array().into_iter().flatten().filter(|pod| !ready(pod)).collect();
     ensure!(unready.is_empty(), "pods are not ready: {unready:?}");
     Ok(())
@@ -84,9 +85,9 @@ fn ready(pod: &Value) -> bool {
 }
 
 /// CRDs of the chart's groups on the cluster.
-fn ours(ground: &Ground) -> Result<usize> {
+fn ours(test_cluster: &TestCluster) -> Result<usize> {
     let groups = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
-    let crds = ground.get(&["crd"])?;
+    let crds = test_cluster.get(&["crd"])?;
     let names = crds["items"].as_array().into_iter().flatten().filter_map(|crd| crd["metadata"]["name"].as_str());
     Ok(names.filter(|name| groups.iter().any(|group| name.ends_with(group))).count())
 }
@@ -100,8 +101,8 @@ fn secrets() -> Result<Vec<String>> {
     Ok(secrets)
 }
 
-fn no_secret(secrets: &[String], ended: &Ended) -> Result<()> {
-    let all = ended.all();
+fn no_secret(secrets: &[String], ended: &CommandOutput) -> Result<()> {
+    let all = ended.all_text();
     let told = secrets.iter().filter(|secret| all.contains(*secret)).count();
     ensure!(told == 0, "{told} of {} secrets are told:\n{all}", secrets.len());
     Ok(())

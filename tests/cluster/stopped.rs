@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
-use crate::lock::{locks, newer};
+use crate::ground::{CommandOutput, TestCluster};
+use crate::lock::{lock_names, newer_flags};
 use crate::refusals::{command, upgrade};
 use crate::small::NAMESPACE;
 
@@ -27,9 +27,14 @@ pub const TESTS: &[Test] = &[
 const NO_NODE: [&str; 4] = ["--yes", "--set", "node=none", "--events"];
 
 /// An upgrade that tells its events, and gets Ctrl-C when a line of them says this.
-pub fn stopped_at(ground: &Ground, flags: &[&'static str], line: &str, times: usize) -> Result<(Ended, Duration)> {
-    let flags = newer(&[flags, &["json"]].concat());
-    let mut command = command(ground, User::Operator, &[], &flags)?;
+pub fn interrupt_at(
+    test_cluster: &TestCluster,
+    flags: &[&'static str],
+    line: &str,
+    times: usize,
+) -> Result<(CommandOutput, Duration)> {
+    let flags = newer_flags(&[flags, &["json"]].concat());
+    let mut command = command(test_cluster, User::Operator, &[], &flags)?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut reader = BufReader::new(child.stderr.take().context("stderr")?);
     let mut stderr = String::new();
@@ -43,74 +48,79 @@ pub fn stopped_at(ground: &Ground, flags: &[&'static str], line: &str, times: us
     }
     reader.read_to_string(&mut stderr)?;
     let took = began.elapsed();
-    Ok((end(child, stderr)?, took))
+    Ok((wait_for_end(child, stderr)?, took))
 }
 
-fn end(mut child: Child, stderr: String) -> Result<Ended> {
+fn wait_for_end(mut child: Child, stderr: String) -> Result<CommandOutput> {
     let mut stdout = String::new();
     child.stdout.take().context("stdout")?.read_to_string(&mut stdout)?;
-    Ok(Ended { code: child.wait()?.code().context("it was killed")?, stdout, stderr })
+    Ok(CommandOutput { code: child.wait()?.code().context("it was killed")?, stdout, stderr })
 }
 
-fn newest(ground: &Ground) -> Result<Value> {
+fn newest_revision(test_cluster: &TestCluster) -> Result<Value> {
     let history = ["history", "mural", "--namespace", NAMESPACE, "--output", "json"];
-    let history: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &history)?.with(0)?.stdout)?;
+    let history: Value =
+        serde_json::from_str(&test_cluster.run(User::Admin, "helm", &history)?.expect_code(0)?.stdout)?;
     history.as_array().and_then(|all| all.last().cloned()).context("no history")
 }
 
 /// Nobody has to lend a hand: the same command goes on.
-fn goes_on(ground: &Ground) -> Result<()> {
-    upgrade(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0).context("run again")?;
-    let newest = newest(ground)?;
+fn rerun_succeeds(test_cluster: &TestCluster) -> Result<()> {
+    upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("run again")?;
+    let newest = newest_revision(test_cluster)?;
     ensure!(newest["chart"] == "mural-1.1.0-rc.3" && newest["status"] == "deployed", "{newest}");
     Ok(())
 }
 
-fn before_the_first_write(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let mark = ground.mark()?;
-    let (ended, took) = stopped_at(ground, &["--yes", "--events"], r#""stage":"look""#, 1)?;
-    let ended = ended.with(130)?;
+fn before_the_first_write(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let mark = test_cluster.mark()?;
+    let (ended, took) = interrupt_at(test_cluster, &["--yes", "--events"], r#""stage":"look""#, 1)?;
+    let ended = ended.expect_code(130)?;
     ensure!(ended.stderr.contains("nothing was written"), "{}", ended.stderr);
     ensure!(took < Duration::from_secs(2), "{took:?}");
-    ground.nothing_written(mark)
+    test_cluster.ensure_nothing_written(mark)
 }
 
-fn in_a_step_that_takes_a_moment(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let (ended, _) = stopped_at(ground, &["--yes", "--events"], r#""event":"step-started","step":"crds""#, 1)?;
-    let ended = ended.with(130)?;
+fn in_a_step_that_takes_a_moment(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let (ended, _) = interrupt_at(test_cluster, &["--yes", "--events"], r#""event":"step-started","step":"crds""#, 1)?;
+    let ended = ended.expect_code(130)?;
     for word in ["stopping at the next safe point", r#""event":"step-done","step":"crds""#] {
         ensure!(ended.stderr.contains(word), "does not say {word:?}:\n{}", ended.stderr);
     }
     ensure!(ended.stdout.contains("done      crds") && ended.stdout.contains("was stopped"), "{}", ended.stdout);
-    ensure!(newest(ground)?["revision"] == 1, "the application was begun");
-    ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
-    goes_on(ground)
+    ensure!(newest_revision(test_cluster)?["revision"] == 1, "the application was begun");
+    ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
+    rerun_succeeds(test_cluster)
 }
 
-fn while_helm_waits(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let (ended, took) = stopped_at(ground, &NO_NODE, r#""event":"waiting""#, 1)?;
-    let ended = ended.with(130)?;
+fn while_helm_waits(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let (ended, took) = interrupt_at(test_cluster, &NO_NODE, r#""event":"waiting""#, 1)?;
+    let ended = ended.expect_code(130)?;
     ensure!(took < Duration::from_secs(10), "{took:?}");
     for word in ["mural was stopped", "done      crds, served, record", "run the same command again"] {
         ensure!(ended.stdout.contains(word), "does not say {word:?}:\n{}", ended.stdout);
     }
-    ensure!(newest(ground)?["status"] == "failed", "helm did not record it: {}", newest(ground)?);
-    ensure!(locks(ground)?.is_empty(), "left behind: {:?}", locks(ground)?);
-    goes_on(ground)
+    ensure!(
+        newest_revision(test_cluster)?["status"] == "failed",
+        "helm did not record it: {}",
+        newest_revision(test_cluster)?
+    );
+    ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
+    rerun_succeeds(test_cluster)
 }
 
-fn twice(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let mark = ground.mark()?;
-    let (ended, took) = stopped_at(ground, &NO_NODE, r#""event":"waiting""#, 2)?;
-    let ended = ended.with(130)?;
+fn twice(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let mark = test_cluster.mark()?;
+    let (ended, took) = interrupt_at(test_cluster, &NO_NODE, r#""event":"waiting""#, 2)?;
+    let ended = ended.expect_code(130)?;
     ensure!(took < Duration::from_secs(3), "{took:?}");
-    let all = ended.all();
+    let all = ended.all_text();
     ensure!(all.contains("second Ctrl-C") || all.contains("was stopped"), "{all}");
-    let log = ground.since(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     ensure!(!audit::writes_by(&log, "operator").is_empty(), "it had not begun");
-    goes_on(ground)
+    rerun_succeeds(test_cluster)
 }

@@ -6,54 +6,59 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 use crate::refusals::upgrade as run;
 use crate::small::{CANARY, CRDS, NAMESPACE, NEWER};
 
 pub const TESTS: &[Test] = &[
-    ("upgrade::with_helm_3_17_2", |ground| whole(ground, "3.17.2")),
-    ("upgrade::with_helm_3_22_0", |ground| whole(ground, "3.22.0")),
-    ("upgrade::with_helm_4_2_3", |ground| whole(ground, "4.2.3")),
-    ("upgrade::with_helm_4_3_1", |ground| whole(ground, "4.3.1")),
+    ("upgrade::with_helm_3_17_2", |test_cluster| whole(test_cluster, "3.17.2")),
+    ("upgrade::with_helm_3_22_0", |test_cluster| whole(test_cluster, "3.22.0")),
+    ("upgrade::with_helm_4_2_3", |test_cluster| whole(test_cluster, "4.2.3")),
+    ("upgrade::with_helm_4_3_1", |test_cluster| whole(test_cluster, "4.3.1")),
 ];
 
 /// `--to … --crds …` and more.
-fn newer<'a>(more: &[&'a str]) -> Vec<&'a str> {
+fn newer_flags<'a>(more: &[&'a str]) -> Vec<&'a str> {
     NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(more.iter().copied()).collect()
 }
 
-fn json(ended: &Ended) -> Result<Value> {
+fn json(ended: &CommandOutput) -> Result<Value> {
     serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.stdout))
 }
 
-fn whole(ground: &Ground, helm: &str) -> Result<()> {
-    ground.older()?;
-    ground.use_helm(helm)?;
-    let told = [plans_write_nothing(ground)?, once(ground)?, again(ground)?].concat();
+fn whole(test_cluster: &TestCluster, helm: &str) -> Result<()> {
+    test_cluster.install_older()?;
+    test_cluster.use_helm(helm)?;
+    let told = [plans_write_nothing(test_cluster)?, once(test_cluster)?, again(test_cluster)?].concat();
     ensure!(!told.contains(CANARY), "tells a secret:\n{told}");
     Ok(())
 }
 
 /// `plan` and `--dry-run` tell what would be done, and leave it.
-fn plans_write_nothing(ground: &Ground) -> Result<String> {
-    let mark = ground.mark()?;
-    let plan = run(ground, User::Operator, &["plan"], &newer(&["--output", "json"]))?.with(2).context("plan")?;
+fn plans_write_nothing(test_cluster: &TestCluster) -> Result<String> {
+    let mark = test_cluster.mark()?;
+    let plan = run(test_cluster, User::Operator, &["plan"], &newer_flags(&["--output", "json"]))?
+        .expect_code(2)
+        .context("plan")?;
     let planned = json(&plan)?;
     ensure!(planned["outcome"] == "planned", "{}", planned["outcome"]);
-    let dry = run(ground, User::Operator, &[], &newer(&["--dry-run=server"]))?.with(0).context("--dry-run=server")?;
-    ground.nothing_written(mark)?;
-    let log = ground.since(mark)?;
+    let dry = run(test_cluster, User::Operator, &[], &newer_flags(&["--dry-run=server"]))?
+        .expect_code(0)
+        .context("--dry-run=server")?;
+    test_cluster.ensure_nothing_written(mark)?;
+    let log = test_cluster.entries_since(mark)?;
     ensure!(!audit::dry_runs_by(&log, "operator").is_empty(), "no dry-runs: the server was not asked");
-    Ok(plan.all() + &dry.all())
+    Ok(plan.all_text() + &dry.all_text())
 }
 
 /// The upgrade itself, judged by the audit log, plain helm and plain kubectl.
-fn once(ground: &Ground) -> Result<String> {
-    let mark = ground.mark()?;
-    let report = ground.files().join("report.md").display().to_string();
-    let done =
-        run(ground, User::Operator, &[], &newer(&["--yes", "--report", &report]))?.with(0).context("the upgrade")?;
-    in_order(&ground.since(mark)?)?;
+fn once(test_cluster: &TestCluster) -> Result<String> {
+    let mark = test_cluster.mark()?;
+    let report = test_cluster.files().join("report.md").display().to_string();
+    let done = run(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--report", &report]))?
+        .expect_code(0)
+        .context("the upgrade")?;
+    in_order(&test_cluster.entries_since(mark)?)?;
     let kept = std::fs::read_to_string(&report)?;
     for line in [
         "# Upgrade ",
@@ -64,22 +69,22 @@ fn once(ground: &Ground) -> Result<String> {
         ensure!(kept.contains(line), "does not say {line:?}:\n{kept}");
     }
     for crd in CRDS {
-        let versions = &ground.get(&["crd", crd])?["spec"]["versions"];
+        let versions = &test_cluster.get(&["crd", crd])?["spec"]["versions"];
         let noted = versions.to_string().contains("note");
         ensure!(noted == crd.starts_with("pools"), "{crd} is not the newer chart's: {versions}");
     }
     for (release, version) in [("mural", "1.1.0-rc.3"), ("mural-crds", "0.7.4")] {
         let list = ["list", "--namespace", NAMESPACE, "--output", "json", "--filter", &format!("^{release}$")];
-        let list: Value = serde_json::from_str(&ground.run(User::Admin, "helm", &list)?.with(0)?.stdout)?;
+        let list: Value = serde_json::from_str(&test_cluster.run(User::Admin, "helm", &list)?.expect_code(0)?.stdout)?;
         let (status, chart) = (&list[0]["status"], &list[0]["chart"]);
         ensure!(status == "deployed" && *chart == format!("{release}-{version}"), "{list}");
     }
-    let canvas = ground.get(&["deployment", "canvas", "--namespace", NAMESPACE])?;
+    let canvas = test_cluster.get(&["deployment", "canvas", "--namespace", NAMESPACE])?;
     let image = &canvas["spec"]["template"]["spec"]["containers"][0]["image"];
     ensure!(*image == "example.com/canvas:1.1.0-rc.3" && canvas["status"]["readyReplicas"] == 2, "{canvas}");
-    let secret = ground.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
+    let secret = test_cluster.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
     ensure!(secret["data"]["password"].is_string(), "the values did not arrive");
-    Ok(done.all() + &kept)
+    Ok(done.all_text() + &kept)
 }
 
 /// No write before the last dry-run; every CRD before the record of either release and before every object.
@@ -94,13 +99,15 @@ fn in_order(log: &[Entry]) -> Result<()> {
 }
 
 /// Asked for again: nothing to do, nothing written, and `plan` says so too.
-fn again(ground: &Ground) -> Result<String> {
-    let mark = ground.mark()?;
-    let second = run(ground, User::Operator, &[], &newer(&["--yes"]))?.with(0).context("the second run")?;
-    ensure!(second.stdout.contains("nothing to do"), "{}", second.all());
-    let plan =
-        run(ground, User::Operator, &["plan"], &newer(&["--output", "json"]))?.with(0).context("the second plan")?;
+fn again(test_cluster: &TestCluster) -> Result<String> {
+    let mark = test_cluster.mark()?;
+    let second =
+        run(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("the second run")?;
+    ensure!(second.stdout.contains("nothing to do"), "{}", second.all_text());
+    let plan = run(test_cluster, User::Operator, &["plan"], &newer_flags(&["--output", "json"]))?
+        .expect_code(0)
+        .context("the second plan")?;
     ensure!(json(&plan)?["outcome"] == "nothing-to-do", "{}", plan.stdout);
-    ground.nothing_written(mark)?;
-    Ok(second.all() + &plan.all())
+    test_cluster.ensure_nothing_written(mark)?;
+    Ok(second.all_text() + &plan.all_text())
 }

@@ -20,11 +20,11 @@ use mural_tests::plugins;
 use mural_tests::sandbox::User;
 
 use crate::Test;
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 use crate::small;
 use overlay::Charts;
 use table::{CASES, Case, Expect};
-use told::Told;
+use told::RunOutcome;
 
 pub const TESTS: &[Test] = &[
     ("variants::every_case_has_its_story", every_case_has_its_story),
@@ -39,7 +39,7 @@ pub const TESTS: &[Test] = &[
 const WORKERS: usize = 3;
 
 /// A case with its charts, ready to run.
-struct Ready {
+struct PreparedCase {
     case: &'static Case,
     charts: Charts,
     /// The CRD chart and the application, as they are typed.
@@ -49,27 +49,27 @@ struct Ready {
 /// One line of the closing table.
 struct Line {
     case: &'static str,
-    told: Told,
+    outcome: RunOutcome,
     seconds: f64,
 }
 
 /// What came of all cases.
 #[derive(Default)]
-struct Came {
+struct CaseResults {
     lines: Vec<Line>,
     wrong: Vec<String>,
 }
 
-impl Came {
-    fn add(&mut self, case: &Case, began: Instant, told: Result<Told>) {
-        match told {
-            Ok(told) => self.lines.push(Line { case: case.name, told, seconds: began.elapsed().as_secs_f64() }),
+impl CaseResults {
+    fn add(&mut self, case: &Case, began: Instant, outcome: Result<RunOutcome>) {
+        match outcome {
+            Ok(outcome) => self.lines.push(Line { case: case.name, outcome, seconds: began.elapsed().as_secs_f64() }),
             Err(error) => self.wrong.push(format!("{}: {error:#}", case.name)),
         }
     }
 }
 
-fn every_case_has_its_story(_: &Ground) -> Result<()> {
+fn every_case_has_its_story(_: &TestCluster) -> Result<()> {
     let folders = overlay::folders()?;
     let cases: Vec<&str> = CASES.iter().map(|case| case.name).collect();
     let without: Vec<&&str> = cases.iter().filter(|case| !folders.contains(&(**case).to_owned())).collect();
@@ -85,100 +85,111 @@ fn every_case_has_its_story(_: &Ground) -> Result<()> {
     Ok(())
 }
 
-fn every_case_ends_as_it_should(ground: &Ground) -> Result<()> {
+fn every_case_ends_as_it_should(test_cluster: &TestCluster) -> Result<()> {
     let chosen = std::env::var("MURAL_CASES").unwrap_or_default();
     plugins::folder().context("built before the clock runs")?;
-    ground.older()?;
+    test_cluster.install_older()?;
     let mut all = Vec::new();
     for case in CASES.iter().filter(|case| chosen.is_empty() || chosen.split(',').any(|name| name == case.name)) {
-        let charts = overlay::charts(ground, case.name)?;
-        all.push(Ready { case, typed: archives::stand_in(ground, case.name, &charts)?, charts });
+        let charts = overlay::charts(test_cluster, case.name)?;
+        all.push(PreparedCase { case, typed: archives::stand_in(test_cluster, case.name, &charts)?, charts });
     }
-    let values = small::values(ground)?;
-    let (begin, refused): (Vec<Ready>, Vec<Ready>) = all.into_iter().partition(|ready| ready.case.begins());
-    let (alone, together): (Vec<Ready>, Vec<Ready>) = refused.into_iter().partition(|ready| ready.case.alone);
+    let values = small::values(test_cluster)?;
+    let (begin, refused): (Vec<PreparedCase>, Vec<PreparedCase>) =
+        all.into_iter().partition(|ready| ready.case.begins());
+    let (alone, together): (Vec<PreparedCase>, Vec<PreparedCase>) =
+        refused.into_iter().partition(|ready| ready.case.alone);
 
-    let mut came = Came::default();
-    side_by_side(ground, &together, &values, &mut came)?;
+    let mut results = CaseResults::default();
+    side_by_side(test_cluster, &together, &values, &mut results)?;
     for ready in &alone {
-        world::prepare(ground, ready.case.name, &ready.charts)?;
-        side_by_side(ground, std::slice::from_ref(ready), &values, &mut came)?;
-        world::take_away(ground, &ready.charts)?;
+        world::prepare(test_cluster, ready.case.name, &ready.charts)?;
+        side_by_side(test_cluster, std::slice::from_ref(ready), &values, &mut results)?;
+        world::clean_up(test_cluster, &ready.charts)?;
     }
     for (at, ready) in begin.iter().enumerate() {
         match at.checked_sub(1).map(|before| begin[before].case) {
             None => {}
-            Some(before) if before.half_way() => world::roll_back(ground)?,
-            Some(_) => ground.older()?,
+            Some(before) if before.half_way() => world::roll_back(test_cluster)?,
+            Some(_) => test_cluster.install_older()?,
         }
         let began = Instant::now();
-        came.add(ready.case, began, begins(ground, ready, &values));
+        results.add(ready.case, began, run_case_that_writes(test_cluster, ready, &values));
     }
-    told::print(came.lines.iter().map(|line| (line.case, &line.told, line.seconds)));
-    let count = came.wrong.len() + came.lines.len();
-    ensure!(came.wrong.is_empty(), "{} of {count} cases:\n{}", came.wrong.len(), came.wrong.join("\n\n"));
+    told::print(results.lines.iter().map(|line| (line.case, &line.outcome, line.seconds)));
+    let count = results.wrong.len() + results.lines.len();
+    ensure!(results.wrong.is_empty(), "{} of {count} cases:\n{}", results.wrong.len(), results.wrong.join("\n\n"));
     Ok(())
 }
 
 /// Runs refusals at the same time. Together they wrote nothing, and everything is as it was.
-fn side_by_side(ground: &Ground, all: &[Ready], values: &str, came: &mut Came) -> Result<()> {
+fn side_by_side(
+    test_cluster: &TestCluster,
+    all: &[PreparedCase],
+    values: &str,
+    results: &mut CaseResults,
+) -> Result<()> {
     for ready in all.iter().filter(|ready| !ready.case.alone) {
-        world::prepare(ground, ready.case.name, &ready.charts)?;
+        world::prepare(test_cluster, ready.case.name, &ready.charts)?;
     }
-    let (before, mark) = (world::living(ground)?, ground.mark()?);
-    let (queue, done) = (Mutex::new(all.iter()), Mutex::new(std::mem::take(came)));
+    let (before, mark) = (world::read_live_objects(test_cluster)?, test_cluster.mark()?);
+    let (queue, done) = (Mutex::new(all.iter()), Mutex::new(std::mem::take(results)));
     let next = || queue.lock().expect("no worker panics").next();
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(ready) = next() {
-                    let (began, told) = (Instant::now(), run(ground, ready, values));
-                    let told = told.and_then(|ended| judged(ground, ready.case, &ended));
-                    done.lock().expect("no worker panics").add(ready.case, began, told);
+                    let (began, outcome) = (Instant::now(), run(test_cluster, ready, values));
+                    let outcome = outcome.and_then(|ended| check_outcome(test_cluster, ready.case, &ended));
+                    done.lock().expect("no worker panics").add(ready.case, began, outcome);
                 }
             });
         }
     });
-    *came = done.into_inner().expect("no worker panics");
-    ground.nothing_written(mark)?;
-    world::as_it_was(&before, &world::living(ground)?)
+    *results = done.into_inner().expect("no worker panics");
+    test_cluster.ensure_nothing_written(mark)?;
+    world::ensure_unchanged(&before, &world::read_live_objects(test_cluster)?)
 }
 
 /// Runs one that begins: it writes, and what ran before still runs.
-fn begins(ground: &Ground, ready: &Ready, values: &str) -> Result<Told> {
-    world::prepare(ground, ready.case.name, &ready.charts)?;
-    let (before, mark) = (world::living(ground)?, ground.mark()?);
-    let ended = run(ground, ready, values)?;
-    let told = judged(ground, ready.case, &ended)?;
-    let log = ground.since(mark)?;
-    ensure!(!audit::writes_by(&log, &User::Operator.to_string()).is_empty(), "it should have begun:\n{}", ended.all());
-    world::still_runs(&before, &world::living(ground)?)?;
-    Ok(told)
+fn run_case_that_writes(test_cluster: &TestCluster, ready: &PreparedCase, values: &str) -> Result<RunOutcome> {
+    world::prepare(test_cluster, ready.case.name, &ready.charts)?;
+    let (before, mark) = (world::read_live_objects(test_cluster)?, test_cluster.mark()?);
+    let ended = run(test_cluster, ready, values)?;
+    let outcome = check_outcome(test_cluster, ready.case, &ended)?;
+    let log = test_cluster.entries_since(mark)?;
+    ensure!(
+        !audit::writes_by(&log, &User::Operator.to_string()).is_empty(),
+        "it should have begun:\n{}",
+        ended.all_text()
+    );
+    world::ensure_still_running(&before, &world::read_live_objects(test_cluster)?)?;
+    Ok(outcome)
 }
 
 /// As the table says; where a guard is waited for, still as it is without it.
-fn judged(ground: &Ground, case: &Case, ended: &Ended) -> Result<Told> {
+fn check_outcome(test_cluster: &TestCluster, case: &Case, ended: &CommandOutput) -> Result<RunOutcome> {
     told::safe_to_show(ended)?;
-    let of = |expect: &Expect| Told::of(expect, ended, &report(ground, case));
+    let of = |expect: &Expect| RunOutcome::check(expect, ended, &report(test_cluster, case));
     let Some(today) = &case.today else { return of(&case.expect) };
     ensure!(of(&case.expect).is_err(), "{} has landed: take `today` from this case", today.waits_for);
-    let mut told = of(&today.expect).with_context(|| format!("without {}", today.waits_for))?;
-    told.guard = format!("waits for {}", today.waits_for);
-    Ok(told)
+    let mut outcome = of(&today.expect).with_context(|| format!("without {}", today.waits_for))?;
+    outcome.guard = format!("waits for {}", today.waits_for);
+    Ok(outcome)
 }
 
-fn report(ground: &Ground, case: &Case) -> std::path::PathBuf {
-    ground.files().join("cases").join(case.name).join("report.json")
+fn report(test_cluster: &TestCluster, case: &Case) -> std::path::PathBuf {
+    test_cluster.files().join("cases").join(case.name).join("report.json")
 }
 
-fn run(ground: &Ground, ready: &Ready, values: &str) -> Result<Ended> {
-    let report = report(ground, ready.case);
+fn run(test_cluster: &TestCluster, ready: &PreparedCase, values: &str) -> Result<CommandOutput> {
+    let report = report(test_cluster, ready.case);
     if report.exists() {
         std::fs::remove_file(&report)?;
     }
     let report = report.display().to_string();
     let mut args = vec!["--yes", "--plain-http", "--values", values, "--report", &report];
-    let registry = ground.sandbox()?.registry();
+    let registry = test_cluster.sandbox()?.registry();
     let flags: Vec<String> = ready.case.flags.iter().map(|flag| flag.replace("REGISTRY", &registry)).collect();
     let named = |flag: &str| flags.iter().any(|given| given == flag);
     for (flag, chart) in [("--crds-chart", &ready.typed.0), ("--chart", &ready.typed.1)] {
@@ -187,5 +198,5 @@ fn run(ground: &Ground, ready: &Ready, values: &str) -> Result<Ended> {
         }
     }
     args.extend(flags.iter().map(String::as_str));
-    ground.run(User::Operator, "kubectl-mural-upgrade", &args)
+    test_cluster.run(User::Operator, "kubectl-mural-upgrade", &args)
 }

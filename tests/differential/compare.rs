@@ -13,11 +13,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use mural::diff::server_refusals;
+use mural::diff::predict_update_rejections;
 use mural::model::crd::Crd;
-use mural::model::refusal::Refusal;
-use mural::schema::written::refused;
-use mural::schema::{Schema, ServerVersion, Verdict, Verdicts};
+use mural::model::refusal::Rejection;
+use mural::schema::written::predict_schema_rejections;
+use mural::schema::{Schema, ServerVersion, ValidationResult, Validity};
 use serde_json::{Value, json};
 
 use crate::objects;
@@ -25,7 +25,7 @@ use crate::oracle::Oracle;
 use crate::random::Random;
 
 /// So many disagreements are shown whole.
-const SHOWN: usize = 25;
+const MAX_DIFFERENCES_SHOWN: usize = 25;
 
 type Words = BTreeSet<(String, String)>;
 
@@ -59,7 +59,7 @@ impl Table {
             *self.exceptions.entry("the server panics").or_default() += 1;
             return Ok(());
         }
-        let known = refused(None, crd);
+        let known = predict_schema_rejections(None, crd);
         if answer["crd"].is_array() {
             self.refused_crds += 1;
             self.refusals.compare(
@@ -77,7 +77,7 @@ impl Table {
             ));
         }
         self.crds += 1;
-        let ours = Schema::of_crd(&Crd::new(crd.clone()).unwrap(), version, ServerVersion::NEWEST).unwrap();
+        let ours = Schema::from_crd(&Crd::new(crd.clone()).unwrap(), version, ServerVersion::NEWEST).unwrap();
         for (object, theirs) in made.iter().zip(answer["verdicts"].as_array().into_iter().flatten()) {
             self.objects += 1;
             let place = format!("{} {version} with {}\n  object {object}", crd["metadata"]["name"], done.join("; "));
@@ -87,32 +87,32 @@ impl Table {
     }
 
     fn compare(&mut self, place: &str, schema: &Schema, object: &Value, theirs: &Value) {
-        let ours = schema.judge(object);
+        let ours = schema.validate(object);
         self.invalid += usize::from(theirs["valid"] != true);
         // The server gives up where metadata cannot be read, before it looks at anything else.
         let unread = theirs["object"].is_null();
         if unread {
-            self.row("create", place, &ours.create, &Verdict::Invalid);
+            self.row("create", place, &ours.create, &Validity::Invalid);
             *self.exceptions.entry("words of metadata").or_default() += 1;
             return;
         }
         if ours.undetermined.is_empty() {
             self.row("create", place, &ours.create, &verdict(&theirs["valid"]));
-            let update: Words = ours.update_errors.iter().map(mural::schema::SchemaError::server_words).collect();
+            let update: Words = ours.update_errors.iter().map(mural::schema::SchemaError::server_message).collect();
             self.row("unchanged update", place, &ours.unchanged_update, &verdict(&theirs["updateValid"]));
-            self.words("errors of the update", place, &update, &told(&theirs["updateErrors"]));
-            self.words("errors, in the server's words", place, &words(&ours), &told(&theirs["errors"]));
+            self.words("errors of the update", place, &update, &oracle_words(&theirs["updateErrors"]));
+            self.words("errors, in the server's words", place, &words(&ours), &oracle_words(&theirs["errors"]));
         } else {
             *self.exceptions.entry("undetermined").or_default() += 1;
-            let wrong = ours.create == Verdict::Valid && theirs["valid"] != true;
+            let wrong = ours.create == Validity::Valid && theirs["valid"] != true;
             self.row("undetermined is never a pass", place, &wrong, &false);
         }
-        self.row("pruned fields, by name", place, &ours.pruned, &texts(&theirs["pruned"]));
-        self.row("what would be kept", place, &plain(&schema.kept(object)), &plain(&theirs["object"]));
+        self.row("pruned fields, by name", place, &ours.pruned_fields, &texts(&theirs["pruned"]));
+        self.row("what would be kept", place, &plain(&schema.to_persisted(object)), &plain(&theirs["object"]));
     }
 
     fn words(&mut self, name: &'static str, place: &str, ours: &Words, theirs: &Words) {
-        if ours != theirs && excepted(ours) == excepted(theirs) {
+        if ours != theirs && without_exceptions(ours) == without_exceptions(theirs) {
             *self.exceptions.entry("a missing key, or the root printed").or_default() += 1;
             return;
         }
@@ -153,7 +153,7 @@ fn finish(misses: &[String]) -> Result<()> {
     bail!(
         "{} disagreements, the first of them:\n{}",
         misses.len(),
-        misses.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n")
+        misses.iter().take(MAX_DIFFERENCES_SHOWN).cloned().collect::<Vec<_>>().join("\n")
     )
 }
 
@@ -163,21 +163,21 @@ fn schema_of(crd: &Value, version: &str) -> Value {
     found.map_or(Value::Null, |found| found["schema"]["openAPIV3Schema"].clone())
 }
 
-fn verdict(valid: &Value) -> Verdict {
-    if *valid == true { Verdict::Valid } else { Verdict::Invalid }
+fn verdict(valid: &Value) -> Validity {
+    if *valid == true { Validity::Valid } else { Validity::Invalid }
 }
 
-fn words(ours: &Verdicts) -> Words {
-    ours.errors.iter().map(mural::schema::SchemaError::server_words).collect()
+fn words(ours: &ValidationResult) -> Words {
+    ours.errors.iter().map(mural::schema::SchemaError::server_message).collect()
 }
 
-fn told(errors: &Value) -> Words {
+fn oracle_words(errors: &Value) -> Words {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     errors.as_array().into_iter().flatten().map(|error| (text(&error["field"]), text(&error["message"]))).collect()
 }
 
 /// Without the words that are the two last exceptions.
-fn excepted(words: &Words) -> Words {
+fn without_exceptions(words: &Words) -> Words {
     let cut = |message: &str, from: &str, to: &str| {
         let (before, rest) = message.split_once(from)?;
         Some(format!("{before}{from}…{to}{}", rest.split_once(to)?.1))
@@ -219,8 +219,8 @@ struct Refusals {
 
 impl Refusals {
     /// By field: what we say must be said by the server too. What only it says is counted by its words.
-    fn compare(&mut self, place: &str, ours: &[Refusal], theirs: &Value) {
-        let theirs = told(theirs);
+    fn compare(&mut self, place: &str, ours: &[Rejection], theirs: &Value) {
+        let theirs = oracle_words(theirs);
         let fields: BTreeSet<&str> = theirs.iter().map(|(field, _)| field.as_str()).collect();
         let known: BTreeSet<&str> = ours.iter().map(|refusal| refusal.field.as_str()).collect();
         self.refused += usize::from(!theirs.is_empty());
@@ -284,7 +284,7 @@ impl CrdTable {
             self.panics += 1;
             return Ok(());
         }
-        let ours = [server_refusals(&before, new), refused(Some(&before), new)].concat();
+        let ours = [predict_update_rejections(&before, new), predict_schema_rejections(Some(&before), new)].concat();
         let place = format!("{} with {done}", new["metadata"]["name"]);
         self.refusals.compare(&place, &ours, &answer["crd"]);
         Ok(())

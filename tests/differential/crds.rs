@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use serde_json::{Map, Value, json};
 
 use crate::random::Random;
@@ -17,7 +17,7 @@ pub fn sources() -> (Vec<Value>, &'static str) {
     }
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        yaml::documents(&text, Quote::Snippet).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        yaml::parse_documents(&text, ErrorDetail::Snippet).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     let is_crd = |document: &Value| {
         document["kind"] == "CustomResourceDefinition" && document["apiVersion"] == "apiextensions.k8s.io/v1"

@@ -52,9 +52,11 @@ fn main() -> ExitCode {
     let seed = std::env::var("MURAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
     let ignored = missing.is_some();
     let trials = vec![
-        Trial::test("objects_are_judged_as_the_api_server_judges", move || told(|| objects_agree(size, seed)))
-            .with_ignored_flag(ignored),
-        Trial::test("refusals_are_those_of_the_api_server", move || told(|| refusals_agree(size, seed)))
+        Trial::test("objects_are_judged_as_the_api_server_judges", move || {
+            to_trial_result(|| objects_agree(size, seed))
+        })
+        .with_ignored_flag(ignored),
+        Trial::test("refusals_are_those_of_the_api_server", move || to_trial_result(|| refusals_agree(size, seed)))
             .with_ignored_flag(ignored),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -68,7 +70,7 @@ fn clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn told(test: impl FnOnce() -> anyhow::Result<()>) -> Result<(), Failed> {
+fn to_trial_result(test: impl FnOnce() -> anyhow::Result<()>) -> Result<(), Failed> {
     test().map_err(|error| format!("{error:#}").into())
 }
 

@@ -8,7 +8,7 @@ use crate::random::Random;
 /// Does one wrong thing; says which.
 pub fn mutate(crd: &mut Value, random: &mut Random) -> Option<String> {
     if random.one_in(3) {
-        return beside(crd, random);
+        return break_version_extras(crd, random);
     }
     let versions = crd.pointer_mut("/spec/versions")?.as_array_mut()?;
     let at = random.below(versions.len());
@@ -101,7 +101,7 @@ fn keyed(node: &mut Map<String, Value>, random: &mut Random) -> String {
 }
 
 /// Columns, scale, selectable fields, names, the group's approval.
-fn beside(crd: &mut Value, random: &mut Random) -> Option<String> {
+fn break_version_extras(crd: &mut Value, random: &mut Random) -> Option<String> {
     let count = crd["spec"]["versions"].as_array()?.len();
     let at = random.below(count);
     let version = &mut crd["spec"]["versions"][at];

@@ -8,20 +8,20 @@ use mural::tools::kubectl::Kubectl;
 use tempfile::TempDir;
 
 /// One recorded program.
-pub struct Recorded {
+pub struct Recording {
     pub version: String,
     dir: PathBuf,
 }
 
 /// Every recorded version of a program, oldest folder name first.
-pub fn recorded(program: &str) -> Vec<Recorded> {
+pub fn list_recordings(program: &str) -> Vec<Recording> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
-    let mut all: Vec<Recorded> = std::fs::read_dir(&samples)
+    let mut all: Vec<Recording> = std::fs::read_dir(&samples)
         .expect("the samples")
         .filter_map(|entry| {
             let dir = entry.expect("an entry").path();
             let version = dir.file_name()?.to_str()?.strip_prefix(program)?.strip_prefix('-')?.to_owned();
-            Some(Recorded { version, dir })
+            Some(Recording { version, dir })
         })
         .collect();
     all.sort_by(|a, b| a.version.cmp(&b.version));
@@ -35,7 +35,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub fn of(recorded: &Recorded) -> Self {
+    pub fn new(recorded: &Recording) -> Self {
         let replay = Self { folder: tempfile::tempdir().expect("a folder"), samples: recorded.dir.clone() };
         for verb in ["version", "template", "read-values", "which-cluster"] {
             replay.answer(verb, verb);
@@ -50,7 +50,7 @@ impl Replay {
             cat \"$here/$verb.out\"\n\
             cat \"$here/$verb.err\" >&2\n\
             exit \"$(cat \"$here/$verb.code\")\"\n";
-        mural_tests::scripted::program(&replay.program(), script).expect("a script");
+        mural_tests::scripted::write_program(&replay.program(), script).expect("a script");
         replay
     }
 

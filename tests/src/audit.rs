@@ -131,7 +131,7 @@ impl fmt::Display for Entry {
 
 /// Whether `a` was certainly before `b`. Two that overlap have no order.
 #[must_use]
-pub fn before(a: &Entry, b: &Entry) -> bool {
+pub fn ends_before(a: &Entry, b: &Entry) -> bool {
     a.answered < b.received
 }
 
@@ -167,12 +167,12 @@ fn acts_by<'a>(entries: &'a [Entry], user: &str, act: Act) -> Vec<&'a Entry> {
 ///
 /// # Errors
 /// The first pair that was not, as text. An empty side proves nothing and is an error too.
-pub fn all_before(first: &[&Entry], then: &[&Entry]) -> Result<()> {
+pub fn all_before(earlier: &[&Entry], later: &[&Entry]) -> Result<()> {
     let last =
-        first.iter().max_by_key(|entry| entry.answered).context("nothing that should come first is in the log")?;
+        earlier.iter().max_by_key(|entry| entry.answered).context("nothing that should come first is in the log")?;
     let next =
-        then.iter().min_by_key(|entry| entry.received).context("nothing that should come after is in the log")?;
-    ensure!(before(last, next), "not in order:\n  {last}\n  should have been answered before\n  {next}");
+        later.iter().min_by_key(|entry| entry.received).context("nothing that should come after is in the log")?;
+    ensure!(ends_before(last, next), "not in order:\n  {last}\n  should have been answered before\n  {next}");
     Ok(())
 }
 
@@ -220,7 +220,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// The file is not readable, was begun anew since the mark, or a line is no audit event.
-    pub fn since(&self, mark: Mark) -> Result<Vec<Entry>> {
+    pub fn entries_since(&self, mark: Mark) -> Result<Vec<Entry>> {
         let read = || -> Result<Vec<u8>> {
             let mut file = std::fs::File::open(&self.file)?;
             ensure!(file.metadata()?.len() >= mark.0, "it is shorter than it was: begun anew");
@@ -237,7 +237,7 @@ impl AuditLog {
     /// # Errors
     /// As [`AuditLog::since`].
     pub fn all(&self) -> Result<Vec<Entry>> {
-        self.since(Mark(0))
+        self.entries_since(Mark(0))
     }
 }
 
@@ -388,11 +388,11 @@ mod tests {
     fn order_is_proved_only_where_requests_do_not_overlap() {
         let (crd, mut map) =
             (of("operator", "patch", "customresourcedefinitions"), of("operator", "patch", "configmaps"));
-        assert!(before(&crd, &map) && !before(&map, &crd));
+        assert!(ends_before(&crd, &map) && !ends_before(&map, &crd));
         assert!(crds_first(&[&crd, &map], |_| true).is_ok());
         assert!(crds_first(&[&crd, &map], |_| false).is_err(), "nothing to compare with proves nothing");
         map.received = crd.answered;
-        assert!(!before(&crd, &map) && crds_first(&[&crd, &map], |_| true).is_err());
+        assert!(!ends_before(&crd, &map) && crds_first(&[&crd, &map], |_| true).is_err());
     }
 
     #[test]
@@ -403,8 +403,8 @@ mod tests {
         std::fs::write(log.file(), first).unwrap();
         let mark = log.mark().unwrap();
         std::fs::write(log.file(), RECORDED).unwrap();
-        assert_eq!(log.since(mark).unwrap(), entries(rest.as_bytes()).unwrap());
+        assert_eq!(log.entries_since(mark).unwrap(), entries(rest.as_bytes()).unwrap());
         std::fs::write(log.file(), "").unwrap();
-        assert!(log.since(mark).is_err(), "a log that was begun anew has lost what we ask for");
+        assert!(log.entries_since(mark).is_err(), "a log that was begun anew has lost what we ask for");
     }
 }

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use mural::model::chart::Files;
+use mural::model::chart::ChartFiles;
 use sha2::{Digest as _, Sha256};
 
 use crate::sandbox::{Sandbox, User};
@@ -104,14 +104,14 @@ fn key() -> Result<String> {
     Ok(hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn crds_chart(version: &str, later: bool) -> Result<Files> {
+fn crds_chart(version: &str, later: bool) -> Result<ChartFiles> {
     let mut crds = modules::crds(version)?;
     for (name, crd) in own::crds(&fs::read_to_string(sources().join("mural-crds/own.yaml"))?, later)? {
         crds.insert(name, crd);
     }
     let names = fs::read_to_string(sources().join("mural-crds/names.txt"))?;
     ensure!(crds.keys().map(String::as_str).eq(names.lines()), "{:?} instead of the page's CRDs", crds.keys());
-    let mut files: Files =
+    let mut files: ChartFiles =
         crds.into_iter().map(|(name, text)| (format!("crds/{name}.yaml"), text.into_bytes())).collect();
     let about = "description: The CRDs of a sample installation, shaped like the product's.\n";
     files.insert(
@@ -121,7 +121,7 @@ fn crds_chart(version: &str, later: bool) -> Result<Files> {
     Ok(files)
 }
 
-fn app_chart(version: &str, crds: &str, later: bool) -> Result<Files> {
+fn app_chart(version: &str, crds: &str, later: bool) -> Result<ChartFiles> {
     let mut files = read_folder(&sources().join("mural"))?;
     if later {
         files.extend(read_folder(&sources().join("mural-later"))?);
@@ -136,8 +136,8 @@ fn app_chart(version: &str, crds: &str, later: bool) -> Result<Files> {
     Ok(files)
 }
 
-fn read_folder(folder: &Path) -> Result<Files> {
-    let mut files = Files::new();
+fn read_folder(folder: &Path) -> Result<ChartFiles> {
+    let mut files = ChartFiles::new();
     let mut open = vec![folder.to_path_buf()];
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next).with_context(|| format!("could not read {}", next.display()))? {

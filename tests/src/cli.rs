@@ -4,7 +4,7 @@ use crate::parts::{self, PARTS, Source};
 use crate::sandbox::{
     Folder, Options, Phase, Sandbox, Spec, State, User, exec_with_parent, last_lines, names, supervise,
 };
-use crate::talk::say;
+use crate::talk::print_message;
 use crate::{demo, install, svg, webhook};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
@@ -20,22 +20,22 @@ use std::process::ExitCode;
 #[command(name = "cargo sandbox", bin_name = "cargo sandbox", max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
-    act: Act,
+    command: SandboxCommand,
 }
 
 #[derive(Debug, clap::Args)]
-struct Named {
+struct SandboxName {
     /// Which sandbox; several can run at once.
     #[arg(long, default_value = "demo", env = "MURAL_SANDBOX")]
     name: String,
 }
 
 #[derive(Debug, Subcommand)]
-enum Act {
+enum SandboxCommand {
     /// Start a sandbox, or find it running. What is missing on this machine is built first, once.
     Up {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         /// The helm inside: 3, 4, 3.17 or a full version.
         #[arg(long, value_name = "VERSION")]
         helm: Option<String>,
@@ -49,7 +49,7 @@ enum Act {
     /// Run a command against the sandbox: its kubeconfig, its helm and kubectl, our plugins on PATH.
     Run {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         /// Who acts.
         #[arg(long = "as", value_enum, default_value_t)]
         user: User,
@@ -60,7 +60,7 @@ enum Act {
     /// A shell in the sandbox's environment.
     Shell {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         /// Who acts.
         #[arg(long = "as", value_enum, default_value_t)]
         user: User,
@@ -70,14 +70,14 @@ enum Act {
     /// What a part has said.
     Logs {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry, source-controller, helm-controller or supervisor.
         part: String,
     },
     /// Stop a sandbox and remove all of it.
     Down {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         /// Every sandbox of this machine.
         #[arg(long)]
         all: bool,
@@ -87,14 +87,14 @@ enum Act {
     /// Install the sample charts.
     Install {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         #[command(flatten)]
         args: install::Args,
     },
     /// The whole story, on a sandbox of its own.
     Demo {
         #[command(flatten)]
-        named: Named,
+        sandbox: SandboxName,
         #[command(flatten)]
         args: demo::Args,
     },
@@ -116,41 +116,41 @@ enum Act {
 /// The command line's way in.
 #[must_use]
 pub fn main() -> ExitCode {
-    match act(Cli::parse().act) {
+    match run_command(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(format_args!("sandbox: {error:#}"));
+            print_message(format_args!("sandbox: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn act(act: Act) -> Result<()> {
+fn run_command(act: SandboxCommand) -> Result<()> {
     match act {
-        Act::Up { named, helm, without_nodes, flux } => {
-            up(&Options { helm, nodes: !without_nodes, flux, ..Options::named(&named.name) })
+        SandboxCommand::Up { sandbox, helm, without_nodes, flux } => {
+            up(&Options { helm, nodes: !without_nodes, flux, ..Options::with_name(&sandbox.name) })
         }
-        Act::Run { named, user, command } => run(&Sandbox::open(&named.name)?, user, &command),
-        Act::Shell { named, user } => shell(&Sandbox::open(&named.name)?, user),
-        Act::Status => status(),
-        Act::Logs { named, part } => logs(&named.name, &part),
-        Act::Down { all: true, .. } => names()?.iter().try_for_each(|name| down(name)),
-        Act::Down { named, all: false } => down(&named.name),
-        Act::Doctor => doctor(),
-        Act::Install { named, args } => install::run(&named.name, &args),
-        Act::Demo { named, args } => demo::run(&named.name, &args),
-        Act::Supervise { name } => supervise(&name),
-        Act::Webhook { port, pki } => webhook::serve(port, &pki),
-        Act::Picture { title } => picture(&title),
-        Act::Exec { parent, command } => exec_with_parent(parent, &command).map(|never| match never {}),
+        SandboxCommand::Run { sandbox, user, command } => run(&Sandbox::open(&sandbox.name)?, user, &command),
+        SandboxCommand::Shell { sandbox, user } => shell(&Sandbox::open(&sandbox.name)?, user),
+        SandboxCommand::Status => status(),
+        SandboxCommand::Logs { sandbox, part } => logs(&sandbox.name, &part),
+        SandboxCommand::Down { all: true, .. } => names()?.iter().try_for_each(|name| down(name)),
+        SandboxCommand::Down { sandbox, all: false } => down(&sandbox.name),
+        SandboxCommand::Doctor => doctor(),
+        SandboxCommand::Install { sandbox, args } => install::run(&sandbox.name, &args),
+        SandboxCommand::Demo { sandbox, args } => demo::run(&sandbox.name, &args),
+        SandboxCommand::Supervise { name } => supervise(&name),
+        SandboxCommand::Webhook { port, pki } => webhook::serve(port, &pki),
+        SandboxCommand::Picture { title } => picture(&title),
+        SandboxCommand::Exec { parent, command } => exec_with_parent(parent, &command).map(|never| match never {}),
     }
 }
 
 fn up(options: &Options) -> Result<()> {
     let sandbox = Sandbox::up(options)?;
     let name = if options.name == "demo" { String::new() } else { format!("--name {} ", options.name) };
-    say(format_args!("  context {}, folder {}", sandbox.context(), sandbox.dir().display()));
-    say(format_args!("  try: cargo sandbox run {name}-- kubectl get nodes"));
+    print_message(format_args!("  context {}, folder {}", sandbox.context(), sandbox.dir().display()));
+    print_message(format_args!("  try: cargo sandbox run {name}-- kubectl get nodes"));
     Ok(())
 }
 
@@ -162,14 +162,14 @@ fn run(sandbox: &Sandbox, user: User, command: &[OsString]) -> Result<()> {
 }
 
 fn shell(sandbox: &Sandbox, user: User) -> Result<()> {
-    say(format_args!("a shell in the sandbox `{}` as {user}; `exit` leaves it", sandbox.name()));
+    print_message(format_args!("a shell in the sandbox `{}` as {user}; `exit` leaves it", sandbox.name()));
     run(sandbox, user, &[env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())])
 }
 
 fn status() -> Result<()> {
     let names = names()?;
     if names.is_empty() {
-        say("no sandbox; start one with `cargo sandbox up`");
+        print_message("no sandbox; start one with `cargo sandbox up`");
     }
     for name in names {
         let folder = Folder::of(&name)?;
@@ -206,8 +206,8 @@ fn logs(name: &str, part: &str) -> Result<()> {
 }
 
 fn down(name: &str) -> Result<()> {
-    Sandbox::down_named(name)?;
-    say(format_args!("the sandbox `{name}` is gone"));
+    Sandbox::down_by_name(name)?;
+    print_message(format_args!("the sandbox `{name}` is gone"));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use crate::sandbox::{Options, Sandbox, User};
-use crate::talk::say;
+use crate::talk::print_message;
 use crate::{charts, install, plugins};
 
 /// What `cargo sandbox demo` takes besides `--name`.
@@ -22,22 +22,22 @@ pub struct Args {
 /// # Errors
 /// A step fails; what it said is on the terminal.
 pub fn run(name: &str, args: &Args) -> Result<()> {
-    say("1  a control plane of its own");
+    print_message("1  a control plane of its own");
     let programs = plugins::folder()?;
     // Anew: a fresh control plane is quicker than taking an installation away.
-    Sandbox::down_named(name)?;
-    let sandbox = Sandbox::up(&Options { helm: args.helm.clone(), flux: args.flux, ..Options::named(name) })?;
+    Sandbox::down_by_name(name)?;
+    let sandbox = Sandbox::up(&Options { helm: args.helm.clone(), flux: args.flux, ..Options::with_name(name) })?;
     plugins::link_helm_plugin(&sandbox, &programs)?;
     let (crds, app) = charts::PAIRS[0];
-    say(format_args!("\n2  the older installation: mural-crds {crds}, mural {app}"));
+    print_message(format_args!("\n2  the older installation: mural-crds {crds}, mural {app}"));
     install::install(&sandbox, &install::Args { flux: args.flux, ..install::Args::default() })?;
     let upgrade = if args.flux { flux_line() } else { upgrade_line(&sandbox)? };
-    say(format_args!("\n3  the upgrade\n$ kubectl {}\n", shown(&upgrade)));
+    print_message(format_args!("\n3  the upgrade\n$ kubectl {}\n", format_command_line(&upgrade)));
     kubectl(&sandbox, &upgrade)?;
     let validate = ["mural", "validate"].map(str::to_owned);
-    say("\n4  is it healthy?\n$ kubectl mural validate\n");
+    print_message("\n4  is it healthy?\n$ kubectl mural validate\n");
     kubectl(&sandbox, &validate)?;
-    goodbye(name, &upgrade);
+    print_next_commands(name, &upgrade);
     Ok(())
 }
 
@@ -65,7 +65,7 @@ pub fn flux_line() -> Vec<String> {
 }
 
 /// The line without what only the sandbox needs: a certificate is long and says nothing.
-fn shown(line: &[String]) -> String {
+fn format_command_line(line: &[String]) -> String {
     let mut words = line.iter();
     let mut out = Vec::new();
     while let Some(word) = words.next() {
@@ -88,12 +88,17 @@ fn kubectl(sandbox: &Sandbox, words: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn goodbye(name: &str, upgrade: &[String]) {
-    let named = if name == "demo" { String::new() } else { format!("--name {name} ") };
-    say(format_args!("\nThe sandbox stays up. Try next:"));
-    say(format_args!("  cargo sandbox run {named}-- helm list --namespace mural-system"));
-    say(format_args!("  cargo sandbox run {named}-- kubectl {}     (a second time: nothing to do)", shown(upgrade)));
-    say(format_args!("  cargo sandbox run {named}-- helm mural crds"));
-    say(format_args!("  cargo sandbox shell {named}"));
-    say(format_args!("  cargo sandbox down {named}                        stops it and leaves nothing behind"));
+fn print_next_commands(name: &str, upgrade: &[String]) {
+    let name_flag = if name == "demo" { String::new() } else { format!("--name {name} ") };
+    print_message(format_args!("\nThe sandbox stays up. Try next:"));
+    print_message(format_args!("  cargo sandbox run {name_flag}-- helm list --namespace mural-system"));
+    print_message(format_args!(
+        "  cargo sandbox run {name_flag}-- kubectl {}     (a second time: nothing to do)",
+        format_command_line(upgrade)
+    ));
+    print_message(format_args!("  cargo sandbox run {name_flag}-- helm mural crds"));
+    print_message(format_args!("  cargo sandbox shell {name_flag}"));
+    print_message(format_args!(
+        "  cargo sandbox down {name_flag}                        stops it and leaves nothing behind"
+    ));
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use serde_json::{Value, json};
 
 use crate::charts;
@@ -69,7 +69,7 @@ pub fn manifests(sandbox: &Sandbox, pair: &Pair<'_>) -> String {
 /// They cannot be read.
 pub fn sample_values(sandbox: &Sandbox) -> Result<Value> {
     let text = std::fs::read_to_string(charts::values_file())?;
-    let mut values = yaml::document(&text, Quote::Nothing).context("the sample values")?;
+    let mut values = yaml::parse_document(&text, ErrorDetail::LocationOnly).context("the sample values")?;
     for line in webhook_values(sandbox)? {
         let (place, value) = line.split_once('=').context("key=value")?;
         let mut here = &mut values;

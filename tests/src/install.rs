@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::sandbox::{Sandbox, User};
-use crate::talk::say;
+use crate::talk::print_message;
 use crate::{charts, flux};
 
 /// Where the installation lives.
@@ -49,20 +49,20 @@ pub fn run(name: &str, args: &Args) -> Result<()> {
 pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
     let crds = chart("mural-crds", &args.crds)?;
     let app = chart("mural", &args.app)?;
-    step("charts in the registry", || charts::push(sandbox))?;
-    step("nothing left of an older installation", || remove(sandbox))?;
+    run_step("charts in the registry", || charts::push(sandbox))?;
+    run_step("nothing left of an older installation", || remove(sandbox))?;
     if args.flux {
-        return by_flux(sandbox, args);
+        return install_with_flux(sandbox, args);
     }
     let (crds, app) = (crds.to_string_lossy().into_owned(), app.to_string_lossy().into_owned());
     let (values, hook) = (charts::values_file().to_string_lossy().into_owned(), webhook_values(sandbox)?);
-    step(&format!("helm install mural-crds {}", args.crds), || {
+    run_step(&format!("helm install mural-crds {}", args.crds), || {
         helm(sandbox, &["install", "mural-crds", &crds, "--namespace", NAMESPACE, "--create-namespace"])
     })?;
-    step("its CRDs are established", || {
+    run_step("its CRDs are established", || {
         kubectl(sandbox, &["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
     })?;
-    step(&format!("helm install mural {} --wait", args.app), || {
+    run_step(&format!("helm install mural {} --wait", args.app), || {
         let hooks: Vec<&str> = hook.iter().flat_map(|value| ["--set", value.as_str()]).collect();
         let line =
             ["install", "mural", &app, "--namespace", NAMESPACE, "--values", &values, "--wait", "--timeout=120s"];
@@ -73,18 +73,18 @@ pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
 
 fn objects(sandbox: &Sandbox) -> Result<()> {
     let objects = charts::objects().to_string_lossy().into_owned();
-    step("an operator's own objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
+    run_step("an operator's own objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
 }
 
 /// As the page's Flux path does it; Flux's own CRDs come first, as with `flux install`.
-fn by_flux(sandbox: &Sandbox, args: &Args) -> Result<()> {
+fn install_with_flux(sandbox: &Sandbox, args: &Args) -> Result<()> {
     ensure!(sandbox.spec().flux, "the sandbox `{0}` has no Flux: cargo sandbox up --flux --name {0}", sandbox.name());
-    step("Flux's own CRDs", || flux::crds(sandbox))?;
+    run_step("Flux's own CRDs", || flux::crds(sandbox))?;
     let values = flux::sample_values(sandbox)?;
     let pair = flux::Pair { crds: &args.crds, app: &args.app, values: &values };
-    step("the page's four manifests", || flux::apply(sandbox, &flux::manifests(sandbox, &pair)))?;
-    step(&format!("mural-crds {} is Ready", args.crds), || flux::ready(sandbox, "mural-crds"))?;
-    step(&format!("mural {} is Ready", args.app), || flux::ready(sandbox, "mural"))?;
+    run_step("the page's four manifests", || flux::apply(sandbox, &flux::manifests(sandbox, &pair)))?;
+    run_step(&format!("mural-crds {} is Ready", args.crds), || flux::ready(sandbox, "mural-crds"))?;
+    run_step(&format!("mural {} is Ready", args.app), || flux::ready(sandbox, "mural"))?;
     objects(sandbox)
 }
 
@@ -124,10 +124,10 @@ pub fn remove(sandbox: &Sandbox) -> Result<()> {
     kubectl(sandbox, &[&["delete", ignore, "--wait=true", "--timeout=120s"], &all[..]].concat())
 }
 
-fn step(what: &str, act: impl FnOnce() -> Result<()>) -> Result<()> {
+fn run_step(what: &str, act: impl FnOnce() -> Result<()>) -> Result<()> {
     let began = Instant::now();
     act().with_context(|| what.to_owned())?;
-    say(format_args!("  {what:<48} {:>5.1} s", began.elapsed().as_secs_f64()));
+    print_message(format_args!("  {what:<48} {:>5.1} s", began.elapsed().as_secs_f64()));
     Ok(())
 }
 

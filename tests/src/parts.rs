@@ -89,17 +89,17 @@ pub fn part_named(name: &str) -> Result<Part> {
 ///
 /// # Errors
 /// When the table has no such helm.
-pub fn helm(asked: Option<&str>) -> Result<Part> {
-    let Some(asked) = asked else {
+pub fn helm(wanted: Option<&str>) -> Result<Part> {
+    let Some(wanted) = wanted else {
         return Ok(Part { fit: Fit::AtLeast(3, 17), ..helm(Some(HELM))? });
     };
-    let asked = asked.trim_start_matches('v');
-    let newest = PARTS
-        .iter()
-        .rfind(|part| part.name == "helm" && (part.version == asked || part.version.starts_with(&format!("{asked}."))));
+    let wanted = wanted.trim_start_matches('v');
+    let newest = PARTS.iter().rfind(|part| {
+        part.name == "helm" && (part.version == wanted || part.version.starts_with(&format!("{wanted}.")))
+    });
     match newest {
         Some(part) => Ok(*part),
-        None => bail!("no helm {asked} here: the sandbox knows {}", helms().join(", ")),
+        None => bail!("no helm {wanted} here: the sandbox knows {}", helms().join(", ")),
     }
 }
 
@@ -107,12 +107,12 @@ pub fn helm(asked: Option<&str>) -> Result<Part> {
 ///
 /// # Errors
 /// When the table has no such helm-controller.
-pub fn helm_controller(asked: Option<&str>) -> Result<Part> {
-    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return part_named("helm-controller") };
+pub fn helm_controller(wanted: Option<&str>) -> Result<Part> {
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return part_named("helm-controller") };
     let all = || PARTS.iter().filter(|part| part.name == "helm-controller");
-    let is = |part: &&Part| part.version == asked || part.version.starts_with(&format!("{asked}."));
+    let is = |part: &&Part| part.version == wanted || part.version.starts_with(&format!("{wanted}."));
     let known = || all().map(|part| part.version).collect::<Vec<_>>().join(", ");
-    all().find(is).copied().with_context(|| format!("no helm-controller {asked} here: the sandbox knows {}", known()))
+    all().find(is).copied().with_context(|| format!("no helm-controller {wanted} here: the sandbox knows {}", known()))
 }
 
 /// Every helm version of the table, oldest first.
@@ -151,8 +151,8 @@ impl Part {
 }
 
 /// The first `1.2.3` in what a program says of itself, without the build suffix.
-pub(crate) fn read_version(said: &str) -> Option<Version> {
-    said.split(|c: char| c.is_whitespace() || c == '"' || c == ',').find_map(|word| {
+pub(crate) fn read_version(output: &str) -> Option<Version> {
+    output.split(|c: char| c.is_whitespace() || c == '"' || c == ',').find_map(|word| {
         let version = Version::parse(word.trim_start_matches('v')).ok()?;
         Some(Version::new(version.major, version.minor, version.patch))
     })

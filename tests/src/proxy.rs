@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum FaultEffect {
     /// Not passed on; answered with this status, and with `Retry-After` in seconds where one is given.
     Status(u16, Option<u32>),
     /// Not passed on; answered as the server answers a page of a list whose snapshot is gone (410, `Expired`).
@@ -37,8 +37,8 @@ pub enum What {
 
 /// A fault, and which requests it meets.
 #[derive(Debug, Clone)]
-pub struct Fault {
-    what: What,
+pub struct FaultRule {
+    effect: FaultEffect,
     method: Option<String>,
     path: String,
     exact: bool,
@@ -47,27 +47,27 @@ pub struct Fault {
     times: usize,
 }
 
-impl Fault {
+impl FaultRule {
     /// Meets the first request whose path and query contain this text.
-    pub fn on(path: impl Into<String>, what: What) -> Self {
-        Self { what, method: None, path: path.into(), exact: false, agent: String::new(), skip: 0, times: 1 }
+    pub fn for_path_containing(path: impl Into<String>, effect: FaultEffect) -> Self {
+        Self { effect, method: None, path: path.into(), exact: false, agent: String::new(), skip: 0, times: 1 }
     }
 
     /// Meets the first request for this very path and query.
-    pub fn at(path: impl Into<String>, what: What) -> Self {
-        Self { exact: true, ..Self::on(path, what) }
+    pub fn for_path(path: impl Into<String>, what: FaultEffect) -> Self {
+        Self { exact: true, ..Self::for_path_containing(path, what) }
     }
 
     /// Meets this method alone.
     #[must_use]
-    pub fn method(mut self, method: &str) -> Self {
+    pub fn for_method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
     }
 
     /// Meets the requests of clients whose name begins so.
     #[must_use]
-    pub fn from(mut self, agent: &str) -> Self {
+    pub fn for_agent(mut self, agent: &str) -> Self {
         agent.clone_into(&mut self.agent);
         self
     }
@@ -87,10 +87,11 @@ impl Fault {
     }
 
     /// Whether it meets this request; counts it.
-    fn meets(&mut self, method: &str, path: &str, agent: &str) -> bool {
-        let named = if self.exact { path == self.path } else { path.contains(&self.path) };
-        let matches =
-            named && agent.starts_with(&self.agent) && self.method.as_deref().is_none_or(|wanted| wanted == method);
+    fn take_if_matches(&mut self, method: &str, path: &str, agent: &str) -> bool {
+        let path_matches = if self.exact { path == self.path } else { path.contains(&self.path) };
+        let matches = path_matches
+            && agent.starts_with(&self.agent)
+            && self.method.as_deref().is_none_or(|wanted| wanted == method);
         if !matches || self.times == 0 {
             return false;
         }
@@ -105,7 +106,7 @@ impl Fault {
 
 /// A request that came through, in the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ProxiedRequest {
     /// `GET`, `PATCH`, …
     pub method: String,
     /// Path and query.
@@ -113,30 +114,32 @@ pub struct Seen {
     /// What the client calls itself: `kubectl/v1.37.2 …`, `Helm/4.3.1`, or ours.
     pub agent: String,
     /// What was done to it.
-    pub fault: Option<What>,
+    pub fault: Option<FaultEffect>,
 }
 
 #[derive(Default)]
 struct State {
-    faults: Vec<Fault>,
-    seen: Vec<Seen>,
+    faults: Vec<FaultRule>,
+    requests: Vec<ProxiedRequest>,
 }
 
 /// Faults and requests, shared with every connection.
 #[derive(Default)]
-struct Shared(Mutex<State>);
+struct SharedState(Mutex<State>);
 
-impl Shared {
+impl SharedState {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first fault that meets the request, in the order they were given.
-    fn decide(&self, method: &str, path: &str, agent: &str) -> Option<What> {
+    fn decide(&self, method: &str, path: &str, agent: &str) -> Option<FaultEffect> {
         let mut state = self.state();
-        let met =
-            state.faults.iter_mut().find_map(|fault| fault.meets(method, path, agent).then(|| fault.what.clone()));
-        state.seen.push(Seen {
+        let met = state
+            .faults
+            .iter_mut()
+            .find_map(|fault| fault.take_if_matches(method, path, agent).then(|| fault.effect.clone()));
+        state.requests.push(ProxiedRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             agent: agent.to_owned(),
@@ -148,7 +151,7 @@ impl Shared {
 
 /// A running proxy; it ends when dropped.
 pub struct FaultProxy {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     kubeconfig: PathBuf,
     runtime: Option<Runtime>,
 }
@@ -166,7 +169,7 @@ impl FaultProxy {
         let kubeconfig = dir.join("proxy.kubeconfig");
         let text = target.kubeconfig(&format!("https://{}", listener.local_addr()?), &identity.ca_pem)?;
         std::fs::write(&kubeconfig, text)?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedState::default());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         runtime.spawn(relay::serve(listener, identity.acceptor, Arc::new(target), Arc::clone(&shared)));
         Ok(Self { shared, kubeconfig, runtime: Some(runtime) })
@@ -179,7 +182,7 @@ impl FaultProxy {
     }
 
     /// Adds a fault.
-    pub fn fault(&self, fault: Fault) {
+    pub fn add_fault(&self, fault: FaultRule) {
         self.shared.state().faults.push(fault);
     }
 
@@ -190,8 +193,8 @@ impl FaultProxy {
 
     /// What came through since the start, or since [`FaultProxy::clear`].
     #[must_use]
-    pub fn requests(&self) -> Vec<Seen> {
-        self.shared.state().seen.clone()
+    pub fn requests(&self) -> Vec<ProxiedRequest> {
+        self.shared.state().requests.clone()
     }
 }
 
@@ -210,14 +213,17 @@ mod tests {
 
     #[test]
     fn a_fault_meets_what_it_names_and_only_so_often() {
-        let shared = Shared::default();
-        shared.state().faults.push(Fault::on("/crds", What::Reset).method("PATCH").skip(1).times(2));
+        let shared = SharedState::default();
+        shared
+            .state()
+            .faults
+            .push(FaultRule::for_path_containing("/crds", FaultEffect::Reset).for_method("PATCH").skip(1).times(2));
         let ask = |method, path| shared.decide(method, path, "a client").is_some();
         assert!(!ask("GET", "/crds/a") && !ask("PATCH", "/pods/a"), "another method, another path");
         assert!(!ask("PATCH", "/crds/a"), "skipped");
         assert!(ask("PATCH", "/crds/b") && ask("PATCH", "/crds/c"));
         assert!(!ask("PATCH", "/crds/d"), "used up");
-        let faults: Vec<bool> = shared.state().seen.iter().map(|seen| seen.fault.is_some()).collect();
+        let faults: Vec<bool> = shared.state().requests.iter().map(|seen| seen.fault.is_some()).collect();
         assert_eq!(faults, [false, false, false, true, true, false]);
     }
 }

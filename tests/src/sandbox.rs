@@ -42,14 +42,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self::named("demo")
+        Self::with_name("demo")
     }
 }
 
 impl Options {
     /// A sandbox of that name, with nodes and the newest helm.
     #[must_use]
-    pub fn named(name: &str) -> Self {
+    pub fn with_name(name: &str) -> Self {
         Self { name: name.to_owned(), helm: None, nodes: true, flux: false, from: None }
     }
 }
@@ -87,14 +87,14 @@ impl Sandbox {
     /// # Errors
     /// When a process or the folder resists.
     pub fn down(self) -> Result<()> {
-        Self::down_named(self.name())
+        Self::down_by_name(self.name())
     }
 
     /// [`Sandbox::down`] for one that need not run, nor exist.
     ///
     /// # Errors
     /// As there.
-    pub fn down_named(name: &str) -> Result<()> {
+    pub fn down_by_name(name: &str) -> Result<()> {
         let folder = Folder::of(name)?;
         let held = folder.lock()?;
         running::stop(&folder)?;

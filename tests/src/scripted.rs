@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn program(path: &Path, lines: &str) -> io::Result<()> {
+pub fn write_program(path: &Path, lines: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -22,13 +22,13 @@ const COLOURS: [&str; 16] = [
 
 /// How letters look from a code on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Look {
+struct TextStyle {
     bold: bool,
     dim: bool,
     colour: Option<usize>,
 }
 
-impl Look {
+impl TextStyle {
     /// The look after one `ESC [ … m`. Codes that this picture does not know change nothing.
     fn after(mut self, codes: &str) -> Self {
         let mut codes = codes.split([';', ':']).map(|code| code.parse().unwrap_or(0_usize));
@@ -68,7 +68,7 @@ impl Look {
     }
 }
 
-type Row = Vec<(char, Look)>;
+type Row = Vec<(char, TextStyle)>;
 
 /// The picture of a terminal that shows this text.
 ///
@@ -153,7 +153,7 @@ struct Screen {
     rows: Vec<Row>,
     row: Row,
     column: usize,
-    look: Look,
+    look: TextStyle,
 }
 
 impl Screen {
@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn an_empty_code_is_a_reset_and_unknown_ones_are_nothing() {
-        let look = Look::default().after("1;34");
-        assert_eq!(look.after(""), Look::default());
+        let look = TextStyle::default().after("1;34");
+        assert_eq!(look.after(""), TextStyle::default());
         assert_eq!(look.after("4;7"), look);
         assert_eq!(look.after("38;5;1"), look);
         assert_eq!(look.after("38;2;1;2;31"), look);

@@ -2,6 +2,6 @@
 #![allow(clippy::print_stderr, reason = "the only file of this package that talks")]
 
 /// Says one line.
-pub fn say(line: impl std::fmt::Display) {
+pub fn print_message(line: impl std::fmt::Display) {
     eprintln!("{line}");
 }

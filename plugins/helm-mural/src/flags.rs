@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::cli::{LookFlags, Output};
+use mural::cli::{OutputFormat, StyleFlags};
 use mural::problem::Exit;
 use semver::Version;
 
@@ -87,7 +87,7 @@ pub enum CrdsCommand {
     /// Move stored objects to the storage version, prove it, and trim storedVersions.
     Migrate(MigrateFlags),
     /// CRDs and their objects into a folder, one clean manifest a file.
-    Save(SaveFlags),
+    Save(BackupCrdsFlags),
     /// What `save` wrote back into a cluster: CRDs first, then objects. Nothing is ever deleted.
     Restore(RestoreFlags),
 }
@@ -136,15 +136,15 @@ pub struct CheckFlags {
     pub ca_file: Option<PathBuf>,
     /// The answer's form.
     #[arg(short = 'o', long, value_enum, default_value = "table")]
-    pub output: CheckOutput,
+    pub output: CrdCheckFormat,
     /// How text looks.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub style: StyleFlags,
 }
 
 /// The forms of a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckOutput {
+pub enum CrdCheckFormat {
     /// For a person.
     Table,
     /// For a person, with what hurts nobody.
@@ -220,7 +220,7 @@ pub struct ApplyFlags {
 
 /// `helm mural crds save`
 #[derive(Debug, Args)]
-pub struct SaveFlags {
+pub struct BackupCrdsFlags {
     /// The folder: new or empty.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
@@ -254,7 +254,7 @@ pub struct RestoreFlags {
 
 /// Who rewrites objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub enum Rewriter {
     /// The cluster where it does, else we.
     Auto,
     /// The cluster's own StorageVersionMigration.
@@ -274,7 +274,7 @@ pub struct MigrateFlags {
     pub all: bool,
     /// Who rewrites the objects. The end is proved alike.
     #[arg(long, value_enum, default_value = "auto")]
-    pub by: By,
+    pub by: Rewriter,
     /// How long the cluster's own controller may take to begin.
     #[arg(long, value_name = "DURATION", default_value = "15s")]
     pub acts_within: String,
@@ -311,10 +311,10 @@ pub struct ChartFlags {
 pub struct OutputFlags {
     /// The answer's form.
     #[arg(short = 'o', long, value_enum, default_value = "table")]
-    pub output: Output,
+    pub output: OutputFormat,
     /// How text looks.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub style: StyleFlags,
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::{CommandFactory, Parser};
 use mural::cli::runtime::block_on;
-use mural::cli::{self, LookFlags, Stream, style_for};
+use mural::cli::{self, Stream, StyleFlags, style_for};
 use mural::cluster::{Cluster, forecast, look};
 use mural::diff;
 use mural::model::chart::ChartRef;
@@ -23,147 +23,149 @@ use mural::plan::{self, API_VERSION};
 use mural::problem::{Exit, Problem};
 use mural::report::crds::{CrdDiff, CrdList};
 use mural::report::event::Event;
-use mural::report::human::Human;
-use mural::tools::chart::{Fetched, fetch};
-use mural::tools::helm::{Helm, Template};
-use mural::tools::spawn::on_leash;
+use mural::report::human::HumanRenderer;
+use mural::tools::chart::{FetchedChart, fetch_chart};
+use mural::tools::helm::{Helm, TemplateArgs};
+use mural::tools::spawn::exec_guarded;
 
-use edge::Around;
+use edge::HelmEnv;
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 
 /// The groups that the product's CRD chart brings: its own, Flux's, Open Cluster Management's (the vendor's own filter).
 const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
 /// A chart rendered without a cluster is rendered for the newest Kubernetes that we know.
-const NEWEST_KNOWN: &str = "v1.37.2";
+const NEWEST_KUBERNETES_VERSION: &str = "v1.37.2";
 
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(ended) = on_leash(std::env::args_os().skip(1)) {
-        return ended;
+    if let Some(exit_code) = exec_guarded(std::env::args_os().skip(1)) {
+        return exit_code;
     }
-    if let Some(code) = cli::complete::asked(Cli::command()) {
+    if let Some(code) = cli::complete::answer_completion_request(Cli::command()) {
         return code;
     }
     let parsed = match Cli::try_parse() {
         Ok(parsed) => parsed,
-        Err(error) => return cli::usage(&error),
+        Err(error) => return cli::report_clap_error(&error),
     };
     let Command::Crds(crds) = parsed.command;
-    let look = match &crds.command {
-        None => crds.output.look,
-        Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.look,
-        Some(CrdsCommand::Check(flags)) => flags.look,
-        Some(CrdsCommand::Apply(flags)) => flags.output.look,
-        Some(CrdsCommand::Migrate(flags)) => flags.output.look,
-        Some(CrdsCommand::Save(flags)) => flags.output.look,
-        Some(CrdsCommand::Restore(flags)) => flags.output.look,
+    let style = match &crds.command {
+        None => crds.output.style,
+        Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.style,
+        Some(CrdsCommand::Check(flags)) => flags.style,
+        Some(CrdsCommand::Apply(flags)) => flags.output.style,
+        Some(CrdsCommand::Migrate(flags)) => flags.output.style,
+        Some(CrdsCommand::Save(flags)) => flags.output.style,
+        Some(CrdsCommand::Restore(flags)) => flags.output.style,
     };
-    cli::ended(block_on(run(&crds)), look)
+    cli::report_result(block_on(run(&crds)), style)
 }
 
 async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
-    let around = Around::read();
+    let helm_env = HelmEnv::read();
     match &crds.command {
         None => {
-            let list = on_cluster(&around, crds).await?;
-            Stream::Answer.write(&crds.output.output.form(&list, || list.table())?);
-            Ok(Exit::Fine)
+            let list = list_cluster_crds(&helm_env, crds).await?;
+            Stream::Stdout.write(&crds.output.output.render(&list, || list.render_table())?);
+            Ok(Exit::Success)
         }
         Some(CrdsCommand::List { chart, output }) => {
-            let (fetched, wanted) = of_chart(&around, chart, NEWEST_KNOWN).await?;
-            let list = CrdList::new(named(&fetched), wanted.values());
-            Stream::Answer.write(&output.output.form(&list, || list.table())?);
-            Ok(Exit::Fine)
+            let (fetched, wanted) = read_chart_crds(&helm_env, chart, NEWEST_KUBERNETES_VERSION).await?;
+            let list = CrdList::new(chart_label(&fetched), wanted.values());
+            Stream::Stdout.write(&output.output.render(&list, || list.render_table())?);
+            Ok(Exit::Success)
         }
         Some(CrdsCommand::Diff { chart, exit_code, output }) => {
-            let diff = against_cluster(&around, chart).await?;
-            let style = style_for(Stream::Answer, output.look);
-            Stream::Answer.write(&output.output.form(&diff, || diff.table(style))?);
-            Ok(if *exit_code && diff.has_changes() { Exit::Changes } else { Exit::Fine })
+            let diff = diff_with_cluster(&helm_env, chart).await?;
+            let style = style_for(Stream::Stdout, output.style);
+            Stream::Stdout.write(&output.output.render(&diff, || diff.render_table(style))?);
+            Ok(if *exit_code && diff.has_changes() { Exit::ChangesFound } else { Exit::Success })
         }
-        Some(CrdsCommand::Check(flags)) => check::run(&around, flags).await,
-        Some(CrdsCommand::Apply(flags)) => apply::run(&around, flags).await,
-        Some(CrdsCommand::Migrate(flags)) => migrate::run(&around, flags).await,
-        Some(CrdsCommand::Save(flags)) => save::run(&around, flags).await,
-        Some(CrdsCommand::Restore(flags)) => restore::run(&around, flags).await,
+        Some(CrdsCommand::Check(flags)) => check::run(&helm_env, flags).await,
+        Some(CrdsCommand::Apply(flags)) => apply::run(&helm_env, flags).await,
+        Some(CrdsCommand::Migrate(flags)) => migrate::run(&helm_env, flags).await,
+        Some(CrdsCommand::Save(flags)) => save::run(&helm_env, flags).await,
+        Some(CrdsCommand::Restore(flags)) => restore::run(&helm_env, flags).await,
     }
 }
 
-async fn on_cluster(around: &Around, flags: &CrdsCli) -> Result<CrdList, Problem> {
-    let cluster = Cluster::connect(&around.cluster).await?;
+async fn list_cluster_crds(helm_env: &HelmEnv, flags: &CrdsCli) -> Result<CrdList, Problem> {
+    let cluster = Cluster::connect(&helm_env.cluster).await?;
     let release = &flags.crds_release;
-    let (live, released) = tokio::join!(live(&cluster), look::released_crds(&cluster, &around.namespace, release));
+    let (live, released) =
+        tokio::join!(read_live_crds(&cluster), look::read_released_crds(&cluster, &helm_env.namespace, release));
     let live = live?;
-    let list = CrdList::new(cluster.context.clone(), live.values().filter(|crd| flags.all || of_product(crd)));
+    let list = CrdList::new(cluster.context.clone(), live.values().filter(|crd| flags.all || is_product_crd(crd)));
     match released {
         Ok(released) => {
             let both = released.iter().filter_map(|(name, chart)| Some((name, chart, live.get(name)?)));
             let changes =
-                both.map(|(name, chart, live)| (name.clone(), diff::crd_changes(chart.json(), live.json()).len()));
-            Ok(list.drifted(&changes.collect(), release))
+                both.map(|(name, chart, live)| (name.clone(), diff::compare_crds(chart.json(), live.json()).len()));
+            Ok(list.with_drift(&changes.collect(), release))
         }
-        Err(not_seen) => {
-            Stream::Talk.write(&format!("drift is not known: {not_seen}\n"));
+        Err(read_failure) => {
+            Stream::Stderr.write(&format!("drift is not known: {read_failure}\n"));
             Ok(list)
         }
     }
 }
 
-fn of_product(crd: &Crd) -> bool {
+fn is_product_crd(crd: &Crd) -> bool {
     PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
 }
 
 /// The CRDs of the cluster that the flags name.
-async fn selected(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>, Problem> {
-    let mut live = live(cluster).await?;
+async fn select_crds(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>, Problem> {
+    let mut live = read_live_crds(cluster).await?;
     if select.crds.is_empty() {
-        return Ok(live.into_values().filter(|crd| select.all || of_product(crd)).collect());
+        return Ok(live.into_values().filter(|crd| select.all || is_product_crd(crd)).collect());
     }
     let names: BTreeSet<&String> = select.crds.iter().collect();
     let found = names.into_iter().map(|name| {
         live.remove(name).ok_or_else(|| {
-            Problem::usage(format!("the cluster has no CRD {name}")).hint("helm mural crds --all lists them")
+            Problem::usage(format!("the cluster has no CRD {name}")).with_hint("helm mural crds --all lists them")
         })
     });
     found.collect()
 }
 
 /// Events as lines on standard error.
-fn talk(look: LookFlags) -> impl Fn(Event) + Send + Sync {
-    let human = Mutex::new(Human::new(style_for(Stream::Talk, look)));
+fn build_event_printer(style: StyleFlags) -> impl Fn(Event) + Send + Sync {
+    let human = Mutex::new(HumanRenderer::new(style_for(Stream::Stderr, style)));
     move |event| {
-        for line in human.lock().unwrap_or_else(PoisonError::into_inner).lines(&event) {
-            Stream::Talk.write(&(line + "\n"));
+        for line in human.lock().unwrap_or_else(PoisonError::into_inner).render_event(&event) {
+            Stream::Stderr.write(&(line + "\n"));
         }
     }
 }
 
-async fn live(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
-    look::crds(cluster).await.map_err(|not_seen| {
-        Problem::new(Exit::Failed, not_seen.to_string())
-            .hint("is it the right context? helm --kube-context NAME mural crds")
+async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
+    look::read_live_crds(cluster).await.map_err(|read_failure| {
+        Problem::new(Exit::Failed, read_failure.to_string())
+            .with_hint("is it the right context? helm --kube-context NAME mural crds")
     })
 }
 
 /// A chart's CRDs: those of `crds/` folders and those among its templates.
-async fn of_chart(
-    around: &Around,
+async fn read_chart_crds(
+    helm_env: &HelmEnv,
     flags: &ChartFlags,
     kube_version: &str,
-) -> Result<(Fetched, BTreeMap<String, Crd>), Problem> {
+) -> Result<(FetchedChart, BTreeMap<String, Crd>), Problem> {
     let private =
-        tempfile::tempdir().map_err(|error| Problem::failed("cannot make a private folder").because(error))?;
+        tempfile::tempdir().map_err(|error| Problem::failure("cannot make a private folder").with_source(error))?;
     let reference = ChartRef::parse(&flags.chart).map_err(|error| Problem::usage(error.to_string()))?;
     let helm = Helm {
-        program: around.helm()?,
-        cluster: around.cluster.clone(),
-        registry: around.registry(flags.plain_http, flags.ca_file.clone()),
-        namespace: around.namespace.clone(),
+        program: helm_env.find_helm()?,
+        cluster: helm_env.cluster.clone(),
+        registry: helm_env.registry_access(flags.plain_http, flags.ca_file.clone()),
+        namespace: helm_env.namespace.clone(),
     };
     let fetched =
-        fetch(&helm, &reference, flags.version.as_ref(), private.path(), around.registry_config.as_deref()).await?;
-    let template = Template {
+        fetch_chart(&helm, &reference, flags.version.as_ref(), private.path(), helm_env.registry_config.as_deref())
+            .await?;
+    let template = TemplateArgs {
         release: &fetched.chart.name,
         chart: &fetched.file,
         values_files: &[],
@@ -172,34 +174,34 @@ async fn of_chart(
         api_versions: &[],
         include_crds: true,
         is_upgrade: false,
-        passed: &[],
+        extra_args: &[],
     };
     let rendered = helm
         .template(&template)
         .await
-        .map_err(|error| error.problem(format!("the chart {} does not render", flags.chart)))?;
+        .map_err(|error| error.into_problem(format!("the chart {} does not render", flags.chart)))?;
     let wanted = rendered.into_iter().filter_map(|document| Crd::new(document).ok());
     Ok((fetched, wanted.map(|crd| (crd.name().to_owned(), crd)).collect()))
 }
 
-async fn against_cluster(around: &Around, flags: &ChartFlags) -> Result<CrdDiff, Problem> {
-    let cluster = Cluster::connect(&around.cluster).await?;
-    let version = cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
-    let kube_version = version["gitVersion"].as_str().unwrap_or(NEWEST_KNOWN).to_owned();
-    let (live, of_chart) = tokio::join!(live(&cluster), of_chart(around, flags, &kube_version));
-    let (live, (fetched, wanted)) = (live?, of_chart?);
+async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags) -> Result<CrdDiff, Problem> {
+    let cluster = Cluster::connect(&helm_env.cluster).await?;
+    let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
+    let kube_version = version["gitVersion"].as_str().unwrap_or(NEWEST_KUBERNETES_VERSION).to_owned();
+    let (live, chart_crds) = tokio::join!(read_live_crds(&cluster), read_chart_crds(helm_env, flags, &kube_version));
+    let (live, (fetched, wanted)) = (live?, chart_crds?);
     let all: Vec<Crd> = wanted.into_values().collect();
-    let answers = forecast::crds(&cluster, &all).await;
+    let answers = forecast::dry_run_crds(&cluster, &all).await;
     let forecasts = answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect();
     Ok(CrdDiff {
         api_version: API_VERSION,
         kind: "CrdDiff",
-        chart: named(&fetched),
+        chart: chart_label(&fetched),
         cluster: cluster.context.clone(),
-        crds: plan::crds::judge(&live, &forecasts, &BTreeMap::new(), &[], &BTreeMap::new()),
+        crds: plan::crds::plan_crds(&live, &forecasts, &BTreeMap::new(), &[], &BTreeMap::new()),
     })
 }
 
-fn named(fetched: &Fetched) -> String {
+fn chart_label(fetched: &FetchedChart) -> String {
     format!("{} {} ({})", fetched.chart.name, fetched.chart.version, fetched.digest.short())
 }

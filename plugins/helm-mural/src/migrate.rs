@@ -1,65 +1,66 @@
 //! `helm mural crds migrate`
 
-use mural::ask::duration;
-use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
+use mural::ask::parse_duration;
+use mural::cli::prompt::{confirm_proceed, require_terminal_or_yes};
 use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::model::crd::Crd;
-use mural::model::migration::{left_behind, under_way};
+use mural::model::migration::{is_migrating, outdated_stored_versions};
 use mural::problem::{Exit, Problem};
-use mural::report::migrate::{MigrateReport, Migrated};
-use mural::run::migrate::{Migrate, Route};
-use mural::tools::spawn::Stop;
+use mural::report::migrate::{CrdMigrationResult, MigrateReport};
+use mural::run::migrate::{MigrationRoute, StorageMigrator};
+use mural::tools::spawn::StopSignal;
 
-use crate::edge::Around;
-use crate::flags::{By, MigrateFlags, SelectFlags};
-use crate::{selected, talk};
+use crate::edge::HelmEnv;
+use crate::flags::{MigrateFlags, Rewriter, SelectFlags};
+use crate::{build_event_printer, select_crds};
 
 /// Finds what is left behind, asks, moves and proves it.
-pub(crate) async fn run(around: &Around, flags: &MigrateFlags) -> Result<Exit, Problem> {
+pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit, Problem> {
     let dry_run = flags.write.dry_run.as_deref();
-    needs_a_person(flags.write.yes || dry_run.is_some())?;
+    require_terminal_or_yes(flags.write.yes || dry_run.is_some())?;
     let (acts_within, timeout) =
-        (duration("--acts-within", &flags.acts_within)?, duration("--timeout", &flags.timeout)?);
-    let cluster = Cluster::connect(&around.cluster).await?;
-    let (stop, emit) = (Stop::default(), talk(flags.output.look));
+        (parse_duration("--acts-within", &flags.acts_within)?, parse_duration("--timeout", &flags.timeout)?);
+    let cluster = Cluster::connect(&helm_env.cluster).await?;
+    let (stop, emit) = (StopSignal::default(), build_event_printer(flags.output.style));
     let select = SelectFlags { crds: flags.crds.clone(), all: flags.all };
-    let all = selected(&cluster, &select).await?;
-    let named = !flags.crds.is_empty();
+    let all = select_crds(&cluster, &select).await?;
+    let is_explicit = !flags.crds.is_empty();
     let (wanted, clean): (Vec<Crd>, Vec<Crd>) =
-        all.into_iter().partition(|crd| named || under_way(crd) || !left_behind(crd).is_empty());
+        all.into_iter().partition(|crd| is_explicit || is_migrating(crd) || !outdated_stored_versions(crd).is_empty());
     let route = match flags.by {
-        By::Auto => Route::Auto,
-        By::Cluster => Route::Cluster,
-        By::Us => Route::Own,
+        Rewriter::Auto => MigrationRoute::Auto,
+        Rewriter::Cluster => MigrationRoute::Cluster,
+        Rewriter::Us => MigrationRoute::Client,
     };
-    let migrate = Migrate { cluster: &cluster, route, acts_within, timeout, stop: &stop, emit: &emit };
-    Stream::Talk.write(&planned(&wanted, &cluster.context));
-    if dry_run.is_none() && !flags.write.yes && !wanted.is_empty() && !ask_to_go_ahead()? {
+    let migrate =
+        StorageMigrator { cluster: &cluster, route, start_timeout: acts_within, timeout, stop: &stop, emit: &emit };
+    Stream::Stderr.write(&render_plan(&wanted, &cluster.context));
+    if dry_run.is_none() && !flags.write.yes && !wanted.is_empty() && !confirm_proceed()? {
         return Err(Problem::new(Exit::Refused, "nothing was written"));
     }
     let work = async {
         let mut migrated = Vec::new();
         for crd in &wanted {
             migrated.push(match dry_run {
-                Some("client") => Migrated { dry_run: true, ..Migrated::of(crd) },
+                Some("client") => CrdMigrationResult { dry_run: true, ..CrdMigrationResult::new(crd) },
                 Some(_) => migrate.dry_run(crd.name()).await?,
-                None => migrate.crd(crd.name(), None).await?,
+                None => migrate.migrate_crd(crd.name(), None).await?,
             });
         }
         Ok(migrated)
     };
-    let migrated = Signals::new()?.writing(&stop, work).await?;
+    let migrated = Signals::new()?.run_writing(&stop, work).await?;
     let report = MigrateReport::new(&cluster.context, migrated, clean.len());
-    let style = style_for(Stream::Answer, flags.output.look);
-    Stream::Answer.write(&flags.output.output.form(&report, || report.table(style))?);
-    Ok(if report.well() { Exit::Fine } else { Exit::Failed })
+    let style = style_for(Stream::Stdout, flags.output.style);
+    Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
+    Ok(if report.is_successful() { Exit::Success } else { Exit::Failed })
 }
 
-fn planned(crds: &[Crd], context: &str) -> String {
+fn render_plan(crds: &[Crd], context: &str) -> String {
     let one = |crd: &Crd| {
-        let from = left_behind(crd);
+        let from = outdated_stored_versions(crd);
         let from = if from.is_empty() { "nothing left behind, as it says".to_owned() } else { from.join(", ") };
         format!("{context}: {}  {from} → {}\n", crd.name(), crd.storage_version())
     };

@@ -1,55 +1,55 @@
 //! `helm mural crds restore DIR`
 
-use mural::cli::prompt::{ask_to_go_ahead, needs_a_person};
+use mural::cli::prompt::{confirm_proceed, require_terminal_or_yes};
 use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::problem::{Exit, Problem};
 use mural::run::keep::restore::Restore;
-use mural::tools::spawn::Stop;
+use mural::tools::spawn::StopSignal;
 
-use crate::edge::Around;
+use crate::build_event_printer;
+use crate::edge::HelmEnv;
 use crate::flags::RestoreFlags;
-use crate::talk;
 
 /// Reads the save, asks, and brings it back.
-pub(crate) async fn run(around: &Around, flags: &RestoreFlags) -> Result<Exit, Problem> {
+pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit, Problem> {
     let dry_run = flags.write.dry_run.is_some();
-    needs_a_person(flags.write.yes || dry_run)?;
-    let cluster = Cluster::connect(&around.cluster).await?;
-    let stop = Stop::default();
+    require_terminal_or_yes(flags.write.yes || dry_run)?;
+    let cluster = Cluster::connect(&helm_env.cluster).await?;
+    let stop = StopSignal::default();
     let restore = Restore::prepare(&cluster, &flags.folder, flags.overwrite).await?;
     if !flags.create_namespace && !restore.missing_namespaces.is_empty() {
-        return Err(no_namespaces(&restore));
+        return Err(missing_namespaces_problem(&restore));
     }
-    Stream::Talk.write(&planned(&restore, flags, &cluster.context));
+    Stream::Stderr.write(&render_plan(&restore, flags, &cluster.context));
     let report = if dry_run {
-        restore.report()
-    } else if flags.write.yes || ask_to_go_ahead()? {
+        restore.new_report()
+    } else if flags.write.yes || confirm_proceed()? {
         {
-            let emit = talk(flags.output.look);
-            Signals::new()?.writing(&stop, restore.run(flags.create_namespace, &stop, &emit)).await?
+            let emit = build_event_printer(flags.output.style);
+            Signals::new()?.run_writing(&stop, restore.run(flags.create_namespace, &stop, &emit)).await?
         }
     } else {
         return Err(Problem::new(Exit::Refused, "nothing was written"));
     };
-    let style = style_for(Stream::Answer, flags.output.look);
-    Stream::Answer.write(&flags.output.output.form(&report, || report.table(style))?);
-    Ok(if report.whole() { Exit::Fine } else { Exit::Failed })
+    let style = style_for(Stream::Stdout, flags.output.style);
+    Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
+    Ok(if report.is_complete() { Exit::Success } else { Exit::Failed })
 }
 
-fn planned(restore: &Restore, flags: &RestoreFlags, context: &str) -> String {
-    let ((crds, objects), report) = (restore.extent(), restore.report());
+fn render_plan(restore: &Restore, flags: &RestoreFlags, context: &str) -> String {
+    let ((crds, objects), report) = (restore.extent(), restore.new_report());
     let there = if flags.overwrite { "replaced" } else { "left as it is" };
     format!(
         "{context}: {crds} CRDs to make, {objects} objects to bring back, saved {} from {}; what is there already is {there}\n",
-        report.saved, report.saved_from
+        report.backup_created_at, report.backup_cluster
     )
 }
 
-fn no_namespaces(restore: &Restore) -> Problem {
+fn missing_namespaces_problem(restore: &Restore) -> Problem {
     let names: Vec<&str> = restore.missing_namespaces.iter().map(String::as_str).collect();
     Problem::new(Exit::Refused, format!("the cluster has no namespace {}", names.join(", ")))
-        .hint("--create-namespace makes them")
-        .hint("or make them as your installation does, then run the same command again")
+        .with_hint("--create-namespace makes them")
+        .with_hint("or make them as your installation does, then run the same command again")
 }

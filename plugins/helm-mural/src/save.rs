@@ -4,23 +4,23 @@ use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::problem::{Exit, Problem};
-use mural::report::keep::SaveReport;
-use mural::run::keep::save::save;
-use mural::tools::spawn::Stop;
+use mural::report::keep::BackupReport;
+use mural::run::keep::save::create_backup;
+use mural::tools::spawn::StopSignal;
 
-use crate::edge::Around;
-use crate::flags::SaveFlags;
-use crate::{selected, talk};
+use crate::edge::HelmEnv;
+use crate::flags::BackupCrdsFlags;
+use crate::{build_event_printer, select_crds};
 
 /// Saves, and says what.
-pub(crate) async fn run(around: &Around, flags: &SaveFlags) -> Result<Exit, Problem> {
-    let cluster = Cluster::connect(&around.cluster).await?;
-    let crds = selected(&cluster, &flags.select).await?;
-    let stop = Stop::default();
-    let emit = talk(flags.output.look);
-    let index = Signals::new()?.writing(&stop, save(&cluster, &crds, &flags.folder, &stop, &emit)).await?;
-    let report = SaveReport { folder: flags.folder.display().to_string(), index };
-    let style = style_for(Stream::Answer, flags.output.look);
-    Stream::Answer.write(&flags.output.output.form(&report, || report.table(style))?);
-    Ok(if report.whole() { Exit::Fine } else { Exit::Failed })
+pub(crate) async fn run(helm_env: &HelmEnv, flags: &BackupCrdsFlags) -> Result<Exit, Problem> {
+    let cluster = Cluster::connect(&helm_env.cluster).await?;
+    let crds = select_crds(&cluster, &flags.select).await?;
+    let stop = StopSignal::default();
+    let emit = build_event_printer(flags.output.style);
+    let index = Signals::new()?.run_writing(&stop, create_backup(&cluster, &crds, &flags.folder, &stop, &emit)).await?;
+    let report = BackupReport { folder: flags.folder.display().to_string(), index };
+    let style = style_for(Stream::Stdout, flags.output.style);
+    Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
+    Ok(if report.is_complete() { Exit::Success } else { Exit::Failed })
 }

@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use mural::cli::{Output, Stream};
+use mural::cli::{OutputFormat, Stream};
 use mural::problem::Problem;
 
-pub(crate) use mural::cli::around::surroundings;
-pub(crate) use mural::cli::prompt::can_ask;
+pub(crate) use mural::cli::around::read_environment;
+pub(crate) use mural::cli::prompt::can_prompt;
 pub(crate) use mural::cli::runtime::block_on;
 
 /// Asks whether to go ahead, on a thread of its own: Ctrl-C is an answer too.
-pub(crate) async fn ask_to_go_ahead() -> Result<bool, Problem> {
-    let asked = tokio::task::spawn_blocking(mural::cli::prompt::ask_to_go_ahead).await;
-    asked.unwrap_or_else(|gone| Err(Problem::failed("cannot ask").because(gone)))
+pub(crate) async fn confirm_proceed() -> Result<bool, Problem> {
+    let answer = tokio::task::spawn_blocking(mural::cli::prompt::confirm_proceed).await;
+    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
 }
 
 /// Shows text for a person: part of the answer, unless the answer is for a program.
-pub(crate) fn show(text: &str, output: Output) {
+pub(crate) fn show(text: &str, output: OutputFormat) {
     match output {
-        Output::Table => Stream::Answer.write(text),
-        Output::Json | Output::Yaml => Stream::Talk.write(text),
+        OutputFormat::Table => Stream::Stdout.write(text),
+        OutputFormat::Json | OutputFormat::Yaml => Stream::Stderr.write(text),
     }
 }
 
@@ -29,8 +29,8 @@ pub(crate) fn now() -> jiff::Timestamp {
 }
 
 /// Where relative paths begin.
-pub(crate) fn folder() -> Result<PathBuf, Problem> {
-    std::env::current_dir().map_err(|error| Problem::failed("there is no current folder").because(error))
+pub(crate) fn current_dir() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| Problem::failure("there is no current folder").with_source(error))
 }
 
 /// Keeps text in a file, whole or not at all. `what` says what it is.

@@ -7,11 +7,11 @@ mod owners;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::cli::{ClusterFlags, LookFlags, Output, complete};
+use mural::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
 use mural::problem::Exit;
 use semver::Version;
 
-pub use more::{RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, SpotFlags, StatusFlags};
+pub use more::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
 pub use owners::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
 
 const EXAMPLES: &str = "Examples:
@@ -97,13 +97,13 @@ pub struct ApplyFlags {
     pub registry: RegistryFlags,
     /// What is saved.
     #[command(flatten)]
-    pub saving: SaveFlags,
+    pub backup: BackupFlags,
     /// The appliance.
     #[command(flatten)]
     pub appliance: ApplianceFlags,
     /// The manner.
     #[command(flatten)]
-    pub manner: MannerFlags,
+    pub run_flags: RunFlags,
 }
 
 /// Everything that names an upgrade.
@@ -144,7 +144,7 @@ pub struct UpgradeFlags {
     pub signature: SignatureFlags,
     /// The place.
     #[command(flatten)]
-    pub place: PlaceFlags,
+    pub installation: InstallationFlags,
     /// The registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
@@ -153,10 +153,10 @@ pub struct UpgradeFlags {
     pub helm: HelmFlags,
     /// What is saved.
     #[command(flatten)]
-    pub saving: SaveFlags,
+    pub backup: BackupFlags,
     /// The manner.
     #[command(flatten)]
-    pub manner: MannerFlags,
+    pub run_flags: RunFlags,
 }
 
 /// The application's values, exactly as helm reads them.
@@ -192,7 +192,7 @@ pub struct ValueFlags {
 /// Which installation, on which cluster.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where")]
-pub struct PlaceFlags {
+pub struct InstallationFlags {
     /// The installation's namespace.
     #[arg(short = 'n', long, default_value = "mural-system")]
     pub namespace: String,
@@ -267,13 +267,13 @@ pub enum ServerSideFlag {
 /// How it is done and told.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How")]
-pub struct MannerFlags {
+pub struct RunFlags {
     /// Do not ask.
     #[arg(short = 'y', long)]
     pub yes: bool,
     /// Write nothing: client asks the server for no dry-runs, server does.
     #[arg(long, value_enum, value_name = "WHERE")]
-    pub dry_run: Option<DryRun>,
+    pub dry_run: Option<DryRunFlag>,
     /// The longest that one wait may last.
     #[arg(long, value_name = "DURATION", default_value = "20m")]
     pub timeout: String,
@@ -285,10 +285,10 @@ pub struct MannerFlags {
     pub wait_for_lock: String,
     /// The answer's form.
     #[arg(short = 'o', long, value_enum, default_value = "table")]
-    pub output: Output,
+    pub output: OutputFormat,
     /// What goes on, on standard error: lines for a person, or one JSON document a line.
     #[arg(long, value_enum, default_value = "human")]
-    pub events: Events,
+    pub events: EventsFlag,
     /// Keep the report in this file: .json, .yaml or .md.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -296,11 +296,11 @@ pub struct MannerFlags {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub waivers: Option<PathBuf>,
     /// Explain a guard and end.
-    #[arg(long, value_name = "ID", add = complete::checks())]
+    #[arg(long, value_name = "ID", add = complete::check_candidates())]
     pub explain: Option<String>,
     /// How text looks.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub style: StyleFlags,
 }
 
 /// `--mode`
@@ -316,7 +316,7 @@ pub enum ModeFlag {
 /// `--dry-run`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[expect(missing_docs, reason = "the names are the values")]
-pub enum DryRun {
+pub enum DryRunFlag {
     Client,
     Server,
 }
@@ -324,7 +324,7 @@ pub enum DryRun {
 /// `--events`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[expect(missing_docs, reason = "the names are the values")]
-pub enum Events {
+pub enum EventsFlag {
     Human,
     Json,
 }
@@ -332,15 +332,15 @@ pub enum Events {
 impl Cli {
     /// How it is done and told, where it is about an upgrade.
     #[must_use]
-    pub fn manner(&self) -> &MannerFlags {
+    pub fn run_flags(&self) -> &RunFlags {
         match &self.command {
-            Some(Command::Plan(flags)) => &flags.upgrade.manner,
-            Some(Command::Apply(flags)) => &flags.manner,
-            Some(Command::FluxManifests(flags)) => &flags.upgrade.manner,
-            Some(Command::Resume(flags)) => &flags.manner,
-            Some(Command::Rollback(flags)) => &flags.manner,
-            Some(Command::Repair(flags)) => &flags.manner,
-            Some(Command::Status(_)) | None => &self.upgrade.manner,
+            Some(Command::Plan(flags)) => &flags.upgrade.run_flags,
+            Some(Command::Apply(flags)) => &flags.run_flags,
+            Some(Command::FluxManifests(flags)) => &flags.upgrade.run_flags,
+            Some(Command::Resume(flags)) => &flags.run_flags,
+            Some(Command::Rollback(flags)) => &flags.run_flags,
+            Some(Command::Repair(flags)) => &flags.run_flags,
+            Some(Command::Status(_)) | None => &self.upgrade.run_flags,
         }
     }
 }
@@ -360,7 +360,7 @@ mod tests {
     fn flags_become_an_ask() {
         let line =
             ["x", "--to", "1.1.0-rc.3", "--crds", "0.7.4", "-f", "v.yaml", "--set", "a=canary", "--reuse-values"];
-        let ask = Cli::try_parse_from(line).unwrap().upgrade.ask().unwrap();
+        let ask = Cli::try_parse_from(line).unwrap().upgrade.to_ask().unwrap();
         assert_eq!(ask.app.version.as_ref().map(ToString::to_string).as_deref(), Some("1.1.0-rc.3"));
         assert_eq!((ask.values.flags.len(), ask.values.stored), (2, StoredValues::Reuse));
         assert!(!format!("{ask:?}").contains("canary"));
@@ -369,9 +369,9 @@ mod tests {
     #[test]
     fn helms_own_flags_go_to_helm() {
         let line = ["x", "--post-renderer", "./fix", "--post-renderer-args", "-v", "--server-side=true"];
-        let ask = Cli::try_parse_from(line).unwrap().upgrade.ask().unwrap();
-        assert_eq!(ask.helm.server_side, Some(ServerSide::True));
-        assert_eq!(ask.helm.post_renderer_words(), ["--post-renderer", "./fix", "--post-renderer-args=-v"]);
+        let ask = Cli::try_parse_from(line).unwrap().upgrade.to_ask().unwrap();
+        assert_eq!(ask.helm_options.server_side, Some(ServerSide::True));
+        assert_eq!(ask.helm_options.to_post_renderer_args(), ["--post-renderer", "./fix", "--post-renderer-args=-v"]);
         assert!(Cli::try_parse_from(["x", "--post-renderer-args", "a"]).is_err());
     }
 
@@ -379,6 +379,6 @@ mod tests {
     fn names_that_begin_with_a_dash_are_refused() {
         assert!(Cli::try_parse_from(["x", "--release", "-x"]).is_err());
         let smuggled = Cli::try_parse_from(["x", "--release=-x"]).unwrap();
-        assert_eq!(smuggled.upgrade.ask().unwrap_err().exit, Exit::Usage);
+        assert_eq!(smuggled.upgrade.to_ask().unwrap_err().exit, Exit::Usage);
     }
 }

@@ -2,52 +2,52 @@
 
 use std::path::Path;
 
-use mural::ask::Ask;
-use mural::cli::kept::Kept;
+use mural::ask::UpgradeSpec;
+use mural::cli::kept::ReportFormat;
 use mural::plan::journal::RunEntry;
 use mural::plan::saved::SavedPlan;
 use mural::prepare::Prepared;
 use mural::prepare::flux_follow;
 use mural::prepare::flux_manifests::{self, ManifestOptions};
-use mural::prepare::rollback::{journal_of, to_resume};
+use mural::prepare::rollback::{read_journal, select_run_to_resume};
 use mural::problem::Problem;
-use mural::run::save::SaveAsked;
+use mural::run::save::BackupOptions;
 
-use crate::flags::{Cli, Command, MannerFlags, RegistryFlags};
+use crate::flags::{Cli, Command, RegistryFlags, RunFlags};
 
 /// One upgrade, as far as it is to go.
-pub(crate) struct Job<'a> {
+pub(crate) struct UpgradeRequest<'a> {
     /// What is asked for.
-    pub(crate) ask: Ask,
+    pub(crate) ask: UpgradeSpec,
     /// The saved plan that is to be done.
     pub(crate) saved: Option<SavedPlan>,
     /// The run that is to be gone on from.
-    pub(crate) follows: Option<RunEntry>,
+    pub(crate) resumed_run: Option<RunEntry>,
     /// What is saved before the first write.
-    pub(crate) saving: Option<SaveAsked>,
+    pub(crate) backup: Option<BackupOptions>,
     /// Where the plan is kept.
-    pub(crate) save: Option<&'a Path>,
+    pub(crate) plan_file: Option<&'a Path>,
     /// Decides and no more.
-    pub(crate) only_plan: bool,
+    pub(crate) plan_only: bool,
     /// What else is done than an upgrade through the owner.
-    pub(crate) way: Way<'a>,
+    pub(crate) action: UpgradeAction<'a>,
     /// How the registry is reached.
     pub(crate) registry: &'a RegistryFlags,
     /// How it is done and told.
-    pub(crate) manner: &'a MannerFlags,
+    pub(crate) run_flags: &'a RunFlags,
 }
 
 /// What is done.
-pub(crate) enum Way<'a> {
+pub(crate) enum UpgradeAction<'a> {
     /// An upgrade, and what to commit is written where somebody else owns the releases.
     Upgrade {
         /// The folder for what is to be committed.
-        write: Option<&'a Path>,
+        commit_folder: Option<&'a Path>,
     },
     /// Somebody else's roll-out is followed.
     Follow {
         /// As above.
-        write: Option<&'a Path>,
+        commit_folder: Option<&'a Path>,
     },
     /// Flux's manifests are written, or applied.
     Manifests {
@@ -58,66 +58,73 @@ pub(crate) enum Way<'a> {
     },
 }
 
-impl<'a> Job<'a> {
+impl<'a> UpgradeRequest<'a> {
     /// Reads the command line, and the saved plan that it names.
     ///
     /// # Errors
     /// A usage problem that names the flag or the file; there is nothing to resume.
-    pub(crate) async fn of(cli: &'a Cli) -> Result<Self, Problem> {
+    pub(crate) async fn from_cli(cli: &'a Cli) -> Result<Self, Problem> {
         // Asked before anything is done.
-        cli.manner().report.as_deref().map(Kept::by).transpose()?;
-        let (upgrade, save, only_plan) = match &cli.command {
+        cli.run_flags().report.as_deref().map(ReportFormat::from_path).transpose()?;
+        let (upgrade, plan_file, plan_only) = match &cli.command {
             Some(Command::Apply(flags)) => {
-                let saved = read(&flags.file)?;
-                let (ask, registry, manner) = (flags.ask(&saved)?, &flags.registry, &flags.manner);
-                let (saved, saving) = (Some(saved), flags.saving.asked());
-                let (follows, save, only_plan, way) = (None, None, false, Way::Upgrade { write: None });
-                return Ok(Self { ask, saved, follows, saving, save, only_plan, way, registry, manner });
+                let saved = read_saved_plan(&flags.file)?;
+                let (ask, registry, run_flags) = (flags.to_ask(&saved)?, &flags.registry, &flags.run_flags);
+                let (saved, backup) = (Some(saved), flags.backup.to_request());
+                let (resumed_run, plan_file, plan_only, action) =
+                    (None, None, false, UpgradeAction::Upgrade { commit_folder: None });
+                return Ok(Self { ask, saved, resumed_run, backup, plan_file, plan_only, action, registry, run_flags });
             }
             Some(Command::Resume(flags)) => {
-                let (seen, uid) = journal_of(&flags.spot.installation()?).await?;
-                let run = to_resume(&seen, &uid)?;
-                let (ask, registry, manner) = (flags.ask(&run)?, &flags.registry, &flags.manner);
-                let (follows, saving) = (Some(run), flags.saving.asked());
-                let (saved, save, only_plan, way) = (None, None, false, Way::Upgrade { write: None });
-                return Ok(Self { ask, saved, follows, saving, save, only_plan, way, registry, manner });
+                let (journal, uid) = read_journal(&flags.location.to_installation()?).await?;
+                let run = select_run_to_resume(&journal, &uid)?;
+                let (ask, registry, run_flags) = (flags.to_ask(&run)?, &flags.registry, &flags.run_flags);
+                let (resumed_run, backup) = (Some(run), flags.backup.to_request());
+                let (saved, plan_file, plan_only, action) =
+                    (None, None, false, UpgradeAction::Upgrade { commit_folder: None });
+                return Ok(Self { ask, saved, resumed_run, backup, plan_file, plan_only, action, registry, run_flags });
             }
             Some(Command::FluxManifests(flags)) => (&flags.upgrade, None, false),
             Some(Command::Plan(flags)) => (&flags.upgrade, flags.save.as_deref(), true),
             Some(Command::Status(_) | Command::Rollback(_) | Command::Repair(_)) | None => (&cli.upgrade, None, false),
         };
-        let write = upgrade.owners.write.as_deref();
-        let way = match &cli.command {
-            Some(Command::FluxManifests(flags)) => Way::Manifests { options: flags.options(), apply: flags.apply },
-            _ if upgrade.owners.follow => Way::Follow { write },
-            _ => Way::Upgrade { write },
+        let commit_folder = upgrade.owners.write.as_deref();
+        let action = match &cli.command {
+            Some(Command::FluxManifests(flags)) => {
+                UpgradeAction::Manifests { options: flags.to_options(), apply: flags.apply }
+            }
+            _ if upgrade.owners.follow => UpgradeAction::Follow { commit_folder },
+            _ => UpgradeAction::Upgrade { commit_folder },
         };
-        let (registry, manner) = (&upgrade.registry, &upgrade.manner);
-        let (ask, saving) = (upgrade.ask()?, upgrade.saving.asked());
-        Ok(Self { ask, saved: None, follows: None, saving, save, only_plan, way, registry, manner })
+        let (registry, run_flags) = (&upgrade.registry, &upgrade.run_flags);
+        let (ask, backup) = (upgrade.to_ask()?, upgrade.backup.to_request());
+        Ok(Self { ask, saved: None, resumed_run: None, backup, plan_file, plan_only, action, registry, run_flags })
     }
 
     /// Whether it is meant to write.
-    pub(crate) const fn writes(&self) -> bool {
-        let by_us = match &self.way {
-            Way::Upgrade { .. } => true,
-            Way::Follow { .. } => false,
-            Way::Manifests { apply, .. } => *apply,
+    pub(crate) const fn can_write(&self) -> bool {
+        let by_us = match &self.action {
+            UpgradeAction::Upgrade { .. } => true,
+            UpgradeAction::Follow { .. } => false,
+            UpgradeAction::Manifests { apply, .. } => *apply,
         };
-        by_us && !self.only_plan && self.manner.dry_run.is_none()
+        by_us && !self.plan_only && self.run_flags.dry_run.is_none()
     }
 
     /// Whether somebody else's roll-out is followed now: nothing is written, so nothing is asked.
-    pub(crate) fn follows_others(&self, prepared: &Prepared) -> bool {
-        let fine = !prepared.plan.refused() && !prepared.plan.undetermined();
-        matches!(self.way, Way::Follow { .. }) && fine && !self.only_plan && self.manner.dry_run.is_none()
+    pub(crate) fn is_following_rollout(&self, prepared: &Prepared) -> bool {
+        let fine = !prepared.plan.is_refused() && !prepared.plan.is_undetermined();
+        matches!(self.action, UpgradeAction::Follow { .. })
+            && fine
+            && !self.plan_only
+            && self.run_flags.dry_run.is_none()
     }
 
     /// The folder for what is to be committed.
-    pub(crate) const fn write(&self) -> Option<&'a Path> {
-        match &self.way {
-            Way::Upgrade { write } | Way::Follow { write } => *write,
-            Way::Manifests { .. } => None,
+    pub(crate) const fn commit_folder(&self) -> Option<&'a Path> {
+        match &self.action {
+            UpgradeAction::Upgrade { commit_folder } | UpgradeAction::Follow { commit_folder } => *commit_folder,
+            UpgradeAction::Manifests { .. } => None,
         }
     }
 
@@ -125,20 +132,20 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// It cannot be done here: there is nothing to follow, or Flux is not there.
-    pub(crate) fn shaped(&self, prepared: Prepared) -> Result<Prepared, Problem> {
-        match &self.way {
-            Way::Upgrade { .. } => Ok(prepared),
-            Way::Follow { .. } => flux_follow::followed(prepared),
-            Way::Manifests { options, .. } => flux_manifests::handed_over(prepared, options),
+    pub(crate) fn with_task_steps(&self, prepared: Prepared) -> Result<Prepared, Problem> {
+        match &self.action {
+            UpgradeAction::Upgrade { .. } => Ok(prepared),
+            UpgradeAction::Follow { .. } => flux_follow::follow_rollout(prepared),
+            UpgradeAction::Manifests { options, .. } => flux_manifests::hand_over(prepared, options),
         }
     }
 }
 
-fn read(file: &Path) -> Result<SavedPlan, Problem> {
+fn read_saved_plan(file: &Path) -> Result<SavedPlan, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Problem::usage(format!("the saved plan {} cannot be read", file.display()))
-            .because(error)
-            .hint("make one with: kubectl mural upgrade plan … --save FILE")
+            .with_source(error)
+            .with_hint("make one with: kubectl mural upgrade plan … --save FILE")
     })?;
     SavedPlan::read(file, &text)
 }

@@ -10,230 +10,265 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
-use mural::cli::kept::Kept;
+use mural::cli::kept::ReportFormat;
 use mural::cli::signals::Signals;
-use mural::cli::talk::Talk;
-use mural::cli::{self, Output, Stream, style_for};
+use mural::cli::talk::ProgressOutput;
+use mural::cli::{self, OutputFormat, Stream, style_for};
 use mural::plan::journal::{RunEntry, Task};
 use mural::plan::saved::SavedPlan;
-use mural::prepare::{Prepared, Surroundings, prepare, prepare_resumed, prepare_saved};
+use mural::prepare::{Environment, Prepared, prepare, prepare_resume, prepare_saved_plan};
 use mural::prepare::{appliance, flux_follow, flux_manifests};
 use mural::problem::{Exit, Problem};
 use mural::report::event::{Emit, Event};
 use mural::report::style::Style;
 use mural::report::upgrade::{Outcome, UpgradeReport};
 use mural::report::{ending, markdown, plan};
-use mural::run::journal::{Keeping, close};
-use mural::run::lock::clear;
-use mural::run::{Manner, run};
-use mural::tools::spawn::{Stop, on_leash};
+use mural::run::journal::{JournalOptions, close_without_work};
+use mural::run::lock::release_all_stale;
+use mural::run::{RunOptions, run};
+use mural::tools::spawn::{StopSignal, exec_guarded};
 use mural::{catalogue, guards};
 
-use flags::{Cli, Command, Events, MannerFlags};
-use job::{Job, Way};
+use flags::{Cli, Command, EventsFlag, RunFlags};
+use job::{UpgradeAction, UpgradeRequest};
 
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(ended) = on_leash(std::env::args_os().skip(1)) {
-        return ended;
+    if let Some(exit_code) = exec_guarded(std::env::args_os().skip(1)) {
+        return exit_code;
     }
-    if let Some(code) = cli::complete::asked(Cli::command()) {
+    if let Some(code) = cli::complete::answer_completion_request(Cli::command()) {
         return code;
     }
     let parsed = match Cli::try_parse() {
         Ok(parsed) => parsed,
-        Err(error) => return cli::usage(&error),
+        Err(error) => return cli::report_clap_error(&error),
     };
     if let Some(Command::Status(flags)) = &parsed.command {
-        return cli::ended(edge::block_on(status::status(flags)), flags.look);
+        return cli::report_result(edge::block_on(status::status(flags)), flags.style);
     }
-    let manner = parsed.manner();
-    let ended = match (&manner.explain, &parsed.command) {
+    let run_flags = parsed.run_flags();
+    let result = match (&run_flags.explain, &parsed.command) {
         (Some(id), _) => explain(id),
         (None, Some(Command::Rollback(flags))) => edge::block_on(back::rollback(flags)),
         (None, Some(Command::Repair(flags))) => edge::block_on(back::repair(flags)),
-        (None, _) => edge::block_on(async { upgrade(Job::of(&parsed).await?).await }),
+        (None, _) => edge::block_on(async { upgrade(UpgradeRequest::from_cli(&parsed).await?).await }),
     };
-    cli::ended(ended, manner.look)
+    cli::report_result(result, run_flags.style)
 }
 
 fn explain(id: &str) -> Result<Exit, Problem> {
     let guards = || guards::ALL.iter().map(|(card, _)| card.id).collect::<Vec<_>>().join(", ");
-    let card = catalogue::card("--explain", id).map_err(|problem| problem.hint(format!("the guards: {}", guards())))?;
-    Stream::Answer.write(&format!("{}\n  {}\n\nwhy   {}\nfix   {}\n", card.id, card.title, card.why, card.fix));
-    Ok(Exit::Fine)
+    let card = catalogue::find_card("--explain", id)
+        .map_err(|problem| problem.with_hint(format!("the guards: {}", guards())))?;
+    Stream::Stdout.write(&format!("{}\n  {}\n\nwhy   {}\nfix   {}\n", card.id, card.title, card.why, card.fix));
+    Ok(Exit::Success)
 }
 
-async fn upgrade(job: Job<'_>) -> Result<Exit, Problem> {
-    if job.writes() && !job.manner.yes && !edge::can_ask() {
+async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
+    if request.can_write() && !request.run_flags.yes && !edge::can_prompt() {
         return Err(Problem::usage("there is no terminal to ask on")
-            .hint("--yes goes ahead without asking; plan only shows what would be done"));
+            .with_hint("--yes goes ahead without asking; plan only shows what would be done"));
     }
-    let (around, manner) = manner(&job)?;
-    let talk = Talk::new(job.manner.events == Events::Json, style_for(Stream::Talk, job.manner.look));
+    let (env, manner) = build_environment_and_options(&request)?;
+    let progress = ProgressOutput::new(
+        request.run_flags.events == EventsFlag::Json,
+        style_for(Stream::Stderr, request.run_flags.style),
+    );
     let mut signals = Signals::new()?;
-    let emit = |event| talk.event(&event);
-    if let Way::Manifests { options, apply: false } = &job.way {
-        let written = signals.reading(flux_manifests::written(&job.ask, options, &around)).await?;
-        Stream::Answer.write(&written);
-        return Ok(Exit::Fine);
+    let emit = |event| progress.show_event(&event);
+    if let UpgradeAction::Manifests { options, apply: false } = &request.action {
+        let written = signals.run_read_only(flux_manifests::render_manifests(&request.ask, options, &env)).await?;
+        Stream::Stdout.write(&written);
+        return Ok(Exit::Success);
     }
-    let prepared = job.shaped(signals.reading(prepared(&job, around, &emit)).await?)?;
-    if let Some(run) = &job.follows {
-        talk.event(&resumed(run, &prepared));
+    let prepared = request.with_task_steps(signals.run_read_only(prepare_request(&request, env, &emit)).await?)?;
+    if let Some(run) = &request.resumed_run {
+        progress.show_event(&build_resume_event(run, &prepared));
     }
-    let show = |text: &str| edge::show(text, job.manner.output);
-    talk.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Answer, job.manner.look))));
-    beside(&job, &prepared)?;
-    let report = match ending(&job, &prepared, &manner, &mut signals).await? {
+    let show = |text: &str| edge::show(text, request.run_flags.output);
+    progress.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Stdout, request.run_flags.style))));
+    show_manual_steps(&request, &prepared)?;
+    let report = match end_without_writing(&request, &prepared, &manner, &mut signals).await? {
         Some(report) => {
-            nothing_left(&job, &prepared, &report, &emit).await;
-            save(&job, &prepared, &report, &talk)?;
+            clear_if_nothing_to_do(&request, &prepared, &report, &emit).await;
+            save_plan(&request, &prepared, &report, &progress)?;
             report
         }
         None => {
-            talk.resume();
-            signals.writing(&manner.stop, run(&prepared, &manner, &emit)).await?
+            progress.resume();
+            signals.run_writing(&manner.stop, run(&prepared, &manner, &emit)).await?
         }
     };
-    talk.end();
-    answer(&report, job.manner)
+    progress.finish();
+    write_report(&report, request.run_flags)
 }
 
 /// What ends here without a write, and how; `None` where the run may begin. Somebody else's roll-out is followed as it is.
-async fn ending(
-    job: &Job<'_>,
+async fn end_without_writing(
+    request: &UpgradeRequest<'_>,
     prepared: &Prepared,
-    manner: &Manner,
+    options: &RunOptions,
     signals: &mut Signals,
 ) -> Result<Option<UpgradeReport>, Problem> {
-    if job.follows_others(prepared) {
+    if request.is_following_rollout(prepared) {
         return Ok(None);
     }
-    signals.reading(before_writing(prepared, manner, job.manner, job.only_plan)).await
+    signals.run_read_only(confirm_or_report(prepared, options, request.run_flags, request.plan_only)).await
 }
 
 /// Where nothing is left to do: what a dead run left behind is cleared, and its journal closed.
-async fn nothing_left(job: &Job<'_>, prepared: &Prepared, report: &UpgradeReport, emit: Emit<'_>) {
-    if job.writes() && report.outcome == Outcome::NothingToDo {
-        clear(prepared, emit).await;
-        close(prepared, emit).await;
+async fn clear_if_nothing_to_do(
+    request: &UpgradeRequest<'_>,
+    prepared: &Prepared,
+    report: &UpgradeReport,
+    emit: Emit<'_>,
+) {
+    if request.can_write() && report.outcome == Outcome::NothingToDo {
+        release_all_stale(prepared, emit).await;
+        close_without_work(prepared, emit).await;
     }
 }
 
 /// How it goes, and what the environment gives.
-fn manner(job: &Job<'_>) -> Result<(Surroundings, Manner), Problem> {
+fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Environment, RunOptions), Problem> {
     let began = Instant::now();
-    let failure_grace = mural::ask::duration("--failure-grace", &job.manner.failure_grace)?;
-    let wait_for_lock = mural::ask::duration("--wait-for-lock", &job.manner.wait_for_lock)?;
-    let wait = job.writes().then_some(wait_for_lock);
-    let around = edge::surroundings(job.registry.registry_config.as_deref(), wait)?;
-    let around = Surroundings { saves: job.saving.is_some(), ..around };
-    let (run, timeout, stop, at_once) = (around.run.clone(), job.ask.timeout, Stop::default(), Stop::default());
-    let (task, state, folder) = (Task::Upgrade, around.state.clone(), edge::folder()?);
+    let failure_grace = mural::ask::parse_duration("--failure-grace", &request.run_flags.failure_grace)?;
+    let wait_for_lock = mural::ask::parse_duration("--wait-for-lock", &request.run_flags.wait_for_lock)?;
+    let wait = request.can_write().then_some(wait_for_lock);
+    let env = edge::read_environment(request.registry.registry_config.as_deref(), wait)?;
+    let env = Environment { backup_enabled: request.backup.is_some(), ..env };
+    let (run, timeout, stop, at_once) =
+        (env.run_id.clone(), request.ask.timeout, StopSignal::default(), StopSignal::default());
+    let (task, state, folder) = (Task::Upgrade, env.state_dir.clone(), edge::current_dir()?);
     // Who follows somebody else's roll-out, or hands the releases over, writes nothing that we could go back from.
-    let upgrades = matches!(job.way, Way::Upgrade { .. });
-    let keeping = upgrades.then(|| Keeping { task, state, folder, save: job.saving.clone() });
-    Ok((around, Manner { run, timeout, failure_grace, wait_for_lock, stop, at_once, began, keeping }))
+    let upgrades = matches!(request.action, UpgradeAction::Upgrade { .. });
+    let journal_options = upgrades.then(|| JournalOptions {
+        task,
+        state_dir: state,
+        working_dir: folder,
+        backup: request.backup.clone(),
+    });
+    Ok((
+        env,
+        RunOptions {
+            run_id: run,
+            timeout,
+            failure_grace,
+            wait_for_lock,
+            stop,
+            abort: at_once,
+            started: began,
+            journal_options,
+        },
+    ))
 }
 
 /// What a person does beside: an appliance's own steps, and what to commit, which is written where a folder was named.
-fn beside(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
+fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Result<(), Problem> {
     if let Some(guide) = appliance::guide(prepared) {
-        edge::show(&format!("\n{guide}"), job.manner.output);
+        edge::show(&format!("\n{guide}"), request.run_flags.output);
     }
-    named_in_vain(job, prepared)?;
-    if !flux_follow::kept_elsewhere(prepared) {
-        return match job.write() {
+    refuse_unused_sources(request, prepared)?;
+    if !flux_follow::has_external_owner(prepared) {
+        return match request.commit_folder() {
             Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")
-                .hint("leave --write out, and the upgrade is done through whoever owns them")),
+                .with_hint("leave --write out, and the upgrade is done through whoever owns them")),
             None => Ok(()),
         };
     }
-    let all = flux_follow::to_commit(prepared);
-    edge::show(&format!("\nto commit\n{}", flux_follow::shown(&all)), job.manner.output);
-    let Some(folder) = job.write() else { return Ok(()) };
+    let all = flux_follow::list_commits(prepared);
+    edge::show(&format!("\nto commit\n{}", flux_follow::format_commits(&all)), request.run_flags.output);
+    let Some(folder) = request.commit_folder() else { return Ok(()) };
     std::fs::create_dir_all(folder)
-        .map_err(|error| Problem::failed(format!("cannot make the folder {}", folder.display())).because(error))?;
+        .map_err(|error| Problem::failure(format!("cannot make the folder {}", folder.display())).with_source(error))?;
     for commit in &all {
-        let text = commit.text().map_err(|error| Problem::failed("cannot write YAML").because(error))?;
-        edge::write_file(&folder.join(&commit.file), "what to commit", &text)?;
+        let text = commit.render().map_err(|error| Problem::failure("cannot write YAML").with_source(error))?;
+        edge::write_file(&folder.join(&commit.file_name), "what to commit", &text)?;
     }
     Ok(())
 }
 
 /// Sources that were named where Flux makes neither release: somebody takes this for another installation.
-fn named_in_vain(job: &Job<'_>, prepared: &Prepared) -> Result<(), Problem> {
-    let makes_them = matches!(job.way, Way::Manifests { .. });
-    if makes_them || prepared.flux.any() || prepared.ask.sources.nothing() {
+fn refuse_unused_sources(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Result<(), Problem> {
+    let makes_them = matches!(request.action, UpgradeAction::Manifests { .. });
+    if makes_them || prepared.flux.has_any() || prepared.ask.sources.is_empty() {
         return Ok(());
     }
     Err(Problem::usage("--source and --crds-source name sources of Flux, and Flux makes neither release")
-        .hint("leave them out; kubectl mural validate tells who owns the releases"))
+        .with_hint("leave them out; kubectl mural validate tells who owns the releases"))
 }
 
-async fn prepared(job: &Job<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
-    match (&job.saved, &job.follows) {
-        (Some(saved), _) => prepare_saved(job.ask.clone(), saved, around, emit).await,
-        (None, Some(run)) => prepare_resumed(job.ask.clone(), run, around, emit).await,
-        (None, None) => prepare(job.ask.clone(), around, emit).await,
+async fn prepare_request(request: &UpgradeRequest<'_>, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    match (&request.saved, &request.resumed_run) {
+        (Some(saved), _) => prepare_saved_plan(request.ask.clone(), saved, env, emit).await,
+        (None, Some(run)) => prepare_resume(request.ask.clone(), run, env, emit).await,
+        (None, None) => prepare(request.ask.clone(), env, emit).await,
     }
 }
 
 /// Where the run stands that is gone on from: what the cluster proves, and what is left.
-fn resumed(run: &RunEntry, prepared: &Prepared) -> Event {
-    let (done, left) = run.proved(&prepared.plan.steps);
+fn build_resume_event(run: &RunEntry, prepared: &Prepared) -> Event {
+    let (done, left) = run.partition_steps(&prepared.plan.steps);
     let list = |ids: &[&str]| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
-    let detail = format!("run {} by {}: proved done {}; to do {}", run.run, run.who, list(&done), list(&left));
+    let detail = format!("run {} by {}: proved done {}; to do {}", run.run, run.user, list(&done), list(&left));
     Event::StageDone { stage: "resume", detail, seconds: 0.0 }
 }
 
 /// What ends here without a write, and how; `None` where the run may begin.
-async fn before_writing(
+async fn confirm_or_report(
     prepared: &Prepared,
-    manner: &Manner,
-    flags: &MannerFlags,
-    only_plan: bool,
+    options: &RunOptions,
+    flags: &RunFlags,
+    plan_only: bool,
 ) -> Result<Option<UpgradeReport>, Problem> {
     let plan = &prepared.plan;
-    let (outcome, exit) = if let Some(decided) = UpgradeReport::decided(plan) {
+    let (outcome, exit) = if let Some(decided) = UpgradeReport::outcome_before_run(plan) {
         decided
-    } else if only_plan {
-        (Outcome::Planned, Exit::Changes)
+    } else if plan_only {
+        (Outcome::Planned, Exit::ChangesFound)
     } else if flags.dry_run.is_some() {
-        (Outcome::Planned, Exit::Fine)
-    } else if flags.yes || edge::ask_to_go_ahead().await? {
+        (Outcome::Planned, Exit::Success)
+    } else if flags.yes || edge::confirm_proceed().await? {
         return Ok(None);
     } else {
         (Outcome::Planned, Exit::Refused)
     };
-    let seconds = manner.began.elapsed().as_secs_f64();
-    Ok(Some(UpgradeReport::new(manner.run.clone(), plan.clone(), outcome, exit, seconds)))
+    let seconds = options.started.elapsed().as_secs_f64();
+    Ok(Some(UpgradeReport::new(options.run_id.clone(), plan.clone(), outcome, exit, seconds)))
 }
 
 /// Keeps a plan that may be done; one that a guard refuses is not worth keeping.
-fn save(job: &Job<'_>, prepared: &Prepared, report: &UpgradeReport, talk: &Talk) -> Result<(), Problem> {
-    let Some(file) = job.save else { return Ok(()) };
+fn save_plan(
+    request: &UpgradeRequest<'_>,
+    prepared: &Prepared,
+    report: &UpgradeReport,
+    progress: &ProgressOutput,
+) -> Result<(), Problem> {
+    let Some(file) = request.plan_file else { return Ok(()) };
     if !matches!(report.outcome, Outcome::Planned | Outcome::NothingToDo) {
         let detail = format!("{} was not written: this plan cannot be done", file.display());
-        talk.event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
+        progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
         return Ok(());
     }
-    let world = prepared.world.clone().map_err(|not_seen| Problem::new(Exit::ChecksFailed, not_seen.to_string()))?;
-    let saved = SavedPlan::new(&prepared.ask, &prepared.plan, world, edge::now(), &edge::folder()?);
-    edge::write_file(file, "the plan", &Output::Json.form(&saved, String::new)?)?;
+    let recorded_state = prepared
+        .recorded_state
+        .clone()
+        .map_err(|read_failure| Problem::new(Exit::ChecksFailed, read_failure.to_string()))?;
+    let saved = SavedPlan::new(&prepared.ask, &prepared.plan, recorded_state, edge::now(), &edge::current_dir()?);
+    edge::write_file(file, "the plan", &OutputFormat::Json.render(&saved, String::new)?)?;
     let detail = format!("kubectl mural upgrade apply {} with the same value flags", file.display());
-    talk.event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
+    progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
     Ok(())
 }
 
-fn answer(report: &UpgradeReport, flags: &MannerFlags) -> Result<Exit, Problem> {
-    let style: Style = style_for(Stream::Answer, flags.look);
-    Stream::Answer.write(&flags.output.form(report, || ending::render(report, style))?);
+fn write_report(report: &UpgradeReport, flags: &RunFlags) -> Result<Exit, Problem> {
+    let style: Style = style_for(Stream::Stdout, flags.style);
+    Stream::Stdout.write(&flags.output.render(report, || ending::render(report, style))?);
     if let Some(file) = &flags.report {
-        let form = Kept::by(file)?;
-        edge::write_file(file, "the report", &form.form(report, || markdown::render(report))?)?;
+        let form = ReportFormat::from_path(file)?;
+        edge::write_file(file, "the report", &form.render(report, || markdown::render(report))?)?;
     }
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
 }

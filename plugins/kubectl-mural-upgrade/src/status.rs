@@ -1,10 +1,10 @@
 //! `kubectl mural upgrade status`: where an upgrade stands.
 
-use mural::cli::around::{ourselves, state};
+use mural::cli::around::{identify_holder, state_dir};
 use mural::cli::{Stream, style_for};
 use mural::problem::{Exit, Problem};
 use mural::report::status::render;
-use mural::run::forget::forget;
+use mural::run::forget::delete_backup;
 use mural::run::status;
 
 use crate::flags::StatusFlags;
@@ -12,13 +12,17 @@ use crate::flags::StatusFlags;
 /// Looks, and tells. What could not be read is told too, and is no success.
 pub(crate) async fn status(flags: &StatusFlags) -> Result<Exit, Problem> {
     if let Some(run) = &flags.forget {
-        let dropped = forget(&flags.place.installation()?, run, state().as_deref()).await?;
-        Stream::Answer.write(&format!("{dropped}\n"));
-        return Ok(Exit::Fine);
+        let dropped = delete_backup(&flags.installation.to_installation()?, run, state_dir().as_deref()).await?;
+        Stream::Stdout.write(&format!("{dropped}\n"));
+        return Ok(Exit::Success);
     }
-    let (claim, workstation) = ourselves();
-    let status = status::status(&flags.place.installation()?, claim, workstation).await?;
-    let style = style_for(Stream::Answer, flags.look);
-    Stream::Answer.write(&flags.output.form(&status, || render(&status, style))?);
-    Ok(if status.not_seen.is_empty() && status.unread.is_empty() { Exit::Fine } else { Exit::ChecksFailed })
+    let (holder, local_run_locks) = identify_holder();
+    let status = status::read_status(&flags.installation.to_installation()?, holder, local_run_locks).await?;
+    let style = style_for(Stream::Stdout, flags.style);
+    Stream::Stdout.write(&flags.output.render(&status, || render(&status, style))?);
+    Ok(if status.read_failures.is_empty() && status.unreadable_runs.is_empty() {
+        Exit::Success
+    } else {
+        Exit::ChecksFailed
+    })
 }

@@ -2,58 +2,68 @@
 
 use std::time::Duration;
 
-use mural::cli::{LookFlags, Output as Form, Stream, files, style_for};
+use mural::cli::{OutputFormat as Form, Stream, StyleFlags, files, style_for};
 use mural::problem::{Exit, Problem};
 use mural::report::style::Style;
-use mural::report::validate::{Shown, ValidateReport, ValidateReports, html, junit, markdown, sarif, table};
+use mural::report::validate::{
+    TableOptions, ValidateReport, ValidateReportList, render_html, render_junit, render_markdown, render_sarif,
+    render_table,
+};
 
-use crate::flags::Output;
-use crate::job::Job;
+use crate::flags::ValidateFormat;
+use crate::job::ValidateRequest;
 
 /// Writes the files, and then the answer.
-pub(crate) fn give(
+pub(crate) fn write_answer(
     reports: &[ValidateReport],
-    job: &Job,
-    (output, look): (Output, LookFlags),
+    request: &ValidateRequest,
+    (output, style): (ValidateFormat, StyleFlags),
     exit: Exit,
     elapsed: Duration,
 ) -> Result<(), Problem> {
-    if let Some(file) = &job.save_baseline {
-        files::write(file, "the baseline", json(reports)?.as_bytes())?;
+    if let Some(file) = &request.save_baseline {
+        files::write(file, "the baseline", render_json(reports)?.as_bytes())?;
     }
-    if let Some((file, form)) = &job.report {
-        let text = rendered(reports, *form, Shown { all_checks: true, exit, elapsed: None }, Style::PLAIN)?;
+    if let Some((file, form)) = &request.report {
+        let text = render(reports, *form, TableOptions { show_all_checks: true, exit, elapsed: None }, Style::PLAIN)?;
         files::write(file, "the report", text.as_bytes())?;
     }
-    let elapsed = Stream::Answer.is_terminal().then_some(elapsed);
-    let shown = Shown { all_checks: output == Output::Wide, exit, elapsed };
-    Stream::Answer.write(&rendered(reports, output, shown, style_for(Stream::Answer, look))?);
+    let elapsed = Stream::Stdout.is_terminal().then_some(elapsed);
+    let render_options = TableOptions { show_all_checks: output == ValidateFormat::Wide, exit, elapsed };
+    Stream::Stdout.write(&render(reports, output, render_options, style_for(Stream::Stdout, style))?);
     Ok(())
 }
 
 /// One report, or a list of them.
-pub(crate) fn json(reports: &[ValidateReport]) -> Result<String, Problem> {
-    one_or_list(reports, Form::Json)
+pub(crate) fn render_json(reports: &[ValidateReport]) -> Result<String, Problem> {
+    render_one_or_list(reports, Form::Json)
 }
 
-fn one_or_list(reports: &[ValidateReport], form: Form) -> Result<String, Problem> {
+fn render_one_or_list(reports: &[ValidateReport], form: Form) -> Result<String, Problem> {
     match reports {
-        [one] => form.form(one, String::new),
-        more => form.form(&ValidateReports::new(more), String::new),
+        [one] => form.render(one, String::new),
+        many => form.render(&ValidateReportList::new(many), String::new),
     }
 }
 
-fn rendered(reports: &[ValidateReport], output: Output, shown: Shown, style: Style) -> Result<String, Problem> {
+fn render(
+    reports: &[ValidateReport],
+    output: ValidateFormat,
+    render_options: TableOptions,
+    style: Style,
+) -> Result<String, Problem> {
     match output {
-        Output::Table | Output::Wide => {
-            let each: Vec<String> = reports.iter().map(|report| table(report, shown, style)).collect();
+        ValidateFormat::Table | ValidateFormat::Wide => {
+            let each: Vec<String> = reports.iter().map(|report| render_table(report, render_options, style)).collect();
             Ok(each.join("\n"))
         }
-        Output::Json => json(reports),
-        Output::Yaml => one_or_list(reports, Form::Yaml),
-        Output::Junit => junit(reports).map_err(|error| Problem::failed("cannot write the report").because(error)),
-        Output::Sarif => Form::Json.form(&sarif(reports), String::new),
-        Output::Markdown => Ok(markdown(reports)),
-        Output::Html => Ok(html(reports)),
+        ValidateFormat::Json => render_json(reports),
+        ValidateFormat::Yaml => render_one_or_list(reports, Form::Yaml),
+        ValidateFormat::Junit => {
+            render_junit(reports).map_err(|error| Problem::failure("cannot write the report").with_source(error))
+        }
+        ValidateFormat::Sarif => Form::Json.render(&render_sarif(reports), String::new),
+        ValidateFormat::Markdown => Ok(render_markdown(reports)),
+        ValidateFormat::Html => Ok(render_html(reports)),
     }
 }

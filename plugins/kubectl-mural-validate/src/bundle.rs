@@ -4,113 +4,133 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use mural::checks::validate::ALL;
+use mural::checks::validate::HEALTH_CHECKS;
 use mural::cli::{Stream, files, prompt};
 use mural::cluster::{Cluster, bundle};
-use mural::model::bundle::{Entry, packed};
-use mural::model::secret::{Secrets, masked};
-use mural::model::tools::ToolsSeen;
+use mural::model::bundle::{BundleFile, pack_files};
+use mural::model::secret::{Secrets, mask_value};
+use mural::model::tools::ToolVersions;
 use mural::model::yaml;
 use mural::problem::{Exit, Problem};
-use mural::report::validate::html;
+use mural::report::validate::render_html;
 use serde_json::{Value, json};
 
 use crate::answer;
 use crate::flags::BundleFlags;
-use crate::job::Job;
-use crate::look::{self, Looked};
+use crate::job::ValidateRequest;
+use crate::look::{self, ClusterObservations};
 
 /// Reads, lists, asks, writes.
 pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     if !flags.file.to_string_lossy().ends_with(".tar.gz") {
         return Err(Problem::usage(format!("{} does not end with .tar.gz", flags.file.display())));
     }
-    prompt::needs_a_person(flags.yes)?;
-    files::writable(&flags.file, "the bundle")?;
-    let job = Job::only(flags.place.installation(&flags.cluster)?);
-    let (looked, tools) = tokio::join!(look::see(&job, &job.installation, &job.checks), look::tools(&job));
-    let (looked, now) = (looked?, Timestamp::now());
-    let cluster = Cluster::connect(&job.installation.cluster).await?;
-    let secrets = secrets(&looked);
-    let mut entries = vec![Entry::new("versions.yaml", versions(&looked, &tools, now))];
-    entries.extend(reports(&looked, &tools, now)?);
-    entries.extend(releases(&looked));
-    entries.extend(bundle::read(&cluster, &looked.view, &looked.vitals, &looked.named, &secrets).await);
-    let bytes = packed("mural-bundle", &entries, u64::try_from(now.as_second()).unwrap_or_default());
-    let bytes = bytes.map_err(|error| Problem::failed("cannot pack the bundle").because(error))?;
-    Stream::Talk.write(&listed(&entries, bytes.len()));
-    if !flags.yes && !asked(&flags.file.display().to_string()).await? {
+    prompt::require_terminal_or_yes(flags.yes)?;
+    files::check_writable(&flags.file, "the bundle")?;
+    let request = ValidateRequest::for_installation(flags.installation.to_installation(&flags.cluster)?);
+    let (observations, tools) = tokio::join!(
+        look::observe(&request, &request.installation, &request.checks),
+        look::read_tool_versions(&request)
+    );
+    let (observations, now) = (observations?, Timestamp::now());
+    let cluster = Cluster::connect(&request.installation.cluster).await?;
+    let secrets = collect_secrets(&observations);
+    let mut entries = vec![BundleFile::new("versions.yaml", render_versions(&observations, &tools, now))];
+    entries.extend(build_report_entries(&observations, &tools, now)?);
+    entries.extend(build_release_entries(&observations));
+    entries.extend(
+        bundle::read_bundle(
+            &cluster,
+            &observations.view,
+            &observations.health_inputs,
+            &observations.inventory,
+            &secrets,
+        )
+        .await,
+    );
+    let bytes = pack_files("mural-bundle", &entries, u64::try_from(now.as_second()).unwrap_or_default());
+    let bytes = bytes.map_err(|error| Problem::failure("cannot pack the bundle").with_source(error))?;
+    Stream::Stderr.write(&render_contents(&entries, bytes.len()));
+    if !flags.yes && !confirm_write(&flags.file.display().to_string()).await? {
         return Err(Problem::new(Exit::Interrupted, "nothing was written"));
     }
     files::write(&flags.file, "the bundle", &bytes)?;
-    Stream::Answer.write(&format!("{}\n", flags.file.display()));
-    Ok(Exit::Fine)
+    Stream::Stdout.write(&format!("{}\n", flags.file.display()));
+    Ok(Exit::Success)
 }
 
-async fn asked(file: &str) -> Result<bool, Problem> {
+async fn confirm_write(file: &str) -> Result<bool, Problem> {
     let question = format!("Write {file}?");
-    let answer = tokio::task::spawn_blocking(move || prompt::ask(&question)).await;
-    answer.unwrap_or_else(|gone| Err(Problem::failed("cannot ask").because(gone)))
+    let answer = tokio::task::spawn_blocking(move || prompt::ask_yes_no(&question)).await;
+    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
 }
 
 /// What is in it, by folder.
-fn listed(entries: &[Entry], packed: usize) -> String {
+fn render_contents(entries: &[BundleFile], packed: usize) -> String {
     let mut folders: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for entry in entries {
         let folder = entry.path.rsplit_once('/').map_or(entry.path.as_str(), |(folder, _)| folder);
-        let told = folders.entry(folder).or_default();
-        *told = (told.0 + 1, told.1 + entry.text.len());
+        let totals = folders.entry(folder).or_default();
+        *totals = (totals.0 + 1, totals.1 + entry.text.len());
     }
     let mut out = String::from("the bundle holds, secrets masked:\n");
     for (folder, (files, bytes)) in folders {
-        let _ = writeln!(out, "  {folder:<56} {files:>5} files {:>9.1} KiB", kib(bytes));
+        let _ = writeln!(out, "  {folder:<56} {files:>5} files {:>9.1} KiB", to_kib(bytes));
     }
-    let _ = writeln!(out, "  {:<56} {:>5} files {:>9.1} KiB packed", "all", entries.len(), kib(packed));
+    let _ = writeln!(out, "  {:<56} {:>5} files {:>9.1} KiB packed", "all", entries.len(), to_kib(packed));
     out
 }
 
-fn kib(bytes: usize) -> f64 {
+fn to_kib(bytes: usize) -> f64 {
     f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1024.0
 }
 
-fn secrets(looked: &Looked) -> Secrets {
-    let records: Vec<_> = looked.view.releases.values().filter_map(|records| records.as_ref().ok()).flatten().collect();
+fn collect_secrets(observations: &ClusterObservations) -> Secrets {
+    let records: Vec<_> =
+        observations.view.releases.values().filter_map(|records| records.as_ref().ok()).flatten().collect();
     let values: Vec<&Value> =
         records.iter().flat_map(|record| [record.config.reveal(), record.chart_values.reveal()]).collect();
-    let objects: Vec<Value> = records.iter().filter_map(|record| record.objects().ok()).flatten().collect();
-    Secrets::of(&values, &objects)
+    let objects: Vec<Value> = records.iter().filter_map(|record| record.manifest_objects().ok()).flatten().collect();
+    Secrets::from_values(&values, &objects)
 }
 
-fn versions(looked: &Looked, tools: &ToolsSeen, now: Timestamp) -> String {
-    let told = |version: &mural::model::view::Looked<semver::Version>| {
+fn render_versions(observations: &ClusterObservations, tools: &ToolVersions, now: Timestamp) -> String {
+    let version_text = |version: &mural::model::view::Observed<semver::Version>| {
         version.as_ref().map_or_else(ToString::to_string, ToString::to_string)
     };
-    let hub = &looked.view.hub;
-    let document = json!({"at": now.to_string(), "mural": env!("CARGO_PKG_VERSION"), "helm": told(&tools.helm), "kubectl": told(&tools.kubectl),
+    let hub = &observations.view.cluster;
+    let document = json!({"at": now.to_string(), "mural": env!("CARGO_PKG_VERSION"), "helm": version_text(&tools.helm), "kubectl": version_text(&tools.kubectl),
         "server": hub.version, "namespace": hub.namespace, "cluster": hub.uid.clone().unwrap_or_default()});
     yaml::write(&document).unwrap_or_default()
 }
 
-fn reports(looked: &Looked, tools: &ToolsSeen, now: Timestamp) -> Result<[Entry; 2], Problem> {
-    let reports = [looked.judged(tools, &ALL.iter().collect::<Vec<_>>(), now)];
-    Ok([Entry::new("report.json", answer::json(&reports)?), Entry::new("report.html", html(&reports))])
+fn build_report_entries(
+    observations: &ClusterObservations,
+    tools: &ToolVersions,
+    now: Timestamp,
+) -> Result<[BundleFile; 2], Problem> {
+    let reports = [observations.judge(tools, &HEALTH_CHECKS.iter().collect::<Vec<_>>(), now)];
+    Ok([
+        BundleFile::new("report.json", answer::render_json(&reports)?),
+        BundleFile::new("report.html", render_html(&reports)),
+    ])
 }
 
 /// Each revision: what it is and with which values, never its manifest.
-fn releases(looked: &Looked) -> Vec<Entry> {
+fn build_release_entries(observations: &ClusterObservations) -> Vec<BundleFile> {
     let mut all = Vec::new();
-    for (release, records) in &looked.view.releases {
-        let told: Vec<Value> = match records {
+    for (release, records) in &observations.view.releases {
+        let revisions: Vec<Value> = match records {
             Ok(records) => records
                 .iter()
                 .map(|record| {
                     json!({"revision": record.revision, "status": record.status, "description": record.description, "deployed": record.last_deployed,
-                        "chart": format!("{}-{}", record.chart, record.chart_version), "bytes": record.size, "values": masked(record.config.reveal())})
+                        "chart": format!("{}-{}", record.chart_name, record.chart_version), "bytes": record.encoded_bytes, "values": mask_value(record.config.reveal())})
                 })
                 .collect(),
-            Err(not_seen) => vec![json!(not_seen.to_string())],
+            Err(read_failure) => vec![json!(read_failure.to_string())],
         };
-        all.push(Entry::new(format!("releases/{release}.yaml"), yaml::write(&told).unwrap_or_default()));
+        all.push(BundleFile::new(format!("releases/{release}.yaml"), yaml::write(&revisions).unwrap_or_default()));
     }
     all
 }

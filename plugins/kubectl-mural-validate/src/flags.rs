@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::ask::expect::Expect;
+use mural::ask::expect::Expectations;
 use mural::ask::{self, Installation, RegistryAccess};
-use mural::cli::{ClusterFlags, LookFlags, complete};
+use mural::cli::{ClusterFlags, StyleFlags, complete};
 use mural::model::chart::ChartRef;
 use mural::problem::{Exit, Problem};
 use semver::Version;
@@ -58,10 +58,10 @@ pub struct Cli {
     pub checks: CheckFlags,
     /// Which installation.
     #[command(flatten)]
-    pub place: PlaceFlags,
+    pub installation: InstallationFlags,
     /// What it is held against.
     #[command(flatten)]
-    pub against: AgainstFlags,
+    pub expectations: ExpectationFlags,
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
@@ -73,13 +73,13 @@ pub struct Cli {
     pub wait: WaitFlags,
     /// The form of the answer.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = "Output")]
-    pub output: Output,
+    pub output: ValidateFormat,
     /// Keep the report in this file too: .json, .yaml, .xml (JUnit), .sarif, .md or .html.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// How text looks.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub style: StyleFlags,
 }
 
 /// What can be done besides looking.
@@ -102,19 +102,19 @@ pub struct BundleFlags {
     pub yes: bool,
     /// Which installation.
     #[command(flatten)]
-    pub place: PlaceFlags,
+    pub installation: InstallationFlags,
     /// Which cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
     /// How text looks.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub style: StyleFlags,
 }
 
 /// What the installation is held against.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Held against")]
-pub struct AgainstFlags {
+pub struct ExpectationFlags {
     /// A version to find: mural=VERSION or crds=VERSION; may be given several times.
     #[arg(long, value_name = "CHART=VERSION")]
     pub expect: Vec<String>,
@@ -149,7 +149,7 @@ pub struct AgainstFlags {
 #[command(next_help_heading = "Several clusters")]
 pub struct ClustersFlags {
     /// These contexts, with commas or given several times.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "context", add = complete::contexts())]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "context", add = complete::context_candidates())]
     pub contexts: Vec<String>,
     /// Every context of the kubeconfig; one without the installation is skipped.
     #[arg(long, conflicts_with_all = ["context", "contexts"])]
@@ -176,16 +176,16 @@ pub struct CheckFlags {
     #[arg(long)]
     pub strict: bool,
     /// Only these checks: ids or sections, with commas or given several times.
-    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::checks())]
+    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::check_candidates())]
     pub only: Vec<String>,
     /// All but these checks.
-    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::checks())]
+    #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::check_candidates())]
     pub skip: Vec<String>,
     /// List every check, and end. Needs no cluster.
     #[arg(long, exclusive = true)]
     pub list_checks: bool,
     /// Explain one check, and end. Needs no cluster.
-    #[arg(long, value_name = "ID", conflicts_with = "list_checks", add = complete::checks())]
+    #[arg(long, value_name = "ID", conflicts_with = "list_checks", add = complete::check_candidates())]
     pub explain: Option<String>,
     /// Print the JSON Schema of `-o json`, and end. Needs no cluster.
     #[arg(long, exclusive = true)]
@@ -195,7 +195,7 @@ pub struct CheckFlags {
 /// Which installation.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Installation")]
-pub struct PlaceFlags {
+pub struct InstallationFlags {
     /// The namespace of both releases.
     #[arg(short, long, default_value = "mural-system", value_name = "NAME")]
     pub namespace: String,
@@ -209,7 +209,7 @@ pub struct PlaceFlags {
 
 /// The form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Output {
+pub enum ValidateFormat {
     /// For a person: counts, and what is wrong.
     #[default]
     Table,
@@ -229,12 +229,12 @@ pub enum Output {
     Html,
 }
 
-impl Output {
+impl ValidateFormat {
     /// The form of a file, by its ending.
     ///
     /// # Errors
     /// A usage problem: the ending tells none.
-    pub fn by(file: &Path) -> Result<Self, Problem> {
+    pub fn from_path(file: &Path) -> Result<Self, Problem> {
         match file.extension().and_then(|ending| ending.to_str()) {
             Some("json") => Ok(Self::Json),
             Some("yaml" | "yml") => Ok(Self::Yaml),
@@ -243,26 +243,26 @@ impl Output {
             Some("md" | "markdown") => Ok(Self::Markdown),
             Some("html" | "htm") => Ok(Self::Html),
             _ => Err(Problem::usage(format!("--report {} does not tell its form", file.display()))
-                .hint("end it with .json, .yaml, .xml, .sarif, .md or .html")),
+                .with_hint("end it with .json, .yaml, .xml, .sarif, .md or .html")),
         }
     }
 }
 
 /// helm's own limit on a release's name; a namespace is a DNS label.
-const RELEASE_LENGTH: usize = 53;
-const NAMESPACE_LENGTH: usize = 63;
+const MAX_RELEASE_NAME_LENGTH: usize = 53;
+const MAX_NAMESPACE_LENGTH: usize = 63;
 
-impl PlaceFlags {
+impl InstallationFlags {
     /// Which installation, validated.
     ///
     /// # Errors
     /// A name or a duration is none.
-    pub fn installation(&self, cluster: &ClusterFlags) -> Result<Installation, Problem> {
+    pub fn to_installation(&self, cluster: &ClusterFlags) -> Result<Installation, Problem> {
         Ok(Installation {
-            namespace: ask::name("--namespace", &self.namespace, NAMESPACE_LENGTH)?,
-            crds_release: ask::name("--crds-release", &self.crds_release, RELEASE_LENGTH)?,
-            app_release: ask::name("--release", &self.release, RELEASE_LENGTH)?,
-            cluster: cluster.access()?,
+            namespace: ask::parse_name("--namespace", &self.namespace, MAX_NAMESPACE_LENGTH)?,
+            crds_release: ask::parse_name("--crds-release", &self.crds_release, MAX_RELEASE_NAME_LENGTH)?,
+            app_release: ask::parse_name("--release", &self.release, MAX_RELEASE_NAME_LENGTH)?,
+            cluster: cluster.to_access()?,
         })
     }
 }
@@ -272,19 +272,19 @@ impl WaitFlags {
     ///
     /// # Errors
     /// One of them is no duration.
-    pub fn limits(&self) -> Result<Option<(Duration, Duration)>, Problem> {
+    pub fn to_limits(&self) -> Result<Option<(Duration, Duration)>, Problem> {
         let Some(wait) = &self.wait else { return Ok(None) };
-        let grace = ask::duration("--failure-grace", &self.failure_grace)?;
-        Ok(Some((ask::duration("--wait", wait)?, grace)))
+        let grace = ask::parse_duration("--failure-grace", &self.failure_grace)?;
+        Ok(Some((ask::parse_duration("--wait", wait)?, grace)))
     }
 }
 
-impl AgainstFlags {
+impl ExpectationFlags {
     /// The charts that are named.
     ///
     /// # Errors
     /// One of them is no chart reference.
-    pub fn charts(&self) -> Result<[Option<ChartRef>; 2], Problem> {
+    pub fn parse_charts(&self) -> Result<[Option<ChartRef>; 2], Problem> {
         let read = |text: &Option<String>| {
             let parsed = text.as_deref().map(ChartRef::parse);
             parsed.transpose().map_err(|error| Problem::usage(error.to_string()))
@@ -294,7 +294,7 @@ impl AgainstFlags {
 
     /// How the registry is reached.
     #[must_use]
-    pub fn registry(&self) -> RegistryAccess {
+    pub fn to_registry_access(&self) -> RegistryAccess {
         RegistryAccess {
             plain_http: self.plain_http,
             ca_file: self.ca_file.clone(),
@@ -306,22 +306,22 @@ impl AgainstFlags {
     ///
     /// # Errors
     /// An `--expect` is no `mural=VERSION` or `crds=VERSION`, or a chart is named twice.
-    pub fn expect(&self) -> Result<Expect, Problem> {
-        let mut expect = Expect::default();
+    pub fn to_expect(&self) -> Result<Expectations, Problem> {
+        let mut expect = Expectations::default();
         for text in &self.expect {
             let wrong = |why: &str| {
                 Problem::usage(format!("--expect {text:?} {why}"))
-                    .hint("write --expect mural=1.1.0-rc.3 --expect crds=0.7.4")
+                    .with_hint("write --expect mural=1.1.0-rc.3 --expect crds=0.7.4")
             };
             let (chart, version) = text.split_once('=').ok_or_else(|| wrong("names no version"))?;
             let version = Version::parse(version.trim_start_matches('v'))
-                .map_err(|error| wrong("names no semantic version").because(error))?;
-            let place = match chart {
+                .map_err(|error| wrong("names no semantic version").with_source(error))?;
+            let expected_version = match chart {
                 "mural" => &mut expect.app_version,
                 "crds" | "mural-crds" => &mut expect.crds_version,
                 _ => return Err(wrong("names neither mural nor crds")),
             };
-            if place.replace(version).is_some() {
+            if expected_version.replace(version).is_some() {
                 return Err(wrong("names its chart a second time"));
             }
         }
@@ -334,7 +334,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    fn parsed(args: &[&str]) -> Cli {
+    fn parse_args(args: &[&str]) -> Cli {
         Cli::try_parse_from(std::iter::once("validate").chain(args.iter().copied())).unwrap()
     }
 
@@ -347,10 +347,11 @@ mod tests {
 
     #[test]
     fn what_is_expected_is_read_or_refused() {
-        let expect = parsed(&["--expect", "mural=1.1.0-rc.3", "--expect", "crds=v0.7.4"]).against.expect().unwrap();
+        let expect =
+            parse_args(&["--expect", "mural=1.1.0-rc.3", "--expect", "crds=v0.7.4"]).expectations.to_expect().unwrap();
         assert_eq!(expect.crds_version, Some(Version::new(0, 7, 4)));
         for bad in ["mural", "mural=latest", "other=1.0.0"] {
-            assert_eq!(parsed(&["--expect", bad]).against.expect().unwrap_err().exit, Exit::Usage, "{bad}");
+            assert_eq!(parse_args(&["--expect", bad]).expectations.to_expect().unwrap_err().exit, Exit::Usage, "{bad}");
         }
     }
 
@@ -360,24 +361,24 @@ mod tests {
             |args: &[&str]| Cli::try_parse_from(std::iter::once("validate").chain(args.iter().copied())).is_err();
         assert!(refused(&["--contexts", "a,b", "--context", "c"]) && refused(&["--all-contexts", "--wait", "1m"]));
         assert!(refused(&["--only", "crds", "bundle", "x.tar.gz"]));
-        assert_eq!(parsed(&["--contexts", "a,b"]).clusters.contexts, ["a", "b"]);
+        assert_eq!(parse_args(&["--contexts", "a,b"]).clusters.contexts, ["a", "b"]);
     }
 
     #[test]
     fn a_files_ending_tells_its_form() {
-        let by = |name: &str| Output::by(Path::new(name)).ok();
+        let by = |name: &str| ValidateFormat::from_path(Path::new(name)).ok();
         assert_eq!(
             [by("a.html"), by("b/c.xml"), by("d.sarif")],
-            [Some(Output::Html), Some(Output::Junit), Some(Output::Sarif)]
+            [Some(ValidateFormat::Html), Some(ValidateFormat::Junit), Some(ValidateFormat::Sarif)]
         );
         assert_eq!([by("a.txt"), by("json")], [None, None]);
     }
 
     #[test]
     fn bad_names_are_wrong_usage() {
-        let cli = parsed(&["-n", "Not_A_Name"]);
-        assert_eq!(cli.place.installation(&cli.cluster).unwrap_err().exit, Exit::Usage);
-        let soon = parsed(&["--wait", "soon"]);
-        assert_eq!(soon.wait.limits().unwrap_err().exit, Exit::Usage);
+        let cli = parse_args(&["-n", "Not_A_Name"]);
+        assert_eq!(cli.installation.to_installation(&cli.cluster).unwrap_err().exit, Exit::Usage);
+        let soon = parse_args(&["--wait", "soon"]);
+        assert_eq!(soon.wait.to_limits().unwrap_err().exit, Exit::Usage);
     }
 }

@@ -16,125 +16,141 @@ use jiff::Timestamp;
 use mural::catalogue;
 use mural::checks::validate;
 use mural::cli::runtime::block_on;
-use mural::cli::talk::Talk;
-use mural::cli::{self, LookFlags, Stream, style_for};
+use mural::cli::talk::ProgressOutput;
+use mural::cli::{self, Stream, StyleFlags, style_for};
 use mural::model::check::Card;
-use mural::model::tools::ToolsSeen;
+use mural::model::tools::ToolVersions;
 use mural::problem::{Exit, Problem};
-use mural::report::columns::columns;
-use mural::report::style::harmless;
-use mural::report::validate::{SCHEMA, ValidateReport, worst};
+use mural::report::columns::render_columns;
+use mural::report::style::sanitize;
+use mural::report::validate::{REPORT_JSON_SCHEMA, ValidateReport, worst_exit};
 
 use flags::{Cli, Command};
-use job::Job;
-use look::Looked;
+use job::ValidateRequest;
+use look::ClusterObservations;
 
 /// Runs the command line and gives its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(code) = cli::complete::asked(Cli::command()) {
+    if let Some(code) = cli::complete::answer_completion_request(Cli::command()) {
         return code;
     }
     match Cli::try_parse() {
-        Ok(cli) => cli::ended(command(&cli), cli.look),
-        Err(error) => cli::usage(&error),
+        Ok(cli) => cli::report_result(run_command(&cli), cli.style),
+        Err(error) => cli::report_clap_error(&error),
     }
 }
 
-fn command(cli: &Cli) -> Result<Exit, Problem> {
+fn run_command(cli: &Cli) -> Result<Exit, Problem> {
     let offline = match &cli.command {
-        Some(Command::Schema) => Some(SCHEMA.to_owned()),
+        Some(Command::Schema) => Some(REPORT_JSON_SCHEMA.to_owned()),
         Some(Command::Bundle(flags)) => return block_on(bundle::run(flags)),
-        None if cli.checks.print_schema => Some(SCHEMA.to_owned()),
-        None if cli.checks.list_checks => Some(list()),
+        None if cli.checks.print_schema => Some(REPORT_JSON_SCHEMA.to_owned()),
+        None if cli.checks.list_checks => Some(render_check_list()),
         None => match &cli.checks.explain {
-            Some(id) => Some(explained(catalogue::card("--explain", id)?)),
+            Some(id) => Some(render_explanation(catalogue::find_card("--explain", id)?)),
             None => None,
         },
     };
     if let Some(text) = offline {
-        Stream::Answer.write(&text);
-        return Ok(Exit::Fine);
+        Stream::Stdout.write(&text);
+        return Ok(Exit::Success);
     }
-    judge(cli)
+    run_validation(cli)
 }
 
-fn judge(cli: &Cli) -> Result<Exit, Problem> {
+fn run_validation(cli: &Cli) -> Result<Exit, Problem> {
     let began = Instant::now();
     // Everything that the caller could have mistyped is read before anything is asked of the cluster.
-    let job = Job::new(cli)?;
-    let (reports, ended) = block_on(reports(&job, cli.look))?;
-    let exit = ended.unwrap_or_else(|| worst(&reports, job.strict));
-    answer::give(&reports, &job, (cli.output, cli.look), exit, began.elapsed())?;
+    let request = ValidateRequest::from_cli(cli)?;
+    let (reports, early_exit) = block_on(collect_reports(&request, cli.style))?;
+    let exit = early_exit.unwrap_or_else(|| worst_exit(&reports, request.strict));
+    answer::write_answer(&reports, &request, (cli.output, cli.style), exit, began.elapsed())?;
     Ok(exit)
 }
 
 /// What was found, and how to end where that is decided already.
-async fn reports(job: &Job, look: LookFlags) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
-    if let Some(limits) = job.wait {
-        let tools = look::tools(job).await;
-        let talk = Talk::new(false, style_for(Stream::Talk, look));
-        let waited = wait::until_healthy(job, &tools, limits, &talk).await;
-        talk.end();
-        let (report, exit) = waited?;
+async fn collect_reports(
+    request: &ValidateRequest,
+    style: StyleFlags,
+) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
+    if let Some(limits) = request.wait {
+        let tools = look::read_tool_versions(request).await;
+        let progress = ProgressOutput::new(false, style_for(Stream::Stderr, style));
+        let wait_result = wait::wait_until_healthy(request, &tools, limits, &progress).await;
+        progress.finish();
+        let (report, exit) = wait_result?;
         return Ok((vec![report], Some(exit)));
     }
-    let Some(contexts) = &job.contexts else {
-        let (looked, tools) = tokio::join!(look::see(job, &job.installation, &job.checks), look::tools(job));
-        let looked = looked?;
-        if looked.nothing_here() {
-            Stream::Talk.write(&harmless(&look::instead(&job.installation).await));
+    let Some(contexts) = &request.contexts else {
+        let (observations, tools) = tokio::join!(
+            look::observe(request, &request.installation, &request.checks),
+            look::read_tool_versions(request)
+        );
+        let observations = observations?;
+        if observations.has_no_release() {
+            Stream::Stderr.write(&sanitize(&look::describe_other_releases(&request.installation).await));
         }
-        return Ok((vec![judged(job, &looked, &tools)], None));
+        return Ok((vec![build_report(request, &observations, &tools)], None));
     };
-    let looks = contexts.iter().map(|context| async move {
-        let installation = job.in_context(context);
-        look::see(job, &installation, &job.checks).await
+    let results = contexts.iter().map(|context| async move {
+        let installation = request.installation_in_context(context);
+        look::observe(request, &installation, &request.checks).await
     });
-    let (looks, tools) = tokio::join!(futures::future::join_all(looks), look::tools(job));
+    let (results, tools) = tokio::join!(futures::future::join_all(results), look::read_tool_versions(request));
     let mut all = Vec::new();
-    for (context, looked) in contexts.iter().zip(looks) {
-        all.extend(of_context(job, context, looked, &tools));
+    for (context, observations) in contexts.iter().zip(results) {
+        all.extend(report_context(request, context, observations, &tools));
     }
     if all.is_empty() {
-        return Err(Problem::new(Exit::ChecksFailed, "no context has the installation")
-            .hint(format!("looked for {} in namespace {}", job.installation.app_release, job.installation.namespace)));
+        return Err(Problem::new(Exit::ChecksFailed, "no context has the installation").with_hint(format!(
+            "looked for {} in namespace {}",
+            request.installation.app_release, request.installation.namespace
+        )));
     }
     Ok((all, None))
 }
 
 /// A cluster that cannot be read is part of the answer; with `--all-contexts`, one without the installation is none.
-fn of_context(job: &Job, context: &str, looked: Result<Looked, Problem>, tools: &ToolsSeen) -> Option<ValidateReport> {
-    match looked {
-        Ok(looked) if job.skip_empty && looked.nothing_here() => {
-            Stream::Talk.write(&format!("{context}: nothing is installed there, skipped\n"));
+fn report_context(
+    request: &ValidateRequest,
+    context: &str,
+    observations: Result<ClusterObservations, Problem>,
+    tools: &ToolVersions,
+) -> Option<ValidateReport> {
+    match observations {
+        Ok(observations) if request.skip_contexts_without_release && observations.has_no_release() => {
+            Stream::Stderr.write(&format!("{context}: nothing is installed there, skipped\n"));
             None
         }
-        Ok(looked) => Some(judged(job, &looked, tools)),
+        Ok(observations) => Some(build_report(request, &observations, tools)),
         Err(problem) => {
             let reason = [vec![problem.to_string()], problem.causes()].concat().join(": ");
-            Some(ValidateReport::unread(context, &job.installation.namespace, reason))
+            Some(ValidateReport::from_read_failure(context, &request.installation.namespace, reason))
         }
     }
 }
 
-fn judged(job: &Job, looked: &Looked, tools: &ToolsSeen) -> ValidateReport {
-    let report = looked.judged(tools, &job.checks, Timestamp::now());
-    match &job.baseline {
-        Some(baseline) => report.compared_with(baseline),
+fn build_report(request: &ValidateRequest, observations: &ClusterObservations, tools: &ToolVersions) -> ValidateReport {
+    let report = observations.judge(tools, &request.checks, Timestamp::now());
+    match &request.baseline {
+        Some(baseline) => report.with_baseline(baseline),
         None => report,
     }
 }
 
-fn list() -> String {
-    let row = |check: &validate::Check| {
+fn render_check_list() -> String {
+    let row = |check: &validate::HealthCheck| {
         let Card { id, section, title, level, .. } = check.card;
         vec![(*id).to_owned(), section.title().to_owned(), level.plural().to_owned(), (*title).to_owned()]
     };
-    columns(&["CHECK", "SECTION", "FINDINGS ARE", "ASKS THAT"], &validate::ALL.iter().map(row).collect::<Vec<_>>())
+    render_columns(
+        &["CHECK", "SECTION", "FINDINGS ARE", "ASKS THAT"],
+        &validate::HEALTH_CHECKS.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
-fn explained(card: &Card) -> String {
+fn render_explanation(card: &Card) -> String {
     let Card { id, title, why, fix, section, level } = card;
     let level = level.plural();
     format!(

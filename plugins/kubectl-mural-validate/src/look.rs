@@ -1,106 +1,118 @@
 //! One reading of one cluster, and what the checks say of it.
 
 use jiff::Timestamp;
-use mural::ask::expect::Expect;
+use mural::ask::expect::Expectations;
 use mural::ask::{Installation, RegistryAccess};
-use mural::checks::seen::Seen;
-use mural::checks::validate::{self, Check};
-use mural::cli::env;
+use mural::checks::seen::CheckContext;
+use mural::checks::validate::{self, HealthCheck};
+use mural::cli::env_var;
 use mural::cluster::{Cluster, look, vitals};
 use mural::model::check::Section;
-use mural::model::inventory::Named;
+use mural::model::inventory::ReleaseInventory;
 use mural::model::owner::Owner;
-use mural::model::tools::ToolsSeen;
-use mural::model::view::{ClusterView, NotSeen};
-use mural::model::vitals::Vitals;
+use mural::model::tools::ToolVersions;
+use mural::model::view::{ClusterView, ReadFailure};
+use mural::model::vitals::HealthInputs;
 use mural::problem::Problem;
 use mural::report::validate::ValidateReport;
-use mural::tools::find::{self, Hints};
+use mural::tools::find::{self, ProgramHints};
 use mural::tools::helm::Helm;
 use mural::tools::kubectl::Kubectl;
 
 use crate::charts;
-use crate::job::Job;
+use crate::job::ValidateRequest;
 
 /// All that was read of one cluster.
-pub(crate) struct Looked {
+pub(crate) struct ClusterObservations {
     pub(crate) installation: Installation,
     pub(crate) view: ClusterView,
-    pub(crate) vitals: Vitals,
-    pub(crate) named: Named,
-    pub(crate) expect: Expect,
+    pub(crate) health_inputs: HealthInputs,
+    pub(crate) inventory: ReleaseInventory,
+    pub(crate) expect: Expectations,
 }
 
-impl Looked {
+impl ClusterObservations {
     /// Whether neither release is there.
-    pub(crate) fn nothing_here(&self) -> bool {
-        self.view.owners.values().all(|owner| *owner == Owner::Nobody)
+    pub(crate) fn has_no_release(&self) -> bool {
+        self.view.owners.values().all(|owner| *owner == Owner::NotInstalled)
     }
 
     /// What these checks say.
-    pub(crate) fn judged(&self, tools: &ToolsSeen, checks: &[&Check], now: Timestamp) -> ValidateReport {
-        let pair = (&self.view, &self.vitals);
-        let seen = Seen::new(&self.installation, pair, &self.named, tools, &self.expect, now);
-        ValidateReport::new(&self.view, validate::run(&seen, checks)).with_timeline(&self.view, &self.vitals)
+    pub(crate) fn judge(&self, tools: &ToolVersions, checks: &[&HealthCheck], now: Timestamp) -> ValidateReport {
+        let pair = (&self.view, &self.health_inputs);
+        let check_context = CheckContext::new(&self.installation, pair, &self.inventory, tools, &self.expect, now);
+        ValidateReport::new(&self.view, validate::run_checks(&check_context, checks))
+            .with_timeline(&self.view, &self.health_inputs)
     }
 }
 
 /// Reads what these checks need.
-pub(crate) async fn see(job: &Job, installation: &Installation, checks: &[&Check]) -> Result<Looked, Problem> {
+pub(crate) async fn observe(
+    request: &ValidateRequest,
+    installation: &Installation,
+    checks: &[&HealthCheck],
+) -> Result<ClusterObservations, Problem> {
     let cluster = Cluster::connect(&installation.cluster).await?;
-    let view = look::look(&cluster, installation).await?;
-    let expect = charts::expected(job, installation, &cluster, &view).await?;
-    let named = Named::of(&view, installation.releases(), expect.chart_crds());
-    let vitals = vitals::look(&cluster, &view, &named, &validate::parts(checks)).await;
-    Ok(Looked { installation: installation.clone(), view, vitals, named, expect })
+    let view = look::read_cluster_view(&cluster, installation).await?;
+    let expect = charts::read_expected(request, installation, &cluster, &view).await?;
+    let named = ReleaseInventory::of(&view, installation.releases(), expect.chart_crds());
+    let health_inputs = vitals::read_health_inputs(&cluster, &view, &named, &validate::read_scopes(checks)).await;
+    Ok(ClusterObservations { installation: installation.clone(), view, health_inputs, inventory: named, expect })
 }
 
 /// Where neither release is: what was looked for, and what is there instead.
-pub(crate) async fn instead(installation: &Installation) -> String {
+pub(crate) async fn describe_other_releases(installation: &Installation) -> String {
     let Installation { namespace, crds_release, app_release, .. } = installation;
     let found = match Cluster::connect(&installation.cluster).await {
-        Ok(cluster) => look::installed(&cluster, &[crds_release, app_release]).await.map_err(|error| error.to_string()),
+        Ok(cluster) => look::find_installed_anywhere(&cluster, &[crds_release, app_release])
+            .await
+            .map_err(|error| error.to_string()),
         Err(problem) => Err(problem.to_string()),
     };
-    let instead = match found {
+    let other_releases = match found {
         Ok(found) if found.is_empty() => "helm has neither in any namespace".to_owned(),
         Ok(found) => format!("helm has {}", found.into_iter().collect::<Vec<_>>().join(", ")),
         Err(reason) => format!("what is elsewhere cannot be seen: {reason}"),
     };
-    format!("looked for {app_release} and {crds_release} in namespace {namespace} and found neither; {instead}\n")
+    format!(
+        "looked for {app_release} and {crds_release} in namespace {namespace} and found neither; {other_releases}\n"
+    )
 }
 
 /// helm as these flags call it.
-pub(crate) fn helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
-    let program = find::helm(&hints())?;
+pub(crate) fn build_helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
+    let program = find::find_helm(&read_program_hints())?;
     Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
 }
 
-fn hints() -> Hints {
-    Hints { helm: env("HELM_BIN"), kubectl: env("KUBECTL_PATH") }
+fn read_program_hints() -> ProgramHints {
+    ProgramHints { helm: env_var("HELM_BIN"), kubectl: env_var("KUBECTL_PATH") }
 }
 
 /// The two programs' versions. A missing program is no reason not to look at the cluster: the checks say so.
 ///
 /// Where no chosen check asks for them, nothing is started.
-pub(crate) async fn tools(job: &Job) -> ToolsSeen {
-    let unseen =
-        |what: &str, reason: &dyn std::fmt::Display| NotSeen { what: what.to_owned(), reason: reason.to_string() };
-    let installation = &job.installation;
-    if !job.checks.iter().any(|check| check.card.section == Section::Tools) {
-        let nobody = |what: &str| Err(unseen(what, &"nobody asked for it"));
-        return ToolsSeen { helm: nobody("helm's version"), kubectl: nobody("kubectl's version") };
+pub(crate) async fn read_tool_versions(request: &ValidateRequest) -> ToolVersions {
+    let read_failure = |what: &str, reason: &dyn std::fmt::Display| ReadFailure {
+        target: what.to_owned(),
+        reason: reason.to_string(),
+    };
+    let installation = &request.installation;
+    if !request.checks.iter().any(|check| check.card.section == Section::Tools) {
+        let not_requested = |what: &str| Err(read_failure(what, &"nobody asked for it"));
+        return ToolVersions { helm: not_requested("helm's version"), kubectl: not_requested("kubectl's version") };
     }
     let helm = async {
-        let helm =
-            helm(installation, RegistryAccess::default()).map_err(|problem| unseen("helm's version", &problem))?;
-        helm.version().await.map_err(|error| unseen("helm's version", &error))
+        let helm = build_helm(installation, RegistryAccess::default())
+            .map_err(|problem| read_failure("helm's version", &problem))?;
+        helm.read_version().await.map_err(|error| read_failure("helm's version", &error))
     };
     let kubectl = async {
-        let program = find::kubectl(&hints()).map_err(|problem| unseen("kubectl's version", &problem))?;
+        let program =
+            find::find_kubectl(&read_program_hints()).map_err(|problem| read_failure("kubectl's version", &problem))?;
         let kubectl = Kubectl { program, cluster: installation.cluster.clone() };
-        kubectl.version().await.map_err(|error| unseen("kubectl's version", &error))
+        kubectl.read_version().await.map_err(|error| read_failure("kubectl's version", &error))
     };
     let (helm, kubectl) = tokio::join!(helm, kubectl);
-    ToolsSeen { helm, kubectl }
+    ToolVersions { helm, kubectl }
 }

@@ -10,13 +10,13 @@ use crate::{parts, words};
 /// # Errors
 /// The folder is not known or not writable, or something else has one of the names.
 pub(crate) fn install(called: &Path) -> Result<String, String> {
-    let folder = folder(called).ok_or("Error: the folder of kubectl-mural is not known")?;
+    let folder = link_folder(called).ok_or("Error: the folder of kubectl-mural is not known")?;
     let target = called.file_name().ok_or("Error: the name of kubectl-mural is not known")?;
     let mut text = String::new();
     for name in words::COMPLETION_LINKS {
         let link = folder.join(name);
         let what = match link.symlink_metadata() {
-            Ok(_) if leads_to_us(&link) => "already there",
+            Ok(_) if is_link_to_us(&link) => "already there",
             Ok(_) => return Err(format!("Error: {} is something else; remove it first", link.display())),
             Err(_) => {
                 symlink(Path::new(target), &link)
@@ -29,12 +29,12 @@ pub(crate) fn install(called: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-fn folder(called: &Path) -> Option<PathBuf> {
+fn link_folder(called: &Path) -> Option<PathBuf> {
     let given = called.parent().filter(|folder| folder.is_absolute());
     given.map(Path::to_owned).or_else(parts::own_folder)
 }
 
-fn leads_to_us(link: &Path) -> bool {
+fn is_link_to_us(link: &Path) -> bool {
     let ourselves = std::env::current_exe().and_then(|file| file.canonicalize());
     matches!((link.canonicalize(), ourselves), (Ok(there), Ok(ourselves)) if there == ourselves)
 }

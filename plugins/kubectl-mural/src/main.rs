@@ -12,60 +12,60 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use words::{Meaning, Part};
+use words::{Invocation, Plugin};
 
 /// A step failed; the table is `mural::problem::Exit`, repeated here because this program has no dependencies.
-const FAILED: u8 = 1;
+const EXIT_FAILED: u8 = 1;
 /// Wrong usage; from the same table.
-const USAGE: u8 = 64;
+const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let called = args.next().unwrap_or_default();
-    match words::meaning(&called, args.collect()) {
-        Meaning::Become(part, args) => become_part(part, &args, false),
-        Meaning::CompleteBy(part, args) => become_part(part, &args, true),
-        Meaning::Answer(text) => answer(&text),
-        Meaning::Version => answer(&version()),
-        Meaning::InstallCompletion => match completion::install(Path::new(&called)) {
-            Ok(text) => answer(&text),
-            Err(reason) => wrong(&reason, FAILED),
+    match words::parse_invocation(&called, args.collect()) {
+        Invocation::Exec(part, args) => exec_plugin(part, &args, false),
+        Invocation::Complete(part, args) => exec_plugin(part, &args, true),
+        Invocation::Print(text) => print_answer(&text),
+        Invocation::Version => print_answer(&render_version()),
+        Invocation::InstallCompletion => match completion::install(Path::new(&called)) {
+            Ok(text) => print_answer(&text),
+            Err(reason) => print_error(&reason, EXIT_FAILED),
         },
-        Meaning::Wrong(text) => wrong(&text, USAGE),
+        Invocation::UsageError(text) => print_error(&text, EXIT_USAGE),
     }
 }
 
-fn answer(text: &str) -> ExitCode {
+fn print_answer(text: &str) -> ExitCode {
     // A reader that went away is not our failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 
-fn wrong(text: &str, code: u8) -> ExitCode {
+fn print_error(text: &str, code: u8) -> ExitCode {
     let _ = std::io::stderr().write_all(format!("{}\n", text.trim_end()).as_bytes());
     ExitCode::from(code)
 }
 
 /// Our own version, and where every part is found: the first question when something is missing.
-fn version() -> String {
+fn render_version() -> String {
     let mut text = format!("kubectl-mural {}\n", env!("CARGO_PKG_VERSION"));
-    for part in Part::ALL {
-        let found = parts::find(part.program(), path().as_deref());
+    for plugin in Plugin::ALL {
+        let found = parts::find_program(plugin.program(), path_variable().as_deref());
         let place = found.map_or_else(|| "not found".to_owned(), |found| found.display().to_string());
-        text.push_str(&format!("  {:<24}{place}\n", part.program()));
+        text.push_str(&format!("  {:<24}{place}\n", plugin.program()));
     }
     text
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the edge: PATH is read here and handed in")]
-fn path() -> Option<OsString> {
+fn path_variable() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
 #[expect(clippy::disallowed_methods, reason = "starting its sibling is all that this program is for")]
-fn become_part(part: Part, args: &[OsString], quiet: bool) -> ExitCode {
-    let Some(program) = parts::find(part.program(), path().as_deref()) else {
-        return wrong(&missing(part), FAILED);
+fn exec_plugin(plugin: Plugin, args: &[OsString], quiet: bool) -> ExitCode {
+    let Some(program) = parts::find_program(plugin.program(), path_variable().as_deref()) else {
+        return print_error(&missing_plugin_message(plugin), EXIT_FAILED);
     };
     let mut command = Command::new(&program);
     command.args(args);
@@ -73,13 +73,15 @@ fn become_part(part: Part, args: &[OsString], quiet: bool) -> ExitCode {
         // What completion has to complain about would land in the middle of the line being typed.
         command.stderr(Stdio::null());
     }
-    let error = replace(command);
-    error.unwrap_or_else(|error| wrong(&format!("Error: cannot start {}: {error}", program.display()), FAILED))
+    let error = exec_command(command);
+    error.unwrap_or_else(|error| {
+        print_error(&format!("Error: cannot start {}: {error}", program.display()), EXIT_FAILED)
+    })
 }
 
 /// On Unix the sibling takes our place: its process id, signals, terminal and exit code are the ones the caller sees.
 #[cfg(unix)]
-fn replace(mut command: Command) -> std::io::Result<ExitCode> {
+fn exec_command(mut command: Command) -> std::io::Result<ExitCode> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
@@ -87,10 +89,11 @@ fn replace(mut command: Command) -> std::io::Result<ExitCode> {
 #[cfg(not(unix))]
 fn replace(mut command: Command) -> std::io::Result<ExitCode> {
     let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(FAILED)))
+    Ok(ExitCode::from(code.unwrap_or(EXIT_FAILED)))
 }
 
-fn missing(part: Part) -> String {
-    let beside = parts::own_folder().map_or_else(String::new, |folder| format!("neither in {} nor ", folder.display()));
-    format!("Error: {} was not found: {beside}on PATH\n  → install it with install.sh", part.program())
+fn missing_plugin_message(plugin: Plugin) -> String {
+    let searched_folder =
+        parts::own_folder().map_or_else(String::new, |folder| format!("neither in {} nor ", folder.display()));
+    format!("Error: {} was not found: {searched_folder}on PATH\n  → install it with install.sh", plugin.program())
 }

@@ -14,12 +14,12 @@ fn own_file() -> Option<PathBuf> {
 }
 
 /// The program of this name: the first that can be started and is not this one under another name.
-pub(crate) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     let ourselves = own_file();
-    let beside = ourselves.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let sibling_folder = ourselves.as_deref().and_then(Path::parent).map(Path::to_owned);
     let on_path = path.map(std::env::split_paths).into_iter().flatten();
     // A relative entry depends on where the caller stands: what lies there is nobody's installation.
-    let folders = beside.into_iter().chain(on_path.filter(|folder| folder.is_absolute()));
+    let folders = sibling_folder.into_iter().chain(on_path.filter(|folder| folder.is_absolute()));
     folders
         .map(|folder| folder.join(format!("{name}{EXE_SUFFIX}")))
         .find(|file| can_start(file) && file.canonicalize().ok() != ourselves)

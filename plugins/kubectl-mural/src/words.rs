@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// A program that does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Plugin {
     /// `kubectl mural upgrade`
     Upgrade,
     /// `kubectl mural validate`
@@ -14,12 +14,12 @@ pub(crate) enum Part {
     Crds,
 }
 
-impl Part {
+impl Plugin {
     /// Every part, in the order of the help.
     pub(crate) const ALL: [Self; 3] = [Self::Upgrade, Self::Validate, Self::Crds];
 
     /// The sub-command.
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) const fn subcommand(self) -> &'static str {
         match self {
             Self::Upgrade => "upgrade",
             Self::Validate => "validate",
@@ -36,36 +36,36 @@ impl Part {
         }
     }
 
-    fn named(word: &OsStr) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| word == part.word())
+    fn from_subcommand(word: &OsStr) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| word == part.subcommand())
     }
 
     /// The words that the program gets: helm-mural has `crds` as a sub-command, the others are one.
-    fn args(self, rest: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-        let own = (self == Self::Crds).then(|| OsString::from(self.word()));
-        own.into_iter().chain(rest).collect()
+    fn to_args(self, rest: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+        let prefix = (self == Self::Crds).then(|| OsString::from(self.subcommand()));
+        prefix.into_iter().chain(rest).collect()
     }
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub(crate) enum Invocation {
     /// Be this program, with these words.
-    Become(Part, Vec<OsString>),
+    Exec(Plugin, Vec<OsString>),
     /// Let this program complete a line.
-    CompleteBy(Part, Vec<OsString>),
+    Complete(Plugin, Vec<OsString>),
     /// Say this, and all is well.
-    Answer(String),
+    Print(String),
     /// Say the version, and where the parts are.
     Version,
     /// Write the links for completion.
     InstallCompletion,
     /// Say this; the call was wrong.
-    Wrong(String),
+    UsageError(String),
 }
 
 /// The sub-commands that are answered here.
-const OWN: [&str; 3] = ["version", "completion", "help"];
+const BUILT_IN_COMMANDS: [&str; 3] = ["version", "completion", "help"];
 
 /// What kubectl calls for completion: `_complete` before the first dash of the plugin's name.
 pub(crate) const COMPLETION_LINKS: [&str; 5] = [
@@ -92,47 +92,47 @@ Each has its own help: kubectl mural upgrade --help
 ";
 
 /// What a call means: the name it was called by, and its words.
-pub(crate) fn meaning(called: &OsStr, words: Vec<OsString>) -> Meaning {
+pub(crate) fn parse_invocation(called: &OsStr, words: Vec<OsString>) -> Invocation {
     let name = Path::new(called).file_stem().and_then(OsStr::to_str).unwrap_or_default();
     if let Some(rest) = name.strip_prefix("kubectl_complete-mural") {
-        return complete(Part::named(OsStr::new(rest.trim_start_matches(['-', '_']))), words);
+        return parse_completion(Plugin::from_subcommand(OsStr::new(rest.trim_start_matches(['-', '_']))), words);
     }
     // krew links the package mural-upgrade as kubectl-mural_upgrade, for `kubectl mural-upgrade`.
-    match name.strip_prefix("kubectl-mural_").and_then(|word| Part::named(OsStr::new(word))) {
-        Some(part) => Meaning::Become(part, part.args(words)),
-        None => plain(words),
+    match name.strip_prefix("kubectl-mural_").and_then(|word| Plugin::from_subcommand(OsStr::new(word))) {
+        Some(part) => Invocation::Exec(part, part.to_args(words)),
+        None => parse_plain(words),
     }
 }
 
-fn plain(words: Vec<OsString>) -> Meaning {
+fn parse_plain(words: Vec<OsString>) -> Invocation {
     let mut words = words.into_iter();
-    let Some(first) = words.next() else { return Meaning::Wrong(HELP.to_owned()) };
-    if let Some(part) = Part::named(&first) {
-        return Meaning::Become(part, part.args(words));
+    let Some(subcommand) = words.next() else { return Invocation::UsageError(HELP.to_owned()) };
+    if let Some(part) = Plugin::from_subcommand(&subcommand) {
+        return Invocation::Exec(part, part.to_args(words));
     }
-    match (first.to_str(), words.next().as_deref().map(OsStr::to_str)) {
-        (Some("version" | "--version" | "-V"), None) => Meaning::Version,
-        (Some("help"), Some(Some(of))) => help_of(of),
-        (Some("help" | "--help" | "-h"), _) => Meaning::Answer(HELP.to_owned()),
-        (Some("completion"), Some(Some("install"))) => Meaning::InstallCompletion,
-        (Some("completion"), _) => Meaning::Wrong("Error: say: kubectl mural completion install".to_owned()),
-        _ => Meaning::Wrong(unknown(&first.to_string_lossy())),
-    }
-}
-
-fn help_of(word: &str) -> Meaning {
-    match Part::named(OsStr::new(word)) {
-        Some(part) => Meaning::Become(part, part.args([OsString::from("--help")])),
-        None if OWN.contains(&word) => Meaning::Answer(HELP.to_owned()),
-        None => Meaning::Wrong(unknown(word)),
+    match (subcommand.to_str(), words.next().as_deref().map(OsStr::to_str)) {
+        (Some("version" | "--version" | "-V"), None) => Invocation::Version,
+        (Some("help"), Some(Some(of))) => parse_help(of),
+        (Some("help" | "--help" | "-h"), _) => Invocation::Print(HELP.to_owned()),
+        (Some("completion"), Some(Some("install"))) => Invocation::InstallCompletion,
+        (Some("completion"), _) => Invocation::UsageError("Error: say: kubectl mural completion install".to_owned()),
+        _ => Invocation::UsageError(unknown_command_message(&subcommand.to_string_lossy())),
     }
 }
 
-fn unknown(word: &str) -> String {
+fn parse_help(word: &str) -> Invocation {
+    match Plugin::from_subcommand(OsStr::new(word)) {
+        Some(part) => Invocation::Exec(part, part.to_args([OsString::from("--help")])),
+        None if BUILT_IN_COMMANDS.contains(&word) => Invocation::Print(HELP.to_owned()),
+        None => Invocation::UsageError(unknown_command_message(word)),
+    }
+}
+
+fn unknown_command_message(word: &str) -> String {
     if word.starts_with('-') {
         return format!("Error: {word} comes before the sub-command\n  → kubectl mural upgrade {word} …");
     }
-    let near = all_words().map(|name| (distance(word, name), name)).min().filter(|(distance, _)| *distance <= 3);
+    let near = subcommands().map(|name| (edit_distance(word, name), name)).min().filter(|(distance, _)| *distance <= 3);
     let hint = near.map_or_else(
         || "kubectl mural --help lists the sub-commands".to_owned(),
         |(_, name)| format!("did you mean: kubectl mural {name}"),
@@ -140,38 +140,38 @@ fn unknown(word: &str) -> String {
     format!("Error: there is no sub-command {word:?}\n  → {hint}")
 }
 
-fn all_words() -> impl Iterator<Item = &'static str> {
-    Part::ALL.into_iter().map(Part::word).chain(OWN)
+fn subcommands() -> impl Iterator<Item = &'static str> {
+    Plugin::ALL.into_iter().map(Plugin::subcommand).chain(BUILT_IN_COMMANDS)
 }
 
 /// Answers kubectl's question for completion: the words so far, the last one being typed.
 ///
 /// A part gets them behind `__complete`, never bare: bare words would be a command, and Tab must not run it.
-fn complete(part: Option<Part>, words: Vec<OsString>) -> Meaning {
-    let by = |part: Part, words: Vec<OsString>| {
-        Meaning::CompleteBy(part, std::iter::once("__complete".into()).chain(part.args(words)).collect())
+fn parse_completion(part: Option<Plugin>, words: Vec<OsString>) -> Invocation {
+    let by = |part: Plugin, words: Vec<OsString>| {
+        Invocation::Complete(part, std::iter::once("__complete".into()).chain(part.to_args(words)).collect())
     };
     match (part, words.as_slice()) {
         (Some(part), _) => by(part, words),
-        (None, [first, _, ..]) => match Part::named(first) {
+        (None, [first, _, ..]) => match Plugin::from_subcommand(first) {
             Some(part) => by(part, words.into_iter().skip(1).collect()),
-            None if first == "completion" && words.len() == 2 => offer(&["install"], &words[1]),
-            None => offer(&[], OsStr::new("")),
+            None if first == "completion" && words.len() == 2 => offer_candidates(&["install"], &words[1]),
+            None => offer_candidates(&[], OsStr::new("")),
         },
-        (None, [typed]) => offer(&all_words().collect::<Vec<_>>(), typed),
-        (None, []) => offer(&all_words().collect::<Vec<_>>(), OsStr::new("")),
+        (None, [typed]) => offer_candidates(&subcommands().collect::<Vec<_>>(), typed),
+        (None, []) => offer_candidates(&subcommands().collect::<Vec<_>>(), OsStr::new("")),
     }
 }
 
 /// One candidate a line; `:4` says that file names are no answer.
-fn offer(candidates: &[&str], typed: &OsStr) -> Meaning {
+fn offer_candidates(candidates: &[&str], typed: &OsStr) -> Invocation {
     let typed = typed.to_string_lossy();
     let fitting = candidates.iter().filter(|candidate| candidate.starts_with(typed.as_ref()));
-    Meaning::Answer(fitting.map(|candidate| format!("{candidate}\n")).chain([":4\n".to_owned()]).collect())
+    Invocation::Print(fitting.map(|candidate| format!("{candidate}\n")).chain([":4\n".to_owned()]).collect())
 }
 
 /// How many letters must be added, dropped or changed to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
+fn edit_distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (above, letter) in from.chars().enumerate() {
         let mut corner = above;
@@ -189,8 +189,8 @@ fn distance(from: &str, to: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn says(called: &str, words: &[&str]) -> Meaning {
-        meaning(OsStr::new(called), os(words))
+    fn parse_call(called: &str, words: &[&str]) -> Invocation {
+        parse_invocation(OsStr::new(called), os(words))
     }
 
     fn os(words: &[&str]) -> Vec<OsString> {
@@ -200,39 +200,49 @@ mod tests {
     #[test]
     fn sub_commands_become_their_programs() {
         let words = ["upgrade", "plan", "-n", "x", "--"];
-        assert_eq!(says("kubectl-mural", &words), Meaning::Become(Part::Upgrade, os(&words[1..])));
-        assert_eq!(says("/bin/kubectl-mural", &["validate"]), Meaning::Become(Part::Validate, vec![]));
-        assert_eq!(says("kubectl-mural", &["crds", "diff"]), Meaning::Become(Part::Crds, os(&["crds", "diff"])));
-        assert_eq!(says("kubectl-mural", &["help", "upgrade"]), Meaning::Become(Part::Upgrade, os(&["--help"])));
+        assert_eq!(parse_call("kubectl-mural", &words), Invocation::Exec(Plugin::Upgrade, os(&words[1..])));
+        assert_eq!(parse_call("/bin/kubectl-mural", &["validate"]), Invocation::Exec(Plugin::Validate, vec![]));
+        assert_eq!(
+            parse_call("kubectl-mural", &["crds", "diff"]),
+            Invocation::Exec(Plugin::Crds, os(&["crds", "diff"]))
+        );
+        assert_eq!(
+            parse_call("kubectl-mural", &["help", "upgrade"]),
+            Invocation::Exec(Plugin::Upgrade, os(&["--help"]))
+        );
     }
 
     #[test]
     fn the_form_of_krew_is_the_sub_command() {
-        assert_eq!(says("/k/kubectl-mural_upgrade", &["plan"]), Meaning::Become(Part::Upgrade, os(&["plan"])));
-        assert_eq!(says("kubectl-mural_validate", &[]), Meaning::Become(Part::Validate, vec![]));
-        assert!(matches!(says("kubectl-mural_other", &[]), Meaning::Wrong(_)));
+        assert_eq!(parse_call("/k/kubectl-mural_upgrade", &["plan"]), Invocation::Exec(Plugin::Upgrade, os(&["plan"])));
+        assert_eq!(parse_call("kubectl-mural_validate", &[]), Invocation::Exec(Plugin::Validate, vec![]));
+        assert!(matches!(parse_call("kubectl-mural_other", &[]), Invocation::UsageError(_)));
     }
 
     #[test]
     fn alone_and_unknown_are_wrong_usage() {
-        assert_eq!(says("kubectl-mural", &[]), Meaning::Wrong(HELP.to_owned()));
-        let Meaning::Wrong(text) = says("kubectl-mural", &["upgarde"]) else { panic!("wrong usage") };
+        assert_eq!(parse_call("kubectl-mural", &[]), Invocation::UsageError(HELP.to_owned()));
+        let Invocation::UsageError(text) = parse_call("kubectl-mural", &["upgarde"]) else { panic!("wrong usage") };
         assert!(text.contains("kubectl mural upgrade"), "{text}");
-        let Meaning::Wrong(text) = says("kubectl-mural", &["somethingelse"]) else { panic!("wrong usage") };
+        let Invocation::UsageError(text) = parse_call("kubectl-mural", &["somethingelse"]) else {
+            panic!("wrong usage")
+        };
         assert!(text.contains("--help"), "{text}");
-        let Meaning::Wrong(text) = says("kubectl-mural", &["--context", "x", "upgrade"]) else { panic!("wrong usage") };
+        let Invocation::UsageError(text) = parse_call("kubectl-mural", &["--context", "x", "upgrade"]) else {
+            panic!("wrong usage")
+        };
         assert!(text.contains("kubectl mural upgrade --context"), "{text}");
     }
 
     #[test]
     fn help_and_version_are_answers() {
         for word in ["help", "--help", "-h"] {
-            assert_eq!(says("kubectl-mural", &[word]), Meaning::Answer(HELP.to_owned()));
+            assert_eq!(parse_call("kubectl-mural", &[word]), Invocation::Print(HELP.to_owned()));
         }
-        assert_eq!(says("kubectl-mural", &["--version"]), Meaning::Version);
-        assert_eq!(says("kubectl-mural", &["completion", "install"]), Meaning::InstallCompletion);
-        for part in Part::ALL {
-            assert!(HELP.contains(&format!("\n  {} ", part.word())));
+        assert_eq!(parse_call("kubectl-mural", &["--version"]), Invocation::Version);
+        assert_eq!(parse_call("kubectl-mural", &["completion", "install"]), Invocation::InstallCompletion);
+        for part in Plugin::ALL {
+            assert!(HELP.contains(&format!("\n  {} ", part.subcommand())));
         }
     }
 
@@ -240,27 +250,33 @@ mod tests {
     fn a_tab_never_runs_a_command() {
         let typed = ["--yes", "-n", "x"];
         for called in ["kubectl_complete-mural-upgrade", "/k/kubectl_complete-mural_upgrade"] {
-            let Meaning::CompleteBy(Part::Upgrade, words) = says(called, &typed) else { panic!("completion") };
+            let Invocation::Complete(Plugin::Upgrade, words) = parse_call(called, &typed) else { panic!("completion") };
             assert_eq!(words, os(&["__complete", "--yes", "-n", "x"]));
         }
-        let crds = says("kubectl_complete-mural", &["crds", "di"]);
-        assert_eq!(crds, Meaning::CompleteBy(Part::Crds, os(&["__complete", "crds", "di"])));
+        let crds = parse_call("kubectl_complete-mural", &["crds", "di"]);
+        assert_eq!(crds, Invocation::Complete(Plugin::Crds, os(&["__complete", "crds", "di"])));
         for link in COMPLETION_LINKS {
-            assert!(!matches!(says(link, &["upgrade", "--yes"]), Meaning::Become(..)), "{link}");
+            assert!(!matches!(parse_call(link, &["upgrade", "--yes"]), Invocation::Exec(..)), "{link}");
         }
     }
 
     #[test]
     fn sub_commands_are_offered() {
-        assert_eq!(says("kubectl_complete-mural", &["v"]), Meaning::Answer("validate\nversion\n:4\n".to_owned()));
-        assert_eq!(says("kubectl_complete-mural", &["completion", ""]), Meaning::Answer("install\n:4\n".to_owned()));
-        assert_eq!(says("kubectl_complete-mural", &["nothing", ""]), Meaning::Answer(":4\n".to_owned()));
+        assert_eq!(
+            parse_call("kubectl_complete-mural", &["v"]),
+            Invocation::Print("validate\nversion\n:4\n".to_owned())
+        );
+        assert_eq!(
+            parse_call("kubectl_complete-mural", &["completion", ""]),
+            Invocation::Print("install\n:4\n".to_owned())
+        );
+        assert_eq!(parse_call("kubectl_complete-mural", &["nothing", ""]), Invocation::Print(":4\n".to_owned()));
     }
 
     #[test]
     fn distances_are_counted_in_letters() {
-        assert_eq!(distance("upgrade", "upgrade"), 0);
-        assert_eq!(distance("valdate", "validate"), 1);
-        assert_eq!(distance("", "crds"), 4);
+        assert_eq!(edit_distance("upgrade", "upgrade"), 0);
+        assert_eq!(edit_distance("valdate", "validate"), 1);
+        assert_eq!(edit_distance("", "crds"), 4);
     }
 }

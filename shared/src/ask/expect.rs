@@ -12,7 +12,7 @@ use crate::model::secret::Hidden;
 
 /// What the caller expects to find. What is not expected is not asked.
 #[derive(Debug, Clone, Default)]
-pub struct Expect {
+pub struct Expectations {
     /// The application's version.
     pub app_version: Option<Version>,
     /// The version of the CRD chart.
@@ -27,7 +27,7 @@ pub struct Expect {
     pub crds_chart: Option<ExpectedChart>,
 }
 
-impl Expect {
+impl Expectations {
     /// The names of the CRDs of the expected charts; empty if no chart is expected.
     #[must_use]
     pub fn chart_crds(&self) -> BTreeSet<String> {
@@ -53,7 +53,7 @@ pub struct ExpectedChart {
 
 /// One of the two charts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum ReleaseRole {
     /// The CRD chart.
     Crds,
     /// The application's chart.

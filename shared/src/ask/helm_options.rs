@@ -42,7 +42,7 @@ pub enum ServerSide {
 impl ServerSide {
     /// helm's own word.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::True => "true",
@@ -56,24 +56,24 @@ impl HelmOptions {
     ///
     /// # Errors
     /// A usage problem that names the flag and the helm that knows it.
-    pub fn known_to(&self, helm: &Version) -> Result<(), Problem> {
+    pub fn check_supported_by(&self, helm: &Version) -> Result<(), Problem> {
         let newer = [("--server-side", self.server_side.is_some()), ("--force-conflicts", self.force_conflicts)];
-        match newer.into_iter().find(|(_, asked)| *asked && helm.major < 4) {
+        match newer.into_iter().find(|(_, is_set)| *is_set && helm.major < 4) {
             Some((flag, _)) => Err(Problem::usage(format!("helm {helm} does not know {flag}"))
-                .hint("helm 4 does: put it first on PATH, or leave the flag out")),
+                .with_hint("helm 4 does: put it first on PATH, or leave the flag out")),
             None => Ok(()),
         }
     }
 
     /// As words of a helm command, for both charts.
     #[must_use]
-    pub fn words(&self) -> Vec<String> {
-        let flag = |asked: bool, flag: &str| asked.then(|| vec![flag.to_owned()]);
+    pub fn to_args(&self) -> Vec<String> {
+        let flag = |is_set: bool, flag: &str| is_set.then(|| vec![flag.to_owned()]);
         let all = [
             flag(self.no_hooks, "--no-hooks"),
             self.history_max.map(|most| vec!["--history-max".to_owned(), most.to_string()]),
             // helm takes the value only behind an equals sign: the flag also stands alone.
-            self.server_side.map(|how| vec![format!("--server-side={}", how.word())]),
+            self.server_side.map(|how| vec![format!("--server-side={}", how.as_str())]),
             flag(self.force_conflicts, "--force-conflicts"),
         ];
         all.into_iter().flatten().flatten().collect()
@@ -81,11 +81,12 @@ impl HelmOptions {
 
     /// The post-renderer, as words of a helm command.
     #[must_use]
-    pub fn post_renderer_words(&self) -> Vec<String> {
+    pub fn to_post_renderer_args(&self) -> Vec<String> {
         let Some(program) = &self.post_renderer else { return Vec::new() };
-        let own = ["--post-renderer".to_owned(), program.clone()];
+        let flag_args = ["--post-renderer".to_owned(), program.clone()];
         // An argument may begin with a dash.
-        own.into_iter()
+        flag_args
+            .into_iter()
             .chain(self.post_renderer_args.iter().map(|argument| format!("--post-renderer-args={argument}")))
             .collect()
     }
@@ -97,12 +98,12 @@ mod tests {
 
     #[test]
     fn what_this_helm_does_not_know_is_refused_by_name() {
-        let asked = HelmOptions { server_side: Some(ServerSide::True), ..HelmOptions::default() };
-        let refused = asked.known_to(&Version::new(3, 22, 0)).unwrap_err();
+        let newer = HelmOptions { server_side: Some(ServerSide::True), ..HelmOptions::default() };
+        let refused = newer.check_supported_by(&Version::new(3, 22, 0)).unwrap_err();
         assert!(refused.message.contains("--server-side") && refused.message.contains("3.22.0"), "{refused:?}");
-        assert!(asked.known_to(&Version::new(4, 1, 0)).is_ok());
+        assert!(newer.check_supported_by(&Version::new(4, 1, 0)).is_ok());
         let old = HelmOptions { no_hooks: true, history_max: Some(0), ..HelmOptions::default() };
-        assert!(old.known_to(&Version::new(3, 17, 0)).is_ok());
-        assert_eq!(old.words(), ["--no-hooks", "--history-max", "0"]);
+        assert!(old.check_supported_by(&Version::new(3, 17, 0)).is_ok());
+        assert_eq!(old.to_args(), ["--no-hooks", "--history-max", "0"]);
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ask::waivers::Waivers;
 use crate::model::chart::ChartRef;
 use crate::model::secret::Hidden;
-use crate::model::signature::SignatureAsked;
+use crate::model::signature::SignatureRequirements;
 use crate::problem::Problem;
 
 pub use helm_options::{HelmOptions, ServerSide};
@@ -78,7 +78,7 @@ pub enum StoredValues {
 
 /// The values of the application, exactly as helm will get them.
 #[derive(Debug, Clone, Default)]
-pub struct Values {
+pub struct ValueOptions {
     /// The value flags.
     pub flags: Vec<ValueFlag>,
     /// What happens to the stored ones.
@@ -87,7 +87,7 @@ pub struct Values {
 
 /// One chart and the release that it makes.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct ReleaseTarget {
     /// The release's name.
     pub release: String,
     /// Where the chart is.
@@ -99,7 +99,7 @@ pub struct Target {
 /// Who is insisted on as owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub enum OwnerMode {
     /// Whoever is found.
     #[default]
     Auto,
@@ -135,7 +135,7 @@ impl Installation {
 /// What an upgrade does only where it is told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Allowed {
+pub struct AllowedActions {
     /// `--allow-downgrade`: our own charts may go back.
     pub downgrade: bool,
     /// `--allow-foreign-downgrade`: CRDs of other projects may go back.
@@ -161,7 +161,7 @@ pub struct ApplianceAccess {
 /// Which sources are insisted on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct SourceNames {
+pub struct FluxSourceNames {
     /// `--crds-source`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crds: Option<String>,
@@ -170,56 +170,56 @@ pub struct SourceNames {
     pub app: Option<String>,
 }
 
-impl SourceNames {
+impl FluxSourceNames {
     /// Whether none is named.
     #[must_use]
-    pub const fn nothing(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.crds.is_none() && self.app.is_none()
     }
 }
 
 /// An upgrade.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct UpgradeSpec {
     /// Which installation.
     pub installation: Installation,
     /// The CRD chart.
-    pub crds: Target,
+    pub crds: ReleaseTarget,
     /// The application's chart.
-    pub app: Target,
+    pub app: ReleaseTarget,
     /// Who is insisted on as owner.
-    pub mode: Mode,
+    pub mode: OwnerMode,
     /// The application's values.
-    pub values: Values,
+    pub values: ValueOptions,
     /// How the registry is reached.
     pub registry: RegistryAccess,
     /// The longest one wait may last.
     pub timeout: Duration,
     /// What is allowed besides.
-    pub allowed: Allowed,
+    pub allowed_actions: AllowedActions,
     /// Whether the server may be asked for dry-runs: not with `--dry-run=client`.
     pub server_dry_runs: bool,
     /// Findings that somebody answers for.
     pub waivers: Waivers,
     /// Whether registries are asked for the application's images: not with `--skip-images`.
-    pub images: bool,
+    pub check_images: bool,
     /// What goes to helm as it is.
-    pub helm: HelmOptions,
+    pub helm_options: HelmOptions,
     /// What is told of an appliance.
     pub appliance: ApplianceAccess,
     /// Which of Flux's sources are insisted on.
-    pub sources: SourceNames,
+    pub sources: FluxSourceNames,
     /// What is asked of the charts' signatures.
-    pub signature: SignatureAsked,
+    pub signature: SignatureRequirements,
 }
 
 #[cfg(test)]
-impl Ask {
+impl UpgradeSpec {
     /// What somebody could ask for: nothing moves.
     pub(crate) fn sample() -> Self {
         let target = |release: &str| {
             let chart = ChartRef::Oci { repository: format!("a.example/mural/{release}"), digest: None };
-            Target { release: release.to_owned(), chart, version: None }
+            ReleaseTarget { release: release.to_owned(), chart, version: None }
         };
         Self {
             installation: Installation {
@@ -230,18 +230,18 @@ impl Ask {
             },
             crds: target("mural-crds"),
             app: target("mural"),
-            mode: Mode::Auto,
-            values: Values::default(),
+            mode: OwnerMode::Auto,
+            values: ValueOptions::default(),
             registry: RegistryAccess::default(),
             timeout: Duration::from_secs(60),
-            allowed: Allowed::default(),
+            allowed_actions: AllowedActions::default(),
             server_dry_runs: true,
             waivers: Waivers::default(),
-            images: false,
-            helm: HelmOptions::default(),
+            check_images: false,
+            helm_options: HelmOptions::default(),
             appliance: ApplianceAccess::default(),
-            sources: SourceNames::default(),
-            signature: SignatureAsked::default(),
+            sources: FluxSourceNames::default(),
+            signature: SignatureRequirements::default(),
         }
     }
 }
@@ -250,14 +250,14 @@ impl Ask {
 ///
 /// # Errors
 /// A usage problem that names the flag and the rule.
-pub fn name(flag: &str, text: &str, longest: usize) -> Result<String, Problem> {
+pub fn parse_name(flag: &str, text: &str, longest: usize) -> Result<String, Problem> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let bytes = text.as_bytes();
     if edge(bytes.first()) && edge(bytes.last()) && bytes.iter().copied().all(inner) && bytes.len() <= longest {
         return Ok(text.to_owned());
     }
-    Err(Problem::usage(format!("{flag} {text:?} is not a valid name")).hint(format!(
+    Err(Problem::usage(format!("{flag} {text:?} is not a valid name")).with_hint(format!(
         "use lower-case letters, digits and '-', at most {longest}, beginning and ending with a letter or digit"
     )))
 }
@@ -266,8 +266,9 @@ pub fn name(flag: &str, text: &str, longest: usize) -> Result<String, Problem> {
 ///
 /// # Errors
 /// A usage problem that names the flag.
-pub fn duration(flag: &str, text: &str) -> Result<Duration, Problem> {
-    let wrong = || Problem::usage(format!("{flag} {text:?} is not a duration")).hint("write it like 30s, 5m or 1h30m");
+pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, Problem> {
+    let wrong =
+        || Problem::usage(format!("{flag} {text:?} is not a duration")).with_hint("write it like 30s, 5m or 1h30m");
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
@@ -295,19 +296,19 @@ mod tests {
 
     #[test]
     fn names_that_helm_and_the_server_refuse_are_refused_here() {
-        assert!(name("--release", "mural-crds", 53).is_ok());
+        assert!(parse_name("--release", "mural-crds", 53).is_ok());
         for bad in ["", "-x", "Mural", "a_b", "a-", &"a".repeat(54)] {
-            assert!(name("--release", bad, 53).is_err(), "{bad}");
+            assert!(parse_name("--release", bad, 53).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn durations_are_read_as_kubectl_writes_them() {
-        assert_eq!(duration("--timeout", "1h30m").unwrap(), Duration::from_secs(5400));
-        assert_eq!(duration("--timeout", "250ms").unwrap(), Duration::from_millis(250));
-        assert_eq!(duration("--timeout", "20").unwrap(), Duration::from_secs(20));
+        assert_eq!(parse_duration("--timeout", "1h30m").unwrap(), Duration::from_secs(5400));
+        assert_eq!(parse_duration("--timeout", "250ms").unwrap(), Duration::from_millis(250));
+        assert_eq!(parse_duration("--timeout", "20").unwrap(), Duration::from_secs(20));
         for bad in ["", "m", "5x", "-5s", "5 m"] {
-            assert!(duration("--timeout", bad).is_err(), "{bad}");
+            assert!(parse_duration("--timeout", bad).is_err(), "{bad}");
         }
     }
 }

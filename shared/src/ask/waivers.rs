@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::check::Level;
-use crate::model::yaml::{self, Quote};
+use crate::model::yaml::{self, ErrorDetail};
 use crate::problem::suggest::did_you_mean;
 
 /// The file, as somebody wrote it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct WaiverFile {
     /// Read one by one, so that an error can say which.
     #[serde(default)]
     waivers: Vec<Value>,
@@ -41,11 +41,11 @@ pub(crate) struct Waiver {
     /// Why it is acceptable.
     pub(crate) reason: String,
     /// The last day on which it holds.
-    #[serde(deserialize_with = "day")]
+    #[serde(deserialize_with = "parse_date")]
     pub(crate) expires: Date,
 }
 
-fn day<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+fn parse_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| serde::de::Error::custom(format!("expires: {text:?} is no day, such as 2027-01-31")))
 }
@@ -56,14 +56,14 @@ impl Waivers {
     /// # Errors
     /// In words, with the line where there is one: no YAML, a word that is not known, a check that there is not, no reason.
     pub fn read(text: &str, known: &[&'static str]) -> Result<Self, String> {
-        let document = yaml::document(text, Quote::Snippet).map_err(|error| error.to_string())?;
-        let File { waivers, levels } = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let document = yaml::parse_document(text, ErrorDetail::Snippet).map_err(|error| error.to_string())?;
+        let WaiverFile { waivers, levels } = serde_json::from_value(document).map_err(|error| error.to_string())?;
         let each = waivers.into_iter().enumerate();
         let each =
             each.map(|(at, one)| serde_json::from_value(one).map_err(|error| format!("waiver {}: {error}", at + 1)));
         let read = Self { waivers: each.collect::<Result<_, _>>()?, levels };
-        let named = read.waivers.iter().map(|waiver| &waiver.check).chain(read.levels.keys());
-        for name in named {
+        let check_ids = read.waivers.iter().map(|waiver| &waiver.check).chain(read.levels.keys());
+        for name in check_ids {
             if !known.contains(&name.as_str()) {
                 let alike = did_you_mean(name, known.iter().copied());
                 let alike = alike.unwrap_or_else(|| "helm mural crds check --explain all lists them".to_owned());

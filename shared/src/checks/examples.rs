@@ -6,58 +6,58 @@ mod world;
 
 use serde_json::json;
 
-use super::validate::ALL;
+use super::validate::HEALTH_CHECKS;
 use crate::model::check::{Level, Verdict};
 use crate::model::owner::Owner;
-use table::{EXAMPLES, waiting};
-pub(crate) use world::World;
+use table::{EXAMPLES, waiting_containers};
+pub(crate) use world::ExampleInstallation;
 
-type Change = fn(&mut World);
+type Mutation = fn(&mut ExampleInstallation);
 /// A check's id, what fires it, and what nearly does.
-type Example = (&'static str, Change, Change);
+type Example = (&'static str, Mutation, Mutation);
 
-fn verdicts(world: &World) -> Vec<(&'static str, Verdict)> {
-    let all: Vec<_> = ALL.iter().collect();
-    world.asked(&all).into_iter().map(|checked| (checked.check, checked.verdict)).collect()
+fn run_all(installation: &ExampleInstallation) -> Vec<(&'static str, Verdict)> {
+    let all: Vec<_> = HEALTH_CHECKS.iter().collect();
+    installation.run_checks(&all).into_iter().map(|checked| (checked.check, checked.verdict)).collect()
 }
 
-fn verdict(world: &World, id: &str) -> Verdict {
-    verdicts(world).into_iter().find(|(check, _)| *check == id).unwrap().1
+fn run_check(installation: &ExampleInstallation, id: &str) -> Verdict {
+    run_all(installation).into_iter().find(|(check, _)| *check == id).unwrap().1
 }
 
 #[test]
 fn a_healthy_installation_passes_every_check() {
-    for (check, verdict) in verdicts(&World::healthy()) {
+    for (check, verdict) in run_all(&ExampleInstallation::healthy()) {
         assert_eq!(verdict, Verdict::Pass, "{check}");
     }
 }
 
 #[test]
 fn what_could_not_be_seen_never_passes() {
-    for (check, verdict) in verdicts(&World::unseen()) {
+    for (check, verdict) in run_all(&ExampleInstallation::unreadable()) {
         assert!(matches!(verdict, Verdict::Undetermined { .. }), "{check}: {verdict:?}");
     }
 }
 
 #[test]
 fn every_check_has_an_example_that_fires_it_and_one_that_nearly_does() {
-    for check in &ALL {
+    for check in &HEALTH_CHECKS {
         let id = check.card.id;
         let (_, fires, nearly) = EXAMPLES.iter().find(|(name, _, _)| *name == id).expect(id);
-        let (mut broken, mut near) = (World::healthy(), World::healthy());
+        let (mut broken, mut near) = (ExampleInstallation::healthy(), ExampleInstallation::healthy());
         fires(&mut broken);
         nearly(&mut near);
-        assert!(matches!(verdict(&broken, id), Verdict::Fail { .. }), "{id}: {:?}", verdict(&broken, id));
-        assert_eq!(verdict(&near, id), Verdict::Pass, "{id}");
+        assert!(matches!(run_check(&broken, id), Verdict::Fail { .. }), "{id}: {:?}", run_check(&broken, id));
+        assert_eq!(run_check(&near, id), Verdict::Pass, "{id}");
     }
 }
 
 #[test]
 fn findings_carry_the_check_a_subject_a_command_and_an_anchor() {
     for (id, fires, _) in EXAMPLES {
-        let mut world = World::healthy();
-        fires(&mut world);
-        let Verdict::Fail { findings } = verdict(&world, id) else { unreachable!() };
+        let mut installation = ExampleInstallation::healthy();
+        fires(&mut installation);
+        let Verdict::Fail { findings } = run_check(&installation, id) else { unreachable!() };
         for finding in findings {
             assert!(finding.check == id && !finding.subject.is_empty() && !finding.message.is_empty(), "{finding:?}");
             assert_eq!(finding.docs, format!("CHECKS.md#{id}"));
@@ -69,62 +69,74 @@ fn findings_carry_the_check_a_subject_a_command_and_an_anchor() {
 
 #[test]
 fn a_workload_names_the_pod_that_keeps_it_and_the_pod_is_not_told_twice() {
-    let mut world = World::healthy();
-    world.live("canvas", "status.readyReplicas", json!(1));
-    world.live("canvas-7d9f-a", "status.containerStatuses", waiting("ImagePullBackOff"));
-    let Verdict::Fail { findings } = verdict(&world, "workload-ready") else { unreachable!() };
+    let mut installation = ExampleInstallation::healthy();
+    installation.set_workload_field("canvas", "status.readyReplicas", json!(1));
+    installation.set_workload_field(
+        "canvas-7d9f-a",
+        "status.containerStatuses",
+        waiting_containers("ImagePullBackOff"),
+    );
+    let Verdict::Fail { findings } = run_check(&installation, "workload-ready") else { unreachable!() };
     assert_eq!(findings[0].message, "1/2 ready: ImagePullBackOff in main: registry/canvas:1.1.0-rc.3: not found");
     assert_eq!(findings[0].hint, "kubectl -n mural-system describe pod canvas-7d9f-a");
-    assert_eq!(verdict(&world, "pod-trouble"), Verdict::Pass);
+    assert_eq!(run_check(&installation, "pod-trouble"), Verdict::Pass);
 }
 
 #[test]
 fn an_image_that_is_not_the_releases_is_put_back() {
-    let mut world = World::healthy();
+    let mut installation = ExampleInstallation::healthy();
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: canvas}\nspec: {template: {spec: {containers: [{name: main, image: 'canvas:1'}]}}}\n";
-    world.record("mural").manifest = crate::model::secret::Hidden::new(deployment.into());
-    world.live("canvas", "spec.template", json!({"spec": {"containers": [{"name": "main", "image": "canvas:2"}]}}));
-    assert_eq!(verdict(&world, "workload-ready"), Verdict::Pass, "another image alone is no trouble");
-    world.live("canvas", "status.readyReplicas", json!(1));
-    let told = |world: &World| {
-        let Verdict::Fail { findings } = verdict(world, "workload-ready") else { unreachable!() };
+    installation.newest_record("mural").manifest = crate::model::secret::Hidden::new(deployment.into());
+    installation.set_workload_field(
+        "canvas",
+        "spec.template",
+        json!({"spec": {"containers": [{"name": "main", "image": "canvas:2"}]}}),
+    );
+    assert_eq!(run_check(&installation, "workload-ready"), Verdict::Pass, "another image alone is no trouble");
+    installation.set_workload_field("canvas", "status.readyReplicas", json!(1));
+    let message_and_hint = |installation: &ExampleInstallation| {
+        let Verdict::Fail { findings } = run_check(installation, "workload-ready") else { unreachable!() };
         (findings[0].message.clone(), findings[0].hint.clone())
     };
-    let (message, hint) = told(&world);
+    let (message, hint) = message_and_hint(&installation);
     assert!(message.ends_with("; its image canvas:2 is not the release's"), "{message}");
     assert!(
         hint.ends_with("; put it back: kubectl -n mural-system set image deployment/canvas main=canvas:1"),
         "{hint}"
     );
-    world.live("canvas", "spec.template.spec.containers.0.image", json!("canvas:1"));
-    assert_eq!(told(&world).1, "kubectl -n mural-system describe deployment canvas");
+    installation.set_workload_field("canvas", "spec.template.spec.containers.0.image", json!("canvas:1"));
+    assert_eq!(message_and_hint(&installation).1, "kubectl -n mural-system describe deployment canvas");
 }
 
 #[test]
 fn what_is_gone_its_owner_makes_again() {
-    let mut world = World::healthy();
-    world.view.workloads.owners.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas");
-    let told = |world: &World| {
-        let Verdict::Fail { findings } = verdict(world, "workload-present") else { unreachable!() };
+    let mut installation = ExampleInstallation::healthy();
+    installation.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas");
+    let hint = |installation: &ExampleInstallation| {
+        let Verdict::Fail { findings } = run_check(installation, "workload-present") else { unreachable!() };
         findings[0].hint.clone()
     };
-    assert_eq!(told(&world), "helm rollback mural 3 -n mural-system");
-    let flux = Owner::Flux { helm_release: "flux-system/app".into(), kept_in_git: false };
-    world.view.owners.insert("mural".into(), flux);
+    assert_eq!(hint(&installation), "helm rollback mural 3 -n mural-system");
+    let flux = Owner::Flux { helm_release: "flux-system/app".into(), managed_in_git: false };
+    installation.view.owners.insert("mural".into(), flux);
     let forced = "kubectl -n flux-system annotate helmrelease app --overwrite reconcile.fluxcd.io/requestedAt=";
-    assert!(told(&world).starts_with(forced), "{}", told(&world));
-    world.view.owners.insert("mural".into(), Owner::Argo { application: "palette".into() });
-    assert_eq!(told(&world), "argocd app sync palette");
+    assert!(hint(&installation).starts_with(forced), "{}", hint(&installation));
+    installation.view.owners.insert("mural".into(), Owner::Argo { application: "palette".into() });
+    assert_eq!(hint(&installation), "argocd app sync palette");
 }
 
 #[test]
 fn a_webhook_in_its_own_way_keeps_what_its_selector_says() {
-    let mut world = World::healthy();
+    let mut installation = ExampleInstallation::healthy();
     let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}]);
-    world::set(&mut world.vitals.webhooks.as_mut().unwrap()[0], "webhooks.0.rules", rules);
-    let kept = json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]});
-    world::set(&mut world.vitals.webhooks.as_mut().unwrap()[0], "webhooks.0.namespaceSelector", kept);
-    let Verdict::Fail { findings } = verdict(&world, "webhook-failure-policy") else { unreachable!() };
+    world::set_field(&mut installation.health_inputs.webhooks.as_mut().unwrap()[0], "webhooks.0.rules", rules);
+    let selector = json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]});
+    world::set_field(
+        &mut installation.health_inputs.webhooks.as_mut().unwrap()[0],
+        "webhooks.0.namespaceSelector",
+        selector,
+    );
+    let Verdict::Fail { findings } = run_check(&installation, "webhook-failure-policy") else { unreachable!() };
     let hint = &findings[0].hint;
     assert!(
         hint.starts_with("kubectl patch validatingwebhookconfiguration hue-admission --type json --patch '["),
@@ -138,11 +150,11 @@ fn a_webhook_in_its_own_way_keeps_what_its_selector_says() {
 
 #[test]
 fn a_failed_revision_names_the_one_to_go_back_to() {
-    let mut world = World::healthy();
-    let mut failed = world.record("mural").clone();
+    let mut installation = ExampleInstallation::healthy();
+    let mut failed = installation.newest_record("mural").clone();
     (failed.revision, failed.status) = (4, "failed".into());
-    world.view.releases.get_mut("mural").unwrap().as_mut().unwrap().push(failed);
-    let Verdict::Fail { findings } = verdict(&world, "release-deployed") else { unreachable!() };
+    installation.view.releases.get_mut("mural").unwrap().as_mut().unwrap().push(failed);
+    let Verdict::Fail { findings } = run_check(&installation, "release-deployed") else { unreachable!() };
     assert!(
         findings[0].hint.ends_with("back to revision 3: helm rollback mural 3 -n mural-system"),
         "{}",
@@ -152,79 +164,84 @@ fn a_failed_revision_names_the_one_to_go_back_to() {
 
 #[test]
 fn a_failed_job_of_a_cron_job_is_a_warning() {
-    let mut world = World::healthy();
-    world.live("nightly-1", "status.conditions.0.type", json!("Failed"));
-    let Verdict::Fail { findings } = verdict(&world, "job-failed") else { unreachable!() };
+    let mut installation = ExampleInstallation::healthy();
+    installation.set_workload_field("nightly-1", "status.conditions.0.type", json!("Failed"));
+    let Verdict::Fail { findings } = run_check(&installation, "job-failed") else { unreachable!() };
     assert_eq!(findings[0].level, Level::Warning);
 }
 
 #[test]
 fn argo_cd_makes_no_release_and_that_is_said() {
-    let mut world = World::healthy();
+    let mut installation = ExampleInstallation::healthy();
     for release in ["mural", "mural-crds"] {
-        world.view.owners.insert(release.into(), Owner::Argo { application: "palette".into() });
-        world.view.releases.insert(release.into(), Ok(Vec::new()));
+        installation.view.owners.insert(release.into(), Owner::Argo { application: "palette".into() });
+        installation.view.releases.insert(release.into(), Ok(Vec::new()));
     }
     for id in ["release-present", "release-deployed", "workload-ready", "crd-present"] {
-        let Verdict::Skipped { reason } = verdict(&world, id) else { unreachable!("{id}") };
+        let Verdict::Skipped { reason } = run_check(&installation, id) else { unreachable!("{id}") };
         assert!(reason.contains("Argo CD"), "{reason}");
     }
-    assert_eq!(verdict(&world, "owner-found"), Verdict::Pass);
+    assert_eq!(run_check(&installation, "owner-found"), Verdict::Pass);
 }
 
 #[test]
 fn what_lies_in_another_namespace_is_looked_at_there() {
-    let mut world = World::healthy();
+    let mut installation = ExampleInstallation::healthy();
     let far = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: far, namespace: mural-other}\n";
-    world.record("mural").manifest = crate::model::secret::Hidden::new(far.into());
-    assert!(matches!(verdict(&world, "workload-present"), Verdict::Fail { .. }));
+    installation.newest_record("mural").manifest = crate::model::secret::Hidden::new(far.into());
+    assert!(matches!(run_check(&installation, "workload-present"), Verdict::Fail { .. }));
     let there =
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "far", "namespace": "mural-other"}});
-    world.vitals.elsewhere.get_mut("mural-other").unwrap().owners = Ok(vec![there]);
-    assert_eq!(verdict(&world, "workload-present"), Verdict::Pass);
+    installation.health_inputs.other_namespaces.get_mut("mural-other").unwrap().objects = Ok(vec![there]);
+    assert_eq!(run_check(&installation, "workload-present"), Verdict::Pass);
 }
 
 #[test]
 fn without_a_record_of_the_crd_chart_the_products_crds_are_looked_at() {
-    let mut world = World::healthy();
-    world.view.releases.insert("mural-crds".into(), Ok(Vec::new()));
-    let mut crd = world.view.crds.as_ref().unwrap()["hubs.x"].json().clone();
+    let mut installation = ExampleInstallation::healthy();
+    installation.view.releases.insert("mural-crds".into(), Ok(Vec::new()));
+    let mut crd = installation.view.crds.as_ref().unwrap()["hubs.x"].json().clone();
     crd["metadata"]["name"] = json!("hubs.spectrocloud.com");
     crd["spec"]["group"] = json!("spectrocloud.com");
     crd["status"]["storedVersions"] = json!(["v1alpha1", "v1beta1"]);
-    world.view.crds.as_mut().unwrap().insert("hubs.spectrocloud.com".into(), crate::model::crd::Crd::new(crd).unwrap());
-    let Verdict::Fail { findings } = verdict(&world, "crd-stored-versions") else { unreachable!() };
+    installation
+        .view
+        .crds
+        .as_mut()
+        .unwrap()
+        .insert("hubs.spectrocloud.com".into(), crate::model::crd::Crd::new(crd).unwrap());
+    let Verdict::Fail { findings } = run_check(&installation, "crd-stored-versions") else { unreachable!() };
     assert_eq!(findings[0].subject, "CRD hubs.spectrocloud.com");
-    assert!(matches!(verdict(&world, "crd-present"), Verdict::Skipped { .. }));
+    assert!(matches!(run_check(&installation, "crd-present"), Verdict::Skipped { .. }));
 }
 
 #[test]
 fn a_write_by_helm_that_changed_no_data_asks_for_no_restart() {
-    let mut world = World::healthy();
-    let mut old = world.record("mural").clone();
+    let mut installation = ExampleInstallation::healthy();
+    let mut old = installation.newest_record("mural").clone();
     (old.revision, old.status) = (2, "superseded".into());
-    world.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, old);
-    world.written("dex", "helm", "2026-11-22T10:00:00Z");
-    assert_eq!(verdict(&world, "restart-due"), Verdict::Pass);
-    world.written("dex", "kubectl-edit", "2026-11-22T10:00:00Z");
-    let Verdict::Fail { findings } = verdict(&world, "restart-due") else { unreachable!() };
+    installation.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, old);
+    installation.set_secret_write("dex", "helm", "2026-11-22T10:00:00Z");
+    assert_eq!(run_check(&installation, "restart-due"), Verdict::Pass);
+    installation.set_secret_write("dex", "kubectl-edit", "2026-11-22T10:00:00Z");
+    let Verdict::Fail { findings } = run_check(&installation, "restart-due") else { unreachable!() };
     assert_eq!(findings[0].hint, "kubectl -n mural-system rollout restart deployment canvas");
 }
 
 #[test]
 fn what_lies_in_another_namespace_is_not_passed_unseen() {
-    let mut world = World::healthy();
+    let mut installation = ExampleInstallation::healthy();
     let elsewhere = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: far, namespace: other}\n";
-    world.record("mural").manifest = crate::model::secret::Hidden::new(elsewhere.into());
-    assert!(matches!(verdict(&world, "workload-ready"), Verdict::Undetermined { .. }));
+    installation.newest_record("mural").manifest = crate::model::secret::Hidden::new(elsewhere.into());
+    assert!(matches!(run_check(&installation, "workload-ready"), Verdict::Undetermined { .. }));
 }
 
 #[test]
 fn one_that_could_not_be_seen_is_told_beside_findings() {
-    let mut world = World::healthy();
-    world.view.owners.insert("mural".into(), Owner::Nobody);
-    world.view.owners.insert("mural-crds".into(), Owner::Undetermined { reason: "forbidden".into() });
-    let Verdict::Fail { findings } = verdict(&world, "owner-found") else { unreachable!() };
+    let mut installation = ExampleInstallation::healthy();
+    installation.view.owners.insert("mural".into(), Owner::NotInstalled);
+    installation.view.owners.insert("mural-crds".into(), Owner::Undetermined { reason: "forbidden".into() });
+    let Verdict::Fail { findings } = run_check(&installation, "owner-found") else { unreachable!() };
     assert_eq!(findings.len(), 2);
     assert!(findings.iter().all(|finding| finding.level == Level::Error));
 }

@@ -1,32 +1,32 @@
 //! All that the checks of `validate` look at: one view of the cluster, the tools, and what is expected.
 
-use crate::ask::expect::Expect;
+use crate::ask::expect::Expectations;
 use crate::ask::expect::ExpectedChart;
-use crate::ask::expect::Role;
+use crate::ask::expect::ReleaseRole;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::ask::Installation;
-use crate::model::inventory::{Listed, Named};
+use crate::model::inventory::{Availability, ReleaseInventory};
 use crate::model::owner::Owner;
-use crate::model::tools::ToolsSeen;
-use crate::model::view::{ClusterView, Looked, NotSeen, Workloads};
-use crate::model::vitals::Vitals;
+use crate::model::tools::ToolVersions;
+use crate::model::view::{ClusterView, Observed, ReadFailure, Workloads};
+use crate::model::vitals::HealthInputs;
 
 /// All that the checks look at.
 #[derive(Debug)]
-pub struct Seen<'a> {
+pub struct CheckContext<'a> {
     /// The cluster.
     pub view: &'a ClusterView,
     /// What stands around the releases.
-    pub vitals: &'a Vitals,
+    pub health_inputs: &'a HealthInputs,
     /// What the releases name.
-    pub named: &'a Named,
+    pub inventory: &'a ReleaseInventory,
     /// helm and kubectl.
-    pub tools: &'a ToolsSeen,
+    pub tools: &'a ToolVersions,
     /// What is expected.
-    pub expect: &'a Expect,
+    pub expectations: &'a Expectations,
     /// When the view was taken.
     pub now: Timestamp,
     /// The name of the CRD chart's release.
@@ -35,25 +35,25 @@ pub struct Seen<'a> {
     pub app_release: &'a str,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> CheckContext<'a> {
     /// Puts together what was read.
     #[must_use]
     pub fn new(
         installation: &'a Installation,
-        (view, vitals): (&'a ClusterView, &'a Vitals),
-        named: &'a Named,
-        tools: &'a ToolsSeen,
-        expect: &'a Expect,
+        (view, health_inputs): (&'a ClusterView, &'a HealthInputs),
+        inventory: &'a ReleaseInventory,
+        tools: &'a ToolVersions,
+        expectations: &'a Expectations,
         now: Timestamp,
     ) -> Self {
         let (crds_release, app_release) = (&installation.crds_release, &installation.app_release);
-        Self { view, vitals, named, tools, expect, now, crds_release, app_release }
+        Self { view, health_inputs, inventory: inventory, tools, expectations, now, crds_release, app_release }
     }
 
     /// Both releases, in the order of an upgrade.
     #[must_use]
-    pub const fn releases(&self) -> [(Role, &'a str); 2] {
-        [(Role::Crds, self.crds_release), (Role::App, self.app_release)]
+    pub const fn releases(&self) -> [(ReleaseRole, &'a str); 2] {
+        [(ReleaseRole::Crds, self.crds_release), (ReleaseRole::App, self.app_release)]
     }
 
     /// Who keeps a release.
@@ -65,15 +65,15 @@ impl<'a> Seen<'a> {
     /// The installation's namespace.
     #[must_use]
     pub fn namespace(&self) -> &'a str {
-        &self.view.hub.namespace
+        &self.view.cluster.namespace
     }
 
     /// The chart that is expected of a release.
     #[must_use]
-    pub const fn expected(&self, role: Role) -> Option<&'a ExpectedChart> {
+    pub const fn expected_chart(&self, role: ReleaseRole) -> Option<&'a ExpectedChart> {
         match role {
-            Role::Crds => self.expect.crds_chart.as_ref(),
-            Role::App => self.expect.app_chart.as_ref(),
+            ReleaseRole::Crds => self.expectations.crds_chart.as_ref(),
+            ReleaseRole::App => self.expectations.app_chart.as_ref(),
         }
     }
 
@@ -81,21 +81,22 @@ impl<'a> Seen<'a> {
     ///
     /// # Errors
     /// Nobody looked there.
-    pub fn workloads(&self, namespace: &str) -> Looked<&'a Workloads> {
+    pub fn workloads(&self, namespace: &str) -> Observed<&'a Workloads> {
         if namespace == self.namespace() {
             return Ok(&self.view.workloads);
         }
-        let unseen = || NotSeen { what: format!("what runs in {namespace}"), reason: "nobody looked there".to_owned() };
-        self.vitals.elsewhere.get(namespace).ok_or_else(unseen)
+        let unseen =
+            || ReadFailure { target: format!("what runs in {namespace}"), reason: "nobody looked there".to_owned() };
+        self.health_inputs.other_namespaces.get(namespace).ok_or_else(unseen)
     }
 
     /// The namespaces in which the releases have objects; the installation's own where that is not known.
     #[must_use]
     pub fn namespaces(&self) -> BTreeSet<String> {
-        let objects = match &self.named.objects {
-            Listed::Known(objects) => objects.as_slice(),
-            Listed::Nothing(_) | Listed::NotSeen(_) => &[],
+        let objects = match &self.inventory.objects {
+            Availability::Known(objects) => objects.as_slice(),
+            Availability::Absent(_) | Availability::Unreadable(_) => &[],
         };
-        crate::model::vitals::namespaces(objects, self.namespace())
+        crate::model::vitals::collect_namespaces(objects, self.namespace())
     }
 }

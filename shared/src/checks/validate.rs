@@ -2,30 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use super::seen::Seen;
+use super::seen::CheckContext;
 use super::{cluster, flux, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
 use crate::checks::crd_health;
-use crate::model::check::{Card, Checked, Section};
-use crate::model::vitals::Part;
+use crate::model::check::{Card, CheckResult, Section};
+use crate::model::vitals::ReadScope;
 use crate::problem::Problem;
 
 /// A check: its card, and the pure function that answers.
 #[derive(Debug, Clone, Copy)]
-pub struct Check {
+pub struct HealthCheck {
     /// What it is.
     pub card: &'static Card,
     /// What it says of what was seen.
-    pub run: fn(&Seen<'_>) -> Checked,
+    pub run: fn(&CheckContext<'_>) -> CheckResult,
 }
 
 macro_rules! checks {
     ($($area:ident :: $name:ident),* $(,)?) => {
-        [$(Check { card: &$area::$name::CARD, run: $area::$name::check }),*]
+        [$(HealthCheck { card: &$area::$name::CARD, run: $area::$name::check }),*]
     };
 }
 
 /// Every check of `validate`.
-pub static ALL: [Check; 53] = checks![
+pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
     tools::helm_version,
     tools::kubectl_version,
     tools::kubectl_skew,
@@ -100,51 +100,51 @@ pub const SECTIONS: [(&str, Section); 11] = [
 ///
 /// # Errors
 /// A usage problem: a name that is neither, with the nearest ones; or nothing is left.
-pub fn choose(only: &[String], skip: &[String]) -> Result<Vec<&'static Check>, Problem> {
+pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static HealthCheck>, Problem> {
     for (flag, name) in only.iter().map(|name| ("--only", name)).chain(skip.iter().map(|name| ("--skip", name))) {
-        if !ALL.iter().any(|check| named(check, name)) {
-            return Err(crate::problem::suggest::unknown_check(flag, name, known_names()));
+        if !HEALTH_CHECKS.iter().any(|check| has_name(check, name)) {
+            return Err(crate::problem::suggest::unknown_check(flag, name, selectable_names()));
         }
     }
-    let among = |names: &[String], check: &Check| names.iter().any(|name| named(check, name));
-    let wanted = |check: &&Check| (only.is_empty() || among(only, check)) && !among(skip, check);
-    let chosen: Vec<&'static Check> = ALL.iter().filter(wanted).collect();
+    let among = |names: &[String], check: &HealthCheck| names.iter().any(|name| has_name(check, name));
+    let wanted = |check: &&HealthCheck| (only.is_empty() || among(only, check)) && !among(skip, check);
+    let chosen: Vec<&'static HealthCheck> = HEALTH_CHECKS.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        return Err(Problem::usage("--only and --skip leave no check").hint("see them all: --list-checks"));
+        return Err(Problem::usage("--only and --skip leave no check").with_hint("see them all: --list-checks"));
     }
     Ok(chosen)
 }
 
-fn named(check: &Check, name: &str) -> bool {
+fn has_name(check: &HealthCheck, name: &str) -> bool {
     check.card.id == name || SECTIONS.iter().any(|(text, section)| *text == name && *section == check.card.section)
 }
 
-fn known_names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|check| check.card.id).chain(SECTIONS.iter().map(|(name, _)| *name))
+fn selectable_names() -> impl Iterator<Item = &'static str> {
+    HEALTH_CHECKS.iter().map(|check| check.card.id).chain(SECTIONS.iter().map(|(name, _)| *name))
 }
 
 /// What must be read besides the first view for these checks.
 #[must_use]
-pub fn parts(checks: &[&Check]) -> BTreeSet<Part> {
-    checks.iter().flat_map(|check| of(check.card)).copied().collect()
+pub fn read_scopes(checks: &[&HealthCheck]) -> BTreeSet<ReadScope> {
+    checks.iter().flat_map(|check| required_reads(check.card)).copied().collect()
 }
 
-fn of(card: &Card) -> &'static [Part] {
+fn required_reads(card: &Card) -> &'static [ReadScope] {
     match (card.section, card.id) {
-        (_, "release-manifest-served" | "release-objects-present") => &[Part::Names],
-        (_, "crd-schema-served") => &[Part::Served],
-        (_, "crd-objects-fit" | "crd-version-named") => &[Part::Objects],
-        (Section::Workloads, _) => &[Part::Elsewhere],
-        (Section::Restarts, _) => &[Part::Elsewhere, Part::Names],
-        (Section::Webhooks, _) => &[Part::Webhooks],
-        (Section::Spokes, _) => &[Part::Spokes],
-        (Section::Tenants, _) => &[Part::Tenants],
+        (_, "release-manifest-served" | "release-objects-present") => &[ReadScope::ObjectMetadata],
+        (_, "crd-schema-served") => &[ReadScope::ServedSchemas],
+        (_, "crd-objects-fit" | "crd-version-named") => &[ReadScope::CustomResources],
+        (Section::Workloads, _) => &[ReadScope::OtherNamespaces],
+        (Section::Restarts, _) => &[ReadScope::OtherNamespaces, ReadScope::ObjectMetadata],
+        (Section::Webhooks, _) => &[ReadScope::Webhooks],
+        (Section::Spokes, _) => &[ReadScope::ManagedClusters],
+        (Section::Tenants, _) => &[ReadScope::RoleTemplates],
         _ => &[],
     }
 }
 
 /// What the passing of time may mend: something is on its way, or a controller is at work.
-const MAY_PASS: [&str; 10] = [
+const TRANSIENT_CHECKS: [&str; 10] = [
     "release-deployed",
     "crd-established",
     "crd-names-accepted",
@@ -159,10 +159,10 @@ const MAY_PASS: [&str; 10] = [
 
 /// Whether waiting may mend what a check has found. Where Flux keeps the releases, it may bring all that is missing of them.
 #[must_use]
-pub fn may_pass(check: &str, by_flux: bool) -> bool {
-    let section = ALL.iter().find(|one| one.card.id == check).map(|one| one.card.section);
+pub fn is_transient(check: &str, by_flux: bool) -> bool {
+    let section = HEALTH_CHECKS.iter().find(|one| one.card.id == check).map(|one| one.card.section);
     let brought = [Section::Releases, Section::Crds, Section::Workloads, Section::Webhooks];
-    MAY_PASS.contains(&check)
+    TRANSIENT_CHECKS.contains(&check)
         || matches!(section, Some(Section::Spokes | Section::Flux))
             && !["flux-crds-policy", "flux-ordering", "flux-suspended", "flux-source-version"].contains(&check)
         || (by_flux && section.is_some_and(|section| brought.contains(&section)))
@@ -170,6 +170,6 @@ pub fn may_pass(check: &str, by_flux: bool) -> bool {
 
 /// Asks them all.
 #[must_use]
-pub fn run(seen: &Seen<'_>, checks: &[&Check]) -> Vec<Checked> {
-    checks.iter().map(|check| (check.run)(seen)).collect()
+pub fn run_checks(context: &CheckContext<'_>, checks: &[&HealthCheck]) -> Vec<CheckResult> {
+    checks.iter().map(|check| (check.run)(context)).collect()
 }

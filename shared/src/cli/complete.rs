@@ -15,20 +15,20 @@ use crate::cluster;
 use crate::model::check::Card;
 
 /// What kubectl's and helm's completion put before the words.
-const ASKED: &str = "__complete";
+const COMPLETE_COMMAND: &str = "__complete";
 /// `ShellCompDirectiveNoFileComp`: the answer is whole, the shell adds no file names. Ours are among the candidates.
-const NO_FILES: &str = ":4";
+const NO_FILE_COMPLETION_DIRECTIVE: &str = ":4";
 
 /// Answers the question for completion, where the call is one. It runs nothing and asks no cluster.
 #[must_use]
-pub fn asked(command: Command) -> Option<ExitCode> {
+pub fn answer_completion_request(command: Command) -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);
-    words.next().filter(|first| first == ASKED)?;
-    Stream::Answer.write(&answer(command, words.collect()));
+    words.next().filter(|first| first == COMPLETE_COMMAND)?;
+    Stream::Stdout.write(&complete_words(command, words.collect()));
     Some(ExitCode::SUCCESS)
 }
 
-fn answer(mut command: Command, words: Vec<OsString>) -> String {
+fn complete_words(mut command: Command, words: Vec<OsString>) -> String {
     let folder = std::env::current_dir().ok();
     let program = OsString::from(command.get_name());
     let words: Vec<OsString> = std::iter::once(program).chain(words).collect();
@@ -43,14 +43,14 @@ fn answer(mut command: Command, words: Vec<OsString>) -> String {
     if nothing_typed && !candidates.iter().all(is_flag) {
         candidates.retain(|candidate| !is_flag(candidate));
     }
-    candidates.iter().map(line).chain([format!("{NO_FILES}\n")]).collect()
+    candidates.iter().map(format_candidate).chain([format!("{NO_FILE_COMPLETION_DIRECTIVE}\n")]).collect()
 }
 
 fn is_flag(candidate: &CompletionCandidate) -> bool {
     candidate.get_value().as_encoded_bytes().starts_with(b"-")
 }
 
-fn line(candidate: &CompletionCandidate) -> String {
+fn format_candidate(candidate: &CompletionCandidate) -> String {
     let value = candidate.get_value().to_string_lossy();
     let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
     match help.lines().next().filter(|help| !help.is_empty()) {
@@ -61,13 +61,13 @@ fn line(candidate: &CompletionCandidate) -> String {
 
 /// Offers the contexts of the kubeconfig.
 #[must_use]
-pub fn contexts() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| cluster::contexts().into_iter().map(CompletionCandidate::new).collect())
+pub fn context_candidates() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| cluster::list_contexts().into_iter().map(CompletionCandidate::new).collect())
 }
 
 /// Offers the ids of all checks and guards, each with its title.
 #[must_use]
-pub fn checks() -> ArgValueCandidates {
+pub fn check_candidates() -> ArgValueCandidates {
     let offer = |card: &Card| CompletionCandidate::new(card.id).help(Some(card.title.into()));
     ArgValueCandidates::new(move || catalogue::cards().into_iter().map(offer).collect())
 }
@@ -81,7 +81,7 @@ mod tests {
     #[command(name = "kubectl-mural-some")]
     struct Cli {
         /// Reads it as a check.
-        #[arg(long, add = checks())]
+        #[arg(long, add = check_candidates())]
         explain: Option<String>,
         #[arg(long, hide = true)]
         secret: bool,
@@ -90,30 +90,30 @@ mod tests {
         output: Option<String>,
     }
 
-    fn answered(words: &[&str]) -> String {
-        answer(<Cli as clap::CommandFactory>::command(), words.iter().map(OsString::from).collect())
+    fn complete_call(words: &[&str]) -> String {
+        complete_words(<Cli as clap::CommandFactory>::command(), words.iter().map(OsString::from).collect())
     }
 
     #[test]
     fn flags_and_values_are_offered_with_their_help() {
-        assert_eq!(answered(&["--exp"]), "--explain\tReads it as a check\n:4\n");
-        assert_eq!(answered(&["--output", "j"]), "json\n:4\n");
-        assert_eq!(answered(&["--output=j"]), "--output=json\n:4\n");
-        assert!(answered(&["--explain", "chart-"]).starts_with("chart-digest\t"));
+        assert_eq!(complete_call(&["--exp"]), "--explain\tReads it as a check\n:4\n");
+        assert_eq!(complete_call(&["--output", "j"]), "json\n:4\n");
+        assert_eq!(complete_call(&["--output=j"]), "--output=json\n:4\n");
+        assert!(complete_call(&["--explain", "chart-"]).starts_with("chart-digest\t"));
     }
 
     #[test]
     fn flags_come_where_there_is_nothing_else_or_a_dash_is_typed() {
-        assert!(answered(&[""]).starts_with("--explain\t"));
+        assert!(complete_call(&[""]).starts_with("--explain\t"));
         let with_commands = <Cli as clap::CommandFactory>::command().subcommand(Command::new("plan"));
-        let offered = answer(with_commands, vec![OsString::new()]);
+        let offered = complete_words(with_commands, vec![OsString::new()]);
         assert!(offered.contains("plan") && !offered.contains("--"), "{offered}");
     }
 
     #[test]
     fn what_is_hidden_or_unknown_is_not_offered() {
-        assert!(!answered(&["--"]).contains("secret"));
-        assert_eq!(answered(&["--output", "nothing"]), ":4\n");
-        assert!(answered(&[]).ends_with(":4\n"));
+        assert!(!complete_call(&["--"]).contains("secret"));
+        assert_eq!(complete_call(&["--output", "nothing"]), ":4\n");
+        assert!(complete_call(&[]).ends_with(":4\n"));
     }
 }

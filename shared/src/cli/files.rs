@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::problem::Problem;
 
-fn folder(file: &Path) -> &Path {
+fn parent_folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
@@ -13,15 +13,15 @@ fn folder(file: &Path) -> &Path {
 ///
 /// # Errors
 /// A usage problem: its folder is not there or may not be written, or the name is that of a folder.
-pub fn writable(file: &Path, what: &str) -> Result<(), Problem> {
+pub fn check_writable(file: &Path, what: &str) -> Result<(), Problem> {
     let wrong = || Problem::usage(format!("cannot write {what} {}", file.display()));
     if file.is_dir() {
-        return Err(wrong().because("it is a folder"));
+        return Err(wrong().with_source("it is a folder"));
     }
     // Gone again at once.
-    tempfile::NamedTempFile::new_in(folder(file))
+    tempfile::NamedTempFile::new_in(parent_folder(file))
         .map(drop)
-        .map_err(|error| wrong().because(error).hint("is the folder there, and may you write it?"))
+        .map_err(|error| wrong().with_source(error).with_hint("is the folder there, and may you write it?"))
 }
 
 /// Keeps bytes in a file, for its owner alone. `what` says what it is.
@@ -30,8 +30,8 @@ pub fn writable(file: &Path, what: &str) -> Result<(), Problem> {
 /// The file cannot be written.
 pub fn write(file: &Path, what: &str, bytes: &[u8]) -> Result<(), Problem> {
     let failed =
-        |error: std::io::Error| Problem::failed(format!("cannot write {what} {}", file.display())).because(error);
-    let mut temporary = tempfile::NamedTempFile::new_in(folder(file)).map_err(failed)?;
+        |error: std::io::Error| Problem::failure(format!("cannot write {what} {}", file.display())).with_source(error);
+    let mut temporary = tempfile::NamedTempFile::new_in(parent_folder(file)).map_err(failed)?;
     temporary.write_all(bytes).map_err(failed)?;
     temporary.persist(file).map(drop).map_err(|error| failed(error.error))
 }
@@ -43,8 +43,8 @@ pub fn write(file: &Path, what: &str, bytes: &[u8]) -> Result<(), Problem> {
 pub fn read(file: &Path, what: &str) -> Result<String, Problem> {
     std::fs::read_to_string(file).map_err(|error| {
         Problem::usage(format!("cannot read {what} {}", file.display()))
-            .because(error)
-            .hint("is the path right, and is it text?")
+            .with_source(error)
+            .with_hint("is the path right, and is it text?")
     })
 }
 
@@ -57,10 +57,10 @@ mod tests {
     fn what_cannot_be_written_is_told_before_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("no/report.json");
-        assert_eq!(writable(&missing, "the report").unwrap_err().exit, Exit::Usage);
-        assert_eq!(writable(folder.path(), "the report").unwrap_err().exit, Exit::Usage);
+        assert_eq!(check_writable(&missing, "the report").unwrap_err().exit, Exit::Usage);
+        assert_eq!(check_writable(folder.path(), "the report").unwrap_err().exit, Exit::Usage);
         let file = folder.path().join("report.json");
-        writable(&file, "the report").unwrap();
+        check_writable(&file, "the report").unwrap();
         assert!(!file.exists());
         write(&file, "the report", b"{}").unwrap();
         assert_eq!(read(&file, "the report").unwrap(), "{}");

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::Output;
+use super::OutputFormat;
 use crate::problem::Problem;
 
 /// The forms that a file may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum ReportFormat {
     /// `.json`
     Json,
     /// `.yaml`, `.yml`
@@ -16,18 +16,18 @@ pub enum Kept {
     Markdown,
 }
 
-impl Kept {
+impl ReportFormat {
     /// The form of a file, asked before anything is done.
     ///
     /// # Errors
     /// A usage problem: the ending tells none.
-    pub fn by(file: &Path) -> Result<Self, Problem> {
+    pub fn from_path(file: &Path) -> Result<Self, Problem> {
         match file.extension().and_then(|ending| ending.to_str()) {
             Some("json") => Ok(Self::Json),
             Some("yaml" | "yml") => Ok(Self::Yaml),
             Some("md" | "markdown") => Ok(Self::Markdown),
             _ => Err(Problem::usage(format!("--report {} does not tell its form", file.display()))
-                .hint("end it with .json, .yaml or .md")),
+                .with_hint("end it with .json, .yaml or .md")),
         }
     }
 
@@ -35,10 +35,10 @@ impl Kept {
     ///
     /// # Errors
     /// The value cannot be written in it.
-    pub fn form<T: serde::Serialize>(self, value: &T, markdown: impl FnOnce() -> String) -> Result<String, Problem> {
+    pub fn render<T: serde::Serialize>(self, value: &T, markdown: impl FnOnce() -> String) -> Result<String, Problem> {
         match self {
-            Self::Json => Output::Json.form(value, String::new),
-            Self::Yaml => Output::Yaml.form(value, String::new),
+            Self::Json => OutputFormat::Json.render(value, String::new),
+            Self::Yaml => OutputFormat::Yaml.render(value, String::new),
             Self::Markdown => Ok(markdown()),
         }
     }
@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn the_ending_tells_the_form() {
-        let by = |name: &str| Kept::by(Path::new(name)).ok();
-        assert_eq!([by("a.json"), by("b/c.yml")], [Some(Kept::Json), Some(Kept::Yaml)]);
-        assert_eq!([by("a.md"), by("a.txt"), by("json")], [Some(Kept::Markdown), None, None]);
+        let by = |name: &str| ReportFormat::from_path(Path::new(name)).ok();
+        assert_eq!([by("a.json"), by("b/c.yml")], [Some(ReportFormat::Json), Some(ReportFormat::Yaml)]);
+        assert_eq!([by("a.md"), by("a.txt"), by("json")], [Some(ReportFormat::Markdown), None, None]);
     }
 }

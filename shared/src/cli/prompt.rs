@@ -6,7 +6,7 @@ use crate::problem::Problem;
 
 /// Whether there is a person to ask.
 #[must_use]
-pub fn can_ask() -> bool {
+pub fn can_prompt() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
@@ -14,27 +14,27 @@ pub fn can_ask() -> bool {
 ///
 /// # Errors
 /// There is no terminal, and `--yes` was not given.
-pub fn needs_a_person(yes: bool) -> Result<(), Problem> {
-    if yes || can_ask() {
+pub fn require_terminal_or_yes(yes: bool) -> Result<(), Problem> {
+    if yes || can_prompt() {
         return Ok(());
     }
-    Err(Problem::usage("there is no terminal to ask on").hint("--yes goes ahead without asking"))
+    Err(Problem::usage("there is no terminal to ask on").with_hint("--yes goes ahead without asking"))
 }
 
 /// Asks whether to go ahead.
 ///
 /// # Errors
 /// The terminal is gone.
-pub fn ask_to_go_ahead() -> Result<bool, Problem> {
-    ask("Go ahead?")
+pub fn confirm_proceed() -> Result<bool, Problem> {
+    ask_yes_no("Go ahead?")
 }
 
 /// Asks a question that `y` or `yes` answers with yes.
 ///
 /// # Errors
 /// The terminal is gone.
-pub fn ask(question: &str) -> Result<bool, Problem> {
-    let asked = || -> std::io::Result<String> {
+pub fn ask_yes_no(question: &str) -> Result<bool, Problem> {
+    let read_answer = || -> std::io::Result<String> {
         let mut stderr = std::io::stderr().lock();
         write!(stderr, "\n{question} [y/N] ")?;
         stderr.flush()?;
@@ -42,6 +42,6 @@ pub fn ask(question: &str) -> Result<bool, Problem> {
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line)
     };
-    let line = asked().map_err(|error| Problem::failed("cannot ask").because(error))?;
+    let line = read_answer().map_err(|error| Problem::failure("cannot ask").with_source(error))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

@@ -7,79 +7,91 @@ use http::Method;
 use serde_json::Value;
 
 use super::{ApiError, Cluster};
-use crate::model::application::{Answer, Foreseen, Live};
-use crate::model::kinds::Kinds;
+use crate::model::application::{DryRunAnswer, LiveObjects, ObjectForecast};
+use crate::model::kinds::ServedKinds;
 use crate::model::object::ObjectRef;
-use crate::model::view::{ClusterView, Looked, NotSeen};
-use crate::plan::writes::{How, Write};
+use crate::model::view::{ClusterView, Observed, ReadFailure};
+use crate::plan::writes::{ObjectWrite, WriteOperation};
 
 /// Requests under way at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 /// A kind with so few objects in the charts is read one by one, a list could be long.
-const ONE_BY_ONE: usize = 2;
+const MAX_SINGLE_READS: usize = 2;
 /// helm's own records stand among the Secrets, each up to a megabyte.
-const WITHOUT_RECORDS: &str = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
+const EXCLUDE_RELEASE_SECRETS: &str = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
 /// Kinds that the view of the cluster holds already.
-const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
+const KINDS_IN_VIEW: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
 
 /// The kinds that the server serves: two requests (KEP-3352, since Kubernetes 1.30).
 ///
 /// # Errors
 /// The server cannot be asked, or something between us and it answers in the older form.
-pub async fn kinds(cluster: &Cluster) -> Looked<Kinds> {
+pub async fn read_served_kinds(cluster: &Cluster) -> Observed<ServedKinds> {
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     let (core, groups) = tokio::join!(cluster.get_as("/api", accept), cluster.get_as("/apis", accept));
     let what = "the kinds that are served";
     let documents = [core, groups].into_iter().collect::<Result<Vec<Value>, ApiError>>();
-    let documents = documents.map_err(|error| error.not_seen(what))?;
+    let documents = documents.map_err(|error| error.to_read_failure(what))?;
     let reason = || "the server does not answer with aggregated discovery".to_owned();
-    Kinds::read(&documents).ok_or_else(|| NotSeen { what: what.to_owned(), reason: reason() })
+    ServedKinds::read(&documents).ok_or_else(|| ReadFailure { target: what.to_owned(), reason: reason() })
 }
 
 /// Reads the objects of these manifests as they live: what the view holds already, then each kind once.
-pub async fn live(cluster: &Cluster, view: &ClusterView, kinds: &Kinds, namespace: &str, wanted: &[ObjectRef]) -> Live {
-    let mut live = Live::default();
-    let of_view = |object: &ObjectRef| WORKLOADS.contains(&object.kind.as_str()) && object.namespace == namespace;
+pub async fn read_live_objects(
+    cluster: &Cluster,
+    view: &ClusterView,
+    kinds: &ServedKinds,
+    namespace: &str,
+    wanted: &[ObjectRef],
+) -> LiveObjects {
+    let mut live = LiveObjects::default();
+    let of_view = |object: &ObjectRef| KINDS_IN_VIEW.contains(&object.kind.as_str()) && object.namespace == namespace;
     let mut folders: BTreeMap<String, BTreeSet<&ObjectRef>> = BTreeMap::new();
     for object in wanted.iter().filter(|object| object.kind != "CustomResourceDefinition") {
-        if view.workloads.owners.is_ok() && of_view(object) {
+        if view.workloads.objects.is_ok() && of_view(object) {
             continue;
         }
-        if let Some(folder) = kinds.folder(object, namespace) {
+        if let Some(folder) = kinds.collection_path(object, namespace) {
             folders.entry(folder).or_default().insert(object);
         }
     }
-    for object in view.workloads.owners.iter().flatten() {
-        live.keep(object.clone(), namespace);
+    for object in view.workloads.objects.iter().flatten() {
+        live.insert(object.clone(), namespace);
     }
     let answers: Vec<_> = stream::iter(folders)
         .map(|(folder, objects)| async move {
             let first = objects.iter().next().map(|object| (*object).clone());
-            (first, read(cluster, &folder, &objects).await)
+            (first, read_collection(cluster, &folder, &objects).await)
         })
-        .buffered(AT_ONCE)
+        .buffered(MAX_CONCURRENT_REQUESTS)
         .collect()
         .await;
     for (first, answer) in answers {
         match (answer, first) {
-            (Ok(objects), _) => objects.into_iter().for_each(|object| live.keep(object, namespace)),
-            (Err(error), Some(first)) => live.keep_unread(&first, error.not_seen(format!("{} objects", first.kind))),
+            (Ok(objects), _) => objects.into_iter().for_each(|object| live.insert(object, namespace)),
+            (Err(error), Some(first)) => {
+                live.insert_failure(&first, error.to_read_failure(format!("{} objects", first.kind)))
+            }
             (Err(_), None) => {}
         }
     }
     live
 }
 
-async fn read(cluster: &Cluster, folder: &str, objects: &BTreeSet<&ObjectRef>) -> Result<Vec<Value>, ApiError> {
-    if objects.len() > ONE_BY_ONE {
-        let query = if folder.ends_with("/secrets") { WITHOUT_RECORDS } else { "" };
+async fn read_collection(
+    cluster: &Cluster,
+    folder: &str,
+    objects: &BTreeSet<&ObjectRef>,
+) -> Result<Vec<Value>, ApiError> {
+    if objects.len() > MAX_SINGLE_READS {
+        let query = if folder.ends_with("/secrets") { EXCLUDE_RELEASE_SECRETS } else { "" };
         return cluster.list(folder, query).await;
     }
     let mut found = Vec::new();
     for object in objects {
         match cluster.get(&format!("{folder}/{}", object.name)).await {
             Ok(object) => found.push(object),
-            Err(error) if error.not_found() => {}
+            Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
     }
@@ -90,27 +102,27 @@ async fn read(cluster: &Cluster, folder: &str, objects: &BTreeSet<&ObjectRef>) -
 ///
 /// `force` is helm's `--force-conflicts`. `waits` tells why an object must not be asked about yet. `mask` takes secrets out of
 /// the server's words.
-pub async fn foresee(
+pub async fn dry_run_writes(
     cluster: &Cluster,
-    kinds: &Kinds,
+    kinds: &ServedKinds,
     namespace: &str,
-    writes: &[Write],
+    writes: &[ObjectWrite],
     (manager, force): (&str, bool),
-    waits: impl Fn(&ObjectRef) -> Option<&'static str>,
+    defer_reason: impl Fn(&ObjectRef) -> Option<&'static str>,
     mask: impl Fn(&str) -> String,
-) -> Vec<Foreseen> {
-    let (waits, mask) = (&waits, &mask);
+) -> Vec<ObjectForecast> {
+    let (defer_reason, mask) = (&defer_reason, &mask);
     stream::iter(writes)
         .map(|write| async move {
             let object = write.object.clone();
-            let answer = match (waits(&object), kinds.folder(&object, namespace)) {
-                (Some(reason), _) => Answer::NotAsked(reason),
-                (None, None) => Answer::NotAsked("its kind comes with the new CRDs"),
-                (None, Some(folder)) => answer(dry_run(cluster, &folder, write, manager, force).await, mask),
+            let answer = match (defer_reason(&object), kinds.collection_path(&object, namespace)) {
+                (Some(reason), _) => DryRunAnswer::NotAsked(reason),
+                (None, None) => DryRunAnswer::NotAsked("its kind comes with the new CRDs"),
+                (None, Some(folder)) => to_dry_run_answer(dry_run(cluster, &folder, write, manager, force).await, mask),
             };
-            Foreseen { object, answer }
+            ObjectForecast { object, answer }
         })
-        .buffered(AT_ONCE)
+        .buffered(MAX_CONCURRENT_REQUESTS)
         .collect()
         .await
 }
@@ -118,18 +130,20 @@ pub async fn foresee(
 async fn dry_run(
     cluster: &Cluster,
     folder: &str,
-    write: &Write,
+    write: &ObjectWrite,
     manager: &str,
     force: bool,
 ) -> Result<Value, ApiError> {
     let query = format!("dryRun=All&fieldManager={manager}");
     let one = format!("{folder}/{}?{query}", write.object.name);
-    match &write.how {
-        How::Create(object) => {
+    match &write.operation {
+        WriteOperation::Create(object) => {
             cluster.request(Method::POST, &format!("{folder}?{query}"), Some(("application/json", object))).await
         }
-        How::Merge(patch) => cluster.request(Method::PATCH, &one, Some(("application/merge-patch+json", patch))).await,
-        How::Apply(object) => {
+        WriteOperation::Merge(patch) => {
+            cluster.request(Method::PATCH, &one, Some(("application/merge-patch+json", patch))).await
+        }
+        WriteOperation::Apply(object) => {
             let one = format!("{one}&force={force}");
             cluster.request(Method::PATCH, &one, Some(("application/apply-patch+yaml", object))).await
         }
@@ -137,18 +151,18 @@ async fn dry_run(
 }
 
 /// A dry-run that the server could not do says nothing about the object: a webhook that has side effects, a server in trouble.
-fn answer(answered: Result<Value, ApiError>, mask: impl Fn(&str) -> String) -> Answer {
-    match answered {
-        Ok(_) => Answer::Accepted,
-        Err(ApiError::Refused { code, message, .. }) => {
+fn to_dry_run_answer(response: Result<Value, ApiError>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
+    match response {
+        Ok(_) => DryRunAnswer::Accepted,
+        Err(ApiError::Rejected { code, message, .. }) => {
             let no_dry_run = message.contains("does not support dry run");
             let webhook_down = message.contains("failed calling webhook");
             if no_dry_run || code == 401 || code == 429 || (code >= 500 && !webhook_down) {
-                Answer::Unknown(mask(&message))
+                DryRunAnswer::Undetermined(mask(&message))
             } else {
-                Answer::Refused { code, words: mask(&message) }
+                DryRunAnswer::Rejected { code, message: mask(&message) }
             }
         }
-        Err(error) => Answer::Unknown(error.to_string()),
+        Err(error) => DryRunAnswer::Undetermined(error.to_string()),
     }
 }

@@ -5,73 +5,84 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Cluster;
-use crate::model::around::{self, Around, Service};
-use crate::model::view::Looked;
+use crate::model::around::{self, AdmissionPolicies, ServiceRef};
+use crate::model::view::Observed;
 
-const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+const ADMISSION_API: &str = "/apis/admissionregistration.k8s.io/v1";
 
 /// Reads what surrounds the namespace. `conversions` are the Services that the planned CRDs are converted by.
 ///
 /// Never fails as a whole; each part says by itself whether it was seen.
-pub async fn look(cluster: &Cluster, namespace: &str, conversions: &BTreeSet<Service>) -> Around {
-    let own = format!("/api/v1/namespaces/{namespace}");
-    let quotas = format!("{own}/resourcequotas");
+pub async fn read_admission_policies(
+    cluster: &Cluster,
+    namespace: &str,
+    conversions: &BTreeSet<ServiceRef>,
+) -> AdmissionPolicies {
+    let namespace_path = format!("/api/v1/namespaces/{namespace}");
+    let quotas = format!("{namespace_path}/resourcequotas");
     let budgets = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
     let ((webhooks, backends), labels, quotas, budgets) = tokio::join!(
-        webhooks_and_backends(cluster, conversions),
-        cluster.get(&own),
+        read_webhooks_and_backends(cluster, conversions),
+        cluster.get(&namespace_path),
         cluster.list(&quotas, ""),
         cluster.list(&budgets, ""),
     );
     // One that is not there yet has the label that the server gives every namespace, and no other.
-    let named = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
+    let default_labels = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
     let labels = match labels {
-        Ok(found) => Ok(around::labels(&found)),
-        Err(error) if error.not_found() => Ok(named()),
-        Err(error) => Err(error.not_seen(format!("namespace {namespace}"))),
+        Ok(found) => Ok(around::read_labels(&found)),
+        Err(error) if error.is_not_found() => Ok(default_labels()),
+        Err(error) => Err(error.to_read_failure(format!("namespace {namespace}"))),
     };
-    Around {
+    AdmissionPolicies {
         webhooks,
-        backends,
-        labels,
-        quotas: quotas.map_err(|error| error.not_seen(format!("resourcequotas in {namespace}"))),
-        budgets: budgets.map_err(|error| error.not_seen(format!("poddisruptionbudgets in {namespace}"))),
+        ready_endpoints: backends,
+        namespace_labels: labels,
+        resource_quotas: quotas.map_err(|error| error.to_read_failure(format!("resourcequotas in {namespace}"))),
+        disruption_budgets: budgets
+            .map_err(|error| error.to_read_failure(format!("poddisruptionbudgets in {namespace}"))),
     }
 }
 
 /// Every webhook configuration, and how many ready endpoints each Service has that one of them, or a conversion, names.
-pub(super) async fn webhooks_and_backends(
+pub(super) async fn read_webhooks_and_backends(
     cluster: &Cluster,
-    conversions: &BTreeSet<Service>,
-) -> (Looked<Vec<Value>>, BTreeMap<Service, Looked<usize>>) {
+    conversions: &BTreeSet<ServiceRef>,
+) -> (Observed<Vec<Value>>, BTreeMap<ServiceRef, Observed<usize>>) {
     let kinds = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
-    let paths = kinds.map(|kind| format!("{ADMISSION}/{kind}"));
+    let paths = kinds.map(|kind| format!("{ADMISSION_API}/{kind}"));
     let (validating, mutating) = tokio::join!(cluster.list(&paths[0], ""), cluster.list(&paths[1], ""));
     let webhooks = validating.and_then(|mut all| {
         all.extend(mutating?);
         Ok(all)
     });
-    let webhooks = webhooks.map_err(|error| error.not_seen("webhook configurations"));
+    let webhooks = webhooks.map_err(|error| error.to_read_failure("webhook configurations"));
     let configured = webhooks.iter().flatten().flat_map(around::webhooks);
-    let services = configured.filter_map(|webhook| Service::of(&webhook["clientConfig"]));
-    let services: BTreeSet<Service> = services.chain(conversions.iter().cloned()).collect();
-    let backends = backends(cluster, &services).await;
+    let services = configured.filter_map(|webhook| ServiceRef::from_client_config(&webhook["clientConfig"]));
+    let services: BTreeSet<ServiceRef> = services.chain(conversions.iter().cloned()).collect();
+    let backends = read_backends(cluster, &services).await;
     (webhooks, backends)
 }
 
 /// How many ready endpoints each Service has: one request for all Services of a namespace.
-pub async fn backends(cluster: &Cluster, services: &BTreeSet<Service>) -> BTreeMap<Service, Looked<usize>> {
+pub async fn read_backends(
+    cluster: &Cluster,
+    services: &BTreeSet<ServiceRef>,
+) -> BTreeMap<ServiceRef, Observed<usize>> {
     let namespaces: BTreeSet<&String> = services.iter().map(|service| &service.namespace).collect();
     let read = namespaces.into_iter().map(|namespace| async move {
-        let here: Vec<&Service> = services.iter().filter(|service| service.namespace == *namespace).collect();
+        let here: Vec<&ServiceRef> = services.iter().filter(|service| service.namespace == *namespace).collect();
         let names: Vec<&str> = here.iter().map(|service| service.name.as_str()).collect();
         let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
         let query = format!("labelSelector=kubernetes.io/service-name%20in%20({})", names.join(","));
         let slices = cluster.list(&path, &query).await;
-        let slices = slices.map_err(|error| error.not_seen(format!("endpointslices in {namespace}")));
+        let slices = slices.map_err(|error| error.to_read_failure(format!("endpointslices in {namespace}")));
         here.into_iter()
             .map(|service| {
-                (service.clone(), slices.as_ref().map(|all| ready(all, &service.name)).map_err(Clone::clone))
+                (
+                    service.clone(),
+                    slices.as_ref().map(|all| count_ready_endpoints(all, &service.name)).map_err(Clone::clone),
+                )
             })
             .collect::<Vec<_>>()
     });
@@ -79,7 +90,7 @@ pub async fn backends(cluster: &Cluster, services: &BTreeSet<Service>) -> BTreeM
 }
 
 /// Endpoints that are ready; one that does not say is (discovery.k8s.io/v1 `EndpointConditions`).
-fn ready(slices: &[Value], service: &str) -> usize {
+fn count_ready_endpoints(slices: &[Value], service: &str) -> usize {
     let of_service = |slice: &&Value| {
         slice.pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
     };

@@ -4,23 +4,23 @@ use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use super::{ApiError, Cluster};
-use crate::model::bundle::{Entry, file_name, masked_object};
+use crate::model::bundle::{BundleFile, mask_object, sanitize_file_name};
 use crate::model::flux::FluxObject;
-use crate::model::inventory::Named;
+use crate::model::inventory::ReleaseInventory;
 use crate::model::object::ObjectRef;
 use crate::model::secret::Secrets;
 use crate::model::view::ClusterView;
-use crate::model::vitals::{Vitals, namespaces};
+use crate::model::vitals::{HealthInputs, collect_namespaces};
 use crate::model::yaml;
 
 /// Requests under way at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 /// Lines of each container's log.
-const LINES: usize = 200;
+const MAX_LOG_LINES: usize = 200;
 /// Bytes of each container's log.
-const LOG_BYTES: usize = 256 * 1024;
+const MAX_LOG_BYTES: usize = 256 * 1024;
 /// Kinds that are read in every namespace of the releases.
-const KINDS: [(&str, &str); 12] = [
+const BUNDLED_KINDS: [(&str, &str); 12] = [
     ("/apis/apps/v1", "deployments"),
     ("/apis/apps/v1", "statefulsets"),
     ("/apis/apps/v1", "daemonsets"),
@@ -36,71 +36,80 @@ const KINDS: [(&str, &str); 12] = [
 ];
 
 /// Everything that was read, as files. What could not be read is a file that says why.
-pub async fn read(
+pub async fn read_bundle(
     cluster: &Cluster,
     view: &ClusterView,
-    vitals: &Vitals,
-    named: &Named,
+    vitals: &HealthInputs,
+    inventory: &ReleaseInventory,
     secrets: &Secrets,
-) -> Vec<Entry> {
-    let spaces: Vec<String> = namespaces(named.known(), &view.hub.namespace).into_iter().collect();
-    let bundle = Bundle { cluster, secrets };
-    let lists = spaces.iter().flat_map(|space| KINDS.iter().map(move |(group, plural)| (space, group, plural)));
-    let lists = stream::iter(lists).map(|(space, group, plural)| bundle.objects(space, group, plural));
-    let lists = lists.buffered(AT_ONCE).collect::<Vec<_>>();
-    let events = stream::iter(&spaces).map(|space| bundle.events(space)).buffered(AT_ONCE).collect::<Vec<_>>();
-    let logs = stream::iter(containers(view)).map(|one| bundle.log(one)).buffered(AT_ONCE).collect::<Vec<_>>();
+) -> Vec<BundleFile> {
+    let release_namespaces: Vec<String> =
+        collect_namespaces(inventory.known_objects(), &view.cluster.namespace).into_iter().collect();
+    let bundle = BundleReader { cluster, secrets };
+    let lists = release_namespaces
+        .iter()
+        .flat_map(|space| BUNDLED_KINDS.iter().map(move |(group, plural)| (space, group, plural)));
+    let lists = stream::iter(lists).map(|(space, group, plural)| bundle.read_objects(space, group, plural));
+    let lists = lists.buffered(MAX_CONCURRENT_REQUESTS).collect::<Vec<_>>();
+    let events = stream::iter(&release_namespaces)
+        .map(|space| bundle.read_events(space))
+        .buffered(MAX_CONCURRENT_REQUESTS)
+        .collect::<Vec<_>>();
+    let logs = stream::iter(list_containers(view))
+        .map(|one| bundle.read_log(one))
+        .buffered(MAX_CONCURRENT_REQUESTS)
+        .collect::<Vec<_>>();
     let (lists, events, logs) = tokio::join!(lists, events, logs);
-    let mut all: Vec<Entry> = lists.into_iter().flatten().chain(events).chain(logs).collect();
-    all.extend(named.live_crds(view).map(|crd| bundle.object("crds", crd.json())));
-    all.extend(vitals.webhooks.iter().flatten().map(|one| bundle.object("webhooks", one)));
-    all.extend(view.flux.helm_releases.iter().flatten().map(|one| bundle.object("flux", one.json())));
+    let mut all: Vec<BundleFile> = lists.into_iter().flatten().chain(events).chain(logs).collect();
+    all.extend(inventory.live_crds(view).map(|crd| bundle.build_object_entry("crds", crd.json())));
+    all.extend(vitals.webhooks.iter().flatten().map(|one| bundle.build_object_entry("webhooks", one)));
+    all.extend(view.flux.helm_releases.iter().flatten().map(|one| bundle.build_object_entry("flux", one.json())));
     all.extend(
         view.flux
             .sources
             .values()
             .filter_map(|one| one.as_ref().ok()?.as_ref())
-            .map(|one| bundle.object("flux", one.json())),
+            .map(|one| bundle.build_object_entry("flux", one.json())),
     );
-    all.extend(vitals.names.iter().map(|(folder, list)| names(folder, list)));
+    all.extend(vitals.object_metadata.iter().map(|(folder, list)| build_names_entry(folder, list)));
     all
 }
 
 /// Names and writers of objects, Secrets among them: of these nothing else is read.
-fn names(folder: &str, list: &crate::model::view::Looked<Vec<Value>>) -> Entry {
-    let path = format!("names/{}.yaml", file_name(folder.trim_start_matches('/')));
+fn build_names_entry(folder: &str, list: &crate::model::view::Observed<Vec<Value>>) -> BundleFile {
+    let path = format!("names/{}.yaml", sanitize_file_name(folder.trim_start_matches('/')));
     match list {
-        Ok(list) => Entry::new(path, yaml::write(list).unwrap_or_default()),
-        Err(not_seen) => Entry::new(path, format!("# {not_seen}\n")),
+        Ok(list) => BundleFile::new(path, yaml::write(list).unwrap_or_default()),
+        Err(not_seen) => BundleFile::new(path, format!("# {not_seen}\n")),
     }
 }
 
-struct Bundle<'a> {
+struct BundleReader<'a> {
     cluster: &'a Cluster,
     secrets: &'a Secrets,
 }
 
 /// A container whose log is wanted: namespace, pod, container, and whether the run before is meant.
-type Container = (String, String, String, bool);
+type ContainerLog = (String, String, String, bool);
 
-impl Bundle<'_> {
-    async fn objects(&self, space: &str, group: &str, plural: &str) -> Vec<Entry> {
+impl BundleReader<'_> {
+    async fn read_objects(&self, space: &str, group: &str, plural: &str) -> Vec<BundleFile> {
         let path = format!("{group}/namespaces/{space}/{plural}");
         match self.cluster.list(&path, "").await {
-            Ok(items) => items.iter().map(|item| self.object(&format!("objects/{space}"), item)).collect(),
-            Err(error) => vec![unread(&format!("objects/{space}/{plural}"), &error)],
+            Ok(items) => items.iter().map(|item| self.build_object_entry(&format!("objects/{space}"), item)).collect(),
+            Err(error) => vec![build_unread_entry(&format!("objects/{space}/{plural}"), &error)],
         }
     }
 
-    fn object(&self, folder: &str, object: &Value) -> Entry {
-        let name = ObjectRef::of(object)
+    fn build_object_entry(&self, folder: &str, object: &Value) -> BundleFile {
+        let name = ObjectRef::from_manifest(object)
             .map_or_else(|| "unnamed".to_owned(), |one| format!("{}-{}", one.kind.to_lowercase(), one.name));
-        let text = yaml::write(&masked_object(object)).unwrap_or_default();
-        Entry::new(format!("{folder}/{}.yaml", file_name(&name)), self.secrets.mask(&text))
+        let text = yaml::write(&mask_object(object)).unwrap_or_default();
+        BundleFile::new(format!("{folder}/{}.yaml", sanitize_file_name(&name)), self.secrets.mask(&text))
     }
 
-    async fn events(&self, space: &str) -> Entry {
-        let path = format!("events/{}.yaml", file_name(space));
+    async fn read_events(&self, space: &str) -> BundleFile {
+        let path = format!("events/{}.yaml", sanitize_file_name(space));
         match self.cluster.list(&format!("/api/v1/namespaces/{space}/events"), "").await {
             Ok(mut events) => {
                 let at = |event: &Value| {
@@ -111,46 +120,46 @@ impl Bundle<'_> {
                         .to_owned()
                 };
                 events.sort_by_key(at);
-                let told: Vec<Value> = events.iter().map(|event| {
+                let event_rows: Vec<Value> = events.iter().map(|event| {
                     let object = &event["involvedObject"];
                     json!({"at": at(event), "type": event["type"], "reason": event["reason"], "message": event["message"], "count": event["count"],
                         "object": format!("{} {}", object["kind"].as_str().unwrap_or_default(), object["name"].as_str().unwrap_or_default())})
                 }).collect();
-                Entry::new(path, self.secrets.mask(&yaml::write(&told).unwrap_or_default()))
+                BundleFile::new(path, self.secrets.mask(&yaml::write(&event_rows).unwrap_or_default()))
             }
-            Err(error) => unread(path.trim_end_matches(".yaml"), &error),
+            Err(error) => build_unread_entry(path.trim_end_matches(".yaml"), &error),
         }
     }
 
-    async fn log(&self, (space, pod, container, previous): Container) -> Entry {
+    async fn read_log(&self, (space, pod, container, previous): ContainerLog) -> BundleFile {
         let query = format!(
-            "container={container}&previous={previous}&tailLines={LINES}&limitBytes={LOG_BYTES}&timestamps=true"
+            "container={container}&previous={previous}&tailLines={MAX_LOG_LINES}&limitBytes={MAX_LOG_BYTES}&timestamps=true"
         );
         let before = if previous { "-previous" } else { "" };
-        let path = format!("logs/{space}/{}/{}{before}", file_name(&pod), file_name(&container));
+        let path = format!("logs/{space}/{}/{}{before}", sanitize_file_name(&pod), sanitize_file_name(&container));
         match self.cluster.get_text(&format!("/api/v1/namespaces/{space}/pods/{pod}/log?{query}")).await {
-            Ok(text) => Entry::new(format!("{path}.log"), self.secrets.mask(&text)),
-            Err(error) => unread(&path, &error),
+            Ok(text) => BundleFile::new(format!("{path}.log"), self.secrets.mask(&text)),
+            Err(error) => build_unread_entry(&path, &error),
         }
     }
 }
 
-fn unread(path: &str, error: &ApiError) -> Entry {
-    Entry::new(format!("{path}.unread.txt"), format!("{error}\n"))
+fn build_unread_entry(path: &str, error: &ApiError) -> BundleFile {
+    BundleFile::new(format!("{path}.unread.txt"), format!("{error}\n"))
 }
 
 /// Every container of the namespace's pods; one that was restarted twice, with its run before.
-fn containers(view: &ClusterView) -> Vec<Container> {
+fn list_containers(view: &ClusterView) -> Vec<ContainerLog> {
     let mut all = Vec::new();
     for pod in view.workloads.pods.iter().flatten() {
-        let Some(named) = ObjectRef::of(pod) else { continue };
+        let Some(pod_ref) = ObjectRef::from_manifest(pod) else { continue };
         let statuses = ["/status/initContainerStatuses", "/status/containerStatuses"];
         for status in statuses.iter().filter_map(|pointer| pod.pointer(pointer)?.as_array()).flatten() {
             let name = status["name"].as_str().unwrap_or_default().to_owned();
             let runs =
                 if status["restartCount"].as_u64().unwrap_or_default() > 0 { &[false, true][..] } else { &[false] };
             all.extend(
-                runs.iter().map(|previous| (named.namespace.clone(), named.name.clone(), name.clone(), *previous)),
+                runs.iter().map(|previous| (pod_ref.namespace.clone(), pod_ref.name.clone(), name.clone(), *previous)),
             );
         }
     }

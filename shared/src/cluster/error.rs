@@ -3,7 +3,7 @@
 use kube::config::KubeconfigError;
 
 use crate::ask::ClusterAccess;
-use crate::model::view::NotSeen;
+use crate::model::view::ReadFailure;
 use crate::problem::{Exit, Problem};
 
 /// A request that failed.
@@ -11,7 +11,7 @@ use crate::problem::{Exit, Problem};
 pub enum ApiError {
     /// The server answered, and refused.
     #[error("{message}")]
-    Refused {
+    Rejected {
         /// The HTTP status.
         code: u16,
         /// The server's one word: `Forbidden`, `Invalid`, `NotFound`, …
@@ -25,11 +25,11 @@ pub enum ApiError {
         /// The server's sentence.
         message: String,
         /// A token with which the list goes on where it stopped, from what is there now; none where the server gives none.
-        next: Option<String>,
+        continue_token: Option<String>,
     },
     /// Nothing came back in time.
     #[error("{server} did not answer within {seconds}s")]
-    Silent {
+    Timeout {
         /// The server's address.
         server: String,
         /// How long we waited.
@@ -48,11 +48,11 @@ pub enum ApiError {
 impl ApiError {
     /// Whether nobody answered.
     #[must_use]
-    pub const fn away(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Silent { .. })
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
     }
 
-    pub(super) fn unreachable(server: &str, error: &dyn std::error::Error) -> Self {
+    pub(super) fn from_cause(server: &str, error: &dyn std::error::Error) -> Self {
         let mut innermost: &dyn std::error::Error = error;
         while let Some(source) = innermost.source() {
             innermost = source;
@@ -62,83 +62,87 @@ impl ApiError {
 
     /// The object, or the whole kind, is not there.
     #[must_use]
-    pub const fn not_found(&self) -> bool {
-        matches!(self, Self::Refused { code: 404, .. })
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Rejected { code: 404, .. })
     }
 
     /// Somebody else wrote meanwhile: the version that we saw is no more, or the object is there already.
     #[must_use]
-    pub const fn conflict(&self) -> bool {
-        matches!(self, Self::Refused { code: 409, .. })
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Rejected { code: 409, .. })
     }
 
     /// We may not.
     #[must_use]
-    pub const fn forbidden(&self) -> bool {
-        matches!(self, Self::Refused { code: 403, .. })
+    pub const fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Rejected { code: 403, .. })
     }
 
     /// A list's pages have expired, or a watch has fallen behind.
     #[must_use]
-    pub const fn gone(&self) -> bool {
+    pub const fn is_expired(&self) -> bool {
         matches!(self, Self::Expired { .. })
     }
 
     /// Whether the server may answer the next time: it was away, had no time, or had a bad moment.
     #[must_use]
-    pub const fn passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Refused { code: 429 | 500..=599, .. })
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Rejected { code: 429 | 500..=599, .. })
     }
 
     /// As something that could not be seen.
     #[must_use]
-    pub fn not_seen(&self, what: impl Into<String>) -> NotSeen {
-        NotSeen { what: what.into(), reason: self.to_string() }
+    pub fn to_read_failure(&self, what: impl Into<String>) -> ReadFailure {
+        ReadFailure { target: what.into(), reason: self.to_string() }
     }
 
     /// As a problem: the cluster cannot be read at all.
     #[must_use]
-    pub fn problem(self, context: &str) -> Problem {
+    pub fn into_problem(self, context: &str) -> Problem {
         let message = format!("cannot read the cluster of context {context}");
         let (exit, hint) = match &self {
-            Self::Refused { code: 401, .. } => (
+            Self::Rejected { code: 401, .. } => (
                 Exit::Failed,
                 "the server does not accept these credentials: expired? log in anew, or choose another --context",
             ),
-            Self::Refused { .. } | Self::Expired { .. } => {
+            Self::Rejected { .. } | Self::Expired { .. } => {
                 (Exit::Failed, "are you allowed to? kubectl auth whoami; kubectl auth can-i --list")
             }
-            Self::Silent { .. } | Self::Unreachable { .. } => (
+            Self::Timeout { .. } | Self::Unreachable { .. } => (
                 Exit::Failed,
                 "is it the right context, and is the cluster up? kubectl config current-context; kubectl version",
             ),
         };
-        Problem::new(exit, message).because(self).hint(hint)
+        Problem::new(exit, message).with_source(self).with_hint(hint)
     }
 }
 
-pub(super) fn api(server: &str, error: kube::Error) -> ApiError {
+pub(super) fn from_kube_error(server: &str, error: kube::Error) -> ApiError {
     match error {
         kube::Error::Api(status) if status.code == 410 => ApiError::Expired {
             message: status.message.clone(),
-            next: status.metadata.as_ref().and_then(|list| list.continue_.clone()).filter(|token| !token.is_empty()),
+            continue_token: status
+                .metadata
+                .as_ref()
+                .and_then(|list| list.continue_.clone())
+                .filter(|token| !token.is_empty()),
         },
-        kube::Error::Api(status) => ApiError::Refused {
+        kube::Error::Api(status) => ApiError::Rejected {
             code: status.code,
             reason: status.reason.clone(),
             message: if status.message.is_empty() { format!("HTTP {}", status.code) } else { status.message.clone() },
         },
-        other => ApiError::unreachable(server, &other),
+        other => ApiError::from_cause(server, &other),
     }
 }
 
-pub(super) fn no_kubeconfig(access: &ClusterAccess, error: &KubeconfigError) -> Problem {
-    let named = match error {
+pub(super) fn build_kubeconfig_problem(access: &ClusterAccess, error: &KubeconfigError) -> Problem {
+    let source_file = match error {
         // The file as kube looked for it: from --kubeconfig, KUBECONFIG or the home folder.
         KubeconfigError::ReadConfig(_, file) => Some(file.clone()),
         _ => access.kubeconfig.clone(),
     };
-    let message = match named {
+    let message = match source_file {
         Some(file) => format!("the kubeconfig {} cannot be read", file.display()),
         None => "no kubeconfig can be read".to_owned(),
     };
@@ -146,18 +150,18 @@ pub(super) fn no_kubeconfig(access: &ClusterAccess, error: &KubeconfigError) -> 
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    Problem::failed(message)
-        .because(innermost.to_string())
-        .hint("set KUBECONFIG to the hub cluster's kubeconfig file, or name it with --kubeconfig")
+    Problem::failure(message)
+        .with_source(innermost.to_string())
+        .with_hint("set KUBECONFIG to the hub cluster's kubeconfig file, or name it with --kubeconfig")
 }
 
-pub(super) fn no_context(context: &str, known: &[String]) -> Problem {
+pub(super) fn build_context_problem(context: &str, known: &[String]) -> Problem {
     let message = match context {
         "" => "the kubeconfig has no current context".to_owned(),
         _ => format!("the kubeconfig has no context {context:?}"),
     };
     let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-    Problem::failed(message).hint(format!("choose one with --context: {known}"))
+    Problem::failure(message).with_hint(format!("choose one with --context: {known}"))
 }
 
 #[cfg(test)]
@@ -169,8 +173,8 @@ mod tests {
     fn a_list_that_expired_says_how_it_goes_on() {
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {"continue": "from-here"}, "status": "Failure",
             "message": "The provided continue parameter is too old", "reason": "Expired", "code": 410});
-        let error = api("https://hub", kube::Error::Api(Box::new(serde_json::from_value(status).unwrap())));
-        assert!(error.gone());
-        assert!(matches!(error, ApiError::Expired { next: Some(token), .. } if token == "from-here"));
+        let error = from_kube_error("https://hub", kube::Error::Api(Box::new(serde_json::from_value(status).unwrap())));
+        assert!(error.is_expired());
+        assert!(matches!(error, ApiError::Expired { continue_token: Some(token), .. } if token == "from-here"));
     }
 }

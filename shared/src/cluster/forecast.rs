@@ -9,7 +9,7 @@ use crate::model::crd::Crd;
 use crate::model::managed::FIELD_MANAGER;
 
 /// Dry-runs under way at once: enough to hide the way there and back, few enough for a busy API server.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_DRY_RUNS: usize = 8;
 
 /// What the server would make of one CRD.
 #[derive(Debug, Clone)]
@@ -21,13 +21,13 @@ pub struct CrdForecast {
 }
 
 /// Asks the server what it would make of each CRD, in the order given.
-pub async fn crds(cluster: &Cluster, wanted: &[Crd]) -> Vec<CrdForecast> {
+pub async fn dry_run_crds(cluster: &Cluster, wanted: &[Crd]) -> Vec<CrdForecast> {
     stream::iter(wanted)
         .map(|crd| async move {
             let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{}", crd.name());
-            let answer = apply_dry_run(cluster, &path, crd.json()).await;
+            let answer = dry_run_apply(cluster, &path, crd.json()).await;
             let answer = answer.and_then(|merged| {
-                Crd::new(merged).map_err(|_| ApiError::Refused {
+                Crd::new(merged).map_err(|_| ApiError::Rejected {
                     code: 200,
                     reason: "Unreadable".to_owned(),
                     message: "the server answered with something else than a CRD".to_owned(),
@@ -35,12 +35,12 @@ pub async fn crds(cluster: &Cluster, wanted: &[Crd]) -> Vec<CrdForecast> {
             });
             CrdForecast { name: crd.name().to_owned(), answer }
         })
-        .buffered(AT_ONCE)
+        .buffered(MAX_CONCURRENT_DRY_RUNS)
         .collect()
         .await
 }
 
-async fn apply_dry_run(cluster: &Cluster, path: &str, object: &Value) -> Result<Value, ApiError> {
+async fn dry_run_apply(cluster: &Cluster, path: &str, object: &Value) -> Result<Value, ApiError> {
     let query = format!("{path}?dryRun=All&force=true&fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
     cluster.request(Method::PATCH, &query, Some(("application/apply-patch+yaml", object))).await
 }

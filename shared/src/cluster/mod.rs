@@ -32,21 +32,21 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 pub use error::ApiError;
-use patience::{AGAIN_AFTER, PATIENT_FOR, Patience};
+use patience::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};
 
 use crate::ask::ClusterAccess;
 use crate::model::token;
 use crate::problem::Problem;
 
 /// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
-const PAGE: usize = 100;
+const LIST_PAGE_SIZE: usize = 100;
 /// The form of an answer that holds metadata alone (meta.k8s.io/v1 `PartialObjectMetadata`).
-const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const ACCEPT_METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// No answer for this long is no answer. `--request-timeout` changes it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How an administrator finds us in the audit log of their cluster, beside the operator's kubectl and helm.
-pub const AGENT: &str = concat!("mural/", env!("CARGO_PKG_VERSION"));
+pub const USER_AGENT_VALUE: &str = concat!("mural/", env!("CARGO_PKG_VERSION"));
 
 /// One cluster, one identity, one time limit.
 #[derive(Clone)]
@@ -58,9 +58,9 @@ pub struct Cluster {
     /// The API server's address.
     pub server: String,
     /// When the token of this login ends, where it is one that says so.
-    pub token_ends: Option<Timestamp>,
-    answer_within: Duration,
-    patience: Arc<Patience>,
+    pub token_expiry: Option<Timestamp>,
+    request_timeout: Duration,
+    outage_retry: Arc<OutageRetry>,
 }
 
 impl Cluster {
@@ -75,34 +75,35 @@ impl Cluster {
             Some(file) => Kubeconfig::read_from(file),
             None => Kubeconfig::read(),
         };
-        let kubeconfig = kubeconfig.map_err(|error| error::no_kubeconfig(access, &error))?;
+        let kubeconfig = kubeconfig.map_err(|error| error::build_kubeconfig_problem(access, &error))?;
         let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let context = access.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
         if !contexts.contains(&context) {
-            return Err(error::no_context(&context, &contexts));
+            return Err(error::build_context_problem(&context, &contexts));
         }
         let options = KubeConfigOptions { context: Some(context.clone()), ..Default::default() };
         let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
-            Problem::failed(format!("the kubeconfig context {context} cannot be used")).because(error)
+            Problem::failure(format!("the kubeconfig context {context} cannot be used")).with_source(error)
         })?;
         if access.impersonate.is_some() {
             config.auth_info.impersonate.clone_from(&access.impersonate);
             config.auth_info.impersonate_groups = Some(access.impersonate_groups.clone());
         }
-        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
-        let answer_within = access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ANSWER_WITHIN);
+        config.headers.push((USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE)));
+        let request_timeout =
+            access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(DEFAULT_REQUEST_TIMEOUT);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let token_ends = token_ends(&config);
-        let (client, patience) = (client(config.clone(), &context)?, Arc::default());
-        Ok(Self { client, config, context, server, token_ends, answer_within, patience })
+        let token_expiry = read_token_expiry(&config);
+        let (client, outage_retry) = (build_client(config.clone(), &context)?, Arc::default());
+        Ok(Self { client, config, context, server, token_expiry, request_timeout, outage_retry })
     }
 
     /// The same cluster over connections of its own: behind one address may stand several API servers.
     ///
     /// # Errors
     /// As [`Cluster::connect`].
-    pub fn anew(&self) -> Result<Self, Problem> {
-        Ok(Self { client: client(self.config.clone(), &self.context)?, ..self.clone() })
+    pub fn reconnect(&self) -> Result<Self, Problem> {
+        Ok(Self { client: build_client(self.config.clone(), &self.context)?, ..self.clone() })
     }
 
     /// One request; the answer as JSON.
@@ -110,12 +111,12 @@ impl Cluster {
     /// # Errors
     /// The server refuses, does not answer in time, or answers with something else than JSON.
     pub async fn request(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ApiError> {
-        let text = self.text(method, path, body).await?;
-        serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.server, &error))
+        let text = self.request_text(method, path, body).await?;
+        serde_json::from_str(&text).map_err(|error| ApiError::from_cause(&self.server, &error))
     }
 
     /// As [`Cluster::request`], the answer as it came.
-    async fn text(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<String, ApiError> {
+    async fn request_text(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<String, ApiError> {
         let (kind, bytes) = match body {
             Some((kind, value)) => (kind, value.to_string().into_bytes()),
             None => ("application/json", Vec::new()),
@@ -129,64 +130,64 @@ impl Cluster {
     /// As [`Cluster::request`].
     pub async fn get_as(&self, path: &str, accept: &str) -> Result<Value, ApiError> {
         let text = self.send(Request::builder().uri(path).header("Accept", accept).body(Vec::new())).await?;
-        serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.server, &error))
+        serde_json::from_str(&text).map_err(|error| ApiError::from_cause(&self.server, &error))
     }
 
     /// The server's own time, as it dates its answers; none where it does not answer.
-    pub async fn date(&self) -> Option<Timestamp> {
+    pub async fn read_server_time(&self) -> Option<Timestamp> {
         let request = Request::builder().uri("/version").body(kube::client::Body::empty()).ok()?;
-        let answer = tokio::time::timeout(self.answer_within, self.client.send(request)).await.ok()?.ok()?;
+        let answer = tokio::time::timeout(self.request_timeout, self.client.send(request)).await.ok()?.ok()?;
         let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
         jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
     }
 
     /// From now on, reads wait for a server that goes away for a moment. For a run that has begun to write.
-    pub fn be_patient(&self) {
-        self.patience.begin();
+    pub fn enable_retries(&self) {
+        self.outage_retry.enable();
     }
 
     /// Whether the server has only just come back: what it forbids then it may allow in a moment.
-    pub(crate) fn is_just_back(&self) -> bool {
-        self.patience.just_back(Instant::now())
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.outage_retry.is_recovering(Instant::now())
     }
 
     async fn send(&self, request: http::Result<Request<Vec<u8>>>) -> Result<String, ApiError> {
-        let request = request.map_err(|error| ApiError::unreachable(&self.server, &error))?;
+        let request = request.map_err(|error| ApiError::from_cause(&self.server, &error))?;
         let (path, began) = (request.uri().path().to_owned(), Instant::now());
         if request.method() != Method::GET {
-            let answer = self.once(request).await;
-            self.worth_another(&path, &answer);
+            let answer = self.send_once(request).await;
+            self.should_retry(&path, &answer);
             return answer;
         }
         loop {
-            let answer = self.once(request.clone()).await;
+            let answer = self.send_once(request.clone()).await;
             if answer.is_ok() {
-                self.patience.allowed(&path);
+                self.outage_retry.record_allowed(&path);
             }
-            if !self.worth_another(&path, &answer) || began.elapsed() >= PATIENT_FOR {
+            if !self.should_retry(&path, &answer) || began.elapsed() >= MAX_OUTAGE_DURATION {
                 return answer;
             }
-            tokio::time::sleep(AGAIN_AFTER).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
     /// Takes note of an answer: whether the same question may get another one in a moment.
-    fn worth_another(&self, path: &str, answer: &Result<String, ApiError>) -> bool {
+    fn should_retry(&self, path: &str, answer: &Result<String, ApiError>) -> bool {
         match answer {
-            Err(ApiError::Unreachable { .. }) => self.patience.goes_on(Instant::now()),
-            Err(error) if error.forbidden() => self.patience.forbids(path, Instant::now()),
-            Err(ApiError::Silent { .. }) => false,
+            Err(ApiError::Unreachable { .. }) => self.outage_retry.record_failure(Instant::now()),
+            Err(error) if error.is_forbidden() => self.outage_retry.record_forbidden(path, Instant::now()),
+            Err(ApiError::Timeout { .. }) => false,
             _ => {
-                self.patience.answered();
+                self.outage_retry.record_answer();
                 false
             }
         }
     }
 
-    async fn once(&self, request: Request<Vec<u8>>) -> Result<String, ApiError> {
-        match tokio::time::timeout(self.answer_within, self.client.request_text(request)).await {
-            Ok(answer) => answer.map_err(|error| error::api(&self.server, error)),
-            Err(_) => Err(ApiError::Silent { server: self.server.clone(), seconds: self.answer_within.as_secs() }),
+    async fn send_once(&self, request: Request<Vec<u8>>) -> Result<String, ApiError> {
+        match tokio::time::timeout(self.request_timeout, self.client.request_text(request)).await {
+            Ok(answer) => answer.map_err(|error| error::from_kube_error(&self.server, error)),
+            Err(_) => Err(ApiError::Timeout { server: self.server.clone(), seconds: self.request_timeout.as_secs() }),
         }
     }
 
@@ -203,7 +204,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::request`].
     pub async fn get_text(&self, path: &str) -> Result<String, ApiError> {
-        self.text(Method::GET, path, None).await
+        self.request_text(Method::GET, path, None).await
     }
 
     /// Lists everything below a path, page by page. Items carry `apiVersion` and `kind`, which the server leaves out in lists.
@@ -211,8 +212,8 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::request`]. A list whose pages expire on the way (410) is begun anew once.
     pub async fn list(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
-        match self.pages(path, query).await {
-            Err(error) if error.gone() => self.pages(path, query).await,
+        match self.list_pages(path, query).await {
+            Err(error) if error.is_expired() => self.list_pages(path, query).await,
             other => other,
         }
     }
@@ -222,8 +223,8 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::list`].
     pub async fn list_metadata(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
-        match self.pages_as(path, query, Some(METADATA_LIST)).await {
-            Err(error) if error.gone() => self.pages_as(path, query, Some(METADATA_LIST)).await,
+        match self.list_pages_as(path, query, Some(ACCEPT_METADATA_LIST)).await {
+            Err(error) if error.is_expired() => self.list_pages_as(path, query, Some(ACCEPT_METADATA_LIST)).await,
             other => other,
         }
     }
@@ -233,40 +234,40 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::request`].
     pub async fn get_metadata(&self, path: &str) -> Result<Value, ApiError> {
-        self.get_as(path, METADATA).await
+        self.get_as(path, ACCEPT_METADATA).await
     }
 
     /// Every group/version that is served, as charts ask for them.
     ///
     /// # Errors
     /// As [`Cluster::request`].
-    pub async fn api_versions(&self) -> Result<Vec<String>, ApiError> {
+    pub async fn list_api_versions(&self) -> Result<Vec<String>, ApiError> {
         let groups = self.get("/apis").await?;
         let versions = groups["groups"]
             .as_array()
             .into_iter()
             .flatten()
             .flat_map(|group| group["versions"].as_array().into_iter().flatten());
-        let named = versions.filter_map(|version| version["groupVersion"].as_str().map(str::to_owned));
-        Ok(named.chain(["v1".to_owned()]).collect())
+        let group_versions = versions.filter_map(|version| version["groupVersion"].as_str().map(str::to_owned));
+        Ok(group_versions.chain(["v1".to_owned()]).collect())
     }
 
-    async fn pages(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
-        self.pages_as(path, query, None).await
+    async fn list_pages(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
+        self.list_pages_as(path, query, None).await
     }
 
-    async fn pages_as(&self, path: &str, query: &str, accept: Option<&str>) -> Result<Vec<Value>, ApiError> {
+    async fn list_pages_as(&self, path: &str, query: &str, accept: Option<&str>) -> Result<Vec<Value>, ApiError> {
         let mut items = Vec::new();
         let mut next = String::new();
         loop {
             let separator = if query.is_empty() { "" } else { "&" };
-            let path = format!("{path}?{query}{separator}limit={PAGE}{next}");
+            let path = format!("{path}?{query}{separator}limit={LIST_PAGE_SIZE}{next}");
             let page = match accept {
                 Some(accept) => self.get_as(&path, accept).await?,
                 None => self.get(&path).await?,
             };
             let token = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
-            items.extend(typed_items(page));
+            items.extend(into_typed_items(page));
             if token.is_empty() {
                 return Ok(items);
             }
@@ -277,31 +278,32 @@ impl Cluster {
 
 /// The contexts of the kubeconfig that kubectl would read; none where there is none.
 #[must_use]
-pub fn contexts() -> Vec<String> {
-    contexts_of(None)
+pub fn list_contexts() -> Vec<String> {
+    list_contexts_in(None)
 }
 
 /// The contexts of a kubeconfig, or of the one that kubectl would read; none where it cannot be read.
 #[must_use]
-pub fn contexts_of(file: Option<&std::path::Path>) -> Vec<String> {
+pub fn list_contexts_in(file: Option<&std::path::Path>) -> Vec<String> {
     let kubeconfig = file.map_or_else(Kubeconfig::read, Kubeconfig::read_from).unwrap_or_default();
     kubeconfig.contexts.into_iter().map(|context| context.name).collect()
 }
 
 /// Only of a token that stands in the kubeconfig: what a plugin gives is renewed by the plugin.
-fn token_ends(config: &kube::Config) -> Option<Timestamp> {
+fn read_token_expiry(config: &kube::Config) -> Option<Timestamp> {
     // kube shows a token to a serializer only.
     let login = serde_json::to_value(&config.auth_info).ok()?;
-    token::ends(login["token"].as_str()?)
+    token::read_expiry(login["token"].as_str()?)
 }
 
-fn client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {
-    kube::Client::try_from(config)
-        .map_err(|error| Problem::failed(format!("the kubeconfig context {context} cannot be used")).because(error))
+fn build_client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {
+    kube::Client::try_from(config).map_err(|error| {
+        Problem::failure(format!("the kubeconfig context {context} cannot be used")).with_source(error)
+    })
 }
 
 /// The items of a list, each with the `apiVersion` and `kind` that the list's own kind tells.
-fn typed_items(mut page: Value) -> Vec<Value> {
+fn into_typed_items(mut page: Value) -> Vec<Value> {
     let version = page["apiVersion"].as_str().unwrap_or_default().to_owned();
     let kind = page["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
     let Value::Array(mut items) = page["items"].take() else { return Vec::new() };
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn items_of_a_list_know_what_they_are() {
-        let items = typed_items(
+        let items = into_typed_items(
             json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [{"metadata": {"name": "a"}}]}),
         );
         assert_eq!(items, [json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}})]);

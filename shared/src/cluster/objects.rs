@@ -4,45 +4,45 @@ use serde_json::Value;
 
 use super::Cluster;
 use super::pages::{Page, Pages};
-use crate::checks::crd_changes::evidence::Judge;
+use crate::checks::crd_changes::evidence::EvidenceCollector;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
 
 /// Whether a change of this CRD could hurt an object.
 #[must_use]
-pub fn worth_a_look(old: &Crd, new: &Crd) -> bool {
-    let changes = diff::crd_changes(old.json(), new.json());
+pub fn can_affect_objects(old: &Crd, new: &Crd) -> bool {
+    let changes = diff::compare_crds(old.json(), new.json());
     changes.iter().any(|change| matches!(change.kind.effect(), Effect::Breaking | Effect::Risky))
 }
 
 /// Whether a change of this CRD, or going back from it, could hurt an object.
 #[must_use]
-pub fn either_way(old: &Crd, new: &Crd) -> bool {
-    worth_a_look(old, new) || worth_a_look(new, old)
+pub fn can_affect_objects_either_way(old: &Crd, new: &Crd) -> bool {
+    can_affect_objects(old, new) || can_affect_objects(new, old)
 }
 
 /// Hands every object of a CRD's kind to the judge, in its storage version; nothing is read where no change can hurt an object.
 ///
 /// Never fails: a kind that cannot be listed is *undetermined*, which is never safe.
-pub async fn look(cluster: &Cluster, old: &Crd, new: &Crd, mut judge: Judge) -> Judge {
-    if !worth_a_look(old, new) {
+pub async fn judge_objects(cluster: &Cluster, old: &Crd, new: &Crd, mut judge: EvidenceCollector) -> EvidenceCollector {
+    if !can_affect_objects(old, new) {
         return judge;
     }
     let served = |crd: &Crd, name: &str| crd.versions().any(|version| version.served && version.name == name);
     let storage = old.storage_version();
     let first = || old.versions().find(|version| version.served).map(|version| version.name);
     let Some(version) = Some(storage).filter(|name| served(old, name)).or_else(first) else {
-        judge.could_not_look(format!("{} serves no version", old.name()));
+        judge.mark_undetermined(format!("{} serves no version", old.name()));
         return judge;
     };
-    let mut pages = Pages::of(cluster, format!("/apis/{}/{version}/{}", old.group(), old.plural()));
+    let mut pages = Pages::new(cluster, format!("/apis/{}/{version}/{}", old.group(), old.plural()));
     let mut page = pages.next().await;
     loop {
         match page {
-            Ok(Some(Page { items, .. })) => (page, judge) = tokio::join!(pages.next(), judged(judge, items)),
+            Ok(Some(Page { items, .. })) => (page, judge) = tokio::join!(pages.next(), judge_page(judge, items)),
             Ok(None) => return judge,
             Err(error) => {
-                judge.could_not_look(format!("{} cannot be listed: {error}", old.name()));
+                judge.mark_undetermined(format!("{} cannot be listed: {error}", old.name()));
                 return judge;
             }
         }
@@ -50,9 +50,9 @@ pub async fn look(cluster: &Cluster, old: &Crd, new: &Crd, mut judge: Judge) -> 
 }
 
 /// Judges a page on a thread of its own.
-async fn judged(mut judge: Judge, items: Vec<Value>) -> Judge {
+async fn judge_page(mut judge: EvidenceCollector, items: Vec<Value>) -> EvidenceCollector {
     let judging = tokio::task::spawn_blocking(move || {
-        items.iter().for_each(|object| judge.look(object));
+        items.iter().for_each(|object| judge.add_live_object(object));
         judge
     });
     // It is not cancelled; a panic is the judge's, and goes on here.

@@ -3,16 +3,16 @@
 use http::Method;
 use serde_json::Value;
 
-use super::{ApiError, Cluster, typed_items};
+use super::{ApiError, Cluster, into_typed_items};
 
 /// Objects of the first page, when nothing is known of their size.
-const FIRST: usize = 50;
+const FIRST_PAGE_SIZE: usize = 50;
 /// Objects of any page: kubectl's own `--chunk-size`.
-const MOST: usize = 500;
+const MAX_PAGE_SIZE: usize = 500;
 /// What a page should weigh: custom resources may weigh a megabyte each.
-const BYTES: usize = 2 * 1024 * 1024;
+const TARGET_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// How often one page may be asked for again because its snapshot is gone.
-const EXPIRES: usize = 5;
+const MAX_EXPIRED_RETRIES: usize = 5;
 
 /// One page of a list.
 #[derive(Debug)]
@@ -29,18 +29,18 @@ pub struct Pages<'a> {
     path: String,
     limit: usize,
     /// Where the next page begins; none when all are read.
-    next: Option<String>,
+    continue_token: Option<String>,
     /// The last object that was handed on, as the server orders them.
-    last: String,
-    begun_anew: bool,
+    last_key: String,
+    has_restarted: bool,
 }
 
 impl<'a> Pages<'a> {
     /// The pages of the list at this path (`/apis/<group>/<version>/<plural>`). Nothing is read yet.
     #[must_use]
-    pub fn of(cluster: &'a Cluster, path: impl Into<String>) -> Self {
-        let (limit, next, last) = (FIRST, Some(String::new()), String::new());
-        Self { cluster, path: path.into(), limit, next, last, begun_anew: false }
+    pub fn new(cluster: &'a Cluster, path: impl Into<String>) -> Self {
+        let (limit, continue_token, last_key) = (FIRST_PAGE_SIZE, Some(String::new()), String::new());
+        Self { cluster, path: path.into(), limit, continue_token, last_key, has_restarted: false }
     }
 
     /// The next page; none after the last one. An empty list has one empty page.
@@ -53,50 +53,50 @@ impl<'a> Pages<'a> {
     pub async fn next(&mut self) -> Result<Option<Page>, ApiError> {
         let mut expired = 0;
         loop {
-            let Some(token) = self.next.clone() else { return Ok(None) };
-            match self.page(&token).await {
-                Err(ApiError::Expired { next, .. }) if expired < EXPIRES => {
+            let Some(token) = self.continue_token.clone() else { return Ok(None) };
+            match self.read_page(&token).await {
+                Err(ApiError::Expired { continue_token: next, .. }) if expired < MAX_EXPIRED_RETRIES => {
                     expired += 1;
-                    self.begun_anew |= next.is_none();
-                    self.next = Some(next.unwrap_or_default());
+                    self.has_restarted |= next.is_none();
+                    self.continue_token = Some(next.unwrap_or_default());
                 }
                 other => return other.map(Some),
             }
         }
     }
 
-    async fn page(&mut self, token: &str) -> Result<Page, ApiError> {
+    async fn read_page(&mut self, token: &str) -> Result<Page, ApiError> {
         let next = if token.is_empty() { String::new() } else { format!("&continue={token}") };
         let path = format!("{}?limit={}{next}", self.path, self.limit);
-        let text = self.cluster.text(Method::GET, &path, None).await?;
+        let text = self.cluster.request_text(Method::GET, &path, None).await?;
         let bytes = text.len();
         let page: Value =
-            serde_json::from_str(&text).map_err(|error| ApiError::unreachable(&self.cluster.server, &error))?;
+            serde_json::from_str(&text).map_err(|error| ApiError::from_cause(&self.cluster.server, &error))?;
         drop(text);
         let token = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default();
-        self.next = (!token.is_empty()).then(|| token.to_owned());
+        self.continue_token = (!token.is_empty()).then(|| token.to_owned());
         let remaining = page.pointer("/metadata/remainingItemCount").and_then(Value::as_u64);
-        let mut items = typed_items(page);
-        self.limit = limit(bytes, items.len());
-        let last = items.last().map(key);
-        if self.begun_anew {
-            items.retain(|item| key(item) > self.last);
+        let mut items = into_typed_items(page);
+        self.limit = fit_page_size(bytes, items.len());
+        let last = items.last().map(object_key);
+        if self.has_restarted {
+            items.retain(|item| object_key(item) > self.last_key);
         }
-        if let Some(last) = last.filter(|last| *last > self.last) {
-            self.last = last;
+        if let Some(last) = last.filter(|last| *last > self.last_key) {
+            self.last_key = last;
         }
         Ok(Page { items, remaining })
     }
 }
 
 /// As many objects of this size as a page should hold.
-fn limit(bytes: usize, objects: usize) -> usize {
+fn fit_page_size(bytes: usize, objects: usize) -> usize {
     let each = bytes / objects.max(1);
-    (BYTES / each.max(1)).clamp(1, MOST)
+    (TARGET_PAGE_BYTES / each.max(1)).clamp(1, MAX_PAGE_SIZE)
 }
 
 /// Where an object stands in a list: the server orders them by their key in etcd.
-fn key(object: &Value) -> String {
+fn object_key(object: &Value) -> String {
     let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default();
     format!("{}/{}", text("namespace"), text("name"))
 }
@@ -108,16 +108,16 @@ mod tests {
 
     #[test]
     fn a_page_holds_as_many_as_weigh_little() {
-        assert_eq!(limit(100_000, 50), MOST);
-        assert_eq!(limit(50 * 1024 * 1024, 50), 2);
-        assert_eq!(limit(300, 0), MOST);
-        assert_eq!(limit(10 * BYTES, 1), 1);
+        assert_eq!(fit_page_size(100_000, 50), MAX_PAGE_SIZE);
+        assert_eq!(fit_page_size(50 * 1024 * 1024, 50), 2);
+        assert_eq!(fit_page_size(300, 0), MAX_PAGE_SIZE);
+        assert_eq!(fit_page_size(10 * TARGET_PAGE_BYTES, 1), 1);
     }
 
     #[test]
     fn objects_are_ordered_as_etcd_orders_their_keys() {
         let object = |namespace: &str, name: &str| json!({"metadata": {"namespace": namespace, "name": name}});
-        assert!(key(&object("a-b", "z")) < key(&object("a", "a")));
-        assert!(key(&object("a", "a")) < key(&object("a", "b")));
+        assert!(object_key(&object("a-b", "z")) < object_key(&object("a", "a")));
+        assert!(object_key(&object("a", "a")) < object_key(&object("a", "b")));
     }
 }

@@ -12,75 +12,78 @@ use serde_json::{Value, json};
 use super::pages::Pages;
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
-use crate::model::migration::{MANAGER, Walk, only_stored_anew, repaired};
+use crate::model::migration::{MIGRATION_FIELD_MANAGER, MigrationPass, is_storage_rewrite_only, repair_managed_fields};
 use crate::model::object::ObjectRef;
 
 /// Objects that are written at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_WRITES: usize = 8;
 /// How often one object is tried against others who write it, or against a server that is busy.
-const TRIES: u32 = 8;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const MAX_ATTEMPTS: u32 = 8;
+const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 /// Between two words about how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(2);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 /// Failures that are kept with their reason.
-const FAILURES: usize = 100;
+const MAX_RECORDED_FAILURES: usize = 100;
 
 /// How a walk goes.
-pub struct Way<'a> {
+pub struct RewriteOptions<'a> {
     /// The CRD as it was read.
     pub crd: &'a Crd,
     /// The versions that managed fields may name.
-    pub keep: &'a [String],
+    pub known_versions: &'a [String],
     /// The version that entries of a version that is gone are given to.
-    pub to: &'a str,
+    pub target_version: &'a str,
     /// Ask the server for its answer alone.
     pub dry_run: bool,
 }
 
 /// What became of one object.
-enum Done {
+enum RewriteOutcome {
     Unchanged,
-    Moved,
+    Migrated,
     Repaired,
     /// Somebody has deleted it meanwhile.
-    Gone,
+    Deleted,
 }
 
 /// Walks. `tell` is given how many are done, and how many there are where the server says; where it gives false, the walk ends.
 ///
 /// # Errors
 /// The objects cannot be listed. An object that cannot be written is part of the answer.
-pub async fn walk(
+pub async fn rewrite_objects(
     cluster: &Cluster,
-    way: &Way<'_>,
-    tell: &(dyn Fn(u64, u64) -> bool + Send + Sync),
-) -> Result<Option<Walk>, ApiError> {
-    let version = way.crd.reading_version().unwrap_or(way.to);
-    let (mut pages, mut walk) = (Pages::of(cluster, way.crd.collection(version)), Walk::default());
-    let mut told = Instant::now();
+    options: &RewriteOptions<'_>,
+    report_progress: &(dyn Fn(u64, u64) -> bool + Send + Sync),
+) -> Result<Option<MigrationPass>, ApiError> {
+    let version = options.crd.reading_version().unwrap_or(options.target_version);
+    let (mut pages, mut walk) = (Pages::new(cluster, options.crd.collection_path(version)), MigrationPass::default());
+    let mut last_report = Instant::now();
     while let Some(page) = pages.next().await? {
         let remaining = page.remaining.unwrap_or(0) + page.items.len() as u64;
         let total = walk.objects + remaining;
-        let mut results =
-            stream::iter(page.items).map(|object| one(cluster, way, version, object)).buffer_unordered(AT_ONCE);
+        let mut results = stream::iter(page.items)
+            .map(|object| rewrite_object(cluster, options, version, object))
+            .buffer_unordered(MAX_CONCURRENT_WRITES);
         while let Some((object, result)) = results.next().await {
             walk.objects += 1;
             match result {
-                Ok(Done::Unchanged) => {}
-                Ok(Done::Moved) => walk.moved += 1,
-                Ok(Done::Repaired) => walk.repaired += 1,
-                Ok(Done::Gone) => walk.objects -= 1,
-                Err(error) if walk.failures.len() < FAILURES => walk.failures.push((object, error.to_string())),
+                Ok(RewriteOutcome::Unchanged) => {}
+                Ok(RewriteOutcome::Migrated) => walk.migrated_objects += 1,
+                Ok(RewriteOutcome::Repaired) => walk.repaired_objects += 1,
+                Ok(RewriteOutcome::Deleted) => walk.objects -= 1,
+                Err(error) if walk.failures.len() < MAX_RECORDED_FAILURES => {
+                    walk.failures.push((object, error.to_string()))
+                }
                 Err(_) => {}
             }
-            if told.elapsed() >= TELL_EVERY {
-                told = Instant::now();
-                if !tell(walk.objects, total) {
+            if last_report.elapsed() >= PROGRESS_INTERVAL {
+                last_report = Instant::now();
+                if !report_progress(walk.objects, total) {
                     return Ok(None);
                 }
             }
         }
-        if !tell_end(tell, &mut told, &walk, total) {
+        if !report_page_end(report_progress, &mut last_report, &walk, total) {
             return Ok(None);
         }
     }
@@ -88,67 +91,78 @@ pub async fn walk(
 }
 
 /// Between two pages nothing is under way: the safe point to stop.
-fn tell_end(tell: &(dyn Fn(u64, u64) -> bool + Send + Sync), told: &mut Instant, walk: &Walk, total: u64) -> bool {
-    if told.elapsed() < TELL_EVERY {
-        return tell(0, 0);
+fn report_page_end(
+    report_progress: &(dyn Fn(u64, u64) -> bool + Send + Sync),
+    last_report: &mut Instant,
+    walk: &MigrationPass,
+    total: u64,
+) -> bool {
+    if last_report.elapsed() < PROGRESS_INTERVAL {
+        return report_progress(0, 0);
     }
-    *told = Instant::now();
-    tell(walk.objects, total)
+    *last_report = Instant::now();
+    report_progress(walk.objects, total)
 }
 
-async fn one(cluster: &Cluster, way: &Way<'_>, version: &str, object: Value) -> (String, Result<Done, ApiError>) {
-    let named = ObjectRef::of(&object).map_or_else(String::new, |object| object.to_string());
-    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
-    let collection = way.crd.collection_in(version, text("namespace"));
-    let dry_run = if way.dry_run { "&dryRun=All" } else { "" };
-    let path = format!("{collection}/{}", text("name"));
-    let patch_path = format!("{path}?fieldManager={MANAGER}{dry_run}");
-    (named, tried(cluster, way, &path, &patch_path, object).await)
-}
-
-async fn tried(
+async fn rewrite_object(
     cluster: &Cluster,
-    way: &Way<'_>,
+    options: &RewriteOptions<'_>,
+    version: &str,
+    object: Value,
+) -> (String, Result<RewriteOutcome, ApiError>) {
+    let object_name = ObjectRef::from_manifest(&object).map_or_else(String::new, |object| object.to_string());
+    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+    let collection = options.crd.namespaced_collection_path(version, text("namespace"));
+    let dry_run = if options.dry_run { "&dryRun=All" } else { "" };
+    let path = format!("{collection}/{}", text("name"));
+    let patch_path = format!("{path}?fieldManager={MIGRATION_FIELD_MANAGER}{dry_run}");
+    (object_name, patch_with_retry(cluster, options, &path, &patch_path, object).await)
+}
+
+async fn patch_with_retry(
+    cluster: &Cluster,
+    options: &RewriteOptions<'_>,
     path: &str,
     patch_path: &str,
     mut object: Value,
-) -> Result<Done, ApiError> {
-    let mut pause = FIRST_PAUSE;
+) -> Result<RewriteOutcome, ApiError> {
+    let mut backoff = INITIAL_BACKOFF;
     for attempt in 1.. {
         // Only this patch has content of ours, and holds for the object that was read alone.
-        let repair = repaired(&object, way.crd.group(), way.keep, way.to);
+        let repair =
+            repair_managed_fields(&object, options.crd.group(), options.known_versions, options.target_version);
         let repairs = repair.is_some();
         let patch = repair.map_or_else(|| json!({}), |managed| {
             json!({"metadata": {"resourceVersion": object["metadata"]["resourceVersion"], "managedFields": managed}})
         });
         let answer = cluster.request(Method::PATCH, patch_path, Some(("application/merge-patch+json", &patch))).await;
         match answer {
-            Ok(_) if repairs => return Ok(Done::Repaired),
-            Ok(after) if only_stored_anew(&object, &after) => return Ok(Done::Moved),
-            Ok(_) => return Ok(Done::Unchanged),
-            Err(error) if error.not_found() => return Ok(Done::Gone),
-            Err(error) if attempt >= TRIES || !passes(&error) => return Err(error),
+            Ok(_) if repairs => return Ok(RewriteOutcome::Repaired),
+            Ok(after) if is_storage_rewrite_only(&object, &after) => return Ok(RewriteOutcome::Migrated),
+            Ok(_) => return Ok(RewriteOutcome::Unchanged),
+            Err(error) if error.is_not_found() => return Ok(RewriteOutcome::Deleted),
+            Err(error) if attempt >= MAX_ATTEMPTS || !is_retryable(&error) => return Err(error),
             Err(error) => {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-                if error.conflict() {
+                tokio::time::sleep(backoff).await;
+                backoff *= 2;
+                if error.is_conflict() {
                     match cluster.get(path).await {
                         Ok(fresh) => object = fresh,
-                        Err(error) if error.not_found() => return Ok(Done::Gone),
+                        Err(error) if error.is_not_found() => return Ok(RewriteOutcome::Deleted),
                         Err(error) => return Err(error),
                     }
                 }
             }
         }
     }
-    Ok(Done::Unchanged)
+    Ok(RewriteOutcome::Unchanged)
 }
 
 /// Whether the same request may well be answered otherwise in a moment.
-const fn passes(error: &ApiError) -> bool {
+const fn is_retryable(error: &ApiError) -> bool {
     match error {
-        ApiError::Refused { code, .. } => matches!(*code, 409 | 429 | 500 | 502 | 503 | 504),
-        ApiError::Silent { .. } | ApiError::Unreachable { .. } => true,
+        ApiError::Rejected { code, .. } => matches!(*code, 409 | 429 | 500 | 502 | 503 | 504),
+        ApiError::Timeout { .. } | ApiError::Unreachable { .. } => true,
         ApiError::Expired { .. } => false,
     }
 }

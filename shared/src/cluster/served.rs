@@ -12,20 +12,20 @@ use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 
 /// The served documents, by `apis/<group>/<version>`.
-pub type Documents = BTreeMap<String, Document>;
+pub type OpenApiDocuments = BTreeMap<String, OpenApiDocument>;
 
 /// The schemas of a document. Its paths, many times as large, are passed over while it is read.
 #[derive(Debug, Default)]
-pub struct Document {
+pub struct OpenApiDocument {
     schemas: Map<String, Value>,
     /// Under which name a group, version and kind stands.
     names: BTreeMap<(String, String, String), String>,
 }
 
-impl Document {
-    fn read(text: &str) -> Result<Self, serde_json::Error> {
+impl OpenApiDocument {
+    fn parse(text: &str) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
-        struct Whole {
+        struct RawDocument {
             #[serde(default)]
             components: Components,
         }
@@ -34,14 +34,14 @@ impl Document {
             #[serde(default)]
             schemas: Map<String, Value>,
         }
-        let schemas = serde_json::from_str::<Whole>(text)?.components.schemas;
-        let named = |name: &String, schema: &Value| {
+        let schemas = serde_json::from_str::<RawDocument>(text)?.components.schemas;
+        let kinds_of = |name: &String, schema: &Value| {
             let all = schema["x-kubernetes-group-version-kind"].as_array().into_iter().flatten();
             let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
             let key = |one: &Value| (text(one, "group"), text(one, "version"), text(one, "kind"));
             all.map(|one| (key(one), name.clone())).collect::<Vec<_>>()
         };
-        let names = schemas.iter().flat_map(|(name, schema)| named(name, schema)).collect();
+        let names = schemas.iter().flat_map(|(name, schema)| kinds_of(name, schema)).collect();
         Ok(Self { schemas, names })
     }
 
@@ -54,7 +54,7 @@ impl Document {
 }
 
 /// A server whose Lease is older than that, beside the newest one, is gone; their clocks may differ a little.
-const RENEWED_WITHIN: SignedDuration = SignedDuration::from_secs(120);
+const MAX_RENEWAL_GAP: SignedDuration = SignedDuration::from_secs(120);
 
 /// Reads the documents at these paths; one that is not served is left out.
 ///
@@ -63,14 +63,15 @@ const RENEWED_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<Documents, ApiError> {
+pub async fn read_documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<OpenApiDocuments, ApiError> {
     let read = wanted.iter().map(|path| async move {
         let text = cluster.get_text(&format!("/openapi/v3/{path}")).await;
-        let document =
-            text.and_then(|text| Document::read(&text).map_err(|error| ApiError::unreachable(&cluster.server, &error)));
+        let document = text.and_then(|text| {
+            OpenApiDocument::parse(&text).map_err(|error| ApiError::from_cause(&cluster.server, &error))
+        });
         match document {
             Ok(document) => Ok(Some((path.clone(), document))),
-            Err(error) if error.not_found() => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     });
@@ -81,11 +82,11 @@ pub async fn documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<D
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn hashes(cluster: &Cluster) -> Result<BTreeMap<String, String>, ApiError> {
-    Ok(hashes_in(&cluster.get("/openapi/v3").await?))
+pub async fn read_hashes(cluster: &Cluster) -> Result<BTreeMap<String, String>, ApiError> {
+    Ok(parse_hashes(&cluster.get("/openapi/v3").await?))
 }
 
-fn hashes_in(index: &Value) -> BTreeMap<String, String> {
+fn parse_hashes(index: &Value) -> BTreeMap<String, String> {
     let paths = index["paths"].as_object().into_iter().flatten();
     let hash =
         |entry: &Value| entry["serverRelativeURL"].as_str()?.split_once("hash=").map(|(_, hash)| hash.to_owned());
@@ -94,19 +95,19 @@ fn hashes_in(index: &Value) -> BTreeMap<String, String> {
 
 /// How many API servers there are, by the endpoints of the Service `kubernetes` and by the Leases of the servers' identities
 /// (KEP-1965), whichever tells of more; none where neither does.
-pub async fn servers(cluster: &Cluster) -> Option<usize> {
+pub async fn count_servers(cluster: &Cluster) -> Option<usize> {
     let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
     let (slices, leases) = tokio::join!(
         cluster.list(slices, "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"),
         cluster.list(leases, "labelSelector=apiserver.kubernetes.io%2Fidentity%3Dkube-apiserver"),
     );
-    let told = [slices.ok().as_deref().map(addresses), leases.ok().as_deref().map(living)];
-    told.into_iter().flatten().max().filter(|count| *count > 0)
+    let counts = [slices.ok().as_deref().map(count_addresses), leases.ok().as_deref().map(count_live_leases)];
+    counts.into_iter().flatten().max().filter(|count| *count > 0)
 }
 
 /// The addresses of these EndpointSlices.
-fn addresses(slices: &[Value]) -> usize {
+fn count_addresses(slices: &[Value]) -> usize {
     let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
     let addresses = endpoints.filter_map(|one| one["addresses"].as_array()).flatten().filter_map(Value::as_str);
     addresses.collect::<BTreeSet<_>>().len()
@@ -114,25 +115,25 @@ fn addresses(slices: &[Value]) -> usize {
 
 /// How many of these Leases were renewed about when the newest one was: a server renews its own every ten seconds, and the Lease of
 /// one that is gone stays for an hour.
-fn living(leases: &[Value]) -> usize {
+fn count_live_leases(leases: &[Value]) -> usize {
     let renewed = |lease: &Value| lease.pointer("/spec/renewTime")?.as_str()?.parse::<Timestamp>().ok();
     let renewed: Vec<Timestamp> = leases.iter().filter_map(renewed).collect();
     let newest = renewed.iter().max().copied();
-    renewed.iter().filter(|at| newest.is_some_and(|newest| newest.duration_since(**at) <= RENEWED_WITHIN)).count()
+    renewed.iter().filter(|at| newest.is_some_and(|newest| newest.duration_since(**at) <= MAX_RENEWAL_GAP)).count()
 }
 
 /// Whether a version is served with a field that it had not before, asked by a strict dry-run of a create; nothing is written.
 ///
 /// # Errors
 /// The server does not answer, or we may not ask (403).
-pub async fn knows(
+pub async fn is_field_served(
     cluster: &Cluster,
     namespace: &str,
     crd: &Crd,
     version: &str,
     field: &[String],
 ) -> Result<bool, ApiError> {
-    let space = if crd.namespaced() { format!("namespaces/{namespace}/") } else { String::new() };
+    let space = if crd.is_namespaced() { format!("namespaces/{namespace}/") } else { String::new() };
     let (group, plural) = (crd.group(), crd.plural());
     let path = format!("/apis/{group}/{version}/{space}{plural}?dryRun=All&fieldValidation=Strict&fieldManager=mural");
     let inner = field.iter().rev().fold(Value::Null, |inner, name| json!({ name.as_str(): inner }));
@@ -143,10 +144,10 @@ pub async fn knows(
     }
     match cluster.request(Method::POST, &path, Some(("application/json", &object))).await {
         Ok(_) => Ok(true),
-        Err(error) if error.not_found() => Ok(false),
-        Err(error @ ApiError::Refused { .. }) if error.forbidden() => Err(error),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error @ ApiError::Rejected { .. }) if error.is_forbidden() => Err(error),
         // The server reads the fields before it judges them: a refusal for another reason has known this one.
-        Err(ApiError::Refused { message, .. }) => {
+        Err(ApiError::Rejected { message, .. }) => {
             Ok(!message.contains(&format!("unknown field \"{}\"", field.join("."))))
         }
         Err(error) => Err(error),
@@ -161,8 +162,8 @@ mod tests {
     fn hashes_are_read_from_the_index() {
         let index =
             json!({"paths": {"apis/a.io/v1": {"serverRelativeURL": "/openapi/v3/apis/a.io/v1?hash=AB12"}, "api": {}}});
-        assert_eq!(hashes_in(&index), BTreeMap::from([("apis/a.io/v1".to_owned(), "AB12".to_owned())]));
-        assert!(hashes_in(&json!({})).is_empty());
+        assert_eq!(parse_hashes(&index), BTreeMap::from([("apis/a.io/v1".to_owned(), "AB12".to_owned())]));
+        assert!(parse_hashes(&json!({})).is_empty());
     }
 
     #[test]
@@ -170,9 +171,12 @@ mod tests {
         let hub = json!({"type": "object", "x-kubernetes-group-version-kind": [{"group": "a.io", "version": "v1", "kind": "Hub"}]});
         let text =
             json!({"paths": {"/x": {}}, "components": {"schemas": {"io.a.v1.Hub": hub, "other": {}}}}).to_string();
-        let document = Document::read(&text).unwrap();
+        let document = OpenApiDocument::parse(&text).unwrap();
         assert_eq!(document.definition("a.io", "v1", "Hub"), Some(&hub));
-        assert!(document.definition("a.io", "v2", "Hub").is_none() && Document::read("{}").unwrap().names.is_empty());
+        assert!(
+            document.definition("a.io", "v2", "Hub").is_none()
+                && OpenApiDocument::parse("{}").unwrap().names.is_empty()
+        );
     }
 
     #[test]
@@ -184,13 +188,13 @@ mod tests {
             lease("2026-11-26T22:10:00.000000Z"),
             json!({"spec": {}}),
         ];
-        assert_eq!(living(&two), 2);
-        assert_eq!(living(&[]), 0);
+        assert_eq!(count_live_leases(&two), 2);
+        assert_eq!(count_live_leases(&[]), 0);
     }
 
     #[test]
     fn an_address_counts_once() {
         let slice = |address: &str| json!({"endpoints": [{"addresses": [address]}]});
-        assert_eq!(addresses(&[slice("10.0.0.1"), slice("10.0.0.2"), slice("10.0.0.1"), json!({})]), 2);
+        assert_eq!(count_addresses(&[slice("10.0.0.1"), slice("10.0.0.2"), slice("10.0.0.1"), json!({})]), 2);
     }
 }

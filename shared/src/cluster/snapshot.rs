@@ -8,28 +8,28 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::model::chart::hex;
-use crate::model::kept::{Index, clean, file_name};
-use crate::model::yaml::{self, Quote};
+use crate::model::chart::to_hex;
+use crate::model::kept::{BackupIndex, encode_file_name, strip_cluster_fields};
+use crate::model::yaml::{self, ErrorDetail};
 
 /// Tells that the save is whole, and what is in it.
-const INDEX: &str = "save.json";
-const CRDS: &str = "crds";
-const OBJECTS: &str = "objects";
+const INDEX_FILE: &str = "save.json";
+const CRDS_FOLDER: &str = "crds";
+const OBJECTS_FOLDER: &str = "objects";
 /// The folder of objects that are in no namespace: no namespace can have this name.
-const NO_NAMESPACE: &str = "_cluster";
+const CLUSTER_SCOPE_FOLDER: &str = "_cluster";
 /// Custom resources may hold secrets.
 const FOLDER_MODE: u32 = 0o700;
 
 /// The folder of a save: `crds/<name>.yaml`, `objects/<crd>/<namespace>/<name>.yaml`, and `save.json` when all is written.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub struct BackupFolder {
     root: PathBuf,
 }
 
 /// A file of a save that is not what it should be.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub enum BackupFileError {
     /// It cannot be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -48,7 +48,7 @@ pub enum FileError {
     },
 }
 
-impl FileError {
+impl BackupFileError {
     fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }
     }
@@ -58,16 +58,16 @@ impl FileError {
     }
 }
 
-impl Snapshot {
+impl BackupFolder {
     /// A new save in this folder, which is made, or is empty.
     ///
     /// # Errors
     /// It cannot be made, or something is in it.
-    pub fn begin(root: &Path) -> Result<Self, FileError> {
-        make(root)?;
-        match fs::read_dir(root).map_err(|error| FileError::io(root, error))?.next() {
+    pub fn create(root: &Path) -> Result<Self, BackupFileError> {
+        create_folder(root)?;
+        match fs::read_dir(root).map_err(|error| BackupFileError::io(root, error))?.next() {
             None => Ok(Self { root: root.to_owned() }),
-            Some(_) => Err(FileError::content(root, "something is in this folder already")),
+            Some(_) => Err(BackupFileError::content(root, "something is in this folder already")),
         }
     }
 
@@ -75,13 +75,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// There is none, or it was cut off before its end.
-    pub fn open(root: &Path) -> Result<(Self, Index), FileError> {
-        let path = root.join(INDEX);
-        let bytes = fs::read(&path).map_err(|error| FileError::io(&path, error))?;
-        let index: Index =
-            serde_json::from_slice(&bytes).map_err(|error| FileError::content(&path, error.to_string()))?;
-        if !index.known() {
-            return Err(FileError::content(&path, "no index of a save that this version can read"));
+    pub fn open(root: &Path) -> Result<(Self, BackupIndex), BackupFileError> {
+        let path = root.join(INDEX_FILE);
+        let bytes = fs::read(&path).map_err(|error| BackupFileError::io(&path, error))?;
+        let index: BackupIndex =
+            serde_json::from_slice(&bytes).map_err(|error| BackupFileError::content(&path, error.to_string()))?;
+        if !index.is_supported() {
+            return Err(BackupFileError::content(&path, "no index of a save that this version can read"));
         }
         Ok((Self { root: root.to_owned() }, index))
     }
@@ -96,53 +96,54 @@ impl Snapshot {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn put_crd(&self, crd: &Value) -> Result<(), FileError> {
-        self.put(&self.root.join(CRDS), crd)
+    pub fn write_crd(&self, crd: &Value) -> Result<(), BackupFileError> {
+        self.write_manifest(&self.root.join(CRDS_FOLDER), crd)
     }
 
     /// Writes an object of this CRD.
     ///
     /// # Errors
     /// As [`Snapshot::put_crd`].
-    pub fn put_object(&self, crd: &str, object: &Value) -> Result<(), FileError> {
+    pub fn write_object(&self, crd: &str, object: &Value) -> Result<(), BackupFileError> {
         let namespace = object["metadata"]["namespace"].as_str().filter(|namespace| !namespace.is_empty());
-        let namespace = namespace.map_or_else(|| NO_NAMESPACE.to_owned(), file_name);
-        self.put(&self.root.join(OBJECTS).join(file_name(crd)).join(namespace), object)
+        let namespace = namespace.map_or_else(|| CLUSTER_SCOPE_FOLDER.to_owned(), encode_file_name);
+        self.write_manifest(&self.root.join(OBJECTS_FOLDER).join(encode_file_name(crd)).join(namespace), object)
     }
 
-    fn put(&self, folder: &Path, object: &Value) -> Result<(), FileError> {
-        let name = file_name(object["metadata"]["name"].as_str().unwrap_or_default());
+    fn write_manifest(&self, folder: &Path, object: &Value) -> Result<(), BackupFileError> {
+        let name = encode_file_name(object["metadata"]["name"].as_str().unwrap_or_default());
         let path = folder.join(format!("{name}.yaml"));
-        make(folder)?;
-        write(&path, text(&clean(object)).as_bytes())
+        create_folder(folder)?;
+        write_atomically(&path, to_manifest_text(&strip_cluster_fields(object)).as_bytes())
     }
 
     /// Ends the save: from now on it is whole.
     ///
     /// # Errors
     /// As [`Snapshot::put_crd`].
-    pub fn end(&self, index: &Index) -> Result<(), FileError> {
-        let path = self.root.join(INDEX);
-        let text = serde_json::to_vec_pretty(index).map_err(|error| FileError::content(&path, error.to_string()))?;
-        write(&path, &text)
+    pub fn finish(&self, index: &BackupIndex) -> Result<(), BackupFileError> {
+        let path = self.root.join(INDEX_FILE);
+        let text =
+            serde_json::to_vec_pretty(index).map_err(|error| BackupFileError::content(&path, error.to_string()))?;
+        write_atomically(&path, &text)
     }
 
     /// The file of this CRD.
     #[must_use]
-    pub fn crd_file(&self, name: &str) -> PathBuf {
-        self.root.join(CRDS).join(format!("{}.yaml", file_name(name)))
+    pub fn crd_path(&self, name: &str) -> PathBuf {
+        self.root.join(CRDS_FOLDER).join(format!("{}.yaml", encode_file_name(name)))
     }
 
     /// The files of the objects of this CRD, sorted. None where it has no objects.
     ///
     /// # Errors
     /// A folder cannot be read.
-    pub fn object_files(&self, crd: &str) -> Result<Vec<PathBuf>, FileError> {
-        let folder = self.root.join(OBJECTS).join(file_name(crd));
+    pub fn list_object_files(&self, crd: &str) -> Result<Vec<PathBuf>, BackupFileError> {
+        let folder = self.root.join(OBJECTS_FOLDER).join(encode_file_name(crd));
         let mut files = Vec::new();
-        for namespace in entries(&folder)? {
+        for namespace in list_entries(&folder)? {
             files.extend(
-                entries(&namespace)?.into_iter().filter(|file| file.extension().is_some_and(|it| it == "yaml")),
+                list_entries(&namespace)?.into_iter().filter(|file| file.extension().is_some_and(|it| it == "yaml")),
             );
         }
         files.sort();
@@ -153,19 +154,24 @@ impl Snapshot {
     ///
     /// # Errors
     /// It cannot be read or is no manifest of one object. Its content is not told: it may hold secrets.
-    pub fn read(path: &Path) -> Result<Value, FileError> {
-        let text = fs::read_to_string(path).map_err(|error| FileError::io(path, error))?;
-        let object =
-            yaml::document(&text, Quote::Nothing).map_err(|error| FileError::content(path, error.to_string()))?;
-        let named = object["kind"].is_string() && object.pointer("/metadata/name").is_some_and(Value::is_string);
-        if named { Ok(clean(&object)) } else { Err(FileError::content(path, "no object with a kind and a name")) }
+    pub fn read_manifest(path: &Path) -> Result<Value, BackupFileError> {
+        let text = fs::read_to_string(path).map_err(|error| BackupFileError::io(path, error))?;
+        let object = yaml::parse_document(&text, ErrorDetail::LocationOnly)
+            .map_err(|error| BackupFileError::content(path, error.to_string()))?;
+        let has_identity = object["kind"].is_string() && object.pointer("/metadata/name").is_some_and(Value::is_string);
+        if has_identity {
+            Ok(strip_cluster_fields(&object))
+        } else {
+            Err(BackupFileError::content(path, "no object with a kind and a name"))
+        }
     }
 }
 
 /// As YAML where that reads back the same, else as JSON, which is YAML too: nothing may be lost in a file.
-fn text(object: &Value) -> String {
+fn to_manifest_text(object: &Value) -> String {
     let as_yaml = yaml::write(object).ok();
-    let whole = as_yaml.filter(|text| yaml::document(text, Quote::Nothing).is_ok_and(|read| read == *object));
+    let whole =
+        as_yaml.filter(|text| yaml::parse_document(text, ErrorDetail::LocationOnly).is_ok_and(|read| read == *object));
     whole.unwrap_or_else(|| format!("{object}\n"))
 }
 
@@ -173,52 +179,57 @@ fn text(object: &Value) -> String {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn put_beside(root: &Path, name: &str, document: &Value) -> Result<(), FileError> {
+pub fn write_document(root: &Path, name: &str, document: &Value) -> Result<(), BackupFileError> {
     let path = root.join(name);
-    let text = serde_json::to_vec_pretty(document).map_err(|error| FileError::content(&path, error.to_string()))?;
-    write(&path, &text)
+    let text =
+        serde_json::to_vec_pretty(document).map_err(|error| BackupFileError::content(&path, error.to_string()))?;
+    write_atomically(&path, &text)
 }
 
 /// Every file below a folder by its path from there on: its digest, and its bytes; sorted.
 ///
 /// # Errors
 /// One of them cannot be read, or is neither a file nor a folder.
-pub fn sums(root: &Path) -> Result<Vec<(String, String, u64)>, FileError> {
-    let (mut open, mut all) = (vec![root.to_owned()], Vec::new());
-    while let Some(folder) = open.pop() {
-        for path in entries(&folder)? {
-            let kind = fs::symlink_metadata(&path).map_err(|error| FileError::io(&path, error))?;
+pub fn list_file_digests(root: &Path) -> Result<Vec<(String, String, u64)>, BackupFileError> {
+    let (mut pending, mut all) = (vec![root.to_owned()], Vec::new());
+    while let Some(folder) = pending.pop() {
+        for path in list_entries(&folder)? {
+            let kind = fs::symlink_metadata(&path).map_err(|error| BackupFileError::io(&path, error))?;
             if kind.is_dir() {
-                open.push(path);
+                pending.push(path);
                 continue;
             }
             if !kind.is_file() {
-                return Err(FileError::content(&path, "it is neither a file nor a folder"));
+                return Err(BackupFileError::content(&path, "it is neither a file nor a folder"));
             }
-            let bytes = fs::read(&path).map_err(|error| FileError::io(&path, error))?;
+            let bytes = fs::read(&path).map_err(|error| BackupFileError::io(&path, error))?;
             let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            all.push((name, format!("sha256:{}", hex(&Sha256::digest(&bytes))), bytes.len() as u64));
+            all.push((name, format!("sha256:{}", to_hex(&Sha256::digest(&bytes))), bytes.len() as u64));
         }
     }
     all.sort();
     Ok(all)
 }
 
-fn make(folder: &Path) -> Result<(), FileError> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(|error| FileError::io(folder, error))
+fn create_folder(folder: &Path) -> Result<(), BackupFileError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)
+        .map_err(|error| BackupFileError::io(folder, error))
 }
 
 /// Whole or not at all, and for its owner alone: a temporary file has mode 0600.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let failed = |error| FileError::io(path, error);
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BackupFileError> {
+    let failed = |error| BackupFileError::io(path, error);
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.persist(path).map(drop).map_err(|error| failed(error.error))
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let failed = |error| FileError::io(folder, error);
+fn list_entries(folder: &Path) -> Result<Vec<PathBuf>, BackupFileError> {
+    let failed = |error| BackupFileError::io(folder, error);
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -236,13 +247,13 @@ mod tests {
     fn what_is_written_is_read_again_and_only_by_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("save");
-        let snapshot = Snapshot::begin(&root).unwrap();
+        let backup = BackupFolder::create(&root).unwrap();
         let odd = json!({"apiVersion": "a.b/v1", "kind": "Hub", "metadata": {"name": "../x", "namespace": "m"},
             "spec": {"on": "yes", "n": 1e21, "big": u64::MAX, "half": 0.5, "text": "a\r\nb\t\u{85}", "none": null, "time": "12:30:45", "e": "1e3", "empty": {}}});
-        snapshot.put_object("hubs.a.b", &odd).unwrap();
-        let files = snapshot.object_files("hubs.a.b").unwrap();
+        backup.write_object("hubs.a.b", &odd).unwrap();
+        let files = backup.list_object_files("hubs.a.b").unwrap();
         assert_eq!(files, [root.join("objects/hubs.a.b/m/%2E.%2Fx.yaml")]);
-        assert_eq!(Snapshot::read(&files[0]).unwrap(), odd);
+        assert_eq!(BackupFolder::read_manifest(&files[0]).unwrap(), odd);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&files[0]), mode(&root), mode(files[0].parent().unwrap())), (0o600, 0o700, 0o700));
     }
@@ -250,10 +261,10 @@ mod tests {
     #[test]
     fn a_save_that_was_cut_off_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let snapshot = Snapshot::begin(folder.path()).unwrap();
-        snapshot.put_crd(&json!({"kind": "CustomResourceDefinition", "metadata": {"name": "hubs.a.b"}})).unwrap();
-        assert!(Snapshot::open(folder.path()).unwrap_err().to_string().contains("save.json"));
-        assert!(Snapshot::begin(folder.path()).unwrap_err().to_string().contains("something is in this folder"));
+        let backup = BackupFolder::create(folder.path()).unwrap();
+        backup.write_crd(&json!({"kind": "CustomResourceDefinition", "metadata": {"name": "hubs.a.b"}})).unwrap();
+        assert!(BackupFolder::open(folder.path()).unwrap_err().to_string().contains("save.json"));
+        assert!(BackupFolder::create(folder.path()).unwrap_err().to_string().contains("something is in this folder"));
     }
 
     #[test]
@@ -262,7 +273,7 @@ mod tests {
         let file = folder.path().join("x.yaml");
         for text in ["secret: canary\n  - bad", "kind: Hub\npassword: canary\n", "a: 1\n---\nb: canary\n"] {
             fs::write(&file, text).unwrap();
-            let error = Snapshot::read(&file).unwrap_err().to_string();
+            let error = BackupFolder::read_manifest(&file).unwrap_err().to_string();
             assert!(error.contains("x.yaml") && !error.contains("canary"), "{error}");
         }
     }

@@ -7,26 +7,26 @@ use serde_json::{Value, json};
 
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
-use crate::model::object::condition;
+use crate::model::object::find_condition;
 
 /// Newest first. The alpha of 1.30 to 1.34 names a version too and is off by default: left alone.
-const VERSIONS: [&str; 2] = ["v1", "v1beta1"];
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const API_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Marks the migrations that we asked for: those are ours to clear away.
-const OURS: &str = "mural-";
+const NAME_PREFIX: &str = "mural-";
 
 /// One migration of the cluster's own.
 #[derive(Debug, Clone)]
 pub struct Migration {
     path: String,
-    ours: bool,
+    is_ours: bool,
 }
 
 /// How a migration of the cluster's own stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stand {
+pub enum MigrationState {
     /// Nobody has taken it up.
-    Untouched,
+    Pending,
     /// Its controller is at work.
     Running,
     /// It says that all objects are moved. A claim, not a proof.
@@ -34,19 +34,19 @@ pub enum Stand {
     /// It says why it gave up.
     Failed(String),
     /// Somebody has deleted it.
-    Gone,
+    Deleted,
 }
 
 /// Where migrations are asked for; none where this server has no such API.
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn served(cluster: &Cluster) -> Result<Option<String>, ApiError> {
-    for version in VERSIONS {
+pub async fn find_collection(cluster: &Cluster) -> Result<Option<String>, ApiError> {
+    for version in API_VERSIONS {
         let root = format!("/apis/storagemigration.k8s.io/{version}");
         match cluster.get(&root).await {
             Ok(_) => return Ok(Some(format!("{root}/storageversionmigrations"))),
-            Err(error) if error.not_found() => {}
+            Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
     }
@@ -57,11 +57,11 @@ pub async fn served(cluster: &Cluster) -> Result<Option<String>, ApiError> {
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn ask(cluster: &Cluster, collection: &str, crd: &Crd) -> Result<Migration, ApiError> {
+pub async fn request_migration(cluster: &Cluster, collection: &str, crd: &Crd) -> Result<Migration, ApiError> {
     let resource = json!({"group": crd.group(), "resource": crd.plural()});
     let at = |object: &Value, ours| {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        Migration { path: format!("{collection}/{name}"), ours }
+        Migration { path: format!("{collection}/{name}"), is_ours: ours }
     };
     for object in cluster.list(collection, "").await? {
         let of = &object["spec"]["resource"];
@@ -69,39 +69,41 @@ pub async fn ask(cluster: &Cluster, collection: &str, crd: &Crd) -> Result<Migra
         if !same {
             continue;
         }
-        let ours = object["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(OURS));
-        match stand(&object) {
-            Stand::Untouched | Stand::Running => return Ok(at(&object, ours)),
+        let ours = object["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(NAME_PREFIX));
+        match parse_state(&object) {
+            MigrationState::Pending | MigrationState::Running => return Ok(at(&object, ours)),
             // Left by a run that was cut off: what it claims was true then, if ever.
-            Stand::Succeeded | Stand::Failed(_) | Stand::Gone => clear(cluster, &at(&object, ours)).await?,
+            MigrationState::Succeeded | MigrationState::Failed(_) | MigrationState::Deleted => {
+                delete_if_ours(cluster, &at(&object, ours)).await?
+            }
         }
     }
     let version = collection.trim_start_matches("/apis/").trim_end_matches("/storageversionmigrations");
     let wanted = json!({"apiVersion": version, "kind": "StorageVersionMigration",
-        "metadata": {"generateName": OURS}, "spec": {"resource": resource}});
-    let made = cluster.request(Method::POST, collection, Some(("application/json", &wanted))).await?;
-    Ok(at(&made, true))
+        "metadata": {"generateName": NAME_PREFIX}, "spec": {"resource": resource}});
+    let created = cluster.request(Method::POST, collection, Some(("application/json", &wanted))).await?;
+    Ok(at(&created, true))
 }
 
 /// How it stands now.
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn look(cluster: &Cluster, migration: &Migration) -> Result<Stand, ApiError> {
+pub async fn read_state(cluster: &Cluster, migration: &Migration) -> Result<MigrationState, ApiError> {
     match cluster.get(&migration.path).await {
-        Ok(object) => Ok(stand(&object)),
-        Err(error) if error.not_found() => Ok(Stand::Gone),
+        Ok(object) => Ok(parse_state(&object)),
+        Err(error) if error.is_not_found() => Ok(MigrationState::Deleted),
         Err(error) => Err(error),
     }
 }
 
-fn stand(object: &Value) -> Stand {
-    let is = |kind: &str| condition(object, kind).is_some_and(|found| found.status == "True");
-    match condition(object, "Failed").filter(|found| found.status == "True") {
-        Some(failed) => Stand::Failed(format!("{} {}", failed.reason, failed.message).trim().to_owned()),
-        None if is("Succeeded") => Stand::Succeeded,
-        None if is("Running") => Stand::Running,
-        None => Stand::Untouched,
+fn parse_state(object: &Value) -> MigrationState {
+    let is = |kind: &str| find_condition(object, kind).is_some_and(|found| found.status == "True");
+    match find_condition(object, "Failed").filter(|found| found.status == "True") {
+        Some(failed) => MigrationState::Failed(format!("{} {}", failed.reason, failed.message).trim().to_owned()),
+        None if is("Succeeded") => MigrationState::Succeeded,
+        None if is("Running") => MigrationState::Running,
+        None => MigrationState::Pending,
     }
 }
 
@@ -109,19 +111,21 @@ fn stand(object: &Value) -> Stand {
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn wait(
+pub async fn wait_for_end(
     cluster: &Cluster,
     migration: &Migration,
-    within: Duration,
-    goes_on: &(dyn Fn() -> bool + Send + Sync),
-) -> Result<Stand, ApiError> {
+    start_timeout: Duration,
+    should_continue: &(dyn Fn() -> bool + Send + Sync),
+) -> Result<MigrationState, ApiError> {
     let began = Instant::now();
     loop {
-        let stand = look(cluster, migration).await?;
-        match stand {
-            Stand::Untouched if began.elapsed() >= within => return Ok(stand),
-            Stand::Untouched | Stand::Running if goes_on() => tokio::time::sleep(LOOK_AGAIN).await,
-            _ => return Ok(stand),
+        let state = read_state(cluster, migration).await?;
+        match state {
+            MigrationState::Pending if began.elapsed() >= start_timeout => return Ok(state),
+            MigrationState::Pending | MigrationState::Running if should_continue() => {
+                tokio::time::sleep(POLL_INTERVAL).await
+            }
+            _ => return Ok(state),
         }
     }
 }
@@ -130,12 +134,12 @@ pub async fn wait(
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn clear(cluster: &Cluster, migration: &Migration) -> Result<(), ApiError> {
-    if !migration.ours {
+pub async fn delete_if_ours(cluster: &Cluster, migration: &Migration) -> Result<(), ApiError> {
+    if !migration.is_ours {
         return Ok(());
     }
     match cluster.request(Method::DELETE, &migration.path, None).await {
-        Err(error) if !error.not_found() => Err(error),
+        Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
     }
 }
@@ -146,11 +150,11 @@ mod tests {
 
     #[test]
     fn a_stand_is_read_from_the_conditions() {
-        let with = |conditions: Value| stand(&json!({"status": {"conditions": conditions}}));
+        let with = |conditions: Value| parse_state(&json!({"status": {"conditions": conditions}}));
         let is = |kind: &str| json!({"type": kind, "status": "True", "reason": "R", "message": "m"});
-        assert_eq!(with(json!([])), Stand::Untouched);
-        assert_eq!(with(json!([is("Running")])), Stand::Running);
-        assert_eq!(with(json!([{"type": "Running", "status": "False"}, is("Succeeded")])), Stand::Succeeded);
-        assert_eq!(with(json!([is("Failed")])), Stand::Failed("R m".into()));
+        assert_eq!(with(json!([])), MigrationState::Pending);
+        assert_eq!(with(json!([is("Running")])), MigrationState::Running);
+        assert_eq!(with(json!([{"type": "Running", "status": "False"}, is("Succeeded")])), MigrationState::Succeeded);
+        assert_eq!(with(json!([is("Failed")])), MigrationState::Failed("R m".into()));
     }
 }

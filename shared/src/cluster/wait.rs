@@ -7,7 +7,7 @@ use crate::model::crd::Crd;
 ///
 /// # Errors
 /// The server refuses or does not answer.
-pub async fn crds(cluster: &Cluster) -> Result<Vec<Crd>, ApiError> {
+pub async fn list_crds(cluster: &Cluster) -> Result<Vec<Crd>, ApiError> {
     let items = cluster.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "").await?;
     Ok(items.into_iter().filter_map(|item| Crd::new(item).ok()).collect())
 }

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::kind::{Effect, shown};
+use super::kind::{Effect, format_value};
 use super::path::Segment;
-use super::walk::{Found, Pair, walk};
+use super::walk::{ChangeCollector, PositionPair, walk};
 
 /// A change of which fields there are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,7 +28,7 @@ pub enum FieldChange {
         /// Its schema.
         old: Value,
         /// Whether objects keep it all the same (unknown fields preserved, or a map).
-        kept: bool,
+        preserved: bool,
     },
     /// A field must be there now.
     #[serde(rename = "required-added")]
@@ -53,7 +53,7 @@ pub enum FieldChange {
         /// The schema.
         old: Value,
         /// Whether objects keep them all the same.
-        kept: bool,
+        preserved: bool,
     },
     /// A map's values are specified, where there was no map.
     #[serde(rename = "map-values-added")]
@@ -69,7 +69,7 @@ pub enum FieldChange {
         /// The schema, or `false`.
         old: Value,
         /// Whether objects keep the keys all the same.
-        kept: bool,
+        preserved: bool,
     },
     /// Unknown fields are kept from now on.
     #[serde(rename = "preserve-unknown-fields-added")]
@@ -84,7 +84,7 @@ pub enum FieldChange {
     #[serde(rename = "embedded-resource-removed")]
     EmbeddedRemoved {
         /// Whether unknown fields are kept all the same.
-        kept: bool,
+        preserved: bool,
     },
 }
 
@@ -94,14 +94,14 @@ impl FieldChange {
     pub const fn effect(&self) -> Effect {
         match self {
             Self::Added { constrains: false, .. }
-            | Self::Removed { kept: true, .. }
+            | Self::Removed { preserved: true, .. }
             | Self::RequiredAdded { default: Some(_), .. }
             | Self::RequiredRemoved
-            | Self::ItemsRemoved { kept: true, .. }
+            | Self::ItemsRemoved { preserved: true, .. }
             | Self::ValuesAdded { constrains: false, .. }
-            | Self::ValuesRemoved { kept: true, .. }
+            | Self::ValuesRemoved { preserved: true, .. }
             | Self::PreserveAdded
-            | Self::EmbeddedRemoved { kept: true } => Effect::Safe,
+            | Self::EmbeddedRemoved { preserved: true } => Effect::Safe,
             Self::Added { .. }
             | Self::Removed { .. }
             | Self::RequiredAdded { .. }
@@ -121,10 +121,10 @@ impl fmt::Display for FieldChange {
         match self {
             Self::Added { constrains: false, .. } => f.write_str("field added"),
             Self::Added { .. } => f.write_str("field specified that objects may hold already"),
-            Self::Removed { kept: false, .. } => f.write_str("field removed"),
+            Self::Removed { preserved: false, .. } => f.write_str("field removed"),
             Self::Removed { .. } => f.write_str("field no longer specified (objects keep it)"),
             Self::RequiredAdded { default: Some(value), .. } => {
-                write!(f, "required now, with the default {}", shown(value))
+                write!(f, "required now, with the default {}", format_value(value))
             }
             Self::RequiredAdded { new_field: true, .. } => f.write_str("required now, and the field is new"),
             Self::RequiredAdded { .. } => f.write_str("required now"),
@@ -145,36 +145,36 @@ impl fmt::Display for FieldChange {
 pub(super) const KEYWORDS: [&str; 3] =
     ["required", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"];
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
-    keeping(pair, found);
-    required(pair, found);
-    properties(pair, found);
-    items(pair, found);
-    values(pair, found);
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    compare_preservation(pair, collector);
+    compare_required(pair, collector);
+    compare_properties(pair, collector);
+    compare_items(pair, collector);
+    compare_map_values(pair, collector);
 }
 
 /// Whether objects keep what this position no longer names.
-fn kept(pair: &Pair<'_>) -> bool {
-    pair.context.only_restricts || pair.new_keeps()
+fn is_preserved(pair: &PositionPair<'_>) -> bool {
+    pair.context.value_validation_only || pair.new_preserves_unknown()
 }
 
-fn keeping(pair: &Pair<'_>, found: &mut Found) {
-    let both = |key: &str| (pair.old_of(key).is_some(), pair.new_of(key).is_some());
+fn compare_preservation(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    let both = |key: &str| (pair.old_keyword(key).is_some(), pair.new_keyword(key).is_some());
     match both("x-kubernetes-preserve-unknown-fields") {
-        (false, true) => found.add(pair, FieldChange::PreserveAdded),
-        (true, false) => found.add(pair, FieldChange::PreserveRemoved),
+        (false, true) => collector.add(pair, FieldChange::PreserveAdded),
+        (true, false) => collector.add(pair, FieldChange::PreserveRemoved),
         _ => {}
     }
     match both("x-kubernetes-embedded-resource") {
-        (false, true) => found.add(pair, FieldChange::EmbeddedAdded),
-        (true, false) => found.add(pair, FieldChange::EmbeddedRemoved { kept: kept(pair) }),
+        (false, true) => collector.add(pair, FieldChange::EmbeddedAdded),
+        (true, false) => collector.add(pair, FieldChange::EmbeddedRemoved { preserved: is_preserved(pair) }),
         _ => {}
     }
 }
 
 /// A required field below something that is new itself is never met here: the walk stops at what is new, so an
 /// optional new parent hides it, as it should (openshift/crd-schema-checker, `NoNewRequiredFields`).
-fn required(pair: &Pair<'_>, found: &mut Found) {
+fn compare_required(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     let names = |schema: &'_ Value| -> BTreeSet<String> {
         let all = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         all.filter_map(Value::as_str).map(str::to_owned).collect()
@@ -183,65 +183,72 @@ fn required(pair: &Pair<'_>, found: &mut Found) {
     for name in new.difference(&old) {
         let default = pair.new.pointer("/properties").and_then(|all| all.get(name)?.get("default")).cloned();
         let new_field = pair.old.pointer("/properties").is_none_or(|all| all.get(name).is_none());
-        found.add_at(pair.path.field(name), FieldChange::RequiredAdded { default, new_field });
+        collector.add_at(pair.path.field(name), FieldChange::RequiredAdded { default, new_field });
     }
     for name in old.difference(&new) {
         // A field that went away whole says so itself.
-        if pair.new.pointer("/properties").is_some_and(|all| all.get(name).is_some()) || !named(pair.old, name) {
-            found.add_at(pair.path.field(name), FieldChange::RequiredRemoved);
+        if pair.new.pointer("/properties").is_some_and(|all| all.get(name).is_some()) || !has_property(pair.old, name) {
+            collector.add_at(pair.path.field(name), FieldChange::RequiredRemoved);
         }
     }
 }
 
-fn named(schema: &Value, name: &str) -> bool {
+fn has_property(schema: &Value, name: &str) -> bool {
     schema.get("properties").is_some_and(|all| all.get(name).is_some())
 }
 
-fn properties(pair: &Pair<'_>, found: &mut Found) {
+fn compare_properties(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     let none = Map::new();
-    let old = pair.old_of("properties").and_then(Value::as_object).unwrap_or(&none);
-    let new = pair.new_of("properties").and_then(Value::as_object).unwrap_or(&none);
+    let old = pair.old_keyword("properties").and_then(Value::as_object).unwrap_or(&none);
+    let new = pair.new_keyword("properties").and_then(Value::as_object).unwrap_or(&none);
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
         match (old.get(name), new.get(name)) {
-            (Some(before), Some(after)) => walk(&pair.child(Segment::Property(name.clone()), before, after), found),
+            (Some(before), Some(after)) => walk(&pair.child(Segment::Property(name.clone()), before, after), collector),
             (None, Some(after)) => {
-                let constrains = pair.context.only_restricts || pair.old_keeps();
+                let constrains = pair.context.value_validation_only || pair.old_preserves_unknown();
                 let change = FieldChange::Added { new: after.clone(), constrains };
-                found.add_at(pair.path.field(name), change);
+                collector.add_at(pair.path.field(name), change);
             }
             (Some(before), None) => {
-                found.add_at(pair.path.field(name), FieldChange::Removed { old: before.clone(), kept: kept(pair) });
+                collector.add_at(
+                    pair.path.field(name),
+                    FieldChange::Removed { old: before.clone(), preserved: is_preserved(pair) },
+                );
             }
             (None, None) => {}
         }
     }
 }
 
-fn items(pair: &Pair<'_>, found: &mut Found) {
-    match (pair.old_of("items"), pair.new_of("items")) {
-        (Some(old), Some(new)) => walk(&pair.child(Segment::Items, old, new), found),
-        (None, Some(new)) => found.add(pair, FieldChange::ItemsAdded { new: new.clone() }),
-        (Some(old), None) => found.add(pair, FieldChange::ItemsRemoved { old: old.clone(), kept: kept(pair) }),
+fn compare_items(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    match (pair.old_keyword("items"), pair.new_keyword("items")) {
+        (Some(old), Some(new)) => walk(&pair.child(Segment::Items, old, new), collector),
+        (None, Some(new)) => collector.add(pair, FieldChange::ItemsAdded { new: new.clone() }),
+        (Some(old), None) => {
+            collector.add(pair, FieldChange::ItemsRemoved { old: old.clone(), preserved: is_preserved(pair) })
+        }
         (None, None) => {}
     }
 }
 
-fn values(pair: &Pair<'_>, found: &mut Found) {
-    match (pair.old_of("additionalProperties"), pair.new_of("additionalProperties")) {
+fn compare_map_values(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    match (pair.old_keyword("additionalProperties"), pair.new_keyword("additionalProperties")) {
         (Some(old), Some(new)) if old.is_object() && new.is_object() => {
-            walk(&pair.child(Segment::Values, old, new), found);
+            walk(&pair.child(Segment::Values, old, new), collector);
         }
         (Some(old), Some(new)) if old != new => {
-            found.add(pair, FieldChange::ValuesRemoved { old: old.clone(), kept: kept(pair) });
-            found.add(pair, FieldChange::ValuesAdded { new: new.clone(), constrains: true });
+            collector.add(pair, FieldChange::ValuesRemoved { old: old.clone(), preserved: is_preserved(pair) });
+            collector.add(pair, FieldChange::ValuesAdded { new: new.clone(), constrains: true });
         }
         (None, Some(new)) => {
-            let constrains = pair.context.only_restricts || pair.old_keeps() || pair.old_of("properties").is_some();
-            found.add(pair, FieldChange::ValuesAdded { new: new.clone(), constrains });
+            let constrains = pair.context.value_validation_only
+                || pair.old_preserves_unknown()
+                || pair.old_keyword("properties").is_some();
+            collector.add(pair, FieldChange::ValuesAdded { new: new.clone(), constrains });
         }
         (Some(old), None) => {
-            found.add(pair, FieldChange::ValuesRemoved { old: old.clone(), kept: kept(pair) });
+            collector.add(pair, FieldChange::ValuesRemoved { old: old.clone(), preserved: is_preserved(pair) });
         }
         _ => {}
     }

@@ -107,7 +107,7 @@ impl fmt::Display for ChangeKind {
             Self::Logic(change) => change.fmt(f),
             Self::Text(change) => change.fmt(f),
             Self::Unknown(UnknownChange { keyword, old, new }) => {
-                write!(f, "{keyword} changed: {}", arrow(old.as_ref(), new.as_ref()))
+                write!(f, "{keyword} changed: {}", format_change(old.as_ref(), new.as_ref()))
             }
         }
     }
@@ -129,22 +129,22 @@ families! {
 }
 
 /// Characters of a value that a line shows; JSON has the whole.
-const SHOWN: usize = 60;
+const MAX_VALUE_CHARS: usize = 60;
 
 /// A value for a line of text: shortened, on one line.
-pub(super) fn shown(value: &Value) -> String {
+pub(super) fn format_value(value: &Value) -> String {
     let text = match value {
         Value::String(text) => format!("{text:?}"),
         other => other.to_string(),
     };
-    if text.chars().count() <= SHOWN {
+    if text.chars().count() <= MAX_VALUE_CHARS {
         return text;
     }
-    text.chars().take(SHOWN - 1).chain(['…']).collect()
+    text.chars().take(MAX_VALUE_CHARS - 1).chain(['…']).collect()
 }
 
 /// `old → new`
-pub(super) fn arrow(old: Option<&Value>, new: Option<&Value>) -> String {
-    let side = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), shown);
+pub(super) fn format_change(old: Option<&Value>, new: Option<&Value>) -> String {
+    let side = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), format_value);
     format!("{} → {}", side(old), side(new))
 }

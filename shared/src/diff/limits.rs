@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, arrow, shown};
-use super::walk::{Found, Pair};
+use super::kind::{Effect, format_change, format_value};
+use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of a constraint on one value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,14 +122,14 @@ impl Limit {
     }
 
     /// Whether a greater value leaves fewer objects valid.
-    const fn is_lower(self) -> bool {
+    const fn is_lower_bound(self) -> bool {
         matches!(self, Self::Minimum | Self::MinLength | Self::MinItems | Self::MinProperties)
     }
 }
 
 /// String formats that the API server checks, without `-`; it ignores all others
 /// (`apiextensions-apiserver/pkg/apiserver/validation/formats.go`). The last two since 1.34.
-const FORMATS: [&str; 26] = [
+const ENFORCED_FORMATS: [&str; 26] = [
     "bsonobjectid",
     "uri",
     "email",
@@ -164,7 +164,7 @@ fn format_effect(new: Option<&Value>) -> Effect {
     match name {
         "int32" | "float" => Effect::Risky,
         "int64" | "double" | "password" => Effect::Safe,
-        _ if FORMATS.contains(&name.replace('-', "").as_str()) => Effect::Breaking,
+        _ if ENFORCED_FORMATS.contains(&name.replace('-', "").as_str()) => Effect::Breaking,
         _ => Effect::Text,
     }
 }
@@ -195,26 +195,28 @@ impl LimitChange {
     }
 }
 
-fn listed(values: &[Value]) -> String {
-    values.iter().map(shown).collect::<Vec<_>>().join(", ")
+fn format_values(values: &[Value]) -> String {
+    values.iter().map(format_value).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for LimitChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EnumAdded { new } => write!(f, "only these values now: {}", listed(new)),
-            Self::EnumRemoved { old } => write!(f, "any value now, before only {}", listed(old)),
-            Self::EnumValuesAdded { new } => write!(f, "enum value added: {}", listed(new)),
-            Self::EnumValuesRemoved { old } => write!(f, "enum value removed: {}", listed(old)),
+            Self::EnumAdded { new } => write!(f, "only these values now: {}", format_values(new)),
+            Self::EnumRemoved { old } => write!(f, "any value now, before only {}", format_values(old)),
+            Self::EnumValuesAdded { new } => write!(f, "enum value added: {}", format_values(new)),
+            Self::EnumValuesRemoved { old } => write!(f, "enum value removed: {}", format_values(old)),
             Self::Tightened { limit, old, new } => {
-                write!(f, "{} tightened: {}", limit.keyword(), arrow(old.as_ref(), Some(new)))
+                write!(f, "{} tightened: {}", limit.keyword(), format_change(old.as_ref(), Some(new)))
             }
             Self::Loosened { limit, old, new } => {
-                write!(f, "{} loosened: {}", limit.keyword(), arrow(Some(old), new.as_ref()))
+                write!(f, "{} loosened: {}", limit.keyword(), format_change(Some(old), new.as_ref()))
             }
-            Self::Pattern { old, new } => write!(f, "pattern changed: {}", arrow(old.as_ref(), new.as_ref())),
-            Self::Format { old, new } => write!(f, "format changed: {}", arrow(old.as_ref(), new.as_ref())),
-            Self::MultipleOf { old, new } => write!(f, "multipleOf changed: {}", arrow(old.as_ref(), new.as_ref())),
+            Self::Pattern { old, new } => write!(f, "pattern changed: {}", format_change(old.as_ref(), new.as_ref())),
+            Self::Format { old, new } => write!(f, "format changed: {}", format_change(old.as_ref(), new.as_ref())),
+            Self::MultipleOf { old, new } => {
+                write!(f, "multipleOf changed: {}", format_change(old.as_ref(), new.as_ref()))
+            }
         }
     }
 }
@@ -238,57 +240,57 @@ pub(super) const KEYWORDS: [&str; 15] = [
     "uniqueItems",
 ];
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
-    enums(pair, found);
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    compare_enums(pair, collector);
     for (limit, keyword) in Limit::ALL {
-        limits(limit, pair.old_of(keyword), pair.new_of(keyword))
+        compare_limit(limit, pair.old_keyword(keyword), pair.new_keyword(keyword))
             .into_iter()
-            .for_each(|change| found.add(pair, change));
+            .for_each(|change| collector.add(pair, change));
     }
-    let both = |key: &str| (pair.old_of(key).cloned(), pair.new_of(key).cloned());
+    let both = |key: &str| (pair.old_keyword(key).cloned(), pair.new_keyword(key).cloned());
     let (old, new) = both("pattern");
     if old != new {
-        found.add(pair, LimitChange::Pattern { old, new });
+        collector.add(pair, LimitChange::Pattern { old, new });
     }
     let (old, new) = both("format");
     if old != new {
-        found.add(pair, LimitChange::Format { old, new });
+        collector.add(pair, LimitChange::Format { old, new });
     }
     let (old, new) = both("multipleOf");
     if old != new {
-        found.add(pair, LimitChange::MultipleOf { old, new });
+        collector.add(pair, LimitChange::MultipleOf { old, new });
     }
 }
 
-fn enums(pair: &Pair<'_>, found: &mut Found) {
+fn compare_enums(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     let of = |value: Option<&Value>| value.and_then(Value::as_array).cloned();
-    match (of(pair.old_of("enum")), of(pair.new_of("enum"))) {
-        (None, Some(new)) => found.add(pair, LimitChange::EnumAdded { new }),
-        (Some(old), None) => found.add(pair, LimitChange::EnumRemoved { old }),
+    match (of(pair.old_keyword("enum")), of(pair.new_keyword("enum"))) {
+        (None, Some(new)) => collector.add(pair, LimitChange::EnumAdded { new }),
+        (Some(old), None) => collector.add(pair, LimitChange::EnumRemoved { old }),
         (Some(old), Some(new)) => {
             let without = |all: &[Value], others: &[Value]| -> Vec<Value> {
                 all.iter().filter(|value| !others.contains(value)).cloned().collect()
             };
             let (gone, added) = (without(&old, &new), without(&new, &old));
             if !gone.is_empty() {
-                found.add(pair, LimitChange::EnumValuesRemoved { old: gone });
+                collector.add(pair, LimitChange::EnumValuesRemoved { old: gone });
             }
             if !added.is_empty() {
-                found.add(pair, LimitChange::EnumValuesAdded { new: added });
+                collector.add(pair, LimitChange::EnumValuesAdded { new: added });
             }
         }
         (None, None) => {}
     }
 }
 
-fn limits(limit: Limit, old: Option<&Value>, new: Option<&Value>) -> Option<LimitChange> {
+fn compare_limit(limit: Limit, old: Option<&Value>, new: Option<&Value>) -> Option<LimitChange> {
     match (old.cloned(), new.cloned()) {
         (old, new) if old == new => None,
         (Some(old), None) => Some(LimitChange::Loosened { limit, old, new: None }),
         (None, Some(new)) => Some(LimitChange::Tightened { limit, old: None, new }),
         (Some(old), Some(new)) => {
             let rises = old.as_f64() < new.as_f64();
-            Some(if rises == limit.is_lower() {
+            Some(if rises == limit.is_lower_bound() {
                 LimitChange::Tightened { limit, old: Some(old), new }
             } else {
                 LimitChange::Loosened { limit, old, new: Some(new) }

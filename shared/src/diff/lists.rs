@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, arrow};
-use super::walk::{Found, Pair};
+use super::kind::{Effect, format_change};
+use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of merging. It moves the ownership of server-side apply, and `set` and `map` refuse duplicates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,44 +71,46 @@ impl fmt::Display for ListChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ListTypeStated { old, new } => {
-                write!(f, "list type stated otherwise, same meaning: {}", arrow(old.as_ref(), new.as_ref()))
+                write!(f, "list type stated otherwise, same meaning: {}", format_change(old.as_ref(), new.as_ref()))
             }
-            Self::ListType { old, new } => write!(f, "list type changed: {}", arrow(Some(old), Some(new))),
-            Self::ListMapKeys { old, new } => write!(f, "list keys changed: {}", arrow(old.as_ref(), new.as_ref())),
+            Self::ListType { old, new } => write!(f, "list type changed: {}", format_change(Some(old), Some(new))),
+            Self::ListMapKeys { old, new } => {
+                write!(f, "list keys changed: {}", format_change(old.as_ref(), new.as_ref()))
+            }
             Self::MapTypeStated { old, new } => {
-                write!(f, "map type stated otherwise, same meaning: {}", arrow(old.as_ref(), new.as_ref()))
+                write!(f, "map type stated otherwise, same meaning: {}", format_change(old.as_ref(), new.as_ref()))
             }
-            Self::MapType { old, new } => write!(f, "map type changed: {}", arrow(Some(old), Some(new))),
+            Self::MapType { old, new } => write!(f, "map type changed: {}", format_change(Some(old), Some(new))),
         }
     }
 }
 
-const LIST: &str = "x-kubernetes-list-type";
-const KEYS: &str = "x-kubernetes-list-map-keys";
-const MAP: &str = "x-kubernetes-map-type";
+const LIST_TYPE_KEYWORD: &str = "x-kubernetes-list-type";
+const LIST_MAP_KEYS_KEYWORD: &str = "x-kubernetes-list-map-keys";
+const MAP_TYPE_KEYWORD: &str = "x-kubernetes-map-type";
 
 /// The keywords that this file speaks for.
-pub(super) const KEYWORDS: [&str; 3] = [LIST, KEYS, MAP];
+pub(super) const KEYWORDS: [&str; 3] = [LIST_TYPE_KEYWORD, LIST_MAP_KEYS_KEYWORD, MAP_TYPE_KEYWORD];
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
-    let both = |key: &str| (pair.old_of(key).cloned(), pair.new_of(key).cloned());
-    let (old, new) = both(LIST);
-    let meant = |stated: &Option<Value>| stated.clone().unwrap_or_else(|| "atomic".into());
-    let type_changed = meant(&old) != meant(&new);
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    let both = |key: &str| (pair.old_keyword(key).cloned(), pair.new_keyword(key).cloned());
+    let (old, new) = both(LIST_TYPE_KEYWORD);
+    let effective = |stated: &Option<Value>| stated.clone().unwrap_or_else(|| "atomic".into());
+    let type_changed = effective(&old) != effective(&new);
     if type_changed {
-        found.add(pair, ListChange::ListType { old: meant(&old), new: meant(&new) });
+        collector.add(pair, ListChange::ListType { old: effective(&old), new: effective(&new) });
     } else if old != new {
-        found.add(pair, ListChange::ListTypeStated { old, new });
+        collector.add(pair, ListChange::ListTypeStated { old, new });
     }
-    let (old, new) = both(KEYS);
+    let (old, new) = both(LIST_MAP_KEYS_KEYWORD);
     if old != new && !type_changed {
-        found.add(pair, ListChange::ListMapKeys { old, new });
+        collector.add(pair, ListChange::ListMapKeys { old, new });
     }
-    let (old, new) = both(MAP);
-    let meant = |stated: &Option<Value>| stated.clone().unwrap_or_else(|| "granular".into());
-    if meant(&old) != meant(&new) {
-        found.add(pair, ListChange::MapType { old: meant(&old), new: meant(&new) });
+    let (old, new) = both(MAP_TYPE_KEYWORD);
+    let effective = |stated: &Option<Value>| stated.clone().unwrap_or_else(|| "granular".into());
+    if effective(&old) != effective(&new) {
+        collector.add(pair, ListChange::MapType { old: effective(&old), new: effective(&new) });
     } else if old != new {
-        found.add(pair, ListChange::MapTypeStated { old, new });
+        collector.add(pair, ListChange::MapTypeStated { old, new });
     }
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, arrow, shown};
+use super::kind::{Effect, format_change, format_value};
 use super::path::Segment;
-use super::rules::take_pairs;
-use super::walk::{Context, Found, Pair, walk};
+use super::rules::extract_pairs;
+use super::walk::{ChangeCollector, PositionPair, WalkContext, walk};
 
 /// A change of a condition made of schemas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +18,7 @@ pub enum LogicChange {
     #[serde(rename = "condition-added")]
     Added {
         /// Which.
-        of: Of,
+        combinator: Combinator,
         /// Its branches, or what must not hold.
         new: Value,
     },
@@ -26,7 +26,7 @@ pub enum LogicChange {
     #[serde(rename = "condition-removed")]
     Removed {
         /// Which.
-        of: Of,
+        combinator: Combinator,
         /// Its branches, or what must not hold.
         old: Value,
     },
@@ -34,17 +34,17 @@ pub enum LogicChange {
     #[serde(rename = "branch-added")]
     BranchAdded {
         /// Of which condition.
-        of: Of,
+        combinator: Combinator,
         /// The branch.
         new: Value,
         /// Whether it only asks for fields that are new, so that no object can match it yet.
-        fresh: bool,
+        requires_new_field: bool,
     },
     /// One branch less.
     #[serde(rename = "branch-removed")]
     BranchRemoved {
         /// Of which condition.
-        of: Of,
+        combinator: Combinator,
         /// The branch.
         old: Value,
     },
@@ -52,7 +52,7 @@ pub enum LogicChange {
     #[serde(rename = "branch-changed")]
     BranchChanged {
         /// Of which condition.
-        of: Of,
+        combinator: Combinator,
         /// Before.
         old: Value,
         /// After.
@@ -63,7 +63,7 @@ pub enum LogicChange {
 /// A condition made of schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Of {
+pub enum Combinator {
     /// Each must hold.
     AllOf,
     /// At least one must hold.
@@ -74,7 +74,7 @@ pub enum Of {
     Not,
 }
 
-impl Of {
+impl Combinator {
     const fn keyword(self) -> &'static str {
         match self {
             Self::AllOf => "allOf",
@@ -101,9 +101,9 @@ impl LogicChange {
     pub const fn effect(&self) -> Effect {
         match self {
             Self::Removed { .. }
-            | Self::BranchAdded { of: Of::AnyOf, .. }
-            | Self::BranchAdded { of: Of::OneOf, fresh: true, .. }
-            | Self::BranchRemoved { of: Of::AllOf, .. } => Effect::Safe,
+            | Self::BranchAdded { combinator: Combinator::AnyOf, .. }
+            | Self::BranchAdded { combinator: Combinator::OneOf, requires_new_field: true, .. }
+            | Self::BranchRemoved { combinator: Combinator::AllOf, .. } => Effect::Safe,
             Self::Added { .. } | Self::BranchAdded { .. } | Self::BranchRemoved { .. } | Self::BranchChanged { .. } => {
                 Effect::Breaking
             }
@@ -114,78 +114,94 @@ impl LogicChange {
 impl fmt::Display for LogicChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added { of, new } => write!(f, "{} added: {}", of.keyword(), shown(new)),
-            Self::Removed { of, old } => write!(f, "{} removed: {}", of.keyword(), shown(old)),
-            Self::BranchAdded { of, new, .. } => write!(f, "branch of {} added: {}", of.keyword(), shown(new)),
-            Self::BranchRemoved { of, old } => write!(f, "branch of {} removed: {}", of.keyword(), shown(old)),
-            Self::BranchChanged { of, old, new } => {
-                write!(f, "branch of {} changed: {}", of.keyword(), arrow(Some(old), Some(new)))
+            Self::Added { combinator: of, new } => write!(f, "{} added: {}", of.keyword(), format_value(new)),
+            Self::Removed { combinator: of, old } => write!(f, "{} removed: {}", of.keyword(), format_value(old)),
+            Self::BranchAdded { combinator: of, new, .. } => {
+                write!(f, "branch of {} added: {}", of.keyword(), format_value(new))
+            }
+            Self::BranchRemoved { combinator: of, old } => {
+                write!(f, "branch of {} removed: {}", of.keyword(), format_value(old))
+            }
+            Self::BranchChanged { combinator: of, old, new } => {
+                write!(f, "branch of {} changed: {}", of.keyword(), format_change(Some(old), Some(new)))
             }
         }
     }
 }
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
-    for of in [Of::AllOf, Of::AnyOf, Of::OneOf, Of::Not] {
-        match (pair.old_of(of.keyword()), pair.new_of(of.keyword())) {
-            (None, Some(new)) => found.add(pair, LogicChange::Added { of, new: new.clone() }),
-            (Some(old), None) => found.add(pair, LogicChange::Removed { of, old: old.clone() }),
-            (Some(old), Some(new)) if old != new => both(of, pair, (old, new), found),
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    for combinator in [Combinator::AllOf, Combinator::AnyOf, Combinator::OneOf, Combinator::Not] {
+        match (pair.old_keyword(combinator.keyword()), pair.new_keyword(combinator.keyword())) {
+            (None, Some(new)) => collector.add(pair, LogicChange::Added { combinator, new: new.clone() }),
+            (Some(old), None) => collector.add(pair, LogicChange::Removed { combinator, old: old.clone() }),
+            (Some(old), Some(new)) if old != new => compare_both(combinator, pair, (old, new), collector),
             _ => {}
         }
     }
 }
 
-fn both(of: Of, pair: &Pair<'_>, (old, new): (&Value, &Value), found: &mut Found) {
+fn compare_both(
+    combinator: Combinator,
+    pair: &PositionPair<'_>,
+    (old, new): (&Value, &Value),
+    collector: &mut ChangeCollector,
+) {
     let (Value::Array(all_old), Value::Array(all_new)) = (old, new) else {
-        let change = LogicChange::BranchChanged { of, old: old.clone(), new: new.clone() };
-        return found.add_at(pair.path.child(of.segment(0)), change);
+        let change = LogicChange::BranchChanged { combinator, old: old.clone(), new: new.clone() };
+        return collector.add_at(pair.path.child(combinator.segment(0)), change);
     };
     let (mut gone, mut added) = (all_old.clone(), all_new.clone());
-    drop(take_pairs(&mut gone, &mut added, |old, new| old == new));
+    drop(extract_pairs(&mut gone, &mut added, |old, new| old == new));
     // "None of these": with a new alternative added to it, it decides as before about every object that exists.
-    drop(take_pairs(&mut gone, &mut added, |old, new| of == Of::OneOf && *old == without_fresh(pair, new)));
+    drop(extract_pairs(&mut gone, &mut added, |old, new| {
+        combinator == Combinator::OneOf && *old == without_new_alternatives(pair, new)
+    }));
     let index = |all: &[Value], branch: &Value| all.iter().position(|other| other == branch).unwrap_or_default();
     if let ([old], [new]) = (gone.as_slice(), added.as_slice()) {
-        return one_branch(of, pair, (old, new, index(all_new, new)), found);
+        return compare_branch(combinator, pair, (old, new, index(all_new, new)), collector);
     }
     for old in gone {
-        let path = pair.path.child(of.segment(index(all_old, &old)));
-        found.add_at(path, LogicChange::BranchRemoved { of, old });
+        let path = pair.path.child(combinator.segment(index(all_old, &old)));
+        collector.add_at(path, LogicChange::BranchRemoved { combinator, old });
     }
     for new in added {
-        let path = pair.path.child(of.segment(index(all_new, &new)));
-        let fresh = is_fresh(pair, &new);
-        found.add_at(path, LogicChange::BranchAdded { of, new, fresh });
+        let path = pair.path.child(combinator.segment(index(all_new, &new)));
+        let requires_new_field = requires_new_field(pair, &new);
+        collector.add_at(path, LogicChange::BranchAdded { combinator, new, requires_new_field });
     }
 }
 
 /// Whether a branch asks for a field that no object can hold yet: new here, and not kept unspecified before.
-fn is_fresh(pair: &Pair<'_>, branch: &Value) -> bool {
+fn requires_new_field(pair: &PositionPair<'_>, branch: &Value) -> bool {
     let is_new = |name: &str| {
-        let named = |schema: &Value| schema.get("properties").is_some_and(|all| all.get(name).is_some());
-        named(pair.new) && !named(pair.old)
+        let has_property = |schema: &Value| schema.get("properties").is_some_and(|all| all.get(name).is_some());
+        has_property(pair.new) && !has_property(pair.old)
     };
-    let mut asked = branch["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    !pair.old_keeps() && asked.any(is_new)
+    let mut required = branch["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    !pair.old_preserves_unknown() && required.any(is_new)
 }
 
 /// `not: {anyOf: [...]}` without the alternatives that no object can match yet.
-fn without_fresh(pair: &Pair<'_>, branch: &Value) -> Value {
+fn without_new_alternatives(pair: &PositionPair<'_>, branch: &Value) -> Value {
     let mut branch = branch.clone();
     if let Some(Value::Array(alternatives)) = branch.pointer_mut("/not/anyOf") {
-        alternatives.retain(|alternative| !is_fresh(pair, alternative));
+        alternatives.retain(|alternative| !requires_new_field(pair, alternative));
     }
     branch
 }
 
 /// One branch became another. In `allOf` and `anyOf` a narrower branch makes a narrower whole, so the walk goes on inside.
-fn one_branch(of: Of, pair: &Pair<'_>, (old, new, at): (&Value, &Value, usize), found: &mut Found) {
-    let path = pair.path.child(of.segment(at));
-    if of == Of::OneOf {
-        let change = LogicChange::BranchChanged { of, old: old.clone(), new: new.clone() };
-        return found.add_at(path, change);
+fn compare_branch(
+    combinator: Combinator,
+    pair: &PositionPair<'_>,
+    (old, new, at): (&Value, &Value, usize),
+    collector: &mut ChangeCollector,
+) {
+    let path = pair.path.child(combinator.segment(at));
+    if combinator == Combinator::OneOf {
+        let change = LogicChange::BranchChanged { combinator, old: old.clone(), new: new.clone() };
+        return collector.add_at(path, change);
     }
-    let context = Context { only_restricts: true, ..pair.context };
-    walk(&Pair { path, old, new, required: false, context }, found);
+    let context = WalkContext { value_validation_only: true, ..pair.context };
+    walk(&PositionPair { path, old, new, required: false, context }, collector);
 }

@@ -49,26 +49,26 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use crate::model::refusal::Refusal;
+pub use crate::model::refusal::Rejection;
 pub use fields::FieldChange;
 pub use kind::{ChangeKind, Effect, UnknownChange};
 pub use limits::{Limit, LimitChange};
 pub use lists::ListChange;
-pub use logic::{LogicChange, Of};
+pub use logic::{Combinator, LogicChange};
 pub use names::NameChange;
-pub use normal::{INT_OR_STRING, normalise, number_form};
+pub use normal::{INT_OR_STRING, normalise, normalise_numbers};
 pub use path::{SchemaPath, Segment};
-pub use refusals::server_refusals;
+pub use refusals::predict_update_rejections;
 pub use rules::RuleChange;
-pub use served::served_schema_matches;
+pub use served::compare_served_schema;
 pub use serving::ServingChange;
 pub use text::TextChange;
 pub use types::TypeChange;
 pub use versions::VersionChange;
-pub use walk::{children, positions};
+pub use walk::{list_children, list_positions};
 
 use outline::Outline;
-use walk::{Context, Found, Pair, walk};
+use walk::{ChangeCollector, PositionPair, WalkContext, walk};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -96,50 +96,53 @@ impl fmt::Display for Change {
 /// Everything that differs between two CRDs (`v1`, or `v1beta1` as the server would convert it), sorted by version, path
 /// and kind. Status, and metadata other than labels and annotations, do not count.
 #[must_use]
-pub fn crd_changes(old: &Value, new: &Value) -> Vec<Change> {
-    let (old, new) = (Outline::of(old), Outline::of(new));
+pub fn compare_crds(old: &Value, new: &Value) -> Vec<Change> {
+    let (old, new) = (Outline::from_crd(old), Outline::from_crd(new));
     let whole = |kind: ChangeKind| Change { version: None, path: None, kind };
     let mut all: Vec<Change> = names::compare(&old, &new).into_iter().map(|change| whole(change.into())).collect();
-    all.extend(versions::compare_all(&old, &new).into_iter().map(|change| whole(change.into())));
-    all.extend(serving::compare_all(&old, &new).into_iter().map(|change| whole(change.into())));
+    all.extend(versions::compare_crd(&old, &new).into_iter().map(|change| whole(change.into())));
+    all.extend(serving::compare_crd(&old, &new).into_iter().map(|change| whole(change.into())));
     let names: BTreeSet<&String> = old.versions.keys().chain(new.versions.keys()).collect();
     for name in names {
-        all.extend(version_changes(name, &old, &new));
+        all.extend(compare_version(name, &old, &new));
     }
-    sort(&mut all);
+    sort_changes(&mut all);
     all
 }
 
-fn version_changes(name: &str, old: &Outline, new: &Outline) -> Vec<Change> {
+fn compare_version(name: &str, old: &Outline, new: &Outline) -> Vec<Change> {
     let (before, after) = (old.versions.get(name), new.versions.get(name));
     let here = |kind: ChangeKind| Change { version: Some(name.to_owned()), path: None, kind };
     let mut all: Vec<Change> =
-        versions::compare_one(before, after).into_iter().map(|change| here(change.into())).collect();
+        versions::compare_version(before, after).into_iter().map(|change| here(change.into())).collect();
     let (Some(before), Some(after)) = (before, after) else { return all };
-    all.extend(serving::compare_one(before, after).into_iter().map(|change| here(change.into())));
+    all.extend(serving::compare_version(before, after).into_iter().map(|change| here(change.into())));
     if let (Some(old_schema), Some(new_schema)) = (&before.schema, &after.schema) {
-        let context =
-            Context { old_keeps_all: old.keeps_unknown, new_keeps_all: new.keeps_unknown, only_restricts: false };
-        all.extend(compared(Some(name.to_owned()), (old_schema, new_schema), context));
+        let context = WalkContext {
+            old_preserves_all: old.preserves_unknown_fields,
+            new_preserves_all: new.preserves_unknown_fields,
+            value_validation_only: false,
+        };
+        all.extend(compare_in_context(Some(name.to_owned()), (old_schema, new_schema), context));
     }
     all
 }
 
-fn compared(version: Option<String>, (old, new): (&Value, &Value), context: Context) -> Vec<Change> {
-    let mut found = Found::new(version);
-    walk(&Pair { path: SchemaPath::root(), old, new, required: false, context }, &mut found);
-    found.changes
+fn compare_in_context(version: Option<String>, (old, new): (&Value, &Value), context: WalkContext) -> Vec<Change> {
+    let mut collector = ChangeCollector::new(version);
+    walk(&PositionPair { path: SchemaPath::root(), old, new, required: false, context }, &mut collector);
+    collector.changes
 }
 
 /// Everything that differs between two schemas, sorted: of one version before and after, or of two versions of one CRD.
 #[must_use]
-pub fn schema_changes(old: &Value, new: &Value) -> Vec<Change> {
-    let mut all = compared(None, (&normalise(old), &normalise(new)), Context::default());
-    sort(&mut all);
+pub fn compare_schemas(old: &Value, new: &Value) -> Vec<Change> {
+    let mut all = compare_in_context(None, (&normalise(old), &normalise(new)), WalkContext::default());
+    sort_changes(&mut all);
     all
 }
 
-fn sort(changes: &mut [Change]) {
+fn sort_changes(changes: &mut [Change]) {
     changes.sort_by_cached_key(|change| {
         let text = serde_json::to_string(&change.kind).unwrap_or_default();
         (change.version.clone(), change.path.clone(), change.kind.tag(), text)
@@ -148,6 +151,6 @@ fn sort(changes: &mut [Change]) {
 
 /// Whether two CRDs mean the same to the API server and to people: no change of any kind.
 #[must_use]
-pub fn same(old: &Value, new: &Value) -> bool {
-    crd_changes(old, new).is_empty()
+pub fn is_same_crd(old: &Value, new: &Value) -> bool {
+    compare_crds(old, new).is_empty()
 }

@@ -52,7 +52,7 @@ impl NameChange {
         match self {
             Self::Group { .. } | Self::Scope { .. } | Self::Kind { .. } | Self::Plural { .. } => Effect::Breaking,
             Self::Singular { .. } | Self::ListKind { .. } => Effect::Risky,
-            Self::Annotation { key, new, .. } if guards(key, new.as_deref()) => Effect::Risky,
+            Self::Annotation { key, new, .. } if is_functional_annotation(key, new.as_deref()) => Effect::Risky,
             Self::ShortNames { .. } | Self::Categories { .. } | Self::Label { .. } | Self::Annotation { .. } => {
                 Effect::Text
             }
@@ -62,7 +62,7 @@ impl NameChange {
 
 /// Annotations that somebody acts on: without `keep` helm deletes a CRD that leaves its manifest, with every object of
 /// the kind (helm/helm#7279); cert-manager fills the conversion webhook's CA from the other.
-fn guards(key: &str, new: Option<&str>) -> bool {
+fn is_functional_annotation(key: &str, new: Option<&str>) -> bool {
     (key == "helm.sh/resource-policy" && new != Some("keep")) || key.starts_with("cert-manager.io/inject-")
 }
 
@@ -110,15 +110,15 @@ pub(super) fn compare(old: &Outline, new: &Outline) -> Vec<NameChange> {
         all.push(NameChange::Categories { old: old.categories.clone(), new: new.categories.clone() });
     }
     let label = |(key, old, new)| NameChange::Label { key, old, new };
-    all.extend(marks(&old.labels, &new.labels).into_iter().map(label));
+    all.extend(compare_key_values(&old.labels, &new.labels).into_iter().map(label));
     let annotation = |(key, old, new)| NameChange::Annotation { key, old, new };
-    all.extend(marks(&old.annotations, &new.annotations).into_iter().map(annotation));
+    all.extend(compare_key_values(&old.annotations, &new.annotations).into_iter().map(annotation));
     all
 }
 
-type Mark = (String, Option<String>, Option<String>);
+type KeyValueChange = (String, Option<String>, Option<String>);
 
-fn marks(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Mark> {
+fn compare_key_values(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<KeyValueChange> {
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let differs = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
     differs.map(|key| (key.clone(), old.get(key).cloned(), new.get(key).cloned())).collect()

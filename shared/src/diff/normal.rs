@@ -9,7 +9,7 @@ pub const INT_OR_STRING: &str = "int-or-string";
 
 /// Keywords that mean nothing when they hold this: the zero values that `omitempty` drops in `JSONSchemaProps`
 /// (`apiextensions/v1/types_jsonschema.go`), and lower limits that every value keeps.
-fn says_nothing(key: &str, value: &Value) -> bool {
+fn is_insignificant(key: &str, value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(set) => !set && key != "additionalProperties" && key != "default" && key != "example",
@@ -29,21 +29,21 @@ fn says_nothing(key: &str, value: &Value) -> bool {
 /// Unknown keywords stay.
 #[must_use]
 pub fn normalise(schema: &Value) -> Value {
-    let Value::Object(raw) = schema else { return number_form(schema) };
+    let Value::Object(raw) = schema else { return normalise_numbers(schema) };
     let mut out = Map::new();
     for (key, value) in raw {
-        let value = keyword(key, value);
-        if !says_nothing(key, &value) {
+        let value = normalise_keyword(key, value);
+        if !is_insignificant(key, &value) {
             out.insert(key.clone(), value);
         }
     }
     if is_int_or_string(&out) {
-        take_int_or_string(&mut out);
+        normalise_int_or_string(&mut out);
     }
     Value::Object(out)
 }
 
-fn keyword(key: &str, value: &Value) -> Value {
+fn normalise_keyword(key: &str, value: &Value) -> Value {
     match (key, value) {
         ("properties", Value::Object(all)) => {
             Value::Object(all.iter().map(|(name, inner)| (name.clone(), normalise(inner))).collect())
@@ -51,34 +51,37 @@ fn keyword(key: &str, value: &Value) -> Value {
         ("items" | "not" | "additionalProperties", Value::Object(_)) => normalise(value),
         ("additionalProperties", Value::Bool(true)) => Value::Object(Map::new()),
         ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => branches.iter().map(normalise).collect(),
-        ("required" | "enum" | "x-kubernetes-list-map-keys", Value::Array(all)) => set_form(all),
-        _ => number_form(value),
+        ("required" | "enum" | "x-kubernetes-list-map-keys", Value::Array(all)) => to_sorted_set(all),
+        _ => normalise_numbers(value),
     }
 }
 
-fn set_form(all: &[Value]) -> Value {
+fn to_sorted_set(all: &[Value]) -> Value {
     // By text, since values have no order of their own.
-    let sorted: BTreeMap<String, Value> = all.iter().map(number_form).map(|value| (value.to_string(), value)).collect();
+    let sorted: BTreeMap<String, Value> =
+        all.iter().map(normalise_numbers).map(|value| (value.to_string(), value)).collect();
     sorted.into_values().collect()
 }
 
 /// The same value with whole numbers written as integers: JSON, YAML and Go spell them differently.
 #[must_use]
-pub fn number_form(value: &Value) -> Value {
+pub fn normalise_numbers(value: &Value) -> Value {
     match value {
-        Value::Number(number) => Value::Number(whole(number)),
-        Value::Array(all) => all.iter().map(number_form).collect(),
-        Value::Object(all) => all.iter().map(|(key, inner)| (key.clone(), number_form(inner))).collect(),
+        Value::Number(number) => Value::Number(to_integer_if_whole(number)),
+        Value::Array(all) => all.iter().map(normalise_numbers).collect(),
+        Value::Object(all) => all.iter().map(|(key, inner)| (key.clone(), normalise_numbers(inner))).collect(),
         Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only whole numbers that fit are converted")]
-fn whole(number: &Number) -> Number {
+fn to_integer_if_whole(number: &Number) -> Number {
     /// 2^53: beyond it a float does not name one integer.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
+    const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
     match number.as_f64() {
-        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => Number::from(float as i64),
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= MAX_EXACT_INTEGER => {
+            Number::from(float as i64)
+        }
         _ => number.clone(),
     }
 }
@@ -97,7 +100,7 @@ fn is_int_or_string(schema: &Map<String, Value>) -> bool {
         || (!schema.contains_key("type") && is_integer_or_string(schema.get("anyOf")))
 }
 
-fn take_int_or_string(schema: &mut Map<String, Value>) {
+fn normalise_int_or_string(schema: &mut Map<String, Value>) {
     schema.remove("x-kubernetes-int-or-string");
     if is_integer_or_string(schema.get("anyOf")) {
         schema.remove("anyOf");

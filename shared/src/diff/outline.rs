@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::normal::{normalise, number_form};
+use super::normal::{normalise, normalise_numbers};
 
 /// A CRD taken apart. Nothing is judged here.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub(super) struct Outline {
     pub(super) categories: BTreeSet<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
-    pub(super) keeps_unknown: bool,
+    pub(super) preserves_unknown_fields: bool,
     pub(super) conversion: Value,
     pub(super) versions: BTreeMap<String, VersionOutline>,
 }
@@ -27,16 +27,16 @@ pub(super) struct VersionOutline {
     pub(super) served: bool,
     pub(super) storage: bool,
     pub(super) deprecated: bool,
-    pub(super) warning: Option<String>,
+    pub(super) deprecation_warning: Option<String>,
     pub(super) schema: Option<Value>,
-    pub(super) status: bool,
+    pub(super) has_status: bool,
     pub(super) scale: Option<Value>,
-    pub(super) columns: Vec<Value>,
-    pub(super) selectable: BTreeSet<String>,
+    pub(super) printer_columns: Vec<Value>,
+    pub(super) selectable_fields: BTreeSet<String>,
 }
 
 /// Labels and annotations that tools write for themselves.
-const BOOKKEEPING: [&str; 8] = [
+const TOOL_METADATA_PREFIXES: [&str; 8] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     "meta.helm.sh/",
     "kustomize.toolkit.fluxcd.io/",
@@ -47,38 +47,41 @@ const BOOKKEEPING: [&str; 8] = [
     "objectset.rio.cattle.io/",
 ];
 
-fn text(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn texts(value: &Value) -> BTreeSet<String> {
-    value.as_array().into_iter().flatten().map(text).collect()
+fn to_text_set(value: &Value) -> BTreeSet<String> {
+    value.as_array().into_iter().flatten().map(to_text).collect()
 }
 
-fn marks(value: &Value) -> BTreeMap<String, String> {
+fn read_user_metadata(value: &Value) -> BTreeMap<String, String> {
     let all = value.as_object().into_iter().flatten();
-    all.filter(|(key, _)| !BOOKKEEPING.iter().any(|start| key.starts_with(start)))
-        .map(|(key, value)| (key.clone(), text(value)))
+    all.filter(|(key, _)| !TOOL_METADATA_PREFIXES.iter().any(|start| key.starts_with(start)))
+        .map(|(key, value)| (key.clone(), to_text(value)))
         .collect()
 }
 
 impl Outline {
-    pub(super) fn of(crd: &Value) -> Self {
+    pub(super) fn from_crd(crd: &Value) -> Self {
         let spec = &crd["spec"];
-        let beta = is_beta(crd);
-        let keeps_unknown = spec["preserveUnknownFields"].as_bool().unwrap_or(beta);
-        let versions = version_list(crd);
+        let beta = is_v1beta1(crd);
+        let preserves_unknown_fields = spec["preserveUnknownFields"].as_bool().unwrap_or(beta);
+        let versions = read_versions(crd);
         Self {
-            group: text(&spec["group"]),
-            scope: text(&spec["scope"]),
-            names: names(&spec["names"]),
-            short_names: texts(&spec["names"]["shortNames"]),
-            categories: texts(&spec["names"]["categories"]),
-            labels: marks(&crd["metadata"]["labels"]),
-            annotations: marks(&crd["metadata"]["annotations"]),
-            keeps_unknown,
-            conversion: conversion(&spec["conversion"], beta),
-            versions: versions.iter().map(|version| (text(&version["name"]), VersionOutline::of(version))).collect(),
+            group: to_text(&spec["group"]),
+            scope: to_text(&spec["scope"]),
+            names: read_names(&spec["names"]),
+            short_names: to_text_set(&spec["names"]["shortNames"]),
+            categories: to_text_set(&spec["names"]["categories"]),
+            labels: read_user_metadata(&crd["metadata"]["labels"]),
+            annotations: read_user_metadata(&crd["metadata"]["annotations"]),
+            preserves_unknown_fields: preserves_unknown_fields,
+            conversion: normalise_conversion(&spec["conversion"], beta),
+            versions: versions
+                .iter()
+                .map(|version| (to_text(&version["name"]), VersionOutline::from_version(version)))
+                .collect(),
         }
     }
 
@@ -88,13 +91,13 @@ impl Outline {
 }
 
 /// Whether a manifest is of the API that 1.22 removed; a cluster may still hold what was made by one.
-pub(super) fn is_beta(crd: &Value) -> bool {
+pub(super) fn is_v1beta1(crd: &Value) -> bool {
     crd["apiVersion"] == "apiextensions.k8s.io/v1beta1"
 }
 
 /// Defaults of `SetDefaults_CustomResourceDefinitionSpec` (apiextensions `v1/defaults.go`).
-fn names(names: &Value) -> BTreeMap<&'static str, String> {
-    let (kind, plural) = (text(&names["kind"]), text(&names["plural"]));
+fn read_names(names: &Value) -> BTreeMap<&'static str, String> {
+    let (kind, plural) = (to_text(&names["kind"]), to_text(&names["plural"]));
     let or =
         |value: &Value, default: String| value.as_str().filter(|text| !text.is_empty()).map_or(default, str::to_owned);
     let singular = or(&names["singular"], kind.to_lowercase());
@@ -102,7 +105,7 @@ fn names(names: &Value) -> BTreeMap<&'static str, String> {
     BTreeMap::from([("kind", kind), ("plural", plural), ("singular", singular), ("listKind", list_kind)])
 }
 
-fn conversion(conversion: &Value, beta: bool) -> Value {
+fn normalise_conversion(conversion: &Value, beta: bool) -> Value {
     let strategy = conversion["strategy"].as_str().unwrap_or("None");
     if strategy != "Webhook" {
         return json!({"strategy": strategy});
@@ -118,14 +121,14 @@ fn conversion(conversion: &Value, beta: bool) -> Value {
         service["port"] = json!(443);
     }
     json!({"strategy": strategy, "reviewVersions": reviews,
-        "client": {"service": number_form(&service), "url": client["url"], "caBundle": client["caBundle"]}})
+        "client": {"service": normalise_numbers(&service), "url": client["url"], "caBundle": client["caBundle"]}})
 }
 
 /// `spec.versions`; of a `v1beta1` manifest with what stood at the top (`v1beta1/conversion.go`).
-pub(super) fn version_list(crd: &Value) -> Vec<Value> {
+pub(super) fn read_versions(crd: &Value) -> Vec<Value> {
     let spec = &crd["spec"];
     let mut versions: Vec<Value> = spec["versions"].as_array().cloned().unwrap_or_default();
-    if !is_beta(crd) {
+    if !is_v1beta1(crd) {
         return versions;
     }
     if versions.is_empty() {
@@ -146,29 +149,34 @@ pub(super) fn version_list(crd: &Value) -> Vec<Value> {
 }
 
 impl VersionOutline {
-    fn of(version: &Value) -> Self {
+    fn from_version(version: &Value) -> Self {
         let sub = &version["subresources"];
         Self {
             served: version["served"] == true,
             storage: version["storage"] == true,
             deprecated: version["deprecated"] == true,
-            warning: version["deprecationWarning"].as_str().map(str::to_owned),
+            deprecation_warning: version["deprecationWarning"].as_str().map(str::to_owned),
             schema: version.pointer("/schema/openAPIV3Schema").filter(|schema| schema.is_object()).map(normalise),
-            status: sub["status"].is_object(),
+            has_status: sub["status"].is_object(),
             scale: Some(&sub["scale"]).filter(|scale| scale.is_object()).cloned(),
-            columns: version["additionalPrinterColumns"].as_array().into_iter().flatten().map(column).collect(),
-            selectable: version["selectableFields"]
+            printer_columns: version["additionalPrinterColumns"]
                 .as_array()
                 .into_iter()
                 .flatten()
-                .map(|f| text(&f["jsonPath"]))
+                .map(normalise_column)
+                .collect(),
+            selectable_fields: version["selectableFields"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|f| to_text(&f["jsonPath"]))
                 .collect(),
         }
     }
 }
 
-fn column(column: &Value) -> Value {
-    let mut column = number_form(column);
+fn normalise_column(column: &Value) -> Value {
+    let mut column = normalise_numbers(column);
     if let Some(all) = column.as_object_mut() {
         if let Some(path) = all.remove("JSONPath") {
             all.insert("jsonPath".to_owned(), path);

@@ -65,7 +65,7 @@ impl SchemaPath {
 }
 
 /// Whether a field's name can stand after a dot without being taken for a keyword.
-fn plain(name: &str) -> bool {
+fn is_plain_name(name: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '$';
     !name.is_empty() && name.chars().all(word) && !["items", "additionalProperties", "not"].contains(&name)
 }
@@ -73,7 +73,7 @@ fn plain(name: &str) -> bool {
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Property(name) if plain(name) => write!(f, ".{name}"),
+            Self::Property(name) if is_plain_name(name) => write!(f, ".{name}"),
             Self::Property(name) => write!(f, "[{name:?}]"),
             Self::Items => f.write_str(".items"),
             Self::Values => f.write_str(".additionalProperties"),

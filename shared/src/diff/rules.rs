@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, shown};
-use super::walk::{Found, Pair};
+use super::kind::{Effect, format_value};
+use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of a CEL rule. Old and new are whole rules with their messages.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,12 +57,12 @@ impl RuleChange {
 impl fmt::Display for RuleChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added { new } => write!(f, "CEL rule added: {}", shown(&new["rule"])),
-            Self::Removed { old } => write!(f, "CEL rule removed: {}", shown(&old["rule"])),
+            Self::Added { new } => write!(f, "CEL rule added: {}", format_value(&new["rule"])),
+            Self::Removed { old } => write!(f, "CEL rule removed: {}", format_value(&old["rule"])),
             Self::Changed { old, new } => {
-                write!(f, "CEL rule changed: {} → {}", shown(&old["rule"]), shown(&new["rule"]))
+                write!(f, "CEL rule changed: {} → {}", format_value(&old["rule"]), format_value(&new["rule"]))
             }
-            Self::Message { new, .. } => write!(f, "message of a CEL rule changed: {}", shown(&new["rule"])),
+            Self::Message { new, .. } => write!(f, "message of a CEL rule changed: {}", format_value(&new["rule"])),
         }
     }
 }
@@ -71,31 +71,31 @@ impl fmt::Display for RuleChange {
 pub(super) const KEYWORDS: [&str; 1] = ["x-kubernetes-validations"];
 
 /// What a rule decides: its text, and whether it runs without an old value.
-fn decides(rule: &Value) -> (String, bool) {
+fn identify_rule(rule: &Value) -> (String, bool) {
     (rule["rule"].as_str().unwrap_or_default().trim().to_owned(), rule["optionalOldSelf"] == true)
 }
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     let of = |schema: &Value| -> Vec<Value> { schema[KEYWORDS[0]].as_array().cloned().unwrap_or_default() };
     let (mut old, mut new) = (of(pair.old), of(pair.new));
-    drop_equal(&mut old, &mut new);
-    for (old, new) in take_pairs(&mut old, &mut new, |old, new| decides(old) == decides(new)) {
-        found.add(pair, RuleChange::Message { old, new });
+    remove_equal(&mut old, &mut new);
+    for (old, new) in extract_pairs(&mut old, &mut new, |old, new| identify_rule(old) == identify_rule(new)) {
+        collector.add(pair, RuleChange::Message { old, new });
     }
     let same_words = |old: &Value, new: &Value| !old["message"].is_null() && old["message"] == new["message"];
-    for (old, new) in take_pairs(&mut old, &mut new, same_words) {
-        found.add(pair, RuleChange::Changed { old, new });
+    for (old, new) in extract_pairs(&mut old, &mut new, same_words) {
+        collector.add(pair, RuleChange::Changed { old, new });
     }
-    old.into_iter().for_each(|old| found.add(pair, RuleChange::Removed { old }));
-    new.into_iter().for_each(|new| found.add(pair, RuleChange::Added { new }));
+    old.into_iter().for_each(|old| collector.add(pair, RuleChange::Removed { old }));
+    new.into_iter().for_each(|new| collector.add(pair, RuleChange::Added { new }));
 }
 
-fn drop_equal(old: &mut Vec<Value>, new: &mut Vec<Value>) {
-    drop(take_pairs(old, new, |old, new| old == new));
+fn remove_equal(old: &mut Vec<Value>, new: &mut Vec<Value>) {
+    drop(extract_pairs(old, new, |old, new| old == new));
 }
 
 /// Takes out what belongs together, each at most once.
-pub(super) fn take_pairs(
+pub(super) fn extract_pairs(
     old: &mut Vec<Value>,
     new: &mut Vec<Value>,
     belong: impl Fn(&Value, &Value) -> bool,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::path::SchemaPath;
-use super::{ChangeKind, TextChange, normalise, schema_changes};
+use super::{ChangeKind, TextChange, compare_schemas, normalise};
 
 /// Compares the schema of a CRD's version with the published definition of its kind.
 ///
@@ -19,51 +19,51 @@ use super::{ChangeKind, TextChange, normalise, schema_changes};
 ///
 /// # Errors
 /// The positions that differ, sorted.
-pub fn served_schema_matches(schema: &Value, definition: &Value) -> Result<(), Vec<SchemaPath>> {
-    let wanted = published(schema, true);
-    let served = published(definition, true);
+pub fn compare_served_schema(schema: &Value, definition: &Value) -> Result<(), Vec<SchemaPath>> {
+    let wanted = normalise_published(schema, true);
+    let served = normalise_published(definition, true);
     let unpublished = |kind: &ChangeKind| {
         let documentation =
             matches!(kind, ChangeKind::Text(TextChange::Example { .. } | TextChange::ExternalDocs { .. }));
         documentation || matches!(kind, ChangeKind::Unknown(_))
     };
-    let changes = schema_changes(&wanted, &served).into_iter().filter(|change| !unpublished(&change.kind));
+    let changes = compare_schemas(&wanted, &served).into_iter().filter(|change| !unpublished(&change.kind));
     let paths: BTreeSet<SchemaPath> = changes.filter_map(|change| change.path).collect();
     if paths.is_empty() { Ok(()) } else { Err(paths.into_iter().collect()) }
 }
 
 /// What both sides have in common: the schema without what every object has.
-fn published(schema: &Value, is_object: bool) -> Value {
+fn normalise_published(schema: &Value, is_object: bool) -> Value {
     let Value::Object(mut all) = normalise(schema) else { return schema.clone() };
     let is_object = is_object || all.get("x-kubernetes-embedded-resource") == Some(&Value::Bool(true));
     all.remove("x-kubernetes-group-version-kind");
     all.remove("x-kubernetes-selectable-fields");
     if is_object {
-        put_aside_object_fields(&mut all);
+        remove_object_fields(&mut all);
     }
     if let Some(Value::Object(properties)) = all.get_mut("properties") {
         for inner in properties.values_mut() {
-            *inner = published(inner, false);
+            *inner = normalise_published(inner, false);
         }
     }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = all.get_mut(key).filter(|inner| inner.is_object()) {
-            *inner = published(inner, false);
+            *inner = normalise_published(inner, false);
         }
     }
     Value::Object(all)
 }
 
-fn put_aside_object_fields(schema: &mut Map<String, Value>) {
-    let own = ["apiVersion", "kind", "metadata"];
+fn remove_object_fields(schema: &mut Map<String, Value>) {
+    let object_fields = ["apiVersion", "kind", "metadata"];
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        properties.retain(|name, _| !own.contains(&name.as_str()));
+        properties.retain(|name, _| !object_fields.contains(&name.as_str()));
         if properties.is_empty() {
             schema.remove("properties");
         }
     }
     if let Some(Value::Array(required)) = schema.get_mut("required") {
-        required.retain(|name| !own.iter().any(|own| name == own));
+        required.retain(|name| !object_fields.iter().any(|object_fields| name == object_fields));
         if required.is_empty() {
             schema.remove("required");
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, arrow};
+use super::kind::{Effect, format_change};
 use super::outline::{Outline, VersionOutline};
 
 /// A change of what the API server does around an object.
@@ -73,7 +73,7 @@ impl ServingChange {
 
 impl fmt::Display for ServingChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sides = |old, new| arrow(Some(old), Some(new));
+        let sides = |old, new| format_change(Some(old), Some(new));
         match self {
             Self::Strategy { old, new } => write!(f, "conversion strategy changed: {}", sides(old, new)),
             Self::Webhook { old, new } => write!(f, "conversion webhook changed: {}", sides(old, new)),
@@ -92,7 +92,7 @@ impl fmt::Display for ServingChange {
 }
 
 /// Changes of the conversion.
-pub(super) fn compare_all(old: &Outline, new: &Outline) -> Vec<ServingChange> {
+pub(super) fn compare_crd(old: &Outline, new: &Outline) -> Vec<ServingChange> {
     let (before, after) = (&old.conversion, &new.conversion);
     if before["strategy"] != after["strategy"] {
         return vec![ServingChange::Strategy { old: before["strategy"].clone(), new: after["strategy"].clone() }];
@@ -102,7 +102,7 @@ pub(super) fn compare_all(old: &Outline, new: &Outline) -> Vec<ServingChange> {
         (of(before), of(after))
     };
     let mut all = Vec::new();
-    for (pointer, change) in WEBHOOK {
+    for (pointer, change) in WEBHOOK_FIELDS {
         let (old, new) = both(pointer);
         if old != new {
             all.push(change(old, new));
@@ -111,9 +111,9 @@ pub(super) fn compare_all(old: &Outline, new: &Outline) -> Vec<ServingChange> {
     all
 }
 
-type MakeChange = fn(Value, Value) -> ServingChange;
+type ChangeConstructor = fn(Value, Value) -> ServingChange;
 
-const WEBHOOK: [(&str, MakeChange); 4] = [
+const WEBHOOK_FIELDS: [(&str, ChangeConstructor); 4] = [
     ("/client/service", |old, new| ServingChange::Webhook { old, new }),
     ("/client/url", |old, new| ServingChange::Webhook { old, new }),
     ("/client/caBundle", |old, new| ServingChange::CaBundle { old, new }),
@@ -121,9 +121,9 @@ const WEBHOOK: [(&str, MakeChange); 4] = [
 ];
 
 /// Changes of one version that both sides have.
-pub(super) fn compare_one(old: &VersionOutline, new: &VersionOutline) -> Vec<ServingChange> {
+pub(super) fn compare_version(old: &VersionOutline, new: &VersionOutline) -> Vec<ServingChange> {
     let mut all = Vec::new();
-    match (old.status, new.status) {
+    match (old.has_status, new.has_status) {
         (false, true) => all.push(ServingChange::StatusAdded),
         (true, false) => all.push(ServingChange::StatusRemoved),
         _ => {}
@@ -134,12 +134,12 @@ pub(super) fn compare_one(old: &VersionOutline, new: &VersionOutline) -> Vec<Ser
         (Some(old), Some(new)) if old != new => all.push(ServingChange::ScaleChanged { old, new }),
         _ => {}
     }
-    if old.columns != new.columns {
-        all.push(ServingChange::Columns { old: old.columns.clone(), new: new.columns.clone() });
+    if old.printer_columns != new.printer_columns {
+        all.push(ServingChange::Columns { old: old.printer_columns.clone(), new: new.printer_columns.clone() });
     }
-    let added = new.selectable.difference(&old.selectable);
+    let added = new.selectable_fields.difference(&old.selectable_fields);
     all.extend(added.map(|new| ServingChange::SelectableAdded { new: new.clone() }));
-    let gone = old.selectable.difference(&new.selectable);
+    let gone = old.selectable_fields.difference(&new.selectable_fields);
     all.extend(gone.map(|old| ServingChange::SelectableRemoved { old: old.clone() }));
     all
 }

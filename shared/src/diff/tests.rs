@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Effect, crd_changes};
+use super::{Change, Effect, compare_crds};
 
 mod corpus;
 mod outside;
@@ -11,7 +11,7 @@ mod schemas;
 mod served;
 
 /// A CRD with one version; `spec` of its objects has this schema.
-pub(super) fn with_schema(schema: &Value) -> Value {
+pub(super) fn crd_with_schema(schema: &Value) -> Value {
     let root = json!({"type": "object", "properties": {"spec": schema}});
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "hubs.example.com", "labels": {"a": "1"}},
@@ -20,8 +20,8 @@ pub(super) fn with_schema(schema: &Value) -> Value {
 }
 
 /// A plain CRD with the values at these pointers set; null takes one away.
-pub(super) fn with(values: &[(&str, Value)]) -> Value {
-    let mut crd = with_schema(&json!({"type": "object", "properties": {"a": {"type": "string"}}}));
+pub(super) fn crd_with(values: &[(&str, Value)]) -> Value {
+    let mut crd = crd_with_schema(&json!({"type": "object", "properties": {"a": {"type": "string"}}}));
     for (pointer, value) in values {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         let parent = parent.split('/').skip(1).fold(&mut crd, |at, key| match key.parse::<usize>() {
@@ -63,11 +63,11 @@ fn examples() -> Vec<Example> {
 #[test]
 fn each_kind_has_an_example_that_yields_exactly_it_and_a_near_miss() {
     for example in examples() {
-        let changes = crd_changes(&example.old, &example.new);
+        let changes = compare_crds(&example.old, &example.new);
         assert_eq!(tags(&changes), [example.tag], "{}", example.tag);
         assert_eq!(changes[0].kind.effect(), example.effect, "{}", example.tag);
         assert!(!changes[0].to_string().is_empty());
-        let near = tags(&crd_changes(&example.near_old, &example.near_new));
+        let near = tags(&compare_crds(&example.near_old, &example.near_new));
         assert!(!near.contains(&example.tag.to_owned()), "{} is no near miss: {near:?}", example.tag);
     }
 }
@@ -75,8 +75,8 @@ fn each_kind_has_an_example_that_yields_exactly_it_and_a_near_miss() {
 #[test]
 fn a_change_turned_around_is_a_change_and_nothing_changes_into_itself() {
     for example in examples() {
-        assert!(!crd_changes(&example.new, &example.old).is_empty(), "{}", example.tag);
-        assert!(super::same(&example.old, &example.old) && super::same(&example.new, &example.new));
+        assert!(!compare_crds(&example.new, &example.old).is_empty(), "{}", example.tag);
+        assert!(super::is_same_crd(&example.old, &example.old) && super::is_same_crd(&example.new, &example.new));
     }
 }
 
@@ -93,9 +93,9 @@ fn the_documented_kinds_are_those_with_examples() {
 
 #[test]
 fn as_json_a_change_is_one_flat_object() {
-    let old = with_schema(&json!({"type": "string", "enum": ["a", "b"]}));
-    let new = with_schema(&json!({"type": "string", "enum": ["b"]}));
-    let changes = serde_json::to_value(crd_changes(&old, &new)).unwrap();
+    let old = crd_with_schema(&json!({"type": "string", "enum": ["a", "b"]}));
+    let new = crd_with_schema(&json!({"type": "string", "enum": ["b"]}));
+    let changes = serde_json::to_value(compare_crds(&old, &new)).unwrap();
     assert_eq!(changes, json!([{"version": "v1", "path": "^.spec", "kind": "enum-values-removed", "old": ["a"]}]));
-    assert_eq!(crd_changes(&old, &new)[0].to_string(), "v1 ^.spec enum value removed: \"a\"");
+    assert_eq!(compare_crds(&old, &new)[0].to_string(), "v1 ^.spec enum value removed: \"a\"");
 }

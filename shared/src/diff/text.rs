@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, arrow};
-use super::walk::{Found, Pair};
+use super::kind::{Effect, format_change};
+use super::walk::{ChangeCollector, PositionPair};
 
 /// Documentation inside a schema. Old or new is absent where there was none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,20 +62,20 @@ impl fmt::Display for TextChange {
             Self::Example { old, new } => ("example", old, new),
             Self::ExternalDocs { old, new } => ("external documentation", old, new),
         };
-        write!(f, "{what} changed: {}", arrow(old.as_ref(), new.as_ref()))
+        write!(f, "{what} changed: {}", format_change(old.as_ref(), new.as_ref()))
     }
 }
 
 /// The keywords that this file speaks for.
 pub(super) const KEYWORDS: [&str; 4] = ["description", "title", "example", "externalDocs"];
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) {
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     for key in KEYWORDS {
-        let (old, new) = (pair.old_of(key).cloned(), pair.new_of(key).cloned());
+        let (old, new) = (pair.old_keyword(key).cloned(), pair.new_keyword(key).cloned());
         if old == new {
             continue;
         }
-        found.add(
+        collector.add(
             pair,
             match key {
                 "description" => TextChange::Description { old, new },

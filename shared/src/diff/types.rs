@@ -5,9 +5,9 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, arrow, shown};
+use super::kind::{Effect, format_change, format_value};
 use super::normal::INT_OR_STRING;
-use super::walk::{Found, Pair};
+use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of what a value may be, or of what stands in where there is none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,7 +52,7 @@ pub enum TypeChange {
 }
 
 /// Whether every value of the old type is one of the new type.
-fn widens(old: Option<&str>, new: Option<&str>) -> bool {
+fn is_wider_type(old: Option<&str>, new: Option<&str>) -> bool {
     match (old, new) {
         (_, None) | (Some("integer"), Some("number")) => true,
         (Some("integer" | "string"), Some(new)) => new == INT_OR_STRING,
@@ -65,7 +65,7 @@ impl TypeChange {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
-            Self::Type { old, new } if widens(old.as_deref(), new.as_deref()) => Effect::Safe,
+            Self::Type { old, new } if is_wider_type(old.as_deref(), new.as_deref()) => Effect::Safe,
             Self::NullableAdded => Effect::Safe,
             Self::DefaultAdded { .. } | Self::DefaultChanged { .. } | Self::DefaultRemoved { required: false, .. } => {
                 Effect::Risky
@@ -77,72 +77,72 @@ impl TypeChange {
 
 impl fmt::Display for TypeChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |name: &Option<String>| name.clone().unwrap_or_else(|| "any".to_owned());
+        let type_name = |name: &Option<String>| name.clone().unwrap_or_else(|| "any".to_owned());
         match self {
-            Self::Type { old, new } => write!(f, "type changed: {} → {}", named(old), named(new)),
+            Self::Type { old, new } => write!(f, "type changed: {} → {}", type_name(old), type_name(new)),
             Self::NullableAdded => f.write_str("null is allowed now"),
             Self::NullableRemoved => f.write_str("null is allowed no longer"),
-            Self::DefaultAdded { new } => write!(f, "default added: {}", shown(new)),
-            Self::DefaultRemoved { old, required: false } => write!(f, "default removed: {}", shown(old)),
+            Self::DefaultAdded { new } => write!(f, "default added: {}", format_value(new)),
+            Self::DefaultRemoved { old, required: false } => write!(f, "default removed: {}", format_value(old)),
             Self::DefaultRemoved { old, required: true } => {
-                write!(f, "default of a required field removed: {}", shown(old))
+                write!(f, "default of a required field removed: {}", format_value(old))
             }
-            Self::DefaultChanged { old, new } => write!(f, "default changed: {}", arrow(Some(old), Some(new))),
+            Self::DefaultChanged { old, new } => write!(f, "default changed: {}", format_change(Some(old), Some(new))),
         }
     }
 }
 
 /// Whether what stands below can still be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum TypeRelation {
     /// The same type, or one that holds the old one.
-    Same,
+    Compatible,
     /// Another type.
-    Other,
+    Incompatible,
 }
 
 /// The keywords that this file speaks for.
 pub(super) const KEYWORDS: [&str; 3] = ["type", "nullable", "default"];
 
-pub(super) fn compare(pair: &Pair<'_>, found: &mut Found) -> Shape {
-    nullable(pair, found);
-    let (old, new) = (named(pair, pair.old), named(pair, pair.new));
+pub(super) fn compare(pair: &PositionPair<'_>, collector: &mut ChangeCollector) -> TypeRelation {
+    compare_nullable(pair, collector);
+    let (old, new) = (stated_type(pair, pair.old), stated_type(pair, pair.new));
     if old == new {
-        default(pair, found);
-        return Shape::Same;
+        compare_default(pair, collector);
+        return TypeRelation::Compatible;
     }
     // A type where there was none may still have the same fields below it, and so may one that lost its type.
-    let comparable = old.is_none() || widens(old.as_deref(), new.as_deref());
-    found.add(pair, TypeChange::Type { old, new });
+    let comparable = old.is_none() || is_wider_type(old.as_deref(), new.as_deref());
+    collector.add(pair, TypeChange::Type { old, new });
     if !comparable {
-        return Shape::Other;
+        return TypeRelation::Incompatible;
     }
-    default(pair, found);
-    Shape::Same
+    compare_default(pair, collector);
+    TypeRelation::Compatible
 }
 
 /// The root is an object, said or not: schemas made for `v1beta1` often do not say it.
-fn named(pair: &Pair<'_>, schema: &Value) -> Option<String> {
+fn stated_type(pair: &PositionPair<'_>, schema: &Value) -> Option<String> {
     let stated = schema["type"].as_str().map(str::to_owned);
     if pair.path.segments().is_empty() { stated.or_else(|| Some("object".to_owned())) } else { stated }
 }
 
-fn nullable(pair: &Pair<'_>, found: &mut Found) {
-    match (pair.old_of("nullable").is_some(), pair.new_of("nullable").is_some()) {
-        (false, true) => found.add(pair, TypeChange::NullableAdded),
-        (true, false) => found.add(pair, TypeChange::NullableRemoved),
+fn compare_nullable(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    match (pair.old_keyword("nullable").is_some(), pair.new_keyword("nullable").is_some()) {
+        (false, true) => collector.add(pair, TypeChange::NullableAdded),
+        (true, false) => collector.add(pair, TypeChange::NullableRemoved),
         _ => {}
     }
 }
 
-fn default(pair: &Pair<'_>, found: &mut Found) {
-    match (pair.old_of("default"), pair.new_of("default")) {
-        (None, Some(new)) => found.add(pair, TypeChange::DefaultAdded { new: new.clone() }),
+fn compare_default(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
+    match (pair.old_keyword("default"), pair.new_keyword("default")) {
+        (None, Some(new)) => collector.add(pair, TypeChange::DefaultAdded { new: new.clone() }),
         (Some(old), None) => {
-            found.add(pair, TypeChange::DefaultRemoved { old: old.clone(), required: pair.required });
+            collector.add(pair, TypeChange::DefaultRemoved { old: old.clone(), required: pair.required });
         }
         (Some(old), Some(new)) if old != new => {
-            found.add(pair, TypeChange::DefaultChanged { old: old.clone(), new: new.clone() });
+            collector.add(pair, TypeChange::DefaultChanged { old: old.clone(), new: new.clone() });
         }
         _ => {}
     }

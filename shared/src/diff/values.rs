@@ -12,10 +12,10 @@ use crate::model::secret::{MASK, is_secret_key};
 ///
 /// `flags` is what the value flags say; `any_flag` whether there are any.
 #[must_use]
-pub fn next_config(stored: StoredValues, flags: &Value, any_flag: bool, config: &Value) -> Value {
+pub fn compute_user_values(stored: StoredValues, flags: &Value, any_flag: bool, config: &Value) -> Value {
     match stored {
         StoredValues::Reset => flags.clone(),
-        StoredValues::Reuse | StoredValues::ResetThenReuse => merged(config, flags),
+        StoredValues::Reuse | StoredValues::ResetThenReuse => merge_values(config, flags),
         StoredValues::HelmDefault if any_flag => flags.clone(),
         StoredValues::HelmDefault => config.clone(),
     }
@@ -24,17 +24,17 @@ pub fn next_config(stored: StoredValues, flags: &Value, any_flag: bool, config: 
 /// What stands in place of the new chart's own values, where anything does: with `--reuse-values` helm renders with the *old*
 /// chart's defaults, so a key that only the new chart has is missing (helm `action/upgrade.go`, `reuseValues`).
 #[must_use]
-pub fn chart_values(stored: StoredValues, config: &Value, chart_values: &Value) -> Option<Value> {
-    (stored == StoredValues::Reuse).then(|| merged(chart_values, config))
+pub fn compute_chart_values(stored: StoredValues, config: &Value, chart_values: &Value) -> Option<Value> {
+    (stored == StoredValues::Reuse).then(|| merge_values(chart_values, config))
 }
 
 /// `over` laid on `under`: maps are merged, everything else is replaced.
 #[must_use]
-pub fn merged(under: &Value, over: &Value) -> Value {
+pub fn merge_values(under: &Value, over: &Value) -> Value {
     let (Value::Object(under), Value::Object(over)) = (under, over) else { return over.clone() };
     let mut result: Map<String, Value> = under.clone();
     for (key, value) in over {
-        let both = under.get(key).map_or_else(|| value.clone(), |old| merged(old, value));
+        let both = under.get(key).map_or_else(|| value.clone(), |old| merge_values(old, value));
         result.insert(key.clone(), both);
     }
     Value::Object(result)
@@ -42,28 +42,28 @@ pub fn merged(under: &Value, over: &Value) -> Value {
 
 /// What differs between two sets of values, sorted by key, secrets masked.
 #[must_use]
-pub fn changes(old: &Value, new: &Value) -> Vec<ValueChange> {
-    let (old, new) = (flat(old), flat(new));
+pub fn diff_values(old: &Value, new: &Value) -> Vec<ValueChange> {
+    let (old, new) = (flatten_values(old), flatten_values(new));
     let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     keys.into_iter()
         .filter(|key| old.get(*key).map(|leaf| &leaf.value) != new.get(*key).map(|leaf| &leaf.value))
         .map(|key| ValueChange {
             key: key.clone(),
-            old: old.get(key).map(Leaf::shown),
-            new: new.get(key).map(Leaf::shown),
+            old: old.get(key).map(Leaf::to_masked_text),
+            new: new.get(key).map(Leaf::to_masked_text),
         })
         .collect()
 }
 
 pub(crate) struct Leaf {
     pub(crate) value: Value,
-    secret: bool,
+    is_secret: bool,
 }
 
 impl Leaf {
-    fn shown(&self) -> String {
+    fn to_masked_text(&self) -> String {
         match &self.value {
-            _ if self.secret => MASK.to_owned(),
+            _ if self.is_secret => MASK.to_owned(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         }
@@ -71,7 +71,7 @@ impl Leaf {
 }
 
 /// Every leaf by its dotted key. A list is one leaf, as helm replaces it whole; it is secret if anything in it may be.
-pub(crate) fn flat(value: &Value) -> BTreeMap<String, Leaf> {
+pub(crate) fn flatten_values(value: &Value) -> BTreeMap<String, Leaf> {
     fn walk(value: &Value, key: &str, secret: bool, into: &mut BTreeMap<String, Leaf>) {
         match value {
             Value::Object(map) if !map.is_empty() || key.is_empty() => {
@@ -81,8 +81,8 @@ pub(crate) fn flat(value: &Value) -> BTreeMap<String, Leaf> {
                 }
             }
             leaf => {
-                let secret = secret || holds_secret(leaf);
-                into.insert(key.to_owned(), Leaf { value: leaf.clone(), secret });
+                let secret = secret || has_secret(leaf);
+                into.insert(key.to_owned(), Leaf { value: leaf.clone(), is_secret: secret });
             }
         }
     }
@@ -91,10 +91,10 @@ pub(crate) fn flat(value: &Value) -> BTreeMap<String, Leaf> {
     leaves
 }
 
-fn holds_secret(value: &Value) -> bool {
+fn has_secret(value: &Value) -> bool {
     match value {
-        Value::Object(map) => map.iter().any(|(key, inner)| is_secret_key(key) || holds_secret(inner)),
-        Value::Array(items) => items.iter().any(holds_secret),
+        Value::Object(map) => map.iter().any(|(key, inner)| is_secret_key(key) || has_secret(inner)),
+        Value::Array(items) => items.iter().any(has_secret),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
@@ -118,12 +118,12 @@ mod tests {
     #[test]
     fn helms_rules_for_stored_values() {
         let (flags, config, chart) = (json!({"a": 1}), json!({"a": 0, "b": 2}), json!({"b": 9, "c": 3}));
-        let next = |stored, any| next_config(stored, &flags, any, &config);
+        let next = |stored, any| compute_user_values(stored, &flags, any, &config);
         assert_eq!(next(StoredValues::HelmDefault, true), json!({"a": 1}));
         assert_eq!(next(StoredValues::HelmDefault, false), json!({"a": 0, "b": 2}));
         assert_eq!(next(StoredValues::Reset, false), json!({"a": 1}));
         assert_eq!(next(StoredValues::Reuse, true), json!({"a": 1, "b": 2}));
-        assert_eq!(chart_values(StoredValues::Reuse, &config, &chart), Some(json!({"a": 0, "b": 2, "c": 3})));
+        assert_eq!(compute_chart_values(StoredValues::Reuse, &config, &chart), Some(json!({"a": 0, "b": 2, "c": 3})));
         assert_eq!(next(StoredValues::ResetThenReuse, true), json!({"a": 1, "b": 2}));
     }
 
@@ -133,7 +133,7 @@ mod tests {
             json!({"dex": {"staticClients": [{"id": "ui", "clientSecret": "one"}]}, "global": {"timeout": "10s"}});
         let new =
             json!({"dex": {"staticClients": [{"id": "ui", "clientSecret": "two"}]}, "global": {"timeout": "30s"}});
-        let found = changes(&old, &new);
+        let found = diff_values(&old, &new);
         assert_eq!(
             found[0],
             ValueChange { key: "dex.staticClients".into(), old: Some(MASK.into()), new: Some(MASK.into()) }
@@ -141,6 +141,6 @@ mod tests {
         assert_eq!(found[1].key, "global.timeout");
         assert_eq!((found[1].old.as_deref(), found[1].new.as_deref()), (Some("10s"), Some("30s")));
         assert!(!format!("{found:?}").contains("one"));
-        assert!(changes(&old, &old).is_empty());
+        assert!(diff_values(&old, &old).is_empty());
     }
 }

@@ -34,7 +34,7 @@ pub enum VersionChange {
     Unserved,
     /// Objects are stored in another version from their next write on.
     #[serde(rename = "storage-version-moved")]
-    StorageMoved {
+    StorageVersionChanged {
         /// Before.
         old: Option<String>,
         /// After.
@@ -71,7 +71,7 @@ pub enum VersionChange {
     },
     /// `spec.preserveUnknownFields`: false begins pruning in every version, true is refused.
     #[serde(rename = "crd-preserve-unknown-fields-changed")]
-    KeepsUnknown {
+    PreserveUnknownFieldsChanged {
         /// Before.
         old: bool,
         /// After.
@@ -87,19 +87,19 @@ impl VersionChange {
             Self::DeprecationWithdrawn | Self::WarningChanged { .. } => Effect::Text,
             Self::Added { .. } | Self::Served | Self::Deprecated { .. } => Effect::Safe,
             // Nobody can ask for it, but managedFields may still name it (cluster-api's CRD migrator cleans those up).
-            Self::Removed { served: false, storage: false } | Self::StorageMoved { .. } => Effect::Risky,
+            Self::Removed { served: false, storage: false } | Self::StorageVersionChanged { .. } => Effect::Risky,
             Self::Removed { .. }
             | Self::Unserved
             | Self::SchemaAdded { .. }
             | Self::SchemaRemoved { .. }
-            | Self::KeepsUnknown { .. } => Effect::Breaking,
+            | Self::PreserveUnknownFieldsChanged { .. } => Effect::Breaking,
         }
     }
 }
 
 impl fmt::Display for VersionChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
+        let name_or_none = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
         match self {
             Self::Added { served: true } => f.write_str("version added"),
             Self::Added { served: false } => f.write_str("version added, not served"),
@@ -114,46 +114,55 @@ impl fmt::Display for VersionChange {
             }
             Self::Served => f.write_str("served now"),
             Self::Unserved => f.write_str("served no longer"),
-            Self::StorageMoved { old, new } => write!(f, "storage version moved: {} → {}", named(old), named(new)),
+            Self::StorageVersionChanged { old, new } => {
+                write!(f, "storage version moved: {} → {}", name_or_none(old), name_or_none(new))
+            }
             Self::Deprecated { warning: None } => f.write_str("deprecated now"),
             Self::Deprecated { warning: Some(words) } => write!(f, "deprecated now: {words}"),
             Self::DeprecationWithdrawn => f.write_str("deprecated no longer"),
             Self::WarningChanged { old, new } => {
-                write!(f, "deprecation warning changed: {} → {}", named(old), named(new))
+                write!(f, "deprecation warning changed: {} → {}", name_or_none(old), name_or_none(new))
             }
             Self::SchemaAdded { .. } => f.write_str("schema added where there was none"),
             Self::SchemaRemoved { .. } => f.write_str("schema removed"),
-            Self::KeepsUnknown { new: false, .. } => f.write_str("unknown fields are pruned now, in every version"),
-            Self::KeepsUnknown { new: true, .. } => f.write_str("unknown fields are kept now, in every version"),
+            Self::PreserveUnknownFieldsChanged { new: false, .. } => {
+                f.write_str("unknown fields are pruned now, in every version")
+            }
+            Self::PreserveUnknownFieldsChanged { new: true, .. } => {
+                f.write_str("unknown fields are kept now, in every version")
+            }
         }
     }
 }
 
 /// Changes of the whole CRD.
-pub(super) fn compare_all(old: &Outline, new: &Outline) -> Vec<VersionChange> {
+pub(super) fn compare_crd(old: &Outline, new: &Outline) -> Vec<VersionChange> {
     let mut all = Vec::new();
-    if old.keeps_unknown != new.keeps_unknown {
-        all.push(VersionChange::KeepsUnknown { old: old.keeps_unknown, new: new.keeps_unknown });
+    if old.preserves_unknown_fields != new.preserves_unknown_fields {
+        all.push(VersionChange::PreserveUnknownFieldsChanged {
+            old: old.preserves_unknown_fields,
+            new: new.preserves_unknown_fields,
+        });
     }
     let (before, after) = (old.storage_version(), new.storage_version());
     if before != after {
-        let named = |name: Option<&str>| name.map(str::to_owned);
-        all.push(VersionChange::StorageMoved { old: named(before), new: named(after) });
+        let to_owned_name = |name: Option<&str>| name.map(str::to_owned);
+        all.push(VersionChange::StorageVersionChanged { old: to_owned_name(before), new: to_owned_name(after) });
     }
     all
 }
 
 /// Changes of one version, which either side may lack.
-pub(super) fn compare_one(old: Option<&VersionOutline>, new: Option<&VersionOutline>) -> Vec<VersionChange> {
+pub(super) fn compare_version(old: Option<&VersionOutline>, new: Option<&VersionOutline>) -> Vec<VersionChange> {
     match (old, new) {
         (None, Some(new)) => vec![VersionChange::Added { served: new.served }],
         (Some(old), None) => vec![VersionChange::Removed { served: old.served, storage: old.storage }],
-        (Some(old), Some(new)) => both(old, new),
+        (Some(old), Some(new)) => compare_both(old, new),
         (None, None) => Vec::new(),
     }
 }
 
-fn both(old: &VersionOutline, new: &VersionOutline) -> Vec<VersionChange> {
+fn compare_both(old: &VersionOutline, new: &VersionOutline) -> Vec<VersionChange> {
     let mut all = Vec::new();
     match (old.served, new.served) {
         (false, true) => all.push(VersionChange::Served),
@@ -161,10 +170,13 @@ fn both(old: &VersionOutline, new: &VersionOutline) -> Vec<VersionChange> {
         _ => {}
     }
     match (old.deprecated, new.deprecated) {
-        (false, true) => all.push(VersionChange::Deprecated { warning: new.warning.clone() }),
+        (false, true) => all.push(VersionChange::Deprecated { warning: new.deprecation_warning.clone() }),
         (true, false) => all.push(VersionChange::DeprecationWithdrawn),
-        _ if old.warning != new.warning => {
-            all.push(VersionChange::WarningChanged { old: old.warning.clone(), new: new.warning.clone() });
+        _ if old.deprecation_warning != new.deprecation_warning => {
+            all.push(VersionChange::WarningChanged {
+                old: old.deprecation_warning.clone(),
+                new: new.deprecation_warning.clone(),
+            });
         }
         _ => {}
     }

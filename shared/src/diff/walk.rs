@@ -9,70 +9,70 @@ use super::{Change, ChangeKind, kind::UnknownChange};
 use super::{fields, limits, lists, logic, rules, text, types};
 
 /// Keywords that hold schemas: the walk goes down into them, or `logic` compares them.
-const NESTING: [&str; 7] = ["properties", "items", "additionalProperties", "allOf", "anyOf", "oneOf", "not"];
+const SCHEMA_KEYWORDS: [&str; 7] = ["properties", "items", "additionalProperties", "allOf", "anyOf", "oneOf", "not"];
 
 /// What holds for a whole version, or for a whole branch.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Context {
+pub(super) struct WalkContext {
     /// The old CRD prunes nothing (`spec.preserveUnknownFields: true`).
-    pub(super) old_keeps_all: bool,
+    pub(super) old_preserves_all: bool,
     /// The new CRD prunes nothing.
-    pub(super) new_keeps_all: bool,
+    pub(super) new_preserves_all: bool,
     /// Inside `allOf` or `anyOf`: a schema there only restricts and keeps or prunes nothing (structural schemas).
-    pub(super) only_restricts: bool,
+    pub(super) value_validation_only: bool,
 }
 
 /// One position of both schemas, each in normal form.
-pub(super) struct Pair<'a> {
+pub(super) struct PositionPair<'a> {
     pub(super) path: SchemaPath,
     pub(super) old: &'a Value,
     pub(super) new: &'a Value,
     /// Whether the new schema requires this field.
     pub(super) required: bool,
-    pub(super) context: Context,
+    pub(super) context: WalkContext,
 }
 
-impl<'a> Pair<'a> {
-    pub(super) fn old_of(&self, key: &str) -> Option<&'a Value> {
+impl<'a> PositionPair<'a> {
+    pub(super) fn old_keyword(&self, key: &str) -> Option<&'a Value> {
         self.old.get(key)
     }
 
-    pub(super) fn new_of(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn new_keyword(&self, key: &str) -> Option<&'a Value> {
         self.new.get(key)
     }
 
     pub(super) fn child(&self, segment: Segment, old: &'a Value, new: &'a Value) -> Self {
-        let required = matches!(&segment, Segment::Property(name) if requires(self.new, name));
+        let required = matches!(&segment, Segment::Property(name) if is_required(self.new, name));
         Self { path: self.path.child(segment), old, new, required, context: self.context }
     }
 
     /// Whether a field that is not specified here stays in the object: before.
-    pub(super) fn old_keeps(&self) -> bool {
-        self.context.old_keeps_all || keeps(self.old)
+    pub(super) fn old_preserves_unknown(&self) -> bool {
+        self.context.old_preserves_all || preserves_unknown(self.old)
     }
 
     /// Whether a field that is not specified here stays in the object: after.
-    pub(super) fn new_keeps(&self) -> bool {
-        self.context.new_keeps_all || keeps(self.new)
+    pub(super) fn new_preserves_unknown(&self) -> bool {
+        self.context.new_preserves_all || preserves_unknown(self.new)
     }
 }
 
-fn keeps(schema: &Value) -> bool {
+fn preserves_unknown(schema: &Value) -> bool {
     schema["x-kubernetes-preserve-unknown-fields"] == true || schema["additionalProperties"].is_object()
 }
 
 /// What was found so far.
-pub(super) struct Found {
+pub(super) struct ChangeCollector {
     version: Option<String>,
     pub(super) changes: Vec<Change>,
 }
 
-impl Found {
+impl ChangeCollector {
     pub(super) const fn new(version: Option<String>) -> Self {
         Self { version, changes: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, pair: &Pair<'_>, kind: impl Into<ChangeKind>) {
+    pub(super) fn add(&mut self, pair: &PositionPair<'_>, kind: impl Into<ChangeKind>) {
         self.add_at(pair.path.clone(), kind);
     }
 
@@ -82,26 +82,26 @@ impl Found {
 }
 
 /// Compares one position and everything below it.
-pub(super) fn walk(pair: &Pair<'_>, found: &mut Found) {
+pub(super) fn walk(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     if pair.old == pair.new {
         return;
     }
-    text::compare(pair, found);
-    if types::compare(pair, found) == types::Shape::Other {
+    text::compare(pair, collector);
+    if types::compare(pair, collector) == types::TypeRelation::Incompatible {
         // Another shape: what stands below has no counterpart, and the change of type says it all.
         return;
     }
-    limits::compare(pair, found);
-    rules::compare(pair, found);
-    lists::compare(pair, found);
-    fields::compare(pair, found);
-    logic::compare(pair, found);
-    unknown(pair, found);
+    limits::compare(pair, collector);
+    rules::compare(pair, collector);
+    lists::compare(pair, collector);
+    fields::compare(pair, collector);
+    logic::compare(pair, collector);
+    compare_unknown_keywords(pair, collector);
 }
 
 /// Whether some file speaks for this keyword.
-fn is_known(key: &str) -> bool {
-    NESTING.contains(&key)
+fn is_known_keyword(key: &str) -> bool {
+    SCHEMA_KEYWORDS.contains(&key)
         || [
             &text::KEYWORDS[..],
             &types::KEYWORDS,
@@ -114,15 +114,15 @@ fn is_known(key: &str) -> bool {
         .any(|keywords| keywords.contains(&key))
 }
 
-fn unknown(pair: &Pair<'_>, found: &mut Found) {
+fn compare_unknown_keywords(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     let none = Map::new();
     let (old, new) = (pair.old.as_object().unwrap_or(&none), pair.new.as_object().unwrap_or(&none));
     let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for key in keys {
         let (before, after) = (old.get(key), new.get(key));
-        if before != after && !is_known(key) {
+        if before != after && !is_known_keyword(key) {
             let (keyword, old, new) = (key.clone(), before.cloned(), after.cloned());
-            found.add(pair, UnknownChange { keyword, old, new });
+            collector.add(pair, UnknownChange { keyword, old, new });
         }
     }
 }
@@ -130,11 +130,11 @@ fn unknown(pair: &Pair<'_>, found: &mut Found) {
 /// Every position of a schema with what stands there, the root first: `properties`, `items`, `additionalProperties` and
 /// the branches of `allOf`, `anyOf`, `oneOf` and `not`.
 #[must_use]
-pub fn positions(schema: &Value) -> BTreeMap<SchemaPath, &Value> {
+pub fn list_positions(schema: &Value) -> BTreeMap<SchemaPath, &Value> {
     let mut all = BTreeMap::new();
     let mut open = vec![(SchemaPath::root(), schema)];
     while let Some((path, schema)) = open.pop() {
-        open.extend(children(schema).into_iter().map(|(segment, inner)| (path.child(segment), inner)));
+        open.extend(list_children(schema).into_iter().map(|(segment, inner)| (path.child(segment), inner)));
         all.insert(path, schema);
     }
     all
@@ -142,7 +142,7 @@ pub fn positions(schema: &Value) -> BTreeMap<SchemaPath, &Value> {
 
 /// The positions one step below, in order.
 #[must_use]
-pub fn children(schema: &Value) -> Vec<(Segment, &Value)> {
+pub fn list_children(schema: &Value) -> Vec<(Segment, &Value)> {
     let mut below: Vec<(Segment, &Value)> = Vec::new();
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     below.extend(properties.map(|(name, inner)| (Segment::Property(name.clone()), inner)));
@@ -162,6 +162,6 @@ pub fn children(schema: &Value) -> Vec<(Segment, &Value)> {
 }
 
 /// Whether a schema requires a field by its own `required`.
-pub(super) fn requires(schema: &Value, name: &str) -> bool {
+pub(super) fn is_required(schema: &Value, name: &str) -> bool {
     schema.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|other| other == name))
 }

@@ -3,8 +3,8 @@
 use semver::Version;
 use serde_json::Value;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
 
 /// What a controller watches from a version of its own on: the controller, its first version, the CRD, the CRD's version.
 /// From the changelogs of the controllers: an API became `v1` (`v2`) in that release, and the controller watches it from then on.
-const NEEDS: [(&str, (u64, u64), &str, &str); 13] = [
+const CONTROLLER_REQUIREMENTS: [(&str, (u64, u64), &str, &str); 13] = [
     ("source-controller", (1, 0), "gitrepositories.source.toolkit.fluxcd.io", "v1"),
     ("source-controller", (1, 3), "helmrepositories.source.toolkit.fluxcd.io", "v1"),
     ("source-controller", (1, 3), "helmcharts.source.toolkit.fluxcd.io", "v1"),
@@ -38,39 +38,42 @@ const NEEDS: [(&str, (u64, u64), &str, &str); 13] = [
 
 /// The guard: the images of the application's forecast against the CRDs as they will be after the CRD step.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let Some(app) = &admission.app else {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let Some(app) = &context.app_chart else {
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
     };
-    let controllers: Vec<(String, &str, Version)> = app.rendered.iter().flat_map(controllers).collect();
+    let controllers: Vec<(String, &str, Version)> = app.rendered.iter().flat_map(flux_controllers).collect();
     if controllers.is_empty() {
-        return Checked::new(&CARD, 0, Verdict::Pass);
+        return CheckResult::new(&CARD, 0, Verdict::Pass);
     }
-    if let Err(not_seen) = &admission.view.crds {
-        return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() });
+    if let Err(failure) = &context.view.crds {
+        return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() });
     }
-    let findings = controllers.iter().flat_map(|controller| missing(admission, controller));
-    Checked::new(&CARD, controllers.len(), Verdict::from_findings(findings.collect()))
+    let findings = controllers.iter().flat_map(|controller| find_unserved_crds(context, controller));
+    CheckResult::new(&CARD, controllers.len(), Verdict::from_findings(findings.collect()))
 }
 
 /// The Flux controllers among an object's containers: the object, the controller, its version.
-fn controllers(object: &Value) -> Vec<(String, &'static str, Version)> {
+fn flux_controllers(object: &Value) -> Vec<(String, &'static str, Version)> {
     let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten();
     let images = containers.filter_map(|container| container["image"].as_str());
-    let named = images.filter_map(|image| {
+    let recognized = images.filter_map(|image| {
         let (repository, tag) = image.split('@').next()?.rsplit_once(':')?;
         let program = repository.rsplit('/').next()?;
-        let (known, ..) = NEEDS.iter().find(|(known, ..)| *known == program)?;
-        Some((ObjectRef::of(object)?.to_string(), *known, Version::parse(tag.trim_start_matches('v')).ok()?))
+        let (known, ..) = CONTROLLER_REQUIREMENTS.iter().find(|(known, ..)| *known == program)?;
+        Some((ObjectRef::from_manifest(object)?.to_string(), *known, Version::parse(tag.trim_start_matches('v')).ok()?))
     });
-    named.collect()
+    recognized.collect()
 }
 
-fn missing(admission: &Admission<'_>, (object, controller, version): &(String, &str, Version)) -> Vec<Finding> {
-    let needed = NEEDS
+fn find_unserved_crds(
+    context: &GuardContext<'_>,
+    (object, controller, version): &(String, &str, Version),
+) -> Vec<Finding> {
+    let needed = CONTROLLER_REQUIREMENTS
         .iter()
         .filter(|(name, (major, minor), ..)| name == controller && (version.major, version.minor) >= (*major, *minor));
-    let unserved = needed.filter(|(.., crd, wanted)| !serves(admission, crd, wanted));
+    let unserved = needed.filter(|(.., crd, wanted)| !is_served(context, crd, wanted));
     unserved
         .map(|(.., crd, wanted)| {
             let message = format!("{controller} {version} watches {crd} in {wanted}, which will not be served");
@@ -79,9 +82,9 @@ fn missing(admission: &Admission<'_>, (object, controller, version): &(String, &
         .collect()
 }
 
-fn serves(admission: &Admission<'_>, name: &str, wanted: &str) -> bool {
-    let named = |crd: &&Crd| crd.name() == name;
-    let live = || admission.view.crds.as_ref().ok()?.get(name);
-    let crd = admission.planned().find(named).or_else(live);
+fn is_served(context: &GuardContext<'_>, name: &str, wanted: &str) -> bool {
+    let has_name = |crd: &&Crd| crd.name() == name;
+    let live = || context.view.crds.as_ref().ok()?.get(name);
+    let crd = context.planned_crds().find(has_name).or_else(live);
     crd.is_some_and(|crd| crd.versions().any(|version| version.served && version.name == wanted))
 }

@@ -1,8 +1,8 @@
 //! It is known which bytes each chart is.
 
-use crate::guards::context::Admission;
-use crate::model::chart::{ChartRef, DigestOf};
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::chart::{ChartRef, DigestKind};
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,15 +16,15 @@ pub static CARD: Card = Card {
 
 /// The guard. A chart from a file or a folder is its own bytes; one from a registry should have the registry's digest.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let charts: Vec<_> = [&admission.crds, &admission.app].into_iter().flatten().collect();
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let charts: Vec<_> = [&context.crds_chart, &context.app_chart].into_iter().flatten().collect();
     let unpinned = charts.iter().filter(|facts| {
-        let registry = ChartRef::parse(&facts.reference).is_ok_and(|reference| reference.from_registry());
-        registry && facts.digest.of != DigestOf::Manifest
+        let registry = ChartRef::parse(&facts.reference).is_ok_and(|reference| reference.is_from_registry());
+        registry && facts.digest.kind != DigestKind::Manifest
     });
     let findings = unpinned.map(|facts| {
         let message = "was pulled by its tag: the registry did not tell a digest without a login".to_owned();
         CARD.finding(facts.reference.clone(), message, CARD.fix)
     });
-    Checked::new(&CARD, charts.len(), Verdict::from_findings(findings.collect()))
+    CheckResult::new(&CARD, charts.len(), Verdict::from_findings(findings.collect()))
 }

@@ -1,8 +1,8 @@
 //! The charts are signed by a key that is trusted, where that is asked for.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::signature::{Signature, SignatureAnswer, SignedBy};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::signature::{SignatureCheck, SignatureOutcome, SignatureVerifier};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,31 +16,33 @@ pub static CARD: Card = Card {
 
 /// The guard; skipped where no signature is asked for.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let all = admission.signatures;
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let all = context.signatures;
     if all.is_empty() {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "no signature is asked for".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "no signature is asked for".to_owned() });
     }
-    let findings: Vec<Finding> = all.iter().filter_map(bad).collect();
-    let unseen = all.iter().find_map(|one| match &one.answer {
-        SignatureAnswer::Unseen(reason) => Some(format!("the chart of {}: {reason}", one.release)),
-        SignatureAnswer::Good | SignatureAnswer::Bad(_) => None,
+    let findings: Vec<Finding> = all.iter().filter_map(check_signature).collect();
+    let unseen = all.iter().find_map(|one| match &one.outcome {
+        SignatureOutcome::Undetermined(reason) => Some(format!("the chart of {}: {reason}", one.release)),
+        SignatureOutcome::Verified | SignatureOutcome::Rejected(_) => None,
     });
     let verdict = match unseen.filter(|_| findings.is_empty()) {
         Some(reason) => Verdict::Undetermined { reason },
         None => Verdict::from_findings(findings),
     };
-    Checked::new(&CARD, all.len(), verdict)
+    CheckResult::new(&CARD, all.len(), verdict)
 }
 
-fn bad(one: &Signature) -> Option<Finding> {
-    let SignatureAnswer::Bad(words) = &one.answer else { return None };
-    let hint = match one.by {
-        SignedBy::Helm => "is it the vendor's public key that --keyring names? helm verify FILE.tgz tells more",
-        SignedBy::Cosign => {
+fn check_signature(one: &SignatureCheck) -> Option<Finding> {
+    let SignatureOutcome::Rejected(words) = &one.outcome else { return None };
+    let hint = match one.verifier {
+        SignatureVerifier::Helm => {
+            "is it the vendor's public key that --keyring names? helm verify FILE.tgz tells more"
+        }
+        SignatureVerifier::Cosign => {
             "is it the vendor's public key that --cosign-key names? where the signature is in no transparency log, see cosign verify --help"
         }
     };
-    let message = format!("{} does not take its signature: {words}", one.by.program());
+    let message = format!("{} does not take its signature: {words}", one.verifier.program());
     Some(CARD.finding(format!("the chart of {}", one.release), message, hint))
 }

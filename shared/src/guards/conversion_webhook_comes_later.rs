@@ -1,8 +1,8 @@
 //! No CRD is converted by a webhook that only comes with the application.
 
-use crate::guards::context::Admission;
-use crate::model::around::Service;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::around::ServiceRef;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
@@ -18,30 +18,32 @@ pub static CARD: Card = Card {
 
 /// The guard: planned CRDs with a conversion webhook whose Service has no ready endpoint now.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let converted: Vec<(&Crd, Service)> =
-        admission.planned().filter_map(|crd| Some((crd, Service::converts(crd)?))).collect();
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let converted: Vec<(&Crd, ServiceRef)> =
+        context.planned_crds().filter_map(|crd| Some((crd, ServiceRef::from_conversion(crd)?))).collect();
     let mut findings = Vec::new();
     for (crd, service) in &converted {
-        match admission.around.backends.get(service) {
-            Some(Ok(0)) | None => findings.push(finding(admission, crd, service)),
+        match context.policies.ready_endpoints.get(service) {
+            Some(Ok(0)) | None => findings.push(build_finding(context, crd, service)),
             Some(Ok(_)) => {}
-            Some(Err(not_seen)) => {
-                return Checked::new(&CARD, converted.len(), Verdict::Undetermined { reason: not_seen.to_string() });
+            Some(Err(failure)) => {
+                return CheckResult::new(&CARD, converted.len(), Verdict::Undetermined { reason: failure.to_string() });
             }
         }
     }
-    Checked::new(&CARD, converted.len(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, converted.len(), Verdict::from_findings(findings))
 }
 
-fn finding(admission: &Admission<'_>, crd: &Crd, service: &Service) -> Finding {
-    let live = admission.view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
+fn build_finding(context: &GuardContext<'_>, crd: &Crd, service: &ServiceRef) -> Finding {
+    let live = context.view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
     let one_version = crd.versions().filter(|version| version.served).count() < 2;
     let new = live.is_none();
-    let comes = admission.app.iter().flat_map(|app| app.rendered).filter_map(ObjectRef::of).any(|object| {
-        let namespace = if object.namespace.is_empty() { &admission.view.hub.namespace } else { &object.namespace };
-        object.kind == "Service" && object.name == service.name && *namespace == service.namespace
-    });
+    let comes =
+        context.app_chart.iter().flat_map(|app| app.rendered).filter_map(ObjectRef::from_manifest).any(|object| {
+            let namespace =
+                if object.namespace.is_empty() { &context.view.cluster.namespace } else { &object.namespace };
+            object.kind == "Service" && object.name == service.name && *namespace == service.namespace
+        });
     let which = if comes { "comes with the application, after the CRD" } else { "has no ready endpoint" };
     let message = format!("its objects are converted by {service}, which {which}");
     let hint = format!(

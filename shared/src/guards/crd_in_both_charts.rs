@@ -1,8 +1,8 @@
 //! No CRD is in both charts.
 
 use crate::diff;
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use serde_json::Value;
 
@@ -18,24 +18,24 @@ pub static CARD: Card = Card {
 
 /// The guard: the same name with different content is refused; equal copies are told, since two charts then write one CRD.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let (Some(crds), Some(app)) = (&admission.crds, &admission.app) else {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "only one chart moves".to_owned() });
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let (Some(crds), Some(app)) = (&context.crds_chart, &context.app_chart) else {
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "only one chart moves".to_owned() });
     };
     let theirs = |name: &str| crds.rendered.iter().find(|other| Crd::name_of(other) == Some(name));
     let ours: Vec<(&str, &Value)> =
         app.rendered.iter().filter_map(|document| Some((Crd::name_of(document)?, document))).collect();
-    let findings = ours.iter().filter_map(|(name, document)| finding(name, theirs(name)?, document));
-    Checked::new(&CARD, ours.len(), Verdict::from_findings(findings.collect()))
+    let findings = ours.iter().filter_map(|(name, document)| compare_copies(name, theirs(name)?, document));
+    CheckResult::new(&CARD, ours.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn finding(name: &str, one: &Value, other: &Value) -> Option<Finding> {
-    let changes = diff::crd_changes(one, other);
+fn compare_copies(name: &str, one: &Value, other: &Value) -> Option<Finding> {
+    let changes = diff::compare_crds(one, other);
     let Some(first) = changes.first() else {
         let message = "is in both charts, equal: the CRD chart's is written".to_owned();
         return Some(Finding { level: Level::Info, ..CARD.finding(format!("CRD {name}"), message, "") });
     };
-    let more = if changes.len() > 1 { format!(" and {} more", changes.len() - 1) } else { String::new() };
-    let message = format!("is in both charts, and they differ: {first}{more}");
+    let rest = if changes.len() > 1 { format!(" and {} more", changes.len() - 1) } else { String::new() };
+    let message = format!("is in both charts, and they differ: {first}{rest}");
     Some(CARD.finding(format!("CRD {name}"), message, CARD.fix))
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::diff;
-use crate::guards::context::{Admission, ChartFacts};
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::{ChartFacts, GuardContext};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use serde_json::Value;
 
@@ -20,13 +20,13 @@ pub static CARD: Card = Card {
 
 /// The guard: two copies that differ are refused; equal ones are told.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let looked_at = admission.charts().flat_map(|facts| facts.rendered).filter_map(Crd::name_of).count();
-    let findings = admission.charts().flat_map(twice).collect();
-    Checked::new(&CARD, looked_at, Verdict::from_findings(findings))
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let looked_at = context.charts().flat_map(|facts| facts.rendered).filter_map(Crd::name_of).count();
+    let findings = context.charts().flat_map(find_duplicates).collect();
+    CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings))
 }
 
-fn twice(facts: &ChartFacts<'_>) -> Vec<Finding> {
+fn find_duplicates(facts: &ChartFacts<'_>) -> Vec<Finding> {
     let mut copies: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for document in facts.rendered {
         if let Some(name) = Crd::name_of(document) {
@@ -34,11 +34,11 @@ fn twice(facts: &ChartFacts<'_>) -> Vec<Finding> {
         }
     }
     copies.retain(|_, copies| copies.len() > 1);
-    copies.into_iter().map(|(name, copies)| finding(facts, name, &copies)).collect()
+    copies.into_iter().map(|(name, copies)| build_finding(facts, name, &copies)).collect()
 }
 
-fn finding(facts: &ChartFacts<'_>, name: &str, copies: &[&Value]) -> Finding {
-    let equal = copies.windows(2).all(|pair| matches!(pair, [one, other] if diff::same(one, other)));
+fn build_finding(facts: &ChartFacts<'_>, name: &str, copies: &[&Value]) -> Finding {
+    let equal = copies.windows(2).all(|pair| matches!(pair, [one, other] if diff::is_same_crd(one, other)));
     let (level, which) =
         if equal { (Level::Warning, "all equal") } else { (Level::Error, "and they differ: which one wins is chance") };
     let chart = facts.chart;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
@@ -19,27 +19,29 @@ pub static CARD: Card = Card {
 
 /// The guard: custom resources of the application's forecast against the CRDs as they will be after the CRD step.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let Some(app) = &admission.app else {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let Some(app) = &context.app_chart else {
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
     };
-    let live = match &admission.view.crds {
+    let live = match &context.view.crds {
         Ok(live) => live,
-        Err(not_seen) => return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() }),
+        Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
     };
-    let planned: Vec<&Crd> = admission.forecasts.values().filter_map(|answer| answer.as_ref().ok()).collect();
-    let kept = live.values().filter(|crd| !admission.forecasts.contains_key(crd.name()));
-    let all: Vec<&Crd> = planned.into_iter().chain(kept).collect();
+    let planned: Vec<&Crd> = context.forecasts.values().filter_map(|answer| answer.as_ref().ok()).collect();
+    let unplanned = live.values().filter(|crd| !context.forecasts.contains_key(crd.name()));
+    let all: Vec<&Crd> = planned.into_iter().chain(unplanned).collect();
     let groups: BTreeSet<&str> = all.iter().map(|crd| crd.group()).collect();
-    let objects: Vec<ObjectRef> = app.rendered.iter().filter_map(ObjectRef::of).collect();
+    let objects: Vec<ObjectRef> = app.rendered.iter().filter_map(ObjectRef::from_manifest).collect();
     // A group that no CRD has is the API server's own or an aggregated one.
     let custom: Vec<&ObjectRef> = objects.iter().filter(|object| groups.contains(object.group())).collect();
-    let findings =
-        custom.iter().filter(|object| !served(&all, object)).map(|object| missing(object, admission.crds.is_some()));
-    Checked::new(&CARD, custom.len(), Verdict::from_findings(findings.collect()))
+    let findings = custom
+        .iter()
+        .filter(|object| !is_served(&all, object))
+        .map(|object| build_finding(object, context.crds_chart.is_some()));
+    CheckResult::new(&CARD, custom.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn served(crds: &[&Crd], object: &ObjectRef) -> bool {
+fn is_served(crds: &[&Crd], object: &ObjectRef) -> bool {
     crds.iter().any(|crd| {
         crd.group() == object.group()
             && crd.kind() == object.kind
@@ -47,7 +49,7 @@ fn served(crds: &[&Crd], object: &ObjectRef) -> bool {
     })
 }
 
-fn missing(object: &ObjectRef, crds_move: bool) -> Finding {
+fn build_finding(object: &ObjectRef, crds_move: bool) -> Finding {
     let message = format!("needs {} in {}, which no CRD will serve", object.kind, object.api_version);
     let hint = if crds_move {
         "the two charts do not fit: ask for the CRD chart that belongs to this version"

@@ -1,8 +1,8 @@
 //! The API server itself accepts every CRD.
 
 use crate::diff;
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,26 +17,26 @@ pub static CARD: Card = Card {
 /// The guard: a server-side dry-run of each CRD of the charts runs the same validation as the write. Without one, what is known of
 /// the server's rules still refuses, and never passes.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    if !admission.server_asked {
-        return Checked::new(&CARD, admission.forecasts.len(), unasked(admission));
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    if !context.server_dry_run {
+        return CheckResult::new(&CARD, context.forecasts.len(), predict_verdict(context));
     }
-    let refused = admission.forecasts.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
-    let findings = refused.map(|(name, words)| finding(name, "the server refuses it", words));
-    Checked::new(&CARD, admission.forecasts.len(), Verdict::from_findings(findings.collect()))
+    let refused = context.forecasts.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
+    let findings = refused.map(|(name, words)| build_finding(name, "the server refuses it", words));
+    CheckResult::new(&CARD, context.forecasts.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn unasked(admission: &Admission<'_>) -> Verdict {
-    let live = match &admission.view.crds {
+fn predict_verdict(context: &GuardContext<'_>) -> Verdict {
+    let live = match &context.view.crds {
         Ok(live) => live,
-        Err(not_seen) => return Verdict::Undetermined { reason: not_seen.to_string() },
+        Err(failure) => return Verdict::Undetermined { reason: failure.to_string() },
     };
-    let pairs = admission.forecasts.iter().filter_map(|(name, wanted)| Some((live.get(name)?, wanted.as_ref().ok()?)));
+    let pairs = context.forecasts.iter().filter_map(|(name, wanted)| Some((live.get(name)?, wanted.as_ref().ok()?)));
     let findings: Vec<Finding> = pairs
         .flat_map(|(old, new)| {
-            diff::server_refusals(old.json(), new.json()).into_iter().map(move |refusal| (old, refusal))
+            diff::predict_update_rejections(old.json(), new.json()).into_iter().map(move |refusal| (old, refusal))
         })
-        .map(|(old, refusal)| finding(old.name(), "the server would refuse it", &refusal.to_string()))
+        .map(|(old, refusal)| build_finding(old.name(), "the server would refuse it", &refusal.to_string()))
         .collect();
     if findings.is_empty() {
         return Verdict::Undetermined { reason: "--dry-run=client asks the server for no dry-run".to_owned() };
@@ -44,7 +44,7 @@ fn unasked(admission: &Admission<'_>) -> Verdict {
     Verdict::from_findings(findings)
 }
 
-fn finding(name: &str, says: &str, words: &str) -> Finding {
+fn build_finding(name: &str, says: &str, words: &str) -> Finding {
     let hint = if words.contains("storedVersions") {
         "--migrate moves the objects that are stored in that version first"
     } else {

@@ -1,7 +1,7 @@
 //! CRDs that vanished from the chart are kept, and said.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,21 +15,21 @@ pub static CARD: Card = Card {
 
 /// The guard: CRDs in the `crds/` folder of a release's own chart, live, and in no chart of this run.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let live = match &admission.view.crds {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let live = match &context.view.crds {
         Ok(live) => live,
-        Err(not_seen) => return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() }),
+        Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
     };
     let mut findings = Vec::new();
     let mut looked_at = 0;
-    for facts in admission.charts() {
-        let record = match admission.view.current(facts.release) {
-            Err(not_seen) => return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() }),
+    for facts in context.charts() {
+        let record = match context.view.current_revision(facts.release) {
+            Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
             Ok(record) => record,
         };
-        let had = record.map(|record| record.crds.as_slice()).unwrap_or_default();
+        let had = record.map(|record| record.crd_names.as_slice()).unwrap_or_default();
         looked_at += had.len();
-        let gone = had.iter().filter(|name| !admission.forecasts.contains_key(*name)).filter_map(|name| live.get(name));
+        let gone = had.iter().filter(|name| !context.forecasts.contains_key(*name)).filter_map(|name| live.get(name));
         findings.extend(gone.map(|crd| {
             let message =
                 format!("is no longer in the chart {}: it is kept, with every {}", facts.chart.name, crd.kind());
@@ -37,5 +37,5 @@ pub fn check(admission: &Admission<'_>) -> Checked {
             CARD.finding(format!("CRD {}", crd.name()), message, hint)
         }));
     }
-    Checked::new(&CARD, looked_at, Verdict::from_findings(findings))
+    CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings))
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{self, Schema, ServerVersion};
@@ -20,36 +20,37 @@ pub static CARD: Card = Card {
 
 /// The guard: every custom resource of the application whose CRD the charts bring, judged as the API server will.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let Some(app) = &admission.app else {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let Some(app) = &context.app_chart else {
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
     };
-    let server: ServerVersion = admission.view.hub.version.parse().unwrap_or(ServerVersion::NEWEST);
+    let server: ServerVersion = context.view.cluster.version.parse().unwrap_or(ServerVersion::NEWEST);
     let judged: Vec<(ObjectRef, &Crd, &Value)> = app
         .rendered
         .iter()
         .filter_map(|document| {
-            let object = ObjectRef::of(document)?;
-            let crd = admission.planned().find(|crd| crd.group() == object.group() && crd.kind() == object.kind)?;
+            let object = ObjectRef::from_manifest(document)?;
+            let crd = context.planned_crds().find(|crd| crd.group() == object.group() && crd.kind() == object.kind)?;
             Some((object, crd, document))
         })
         .collect();
     let (mut findings, mut unsure) = (Vec::new(), None);
     for (object, crd, document) in &judged {
         // A version that is not served is another guard's.
-        let Some(schema) = Schema::of_crd(crd, object.version(), server) else { continue };
-        let verdicts = schema.judge(document);
+        let Some(schema) = Schema::from_crd(crd, object.version(), server) else { continue };
+        let verdicts = schema.validate(document);
         // What stays as it is passes by what an update forgives, or is not written at all.
-        let kept = stays(admission, object, document);
-        let refusals = if kept { &verdicts.update_errors } else { &verdicts.errors };
-        findings.extend(
-            verdicts
-                .errors
-                .iter()
-                .map(|error| if refusals.contains(error) { refused(object, error) } else { forgiven(object, error) }),
-        );
-        findings.extend(verdicts.pruned.iter().map(|path| pruned(object, path)));
-        if verdicts.create == schema::Verdict::Undetermined {
+        let unchanged = is_unchanged(context, object, document);
+        let refusals = if unchanged { &verdicts.update_errors } else { &verdicts.errors };
+        findings.extend(verdicts.errors.iter().map(|error| {
+            if refusals.contains(error) {
+                build_rejection_finding(object, error)
+            } else {
+                build_ratcheting_finding(object, error)
+            }
+        }));
+        findings.extend(verdicts.pruned_fields.iter().map(|path| build_pruning_finding(object, path)));
+        if verdicts.create == schema::Validity::Undetermined {
             unsure =
                 verdicts.undetermined.first().map(|why| format!("{object} {}: {}", why.path, why.reason)).or(unsure);
         }
@@ -58,42 +59,48 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         Some(reason) if findings.is_empty() => Verdict::Undetermined { reason },
         _ => Verdict::from_findings(findings),
     };
-    Checked::new(&CARD, judged.len(), verdict)
+    CheckResult::new(&CARD, judged.len(), verdict)
 }
 
 /// Whether the object lives and the chart wants nothing of it that it did not want before.
-fn stays(admission: &Admission<'_>, object: &ObjectRef, document: &Value) -> bool {
-    let Some(known) = admission.application else { return false };
-    let lives = known.live.get(object, &admission.view.hub.namespace).is_ok_and(|live| live.is_some());
-    let same = |stored: &Value| ObjectRef::of(stored).as_ref() == Some(object) && body(stored).eq(body(document));
-    lives && known.stored.reveal().iter().any(same)
+fn is_unchanged(context: &GuardContext<'_>, object: &ObjectRef, document: &Value) -> bool {
+    let Some(known) = context.application else { return false };
+    let lives = known.live_objects.get(object, &context.view.cluster.namespace).is_ok_and(|live| live.is_some());
+    let same = |stored: &Value| {
+        ObjectRef::from_manifest(stored).as_ref() == Some(object) && content_fields(stored).eq(content_fields(document))
+    };
+    lives && known.stored_objects.reveal().iter().any(same)
 }
 
 /// All of an object but its metadata, which no schema of a CRD judges.
-fn body(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn content_fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
     object.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata")
 }
 
 /// KEP-4008: an update forgives what it does not touch.
-fn forgiven(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
+fn build_ratcheting_finding(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
     let message = format!(
         "the new schema would refuse {}: {}; it stays only because this upgrade does not change it",
-        at(&error.path),
+        describe_path(&error.path),
         error.message
     );
     Finding { level: Level::Warning, ..CARD.finding(object.to_string(), message, CARD.fix) }
 }
 
-fn refused(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
-    CARD.finding(object.to_string(), format!("the new schema refuses {}: {}", at(&error.path), error.message), CARD.fix)
+fn build_rejection_finding(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
+    CARD.finding(
+        object.to_string(),
+        format!("the new schema refuses {}: {}", describe_path(&error.path), error.message),
+        CARD.fix,
+    )
 }
 
 /// The place; the whole object has none.
-const fn at(path: &str) -> &str {
+const fn describe_path(path: &str) -> &str {
     if path.is_empty() { "it" } else { path }
 }
 
-fn pruned(object: &ObjectRef, path: &str) -> Finding {
+fn build_pruning_finding(object: &ObjectRef, path: &str) -> Finding {
     let message = format!("{path} is in no schema: the server will drop it without a word");
     Finding { level: Level::Warning, ..CARD.finding(object.to_string(), message, CARD.fix) }
 }

@@ -1,9 +1,9 @@
 //! A version that goes is proved to hold nothing, and not believed.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
-use crate::model::migration::never_trimmed;
+use crate::model::migration::has_complete_stored_versions;
 use crate::plan::bridge;
 
 /// The card.
@@ -18,25 +18,25 @@ pub static CARD: Card = Card {
 
 /// The guard: live CRDs that would lose a version that their status does not name, and that have objects.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let live = match &admission.view.crds {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let live = match &context.view.crds {
         Ok(live) => live,
-        Err(not_seen) => return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() }),
+        Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
     };
-    if admission.allowed.migrate {
+    if context.allowed.migrate {
         let reason = "--migrate proves it before the CRD is applied".to_owned();
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason });
     }
-    let pairs = admission.planned().filter_map(|next| Some((live.get(next.name())?, next)));
+    let pairs = context.planned_crds().filter_map(|next| Some((live.get(next.name())?, next)));
     let (mut findings, mut unsure, mut looked_at) = (Vec::new(), None, 0);
     for (now, next) in pairs {
-        let Some(drops) = unclaimed(now, next) else { continue };
+        let Some(drops) = find_unverified_versions(now, next) else { continue };
         looked_at += 1;
-        let evidence = admission.verdicts.get(now.name()).map(|verdict| &verdict.evidence);
-        match evidence.map(|evidence| (evidence.looked_at, &evidence.undetermined)) {
+        let evidence = context.verdicts.get(now.name()).map(|verdict| &verdict.evidence);
+        match evidence.map(|evidence| (evidence.objects_checked, &evidence.undetermined)) {
             Some((0, None)) => {}
             Some((0, Some(reason))) => drop(unsure.get_or_insert_with(|| format!("CRD {}: {reason}", now.name()))),
-            Some((objects, _)) => findings.push(finding(now, &drops, objects)),
+            Some((objects, _)) => findings.push(build_finding(now, &drops, objects)),
             None => drop(unsure.get_or_insert_with(|| format!("CRD {}: its objects were not counted", now.name()))),
         }
     }
@@ -44,17 +44,18 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         Some(reason) if findings.is_empty() => Verdict::Undetermined { reason },
         _ => Verdict::from_findings(findings),
     };
-    Checked::new(&CARD, looked_at, verdict)
+    CheckResult::new(&CARD, looked_at, verdict)
 }
 
 /// Versions that go and that the CRD says nothing is stored in, after somebody took them from its list. Where it says that
 /// something is, the server refuses by itself; a list that nobody trimmed names all that ever was stored.
-fn unclaimed(now: &Crd, next: &Crd) -> Option<Vec<String>> {
-    let migration = bridge::needed(now, next).ok().flatten()?;
-    (!migration.claimed && !migration.bridge && !never_trimmed(now)).then_some(migration.drops)
+fn find_unverified_versions(now: &Crd, next: &Crd) -> Option<Vec<String>> {
+    let migration = bridge::plan_migration(now, next).ok().flatten()?;
+    (!migration.in_stored_versions && !migration.needs_transitional_crd && !has_complete_stored_versions(now))
+        .then_some(migration.dropped_versions)
 }
 
-fn finding(now: &Crd, drops: &[String], objects: usize) -> Finding {
+fn build_finding(now: &Crd, drops: &[String], objects: usize) -> Finding {
     let (name, drops) = (now.name(), drops.join(", "));
     let message = format!(
         "would lose {drops}; somebody took it from storedVersions, and nothing proves that none of its {objects} objects is still stored so"

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 
 /// The card.
@@ -18,28 +18,28 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    if !admission.flux.any() {
-        return Checked::new(&CARD, 0, Verdict::Pass);
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    if !context.flux.has_any() {
+        return CheckResult::new(&CARD, 0, Verdict::Pass);
     }
-    let controllers = match &admission.view.flux.controllers {
+    let controllers = match &context.view.flux.controllers {
         Ok(controllers) => controllers,
-        Err(not_seen) => return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() }),
+        Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
     };
-    let mut findings: Vec<Finding> = controllers.iter().filter_map(down).collect();
-    findings.extend(admission.flux.all().filter_map(|way| {
-        let version = way.helm_release.text("/apiVersion");
+    let mut findings: Vec<Finding> = controllers.iter().filter_map(check_deployment).collect();
+    findings.extend(context.flux.routes().filter_map(|route| {
+        let version = route.helm_release.text("/apiVersion");
         let message = format!("is served as {version}: helm-controller is too old");
         (!version.ends_with("/v2")).then(|| {
             let hint = "upgrade Flux first: helm.toolkit.fluxcd.io/v2 came with Flux 2.3";
-            CARD.finding(way.helm_release.named().to_string(), message, hint)
+            CARD.finding(route.helm_release.object_ref().to_string(), message, hint)
         })
     }));
-    Checked::new(&CARD, controllers.len(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, controllers.len(), Verdict::from_findings(findings))
 }
 
 /// A Deployment of a controller without a ready pod. Where there is none, Flux runs elsewhere: what it does will show.
-fn down(deployment: &Value) -> Option<Finding> {
+fn check_deployment(deployment: &Value) -> Option<Finding> {
     let text = |pointer: &str| deployment.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let ready = deployment.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or_default();
     let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));

@@ -1,7 +1,7 @@
 //! helm-controller replaces the CRDs of the CRD chart.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
 
 /// The card.
@@ -16,18 +16,18 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let Some(way) = admission.flux.crds.as_ref().filter(|way| way.wanted.is_some()) else {
-        return Checked::new(&CARD, 0, Verdict::Pass);
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let Some(route) = context.flux.crds.as_ref().filter(|route| route.target.is_some()) else {
+        return CheckResult::new(&CARD, 0, Verdict::Pass);
     };
-    let is = match way.helm_release.upgrade_crds() {
-        Some(CrdPolicy::CreateReplace) => return Checked::new(&CARD, 1, Verdict::Pass),
+    let is = match route.helm_release.upgrade_crds() {
+        Some(CrdPolicy::CreateReplace) => return CheckResult::new(&CARD, 1, Verdict::Pass),
         Some(CrdPolicy::Create) => "has spec.upgrade.crds: Create, which replaces no CRD",
         Some(CrdPolicy::Skip) => "has spec.upgrade.crds: Skip, which writes no CRD",
         None => "has no spec.upgrade.crds, which replaces no CRD",
     };
-    let named = way.helm_release.named();
+    let object_ref = route.helm_release.object_ref();
     let patch = r#"{"spec":{"upgrade":{"crds":"CreateReplace"}}}"#;
-    let hint = format!("kubectl patch {} --type merge --patch '{patch}'", named.words());
-    Checked::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding(named.to_string(), is, hint)]))
+    let hint = format!("kubectl patch {} --type merge --patch '{patch}'", object_ref.to_kubectl_args());
+    CheckResult::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding(object_ref.to_string(), is, hint)]))
 }

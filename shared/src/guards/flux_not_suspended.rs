@@ -1,9 +1,9 @@
 //! No HelmRelease is suspended by somebody else.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
-use crate::plan::flux::FluxWay;
+use crate::plan::flux::FluxRoute;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,14 +17,20 @@ pub static CARD: Card = Card {
 
 /// The guard. What a dead run of ours left suspended is let go in the plan.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let ways: Vec<&FluxWay> = admission.flux.all().collect();
-    let findings = ways.iter().filter(|way| way.helm_release.suspended() && way.held().is_none()).map(|way| found(way));
-    Checked::new(&CARD, ways.len(), Verdict::from_findings(findings.collect()))
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let routes: Vec<&FluxRoute> = context.flux.routes().collect();
+    let findings = routes
+        .iter()
+        .filter(|route| route.helm_release.is_suspended() && route.suspended_by_run().is_none())
+        .map(|route| build_finding(route));
+    CheckResult::new(&CARD, routes.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn found(way: &FluxWay) -> Finding {
-    let named = way.helm_release.named();
-    let hint = format!("kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'", named.words());
-    CARD.finding(named.to_string(), "is suspended, and not by us", hint)
+fn build_finding(route: &FluxRoute) -> Finding {
+    let object_ref = route.helm_release.object_ref();
+    let hint = format!(
+        "kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
+        object_ref.to_kubectl_args()
+    );
+    CARD.finding(object_ref.to_string(), "is suspended, and not by us", hint)
 }

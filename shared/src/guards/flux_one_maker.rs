@@ -1,8 +1,8 @@
 //! One HelmRelease makes each release.
 
-use crate::ask::Mode;
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::ask::OwnerMode;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::{FluxObject, FluxRef, FluxView};
 
 /// The card.
@@ -17,22 +17,24 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    if admission.mode == Mode::Helm {
-        return Checked::new(&CARD, 0, Verdict::Pass);
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    if context.mode == OwnerMode::Helm {
+        return CheckResult::new(&CARD, 0, Verdict::Pass);
     }
-    let releases = [admission.crds_release, admission.app_release];
-    let view = admission.view;
-    let findings = releases.into_iter().filter_map(|release| many(&view.flux, release, &view.hub.namespace));
-    Checked::new(&CARD, releases.len(), Verdict::from_findings(findings.collect()))
+    let releases = [context.crds_release, context.app_release];
+    let view = context.view;
+    let findings =
+        releases.into_iter().filter_map(|release| check_single_release(&view.flux, release, &view.cluster.namespace));
+    CheckResult::new(&CARD, releases.len(), Verdict::from_findings(findings.collect()))
 }
 
 /// What is said of a release that more than one HelmRelease makes.
 #[must_use]
-pub fn many(flux: &FluxView, release: &str, namespace: &str) -> Option<Finding> {
-    let all: Vec<FluxRef> = flux.making(release, namespace).map(FluxObject::named).collect();
+pub fn check_single_release(flux: &FluxView, release: &str, namespace: &str) -> Option<Finding> {
+    let all: Vec<FluxRef> = flux.helm_releases_of(release, namespace).map(FluxObject::object_ref).collect();
     let (_, others) = all.split_first().filter(|(_, others)| !others.is_empty())?;
     let names = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-    let hint = others.iter().map(|other| format!("kubectl get {}", other.words())).collect::<Vec<_>>().join("; ");
+    let hint =
+        others.iter().map(|other| format!("kubectl get {}", other.to_kubectl_args())).collect::<Vec<_>>().join("; ");
     Some(CARD.finding(format!("release {release}"), format!("is made by {names}"), format!("look whose it is: {hint}")))
 }

@@ -1,7 +1,7 @@
 //! What HelmReleases change of the charts' objects is in the forecast.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,18 +15,18 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let findings: Vec<Finding> = admission
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let findings: Vec<Finding> = context
         .charts()
         .filter_map(|chart| {
-            let reason = chart.not_forecast?;
-            let maker = admission.view.flux.maker(chart.release, &admission.view.hub.namespace);
+            let reason = chart.post_renderer_error?;
+            let maker = context.view.flux.sole_helm_release(chart.release, &context.view.cluster.namespace);
             let subject = maker.map_or_else(
                 || chart.release.to_owned(),
-                |maker| crate::model::flux::FluxObject::named(maker).to_string(),
+                |maker| crate::model::flux::FluxObject::object_ref(maker).to_string(),
             );
             Some(CARD.finding(subject, format!("its spec.postRenderers are not in the forecast: {reason}"), CARD.fix))
         })
         .collect();
-    Checked::new(&CARD, admission.charts().count(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, context.charts().count(), Verdict::from_findings(findings))
 }

@@ -1,9 +1,9 @@
 //! Each source is told one version.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
-use crate::plan::flux::FluxWay;
+use crate::plan::flux::FluxRoute;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,12 +17,12 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let moving: Vec<&FluxWay> = admission.flux.all().filter(|way| way.wanted.is_some()).collect();
-    let findings = moving.iter().filter_map(|way| {
-        let (why, chart) = (way.moves_by_itself()?, way.chart.as_ref()?);
-        let version = way.wanted.as_ref().map_or("", |wanted| &wanted.version);
-        Some(CARD.finding(chart.named().to_string(), why, format!("it will be told {version} alone")))
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let moving: Vec<&FluxRoute> = context.flux.routes().filter(|route| route.target.is_some()).collect();
+    let findings = moving.iter().filter_map(|route| {
+        let (why, chart) = (route.floating_reason()?, route.chart.as_ref()?);
+        let version = route.target.as_ref().map_or("", |wanted| &wanted.version);
+        Some(CARD.finding(chart.object_ref().to_string(), why, format!("it will be told {version} alone")))
     });
-    Checked::new(&CARD, moving.len(), Verdict::from_findings(findings.collect()))
+    CheckResult::new(&CARD, moving.len(), Verdict::from_findings(findings.collect()))
 }

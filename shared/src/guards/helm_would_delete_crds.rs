@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::guards::context::{Admission, ChartFacts};
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::{ChartFacts, GuardContext};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::{self, Crd};
-use crate::model::release::{KEEP, POLICY, ReleaseRecord};
-use crate::model::yaml::{self, Quote};
+use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
+use crate::model::yaml::{self, ErrorDetail};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,25 +20,27 @@ pub static CARD: Card = Card {
 
 /// The guard: CRDs in the manifest that helm compares with, absent from the next one, and not kept by annotation.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let charts = admission.charts().count();
-    let verdict = match would_delete(admission) {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let charts = context.charts().count();
+    let verdict = match find_unprotected_crds(context) {
         Err(reason) => Verdict::Undetermined { reason },
-        Ok(_) if admission.allowed.keep_crds => Verdict::Pass,
+        Ok(_) if context.allowed.keep_crds => Verdict::Pass,
         Ok(deleted) => {
-            Verdict::from_findings(deleted.iter().filter_map(|(name, by)| finding(admission, name, by)).collect())
+            Verdict::from_findings(deleted.iter().filter_map(|(name, by)| build_finding(context, name, by)).collect())
         }
     };
-    Checked::new(&CARD, charts, verdict)
+    CheckResult::new(&CARD, charts, verdict)
 }
 
 /// Live CRDs that helm would delete, each with the release that had it: those of [`leaving`] without helm's mark.
 ///
 /// # Errors
 /// As [`leaving`].
-pub fn would_delete(admission: &Admission<'_>) -> Result<Vec<(String, String)>, String> {
-    let mut all = leaving(admission)?;
-    all.retain(|(name, _)| live(admission, name).is_some_and(|live| live.annotation(POLICY) != Some("keep")));
+pub fn find_unprotected_crds(context: &GuardContext<'_>) -> Result<Vec<(String, String)>, String> {
+    let mut all = find_removed_templates(context)?;
+    all.retain(|(name, _)| {
+        find_live_crd(context, name).is_some_and(|live| live.annotation(RESOURCE_POLICY_ANNOTATION) != Some("keep"))
+    });
     Ok(all)
 }
 
@@ -46,36 +48,38 @@ pub fn would_delete(admission: &Admission<'_>) -> Result<Vec<(String, String)>, 
 ///
 /// # Errors
 /// What could not be seen, in words.
-pub fn leaving(admission: &Admission<'_>) -> Result<Vec<(String, String)>, String> {
+pub fn find_removed_templates(context: &GuardContext<'_>) -> Result<Vec<(String, String)>, String> {
     let mut all = Vec::new();
-    for facts in admission.charts() {
-        let Some(record) = admission.view.current(facts.release).map_err(ToString::to_string)? else { continue };
-        let names = leaving_one(record, facts)?;
+    for facts in context.charts() {
+        let Some(record) = context.view.current_revision(facts.release).map_err(ToString::to_string)? else { continue };
+        let names = find_removed_in_release(record, facts)?;
         if !names.is_empty() {
-            admission.view.crds.as_ref().map_err(ToString::to_string)?;
+            context.view.crds.as_ref().map_err(ToString::to_string)?;
         }
-        let live = names.into_iter().filter(|name| live(admission, name).is_some());
+        let live = names.into_iter().filter(|name| find_live_crd(context, name).is_some());
         all.extend(live.map(|name| (name, facts.release.to_owned())));
     }
     Ok(all)
 }
 
-fn leaving_one(record: &ReleaseRecord, facts: &ChartFacts<'_>) -> Result<BTreeSet<String>, String> {
-    let stored = yaml::documents(record.manifest.reveal(), Quote::Nothing)
+fn find_removed_in_release(record: &ReleaseRecord, facts: &ChartFacts<'_>) -> Result<BTreeSet<String>, String> {
+    let stored = yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly)
         .map_err(|error| format!("the stored manifest of {} revision {}: {error}", record.name, record.revision))?;
-    let next: BTreeSet<String> = crd::templates(facts.rendered, &facts.chart.crds_folder).into_iter().collect();
+    let next: BTreeSet<String> =
+        crd::list_template_crds(facts.rendered, &facts.chart.folder_crds).into_iter().collect();
     Ok(stored.iter().filter_map(Crd::name_of).filter(|name| !next.contains(*name)).map(str::to_owned).collect())
 }
 
-fn live<'a>(admission: &Admission<'a>, name: &str) -> Option<&'a Crd> {
-    admission.view.crds.as_ref().ok()?.get(name)
+fn find_live_crd<'a>(context: &GuardContext<'a>, name: &str) -> Option<&'a Crd> {
+    context.view.crds.as_ref().ok()?.get(name)
 }
 
-fn finding(admission: &Admission<'_>, name: &str, release: &str) -> Option<Finding> {
+fn build_finding(context: &GuardContext<'_>, name: &str, release: &str) -> Option<Finding> {
     let message = format!(
         "helm upgrade {release} would delete it, and with it every {}: it is a template in the release's manifest and not in the new chart's",
-        live(admission, name)?.kind()
+        find_live_crd(context, name)?.kind()
     );
-    let hint = format!("--keep-crds marks it before helm writes; by hand: kubectl annotate crd {name} {KEEP}");
+    let hint =
+        format!("--keep-crds marks it before helm writes; by hand: kubectl annotate crd {name} {KEEP_ANNOTATION}");
     Some(CARD.finding(format!("CRD {name}"), message, hint))
 }

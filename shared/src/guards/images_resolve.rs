@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::images::ImageAnswer;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::images::ImageAvailability;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,22 +18,22 @@ pub static CARD: Card = Card {
 
 /// The guard: images that the new chart runs and the installed one does not.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let skipped = |reason: &str| Checked::new(&CARD, 0, Verdict::Skipped { reason: reason.to_owned() });
-    if admission.app.is_none() {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let skipped = |reason: &str| CheckResult::new(&CARD, 0, Verdict::Skipped { reason: reason.to_owned() });
+    if context.app_chart.is_none() {
         return skipped("the application stays where it is");
     }
-    let Some(images) = admission.images else { return skipped("--skip-images") };
+    let Some(images) = context.images else { return skipped("--skip-images") };
     let mut unknown: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
     for (image, answer) in images {
         match answer {
-            ImageAnswer::There => {}
-            ImageAnswer::Missing => {
+            ImageAvailability::Available => {}
+            ImageAvailability::Missing => {
                 let message = "its registry has no such image, as seen from this workstation";
                 findings.push(CARD.finding(format!("image {image}"), message, CARD.fix));
             }
-            ImageAnswer::Unknown { host, reason } => *unknown.entry((host, reason)).or_default() += 1,
+            ImageAvailability::Undetermined { host, reason } => *unknown.entry((host, reason)).or_default() += 1,
         }
     }
     findings.extend(unknown.into_iter().map(|((host, reason), count)| {
@@ -41,5 +41,5 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         let hint = "the nodes may reach it all the same; --skip-images leaves this look out";
         CARD.finding(format!("images of {host}"), message, hint)
     }));
-    Checked::new(&CARD, images.len(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, images.len(), Verdict::from_findings(findings))
 }

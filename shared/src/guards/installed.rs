@@ -1,7 +1,7 @@
 //! There is an installation to upgrade.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::owner::Owner;
 
 /// The card.
@@ -16,9 +16,9 @@ pub static CARD: Card = Card {
 
 /// The guard: the namespace exists, and the application's release is in it. The CRD chart may have none (the vendor's page makes none).
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let hub = &admission.view.hub;
-    let asked = || -> Result<Verdict, String> {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let hub = &context.view.cluster;
+    let judge = || -> Result<Verdict, String> {
         let namespace = hub.namespace_exists.as_ref().map_err(ToString::to_string)?;
         if !namespace {
             let message = format!("does not exist on {}", hub.context);
@@ -29,17 +29,17 @@ pub fn check(admission: &Admission<'_>) -> Checked {
             );
             return Ok(Verdict::from_findings(vec![finding]));
         }
-        let newest = admission.view.newest(admission.app_release).map_err(ToString::to_string)?;
+        let newest = context.view.newest_revision(context.app_release).map_err(ToString::to_string)?;
         if newest.is_some() {
             return Ok(Verdict::Pass);
         }
-        if let Some(Owner::Argo { application }) = admission.view.owners.get(admission.app_release) {
+        if let Some(Owner::Argo { application }) = context.view.owners.get(context.app_release) {
             let reason = format!("Argo CD makes no helm release: the Application {application} is the installation");
             return Ok(Verdict::Skipped { reason });
         }
         let message = format!("is not in namespace {}", hub.namespace);
         let hint = "helm list --all-namespaces; then --namespace and --release. To install it for the first time, use helm install";
-        Ok(Verdict::from_findings(vec![CARD.finding(format!("release {}", admission.app_release), message, hint)]))
+        Ok(Verdict::from_findings(vec![CARD.finding(format!("release {}", context.app_release), message, hint)]))
     };
-    Checked::new(&CARD, 2, asked().unwrap_or_else(|reason| Verdict::Undetermined { reason }))
+    CheckResult::new(&CARD, 2, judge().unwrap_or_else(|reason| Verdict::Undetermined { reason }))
 }

@@ -1,8 +1,8 @@
 //! The journal of earlier runs can be read: who cannot read it would write over what is to be gone on from.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
-use crate::plan::journal::{SECRET, Unread};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::plan::journal::{SECRET_NAME, UnreadableRun};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,22 +16,23 @@ pub static CARD: Card = Card {
 
 /// The guard: every run in the journal is one that this version knows.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let (verdict, count) = match admission.journal {
-        Err(not_seen) => (Verdict::Undetermined { reason: not_seen.to_string() }, 1),
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let (verdict, count) = match context.journal {
+        Err(failure) => (Verdict::Undetermined { reason: failure.to_string() }, 1),
         Ok(journal) => {
-            let finding = |unread: &Unread| {
-                let hint = if unread.newer { NEWER } else { DAMAGED };
-                let subject = format!("run {} in Secret {}/{SECRET}", unread.run, admission.view.hub.namespace);
+            let finding = |unread: &UnreadableRun| {
+                let hint = if unread.from_newer_version { NEWER_FORMAT_HINT } else { DAMAGED_ENTRY_HINT };
+                let subject = format!("run {} in Secret {}/{SECRET_NAME}", unread.run, context.view.cluster.namespace);
                 CARD.finding(subject, unread.reason.clone(), hint)
             };
-            let findings = journal.unread.iter().map(finding).collect();
-            (Verdict::from_findings(findings), journal.runs.len() + journal.unread.len())
+            let findings = journal.unreadable_runs.iter().map(finding).collect();
+            (Verdict::from_findings(findings), journal.runs.len() + journal.unreadable_runs.len())
         }
     };
-    Checked::new(&CARD, count.max(1), verdict)
+    CheckResult::new(&CARD, count.max(1), verdict)
 }
 
-const NEWER: &str = "use the version that wrote it, or a newer one: kubectl mural version says which this is";
-const DAMAGED: &str =
+const NEWER_FORMAT_HINT: &str =
+    "use the version that wrote it, or a newer one: kubectl mural version says which this is";
+const DAMAGED_ENTRY_HINT: &str =
     "kubectl mural upgrade repair shows it and sets it aside; releases and CRDs are not touched by that";

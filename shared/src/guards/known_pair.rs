@@ -2,8 +2,8 @@
 
 use semver::Version;
 
-use crate::guards::context::{Admission, ChartFacts};
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::{ChartFacts, GuardContext};
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,30 +16,30 @@ pub static CARD: Card = Card {
 };
 
 /// The annotation with which an application's chart names the CRDs that it fits.
-const ANNOTATION: &str = "mural.spectrocloud.com/crds-version";
+const CRDS_VERSION_ANNOTATION: &str = "mural.spectrocloud.com/crds-version";
 /// Pairs that are documented or ran together: the CRD chart, the application.
-const KNOWN: [(&str, &str); 2] = [("0.7.1", "1.1.0-rc.0"), ("0.7.4", "1.1.0-rc.3")];
+const KNOWN_PAIRS: [(&str, &str); 2] = [("0.7.1", "1.1.0-rc.0"), ("0.7.4", "1.1.0-rc.3")];
 
 /// The guard: both versions as they will be after this run. A warning, never a wall.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let crds = after(admission, admission.crds.as_ref(), admission.crds_release);
-    let app = after(admission, admission.app.as_ref(), admission.app_release);
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let crds = version_after_upgrade(context, context.crds_chart.as_ref(), context.crds_release);
+    let app = version_after_upgrade(context, context.app_chart.as_ref(), context.app_release);
     let (crds, app) = match (crds, app) {
-        (Err(reason), _) | (_, Err(reason)) => return Checked::new(&CARD, 1, Verdict::Undetermined { reason }),
+        (Err(reason), _) | (_, Err(reason)) => return CheckResult::new(&CARD, 1, Verdict::Undetermined { reason }),
         (Ok(Some(crds)), Ok(Some(app))) => (crds, app),
         (Ok(_), Ok(_)) => {
             let reason = "a chart without a release that does not move has no version to compare".to_owned();
-            return Checked::new(&CARD, 0, Verdict::Skipped { reason });
+            return CheckResult::new(&CARD, 0, Verdict::Skipped { reason });
         }
     };
-    let says = admission.app.as_ref().and_then(|facts| facts.chart.annotations.get(ANNOTATION));
+    let says = context.app_chart.as_ref().and_then(|facts| facts.chart.annotations.get(CRDS_VERSION_ANNOTATION));
     let known = match says {
-        Some(wanted) => same(wanted, &crds),
-        None => KNOWN.iter().any(|(one, other)| same(one, &crds) && same(other, &app)),
+        Some(wanted) => is_same_version(wanted, &crds),
+        None => KNOWN_PAIRS.iter().any(|(one, other)| is_same_version(one, &crds) && is_same_version(other, &app)),
     };
     if known {
-        return Checked::new(&CARD, 1, Verdict::Pass);
+        return CheckResult::new(&CARD, 1, Verdict::Pass);
     }
     let message = match says {
         Some(wanted) => format!("mural {app} says that it fits mural-crds {wanted}, and {crds} will be there"),
@@ -49,20 +49,24 @@ pub fn check(admission: &Admission<'_>) -> Checked {
         Some(wanted) => format!("name the CRD chart that it fits: --crds {wanted}"),
         None => "does the vendor's page name this pair? --to and --crds choose another".to_owned(),
     };
-    Checked::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding("the pair of charts", message, hint)]))
+    CheckResult::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding("the pair of charts", message, hint)]))
 }
 
 /// The version of a chart after this run: where it goes, else where it is.
-fn after(admission: &Admission<'_>, facts: Option<&ChartFacts<'_>>, release: &str) -> Result<Option<String>, String> {
+fn version_after_upgrade(
+    context: &GuardContext<'_>,
+    facts: Option<&ChartFacts<'_>>,
+    release: &str,
+) -> Result<Option<String>, String> {
     if let Some(facts) = facts {
         return Ok(Some(facts.chart.version.to_string()));
     }
-    let record = admission.view.newest(release).map_err(ToString::to_string)?;
+    let record = context.view.newest_revision(release).map_err(ToString::to_string)?;
     Ok(record.map(|record| record.chart_version.clone()))
 }
 
 /// Build metadata and a leading `v` say nothing of what a version is.
-fn same(one: &str, other: &str) -> bool {
+fn is_same_version(one: &str, other: &str) -> bool {
     let read = |text: &str| Version::parse(text.trim_start_matches('v'));
     match (read(one), read(other)) {
         (Ok(one), Ok(other)) => one.cmp_precedence(&other).is_eq(),

@@ -1,8 +1,8 @@
 //! The live objects fit the CRDs that come.
 
-use crate::checks::crd_changes::{CrdFinding, CrdVerdict, Hurts, checks};
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,34 +16,34 @@ pub static CARD: Card = Card {
 
 /// The guard: every live object of a CRD whose change could hurt it, judged by the old and by the new schema.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (mut findings, mut unsure) = (Vec::new(), None);
-    for verdict in admission.verdicts.values() {
-        let open: Vec<&CrdFinding> = verdict.findings.iter().filter(|finding| counts(finding)).collect();
+    for verdict in context.verdicts.values() {
+        let open: Vec<&CrdFinding> = verdict.findings.iter().filter(|finding| is_open_object_error(finding)).collect();
         if open.is_empty() {
             continue;
         }
-        if verdict.evidence.hurt > 0 {
-            findings.push(hurt(verdict, &open));
+        if verdict.evidence.objects_affected > 0 {
+            findings.push(build_finding(verdict, &open));
         } else if let Some(reason) = &verdict.evidence.undetermined {
             unsure.get_or_insert_with(|| format!("CRD {}: {reason}", verdict.name));
         }
     }
-    let looked_at = admission.verdicts.values().map(|verdict| verdict.evidence.looked_at).sum();
+    let looked_at = context.verdicts.values().map(|verdict| verdict.evidence.objects_checked).sum();
     let verdict = match unsure {
         Some(reason) if findings.is_empty() => Verdict::Undetermined { reason },
         _ => Verdict::from_findings(findings),
     };
-    Checked::new(&CARD, looked_at, verdict)
+    CheckResult::new(&CARD, looked_at, verdict)
 }
 
 /// What breaks for objects, and nobody answers for.
-fn counts(finding: &CrdFinding) -> bool {
-    let of_objects = || checks().any(|check| check.card.id == finding.check && check.hurts == Hurts::Objects);
-    finding.level == Level::Error && finding.waived.is_none() && of_objects()
+fn is_open_object_error(finding: &CrdFinding) -> bool {
+    let of_objects = || checks().any(|check| check.card.id == finding.check && check.affects == AffectedParty::Objects);
+    finding.level == Level::Error && finding.waiver_reason.is_none() && of_objects()
 }
 
-fn hurt(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
+fn build_finding(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
     let evidence = &verdict.evidence;
     let first = evidence.objects.first().map(|one| {
         let error = one.errors.first().map(|error| format!("{}: {}", error.path, error.message));
@@ -60,8 +60,8 @@ fn hurt(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
         .collect();
     let message = format!(
         "{} of {} objects are hurt ({}){}",
-        evidence.hurt,
-        evidence.looked_at,
+        evidence.objects_affected,
+        evidence.objects_checked,
         places.join(", "),
         first.unwrap_or_default()
     );

@@ -50,11 +50,11 @@ pub mod values_schema;
 pub mod waivers_current;
 pub mod webhooks_alive;
 
-use crate::model::check::{Card, Checked};
+use crate::model::check::{Card, CheckResult};
 
-pub use context::{Admission, ChartFacts};
+pub use context::{ChartFacts, GuardContext};
 
-type Guard = (&'static Card, fn(&Admission<'_>) -> Checked);
+type Guard = (&'static Card, fn(&GuardContext<'_>) -> CheckResult);
 
 /// Every admission guard, in the order in which they are shown.
 pub const ALL: [Guard; 48] = [
@@ -110,7 +110,7 @@ pub const ALL: [Guard; 48] = [
 
 /// Asks every guard.
 #[must_use]
-pub fn ask_all(admission: &Admission<'_>) -> Vec<Checked> {
+pub fn ask_all(admission: &GuardContext<'_>) -> Vec<CheckResult> {
     ALL.iter().map(|(_, check)| check(admission)).collect()
 }
 

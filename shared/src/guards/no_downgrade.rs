@@ -2,8 +2,8 @@
 
 use semver::Version;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,16 +17,16 @@ pub static CARD: Card = Card {
 
 /// The guard. Versions are compared as semantic versions, build metadata ignored.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let charts: Vec<_> = [&admission.crds, &admission.app].into_iter().flatten().collect();
-    if admission.allowed.downgrade {
-        return Checked::new(&CARD, charts.len(), Verdict::Skipped { reason: "--allow-downgrade".to_owned() });
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let charts: Vec<_> = [&context.crds_chart, &context.app_chart].into_iter().flatten().collect();
+    if context.allowed.downgrade {
+        return CheckResult::new(&CARD, charts.len(), Verdict::Skipped { reason: "--allow-downgrade".to_owned() });
     }
     let mut findings = Vec::new();
     for facts in &charts {
-        let record = match admission.view.newest(facts.release) {
-            Err(not_seen) => {
-                return Checked::new(&CARD, charts.len(), Verdict::Undetermined { reason: not_seen.to_string() });
+        let record = match context.view.newest_revision(facts.release) {
+            Err(failure) => {
+                return CheckResult::new(&CARD, charts.len(), Verdict::Undetermined { reason: failure.to_string() });
             }
             Ok(record) => record,
         };
@@ -36,5 +36,5 @@ pub fn check(admission: &Admission<'_>) -> Checked {
             findings.push(CARD.finding(format!("release {}", facts.release), message, CARD.fix));
         }
     }
-    Checked::new(&CARD, charts.len(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, charts.len(), Verdict::from_findings(findings))
 }

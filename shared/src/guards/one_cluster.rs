@@ -1,7 +1,7 @@
 //! helm, kubectl and we talk to the same cluster.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,27 +15,27 @@ pub static CARD: Card = Card {
 
 /// The guard: the uid of `kube-system` as each of them sees it.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let seen = [
-        ("this plugin", &admission.view.hub.uid),
-        ("kubectl", &admission.kubectl_sees),
-        ("helm", &admission.helm_sees),
+pub fn check(admission: &GuardContext<'_>) -> CheckResult {
+    let cluster_uids = [
+        ("this plugin", &admission.view.cluster.uid),
+        ("kubectl", &admission.kubectl_cluster_uid),
+        ("helm", &admission.helm_cluster_uid),
     ];
     let unseen: Vec<String> =
-        seen.iter().filter_map(|(who, uid)| uid.as_ref().err().map(|error| format!("{who} {error}"))).collect();
+        cluster_uids.iter().filter_map(|(who, uid)| uid.as_ref().err().map(|error| format!("{who} {error}"))).collect();
     if !unseen.is_empty() {
-        return Checked::new(&CARD, 3, Verdict::Undetermined { reason: unseen.join("; ") });
+        return CheckResult::new(&CARD, 3, Verdict::Undetermined { reason: unseen.join("; ") });
     }
-    let ours = admission.view.hub.uid.as_ref().ok();
-    let others = seen.iter().filter(|(_, uid)| uid.as_ref().ok() != ours);
+    let ours = admission.view.cluster.uid.as_ref().ok();
+    let others = cluster_uids.iter().filter(|(_, uid)| uid.as_ref().ok() != ours);
     let findings = others.map(|(who, uid)| {
         let theirs = uid.as_ref().map_or("", String::as_str);
         let here = ours.map_or("", String::as_str);
         CARD.finding(
             *who,
-            format!("talks to another cluster: {theirs}, not {here} of context {}", admission.view.hub.context),
+            format!("talks to another cluster: {theirs}, not {here} of context {}", admission.view.cluster.context),
             CARD.fix,
         )
     });
-    Checked::new(&CARD, 3, Verdict::from_findings(findings.collect()))
+    CheckResult::new(&CARD, 3, Verdict::from_findings(findings.collect()))
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::grants::Need;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::grants::Permission;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,35 +20,35 @@ pub static CARD: Card = Card {
 
 /// The guard: what the API server does not grant, a ready Role for each namespace and one for the cluster.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let grants = admission.grants;
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let grants = context.grants;
     let verdict = match &grants.denied {
-        Err(not_seen) => Verdict::Undetermined { reason: not_seen.to_string() },
+        Err(failure) => Verdict::Undetermined { reason: failure.to_string() },
         Ok(denied) => {
             let places: BTreeSet<&Option<String>> = denied.iter().map(|need| &need.namespace).collect();
             let findings = places.into_iter().map(|place| {
-                let here: Vec<&Need> = denied.iter().filter(|need| need.namespace == *place).collect();
-                finding(admission, place.as_deref(), &here)
+                let here: Vec<&Permission> = denied.iter().filter(|need| need.namespace == *place).collect();
+                build_finding(context, place.as_deref(), &here)
             });
             Verdict::from_findings(findings.collect())
         }
     };
-    Checked::new(&CARD, grants.asked, verdict)
+    CheckResult::new(&CARD, grants.checked_count, verdict)
 }
 
-fn finding(admission: &Admission<'_>, place: Option<&str>, denied: &[&Need]) -> Finding {
-    let who = admission.view.hub.user.as_deref().unwrap_or("this user");
+fn build_finding(context: &GuardContext<'_>, place: Option<&str>, denied: &[&Permission]) -> Finding {
+    let who = context.view.cluster.user.as_deref().unwrap_or("this user");
     let words: Vec<String> = denied.iter().map(ToString::to_string).collect();
     let subject = place.map_or_else(|| "the cluster".to_owned(), |namespace| format!("namespace {namespace}"));
     let hint = format!(
         "grant it: save this as a file, kubectl apply --filename FILE, and bind it to {who}: {}",
-        role(place, denied)
+        build_role(place, denied)
     );
     CARD.finding(subject, format!("{who} may not {}", words.join(", ")), hint)
 }
 
 /// A Role in one line, which kubectl reads as it is.
-fn role(place: Option<&str>, denied: &[&Need]) -> Value {
+fn build_role(place: Option<&str>, denied: &[&Permission]) -> Value {
     let mut verbs: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for need in denied {
         verbs.entry((&need.group, &need.resource)).or_default().push(need.verb);

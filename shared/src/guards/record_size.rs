@@ -1,8 +1,8 @@
 //! helm can store what it is about to do.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::release::MAX_SECRET;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::release::MAX_SECRET_BYTES;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,25 +15,25 @@ pub static CARD: Card = Card {
 };
 
 /// From here on it is worth a word, in percent.
-const NEAR: usize = 90;
+const RECORD_WARNING_PERCENT: usize = 90;
 
 /// The guard: the records of the charts that move, packed as helm packs them.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let sizes = admission.record_sizes;
-    Checked::new(
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let sizes = context.record_sizes;
+    CheckResult::new(
         &CARD,
         sizes.len(),
-        Verdict::from_findings(sizes.iter().filter_map(|(release, size)| finding(release, (*size)?)).collect()),
+        Verdict::from_findings(sizes.iter().filter_map(|(release, size)| check_size(release, (*size)?)).collect()),
     )
 }
 
-fn finding(release: &str, size: usize) -> Option<Finding> {
-    let share = size * 100 / MAX_SECRET;
-    if share < NEAR {
+fn check_size(release: &str, size: usize) -> Option<Finding> {
+    let share = size * 100 / MAX_SECRET_BYTES;
+    if share < RECORD_WARNING_PERCENT {
         return None;
     }
-    let level = if size > MAX_SECRET { Level::Error } else { Level::Warning };
+    let level = if size > MAX_SECRET_BYTES { Level::Error } else { Level::Warning };
     let message = format!("its next record takes about {share} % of the 1 MiB that a Secret may hold");
     Some(Finding { level, ..CARD.finding(format!("release {release}"), message, CARD.fix) })
 }

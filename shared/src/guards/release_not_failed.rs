@@ -1,9 +1,9 @@
 //! The newest revision of a release did not fail; where it did, what helm makes of that.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::pending::made_by;
-use crate::model::view::NotSeen;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::pending::find_creating_run;
+use crate::model::view::ReadFailure;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,29 +18,29 @@ pub static CARD: Card = Card {
 /// The guard: a failed revision of our own may be tried again without a word; another's is told, and refused where nothing ever stood,
 /// but for the CRD chart's first record.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let releases = [admission.crds_release, admission.app_release];
-    let judged: Result<Vec<Option<Finding>>, &NotSeen> =
-        releases.iter().map(|release| one(admission, release)).collect();
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let releases = [context.crds_release, context.app_release];
+    let judged: Result<Vec<Option<Finding>>, &ReadFailure> =
+        releases.iter().map(|release| check_release(context, release)).collect();
     let verdict = match judged {
-        Err(not_seen) => Verdict::Undetermined { reason: not_seen.to_string() },
+        Err(failure) => Verdict::Undetermined { reason: failure.to_string() },
         Ok(findings) => Verdict::from_findings(findings.into_iter().flatten().collect()),
     };
-    Checked::new(&CARD, releases.len(), verdict)
+    CheckResult::new(&CARD, releases.len(), verdict)
 }
 
-fn one<'a>(admission: &Admission<'a>, release: &str) -> Result<Option<Finding>, &'a NotSeen> {
-    let Some(newest) = admission.view.newest(release)?.filter(|record| record.status == "failed") else {
+fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option<Finding>, &'a ReadFailure> {
+    let Some(newest) = context.view.newest_revision(release)?.filter(|record| record.status == "failed") else {
         return Ok(None);
     };
-    let compared = admission.view.current(release)?.filter(|record| record.status == "deployed");
+    let compared = context.view.current_revision(release)?.filter(|record| record.status == "deployed");
     let subject = format!("release {release}");
-    let repair = admission.view.repair(release);
-    let records = admission.view.releases.get(release).and_then(|records| records.as_ref().ok());
-    let ours = records.is_some_and(|records| made_by(records).is_some());
+    let repair = context.view.rollback_command(release);
+    let records = context.view.releases.get(release).and_then(|records| records.as_ref().ok());
+    let ours = records.is_some_and(|records| find_creating_run(records).is_some());
     let Some(deployed) = compared else {
         // The first record of the CRD chart, which a run of ours was cut off in: what it meant to write is what the next one writes.
-        if ours && release == admission.crds_release {
+        if ours && release == context.crds_release {
             return Ok(None);
         }
         let message = format!(

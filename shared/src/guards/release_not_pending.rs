@@ -1,9 +1,9 @@
 //! No release is in the middle of something that is not our own.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
-use crate::model::lease::Life;
-use crate::model::pending::cut_off_run;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::lease::Liveness;
+use crate::model::pending::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
 
 /// The card.
@@ -18,45 +18,48 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let releases = [admission.crds_release, admission.app_release];
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let releases = [context.crds_release, context.app_release];
     let mut findings = Vec::new();
     for release in releases {
-        let records = match admission.view.releases.get(release) {
-            Some(Err(not_seen)) => return undetermined(not_seen.to_string()),
+        let records = match context.view.releases.get(release) {
+            Some(Err(failure)) => return undetermined_verdict(failure.to_string()),
             Some(Ok(records)) => records.as_slice(),
             None => &[],
         };
-        let Some(newest) = records.last().filter(|newest| newest.pending()) else { continue };
-        match cut_off_run(records).map(|run| (run, at_work(admission))) {
+        let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { continue };
+        match find_interrupted_run(records).map(|run| (run, find_active_run(context))) {
             Some((_, None)) => {}
             Some((run, Some(doubt))) => {
-                return undetermined(format!("release {release} is {} by run {run}, and {doubt}", newest.status));
+                return undetermined_verdict(format!(
+                    "release {release} is {} by run {run}, and {doubt}",
+                    newest.status
+                ));
             }
-            None => findings.push(somebody_elses(admission, newest)),
+            None => findings.push(build_finding(context, newest)),
         }
     }
-    Checked::new(&CARD, releases.len(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, releases.len(), Verdict::from_findings(findings))
 }
 
-fn undetermined(reason: String) -> Checked {
-    Checked::new(&CARD, 2, Verdict::Undetermined { reason })
+fn undetermined_verdict(reason: String) -> CheckResult {
+    CheckResult::new(&CARD, 2, Verdict::Undetermined { reason })
 }
 
 /// Why a run of ours may still be at work; none where certainly none is.
-fn at_work(admission: &Admission<'_>) -> Option<String> {
-    match admission.locks {
-        Err(not_seen) => Some(not_seen.to_string()),
+fn find_active_run(context: &GuardContext<'_>) -> Option<String> {
+    match context.locks {
+        Err(failure) => Some(failure.to_string()),
         Ok(locks) => {
-            let living = locks.iter().find(|held| held.life != Life::Dead)?;
-            Some(format!("{} may still be at work: an upgrade would first see whether they live", living.holder.who))
+            let living = locks.iter().find(|held| held.liveness != Liveness::Dead)?;
+            Some(format!("{} may still be at work: an upgrade would first see whether they live", living.holder.user))
         }
     }
 }
 
-fn somebody_elses(admission: &Admission<'_>, newest: &ReleaseRecord) -> Finding {
+fn build_finding(context: &GuardContext<'_>, newest: &ReleaseRecord) -> Finding {
     let release = &newest.name;
     let message = format!("is {} at revision {}, and no run of ours made it so", newest.status, newest.revision);
-    let hint = format!("is another helm at work? wait for it. If not: {}", admission.view.repair(release));
+    let hint = format!("is another helm at work? wait for it. If not: {}", context.view.rollback_command(release));
     CARD.finding(format!("release {release}"), message, hint)
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::guards::context::Admission;
+use crate::guards::context::GuardContext;
 use crate::model::around;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::object::ObjectRef;
 use crate::model::quantity;
-use crate::plan::objects::named;
+use crate::plan::objects::select_release_objects;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -23,41 +23,41 @@ pub static CARD: Card = Card {
 
 /// The guard: quotas against the surge of every Deployment whose pods change, and disruption budgets that are not met now.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let (Some(application), Some(app)) = (admission.application, &admission.app) else {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
     };
-    let (quotas, budgets) = match (&admission.around.quotas, &admission.around.budgets) {
+    let (quotas, budgets) = match (&context.policies.resource_quotas, &context.policies.disruption_budgets) {
         (Ok(quotas), Ok(budgets)) => (quotas, budgets),
-        (Err(not_seen), _) | (_, Err(not_seen)) => {
-            return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() });
+        (Err(failure), _) | (_, Err(failure)) => {
+            return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() });
         }
     };
-    let namespace = &admission.view.hub.namespace;
-    let old = named(namespace, application.stored.reveal());
-    let rolled: Vec<(ObjectRef, &Value)> = named(namespace, app.rendered)
+    let namespace = &context.view.cluster.namespace;
+    let old = select_release_objects(namespace, application.stored_objects.reveal());
+    let rolled: Vec<(ObjectRef, &Value)> = select_release_objects(namespace, app.rendered)
         .into_iter()
         .filter(|(object, next)| {
-            let was = old.iter().find(|(other, _)| other.same_object(object)).map(|(_, was)| *was);
+            let was = old.iter().find(|(other, _)| other.is_same_object(object)).map(|(_, was)| *was);
             next.pointer("/spec/template").is_some()
                 && was.is_none_or(|was| was["spec"]["template"] != next["spec"]["template"])
         })
         .collect();
-    let surge = surge(&rolled, &old);
-    let mut findings: Vec<Finding> = quotas.iter().flat_map(|quota| tight(quota, &surge, namespace)).collect();
-    findings.extend(budgets.iter().filter_map(|budget| disrupted(budget, &rolled, namespace)));
-    Checked::new(&CARD, rolled.len(), Verdict::from_findings(findings))
+    let surge = calculate_surge(&rolled, &old);
+    let mut findings: Vec<Finding> = quotas.iter().flat_map(|quota| check_quota(quota, &surge, namespace)).collect();
+    findings.extend(budgets.iter().filter_map(|budget| check_budget(budget, &rolled, namespace)));
+    CheckResult::new(&CARD, rolled.len(), Verdict::from_findings(findings))
 }
 
 /// What the new pods need besides the old ones, by the names that quotas use.
-fn surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) -> BTreeMap<String, f64> {
+fn calculate_surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) -> BTreeMap<String, f64> {
     let mut all = BTreeMap::new();
     for (object, next) in rolled {
         let replicas = next.pointer("/spec/replicas").and_then(Value::as_f64).unwrap_or(1.0);
-        let is_new = !old.iter().any(|(other, _)| other.same_object(object));
+        let is_new = !old.iter().any(|(other, _)| other.is_same_object(object));
         let pods = match object.kind.as_str() {
             _ if is_new => replicas,
-            "Deployment" => more_at_once(next, replicas),
+            "Deployment" => surge_pods(next, replicas),
             // Others stop a pod before they start the next one.
             _ => 0.0,
         };
@@ -67,10 +67,11 @@ fn surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) -> BTreeMa
         let containers = next.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten();
         for container in containers {
             for (kind, key) in [("requests", "cpu"), ("requests", "memory"), ("limits", "cpu"), ("limits", "memory")] {
-                let asked = container["resources"][kind][key].as_str().and_then(quantity::read).unwrap_or_default();
-                add(&format!("{kind}.{key}"), asked);
+                let requested =
+                    container["resources"][kind][key].as_str().and_then(quantity::parse_quantity).unwrap_or_default();
+                add(&format!("{kind}.{key}"), requested);
                 if kind == "requests" {
-                    add(key, asked);
+                    add(key, requested);
                 }
             }
         }
@@ -79,7 +80,7 @@ fn surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) -> BTreeMa
 }
 
 /// `maxSurge`, a quarter where nothing is said, rounded up (apps/v1 `RollingUpdateDeployment`).
-fn more_at_once(deployment: &Value, replicas: f64) -> f64 {
+fn surge_pods(deployment: &Value, replicas: f64) -> f64 {
     let strategy = &deployment["spec"]["strategy"];
     if strategy["type"] == "Recreate" {
         return 0.0;
@@ -94,20 +95,20 @@ fn more_at_once(deployment: &Value, replicas: f64) -> f64 {
     }
 }
 
-fn tight(quota: &Value, surge: &BTreeMap<String, f64>, namespace: &str) -> Vec<Finding> {
+fn check_quota(quota: &Value, surge: &BTreeMap<String, f64>, namespace: &str) -> Vec<Finding> {
     let name = quota["metadata"]["name"].as_str().unwrap_or("?");
     let hard = quota.pointer("/status/hard").or_else(|| quota.pointer("/spec/hard")).and_then(Value::as_object);
     let text = |value: &Value| value.as_str().map(str::to_owned);
     hard.into_iter()
         .flatten()
         .filter_map(|(key, limit)| {
-            let more = surge.get(key).filter(|more| **more > 0.0)?;
+            let needed = surge.get(key).filter(|needed| **needed > 0.0)?;
             let (limit, used) = (text(limit)?, text(&quota["status"]["used"][key]).unwrap_or_else(|| "0".to_owned()));
-            if quantity::read(&used)? + more <= quantity::read(&limit)? {
+            if quantity::parse_quantity(&used)? + needed <= quantity::parse_quantity(&limit)? {
                 return None;
             }
             let message =
-                format!("{key}: {used} of {limit} are used, and the roll-out needs up to {more} more at once");
+                format!("{key}: {used} of {limit} are used, and the roll-out needs up to {needed} more at once");
             let hint =
                 format!("kubectl describe quota {name} --namespace {namespace}: raise it for the time of the upgrade");
             Some(CARD.finding(format!("ResourceQuota {name}"), message, hint))
@@ -116,12 +117,13 @@ fn tight(quota: &Value, surge: &BTreeMap<String, f64>, namespace: &str) -> Vec<F
 }
 
 /// A budget that is not met before the roll-out begins.
-fn disrupted(budget: &Value, rolled: &[(ObjectRef, &Value)], namespace: &str) -> Option<Finding> {
+fn check_budget(budget: &Value, rolled: &[(ObjectRef, &Value)], namespace: &str) -> Option<Finding> {
     let count = |key: &str| budget["status"][key].as_u64();
     let (healthy, desired) = (count("currentHealthy")?, count("desiredHealthy")?);
     let selector = budget.pointer("/spec/selector")?;
-    let (object, _) =
-        rolled.iter().find(|(_, next)| around::selects(selector, &around::labels(&next["spec"]["template"])))?;
+    let (object, _) = rolled
+        .iter()
+        .find(|(_, next)| around::selector_matches(selector, &around::read_labels(&next["spec"]["template"])))?;
     if healthy >= desired {
         return None;
     }

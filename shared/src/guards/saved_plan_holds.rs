@@ -1,8 +1,8 @@
 //! A saved plan, or a run that was cut off, goes on in the world that it was made for, or not at all.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
-use crate::plan::drift::Moved;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::plan::drift::DriftItem;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,17 +16,17 @@ pub static CARD: Card = Card {
 
 /// The guard; skipped where neither is followed.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let verdict = match admission.moved {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let verdict = match context.moved {
         None => Verdict::Skipped { reason: "no saved plan is followed".to_owned() },
-        Some(Err(not_seen)) => Verdict::Undetermined { reason: not_seen.to_string() },
-        Some(Ok(moved)) => {
-            let finding = |moved: &Moved| {
-                let hint = if moved.hint.is_empty() { CARD.fix } else { moved.hint };
-                CARD.finding(moved.what.clone(), moved.how.clone(), hint)
+        Some(Err(failure)) => Verdict::Undetermined { reason: failure.to_string() },
+        Some(Ok(drift)) => {
+            let finding = |item: &DriftItem| {
+                let hint = if item.hint.is_empty() { CARD.fix } else { item.hint };
+                CARD.finding(item.subject.clone(), item.change.clone(), hint)
             };
-            Verdict::from_findings(moved.iter().map(finding).collect())
+            Verdict::from_findings(drift.iter().map(finding).collect())
         }
     };
-    Checked::new(&CARD, 1, verdict)
+    CheckResult::new(&CARD, 1, verdict)
 }

@@ -1,7 +1,7 @@
 //! No CRD that drops a version is applied while the server migrates its objects.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 
 /// The card.
@@ -16,18 +16,18 @@ pub static CARD: Card = Card {
 
 /// The guard: live CRDs whose condition `StorageMigrating` is true, against the versions that the charts' CRDs still have.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let live = match &admission.view.crds {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let live = match &context.view.crds {
         Ok(live) => live,
-        Err(not_seen) => return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() }),
+        Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
     };
-    let pairs = admission.planned().filter_map(|next| Some((live.get(next.name())?, next)));
-    let migrating = pairs.filter(|(now, _)| now.has("StorageMigrating"));
-    let findings = migrating.filter_map(|(now, next)| drops(now, next));
-    Checked::new(&CARD, admission.forecasts.len(), Verdict::from_findings(findings.collect()))
+    let pairs = context.planned_crds().filter_map(|next| Some((live.get(next.name())?, next)));
+    let migrating = pairs.filter(|(now, _)| now.has_condition("StorageMigrating"));
+    let findings = migrating.filter_map(|(now, next)| check_dropped_versions(now, next));
+    CheckResult::new(&CARD, context.forecasts.len(), Verdict::from_findings(findings.collect()))
 }
 
-fn drops(now: &Crd, next: &Crd) -> Option<Finding> {
+fn check_dropped_versions(now: &Crd, next: &Crd) -> Option<Finding> {
     let gone: Vec<&str> = now
         .versions()
         .filter(|version| next.versions().all(|other| other.name != version.name))

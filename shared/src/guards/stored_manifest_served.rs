@@ -1,10 +1,10 @@
 //! helm can still build the manifest of the release as it is.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::model::yaml::{self, Quote};
+use crate::model::yaml::{self, ErrorDetail};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,31 +18,31 @@ pub static CARD: Card = Card {
 
 /// The guard: the manifest that helm compares with, of both releases, against the CRDs as they will be after the CRD step.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let asked = || -> Result<(usize, Vec<Finding>), String> {
-        admission.view.crds.as_ref().map_err(ToString::to_string)?;
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let judge = || -> Result<(usize, Vec<Finding>), String> {
+        context.view.crds.as_ref().map_err(ToString::to_string)?;
         let (mut looked_at, mut findings) = (0, Vec::new());
-        for release in [admission.crds_release, admission.app_release] {
-            let Some(record) = admission.view.current(release).map_err(ToString::to_string)? else { continue };
-            let stored = yaml::documents(record.manifest.reveal(), Quote::Nothing)
+        for release in [context.crds_release, context.app_release] {
+            let Some(record) = context.view.current_revision(release).map_err(ToString::to_string)? else { continue };
+            let stored = yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly)
                 .map_err(|error| format!("the stored manifest of {release} revision {}: {error}", record.revision))?;
-            let objects: Vec<ObjectRef> = stored.iter().filter_map(ObjectRef::of).collect();
+            let objects: Vec<ObjectRef> = stored.iter().filter_map(ObjectRef::from_manifest).collect();
             looked_at += objects.len();
-            findings.extend(objects.iter().filter_map(|object| unserved(admission, release, object)));
+            findings.extend(objects.iter().filter_map(|object| check_served(context, release, object)));
         }
         Ok((looked_at, findings))
     };
-    match asked() {
-        Ok((looked_at, findings)) => Checked::new(&CARD, looked_at, Verdict::from_findings(findings)),
-        Err(reason) => Checked::new(&CARD, 0, Verdict::Undetermined { reason }),
+    match judge() {
+        Ok((looked_at, findings)) => CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings)),
+        Err(reason) => CheckResult::new(&CARD, 0, Verdict::Undetermined { reason }),
     }
 }
 
 /// A CRD of this kind that is live or planned, and after the CRD step serves other versions only.
-fn unserved(admission: &Admission<'_>, release: &str, object: &ObjectRef) -> Option<Finding> {
+fn check_served(context: &GuardContext<'_>, release: &str, object: &ObjectRef) -> Option<Finding> {
     let of_kind = |crd: &&Crd| crd.group() == object.group() && crd.kind() == object.kind;
-    let planned = admission.planned().find(of_kind);
-    let live = || admission.view.crds.as_ref().ok()?.values().find(of_kind);
+    let planned = context.planned_crds().find(of_kind);
+    let live = || context.view.crds.as_ref().ok()?.values().find(of_kind);
     let crd = planned.or_else(live)?;
     let served: Vec<&str> = crd.versions().filter(|version| version.served).map(|version| version.name).collect();
     if served.contains(&object.version()) {
@@ -53,7 +53,7 @@ fn unserved(admission: &Admission<'_>, release: &str, object: &ObjectRef) -> Opt
         object.api_version,
         served.join(", ")
     );
-    let namespace = &admission.view.hub.namespace;
+    let namespace = &context.view.cluster.namespace;
     let newest = served.last().copied().unwrap_or_default();
     let hint = format!(
         "upgrade first to a chart that uses {group}/{newest} while both are served; or rewrite the stored manifest: helm mapkubeapis {release} --namespace {namespace} --mapfile FILE, where FILE maps {} to {group}/{newest}",

@@ -2,10 +2,10 @@
 
 use semver::Version;
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
-use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL};
-use crate::model::view::Looked;
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::tools::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION};
+use crate::model::view::Observed;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -19,18 +19,19 @@ pub static CARD: Card = Card {
 
 /// The guard.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let asked = [("helm", &admission.helm, OLDEST_HELM), ("kubectl", &admission.kubectl, OLDEST_KUBECTL)];
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let tools =
+        [("helm", &context.helm_version, MIN_HELM_VERSION), ("kubectl", &context.kubectl_version, MIN_KUBECTL_VERSION)];
     let unseen: Vec<String> =
-        asked.iter().filter_map(|(_, found, _)| found.as_ref().err().map(ToString::to_string)).collect();
+        tools.iter().filter_map(|(_, found, _)| found.as_ref().err().map(ToString::to_string)).collect();
     if !unseen.is_empty() {
-        return Checked::new(&CARD, 2, Verdict::Undetermined { reason: unseen.join("; ") });
+        return CheckResult::new(&CARD, 2, Verdict::Undetermined { reason: unseen.join("; ") });
     }
-    let old = asked.iter().filter_map(|(name, found, oldest)| too_old(name, found, oldest));
-    Checked::new(&CARD, 2, Verdict::from_findings(old.collect()))
+    let old = tools.iter().filter_map(|(name, found, oldest)| too_old(name, found, oldest));
+    CheckResult::new(&CARD, 2, Verdict::from_findings(old.collect()))
 }
 
-fn too_old(name: &str, found: &Looked<Version>, oldest: &Version) -> Option<crate::model::check::Finding> {
+fn too_old(name: &str, found: &Observed<Version>, oldest: &Version) -> Option<crate::model::check::Finding> {
     let found = found.as_ref().ok().filter(|found| *found < oldest)?;
     Some(CARD.finding(
         name,

@@ -1,8 +1,8 @@
 //! Values that the new charts' own schemas refuse.
 
-use crate::guards::context::Admission;
-use crate::model::chart::SchemaRefusal;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::chart::ValuesSchemaError;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,14 +16,14 @@ pub static CARD: Card = Card {
 
 /// The guard: helm's own words on every value that a `values.schema.json` refuses, subcharts' included.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let charts: Vec<_> = admission.charts().collect();
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let charts: Vec<_> = context.charts().collect();
     if charts.is_empty() {
-        return Checked::new(&CARD, 0, Verdict::Skipped { reason: "no chart moves".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "no chart moves".to_owned() });
     }
     let findings = charts.iter().flat_map(|chart| {
         chart.schema_refusals.iter().map(|refusal| {
-            let SchemaRefusal { chart: of, place, words } = refusal;
+            let ValuesSchemaError { chart: of, path: place, message: words } = refusal;
             let in_subchart = *of != chart.chart.name && !of.is_empty();
             let place = match (in_subchart, place.is_empty()) {
                 (false, true) => "values".to_owned(),
@@ -35,5 +35,5 @@ pub fn check(admission: &Admission<'_>) -> Checked {
             CARD.finding(place, message, CARD.fix)
         })
     });
-    Checked::new(&CARD, charts.len(), Verdict::from_findings(findings.collect()))
+    CheckResult::new(&CARD, charts.len(), Verdict::from_findings(findings.collect()))
 }

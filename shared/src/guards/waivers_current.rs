@@ -1,7 +1,7 @@
 //! Waivers that are still needed, and still hold.
 
-use crate::guards::context::Admission;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,8 +15,8 @@ pub static CARD: Card = Card {
 
 /// The guard: what is wrong with the waivers of this run.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let notes = admission.waiver_notes;
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let notes = context.waiver_notes;
     let findings = notes.iter().map(|note| CARD.finding(note.subject.clone(), note.message.clone(), CARD.fix));
-    Checked::new(&CARD, notes.len(), Verdict::from_findings(findings.collect()))
+    CheckResult::new(&CARD, notes.len(), Verdict::from_findings(findings.collect()))
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::guards::context::Admission;
-use crate::model::around::{self, Service};
-use crate::model::check::{Card, Checked, Finding, Level, Section, Verdict};
+use crate::guards::context::GuardContext;
+use crate::model::around::{self, ServiceRef};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
@@ -22,43 +22,44 @@ pub static CARD: Card = Card {
 
 /// The guard: webhooks with `failurePolicy: Fail` for kinds that this run writes, against the ready endpoints of their Service.
 #[must_use]
-pub fn check(admission: &Admission<'_>) -> Checked {
-    let around = admission.around;
-    let (configurations, labels) = match (&around.webhooks, &around.labels) {
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let policies = context.policies;
+    let (configurations, labels) = match (&policies.webhooks, &policies.namespace_labels) {
         (Ok(configurations), Ok(labels)) => (configurations, labels),
-        (Err(not_seen), _) | (_, Err(not_seen)) => {
-            return Checked::new(&CARD, 0, Verdict::Undetermined { reason: not_seen.to_string() });
+        (Err(failure), _) | (_, Err(failure)) => {
+            return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() });
         }
     };
-    let written = written(admission);
+    let written = written_resources(context);
     let all = configurations
         .iter()
         .flat_map(|configuration| around::webhooks(configuration).map(move |webhook| (configuration, webhook)));
     let strict: Vec<(&Value, &Value)> = all
         .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
-        .filter(|(_, webhook)| written.iter().any(|what| guards(webhook, what)))
+        .filter(|(_, webhook)| written.iter().any(|what| intercepts(webhook, what)))
         .filter(|(_, webhook)| {
             // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
             written.iter().any(|what| {
-                guards(webhook, what) && (!what.namespaced || around::selects(&webhook["namespaceSelector"], labels))
+                intercepts(webhook, what)
+                    && (!what.namespaced || around::selector_matches(&webhook["namespaceSelector"], labels))
             })
         })
         .collect();
     let mut findings = Vec::new();
     for (configuration, webhook) in &strict {
-        let Some(service) = Service::of(&webhook["clientConfig"]) else { continue };
-        match around.backends.get(&service) {
-            Some(Ok(0)) | None => findings.push(finding(configuration, webhook, &service)),
+        let Some(service) = ServiceRef::from_client_config(&webhook["clientConfig"]) else { continue };
+        match policies.ready_endpoints.get(&service) {
+            Some(Ok(0)) | None => findings.push(build_finding(configuration, webhook, &service)),
             Some(Ok(_)) => {}
-            Some(Err(not_seen)) => {
-                return Checked::new(&CARD, strict.len(), Verdict::Undetermined { reason: not_seen.to_string() });
+            Some(Err(failure)) => {
+                return CheckResult::new(&CARD, strict.len(), Verdict::Undetermined { reason: failure.to_string() });
             }
         }
     }
-    Checked::new(&CARD, strict.len(), Verdict::from_findings(findings))
+    CheckResult::new(&CARD, strict.len(), Verdict::from_findings(findings))
 }
 
-fn finding(configuration: &Value, webhook: &Value, service: &Service) -> Finding {
+fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -> Finding {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let (kind, name) = (text(&configuration["kind"]), text(&configuration["metadata"]["name"]));
     let message = format!(
@@ -75,44 +76,44 @@ fn finding(configuration: &Value, webhook: &Value, service: &Service) -> Finding
 
 /// One kind that this run writes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Written {
+struct WrittenResource {
     group: String,
     version: String,
     plural: String,
     namespaced: bool,
 }
 
-impl Written {
+impl WrittenResource {
     fn new(group: &str, version: &str, plural: &str, namespaced: bool) -> Self {
         Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced }
     }
 }
 
 /// The kinds of the charts' objects, and those that helm and we write besides: release records, CRDs, locks.
-fn written(admission: &Admission<'_>) -> BTreeSet<Written> {
+fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
     let mut all = BTreeSet::from([
-        Written::new("", "v1", "secrets", true),
-        Written::new("coordination.k8s.io", "v1", "leases", true),
+        WrittenResource::new("", "v1", "secrets", true),
+        WrittenResource::new("coordination.k8s.io", "v1", "leases", true),
     ]);
-    if !admission.forecasts.is_empty() {
-        all.insert(Written::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false));
+    if !context.forecasts.is_empty() {
+        all.insert(WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false));
     }
-    let served = admission.application.and_then(|application| application.kinds.as_ref().ok());
-    let objects = admission.app.iter().flat_map(|facts| facts.rendered).filter_map(ObjectRef::of);
+    let served = context.application.and_then(|application| application.kinds.as_ref().ok());
+    let objects = context.app_chart.iter().flat_map(|facts| facts.rendered).filter_map(ObjectRef::from_manifest);
     for object in objects.filter(|object| object.kind != "CustomResourceDefinition") {
-        let planned = || admission.planned().find(|crd| crd.group() == object.group() && crd.kind() == object.kind);
-        let known = served.and_then(|kinds| kinds.of(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
-        let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.namespaced())));
+        let planned = || context.planned_crds().find(|crd| crd.group() == object.group() && crd.kind() == object.kind);
+        let known = served.and_then(|kinds| kinds.get(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
+        let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.is_namespaced())));
         if let Some((plural, namespaced)) = known {
-            all.insert(Written::new(object.group(), object.version(), &plural, namespaced));
+            all.insert(WrittenResource::new(object.group(), object.version(), &plural, namespaced));
         }
     }
     all
 }
 
 /// Whether a webhook is asked when this is created or updated (admissionregistration.k8s.io/v1 `RuleWithOperations`).
-fn guards(webhook: &Value, what: &Written) -> bool {
-    let named = |rule: &Value, key: &str, wanted: &[&str]| {
+fn intercepts(webhook: &Value, what: &WrittenResource) -> bool {
+    let lists_any = |rule: &Value, key: &str, wanted: &[&str]| {
         rule[key]
             .as_array()
             .into_iter()
@@ -122,9 +123,9 @@ fn guards(webhook: &Value, what: &Written) -> bool {
     };
     let equivalent = webhook["matchPolicy"].as_str().unwrap_or("Equivalent") == "Equivalent";
     webhook["rules"].as_array().into_iter().flatten().any(|rule| {
-        named(rule, "operations", &["CREATE", "UPDATE"])
-            && named(rule, "apiGroups", &[&what.group])
-            && (equivalent || named(rule, "apiVersions", &[&what.version]))
-            && named(rule, "resources", &[&what.plural, "*/*"])
+        lists_any(rule, "operations", &["CREATE", "UPDATE"])
+            && lists_any(rule, "apiGroups", &[&what.group])
+            && (equivalent || lists_any(rule, "apiVersions", &[&what.version]))
+            && lists_any(rule, "resources", &[&what.plural, "*/*"])
     })
 }

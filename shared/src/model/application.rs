@@ -4,85 +4,85 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::kinds::Kinds;
+use super::kinds::ServedKinds;
 use super::object::ObjectRef;
 use super::secret::Hidden;
-use super::view::{Looked, NotSeen};
+use super::view::{Observed, ReadFailure};
 
 /// The application's objects on the cluster, as far as they could be read. They hold secrets.
 #[derive(Debug, Clone, Default)]
-pub struct Live {
+pub struct LiveObjects {
     objects: BTreeMap<(String, String, String, String), Hidden<Value>>,
     /// Kinds that could not be read, by `group/kind`.
-    unread: BTreeMap<(String, String), NotSeen>,
+    read_failures: BTreeMap<(String, String), ReadFailure>,
 }
 
-impl Live {
+impl LiveObjects {
     /// Keeps an object as it lives.
-    pub fn keep(&mut self, object: Value, namespace: &str) {
-        if let Some(named) = ObjectRef::of(&object) {
-            self.objects.insert(key(&named, namespace), Hidden::new(object));
+    pub fn insert(&mut self, object: Value, namespace: &str) {
+        if let Some(named) = ObjectRef::from_manifest(&object) {
+            self.objects.insert(object_key(&named, namespace), Hidden::new(object));
         }
     }
 
     /// Remembers that a kind could not be read.
-    pub fn keep_unread(&mut self, object: &ObjectRef, not_seen: NotSeen) {
-        self.unread.insert((object.group().to_owned(), object.kind.clone()), not_seen);
+    pub fn insert_failure(&mut self, object: &ObjectRef, failure: ReadFailure) {
+        self.read_failures.insert((object.group().to_owned(), object.kind.clone()), failure);
     }
 
     /// The object as it lives; `Ok(None)` where there is none. A missing namespace is the release's own.
     ///
     /// # Errors
     /// Objects of its kind could not be read.
-    pub fn get(&self, object: &ObjectRef, namespace: &str) -> Result<Option<&Value>, &NotSeen> {
-        match self.unread.get(&(object.group().to_owned(), object.kind.clone())) {
-            Some(not_seen) => Err(not_seen),
-            None => Ok(self.objects.get(&key(object, namespace)).map(Hidden::reveal)),
+    pub fn get(&self, object: &ObjectRef, namespace: &str) -> Result<Option<&Value>, &ReadFailure> {
+        match self.read_failures.get(&(object.group().to_owned(), object.kind.clone())) {
+            Some(failure) => Err(failure),
+            None => Ok(self.objects.get(&object_key(object, namespace)).map(Hidden::reveal)),
         }
     }
 
     /// What could not be read.
-    pub fn unread(&self) -> impl Iterator<Item = &NotSeen> {
-        self.unread.values()
+    pub fn read_failures(&self) -> impl Iterator<Item = &ReadFailure> {
+        self.read_failures.values()
     }
 }
 
 /// Objects of the cluster are asked for with the release's namespace too, which they do not have.
-fn key(object: &ObjectRef, namespace: &str) -> (String, String, String, String) {
+fn object_key(object: &ObjectRef, namespace: &str) -> (String, String, String, String) {
     let place = if object.namespace.is_empty() || object.namespace == namespace { "" } else { &object.namespace };
     (object.group().to_owned(), object.kind.clone(), place.to_owned(), object.name.clone())
 }
 
 /// What the server says of one object that helm would write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum DryRunAnswer {
     /// It would be written.
     Accepted,
     /// It would not, in the server's own words, secrets masked.
-    Refused {
+    Rejected {
         /// The HTTP status.
         code: u16,
         /// The server's sentence.
-        words: String,
+        message: String,
     },
     /// The server could not be asked, and why: no word about the object.
-    Unknown(String),
+    Undetermined(String),
     /// It was not asked on purpose, and why.
     NotAsked(&'static str),
 }
 
 /// One object and the server's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreseen {
+pub struct ObjectForecast {
     /// The object.
     pub object: ObjectRef,
     /// What the server says.
-    pub answer: Answer,
+    pub answer: DryRunAnswer,
 }
 
 /// How helm writes objects that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
+pub enum ApplyMethod {
     /// A patch that helm works out itself: helm 3, and helm 4 for a release that helm 3 made.
     #[default]
     ClientSide,
@@ -92,15 +92,15 @@ pub enum Method {
 
 /// All that is known of the application's objects.
 #[derive(Debug, Clone)]
-pub struct Application {
+pub struct ApplicationState {
     /// Which kinds are served.
-    pub kinds: Looked<Kinds>,
+    pub kinds: Observed<ServedKinds>,
     /// The manifest that helm compares the next one with.
-    pub stored: Hidden<Vec<Value>>,
+    pub stored_objects: Hidden<Vec<Value>>,
     /// The objects as they live.
-    pub live: Live,
+    pub live_objects: LiveObjects,
     /// What the server says of each object that would be written.
-    pub foreseen: Vec<Foreseen>,
+    pub forecasts: Vec<ObjectForecast>,
     /// How helm would write.
-    pub method: Method,
+    pub apply_method: ApplyMethod,
 }

@@ -5,49 +5,51 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::crd::Crd;
-use super::view::Looked;
+use super::view::Observed;
 
 /// One reading of the surroundings.
 #[derive(Debug, Clone)]
-pub struct Around {
+pub struct AdmissionPolicies {
     /// Validating and mutating webhook configurations, raw.
-    pub webhooks: Looked<Vec<Value>>,
+    pub webhooks: Observed<Vec<Value>>,
     /// How many ready endpoints each Service has that a webhook names.
-    pub backends: BTreeMap<Service, Looked<usize>>,
+    pub ready_endpoints: BTreeMap<ServiceRef, Observed<usize>>,
     /// Labels of the installation's namespace.
-    pub labels: Looked<BTreeMap<String, String>>,
+    pub namespace_labels: Observed<BTreeMap<String, String>>,
     /// ResourceQuotas of the namespace, raw.
-    pub quotas: Looked<Vec<Value>>,
+    pub resource_quotas: Observed<Vec<Value>>,
     /// PodDisruptionBudgets of the namespace, raw.
-    pub budgets: Looked<Vec<Value>>,
+    pub disruption_budgets: Observed<Vec<Value>>,
 }
 
 /// A Service that a webhook is answered by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Service {
+pub struct ServiceRef {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
 }
 
-impl Service {
+impl ServiceRef {
     /// The Service that converts a CRD's objects; `None` where none does.
     #[must_use]
-    pub fn converts(crd: &Crd) -> Option<Self> {
+    pub fn from_conversion(crd: &Crd) -> Option<Self> {
         let conversion = &crd.json()["spec"]["conversion"];
-        (conversion["strategy"] == "Webhook").then(|| Self::of(&conversion["webhook"]["clientConfig"])).flatten()
+        (conversion["strategy"] == "Webhook")
+            .then(|| Self::from_client_config(&conversion["webhook"]["clientConfig"]))
+            .flatten()
     }
 
     /// The Service that a `clientConfig` names; `None` where it names a url.
     #[must_use]
-    pub fn of(client_config: &Value) -> Option<Self> {
+    pub fn from_client_config(client_config: &Value) -> Option<Self> {
         let text = |pointer: &str| client_config.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Some(Self { namespace: text("/service/namespace")?, name: text("/service/name")? })
     }
 }
 
-impl std::fmt::Display for Service {
+impl std::fmt::Display for ServiceRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Service {}/{}", self.namespace, self.name)
     }
@@ -60,13 +62,13 @@ pub fn webhooks(configuration: &Value) -> impl Iterator<Item = &Value> {
 
 /// Whether labels match a label selector; an empty one matches all (apimachinery `LabelSelectorAsSelector`).
 #[must_use]
-pub fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
+pub fn selector_matches(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
     let words = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let equal = selector["matchLabels"].as_object().into_iter().flatten();
-    let mut equal = equal.map(|(key, value)| labels.get(key).map(String::as_str) == value.as_str());
-    let mut asked = selector["matchExpressions"].as_array().into_iter().flatten().map(|rule| {
+    let mut label_matches = equal.map(|(key, value)| labels.get(key).map(String::as_str) == value.as_str());
+    let mut expressions = selector["matchExpressions"].as_array().into_iter().flatten().map(|rule| {
         let found = rule["key"].as_str().and_then(|key| labels.get(key));
         match rule["operator"].as_str() {
             Some("In") => found.is_some_and(|value| words(&rule["values"]).contains(value)),
@@ -76,12 +78,12 @@ pub fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
             _ => true,
         }
     });
-    equal.all(|fits| fits) && asked.all(|fits| fits)
+    label_matches.all(|fits| fits) && expressions.all(|fits| fits)
 }
 
 /// An object's labels.
 #[must_use]
-pub fn labels(object: &Value) -> BTreeMap<String, String> {
+pub fn read_labels(object: &Value) -> BTreeMap<String, String> {
     let all = object.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
     all.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
@@ -93,15 +95,15 @@ mod tests {
 
     #[test]
     fn a_selector_selects_as_the_server_does() {
-        let labels = labels(&json!({"metadata": {"labels": {"app": "dex", "tier": "auth"}}}));
+        let labels = read_labels(&json!({"metadata": {"labels": {"app": "dex", "tier": "auth"}}}));
         let rule = |operator: &str, key: &str, values: Value| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
-        assert!(selects(&json!({}), &labels) && selects(&Value::Null, &labels));
-        assert!(selects(&json!({"matchLabels": {"app": "dex"}}), &labels));
-        assert!(!selects(&json!({"matchLabels": {"app": "hue"}}), &labels));
-        assert!(selects(&rule("In", "app", json!(["dex", "zot"])), &labels));
-        assert!(!selects(&rule("NotIn", "app", json!(["dex"])), &labels));
-        assert!(selects(&rule("NotIn", "absent", json!(["dex"])), &labels));
-        assert!(!selects(&rule("Exists", "absent", json!([])), &labels));
-        assert!(!selects(&rule("DoesNotExist", "app", json!([])), &labels));
+        assert!(selector_matches(&json!({}), &labels) && selector_matches(&Value::Null, &labels));
+        assert!(selector_matches(&json!({"matchLabels": {"app": "dex"}}), &labels));
+        assert!(!selector_matches(&json!({"matchLabels": {"app": "hue"}}), &labels));
+        assert!(selector_matches(&rule("In", "app", json!(["dex", "zot"])), &labels));
+        assert!(!selector_matches(&rule("NotIn", "app", json!(["dex"])), &labels));
+        assert!(selector_matches(&rule("NotIn", "absent", json!(["dex"])), &labels));
+        assert!(!selector_matches(&rule("Exists", "absent", json!([])), &labels));
+        assert!(!selector_matches(&rule("DoesNotExist", "app", json!([])), &labels));
     }
 }

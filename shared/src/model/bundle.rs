@@ -6,18 +6,18 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use super::secret::{MASK, masked};
+use super::secret::{MASK, mask_value};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct BundleFile {
     /// Its path inside the bundle.
     pub path: String,
     /// What it holds.
     pub text: String,
 }
 
-impl Entry {
+impl BundleFile {
     /// A file.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
@@ -26,7 +26,7 @@ impl Entry {
 
 /// A name from a cluster as the name of a file: nothing in it leads out of its folder.
 #[must_use]
-pub fn file_name(name: &str) -> String {
+pub fn sanitize_file_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let safe: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
     if safe.trim_matches('.').is_empty() { format!("_{safe}") } else { safe }
@@ -34,14 +34,14 @@ pub fn file_name(name: &str) -> String {
 
 /// An object without secrets: values below secret keys, the data of Secrets, and literal values of secret variables.
 #[must_use]
-pub fn masked_object(object: &Value) -> Value {
-    let mut object = masked(object);
+pub fn mask_object(object: &Value) -> Value {
+    let mut object = mask_value(object);
     if object["kind"] == "Secret" {
         for key in ["data", "stringData"] {
             object[key].as_object_mut().into_iter().flatten().for_each(|(_, value)| *value = MASK.into());
         }
     }
-    variables(&mut object);
+    mask_variables(&mut object);
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
         // It holds the whole object once more, as it was before it was masked.
@@ -53,16 +53,16 @@ pub fn masked_object(object: &Value) -> Value {
 }
 
 /// `env: [{name: DB_PASSWORD, value: …}]`, and headers such as `{name: Authorization, value: …}`.
-fn variables(value: &mut Value) {
+fn mask_variables(value: &mut Value) {
     match value {
         Value::Object(map) => {
             let secret = map.get("name").and_then(Value::as_str).is_some_and(super::secret::is_secret_key);
             if let Some(inner) = map.get_mut("value").filter(|inner| secret && inner.is_string()) {
                 *inner = MASK.into();
             }
-            map.values_mut().for_each(variables);
+            map.values_mut().for_each(mask_variables);
         }
-        Value::Array(items) => items.iter_mut().for_each(variables),
+        Value::Array(items) => items.iter_mut().for_each(mask_variables),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -71,7 +71,7 @@ fn variables(value: &mut Value) {
 ///
 /// # Errors
 /// A path is too long for an archive.
-pub fn packed(folder: &str, entries: &[Entry], seconds: u64) -> io::Result<Vec<u8>> {
+pub fn pack_files(folder: &str, entries: &[BundleFile], seconds: u64) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     for entry in entries {
         let mut header = tar::Header::new_gnu();
@@ -95,22 +95,22 @@ mod tests {
         let pod = json!({"kind": "Pod", "metadata": {"name": "a", "managedFields": [], "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "canary"}},
             "spec": {"containers": [{"env": [{"name": "DB_PASSWORD", "value": "canary"}, {"name": "MODE", "value": "fast"}],
                 "livenessProbe": {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": "Basic canary"}]}}}]}});
-        let text = masked_object(&pod).to_string();
+        let text = mask_object(&pod).to_string();
         assert!(!text.contains("canary") && text.contains("fast"), "{text}");
         let secret = json!({"kind": "Secret", "metadata": {"name": "a"}, "data": {"config.yaml": "canary"}});
-        assert_eq!(masked_object(&secret)["data"], json!({"config.yaml": MASK}));
+        assert_eq!(mask_object(&secret)["data"], json!({"config.yaml": MASK}));
     }
 
     #[test]
     fn no_name_leads_out_of_the_bundle() {
-        assert_eq!(file_name("../../etc/passwd"), ".._.._etc_passwd");
-        assert_eq!((file_name(".."), file_name("system:node")), ("_..".into(), "system_node".into()));
+        assert_eq!(sanitize_file_name("../../etc/passwd"), ".._.._etc_passwd");
+        assert_eq!((sanitize_file_name(".."), sanitize_file_name("system:node")), ("_..".into(), "system_node".into()));
     }
 
     #[test]
     fn what_is_packed_is_found_again() {
-        let entries = [Entry::new("a/b.yaml", "x: 1\n"), Entry::new("c.txt", "")];
-        let bytes = packed("mural", &entries, 7).unwrap();
+        let entries = [BundleFile::new("a/b.yaml", "x: 1\n"), BundleFile::new("c.txt", "")];
+        let bytes = pack_files("mural", &entries, 7).unwrap();
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
         let paths: Vec<String> =
             archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();

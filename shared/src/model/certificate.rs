@@ -8,51 +8,52 @@ use jiff::tz::TimeZone;
 
 /// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Certificate {
+pub struct CertificateValidity {
     /// `notBefore`
-    pub begins: Timestamp,
+    pub not_before: Timestamp,
     /// `notAfter`
-    pub ends: Timestamp,
+    pub not_after: Timestamp,
 }
 
-const SEQUENCE: u8 = 0x30;
+const TAG_SEQUENCE: u8 = 0x30;
 /// `[0]`: the version, left out by the first one.
-const VERSION: u8 = 0xa0;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
+const TAG_VERSION: u8 = 0xa0;
+const TAG_UTC_TIME: u8 = 0x17;
+const TAG_GENERALIZED_TIME: u8 = 0x18;
 
 /// The certificates of a `caBundle`: PEM in base64. `None` where there is none, or one that cannot be read.
 #[must_use]
-pub fn bundle(base64: &str) -> Option<Vec<Certificate>> {
+pub fn parse_ca_bundle(base64: &str) -> Option<Vec<CertificateValidity>> {
     let pem = String::from_utf8(STANDARD.decode(base64).ok()?).ok()?;
     let blocks = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
-    let all: Option<Vec<Certificate>> = blocks.map(|block| one(block.split_once("-----END")?.0)).collect();
+    let all: Option<Vec<CertificateValidity>> =
+        blocks.map(|block| parse_pem_block(block.split_once("-----END")?.0)).collect();
     all.filter(|all| !all.is_empty())
 }
 
-fn one(base64: &str) -> Option<Certificate> {
+fn parse_pem_block(base64: &str) -> Option<CertificateValidity> {
     let text: String = base64.split_whitespace().collect();
-    of_der(&STANDARD.decode(text).ok()?)
+    parse_der(&STANDARD.decode(text).ok()?)
 }
 
 /// RFC 5280, 4.1: `Certificate { tbsCertificate { [version], serial, signature, issuer, validity { notBefore, notAfter } …`
-fn of_der(der: &[u8]) -> Option<Certificate> {
-    let (certificate, _) = element(der, SEQUENCE)?;
-    let (mut fields, _) = element(certificate, SEQUENCE)?;
-    if fields.first() == Some(&VERSION) {
-        fields = element(fields, VERSION)?.1;
+fn parse_der(der: &[u8]) -> Option<CertificateValidity> {
+    let (certificate, _) = read_element(der, TAG_SEQUENCE)?;
+    let (mut fields, _) = read_element(certificate, TAG_SEQUENCE)?;
+    if fields.first() == Some(&TAG_VERSION) {
+        fields = read_element(fields, TAG_VERSION)?.1;
     }
     for _ in ["serial", "signature", "issuer"] {
-        fields = element(fields, *fields.first()?)?.1;
+        fields = read_element(fields, *fields.first()?)?.1;
     }
-    let (validity, _) = element(fields, SEQUENCE)?;
-    let (begins, rest) = time(validity)?;
-    let (ends, _) = time(rest)?;
-    Some(Certificate { begins, ends })
+    let (validity, _) = read_element(fields, TAG_SEQUENCE)?;
+    let (not_before, rest) = read_time(validity)?;
+    let (not_after, _) = read_time(rest)?;
+    Some(CertificateValidity { not_before, not_after })
 }
 
 /// The content of the first element, which must be of that kind, and what follows it (X.690, definite lengths).
-fn element(der: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
+fn read_element(der: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match usize::from(*first) {
@@ -69,13 +70,13 @@ fn element(der: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// `YYMMDDHHMMSSZ` until 2049, `YYYYMMDDHHMMSSZ` from then on (RFC 5280, 4.1.2.5).
-fn time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
+fn read_time(der: &[u8]) -> Option<(Timestamp, &[u8])> {
     let kind = *der.first()?;
-    let (content, rest) = element(der, kind)?;
+    let (content, rest) = read_element(der, kind)?;
     let text = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
     let whole = match kind {
-        UTC_TIME => format!("{}{text}", if text.get(..2)? < "50" { "20" } else { "19" }),
-        GENERALIZED_TIME => text.to_owned(),
+        TAG_UTC_TIME => format!("{}{text}", if text.get(..2)? < "50" { "20" } else { "19" }),
+        TAG_GENERALIZED_TIME => text.to_owned(),
         _ => return None,
     };
     let at = DateTime::strptime("%Y%m%d%H%M%S", &whole).ok()?;
@@ -87,7 +88,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// `CN=hook`, valid from 2026 to 2036.
-    pub(crate) const PEM: &str = "-----BEGIN CERTIFICATE-----\n\
+    pub(crate) const SAMPLE_PEM: &str = "-----BEGIN CERTIFICATE-----\n\
         MIIBBTCBrAIBATAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARob29rMB4XDTI2MDEw\n\
         MTAwMDAwMFoXDTM2MDEwMTAwMDAwMFowDzENMAsGA1UEAwwEaG9vazBZMBMGByqG\n\
         SM49AgEGCCqGSM49AwEHA0IABNFlOu7gfd+Pdb9QAaRTHhOXTFu1olw37FUZCfr6\n\
@@ -96,25 +97,25 @@ pub(crate) mod tests {
         cjBPvUxvZp4gBZli3yy1ROh7zzOIirZfHg==\n\
         -----END CERTIFICATE-----\n";
 
-    pub(crate) fn ca() -> String {
-        STANDARD.encode(PEM)
+    pub(crate) fn sample_ca_bundle() -> String {
+        STANDARD.encode(SAMPLE_PEM)
     }
 
     #[test]
     fn the_times_of_a_certificate_are_read() {
-        let found = bundle(&ca()).unwrap();
-        assert_eq!(found[0].begins, "2026-01-01T00:00:00Z".parse().unwrap());
-        assert_eq!(found[0].ends, "2036-01-01T00:00:00Z".parse().unwrap());
-        let both = STANDARD.encode(format!("{PEM}{PEM}"));
-        assert_eq!(bundle(&both).unwrap().len(), 2);
+        let found = parse_ca_bundle(&sample_ca_bundle()).unwrap();
+        assert_eq!(found[0].not_before, "2026-01-01T00:00:00Z".parse().unwrap());
+        assert_eq!(found[0].not_after, "2036-01-01T00:00:00Z".parse().unwrap());
+        let both = STANDARD.encode(format!("{SAMPLE_PEM}{SAMPLE_PEM}"));
+        assert_eq!(parse_ca_bundle(&both).unwrap().len(), 2);
     }
 
     #[test]
     fn what_is_no_certificate_is_none() {
-        let broken = PEM.replace("MII", "AAA").replace("MIIB", "AAAA");
+        let broken = SAMPLE_PEM.replace("MII", "AAA").replace("MIIB", "AAAA");
         for text in ["", "not a certificate", &broken, "-----BEGIN CERTIFICATE-----\nMIIB"] {
-            assert_eq!(bundle(&STANDARD.encode(text)), None, "{text}");
+            assert_eq!(parse_ca_bundle(&STANDARD.encode(text)), None, "{text}");
         }
-        assert_eq!(bundle("***"), None);
+        assert_eq!(parse_ca_bundle("***"), None);
     }
 }

@@ -11,11 +11,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::crd::Crd;
-use super::yaml::{self, Quote};
+use super::yaml::{self, ErrorDetail};
 
 /// Files that one chart may have, and bytes of all of them: an archive that unpacks to more is no chart.
-const MAX_FILES: usize = 20_000;
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_CHART_FILES: usize = 20_000;
+const MAX_CHART_BYTES: u64 = 256 * 1024 * 1024;
 
 /// How a chart is named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum ChartRefError {
     Scheme(String),
     /// helm 3.17 ignores a wrong digest beside a tag and installs the tag.
     #[error("{0}: name a tag with --to or --crds, or pin a digest, but not both in the reference")]
-    Tagged(String),
+    TagInReference(String),
     /// Not `@sha256:` and 64 hexadecimal digits.
     #[error("{0}: a digest is sha256: and 64 hexadecimal digits")]
     Digest(String),
@@ -76,7 +76,7 @@ impl ChartRef {
             return Err(ChartRefError::Name(text.to_owned()));
         }
         if let Some(rest) = text.strip_prefix("oci://") {
-            return Self::oci(text, rest);
+            return Self::parse_oci(text, rest);
         }
         if text.contains("://") {
             return Err(ChartRefError::Scheme(text.to_owned()));
@@ -86,7 +86,7 @@ impl ChartRef {
         Ok(if packed { Self::Archive { path } } else { Self::Folder { path } })
     }
 
-    fn oci(text: &str, rest: &str) -> Result<Self, ChartRefError> {
+    fn parse_oci(text: &str, rest: &str) -> Result<Self, ChartRefError> {
         let (repository, digest) = match rest.split_once('@') {
             Some((repository, digest)) => (repository, Some(digest)),
             None => (rest, None),
@@ -96,7 +96,7 @@ impl ChartRef {
             return Err(ChartRefError::Name(text.to_owned()));
         }
         if last.contains(':') {
-            return Err(ChartRefError::Tagged(text.to_owned()));
+            return Err(ChartRefError::TagInReference(text.to_owned()));
         }
         if !digest.is_none_or(is_digest) {
             return Err(ChartRefError::Digest(text.to_owned()));
@@ -106,7 +106,7 @@ impl ChartRef {
 
     /// Whether it comes from a registry.
     #[must_use]
-    pub const fn from_registry(&self) -> bool {
+    pub const fn is_from_registry(&self) -> bool {
         matches!(self, Self::Oci { .. })
     }
 
@@ -134,7 +134,7 @@ impl fmt::Display for ChartRef {
 /// What a digest was taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DigestOf {
+pub enum DigestKind {
     /// The registry's manifest: what `oci://…@sha256:` pins.
     Manifest,
     /// The packed file.
@@ -149,14 +149,14 @@ pub struct Digest {
     /// `sha256:<hex>`
     pub sha256: String,
     /// What it was taken of.
-    pub of: DigestOf,
+    pub kind: DigestKind,
 }
 
 impl Digest {
     /// The digest of bytes.
     #[must_use]
-    pub fn of_bytes(bytes: &[u8], of: DigestOf) -> Self {
-        Self { sha256: format!("sha256:{}", hex(&Sha256::digest(bytes))), of }
+    pub fn from_bytes(bytes: &[u8], kind: DigestKind) -> Self {
+        Self { sha256: format!("sha256:{}", to_hex(&Sha256::digest(bytes))), kind: kind }
     }
 
     /// The first twelve digits, as `sha256:05094f0008ef`.
@@ -168,12 +168,12 @@ impl Digest {
 
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
-pub fn hex(bytes: &[u8]) -> String {
+pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A chart's files by their path below the chart's own folder.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type ChartFiles = BTreeMap<String, Vec<u8>>;
 
 /// What is no chart, and why.
 #[derive(Debug, thiserror::Error)]
@@ -183,16 +183,16 @@ pub enum ChartError {
     Archive(#[source] std::io::Error),
     /// An absolute path, `..` or a link: nothing a chart needs.
     #[error("holds the entry {0:?}, which points outside of the chart")]
-    Entry(String),
+    UnsafeEntry(String),
     /// More files or bytes than a chart has.
-    #[error("has more than {MAX_FILES} files or {MAX_BYTES} bytes")]
-    TooBig,
+    #[error("has more than {MAX_CHART_FILES} files or {MAX_CHART_BYTES} bytes")]
+    TooLarge,
     /// No `Chart.yaml`.
     #[error("holds no Chart.yaml")]
-    NoChartYaml,
+    MissingChartYaml,
     /// A file of it is not readable.
     #[error("{file} is not readable")]
-    File {
+    UnreadableFile {
         /// The file's path in the chart.
         file: String,
         /// What is wrong with it.
@@ -201,18 +201,18 @@ pub enum ChartError {
     },
     /// `Chart.yaml` has no usable name or version.
     #[error("Chart.yaml has no {0}")]
-    Field(&'static str),
+    MissingField(&'static str),
 }
 
 /// What a chart's `values.schema.json` refuses of the values, in helm's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaRefusal {
+pub struct ValuesSchemaError {
     /// The chart whose schema it is: a subchart has its own.
     pub chart: String,
     /// Where in that chart's values: `dex.replicas`; empty for the whole.
-    pub place: String,
+    pub path: String,
     /// helm's words.
-    pub words: String,
+    pub message: String,
 }
 
 /// What a chart's own files say.
@@ -227,9 +227,9 @@ pub struct Chart {
     /// `values.yaml`
     pub values: Value,
     /// `values.schema.json`
-    pub schema: Option<Value>,
+    pub values_schema: Option<Value>,
     /// Names of the CRDs in `crds/` folders, subcharts included: helm installs these once and never upgrades them.
-    pub crds_folder: Vec<String>,
+    pub folder_crds: Vec<String>,
     /// The digest of all files, names and bytes.
     pub files_digest: Digest,
 }
@@ -239,47 +239,48 @@ impl Chart {
     ///
     /// # Errors
     /// There is no readable `Chart.yaml` with name and version, or another file that we need is not readable.
-    pub fn from_files(files: &Files) -> Result<Self, ChartError> {
-        let metadata = yaml_file(files, "Chart.yaml")?.ok_or(ChartError::NoChartYaml)?;
-        let name = metadata["name"].as_str().filter(|name| !name.is_empty()).ok_or(ChartError::Field("name"))?;
+    pub fn from_files(files: &ChartFiles) -> Result<Self, ChartError> {
+        let metadata = read_yaml_file(files, "Chart.yaml")?.ok_or(ChartError::MissingChartYaml)?;
+        let name = metadata["name"].as_str().filter(|name| !name.is_empty()).ok_or(ChartError::MissingField("name"))?;
         let version = metadata["version"].as_str().and_then(|text| Version::parse(text.trim_start_matches('v')).ok());
         let annotations = metadata["annotations"].as_object().into_iter().flatten();
         Ok(Self {
             name: name.to_owned(),
-            version: version.ok_or(ChartError::Field("semantic version"))?,
+            version: version.ok_or(ChartError::MissingField("semantic version"))?,
             annotations: annotations
                 .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
                 .collect(),
-            values: yaml_file(files, "values.yaml")?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
-            schema: schema(files)?,
-            crds_folder: crds_folder(files)?,
-            files_digest: files_digest(files),
+            values: read_yaml_file(files, "values.yaml")?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            values_schema: read_values_schema(files)?,
+            folder_crds: read_folder_crds(files)?,
+            files_digest: digest_files(files),
         })
     }
 
     /// Whether a document is a CRD of a `crds/` folder: helm installs it beside the release, and keeps it out of the manifest.
     #[must_use]
-    pub fn keeps_beside(&self, document: &Value) -> bool {
-        Crd::name_of(document).is_some_and(|crd| self.crds_folder.iter().any(|name| name == crd))
+    pub fn is_folder_crd(&self, document: &Value) -> bool {
+        Crd::name_of(document).is_some_and(|crd| self.folder_crds.iter().any(|name| name == crd))
     }
 }
 
-fn yaml_file(files: &Files, file: &str) -> Result<Option<Value>, ChartError> {
+fn read_yaml_file(files: &ChartFiles, file: &str) -> Result<Option<Value>, ChartError> {
     let Some(bytes) = files.get(file) else { return Ok(None) };
-    let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::File { file: file.to_owned(), source };
+    let broken =
+        |source: Box<dyn std::error::Error + Send + Sync>| ChartError::UnreadableFile { file: file.to_owned(), source };
     let text = std::str::from_utf8(bytes).map_err(|error| broken(error.into()))?;
-    yaml::document(text, Quote::Nothing).map(Some).map_err(|error| broken(error.into()))
+    yaml::parse_document(text, ErrorDetail::LocationOnly).map(Some).map_err(|error| broken(error.into()))
 }
 
-fn schema(files: &Files) -> Result<Option<Value>, ChartError> {
+fn read_values_schema(files: &ChartFiles) -> Result<Option<Value>, ChartError> {
     let file = "values.schema.json";
     let Some(bytes) = files.get(file) else { return Ok(None) };
     serde_json::from_slice(bytes)
         .map(Some)
-        .map_err(|error| ChartError::File { file: file.to_owned(), source: error.into() })
+        .map_err(|error| ChartError::UnreadableFile { file: file.to_owned(), source: error.into() })
 }
 
-fn crds_folder(files: &Files) -> Result<Vec<String>, ChartError> {
+fn read_folder_crds(files: &ChartFiles) -> Result<Vec<String>, ChartError> {
     let in_crds = |path: &str| {
         let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
         let folders: Vec<&str> = path.rsplit('/').skip(1).collect();
@@ -287,9 +288,12 @@ fn crds_folder(files: &Files) -> Result<Vec<String>, ChartError> {
     };
     let mut names = Vec::new();
     for (path, bytes) in files.iter().filter(|(path, _)| in_crds(path)) {
-        let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::File { file: path.clone(), source };
+        let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::UnreadableFile {
+            file: path.clone(),
+            source,
+        };
         let text = std::str::from_utf8(bytes).map_err(|error| broken(error.into()))?;
-        for document in yaml::documents(text, Quote::Nothing).map_err(|error| broken(error.into()))? {
+        for document in yaml::parse_documents(text, ErrorDetail::LocationOnly).map_err(|error| broken(error.into()))? {
             if let Ok(crd) = Crd::new(document) {
                 names.push(crd.name().to_owned());
             }
@@ -299,7 +303,7 @@ fn crds_folder(files: &Files) -> Result<Vec<String>, ChartError> {
     Ok(names)
 }
 
-fn files_digest(files: &Files) -> Digest {
+fn digest_files(files: &ChartFiles) -> Digest {
     let mut hasher = Sha256::new();
     for (path, bytes) in files {
         hasher.update((path.len() as u64).to_be_bytes());
@@ -307,16 +311,16 @@ fn files_digest(files: &Files) -> Digest {
         hasher.update((bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     }
-    Digest { sha256: format!("sha256:{}", hex(&hasher.finalize())), of: DigestOf::Files }
+    Digest { sha256: format!("sha256:{}", to_hex(&hasher.finalize())), kind: DigestKind::Files }
 }
 
 /// Unpacks a packed chart in memory; packed subcharts are unpacked in their place.
 ///
 /// # Errors
 /// The archive is damaged, too big, or holds an entry that points outside of it.
-pub fn unpack(packed: &[u8]) -> Result<Files, ChartError> {
-    let mut files = Files::new();
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed).take(MAX_BYTES));
+pub fn unpack(packed: &[u8]) -> Result<ChartFiles, ChartError> {
+    let mut files = ChartFiles::new();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed).take(MAX_CHART_BYTES));
     for entry in archive.entries().map_err(ChartError::Archive)? {
         let mut entry = entry.map_err(ChartError::Archive)?;
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -325,11 +329,11 @@ pub fn unpack(packed: &[u8]) -> Result<Files, ChartError> {
         }
         let inside = path.split_once('/').map_or(path.as_str(), |(_, inside)| inside).to_owned();
         if !entry.header().entry_type().is_file() || path.starts_with('/') || path.split('/').any(|part| part == "..") {
-            return Err(ChartError::Entry(path));
+            return Err(ChartError::UnsafeEntry(path));
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(ChartError::Archive)?;
-        insert(&mut files, inside, bytes)?;
+        insert_file(&mut files, inside, bytes)?;
     }
     Ok(files)
 }
@@ -339,8 +343,8 @@ pub fn unpack(packed: &[u8]) -> Result<Files, ChartError> {
 ///
 /// # Errors
 /// The archive cannot be written: in memory, only where a path is longer than an archive can hold.
-pub fn packed_with_values(files: &Files, values: &Value) -> std::io::Result<Vec<u8>> {
-    packed_with(files, "values.yaml", values)
+pub fn pack_with_values(files: &ChartFiles, values: &Value) -> std::io::Result<Vec<u8>> {
+    pack_with_file(files, "values.yaml", values)
 }
 
 /// Packs a chart under the version that helm-controller gives it: the digest's first digits are its build metadata, so that a tag
@@ -348,16 +352,16 @@ pub fn packed_with_values(files: &Files, values: &Value) -> std::io::Result<Vec<
 ///
 /// # Errors
 /// The archive cannot be written; `Chart.yaml` is not readable.
-pub fn packed_as_flux_does(files: &Files, version: &Version, digest: &Digest) -> std::io::Result<Vec<u8>> {
+pub fn pack_as_flux(files: &ChartFiles, version: &Version, digest: &Digest) -> std::io::Result<Vec<u8>> {
     let unreadable = |error: ChartError| std::io::Error::other(error);
-    let mut metadata = yaml_file(files, "Chart.yaml").map_err(unreadable)?.unwrap_or_default();
+    let mut metadata = read_yaml_file(files, "Chart.yaml").map_err(unreadable)?.unwrap_or_default();
     let build = digest.sha256.get(7..19).unwrap_or_default();
     metadata["version"] = format!("{}+{build}", version.to_string().split('+').next().unwrap_or_default()).into();
-    packed_with(files, "Chart.yaml", &metadata)
+    pack_with_file(files, "Chart.yaml", &metadata)
 }
 
 /// Packs a chart with another document in place of one of its files: JSON is YAML.
-fn packed_with(files: &Files, replaced: &str, document: &Value) -> std::io::Result<Vec<u8>> {
+fn pack_with_file(files: &ChartFiles, replaced: &str, document: &Value) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     let document = document.to_string().into_bytes();
     let all = files.iter().filter(|(path, _)| *path != replaced).map(|(path, bytes)| (path.as_str(), bytes));
@@ -370,9 +374,9 @@ fn packed_with(files: &Files, replaced: &str, document: &Value) -> std::io::Resu
     archive.into_inner()?.finish()
 }
 
-fn insert(files: &mut Files, path: String, bytes: Vec<u8>) -> Result<(), ChartError> {
-    if files.len() >= MAX_FILES {
-        return Err(ChartError::TooBig);
+fn insert_file(files: &mut ChartFiles, path: String, bytes: Vec<u8>) -> Result<(), ChartError> {
+    if files.len() >= MAX_CHART_FILES {
+        return Err(ChartError::TooLarge);
     }
     let packed_subchart = path.starts_with("charts/") && path.ends_with(".tgz");
     if packed_subchart {
@@ -397,7 +401,7 @@ mod tests {
         assert!(matches!(ChartRef::parse(&pin), Ok(ChartRef::Oci { digest: Some(_), .. })));
         assert!(matches!(ChartRef::parse("./mural-0.7.4.tgz"), Ok(ChartRef::Archive { .. })));
         assert!(matches!(ChartRef::parse("./mural"), Ok(ChartRef::Folder { .. })));
-        assert!(matches!(ChartRef::parse("oci://a.example/x/y:1.0.0"), Err(ChartRefError::Tagged(_))));
+        assert!(matches!(ChartRef::parse("oci://a.example/x/y:1.0.0"), Err(ChartRefError::TagInReference(_))));
         assert!(matches!(ChartRef::parse("oci://a.example/x@sha256:12"), Err(ChartRefError::Digest(_))));
         assert!(matches!(ChartRef::parse("https://a.example/x"), Err(ChartRefError::Scheme(_))));
         assert!(matches!(ChartRef::parse("--post-renderer"), Err(ChartRefError::Name(_))));
@@ -407,7 +411,7 @@ mod tests {
     fn a_chart_is_read_from_its_files() {
         let file = |text: &str| text.as_bytes().to_vec();
         let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b}\n";
-        let files = Files::from([
+        let files = ChartFiles::from([
             ("Chart.yaml".to_owned(), file("name: mural\nversion: 1.1.0-rc.3\n")),
             ("crds/a.yaml".to_owned(), file(crd)),
             ("charts/sub/crds/b.yaml".to_owned(), file(&crd.replace("a.b", "c.d"))),
@@ -415,8 +419,8 @@ mod tests {
         ]);
         let chart = Chart::from_files(&files).unwrap();
         assert_eq!((chart.name.as_str(), chart.version.to_string()), ("mural", "1.1.0-rc.3".to_owned()));
-        assert_eq!(chart.crds_folder, ["a.b", "c.d"]);
-        assert!(matches!(Chart::from_files(&Files::new()), Err(ChartError::NoChartYaml)));
+        assert_eq!(chart.folder_crds, ["a.b", "c.d"]);
+        assert!(matches!(Chart::from_files(&ChartFiles::new()), Err(ChartError::MissingChartYaml)));
     }
 
     #[test]

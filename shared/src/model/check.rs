@@ -120,7 +120,7 @@ pub enum Section {
     /// Admission guards of an upgrade.
     Guards,
     /// What the change of a CRD breaks.
-    Changes,
+    CrdChanges,
     /// helm and kubectl.
     Tools,
     /// The API server and the namespace.
@@ -151,7 +151,7 @@ impl Section {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Guards => "guards",
-            Self::Changes => "changes of CRDs",
+            Self::CrdChanges => "changes of CRDs",
             Self::Tools => "tools",
             Self::Cluster => "cluster",
             Self::Ownership => "ownership",
@@ -170,7 +170,7 @@ impl Section {
 /// A check's answer, with the card that asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Checked {
+pub struct CheckResult {
     /// The check's id.
     pub check: &'static str,
     /// Where it is shown.
@@ -178,17 +178,17 @@ pub struct Checked {
     /// What it looks at.
     pub title: &'static str,
     /// How many things it looked at; 1 where it is one question.
-    pub looked_at: usize,
+    pub items_checked: usize,
     /// What it says.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
-impl Checked {
+impl CheckResult {
     /// The answer of the check with that card.
     #[must_use]
-    pub const fn new(card: &'static Card, looked_at: usize, verdict: Verdict) -> Self {
-        Self { check: card.id, section: card.section, title: card.title, looked_at, verdict }
+    pub const fn new(card: &'static Card, items_checked: usize, verdict: Verdict) -> Self {
+        Self { check: card.id, section: card.section, title: card.title, items_checked: items_checked, verdict }
     }
 
     /// Its findings; none unless it failed.
@@ -208,7 +208,7 @@ impl Checked {
 
     /// Whether it could not look.
     #[must_use]
-    pub const fn undetermined(&self) -> bool {
+    pub const fn is_undetermined(&self) -> bool {
         matches!(self.verdict, Verdict::Undetermined { .. })
     }
 }

@@ -4,11 +4,11 @@ use semver::Version;
 
 /// What was found in a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Bundle {
+pub struct ContentBundle {
     /// How many files it holds.
-    pub files: usize,
+    pub file_count: usize,
     /// How many bytes they are.
-    pub bytes: u64,
+    pub total_bytes: u64,
     /// Charts, as far as names and image indexes tell: name and version.
     pub charts: Vec<(String, String)>,
     /// What a checksum file beside it says; none where there is none.
@@ -23,15 +23,15 @@ pub struct Checksum {
     /// The file's name.
     pub file: String,
     /// What it says.
-    pub says: String,
+    pub expected: String,
     /// What the bundle has.
-    pub is: String,
+    pub actual: String,
 }
 
-impl Bundle {
+impl ContentBundle {
     /// Whether it holds a chart at a version; none where its names tell nothing of that chart at all.
     #[must_use]
-    pub fn holds(&self, chart: &str, version: &Version) -> Option<bool> {
+    pub fn contains_chart(&self, chart: &str, version: &Version) -> Option<bool> {
         let mut of_chart = self.charts.iter().filter(|(name, _)| name == chart).peekable();
         of_chart.peek()?;
         let wanted = version.to_string();
@@ -40,14 +40,14 @@ impl Bundle {
 
     /// The versions of a chart that it holds.
     #[must_use]
-    pub fn versions(&self, chart: &str) -> Vec<&str> {
+    pub fn chart_versions(&self, chart: &str) -> Vec<&str> {
         self.charts.iter().filter(|(name, _)| name == chart).map(|(_, version)| version.as_str()).collect()
     }
 }
 
 /// The chart that a file's name or a reference tells of: `mural-crds-0.7.4.tgz`, `…/mural/mural-crds:0.7.4`, `charts/mural/1.1.0-rc.3/…`.
 #[must_use]
-pub fn chart_named(text: &str, charts: [&str; 2]) -> Option<(String, String)> {
+pub fn parse_chart_name(text: &str, charts: [&str; 2]) -> Option<(String, String)> {
     // The longer name first: one begins with the other.
     let mut charts = charts;
     charts.sort_by_key(|name| std::cmp::Reverse(name.len()));
@@ -69,21 +69,21 @@ mod tests {
 
     #[test]
     fn charts_are_known_by_their_names() {
-        let named = |text: &str| chart_named(text, ["mural", "mural-crds"]);
+        let parse = |text: &str| parse_chart_name(text, ["mural", "mural-crds"]);
         let chart = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
-        assert_eq!(named("content/charts/mural-crds-0.7.4.tgz"), chart("mural-crds", "0.7.4"));
-        assert_eq!(named("zot.zot.svc/mural/mural:1.1.0-rc.3"), chart("mural", "1.1.0-rc.3"));
-        assert_eq!(named("mural/1.1.0-rc.3/manifest.json"), chart("mural", "1.1.0-rc.3"));
-        assert_eq!(named("images/mural-canvas-1.0.0.tar"), None);
-        assert_eq!(named("blobs/sha256/0509"), None);
+        assert_eq!(parse("content/charts/mural-crds-0.7.4.tgz"), chart("mural-crds", "0.7.4"));
+        assert_eq!(parse("zot.zot.svc/mural/mural:1.1.0-rc.3"), chart("mural", "1.1.0-rc.3"));
+        assert_eq!(parse("mural/1.1.0-rc.3/manifest.json"), chart("mural", "1.1.0-rc.3"));
+        assert_eq!(parse("images/mural-canvas-1.0.0.tar"), None);
+        assert_eq!(parse("blobs/sha256/0509"), None);
     }
 
     #[test]
     fn what_no_name_tells_is_left_open() {
-        let bundle = Bundle { charts: vec![("mural".into(), "1.1.0-rc.3".into())], ..Bundle::default() };
+        let bundle = ContentBundle { charts: vec![("mural".into(), "1.1.0-rc.3".into())], ..ContentBundle::default() };
         let version = |text: &str| Version::parse(text).unwrap();
-        assert_eq!(bundle.holds("mural", &version("1.1.0-rc.3")), Some(true));
-        assert_eq!(bundle.holds("mural", &version("1.1.0")), Some(false));
-        assert_eq!(bundle.holds("mural-crds", &version("0.7.4")), None);
+        assert_eq!(bundle.contains_chart("mural", &version("1.1.0-rc.3")), Some(true));
+        assert_eq!(bundle.contains_chart("mural", &version("1.1.0")), Some(false));
+        assert_eq!(bundle.contains_chart("mural-crds", &version("0.7.4")), None);
     }
 }

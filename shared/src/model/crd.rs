@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::object::{Condition, condition};
+use super::object::{Condition, find_condition};
 
 /// One CRD, from a chart or from the cluster. Nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Crd(Value);
 
 /// One entry of `spec.versions`.
 #[derive(Debug, Clone, Copy)]
-pub struct Version<'a> {
+pub struct CrdVersion<'a> {
     /// `v1beta1`
     pub name: &'a str,
     /// Whether clients can use it.
@@ -76,7 +76,7 @@ impl Crd {
 
     /// Whether objects live in namespaces.
     #[must_use]
-    pub fn namespaced(&self) -> bool {
+    pub fn is_namespaced(&self) -> bool {
         self.text("/spec/scope") == "Namespaced"
     }
 
@@ -94,7 +94,7 @@ impl Crd {
 
     /// Who keeps it, as its own labels and annotations say: Flux, Argo CD or helm; empty where nothing says so.
     #[must_use]
-    pub fn kept_by(&self) -> String {
+    pub fn describe_manager(&self) -> String {
         let label = |key: &str| self.0.pointer("/metadata/labels").and_then(|all| all.get(key)?.as_str());
         let flux = |kind: &str, group: &str| {
             let name = label(&format!("{group}/name"))?;
@@ -118,8 +118,8 @@ impl Crd {
     }
 
     /// `spec.versions`, in its own order.
-    pub fn versions(&self) -> impl Iterator<Item = Version<'_>> {
-        self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().map(|version| Version {
+    pub fn versions(&self) -> impl Iterator<Item = CrdVersion<'_>> {
+        self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().map(|version| CrdVersion {
             name: version["name"].as_str().unwrap_or_default(),
             served: version["served"] == true,
             storage: version["storage"] == true,
@@ -136,15 +136,15 @@ impl Crd {
 
     /// Where the API server lists the objects of all namespaces: `/apis/<group>/<version>/<plural>`.
     #[must_use]
-    pub fn collection(&self, version: &str) -> String {
+    pub fn collection_path(&self, version: &str) -> String {
         format!("/apis/{}/{version}/{}", self.group(), self.plural())
     }
 
     /// Where the objects of one namespace are (empty: those of the cluster).
     #[must_use]
-    pub fn collection_in(&self, version: &str, namespace: &str) -> String {
+    pub fn namespaced_collection_path(&self, version: &str, namespace: &str) -> String {
         if namespace.is_empty() {
-            return self.collection(version);
+            return self.collection_path(version);
         }
         format!("/apis/{}/{version}/namespaces/{namespace}/{}", self.group(), self.plural())
     }
@@ -153,13 +153,13 @@ impl Crd {
     #[must_use]
     pub fn has_status_subresource(&self, version: &str) -> bool {
         let versions = self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
-        let mut of = versions.filter(|one| one["name"] == version);
-        of.any(|one| one.pointer("/subresources/status").is_some_and(Value::is_object))
+        let mut matching = versions.filter(|one| one["name"] == version);
+        matching.any(|one| one.pointer("/subresources/status").is_some_and(Value::is_object))
     }
 
     /// Whether a version is marked as deprecated.
     #[must_use]
-    pub fn deprecated(&self, version: &str) -> bool {
+    pub fn is_deprecated(&self, version: &str) -> bool {
         let versions = self.0.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
         versions.into_iter().any(|one| one["name"] == version && one["deprecated"] == true)
     }
@@ -183,12 +183,12 @@ impl Crd {
     /// A condition of the CRD's status: `Established`, `NamesAccepted`, `NonStructuralSchema`, …
     #[must_use]
     pub fn condition(&self, kind: &str) -> Option<Condition<'_>> {
-        condition(&self.0, kind)
+        find_condition(&self.0, kind)
     }
 
     /// The field managers that own a part of its spec, sorted.
     #[must_use]
-    pub fn managers(&self) -> Vec<String> {
+    pub fn spec_managers(&self) -> Vec<String> {
         let entries = self.0.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
         let of_spec = entries.filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some());
         let mut names: Vec<String> = of_spec.filter_map(|entry| entry["manager"].as_str().map(str::to_owned)).collect();
@@ -199,7 +199,7 @@ impl Crd {
 
     /// Whether a condition is `True`.
     #[must_use]
-    pub fn has(&self, kind: &str) -> bool {
+    pub fn has_condition(&self, kind: &str) -> bool {
         self.condition(kind).is_some_and(|found| found.status == "True")
     }
 }
@@ -208,7 +208,7 @@ impl Crd {
 ///
 /// helm puts these into the release's manifest, writes them with the release, and deletes them when they leave it.
 #[must_use]
-pub fn templates(rendered: &[Value], crds_folder: &[String]) -> Vec<String> {
+pub fn list_template_crds(rendered: &[Value], crds_folder: &[String]) -> Vec<String> {
     let mut in_folder: Vec<&str> = crds_folder.iter().map(String::as_str).collect();
     let mut names = Vec::new();
     for name in rendered.iter().filter_map(Crd::name_of) {
@@ -222,7 +222,7 @@ pub fn templates(rendered: &[Value], crds_folder: &[String]) -> Vec<String> {
 
 /// A manager that owns a part of a CRD's spec, and when it last wrote: RFC 3339, whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Writer {
+pub struct SpecWriter {
     /// `kubectl`, `helm-controller`, …
     pub manager: String,
     /// When.
@@ -231,19 +231,19 @@ pub struct Writer {
 
 /// Everybody who owns a part of a CRD's spec, the last writer last.
 #[must_use]
-pub fn writers(crd: &Crd) -> Vec<Writer> {
+pub fn list_spec_writers(crd: &Crd) -> Vec<SpecWriter> {
     let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let of_spec = entries.filter(|entry| entry.pointer("/fieldsV1/f:spec").is_some());
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let mut all: Vec<Writer> =
-        of_spec.map(|entry| Writer { manager: text(entry, "manager"), time: text(entry, "time") }).collect();
+    let mut all: Vec<SpecWriter> =
+        of_spec.map(|entry| SpecWriter { manager: text(entry, "manager"), time: text(entry, "time") }).collect();
     all.sort_by(|a, b| a.time.cmp(&b.time));
     all
 }
 
 /// Who has written a CRD's spec since: who loses fields to somebody else keeps its time.
 #[must_use]
-pub fn writer_since(before: &[Writer], now: &[Writer]) -> Option<Writer> {
+pub fn find_writer_since(before: &[SpecWriter], now: &[SpecWriter]) -> Option<SpecWriter> {
     now.iter().rfind(|writer| !before.contains(writer)).or_else(|| now.last()).cloned()
 }
 
@@ -267,7 +267,7 @@ mod tests {
     fn what_stands_in_a_crds_folder_is_no_template() {
         let crd = |name: &str| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}});
         let rendered = [crd("a.x"), crd("b.x"), crd("a.x"), json!({"kind": "ConfigMap"})];
-        assert_eq!(templates(&rendered, &["a.x".to_owned()]), ["b.x", "a.x"]);
+        assert_eq!(list_template_crds(&rendered, &["a.x".to_owned()]), ["b.x", "a.x"]);
     }
 
     #[test]
@@ -278,11 +278,11 @@ mod tests {
             let fields = json!([entry("gitops", gitops), entry("kubectl", "2026-11-24T07:00:01Z"), {"manager": "apiserver", "fieldsV1": {"f:status": {}}}]);
             let document = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
                 "metadata": {"name": "a", "managedFields": fields}});
-            writers(&Crd::new(document).unwrap())
+            list_spec_writers(&Crd::new(document).unwrap())
         };
         let (before, after) = (crd("2026-11-24T06:00:00Z"), crd("2026-11-24T07:00:01Z"));
         assert_eq!(before.len(), 2);
-        assert_eq!(writer_since(&before, &after).unwrap().manager, "gitops", "in the same second");
-        assert_eq!(writer_since(&before, &before).unwrap().manager, "kubectl", "nobody new: the last");
+        assert_eq!(find_writer_since(&before, &after).unwrap().manager, "gitops", "in the same second");
+        assert_eq!(find_writer_since(&before, &before).unwrap().manager, "kubectl", "nobody new: the last");
     }
 }

@@ -3,4 +3,4 @@
 use crate::model::crd::Crd;
 
 /// What the server says of one CRD that we would write: the merged result, or its refusal in its own words.
-pub type ServerAnswer = Result<Crd, String>;
+pub type CrdDryRunResult = Result<Crd, String>;

@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use helm_release::{
-    ChartFrom, CrdPolicy, Dependency, HELM_RELEASE, HelmRelease, RemediatesBy, Snapshot, ValuesFrom,
+    ChartOrigin, CrdPolicy, Dependency, HELM_RELEASE_KIND, HelmRelease, Remediation, Snapshot, ValuesReference,
 };
-pub use source::{Artifact, RefInEffect, Source, SourceKind, Verify, allows, exact};
+pub use source::{Artifact, EffectiveRef, FluxSource, SourceKind, SourceVerification, is_exact_version, range_allows};
 
-use super::view::Looked;
+use super::view::Observed;
 
 /// Asks a controller to look at an object now, with any new text (fluxcd/pkg `apis/meta`, `ReconcileRequestAnnotation`).
-pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+pub const RECONCILE_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/requestedAt";
 /// Asks helm-controller to forget the failures that it has counted, with the text of [`REQUESTED_AT`] (`api/v2`, `ResetRequestAnnotation`).
-pub const RESET_AT: &str = "reconcile.fluxcd.io/resetAt";
+pub const RESET_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/resetAt";
 /// Says that a run of ours suspended the object, and which one. Whoever finds it may release the object again.
-pub const HELD_BY: &str = "mural.dev/held-by-run";
+pub const SUSPENDED_BY_ANNOTATION: &str = "mural.dev/held-by-run";
 /// A Kustomization's labels on everything that it applies (kustomize-controller).
-const KEPT: &str = "kustomize.toolkit.fluxcd.io/";
+const KUSTOMIZE_LABEL_PREFIX: &str = "kustomize.toolkit.fluxcd.io/";
 
 /// One of Flux's objects by kind, namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,15 +48,15 @@ impl FluxRef {
 
     /// The API group and the plural name of its kind.
     #[must_use]
-    pub fn resource(&self) -> (&'static str, String) {
+    pub fn group_and_plural(&self) -> (&'static str, String) {
         let lower = self.kind.to_lowercase();
         let plural = lower.strip_suffix('y').map_or_else(|| format!("{lower}s"), |stem| format!("{stem}ies"));
-        (if self.kind == HELM_RELEASE { "helm.toolkit.fluxcd.io" } else { "source.toolkit.fluxcd.io" }, plural)
+        (if self.kind == HELM_RELEASE_KIND { "helm.toolkit.fluxcd.io" } else { "source.toolkit.fluxcd.io" }, plural)
     }
 
     /// What kubectl needs to name it: `ocirepository mural --namespace mural-system`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn to_kubectl_args(&self) -> String {
         format!("{} {} --namespace {}", self.kind.to_lowercase(), self.name, self.namespace)
     }
 }
@@ -70,22 +70,24 @@ impl fmt::Display for FluxRef {
 /// A HelmRelease that a run of ours suspended and has not let go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Held {
+pub struct SuspendedHelmRelease {
     /// The HelmRelease.
     pub helm_release: FluxRef,
     /// The run.
     pub run: String,
     /// Since when, by the API server's clock; none where it does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
+    pub suspended_at: Option<String>,
 }
 
-impl Held {
+impl SuspendedHelmRelease {
     /// The command that lets it go by hand, the note of the run with it.
     #[must_use]
-    pub fn let_go(&self) -> String {
-        let patch = format!(r#"{{"metadata":{{"annotations":{{"{HELD_BY}":null}}}},"spec":{{"suspend":null}}}}"#);
-        format!("kubectl patch {} --type merge --patch '{patch}'", self.helm_release.words())
+    pub fn resume_command(&self) -> String {
+        let patch = format!(
+            r#"{{"metadata":{{"annotations":{{"{SUSPENDED_BY_ANNOTATION}":null}}}},"spec":{{"suspend":null}}}}"#
+        );
+        format!("kubectl patch {} --type merge --patch '{patch}'", self.helm_release.to_kubectl_args())
     }
 }
 
@@ -93,19 +95,19 @@ impl Held {
 #[derive(Debug, Clone)]
 pub struct FluxView {
     /// The HelmReleases, in any namespace, that make one of our releases; more than one for a release is a finding.
-    pub helm_releases: Looked<Vec<HelmRelease>>,
+    pub helm_releases: Observed<Vec<HelmRelease>>,
     /// What those take their charts from, and what that stands on (the HelmRepository behind a HelmChart). `Ok(None)`: it is not there.
-    pub sources: BTreeMap<FluxRef, Looked<Option<Source>>>,
+    pub sources: BTreeMap<FluxRef, Observed<Option<FluxSource>>>,
     /// Deployments of source-controller and helm-controller; empty where Flux runs elsewhere. Read only where a HelmRelease makes a release of ours.
-    pub controllers: Looked<Vec<Value>>,
+    pub controllers: Observed<Vec<Value>>,
     /// Services named `zot`: the appliance's registry. Read as the controllers are.
-    pub registries: Looked<Vec<Value>>,
+    pub registries: Observed<Vec<Value>>,
 }
 
 impl FluxView {
     /// Nothing of Flux is there.
     #[must_use]
-    pub const fn none() -> Self {
+    pub const fn empty() -> Self {
         Self {
             helm_releases: Ok(Vec::new()),
             sources: BTreeMap::new(),
@@ -115,78 +117,85 @@ impl FluxView {
     }
 
     /// The HelmReleases that make this release.
-    pub fn making<'a>(&'a self, release: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a HelmRelease> {
-        self.helm_releases.iter().flatten().filter(move |one| one.makes(release, namespace))
+    pub fn helm_releases_of<'a>(
+        &'a self,
+        release: &'a str,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a HelmRelease> {
+        self.helm_releases.iter().flatten().filter(move |one| one.manages_release(release, namespace))
     }
 
     /// The one HelmRelease that makes this release; none where there is none, or more than one.
     #[must_use]
-    pub fn maker(&self, release: &str, namespace: &str) -> Option<&HelmRelease> {
-        let mut all = self.helm_releases.iter().flatten().filter(|one| one.makes(release, namespace));
+    pub fn sole_helm_release(&self, release: &str, namespace: &str) -> Option<&HelmRelease> {
+        let mut all = self.helm_releases.iter().flatten().filter(|one| one.manages_release(release, namespace));
         let first = all.next()?;
         all.next().is_none().then_some(first)
     }
 
     /// A source that was found.
     #[must_use]
-    pub fn source(&self, named: &FluxRef) -> Option<&Source> {
-        self.sources.get(named)?.as_ref().ok()?.as_ref()
+    pub fn source(&self, reference: &FluxRef) -> Option<&FluxSource> {
+        self.sources.get(reference)?.as_ref().ok()?.as_ref()
     }
 
     /// The HelmReleases that a run of ours suspended and did not release: whoever repairs lets them go.
-    pub fn held(&self) -> impl Iterator<Item = Held> {
-        let all = self.helm_releases.iter().flatten().filter(|one| one.suspended());
+    pub fn suspended_helm_releases(&self) -> impl Iterator<Item = SuspendedHelmRelease> {
+        let all = self.helm_releases.iter().flatten().filter(|one| one.is_suspended());
         all.filter_map(|one| {
-            let (run, since) = (one.held_by()?.to_owned(), one.held_since().map(str::to_owned));
-            Some(Held { helm_release: one.named(), run, since })
+            let (run, suspended_at) = (one.suspended_by_run()?.to_owned(), one.suspended_at().map(str::to_owned));
+            Some(SuspendedHelmRelease { helm_release: one.object_ref(), run, suspended_at })
         })
     }
 
     /// What a HelmRelease's chart comes from, with its version: the OCIRepository, or the HelmChart's HelmRepository.
     #[must_use]
-    pub fn source_of(&self, helm_release: &HelmRelease) -> Option<&Source> {
-        self.source(&self.source_named(helm_release)?)
+    pub fn helm_release_source(&self, helm_release: &HelmRelease) -> Option<&FluxSource> {
+        self.source(&self.helm_release_source_ref(helm_release)?)
     }
 
     /// The name of [`FluxView::source_of`], whether it is there or not; none where the HelmRelease names nothing.
     #[must_use]
-    pub fn source_named(&self, helm_release: &HelmRelease) -> Option<FluxRef> {
-        Some(match helm_release.chart_from()? {
+    pub fn helm_release_source_ref(&self, helm_release: &HelmRelease) -> Option<FluxRef> {
+        Some(match helm_release.chart_origin()? {
             // The HelmChart that is made of it may still be of what the HelmRelease said before.
-            ChartFrom::Template { source, .. } => source,
-            ChartFrom::Ref(named) => self.source(&named).and_then(Source::chart_source).unwrap_or(named),
+            ChartOrigin::Template { source, .. } => source,
+            ChartOrigin::Ref(reference) => {
+                self.source(&reference).and_then(FluxSource::chart_source).unwrap_or(reference)
+            }
         })
     }
 }
 
 /// The appliance's registry, where a source's url points into it: a Service of the cluster, or a node's address of the Service `zot`.
 #[must_use]
-pub fn appliance_registry(url: &str, registries: &[Value]) -> Option<String> {
+pub fn find_appliance_registry(url: &str, registries: &[Value]) -> Option<String> {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next()?;
     let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
     let of_a_service = [".svc", ".svc.cluster.local"].iter().any(|end| name.ends_with(end));
     let ports = registries.iter().filter_map(|service| service.pointer("/spec/ports")?.as_array()).flatten();
     let node_port = |entry: &Value| entry["nodePort"].as_u64().is_some_and(|node_port| node_port.to_string() == port);
-    let by_port = port == APPLIANCE_PORT || ports.into_iter().any(node_port);
+    let by_port = port == APPLIANCE_NODE_PORT || ports.into_iter().any(node_port);
     let inside = of_a_service || (by_port && !registries.is_empty());
     inside.then(|| host.to_owned())
 }
 
 /// The port of each node at which an appliance's registry answers.
-const APPLIANCE_PORT: &str = "30003";
+const APPLIANCE_NODE_PORT: &str = "30003";
 
 /// The Kustomization that keeps an object in Git, by its labels.
 #[must_use]
-pub fn kept_by(object: &Value) -> Option<FluxRef> {
+pub fn find_kustomization(object: &Value) -> Option<FluxRef> {
     let labels = object.pointer("/metadata/labels")?.as_object()?;
-    labels.keys().find(|key| key.starts_with(KEPT))?;
-    let label = |key: &str| labels.get(&format!("{KEPT}{key}")).and_then(Value::as_str).unwrap_or_default();
+    labels.keys().find(|key| key.starts_with(KUSTOMIZE_LABEL_PREFIX))?;
+    let label =
+        |key: &str| labels.get(&format!("{KUSTOMIZE_LABEL_PREFIX}{key}")).and_then(Value::as_str).unwrap_or_default();
     Some(FluxRef::new("Kustomization", label("namespace"), label("name")))
 }
 
 /// A Ready condition that speaks of the object as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
+pub struct FluxCondition {
     /// `True`, `False` or `Unknown`.
     pub status: String,
     /// One word: `UpgradeSucceeded`, `DependencyNotReady`, …
@@ -206,7 +215,7 @@ pub trait FluxObject {
     }
 
     /// Which object it is.
-    fn named(&self) -> FluxRef {
+    fn object_ref(&self) -> FluxRef {
         FluxRef::new(self.text("/kind"), self.text("/metadata/namespace"), self.text("/metadata/name"))
     }
 
@@ -216,18 +225,18 @@ pub trait FluxObject {
     }
 
     /// Whether its controller is told to leave it alone.
-    fn suspended(&self) -> bool {
+    fn is_suspended(&self) -> bool {
         self.json().pointer("/spec/suspend") == Some(&Value::Bool(true))
     }
 
     /// The run of ours that suspended it and has not released it.
-    fn held_by(&self) -> Option<&str> {
-        self.json().pointer("/metadata/annotations")?.get(HELD_BY)?.as_str()
+    fn suspended_by_run(&self) -> Option<&str> {
+        self.json().pointer("/metadata/annotations")?.get(SUSPENDED_BY_ANNOTATION)?.as_str()
     }
 
     /// Since when it is held: when the note of the run was written, by the API server's clock (`metadata.managedFields`).
-    fn held_since(&self) -> Option<&str> {
-        let note = format!("f:{HELD_BY}");
+    fn suspended_at(&self) -> Option<&str> {
+        let note = format!("f:{SUSPENDED_BY_ANNOTATION}");
         let owns = |entry: &&Value| {
             entry.pointer("/fieldsV1/f:metadata/f:annotations").is_some_and(|all| all.get(&note).is_some())
         };
@@ -236,14 +245,14 @@ pub trait FluxObject {
     }
 
     /// Whether the controller has seen the spec as it is now; a Ready condition of an older spec says nothing.
-    fn observed(&self) -> bool {
+    fn is_observed(&self) -> bool {
         let number = |pointer: &str| self.json().pointer(pointer).and_then(Value::as_i64);
-        number("/status/observedGeneration").is_some_and(|seen| Some(seen) == number("/metadata/generation"))
+        number("/status/observedGeneration").is_some_and(|observed| Some(observed) == number("/metadata/generation"))
     }
 
     /// Whether the Ready condition speaks of the spec as it is now. A source that fails over a new spec says so there alone:
     /// `status.observedGeneration` moves with success (fluxcd/pkg `runtime/reconcile`).
-    fn judged(&self) -> bool {
+    fn has_current_ready_condition(&self) -> bool {
         let generation = self.json().pointer("/metadata/generation").and_then(Value::as_i64);
         let conditions = self.json().pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
         let mut ready = conditions.filter(|one| one["type"] == "Ready");
@@ -251,9 +260,9 @@ pub trait FluxObject {
     }
 
     /// The Ready condition, whatever spec it speaks of.
-    fn ready(&self) -> Option<Ready> {
-        let found = super::object::condition(self.json(), "Ready")?;
-        Some(Ready {
+    fn ready_condition(&self) -> Option<FluxCondition> {
+        let found = super::object::find_condition(self.json(), "Ready")?;
+        Some(FluxCondition {
             status: found.status.to_owned(),
             reason: found.reason.to_owned(),
             message: found.message.to_owned(),
@@ -262,13 +271,13 @@ pub trait FluxObject {
 
     /// Whether the controller has observed the spec and calls it ready.
     fn is_ready(&self) -> bool {
-        self.observed() && self.ready().is_some_and(|ready| ready.status == "True")
+        self.is_observed() && self.ready_condition().is_some_and(|ready| ready.status == "True")
     }
 
     /// Whether the controller gave up: it waits for a change of the spec (kstatus `Stalled`).
-    fn stalled(&self) -> Option<Ready> {
-        let found = super::object::condition(self.json(), "Stalled").filter(|found| found.status == "True")?;
-        Some(Ready {
+    fn stalled_condition(&self) -> Option<FluxCondition> {
+        let found = super::object::find_condition(self.json(), "Stalled").filter(|found| found.status == "True")?;
+        Some(FluxCondition {
             status: found.status.to_owned(),
             reason: found.reason.to_owned(),
             message: found.message.to_owned(),
@@ -276,13 +285,13 @@ pub trait FluxObject {
     }
 
     /// The last request to reconcile that its controller has answered.
-    fn handled_at(&self) -> &str {
+    fn last_handled_reconcile(&self) -> &str {
         self.text("/status/lastHandledReconcileAt")
     }
 
     /// The Kustomization that keeps it in Git.
-    fn kept_by(&self) -> Option<FluxRef> {
-        kept_by(self.json())
+    fn kustomization(&self) -> Option<FluxRef> {
+        find_kustomization(self.json())
     }
 }
 

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::view::Looked;
+use super::view::Observed;
 
 /// One thing that a run does, as RBAC names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Need {
+pub struct Permission {
     /// The namespace; none for what belongs to the cluster.
     pub namespace: Option<String>,
     /// The API group; empty for the core.
@@ -20,7 +20,7 @@ pub struct Need {
     pub verb: &'static str,
 }
 
-impl Need {
+impl Permission {
     /// A need.
     #[must_use]
     pub fn new(namespace: Option<&str>, group: &str, resource: &str, verb: &'static str) -> Self {
@@ -29,7 +29,7 @@ impl Need {
 
     /// The question to the API server (`authorization.k8s.io/v1`).
     #[must_use]
-    pub fn review(&self) -> Value {
+    pub fn to_access_review(&self) -> Value {
         let mut attributes = json!({"verb": self.verb, "group": self.group, "resource": self.resource});
         if let Some(namespace) = &self.namespace {
             attributes["namespace"] = namespace.as_str().into();
@@ -39,7 +39,7 @@ impl Need {
 
     /// Whether one of the rules that hold in a namespace grants it. A rule for single names is left out: it is no proof.
     #[must_use]
-    pub fn granted_by(&self, rules: &Value) -> bool {
+    pub fn is_granted_by(&self, rules: &Value) -> bool {
         let has = |rule: &Value, key: &str, wanted: &str| {
             rule[key].as_array().into_iter().flatten().any(|word| word == "*" || word == wanted)
         };
@@ -53,7 +53,7 @@ impl Need {
     }
 }
 
-impl fmt::Display for Need {
+impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)?;
         if !self.group.is_empty() {
@@ -65,9 +65,9 @@ impl fmt::Display for Need {
 
 /// What the API server said.
 #[derive(Debug, Clone)]
-pub struct Grants {
+pub struct AccessReview {
     /// How many were asked about.
-    pub asked: usize,
+    pub checked_count: usize,
     /// What it does not grant; an error where it could not be asked.
-    pub denied: Looked<Vec<Need>>,
+    pub denied: Observed<Vec<Permission>>,
 }

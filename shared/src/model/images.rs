@@ -6,13 +6,13 @@ use serde_json::Value;
 
 /// What a registry says of an image, asked from this workstation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageAnswer {
+pub enum ImageAvailability {
     /// It is there.
-    There,
+    Available,
     /// The registry has no such image.
     Missing,
     /// The registry could not be asked, and why: it says nothing of what the nodes will find.
-    Unknown {
+    Undetermined {
         /// The registry's host.
         host: String,
         /// Why.
@@ -21,26 +21,26 @@ pub enum ImageAnswer {
 }
 
 /// What was asked of each new image; none where it was told not to look.
-pub type ImagesSeen = Option<BTreeMap<String, ImageAnswer>>;
+pub type ImageLookup = Option<BTreeMap<String, ImageAvailability>>;
 
 /// The images that the pods of these objects run, init containers' included.
 #[must_use]
-pub fn of(objects: &[Value]) -> BTreeSet<String> {
-    objects.iter().filter_map(pod_spec).flat_map(containers).collect()
+pub fn collect_images(objects: &[Value]) -> BTreeSet<String> {
+    objects.iter().filter_map(pod_spec).flat_map(list_container_images).collect()
 }
 
 /// Where each kind of workload keeps its pods' spec.
 fn pod_spec(object: &Value) -> Option<&Value> {
-    let place = match object["kind"].as_str()? {
+    let pointer = match object["kind"].as_str()? {
         "Pod" => "/spec",
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "/spec/template/spec",
         "CronJob" => "/spec/jobTemplate/spec/template/spec",
         _ => return None,
     };
-    object.pointer(place)
+    object.pointer(pointer)
 }
 
-fn containers(spec: &Value) -> Vec<String> {
+fn list_container_images(spec: &Value) -> Vec<String> {
     let lists = [&spec["initContainers"], &spec["containers"]];
     let all = lists.into_iter().filter_map(Value::as_array).flatten();
     all.filter_map(|container| container["image"].as_str().map(str::to_owned)).collect()
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn images_of_every_kind_of_workload_are_found_once() {
         let spec = json!({"initContainers": [{"image": "a:1"}], "containers": [{"image": "b:1"}, {"image": "a:1"}]});
-        let found = of(&[
+        let found = collect_images(&[
             json!({"kind": "Deployment", "spec": {"template": {"spec": spec}}}),
             json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"image": "c:1"}]}}}}}}),
             json!({"kind": "ConfigMap", "spec": {"containers": [{"image": "d:1"}]}}),

@@ -6,27 +6,27 @@ use serde_json::Value;
 
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::model::owner::without_record;
+use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
-use crate::model::view::{ClusterView, Looked, NotSeen};
+use crate::model::view::{ClusterView, Observed, ReadFailure};
 
 /// Groups of the product's CRDs, and of those that its chart brings along.
 pub const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
 
 /// A list that is known, does not exist here, or could not be seen.
 #[derive(Debug, Clone)]
-pub enum Listed<T> {
+pub enum Availability<T> {
     /// Known.
     Known(T),
     /// There is none here, and why.
-    Nothing(String),
+    Absent(String),
     /// Could not be seen.
-    NotSeen(NotSeen),
+    Unreadable(ReadFailure),
 }
 
 /// Who says which CRDs there should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum CrdListSource {
     /// A chart that the caller named.
     Chart,
     /// The releases' own records.
@@ -37,9 +37,9 @@ pub enum From {
 
 /// What the releases name.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct ReleaseInventory {
     /// The objects of both releases, by name.
-    pub objects: Listed<Vec<ObjectRef>>,
+    pub objects: Availability<Vec<ObjectRef>>,
     /// The objects of both releases' hooks.
     pub hooks: Vec<ObjectRef>,
     /// How many replicas the manifests want of a workload; one where they do not say.
@@ -47,56 +47,58 @@ pub struct Named {
     /// Which images the manifests want in a workload, by container.
     pub images: Vec<(ObjectRef, BTreeMap<String, String>)>,
     /// The names of the CRDs that should be there.
-    pub crds: Listed<BTreeSet<String>>,
+    pub crds: Availability<BTreeSet<String>>,
     /// Who says so.
-    pub crds_from: From,
+    pub crds_source: CrdListSource,
     /// The CRDs that each release has, by release; a release without a record has none.
-    pub crds_of: Vec<(String, BTreeSet<String>)>,
+    pub crds_by_release: Vec<(String, BTreeSet<String>)>,
 }
 
-impl Named {
+impl ReleaseInventory {
     /// Reads the manifests.
     #[must_use]
     pub fn of(view: &ClusterView, releases: [&str; 2], chart_crds: BTreeSet<String>) -> Self {
         let manifests = manifests(view, &releases);
-        let (crds, crds_from) = wanted(&manifests, view, chart_crds);
+        let (crds, crds_source) = wanted(&manifests, view, chart_crds);
         let known = match &manifests {
-            Listed::Known(known) => known.as_slice(),
-            Listed::Nothing(_) | Listed::NotSeen(_) => &[],
+            Availability::Known(known) => known.as_slice(),
+            Availability::Absent(_) | Availability::Unreadable(_) => &[],
         };
         let hooks = known.iter().flat_map(|manifest| manifest.hooks.clone()).collect();
         let replicas = known.iter().flat_map(|manifest| manifest.replicas.clone()).collect();
         let images = known.iter().flat_map(|manifest| manifest.images.clone()).collect();
-        let crds_of = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
+        let crds_by_release = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
         let objects = match manifests {
-            Listed::Known(known) => Listed::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect()),
-            Listed::Nothing(reason) => Listed::Nothing(reason),
-            Listed::NotSeen(not_seen) => Listed::NotSeen(not_seen),
+            Availability::Known(known) => {
+                Availability::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect())
+            }
+            Availability::Absent(reason) => Availability::Absent(reason),
+            Availability::Unreadable(failure) => Availability::Unreadable(failure),
         };
-        Self { objects, hooks, replicas, images, crds, crds_from, crds_of }
+        Self { objects, hooks, replicas, images, crds, crds_source, crds_by_release }
     }
 
     /// The objects, or none where they are not known.
     #[must_use]
-    pub fn known(&self) -> &[ObjectRef] {
+    pub fn known_objects(&self) -> &[ObjectRef] {
         match &self.objects {
-            Listed::Known(objects) => objects,
-            Listed::Nothing(_) | Listed::NotSeen(_) => &[],
+            Availability::Known(objects) => objects,
+            Availability::Absent(_) | Availability::Unreadable(_) => &[],
         }
     }
 
     /// The CRDs that should be there and are; none where that is not known.
     pub fn live_crds<'a>(&'a self, view: &'a ClusterView) -> impl Iterator<Item = &'a Crd> {
         let names = match &self.crds {
-            Listed::Known(names) => Some(names),
-            Listed::Nothing(_) | Listed::NotSeen(_) => None,
+            Availability::Known(names) => Some(names),
+            Availability::Absent(_) | Availability::Unreadable(_) => None,
         };
         names.into_iter().flatten().filter_map(|name| view.crds.as_ref().ok()?.get(name))
     }
 }
 
 /// What one record says.
-struct Manifest {
+struct ReleaseManifest {
     release: String,
     objects: Vec<ObjectRef>,
     hooks: Vec<ObjectRef>,
@@ -105,67 +107,70 @@ struct Manifest {
     crds: Vec<String>,
 }
 
-impl Manifest {
+impl ReleaseManifest {
     fn all_crds(&self) -> BTreeSet<String> {
         let templated = self.objects.iter().filter(|object| object.kind == "CustomResourceDefinition");
         templated.map(|object| &object.name).chain(&self.crds).cloned().collect()
     }
 }
 
-fn manifests(view: &ClusterView, releases: &[&str]) -> Listed<Vec<Manifest>> {
+fn manifests(view: &ClusterView, releases: &[&str]) -> Availability<Vec<ReleaseManifest>> {
     let mut known = Vec::new();
     let mut missing = Vec::new();
     for release in releases {
-        match view.newest(release) {
-            Ok(Some(record)) => match read(record) {
+        match view.newest_revision(release) {
+            Ok(Some(record)) => match read_manifest(record) {
                 Ok(manifest) => known.push(manifest),
-                Err(not_seen) => return Listed::NotSeen(not_seen),
+                Err(failure) => return Availability::Unreadable(failure),
             },
             Ok(None) => {
-                missing.push(without_record(view, release).unwrap_or_else(|| format!("there is no release {release}")));
+                missing.push(
+                    explain_missing_record(view, release).unwrap_or_else(|| format!("there is no release {release}")),
+                );
             }
-            Err(not_seen) => return Listed::NotSeen(not_seen.clone()),
+            Err(failure) => return Availability::Unreadable(failure.clone()),
         }
     }
-    if known.is_empty() { Listed::Nothing(missing.join("; ")) } else { Listed::Known(known) }
+    if known.is_empty() { Availability::Absent(missing.join("; ")) } else { Availability::Known(known) }
 }
 
-fn read(record: &ReleaseRecord) -> Looked<Manifest> {
-    let objects = record.objects().map_err(|error| NotSeen {
-        what: format!("the manifest of release {}, revision {}", record.name, record.revision),
+fn read_manifest(record: &ReleaseRecord) -> Observed<ReleaseManifest> {
+    let objects = record.manifest_objects().map_err(|error| ReadFailure {
+        target: format!("the manifest of release {}, revision {}", record.name, record.revision),
         reason: error.to_string(),
     })?;
-    Ok(Manifest {
+    Ok(ReleaseManifest {
         release: record.name.clone(),
-        replicas: objects.iter().flat_map(items).filter_map(scaled).collect(),
+        replicas: objects.iter().flat_map(list_items).filter_map(workload_replicas).collect(),
         images: objects
             .iter()
-            .flat_map(items)
-            .filter_map(|one| Some((ObjectRef::of(one)?, images(one))))
+            .flat_map(list_items)
+            .filter_map(|one| Some((ObjectRef::from_manifest(one)?, container_images(one))))
             .filter(|(_, images)| !images.is_empty())
             .collect(),
-        objects: objects.iter().flat_map(items).filter_map(ObjectRef::of).collect(),
-        hooks: record.hook_objects().filter_map(|hook| ObjectRef::of(&hook)).collect(),
-        crds: record.crds.clone(),
+        objects: objects.iter().flat_map(list_items).filter_map(ObjectRef::from_manifest).collect(),
+        hooks: record.hook_objects().filter_map(|hook| ObjectRef::from_manifest(&hook)).collect(),
+        crds: record.crd_names.clone(),
     })
 }
 
 /// A workload with replicas, and how many the manifest wants.
-fn scaled(object: &Value) -> Option<(ObjectRef, u64)> {
-    let named = ObjectRef::of(object).filter(|named| ["Deployment", "StatefulSet"].contains(&named.kind.as_str()))?;
-    Some((named, object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)))
+fn workload_replicas(object: &Value) -> Option<(ObjectRef, u64)> {
+    let object_ref = ObjectRef::from_manifest(object)
+        .filter(|object_ref| ["Deployment", "StatefulSet"].contains(&object_ref.kind.as_str()))?;
+    Some((object_ref, object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)))
 }
 
 /// The images of a pod template, by container.
 #[must_use]
-pub fn images(object: &Value) -> BTreeMap<String, String> {
+pub fn container_images(object: &Value) -> BTreeMap<String, String> {
     let lists = ["/spec/template/spec/initContainers", "/spec/template/spec/containers"];
     let containers = lists.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
     containers.filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["image"].as_str()?.to_owned()))).collect()
 }
 
 /// helm takes a `List` apart before it sends it; the manifest still holds it whole.
-fn items(document: &Value) -> Vec<&Value> {
+fn list_items(document: &Value) -> Vec<&Value> {
     match document["items"].as_array() {
         Some(items) if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => items.iter().collect(),
         _ => vec![document],
@@ -175,35 +180,37 @@ fn items(document: &Value) -> Vec<&Value> {
 /// What a chart says comes first, then what the records say. After the page's manual path no record names a CRD: then what is
 /// live of the product's groups is looked at, and whether one is missing cannot be told.
 fn wanted(
-    manifests: &Listed<Vec<Manifest>>,
+    manifests: &Availability<Vec<ReleaseManifest>>,
     view: &ClusterView,
     chart_crds: BTreeSet<String>,
-) -> (Listed<BTreeSet<String>>, From) {
+) -> (Availability<BTreeSet<String>>, CrdListSource) {
     if !chart_crds.is_empty() {
-        return (Listed::Known(chart_crds), From::Chart);
+        return (Availability::Known(chart_crds), CrdListSource::Chart);
     }
     let known = match manifests {
-        Listed::Known(known) => known,
-        Listed::Nothing(reason) => {
-            return (Listed::Nothing(format!("{reason}, so no list of CRDs is known")), From::Records);
+        Availability::Known(known) => known,
+        Availability::Absent(reason) => {
+            return (Availability::Absent(format!("{reason}, so no list of CRDs is known")), CrdListSource::Records);
         }
         // Who may not read Secrets can still be told what the CRDs say of themselves.
-        Listed::NotSeen(not_seen) => match of_live(&[], view) {
-            Listed::Known(names) => return (Listed::Known(names), From::Live),
-            Listed::Nothing(_) | Listed::NotSeen(_) => return (Listed::NotSeen(not_seen.clone()), From::Records),
+        Availability::Unreadable(failure) => match find_live_crds(&[], view) {
+            Availability::Known(names) => return (Availability::Known(names), CrdListSource::Live),
+            Availability::Absent(_) | Availability::Unreadable(_) => {
+                return (Availability::Unreadable(failure.clone()), CrdListSource::Records);
+            }
         },
     };
-    let of_records: BTreeSet<String> = known.iter().flat_map(Manifest::all_crds).collect();
+    let of_records: BTreeSet<String> = known.iter().flat_map(ReleaseManifest::all_crds).collect();
     if !of_records.is_empty() {
-        return (Listed::Known(of_records), From::Records);
+        return (Availability::Known(of_records), CrdListSource::Records);
     }
-    (of_live(known, view), From::Live)
+    (find_live_crds(known, view), CrdListSource::Live)
 }
 
-fn of_live(manifests: &[Manifest], view: &ClusterView) -> Listed<BTreeSet<String>> {
+fn find_live_crds(manifests: &[ReleaseManifest], view: &ClusterView) -> Availability<BTreeSet<String>> {
     let live = match &view.crds {
         Ok(live) => live,
-        Err(not_seen) => return Listed::NotSeen(not_seen.clone()),
+        Err(failure) => return Availability::Unreadable(failure.clone()),
     };
     let product = |crd: &Crd| {
         PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
@@ -215,7 +222,7 @@ fn of_live(manifests: &[Manifest], view: &ClusterView) -> Listed<BTreeSet<String
     let names: BTreeSet<String> =
         live.values().filter(|crd| product(crd) || has_objects(crd)).map(|crd| crd.name().to_owned()).collect();
     if names.is_empty() {
-        return Listed::Nothing("the releases name no CRDs, and the cluster has none of the product's".to_owned());
+        return Availability::Absent("the releases name no CRDs, and the cluster has none of the product's".to_owned());
     }
-    Listed::Known(names)
+    Availability::Known(names)
 }

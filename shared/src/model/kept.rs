@@ -7,15 +7,15 @@ use sha2::{Digest as _, Sha256};
 use super::object::ObjectRef;
 
 /// What of `metadata` is kept. `uid`, `resourceVersion`, `generation`, `managedFields` and the times belong to one cluster.
-const METADATA: [&str; 7] =
+const PORTABLE_METADATA_FIELDS: [&str; 7] =
     ["name", "generateName", "namespace", "labels", "annotations", "finalizers", "ownerReferences"];
 /// The longest name of a file, its ending apart: file systems take 255 bytes.
-const LONGEST: usize = 200;
+const MAX_FILE_NAME_BYTES: usize = 200;
 
 /// What lies beside the manifests: written last, so a folder without it is a save that was cut off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Index {
+pub struct BackupIndex {
     /// `mural/v1`
     pub api_version: String,
     /// `CrdSave`
@@ -25,33 +25,33 @@ pub struct Index {
     /// The uid of its `kube-system`; empty where it could not be read.
     pub uid: String,
     /// When.
-    pub saved: jiff::Timestamp,
+    pub created_at: jiff::Timestamp,
     /// What of each CRD.
-    pub crds: Vec<KeptCrd>,
+    pub crds: Vec<CrdBackup>,
 }
 
 /// What an index says of itself.
-const FORM: (&str, &str) = ("mural/v1", "CrdSave");
+const INDEX_VERSION_AND_KIND: (&str, &str) = ("mural/v1", "CrdSave");
 
-impl Index {
+impl BackupIndex {
     /// The index of a save.
     #[must_use]
-    pub fn new(cluster: &str, uid: &str, saved: jiff::Timestamp, crds: Vec<KeptCrd>) -> Self {
-        let (api_version, kind) = (FORM.0.to_owned(), FORM.1.to_owned());
-        Self { api_version, kind, cluster: cluster.to_owned(), uid: uid.to_owned(), saved, crds }
+    pub fn new(cluster: &str, uid: &str, created_at: jiff::Timestamp, crds: Vec<CrdBackup>) -> Self {
+        let (api_version, kind) = (INDEX_VERSION_AND_KIND.0.to_owned(), INDEX_VERSION_AND_KIND.1.to_owned());
+        Self { api_version, kind, cluster: cluster.to_owned(), uid: uid.to_owned(), created_at: created_at, crds }
     }
 
     /// Whether this version knows its form.
     #[must_use]
-    pub fn known(&self) -> bool {
-        (self.api_version.as_str(), self.kind.as_str()) == FORM
+    pub fn is_supported(&self) -> bool {
+        (self.api_version.as_str(), self.kind.as_str()) == INDEX_VERSION_AND_KIND
     }
 }
 
 /// What is kept of one CRD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct KeptCrd {
+pub struct CrdBackup {
     /// `metadata.name`
     pub name: String,
     /// The version in which its objects were read; empty where none is served.
@@ -60,27 +60,28 @@ pub struct KeptCrd {
     pub objects: u64,
     /// Why they could not be read, or not all of them. Never the same as "there are none".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unread: Option<String>,
+    pub read_failure: Option<String>,
 }
 
 /// An object without what only its cluster knows. Everything outside of `metadata` stays as it is.
 #[must_use]
-pub fn clean(object: &Value) -> Value {
+pub fn strip_cluster_fields(object: &Value) -> Value {
     let Some(fields) = object.as_object() else { return object.clone() };
-    let kept = |metadata: &Value| -> Value {
+    let portable_metadata = |metadata: &Value| -> Value {
         let of = metadata.as_object().into_iter().flatten();
-        of.filter(|(key, _)| METADATA.contains(&key.as_str()))
+        of.filter(|(key, _)| PORTABLE_METADATA_FIELDS.contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     };
-    let field =
-        |(key, value): (&String, &Value)| (key.clone(), if key == "metadata" { kept(value) } else { value.clone() });
+    let field = |(key, value): (&String, &Value)| {
+        (key.clone(), if key == "metadata" { portable_metadata(value) } else { value.clone() })
+    };
     Value::Object(fields.iter().map(field).collect::<Map<_, _>>())
 }
 
 /// A name as a file's name: readable, and never a way out of its folder.
 #[must_use]
-pub fn file_name(name: &str) -> String {
+pub fn encode_file_name(name: &str) -> String {
     let harmless = |at: usize, byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || (byte == b'.' && at > 0)
     };
@@ -95,17 +96,17 @@ pub fn file_name(name: &str) -> String {
     if out.is_empty() {
         return "%".to_owned();
     }
-    if out.len() <= LONGEST {
+    if out.len() <= MAX_FILE_NAME_BYTES {
         return out;
     }
     let hash: String = Sha256::digest(name).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    out.truncate(LONGEST - hash.len() - 1);
+    out.truncate(MAX_FILE_NAME_BYTES - hash.len() - 1);
     format!("{out}~{hash}")
 }
 
 /// Whether a text can stand in a request's path as it is: a DNS-1123 subdomain, as the API server asks of names.
 #[must_use]
-pub fn plain(name: &str) -> bool {
+pub fn is_dns_subdomain(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
@@ -114,7 +115,7 @@ pub fn plain(name: &str) -> bool {
 
 /// The owners that an object names, as objects. One in a namespace is owned from within it, or by an object of the cluster.
 #[must_use]
-pub fn owners(object: &Value) -> Vec<ObjectRef> {
+pub fn read_owners(object: &Value) -> Vec<ObjectRef> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let namespace = text(&object["metadata"]["namespace"]);
     let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
@@ -133,7 +134,7 @@ pub fn owners(object: &Value) -> Vec<ObjectRef> {
 /// Each object comes with itself and its owners; owners that are not among the objects do not count. What owns itself in a
 /// circle comes last.
 #[must_use]
-pub fn rounds(objects: &[(ObjectRef, Vec<ObjectRef>)]) -> Vec<Vec<usize>> {
+pub fn order_by_owners(objects: &[(ObjectRef, Vec<ObjectRef>)]) -> Vec<Vec<usize>> {
     use std::collections::{HashMap, HashSet};
     let key = |object: &ObjectRef, namespace: &str| {
         (object.group().to_owned(), object.kind.clone(), namespace.to_owned(), object.name.clone())
@@ -143,7 +144,7 @@ pub fn rounds(objects: &[(ObjectRef, Vec<ObjectRef>)]) -> Vec<Vec<usize>> {
     // A namespaced object may be owned by one of the cluster.
     let find = |owner: &ObjectRef| at.get(&key(owner, &owner.namespace)).or_else(|| at.get(&key(owner, ""))).copied();
     let needs: Vec<Vec<usize>> = objects.iter().map(|(_, owners)| owners.iter().filter_map(find).collect()).collect();
-    let (mut done, mut rounds): (HashSet<usize>, Vec<Vec<usize>>) = (HashSet::new(), Vec::new());
+    let (mut done, mut creation_rounds): (HashSet<usize>, Vec<Vec<usize>>) = (HashSet::new(), Vec::new());
     let mut left: Vec<usize> = (0..objects.len()).collect();
     while !left.is_empty() {
         let (mut now, later): (Vec<usize>, Vec<usize>) =
@@ -153,9 +154,9 @@ pub fn rounds(objects: &[(ObjectRef, Vec<ObjectRef>)]) -> Vec<Vec<usize>> {
             now = std::mem::take(&mut left);
         }
         done.extend(&now);
-        rounds.push(now);
+        creation_rounds.push(now);
     }
-    rounds
+    creation_rounds
 }
 
 #[cfg(test)]
@@ -174,25 +175,28 @@ mod tests {
             "status": {"ready": true},
             "metadata": {"name": "h", "namespace": "m", "labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["f/g"],
                 "ownerReferences": [{"name": "o", "uid": "9"}]}});
-        assert_eq!(clean(&live), kept);
-        assert_eq!(clean(&kept), kept);
+        assert_eq!(strip_cluster_fields(&live), kept);
+        assert_eq!(strip_cluster_fields(&kept), kept);
     }
 
     #[test]
     fn no_name_leads_out_of_its_folder() {
-        assert_eq!(file_name("hubs.a-b.io"), "hubs.a-b.io");
-        assert_eq!(file_name("../../etc/passwd"), "%2E.%2F..%2Fetc%2Fpasswd");
-        assert_eq!((file_name("."), file_name(".."), file_name("")), ("%2E".into(), "%2E.".into(), "%".into()));
-        assert_eq!(file_name("A\0_"), "%41%00%5F");
-        let (one, other) = (file_name(&"a".repeat(253)), file_name(&format!("{}b", "a".repeat(252))));
-        assert!(one.len() <= LONGEST && one != other, "{one} {other}");
+        assert_eq!(encode_file_name("hubs.a-b.io"), "hubs.a-b.io");
+        assert_eq!(encode_file_name("../../etc/passwd"), "%2E.%2F..%2Fetc%2Fpasswd");
+        assert_eq!(
+            (encode_file_name("."), encode_file_name(".."), encode_file_name("")),
+            ("%2E".into(), "%2E.".into(), "%".into())
+        );
+        assert_eq!(encode_file_name("A\0_"), "%41%00%5F");
+        let (one, other) = (encode_file_name(&"a".repeat(253)), encode_file_name(&format!("{}b", "a".repeat(252))));
+        assert!(one.len() <= MAX_FILE_NAME_BYTES && one != other, "{one} {other}");
     }
 
     #[test]
     fn only_names_go_into_a_path() {
-        assert!(plain("a") && plain("a-b.c9"));
+        assert!(is_dns_subdomain("a") && is_dns_subdomain("a-b.c9"));
         for name in ["", ".", "..", "a/b", "a?dryRun=All", "A", "a_", "-a", "a%2F", &"a".repeat(254)] {
-            assert!(!plain(name), "{name}");
+            assert!(!is_dns_subdomain(name), "{name}");
         }
     }
 
@@ -212,8 +216,8 @@ mod tests {
             (object("m", "owner"), vec![]),
             (object("", "of-the-cluster"), vec![]),
         ];
-        assert_eq!(rounds(&objects), [vec![2, 3], vec![1], vec![0]]);
+        assert_eq!(order_by_owners(&objects), [vec![2, 3], vec![1], vec![0]]);
         let circle = [(object("m", "a"), vec![object("m", "b")]), (object("m", "b"), vec![object("m", "a")])];
-        assert_eq!(rounds(&circle), [[0, 1]]);
+        assert_eq!(order_by_owners(&circle), [[0, 1]]);
     }
 }

@@ -8,7 +8,7 @@ use super::object::ObjectRef;
 
 /// How one kind is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
+pub struct ServedKind {
     /// The word in its path: `deployments`.
     pub plural: String,
     /// Whether its objects stand in namespaces.
@@ -17,9 +17,9 @@ pub struct Served {
 
 /// Every kind that is served, by `apiVersion` and kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kinds(BTreeMap<(String, String), Served>);
+pub struct ServedKinds(BTreeMap<(String, String), ServedKind>);
 
-impl Kinds {
+impl ServedKinds {
     /// Reads `APIGroupDiscoveryList` documents (apidiscovery.k8s.io/v2, KEP-3352), the answers of `/api` and `/apis`.
     ///
     /// `None` where a document is something else: an aggregator in between that knows only the older form.
@@ -33,7 +33,7 @@ impl Kinds {
             for group in document["items"].as_array()? {
                 let name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
                 for version in group["versions"].as_array().into_iter().flatten() {
-                    resources(name, version, &mut all);
+                    collect_kinds(name, version, &mut all);
                 }
             }
         }
@@ -42,14 +42,14 @@ impl Kinds {
 
     /// How the kind of an object is served; `None` where it is not.
     #[must_use]
-    pub fn of(&self, object: &ObjectRef) -> Option<&Served> {
+    pub fn get(&self, object: &ObjectRef) -> Option<&ServedKind> {
         self.0.get(&(object.api_version.clone(), object.kind.clone()))
     }
 
     /// The path of all objects of its kind, in the object's namespace or in `namespace` where it names none.
     #[must_use]
-    pub fn folder(&self, object: &ObjectRef, namespace: &str) -> Option<String> {
-        let served = self.of(object)?;
+    pub fn collection_path(&self, object: &ObjectRef, namespace: &str) -> Option<String> {
+        let served = self.get(object)?;
         let root = if object.group().is_empty() { "/api" } else { "/apis" };
         let place = if object.namespace.is_empty() { namespace } else { &object.namespace };
         let place = if served.namespaced { format!("/namespaces/{place}") } else { String::new() };
@@ -57,12 +57,12 @@ impl Kinds {
     }
 }
 
-fn resources(group: &str, version: &Value, into: &mut BTreeMap<(String, String), Served>) {
+fn collect_kinds(group: &str, version: &Value, into: &mut BTreeMap<(String, String), ServedKind>) {
     let name = version["version"].as_str().unwrap_or_default();
     let api_version = if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") };
     for resource in version["resources"].as_array().into_iter().flatten() {
         let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let served = Served { plural: text("/resource"), namespaced: text("/scope") == "Namespaced" };
+        let served = ServedKind { plural: text("/resource"), namespaced: text("/scope") == "Namespaced" };
         into.entry((api_version.clone(), text("/responseKind/kind"))).or_insert(served);
     }
 }
@@ -73,7 +73,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     /// Discovery of a small cluster.
-    pub(crate) fn some() -> Kinds {
+    pub(crate) fn sample_kinds() -> ServedKinds {
         let kind = |plural: &str, kind: &str, scope: &str| json!({"resource": plural, "scope": scope, "responseKind": {"kind": kind}});
         let group = |name: &str, version: &str, resources: Value| json!({"metadata": {"name": name}, "versions": [{"version": version, "resources": resources}]});
         let core = json!([
@@ -85,7 +85,7 @@ pub(crate) mod tests {
             json!([kind("deployments", "Deployment", "Namespaced"), kind("statefulsets", "StatefulSet", "Namespaced")]);
         let crds = json!([kind("customresourcedefinitions", "CustomResourceDefinition", "Cluster")]);
         let list = |items: Value| json!({"kind": "APIGroupDiscoveryList", "items": items});
-        Kinds::read(&[
+        ServedKinds::read(&[
             list(json!([group("", "v1", core)])),
             list(json!([group("apps", "v1", apps), group("apiextensions.k8s.io", "v1", crds)])),
         ])
@@ -95,10 +95,10 @@ pub(crate) mod tests {
     #[test]
     fn a_kind_is_found_where_it_is_served() {
         let object = |version: &str, kind: &str| {
-            ObjectRef::of(&json!({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}})).unwrap()
+            ObjectRef::from_manifest(&json!({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}})).unwrap()
         };
-        let kinds = some();
-        let folder = |version: &str, kind: &str| kinds.folder(&object(version, kind), "m");
+        let kinds = sample_kinds();
+        let folder = |version: &str, kind: &str| kinds.collection_path(&object(version, kind), "m");
         assert_eq!(folder("apps/v1", "Deployment").as_deref(), Some("/apis/apps/v1/namespaces/m/deployments"));
         assert_eq!(folder("v1", "Secret").as_deref(), Some("/api/v1/namespaces/m/secrets"));
         assert_eq!(
@@ -106,6 +106,6 @@ pub(crate) mod tests {
             Some("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
         );
         assert_eq!(folder("apps/v2", "Deployment"), None);
-        assert_eq!(Kinds::read(&[json!({"kind": "APIGroupList"})]), None);
+        assert_eq!(ServedKinds::read(&[json!({"kind": "APIGroupList"})]), None);
     }
 }

@@ -8,39 +8,39 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// A lock that was not renewed for this long is nobody's: client-go's default `LeaseDuration`.
-pub const HOLDS_FOR: Duration = Duration::from_secs(15);
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// How often a holder renews: a third of [`HOLDS_FOR`], so that one lost request is no lost lock.
-pub const RENEW_EVERY: Duration = Duration::from_secs(5);
+pub const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 /// A holder that could not renew for this long lets go, before anybody else may take over: client-go's `RenewDeadline`.
-pub const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// What a run does with its locks: all that a Role has to grant on `leases.coordination.k8s.io`.
-pub const VERBS: [&str; 4] = ["get", "create", "update", "delete"];
+pub const LEASE_VERBS: [&str; 4] = ["get", "create", "update", "delete"];
 /// CRDs belong to the cluster, so their lock lives where every cluster has a namespace, beside those of its own parts.
-pub const CRDS_NAMESPACE: &str = "kube-system";
+pub const CRDS_LEASE_NAMESPACE: &str = "kube-system";
 
-const WHO: &str = "mural-who";
-const WHERE: &str = "mural-where";
-const SINCE: &str = "mural-since";
-const STEP: &str = "mural-step";
-const VERSION: &str = "mural-version";
-const RUN: &str = "mural-run";
-const INSTALLATION: &str = "mural-installation";
-const WORKSTATION: &str = "mural-workstation";
+const USER_ANNOTATION: &str = "mural-who";
+const PROCESS_ANNOTATION: &str = "mural-where";
+const ACQUIRED_AT_ANNOTATION: &str = "mural-since";
+const STEP_ANNOTATION: &str = "mural-step";
+const VERSION_ANNOTATION: &str = "mural-version";
+const RUN_ANNOTATION: &str = "mural-run";
+const INSTALLATION_ANNOTATION: &str = "mural-installation";
+const WORKSTATION_ANNOTATION: &str = "mural-workstation";
 
 /// Which Lease.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct LeaseRef {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: &'static str,
 }
 
-impl Place {
+impl LeaseRef {
     /// The lock of the cluster's CRDs.
     #[must_use]
     pub fn crds() -> Self {
-        Self { namespace: CRDS_NAMESPACE.to_owned(), name: "mural-crds" }
+        Self { namespace: CRDS_LEASE_NAMESPACE.to_owned(), name: "mural-crds" }
     }
 
     /// The lock of the installation in a namespace.
@@ -53,25 +53,25 @@ impl Place {
     ///
     /// A run that writes no CRD leaves their lock alone: who may write in one namespace only can still upgrade there.
     #[must_use]
-    pub fn of_a_run(namespace: &str, writes_crds: bool) -> Vec<Self> {
+    pub fn for_run(namespace: &str, writes_crds: bool) -> Vec<Self> {
         let crds = writes_crds.then(Self::crds);
         crds.into_iter().chain([Self::installation(namespace)]).collect()
     }
 
     /// Where such Leases are created.
     #[must_use]
-    pub fn collection(&self) -> String {
+    pub fn collection_path(&self) -> String {
         format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace)
     }
 
     /// Where this one is.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{}/{}", self.collection(), self.name)
+        format!("{}/{}", self.collection_path(), self.name)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LeaseRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Lease {}/{}", self.namespace, self.name)
     }
@@ -79,7 +79,7 @@ impl fmt::Display for Place {
 
 /// Who a run says it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Claim {
+pub struct HolderIdentity {
     /// The user of the workstation.
     pub user: String,
     /// The workstation's name.
@@ -93,37 +93,37 @@ pub struct Claim {
     /// `namespace/release` that is upgraded.
     pub installation: String,
     /// The user that the API server sees; empty where we could not ask.
-    pub as_user: String,
+    pub server_user: String,
     /// Tells workstations apart, where a file lock of ours there proves that we live; empty where there is none.
     pub workstation: String,
 }
 
-impl Claim {
+impl HolderIdentity {
     /// `user@host pid run`: unique, and readable in `kubectl get leases`.
     #[must_use]
-    pub fn identity(&self) -> String {
+    pub fn to_lease_identity(&self) -> String {
         format!("{}@{} pid {} run {}", self.user, self.host, self.pid, self.run)
     }
 
-    fn who(&self) -> String {
-        if self.as_user.is_empty() { self.user.clone() } else { self.as_user.clone() }
+    fn effective_user(&self) -> String {
+        if self.server_user.is_empty() { self.user.clone() } else { self.server_user.clone() }
     }
 }
 
 /// Who holds a lock, as the Lease says it. What it says came from the cluster: a claim, to be shown with care.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Holder {
+pub struct LeaseHolder {
     /// The holder's identity: unique.
     pub identity: String,
     /// The user that the API server saw.
-    pub who: String,
+    pub user: String,
     /// `user@host, process 4711`
-    pub r#where: String,
+    pub process: String,
     /// When it took the lock, by its own clock.
-    pub since: String,
+    pub acquired_at: String,
     /// When it last renewed it, by its own clock.
-    pub renewed: String,
+    pub renewed_at: String,
     /// The step it is at.
     pub step: String,
     /// Its version of this program.
@@ -136,18 +136,18 @@ pub struct Holder {
     #[serde(skip)]
     pub workstation: String,
     /// How long its lock lasts without being renewed.
-    #[serde(rename = "holdsForSeconds", serialize_with = "seconds")]
-    pub holds_for: Duration,
+    #[serde(rename = "leaseDurationSeconds", serialize_with = "serialize_seconds")]
+    pub lease_duration: Duration,
 }
 
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_secs())
 }
 
-impl Holder {
+impl LeaseHolder {
     /// Who holds this Lease; none where nobody does.
     #[must_use]
-    pub fn of(lease: &Value) -> Option<Self> {
+    pub fn from_lease(lease: &Value) -> Option<Self> {
         let text =
             |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
         let note = |key: &str| text(&format!("/metadata/annotations/{key}"));
@@ -155,43 +155,50 @@ impl Holder {
         if identity.is_empty() {
             return None;
         }
-        let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
+        let or_default = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
         // Somebody else's number is not trusted without bounds: it says how long we shall wait.
-        let holds_for = lease.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64).map(Duration::from_secs);
+        let lease_duration =
+            lease.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64).map(Duration::from_secs);
         Some(Self {
-            who: or(note(WHO), &identity),
-            r#where: or(note(WHERE), "an unknown place"),
-            since: or(note(SINCE), &text("/spec/acquireTime")),
-            renewed: text("/spec/renewTime"),
-            step: or(note(STEP), "unknown"),
-            version: note(VERSION),
-            run: note(RUN),
-            installation: note(INSTALLATION),
-            workstation: note(WORKSTATION),
-            holds_for: holds_for.unwrap_or(HOLDS_FOR).clamp(Duration::from_secs(1), HOLDS_FOR * 4),
+            user: or_default(note(USER_ANNOTATION), &identity),
+            process: or_default(note(PROCESS_ANNOTATION), "an unknown place"),
+            acquired_at: or_default(note(ACQUIRED_AT_ANNOTATION), &text("/spec/acquireTime")),
+            renewed_at: text("/spec/renewTime"),
+            step: or_default(note(STEP_ANNOTATION), "unknown"),
+            version: note(VERSION_ANNOTATION),
+            run: note(RUN_ANNOTATION),
+            installation: note(INSTALLATION_ANNOTATION),
+            workstation: note(WORKSTATION_ANNOTATION),
+            lease_duration: lease_duration.unwrap_or(LEASE_DURATION).clamp(Duration::from_secs(1), LEASE_DURATION * 4),
             identity,
         })
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for LeaseHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, r#where, since, step, run, version, .. } = self;
+        let Self { user: who, process: r#where, acquired_at: since, step, run, version, .. } = self;
         write!(f, "{who} ({where}) since {since}, at step {step} (run {run}, version {version})")
     }
 }
 
 /// The Lease of a run that takes a lock, new or over what was there before.
 #[must_use]
-pub fn taken(place: &Place, claim: &Claim, step: &str, now: Timestamp, before: Option<&Value>) -> Value {
+pub fn build_acquired_lease(
+    lease_ref: &LeaseRef,
+    identity: &HolderIdentity,
+    step: &str,
+    now: Timestamp,
+    before: Option<&Value>,
+) -> Value {
     let transitions = before.and_then(|lease| lease.pointer("/spec/leaseTransitions")?.as_u64());
     let mut metadata = json!({
-        "name": place.name, "namespace": place.namespace,
+        "name": lease_ref.name, "namespace": lease_ref.namespace,
         "labels": {"app.kubernetes.io/managed-by": "kubectl-mural-upgrade"},
         "annotations": {
-            WHO: claim.who(), WHERE: format!("{}@{}, process {}", claim.user, claim.host, claim.pid),
-            SINCE: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), STEP: step, VERSION: claim.version,
-            RUN: claim.run, INSTALLATION: claim.installation, WORKSTATION: claim.workstation,
+            USER_ANNOTATION: identity.effective_user(), PROCESS_ANNOTATION: format!("{}@{}, process {}", identity.user, identity.host, identity.pid),
+            ACQUIRED_AT_ANNOTATION: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), STEP_ANNOTATION: step, VERSION_ANNOTATION: identity.version,
+            RUN_ANNOTATION: identity.run, INSTALLATION_ANNOTATION: identity.installation, WORKSTATION_ANNOTATION: identity.workstation,
         },
     });
     if let Some(before) = before {
@@ -202,34 +209,34 @@ pub fn taken(place: &Place, claim: &Claim, step: &str, now: Timestamp, before: O
     json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata,
         "spec": {
-            "holderIdentity": claim.identity(), "leaseDurationSeconds": HOLDS_FOR.as_secs(),
-            "acquireTime": micro(now), "renewTime": micro(now), "leaseTransitions": transitions.map_or(0, |count| count + 1),
+            "holderIdentity": identity.to_lease_identity(), "leaseDurationSeconds": LEASE_DURATION.as_secs(),
+            "acquireTime": format_micro_time(now), "renewTime": format_micro_time(now), "leaseTransitions": transitions.map_or(0, |count| count + 1),
         },
     })
 }
 
 /// The same Lease, held on.
 #[must_use]
-pub fn renewed(lease: &Value, step: &str, now: Timestamp) -> Value {
+pub fn build_renewed_lease(lease: &Value, step: &str, now: Timestamp) -> Value {
     let mut lease = lease.clone();
-    lease["spec"]["renewTime"] = micro(now).into();
-    lease["metadata"]["annotations"][STEP] = step.into();
+    lease["spec"]["renewTime"] = format_micro_time(now).into();
+    lease["metadata"]["annotations"][STEP_ANNOTATION] = step.into();
     lease
 }
 
 /// `MicroTime` as the API server writes it.
-fn micro(now: Timestamp) -> String {
+fn format_micro_time(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 /// Whether a holder lives, as far as we have seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Life {
+pub enum Liveness {
     /// It renewed the lock while we looked.
     Alive,
     /// It has not yet, and its time is not over.
-    Unsure,
+    Undetermined,
     /// It had all its time and did not.
     Dead,
 }
@@ -237,52 +244,52 @@ pub enum Life {
 /// A lock that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LockSeen {
+pub struct HeldLock {
     /// Which.
-    pub place: Place,
+    pub lease: LeaseRef,
     /// Who.
-    pub holder: Holder,
+    pub holder: LeaseHolder,
     /// Whether they live, as far as we have seen.
-    pub life: Life,
+    pub liveness: Liveness,
 }
 
 /// What we saw of one Lease over time. Only our own monotonic clock counts, never the times in the Lease: its holder's clock
 /// may be wrong. That is client-go's rule too (tools/leaderelection: `observedTime`, "tolerant to arbitrary clock skew").
 #[derive(Debug, Clone)]
-pub struct Sighting {
-    version: String,
-    since: Instant,
-    renewed: bool,
+pub struct LeaseObservation {
+    resource_version: String,
+    observed_at: Instant,
+    was_renewed: bool,
 }
 
-impl Sighting {
+impl LeaseObservation {
     /// Seen for the first time.
     #[must_use]
-    pub fn first(lease: &Value, now: Instant) -> Self {
-        Self { version: version(lease).to_owned(), since: now, renewed: false }
+    pub fn new(lease: &Value, now: Instant) -> Self {
+        Self { resource_version: resource_version(lease).to_owned(), observed_at: now, was_renewed: false }
     }
 
     /// Seen again.
-    pub fn again(&mut self, lease: &Value, now: Instant) {
-        if self.version != version(lease) {
-            *self = Self { renewed: true, ..Self::first(lease, now) };
+    pub fn observe(&mut self, lease: &Value, now: Instant) {
+        if self.resource_version != resource_version(lease) {
+            *self = Self { was_renewed: true, ..Self::new(lease, now) };
         }
     }
 
     /// What follows from it.
     #[must_use]
-    pub fn life(&self, holds_for: Duration, now: Instant) -> Life {
-        match now.duration_since(self.since) {
-            stood_still if stood_still >= holds_for => Life::Dead,
-            _ if self.renewed => Life::Alive,
-            _ => Life::Unsure,
+    pub fn liveness(&self, lease_duration: Duration, now: Instant) -> Liveness {
+        match now.duration_since(self.observed_at) {
+            stood_still if stood_still >= lease_duration => Liveness::Dead,
+            _ if self.was_renewed => Liveness::Alive,
+            _ => Liveness::Undetermined,
         }
     }
 }
 
 /// What the server calls this state of the object.
 #[must_use]
-pub fn version(lease: &Value) -> &str {
+pub fn resource_version(lease: &Value) -> &str {
     lease.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -290,15 +297,15 @@ pub fn version(lease: &Value) -> &str {
 mod tests {
     use super::*;
 
-    fn claim() -> Claim {
-        Claim {
+    fn sample_identity() -> HolderIdentity {
+        HolderIdentity {
             user: "ops".into(),
             host: "laptop".into(),
             pid: 4711,
             run: "20261123-071322".into(),
             version: "0.1.0".into(),
             installation: "mural-system/mural".into(),
-            as_user: "operator".into(),
+            server_user: "operator".into(),
             workstation: "w-1".into(),
         }
     }
@@ -309,24 +316,24 @@ mod tests {
 
     #[test]
     fn who_takes_a_lock_says_who_where_since_when_and_which_step() {
-        let place = Place::installation("mural-system");
-        let lease = taken(&place, &claim(), "crds", now(), None);
+        let lease_ref = LeaseRef::installation("mural-system");
+        let lease = build_acquired_lease(&lease_ref, &sample_identity(), "crds", now(), None);
         assert_eq!(lease["spec"]["renewTime"], "2026-11-23T07:13:22.500000Z");
         assert!(lease["metadata"].get("resourceVersion").is_none(), "a new object has none");
-        let told = Holder::of(&lease).unwrap().to_string();
+        let description = LeaseHolder::from_lease(&lease).unwrap().to_string();
         for word in
             ["operator", "ops@laptop", "process 4711", "2026-11-23T07:13:22Z", "crds", "0.1.0", "20261123-071322"]
         {
-            assert!(told.contains(word), "{word}: {told}");
+            assert!(description.contains(word), "{word}: {description}");
         }
-        let next = Holder::of(&renewed(&lease, "mural", now())).unwrap();
-        assert_eq!((next.step.as_str(), next.identity), ("mural", claim().identity()));
+        let next = LeaseHolder::from_lease(&build_renewed_lease(&lease, "mural", now())).unwrap();
+        assert_eq!((next.step.as_str(), next.identity), ("mural", sample_identity().to_lease_identity()));
     }
 
     #[test]
     fn who_takes_over_counts_and_lets_the_server_compare() {
         let before = json!({"metadata": {"resourceVersion": "7", "uid": "u"}, "spec": {"leaseTransitions": 2}});
-        let lease = taken(&Place::crds(), &claim(), "lock", now(), Some(&before));
+        let lease = build_acquired_lease(&LeaseRef::crds(), &sample_identity(), "lock", now(), Some(&before));
         assert_eq!(
             (&lease["metadata"]["resourceVersion"], &lease["spec"]["leaseTransitions"]),
             (&json!("7"), &json!(3))
@@ -335,44 +342,44 @@ mod tests {
 
     #[test]
     fn a_lease_that_somebody_else_made_is_held_too() {
-        assert!(Holder::of(&json!({"spec": {"holderIdentity": ""}})).is_none());
+        assert!(LeaseHolder::from_lease(&json!({"spec": {"holderIdentity": ""}})).is_none());
         let strange = json!({"spec": {"holderIdentity": "x", "leaseDurationSeconds": 999_999}});
-        let holder = Holder::of(&strange).unwrap();
-        assert_eq!((holder.who.as_str(), holder.holds_for), ("x", HOLDS_FOR * 4));
+        let holder = LeaseHolder::from_lease(&strange).unwrap();
+        assert_eq!((holder.user.as_str(), holder.lease_duration), ("x", LEASE_DURATION * 4));
     }
 
     /// A clock that is off moves nothing: a living holder whose times are old lives, a dead one whose times are to come is dead.
     #[test]
     fn what_a_lease_says_of_times_is_no_sign_of_life() {
         let lease = |version: u64, renewed: &str| json!({"metadata": {"resourceVersion": version.to_string()}, "spec": {"holderIdentity": "x", "renewTime": renewed}});
-        let begun = Instant::now();
-        let at = |seconds| begun + Duration::from_secs(seconds);
+        let started_at = Instant::now();
+        let at = |seconds| started_at + Duration::from_secs(seconds);
         for (renewed, off) in [("2026-11-23T06:13:22Z", "behind"), ("2036-11-23T08:13:22Z", "ahead")] {
-            let mut alive = Sighting::first(&lease(1, renewed), begun);
-            alive.again(&lease(2, renewed), at(14));
-            assert_eq!(alive.life(HOLDS_FOR, at(20)), Life::Alive, "{off}");
-            let dead = Sighting::first(&lease(1, renewed), begun);
-            assert_eq!(dead.life(HOLDS_FOR, at(15)), Life::Dead, "{off}");
+            let mut alive = LeaseObservation::new(&lease(1, renewed), started_at);
+            alive.observe(&lease(2, renewed), at(14));
+            assert_eq!(alive.liveness(LEASE_DURATION, at(20)), Liveness::Alive, "{off}");
+            let dead = LeaseObservation::new(&lease(1, renewed), started_at);
+            assert_eq!(dead.liveness(LEASE_DURATION, at(15)), Liveness::Dead, "{off}");
         }
     }
 
     #[test]
     fn only_what_was_seen_to_stand_still_is_dead() {
         let lease = |version: &str| json!({"metadata": {"resourceVersion": version}});
-        let begun = Instant::now();
-        let at = |seconds| begun + Duration::from_secs(seconds);
-        let mut seen = Sighting::first(&lease("1"), begun);
-        assert_eq!(seen.life(HOLDS_FOR, at(14)), Life::Unsure);
-        assert_eq!(seen.life(HOLDS_FOR, at(15)), Life::Dead);
-        seen.again(&lease("2"), at(14));
-        assert_eq!(seen.life(HOLDS_FOR, at(20)), Life::Alive);
-        seen.again(&lease("2"), at(28));
-        assert_eq!(seen.life(HOLDS_FOR, at(29)), Life::Dead, "renewed once, and never again");
+        let started_at = Instant::now();
+        let at = |seconds| started_at + Duration::from_secs(seconds);
+        let mut observation = LeaseObservation::new(&lease("1"), started_at);
+        assert_eq!(observation.liveness(LEASE_DURATION, at(14)), Liveness::Undetermined);
+        assert_eq!(observation.liveness(LEASE_DURATION, at(15)), Liveness::Dead);
+        observation.observe(&lease("2"), at(14));
+        assert_eq!(observation.liveness(LEASE_DURATION, at(20)), Liveness::Alive);
+        observation.observe(&lease("2"), at(28));
+        assert_eq!(observation.liveness(LEASE_DURATION, at(29)), Liveness::Dead, "renewed once, and never again");
     }
 
     #[test]
     fn who_writes_no_crd_needs_no_right_outside_the_namespace() {
-        assert_eq!(Place::of_a_run("a", false), [Place::installation("a")]);
-        assert_eq!(Place::of_a_run("a", true), [Place::crds(), Place::installation("a")]);
+        assert_eq!(LeaseRef::for_run("a", false), [LeaseRef::installation("a")]);
+        assert_eq!(LeaseRef::for_run("a", true), [LeaseRef::crds(), LeaseRef::installation("a")]);
     }
 }

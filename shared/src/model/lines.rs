@@ -5,7 +5,7 @@
 
 /// One step into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum PathSegment {
     /// A key of a map.
     Key(String),
     /// An item of a list.
@@ -14,7 +14,7 @@ pub enum Step {
 
 /// The line, from 1 on, of each document that is not empty.
 #[must_use]
-pub fn documents(text: &str) -> Vec<usize> {
+pub fn find_document_lines(text: &str) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut waiting = true;
     for (at, line) in text.lines().enumerate() {
@@ -22,7 +22,7 @@ pub fn documents(text: &str) -> Vec<usize> {
             waiting = true;
             continue;
         }
-        if waiting && says(line) && line.trim_end() != "..." {
+        if waiting && has_content(line) && line.trim_end() != "..." {
             starts.push(at + 1);
             waiting = false;
         }
@@ -32,20 +32,20 @@ pub fn documents(text: &str) -> Vec<usize> {
 
 /// The line, from 1 on, at which the steps lead, or the last one that is found on the way. `start` is the line of the document.
 #[must_use]
-pub fn find(text: &str, start: usize, steps: &[Step]) -> usize {
+pub fn find_line(text: &str, start: usize, steps: &[PathSegment]) -> usize {
     let lines: Vec<&str> = text.lines().collect();
     let end = lines.iter().skip(start).position(|line| line.starts_with("---")).map_or(lines.len(), |at| start + at);
-    let mut here = Block { lines: &lines, from: start.saturating_sub(1), to: end, dash: None };
+    let mut here = YamlBlock { lines: &lines, start: start.saturating_sub(1), end, dash: None };
     let mut found = start;
     for step in steps {
-        let Some((line, below)) = here.step(step) else { return found };
+        let Some((line, below)) = here.descend(step) else { return found };
         found = line + 1;
         here = below;
     }
     found
 }
 
-fn says(line: &str) -> bool {
+fn has_content(line: &str) -> bool {
     let line = line.trim_start();
     !line.is_empty() && !line.starts_with('#')
 }
@@ -61,42 +61,43 @@ fn is_key(content: &str, key: &str) -> bool {
 }
 
 /// The lines of one value.
-struct Block<'a> {
+struct YamlBlock<'a> {
     lines: &'a [&'a str],
-    from: usize,
-    to: usize,
+    start: usize,
+    end: usize,
     /// Where the content of the first line begins, behind the dash of an item.
     dash: Option<usize>,
 }
 
-impl Block<'_> {
+impl YamlBlock<'_> {
     /// Column and content of a line.
     fn content(&self, at: usize) -> (usize, &str) {
         let line = self.lines.get(at).copied().unwrap_or_default();
-        let column = self.dash.filter(|_| at == self.from).unwrap_or(line.len() - line.trim_start().len());
+        let column = self.dash.filter(|_| at == self.start).unwrap_or(line.len() - line.trim_start().len());
         (column, line.get(column..).unwrap_or_default())
     }
 
     /// The line of a key or an item, and the lines below it.
-    fn step(&self, step: &Step) -> Option<(usize, Self)> {
-        let first = (self.from..self.to).find(|at| says(self.content(*at).1))?;
+    fn descend(&self, step: &PathSegment) -> Option<(usize, Self)> {
+        let first = (self.start..self.end).find(|at| has_content(self.content(*at).1))?;
         let column = self.content(first).0;
-        let wants_item = matches!(step, Step::Item(_));
+        let wants_item = matches!(step, PathSegment::Item(_));
         let here = |at: &usize| {
-            let (own, content) = self.content(*at);
-            own == column && says(content) && is_item(content) == wants_item
+            let (line_column, content) = self.content(*at);
+            line_column == column && has_content(content) && is_item(content) == wants_item
         };
-        let begins: Vec<usize> = (first..self.to).filter(here).collect();
+        let begins: Vec<usize> = (first..self.end).filter(here).collect();
         let number = match step {
-            Step::Item(number) => *number,
-            Step::Key(key) => begins.iter().position(|at| is_key(self.content(*at).1, key))?,
+            PathSegment::Item(number) => *number,
+            PathSegment::Key(key) => begins.iter().position(|at| is_key(self.content(*at).1, key))?,
         };
         let line = *begins.get(number)?;
-        let to = begins.get(number + 1).copied().unwrap_or(self.to);
-        let (own, content) = self.content(line);
+        let to = begins.get(number + 1).copied().unwrap_or(self.end);
+        let (line_column, content) = self.content(line);
         let inner = content.trim_start_matches('-').trim_start();
-        let (from, dash) = if wants_item { (line, Some(own + content.len() - inner.len())) } else { (line + 1, None) };
-        Some((line, Block { lines: self.lines, from, to, dash }))
+        let (from, dash) =
+            if wants_item { (line, Some(line_column + content.len() - inner.len())) } else { (line + 1, None) };
+        Some((line, YamlBlock { lines: self.lines, start: from, end: to, dash }))
     }
 }
 
@@ -106,20 +107,20 @@ mod tests {
 
     const TEXT: &str = "# a comment\n---\napiVersion: v1\nspec:\n  versions:\n  - name: v1\n    schema:\n      a: |\n        name: no\n      \"b\":\n        c: 1\n  -\n    name: v2\n---\nkind: List\nitems:\n  - kind: A\n    x: {y: 1}\n  - kind: B\n";
 
-    fn steps(path: &str) -> Vec<Step> {
-        let step = |part: &str| part.parse().map_or_else(|_| Step::Key(part.to_owned()), Step::Item);
+    fn steps(path: &str) -> Vec<PathSegment> {
+        let step = |part: &str| part.parse().map_or_else(|_| PathSegment::Key(part.to_owned()), PathSegment::Item);
         path.split('.').map(step).collect()
     }
 
     #[test]
     fn documents_begin_where_they_say_something() {
-        assert_eq!(documents(TEXT), [3, 15]);
-        assert_eq!(documents("a: 1\n---\n---\n# nothing\n--- # more\nb: 1\n"), [1, 6]);
+        assert_eq!(find_document_lines(TEXT), [3, 15]);
+        assert_eq!(find_document_lines("a: 1\n---\n---\n# nothing\n--- # more\nb: 1\n"), [1, 6]);
     }
 
     #[test]
     fn a_place_is_found_by_its_indentation() {
-        let at = |start: usize, path: &str| find(TEXT, start, &steps(path));
+        let at = |start: usize, path: &str| find_line(TEXT, start, &steps(path));
         assert_eq!(at(3, "spec"), 4);
         assert_eq!(at(3, "spec.versions.0.name"), 6);
         assert_eq!(at(3, "spec.versions.0.schema.b.c"), 11);

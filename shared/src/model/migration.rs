@@ -10,37 +10,37 @@ use super::crd::Crd;
 
 /// The versions that a CRD claims objects may still be stored in, besides its storage version.
 #[must_use]
-pub fn left_behind(crd: &Crd) -> Vec<String> {
+pub fn outdated_stored_versions(crd: &Crd) -> Vec<String> {
     let storage = crd.storage_version();
     crd.stored_versions().into_iter().filter(|version| *version != storage).map(str::to_owned).collect()
 }
 
 /// Who we are in the managed fields of what we move, and of the lists that we trim after a proof.
-pub const MANAGER: &str = "mural-migrate";
+pub const MIGRATION_FIELD_MANAGER: &str = "mural-migrate";
 
 /// Whether `storedVersions` still names every version that ever was the storage version, as far as its managed fields tell: the
 /// API server adds to the list and never takes from it. Whoever takes from it leaves an entry; ours follows a proof.
 ///
 /// Where the entries are gone nothing is known, and the answer is no.
 #[must_use]
-pub fn never_trimmed(crd: &Crd) -> bool {
+pub fn has_complete_stored_versions(crd: &Crd) -> bool {
     let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let of_status = entries.filter(|entry| !entry["fieldsV1"]["f:status"].is_null());
     let managers: Vec<&str> = of_status.map(|entry| entry["manager"].as_str().unwrap_or_default()).collect();
-    let trusted = |manager: &&str| manager.starts_with("kube-apiserver") || *manager == MANAGER;
+    let trusted = |manager: &&str| manager.starts_with("kube-apiserver") || *manager == MIGRATION_FIELD_MANAGER;
     !managers.is_empty() && managers.iter().all(trusted)
 }
 
 /// Whether the cluster itself says that it is moving the objects of this CRD right now.
 #[must_use]
-pub fn under_way(crd: &Crd) -> bool {
-    crd.has("StorageMigrating")
+pub fn is_migrating(crd: &Crd) -> bool {
+    crd.has_condition("StorageMigrating")
 }
 
 /// What discovery says of a kind whose objects are stored in this CRD's storage version (k8s.io/apiserver,
 /// `discovery.StorageVersionHash`): it tells when an API server has taken up a new CRD.
 #[must_use]
-pub fn storage_hash(crd: &Crd) -> String {
+pub fn storage_version_hash(crd: &Crd) -> String {
     let gvk = format!("{}/{}/{}", crd.group(), crd.storage_version(), crd.kind());
     STANDARD.encode(Sha256::digest(gvk).iter().take(8).copied().collect::<Vec<u8>>())
 }
@@ -51,12 +51,12 @@ pub fn storage_hash(crd: &Crd) -> String {
 /// `resourceVersion` only then (k8s.io/apiserver, `etcd3/store.go`). Somebody else's write shows in the rest of the object,
 /// and stores it in the storage version too.
 #[must_use]
-pub fn only_stored_anew(before: &Value, after: &Value) -> bool {
+pub fn is_storage_rewrite_only(before: &Value, after: &Value) -> bool {
     let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
-    version(before) != version(after) && without_version(before) == without_version(after)
+    version(before) != version(after) && strip_resource_version(before) == strip_resource_version(after)
 }
 
-fn without_version(object: &Value) -> Value {
+fn strip_resource_version(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("resourceVersion");
@@ -69,20 +69,20 @@ fn without_version(object: &Value) -> Value {
 /// A write to an object whose managed fields name a version that its CRD has no more can fail: `request to convert CR to an
 /// invalid group/version`. Who owns what is kept: such an entry goes to the same manager's in the version `to`.
 #[must_use]
-pub fn repaired(object: &Value, group: &str, keep: &[String], to: &str) -> Option<Value> {
+pub fn repair_managed_fields(object: &Value, group: &str, remaining_versions: &[String], to: &str) -> Option<Value> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
     let target = format!("{group}/{to}");
-    let gone = |entry: &Value| {
+    let is_outdated = |entry: &Value| {
         let version = entry["apiVersion"].as_str().and_then(|full| full.strip_prefix(group)?.strip_prefix('/'));
-        version.is_some_and(|version| !keep.iter().any(|kept| kept == version))
+        version.is_some_and(|version| !remaining_versions.iter().any(|remaining| remaining == version))
     };
-    if !entries.iter().any(gone) {
+    if !entries.iter().any(is_outdated) {
         return None;
     }
     let mut repaired: Vec<Value> = Vec::new();
     for entry in entries {
         let mut entry = entry.clone();
-        if gone(&entry) {
+        if is_outdated(&entry) {
             entry["apiVersion"] = json!(target);
         }
         let same = |other: &&mut Value| {
@@ -90,8 +90,8 @@ pub fn repaired(object: &Value, group: &str, keep: &[String], to: &str) -> Optio
         };
         match repaired.iter_mut().find(same) {
             Some(first) => {
-                let more = entry["fieldsV1"].take();
-                unite(&mut first["fieldsV1"], more);
+                let fields = entry["fieldsV1"].take();
+                merge_field_sets(&mut first["fieldsV1"], fields);
             }
             None => repaired.push(entry),
         }
@@ -100,13 +100,13 @@ pub fn repaired(object: &Value, group: &str, keep: &[String], to: &str) -> Optio
 }
 
 /// A set of fields is a tree of keys: the union of two.
-fn unite(one: &mut Value, other: Value) {
-    if let Value::Object(more) = other {
+fn merge_field_sets(one: &mut Value, other: Value) {
+    if let Value::Object(fields) = other {
         if !one.is_object() {
             *one = Value::Object(Map::new());
         }
-        for (key, value) in more {
-            unite(&mut one[key], value);
+        for (key, value) in fields {
+            merge_field_sets(&mut one[key], value);
         }
     }
 }
@@ -114,23 +114,23 @@ fn unite(one: &mut Value, other: Value) {
 /// What one walk over all objects of a CRD found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Walk {
+pub struct MigrationPass {
     /// Objects that were looked at.
     pub objects: u64,
     /// Those that were stored in another version, and are not any more.
-    pub moved: u64,
+    pub migrated_objects: u64,
     /// Those whose managed fields named a version that is gone.
-    pub repaired: u64,
+    pub repaired_objects: u64,
     /// Those that could not be written, with the server's reason.
     pub failures: Vec<(String, String)>,
 }
 
-impl Walk {
+impl MigrationPass {
     /// Whether it proves that every object is stored as it should be: all were looked at, and none had to be moved. One whose
     /// managed fields were repaired was written by that; who still writes through the old version makes such anew.
     #[must_use]
-    pub fn proves(&self) -> bool {
-        self.moved == 0 && self.failures.is_empty()
+    pub fn is_complete(&self) -> bool {
+        self.migrated_objects == 0 && self.failures.is_empty()
     }
 }
 
@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn a_new_version_alone_means_that_it_was_stored_anew() {
         let object = |version: &str, size: u64| json!({"metadata": {"name": "a", "resourceVersion": version}, "spec": {"size": size}});
-        assert!(only_stored_anew(&object("1", 1), &object("2", 1)));
-        assert!(!only_stored_anew(&object("1", 1), &object("1", 1)), "not written at all");
-        assert!(!only_stored_anew(&object("1", 1), &object("2", 2)), "somebody else's write");
+        assert!(is_storage_rewrite_only(&object("1", 1), &object("2", 1)));
+        assert!(!is_storage_rewrite_only(&object("1", 1), &object("1", 1)), "not written at all");
+        assert!(!is_storage_rewrite_only(&object("1", 1), &object("2", 2)), "somebody else's write");
     }
 
     #[test]
@@ -154,14 +154,17 @@ mod tests {
             entry("kubectl", "a.b/v1", json!({"f:spec": {"f:new": {}}})),
             entry("flux", "a.b/v1alpha1", json!({"f:spec": {"f:x": {}}})),
             entry("other", "a.bc/v1alpha1", json!({}))]}});
-        let repaired = repaired(&object, "a.b", &["v1".into(), "v1beta1".into()], "v1").unwrap();
+        let repaired = repair_managed_fields(&object, "a.b", &["v1".into(), "v1beta1".into()], "v1").unwrap();
         let wanted = json!([
             entry("kubectl", "a.b/v1", json!({"f:spec": {"f:old": {}, "f:new": {}}})),
             entry("flux", "a.b/v1", json!({"f:spec": {"f:x": {}}})),
             entry("other", "a.bc/v1alpha1", json!({}))
         ]);
         assert_eq!(repaired, wanted);
-        assert_eq!(super::repaired(&json!({"metadata": {"managedFields": wanted}}), "a.b", &["v1".into()], "v1"), None);
+        assert_eq!(
+            super::repair_managed_fields(&json!({"metadata": {"managedFields": wanted}}), "a.b", &["v1".into()], "v1"),
+            None
+        );
     }
 
     #[test]
@@ -174,17 +177,22 @@ mod tests {
                 "metadata": {"name": "a.b", "managedFields": entries}}))
             .unwrap()
         };
-        assert!(never_trimmed(&crd(&["kube-apiserver-1.37.2"])) && never_trimmed(&crd(&["kube-apiserver", MANAGER])));
+        assert!(
+            has_complete_stored_versions(&crd(&["kube-apiserver-1.37.2"]))
+                && has_complete_stored_versions(&crd(&["kube-apiserver", MIGRATION_FIELD_MANAGER]))
+        );
         for other in ["kubectl-patch", "flux", "migration-runner-controller"] {
-            assert!(!never_trimmed(&crd(&["kube-apiserver", other])), "{other}");
+            assert!(!has_complete_stored_versions(&crd(&["kube-apiserver", other])), "{other}");
         }
-        assert!(!never_trimmed(&crd(&[])), "nothing is known");
+        assert!(!has_complete_stored_versions(&crd(&[])), "nothing is known");
     }
 
     #[test]
     fn what_could_not_be_written_proves_nothing() {
-        assert!(Walk { objects: 3, ..Walk::default() }.proves());
-        let failed = Walk { failures: vec![("Hub a".into(), "no".into())], ..Walk::default() };
-        assert!(!failed.proves() && !Walk { moved: 1, ..Walk::default() }.proves());
+        assert!(MigrationPass { objects: 3, ..MigrationPass::default() }.is_complete());
+        let failed = MigrationPass { failures: vec![("Hub a".into(), "no".into())], ..MigrationPass::default() };
+        assert!(
+            !failed.is_complete() && !MigrationPass { migrated_objects: 1, ..MigrationPass::default() }.is_complete()
+        );
     }
 }

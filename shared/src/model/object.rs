@@ -23,7 +23,7 @@ pub struct ObjectRef {
 impl ObjectRef {
     /// Names the object that a manifest describes; `None` where it is not an object (no kind or no name).
     #[must_use]
-    pub fn of(manifest: &Value) -> Option<Self> {
+    pub fn from_manifest(manifest: &Value) -> Option<Self> {
         let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             api_version: text("/apiVersion")?,
@@ -47,7 +47,7 @@ impl ObjectRef {
 
     /// Whether both name the same object, in whatever version each was read.
     #[must_use]
-    pub fn same_object(&self, other: &Self) -> bool {
+    pub fn is_same_object(&self, other: &Self) -> bool {
         (self.group(), &self.kind, &self.namespace, &self.name)
             == (other.group(), &other.kind, &other.namespace, &other.name)
     }
@@ -76,7 +76,7 @@ pub struct Condition<'a> {
 
 /// The condition of that type in `status.conditions`.
 #[must_use]
-pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
+pub fn find_condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
     let found = object.pointer("/status/conditions")?.as_array()?.iter().find(|entry| entry["type"] == kind)?;
     let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
     Some(Condition { status: text("status"), reason: text("reason"), message: text("message") })
@@ -91,8 +91,11 @@ mod tests {
     fn an_object_is_named_as_kubectl_does() {
         let deployment =
             json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "canvas", "namespace": "m"}});
-        let named = ObjectRef::of(&deployment).unwrap();
-        assert_eq!((named.to_string().as_str(), named.group(), named.version()), ("Deployment m/canvas", "apps", "v1"));
-        assert_eq!(ObjectRef::of(&json!({"kind": "List"})), None);
+        let object_ref = ObjectRef::from_manifest(&deployment).unwrap();
+        assert_eq!(
+            (object_ref.to_string().as_str(), object_ref.group(), object_ref.version()),
+            ("Deployment m/canvas", "apps", "v1")
+        );
+        assert_eq!(ObjectRef::from_manifest(&json!({"kind": "List"})), None);
     }
 }

@@ -11,7 +11,7 @@ use crate::model::view::ClusterView;
 #[serde(tag = "owner", rename_all = "kebab-case")]
 pub enum Owner {
     /// Nothing is installed.
-    Nobody,
+    NotInstalled,
     /// A plain helm release, with nothing behind it that would put it back.
     Helm,
     /// A Flux HelmRelease makes the release.
@@ -19,7 +19,7 @@ pub enum Owner {
         /// The HelmRelease, as `namespace/name`.
         helm_release: String,
         /// The labels say that a Kustomization keeps it in Git.
-        kept_in_git: bool,
+        managed_in_git: bool,
     },
     /// A Flux HelmRelease makes the release from the appliance's own registry.
     Appliance {
@@ -43,10 +43,10 @@ pub enum Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody => f.write_str("nobody"),
+            Self::NotInstalled => f.write_str("nobody"),
             Self::Helm => f.write_str("Helm"),
-            Self::Flux { helm_release, kept_in_git: false } => write!(f, "Flux (HelmRelease {helm_release})"),
-            Self::Flux { helm_release, kept_in_git: true } => {
+            Self::Flux { helm_release, managed_in_git: false } => write!(f, "Flux (HelmRelease {helm_release})"),
+            Self::Flux { helm_release, managed_in_git: true } => {
                 write!(f, "Flux, kept in Git (HelmRelease {helm_release})")
             }
             Self::Appliance { helm_release, registry } => {
@@ -60,12 +60,12 @@ impl fmt::Display for Owner {
 
 /// Why a release has no record, told to a person; `None` where it should have one.
 #[must_use]
-pub fn without_record(view: &ClusterView, release: &str) -> Option<String> {
+pub fn explain_missing_record(view: &ClusterView, release: &str) -> Option<String> {
     match view.owners.get(release) {
         Some(Owner::Argo { application }) => {
             Some(format!("Argo CD (Application {application}) makes no Helm release of {release}"))
         }
-        Some(Owner::Nobody) => Some(format!("{release} is not installed")),
+        Some(Owner::NotInstalled) => Some(format!("{release} is not installed")),
         Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => None,
     }
 }

@@ -9,19 +9,19 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::release::{RecordError, ReleaseRecord, decode};
+use super::release::{RecordError, ReleaseRecord, decode_release};
 
 /// The label that the releases of our runs carry.
 pub const RUN_LABEL: &str = "mural-run";
 /// What unlocking leaves a record with.
-pub const UNLOCKED: &str = "failed";
+pub const FAILED_STATUS: &str = "failed";
 
 /// The run of ours that made the newest revision, judged by a release's records, oldest first.
 ///
 /// The label alone proves nothing: helm hands the labels of one revision on to the next, also when somebody upgrades or
 /// rolls back by hand (pkg/action/upgrade.go `mergeCustomLabels`). Only a run that no earlier revision names made this one.
 #[must_use]
-pub fn made_by(records: &[ReleaseRecord]) -> Option<&str> {
+pub fn find_creating_run(records: &[ReleaseRecord]) -> Option<&str> {
     let (newest, earlier) = records.split_last()?;
     let run = newest.labels.get(RUN_LABEL)?;
     let handed_on = earlier.iter().any(|record| record.labels.get(RUN_LABEL) == Some(run));
@@ -30,8 +30,8 @@ pub fn made_by(records: &[ReleaseRecord]) -> Option<&str> {
 
 /// The run of ours in which helm was cut off: the one that [`made_by`] names, where the newest revision is pending.
 #[must_use]
-pub fn cut_off_run(records: &[ReleaseRecord]) -> Option<&str> {
-    made_by(records).filter(|_| records.last().is_some_and(|newest| newest.status.starts_with("pending-")))
+pub fn find_interrupted_run(records: &[ReleaseRecord]) -> Option<&str> {
+    find_creating_run(records).filter(|_| records.last().is_some_and(|newest| newest.status.starts_with("pending-")))
 }
 
 /// The Secret of a pending record, marked failed; none where it is not pending any more.
@@ -43,19 +43,19 @@ pub fn cut_off_run(records: &[ReleaseRecord]) -> Option<&str> {
 /// # Errors
 /// The record is damaged.
 pub fn mark_failed(secret: &Value, description: &str, now: Timestamp) -> Result<Option<Value>, RecordError> {
-    let (mut release, _) = decode(secret)?;
+    let (mut release, _) = decode_release(secret)?;
     let status = release.pointer("/info/status").and_then(Value::as_str).unwrap_or_default();
     if !status.starts_with("pending-") {
         return Ok(None);
     }
-    release["info"]["status"] = UNLOCKED.into();
+    release["info"]["status"] = FAILED_STATUS.into();
     release["info"]["description"] = description.into();
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     let packed = packer.write_all(release.to_string().as_bytes()).and_then(|()| packer.finish());
     let packed = packed.map_err(RecordError::Gzip)?;
     let mut secret = secret.clone();
     secret["data"]["release"] = STANDARD.encode(STANDARD.encode(packed)).into();
-    secret["metadata"]["labels"]["status"] = UNLOCKED.into();
+    secret["metadata"]["labels"]["status"] = FAILED_STATUS.into();
     secret["metadata"]["labels"]["modifiedAt"] = json!(now.as_second().to_string());
     Ok(Some(secret))
 }
@@ -85,20 +85,20 @@ mod tests {
     #[test]
     fn only_what_our_run_made_is_ours() {
         let ours = records(&[("deployed", Some("1")), ("pending-upgrade", Some("2"))]);
-        assert_eq!(cut_off_run(&ours), Some("2"));
-        assert_eq!(cut_off_run(&records(&[("pending-install", Some("1"))])), Some("1"));
+        assert_eq!(find_interrupted_run(&ours), Some("2"));
+        assert_eq!(find_interrupted_run(&records(&[("pending-install", Some("1"))])), Some("1"));
         let by_hand = records(&[("deployed", Some("1")), ("pending-upgrade", Some("1"))]);
-        assert_eq!(cut_off_run(&by_hand), None, "helm hands labels on to whoever comes next");
-        assert_eq!(cut_off_run(&records(&[("pending-upgrade", None)])), None);
-        assert_eq!(cut_off_run(&records(&[("uninstalling", Some("1"))])), None);
-        assert_eq!(cut_off_run(&records(&[("failed", Some("1"))])), None);
+        assert_eq!(find_interrupted_run(&by_hand), None, "helm hands labels on to whoever comes next");
+        assert_eq!(find_interrupted_run(&records(&[("pending-upgrade", None)])), None);
+        assert_eq!(find_interrupted_run(&records(&[("uninstalling", Some("1"))])), None);
+        assert_eq!(find_interrupted_run(&records(&[("failed", Some("1"))])), None);
     }
 
     #[test]
     fn only_status_and_description_change() {
         let before = secret(2, "pending-upgrade", Some("2"));
         let after = mark_failed(&before, "said", Timestamp::UNIX_EPOCH).unwrap().unwrap();
-        let (mut was, is) = (decode(&before).unwrap().0, decode(&after).unwrap().0);
+        let (mut was, is) = (decode_release(&before).unwrap().0, decode_release(&after).unwrap().0);
         assert_eq!((&is["info"]["status"], &is["info"]["description"]), (&json!("failed"), &json!("said")));
         (was["info"]["status"], was["info"]["description"]) = (json!("failed"), json!("said"));
         assert_eq!(was, is);

@@ -19,7 +19,7 @@ const SUFFIXES: [(&str, f64); 13] = [
 
 /// The number that a quantity means, near enough to compare sums; none where it is none.
 #[must_use]
-pub fn read(text: &str) -> Option<f64> {
+pub fn parse_quantity(text: &str) -> Option<f64> {
     // An exponent is no suffix: `2e3`, `1E6`.
     if let Ok(number) = text.parse::<f64>() {
         return number.is_finite().then_some(number);
@@ -35,8 +35,8 @@ mod tests {
     fn quantities_are_numbers() {
         for (text, number) in [("250m", 0.25), ("1Gi", 1_073_741_824.0), ("2e3", 2000.0), ("3", 3.0), ("1.5k", 1500.0)]
         {
-            assert_eq!(read(text), Some(number), "{text}");
+            assert_eq!(parse_quantity(text), Some(number), "{text}");
         }
-        assert_eq!((read(""), read("lots"), read("Mi")), (None, None, None));
+        assert_eq!((parse_quantity(""), parse_quantity("lots"), parse_quantity("Mi")), (None, None, None));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// One reason for which the API server refuses a CRD.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Refusal {
+pub struct Rejection {
     /// The field: `spec.scope`
     pub field: String,
     /// The server's own words: `Invalid value: "Namespaced": field is immutable`. Where the server prints a whole
@@ -14,7 +14,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-impl Refusal {
+impl Rejection {
     /// A reason.
     #[must_use]
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
@@ -22,7 +22,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.message)
     }

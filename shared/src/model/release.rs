@@ -8,22 +8,22 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::chart::Files;
+use super::chart::ChartFiles;
 use super::crd::Crd;
 use super::secret::Hidden;
-use super::yaml::{self, Quote, YamlError};
+use super::yaml::{self, ErrorDetail, YamlError};
 
 /// The status of a revision that helm has brought to its end.
-pub const DEPLOYED: &str = "deployed";
+pub const DEPLOYED_STATUS: &str = "deployed";
 /// helm's own annotation: an object that bears it with the value `keep` is left when it leaves the manifest.
-pub const POLICY: &str = "helm.sh/resource-policy";
+pub const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 /// The annotation as kubectl writes it.
-pub const KEEP: &str = "helm.sh/resource-policy=keep";
+pub const KEEP_ANNOTATION: &str = "helm.sh/resource-policy=keep";
 
 /// What the API server takes for a Secret's data (`MaxSecretSize`, k8s.io/api/core/v1).
-pub const MAX_SECRET: usize = 1_048_576;
+pub const MAX_SECRET_BYTES: usize = 1_048_576;
 /// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
-const MAX_RECORD: u64 = 256 * 1024 * 1024;
+const MAX_RECORD_BYTES: u64 = 256 * 1024 * 1024;
 
 /// One revision of a release. Values and manifest hold secrets and never print.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct ReleaseRecord {
     /// When it was last deployed, RFC 3339 as helm wrote it.
     pub last_deployed: String,
     /// The chart's name.
-    pub chart: String,
+    pub chart_name: String,
     /// The chart's version.
     pub chart_version: String,
     /// `ssa` or `csa`; empty before helm 4.
@@ -51,9 +51,9 @@ pub struct ReleaseRecord {
     /// The rendered manifest.
     pub manifest: Hidden<String>,
     /// The bytes of the encoded record in its Secret; the API server's limit is 1,048,576.
-    pub size: usize,
+    pub encoded_bytes: usize,
     /// Names of the CRDs in the chart's own `crds/` folder, which helm keeps in the record.
-    pub crds: Vec<String>,
+    pub crd_names: Vec<String>,
     /// The same CRDs, whole.
     pub crd_documents: Vec<Crd>,
     /// The chart's hooks as they were rendered: they stand in no manifest. They may hold secrets.
@@ -83,12 +83,12 @@ pub enum RecordError {
 ///
 /// None where even unpacked it is far from what a Secret may hold: packing takes time.
 #[must_use]
-pub fn next_size(files: &Files, manifest: &[Value], values: &Value) -> Option<usize> {
+pub fn estimate_record_bytes(files: &ChartFiles, manifest: &[Value], values: &Value) -> Option<usize> {
     let files: Vec<Value> =
         files.iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
     let manifest: Vec<String> = manifest.iter().map(ToString::to_string).collect();
     let record = json!({"chart": {"files": files}, "config": values, "manifest": manifest.join("\n---\n")}).to_string();
-    if record.len() < MAX_SECRET / 2 {
+    if record.len() < MAX_SECRET_BYTES / 2 {
         return None;
     }
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
@@ -101,8 +101,8 @@ pub fn next_size(files: &Files, manifest: &[Value], values: &Value) -> Option<us
 /// # Errors
 /// A layer is damaged, as [`RecordError`] says.
 pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
-    let (release, size) = decode(secret)?;
-    Ok(record(release, secret, size))
+    let (release, size) = decode_release(secret)?;
+    Ok(build_record(release, secret, size))
 }
 
 /// The CRDs of a release Secret: those of the chart's `crds/` folder and those of the manifest.
@@ -110,28 +110,28 @@ pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
 /// # Errors
 /// As [`read_record`].
 pub fn read_crds(secret: &Value) -> Result<Vec<Crd>, RecordError> {
-    let (release, _) = decode(secret)?;
-    let manifest = yaml::documents(release["manifest"].as_str().unwrap_or_default(), Quote::Nothing);
+    let (release, _) = decode_release(secret)?;
+    let manifest = yaml::parse_documents(release["manifest"].as_str().unwrap_or_default(), ErrorDetail::LocationOnly);
     let of_manifest = manifest.unwrap_or_default().into_iter().filter_map(|document| Crd::new(document).ok());
-    Ok(crds(&release["chart"]["files"]).into_iter().chain(of_manifest).collect())
+    Ok(read_chart_crds(&release["chart"]["files"]).into_iter().chain(of_manifest).collect())
 }
 
 /// The release in a Secret as helm wrote it, and the bytes of its encoded form.
-pub(super) fn decode(secret: &Value) -> Result<(Value, usize), RecordError> {
+pub(super) fn decode_release(secret: &Value) -> Result<(Value, usize), RecordError> {
     let encoded = secret.pointer("/data/release").and_then(Value::as_str).ok_or(RecordError::Missing)?;
     let helm_layer = STANDARD.decode(encoded).map_err(|_| RecordError::Base64)?;
     let size = helm_layer.len();
     let packed = STANDARD.decode(&helm_layer).map_err(|_| RecordError::Base64)?;
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(packed.as_slice())
-        .take(MAX_RECORD)
+        .take(MAX_RECORD_BYTES)
         .read_to_end(&mut unpacked)
         .map_err(RecordError::Gzip)?;
     serde_json::from_slice(&unpacked).map(|release| (Value::Object(release), size)).map_err(RecordError::Json)
 }
 
-fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
-    let crd_documents = crds(&release["chart"]["files"]);
+fn build_record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
+    let crd_documents = read_chart_crds(&release["chart"]["files"]);
     let hooks = release["hooks"].as_array().into_iter().flatten();
     let hooks: Vec<String> = hooks.filter_map(|hook| hook["manifest"].as_str().map(str::to_owned)).collect();
     let text = |pointer: &str| release.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -142,14 +142,14 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
         status: text("/info/status"),
         description: text("/info/description"),
         last_deployed: text("/info/last_deployed"),
-        chart: text("/chart/metadata/name"),
+        chart_name: text("/chart/metadata/name"),
         chart_version: text("/chart/metadata/version"),
         apply_method: text("/apply_method"),
-        config: Hidden::new(map(release.pointer_mut("/config"))),
-        chart_values: Hidden::new(map(release.pointer_mut("/chart/values"))),
+        config: Hidden::new(take_map(release.pointer_mut("/config"))),
+        chart_values: Hidden::new(take_map(release.pointer_mut("/chart/values"))),
         manifest: Hidden::new(release["manifest"].as_str().unwrap_or_default().to_owned()),
-        size,
-        crds: crd_documents.iter().map(|crd| crd.name().to_owned()).collect(),
+        encoded_bytes: size,
+        crd_names: crd_documents.iter().map(|crd| crd.name().to_owned()).collect(),
         crd_documents,
         hooks: Hidden::new(hooks),
         labels: labels
@@ -162,19 +162,19 @@ fn record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecord {
 }
 
 /// The CRDs among a chart's files, by name: entries `{name, data}`, the data in base64.
-fn crds(files: &Value) -> Vec<Crd> {
+fn read_chart_crds(files: &Value) -> Vec<Crd> {
     let is_crd_file =
         |file: &&Value| file["name"].as_str().is_some_and(|name| name.starts_with("crds/") || name.contains("/crds/"));
     let text = |file: &Value| String::from_utf8(STANDARD.decode(file["data"].as_str()?).ok()?).ok();
     let texts = files.as_array().into_iter().flatten().filter(is_crd_file).filter_map(text);
-    let documents = texts.flat_map(|text| yaml::documents(&text, Quote::Nothing).unwrap_or_default());
+    let documents = texts.flat_map(|text| yaml::parse_documents(&text, ErrorDetail::LocationOnly).unwrap_or_default());
     let mut found: Vec<Crd> = documents.filter_map(|document| Crd::new(document).ok()).collect();
     found.sort_by(|a, b| a.name().cmp(b.name()));
     found
 }
 
 /// Takes a map out of a record. helm writes `null` where there are no values.
-fn map(value: Option<&mut Value>) -> Value {
+fn take_map(value: Option<&mut Value>) -> Value {
     let taken = value.map(Value::take).filter(Value::is_object);
     taken.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
@@ -182,13 +182,13 @@ fn map(value: Option<&mut Value>) -> Value {
 impl ReleaseRecord {
     /// Whether helm is, or was when it was killed, in the middle of something.
     #[must_use]
-    pub fn pending(&self) -> bool {
+    pub fn is_pending(&self) -> bool {
         self.status.starts_with("pending-") || self.status == "uninstalling"
     }
 
     /// Whether it once stood: `deployed`, or `superseded` by a later one. helm goes back to such a revision.
     #[must_use]
-    pub fn good(&self) -> bool {
+    pub fn has_been_deployed(&self) -> bool {
         matches!(self.status.as_str(), "deployed" | "superseded")
     }
 
@@ -196,13 +196,16 @@ impl ReleaseRecord {
     ///
     /// # Errors
     /// The manifest is not YAML.
-    pub fn objects(&self) -> Result<Vec<Value>, YamlError> {
-        yaml::documents(self.manifest.reveal(), Quote::Nothing)
+    pub fn manifest_objects(&self) -> Result<Vec<Value>, YamlError> {
+        yaml::parse_documents(self.manifest.reveal(), ErrorDetail::LocationOnly)
     }
 
     /// The objects of the chart's hooks; one that is no YAML is left out, nobody waits for it.
     pub fn hook_objects(&self) -> impl Iterator<Item = Value> {
-        self.hooks.reveal().iter().flat_map(|text| yaml::documents(text, Quote::Nothing).unwrap_or_default())
+        self.hooks
+            .reveal()
+            .iter()
+            .flat_map(|text| yaml::parse_documents(text, ErrorDetail::LocationOnly).unwrap_or_default())
     }
 }
 
@@ -217,14 +220,14 @@ impl ReleaseRecord {
             status: "deployed".to_owned(),
             description: String::new(),
             last_deployed: String::new(),
-            chart: name.to_owned(),
+            chart_name: name.to_owned(),
             chart_version: chart_version.to_owned(),
             apply_method: String::new(),
             config: nothing(),
             chart_values: nothing(),
             manifest: Hidden::new(String::new()),
-            size: 0,
-            crds: Vec::new(),
+            encoded_bytes: 0,
+            crd_names: Vec::new(),
             crd_documents: Vec::new(),
             hooks: Hidden::new(Vec::new()),
             labels: std::collections::BTreeMap::new(),
@@ -248,7 +251,7 @@ mod tests {
         let release = json!({"name": "mural", "version": 3, "info": {"status": "deployed"}, "config": {"password": "canary"},
             "chart": {"metadata": {"name": "mural", "version": "1.1.0-rc.0"}, "values": null}, "manifest": "a: canary"});
         let record = read_record(&secret(&release)).unwrap();
-        assert_eq!((record.revision, record.chart_version.as_str(), record.pending()), (3, "1.1.0-rc.0", false));
+        assert_eq!((record.revision, record.chart_version.as_str(), record.is_pending()), (3, "1.1.0-rc.0", false));
         assert_eq!(record.labels.len(), 1);
         assert!(!format!("{record:?}").contains("canary"));
     }
@@ -260,21 +263,25 @@ mod tests {
         let release = json!({"name": "mural-crds", "manifest": "---\nkind: A\n---\nkind: B\n",
             "chart": {"files": [file("crds/hubs.yaml"), file("README.md")]}});
         let record = read_record(&secret(&release)).unwrap();
-        assert_eq!(record.crds, ["hubs.x"]);
-        assert_eq!(record.objects().unwrap().len(), 2);
+        assert_eq!(record.crd_names, ["hubs.x"]);
+        assert_eq!(record.manifest_objects().unwrap().len(), 2);
     }
 
     #[test]
     fn the_next_record_is_as_large_as_helm_makes_it() {
         let noise =
             |seed: u64| (0..300_000_u64).map(move |n| (n * n * 31 + n * seed).to_le_bytes()[2]).collect::<Vec<u8>>();
-        let files = Files::from([("crds/a.yaml".to_owned(), noise(7)), ("crds/b.yaml".to_owned(), noise(11))]);
-        let size = next_size(&files, &[], &json!({})).unwrap();
+        let files = ChartFiles::from([("crds/a.yaml".to_owned(), noise(7)), ("crds/b.yaml".to_owned(), noise(11))]);
+        let size = estimate_record_bytes(&files, &[], &json!({})).unwrap();
         let plain: Vec<Value> =
             files.iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
         let record = read_record(&secret(&json!({"chart": {"files": plain}}))).unwrap();
-        assert!(size.abs_diff(record.size) * 10 < record.size, "{size} is not near {}", record.size);
-        assert_eq!(next_size(&Files::new(), &[], &json!({})), None);
+        assert!(
+            size.abs_diff(record.encoded_bytes) * 10 < record.encoded_bytes,
+            "{size} is not near {}",
+            record.encoded_bytes
+        );
+        assert_eq!(estimate_record_bytes(&ChartFiles::new(), &[], &json!({})), None);
     }
 
     #[test]

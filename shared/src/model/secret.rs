@@ -59,55 +59,57 @@ pub fn is_secret_key(key: &str) -> bool {
 
 /// A copy in which every scalar below a secret key is the mask. Maps and lists keep their shape.
 #[must_use]
-pub fn masked(value: &Value) -> Value {
+pub fn mask_value(value: &Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.iter()
                 .map(|(key, inner)| {
-                    (key.clone(), if is_secret_key(key) { masked_scalars(inner) } else { masked(inner) })
+                    (key.clone(), if is_secret_key(key) { mask_scalars(inner) } else { mask_value(inner) })
                 })
                 .collect::<Map<_, _>>(),
         ),
-        Value::Array(items) => Value::Array(items.iter().map(masked).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(mask_value).collect()),
         other => other.clone(),
     }
 }
 
 /// A short word would mask half of every sentence, and is no secret.
-const SHORTEST: usize = 4;
+const MIN_SECRET_BYTES: usize = 4;
 
 /// The strings below secret keys: what must not stand in words that somebody else wrote.
 #[must_use]
-pub fn secrets(value: &Value) -> Hidden<Vec<String>> {
+pub fn collect_secrets(value: &Value) -> Hidden<Vec<String>> {
     let mut found = Vec::new();
-    collect(value, false, &mut found);
+    collect_strings(value, false, &mut found);
     // The longest first: a short one may stand in a longer one.
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     found.dedup();
     Hidden(found)
 }
 
-fn collect(value: &Value, secret: bool, found: &mut Vec<String>) {
+fn collect_strings(value: &Value, secret: bool, found: &mut Vec<String>) {
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, inner)| collect(inner, secret || is_secret_key(key), found)),
-        Value::Array(items) => items.iter().for_each(|inner| collect(inner, secret, found)),
-        Value::String(text) if secret && text.len() >= SHORTEST => found.push(text.clone()),
+        Value::Object(map) => {
+            map.iter().for_each(|(key, inner)| collect_strings(inner, secret || is_secret_key(key), found))
+        }
+        Value::Array(items) => items.iter().for_each(|inner| collect_strings(inner, secret, found)),
+        Value::String(text) if secret && text.len() >= MIN_SECRET_BYTES => found.push(text.clone()),
         Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }
 
 /// A text in which each of these secrets is the mask.
 #[must_use]
-pub fn scrubbed(text: &str, secrets: &Hidden<Vec<String>>) -> String {
+pub fn mask_secrets(text: &str, secrets: &Hidden<Vec<String>>) -> String {
     secrets.reveal().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
 }
 
-fn masked_scalars(value: &Value) -> Value {
+fn mask_scalars(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            Value::Object(map.iter().map(|(key, inner)| (key.clone(), masked_scalars(inner))).collect())
+            Value::Object(map.iter().map(|(key, inner)| (key.clone(), mask_scalars(inner))).collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(masked_scalars).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(mask_scalars).collect()),
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::String(MASK.to_owned()),
     }
@@ -120,17 +122,17 @@ pub struct Secrets(Hidden<Vec<String>>);
 impl Secrets {
     /// Those below the secret keys of values, and those that rendered Secrets hold.
     #[must_use]
-    pub fn of(values: &[&Value], rendered: &[Value]) -> Self {
+    pub fn from_values(values: &[&Value], rendered: &[Value]) -> Self {
         let mut all = Vec::new();
-        values.iter().for_each(|value| collect(value, false, &mut all));
+        values.iter().for_each(|value| collect_strings(value, false, &mut all));
         for secret in rendered.iter().filter(|document| document["kind"] == "Secret") {
-            collect(&secret["stringData"], true, &mut all);
+            collect_strings(&secret["stringData"], true, &mut all);
             let data = secret["data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
             let decoded =
                 data.filter_map(|text| STANDARD.decode(text).ok()).filter_map(|bytes| String::from_utf8(bytes).ok());
             all.extend(decoded);
         }
-        all.retain(|text| text.len() >= SHORTEST);
+        all.retain(|text| text.len() >= MIN_SECRET_BYTES);
         // The longest first: one may be a part of another.
         all.sort_by_key(|text| std::cmp::Reverse(text.len()));
         all.dedup();
@@ -140,7 +142,7 @@ impl Secrets {
     /// A text without them.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
-        scrubbed(text, &self.0)
+        mask_secrets(text, &self.0)
     }
 }
 
@@ -157,8 +159,8 @@ mod tests {
     #[test]
     fn what_somebody_else_says_is_scrubbed() {
         let values = json!({"auth": {"list": ["canary-1", "canary-12"]}, "name": "canvas", "password": "abc"});
-        let told = scrubbed("Invalid value: \"canary-12\": canvas", &secrets(&values));
-        assert_eq!(told, "Invalid value: \"***\": canvas");
+        let masked_text = mask_secrets("Invalid value: \"canary-12\": canvas", &collect_secrets(&values));
+        assert_eq!(masked_text, "Invalid value: \"***\": canvas");
     }
 
     #[test]
@@ -166,7 +168,7 @@ mod tests {
         let values = json!({"global": {"auth": {"sessionSecret": "x"}, "dns": {"domain": "a.example"}},
             "dex": {"clients": [{"id": "ui", "clientSecret": "y"}]}, "certSecretName": "tls", "enabled": true});
         assert_eq!(
-            masked(&values),
+            mask_value(&values),
             json!({"global": {"auth": {"sessionSecret": MASK}, "dns": {"domain": "a.example"}},
                 "dex": {"clients": [{"id": "ui", "clientSecret": MASK}]}, "certSecretName": "tls", "enabled": true})
         );
@@ -177,7 +179,7 @@ mod tests {
         let values = json!({"db": {"password": "canary-1", "user": "ann", "pin": 7}, "token": "abc"});
         let rendered =
             [json!({"kind": "Secret", "data": {"key": "Y2FuYXJ5LTI="}, "stringData": {"other": "canary-1-and-more"}})];
-        let secrets = Secrets::of(&[&values], &rendered);
+        let secrets = Secrets::from_values(&[&values], &rendered);
         let masked = secrets.mask("ann: canary-1 is wrong, canary-2 too, canary-1-and-more; abc");
         assert_eq!(masked, "ann: *** is wrong, *** too, ***; abc");
         assert!(!format!("{secrets:?}").contains("canary"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// What is asked of a chart's signature.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct SignatureAsked {
+pub struct SignatureRequirements {
     /// `--verify`: helm's provenance file is checked.
     pub provenance: bool,
     /// `--keyring`: the public keys that helm trusts; helm's own without it.
@@ -17,24 +17,24 @@ pub struct SignatureAsked {
     pub cosign_key: Option<String>,
 }
 
-impl SignatureAsked {
+impl SignatureRequirements {
     /// Whether nothing is asked.
     #[must_use]
-    pub fn nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 /// Who was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SignedBy {
+pub enum SignatureVerifier {
     /// `helm verify`
     Helm,
     /// `cosign verify`
     Cosign,
 }
 
-impl SignedBy {
+impl SignatureVerifier {
     /// The program.
     #[must_use]
     pub const fn program(self) -> &'static str {
@@ -47,22 +47,22 @@ impl SignedBy {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignatureAnswer {
+pub enum SignatureOutcome {
     /// Signed by a key that is trusted, and these very bytes.
-    Good,
+    Verified,
     /// Not signed, or not by such a key, or other bytes; in the program's words.
-    Bad(String),
+    Rejected(String),
     /// It could not be looked at, and why.
-    Unseen(String),
+    Undetermined(String),
 }
 
 /// One answer about one chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
+pub struct SignatureCheck {
     /// The release that the chart makes.
     pub release: String,
     /// Who was asked.
-    pub by: SignedBy,
+    pub verifier: SignatureVerifier,
     /// What came of it.
-    pub answer: SignatureAnswer,
+    pub outcome: SignatureOutcome,
 }

@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use pods::{Trouble, pod_trouble};
+pub use pods::{PodBlocker, find_pod_blocker};
 
-use super::object::{ObjectRef, condition};
+use super::object::{ObjectRef, find_condition};
 
 /// How far an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum ObjectState {
     /// As its spec wants it.
     Current,
     /// On its way.
@@ -31,30 +31,30 @@ pub enum State {
 
 /// How far an object is, and how we know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Status {
+pub struct ObjectStatus {
     /// How far.
-    pub state: State,
+    pub state: ObjectState,
     /// Why, in a few words.
     pub reason: String,
     /// No rule and no condition told us: kstatus calls such an object ready, and we say that it is a guess.
-    pub guessed: bool,
+    pub assumed: bool,
 }
 
-impl Status {
-    fn new(state: State, reason: impl Into<String>) -> Self {
-        Self { state, reason: reason.into(), guessed: false }
+impl ObjectStatus {
+    fn new(state: ObjectState, reason: impl Into<String>) -> Self {
+        Self { state, reason: reason.into(), assumed: false }
     }
 
     fn current(reason: impl Into<String>) -> Self {
-        Self::new(State::Current, reason)
+        Self::new(ObjectState::Current, reason)
     }
 
     fn in_progress(reason: impl Into<String>) -> Self {
-        Self::new(State::InProgress, reason)
+        Self::new(ObjectState::InProgress, reason)
     }
 
     fn failed(reason: impl Into<String>) -> Self {
-        Self::new(State::Failed, reason)
+        Self::new(ObjectState::Failed, reason)
     }
 }
 
@@ -62,51 +62,56 @@ impl Status {
 ///
 /// The order: deleting → generation not observed → standard conditions → the rule of its kind → `Ready` → assumed, as a guess.
 #[must_use]
-pub fn status(object: &Value, now: Timestamp) -> Status {
-    let Some(named) = ObjectRef::of(object) else {
-        return Status::new(State::Unknown, "not an object: it has no apiVersion, kind or name");
+pub fn compute_status(object: &Value, now: Timestamp) -> ObjectStatus {
+    let Some(object_ref) = ObjectRef::from_manifest(object) else {
+        return ObjectStatus::new(ObjectState::Unknown, "not an object: it has no apiVersion, kind or name");
     };
     if object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null()) {
-        return Status::new(State::Terminating, "is being deleted");
+        return ObjectStatus::new(ObjectState::Terminating, "is being deleted");
     }
-    not_observed(object)
-        .or_else(|| standard_condition(object))
-        .or_else(|| kinds::of_kind(&named, object, now))
-        .or_else(|| ready_condition(object))
-        .unwrap_or_else(|| Status { guessed: true, ..Status::current("assumed: it has no status to go by") })
+    check_generation(object)
+        .or_else(|| check_standard_conditions(object))
+        .or_else(|| kinds::apply_kind_rule(&object_ref, object, now))
+        .or_else(|| check_ready_condition(object))
+        .unwrap_or_else(|| ObjectStatus {
+            assumed: true,
+            ..ObjectStatus::current("assumed: it has no status to go by")
+        })
 }
 
-fn not_observed(object: &Value) -> Option<Status> {
-    let generation = number(object, "/metadata/generation")?;
-    let observed = number(object, "/status/observedGeneration")?;
+fn check_generation(object: &Value) -> Option<ObjectStatus> {
+    let generation = read_number(object, "/metadata/generation")?;
+    let observed = read_number(object, "/status/observedGeneration")?;
     (generation != observed).then(|| {
-        Status::in_progress(format!("generation {generation} is not observed yet (its controller has seen {observed})"))
+        ObjectStatus::in_progress(format!(
+            "generation {generation} is not observed yet (its controller has seen {observed})"
+        ))
     })
 }
 
 /// The first of `Reconciling` and `Stalled` that is `True`, in the list's own order.
-fn standard_condition(object: &Value) -> Option<Status> {
+fn check_standard_conditions(object: &Value) -> Option<ObjectStatus> {
     let all = object.pointer("/status/conditions")?.as_array()?;
     all.iter().filter(|entry| entry["status"] == "True").find_map(|entry| match entry["type"].as_str() {
-        Some("Reconciling") => Some(Status::in_progress(told(entry, "is being reconciled"))),
-        Some("Stalled") => Some(Status::failed(told(entry, "is stalled"))),
+        Some("Reconciling") => Some(ObjectStatus::in_progress(describe_condition(entry, "is being reconciled"))),
+        Some("Stalled") => Some(ObjectStatus::failed(describe_condition(entry, "is stalled"))),
         _ => None,
     })
 }
 
-fn ready_condition(object: &Value) -> Option<Status> {
-    let ready = condition(object, "Ready")?;
-    let said = words(ready.reason, ready.message, "its Ready condition says nothing more");
-    Some(if ready.status == "True" { Status::current(said) } else { Status::in_progress(said) })
+fn check_ready_condition(object: &Value) -> Option<ObjectStatus> {
+    let ready = find_condition(object, "Ready")?;
+    let reason = join_reason(ready.reason, ready.message, "its Ready condition says nothing more");
+    Some(if ready.status == "True" { ObjectStatus::current(reason) } else { ObjectStatus::in_progress(reason) })
 }
 
 /// What a condition says of itself.
-fn told(condition: &Value, otherwise: &str) -> String {
+fn describe_condition(condition: &Value, otherwise: &str) -> String {
     let text = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
-    words(text("reason"), text("message"), otherwise)
+    join_reason(text("reason"), text("message"), otherwise)
 }
 
-fn words(reason: &str, message: &str, otherwise: &str) -> String {
+fn join_reason(reason: &str, message: &str, otherwise: &str) -> String {
     match (reason, message) {
         ("", "") => otherwise.to_owned(),
         (one, "") | ("", one) => one.to_owned(),
@@ -118,8 +123,8 @@ fn words(reason: &str, message: &str, otherwise: &str) -> String {
 ///
 /// Parts of an old revision do not count: a rollout begins at 0 and ends at what is wanted.
 #[must_use]
-pub fn progress(object: &Value) -> Option<(u64, u64)> {
-    let count = |pointer: &str, default: i64| number(object, pointer).unwrap_or(default);
+pub fn compute_progress(object: &Value) -> Option<(u64, u64)> {
+    let count = |pointer: &str, default: i64| read_number(object, pointer).unwrap_or(default);
     let (ready, wanted) = match object["kind"].as_str()? {
         "Deployment" | "StatefulSet" => {
             (count("/status/readyReplicas", 0).min(count("/status/updatedReplicas", 0)), count("/spec/replicas", 1))
@@ -130,14 +135,14 @@ pub fn progress(object: &Value) -> Option<(u64, u64)> {
         ),
         "ReplicaSet" => (count("/status/readyReplicas", 0), count("/spec/replicas", 1)),
         "Job" => (count("/status/succeeded", 0), count("/spec/completions", 1)),
-        "Pod" => return pods::ready_containers(object),
+        "Pod" => return pods::count_ready_containers(object),
         _ => return None,
     };
     Some((u64::try_from(ready).unwrap_or(0), u64::try_from(wanted).unwrap_or(0)))
 }
 
 /// A whole number, also where a controller wrote it as text or with a fraction of nothing (seen in `observedGeneration`).
-fn number(object: &Value, pointer: &str) -> Option<i64> {
+fn read_number(object: &Value, pointer: &str) -> Option<i64> {
     let value = object.pointer(pointer)?;
     let text = match value {
         Value::String(text) => text.trim().to_owned(),

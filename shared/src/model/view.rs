@@ -9,30 +9,30 @@ use serde_json::Value;
 use super::crd::Crd;
 use super::flux::FluxView;
 use super::owner::Owner;
-use super::release::{DEPLOYED, ReleaseRecord};
+use super::release::{DEPLOYED_STATUS, ReleaseRecord};
 
 /// What could not be seen, and why. Never read as "nothing is there".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotSeen {
+pub struct ReadFailure {
     /// What we wanted to look at: `secrets in mural-system`.
-    pub what: String,
+    pub target: String,
     /// Why we could not, in the server's words.
     pub reason: String,
 }
 
-impl fmt::Display for NotSeen {
+impl fmt::Display for ReadFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot read {}: {}", self.what, self.reason)
+        write!(f, "cannot read {}: {}", self.target, self.reason)
     }
 }
 
 /// Seen, or not and why.
-pub type Looked<T> = Result<T, NotSeen>;
+pub type Observed<T> = Result<T, ReadFailure>;
 
 /// Which cluster it is and who we are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Hub {
+pub struct ClusterInfo {
     /// The kubeconfig context in use.
     pub context: String,
     /// The API server's address.
@@ -40,19 +40,19 @@ pub struct Hub {
     /// `v1.37.2`
     pub version: String,
     /// `metadata.uid` of the namespace `kube-system`: what tells clusters apart.
-    pub uid: Looked<String>,
+    pub uid: Observed<String>,
     /// The user name that the API server sees.
-    pub user: Looked<String>,
+    pub user: Observed<String>,
     /// Whether the installation's namespace exists.
-    pub namespace_exists: Looked<bool>,
+    pub namespace_exists: Observed<bool>,
     /// The installation's namespace.
     pub namespace: String,
 }
 
-impl Hub {
+impl ClusterInfo {
     /// The API server's major and minor version; vendors add to the rest (`v1.33.4-eks-1a2b`, `v1.33+`).
     #[must_use]
-    pub fn minor(&self) -> Option<(u64, u64)> {
+    pub fn minor_version(&self) -> Option<(u64, u64)> {
         let mut parts = self.version.trim_start_matches('v').split('.');
         let major = parts.next()?.parse().ok()?;
         let digits: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
@@ -64,28 +64,28 @@ impl Hub {
 #[derive(Debug, Clone)]
 pub struct Workloads {
     /// Deployments, StatefulSets, DaemonSets, Jobs and claims.
-    pub owners: Looked<Vec<Value>>,
+    pub objects: Observed<Vec<Value>>,
     /// Pods.
-    pub pods: Looked<Vec<Value>>,
+    pub pods: Observed<Vec<Value>>,
 }
 
 /// One reading of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
     /// Which cluster.
-    pub hub: Hub,
+    pub cluster: ClusterInfo,
     /// The release records by release name, oldest revision first. A name that was looked for and has none is an empty list.
-    pub releases: BTreeMap<String, Looked<Vec<ReleaseRecord>>>,
+    pub releases: BTreeMap<String, Observed<Vec<ReleaseRecord>>>,
     /// Who keeps each release, by release name.
     pub owners: BTreeMap<String, Owner>,
     /// Every CRD of the cluster by name.
-    pub crds: Looked<BTreeMap<String, Crd>>,
+    pub crds: Observed<BTreeMap<String, Crd>>,
     /// What runs in the namespace.
     pub workloads: Workloads,
     /// What Flux has of the installation.
     pub flux: FluxView,
     /// Argo CD's Applications, raw.
-    pub applications: Looked<Vec<Value>>,
+    pub applications: Observed<Vec<Value>>,
 }
 
 impl ClusterView {
@@ -93,10 +93,10 @@ impl ClusterView {
     ///
     /// # Errors
     /// The records could not be read.
-    pub fn newest(&self, release: &str) -> Result<Option<&ReleaseRecord>, &NotSeen> {
+    pub fn newest_revision(&self, release: &str) -> Result<Option<&ReleaseRecord>, &ReadFailure> {
         match self.releases.get(release) {
             Some(Ok(records)) => Ok(records.last()),
-            Some(Err(not_seen)) => Err(not_seen),
+            Some(Err(failure)) => Err(failure),
             None => Ok(None),
         }
     }
@@ -105,24 +105,24 @@ impl ClusterView {
     ///
     /// # Errors
     /// The records could not be read.
-    pub fn current(&self, release: &str) -> Result<Option<&ReleaseRecord>, &NotSeen> {
+    pub fn current_revision(&self, release: &str) -> Result<Option<&ReleaseRecord>, &ReadFailure> {
         match self.releases.get(release) {
             Some(Ok(records)) => {
-                let deployed = records.iter().rev().find(|record| record.status == DEPLOYED);
+                let deployed = records.iter().rev().find(|record| record.status == DEPLOYED_STATUS);
                 Ok(deployed.or_else(|| records.last()))
             }
-            Some(Err(not_seen)) => Err(not_seen),
+            Some(Err(failure)) => Err(failure),
             None => Ok(None),
         }
     }
 
     /// The command that brings a release back to the last revision that stood; without one there is nothing to go back to.
     #[must_use]
-    pub fn repair(&self, release: &str) -> String {
-        let namespace = &self.hub.namespace;
+    pub fn rollback_command(&self, release: &str) -> String {
+        let namespace = &self.cluster.namespace;
         let records = self.releases.get(release).and_then(|records| records.as_ref().ok());
         let older = records.and_then(|records| records.split_last()).map_or(&[][..], |(_, older)| older);
-        match older.iter().rev().find(|record| record.good()) {
+        match older.iter().rev().find(|record| record.has_been_deployed()) {
             Some(record) => format!("helm rollback {release} {} --namespace {namespace}", record.revision),
             None => format!(
                 "no revision of it ever stood: helm uninstall {release} --namespace {namespace}, then install it anew"

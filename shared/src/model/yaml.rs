@@ -20,14 +20,14 @@ pub struct YamlError {
 
 /// Whether an error may quote the text: never for values and rendered Secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quote {
+pub enum ErrorDetail {
     /// Show the lines around the error.
     Snippet,
     /// Show line and column only.
-    Nothing,
+    LocationOnly,
 }
 
-fn options(quote: Quote) -> serde_saphyr::Options {
+fn build_options(detail: ErrorDetail) -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
@@ -40,7 +40,7 @@ fn options(quote: Quote) -> serde_saphyr::Options {
         // helm (Go) reads 0777 as 511; the default here would be 777.0.
         legacy_octal_numbers: true,
         duplicate_keys: DuplicateKeyPolicy::Error,
-        with_snippet: quote == Quote::Snippet,
+        with_snippet: detail == ErrorDetail::Snippet,
     }
 }
 
@@ -49,22 +49,22 @@ fn options(quote: Quote) -> serde_saphyr::Options {
 /// # Errors
 /// The text is not YAML, is not UTF-8 text, holds a key twice, or breaches the budget.
 #[expect(clippy::disallowed_methods, reason = "this file owns the YAML crate")]
-pub fn documents(text: &str, quote: Quote) -> Result<Vec<Value>, YamlError> {
-    serde_saphyr::from_multiple_with_options::<Value>(text, options(quote))
+pub fn parse_documents(text: &str, detail: ErrorDetail) -> Result<Vec<Value>, YamlError> {
+    serde_saphyr::from_multiple_with_options::<Value>(text, build_options(detail))
         .map(|documents| documents.into_iter().filter(|document| !document.is_null()).collect())
-        .map_err(|error| told(&error, quote))
+        .map_err(|error| to_yaml_error(&error, detail))
 }
 
 /// One document; an empty text is an empty map, as helm reads an empty values file.
 ///
 /// # Errors
 /// As [`documents`], or the text holds more than one document.
-pub fn document(text: &str, quote: Quote) -> Result<Value, YamlError> {
-    let mut all = documents(text, quote)?;
+pub fn parse_document(text: &str, detail: ErrorDetail) -> Result<Value, YamlError> {
+    let mut all = parse_documents(text, detail)?;
     match all.len() {
         0 => Ok(Value::Object(serde_json::Map::new())),
         1 => Ok(all.remove(0)),
-        more => Err(YamlError { message: format!("{more} documents where one is expected") }),
+        count => Err(YamlError { message: format!("{count} documents where one is expected") }),
     }
 }
 
@@ -79,17 +79,19 @@ pub fn write<T: Serialize>(value: &T) -> Result<String, YamlError> {
     serde_saphyr::to_string_with_options(value, options).map_err(|error| YamlError { message: error.to_string() })
 }
 
-fn told(error: &serde_saphyr::Error, quote: Quote) -> YamlError {
-    let message = match (quote, error.location()) {
-        (Quote::Snippet, _) => in_words(&error.to_string()),
-        (Quote::Nothing, Some(at)) => format!("not readable as YAML at line {}, column {}", at.line(), at.column()),
-        (Quote::Nothing, None) => "not readable as YAML".to_owned(),
+fn to_yaml_error(error: &serde_saphyr::Error, detail: ErrorDetail) -> YamlError {
+    let message = match (detail, error.location()) {
+        (ErrorDetail::Snippet, _) => simplify_message(&error.to_string()),
+        (ErrorDetail::LocationOnly, Some(at)) => {
+            format!("not readable as YAML at line {}, column {}", at.line(), at.column())
+        }
+        (ErrorDetail::LocationOnly, None) => "not readable as YAML".to_owned(),
     };
     YamlError { message }
 }
 
 /// The crate's words, without its own names for what it was told to refuse.
-fn in_words(message: &str) -> String {
+fn simplify_message(message: &str) -> String {
     let plain = message.trim_start_matches("error: ").replace(", set DuplicateKeyPolicy in Options if acceptable", "");
     match plain.split_once("budget breached: ") {
         Some((before, after)) => {
@@ -101,7 +103,7 @@ fn in_words(message: &str) -> String {
 }
 
 /// Bytes of a thread's stack: what the first one has by default. YAML, schemas and objects are followed down hundreds of levels.
-pub const STACK: usize = 8 * 1024 * 1024;
+pub const THREAD_STACK_BYTES: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -110,31 +112,32 @@ mod tests {
 
     #[test]
     fn numbers_and_booleans_are_read_as_helm_reads_them() {
-        let read = document("a: 0777\nb: yes\nc: 0x1F\nd: 1_000\ne: 12:30:45\n", Quote::Snippet).unwrap();
+        let read = parse_document("a: 0777\nb: yes\nc: 0x1F\nd: 1_000\ne: 12:30:45\n", ErrorDetail::Snippet).unwrap();
         assert_eq!(read, json!({"a": 511, "b": true, "c": 31, "d": 1000, "e": "12:30:45"}));
     }
 
     #[test]
     fn a_duplicate_key_is_an_error_with_its_line() {
-        let error = document("a: 1\na: 2\n", Quote::Nothing).unwrap_err().to_string();
+        let error = parse_document("a: 1\na: 2\n", ErrorDetail::LocationOnly).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
     }
 
     #[test]
     fn an_error_about_values_quotes_nothing() {
-        let error = document("password: canary\n  bad: : indent\n", Quote::Nothing).unwrap_err().to_string();
+        let error =
+            parse_document("password: canary\n  bad: : indent\n", ErrorDetail::LocationOnly).unwrap_err().to_string();
         assert!(!error.contains("canary"), "{error}");
     }
 
     #[test]
     fn what_looks_like_a_boolean_is_written_quoted() {
         let text = write(&json!({"a": "yes", "on": "1_000", "n": "no"})).unwrap();
-        assert_eq!(document(&text, Quote::Snippet).unwrap(), json!({"a": "yes", "on": "1_000", "n": "no"}));
+        assert_eq!(parse_document(&text, ErrorDetail::Snippet).unwrap(), json!({"a": "yes", "on": "1_000", "n": "no"}));
         assert!(text.contains("\"yes\"") || text.contains("'yes'"), "{text}");
     }
 
     #[test]
     fn empty_documents_are_dropped() {
-        assert_eq!(documents("---\n---\na: 1\n---\n# nothing\n", Quote::Snippet).unwrap().len(), 1);
+        assert_eq!(parse_documents("---\n---\na: 1\n---\n# nothing\n", ErrorDetail::Snippet).unwrap().len(), 1);
     }
 }

@@ -13,71 +13,81 @@ use crate::model::crd::Crd;
 /// A CRD whose objects are moved before the chart's CRD is applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Migration {
+pub struct CrdMigration {
     /// The CRD.
     pub name: String,
     /// The versions that the chart drops.
-    pub drops: Vec<String>,
+    pub dropped_versions: Vec<String>,
     /// The version in which objects are stored afterwards: one that stays.
-    pub to: String,
+    pub target_version: String,
     /// Whether the cluster's CRD stores in a version that the chart drops, so that a bridge must be made.
-    pub bridge: bool,
+    pub needs_transitional_crd: bool,
     /// Whether the CRD's status says that objects may be stored in a dropped version. Where it does not, it is proved.
-    pub claimed: bool,
+    pub in_stored_versions: bool,
 }
 
 /// Why objects cannot be moved over a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the chart drops the storage version {version}, and the CRD's conversion webhook may not know {to}")]
-pub struct NoBridge {
+#[error(
+    "the chart drops the storage version {storage_version}, and the CRD's conversion webhook may not know {chart_storage_version}"
+)]
+pub struct MigrationError {
     /// The storage version.
-    pub version: String,
+    pub storage_version: String,
     /// The chart's.
-    pub to: String,
+    pub chart_storage_version: String,
 }
 
 /// What must be moved before the chart's CRD takes the place of the cluster's; none where it drops no version.
 ///
 /// # Errors
 /// A bridge is needed, and a webhook converts: the one that runs belongs to the application as it is now.
-pub fn needed(live: &Crd, wanted: &Crd) -> Result<Option<Migration>, NoBridge> {
+pub fn plan_migration(live: &Crd, wanted: &Crd) -> Result<Option<CrdMigration>, MigrationError> {
     let stays = |name: &str| wanted.versions().any(|version| version.name == name);
     let stored = live.stored_versions();
-    let mut drops: Vec<&str> = live.versions().map(|version| version.name).chain(stored.iter().copied()).collect();
-    drops.retain(|name| !stays(name));
-    drops.sort_unstable();
-    drops.dedup();
-    if drops.is_empty() {
+    let mut dropped_versions: Vec<&str> =
+        live.versions().map(|version| version.name).chain(stored.iter().copied()).collect();
+    dropped_versions.retain(|name| !stays(name));
+    dropped_versions.sort_unstable();
+    dropped_versions.dedup();
+    if dropped_versions.is_empty() {
         return Ok(None);
     }
-    let bridge = !stays(live.storage_version());
-    let to = if bridge { wanted.storage_version() } else { live.storage_version() };
+    let needs_transitional_crd = !stays(live.storage_version());
+    let target_version = if needs_transitional_crd { wanted.storage_version() } else { live.storage_version() };
     let by_webhook = |crd: &Crd| crd.json().pointer("/spec/conversion/strategy").is_some_and(|it| it == "Webhook");
-    if bridge && (by_webhook(live) || by_webhook(wanted)) {
-        return Err(NoBridge { version: live.storage_version().to_owned(), to: to.to_owned() });
+    if needs_transitional_crd && (by_webhook(live) || by_webhook(wanted)) {
+        return Err(MigrationError {
+            storage_version: live.storage_version().to_owned(),
+            chart_storage_version: target_version.to_owned(),
+        });
     }
-    Ok(Some(Migration {
+    Ok(Some(CrdMigration {
         name: live.name().to_owned(),
-        claimed: stored.iter().any(|name| drops.contains(name)),
-        drops: drops.into_iter().map(str::to_owned).collect(),
-        to: to.to_owned(),
-        bridge,
+        in_stored_versions: stored.iter().any(|name| dropped_versions.contains(name)),
+        dropped_versions: dropped_versions.into_iter().map(str::to_owned).collect(),
+        target_version: target_version.to_owned(),
+        needs_transitional_crd,
     }))
 }
 
 /// The migrations that a plan holds: all where they were agreed to, since each writes to every object; else none.
 #[must_use]
-pub fn migrations(live: &BTreeMap<String, Crd>, wanted: &BTreeMap<String, Crd>, agreed: bool) -> Vec<Migration> {
+pub fn plan_migrations(
+    live: &BTreeMap<String, Crd>,
+    wanted: &BTreeMap<String, Crd>,
+    agreed: bool,
+) -> Vec<CrdMigration> {
     if !agreed {
         return Vec::new();
     }
     let pairs = wanted.iter().filter_map(|(name, wanted)| Some((live.get(name)?, wanted)));
-    pairs.filter_map(|(live, wanted)| needed(live, wanted).ok().flatten()).collect()
+    pairs.filter_map(|(live, wanted)| plan_migration(live, wanted).ok().flatten()).collect()
 }
 
 /// The versions of the bridge: those of the cluster's CRD and the chart's storage version, in which alone is stored.
 #[must_use]
-pub fn versions(live: &Crd, wanted: &Crd, to: &str) -> Value {
+pub fn build_transitional_versions(live: &Crd, wanted: &Crd, to: &str) -> Value {
     let of = |crd: &Crd| crd.json().pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut versions = of(live);
     if !versions.iter().any(|version| version["name"] == to) {
@@ -93,26 +103,26 @@ pub fn versions(live: &Crd, wanted: &Crd, to: &str) -> Value {
 ///
 /// A bridge differs by the version `to`, which it may have got, and by which version stores: that can be taken back exactly.
 #[must_use]
-pub fn before(live: &Crd, to: &str, is: impl Fn(&Value) -> bool) -> Option<Crd> {
+pub fn recover_original_crd(live: &Crd, to: &str, is: impl Fn(&Value) -> bool) -> Option<Crd> {
     let names: Vec<&str> = live.versions().map(|version| version.name).collect();
-    let with = |storage: &str, kept: bool| {
+    let with = |storage: &str, keeps_target: bool| {
         let mut document = live.json().clone();
         let versions = document.pointer_mut("/spec/versions")?.as_array_mut()?;
-        versions.retain(|version| kept || version["name"] != to);
+        versions.retain(|version| keeps_target || version["name"] != to);
         versions.iter_mut().for_each(|version| version["storage"] = json!(version["name"] == storage));
         is(&document["spec"]).then_some(document)
     };
-    let mut ways = names.iter().filter(|name| **name != to).flat_map(|name| [(*name, false), (*name, true)]);
-    let document = ways.find_map(|(storage, kept)| with(storage, kept))?;
+    let mut candidates = names.iter().filter(|name| **name != to).flat_map(|name| [(*name, false), (*name, true)]);
+    let document = candidates.find_map(|(storage, kept)| with(storage, kept))?;
     Crd::new(document).ok()
 }
 
 /// The chart's CRD as the server can judge it before anything is moved: the dropped versions are still there, not served.
 #[must_use]
-pub fn widened(live: &Crd, wanted: &Crd, migration: &Migration) -> Value {
+pub fn with_dropped_versions(live: &Crd, wanted: &Crd, migration: &CrdMigration) -> Value {
     let mut widened = wanted.json().clone();
     let of_live = live.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
-    let dropped = of_live.filter(|version| migration.drops.iter().any(|name| version["name"] == *name));
+    let dropped = of_live.filter(|version| migration.dropped_versions.iter().any(|name| version["name"] == *name));
     if let Some(versions) = widened.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
         versions.extend(dropped.cloned().map(|mut version| {
             version["served"] = json!(false);
@@ -125,12 +135,12 @@ pub fn widened(live: &Crd, wanted: &Crd, migration: &Migration) -> Value {
 
 /// What the server made of the widened CRD, without the dropped versions: what will be there in the end.
 #[must_use]
-pub fn narrowed(mut merged: Value, migration: &Migration) -> Value {
+pub fn without_dropped_versions(mut merged: Value, migration: &CrdMigration) -> Value {
     if let Some(versions) = merged.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
-        versions.retain(|version| !migration.drops.iter().any(|name| version["name"] == *name));
+        versions.retain(|version| !migration.dropped_versions.iter().any(|name| version["name"] == *name));
     }
     if let Some(stored) = merged.pointer_mut("/status/storedVersions").and_then(Value::as_array_mut) {
-        stored.retain(|version| !migration.drops.iter().any(|name| version == name));
+        stored.retain(|version| !migration.dropped_versions.iter().any(|name| version == name));
     }
     merged
 }
@@ -155,33 +165,38 @@ mod tests {
     fn a_bridge_is_made_only_where_the_storage_version_goes() {
         let live = crd(&["v1alpha1"], "v1alpha1", &["v1alpha1"]);
         let wanted = crd(&["v1"], "v1", &[]);
-        let found = needed(&live, &wanted).unwrap().unwrap();
-        assert!(found.bridge && found.claimed && found.to == "v1" && found.drops == ["v1alpha1"]);
-        assert_eq!(names(&versions(&live, &wanted, "v1")), [("v1alpha1", false), ("v1", true)]);
+        let found = plan_migration(&live, &wanted).unwrap().unwrap();
+        assert!(
+            found.needs_transitional_crd
+                && found.in_stored_versions
+                && found.target_version == "v1"
+                && found.dropped_versions == ["v1alpha1"]
+        );
+        assert_eq!(names(&build_transitional_versions(&live, &wanted, "v1")), [("v1alpha1", false), ("v1", true)]);
         // The cluster already stores what the chart keeps.
         let live = crd(&["v1alpha1", "v1"], "v1", &["v1alpha1", "v1"]);
-        let found = needed(&live, &crd(&["v1", "v2"], "v2", &[])).unwrap().unwrap();
-        assert!(!found.bridge && found.to == "v1");
-        assert_eq!(needed(&live, &crd(&["v1alpha1", "v1", "v2"], "v2", &[])), Ok(None));
+        let found = plan_migration(&live, &crd(&["v1", "v2"], "v2", &[])).unwrap().unwrap();
+        assert!(!found.needs_transitional_crd && found.target_version == "v1");
+        assert_eq!(plan_migration(&live, &crd(&["v1alpha1", "v1", "v2"], "v2", &[])), Ok(None));
     }
 
     #[test]
     fn what_was_before_a_bridge_is_found_again_exactly() {
         let old = crd(&["v1alpha1", "v1beta1"], "v1alpha1", &["v1alpha1"]);
-        let bridge_of = |live: &Crd, to: &str| {
-            let mut bridge = live.json().clone();
-            bridge["spec"]["versions"] = versions(live, &crd(&["v1"], "v1", &[]), to);
-            Crd::new(bridge).unwrap()
+        let transitional_crd = |live: &Crd, to: &str| {
+            let mut transitional = live.json().clone();
+            transitional["spec"]["versions"] = build_transitional_versions(live, &crd(&["v1"], "v1", &[]), to);
+            Crd::new(transitional).unwrap()
         };
         for to in ["v1", "v1beta1"] {
-            let bridge = bridge_of(&old, to);
-            let found = before(&bridge, to, |spec| *spec == old.json()["spec"]).unwrap();
+            let transitional = transitional_crd(&old, to);
+            let found = recover_original_crd(&transitional, to, |spec| *spec == old.json()["spec"]).unwrap();
             assert_eq!(found.json()["spec"], old.json()["spec"]);
-            let back = needed(&bridge, &found).unwrap();
-            assert_eq!(back.is_some(), to == "v1", "a version that was there before drops nothing");
+            let migration = plan_migration(&transitional, &found).unwrap();
+            assert_eq!(migration.is_some(), to == "v1", "a version that was there before drops nothing");
         }
         let others = crd(&["v1alpha1", "v2"], "v2", &[]);
-        assert_eq!(before(&others, "v1", |spec| *spec == old.json()["spec"]), None);
+        assert_eq!(recover_original_crd(&others, "v1", |spec| *spec == old.json()["spec"]), None);
     }
 
     #[test]
@@ -190,7 +205,10 @@ mod tests {
         // The second says that nothing is left in v1alpha1: then it is proved.
         for stored in [&["v1alpha1", "v1"][..], &["v1"]] {
             let live = BTreeMap::from([("hubs.a.b".to_owned(), crd(&["v1alpha1", "v1"], "v1", stored))]);
-            assert_eq!((migrations(&live, &wanted, false).len(), migrations(&live, &wanted, true).len()), (0, 1));
+            assert_eq!(
+                (plan_migrations(&live, &wanted, false).len(), plan_migrations(&live, &wanted, true).len()),
+                (0, 1)
+            );
         }
     }
 
@@ -199,15 +217,15 @@ mod tests {
         let mut live = crd(&["v1alpha1"], "v1alpha1", &["v1alpha1"]).json().clone();
         live["spec"]["conversion"] = json!({"strategy": "Webhook"});
         let (live, wanted) = (Crd::new(live).unwrap(), crd(&["v1"], "v1", &[]));
-        assert!(needed(&live, &wanted).unwrap_err().to_string().contains("webhook may not know v1"));
+        assert!(plan_migration(&live, &wanted).unwrap_err().to_string().contains("webhook may not know v1"));
     }
 
     #[test]
     fn the_server_judges_what_it_would_refuse_for_the_stored_version_alone() {
         let (live, wanted) = (crd(&["v1alpha1"], "v1alpha1", &["v1alpha1"]), crd(&["v1"], "v1", &[]));
-        let migration = needed(&live, &wanted).unwrap().unwrap();
-        let widened = widened(&live, &wanted, &migration);
+        let migration = plan_migration(&live, &wanted).unwrap().unwrap();
+        let widened = with_dropped_versions(&live, &wanted, &migration);
         assert_eq!(names(&widened["spec"]["versions"]), [("v1", true), ("v1alpha1", false)]);
-        assert_eq!(names(&narrowed(widened, &migration)["spec"]["versions"]), [("v1", true)]);
+        assert_eq!(names(&without_dropped_versions(widened, &migration)["spec"]["versions"]), [("v1", true)]);
     }
 }

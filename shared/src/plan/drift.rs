@@ -2,11 +2,11 @@
 
 /// One thing that is not as it was when a plan was saved, or a run cut off.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moved {
+pub struct DriftItem {
     /// `CRD pools.small.example.com`, `release mural`, `values`
-    pub what: String,
+    pub subject: String,
     /// How it is other than it was.
-    pub how: String,
+    pub change: String,
     /// What to do about it; empty where the card says it.
     pub hint: &'static str,
 }

@@ -9,6 +9,6 @@ pub mod progress;
 mod steps;
 mod way;
 
-pub use expression::{ready_expr, renewed};
-pub use steps::decide;
-pub use way::{FluxWay, Wanted, Ways, ways};
+pub use expression::{build_ready_expr, update_ready_expr};
+pub use steps::decide_flux_upgrade;
+pub use way::{FluxRoute, FluxRoutes, TargetChart, find_routes};

@@ -9,18 +9,20 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::saved::Asked;
-use super::seal::digest;
-use super::world::{LiveCrd, World};
-use super::{API_VERSION, Action, Migration, Step};
-use crate::model::lease::Claim;
+use super::saved::RecordedRequest;
+use super::seal::digest_json;
+use super::world::{RecordedCrd, RecordedState};
+use super::{API_VERSION, Action, CrdMigration, Step};
+use crate::model::lease::HolderIdentity;
 
-pub use packed::{JournalSeen, LARGEST, RUNS, SECRET, Unread, secret, seen, without};
+pub use packed::{
+    JournalSnapshot, MAX_PACKED_BYTES, MAX_RUNS, SECRET_NAME, UnreadableRun, build_secret, parse_journal, without_runs,
+};
 
 /// The kind of one run.
-const KIND: &str = "UpgradeRun";
+const RUN_KIND: &str = "UpgradeRun";
 /// Characters of what came of a step that are kept.
-const TOLD: usize = 600;
+const MAX_DETAIL_CHARS: usize = 600;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +39,7 @@ pub enum Task {
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum RunState {
     /// It is under way, or was cut off: only its lock tells which.
     Open,
     /// Done and proved.
@@ -45,23 +47,23 @@ pub enum State {
     /// A step failed.
     Failed,
     /// Stopped by Ctrl-C.
-    Stopped,
+    Interrupted,
     /// A later run took over from it.
-    Replaced,
+    Superseded,
     /// A later run went back to what was before it.
     RolledBack,
 }
 
-impl State {
+impl RunState {
     /// In a word or a few.
     #[must_use]
-    pub const fn told(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Done => "done",
             Self::Failed => "failed",
-            Self::Stopped => "stopped",
-            Self::Replaced => "replaced",
+            Self::Interrupted => "stopped",
+            Self::Superseded => "replaced",
             Self::RolledBack => "rolled back",
         }
     }
@@ -70,11 +72,11 @@ impl State {
 /// How far a step came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum StepStands {
+pub enum StepPhase {
     /// Not begun.
-    Planned,
+    Pending,
     /// Begun: it may be done, half-done, or not.
-    Begun,
+    Running,
     /// Done and proved.
     Done,
     /// Begun, and not done.
@@ -93,13 +95,13 @@ pub struct StepEntry {
     #[serde(flatten)]
     pub action: Action,
     /// How far it came.
-    pub stands: StepStands,
+    pub phase: StepPhase,
     /// When it was begun, by the clock of the workstation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub began: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
     /// What came of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
@@ -108,7 +110,7 @@ pub struct StepEntry {
 /// What was saved before the first write, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SavedCopy {
+pub struct BackupRef {
     /// The workstation.
     pub host: String,
     /// The folder there.
@@ -116,11 +118,11 @@ pub struct SavedCopy {
     /// The digest of the list of its files and their digests: a copy that was changed since is none.
     pub digest: String,
     /// How large it is.
-    pub bytes: u64,
+    pub size_bytes: u64,
     /// CRDs in it.
-    pub crds: u64,
+    pub crd_count: u64,
     /// Custom resources in it.
-    pub objects: u64,
+    pub object_count: u64,
 }
 
 /// A run as the journal keeps it.
@@ -139,38 +141,38 @@ pub struct RunEntry {
     /// What it is for.
     pub task: Task,
     /// How far it came.
-    pub state: State,
+    pub state: RunState,
     /// The run that took over from it, or that went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub superseded_by: Option<String>,
     /// Earlier runs that this one goes on from, oldest first; for a rollback, those that it undoes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub chain: Vec<String>,
+    pub earlier_runs: Vec<String>,
     /// `namespace/release`
     pub installation: String,
     /// The user that the API server saw.
-    pub who: String,
+    pub user: String,
     /// `user@host, process 4711`
-    pub r#where: String,
+    pub process: String,
     /// The version of this program.
-    pub version: String,
+    pub program_version: String,
     /// The digest of what was asked for and of the steps; no values are in it.
-    pub plan: String,
+    pub plan_digest: String,
     /// When it was begun, by the clock of the workstation.
-    pub began: Timestamp,
+    pub started_at: Timestamp,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
     /// What was asked for: charts by reference and digest, never values.
-    pub asked: Asked,
+    pub request: RecordedRequest,
     /// What was there before the first run of the chain; of the values a seal alone.
-    pub world: World,
+    pub recorded_state: RecordedState,
     /// What was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub saved: Option<SavedCopy>,
+    pub backup: Option<BackupRef>,
     /// The CRDs as this run, or one that it goes on from, left them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub left: BTreeMap<String, LiveCrd>,
+    pub crds_after_run: BTreeMap<String, RecordedCrd>,
     /// The revisions that were made, by release.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub revisions: BTreeMap<String, u64>,
@@ -181,38 +183,45 @@ pub struct RunEntry {
 impl RunEntry {
     /// A run that is about to begin.
     #[must_use]
-    pub fn new(task: Task, claim: &Claim, asked: Asked, world: World, steps: &[Step], now: Timestamp) -> Self {
+    pub fn new(
+        task: Task,
+        identity: &HolderIdentity,
+        request: RecordedRequest,
+        recorded_state: RecordedState,
+        steps: &[Step],
+        now: Timestamp,
+    ) -> Self {
         let planned = |step: &Step| StepEntry {
             id: step.id.clone(),
             title: step.title.clone(),
             action: step.action.clone(),
-            stands: StepStands::Planned,
-            began: None,
-            ended: None,
+            phase: StepPhase::Pending,
+            started_at: None,
+            finished_at: None,
             detail: String::new(),
         };
-        let who = if claim.as_user.is_empty() { &claim.user } else { &claim.as_user };
-        let agreed = serde_json::json!({"asked": asked, "steps": steps});
+        let user = if identity.server_user.is_empty() { &identity.user } else { &identity.server_user };
+        let agreed = serde_json::json!({"asked": request, "steps": steps});
         Self {
             api_version: API_VERSION.to_owned(),
-            kind: KIND.to_owned(),
-            run: claim.run.clone(),
+            kind: RUN_KIND.to_owned(),
+            run: identity.run.clone(),
             number: 1,
             task,
-            state: State::Open,
-            by: None,
-            chain: Vec::new(),
-            installation: claim.installation.clone(),
-            who: who.clone(),
-            r#where: format!("{}@{}, process {}", claim.user, claim.host, claim.pid),
-            version: claim.version.clone(),
-            plan: digest(&agreed),
-            began: now,
-            ended: None,
-            asked,
-            world,
-            saved: None,
-            left: BTreeMap::new(),
+            state: RunState::Open,
+            superseded_by: None,
+            earlier_runs: Vec::new(),
+            installation: identity.installation.clone(),
+            user: user.clone(),
+            process: format!("{}@{}, process {}", identity.user, identity.host, identity.pid),
+            program_version: identity.version.clone(),
+            plan_digest: digest_json(&agreed),
+            started_at: now,
+            finished_at: None,
+            request: request,
+            recorded_state: recorded_state,
+            backup: None,
+            crds_after_run: BTreeMap::new(),
             revisions: BTreeMap::new(),
             steps: steps.iter().map(planned).collect(),
         }
@@ -220,73 +229,73 @@ impl RunEntry {
 
     /// Goes on from an earlier run: what was there before it, and what it saved and left, count on.
     #[must_use]
-    pub fn going_on(mut self, earlier: &Self) -> Self {
-        self.chain = earlier.ids();
-        self.world.clone_from(&earlier.world);
-        self.saved.clone_from(&earlier.saved);
-        self.left.clone_from(&earlier.left);
+    pub fn resume_from(mut self, earlier: &Self) -> Self {
+        self.earlier_runs = earlier.run_ids();
+        self.recorded_state.clone_from(&earlier.recorded_state);
+        self.backup.clone_from(&earlier.backup);
+        self.crds_after_run.clone_from(&earlier.crds_after_run);
         self.revisions.clone_from(&earlier.revisions);
         self
     }
 
     /// This run and all that it goes on from, oldest first.
     #[must_use]
-    pub fn ids(&self) -> Vec<String> {
-        self.chain.iter().cloned().chain([self.run.clone()]).collect()
+    pub fn run_ids(&self) -> Vec<String> {
+        self.earlier_runs.iter().cloned().chain([self.run.clone()]).collect()
     }
 
     /// Whether something of it is left to do.
     #[must_use]
-    pub const fn unfinished(&self) -> bool {
-        matches!(self.state, State::Open | State::Failed | State::Stopped)
+    pub const fn is_unfinished(&self) -> bool {
+        matches!(self.state, RunState::Open | RunState::Failed | RunState::Interrupted)
     }
 
     /// Whether it, or one that it goes on from, may have written something.
     #[must_use]
-    pub fn wrote(&self) -> bool {
-        !self.chain.is_empty()
-            || self.steps.iter().any(|step| step.stands != StepStands::Planned && step.action.writes())
+    pub fn has_written(&self) -> bool {
+        !self.earlier_runs.is_empty()
+            || self.steps.iter().any(|step| step.phase != StepPhase::Pending && step.action.is_write())
     }
 
     /// Notes that a step is about to begin.
-    pub fn begin(&mut self, step: &str, now: Timestamp) {
-        self.note(step, |entry| (entry.stands, entry.began) = (StepStands::Begun, Some(now)));
+    pub fn begin_step(&mut self, step: &str, now: Timestamp) {
+        self.update_step(step, |entry| (entry.phase, entry.started_at) = (StepPhase::Running, Some(now)));
     }
 
     /// Notes what came of a step.
-    pub fn end_step(&mut self, step: &str, stands: StepStands, detail: &str, now: Timestamp) {
-        let detail: String = detail.chars().take(TOLD).collect();
-        self.note(step, |entry| {
+    pub fn end_step(&mut self, step: &str, phase: StepPhase, detail: &str, now: Timestamp) {
+        let detail: String = detail.chars().take(MAX_DETAIL_CHARS).collect();
+        self.update_step(step, |entry| {
             // A step that was refused before it began has not begun.
-            let refused = entry.stands == StepStands::Planned && stands == StepStands::Failed;
-            let stands = if refused { StepStands::Planned } else { stands };
-            (entry.stands, entry.ended, entry.detail) = (stands, Some(now), detail);
+            let refused = entry.phase == StepPhase::Pending && phase == StepPhase::Failed;
+            let phase = if refused { StepPhase::Pending } else { phase };
+            (entry.phase, entry.finished_at, entry.detail) = (phase, Some(now), detail);
         });
     }
 
-    fn note(&mut self, step: &str, change: impl FnOnce(&mut StepEntry)) {
+    fn update_step(&mut self, step: &str, change: impl FnOnce(&mut StepEntry)) {
         if let Some(entry) = self.steps.iter_mut().find(|entry| entry.id == step) {
             change(entry);
         }
     }
 
     /// Notes the end of the run.
-    pub const fn end(&mut self, state: State, now: Timestamp) {
-        (self.state, self.ended) = (state, Some(now));
+    pub const fn end_run(&mut self, state: RunState, now: Timestamp) {
+        (self.state, self.finished_at) = (state, Some(now));
     }
 
     /// Notes that a later run stands in its place.
-    pub fn over(&mut self, state: State, by: &str) {
-        (self.state, self.by) = (state, Some(by.to_owned()));
+    pub fn supersede(&mut self, state: RunState, by: &str) {
+        (self.state, self.superseded_by) = (state, Some(by.to_owned()));
     }
 
-    fn begun(&self) -> impl Iterator<Item = &StepEntry> {
-        self.steps.iter().filter(|step| step.stands != StepStands::Planned)
+    fn started_steps(&self) -> impl Iterator<Item = &StepEntry> {
+        self.steps.iter().filter(|step| step.phase != StepPhase::Pending)
     }
 
     /// The migrations that a step has begun: their CRDs may stand between two specs.
-    pub fn migrations(&self) -> impl Iterator<Item = &Migration> {
-        let moved = self.begun().filter_map(|step| match &step.action {
+    pub fn started_migrations(&self) -> impl Iterator<Item = &CrdMigration> {
+        let moved = self.started_steps().filter_map(|step| match &step.action {
             Action::MigrateObjects { crds } => Some(crds),
             _ => None,
         });
@@ -295,14 +304,14 @@ impl RunEntry {
 
     /// The CRDs whose objects a step has begun to move.
     #[must_use]
-    pub fn moving(&self) -> Vec<&str> {
-        self.migrations().map(|migration| migration.name.as_str()).collect()
+    pub fn migrating_crds(&self) -> Vec<&str> {
+        self.started_migrations().map(|migration| migration.name.as_str()).collect()
     }
 
     /// The CRDs that a step has begun to mark, so that helm keeps them.
-    pub fn marked(&self) -> impl Iterator<Item = &String> {
-        let marked = self.begun().filter_map(|step| match &step.action {
-            Action::KeepCrds { names } => Some(names),
+    pub fn annotated_crds(&self) -> impl Iterator<Item = &String> {
+        let marked = self.started_steps().filter_map(|step| match &step.action {
+            Action::AddKeepAnnotation { names } => Some(names),
             _ => None,
         });
         marked.flatten()
@@ -310,44 +319,44 @@ impl RunEntry {
 
     /// Whether a step has proved of this CRD that it is served.
     #[must_use]
-    pub fn has_proved(&self, crd: &str) -> bool {
+    pub fn has_verified(&self, crd: &str) -> bool {
         self.steps.iter().any(|step| {
-            step.stands == StepStands::Done
-                && matches!(&step.action, Action::ProveServed { names } if names.iter().any(|name| name == crd))
+            step.phase == StepPhase::Done
+                && matches!(&step.action, Action::VerifyServedSchema { names } if names.iter().any(|name| name == crd))
         })
     }
 
     /// Whether CRDs may have been applied of which nobody has proved that they are served.
     #[must_use]
-    pub fn unproved(&self) -> bool {
-        let open = self.steps.iter().any(|step| step.id == "served" && step.stands != StepStands::Done);
+    pub fn has_unverified_crds(&self) -> bool {
+        let open = self.steps.iter().any(|step| step.id == "served" && step.phase != StepPhase::Done);
         let applied = self.steps.iter().find(|step| matches!(step.action, Action::ApplyCrds { .. }));
-        open && applied.is_none_or(|applied| applied.stands != StepStands::Planned)
+        open && applied.is_none_or(|applied| applied.phase != StepPhase::Pending)
     }
 
     /// What of it the cluster proves to be done, and what is left, by the steps that a look at the cluster comes to now.
     #[must_use]
-    pub fn proved<'a>(&'a self, now: &'a [Step]) -> (Vec<&'a str>, Vec<&'a str>) {
+    pub fn partition_steps<'a>(&'a self, now: &'a [Step]) -> (Vec<&'a str>, Vec<&'a str>) {
         let left: Vec<&str> = now.iter().map(|step| step.id.as_str()).collect();
-        let written = self.steps.iter().filter(|step| step.action.writes()).map(|step| step.id.as_str());
+        let written = self.steps.iter().filter(|step| step.action.is_write()).map(|step| step.id.as_str());
         (written.filter(|id| !left.contains(id)).collect(), left)
     }
 
     /// Where it stands, as a short line: `done crds, served; begun mural; to do validate`.
     #[must_use]
-    pub fn line(&self) -> String {
-        let of = |stands: StepStands, word: &str| {
+    pub fn summarize_steps(&self) -> String {
+        let of = |phase: StepPhase, word: &str| {
             let ids: Vec<&str> =
-                self.steps.iter().filter(|step| step.stands == stands).map(|step| step.id.as_str()).collect();
+                self.steps.iter().filter(|step| step.phase == phase).map(|step| step.id.as_str()).collect();
             (!ids.is_empty()).then(|| format!("{word} {}", ids.join(", ")))
         };
         let words = [
-            (StepStands::Done, "done"),
-            (StepStands::Begun, "begun"),
-            (StepStands::Failed, "failed"),
-            (StepStands::Planned, "to do"),
+            (StepPhase::Done, "done"),
+            (StepPhase::Running, "begun"),
+            (StepPhase::Failed, "failed"),
+            (StepPhase::Pending, "to do"),
         ];
-        words.into_iter().filter_map(|(stands, word)| of(stands, word)).collect::<Vec<_>>().join("; ")
+        words.into_iter().filter_map(|(phase, word)| of(phase, word)).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -6,23 +6,26 @@ use serde_json::Value;
 
 use super::journal::RunEntry;
 use crate::model::crd::Crd;
-use crate::model::release::POLICY;
+use crate::model::release::RESOURCE_POLICY_ANNOTATION;
 
 /// The CRDs that these runs have marked and that still bear the mark, by kubectl's own hand: it is not the chart's.
 #[must_use]
-pub fn ours<'a>(runs: impl IntoIterator<Item = &'a RunEntry>, live: &BTreeMap<String, Crd>) -> BTreeSet<String> {
-    let marked = runs.into_iter().flat_map(RunEntry::marked);
-    marked.filter(|name| live.get(*name).is_some_and(by_hand)).cloned().collect()
+pub fn find_own_annotations<'a>(
+    runs: impl IntoIterator<Item = &'a RunEntry>,
+    live: &BTreeMap<String, Crd>,
+) -> BTreeSet<String> {
+    let annotated = runs.into_iter().flat_map(RunEntry::annotated_crds);
+    annotated.filter(|name| live.get(*name).is_some_and(is_set_by_kubectl)).cloned().collect()
 }
 
 /// Whether it bears the mark, and `kubectl annotate` owns it.
-fn by_hand(crd: &Crd) -> bool {
+fn is_set_by_kubectl(crd: &Crd) -> bool {
     let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array);
     let by_kubectl = |entry: &Value| {
         entry["manager"] == "kubectl-annotate"
-            && entry["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{POLICY}")).is_some()
+            && entry["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{RESOURCE_POLICY_ANNOTATION}")).is_some()
     };
-    crd.annotation(POLICY) == Some("keep") && entries.into_iter().flatten().any(by_kubectl)
+    crd.annotation(RESOURCE_POLICY_ANNOTATION) == Some("keep") && entries.into_iter().flatten().any(by_kubectl)
 }
 
 #[cfg(test)]
@@ -34,10 +37,10 @@ pub(super) mod tests {
     use crate::plan::journal::tests::entry;
 
     /// With the mark, set by `manager`.
-    pub(in crate::plan) fn marked(crd: &Crd, manager: &str) -> Crd {
+    pub(in crate::plan) fn annotate_keep(crd: &Crd, manager: &str) -> Crd {
         let mut document = crd.json().clone();
-        let fields = json!({"f:metadata": {"f:annotations": {format!("f:{POLICY}"): {}}}});
-        document["metadata"]["annotations"] = json!({POLICY: "keep"});
+        let fields = json!({"f:metadata": {"f:annotations": {format!("f:{RESOURCE_POLICY_ANNOTATION}"): {}}}});
+        document["metadata"]["annotations"] = json!({RESOURCE_POLICY_ANNOTATION: "keep"});
         document["metadata"]["managedFields"] =
             json!([{"manager": manager, "operation": "Update", "fieldsV1": fields}]);
         Crd::new(document).unwrap()
@@ -49,11 +52,13 @@ pub(super) mod tests {
             "metadata": {"name": "hubs.x"}}))
         .unwrap();
         let mut run = entry();
-        run.steps[0].action = Action::KeepCrds { names: vec!["hubs.x".into(), "gone.x".into()] };
-        let of = |run: &RunEntry, crd: &Crd| ours([run], &BTreeMap::from([("hubs.x".to_owned(), crd.clone())])).len();
-        let by_us = marked(&crd, "kubectl-annotate");
+        run.steps[0].action = Action::AddKeepAnnotation { names: vec!["hubs.x".into(), "gone.x".into()] };
+        let of = |run: &RunEntry, crd: &Crd| {
+            find_own_annotations([run], &BTreeMap::from([("hubs.x".to_owned(), crd.clone())])).len()
+        };
+        let by_us = annotate_keep(&crd, "kubectl-annotate");
         assert_eq!(of(&run, &by_us), 0, "the step has not begun");
-        run.begin("crds", jiff::Timestamp::UNIX_EPOCH);
-        assert_eq!((of(&run, &by_us), of(&run, &marked(&crd, "helm")), of(&run, &crd)), (1, 0, 0));
+        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!((of(&run, &by_us), of(&run, &annotate_keep(&crd, "helm")), of(&run, &crd)), (1, 0, 0));
     }
 }

@@ -20,17 +20,17 @@ pub mod writes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ask::Mode;
+use crate::ask::OwnerMode;
 use crate::model::chart::Digest;
-use crate::model::check::Checked;
+use crate::model::check::CheckResult;
 use crate::model::flux::FluxRef;
-use crate::model::lease::LockSeen;
+use crate::model::lease::HeldLock;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
-use crate::model::view::{Hub, Looked};
+use crate::model::view::{ClusterInfo, Observed};
 
 pub use crate::diff::values::ValueChange;
-pub use bridge::Migration;
+pub use bridge::CrdMigration;
 pub use crds::{CrdDecision, CrdPlan};
 
 /// The version of the plan's JSON.
@@ -39,7 +39,7 @@ pub const API_VERSION: &str = "mural/v1";
 /// One chart's way from where it is to where it shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ChartMove {
+pub struct ChartUpgrade {
     /// The release's name.
     pub release: String,
     /// Who keeps it.
@@ -63,7 +63,7 @@ pub struct ObjectChange {
     /// Which object.
     pub object: ObjectRef,
     /// What happens to it.
-    pub change: ObjectVerb,
+    pub change: ObjectChangeKind,
     /// What differs, secrets masked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
@@ -72,13 +72,13 @@ pub struct ObjectChange {
 /// What happens to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ObjectVerb {
+pub enum ObjectChangeKind {
     /// It is not there yet.
-    Created,
+    Create,
     /// It differs.
-    Changed,
+    Update,
     /// The new chart has it no more: helm deletes it.
-    Removed,
+    Delete,
 }
 
 /// One thing to do. Data, never a closure: `run/act.rs` gives it its meaning.
@@ -86,14 +86,14 @@ pub enum ObjectVerb {
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
     /// Mark these live CRDs `helm.sh/resource-policy: keep`: they leave a release's manifest, and helm would delete them.
-    KeepCrds {
+    AddKeepAnnotation {
         /// Their names.
         names: Vec<String>,
     },
     /// Move the objects of these CRDs out of the versions that the charts drop, and prove it.
     MigrateObjects {
         /// What is moved where.
-        crds: Vec<Migration>,
+        crds: Vec<CrdMigration>,
     },
     /// Apply these CRDs of the charts, in this order.
     ApplyCrds {
@@ -101,7 +101,7 @@ pub enum Action {
         names: Vec<String>,
     },
     /// Prove that all these CRDs are established and the changed ones serve the chart's schema.
-    ProveServed {
+    VerifyServedSchema {
         /// Every CRD of the charts.
         names: Vec<String>,
     },
@@ -123,12 +123,12 @@ pub enum Action {
         release: String,
     },
     /// Suspend the application's HelmRelease, with a note that says which run did it.
-    HoldRelease {
+    SuspendHelmRelease {
         /// The HelmRelease.
         helm_release: FluxRef,
     },
     /// Tell a source which version it holds, and wait until its artifact is that chart.
-    MoveSource {
+    UpdateSource {
         /// Whether it is the CRD chart's.
         crds: bool,
         /// The object that is patched.
@@ -138,21 +138,21 @@ pub enum Action {
         /// The object whose artifact is the chart.
         artifact: FluxRef,
         /// What it shall be.
-        wanted: flux::Wanted,
+        target: flux::TargetChart,
     },
     /// Wait until a HelmRelease is Ready at the observed generation, and its newest revision is the chart.
-    AwaitRelease {
+    AwaitHelmRelease {
         /// Whether it is the CRD chart's.
         crds: bool,
         /// Whether a reconcile is asked for; not where only somebody else's roll-out is followed.
-        asks: bool,
+        requests_reconcile: bool,
         /// The HelmRelease.
         helm_release: FluxRef,
         /// What its newest revision shall be; none where its chart stays.
-        wanted: Option<flux::Wanted>,
+        target: Option<flux::TargetChart>,
     },
     /// Wait until an Argo CD Application is synced to a version and healthy.
-    AwaitApplication {
+    AwaitArgoApplication {
         /// Whether it is the CRD chart's.
         crds: bool,
         /// Its namespace.
@@ -170,11 +170,11 @@ pub enum Action {
         objects: Vec<FluxRef>,
     },
     /// Take the hold from the application's HelmRelease, with what is new in it.
-    LetReleaseGo {
+    ResumeHelmRelease {
         /// The HelmRelease.
         helm_release: FluxRef,
         /// Whether it gets new values: they are not in a plan.
-        values: bool,
+        has_new_values: bool,
         /// `spec.dependsOn` as it shall be; none where it stays.
         depends_on: Option<Value>,
     },
@@ -198,12 +198,12 @@ pub enum Action {
         names: Vec<String>,
     },
     /// Take the mark `helm.sh/resource-policy: keep` from these CRDs, which a run of ours left behind.
-    UnkeepCrds {
+    RemoveKeepAnnotation {
         /// Their names.
         names: Vec<String>,
     },
     /// Set aside runs in the journal that nobody can read.
-    ForgetRuns {
+    DiscardRuns {
         /// Their ids.
         runs: Vec<String>,
     },
@@ -223,7 +223,7 @@ pub struct Step {
     #[serde(flatten)]
     pub action: Action,
     /// Why.
-    pub because: String,
+    pub reason: String,
     /// The exact command, secrets masked; empty where none is run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -232,11 +232,11 @@ pub struct Step {
 /// What was looked at and is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LeftAlone {
+pub struct UnchangedItem {
     /// What.
-    pub what: String,
+    pub subject: String,
     /// Why.
-    pub because: String,
+    pub reason: String,
 }
 
 /// All that is to be done, and all that it was decided from.
@@ -248,13 +248,13 @@ pub struct Plan {
     /// `UpgradePlan`
     pub kind: &'static str,
     /// Which cluster.
-    pub hub: Hub,
+    pub cluster: ClusterInfo,
     /// Who is insisted on as owner.
-    pub mode: Mode,
+    pub mode: OwnerMode,
     /// Who holds a lock while this plan is made.
-    pub locks: Looked<Vec<LockSeen>>,
+    pub locks: Observed<Vec<HeldLock>>,
     /// The charts that move, the CRD chart first.
-    pub charts: Vec<ChartMove>,
+    pub charts: Vec<ChartUpgrade>,
     /// Every CRD of the charts, and what becomes of it.
     pub crds: Vec<CrdPlan>,
     /// The application's objects that change.
@@ -262,56 +262,56 @@ pub struct Plan {
     /// The application's values that change.
     pub values: Vec<ValueChange>,
     /// What the guards say.
-    pub guards: Vec<Checked>,
+    pub guards: Vec<CheckResult>,
     /// What is done, in this order.
     pub steps: Vec<Step>,
     /// What is left alone.
-    pub left_alone: Vec<LeftAlone>,
+    pub unchanged_items: Vec<UnchangedItem>,
 }
 
 impl Plan {
     /// Whether anything is to be written.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        self.steps.iter().any(|step| step.action.writes())
+        self.steps.iter().any(|step| step.action.is_write())
     }
 
     /// Whether a guard refuses.
     #[must_use]
-    pub fn refused(&self) -> bool {
-        self.guards.iter().any(Checked::has_error)
+    pub fn is_refused(&self) -> bool {
+        self.guards.iter().any(CheckResult::has_error)
     }
 
     /// Whether a guard could not look.
     #[must_use]
-    pub fn undetermined(&self) -> bool {
-        self.guards.iter().any(Checked::undetermined)
+    pub fn is_undetermined(&self) -> bool {
+        self.guards.iter().any(CheckResult::is_undetermined)
     }
 }
 
 impl Action {
     /// Whether it writes to the cluster.
     #[must_use]
-    pub const fn writes(&self) -> bool {
+    pub const fn is_write(&self) -> bool {
         match self {
-            Self::KeepCrds { .. }
+            Self::AddKeepAnnotation { .. }
             | Self::MigrateObjects { .. }
             | Self::ApplyCrds { .. }
             | Self::UnlockRelease { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
-            | Self::HoldRelease { .. }
-            | Self::MoveSource { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
             | Self::ApplyManifests { .. }
-            | Self::LetReleaseGo { .. }
+            | Self::ResumeHelmRelease { .. }
             | Self::RollbackRelease { .. }
             | Self::RestoreCrds { .. }
             | Self::RestoreObjects { .. }
-            | Self::UnkeepCrds { .. }
-            | Self::ForgetRuns { .. } => true,
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. } => true,
             // Where all is told already and nothing came of it, as after a rollback by helm-controller, the request is what is left to do.
-            Self::AwaitRelease { asks, .. } => *asks,
-            Self::AwaitApplication { .. } | Self::ProveServed { .. } | Self::Validate => false,
+            Self::AwaitHelmRelease { requests_reconcile: asks, .. } => *asks,
+            Self::AwaitArgoApplication { .. } | Self::VerifyServedSchema { .. } | Self::Validate => false,
         }
     }
 }

@@ -4,48 +4,48 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{ObjectVerb, objects};
+use super::{ObjectChangeKind, objects};
 use crate::model::crd::Crd;
 use crate::model::flux::FluxRef;
-use crate::model::grants::Need;
-use crate::model::kinds::Kinds;
-use crate::model::lease::{Place, VERBS};
+use crate::model::grants::Permission;
+use crate::model::kinds::ServedKinds;
+use crate::model::lease::{LEASE_VERBS, LeaseRef};
 use crate::model::object::ObjectRef;
 
 /// What one run is made of, as far as permissions go.
-pub struct Work<'a> {
+pub struct PermissionScope<'a> {
     /// The installation's namespace.
     pub namespace: &'a str,
     /// Which CRDs are written.
-    pub crds: Written,
+    pub crd_writes: CrdWrites,
     /// The application's manifest as it is and as it will be; none where it does not move.
-    pub app: Option<(&'a [Value], &'a [Value])>,
+    pub app_manifests: Option<(&'a [Value], &'a [Value])>,
     /// The CRDs whose objects are looked at: their change could hurt one.
-    pub judged: &'a [&'a Crd],
+    pub inspected_crds: &'a [&'a Crd],
     /// The kinds that are served.
-    pub kinds: Option<&'a Kinds>,
+    pub kinds: Option<&'a ServedKinds>,
     /// The CRDs that the charts bring.
-    pub brought: &'a [&'a Crd],
+    pub chart_crds: &'a [&'a Crd],
     /// The objects of Flux that are patched; where there are any, helm-controller does the rest.
-    pub patched: &'a [FluxRef],
+    pub patched_objects: &'a [FluxRef],
 }
 
 /// Which CRDs a run writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Written {
+pub enum CrdWrites {
     /// None.
     None,
     /// Some that are there.
-    Changed,
+    Update,
     /// New ones too.
-    New,
+    CreateAndUpdate,
 }
 
-const CRDS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
+const CRD_RESOURCE: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
 /// helm keeps its records as Secrets: it reads them, writes the next, marks the last one and removes the oldest.
-const RECORDS: [&str; 5] = ["get", "list", "create", "update", "delete"];
+const RECORD_VERBS: [&str; 5] = ["get", "list", "create", "update", "delete"];
 /// What we and helm read while a roll-out is waited for.
-const WAITED_FOR: [(&str, &str); 6] = [
+const WAIT_RESOURCES: [(&str, &str); 6] = [
     ("", "pods"),
     ("apps", "deployments"),
     ("apps", "replicasets"),
@@ -55,7 +55,7 @@ const WAITED_FOR: [(&str, &str); 6] = [
 ];
 
 /// What the guards look at besides: whether it is in a namespace.
-const LOOKED_AT: [(&str, &str, bool); 4] = [
+const GUARD_RESOURCES: [(&str, &str, bool); 4] = [
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations", false),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", false),
     ("", "resourcequotas", true),
@@ -64,78 +64,88 @@ const LOOKED_AT: [(&str, &str, bool); 4] = [
 
 /// Everything that a run does, sorted, each thing once.
 #[must_use]
-pub fn needs(work: &Work<'_>) -> Vec<Need> {
-    let own = Some(work.namespace);
-    if !work.patched.is_empty() {
-        return through_flux(work);
+pub fn collect_permissions(scope: &PermissionScope<'_>) -> Vec<Permission> {
+    let namespace = Some(scope.namespace);
+    if !scope.patched_objects.is_empty() {
+        return collect_flux_permissions(scope);
     }
-    let mut all: BTreeSet<Need> = RECORDS.iter().map(|verb| Need::new(own, "", "secrets", verb)).collect();
-    for place in Place::of_a_run(work.namespace, work.crds != Written::None) {
-        all.extend(VERBS.map(|verb| Need::new(Some(&place.namespace), "coordination.k8s.io", "leases", verb)));
+    let mut all: BTreeSet<Permission> =
+        RECORD_VERBS.iter().map(|verb| Permission::new(namespace, "", "secrets", verb)).collect();
+    for lease in LeaseRef::for_run(scope.namespace, scope.crd_writes != CrdWrites::None) {
+        all.extend(
+            LEASE_VERBS.map(|verb| Permission::new(Some(&lease.namespace), "coordination.k8s.io", "leases", verb)),
+        );
     }
     all.extend(
-        LOOKED_AT
-            .iter()
-            .map(|(group, kind, namespaced)| Need::new(namespaced.then_some(work.namespace), group, kind, "list")),
+        GUARD_RESOURCES.iter().map(|(group, kind, namespaced)| {
+            Permission::new(namespaced.then_some(scope.namespace), group, kind, "list")
+        }),
     );
-    let verbs: &[&'static str] = match work.crds {
-        Written::None => &["list"],
-        Written::Changed => &["get", "list", "patch"],
-        Written::New => &["get", "list", "patch", "create"],
+    let verbs: &[&'static str] = match scope.crd_writes {
+        CrdWrites::None => &["list"],
+        CrdWrites::Update => &["get", "list", "patch"],
+        CrdWrites::CreateAndUpdate => &["get", "list", "patch", "create"],
     };
-    all.extend(verbs.iter().map(|verb| Need::new(None, CRDS.0, CRDS.1, verb)));
-    all.extend(work.judged.iter().map(|crd| Need::new(None, crd.group(), crd.plural(), "list")));
-    if let Some((old, new)) = work.app {
+    all.extend(verbs.iter().map(|verb| Permission::new(None, CRD_RESOURCE.0, CRD_RESOURCE.1, verb)));
+    all.extend(scope.inspected_crds.iter().map(|crd| Permission::new(None, crd.group(), crd.plural(), "list")));
+    if let Some((old, new)) = scope.app_manifests {
         all.extend(
-            WAITED_FOR.iter().flat_map(|(group, kind)| ["get", "list"].map(|verb| Need::new(own, group, kind, verb))),
+            WAIT_RESOURCES
+                .iter()
+                .flat_map(|(group, kind)| ["get", "list"].map(|verb| Permission::new(namespace, group, kind, verb))),
         );
-        all.extend(application(work, old, new));
+        all.extend(collect_application_permissions(scope, old, new));
     }
     all.into_iter().collect()
 }
 
 /// Sources and HelmReleases are patched, records and workloads read: the rest is helm-controller's.
-fn through_flux(work: &Work<'_>) -> Vec<Need> {
-    let own = Some(work.namespace);
-    let mut all = BTreeSet::from([Need::new(own, "", "secrets", "list"), Need::new(None, CRDS.0, CRDS.1, "list")]);
-    for place in Place::of_a_run(work.namespace, work.crds != Written::None) {
-        all.extend(VERBS.map(|verb| Need::new(Some(&place.namespace), "coordination.k8s.io", "leases", verb)));
+fn collect_flux_permissions(scope: &PermissionScope<'_>) -> Vec<Permission> {
+    let namespace = Some(scope.namespace);
+    let mut all = BTreeSet::from([
+        Permission::new(namespace, "", "secrets", "list"),
+        Permission::new(None, CRD_RESOURCE.0, CRD_RESOURCE.1, "list"),
+    ]);
+    for lease in LeaseRef::for_run(scope.namespace, scope.crd_writes != CrdWrites::None) {
+        all.extend(
+            LEASE_VERBS.map(|verb| Permission::new(Some(&lease.namespace), "coordination.k8s.io", "leases", verb)),
+        );
     }
-    for object in work.patched {
-        let (group, plural) = object.resource();
-        all.extend(["get", "patch"].map(|verb| Need::new(Some(&object.namespace), group, &plural, verb)));
+    for object in scope.patched_objects {
+        let (group, plural) = object.group_and_plural();
+        all.extend(["get", "patch"].map(|verb| Permission::new(Some(&object.namespace), group, &plural, verb)));
     }
-    all.extend(WAITED_FOR.iter().map(|(group, kind)| Need::new(own, group, kind, "list")));
-    all.extend(work.judged.iter().map(|crd| Need::new(None, crd.group(), crd.plural(), "list")));
+    all.extend(WAIT_RESOURCES.iter().map(|(group, kind)| Permission::new(namespace, group, kind, "list")));
+    all.extend(scope.inspected_crds.iter().map(|crd| Permission::new(None, crd.group(), crd.plural(), "list")));
     all.into_iter().collect()
 }
 
 /// helm reads every object of both manifests, creates the new ones, patches what changed and deletes what is gone.
-fn application(work: &Work<'_>, old: &[Value], new: &[Value]) -> BTreeSet<Need> {
-    let every = old.iter().chain(new).filter_map(ObjectRef::of).map(|object| (object, "get"));
-    let changes = objects::changes(work.namespace, old, new).into_iter().map(|change| {
+fn collect_application_permissions(scope: &PermissionScope<'_>, old: &[Value], new: &[Value]) -> BTreeSet<Permission> {
+    let every = old.iter().chain(new).filter_map(ObjectRef::from_manifest).map(|object| (object, "get"));
+    let changes = objects::diff_manifests(scope.namespace, old, new).into_iter().map(|change| {
         let verb = match change.change {
-            ObjectVerb::Created => "create",
-            ObjectVerb::Changed => "patch",
-            ObjectVerb::Removed => "delete",
+            ObjectChangeKind::Create => "create",
+            ObjectChangeKind::Update => "patch",
+            ObjectChangeKind::Delete => "delete",
         };
         (change.object, verb)
     });
-    every.chain(changes).filter_map(|(object, verb)| need(work, &object, verb)).collect()
+    every.chain(changes).filter_map(|(object, verb)| build_permission(scope, &object, verb)).collect()
 }
 
-fn need(work: &Work<'_>, object: &ObjectRef, verb: &'static str) -> Option<Need> {
-    let brought = || work.brought.iter().find(|crd| crd.group() == object.group() && crd.kind() == object.kind);
-    let served = work.kinds.and_then(|kinds| kinds.of(object)).map(|kind| (kind.plural.as_str(), kind.namespaced));
-    let (plural, namespaced) = served.or_else(|| brought().map(|crd| (crd.plural(), crd.namespaced())))?;
-    let place = if object.namespace.is_empty() { work.namespace } else { &object.namespace };
-    Some(Need::new(namespaced.then_some(place), object.group(), plural, verb))
+fn build_permission(scope: &PermissionScope<'_>, object: &ObjectRef, verb: &'static str) -> Option<Permission> {
+    let chart_crd = || scope.chart_crds.iter().find(|crd| crd.group() == object.group() && crd.kind() == object.kind);
+    let served = scope.kinds.and_then(|kinds| kinds.get(object)).map(|kind| (kind.plural.as_str(), kind.namespaced));
+    let (plural, namespaced) = served.or_else(|| chart_crd().map(|crd| (crd.plural(), crd.is_namespaced())))?;
+    let namespace = if object.namespace.is_empty() { scope.namespace } else { &object.namespace };
+    Some(Permission::new(namespaced.then_some(namespace), object.group(), plural, verb))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kinds::tests::some;
+    use crate::model::kinds::tests::sample_kinds;
     use serde_json::json;
 
     #[test]
@@ -143,17 +153,17 @@ mod tests {
         let object = |kind: &str, version: &str, name: &str, data: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "data": data});
         let old = [object("ConfigMap", "v1", "a", "1"), object("Service", "v1", "gone", "")];
         let new = [object("ConfigMap", "v1", "a", "2"), object("Deployment", "apps/v1", "new", "")];
-        let kinds = some();
-        let work = Work {
+        let kinds = sample_kinds();
+        let scope = PermissionScope {
             namespace: "m",
-            crds: Written::None,
-            app: Some((&old, &new)),
+            crd_writes: CrdWrites::None,
+            app_manifests: Some((&old, &new)),
             kinds: Some(&kinds),
-            brought: &[],
-            patched: &[],
-            judged: &[],
+            chart_crds: &[],
+            patched_objects: &[],
+            inspected_crds: &[],
         };
-        let told: Vec<String> = needs(&work).iter().map(ToString::to_string).collect();
+        let permissions: Vec<String> = collect_permissions(&scope).iter().map(ToString::to_string).collect();
         for wanted in [
             "patch configmaps",
             "delete services",
@@ -161,14 +171,19 @@ mod tests {
             "update secrets",
             "create leases.coordination.k8s.io",
         ] {
-            assert!(told.contains(&wanted.to_owned()), "{wanted}: {told:?}");
+            assert!(permissions.contains(&wanted.to_owned()), "{wanted}: {permissions:?}");
         }
         assert!(
-            !told.iter().any(|need| need == "create configmaps" || need.starts_with("patch customresourcedefinitions"))
+            !permissions
+                .iter()
+                .any(|need| need == "create configmaps" || need.starts_with("patch customresourcedefinitions"))
         );
-        let work = Work { crds: Written::Changed, app: None, ..work };
-        let cluster: Vec<&str> =
-            needs(&work).iter().filter(|need| need.resource == CRDS.1).map(|need| need.verb).collect();
+        let scope = PermissionScope { crd_writes: CrdWrites::Update, app_manifests: None, ..scope };
+        let cluster: Vec<&str> = collect_permissions(&scope)
+            .iter()
+            .filter(|need| need.resource == CRD_RESOURCE.1)
+            .map(|need| need.verb)
+            .collect();
         assert_eq!(cluster, ["get", "list", "patch"]);
     }
 }

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::decide::plural;
-use super::journal::JournalSeen;
+use super::decide::plural_suffix;
+use super::journal::JournalSnapshot;
 use super::{Action, Step, marks};
 use crate::model::crd::Crd;
-use crate::model::flux::Held;
+use crate::model::flux::SuspendedHelmRelease;
 use crate::model::release::ReleaseRecord;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ailment {
+pub struct Issue {
     /// `held-left-behind`, `release-pending`, `release-failed`, `keep-left-behind`, `bridge-left-standing`, `journal-damaged`
     pub id: &'static str,
     /// What it is about.
@@ -24,14 +24,14 @@ pub struct Ailment {
     /// What is wrong.
     pub message: String,
     /// What is done about it; or, where nothing is, what to do.
-    pub cure: String,
+    pub fix: String,
     /// Whether it is done here.
-    pub mended: bool,
+    pub fixable: bool,
 }
 
 /// What is known.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct RepairFacts<'a> {
     /// The installation's namespace.
     pub namespace: &'a str,
     /// The records of each release, oldest first.
@@ -39,172 +39,179 @@ pub struct Facts<'a> {
     /// The live CRDs.
     pub live: &'a BTreeMap<String, Crd>,
     /// The journal.
-    pub journal: &'a JournalSeen,
+    pub journal: &'a JournalSnapshot,
     /// The release of the application: the one that is waited for.
-    pub app: &'a str,
+    pub app_release: &'a str,
     /// HelmReleases that a run of ours suspended and did not let go.
-    pub held: Vec<Held>,
+    pub suspended_releases: Vec<SuspendedHelmRelease>,
 }
 
 /// What is wrong, and what mends it.
 #[derive(Debug, Default)]
-pub struct Mending {
+pub struct RepairPlan {
     /// Everything that is wrong.
-    pub ailments: Vec<Ailment>,
+    pub issues: Vec<Issue>,
     /// What mends it, in an order that is safe.
     pub steps: Vec<Step>,
     /// CRDs as they are applied again.
-    pub wanted: BTreeMap<String, Crd>,
+    pub crds_to_apply: BTreeMap<String, Crd>,
 }
 
 /// Names what is wrong, and decides the steps that mend it: objects are moved before any release is written, CRDs go back
 /// after the application.
 #[must_use]
-pub fn decide(facts: &Facts<'_>) -> Mending {
-    let (mut ailments, mut steps) = (Vec::new(), Vec::new());
-    let bridges = bridges::found(facts, &mut ailments);
-    steps.extend(bridges.migrate());
+pub fn decide_repair(facts: &RepairFacts<'_>) -> RepairPlan {
+    let (mut issues, mut steps) = (Vec::new(), Vec::new());
+    let transitional_crds = bridges::find_transitional_crds(facts, &mut issues);
+    steps.extend(transitional_crds.build_migrate_step());
     for (release, records) in facts.releases {
-        releases(facts, release, records, &mut ailments, &mut steps);
+        check_release(facts, release, records, &mut issues, &mut steps);
     }
-    steps.extend(bridges.restore());
-    keep(facts, &mut ailments, &mut steps);
-    journal(facts, &mut ailments, &mut steps);
-    held(facts, &mut ailments, &mut steps);
+    steps.extend(transitional_crds.build_restore_steps());
+    check_keep_annotations(facts, &mut issues, &mut steps);
+    check_journal(facts, &mut issues, &mut steps);
+    check_suspended_releases(facts, &mut issues, &mut steps);
     if !steps.is_empty() {
-        steps.push(step("validate", "look at everything again".to_owned(), Action::Validate));
+        steps.push(new_repair_step("validate", "look at everything again".to_owned(), Action::Validate));
     }
-    Mending { ailments, steps, wanted: bridges.wanted() }
+    RepairPlan { issues, steps, crds_to_apply: transitional_crds.into_crds() }
 }
 
-fn step(id: &str, title: String, action: Action) -> Step {
+fn new_repair_step(id: &str, title: String, action: Action) -> Step {
     let because = "it was left behind".to_owned();
-    Step { id: id.to_owned(), title, action, because, command: Vec::new() }
+    Step { id: id.to_owned(), title, action, reason: because, command: Vec::new() }
 }
 
 /// Through Flux, the application is suspended until its CRDs are served: a run that died before it let go leaves it so.
-fn held(facts: &Facts<'_>, ailments: &mut Vec<Ailment>, steps: &mut Vec<Step>) {
-    for Held { helm_release, run, .. } in &facts.held {
+fn check_suspended_releases(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
+    for SuspendedHelmRelease { helm_release, run, .. } in &facts.suspended_releases {
         let title = format!("let {helm_release} go on");
-        ailments.push(Ailment {
+        issues.push(Issue {
             id: "held-left-behind",
             subject: helm_release.to_string(),
             message: format!("was suspended by our run {run} until its CRDs would be served, and nobody let it go"),
-            cure: format!("{title}, as its source is now. To end that upgrade instead, ask for it again"),
-            mended: true,
+            fix: format!("{title}, as its source is now. To end that upgrade instead, ask for it again"),
+            fixable: true,
         });
-        let action = Action::LetReleaseGo { helm_release: helm_release.clone(), values: false, depends_on: None };
-        steps.push(step("go-on", title, action));
+        let action =
+            Action::ResumeHelmRelease { helm_release: helm_release.clone(), has_new_values: false, depends_on: None };
+        steps.push(new_repair_step("go-on", title, action));
         let title = format!("{helm_release} is Ready at what its source holds");
         let (helm_release, wanted) = (helm_release.clone(), None);
-        let action = Action::AwaitRelease { crds: false, asks: true, helm_release, wanted };
-        steps.push(step("ready", title, action));
+        let action = Action::AwaitHelmRelease { crds: false, requests_reconcile: true, helm_release, target: wanted };
+        steps.push(new_repair_step("ready", title, action));
     }
 }
 
-fn releases(
-    facts: &Facts<'_>,
+fn check_release(
+    facts: &RepairFacts<'_>,
     release: &str,
     records: &[ReleaseRecord],
-    ailments: &mut Vec<Ailment>,
+    issues: &mut Vec<Issue>,
     steps: &mut Vec<Step>,
 ) {
     let Some(newest) = records.last() else { return };
     let (revision, status, at) = (newest.revision, &newest.status, &newest.last_deployed);
-    let mut told = |id: &'static str, message: String, cure: String, mended: bool| {
-        ailments.push(Ailment { id, subject: format!("release {release}"), message, cure, mended });
+    let mut report = |id: &'static str, message: String, cure: String, mended: bool| {
+        issues.push(Issue { id, subject: format!("release {release}"), message, fix: cure, fixable: mended });
     };
     if status.starts_with("pending-") {
         let title = format!("mark revision {revision} of {release} failed");
-        told(
+        report(
             "release-pending",
             format!("revision {revision} is {status} since {at}: helm refuses every upgrade until it ends"),
             format!("{title}. If another helm is at work on it right now, do not"),
             true,
         );
         let action = Action::UnlockRelease { release: release.to_owned(), revision };
-        return steps.push(step(&format!("unlock-{release}"), title, action));
+        return steps.push(new_repair_step(&format!("unlock-{release}"), title, action));
     }
     if status == "uninstalling" {
-        let cure = format!("helm uninstall {release} --namespace {} ends it", facts.namespace);
-        return told("release-pending", format!("revision {revision} was being uninstalled at {at}"), cure, false);
+        let fix = format!("helm uninstall {release} --namespace {} ends it", facts.namespace);
+        return report("release-pending", format!("revision {revision} was being uninstalled at {at}"), fix, false);
     }
-    failed(facts, release, records, ailments, steps);
+    check_failed_release(facts, release, records, issues, steps);
 }
 
 /// Of a failed release without a deployed revision: the last that stood is the one to go back to.
-fn failed(
-    facts: &Facts<'_>,
+fn check_failed_release(
+    facts: &RepairFacts<'_>,
     release: &str,
     records: &[ReleaseRecord],
-    ailments: &mut Vec<Ailment>,
+    issues: &mut Vec<Issue>,
     steps: &mut Vec<Step>,
 ) {
     let failed = records.last().filter(|newest| newest.status == "failed");
     let Some(newest) = failed.filter(|_| !records.iter().any(|record| record.status == "deployed")) else { return };
-    let mut told = |message: String, cure: String, mended: bool| {
-        ailments.push(Ailment { id: "release-failed", subject: format!("release {release}"), message, cure, mended });
+    let mut report = |message: String, cure: String, mended: bool| {
+        issues.push(Issue {
+            id: "release-failed",
+            subject: format!("release {release}"),
+            message,
+            fix: cure,
+            fixable: mended,
+        });
     };
     let revision = newest.revision;
     let message =
         format!("revision {revision} failed, and none is deployed: helm takes the failed one for what is there");
-    match records.iter().rev().find(|record| record.good()) {
+    match records.iter().rev().find(|record| record.has_been_deployed()) {
         Some(good) => {
             let title = format!("{release} back to revision {}, {}", good.revision, good.chart_version);
-            told(message, title.clone(), true);
-            let (revision, wait) = (good.revision, release == facts.app);
+            report(message, title.clone(), true);
+            let (revision, wait) = (good.revision, release == facts.app_release);
             let action = Action::RollbackRelease { release: release.to_owned(), revision, wait };
-            steps.push(step(release, title, action));
+            steps.push(new_repair_step(release, title, action));
         }
         None => {
-            let cure = format!(
+            let fix = format!(
                 "no revision of it ever stood: helm uninstall {release} --namespace {}, then install it anew",
                 facts.namespace
             );
-            told(message, cure, false);
+            report(message, fix, false);
         }
     }
 }
 
 /// Marks that a run of ours has set, and that no run is left to need.
-fn keep(facts: &Facts<'_>, ailments: &mut Vec<Ailment>, steps: &mut Vec<Step>) {
-    let (open, over): (Vec<_>, Vec<_>) = facts.journal.runs.iter().partition(|run| run.unfinished());
-    let needed = marks::ours(open, facts.live);
-    let names: Vec<String> = marks::ours(over, facts.live).difference(&needed).cloned().collect();
+fn check_keep_annotations(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
+    let (unfinished, completed): (Vec<_>, Vec<_>) = facts.journal.runs.iter().partition(|run| run.is_unfinished());
+    let needed = marks::find_own_annotations(unfinished, facts.live);
+    let names: Vec<String> = marks::find_own_annotations(completed, facts.live).difference(&needed).cloned().collect();
     if names.is_empty() {
         return;
     }
     for name in &names {
-        ailments.push(Ailment {
+        issues.push(Issue {
             id: "keep-left-behind",
             subject: format!("CRD {name}"),
             message: "a run of ours marked it helm.sh/resource-policy: keep, and that run is over".to_owned(),
-            cure: "take the mark away; the CRD and its objects stay".to_owned(),
-            mended: true,
+            fix: "take the mark away; the CRD and its objects stay".to_owned(),
+            fixable: true,
         });
     }
-    let title = format!("take the mark from {} CRD{}", names.len(), plural(names.len()));
-    steps.push(step("unkeep", title, Action::UnkeepCrds { names }));
+    let title = format!("take the mark from {} CRD{}", names.len(), plural_suffix(names.len()));
+    steps.push(new_repair_step("unkeep", title, Action::RemoveKeepAnnotation { names }));
 }
 
-fn journal(facts: &Facts<'_>, ailments: &mut Vec<Ailment>, steps: &mut Vec<Step>) {
+fn check_journal(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
     let mut runs = Vec::new();
-    for unread in &facts.journal.unread {
-        let cure = match unread.newer {
+    for unread in &facts.journal.unreadable_runs {
+        let fix = match unread.from_newer_version {
             true => "use the version that wrote it, or a newer one".to_owned(),
             false => "set it aside: what it told is lost; releases and CRDs are not touched".to_owned(),
         };
         let (subject, message) = (format!("run {} in the journal", unread.run), unread.reason.clone());
-        ailments.push(Ailment { id: "journal-damaged", subject, message, cure, mended: !unread.newer });
-        if !unread.newer {
+        issues.push(Issue { id: "journal-damaged", subject, message, fix, fixable: !unread.from_newer_version });
+        if !unread.from_newer_version {
             runs.push(unread.run.clone());
         }
     }
     if !runs.is_empty() {
-        steps.push(step(
+        steps.push(new_repair_step(
             "forget",
-            format!("set {} damaged run{} aside", runs.len(), plural(runs.len())),
-            Action::ForgetRuns { runs },
+            format!("set {} damaged run{} aside", runs.len(), plural_suffix(runs.len())),
+            Action::DiscardRuns { runs },
         ));
     }
 }

@@ -8,19 +8,19 @@ use std::time::Duration;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::world::World;
-use super::{API_VERSION, ChartMove, CrdPlan, Plan, Step};
+use super::world::RecordedState;
+use super::{API_VERSION, ChartUpgrade, CrdPlan, Plan, Step};
 use crate::ask::waivers::Waivers;
 use crate::ask::{
-    Allowed, ApplianceAccess, Ask, ClusterAccess, HelmOptions, Installation, Mode, RegistryAccess, SourceNames, Target,
-    Values,
+    AllowedActions, ApplianceAccess, ClusterAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode,
+    RegistryAccess, ReleaseTarget, UpgradeSpec, ValueOptions,
 };
-use crate::model::chart::{ChartRef, Digest, DigestOf};
-use crate::model::signature::SignatureAsked;
+use crate::model::chart::{ChartRef, Digest, DigestKind};
+use crate::model::signature::SignatureRequirements;
 use crate::problem::{Exit, Problem};
 
 /// The kind of the file.
-const KIND: &str = "SavedUpgradePlan";
+const SAVED_PLAN_KIND: &str = "SavedUpgradePlan";
 
 /// The file. Holds no values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,13 +31,13 @@ pub struct SavedPlan {
     /// `SavedUpgradePlan`
     pub kind: String,
     /// When the plan was made.
-    pub made: jiff::Timestamp,
+    pub created_at: jiff::Timestamp,
     /// What was asked for.
-    pub asked: Asked,
+    pub request: RecordedRequest,
     /// What the plan was made from.
-    pub world: World,
+    pub recorded_state: RecordedState,
     /// The charts that move.
-    pub charts: Vec<ChartMove>,
+    pub charts: Vec<ChartUpgrade>,
     /// What becomes of each CRD.
     pub crds: Vec<CrdPlan>,
     /// What is done, in this order.
@@ -47,55 +47,55 @@ pub struct SavedPlan {
 /// What was asked for, besides values and how the cluster and the registry are reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Asked {
+pub struct RecordedRequest {
     /// The installation's namespace.
     pub namespace: String,
     /// The CRD chart.
-    pub crds: AskedChart,
+    pub crds: RequestedChart,
     /// The application's chart.
-    pub app: AskedChart,
+    pub app: RequestedChart,
     /// Who is insisted on as owner.
-    pub mode: Mode,
+    pub mode: OwnerMode,
     /// What is allowed besides.
-    pub allowed: Allowed,
+    pub allowed_actions: AllowedActions,
     /// What goes to helm as it is.
     #[serde(default)]
     pub helm: HelmOptions,
     /// Which of Flux's sources are insisted on.
-    #[serde(default, skip_serializing_if = "SourceNames::nothing")]
-    pub sources: SourceNames,
+    #[serde(default, skip_serializing_if = "FluxSourceNames::is_empty")]
+    pub sources: FluxSourceNames,
     /// What is asked of the charts' signatures.
-    #[serde(default, skip_serializing_if = "SignatureAsked::nothing")]
-    pub signature: SignatureAsked,
+    #[serde(default, skip_serializing_if = "SignatureRequirements::is_empty")]
+    pub signature: SignatureRequirements,
 }
 
-impl Asked {
+impl RecordedRequest {
     /// What an upgrade asks for, its charts pinned. Charts from files are named from `folder` on.
     #[must_use]
-    pub fn new(ask: &Ask, plan: &Plan, folder: &Path) -> Self {
+    pub fn new(ask: &UpgradeSpec, plan: &Plan, folder: &Path) -> Self {
         // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
-        let Ask {
+        let UpgradeSpec {
             installation,
             crds,
             app,
             mode,
-            allowed,
+            allowed_actions: allowed,
             values: _,
             registry: _,
             timeout: _,
             server_dry_runs: _,
             waivers: _,
-            images: _,
+            check_images: _,
             appliance: _,
-            helm,
+            helm_options: helm,
             sources,
             signature,
         } = ask;
-        let pinned = |target: &Target| {
+        let pinned = |target: &ReleaseTarget| {
             let moves = plan.charts.iter().find(|chart| chart.release == target.release);
-            AskedChart {
+            RequestedChart {
                 release: target.release.clone(),
-                chart: pinned(&target.chart, moves.map(|moves| &moves.digest), folder),
+                chart: pin_chart(&target.chart, moves.map(|moves| &moves.digest), folder),
                 version: target.version.clone(),
             }
         };
@@ -104,7 +104,7 @@ impl Asked {
             crds: pinned(crds),
             app: pinned(app),
             mode: *mode,
-            allowed: *allowed,
+            allowed_actions: *allowed,
             helm: helm.clone(),
             sources: sources.clone(),
             signature: signature.clone(),
@@ -113,13 +113,27 @@ impl Asked {
 
     /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
     #[must_use]
-    pub fn ask(&self, anew: Anew) -> Ask {
-        let Asked { namespace, crds, app, mode, allowed, helm, sources, signature } = self.clone();
-        let Anew { cluster, registry, values, timeout, server_dry_runs, waivers, images, appliance } = anew;
-        let target = |asked: AskedChart| Target { release: asked.release, chart: asked.chart, version: asked.version };
+    pub fn to_upgrade_spec(&self, inputs: RuntimeInputs) -> UpgradeSpec {
+        let RecordedRequest { namespace, crds, app, mode, allowed_actions: allowed, helm, sources, signature } =
+            self.clone();
+        let RuntimeInputs {
+            cluster,
+            registry,
+            values,
+            timeout,
+            server_dry_runs,
+            waivers,
+            check_images: images,
+            appliance,
+        } = inputs;
+        let target = |chart: RequestedChart| ReleaseTarget {
+            release: chart.release,
+            chart: chart.chart,
+            version: chart.version,
+        };
         let installation =
             Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
-        Ask {
+        UpgradeSpec {
             installation,
             crds: target(crds),
             app: target(app),
@@ -127,11 +141,11 @@ impl Asked {
             values,
             registry,
             timeout,
-            allowed,
+            allowed_actions: allowed,
             server_dry_runs,
             waivers,
-            images,
-            helm,
+            check_images: images,
+            helm_options: helm,
             appliance,
             sources,
             signature,
@@ -142,7 +156,7 @@ impl Asked {
 /// One chart, pinned where it moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AskedChart {
+pub struct RequestedChart {
     /// The release's name.
     pub release: String,
     /// Where the chart is.
@@ -154,13 +168,13 @@ pub struct AskedChart {
 
 /// What is given anew when a saved plan is done.
 #[derive(Debug)]
-pub struct Anew {
+pub struct RuntimeInputs {
     /// How the cluster is reached.
     pub cluster: ClusterAccess,
     /// How the registry is reached.
     pub registry: RegistryAccess,
     /// The application's values.
-    pub values: Values,
+    pub values: ValueOptions,
     /// The longest one wait may last.
     pub timeout: Duration,
     /// Whether the server may be asked for dry-runs.
@@ -168,7 +182,7 @@ pub struct Anew {
     /// Findings that somebody answers for.
     pub waivers: Waivers,
     /// Whether registries are asked for the application's images.
-    pub images: bool,
+    pub check_images: bool,
     /// What is told of an appliance.
     pub appliance: ApplianceAccess,
 }
@@ -176,13 +190,19 @@ pub struct Anew {
 impl SavedPlan {
     /// Keeps a plan. Charts from files are named from `folder` on, where they were named from.
     #[must_use]
-    pub fn new(ask: &Ask, plan: &Plan, world: World, made: jiff::Timestamp, folder: &Path) -> Self {
+    pub fn new(
+        ask: &UpgradeSpec,
+        plan: &Plan,
+        recorded_state: RecordedState,
+        created_at: jiff::Timestamp,
+        folder: &Path,
+    ) -> Self {
         Self {
             api_version: API_VERSION.to_owned(),
-            kind: KIND.to_owned(),
-            made,
-            asked: Asked::new(ask, plan, folder),
-            world,
+            kind: SAVED_PLAN_KIND.to_owned(),
+            created_at: created_at,
+            request: RecordedRequest::new(ask, plan, folder),
+            recorded_state: recorded_state,
             charts: plan.charts.clone(),
             crds: plan.crds.clone(),
             steps: plan.steps.clone(),
@@ -196,31 +216,33 @@ impl SavedPlan {
     pub fn read(file: &Path, text: &str) -> Result<Self, Problem> {
         let wrong = || {
             Problem::usage(format!("{} is not a saved plan", file.display()))
-                .hint("make one with: kubectl mural upgrade plan … --save FILE")
+                .with_hint("make one with: kubectl mural upgrade plan … --save FILE")
         };
-        let document: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong().because(error))?;
+        let document: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
         let says = |key: &str| document[key].as_str().unwrap_or("nothing").to_owned();
         let (kind, version) = (says("kind"), says("apiVersion"));
-        if kind != KIND || version != API_VERSION {
-            return Err(wrong().because(format!("it is {kind} of {version}, not {KIND} of {API_VERSION}")));
+        if kind != SAVED_PLAN_KIND || version != API_VERSION {
+            return Err(
+                wrong().with_source(format!("it is {kind} of {version}, not {SAVED_PLAN_KIND} of {API_VERSION}"))
+            );
         }
-        serde_json::from_value(document).map_err(|error| wrong().because(error))
+        serde_json::from_value(document).map_err(|error| wrong().with_source(error))
     }
 
     /// As [`Asked::ask`].
     #[must_use]
-    pub fn ask(&self, anew: Anew) -> Ask {
-        self.asked.ask(anew)
+    pub fn to_upgrade_spec(&self, inputs: RuntimeInputs) -> UpgradeSpec {
+        self.request.to_upgrade_spec(inputs)
     }
 
     /// Whether what was decided anew is what was agreed to.
     ///
     /// # Errors
     /// A refusal that names the first step that differs.
-    pub fn same_steps(&self, plan: &Plan) -> Result<(), Problem> {
+    pub fn ensure_same_steps(&self, plan: &Plan) -> Result<(), Problem> {
         let other = |text: String| {
             Err(Problem::new(Exit::Refused, text)
-                .hint("another version of these plugins, or an edited file? make a new plan and read it"))
+                .with_hint("another version of these plugins, or an edited file? make a new plan and read it"))
         };
         let pairs = self.steps.iter().zip(&plan.steps);
         if let Some((then, now)) =
@@ -240,10 +262,10 @@ impl SavedPlan {
 }
 
 /// A registry's chart by its digest, a file by a path that holds from everywhere.
-fn pinned(chart: &ChartRef, digest: Option<&Digest>, folder: &Path) -> ChartRef {
+fn pin_chart(chart: &ChartRef, digest: Option<&Digest>, folder: &Path) -> ChartRef {
     let from = |path: &PathBuf| folder.join(path);
     match (chart, digest) {
-        (ChartRef::Oci { repository, .. }, Some(Digest { sha256, of: DigestOf::Manifest })) => {
+        (ChartRef::Oci { repository, .. }, Some(Digest { sha256, kind: DigestKind::Manifest })) => {
             ChartRef::Oci { repository: repository.clone(), digest: Some(sha256.clone()) }
         }
         (ChartRef::Oci { .. }, _) => chart.clone(),
@@ -268,14 +290,14 @@ mod tests {
     #[test]
     fn charts_are_pinned() {
         let oci = ChartRef::parse("oci://a.example/mural/mural").unwrap();
-        let digest = Digest::of_bytes(b"", DigestOf::Manifest);
-        let named = pinned(&oci, Some(&digest), Path::new("/x")).to_string();
-        assert_eq!(named, format!("oci://a.example/mural/mural@{}", digest.sha256));
+        let digest = Digest::from_bytes(b"", DigestKind::Manifest);
+        let pinned_ref = pin_chart(&oci, Some(&digest), Path::new("/x")).to_string();
+        assert_eq!(pinned_ref, format!("oci://a.example/mural/mural@{}", digest.sha256));
         // The registry told no digest: its version has to do, and the bytes are compared.
-        let archive = Digest::of_bytes(b"", DigestOf::Archive);
-        assert_eq!(pinned(&oci, Some(&archive), Path::new("/x")), oci);
+        let archive = Digest::from_bytes(b"", DigestKind::Archive);
+        assert_eq!(pin_chart(&oci, Some(&archive), Path::new("/x")), oci);
         let file = ChartRef::parse("./mural.tgz").unwrap();
-        assert_eq!(pinned(&file, Some(&archive), Path::new("/x")).to_string(), "/x/./mural.tgz");
-        assert_eq!(pinned(&ChartRef::parse("/y").unwrap(), None, Path::new("/x")).to_string(), "/y");
+        assert_eq!(pin_chart(&file, Some(&archive), Path::new("/x")).to_string(), "/x/./mural.tgz");
+        assert_eq!(pin_chart(&ChartRef::parse("/y").unwrap(), None, Path::new("/x")).to_string(), "/y");
     }
 }

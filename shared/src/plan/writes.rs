@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::application::{Live, Method};
+use crate::model::application::{ApplyMethod, LiveObjects};
 use crate::model::object::ObjectRef;
-use crate::plan::objects::named;
+use crate::plan::objects::select_release_objects;
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Write {
+pub struct ObjectWrite {
     /// The object.
     pub object: ObjectRef,
     /// What is sent.
-    pub how: How,
+    pub operation: WriteOperation,
 }
 
 /// What is sent for one object.
 #[derive(Debug, Clone, PartialEq)]
-pub enum How {
+pub enum WriteOperation {
     /// It is not there: it is created.
     Create(Value),
     /// It is there: what the chart changes is laid over it.
@@ -33,25 +33,31 @@ pub enum How {
 /// keys, while here a changed list is sent whole. What the server validates (immutable fields, quota, admission) is the same.
 /// A server-side helm applies every object, changed or not, so that every conflict shows.
 #[must_use]
-pub fn writes(namespace: &str, old: &[Value], new: &[Value], live: &Live, method: Method) -> Vec<Write> {
-    let old = named(namespace, old);
-    let was = |object: &ObjectRef| old.iter().find(|(other, _)| other.same_object(object)).map(|(_, value)| *value);
-    let one = |(object, value): (ObjectRef, &Value)| {
+pub fn build_writes(
+    namespace: &str,
+    old: &[Value],
+    new: &[Value],
+    live: &LiveObjects,
+    method: ApplyMethod,
+) -> Vec<ObjectWrite> {
+    let old = select_release_objects(namespace, old);
+    let was = |object: &ObjectRef| old.iter().find(|(other, _)| other.is_same_object(object)).map(|(_, value)| *value);
+    let write_of = |(object, value): (ObjectRef, &Value)| {
         let before = was(&object);
         let there = live.get(&object, namespace).ok().flatten().is_some();
-        let how = match (there, method, before) {
-            (true, Method::ServerSide, _) => How::Apply(value.clone()),
-            (true, Method::ClientSide, Some(before)) if before == value => return None,
-            (true, Method::ClientSide, Some(before)) => How::Merge(merge_patch(before, value)),
-            (true, Method::ClientSide, None) => How::Merge(value.clone()),
-            (false, _, _) => How::Create(value.clone()),
+        let operation = match (there, method, before) {
+            (true, ApplyMethod::ServerSide, _) => WriteOperation::Apply(value.clone()),
+            (true, ApplyMethod::ClientSide, Some(before)) if before == value => return None,
+            (true, ApplyMethod::ClientSide, Some(before)) => WriteOperation::Merge(merge_patch(before, value)),
+            (true, ApplyMethod::ClientSide, None) => WriteOperation::Merge(value.clone()),
+            (false, _, _) => WriteOperation::Create(value.clone()),
         };
-        Some(Write { object, how })
+        Some(ObjectWrite { object, operation })
     };
-    named(namespace, new)
+    select_release_objects(namespace, new)
         .into_iter()
         .filter(|(object, _)| object.kind != "CustomResourceDefinition")
-        .filter_map(one)
+        .filter_map(write_of)
         .collect()
 }
 
@@ -81,32 +87,32 @@ mod tests {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
     }
 
-    fn all(method: Method) -> Vec<(String, How)> {
+    fn all(method: ApplyMethod) -> Vec<(String, WriteOperation)> {
         let (old, new) = (json!({"a": "1", "b": "2"}), json!({"a": "1", "c": "3"}));
-        let mut live = Live::default();
-        ["same", "changed"].iter().for_each(|name| live.keep(config(name, &old), "m"));
+        let mut live = LiveObjects::default();
+        ["same", "changed"].iter().for_each(|name| live.insert(config(name, &old), "m"));
         let before = ["same", "changed", "lost"].map(|name| config(name, &old));
         let after = [config("same", &old), config("changed", &new), config("lost", &old), config("new", &new)];
-        let found = writes("m", &before, &after, &live, method);
-        found.into_iter().map(|write| (write.object.name, write.how)).collect()
+        let found = build_writes("m", &before, &after, &live, method);
+        found.into_iter().map(|write| (write.object.name, write.operation)).collect()
     }
 
     #[test]
     fn a_client_side_helm_sends_what_changes_and_what_is_missing() {
         let (old, new) = (json!({"a": "1", "b": "2"}), json!({"a": "1", "c": "3"}));
-        let patch = How::Merge(json!({"data": {"b": null, "c": "3"}}));
+        let patch = WriteOperation::Merge(json!({"data": {"b": null, "c": "3"}}));
         let wanted = [
             ("changed".to_owned(), patch),
-            ("lost".to_owned(), How::Create(config("lost", &old))),
-            ("new".to_owned(), How::Create(config("new", &new))),
+            ("lost".to_owned(), WriteOperation::Create(config("lost", &old))),
+            ("new".to_owned(), WriteOperation::Create(config("new", &new))),
         ];
-        assert_eq!(all(Method::ClientSide), wanted);
+        assert_eq!(all(ApplyMethod::ClientSide), wanted);
     }
 
     #[test]
     fn a_server_side_helm_applies_everything_that_is_there() {
-        let applied = |how: &How| matches!(how, How::Apply(_));
-        let found = all(Method::ServerSide);
+        let applied = |how: &WriteOperation| matches!(how, WriteOperation::Apply(_));
+        let found = all(ApplyMethod::ServerSide);
         assert_eq!(found.len(), 4);
         assert_eq!(found.iter().filter(|(_, how)| applied(how)).count(), 2);
     }

@@ -4,30 +4,31 @@ use std::collections::BTreeMap;
 
 use crate::cluster::{ApiError, Cluster, forecast};
 use crate::model::crd::Crd;
-use crate::model::dry_run::ServerAnswer;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::plan::bridge;
 
 /// Asks the server what it would make of each CRD of a plan, once its objects are moved out of the versions that it drops.
-pub(crate) async fn forecasts(
+pub(crate) async fn forecast_crds(
     cluster: &Cluster,
     live: &BTreeMap<String, Crd>,
     wanted: &BTreeMap<String, Crd>,
     agreed: bool,
-) -> BTreeMap<String, ServerAnswer> {
-    let migrations = bridge::migrations(live, wanted, agreed);
+) -> BTreeMap<String, CrdDryRunResult> {
+    let migrations = bridge::plan_migrations(live, wanted, agreed);
     let of = |name: &str| migrations.iter().find(|migration| migration.name == name);
-    let asked = wanted.iter().map(|(name, crd)| match (of(name), live.get(name)) {
+    let requests = wanted.iter().map(|(name, crd)| match (of(name), live.get(name)) {
         (Some(migration), Some(live)) => {
-            Crd::new(bridge::widened(live, crd, migration)).unwrap_or_else(|_| crd.clone())
+            Crd::new(bridge::with_dropped_versions(live, crd, migration)).unwrap_or_else(|_| crd.clone())
         }
         _ => crd.clone(),
     });
-    let answers = forecast::crds(cluster, &asked.collect::<Vec<_>>()).await.into_iter().map(|one| {
+    let answers = forecast::dry_run_crds(cluster, &requests.collect::<Vec<_>>()).await.into_iter().map(|one| {
         let narrowed = |crd: Crd| match of(&one.name) {
-            Some(migration) => Crd::new(bridge::narrowed(crd.json().clone(), migration)).unwrap_or(crd),
+            Some(migration) => Crd::new(bridge::without_dropped_versions(crd.json().clone(), migration)).unwrap_or(crd),
             None => crd,
         };
-        let no_bridge = || live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| bridge::needed(a, b).err());
+        let no_bridge =
+            || live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| bridge::plan_migration(a, b).err());
         let words = |error: ApiError| match no_bridge() {
             Some(why) if agreed => format!("{error}; {why}"),
             _ => error.to_string(),

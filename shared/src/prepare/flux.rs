@@ -6,27 +6,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Ask, Mode, StoredValues, Target, ValueFlag, Values};
+use crate::ask::{OwnerMode, ReleaseTarget, StoredValues, UpgradeSpec, ValueFlag, ValueOptions};
 use crate::cluster::{Cluster, flux};
-use crate::diff::values::merged;
+use crate::diff::values::merge_values;
 use crate::guards::flux_one_maker;
 use crate::model::chart::ChartRef;
 use crate::model::check::Finding;
-use crate::model::flux::{FluxObject, FluxView, HelmRelease, Source, SourceKind, ValuesFrom};
+use crate::model::flux::{FluxObject, FluxSource, FluxView, HelmRelease, SourceKind, ValuesReference};
 use crate::model::secret::Hidden;
-use crate::model::yaml::{self, Quote};
-use crate::prepare::Surroundings;
+use crate::model::yaml::{self, ErrorDetail};
+use crate::prepare::Environment;
 use crate::prepare::appliance;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
 
 /// Where the public charts lie: a chart that nobody named comes from the source instead.
-const PUBLIC: &str = "public.ecr.aws/mural/";
+const PUBLIC_REGISTRY_PREFIX: &str = "public.ecr.aws/mural/";
 
 /// What is asked for, and what is new in `spec.values`.
-pub(crate) struct Adapted {
+pub(crate) struct AdaptedAsk {
     /// With charts and values as Flux has them.
-    pub(crate) ask: Ask,
+    pub(crate) ask: UpgradeSpec,
     /// What Flux has.
     pub(crate) flux: FluxView,
     /// `spec.values` of the application as they shall be; none where they stay.
@@ -37,68 +37,70 @@ pub(crate) struct Adapted {
 ///
 /// # Errors
 /// Values that the HelmRelease names are not there or no values; helm cannot read the given ones.
-pub(crate) async fn adapted(
-    mut ask: Ask,
+pub(crate) async fn adapt_to_flux(
+    mut ask: UpgradeSpec,
     helm: &mut Helm,
     cluster: &Cluster,
     private: &Path,
-    around: &Surroundings,
-) -> Result<Adapted, Problem> {
-    let flux = flux::look(cluster, &ask.installation).await;
+    env: &Environment,
+) -> Result<AdaptedAsk, Problem> {
+    let flux = flux::read_flux_view(cluster, &ask.installation).await;
     let namespace = ask.installation.namespace.clone();
-    for target in [&ask.crds, &ask.app].into_iter().filter(|_| ask.mode != Mode::Helm) {
-        one_maker(target, &flux, &namespace)?;
+    for target in [&ask.crds, &ask.app].into_iter().filter(|_| ask.mode != OwnerMode::Helm) {
+        require_one_helm_release(target, &flux, &namespace)?;
     }
-    let (crds, app) = (flux.maker(&ask.crds.release, &namespace), flux.maker(&ask.app.release, &namespace));
+    let (crds, app) =
+        (flux.sole_helm_release(&ask.crds.release, &namespace), flux.sole_helm_release(&ask.app.release, &namespace));
     if crds.is_none() && app.is_none() {
-        return Ok(Adapted { ask, flux, values: None });
+        return Ok(AdaptedAsk { ask, flux, values: None });
     }
-    through_sources(&mut ask, &flux, [crds, app], cluster, private, around).await?;
+    adapt_to_sources(&mut ask, &flux, [crds, app], cluster, private, env).await?;
     helm.registry = ask.registry.clone();
     let values = match app {
-        Some(app) => application_values(&mut ask, app, helm, cluster, private).await?,
+        Some(app) => compose_application_values(&mut ask, app, helm, cluster, private).await?,
         None => None,
     };
-    Ok(Adapted { ask, flux, values })
+    Ok(AdaptedAsk { ask, flux, values })
 }
 
 /// Of two HelmReleases that make one release nobody can say whose chart is meant. Where it is named, the guard tells of the two.
-fn one_maker(target: &Target, flux: &FluxView, namespace: &str) -> Result<(), Problem> {
-    let found = flux_one_maker::many(flux, &target.release, namespace).filter(|_| wants_its_source(target));
+fn require_one_helm_release(target: &ReleaseTarget, flux: &FluxView, namespace: &str) -> Result<(), Problem> {
+    let found =
+        flux_one_maker::check_single_release(flux, &target.release, namespace).filter(|_| needs_source_chart(target));
     found.map_or(Ok(()), |Finding { subject, message, hint, check, .. }| {
         Err(Problem::new(Exit::Refused, format!("{subject} {message}: from whose source shall its chart come?"))
-            .because(flux_one_maker::CARD.why)
-            .hint(hint)
-            .hint(flux_one_maker::CARD.fix)
-            .hint(format!("kubectl mural upgrade --explain {check}")))
+            .with_source(flux_one_maker::CARD.why)
+            .with_hint(hint)
+            .with_hint(flux_one_maker::CARD.fix)
+            .with_hint(format!("kubectl mural upgrade --explain {check}")))
     })
 }
 
 /// Charts and logins as the sources have them; an appliance's registry is asked for the versions.
-async fn through_sources(
-    ask: &mut Ask,
+async fn adapt_to_sources(
+    ask: &mut UpgradeSpec,
     flux: &FluxView,
     [crds, app]: [Option<&HelmRelease>; 2],
     cluster: &Cluster,
     private: &Path,
-    around: &Surroundings,
+    env: &Environment,
 ) -> Result<(), Problem> {
     let mut logins = Vec::new();
     let mut inside = Vec::new();
     for (maker, target) in [(crds, &mut ask.crds), (app, &mut ask.app)] {
         let Some(maker) = maker else { continue };
-        let Some(source) = flux.source_of(maker) else {
-            if ask.mode != Mode::Helm {
-                not_there(maker, flux, target)?;
+        let Some(source) = flux.helm_release_source(maker) else {
+            if ask.mode != OwnerMode::Helm {
+                require_source(maker, flux, target)?;
             }
             continue;
         };
-        ask.registry.plain_http |= taken_from(maker, source, flux, target)?;
-        let login = login(cluster, source).await;
+        ask.registry.plain_http |= take_chart_from_source(maker, source, flux, target)?;
+        let login = read_login(cluster, source).await;
         let registry = appliance::registry_of(source, flux);
         if let (Some(registry), Some(url)) = (&registry, &ask.appliance.registry_url) {
-            logins.extend(login.as_ref().map(|login| appliance::renamed(login, registry, url)));
-            if let Some((chart, plain_http)) = appliance::reachable(&target.chart, url) {
+            logins.extend(login.as_ref().map(|login| appliance::rename_login(login, registry, url)));
+            if let Some((chart, plain_http)) = appliance::reachable_chart(&target.chart, url) {
                 (target.chart, ask.registry.plain_http) = (chart, plain_http);
             }
         }
@@ -106,75 +108,84 @@ async fn through_sources(
         inside.extend(registry.map(|registry| (target.clone(), source, registry)));
     }
     if !logins.is_empty() {
-        let own = ask.registry.config.clone().or_else(|| around.helm_registry_config.clone());
-        ask.registry.config = Some(merged_logins(own.as_deref(), &logins, private)?);
+        let operator_config = ask.registry.config.clone().or_else(|| env.helm_registry_config.clone());
+        ask.registry.config = Some(write_merged_logins(operator_config.as_deref(), &logins, private)?);
     }
     for (target, source, registry) in &inside {
-        appliance::holds(ask, target, source, registry, around.helm_registry_config.as_deref()).await?;
+        appliance::require_chart_version(ask, target, source, registry, env.helm_registry_config.as_deref()).await?;
     }
     Ok(())
 }
 
 /// Lets a chart that nobody named come from its source. Whether that is spoken to by plain http.
-fn taken_from(maker: &HelmRelease, source: &Source, flux: &FluxView, target: &mut Target) -> Result<bool, Problem> {
-    let Some(chart) = chart_of(maker, source, flux) else {
-        return if wants_its_source(target) { Err(not_to_be_had(source, target)) } else { Ok(false) };
+fn take_chart_from_source(
+    maker: &HelmRelease,
+    source: &FluxSource,
+    flux: &FluxView,
+    target: &mut ReleaseTarget,
+) -> Result<bool, Problem> {
+    let Some(chart) = source_chart(maker, source, flux) else {
+        return if needs_source_chart(target) { Err(unfetchable_source_problem(source, target)) } else { Ok(false) };
     };
     // A run that was cut off and a saved plan name the source's chart by its digest.
-    let plain_http = source.insecure() && (unnamed(target) || same_place(&target.chart, &chart));
-    target.chart = if unnamed(target) { chart } else { target.chart.clone() };
+    let plain_http = source.is_insecure() && (is_default_chart(target) || is_same_repository(&target.chart, &chart));
+    target.chart = if is_default_chart(target) { chart } else { target.chart.clone() };
     Ok(plain_http)
 }
 
 /// A source that is not there, or cannot be read, where its chart is wanted.
-fn not_there(maker: &HelmRelease, flux: &FluxView, target: &Target) -> Result<(), Problem> {
-    let Some(named) = flux.source_named(maker).filter(|_| wants_its_source(target)) else { return Ok(()) };
-    let text = format!("{} takes its chart from {named}", maker.named());
-    let look = format!("kubectl get {}", named.words());
-    Err(match flux.sources.get(&named) {
-        Some(Err(not_seen)) => {
-            Problem::new(Exit::ChecksFailed, format!("{text}, which cannot be read")).because(not_seen.to_string())
+fn require_source(maker: &HelmRelease, flux: &FluxView, target: &ReleaseTarget) -> Result<(), Problem> {
+    let Some(source_ref) = flux.helm_release_source_ref(maker).filter(|_| needs_source_chart(target)) else {
+        return Ok(());
+    };
+    let text = format!("{} takes its chart from {source_ref}", maker.object_ref());
+    let look = format!("kubectl get {}", source_ref.to_kubectl_args());
+    Err(match flux.sources.get(&source_ref) {
+        Some(Err(failure)) => {
+            Problem::new(Exit::ChecksFailed, format!("{text}, which cannot be read")).with_source(failure.to_string())
         }
-        _ => Problem::new(Exit::Refused, format!("{text}, and {named} is not there"))
-            .hint(format!("{look}; is its name right in the HelmRelease? helm-controller cannot find it either")),
+        _ => Problem::new(Exit::Refused, format!("{text}, and {source_ref} is not there"))
+            .with_hint(format!("{look}; is its name right in the HelmRelease? helm-controller cannot find it either")),
     })
 }
 
 /// Whether a chart moves that nobody named.
-fn wants_its_source(target: &Target) -> bool {
-    unnamed(target) && target.version.is_some()
+fn needs_source_chart(target: &ReleaseTarget) -> bool {
+    is_default_chart(target) && target.version.is_some()
 }
 
-fn unnamed(target: &Target) -> bool {
-    matches!(&target.chart, ChartRef::Oci { repository, digest: None } if repository.starts_with(PUBLIC))
+fn is_default_chart(target: &ReleaseTarget) -> bool {
+    matches!(&target.chart, ChartRef::Oci { repository, digest: None } if repository.starts_with(PUBLIC_REGISTRY_PREFIX))
 }
 
 /// A source whose chart nobody but source-controller can fetch: Git and buckets have no versions, an index by http is not read here.
-fn not_to_be_had(source: &Source, target: &Target) -> Problem {
-    let (named, release) = (source.named(), &target.release);
-    let text = format!("release {release} takes its chart from {named}");
+fn unfetchable_source_problem(source: &FluxSource, target: &ReleaseTarget) -> Problem {
+    let (source_ref, release) = (source.object_ref(), &target.release);
+    let text = format!("release {release} takes its chart from {source_ref}");
     match source.kind() {
         SourceKind::HelmRepository => Problem::new(Exit::Refused, text)
-            .because(format!("its index at {} is not read here: no chart of it can be judged", source.url()))
-            .hint("helm pull the chart from there, and name the file: --chart FILE, --crds-chart FILE"),
+            .with_source(format!("its index at {} is not read here: no chart of it can be judged", source.url()))
+            .with_hint("helm pull the chart from there, and name the file: --chart FILE, --crds-chart FILE"),
         _ => Problem::new(Exit::Refused, text)
-            .because(format!("a {} holds no chart versions, so none can be set", named.kind))
-            .hint("change the chart where that source takes it from, CRDs first")
-            .hint("an OCIRepository instead, as on the vendor's page: kubectl mural upgrade flux-manifests writes it"),
+            .with_source(format!("a {} holds no chart versions, so none can be set", source_ref.kind))
+            .with_hint("change the chart where that source takes it from, CRDs first")
+            .with_hint(
+                "an OCIRepository instead, as on the vendor's page: kubectl mural upgrade flux-manifests writes it",
+            ),
     }
 }
 
-fn same_place(one: &ChartRef, other: &ChartRef) -> bool {
+fn is_same_repository(one: &ChartRef, other: &ChartRef) -> bool {
     matches!((one, other), (ChartRef::Oci { repository: one, .. }, ChartRef::Oci { repository: other, .. }) if one == other)
 }
 
 /// Where a source's chart can be had by us too.
-fn chart_of(maker: &HelmRelease, source: &Source, flux: &FluxView) -> Option<ChartRef> {
+fn source_chart(maker: &HelmRelease, source: &FluxSource, flux: &FluxView) -> Option<ChartRef> {
     let repository = source.url().strip_prefix("oci://")?.trim_end_matches('/').to_owned();
     let name = match maker.text("/spec/chart/spec/chart") {
         "" => maker
-            .chart_from()
-            .and_then(|from| flux.source(&from.object()))
+            .chart_origin()
+            .and_then(|from| flux.source(&from.artifact_ref()))
             .map_or("", |chart| chart.text("/spec/chart")),
         name => name,
     };
@@ -184,8 +195,8 @@ fn chart_of(maker: &HelmRelease, source: &Source, flux: &FluxView) -> Option<Cha
 }
 
 /// The logins that a source's Secret holds.
-async fn login(cluster: &Cluster, source: &Source) -> Option<Value> {
-    let (namespace, name) = (source.named().namespace, source.secret());
+async fn read_login(cluster: &Cluster, source: &FluxSource) -> Option<Value> {
+    let (namespace, name) = (source.object_ref().namespace, source.secret_name());
     if name.is_empty() {
         return None;
     }
@@ -194,11 +205,11 @@ async fn login(cluster: &Cluster, source: &Source) -> Option<Value> {
     let secret = cluster.get(&path).await.ok()?;
     let config = secret.pointer("/data/.dockerconfigjson").and_then(Value::as_str);
     let config = config.and_then(|text| serde_json::from_slice(&STANDARD.decode(text).ok()?).ok());
-    config.or_else(|| basic_auth(&secret, source))
+    config.or_else(|| read_basic_auth(&secret, source))
 }
 
 /// `username` and `password`, as a HelmRepository names them.
-fn basic_auth(secret: &Value, source: &Source) -> Option<Value> {
+fn read_basic_auth(secret: &Value, source: &FluxSource) -> Option<Value> {
     let field = |key: &str| {
         let text = secret.pointer(&format!("/data/{key}"))?.as_str()?;
         String::from_utf8(STANDARD.decode(text).ok()?).ok()
@@ -209,20 +220,21 @@ fn basic_auth(secret: &Value, source: &Source) -> Option<Value> {
 }
 
 /// The operator's registry configuration with the sources' logins over it, in a file of our own.
-fn merged_logins(own: Option<&Path>, logins: &[Value], private: &Path) -> Result<PathBuf, Problem> {
-    let read = own.and_then(|file| std::fs::read(file).ok()).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+fn write_merged_logins(operator_config: Option<&Path>, logins: &[Value], private: &Path) -> Result<PathBuf, Problem> {
+    let read =
+        operator_config.and_then(|file| std::fs::read(file).ok()).and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let empty = Value::Object(Map::new());
-    let all = logins.iter().fold(read.unwrap_or(empty), |all, login| merged(&all, login));
+    let all = logins.iter().fold(read.unwrap_or(empty), |all, login| merge_values(&all, login));
     let file = private.join("registry.json");
     std::fs::write(&file, all.to_string())
-        .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
+        .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     Ok(file)
 }
 
 /// The application's values as helm-controller will compose them: `valuesFrom` in order, then `spec.values`. The given ones replace
 /// `spec.values` alone.
-async fn application_values(
-    ask: &mut Ask,
+async fn compose_application_values(
+    ask: &mut UpgradeSpec,
     app: &HelmRelease,
     helm: &Helm,
     cluster: &Cluster,
@@ -234,43 +246,50 @@ async fn application_values(
         true => helm
             .read_values(&ask.values.flags, private)
             .await
-            .map_err(|error| error.problem("helm cannot read the values"))?,
+            .map_err(|error| error.into_problem("helm cannot read the values"))?,
         false => Value::Object(Map::new()),
     };
     let new = match ask.values.stored {
-        StoredValues::Reuse | StoredValues::ResetThenReuse => merged(old.reveal(), &flags),
+        StoredValues::Reuse | StoredValues::ResetThenReuse => merge_values(old.reveal(), &flags),
         StoredValues::Reset => flags,
         StoredValues::HelmDefault if given => flags,
         StoredValues::HelmDefault => old.reveal().clone(),
     };
     let mut composed = Value::Object(Map::new());
     for from in app.values_from() {
-        composed = with(composed, &from, read(cluster, app, &from).await?)?;
+        composed = merge_values_from(composed, &from, read_values_from(cluster, app, &from).await?)?;
     }
-    let composed = merged(&composed, &new);
+    let composed = merge_values(&composed, &new);
     let file = private.join("flux-values.json");
     std::fs::write(&file, composed.to_string())
-        .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
-    ask.values = Values { flags: vec![ValueFlag::File(file)], stored: StoredValues::Reset };
+        .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
+    ask.values = ValueOptions { flags: vec![ValueFlag::File(file)], stored: StoredValues::Reset };
     Ok((new != *old.reveal()).then(|| Hidden::new(new)))
 }
 
 /// The text behind an entry of `valuesFrom`; none where it may be missing and is.
-async fn read(cluster: &Cluster, app: &HelmRelease, from: &ValuesFrom) -> Result<Option<String>, Problem> {
+async fn read_values_from(
+    cluster: &Cluster,
+    app: &HelmRelease,
+    from: &ValuesReference,
+) -> Result<Option<String>, Problem> {
     let (kind, namespace, name) = (&from.object.kind, &from.object.namespace, &from.object.name);
     let plural = if kind == "Secret" { "secrets" } else { "configmaps" };
     let found = cluster.get(&format!("/api/v1/namespaces/{namespace}/{plural}/{name}")).await;
     let missing = |why: String| {
-        Problem::new(Exit::Refused, format!("{} takes values from {kind} {namespace}/{name}, and {why}", app.named()))
-            .hint(format!(
-                "kubectl get {plural} {name} --namespace {namespace}; helm-controller could not read it either"
-            ))
+        Problem::new(
+            Exit::Refused,
+            format!("{} takes values from {kind} {namespace}/{name}, and {why}", app.object_ref()),
+        )
+        .with_hint(format!(
+            "kubectl get {plural} {name} --namespace {namespace}; helm-controller could not read it either"
+        ))
     };
     let object = match found {
         Ok(object) => object,
-        Err(error) if error.not_found() && from.optional => return Ok(None),
-        Err(error) if error.not_found() => return Err(missing("it is not there".to_owned())),
-        Err(error) => return Err(missing("it cannot be read".to_owned()).because(error)),
+        Err(error) if error.is_not_found() && from.optional => return Ok(None),
+        Err(error) if error.is_not_found() => return Err(missing("it is not there".to_owned())),
+        Err(error) => return Err(missing("it cannot be read".to_owned()).with_source(error)),
     };
     let text = object["data"].get(&from.key).and_then(Value::as_str);
     let text = match (text, kind.as_str()) {
@@ -285,28 +304,28 @@ async fn read(cluster: &Cluster, app: &HelmRelease, from: &ValuesFrom) -> Result
 }
 
 /// Lays what an entry holds over what came before it.
-fn with(under: Value, from: &ValuesFrom, text: Option<String>) -> Result<Value, Problem> {
+fn merge_values_from(under: Value, from: &ValuesReference, text: Option<String>) -> Result<Value, Problem> {
     let Some(text) = text else { return Ok(under) };
     if !from.target.is_empty() {
-        return Ok(merged(&under, &at(&from.target, scalar(&text))));
+        return Ok(merge_values(&under, &nest_at_path(&from.target, parse_scalar(&text))));
     }
-    let read = yaml::document(&text, Quote::Nothing).map_err(|error| {
+    let read = yaml::parse_document(&text, ErrorDetail::LocationOnly).map_err(|error| {
         Problem::new(
             Exit::Refused,
             format!("{} {} holds no values in {}", from.object.kind, from.object.name, from.key),
         )
-        .because(error)
+        .with_source(error)
     })?;
-    Ok(if read.is_object() { merged(&under, &read) } else { under })
+    Ok(if read.is_object() { merge_values(&under, &read) } else { under })
 }
 
 /// A value at a dotted path, as a `targetPath` names it.
-fn at(path: &str, value: Value) -> Value {
+fn nest_at_path(path: &str, value: Value) -> Value {
     path.rsplit('.').fold(value, |inner, key| json!({key: inner}))
 }
 
 /// As helm's `--set` reads a text: whole numbers, true, false and null are no texts (helm `pkg/strvals`).
-fn scalar(text: &str) -> Value {
+fn parse_scalar(text: &str) -> Value {
     match text {
         "true" => true.into(),
         "false" => false.into(),
@@ -324,16 +343,16 @@ mod tests {
 
     #[test]
     fn values_from_are_laid_over_each_other_in_order() {
-        let entry = |target: &str| ValuesFrom {
+        let entry = |target: &str| ValuesReference {
             object: FluxRef::new("Secret", "m", "s"),
             key: "k".into(),
             target: target.into(),
             optional: false,
         };
-        let first = with(json!({}), &entry(""), Some("a: {b: 1, c: 2}".into())).unwrap();
-        let second = with(first, &entry("a.b"), Some("true".into())).unwrap();
+        let first = merge_values_from(json!({}), &entry(""), Some("a: {b: 1, c: 2}".into())).unwrap();
+        let second = merge_values_from(first, &entry("a.b"), Some("true".into())).unwrap();
         assert_eq!(second, json!({"a": {"b": true, "c": 2}}));
-        assert_eq!(with(second.clone(), &entry(""), None).unwrap(), second);
-        assert_eq!((scalar("007"), scalar("7"), scalar("x")), ("007".into(), 7.into(), "x".into()));
+        assert_eq!(merge_values_from(second.clone(), &entry(""), None).unwrap(), second);
+        assert_eq!((parse_scalar("007"), parse_scalar("7"), parse_scalar("x")), ("007".into(), 7.into(), "x".into()));
     }
 }

@@ -6,217 +6,253 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::ask::{Ask, ServerSide};
+use crate::ask::{ServerSide, UpgradeSpec};
 use crate::cluster::{Cluster, application, around, grants, objects};
 use crate::diff;
-use crate::model::application::{Application, Live, Method};
-use crate::model::around::{Around, Service};
+use crate::model::application::{ApplicationState, ApplyMethod, LiveObjects};
+use crate::model::around::{AdmissionPolicies, ServiceRef};
 use crate::model::chart::ChartRef;
-use crate::model::content::Bundle;
+use crate::model::content::ContentBundle;
 use crate::model::crd::Crd;
-use crate::model::dry_run::ServerAnswer;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::flux::{FluxObject, FluxRef};
-use crate::model::grants::Grants;
-use crate::model::images::{self, ImagesSeen};
+use crate::model::grants::AccessReview;
+use crate::model::images::{self, ImageLookup};
 use crate::model::object::ObjectRef;
-use crate::model::release::{ReleaseRecord, next_size};
-use crate::model::secret::{Hidden, scrubbed, secrets};
-use crate::model::signature::{Signature, SignedBy};
-use crate::model::view::{ClusterView, Looked, NotSeen};
-use crate::plan::needs::{Work, Written, needs};
+use crate::model::release::{ReleaseRecord, estimate_record_bytes};
+use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
+use crate::model::signature::{SignatureCheck, SignatureVerifier};
+use crate::model::view::{ClusterView, Observed, ReadFailure};
+use crate::plan::needs::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::writes;
-use crate::prepare::render::{Rendered, Side};
+use crate::prepare::render::{RenderedChart, RenderedCharts};
 use crate::tools::content as bundles;
 use crate::tools::helm::Helm;
 use crate::tools::images as registries;
 use crate::tools::verify;
 
 /// The field managers: helm's own, in both of its ways to write, and helm-controller's.
-const BY_HELM: &str = "helm";
-const BY_FLUX: &str = "helm-controller";
+const HELM_FIELD_MANAGER: &str = "helm";
+const FLUX_FIELD_MANAGER: &str = "helm-controller";
 
 /// What surrounds the namespace.
-pub(crate) async fn around(cluster: &Cluster, ask: &Ask, rendered: &Rendered) -> Around {
-    let conversions: BTreeSet<Service> = rendered.wanted.values().filter_map(Service::converts).collect();
-    around::look(cluster, &ask.installation.namespace, &conversions).await
+pub(crate) async fn read_policies(
+    cluster: &Cluster,
+    ask: &UpgradeSpec,
+    rendered: &RenderedCharts,
+) -> AdmissionPolicies {
+    let conversions: BTreeSet<ServiceRef> =
+        rendered.desired_crds.values().filter_map(ServiceRef::from_conversion).collect();
+    around::read_admission_policies(cluster, &ask.installation.namespace, &conversions).await
 }
 
 /// The application's objects as they live, and the server's word on each that changes; none where it does not move.
-pub(crate) async fn application(
+pub(crate) async fn forecast_application(
     cluster: &Cluster,
-    ask: &Ask,
+    ask: &UpgradeSpec,
     view: &ClusterView,
-    rendered: &Rendered,
+    rendered: &RenderedCharts,
     helm_major: u64,
-) -> Option<Application> {
-    let side = rendered.app.as_ref()?;
-    let record = view.current(&ask.installation.app_release).ok().flatten();
-    let by_flux = view.flux.maker(&ask.installation.app_release, &ask.installation.namespace).is_some();
+) -> Option<ApplicationState> {
+    let rendered_chart = rendered.app.as_ref()?;
+    let record = view.current_revision(&ask.installation.app_release).ok().flatten();
+    let by_flux = view.flux.sole_helm_release(&ask.installation.app_release, &ask.installation.namespace).is_some();
     // helm-controller brings a helm of its own, goes on as the record says, and always forces conflicts (`internal/action/upgrade.go`).
-    let (manager, helm_major) = if by_flux { (BY_FLUX, 4) } else { (BY_HELM, helm_major) };
-    let forces = by_flux || ask.helm.force_conflicts;
-    let method = method(ask.helm.server_side, record, helm_major);
-    let kinds = application::kinds(cluster).await;
+    let (manager, helm_major) = if by_flux { (FLUX_FIELD_MANAGER, 4) } else { (HELM_FIELD_MANAGER, helm_major) };
+    let forces = by_flux || ask.helm_options.force_conflicts;
+    let method = choose_apply_method(ask.helm_options.server_side, record, helm_major);
+    let kinds = application::read_served_kinds(cluster).await;
     // One that cannot be read ends the plan elsewhere.
-    let old = record.and_then(|record| record.objects().ok()).unwrap_or_default();
+    let old = record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default();
     let Ok(known) = &kinds else {
-        let (live, stored) = (Live::default(), Hidden::new(old));
-        return Some(Application { kinds, stored, live, foreseen: Vec::new(), method });
+        let (live, stored) = (LiveObjects::default(), Hidden::new(old));
+        return Some(ApplicationState {
+            kinds,
+            stored_objects: stored,
+            live_objects: live,
+            forecasts: Vec::new(),
+            apply_method: method,
+        });
     };
-    let (namespace, new) = (&ask.installation.namespace, side.kept());
-    let wanted: Vec<ObjectRef> = old.iter().chain(&new).filter_map(ObjectRef::of).collect();
-    let live = application::live(cluster, view, known, namespace, &wanted).await;
+    let (namespace, new) = (&ask.installation.namespace, rendered_chart.manifest_objects());
+    let wanted: Vec<ObjectRef> = old.iter().chain(&new).filter_map(ObjectRef::from_manifest).collect();
+    let live = application::read_live_objects(cluster, view, known, namespace, &wanted).await;
     let foreseen = match ask.server_dry_runs {
         false => Vec::new(),
         true => {
-            let all = writes::writes(namespace, &old, &new, &live, method);
-            let secrets = secrets(rendered.config.reveal());
-            let waits = |object: &ObjectRef| waits(object, view, rendered, side);
-            application::foresee(cluster, known, namespace, &all, (manager, forces), waits, |words| {
-                scrubbed(words, &secrets)
+            let all = writes::build_writes(namespace, &old, &new, &live, method);
+            let secrets = collect_secrets(rendered.config.reveal());
+            let waits = |object: &ObjectRef| dry_run_blocker(object, view, rendered, rendered_chart);
+            application::dry_run_writes(cluster, known, namespace, &all, (manager, forces), waits, |words| {
+                mask_secrets(words, &secrets)
             })
             .await
         }
     };
-    Some(Application { kinds, stored: Hidden::new(old), live, foreseen, method })
+    Some(ApplicationState {
+        kinds,
+        stored_objects: Hidden::new(old),
+        live_objects: live,
+        forecasts: foreseen,
+        apply_method: method,
+    })
 }
 
 /// What registries say of images that the new chart runs and the installed one does not; none where it is told not to look.
-pub(crate) async fn images(
-    ask: &Ask,
+pub(crate) async fn read_images(
+    ask: &UpgradeSpec,
     view: &ClusterView,
-    rendered: &Rendered,
+    rendered: &RenderedCharts,
     helm_config: Option<&Path>,
-) -> ImagesSeen {
-    let side = rendered.app.as_ref().filter(|_| ask.images)?;
-    let record = view.current(&ask.installation.app_release).ok().flatten();
-    let had = images::of(&record.and_then(|record| record.objects().ok()).unwrap_or_default());
-    let new = images::of(&side.rendered).difference(&had).cloned().collect();
+) -> ImageLookup {
+    let rendered_chart = rendered.app.as_ref().filter(|_| ask.check_images)?;
+    let record = view.current_revision(&ask.installation.app_release).ok().flatten();
+    let had = images::collect_images(&record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default());
+    let new = images::collect_images(&rendered_chart.rendered).difference(&had).cloned().collect();
     let hosts = [&ask.crds.chart, &ask.app.chart].into_iter().filter_map(ChartRef::host).map(str::to_owned);
-    Some(registries::look(&new, &ask.registry, helm_config, &hosts.collect::<Vec<_>>()).await)
+    Some(registries::check_images(&new, &ask.registry, helm_config, &hosts.collect::<Vec<_>>()).await)
 }
 
 /// What the content bundle holds; none where none was named. It is tens of gigabytes: read beside everything that waits for the server.
-pub(crate) async fn bundle(ask: &Ask, rendered: &Rendered) -> Option<Looked<Bundle>> {
+pub(crate) async fn read_bundle(ask: &UpgradeSpec, rendered: &RenderedCharts) -> Option<Observed<ContentBundle>> {
     let file = ask.appliance.bundle.clone()?;
-    let name = |side: &Option<Side>, usual: &str| {
-        side.as_ref().map_or_else(|| usual.to_owned(), |side| side.fetched.chart.name.clone())
+    let name = |rendered_chart: &Option<RenderedChart>, usual: &str| {
+        rendered_chart
+            .as_ref()
+            .map_or_else(|| usual.to_owned(), |rendered_chart| rendered_chart.fetched.chart.name.clone())
     };
     let (crds, app) = (name(&rendered.crds, "mural-crds"), name(&rendered.app, "mural"));
     let what = file.display().to_string();
-    let read = tokio::task::spawn_blocking(move || bundles::read(&file, [&crds, &app])).await;
+    let read = tokio::task::spawn_blocking(move || bundles::read_bundle(&file, [&crds, &app])).await;
     let reason = |error: &dyn std::error::Error| match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     };
-    let not_seen = |reason: String| NotSeen { what: what.clone(), reason };
+    let to_failure = |reason: String| ReadFailure { target: what.clone(), reason };
     Some(match read {
-        Ok(read) => read.map_err(|error| not_seen(reason(&error))),
-        Err(gone) => Err(not_seen(gone.to_string())),
+        Ok(read) => read.map_err(|error| to_failure(reason(&error))),
+        Err(gone) => Err(to_failure(gone.to_string())),
     })
 }
 
 /// What helm and cosign say of the charts' signatures, where they are asked for.
-pub(crate) async fn signatures(ask: &Ask, rendered: &Rendered, helm: &Helm, private: &Path) -> Vec<Signature> {
-    let (asked, installation) = (&ask.signature, &ask.installation);
-    let sides = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
+pub(crate) async fn verify_signatures(
+    ask: &UpgradeSpec,
+    rendered: &RenderedCharts,
+    helm: &Helm,
+    private: &Path,
+) -> Vec<SignatureCheck> {
+    let (options, installation) = (&ask.signature, &ask.installation);
+    let rendered_charts = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
     let mut all = Vec::new();
-    for (side, release) in sides {
-        let Some(fetched) = side.as_ref().map(|side| &side.fetched) else { continue };
-        let one = |by, answer| Signature { release: release.clone(), by, answer };
-        if asked.provenance {
-            let answer = verify::provenance(helm, fetched, asked.keyring.as_deref(), private).await;
-            all.push(one(SignedBy::Helm, answer));
+    for (rendered_chart, release) in rendered_charts {
+        let Some(fetched) = rendered_chart.as_ref().map(|rendered_chart| &rendered_chart.fetched) else { continue };
+        let one = |by, answer| SignatureCheck { release: release.clone(), verifier: by, outcome: answer };
+        if options.provenance {
+            let answer = verify::verify_provenance(helm, fetched, options.keyring.as_deref(), private).await;
+            all.push(one(SignatureVerifier::Helm, answer));
         }
-        if let Some(key) = &asked.cosign_key {
-            all.push(one(SignedBy::Cosign, verify::cosign(fetched, key, &helm.registry, private).await));
+        if let Some(key) = &options.cosign_key {
+            all.push(one(
+                SignatureVerifier::Cosign,
+                verify::verify_cosign(fetched, key, &helm.registry, private).await,
+            ));
         }
     }
     all
 }
 
 /// The bytes that the next records take: the work of a processor, beside everything that waits for the server.
-pub(crate) async fn record_sizes(ask: &Ask, rendered: &Rendered) -> Vec<(String, Option<usize>)> {
+pub(crate) async fn measure_record_sizes(ask: &UpgradeSpec, rendered: &RenderedCharts) -> Vec<(String, Option<usize>)> {
     let installation = &ask.installation;
-    let sides = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
+    let rendered_charts = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
     let mut all = Vec::new();
-    for (side, release) in sides {
-        let Some(side) = side else { continue };
-        let (files, manifest, config) = (Arc::clone(&side.fetched.files), side.kept(), rendered.config.clone());
-        let work = move || next_size(&files, &manifest, config.reveal());
+    for (rendered_chart, release) in rendered_charts {
+        let Some(rendered_chart) = rendered_chart else { continue };
+        let (files, manifest, config) =
+            (Arc::clone(&rendered_chart.fetched.files), rendered_chart.manifest_objects(), rendered.config.clone());
+        let work = move || estimate_record_bytes(&files, &manifest, config.reveal());
         all.push((release.clone(), tokio::task::spawn_blocking(work).await.ok().flatten()));
     }
     all
 }
 
 /// What of all that the run does is granted.
-pub(crate) async fn grants(
+pub(crate) async fn read_grants(
     cluster: &Cluster,
-    ask: &Ask,
+    ask: &UpgradeSpec,
     view: &ClusterView,
-    rendered: &Rendered,
-    forecasts: &BTreeMap<String, ServerAnswer>,
-    application: Option<&Application>,
+    rendered: &RenderedCharts,
+    forecasts: &BTreeMap<String, CrdDryRunResult>,
+    application: Option<&ApplicationState>,
     saves: bool,
-) -> Grants {
-    let looked_at = if saves { objects::either_way } else { objects::worth_a_look };
+) -> AccessReview {
+    let looked_at = if saves { objects::can_affect_objects_either_way } else { objects::can_affect_objects };
     let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
     let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
     let crds = planned.map(|next| match live(next.name()) {
-        None => Written::New,
-        Some(now) if diff::same(now.json(), next.json()) => Written::None,
-        Some(_) => Written::Changed,
+        None => CrdWrites::CreateAndUpdate,
+        Some(now) if diff::is_same_crd(now.json(), next.json()) => CrdWrites::None,
+        Some(_) => CrdWrites::Update,
     });
-    let new = rendered.app.as_ref().map(Side::kept);
-    let brought: Vec<&Crd> = rendered.wanted.values().collect();
+    let new = rendered.app.as_ref().map(RenderedChart::manifest_objects);
+    let brought: Vec<&Crd> = rendered.desired_crds.values().collect();
     let judged: Vec<&Crd> = forecasts
         .values()
         .filter_map(|answer| answer.as_ref().ok())
         .filter(|next| live(next.name()).is_some_and(|now| looked_at(now, next)))
         .collect();
-    let work = Work {
-        judged: &judged,
+    let work = PermissionScope {
+        inspected_crds: &judged,
         namespace: &ask.installation.namespace,
-        crds: crds.max().unwrap_or(Written::None),
-        app: application
+        crd_writes: crds.max().unwrap_or(CrdWrites::None),
+        app_manifests: application
             .zip(new.as_ref())
-            .map(|(application, new)| (application.stored.reveal().as_slice(), new.as_slice())),
+            .map(|(application, new)| (application.stored_objects.reveal().as_slice(), new.as_slice())),
         kinds: application.and_then(|application| application.kinds.as_ref().ok()),
-        brought: &brought,
-        patched: &patched(ask, view, rendered),
+        chart_crds: &brought,
+        patched_objects: &flux_objects_to_patch(ask, view, rendered),
     };
-    grants::look(cluster, &needs(&work)).await
+    grants::review_permissions(cluster, &collect_permissions(&work)).await
 }
 
 /// The objects of Flux that are patched; none where helm writes.
-fn patched(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<FluxRef> {
+fn flux_objects_to_patch(ask: &UpgradeSpec, view: &ClusterView, rendered: &RenderedCharts) -> Vec<FluxRef> {
     let installation = &ask.installation;
-    let sides = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
-    let moving = sides.into_iter().filter(|(side, _)| side.is_some());
-    let makers = moving.filter_map(|(_, release)| view.flux.maker(release, &installation.namespace));
-    makers.flat_map(|maker| [Some(maker.named()), maker.chart_from().map(|from| from.object())]).flatten().collect()
+    let rendered_charts = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
+    let moving = rendered_charts.into_iter().filter(|(rendered_chart, _)| rendered_chart.is_some());
+    let makers = moving.filter_map(|(_, release)| view.flux.sole_helm_release(release, &installation.namespace));
+    makers
+        .flat_map(|maker| [Some(maker.object_ref()), maker.chart_origin().map(|from| from.artifact_ref())])
+        .flatten()
+        .collect()
 }
 
 /// How this helm will write: helm 4 keeps the way in which the release was made (`apply_method` in the record).
-fn method(asked: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> Method {
-    let server_side = match asked {
+fn choose_apply_method(requested: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> ApplyMethod {
+    let server_side = match requested {
         Some(ServerSide::True) => true,
         Some(ServerSide::False) => false,
         Some(ServerSide::Auto) | None => record.is_none_or(|record| record.apply_method == "ssa"),
     };
-    if helm_major >= 4 && server_side { Method::ServerSide } else { Method::ClientSide }
+    if helm_major >= 4 && server_side { ApplyMethod::ServerSide } else { ApplyMethod::ClientSide }
 }
 
 /// Why the server cannot be asked about an object yet: what it would be judged by comes with this very upgrade.
-fn waits(object: &ObjectRef, view: &ClusterView, rendered: &Rendered, side: &Side) -> Option<&'static str> {
+fn dry_run_blocker(
+    object: &ObjectRef,
+    view: &ClusterView,
+    rendered: &RenderedCharts,
+    rendered_chart: &RenderedChart,
+) -> Option<&'static str> {
     let of_kind = |crd: &&Crd| crd.group() == object.group() && crd.kind() == object.kind;
-    if let Some(next) = rendered.wanted.values().find(of_kind) {
+    if let Some(next) = rendered.desired_crds.values().find(of_kind) {
         let now = view.crds.as_ref().ok().and_then(|live| live.get(next.name()));
-        if now.is_none_or(|now| !diff::same(now.json(), next.json())) {
+        if now.is_none_or(|now| !diff::is_same_crd(now.json(), next.json())) {
             return Some("its CRD changes first");
         }
     }
     let makes_namespace =
         |document: &Value| document["kind"] == "Namespace" && document["metadata"]["name"] == object.namespace;
-    side.rendered.iter().any(makes_namespace).then_some("its namespace comes with the chart")
+    rendered_chart.rendered.iter().any(makes_namespace).then_some("its namespace comes with the chart")
 }

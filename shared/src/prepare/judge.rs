@@ -5,114 +5,114 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ask::{Ask, StoredValues};
+use crate::ask::{StoredValues, UpgradeSpec};
 use crate::checks::crd_changes::CrdVerdict;
-use crate::checks::crd_changes::waivers::Note;
+use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::diff;
 use crate::guards;
-use crate::guards::context::{Admission, ChartFacts};
+use crate::guards::context::{ChartFacts, GuardContext};
 use crate::guards::helm_would_delete_crds;
-use crate::model::application::Application;
-use crate::model::around::Around;
-use crate::model::check::Checked;
-use crate::model::content::Bundle;
+use crate::model::application::ApplicationState;
+use crate::model::around::AdmissionPolicies;
+use crate::model::check::CheckResult;
+use crate::model::content::ContentBundle;
 use crate::model::crd::Crd;
-use crate::model::dry_run::ServerAnswer;
-use crate::model::grants::Grants;
-use crate::model::images::ImagesSeen;
-use crate::model::lease::LockSeen;
+use crate::model::dry_run::CrdDryRunResult;
+use crate::model::grants::AccessReview;
+use crate::model::images::ImageLookup;
+use crate::model::lease::HeldLock;
 use crate::model::owner::Owner;
-use crate::model::pending::{RUN_LABEL, cut_off_run};
+use crate::model::pending::{RUN_LABEL, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
-use crate::model::signature::Signature;
-use crate::model::tools::ToolsSeen;
-use crate::model::view::{ClusterView, Looked};
+use crate::model::signature::SignatureCheck;
+use crate::model::tools::ToolVersions;
+use crate::model::view::{ClusterView, Observed};
 use crate::model::yaml;
-use crate::model::yaml::Quote;
-use crate::plan::decide::{ChartState, Facts};
-use crate::plan::drift::Moved;
-use crate::plan::flux::Ways;
-use crate::plan::journal::JournalSeen;
+use crate::model::yaml::ErrorDetail;
+use crate::plan::decide::{ChartState, UpgradeFacts};
+use crate::plan::drift::DriftItem;
+use crate::plan::flux::FluxRoutes;
+use crate::plan::journal::JournalSnapshot;
 use crate::plan::{
-    API_VERSION, ChartMove, CrdPlan, LeftAlone, ObjectChange, Plan, Step, ValueChange, bridge, crds, decide, objects,
-    order,
+    API_VERSION, ChartUpgrade, CrdPlan, ObjectChange, Plan, Step, UnchangedItem, ValueChange, bridge, crds, decide,
+    objects, order,
 };
-use crate::prepare::render::{Rendered, Side};
+use crate::prepare::render::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
-use crate::tools::helm::{Helm, Upgrade};
+use crate::tools::helm::{Helm, UpgradeArgs};
 use crate::tools::kubectl::Kubectl;
 
 /// What the server says of everything that would be written, and what stands around it.
 pub struct Forecast {
     /// The server's word on every CRD of the charts.
-    pub forecasts: BTreeMap<String, ServerAnswer>,
+    pub crd_answers: BTreeMap<String, CrdDryRunResult>,
     /// What each CRD's change does, to its live objects too.
     pub verdicts: BTreeMap<String, CrdVerdict>,
     /// What is wrong with the waivers.
-    pub waiver_notes: Vec<Note>,
+    pub waiver_notes: Vec<WaiverNote>,
     /// What is known of the application's objects; none where it does not move.
-    pub application: Option<Application>,
+    pub application: Option<ApplicationState>,
     /// What surrounds the installation.
-    pub surroundings: Around,
+    pub policies: AdmissionPolicies,
     /// The bytes of each next record, where it is large enough to matter.
     pub record_sizes: Vec<(String, Option<usize>)>,
     /// What is granted.
-    pub grants: Grants,
+    pub grants: AccessReview,
     /// What registries say of new images.
-    pub images: ImagesSeen,
+    pub images: ImageLookup,
     /// When the token of this login ends, where it says so.
     pub token_ends: Option<Timestamp>,
     /// What the content bundle holds; none where none was named.
-    pub bundle: Option<Looked<Bundle>>,
+    pub bundle: Option<Observed<ContentBundle>>,
     /// What was said of the charts' signatures; empty where none is asked for.
-    pub signatures: Vec<Signature>,
+    pub signatures: Vec<SignatureCheck>,
 }
 
 /// All that was seen.
-pub struct Facets<'a> {
+pub struct Observations<'a> {
     /// The cluster.
     pub view: &'a ClusterView,
     /// helm's and kubectl's versions.
-    pub tools: &'a ToolsSeen,
+    pub tools: &'a ToolVersions,
     /// The uid of `kube-system` as helm sees it.
-    pub helm_sees: Looked<String>,
+    pub helm_cluster_uid: Observed<String>,
     /// The uid of `kube-system` as kubectl sees it.
-    pub kubectl_sees: Looked<String>,
+    pub kubectl_cluster_uid: Observed<String>,
     /// What the server says, and what stands around.
     pub forecast: Forecast,
     /// Who holds a lock.
-    pub locks: Looked<Vec<LockSeen>>,
+    pub locks: Observed<Vec<HeldLock>>,
     /// The journal of earlier runs.
-    pub journal: &'a Looked<JournalSeen>,
+    pub journal: &'a Observed<JournalSnapshot>,
     /// Whether a run that is gone on from has applied CRDs and not proved them.
-    pub unproved: bool,
+    pub has_unverified_crds: bool,
     /// What has moved since a saved plan was made, or a run cut off; none where neither is followed.
-    pub moved: Option<Looked<Vec<Moved>>>,
+    pub drift: Option<Observed<Vec<DriftItem>>>,
     /// The way through Flux; empty where Flux makes none of the releases.
-    pub flux: &'a Ways,
+    pub flux: &'a FluxRoutes,
 }
 
 /// Makes the commands that a plan shows.
 #[derive(Clone, Copy)]
-pub struct Commands<'a> {
+pub struct CommandBuilder<'a> {
     /// What is asked for.
-    pub ask: &'a Ask,
+    pub ask: &'a UpgradeSpec,
     /// helm.
     pub helm: &'a Helm,
     /// kubectl.
     pub kubectl: &'a Kubectl,
     /// The run's id.
-    pub run: &'a str,
+    pub run_id: &'a str,
 }
 
-impl Commands<'_> {
-    fn upgrade(self, state: &State<'_>, is_crds: bool) -> Vec<String> {
-        let (description, label) = (decide::description(&state.moves.digest), label(self.run));
-        let upgrade = upgrade(self.ask, state.side, is_crds, &description, &label);
-        let mut words = self.helm.upgrade_call(&upgrade).shown();
+impl CommandBuilder<'_> {
+    fn upgrade_command(self, state: &ChartChange<'_>, is_crds: bool) -> Vec<String> {
+        let (description, label) = (decide::build_description(&state.upgrade.digest), run_label(self.run_id));
+        let upgrade = build_helm_upgrade(self.ask, state.chart, is_crds, &description, &label);
+        let mut words = self.helm.build_upgrade_call(&upgrade).masked_words();
         // The private file's name says nothing to a person: the chart is named as they named it.
         if let Some(chart) = words.get_mut(3) {
-            chart.clone_from(&state.moves.chart);
+            chart.clone_from(&state.upgrade.chart);
         }
         words
     }
@@ -122,220 +122,268 @@ impl Commands<'_> {
 ///
 /// # Errors
 /// The stored manifest of a release is not readable, or the steps break a rule of their own order, which is a defect of ours.
-pub fn plan(commands: Commands<'_>, seen: &Facets<'_>, rendered: &Rendered) -> Result<Plan, Problem> {
+pub fn build_plan(
+    commands: CommandBuilder<'_>,
+    observations: &Observations<'_>,
+    rendered: &RenderedCharts,
+) -> Result<Plan, Problem> {
     let ask = commands.ask;
-    let guards = guards::ask_all(&admission(ask, seen, rendered));
-    let crds = judged_crds(ask, seen, rendered);
+    let guards = guards::ask_all(&build_guard_context(ask, observations, rendered));
+    let crds = judge_crds(ask, observations, rendered);
     let config = Some(rendered.config.reveal());
-    let crds_chart = rendered.crds.as_ref().map(|side| State::new(ask, seen.view, side, true, None));
-    let app = rendered.app.as_ref().map(|side| State::new(ask, seen.view, side, false, config));
+    let crds_chart = rendered
+        .crds
+        .as_ref()
+        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, true, None));
+    let app = rendered
+        .app
+        .as_ref()
+        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, false, config));
     let states = [crds_chart.transpose()?, app.transpose()?];
-    let (steps, left_alone) = decided(commands, seen, rendered, &states, &crds)?;
-    let charts = states.iter().flatten().map(|state| state.moves.clone()).collect();
+    let (steps, left_alone) = decide_steps(commands, observations, rendered, &states, &crds)?;
+    let charts = states.iter().flatten().map(|state| state.upgrade.clone()).collect();
     let [_, app] = states;
     let (objects, values) = app.map_or_else(Default::default, |state| (state.objects, state.values));
     Ok(Plan {
         api_version: API_VERSION,
         kind: "UpgradePlan",
-        hub: seen.view.hub.clone(),
+        cluster: observations.view.cluster.clone(),
         mode: ask.mode,
-        locks: seen.locks.clone(),
+        locks: observations.locks.clone(),
         charts,
         crds,
         objects,
         values,
         guards,
         steps,
-        left_alone,
+        unchanged_items: left_alone,
     })
 }
 
 /// Asks these guards alone.
-pub(crate) fn guards(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered, ids: &[&str]) -> Vec<Checked> {
-    let all = guards::ask_all(&admission(ask, seen, rendered));
+pub(crate) fn check_guards(
+    ask: &UpgradeSpec,
+    observations: &Observations<'_>,
+    rendered: &RenderedCharts,
+    ids: &[&str],
+) -> Vec<CheckResult> {
+    let all = guards::ask_all(&build_guard_context(ask, observations, rendered));
     all.into_iter().filter(|guard| ids.contains(&guard.check)).collect()
 }
 
 /// The steps in their order, and what is left alone.
-fn decided(
-    commands: Commands<'_>,
-    seen: &Facets<'_>,
-    rendered: &Rendered,
-    [crds_chart, app]: &[Option<State<'_>>; 2],
+fn decide_steps(
+    commands: CommandBuilder<'_>,
+    observations: &Observations<'_>,
+    rendered: &RenderedCharts,
+    [crds_chart, app]: &[Option<ChartChange<'_>>; 2],
     crds: &[CrdPlan],
-) -> Result<(Vec<Step>, Vec<LeftAlone>), Problem> {
-    let Commands { ask, kubectl, .. } = commands;
-    let keep = kept(ask, seen, rendered);
-    let migrate = bridge::migrations(&live(seen.view), &rendered.wanted, ask.allowed.migrate);
-    let decided = decide::decide(&Facts {
-        crds_chart: crds_chart.as_ref().map(|state| state.facts(commands.upgrade(state, true))),
-        app: app.as_ref().map(|state| state.facts(commands.upgrade(state, false))),
+) -> Result<(Vec<Step>, Vec<UnchangedItem>), Problem> {
+    let CommandBuilder { ask, kubectl, .. } = commands;
+    let keep = list_crds_to_keep(ask, observations, rendered);
+    let migrate =
+        bridge::plan_migrations(&live_crds(observations.view), &rendered.desired_crds, ask.allowed_actions.migrate);
+    let decided = decide::decide_upgrade(&UpgradeFacts {
+        crds_chart: crds_chart.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, true))),
+        app: app.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, false))),
         crds,
-        keep: &keep,
-        migrate: &migrate,
-        keep_command: kubectl.keep_call(&keep, ask.timeout).shown(),
-        apply_command: kubectl.apply_call(ask.timeout).shown(),
-        flux: seen.flux.any().then_some(seen.flux),
-        unproved: seen.unproved,
+        crds_to_annotate: &keep,
+        migrations: &migrate,
+        annotate_command: kubectl.build_annotate_keep_call(&keep, ask.timeout).masked_words(),
+        apply_command: kubectl.build_apply_call(ask.timeout).masked_words(),
+        flux: observations.flux.has_any().then_some(observations.flux),
+        has_unverified_crds: observations.has_unverified_crds,
     });
-    order::check(&decided.0)
-        .map_err(|error| Problem::failed("the plan breaks a rule of its own: please report this").because(error))?;
+    order::check_order(&decided.0).map_err(|error| {
+        Problem::failure("the plan breaks a rule of its own: please report this").with_source(error)
+    })?;
     Ok(decided)
 }
 
-fn judged_crds(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<CrdPlan> {
-    let (gone, templates) = (gone(ask, seen.view, rendered), rendered.with_release(ask));
-    crds::judge(&live(seen.view), &seen.forecast.forecasts, &seen.forecast.verdicts, &gone, &templates)
+fn judge_crds(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &RenderedCharts) -> Vec<CrdPlan> {
+    let (dropped, templates) = (list_dropped_crds(ask, observations.view, rendered), rendered.crds_in_templates(ask));
+    crds::plan_crds(
+        &live_crds(observations.view),
+        &observations.forecast.crd_answers,
+        &observations.forecast.verdicts,
+        &dropped,
+        &templates,
+    )
 }
 
 /// Live CRDs that leave the manifest of a release in this run, marked or not.
 #[must_use]
-pub fn leaving(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<String> {
-    let all = helm_would_delete_crds::leaving(&admission(ask, seen, rendered)).unwrap_or_default();
+pub fn list_removed_crds(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &RenderedCharts) -> Vec<String> {
+    let all = helm_would_delete_crds::find_removed_templates(&build_guard_context(ask, observations, rendered))
+        .unwrap_or_default();
     all.into_iter().map(|(name, _)| name).collect()
 }
 
 /// CRDs that helm would delete in this run and that are to be kept, by name; none where it cannot be told, which the guard says.
-fn kept(ask: &Ask, seen: &Facets<'_>, rendered: &Rendered) -> Vec<String> {
-    if !ask.allowed.keep_crds {
+fn list_crds_to_keep(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &RenderedCharts) -> Vec<String> {
+    if !ask.allowed_actions.keep_crds {
         return Vec::new();
     }
-    helm_would_delete_crds::would_delete(&admission(ask, seen, rendered))
+    helm_would_delete_crds::find_unprotected_crds(&build_guard_context(ask, observations, rendered))
         .unwrap_or_default()
         .into_iter()
         .map(|(name, _)| name)
         .collect()
 }
 
-fn live(view: &ClusterView) -> BTreeMap<String, Crd> {
+fn live_crds(view: &ClusterView) -> BTreeMap<String, Crd> {
     view.crds.as_ref().cloned().unwrap_or_default()
 }
 
-fn facts<'a>(side: &'a Side, release: &'a str) -> ChartFacts<'a> {
+fn chart_facts<'a>(rendered_chart: &'a RenderedChart, release: &'a str) -> ChartFacts<'a> {
     ChartFacts {
         release,
-        reference: side.fetched.reference.to_string(),
-        chart: &side.fetched.chart,
-        digest: &side.fetched.digest,
-        rendered: &side.rendered,
-        schema_refusals: &side.schema_refusals,
-        not_forecast: side.not_forecast.as_deref(),
+        reference: rendered_chart.fetched.reference.to_string(),
+        chart: &rendered_chart.fetched.chart,
+        digest: &rendered_chart.fetched.digest,
+        rendered: &rendered_chart.rendered,
+        schema_refusals: &rendered_chart.schema_refusals,
+        post_renderer_error: rendered_chart.post_render_failure.as_deref(),
     }
 }
 
-fn admission<'a>(ask: &'a Ask, seen: &'a Facets<'_>, rendered: &'a Rendered) -> Admission<'a> {
+fn build_guard_context<'a>(
+    ask: &'a UpgradeSpec,
+    observations: &'a Observations<'_>,
+    rendered: &'a RenderedCharts,
+) -> GuardContext<'a> {
     let installation = &ask.installation;
-    Admission {
-        view: seen.view,
+    GuardContext {
+        view: observations.view,
         mode: ask.mode,
-        helm: seen.tools.helm.clone(),
-        kubectl: seen.tools.kubectl.clone(),
-        helm_sees: seen.helm_sees.clone(),
-        kubectl_sees: seen.kubectl_sees.clone(),
+        helm_version: observations.tools.helm.clone(),
+        kubectl_version: observations.tools.kubectl.clone(),
+        helm_cluster_uid: observations.helm_cluster_uid.clone(),
+        kubectl_cluster_uid: observations.kubectl_cluster_uid.clone(),
         crds_release: &installation.crds_release,
         app_release: &installation.app_release,
-        crds: rendered.crds.as_ref().map(|side| facts(side, &installation.crds_release)),
-        app: rendered.app.as_ref().map(|side| facts(side, &installation.app_release)),
-        forecasts: &seen.forecast.forecasts,
-        verdicts: &seen.forecast.verdicts,
-        waiver_notes: &seen.forecast.waiver_notes,
-        locks: &seen.locks,
-        application: seen.forecast.application.as_ref(),
-        around: &seen.forecast.surroundings,
-        record_sizes: &seen.forecast.record_sizes,
-        grants: &seen.forecast.grants,
-        images: seen.forecast.images.as_ref(),
-        token_ends: seen.forecast.token_ends,
-        bundle: seen.forecast.bundle.as_ref(),
-        signatures: &seen.forecast.signatures,
+        crds_chart: rendered
+            .crds
+            .as_ref()
+            .map(|rendered_chart| chart_facts(rendered_chart, &installation.crds_release)),
+        app_chart: rendered.app.as_ref().map(|rendered_chart| chart_facts(rendered_chart, &installation.app_release)),
+        forecasts: &observations.forecast.crd_answers,
+        verdicts: &observations.forecast.verdicts,
+        waiver_notes: &observations.forecast.waiver_notes,
+        locks: &observations.locks,
+        application: observations.forecast.application.as_ref(),
+        policies: &observations.forecast.policies,
+        record_sizes: &observations.forecast.record_sizes,
+        grants: &observations.forecast.grants,
+        images: observations.forecast.images.as_ref(),
+        token_expiry: observations.forecast.token_ends,
+        bundle: observations.forecast.bundle.as_ref(),
+        signatures: &observations.forecast.signatures,
         now: Timestamp::now(),
         timeout: ask.timeout,
         config: &rendered.config,
-        server_asked: ask.server_dry_runs,
-        allowed: ask.allowed,
-        journal: seen.journal,
-        moved: seen.moved.as_ref(),
-        flux: seen.flux,
+        server_dry_run: ask.server_dry_runs,
+        allowed: ask.allowed_actions,
+        journal: observations.journal,
+        moved: observations.drift.as_ref(),
+        flux: observations.flux,
     }
 }
 
 /// CRDs that the CRD chart's release had and its new chart has not.
-pub(crate) fn gone(ask: &Ask, view: &ClusterView, rendered: &Rendered) -> Vec<String> {
+pub(crate) fn list_dropped_crds(ask: &UpgradeSpec, view: &ClusterView, rendered: &RenderedCharts) -> Vec<String> {
     if rendered.crds.is_none() {
         return Vec::new();
     }
-    let record = view.newest(&ask.installation.crds_release).ok().flatten();
-    let had = record.map(|record| record.crds.clone()).unwrap_or_default();
-    had.into_iter().filter(|name| !rendered.wanted.contains_key(name)).collect()
+    let record = view.newest_revision(&ask.installation.crds_release).ok().flatten();
+    let had = record.map(|record| record.crd_names.clone()).unwrap_or_default();
+    had.into_iter().filter(|name| !rendered.desired_crds.contains_key(name)).collect()
 }
 
 /// One chart's way, with what it changes.
-struct State<'a> {
-    moves: ChartMove,
+struct ChartChange<'a> {
+    upgrade: ChartUpgrade,
     record: Option<&'a ReleaseRecord>,
-    cut_off: Option<&'a str>,
-    side: &'a Side,
+    interrupted_run: Option<&'a str>,
+    chart: &'a RenderedChart,
     objects: Vec<ObjectChange>,
     values: Vec<ValueChange>,
 }
 
-impl<'a> State<'a> {
+impl<'a> ChartChange<'a> {
     fn new(
-        ask: &Ask,
+        ask: &UpgradeSpec,
         view: &'a ClusterView,
-        side: &'a Side,
+        rendered_chart: &'a RenderedChart,
         is_crds: bool,
         config: Option<&Value>,
     ) -> Result<Self, Problem> {
         let release = if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release };
-        let record = view.newest(release).ok().flatten();
+        let record = view.newest_revision(release).ok().flatten();
         let records = view.releases.get(release).and_then(|records| records.as_ref().ok());
-        let cut_off = records.and_then(|records| cut_off_run(records));
+        let cut_off = records.and_then(|records| find_interrupted_run(records));
         // helm compares with the deployed revision, also where a failed one is newer.
-        let compared = view.current(release).ok().flatten();
-        let moves = ChartMove {
+        let compared = view.current_revision(release).ok().flatten();
+        let moves = ChartUpgrade {
             release: release.clone(),
-            owner: view.owners.get(release).cloned().unwrap_or(Owner::Nobody),
+            owner: view.owners.get(release).cloned().unwrap_or(Owner::NotInstalled),
             from: record.map(|record| record.chart_version.clone()),
             revision: record.map(|record| record.revision),
-            to: side.fetched.chart.version.to_string(),
-            chart: side.fetched.reference.to_string(),
-            digest: side.fetched.digest.clone(),
+            to: rendered_chart.fetched.chart.version.to_string(),
+            chart: rendered_chart.fetched.reference.to_string(),
+            digest: rendered_chart.fetched.digest.clone(),
         };
-        let objects = objects::changes(&ask.installation.namespace, &stored(compared)?, &side.kept());
+        let objects = objects::diff_manifests(
+            &ask.installation.namespace,
+            &parse_stored_manifest(compared)?,
+            &rendered_chart.manifest_objects(),
+        );
         let values = match (config, record) {
-            (Some(next), Some(record)) => diff::values::changes(record.config.reveal(), next),
+            (Some(next), Some(record)) => diff::values::diff_values(record.config.reveal(), next),
             _ => Vec::new(),
         };
-        Ok(Self { moves, record, cut_off, side, objects, values })
+        Ok(Self { upgrade: moves, record, interrupted_run: cut_off, chart: rendered_chart, objects, values })
     }
 
-    fn facts(&self, command: Vec<String>) -> ChartState<'_> {
-        let (record, cut_off) = (self.record, self.cut_off);
-        ChartState { moves: &self.moves, record, cut_off, command, objects: &self.objects, values: &self.values }
+    fn to_chart_state(&self, command: Vec<String>) -> ChartState<'_> {
+        let (record, cut_off) = (self.record, self.interrupted_run);
+        ChartState {
+            upgrade: &self.upgrade,
+            record,
+            interrupted_run: cut_off,
+            command,
+            objects: &self.objects,
+            values: &self.values,
+        }
     }
 }
 
-fn stored(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
+fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
     let Some(record) = record else { return Ok(Vec::new()) };
-    yaml::documents(record.manifest.reveal(), Quote::Nothing).map_err(|error| {
-        Problem::failed(format!(
+    yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly).map_err(|error| {
+        Problem::failure(format!(
             "the stored manifest of release {} revision {} is not readable",
             record.name, record.revision
         ))
-        .because(error)
+        .with_source(error)
     })
 }
 
 /// The label that a release of ours carries.
 #[must_use]
-pub fn label(run: &str) -> String {
+pub fn run_label(run: &str) -> String {
     format!("{RUN_LABEL}={run}")
 }
 
 /// How a release is written: the CRD chart's is only recorded, the application's is waited for.
 #[must_use]
-pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a str, label: &'a str) -> Upgrade<'a> {
+pub fn build_helm_upgrade<'a>(
+    ask: &'a UpgradeSpec,
+    rendered_chart: &'a RenderedChart,
+    is_crds: bool,
+    description: &'a str,
+    label: &'a str,
+) -> UpgradeArgs<'a> {
     let stored_values = match ask.values.stored {
         _ if is_crds => None,
         StoredValues::HelmDefault => None,
@@ -343,20 +391,20 @@ pub fn upgrade<'a>(ask: &'a Ask, side: &'a Side, is_crds: bool, description: &'a
         StoredValues::Reset => Some("--reset-values"),
         StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
     };
-    let mut passed = ask.helm.words();
+    let mut passed = ask.helm_options.to_args();
     // The CRD chart is only recorded: what stands in it is applied by us.
-    passed.extend(if is_crds { Vec::new() } else { ask.helm.post_renderer_words() });
-    Upgrade {
+    passed.extend(if is_crds { Vec::new() } else { ask.helm_options.to_post_renderer_args() });
+    UpgradeArgs {
         release: if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release },
-        chart: &side.fetched.file,
+        chart: &rendered_chart.fetched.file,
         values: if is_crds { &[] } else { &ask.values.flags },
         stored_values,
         description,
         label,
         install: is_crds,
-        take_ownership: ask.allowed.take_ownership,
+        take_ownership: ask.allowed_actions.take_ownership,
         wait: !is_crds,
         timeout: ask.timeout,
-        passed,
+        extra_args: passed,
     }
 }

@@ -6,61 +6,66 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cluster::{ApiError, Cluster, lock};
-use crate::model::lease::{Claim, Holder, Life, LockSeen, Place, Sighting};
-use crate::model::view::Looked;
-use crate::prepare::workstation::Workstation;
+use crate::model::lease::{HeldLock, HolderIdentity, LeaseHolder, LeaseObservation, LeaseRef, Liveness};
+use crate::model::view::Observed;
+use crate::prepare::workstation::LocalRunLocks;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
 /// Between two looks at a lock that somebody holds.
-pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(500);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What we have seen of the locks so far. Looked at from the very start, so that the time of our own reading counts.
 #[derive(Clone)]
-pub struct Turn {
+pub struct LeaseWatcher {
     /// Who we are, the run's id among it.
-    pub claim: Claim,
-    workstation: Option<Workstation>,
-    seen: BTreeMap<Place, Sighting>,
+    pub identity: HolderIdentity,
+    local_locks: Option<LocalRunLocks>,
+    sightings: BTreeMap<LeaseRef, LeaseObservation>,
     /// Until when we wait for a holder who lives; set when the first one is met.
-    until: Option<Instant>,
+    wait_deadline: Option<Instant>,
 }
 
-impl Turn {
+impl LeaseWatcher {
     /// Nothing seen yet.
     #[must_use]
-    pub const fn new(claim: Claim, workstation: Option<Workstation>) -> Self {
-        Self { claim, workstation, seen: BTreeMap::new(), until: None }
+    pub const fn new(identity: HolderIdentity, local_locks: Option<LocalRunLocks>) -> Self {
+        Self { identity: identity, local_locks, sightings: BTreeMap::new(), wait_deadline: None }
     }
 
     /// One look: who holds what.
     ///
     /// # Errors
     /// A lock cannot be read.
-    pub async fn look(&mut self, cluster: &Cluster, places: &[Place]) -> Result<Vec<LockSeen>, ApiError> {
-        let leases = futures::future::try_join_all(places.iter().map(|place| lock::read(cluster, place))).await?;
-        let held = places.iter().zip(&leases).filter_map(|(place, lease)| self.saw(place, lease.as_ref()?));
+    pub async fn poll(&mut self, cluster: &Cluster, lease_refs: &[LeaseRef]) -> Result<Vec<HeldLock>, ApiError> {
+        let leases =
+            futures::future::try_join_all(lease_refs.iter().map(|lease_ref| lock::read_lease(cluster, lease_ref)))
+                .await?;
+        let held =
+            lease_refs.iter().zip(&leases).filter_map(|(lease_ref, lease)| self.observe(lease_ref, lease.as_ref()?));
         Ok(held.collect())
     }
 
-    pub(crate) fn saw(&mut self, place: &Place, lease: &Value) -> Option<LockSeen> {
+    pub(crate) fn observe(&mut self, lease_ref: &LeaseRef, lease: &Value) -> Option<HeldLock> {
         let now = Instant::now();
-        let seen = self.seen.entry(place.clone()).or_insert_with(|| Sighting::first(lease, now));
-        seen.again(lease, now);
-        let holder = Holder::of(lease)?;
+        let sighting = self.sightings.entry(lease_ref.clone()).or_insert_with(|| LeaseObservation::new(lease, now));
+        sighting.observe(lease, now);
+        let holder = LeaseHolder::from_lease(lease)?;
         // The kernel knows better than any clock, where the holder ran on this workstation.
-        let life =
-            match (self.workstation.as_ref().and_then(|here| here.ended(&holder)), seen.life(holder.holds_for, now)) {
-                (Some(true), _) => Life::Dead,
-                (Some(false), Life::Dead) => Life::Alive,
-                (_, life) => life,
-            };
-        Some(LockSeen { place: place.clone(), holder, life })
+        let life = match (
+            self.local_locks.as_ref().and_then(|here| here.has_ended(&holder)),
+            sighting.liveness(holder.lease_duration, now),
+        ) {
+            (Some(true), _) => Liveness::Dead,
+            (Some(false), Liveness::Dead) => Liveness::Alive,
+            (_, life) => life,
+        };
+        Some(HeldLock { lease: lease_ref.clone(), holder, liveness: life })
     }
 
-    pub(crate) fn forget(&self, dead: &Holder) {
-        if let Some(workstation) = &self.workstation {
-            workstation.forget(dead);
+    pub(crate) fn remove_run_lock_file(&self, dead: &LeaseHolder) {
+        if let Some(workstation) = &self.local_locks {
+            workstation.remove_lock_file(dead);
         }
     }
 
@@ -70,92 +75,98 @@ impl Turn {
     ///
     /// # Errors
     /// Somebody holds a lock still; a lock cannot be read.
-    pub async fn settle(
+    pub async fn wait_until_free(
         &mut self,
         cluster: &Cluster,
-        places: &[Place],
+        lease_refs: &[LeaseRef],
         wait: Duration,
         emit: Emit<'_>,
-    ) -> Result<Vec<LockSeen>, Waited> {
+    ) -> Result<Vec<HeldLock>, LockWaitError> {
         let began = Instant::now();
-        let mut told = false;
+        let mut is_announced = false;
         loop {
-            let held = self.look(cluster, places).await.map_err(Waited::Unseen)?;
-            if let Some(alive) = held.iter().find(|held| held.life == Life::Alive) {
-                let until = *self.until.get_or_insert_with(|| Instant::now() + wait);
+            let held = self.poll(cluster, lease_refs).await.map_err(LockWaitError::Unreadable)?;
+            if let Some(alive) = held.iter().find(|held| held.liveness == Liveness::Alive) {
+                let until = *self.wait_deadline.get_or_insert_with(|| Instant::now() + wait);
                 if Instant::now() >= until {
-                    return Err(Waited::Held(Box::new(alive.clone())));
+                    return Err(LockWaitError::Held(Box::new(alive.clone())));
                 }
             }
-            let Some(open) = held.iter().find(|held| held.life != Life::Dead) else {
+            let Some(open) = held.iter().find(|held| held.liveness != Liveness::Dead) else {
                 let waited = began.elapsed().as_secs_f64();
-                if let (true, Some(dead)) = (told, held.first()) {
-                    let detail =
-                        format!("left behind by {}: not renewed for {}s", dead.holder, dead.holder.holds_for.as_secs());
+                if let (true, Some(dead)) = (is_announced, held.first()) {
+                    let detail = format!(
+                        "left behind by {}: not renewed for {}s",
+                        dead.holder,
+                        dead.holder.lease_duration.as_secs()
+                    );
                     emit(Event::StageDone { stage: "lock", detail, seconds: waited });
                 }
                 return Ok(held);
             };
-            if !std::mem::replace(&mut told, true) {
+            if !std::mem::replace(&mut is_announced, true) {
                 emit(Event::StageStarted { stage: "lock", detail: format!("held by {}: does it live?", open.holder) });
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
 /// Why a wait for the locks ended without them.
-pub enum Waited {
+pub enum LockWaitError {
     /// Somebody who lives holds one.
-    Held(Box<LockSeen>),
+    Held(Box<HeldLock>),
     /// One cannot be read.
-    Unseen(ApiError),
+    Unreadable(ApiError),
 }
 
-impl Waited {
+impl LockWaitError {
     /// As a problem: nothing was written.
     #[must_use]
     pub fn problem(self, context: &str) -> Problem {
         match self {
-            Self::Held(held) => locked(&held),
-            Self::Unseen(error) => error.problem(context),
+            Self::Held(held) => locked_problem(&held),
+            Self::Unreadable(error) => error.into_problem(context),
         }
     }
 }
 
-pub(crate) fn locked(held: &LockSeen) -> Problem {
-    let Holder { who, r#where, since, step, run, version, installation, .. } = &held.holder;
-    let told = [
+pub(crate) fn locked_problem(held: &HeldLock) -> Problem {
+    let LeaseHolder { user: who, process: r#where, acquired_at: since, step, run, version, installation, .. } =
+        &held.holder;
+    let details = [
         format!("who    {who} ({where})"),
         format!("since  {since}"),
         format!("step   {step} of run {run} on {installation}, version {version}"),
     ];
-    Problem::new(Exit::Locked, format!("somebody else is upgrading: {} is held", held.place))
-        .because(told.join("\n"))
-        .hint("wait for it: --wait-for-lock 10m")
-        .hint("look how far it is: kubectl mural upgrade status")
+    Problem::new(Exit::Locked, format!("somebody else is upgrading: {} is held", held.lease))
+        .with_source(details.join("\n"))
+        .with_hint("wait for it: --wait-for-lock 10m")
+        .with_hint("look how far it is: kubectl mural upgrade status")
 }
 
 /// Before the look: a run that will write waits for its turn; a plan only notes who holds what.
 ///
 /// # Errors
 /// Somebody else is upgrading, or the cluster cannot be read.
-pub(crate) async fn first_look(
-    turn: &mut Turn,
+pub(crate) async fn wait_or_read_locks(
+    turn: &mut LeaseWatcher,
     cluster: &Cluster,
     namespace: &str,
     wait: Option<Duration>,
     emit: Emit<'_>,
-) -> Result<Looked<Vec<LockSeen>>, Problem> {
-    let places = Place::of_a_run(namespace, true);
+) -> Result<Observed<Vec<HeldLock>>, Problem> {
+    let lease_refs = LeaseRef::for_run(namespace, true);
     let held = match wait {
-        Some(wait) => turn.settle(cluster, &places, wait, emit).await,
-        None => turn.look(cluster, &places).await.map_err(Waited::Unseen),
+        Some(wait) => turn.wait_until_free(cluster, &lease_refs, wait, emit).await,
+        None => turn.poll(cluster, &lease_refs).await.map_err(LockWaitError::Unreadable),
     };
     match held {
         Ok(held) => Ok(Ok(held)),
         // Told by the guards, or when the lock is taken: who may only look shall see the plan.
-        Err(Waited::Unseen(error @ ApiError::Refused { .. })) => Ok(Err(error.not_seen("the locks (Leases)"))),
+        Err(LockWaitError::Unreadable(error @ ApiError::Rejected { .. })) => {
+            Ok(Err(error.to_read_failure("the locks (Leases)")))
+        }
         Err(other) => Err(other.problem(&cluster.context)),
     }
 }

@@ -4,166 +4,194 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::ask::{Ask, HelmOptions};
+use crate::ask::{HelmOptions, UpgradeSpec};
 use crate::cluster::{Cluster, journal, look};
 use crate::model::flux::FluxView;
-use crate::model::lease::{Claim, LockSeen};
-use crate::model::tools::{OLDEST_HELM, OLDEST_KUBECTL, ToolsSeen};
-use crate::model::view::{ClusterView, Looked, NotSeen};
-use crate::plan::journal::JournalSeen;
+use crate::model::lease::{HeldLock, HolderIdentity};
+use crate::model::tools::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION, ToolVersions};
+use crate::model::view::{ClusterView, Observed, ReadFailure};
+use crate::plan::journal::JournalSnapshot;
 use crate::prepare::lease_watcher;
-use crate::prepare::lease_watcher::Turn;
+use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::stage::Stage;
-use crate::prepare::{Surroundings, private_folder};
+use crate::prepare::{Environment, create_private_dir};
 use crate::prepare::{render, values};
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
-use crate::tools::chart::Fetched;
+use crate::tools::chart::FetchedChart;
 use crate::tools::error::ToolError;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 
 /// What stands before the first reading.
-pub(crate) struct Begun {
+pub(crate) struct Connection {
     pub(crate) helm: Helm,
     pub(crate) kubectl: Kubectl,
-    pub(crate) tools: ToolsSeen,
+    pub(crate) tools: ToolVersions,
     pub(crate) cluster: Cluster,
-    pub(crate) turn: Turn,
-    pub(crate) locks: Looked<Vec<LockSeen>>,
-    pub(crate) journal: Looked<JournalSeen>,
+    pub(crate) lease_watcher: LeaseWatcher,
+    pub(crate) locks: Observed<Vec<HeldLock>>,
+    pub(crate) journal: Observed<JournalSnapshot>,
 }
 
 /// Values files that can be read, tools that fit, a cluster, and who holds its locks.
-pub(crate) async fn begin(ask: &Ask, around: &Surroundings, emit: Emit<'_>) -> Result<Begun, Problem> {
+pub(crate) async fn connect(ask: &UpgradeSpec, env: &Environment, emit: Emit<'_>) -> Result<Connection, Problem> {
     values::check_files(&ask.values)?;
-    let (helm, kubectl) = programs(ask, around);
-    let (tools, cluster) =
-        tokio::join!(versions(&helm, &kubectl, &ask.helm), Cluster::connect(&ask.installation.cluster));
+    let (helm, kubectl) = build_tools(ask, env);
+    let (tools, cluster) = tokio::join!(
+        check_tool_versions(&helm, &kubectl, &ask.helm_options),
+        Cluster::connect(&ask.installation.cluster)
+    );
     let (tools, cluster) = (tools?, cluster?);
-    let mut turn = Turn::new(around.claim.clone(), around.workstation.clone());
+    let mut turn = LeaseWatcher::new(env.identity.clone(), env.local_locks.clone());
     // Before anything is read: what somebody is changing right now would be read in vain.
     let locks =
-        lease_watcher::first_look(&mut turn, &cluster, &ask.installation.namespace, around.wait_for_lock, emit).await?;
+        lease_watcher::wait_or_read_locks(&mut turn, &cluster, &ask.installation.namespace, env.wait_for_lock, emit)
+            .await?;
     // After the locks: what a run that lives writes meanwhile would be read too early.
-    let journal = journal::look(&cluster, &ask.installation.namespace).await;
-    Ok(Begun { helm, kubectl, tools, cluster, turn, locks, journal })
+    let journal = journal::read_journal(&cluster, &ask.installation.namespace).await;
+    Ok(Connection { helm, kubectl, tools, cluster, lease_watcher: turn, locks, journal })
 }
 
 /// What one look at everything gives.
-pub(crate) struct First {
+pub(crate) struct Inventory {
     pub(crate) view: ClusterView,
-    pub(crate) charts: (Option<Fetched>, Option<Fetched>),
+    pub(crate) charts: (Option<FetchedChart>, Option<FetchedChart>),
     /// The uid of `kube-system` as helm sees it, and as kubectl does.
-    pub(crate) sees: (Looked<String>, Looked<String>),
+    pub(crate) cluster_uids: (Observed<String>, Observed<String>),
 }
 
 #[expect(clippy::too_many_arguments, reason = "one reading of everything, asked for in one place")]
-pub(crate) async fn look_at(
+pub(crate) async fn read_inventory(
     cluster: &Cluster,
     helm: &Helm,
     kubectl: &Kubectl,
-    ask: &Ask,
+    ask: &UpgradeSpec,
     flux: FluxView,
     private: &Path,
-    around: &Surroundings,
+    env: &Environment,
     emit: Emit<'_>,
-) -> Result<First, Problem> {
+) -> Result<Inventory, Problem> {
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
     // A cluster that cannot be read ends this at once, and is told before a chart that cannot be had.
     let rest = async {
         Ok(tokio::join!(
-            render::fetch_both(helm, ask, private, around.helm_registry_config.as_deref()),
-            helm.cluster_uid(private),
-            kubectl.cluster_uid(),
+            render::fetch_both(helm, ask, private, env.helm_registry_config.as_deref()),
+            helm.read_cluster_uid(private),
+            kubectl.read_cluster_uid(),
         ))
     };
-    let (view, (charts, helm_sees, kubectl_sees)) =
-        tokio::try_join!(look::look_with(cluster, &ask.installation, std::future::ready(flux)), rest)?;
+    let (view, (charts, helm_cluster_uid, kubectl_cluster_uid)) =
+        tokio::try_join!(look::read_cluster_view_with(cluster, &ask.installation, std::future::ready(flux)), rest)?;
     let charts = charts?;
-    stage.done(looked(&view));
-    let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
-    Ok(First { view, charts, sees: (sees("helm", helm_sees), sees("kubectl", kubectl_sees)) })
+    stage.finish(summarize_view(&view));
+    let to_observed = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| to_read_failure(who, &error));
+    Ok(Inventory {
+        view,
+        charts,
+        cluster_uids: (to_observed("helm", helm_cluster_uid), to_observed("kubectl", kubectl_cluster_uid)),
+    })
 }
 
 /// One look at everything, where no chart is needed.
-pub(crate) struct Bare {
+pub(crate) struct Session {
     pub(crate) helm: Helm,
     pub(crate) kubectl: Kubectl,
-    pub(crate) tools: ToolsSeen,
+    pub(crate) tools: ToolVersions,
     pub(crate) cluster: Cluster,
-    pub(crate) turn: Turn,
-    pub(crate) locks: Looked<Vec<LockSeen>>,
-    pub(crate) journal: Looked<JournalSeen>,
+    pub(crate) lease_watcher: LeaseWatcher,
+    pub(crate) locks: Observed<Vec<HeldLock>>,
+    pub(crate) journal: Observed<JournalSnapshot>,
     pub(crate) view: ClusterView,
-    pub(crate) helm_sees: Looked<String>,
-    pub(crate) kubectl_sees: Looked<String>,
-    pub(crate) private: TempDir,
+    pub(crate) helm_cluster_uid: Observed<String>,
+    pub(crate) kubectl_cluster_uid: Observed<String>,
+    pub(crate) private_dir: TempDir,
 }
 
 /// Looks.
 ///
 /// # Errors
 /// As [`prepare`].
-pub(crate) async fn bare(ask: &Ask, around: &Surroundings, emit: Emit<'_>) -> Result<Bare, Problem> {
-    let private = private_folder()?;
-    let Begun { helm, kubectl, tools, cluster, mut turn, locks, journal } = begin(ask, around, emit).await?;
+pub(crate) async fn open_session(ask: &UpgradeSpec, env: &Environment, emit: Emit<'_>) -> Result<Session, Problem> {
+    let private = create_private_dir()?;
+    let Connection { helm, kubectl, tools, cluster, mut lease_watcher, locks, journal } =
+        connect(ask, env, emit).await?;
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the journal");
-    let (view, helm_sees, kubectl_sees) =
-        tokio::join!(look::look(&cluster, &ask.installation), helm.cluster_uid(private.path()), kubectl.cluster_uid(),);
+    let (view, helm_cluster_uid, kubectl_cluster_uid) = tokio::join!(
+        look::read_cluster_view(&cluster, &ask.installation),
+        helm.read_cluster_uid(private.path()),
+        kubectl.read_cluster_uid(),
+    );
     let view = view?;
-    stage.done(looked(&view));
-    turn.claim = claim(turn.claim, ask, &view);
-    let sees = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| not_seen(who, &error));
-    let (helm_sees, kubectl_sees) = (sees("helm", helm_sees), sees("kubectl", kubectl_sees));
-    Ok(Bare { helm, kubectl, tools, cluster, turn, locks, journal, view, helm_sees, kubectl_sees, private })
+    stage.finish(summarize_view(&view));
+    lease_watcher.identity = complete_identity(lease_watcher.identity, ask, &view);
+    let to_observed = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| to_read_failure(who, &error));
+    let (helm_cluster_uid, kubectl_cluster_uid) =
+        (to_observed("helm", helm_cluster_uid), to_observed("kubectl", kubectl_cluster_uid));
+    Ok(Session {
+        helm,
+        kubectl,
+        tools,
+        cluster,
+        lease_watcher,
+        locks,
+        journal,
+        view,
+        helm_cluster_uid,
+        kubectl_cluster_uid,
+        private_dir: private,
+    })
 }
 
 /// Who we are, with what only the cluster and the flags can tell.
-pub(crate) fn claim(ours: Claim, ask: &Ask, view: &ClusterView) -> Claim {
+pub(crate) fn complete_identity(ours: HolderIdentity, ask: &UpgradeSpec, view: &ClusterView) -> HolderIdentity {
     let installation = format!("{}/{}", ask.installation.namespace, ask.installation.app_release);
-    Claim { installation, as_user: view.hub.user.clone().unwrap_or_default(), ..ours }
+    HolderIdentity { installation, server_user: view.cluster.user.clone().unwrap_or_default(), ..ours }
 }
 
-fn programs(ask: &Ask, around: &Surroundings) -> (Helm, Kubectl) {
+fn build_tools(ask: &UpgradeSpec, env: &Environment) -> (Helm, Kubectl) {
     let cluster = ask.installation.cluster.clone();
     let helm = Helm {
-        program: around.programs.helm.clone(),
+        program: env.programs.helm.clone(),
         cluster: cluster.clone(),
         registry: ask.registry.clone(),
         namespace: ask.installation.namespace.clone(),
     };
-    (helm, Kubectl { program: around.programs.kubectl.clone(), cluster })
+    (helm, Kubectl { program: env.programs.kubectl.clone(), cluster })
 }
 
 /// Both versions, before anything is asked of them that an old one does not know.
-async fn versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOptions) -> Result<ToolsSeen, Problem> {
-    let (helm_version, kubectl_version) = tokio::join!(helm.version(), kubectl.version());
+async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOptions) -> Result<ToolVersions, Problem> {
+    let (helm_version, kubectl_version) = tokio::join!(helm.read_version(), kubectl.read_version());
     let failed = |name: &str, error: ToolError| {
-        error.problem(format!("{name} does not tell its version")).hint(format!("does {name} version work by itself?"))
+        error
+            .into_problem(format!("{name} does not tell its version"))
+            .with_hint(format!("does {name} version work by itself?"))
     };
     let found = (
         helm_version.map_err(|error| failed("helm", error))?,
         kubectl_version.map_err(|error| failed("kubectl", error))?,
     );
-    let asked =
-        [("helm", &found.0, OLDEST_HELM, &helm.program), ("kubectl", &found.1, OLDEST_KUBECTL, &kubectl.program)];
-    for (name, version, oldest, program) in asked {
+    let minimum_versions = [
+        ("helm", &found.0, MIN_HELM_VERSION, &helm.program),
+        ("kubectl", &found.1, MIN_KUBECTL_VERSION, &kubectl.program),
+    ];
+    for (name, version, oldest, program) in minimum_versions {
         if *version < oldest {
             return Err(Problem::new(Exit::Refused, format!("{name} {version} ({}) is too old", program.display()))
-                .hint(format!("install {name} {oldest} or newer and put it first on PATH")));
+                .with_hint(format!("install {name} {oldest} or newer and put it first on PATH")));
         }
     }
-    passed.known_to(&found.0)?;
-    Ok(ToolsSeen { helm: Ok(found.0), kubectl: Ok(found.1) })
+    passed.check_supported_by(&found.0)?;
+    Ok(ToolVersions { helm: Ok(found.0), kubectl: Ok(found.1) })
 }
 
-fn not_seen(who: &str, error: &ToolError) -> NotSeen {
-    NotSeen { what: "namespace kube-system".to_owned(), reason: format!("{who}: {error}") }
+fn to_read_failure(who: &str, error: &ToolError) -> ReadFailure {
+    ReadFailure { target: "namespace kube-system".to_owned(), reason: format!("{who}: {error}") }
 }
 
-fn looked(view: &ClusterView) -> String {
-    let crds: Looked<usize> = view.crds.as_ref().map(std::collections::BTreeMap::len).map_err(Clone::clone);
-    let crds = crds.map_or_else(|not_seen| not_seen.to_string(), |count| format!("{count} CRDs"));
-    format!("{} {}, {crds}", view.hub.context, view.hub.version)
+fn summarize_view(view: &ClusterView) -> String {
+    let crds: Observed<usize> = view.crds.as_ref().map(std::collections::BTreeMap::len).map_err(Clone::clone);
+    let crds = crds.map_or_else(|failure| failure.to_string(), |count| format!("{count} CRDs"));
+    format!("{} {}, {crds}", view.cluster.context, view.cluster.version)
 }

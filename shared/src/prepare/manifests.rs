@@ -14,18 +14,18 @@ use crate::checks::crd_changes::CrdFinding;
 use crate::checks::crd_changes::checks;
 use crate::diff::Segment;
 use crate::model::crd::Crd;
-use crate::model::lines::{self, Step};
-use crate::model::yaml::STACK;
-use crate::model::yaml::{self, Quote};
+use crate::model::lines::{self, PathSegment};
+use crate::model::yaml::THREAD_STACK_BYTES;
+use crate::model::yaml::{self, ErrorDetail};
 use crate::problem::Problem;
-use crate::report::style::harmless;
+use crate::report::style::sanitize;
 
 /// Endings of files that are read in a folder; a file that is named is always read.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// Bytes of one file: no bundle of CRDs comes near it.
-const MOST: u64 = 256 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// Where waivers are looked for.
-const WAIVERS: &str = ".mural-waivers.yaml";
+const DEFAULT_WAIVERS_FILE: &str = ".mural-waivers.yaml";
 
 /// One document and its file.
 #[derive(Debug, Clone)]
@@ -42,29 +42,29 @@ pub struct Manifest {
 ///
 /// # Errors
 /// A usage problem that names the file, the line and what to do.
-pub fn read(path: &Path) -> Result<Vec<Manifest>, Problem> {
+pub fn read_manifests(path: &Path) -> Result<Vec<Manifest>, Problem> {
     let mut files = Vec::new();
-    below(path, path.is_dir(), &mut files)?;
-    let read: Vec<Vec<Manifest>> = side_by_side(&files, one).into_iter().collect::<Result<_, _>>()?;
+    collect_files(path, path.is_dir(), &mut files)?;
+    let read: Vec<Vec<Manifest>> = map_in_parallel(&files, read_file).into_iter().collect::<Result<_, _>>()?;
     Ok(read.into_iter().flatten().collect())
 }
 
-fn one(file: &Path) -> Result<Vec<Manifest>, Problem> {
-    let text = text_of(file)?;
-    let documents = documents(file, &text)?;
-    let lines = lines::documents(&text);
+fn read_file(file: &Path) -> Result<Vec<Manifest>, Problem> {
+    let text = read_text(file)?;
+    let documents = parse_documents(file, &text)?;
+    let lines = lines::find_document_lines(&text);
     // A text in which documents are parted in another way: the file's name must do.
     let parted = lines.len() == documents.len();
     let mut all = Vec::with_capacity(documents.len());
     for (at, document) in documents.into_iter().enumerate() {
         let line = if parted { lines[at] } else { 1 };
-        spread(&Origin { file, text: &text, line }, document, &[], &mut all);
+        expand_lists(&Origin { file, text: &text, line }, document, &[], &mut all);
     }
     Ok(all)
 }
 
 /// The same for each of them, on as many threads as there are processors; the answers in their order.
-fn side_by_side<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+fn map_in_parallel<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> Vec<T> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(files.len());
     if threads < 2 {
@@ -76,7 +76,7 @@ fn side_by_side<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> 
         std::iter::from_fn(take).map(|at| (at, act(&files[at]))).collect::<Vec<_>>()
     };
     let mut all: Vec<(usize, T)> = thread::scope(|scope| {
-        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok();
+        let start = |_| thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, work).ok();
         let workers: Vec<_> = (1..threads).filter_map(start).collect();
         let mut done = work();
         // One that panics takes us with it, as it would have here.
@@ -91,30 +91,30 @@ fn side_by_side<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> 
 ///
 /// # Errors
 /// There is none, or one of them stands twice.
-pub fn crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, Problem> {
+pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, Problem> {
     let mut found: Vec<(Crd, PathBuf, usize)> = Vec::new();
     for Manifest { file, line, document } in manifests {
         let crd = match Crd::new(document) {
             Ok(crd) => crd,
-            Err(other) if other["kind"] == "CustomResourceDefinition" => return Err(nameless(&file)),
+            Err(other) if other["kind"] == "CustomResourceDefinition" => return Err(unnamed_crd_problem(&file)),
             Err(_) => continue,
         };
         if let Some((_, first, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
             let text = format!("CRD {} stands twice: in {} and in {}", crd.name(), first.display(), file.display());
-            return Err(Problem::usage(text).hint("which one is meant? name that file alone"));
+            return Err(Problem::usage(text).with_hint("which one is meant? name that file alone"));
         }
         found.push((crd, file, line));
     }
     if found.is_empty() {
         return Err(Problem::usage(format!("there is no CRD in {}", path.display()))
-            .hint("give a CRD file, a folder of them, a chart, oci://…, or cluster"));
+            .with_hint("give a CRD file, a folder of them, a chart, oci://…, or cluster"));
     }
     Ok(found)
 }
 
-fn below(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
+fn collect_files(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
     let wrong = |error: std::io::Error| {
-        Problem::usage(format!("{} cannot be read", path.display())).because(error).hint("is the path right?")
+        Problem::usage(format!("{} cannot be read", path.display())).with_source(error).with_hint("is the path right?")
     };
     let kind = fs::metadata(path).map_err(wrong)?;
     if kind.is_dir() {
@@ -124,24 +124,29 @@ fn below(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), P
             .collect::<Result<_, _>>()
             .map_err(wrong)?;
         inside.sort();
-        return inside.iter().try_for_each(|path| below(path, true, into));
+        return inside.iter().try_for_each(|path| collect_files(path, true, into));
     }
-    let known = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending));
+    let known =
+        path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| MANIFEST_EXTENSIONS.contains(&ending));
     if known || !only_known {
         into.push(path.to_owned());
     }
     Ok(())
 }
 
-fn unusable(file: &Path, why: String) -> Problem {
-    Problem::usage(format!("{} cannot be used", file.display())).because(why)
+fn unusable_problem(file: &Path, why: String) -> Problem {
+    Problem::usage(format!("{} cannot be used", file.display())).with_source(why)
 }
 
-fn text_of(file: &Path) -> Result<String, Problem> {
-    let wrong = |why: String| unusable(file, why);
+fn read_text(file: &Path) -> Result<String, Problem> {
+    let wrong = |why: String| unusable_problem(file, why);
     let size = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
-    if size > MOST {
-        return Err(wrong(format!("it has {} MB, more than the {} MB that are read", size >> 20, MOST >> 20)));
+    if size > MAX_FILE_BYTES {
+        return Err(wrong(format!(
+            "it has {} MB, more than the {} MB that are read",
+            size >> 20,
+            MAX_FILE_BYTES >> 20
+        )));
     }
     let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| {
@@ -151,13 +156,13 @@ fn text_of(file: &Path) -> Result<String, Problem> {
     })
 }
 
-fn documents(file: &Path, text: &str) -> Result<Vec<Value>, Problem> {
-    let wrong = |why: String| unusable(file, why);
+fn parse_documents(file: &Path, text: &str) -> Result<Vec<Value>, Problem> {
+    let wrong = |why: String| unusable_problem(file, why);
     let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
-    yaml::documents(text, Quote::Snippet).map_err(|error| match template {
+    yaml::parse_documents(text, ErrorDetail::Snippet).map_err(|error| match template {
         Some((line, _)) => wrong(format!("line {} is a template that was not rendered", line + 1))
-            .hint("render it first: helm template …, or name the chart instead of its templates"),
-        None => wrong(error.to_string()).hint("mend the line, or leave the file out"),
+            .with_hint("render it first: helm template …, or name the chart instead of its templates"),
+        None => wrong(error.to_string()).with_hint("mend the line, or leave the file out"),
     })
 }
 
@@ -173,19 +178,19 @@ struct Origin<'a> {
     line: usize,
 }
 
-fn spread(origin: &Origin<'_>, document: Value, steps: &[Step], into: &mut Vec<Manifest>) {
+fn expand_lists(origin: &Origin<'_>, document: Value, steps: &[PathSegment], into: &mut Vec<Manifest>) {
     let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document["items"].is_array();
     match document {
         Value::Object(mut list) if is_list => {
             if let Some(Value::Array(items)) = list.remove("items") {
                 for (at, item) in items.into_iter().enumerate() {
-                    let below = [steps, &[Step::Key("items".to_owned()), Step::Item(at)]].concat();
-                    spread(origin, item, &below, into);
+                    let below = [steps, &[PathSegment::Key("items".to_owned()), PathSegment::Item(at)]].concat();
+                    expand_lists(origin, item, &below, into);
                 }
             }
         }
         document => {
-            let line = if steps.is_empty() { origin.line } else { lines::find(origin.text, origin.line, steps) };
+            let line = if steps.is_empty() { origin.line } else { lines::find_line(origin.text, origin.line, steps) };
             into.push(Manifest { file: origin.file.to_owned(), line, document });
         }
     }
@@ -193,12 +198,14 @@ fn spread(origin: &Origin<'_>, document: Value, steps: &[Step], into: &mut Vec<M
 
 /// On which line of a file's text a finding about a CRD stands, or the nearest that is found. `start` is the CRD's own line.
 #[must_use]
-pub fn line_of(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usize {
-    let key = |name: &str| Step::Key(name.to_owned());
-    let Some(version) = finding.stands_in() else { return start };
+pub fn find_line(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usize {
+    let key = |name: &str| PathSegment::Key(name.to_owned());
+    let Some(version) = finding.affected_version() else { return start };
     let mut steps = vec![key("spec"), key("versions")];
-    let Some(at) = crd.versions().position(|one| one.name == version) else { return lines::find(text, start, &steps) };
-    steps.push(Step::Item(at));
+    let Some(at) = crd.versions().position(|one| one.name == version) else {
+        return lines::find_line(text, start, &steps);
+    };
+    steps.push(PathSegment::Item(at));
     if let Some(path) = &finding.path {
         steps.extend([key("schema"), key("openAPIV3Schema")]);
         for segment in path.segments() {
@@ -206,41 +213,41 @@ pub fn line_of(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usi
                 Segment::Property(name) => steps.extend([key("properties"), key(name)]),
                 Segment::Items => steps.push(key("items")),
                 Segment::Values => steps.push(key("additionalProperties")),
-                Segment::AllOf(at) => steps.extend([key("allOf"), Step::Item(*at)]),
-                Segment::AnyOf(at) => steps.extend([key("anyOf"), Step::Item(*at)]),
-                Segment::OneOf(at) => steps.extend([key("oneOf"), Step::Item(*at)]),
+                Segment::AllOf(at) => steps.extend([key("allOf"), PathSegment::Item(*at)]),
+                Segment::AnyOf(at) => steps.extend([key("anyOf"), PathSegment::Item(*at)]),
+                Segment::OneOf(at) => steps.extend([key("oneOf"), PathSegment::Item(*at)]),
                 Segment::Not => steps.push(key("not")),
             }
         }
     }
-    lines::find(text, start, &steps)
+    lines::find_line(text, start, &steps)
 }
 
 /// The waivers of a file, or of `.mural-waivers.yaml` where there is one.
 ///
 /// # Errors
 /// A usage problem: the file cannot be read, or says what it cannot say.
-pub fn waivers(named: Option<&Path>) -> Result<Waivers, Problem> {
-    let file = named.unwrap_or_else(|| Path::new(WAIVERS));
-    if named.is_none() && !file.exists() {
+pub fn read_waivers(file_flag: Option<&Path>) -> Result<Waivers, Problem> {
+    let file = file_flag.unwrap_or_else(|| Path::new(DEFAULT_WAIVERS_FILE));
+    if file_flag.is_none() && !file.exists() {
         return Ok(Waivers::default());
     }
     let wrong = |why: String| {
         Problem::usage(format!("the waivers {} cannot be used", file.display()))
-            .because(harmless(&why))
-            .hint("each waiver has check, subject, reason and expires (a day, such as 2027-01-31); levels: has a level by check")
+            .with_source(sanitize(&why))
+            .with_hint("each waiver has check, subject, reason and expires (a day, such as 2027-01-31); levels: has a level by check")
     };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     let known: Vec<&str> = checks().map(|check| check.card.id).collect();
     Waivers::read(&text, &known).map_err(wrong)
 }
 
-fn nameless(file: &Path) -> Problem {
+fn unnamed_crd_problem(file: &Path) -> Problem {
     Problem::usage(format!(
         "a CRD in {} has no metadata.name, or is of no apiextensions.k8s.io version",
         file.display()
     ))
-    .hint("give it its name, <plural>.<group>, or leave the file out")
+    .with_hint("give it its name, <plural>.<group>, or leave the file out")
 }
 
 #[cfg(test)]
@@ -260,9 +267,9 @@ mod tests {
     const CRD: &str =
         "apiVersion: apiextensions.k8s.io/v1\r\nkind: CustomResourceDefinition\r\nmetadata: {name: hubs.x}\r\n";
 
-    fn told(files: &[(&str, &[u8])]) -> String {
+    fn error_text(files: &[(&str, &[u8])]) -> String {
         let folder = folder(files);
-        let problem = read(folder.path()).and_then(|all| crds(folder.path(), all)).unwrap_err();
+        let problem = read_manifests(folder.path()).and_then(|all| collect_crds(folder.path(), all)).unwrap_err();
         assert_eq!(problem.exit.code(), 64);
         format!("{} {}", problem.message, problem.causes().join(" "))
     }
@@ -277,7 +284,7 @@ mod tests {
             ("odd.yaml", odd),
             ("notes.txt", b"\xff"),
         ]);
-        let found = crds(folder.path(), read(folder.path()).unwrap()).unwrap();
+        let found = collect_crds(folder.path(), read_manifests(folder.path()).unwrap()).unwrap();
         let names: Vec<(&str, usize)> = found.iter().map(|(crd, _, line)| (crd.name(), *line)).collect();
         assert_eq!(names, [("hubs.x", 1), ("spokes.x", 3)]);
     }
@@ -299,12 +306,12 @@ mod tests {
             (b"kind: ConfigMap\n", "no CRD"),
         ];
         for (bytes, word) in cases {
-            let told = told(&[("f.yaml", bytes)]);
-            assert!(told.contains(word) && !told.contains('\u{1b}'), "{word}: {told}");
+            let text = error_text(&[("f.yaml", bytes)]);
+            assert!(text.contains(word) && !text.contains('\u{1b}'), "{word}: {text}");
         }
         // A small bomb is only a large list: read, and no CRD in it.
-        assert!(self::told(&[("f.yaml", bomb.as_bytes())]).contains("no CRD"));
-        assert!(self::told(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("stands twice"));
-        assert_eq!(read(Path::new("/no/such")).unwrap_err().exit.code(), 64);
+        assert!(self::error_text(&[("f.yaml", bomb.as_bytes())]).contains("no CRD"));
+        assert!(self::error_text(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("stands twice"));
+        assert_eq!(read_manifests(Path::new("/no/such")).unwrap_err().exit.code(), 64);
     }
 }

@@ -27,66 +27,66 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drift::{Follow, Known, Since};
+use drift::{Drift, PlanBaseline, PlanInputs};
 use forecast::forecast_all;
-use look::{Begun, First, begin, claim, look_at};
+use look::{Connection, Inventory, complete_identity, connect, read_inventory};
 use tempfile::TempDir;
 
-use crate::ask::Ask;
-use crate::ask::expect::Expect;
+use crate::ask::UpgradeSpec;
+use crate::ask::expect::Expectations;
 use crate::cluster::Cluster;
 use crate::model::crd::Crd;
-use crate::model::lease::{Claim, LockSeen};
+use crate::model::lease::{HeldLock, HolderIdentity};
 use crate::model::secret::{Hidden, Secrets};
-use crate::model::tools::ToolsSeen;
-use crate::model::view::{ClusterView, Looked};
-use crate::model::vitals::Vitals;
+use crate::model::tools::ToolVersions;
+use crate::model::view::{ClusterView, Observed};
+use crate::model::vitals::HealthInputs;
 use crate::plan;
 use crate::plan::Plan;
-use crate::plan::drift::Moved;
-use crate::plan::flux::Ways;
-use crate::plan::journal::{JournalSeen, RunEntry};
+use crate::plan::drift::DriftItem;
+use crate::plan::flux::FluxRoutes;
+use crate::plan::journal::{JournalSnapshot, RunEntry};
 use crate::plan::saved::SavedPlan;
-use crate::plan::world::World;
-use crate::prepare::flux::Adapted;
-use crate::prepare::judge::{Commands, Forecast};
-use crate::prepare::lease_watcher::Turn;
-use crate::prepare::render::Rendered;
-use crate::prepare::rollback::Undone;
-use crate::prepare::workstation::Workstation;
+use crate::plan::world::RecordedState;
+use crate::prepare::flux::AdaptedAsk;
+use crate::prepare::judge::{CommandBuilder, Forecast};
+use crate::prepare::lease_watcher::LeaseWatcher;
+use crate::prepare::render::RenderedCharts;
+use crate::prepare::rollback::RollbackTarget;
+use crate::prepare::workstation::LocalRunLocks;
 use crate::problem::Problem;
 use crate::report::event::Emit;
-use crate::tools::chart::Fetched;
+use crate::tools::chart::FetchedChart;
 use crate::tools::find::Programs;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 
-pub(crate) use look::{Bare, bare};
+pub(crate) use look::{Session, open_session};
 pub(crate) use stage::Stage;
 
-pub use crate::prepare::render::Side;
+pub use crate::prepare::render::RenderedChart;
 
 /// What the environment gives, read at the edge.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct Environment {
     /// helm and kubectl.
     pub programs: Programs,
     /// helm's own registry configuration, for a static login.
     pub helm_registry_config: Option<PathBuf>,
     /// The run's id.
-    pub run: String,
+    pub run_id: String,
     /// Another text in every run, for seals of values.
     pub salt: String,
     /// Who we are, for those who want the same locks.
-    pub claim: Claim,
+    pub identity: HolderIdentity,
     /// How long a run that will write waits for a lock that somebody holds; none for one that only looks.
     pub wait_for_lock: Option<Duration>,
     /// Where signs of life are kept on this workstation; none where there is no such place.
-    pub workstation: Option<Workstation>,
+    pub local_locks: Option<LocalRunLocks>,
     /// Whether custom resources are saved before the first write: then they must be listed.
-    pub saves: bool,
+    pub backup_enabled: bool,
     /// Where this workstation keeps what is ours: journals and saved copies.
-    pub state: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
     /// A program of ours that starts others so that they end with us; none where the kernel has no such thing.
     pub starter: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ pub struct Surroundings {
 /// Everything that a run needs, and the plan that it follows.
 pub struct Prepared {
     /// What was asked for.
-    pub ask: Ask,
+    pub ask: UpgradeSpec,
     /// The cluster.
     pub cluster: Cluster,
     /// helm.
@@ -102,43 +102,43 @@ pub struct Prepared {
     /// kubectl.
     pub kubectl: Kubectl,
     /// helm's and kubectl's versions.
-    pub tools: ToolsSeen,
+    pub tools: ToolVersions,
     /// The cluster as it was read.
     pub view: ClusterView,
     /// What stood around the releases before the first write; none in a run that will not write.
-    pub vitals: Option<Vitals>,
+    pub health_inputs: Option<HealthInputs>,
     /// The CRD chart, where it moves.
-    pub crds: Option<Side>,
+    pub crds: Option<RenderedChart>,
     /// The application, where it moves.
-    pub app: Option<Side>,
+    pub app: Option<RenderedChart>,
     /// Every CRD of the charts, as rendered.
-    pub wanted: BTreeMap<String, Crd>,
+    pub desired_crds: BTreeMap<String, Crd>,
     /// Live CRDs that leave the manifest of a release: helm must find them marked.
-    pub leaving: Vec<String>,
+    pub removed_crds: Vec<String>,
     /// What is to be done.
     pub plan: Plan,
     /// The way through Flux; empty where Flux makes none of the releases.
-    pub flux: Ways,
+    pub flux: FluxRoutes,
     /// Flux's manifests, where the releases are handed over to it.
-    pub manifests: Hidden<Vec<serde_json::Value>>,
+    pub flux_manifests: Hidden<Vec<serde_json::Value>>,
     /// The user's values of the application's next revision.
     pub config: Hidden<serde_json::Value>,
     /// What may be shown nowhere.
     pub secrets: Secrets,
     /// What the plan was made from, for a file and for the journal.
-    pub world: Looked<World>,
+    pub recorded_state: Observed<RecordedState>,
     /// The run that was cut off, and that this one goes on from.
-    pub follows: Option<RunEntry>,
+    pub interrupted_run: Option<RunEntry>,
     /// Whether it was asked to go on from it: then it does that or nothing.
-    pub resumes: bool,
+    pub is_resume: bool,
     /// The run that is undone; none where nothing goes back.
-    pub back: Option<Undone>,
+    pub rollback: Option<RollbackTarget>,
     /// Who we are, for those who want the same locks, and what was seen of them.
-    pub turn: Turn,
+    pub lease_watcher: LeaseWatcher,
     /// What else the environment gave.
-    pub around: Surroundings,
+    pub env: Environment,
     /// Holds the charts and value files; gone when this is dropped.
-    pub(crate) private: Option<TempDir>,
+    pub(crate) private_dir: Option<TempDir>,
 }
 
 /// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
@@ -146,81 +146,98 @@ pub struct Prepared {
 /// # Errors
 /// A problem that names what is missing: a cluster that cannot be read, a chart that is none, values that helm refuses.
 /// What a guard refuses is no error: the plan says it.
-pub async fn prepare(ask: Ask, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
-    prepare_as(ask, Follow::Nothing, around, emit).await
+pub async fn prepare(ask: UpgradeSpec, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    prepare_from(ask, PlanBaseline::Fresh, env, emit).await
 }
 
 /// As [`prepare`], for a run that was cut off, and what was asked for in it: what somebody else has moved since is refused.
 ///
 /// # Errors
 /// As [`prepare`].
-pub async fn prepare_resumed(
-    ask: Ask,
+pub async fn prepare_resume(
+    ask: UpgradeSpec,
     run: &RunEntry,
-    around: Surroundings,
+    env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    prepare_as(ask, Follow::Run(run), around, emit).await
+    prepare_from(ask, PlanBaseline::InterruptedRun(run), env, emit).await
 }
 
 /// As [`prepare`], for a plan that was saved, and what was asked for in it: what has moved since is refused, and so are other steps.
 ///
 /// # Errors
 /// As [`prepare`]; the steps are not the saved ones though nothing moved.
-pub async fn prepare_saved(
-    ask: Ask,
+pub async fn prepare_saved_plan(
+    ask: UpgradeSpec,
     saved: &SavedPlan,
-    around: Surroundings,
+    env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    let prepared = prepare_as(ask, Follow::Saved(saved), around, emit).await?;
-    if !prepared.plan.refused() && !prepared.plan.undetermined() {
-        saved.same_steps(&prepared.plan)?;
+    let prepared = prepare_from(ask, PlanBaseline::SavedPlan(saved), env, emit).await?;
+    if !prepared.plan.is_refused() && !prepared.plan.is_undetermined() {
+        saved.ensure_same_steps(&prepared.plan)?;
     }
     Ok(prepared)
 }
 
-async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Emit<'_>) -> Result<Prepared, Problem> {
-    let private = private_folder()?;
-    let Begun { mut helm, kubectl, tools, cluster, mut turn, locks, journal } = begin(&ask, &around, emit).await?;
+async fn prepare_from(
+    ask: UpgradeSpec,
+    baseline: PlanBaseline<'_>,
+    env: Environment,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
+    let private = create_private_dir()?;
+    let Connection { mut helm, kubectl, tools, cluster, mut lease_watcher, locks, journal } =
+        connect(&ask, &env, emit).await?;
     // Who owns the releases says where their charts and values come from: that is asked before they are fetched.
-    let Adapted { ask, flux, values } = flux::adapted(ask, &mut helm, &cluster, private.path(), &around).await?;
-    let looked = look_at(&cluster, &helm, &kubectl, &ask, flux, private.path(), &around, emit).await?;
-    let First { view, charts, sees } = looked;
+    let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut helm, &cluster, private.path(), &env).await?;
+    let inventory = read_inventory(&cluster, &helm, &kubectl, &ask, flux, private.path(), &env, emit).await?;
+    let Inventory { view, charts, cluster_uids } = inventory;
 
-    let rendered = render_all((&helm, &kubectl), &ask, &view, &cluster, charts, private.path(), &around, emit).await?;
-    let (rendered, vitals, ways) = flux_ways(&ask, &view, rendered, values);
-    let forecast = forecast_all((&cluster, &helm, private.path()), &ask, &view, &rendered, &tools, &around, emit).await;
+    let rendered = render_all((&helm, &kubectl), &ask, &view, &cluster, charts, private.path(), &env, emit).await?;
+    let (rendered, health_inputs, routes) = plan_flux_routes(&ask, &view, rendered, values);
+    let forecast = forecast_all((&cluster, &helm, private.path()), &ask, &view, &rendered, &tools, &env, emit).await;
 
-    let known = Known { ask: &ask, view: &view, rendered: &rendered, forecasts: &forecast.forecasts };
-    let Since { world, moved, follows } = known.since(follow, journal.as_ref().ok(), &around.salt);
-    let seen = facets((&view, &tools, &journal, &ways), sees, forecast, locks, (moved, follows.as_ref()));
-    let plan = judge::plan(Commands { ask: &ask, helm: &helm, kubectl: &kubectl, run: &around.run }, &seen, &rendered)?;
-    turn.claim = claim(turn.claim, &ask, &view);
+    let inputs = PlanInputs { ask: &ask, view: &view, rendered: &rendered, crd_answers: &forecast.crd_answers };
+    let Drift { recorded_state, items: drift_items, interrupted_run } =
+        inputs.compute_drift(baseline, journal.as_ref().ok(), &env.salt);
+    let observations = build_observations(
+        (&view, &tools, &journal, &routes),
+        cluster_uids,
+        forecast,
+        locks,
+        (drift_items, interrupted_run.as_ref()),
+    );
+    let plan = judge::build_plan(
+        CommandBuilder { ask: &ask, helm: &helm, kubectl: &kubectl, run_id: &env.run_id },
+        &observations,
+        &rendered,
+    )?;
+    lease_watcher.identity = complete_identity(lease_watcher.identity, &ask, &view);
     Ok(Prepared {
-        leaving: judge::leaving(&ask, &seen, &rendered),
-        secrets: secrets(&ask, &view, &rendered),
+        removed_crds: judge::list_removed_crds(&ask, &observations, &rendered),
+        secrets: collect_secrets(&ask, &view, &rendered),
         ask,
         cluster,
         helm,
         kubectl,
         tools,
         view,
-        vitals,
+        health_inputs,
         crds: rendered.crds,
         app: rendered.app,
-        wanted: rendered.wanted,
+        desired_crds: rendered.desired_crds,
         plan,
-        flux: ways,
-        manifests: Hidden::new(Vec::new()),
+        flux: routes,
+        flux_manifests: Hidden::new(Vec::new()),
         config: rendered.config,
-        world,
-        follows,
-        resumes: matches!(follow, Follow::Run(_)),
-        back: None,
-        turn,
-        around,
-        private: Some(private),
+        recorded_state,
+        interrupted_run,
+        is_resume: matches!(baseline, PlanBaseline::InterruptedRun(_)),
+        rollback: None,
+        lease_watcher,
+        env,
+        private_dir: Some(private),
     })
 }
 
@@ -228,61 +245,81 @@ async fn prepare_as(ask: Ask, follow: Follow<'_>, around: Surroundings, emit: Em
 #[expect(clippy::too_many_arguments, reason = "one stage, asked for in one place")]
 async fn render_all(
     tools: (&Helm, &Kubectl),
-    ask: &Ask,
+    ask: &UpgradeSpec,
     view: &ClusterView,
     cluster: &Cluster,
-    charts: (Option<Fetched>, Option<Fetched>),
+    charts: (Option<FetchedChart>, Option<FetchedChart>),
     private: &Path,
-    around: &Surroundings,
+    env: &Environment,
     emit: Emit<'_>,
-) -> Result<(Rendered, Option<Vitals>), Problem> {
+) -> Result<(RenderedCharts, Option<HealthInputs>), Problem> {
     let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendering = render::both(tools, ask, view, cluster, charts, private);
-    let (rendered, vitals) = tokio::join!(rendering, picture_before(cluster, ask, around, view));
+    let rendering = render::render_both(tools, ask, view, cluster, charts, private);
+    let (rendered, health_inputs) = tokio::join!(rendering, read_health_inputs_before(cluster, ask, env, view));
     let rendered = rendered?;
-    stage.done(rendered.told());
-    Ok((rendered, vitals))
+    stage.finish(rendered.summary());
+    Ok((rendered, health_inputs))
 }
 
 /// The picture to compare with afterwards, in a run that will write: while helm renders, it costs no time.
-async fn picture_before(cluster: &Cluster, ask: &Ask, around: &Surroundings, view: &ClusterView) -> Option<Vitals> {
-    around.wait_for_lock?;
-    Some(picture::picture(cluster, &ask.installation, view, &Expect::default()).await)
+async fn read_health_inputs_before(
+    cluster: &Cluster,
+    ask: &UpgradeSpec,
+    env: &Environment,
+    view: &ClusterView,
+) -> Option<HealthInputs> {
+    env.wait_for_lock?;
+    Some(picture::read_health_inputs(cluster, &ask.installation, view, &Expectations::default()).await)
 }
 
-fn facets<'a>(
-    (view, tools, journal, flux): (&'a ClusterView, &'a ToolsSeen, &'a Looked<JournalSeen>, &'a Ways),
-    (helm_sees, kubectl_sees): (Looked<String>, Looked<String>),
+fn build_observations<'a>(
+    (view, tools, journal, flux): (&'a ClusterView, &'a ToolVersions, &'a Observed<JournalSnapshot>, &'a FluxRoutes),
+    (helm_cluster_uid, kubectl_cluster_uid): (Observed<String>, Observed<String>),
     forecast: Forecast,
-    locks: Looked<Vec<LockSeen>>,
-    (moved, follows): (Option<Looked<Vec<Moved>>>, Option<&RunEntry>),
-) -> judge::Facets<'a> {
-    let unproved = follows.is_some_and(RunEntry::unproved);
-    judge::Facets { view, tools, helm_sees, kubectl_sees, forecast, locks, journal, unproved, moved, flux }
+    locks: Observed<Vec<HeldLock>>,
+    (drift_items, interrupted_run): (Option<Observed<Vec<DriftItem>>>, Option<&RunEntry>),
+) -> judge::Observations<'a> {
+    let has_unverified_crds = interrupted_run.is_some_and(RunEntry::has_unverified_crds);
+    judge::Observations {
+        view,
+        tools,
+        helm_cluster_uid,
+        kubectl_cluster_uid,
+        forecast,
+        locks,
+        journal,
+        has_unverified_crds,
+        drift: drift_items,
+        flux,
+    }
 }
 
 /// The way of each chart through Flux.
-fn flux_ways(
-    ask: &Ask,
+fn plan_flux_routes(
+    ask: &UpgradeSpec,
     view: &ClusterView,
-    (rendered, vitals): (Rendered, Option<Vitals>),
+    (rendered, vitals): (RenderedCharts, Option<HealthInputs>),
     values: Option<Hidden<serde_json::Value>>,
-) -> (Rendered, Option<Vitals>, Ways) {
-    let charts = [&rendered.crds, &rendered.app]
-        .map(|side| side.as_ref().map(|side| (side.fetched.chart.version.to_string(), &side.fetched.digest)));
-    let ways = plan::flux::ways(ask, &view.flux, charts, values);
-    (rendered, vitals, ways)
+) -> (RenderedCharts, Option<HealthInputs>, FluxRoutes) {
+    let charts = [&rendered.crds, &rendered.app].map(|rendered_chart| {
+        rendered_chart
+            .as_ref()
+            .map(|rendered_chart| (rendered_chart.fetched.chart.version.to_string(), &rendered_chart.fetched.digest))
+    });
+    let routes = plan::flux::find_routes(ask, &view.flux, charts, values);
+    (rendered, vitals, routes)
 }
 
 /// Every secret text that values and rendered Secrets hold.
-fn secrets(ask: &Ask, view: &ClusterView, rendered: &render::Rendered) -> Secrets {
-    let stored = view.newest(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
+fn collect_secrets(ask: &UpgradeSpec, view: &ClusterView, rendered: &render::RenderedCharts) -> Secrets {
+    let stored =
+        view.newest_revision(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
     let values: Vec<&serde_json::Value> = stored.into_iter().chain([rendered.config.reveal()]).collect();
-    Secrets::of(&values, rendered.app.as_ref().map_or(&[], |side| &side.rendered))
+    Secrets::from_values(&values, rendered.app.as_ref().map_or(&[], |rendered_chart| &rendered_chart.rendered))
 }
 
 /// A folder that nobody else may read; gone when it is dropped.
-pub(crate) fn private_folder() -> Result<TempDir, Problem> {
-    let made = tempfile::Builder::new().prefix("mural-").tempdir();
-    made.map_err(|error| Problem::failed("cannot make a private folder").because(error))
+pub(crate) fn create_private_dir() -> Result<TempDir, Problem> {
+    let created = tempfile::Builder::new().prefix("mural-").tempdir();
+    created.map_err(|error| Problem::failure("cannot make a private folder").with_source(error))
 }

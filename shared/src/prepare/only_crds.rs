@@ -8,7 +8,7 @@ use crate::plan::Action;
 use crate::prepare::Prepared;
 
 /// Guards that ask about releases: no release is written. Whether CRDs may be written, their dry-runs tell.
-const OF_RELEASES: [&str; 10] = [
+const RELEASE_GUARDS: [&str; 10] = [
     installed::CARD.id,
     journal_readable::CARD.id,
     release_not_pending::CARD.id,
@@ -23,14 +23,17 @@ const OF_RELEASES: [&str; 10] = [
 
 /// Leaves of a prepared upgrade what is done to CRDs.
 #[must_use]
-pub fn only_crds(mut prepared: Prepared) -> Prepared {
+pub fn retain_crd_steps(mut prepared: Prepared) -> Prepared {
     let plan = &mut prepared.plan;
     plan.steps.retain(|step| {
-        matches!(step.action, Action::MigrateObjects { .. } | Action::ApplyCrds { .. } | Action::ProveServed { .. })
+        matches!(
+            step.action,
+            Action::MigrateObjects { .. } | Action::ApplyCrds { .. } | Action::VerifyServedSchema { .. }
+        )
     });
     // A chart's CRDs that helm writes with the release are proved with it.
     plan.steps.retain(|step| !step.id.starts_with("served-"));
-    plan.guards.retain(|guard| !OF_RELEASES.contains(&guard.check));
-    plan.left_alone.retain(|left| !left.what.starts_with("release "));
+    plan.guards.retain(|guard| !RELEASE_GUARDS.contains(&guard.check));
+    plan.unchanged_items.retain(|left| !left.subject.starts_with("release "));
     prepared
 }

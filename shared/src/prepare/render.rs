@@ -7,67 +7,72 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::ask::{Ask, Target};
+use crate::ask::{ReleaseTarget, UpgradeSpec};
 use crate::cluster::Cluster;
-use crate::model::chart::{DigestOf, SchemaRefusal, packed_as_flux_does, packed_with_values};
+use crate::model::chart::{DigestKind, ValuesSchemaError, pack_as_flux, pack_with_values};
 use crate::model::crd::{self, Crd};
 use crate::model::flux::{FluxObject, SourceKind};
 use crate::model::release::ReleaseRecord;
-use crate::model::secret::{Hidden, scrubbed, secrets};
+use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::model::view::ClusterView;
 use crate::prepare::values;
-use crate::prepare::values::Next;
+use crate::prepare::values::NextValues;
 use crate::problem::Problem;
-use crate::tools::chart::{Fetched, fetch};
-use crate::tools::helm::{Helm, Template};
+use crate::tools::chart::{FetchedChart, fetch_chart};
+use crate::tools::helm::{Helm, TemplateArgs};
 use crate::tools::helm_read;
 use crate::tools::kubectl::Kubectl;
 
 /// One chart that moves: its bytes and what they render to.
-pub struct Side {
+pub struct RenderedChart {
     /// The chart's bytes.
-    pub fetched: Fetched,
+    pub fetched: FetchedChart,
     /// What it renders to, CRDs included.
     pub rendered: Vec<Value>,
     /// What its schemas refuse of the values, secrets masked.
-    pub schema_refusals: Vec<SchemaRefusal>,
+    pub schema_refusals: Vec<ValuesSchemaError>,
     /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
-    pub not_forecast: Option<String>,
+    pub post_render_failure: Option<String>,
 }
 
-impl Side {
+impl RenderedChart {
     /// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
     #[must_use]
-    pub fn kept(&self) -> Vec<Value> {
+    pub fn manifest_objects(&self) -> Vec<Value> {
         let chart = &self.fetched.chart;
-        self.rendered.iter().filter(|document| !chart.keeps_beside(document)).cloned().collect()
+        self.rendered.iter().filter(|document| !chart.is_folder_crd(document)).cloned().collect()
     }
 }
 
 /// Both charts, rendered.
-pub struct Rendered {
+pub struct RenderedCharts {
     /// The CRD chart, where it moves.
-    pub crds: Option<Side>,
+    pub crds: Option<RenderedChart>,
     /// The application, where it moves.
-    pub app: Option<Side>,
+    pub app: Option<RenderedChart>,
     /// Every CRD of both, by name; the CRD chart's where both have one.
-    pub wanted: BTreeMap<String, Crd>,
+    pub desired_crds: BTreeMap<String, Crd>,
     /// The user's values of the application's next revision.
     pub config: Hidden<Value>,
 }
 
-impl Rendered {
+impl RenderedCharts {
     /// The CRDs that helm writes as templates of a chart, each with its release; what stands in a `crds/` folder is ours to apply.
     #[must_use]
-    pub fn with_release(&self, ask: &Ask) -> BTreeMap<String, String> {
+    pub fn crds_in_templates(&self, ask: &UpgradeSpec) -> BTreeMap<String, String> {
         let installation = &ask.installation;
-        let sides = [(&self.app, &installation.app_release), (&self.crds, &installation.crds_release)];
-        let sides = sides.into_iter().filter_map(|(side, release)| Some((side.as_ref()?, release)));
-        let ours: BTreeSet<&String> =
-            [&self.crds, &self.app].into_iter().flatten().flat_map(|side| &side.fetched.chart.crds_folder).collect();
+        let rendered_charts = [(&self.app, &installation.app_release), (&self.crds, &installation.crds_release)];
+        let rendered_charts = rendered_charts
+            .into_iter()
+            .filter_map(|(rendered_chart, release)| Some((rendered_chart.as_ref()?, release)));
+        let ours: BTreeSet<&String> = [&self.crds, &self.app]
+            .into_iter()
+            .flatten()
+            .flat_map(|rendered_chart| &rendered_chart.fetched.chart.folder_crds)
+            .collect();
         // The CRD chart's comes last: it is written first, and by then there.
-        let all = sides.flat_map(|(side, release)| {
-            let names = crd::templates(&side.rendered, &side.fetched.chart.crds_folder);
+        let all = rendered_charts.flat_map(|(rendered_chart, release)| {
+            let names = crd::list_template_crds(&rendered_chart.rendered, &rendered_chart.fetched.chart.folder_crds);
             names.into_iter().map(|name| (name, release.clone()))
         });
         all.filter(|(name, _)| !ours.contains(name)).collect()
@@ -75,14 +80,15 @@ impl Rendered {
 
     /// How much the charts render to, in words.
     #[must_use]
-    pub fn told(&self) -> String {
-        let objects: usize = [&self.crds, &self.app].into_iter().flatten().map(|side| side.rendered.len()).sum();
-        format!("{} CRDs, {} other objects", self.wanted.len(), objects.saturating_sub(self.wanted.len()))
+    pub fn summary(&self) -> String {
+        let objects: usize =
+            [&self.crds, &self.app].into_iter().flatten().map(|rendered_chart| rendered_chart.rendered.len()).sum();
+        format!("{} CRDs, {} other objects", self.desired_crds.len(), objects.saturating_sub(self.desired_crds.len()))
     }
 }
 
 /// Whether a chart moves: a version is asked for, or the chart carries its own (a local one, or one pinned by its digest).
-const fn moves(target: &Target) -> bool {
+const fn has_upgrade_target(target: &ReleaseTarget) -> bool {
     target.version.is_some() || !target.chart.needs_version()
 }
 
@@ -92,21 +98,24 @@ const fn moves(target: &Target) -> bool {
 /// As [`fetch`]. Where neither moves, the application's missing version is the problem, with the newest one found.
 pub async fn fetch_both(
     helm: &Helm,
-    ask: &Ask,
+    ask: &UpgradeSpec,
     private: &Path,
     helm_config: Option<&Path>,
-) -> Result<(Option<Fetched>, Option<Fetched>), Problem> {
-    let one = |target: &Target, wanted: bool| {
+) -> Result<(Option<FetchedChart>, Option<FetchedChart>), Problem> {
+    let fetch_chart = |target: &ReleaseTarget, wanted: bool| {
         let (chart, version) = (target.chart.clone(), target.version.clone());
         async move {
             if !wanted {
                 return Ok(None);
             }
-            fetch(helm, &chart, version.as_ref(), private, helm_config).await.map(Some)
+            fetch_chart(helm, &chart, version.as_ref(), private, helm_config).await.map(Some)
         }
     };
-    let neither = !moves(&ask.crds) && !moves(&ask.app);
-    let (crds, app) = tokio::join!(one(&ask.crds, moves(&ask.crds)), one(&ask.app, moves(&ask.app) || neither));
+    let neither = !has_upgrade_target(&ask.crds) && !has_upgrade_target(&ask.app);
+    let (crds, app) = tokio::join!(
+        fetch_chart(&ask.crds, has_upgrade_target(&ask.crds)),
+        fetch_chart(&ask.app, has_upgrade_target(&ask.app) || neither)
+    );
     Ok((crds?, app?))
 }
 
@@ -114,189 +123,199 @@ pub async fn fetch_both(
 ///
 /// # Errors
 /// A chart does not render, or helm refuses the values.
-pub async fn both(
+pub async fn render_both(
     (helm, kubectl): (&Helm, &Kubectl),
-    ask: &Ask,
+    ask: &UpgradeSpec,
     view: &ClusterView,
     cluster: &Cluster,
-    charts: (Option<Fetched>, Option<Fetched>),
+    charts: (Option<FetchedChart>, Option<FetchedChart>),
     private: &Path,
-) -> Result<Rendered, Problem> {
-    let record = view.newest(&ask.installation.app_release).ok().flatten();
+) -> Result<RenderedCharts, Problem> {
+    let record = view.newest_revision(&ask.installation.app_release).ok().flatten();
     let crds = async {
         match charts.0 {
-            Some(fetched) => crds_side((helm, kubectl), ask, view, fetched, private).await.map(Some),
+            Some(fetched) => render_crds_chart((helm, kubectl), ask, view, fetched, private).await.map(Some),
             None => Ok(None),
         }
     };
-    let (next, crds) = tokio::join!(values::next(helm, &ask.values, record, private), crds);
+    let (next, crds) = tokio::join!(values::compute_next_values(helm, &ask.values, record, private), crds);
     let (next, crds) = (next?, crds?);
     let app = match charts.1 {
-        Some(fetched) => {
-            Some(app_side((helm, kubectl), ask, view, cluster, fetched, crds.as_ref(), (&next, private), record).await?)
-        }
+        Some(fetched) => Some(
+            render_app_chart((helm, kubectl), ask, view, cluster, fetched, crds.as_ref(), (&next, private), record)
+                .await?,
+        ),
         None => None,
     };
-    let wanted = wanted(crds.as_ref(), app.as_ref());
-    Ok(Rendered { crds, app, wanted, config: next.config })
+    let wanted = collect_desired_crds(crds.as_ref(), app.as_ref());
+    Ok(RenderedCharts { crds, app, desired_crds: wanted, config: next.config })
 }
 
-async fn crds_side(
+async fn render_crds_chart(
     (helm, kubectl): (&Helm, &Kubectl),
-    ask: &Ask,
+    ask: &UpgradeSpec,
     view: &ClusterView,
-    fetched: Fetched,
+    fetched: FetchedChart,
     private: &Path,
-) -> Result<Side, Problem> {
+) -> Result<RenderedChart, Problem> {
     let release = &ask.installation.crds_release;
-    let as_flux = as_flux_names_it(ask, view, release, &fetched)?;
-    let template = Template {
+    let as_flux = pack_as_flux_does(ask, view, release, &fetched)?;
+    let template = TemplateArgs {
         release,
         chart: as_flux.as_deref().unwrap_or(&fetched.file),
         values_files: &[],
         values: &[],
-        kube_version: &view.hub.version,
+        kube_version: &view.cluster.version,
         api_versions: &[],
         include_crds: true,
-        is_upgrade: view.newest(release).ok().flatten().is_some(),
-        passed: &hooks(ask),
+        is_upgrade: view.newest_revision(release).ok().flatten().is_some(),
+        extra_args: &hook_flags(ask),
     };
-    let (mut rendered, schema_refusals) = rendered(helm, template, &fetched).await?;
-    let not_forecast = by_flux((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
-    Ok(Side { fetched, rendered, schema_refusals, not_forecast })
+    let (mut rendered, schema_refusals) = render_template(helm, template, &fetched).await?;
+    let not_forecast = apply_flux_post_renderers((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
+    Ok(RenderedChart { fetched, rendered, schema_refusals, post_render_failure: not_forecast })
 }
 
 #[expect(clippy::too_many_arguments, reason = "a forecast needs all of this, and it is asked for in one place")]
-async fn app_side(
+async fn render_app_chart(
     (helm, kubectl): (&Helm, &Kubectl),
-    ask: &Ask,
+    ask: &UpgradeSpec,
     view: &ClusterView,
     cluster: &Cluster,
-    fetched: Fetched,
-    crds: Option<&Side>,
-    (next, private): (&Next, &Path),
+    fetched: FetchedChart,
+    crds: Option<&RenderedChart>,
+    (next, private): (&NextValues, &Path),
     record: Option<&ReleaseRecord>,
-) -> Result<Side, Problem> {
-    let mut api_versions = cluster.api_versions().await.map_err(|error| error.problem(&cluster.context))?;
-    api_versions.extend(brought(crds));
+) -> Result<RenderedChart, Problem> {
+    let mut api_versions = cluster.list_api_versions().await.map_err(|error| error.into_problem(&cluster.context))?;
+    api_versions.extend(crd_api_versions(crds));
     api_versions.sort();
     api_versions.dedup();
     let values_files = [next.file.clone()];
-    let reusing = next.instead.as_ref().map(|values| reusing(&fetched, values)).transpose()?;
-    let as_flux = as_flux_names_it(ask, view, &ask.installation.app_release, &fetched)?;
+    let reusing = next.chart_values.as_ref().map(|values| pack_with_reused_values(&fetched, values)).transpose()?;
+    let as_flux = pack_as_flux_does(ask, view, &ask.installation.app_release, &fetched)?;
     let chart = reusing.as_deref().or(as_flux.as_deref()).unwrap_or(&fetched.file);
-    let passed: Vec<String> = hooks(ask).into_iter().chain(ask.helm.post_renderer_words()).collect();
-    let template = Template {
+    let passed: Vec<String> = hook_flags(ask).into_iter().chain(ask.helm_options.to_post_renderer_args()).collect();
+    let template = TemplateArgs {
         release: &ask.installation.app_release,
         chart,
         values_files: &values_files,
         values: &[],
-        kube_version: &view.hub.version,
+        kube_version: &view.cluster.version,
         api_versions: &api_versions,
         include_crds: true,
         is_upgrade: record.is_some(),
-        passed: &passed,
+        extra_args: &passed,
     };
-    let (mut rendered, mut schema_refusals) = rendered(helm, template, &fetched).await?;
-    let secrets = secrets(next.config.reveal());
+    let (mut rendered, mut schema_refusals) = render_template(helm, template, &fetched).await?;
+    let secrets = collect_secrets(next.config.reveal());
     for refusal in &mut schema_refusals {
         // A pattern's refusal quotes the value.
-        refusal.words = scrubbed(&refusal.words, &secrets);
+        refusal.message = mask_secrets(&refusal.message, &secrets);
     }
     let release = &ask.installation.app_release;
-    let not_forecast = by_flux((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
-    Ok(Side { fetched, rendered, schema_refusals, not_forecast })
+    let not_forecast = apply_flux_post_renderers((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
+    Ok(RenderedChart { fetched, rendered, schema_refusals, post_render_failure: not_forecast })
 }
 
 /// What a chart renders to. Where its schema refuses the values, what it would render to without: so that all that is wrong is
 /// told at once, and a guard refuses.
-async fn rendered(
+async fn render_template(
     helm: &Helm,
-    template: Template<'_>,
-    fetched: &Fetched,
-) -> Result<(Vec<Value>, Vec<SchemaRefusal>), Problem> {
+    template: TemplateArgs<'_>,
+    fetched: &FetchedChart,
+) -> Result<(Vec<Value>, Vec<ValuesSchemaError>), Problem> {
     let error = match helm.template(&template).await {
         Ok(rendered) => return Ok((rendered, Vec::new())),
         Err(error) => error,
     };
-    let refusals = helm_read::schema_refusals(error.stderr());
+    let refusals = helm_read::parse_values_schema_errors(error.stderr());
     if refusals.is_empty() {
-        return Err(unrendered(fetched, error));
+        return Err(render_problem(fetched, error));
     }
-    let passed = [template.passed, &["--skip-schema-validation".to_owned()]].concat();
-    let without = helm.template(&Template { passed: &passed, ..template }).await;
-    Ok((without.map_err(|_| unrendered(fetched, error))?, refusals))
+    let passed = [template.extra_args, &["--skip-schema-validation".to_owned()]].concat();
+    let without = helm.template(&TemplateArgs { extra_args: &passed, ..template }).await;
+    Ok((without.map_err(|_| render_problem(fetched, error))?, refusals))
 }
 
 /// The chart as `--reuse-values` changes it, beside the one that helm is given.
-fn reusing(fetched: &Fetched, values: &Hidden<Value>) -> Result<PathBuf, Problem> {
+fn pack_with_reused_values(fetched: &FetchedChart, values: &Hidden<Value>) -> Result<PathBuf, Problem> {
     let file = fetched.file.with_file_name("reused-values.tgz");
-    let written = packed_with_values(&fetched.files, values.reveal()).and_then(|bytes| std::fs::write(&file, bytes));
-    written.map_err(|error| Problem::failed("cannot write a private file").because(error))?;
+    let written = pack_with_values(&fetched.files, values.reveal()).and_then(|bytes| std::fs::write(&file, bytes));
+    written.map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     Ok(file)
 }
 
 /// The chart under the version that helm-controller will give it, beside the one that was fetched; none where helm writes the release.
-fn as_flux_names_it(
-    ask: &Ask,
+fn pack_as_flux_does(
+    ask: &UpgradeSpec,
     view: &ClusterView,
     release: &str,
-    fetched: &Fetched,
+    fetched: &FetchedChart,
 ) -> Result<Option<PathBuf>, Problem> {
-    let maker = view.flux.maker(release, &ask.installation.namespace);
-    let source = maker.and_then(|maker| view.flux.source_of(maker));
+    let maker = view.flux.sole_helm_release(release, &ask.installation.namespace);
+    let source = maker.and_then(|maker| view.flux.helm_release_source(maker));
     let from_oci = source.is_some_and(|source| source.kind() == SourceKind::OciRepository);
-    if !from_oci || fetched.digest.of != DigestOf::Manifest {
+    if !from_oci || fetched.digest.kind != DigestKind::Manifest {
         return Ok(None);
     }
     let file = fetched.file.with_file_name("as-flux-names-it.tgz");
-    let packed = packed_as_flux_does(&fetched.files, &fetched.chart.version, &fetched.digest);
+    let packed = pack_as_flux(&fetched.files, &fetched.chart.version, &fetched.digest);
     packed
         .and_then(|bytes| std::fs::write(&file, bytes))
-        .map_err(|error| Problem::failed("cannot write a private file").because(error))?;
+        .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     Ok(Some(file))
 }
 
 /// What helm-controller makes of what a chart renders to; the reason where that cannot be told.
-async fn by_flux(
-    (ask, view): (&Ask, &ClusterView),
+async fn apply_flux_post_renderers(
+    (ask, view): (&UpgradeSpec, &ClusterView),
     kubectl: &Kubectl,
     release: &str,
-    fetched: &Fetched,
+    fetched: &FetchedChart,
     private: &Path,
     rendered: &mut Vec<Value>,
 ) -> Option<String> {
-    let renderers = view.flux.maker(release, &ask.installation.namespace)?.post_renderers();
+    let renderers = view.flux.sole_helm_release(release, &ask.installation.namespace)?.post_renderers();
     let post = match renderers.is_empty() {
         true => Ok(()),
-        false => post_render::rendered(kubectl, &renderers, &fetched.chart, private, rendered).await,
+        false => post_render::run_post_renderers(kubectl, &renderers, &fetched.chart, private, rendered).await,
     };
-    marked_by_flux(ask, view, release, fetched, rendered);
+    add_flux_origin_labels(ask, view, release, fetched, rendered);
     post.err()
 }
 
 /// The labels that helm-controller gives every object of a release, but for what stands in `crds/` (`internal/postrender`, origin labels).
-fn marked_by_flux(ask: &Ask, view: &ClusterView, release: &str, fetched: &Fetched, rendered: &mut [Value]) {
-    let Some(maker) = view.flux.maker(release, &ask.installation.namespace) else { return };
-    let named = maker.named();
-    for document in rendered.iter_mut().filter(|document| !fetched.chart.keeps_beside(document)) {
-        for (key, value) in [("name", &named.name), ("namespace", &named.namespace)] {
-            document["metadata"]["labels"][format!("{MARK}{key}")] = value.as_str().into();
+fn add_flux_origin_labels(
+    ask: &UpgradeSpec,
+    view: &ClusterView,
+    release: &str,
+    fetched: &FetchedChart,
+    rendered: &mut [Value],
+) {
+    let Some(maker) = view.flux.sole_helm_release(release, &ask.installation.namespace) else { return };
+    let helm_release = maker.object_ref();
+    for document in rendered.iter_mut().filter(|document| !fetched.chart.is_folder_crd(document)) {
+        for (key, value) in [("name", &helm_release.name), ("namespace", &helm_release.namespace)] {
+            document["metadata"]["labels"][format!("{FLUX_LABEL_PREFIX}{key}")] = value.as_str().into();
         }
     }
 }
 
 /// What the labels of helm-controller begin with.
-const MARK: &str = "helm.toolkit.fluxcd.io/";
+const FLUX_LABEL_PREFIX: &str = "helm.toolkit.fluxcd.io/";
 
 /// Of helm's own flags, what `helm template` takes too.
-fn hooks(ask: &Ask) -> Vec<String> {
-    if ask.helm.no_hooks { vec!["--no-hooks".to_owned()] } else { Vec::new() }
+fn hook_flags(ask: &UpgradeSpec) -> Vec<String> {
+    if ask.helm_options.no_hooks { vec!["--no-hooks".to_owned()] } else { Vec::new() }
 }
 
 /// What chart 1 will serve, as charts ask for it: `group/version` and `group/version/Kind`.
-fn brought(crds: Option<&Side>) -> Vec<String> {
-    let all = crds.into_iter().flat_map(|side| &side.rendered).filter_map(|document| Crd::new(document.clone()).ok());
+fn crd_api_versions(crds: Option<&RenderedChart>) -> Vec<String> {
+    let all = crds
+        .into_iter()
+        .flat_map(|rendered_chart| &rendered_chart.rendered)
+        .filter_map(|document| Crd::new(document.clone()).ok());
     all.flat_map(|crd| {
         let served: Vec<String> =
             crd.versions().filter(|version| version.served).map(|version| version.name.to_owned()).collect();
@@ -309,9 +328,9 @@ fn brought(crds: Option<&Side>) -> Vec<String> {
     .collect()
 }
 
-fn wanted(crds: Option<&Side>, app: Option<&Side>) -> BTreeMap<String, Crd> {
+fn collect_desired_crds(crds: Option<&RenderedChart>, app: Option<&RenderedChart>) -> BTreeMap<String, Crd> {
     let mut all = BTreeMap::new();
-    for document in [crds, app].into_iter().flatten().flat_map(|side| &side.rendered) {
+    for document in [crds, app].into_iter().flatten().flat_map(|rendered_chart| &rendered_chart.rendered) {
         if let Ok(crd) = Crd::new(document.clone()) {
             all.entry(crd.name().to_owned()).or_insert(crd);
         }
@@ -319,9 +338,9 @@ fn wanted(crds: Option<&Side>, app: Option<&Side>) -> BTreeMap<String, Crd> {
     all
 }
 
-fn unrendered(fetched: &Fetched, error: crate::tools::error::ToolError) -> Problem {
+fn render_problem(fetched: &FetchedChart, error: crate::tools::error::ToolError) -> Problem {
     let chart = &fetched.chart;
     error
-        .problem(format!("the chart {} {} does not render", chart.name, chart.version))
-        .hint("helm's own words are above: a value that its schema refuses, or one that is missing?")
+        .into_problem(format!("the chart {} {} does not render", chart.name, chart.version))
+        .with_hint("helm's own words are above: a value that its schema refuses, or one that is missing?")
 }

@@ -17,7 +17,7 @@ impl<'a> Stage<'a> {
         Self { emit, stage, began: Instant::now() }
     }
 
-    pub(crate) fn done(self, detail: String) {
+    pub(crate) fn finish(self, detail: String) {
         (self.emit)(Event::StageDone { stage: self.stage, detail, seconds: self.began.elapsed().as_secs_f64() });
     }
 }

@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::cluster::snapshot::FileError;
-use crate::model::kept::file_name;
+use crate::cluster::snapshot::BackupFileError;
+use crate::model::kept::encode_file_name;
 
 /// What is kept of one cluster on this workstation.
 #[must_use]
-pub fn folder_of(state: &Path, context: &str) -> PathBuf {
-    state.join(file_name(context))
+pub fn cluster_state_dir(state: &Path, context: &str) -> PathBuf {
+    state.join(encode_file_name(context))
 }
 
 /// The list of a copy's files and their digests.
-pub const SUMS: &str = "sums.json";
+pub const CHECKSUMS_FILE: &str = "sums.json";
 
 /// The digest of every file of a copy, and how large they are together.
-pub(crate) fn sums(folder: &Path) -> Result<(Value, u64), FileError> {
+pub(crate) fn compute_checksums(folder: &Path) -> Result<(Value, u64), BackupFileError> {
     let (mut sums, mut bytes) = (serde_json::Map::new(), 0);
-    for (name, sum, size) in crate::cluster::snapshot::sums(folder)? {
-        if name == SUMS {
+    for (name, sum, size) in crate::cluster::snapshot::list_file_digests(folder)? {
+        if name == CHECKSUMS_FILE {
             continue;
         }
         bytes += size;

@@ -12,11 +12,11 @@ use serde::Serialize;
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// Fine.
-    Fine,
+    Success,
     /// A step failed.
     Failed,
     /// There are changes (`plan`, `diff --exit-code`).
-    Changes,
+    ChangesFound,
     /// Checks failed or could not be decided.
     ChecksFailed,
     /// Only warnings, with `--strict`.
@@ -24,7 +24,7 @@ pub enum Exit {
     /// Refused by a guard, before any write.
     Refused,
     /// Out of time.
-    OutOfTime,
+    TimedOut,
     /// Somebody else holds the lock.
     Locked,
     /// Wrong usage.
@@ -36,13 +36,13 @@ pub enum Exit {
 impl Exit {
     /// Every way to end, in the order of its code.
     pub const ALL: [Self; 10] = [
-        Self::Fine,
+        Self::Success,
         Self::Failed,
-        Self::Changes,
+        Self::ChangesFound,
         Self::ChecksFailed,
         Self::OnlyWarnings,
         Self::Refused,
-        Self::OutOfTime,
+        Self::TimedOut,
         Self::Locked,
         Self::Usage,
         Self::Interrupted,
@@ -52,13 +52,13 @@ impl Exit {
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
-            Self::Fine => 0,
+            Self::Success => 0,
             Self::Failed => 1,
-            Self::Changes => 2,
+            Self::ChangesFound => 2,
             Self::ChecksFailed => 3,
             Self::OnlyWarnings => 4,
             Self::Refused => 5,
-            Self::OutOfTime => 6,
+            Self::TimedOut => 6,
             Self::Locked => 7,
             Self::Usage => 64,
             Self::Interrupted => 130,
@@ -69,13 +69,13 @@ impl Exit {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Fine => "fine",
+            Self::Success => "fine",
             Self::Failed => "a step failed",
-            Self::Changes => "there are changes (plan; diff --exit-code)",
+            Self::ChangesFound => "there are changes (plan; diff --exit-code)",
             Self::ChecksFailed => "checks failed or could not be decided",
             Self::OnlyWarnings => "only warnings (with --strict)",
             Self::Refused => "refused by a guard, nothing written",
-            Self::OutOfTime => "out of time",
+            Self::TimedOut => "out of time",
             Self::Locked => "somebody else holds the lock",
             Self::Usage => "wrong usage",
             Self::Interrupted => "stopped by Ctrl-C",
@@ -116,20 +116,20 @@ impl Problem {
     }
 
     /// A step that failed.
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub fn failure(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, message)
     }
 
     /// Adds a next step.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
     /// Adds the cause.
     #[must_use]
-    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -177,9 +177,9 @@ mod tests {
 
     #[test]
     fn causes_do_not_repeat_what_an_outer_one_said() {
-        let inner = Problem::failed("connection refused");
-        let middle = Problem::failed("cannot reach the API server: connection refused").because(inner);
-        let outer = Problem::failed("cannot look at the cluster").because(middle);
+        let inner = Problem::failure("connection refused");
+        let middle = Problem::failure("cannot reach the API server: connection refused").with_source(inner);
+        let outer = Problem::failure("cannot look at the cluster").with_source(middle);
         assert_eq!(outer.causes(), ["cannot reach the API server: connection refused"]);
     }
 }

@@ -1,17 +1,17 @@
 //! Columns as kubectl prints them: padded with spaces, no lines, a heading in capitals.
 
-use super::style::{columns_of, padded};
+use super::style::{display_width, pad_to};
 
 /// Rows below a heading, each column as wide as its widest cell, three spaces between.
 #[must_use]
-pub fn columns(heading: &[&str], rows: &[Vec<String>]) -> String {
+pub fn render_columns(heading: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| columns_of(cell));
-        cells.chain([heading.get(at).map_or(0, |name| columns_of(name))]).max().unwrap_or_default()
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| display_width(cell));
+        cells.chain([heading.get(at).map_or(0, |name| display_width(name))]).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| pad_to(cell, *width)).collect();
         padded.join("   ").trim_end().to_owned() + "\n"
     };
     let mut out = line(&mut heading.iter().copied());
@@ -23,13 +23,13 @@ pub fn columns(heading: &[&str], rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::columns;
+    use super::render_columns;
 
     #[test]
     fn columns_line_up_and_lines_have_no_tail() {
         let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), String::new()]];
-        assert_eq!(columns(&["X", "Y"], &rows), "X     Y\na     bb\nccc\n");
+        assert_eq!(render_columns(&["X", "Y"], &rows), "X     Y\na     bb\nccc\n");
         let wide = [vec!["証".to_owned(), "b".to_owned()], vec!["a".to_owned(), "b".to_owned()]];
-        assert_eq!(columns(&["X", "Y"], &wide), "X    Y\n証   b\na    b\n");
+        assert_eq!(render_columns(&["X", "Y"], &wide), "X    Y\n証   b\na    b\n");
     }
 }

@@ -10,11 +10,11 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::sarif::{self, word};
-use super::style::{Style, harmless};
+use super::sarif::{self, to_sarif_level};
+use super::style::{Style, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::evidence::{ObjectVerdict, Source};
-use crate::checks::crd_changes::waivers::Note;
+use crate::checks::crd_changes::evidence::{ObjectSource, ObjectVerdict};
+use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::checks::crd_changes::{CrdFinding, CrdVerdict, checks};
 use crate::model::check::Level;
 use crate::model::words;
@@ -36,16 +36,16 @@ pub struct CrdCheck {
     /// Which API server decides.
     pub server_version: String,
     /// `none`, `files` or `live`.
-    pub evidence: Source,
+    pub evidence: ObjectSource,
     /// How many objects were looked at.
-    pub looked_at: usize,
+    pub inspected_objects: usize,
     /// The CRDs, gravest first.
     pub crds: Vec<CrdVerdict>,
     /// The hurt objects, the first of each CRD.
-    pub objects: Vec<ObjectVerdict>,
+    pub affected_objects: Vec<ObjectVerdict>,
     /// What is wrong with the waivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    pub waiver_notes: Vec<String>,
     /// Files of the new CRDs, by name: where a reader of the code finds them.
     #[serde(skip)]
     pub files: std::collections::BTreeMap<String, String>,
@@ -54,10 +54,16 @@ pub struct CrdCheck {
 impl CrdCheck {
     /// Makes the review.
     #[must_use]
-    pub fn new(old: String, new: String, server_version: String, mut crds: Vec<CrdVerdict>, notes: &[Note]) -> Self {
+    pub fn new(
+        old: String,
+        new: String,
+        server_version: String,
+        mut crds: Vec<CrdVerdict>,
+        notes: &[WaiverNote],
+    ) -> Self {
         crds.sort_by(|a, b| (a.decision, &a.name).cmp(&(b.decision, &b.name)));
-        let evidence = crds.iter().map(|crd| crd.evidence.source).find(|source| *source != Source::None);
-        let objects = crds.iter().flat_map(|crd| crd.evidence.objects.clone()).collect();
+        let evidence = crds.iter().map(|crd| crd.evidence.source).find(|source| *source != ObjectSource::None);
+        let affected_objects = crds.iter().flat_map(|crd| crd.evidence.objects.clone()).collect();
         Self {
             api_version: API_VERSION,
             kind: "CrdCheck",
@@ -65,10 +71,10 @@ impl CrdCheck {
             new,
             server_version,
             evidence: evidence.unwrap_or_default(),
-            looked_at: crds.iter().map(|crd| crd.evidence.looked_at).sum(),
-            objects,
+            inspected_objects: crds.iter().map(|crd| crd.evidence.objects_checked).sum(),
+            affected_objects,
             crds,
-            notes: notes.iter().map(|note| format!("{}: {}", note.check, note.message)).collect(),
+            waiver_notes: notes.iter().map(|note| format!("{}: {}", note.check, note.message)).collect(),
             files: std::collections::BTreeMap::new(),
         }
     }
@@ -76,31 +82,31 @@ impl CrdCheck {
     /// How the command ends. Waived findings count no more; warnings count where `strict`.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
-        let open = || self.crds.iter().flat_map(|crd| &crd.findings).filter(|finding| finding.waived.is_none());
+        let open = || self.crds.iter().flat_map(|crd| &crd.findings).filter(|finding| finding.waiver_reason.is_none());
         let refused = self.crds.iter().any(|crd| !crd.server_errors.is_empty());
         if refused || open().any(|finding| finding.level == Level::Error) {
             Exit::ChecksFailed
-        } else if strict && (open().any(|finding| finding.level == Level::Warning) || !self.notes.is_empty()) {
+        } else if strict && (open().any(|finding| finding.level == Level::Warning) || !self.waiver_notes.is_empty()) {
             Exit::OnlyWarnings
         } else {
-            Exit::Fine
+            Exit::Success
         }
     }
 
     /// For a person: what breaks, for whom, what to do. With `all`, what hurts nobody too.
     #[must_use]
-    pub fn table(&self, style: Style, all: bool) -> String {
+    pub fn render_table(&self, style: Style, all: bool) -> String {
         table::render(self, style, all)
     }
 
-    fn summary(&self) -> String {
+    fn summarize(&self) -> String {
         let findings = self.crds.iter().flat_map(|crd| &crd.findings).filter(|finding| finding.level != Level::Info);
         let (waived, open): (Vec<&CrdFinding>, Vec<&CrdFinding>) =
-            findings.partition(|finding| finding.waived.is_some());
-        let looked = match self.evidence {
-            Source::None => "no objects looked at (--objects, or a cluster)".to_owned(),
-            Source::Files => format!("{} objects from files looked at", self.looked_at),
-            Source::Live => format!("{} live objects looked at", self.looked_at),
+            findings.partition(|finding| finding.waiver_reason.is_some());
+        let coverage = match self.evidence {
+            ObjectSource::None => "no objects looked at (--objects, or a cluster)".to_owned(),
+            ObjectSource::Files => format!("{} objects from files looked at", self.inspected_objects),
+            ObjectSource::Live => format!("{} live objects looked at", self.inspected_objects),
         };
         let waived = if waived.is_empty() { String::new() } else { format!(", {} waived", waived.len()) };
         let of = |level: Level| open.iter().filter(|finding| finding.level == level).count();
@@ -108,42 +114,43 @@ impl CrdCheck {
         let parts: Vec<String> = parts
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| words::counted(count, word))
+            .map(|(count, word)| words::format_count(count, word))
             .collect();
         let parts = if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") };
         format!(
-            "{parts} in {}{waived} · {looked} · Kubernetes {}",
-            words::counted(self.crds.len(), "CRD"),
+            "{parts} in {}{waived} · {coverage} · Kubernetes {}",
+            words::format_count(self.crds.len(), "CRD"),
             self.server_version
         )
     }
 
     /// For a pull request.
     #[must_use]
-    pub fn markdown(&self) -> String {
-        let cell = |text: &str| harmless(text).replace('|', "\\|");
-        let mut out = format!("## CRDs: {} → {}\n\n{}\n", cell(&self.old), cell(&self.new), self.summary());
-        for crd in self.crds.iter().filter(|crd| telling(crd)) {
-            let _ = write!(out, "\n### {} — {}\n\n", cell(&crd.name), crd.decision.word());
+    pub fn render_markdown(&self) -> String {
+        let cell = |text: &str| sanitize(text).replace('|', "\\|");
+        let mut out = format!("## CRDs: {} → {}\n\n{}\n", cell(&self.old), cell(&self.new), self.summarize());
+        for crd in self.crds.iter().filter(|crd| is_visible_crd(crd)) {
+            let _ = write!(out, "\n### {} — {}\n\n", cell(&crd.name), crd.decision.as_str());
             for words in &crd.server_errors {
                 let _ = writeln!(out, "- **refused** by the API server: {}", cell(words));
             }
-            if crd.findings.iter().any(shown) {
+            if crd.findings.iter().any(is_visible_finding) {
                 out.push_str("\n| | where | what | what to do |\n| --- | --- | --- | --- |\n");
             }
-            let told: Vec<&CrdFinding> = crd.findings.iter().filter(|finding| shown(finding)).collect();
-            for of_check in told.chunk_by(|one, other| (one.check, one.level) == (other.check, other.level)) {
+            let findings: Vec<&CrdFinding> =
+                crd.findings.iter().filter(|finding| is_visible_finding(finding)).collect();
+            for of_check in findings.chunk_by(|one, other| (one.check, one.level) == (other.check, other.level)) {
                 let Some(first) = of_check.first() else { continue };
-                for (place, message) in table::merged(of_check) {
-                    let (level, hint) = (word(first.level), cell(first.hint));
+                for (place, message) in table::merge_versions(of_check) {
+                    let (level, hint) = (to_sarif_level(first.level), cell(first.hint));
                     let _ = writeln!(out, "| {level} | `{}` | {} | {hint} |", cell(&place), cell(&message));
                 }
             }
             if !crd.evidence.objects.is_empty() {
                 out.push('\n');
             }
-            for one in &crd.evidence.objects {
-                let _ = writeln!(out, "- {}", cell(&table::object(one)));
+            for object in &crd.evidence.objects {
+                let _ = writeln!(out, "- {}", cell(&table::describe_object(object)));
             }
         }
         out
@@ -151,28 +158,31 @@ impl CrdCheck {
 
     /// For code scanning: SARIF 2.1.0, a result a finding, on the line of the CRD's file where it stands.
     #[must_use]
-    pub fn sarif(&self) -> Value {
+    pub fn render_sarif(&self) -> Value {
         let cards: Vec<_> = checks().map(|check| &check.card).collect();
-        let refused = self.crds.iter().flat_map(|crd| crd.server_errors.iter().map(move |words| (crd, words)));
-        let refused = refused.map(|(crd, words)| {
+        let rejections = self.crds.iter().flat_map(|crd| crd.server_errors.iter().map(move |words| (crd, words)));
+        let rejection_results = rejections.map(|(crd, words)| {
             let text = format!("{}: the API server refuses it: {words}", crd.name);
-            sarif::result("refused", Level::Error, &text, self.file(crd), &crd.name, None)
+            sarif::build_result("refused", Level::Error, &text, self.file_of(crd), &crd.name, None)
         });
-        let found = self.crds.iter().flat_map(|crd| {
-            crd.findings.iter().filter(|finding| shown(finding)).map(move |finding| self.result(crd, finding))
+        let finding_results = self.crds.iter().flat_map(|crd| {
+            crd.findings
+                .iter()
+                .filter(|finding| is_visible_finding(finding))
+                .map(move |finding| self.build_result(crd, finding))
         });
-        sarif::log("helm mural crds check", &cards, &refused.chain(found).collect::<Vec<_>>())
+        sarif::build_log("helm mural crds check", &cards, &rejection_results.chain(finding_results).collect::<Vec<_>>())
     }
 
-    fn file(&self, crd: &CrdVerdict) -> &str {
+    fn file_of(&self, crd: &CrdVerdict) -> &str {
         self.files.get(&crd.name).map_or(self.new.as_str(), String::as_str)
     }
 
-    fn result(&self, crd: &CrdVerdict, finding: &CrdFinding) -> Value {
-        let place = format!("{} {}", crd.name, place(finding));
+    fn build_result(&self, crd: &CrdVerdict, finding: &CrdFinding) -> Value {
+        let place = format!("{} {}", crd.name, format_location(finding));
         let text = format!("{place}: {}", finding.message);
-        let waived = finding.waived.as_deref();
-        let mut result = sarif::result(finding.check, finding.level, &text, self.file(crd), &place, waived);
+        let waived = finding.waiver_reason.as_deref();
+        let mut result = sarif::build_result(finding.check, finding.level, &text, self.file_of(crd), &place, waived);
         if let Some(line) = finding.line {
             result["locations"][0]["physicalLocation"]["region"] = json!({"startLine": line});
         }
@@ -185,8 +195,8 @@ impl CrdCheck {
     ///
     /// # Errors
     /// The XML cannot be written.
-    pub fn junit(&self) -> io::Result<String> {
-        let failed = |crd: &CrdVerdict| !crd.server_errors.is_empty() || crd.findings.iter().any(fails);
+    pub fn render_junit(&self) -> io::Result<String> {
+        let failed = |crd: &CrdVerdict| !crd.server_errors.is_empty() || crd.findings.iter().any(is_failure);
         let failures = self.crds.iter().filter(|crd| failed(crd)).count().to_string();
         let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
@@ -201,7 +211,7 @@ impl CrdCheck {
                         .with_attribute(("classname", "CRDs"))
                         .with_attribute(("name", crd.name.as_str()));
                     if failed(crd) {
-                        case.write_inner_content(|xml| failure(xml, crd))?;
+                        case.write_inner_content(|xml| write_failure(xml, crd))?;
                     } else {
                         case.write_empty()?;
                     }
@@ -212,34 +222,34 @@ impl CrdCheck {
     }
 }
 
-fn fails(finding: &CrdFinding) -> bool {
-    finding.level == Level::Error && finding.waived.is_none()
+fn is_failure(finding: &CrdFinding) -> bool {
+    finding.level == Level::Error && finding.waiver_reason.is_none()
 }
 
-fn failure(xml: &mut Writer<Vec<u8>>, crd: &CrdVerdict) -> io::Result<()> {
+fn write_failure(xml: &mut Writer<Vec<u8>>, crd: &CrdVerdict) -> io::Result<()> {
     let words = crd.server_errors.iter().map(|words| format!("the API server refuses it: {words}"));
-    let found = crd.findings.iter().filter(|finding| fails(finding));
+    let failures = crd.findings.iter().filter(|finding| is_failure(finding));
     let lines: Vec<String> = words
-        .chain(found.map(|finding| format!("{}: {}", place(finding), finding.message)))
-        .map(|line| harmless(&line))
+        .chain(failures.map(|finding| format!("{}: {}", format_location(finding), finding.message)))
+        .map(|line| sanitize(&line))
         .collect();
     xml.create_element("failure")
-        .with_attribute(("message", crd.decision.word()))
+        .with_attribute(("message", crd.decision.as_str()))
         .write_text_content(BytesText::new(&lines.join("\n")))
         .map(drop)
 }
 
-fn shown(finding: &CrdFinding) -> bool {
+fn is_visible_finding(finding: &CrdFinding) -> bool {
     finding.level != Level::Info
 }
 
-fn telling(crd: &CrdVerdict) -> bool {
-    matches!(crd.decision, CrdDecision::Refused | CrdDecision::Breaking | CrdDecision::Risky)
-        || crd.findings.iter().any(shown)
+fn is_visible_crd(crd: &CrdVerdict) -> bool {
+    matches!(crd.decision, CrdDecision::Rejected | CrdDecision::Breaking | CrdDecision::Risky)
+        || crd.findings.iter().any(is_visible_finding)
 }
 
 /// `v1 ^.spec.size`
-fn place(finding: &CrdFinding) -> String {
+fn format_location(finding: &CrdFinding) -> String {
     let path = finding.path.as_ref().map(ToString::to_string);
     let joined = finding.version.clone().into_iter().chain(path).collect::<Vec<_>>().join(" ");
     if joined.is_empty() { "the CRD".to_owned() } else { joined }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::columns::columns;
-use super::style::{Mark, Style, harmless};
+use super::columns::render_columns;
+use super::style::{Mark, Style, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::crd::Crd;
 use crate::model::words;
@@ -56,7 +56,7 @@ impl CrdRow {
         Self {
             name: crd.name().to_owned(),
             kind: crd.kind().to_owned(),
-            scope: if crd.namespaced() { "Namespaced" } else { "Cluster" },
+            scope: if crd.is_namespaced() { "Namespaced" } else { "Cluster" },
             versions: crd
                 .versions()
                 .map(|version| VersionRow {
@@ -66,31 +66,35 @@ impl CrdRow {
                 })
                 .collect(),
             stored_versions: crd.stored_versions().into_iter().map(str::to_owned).collect(),
-            established: live.then(|| crd.has("Established")),
-            managers: crd.managers(),
-            owner: crd.kept_by(),
+            established: live.then(|| crd.has_condition("Established")),
+            managers: crd.spec_managers(),
+            owner: crd.describe_manager(),
             drift: None,
         }
     }
 
-    fn cells(&self) -> Vec<String> {
+    fn to_cells(&self) -> Vec<String> {
         let versions: Vec<String> = self
             .versions
             .iter()
             .map(|version| if version.served { version.name.clone() } else { format!("({})", version.name) })
             .collect();
         let storage = self.versions.iter().find(|version| version.storage).map_or("", |version| version.name.as_str());
-        let left: Vec<&str> =
+        let old_versions: Vec<&str> =
             self.stored_versions.iter().map(String::as_str).filter(|stored| *stored != storage).collect();
-        let stored = if left.is_empty() { storage.to_owned() } else { format!("{storage} (and {})", left.join(", ")) };
+        let stored = if old_versions.is_empty() {
+            storage.to_owned()
+        } else {
+            format!("{storage} (and {})", old_versions.join(", "))
+        };
         let drift = match self.drift {
             None => "–".to_owned(),
             Some(0) => "none".to_owned(),
-            Some(changes) => words::counted(changes, "change"),
+            Some(changes) => words::format_count(changes, "change"),
         };
-        let owner = if self.owner.is_empty() { "–".to_owned() } else { harmless(&self.owner) };
-        let managers = harmless(&self.managers.join(","));
-        vec![harmless(&self.name), versions.join(","), stored, self.scope.to_owned(), owner, drift, managers]
+        let owner = if self.owner.is_empty() { "–".to_owned() } else { sanitize(&self.owner) };
+        let managers = sanitize(&self.managers.join(","));
+        vec![sanitize(&self.name), versions.join(","), stored, self.scope.to_owned(), owner, drift, managers]
     }
 }
 
@@ -117,7 +121,7 @@ impl CrdList {
 
     /// Adds how many changes each has against what a release holds: the chart that was recorded last.
     #[must_use]
-    pub fn drifted(mut self, changes: &BTreeMap<String, usize>, release: &str) -> Self {
+    pub fn with_drift(mut self, changes: &BTreeMap<String, usize>, release: &str) -> Self {
         for row in &mut self.items {
             row.drift = changes.get(&row.name).copied();
             if row.owner.is_empty() && row.drift.is_some() {
@@ -129,7 +133,7 @@ impl CrdList {
 
     /// As columns. A version in brackets is not served; drift is against the chart of the CRD release.
     #[must_use]
-    pub fn table(&self) -> String {
+    pub fn render_table(&self) -> String {
         let live = self.items.iter().any(|row| row.established.is_some());
         let heading: &[&str] = if live {
             &["NAME", "SERVED", "STORED", "SCOPE", "OWNER", "DRIFT", "MANAGERS"]
@@ -137,8 +141,8 @@ impl CrdList {
             &["NAME", "SERVED", "STORED", "SCOPE"]
         };
         let rows: Vec<Vec<String>> =
-            self.items.iter().map(|row| row.cells().into_iter().take(heading.len()).collect()).collect();
-        columns(heading, &rows)
+            self.items.iter().map(|row| row.to_cells().into_iter().take(heading.len()).collect()).collect();
+        render_columns(heading, &rows)
     }
 }
 
@@ -162,25 +166,30 @@ impl CrdDiff {
     /// Whether an apply would write anything.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        self.crds.iter().any(|crd| crd.decision.writes() || crd.decision == CrdDecision::Refused)
+        self.crds.iter().any(|crd| crd.decision.needs_write() || crd.decision == CrdDecision::Rejected)
     }
 
     /// For a person: what changes, one CRD after another; the unchanged ones are counted.
     #[must_use]
-    pub fn table(&self, style: Style) -> String {
+    pub fn render_table(&self, style: Style) -> String {
         use std::fmt::Write as _;
         let mut out = String::new();
         for crd in self.crds.iter().filter(|crd| crd.decision != CrdDecision::Unchanged) {
             let mark = match crd.decision {
-                CrdDecision::Refused | CrdDecision::Breaking => Mark::Fail,
+                CrdDecision::Rejected | CrdDecision::Breaking => Mark::Fail,
                 CrdDecision::Risky => Mark::Warn,
                 CrdDecision::New | CrdDecision::Safe | CrdDecision::Text => Mark::Pass,
-                CrdDecision::Gone | CrdDecision::Unchanged => Mark::Skip,
+                CrdDecision::RemovedFromChart | CrdDecision::Unchanged => Mark::Skip,
             };
-            let _ =
-                writeln!(out, "{} {:<62} {}", style.mark(mark), style.bold(&harmless(&crd.name)), crd.decision.word());
+            let _ = writeln!(
+                out,
+                "{} {:<62} {}",
+                style.mark(mark),
+                style.bold(&sanitize(&crd.name)),
+                crd.decision.as_str()
+            );
             for note in &crd.notes {
-                let _ = writeln!(out, "    {}", harmless(note));
+                let _ = writeln!(out, "    {}", sanitize(note));
             }
         }
         let unchanged = self.crds.iter().filter(|crd| crd.decision == CrdDecision::Unchanged).count();
@@ -203,11 +212,12 @@ mod tests {
                 {"name": "v1alpha1", "served": false, "storage": false}, {"name": "v1", "served": true, "storage": true}]},
             "status": {"storedVersions": ["v1alpha1", "v1"]}}))
         .unwrap();
-        let row = |list: CrdList| list.table().lines().nth(1).unwrap().to_owned();
+        let row = |list: CrdList| list.render_table().lines().nth(1).unwrap().to_owned();
         let list = || CrdList::new("prod".into(), [&crd]);
         assert_eq!(row(list()), "hubs.a.b   (v1alpha1),v1   v1 (and v1alpha1)   Namespaced   –       –       helm");
-        let drifted = |changes| row(list().drifted(&BTreeMap::from([("hubs.a.b".to_owned(), changes)]), "mural-crds"));
-        assert!(drifted(1).contains("release mural-crds   1 change"), "{}", drifted(1));
-        assert!(drifted(0).contains("none"), "{}", drifted(0));
+        let row_with_drift =
+            |changes| row(list().with_drift(&BTreeMap::from([("hubs.a.b".to_owned(), changes)]), "mural-crds"));
+        assert!(row_with_drift(1).contains("release mural-crds   1 change"), "{}", row_with_drift(1));
+        assert!(row_with_drift(0).contains("none"), "{}", row_with_drift(0));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::style::{Mark, Style, harmless};
+use super::style::{Mark, Style, sanitize};
 use super::upgrade::{Outcome, StepState, UpgradeReport};
-use crate::model::check::{Checked, Level, Verdict};
+use crate::model::check::{CheckResult, Level, Verdict};
 use crate::problem::Exit;
 
 /// Renders the end of a run, or of a plan that was not run.
@@ -12,20 +12,20 @@ use crate::problem::Exit;
 pub fn render(report: &UpgradeReport, style: Style) -> String {
     let mut out = String::new();
     match report.outcome {
-        Outcome::NothingToDo => nothing(&mut out, report, style),
+        Outcome::NothingToDo => render_nothing_to_do(&mut out, report, style),
         Outcome::Planned => {
             let _ = writeln!(out, "\n{} planned: nothing was written", style.mark(Mark::Skip));
         }
-        Outcome::Refused => refused(&mut out, report, style),
-        Outcome::Undetermined => undecided(&mut out, report, style),
-        Outcome::Upgraded => upgraded(&mut out, report, style),
-        Outcome::Failed => failed(&mut out, report, style),
+        Outcome::Refused => render_refused(&mut out, report, style),
+        Outcome::Undetermined => render_undetermined(&mut out, report, style),
+        Outcome::Succeeded => render_success(&mut out, report, style),
+        Outcome::Failed => render_failure(&mut out, report, style),
     }
     out
 }
 
 /// The command that goes on.
-fn go_on(report: &UpgradeReport) -> &'static str {
+fn next_command(report: &UpgradeReport) -> &'static str {
     match report.kind {
         "UpgradeReport" => {
             "mend the reason, then: kubectl mural upgrade resume, with the same value flags; what is done is not done twice"
@@ -37,80 +37,82 @@ fn go_on(report: &UpgradeReport) -> &'static str {
     }
 }
 
-fn nothing(out: &mut String, report: &UpgradeReport, style: Style) {
+fn render_nothing_to_do(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ = writeln!(out, "\n{} nothing to do: everything is as asked for", style.mark(Mark::Pass));
-    for left in &report.plan.left_alone {
-        let _ = writeln!(out, "  {}: {}", harmless(&left.what), left.because);
+    for left in &report.plan.unchanged_items {
+        let _ = writeln!(out, "  {}: {}", sanitize(&left.subject), left.reason);
     }
 }
 
-fn refused(out: &mut String, report: &UpgradeReport, style: Style) {
+fn render_refused(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ = writeln!(out, "\n{} refused before any write   exit code {}", style.mark(Mark::Fail), report.exit_code);
-    let errors = report.plan.guards.iter().flat_map(Checked::findings).filter(|finding| finding.level == Level::Error);
+    let errors =
+        report.plan.guards.iter().flat_map(CheckResult::findings).filter(|finding| finding.level == Level::Error);
     for finding in errors {
         let _ = writeln!(out, "\n  {}", style.bold(&finding.check));
-        let _ = writeln!(out, "    {}: {}", harmless(&finding.subject), harmless(&finding.message));
-        let _ = writeln!(out, "  do    {}", harmless(&finding.hint));
+        let _ = writeln!(out, "    {}: {}", sanitize(&finding.subject), sanitize(&finding.message));
+        let _ = writeln!(out, "  do    {}", sanitize(&finding.hint));
         let _ = writeln!(out, "  more  kubectl mural upgrade --explain {}", finding.check);
     }
 }
 
-fn undecided(out: &mut String, report: &UpgradeReport, style: Style) {
+fn render_undetermined(out: &mut String, report: &UpgradeReport, style: Style) {
     let text = "undecided before any write: a guard could not look";
     let _ = writeln!(out, "\n{} {text}   exit code {}", style.mark(Mark::Unknown), Exit::ChecksFailed.code());
-    for guard in report.plan.guards.iter().filter(|guard| guard.undetermined()) {
+    for guard in report.plan.guards.iter().filter(|guard| guard.is_undetermined()) {
         let _ = writeln!(out, "\n  {}", style.bold(guard.check));
         if let Verdict::Undetermined { reason } = &guard.verdict {
-            let _ = writeln!(out, "    {}", harmless(reason));
+            let _ = writeln!(out, "    {}", sanitize(reason));
         }
         let _ = writeln!(out, "  do    mend what keeps it from looking, then run the same command again");
         let _ = writeln!(out, "  more  kubectl mural upgrade --explain {}", guard.check);
     }
 }
 
-fn versions(report: &UpgradeReport) -> String {
+fn format_versions(report: &UpgradeReport) -> String {
     let all = report.plan.charts.iter().map(|chart| format!("{} {}", chart.release, chart.to));
     all.collect::<Vec<_>>().join(", ")
 }
 
-fn upgraded(out: &mut String, report: &UpgradeReport, style: Style) {
+fn render_success(out: &mut String, report: &UpgradeReport, style: Style) {
     let (word, what) = match report.kind {
         "RollbackReport" => ("went back", "to what was there before".to_owned()),
         "RepairReport" => ("mended", "what was left behind".to_owned()),
-        _ => ("upgraded", versions(report)),
+        _ => ("upgraded", format_versions(report)),
     };
     let _ = writeln!(out, "\n{} {word:<12}{what} in {:.0}s", style.mark(Mark::Pass), report.seconds);
-    if let Some(last) = &report.validate {
-        let known = last.trouble.known.len();
-        let before = if known > 0 { format!(" ({known} known before the upgrade)") } else { String::new() };
-        let _ = writeln!(out, "  {:<12}{}{before}", "validate", counted(&last.checks));
-        for finding in &last.trouble.new {
+    if let Some(final_check) = &report.final_check {
+        let pre_existing = final_check.comparison.pre_existing.len();
+        let before =
+            if pre_existing > 0 { format!(" ({pre_existing} known before the upgrade)") } else { String::new() };
+        let _ = writeln!(out, "  {:<12}{}{before}", "validate", summarize_checks(&final_check.checks));
+        for finding in &final_check.comparison.new {
             let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
             let _ =
-                writeln!(out, "   {} {}: {}", style.mark(mark), harmless(&finding.subject), harmless(&finding.message));
-            let _ = writeln!(out, "     {} {}", style.arrow(), harmless(&finding.hint));
+                writeln!(out, "   {} {}: {}", style.mark(mark), sanitize(&finding.subject), sanitize(&finding.message));
+            let _ = writeln!(out, "     {} {}", style.arrow(), sanitize(&finding.hint));
         }
     }
-    let namespace = &report.plan.hub.namespace;
+    let namespace = &report.plan.cluster.namespace;
     let _ = writeln!(out, "  {:<12}kubectl mural validate --namespace {namespace}", "next");
 }
 
-fn counted(checks: &[Checked]) -> String {
+fn summarize_checks(checks: &[CheckResult]) -> String {
     let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
     let level =
-        |level: Level| checks.iter().flat_map(Checked::findings).filter(|finding| finding.level == level).count();
+        |level: Level| checks.iter().flat_map(CheckResult::findings).filter(|finding| finding.level == level).count();
     let (errors, warnings) = (level(Level::Error), level(Level::Warning));
-    let undetermined = checks.iter().filter(|checked| checked.undetermined()).count();
+    let undetermined = checks.iter().filter(|checked| checked.is_undetermined()).count();
     let counted = [(errors, "error"), (warnings, "warning"), (undetermined, "undetermined")];
-    let told = counted.iter().filter(|(count, _)| *count > 0).map(|(count, word)| {
+    let parts = counted.iter().filter(|(count, _)| *count > 0).map(|(count, word)| {
         let plural = if *count > 1 && *word != "undetermined" { "s" } else { "" };
         format!(", {count} {word}{plural}")
     });
-    format!("{passed} checks passed{}", told.collect::<String>())
+    format!("{passed} checks passed{}", parts.collect::<String>())
 }
 
-fn failed(out: &mut String, report: &UpgradeReport, style: Style) {
-    let by = |state: StepState| {
+fn render_failure(out: &mut String, report: &UpgradeReport, style: Style) {
+    let names_in = |state: StepState| {
         let names: Vec<&str> =
             report.steps.iter().filter(|step| step.state == state).map(|step| step.step.as_str()).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
@@ -120,10 +122,10 @@ fn failed(out: &mut String, report: &UpgradeReport, style: Style) {
     let name = failed.map_or("a step", |step| step.step.as_str());
     let how = if report.exit_code == Exit::Interrupted.code() { "was stopped" } else { "failed" };
     let _ = writeln!(out, "\n{} {name} {how}   exit code {}", style.mark(Mark::Fail), report.exit_code);
-    let _ = writeln!(out, "\n  {}", harmless(reason).replace('\n', "\n  "));
-    let _ = writeln!(out, "  {:<10}{}", "done", by(StepState::Done));
-    let _ = writeln!(out, "  {:<10}{}", "not done", by(StepState::NotDone));
-    let _ = writeln!(out, "  {:<10}{}", "go on", go_on(report));
+    let _ = writeln!(out, "\n  {}", sanitize(reason).replace('\n', "\n  "));
+    let _ = writeln!(out, "  {:<10}{}", "done", names_in(StepState::Done));
+    let _ = writeln!(out, "  {:<10}{}", "not done", names_in(StepState::NotStarted));
+    let _ = writeln!(out, "  {:<10}{}", "go on", next_command(report));
     if report.kind == "UpgradeReport" {
         let _ = writeln!(out, "  {:<10}kubectl mural upgrade rollback says what can go back, and asks", "go back");
     }

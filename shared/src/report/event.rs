@@ -45,7 +45,7 @@ pub enum Event {
         /// How many things are ready, and of how many.
         ready: (usize, usize),
         /// What is not.
-        objects: Vec<WaitingFor>,
+        objects: Vec<WaitingObject>,
     },
     /// How far a long step is, told every now and then.
     Progress {
@@ -81,7 +81,7 @@ pub enum Event {
 /// One thing that is not ready yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct WaitingFor {
+pub struct WaitingObject {
     /// `Deployment mural-system/canvas`
     pub object: String,
     /// `1/2`; empty where it is not counted.

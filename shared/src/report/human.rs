@@ -1,79 +1,83 @@
 //! The event stream for a person: one line a change, with marks. Repeats itself never; a terminal's own redrawing is the plugin's.
 
-use super::event::{Event, WaitingFor};
-use super::style::{Mark, Style, columns_of, harmless, padded};
+use super::event::{Event, WaitingObject};
+use super::style::{Mark, Style, display_width, pad_to, sanitize};
 
 /// The width of the column of step names.
-const NAME: usize = 12;
+const NAME_COLUMN_WIDTH: usize = 12;
 
 /// Turns events into lines. Remembers only what it said last, so as not to repeat it.
 #[derive(Debug)]
-pub struct Human {
+pub struct HumanRenderer {
     style: Style,
-    waiting: Vec<WaitingFor>,
+    last_waiting: Vec<WaitingObject>,
 }
 
-impl Human {
+impl HumanRenderer {
     /// A renderer that has said nothing yet.
     #[must_use]
     pub const fn new(style: Style) -> Self {
-        Self { style, waiting: Vec::new() }
+        Self { style, last_waiting: Vec::new() }
     }
 
     /// The lines that an event is worth; none where it says nothing new.
-    pub fn lines(&mut self, event: &Event) -> Vec<String> {
+    pub fn render_event(&mut self, event: &Event) -> Vec<String> {
         match event {
             Event::StageStarted { .. } | Event::StepStarted { .. } => Vec::new(),
-            Event::StageDone { stage, detail, seconds } => vec![self.done(Mark::Pass, stage, detail, *seconds)],
-            Event::StepDone { step, detail, seconds } => {
-                self.waiting.clear();
-                vec![self.done(Mark::Pass, step, detail, *seconds)]
+            Event::StageDone { stage, detail, seconds } => {
+                vec![self.format_result(Mark::Pass, stage, detail, *seconds)]
             }
-            Event::StepFailed { step, reason, seconds } => vec![self.done(Mark::Fail, step, reason, *seconds)],
-            Event::Progress { step, detail, done, total } => vec![progress(step, detail, *done, *total)],
-            Event::Waiting { step, ready, objects, .. } => self.waiting(step, *ready, objects),
+            Event::StepDone { step, detail, seconds } => {
+                self.last_waiting.clear();
+                vec![self.format_result(Mark::Pass, step, detail, *seconds)]
+            }
+            Event::StepFailed { step, reason, seconds } => vec![self.format_result(Mark::Fail, step, reason, *seconds)],
+            Event::Progress { step, detail, done, total } => vec![format_progress(step, detail, *done, *total)],
+            Event::Waiting { step, ready, objects, .. } => self.format_waiting(step, *ready, objects),
         }
     }
 
-    fn done(&self, mark: Mark, name: &str, detail: &str, seconds: f64) -> String {
-        let (name, detail) = (column(name), harmless(detail));
-        let detail = padded(&detail, self.style.width.saturating_sub(columns_of(&name) + 12));
+    fn format_result(&self, mark: Mark, name: &str, detail: &str, seconds: f64) -> String {
+        let (name, detail) = (pad_name(name), sanitize(detail));
+        let detail = pad_to(&detail, self.style.width.saturating_sub(display_width(&name) + 12));
         format!("{} {name}{detail} {}", self.style.mark(mark), self.style.dim(&format!("{seconds:>6.1}s")))
     }
 
-    fn waiting(&mut self, step: &str, ready: (usize, usize), objects: &[WaitingFor]) -> Vec<String> {
-        let same =
-            |a: &WaitingFor, b: &WaitingFor| (&a.object, &a.progress, &a.reason) == (&b.object, &b.progress, &b.reason);
-        let news = objects.iter().filter(|object| !self.waiting.iter().any(|before| same(before, object)));
-        let lines = news.map(|object| self.one(step, ready, object)).collect();
-        self.waiting = objects.to_vec();
+    fn format_waiting(&mut self, step: &str, ready: (usize, usize), objects: &[WaitingObject]) -> Vec<String> {
+        let is_same = |a: &WaitingObject, b: &WaitingObject| {
+            (&a.object, &a.progress, &a.reason) == (&b.object, &b.progress, &b.reason)
+        };
+        let changed_objects =
+            objects.iter().filter(|object| !self.last_waiting.iter().any(|before| is_same(before, object)));
+        let lines = changed_objects.map(|object| self.format_waiting_object(step, ready, object)).collect();
+        self.last_waiting = objects.to_vec();
         lines
     }
 
-    fn one(&self, step: &str, ready: (usize, usize), object: &WaitingFor) -> String {
+    fn format_waiting_object(&self, step: &str, ready: (usize, usize), object: &WaitingObject) -> String {
         let mark = if object.terminal_seconds.is_some() { self.style.mark(Mark::Warn) } else { " ".to_owned() };
         let text = format!("{} {} {}", object.object, object.progress, object.reason);
         let counted = self.style.dim(&format!("({} of {} ready)", ready.0, ready.1));
-        format!("{mark} {}{} {counted}", column(step), harmless(&text.replace("  ", " ")))
+        format!("{mark} {}{} {counted}", pad_name(step), sanitize(&text.replace("  ", " ")))
     }
 }
 
 /// A step's name as the first column; one that is longer keeps a gap.
-fn column(name: &str) -> String {
-    if name.chars().count() < NAME { format!("{name:<NAME$}") } else { format!("{name}  ") }
+fn pad_name(name: &str) -> String {
+    if name.chars().count() < NAME_COLUMN_WIDTH { format!("{name:<NAME_COLUMN_WIDTH$}") } else { format!("{name}  ") }
 }
 
-fn progress(step: &str, detail: &str, done: u64, total: u64) -> String {
+fn format_progress(step: &str, detail: &str, done: u64, total: u64) -> String {
     let of = if total > 0 { format!(" of {total}") } else { String::new() };
-    format!("  {step:<NAME$}{}", harmless(&format!("{detail}: {done}{of}")))
+    format!("  {step:<NAME_COLUMN_WIDTH$}{}", sanitize(&format!("{detail}: {done}{of}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn waiting(reason: &str) -> Event {
-        let objects = vec![WaitingFor {
+    fn waiting_event(reason: &str) -> Event {
+        let objects = vec![WaitingObject {
             object: "Deployment canvas".into(),
             progress: "1/2".into(),
             reason: reason.into(),
@@ -91,16 +95,19 @@ mod tests {
 
     #[test]
     fn what_was_said_is_not_said_again() {
-        let mut human = Human::new(Style::PLAIN);
-        assert_eq!(human.lines(&waiting("starting")), ["  mural       Deployment canvas 1/2 starting (5 of 7 ready)"]);
-        assert!(human.lines(&waiting("starting")).is_empty());
-        assert_eq!(human.lines(&waiting("ImagePullBackOff")).len(), 1);
+        let mut renderer = HumanRenderer::new(Style::PLAIN);
+        assert_eq!(
+            renderer.render_event(&waiting_event("starting")),
+            ["  mural       Deployment canvas 1/2 starting (5 of 7 ready)"]
+        );
+        assert!(renderer.render_event(&waiting_event("starting")).is_empty());
+        assert_eq!(renderer.render_event(&waiting_event("ImagePullBackOff")).len(), 1);
     }
 
     #[test]
     fn an_end_is_one_line_with_its_time() {
         let event = Event::StepDone { step: "crds".into(), detail: "21 applied".into(), seconds: 1.94 };
-        let lines = Human::new(Style::PLAIN).lines(&event);
+        let lines = HumanRenderer::new(Style::PLAIN).render_event(&event);
         assert!(lines[0].starts_with("✔ crds        21 applied") && lines[0].ends_with("1.9s"), "{lines:?}");
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::style::harmless;
+use super::style::sanitize;
 use crate::model::check::{Card, Level};
 
 /// A whole log of one run.
 #[must_use]
-pub fn log(program: &str, cards: &[&Card], results: &[Value]) -> Value {
+pub fn build_log(program: &str, cards: &[&Card], results: &[Value]) -> Value {
     let rules: Vec<Value> = cards
         .iter()
         .map(|card| {
@@ -21,16 +21,16 @@ pub fn log(program: &str, cards: &[&Card], results: &[Value]) -> Value {
 
 /// A finding at a file, and at what is meant inside it. `waived` is who answers for it, and why.
 #[must_use]
-pub fn result(rule: &str, level: Level, text: &str, uri: &str, place: &str, waived: Option<&str>) -> Value {
+pub fn build_result(rule: &str, level: Level, text: &str, uri: &str, place: &str, waived: Option<&str>) -> Value {
     let suppressed: Vec<Value> =
         waived.iter().map(|reason| json!({"kind": "external", "justification": reason})).collect();
-    json!({"ruleId": rule, "level": word(level), "message": {"text": harmless(text)}, "suppressions": suppressed,
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}, "logicalLocations": [{"fullyQualifiedName": harmless(place)}]}]})
+    json!({"ruleId": rule, "level": to_sarif_level(level), "message": {"text": sanitize(text)}, "suppressions": suppressed,
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}}, "logicalLocations": [{"fullyQualifiedName": sanitize(place)}]}]})
 }
 
 /// SARIF's words for our levels.
 #[must_use]
-pub const fn word(level: Level) -> &'static str {
+pub const fn to_sarif_level(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
         Level::Warning => "warning",

@@ -4,7 +4,7 @@ use owo_colors::OwoColorize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A line is never clipped to less: on a narrower terminal it runs over.
-const NARROWEST: usize = 20;
+const MIN_CLIP_COLUMNS: usize = 20;
 
 /// How text may look on one stream. Found at the edge (terminal, `NO_COLOR`, locale, `--ascii`, `--color`) and handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +83,12 @@ impl Style {
 /// Text from a cluster or a chart, made harmless: control characters could move a terminal's cursor or colour our own words,
 /// and marks that nobody sees could turn a line around (Unicode TR 36, Trojan Source) or split a word.
 #[must_use]
-pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if (c.is_control() && c != '\n') || unseen(c) { '\u{fffd}' } else { c }).collect()
+pub fn sanitize(text: &str) -> String {
+    text.chars().map(|c| if (c.is_control() && c != '\n') || is_invisible(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Marks of direction, joiners and spaces without width, line separators, tags: all that changes a line and is not seen itself.
-const fn unseen(c: char) -> bool {
+const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
@@ -96,21 +96,21 @@ const fn unseen(c: char) -> bool {
 
 /// How many columns of a terminal a text takes: letters of East Asian scripts take two (Unicode UAX 11).
 #[must_use]
-pub fn columns_of(text: &str) -> usize {
+pub fn display_width(text: &str) -> usize {
     text.width()
 }
 
 /// With spaces behind it, so that it takes so many columns.
 #[must_use]
-pub fn padded(text: &str, columns: usize) -> String {
-    format!("{text}{}", " ".repeat(columns.saturating_sub(columns_of(text))))
+pub fn pad_to(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(display_width(text))))
 }
 
 /// At most so many columns of it, with an ellipsis where something is left out.
 #[must_use]
-pub fn clipped(text: &str, columns: usize) -> String {
-    let columns = columns.max(NARROWEST);
-    if columns_of(text) <= columns {
+pub fn clip_to(text: &str, columns: usize) -> String {
+    let columns = columns.max(MIN_CLIP_COLUMNS);
+    if display_width(text) <= columns {
         return text.to_owned();
     }
     let mut used = 1;
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn wide_letters_take_two_columns() {
-        assert_eq!(padded("証明書", 8), "証明書  ");
-        assert_eq!(clipped("証明書が期限切れになっています", 20), "証明書が期限切れに…");
-        assert_eq!(clipped(&"a".repeat(20), 20), "a".repeat(20));
-        assert_eq!(clipped(&"a".repeat(21), 0), "a".repeat(19) + "…");
+        assert_eq!(pad_to("証明書", 8), "証明書  ");
+        assert_eq!(clip_to("証明書が期限切れになっています", 20), "証明書が期限切れに…");
+        assert_eq!(clip_to(&"a".repeat(20), 20), "a".repeat(20));
+        assert_eq!(clip_to(&"a".repeat(21), 0), "a".repeat(19) + "…");
     }
 
     #[test]
@@ -141,16 +141,16 @@ mod tests {
 
     #[test]
     fn a_line_cannot_be_turned_around_and_words_of_any_script_stay() {
-        assert_eq!(harmless("canvas\u{202e}ydaer"), "canvas\u{fffd}ydaer");
+        assert_eq!(sanitize("canvas\u{202e}ydaer"), "canvas\u{fffd}ydaer");
         for c in ['\u{200b}', '\u{2066}', '\u{2069}', '\u{2028}', '\u{feff}', '\u{e0041}'] {
-            assert_eq!(harmless(&c.to_string()), "\u{fffd}");
+            assert_eq!(sanitize(&c.to_string()), "\u{fffd}");
         }
-        assert_eq!(harmless("שלום, naïve 集群\n✔"), "שלום, naïve 集群\n✔");
+        assert_eq!(sanitize("שלום, naïve 集群\n✔"), "שלום, naïve 集群\n✔");
     }
 
     #[test]
     fn a_hostile_name_cannot_move_the_cursor() {
-        assert_eq!(harmless("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
-        assert_eq!(harmless("a\u{9b}31mb"), "a\u{fffd}31mb");
+        assert_eq!(sanitize("a\u{1b}[2Jb"), "a\u{fffd}[2Jb");
+        assert_eq!(sanitize("a\u{9b}31mb"), "a\u{fffd}31mb");
     }
 }

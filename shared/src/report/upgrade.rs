@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::validate::NewTrouble;
-use crate::model::check::Checked;
-use crate::plan::back::Back;
-use crate::plan::repair::Ailment;
+use super::validate::FindingDiff;
+use crate::model::check::CheckResult;
+use crate::plan::back::RollbackPlan;
+use crate::plan::repair::Issue;
 use crate::plan::{API_VERSION, Plan};
 use crate::problem::Exit;
 
@@ -32,7 +32,7 @@ pub enum StepState {
     /// Begun, and not done.
     Failed,
     /// Not begun.
-    NotDone,
+    NotStarted,
 }
 
 /// How an upgrade ended.
@@ -48,7 +48,7 @@ pub enum Outcome {
     /// A guard could not look.
     Undetermined,
     /// Done and proved.
-    Upgraded,
+    Succeeded,
     /// A step failed.
     Failed,
 }
@@ -56,11 +56,11 @@ pub enum Outcome {
 /// What the last look found, told apart from what was there before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LastLook {
+pub struct FinalCheck {
     /// Every check.
-    pub checks: Vec<Checked>,
+    pub checks: Vec<CheckResult>,
     /// What came with the upgrade, what went, and what was there before.
-    pub trouble: NewTrouble,
+    pub comparison: FindingDiff,
 }
 
 /// The whole answer.
@@ -83,29 +83,29 @@ pub struct UpgradeReport {
     pub steps: Vec<StepOutcome>,
     /// What goes back, and what does not and why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub statement: Option<Back>,
+    pub rollback_plan: Option<RollbackPlan>,
     /// What was found that somebody left behind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ailments: Vec<Ailment>,
+    pub issues: Vec<Issue>,
     /// What the last look found.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub validate: Option<LastLook>,
+    pub final_check: Option<FinalCheck>,
     /// How long everything took.
     pub seconds: f64,
     /// How much of it was for the lock, the journal and the saved copy.
-    pub kept_seconds: f64,
+    pub overhead_seconds: f64,
 }
 
 impl UpgradeReport {
     /// How a plan ends by itself, before anything is asked or written; `None` where there is something to do and nothing against it.
     #[must_use]
-    pub fn decided(plan: &Plan) -> Option<(Outcome, Exit)> {
-        if plan.refused() {
+    pub fn outcome_before_run(plan: &Plan) -> Option<(Outcome, Exit)> {
+        if plan.is_refused() {
             Some((Outcome::Refused, Exit::Refused))
-        } else if plan.undetermined() {
+        } else if plan.is_undetermined() {
             Some((Outcome::Undetermined, Exit::ChecksFailed))
         } else {
-            (!plan.has_changes()).then_some((Outcome::NothingToDo, Exit::Fine))
+            (!plan.has_changes()).then_some((Outcome::NothingToDo, Exit::Success))
         }
     }
 
@@ -120,11 +120,11 @@ impl UpgradeReport {
             exit_code: exit.code(),
             plan,
             steps: Vec::new(),
-            statement: None,
-            ailments: Vec::new(),
-            validate: None,
+            rollback_plan: None,
+            issues: Vec::new(),
+            final_check: None,
             seconds,
-            kept_seconds: 0.0,
+            overhead_seconds: 0.0,
         }
     }
 }

@@ -14,21 +14,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use compare::{Baseline, NewTrouble, against, new_trouble};
-pub use html::html;
-pub use junit::junit;
-pub use markdown::markdown;
-pub use sarif::sarif;
-pub use table::{Shown, table};
-pub use timeline::Moment;
+pub use compare::{Baseline, FindingDiff, diff_reports, diff_with_baseline};
+pub use html::render_html;
+pub use junit::render_junit;
+pub use markdown::render_markdown;
+pub use sarif::render_sarif;
+pub use table::{TableOptions, render_table};
+pub use timeline::TimelineEvent;
 
 /// What `-o json` is, as a JSON Schema (draft 2020-12).
-pub const SCHEMA: &str = include_str!("validate/schema.json");
+pub const REPORT_JSON_SCHEMA: &str = include_str!("validate/schema.json");
 
-use crate::model::check::{Checked, Finding, Level, Section, Verdict};
+use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 use crate::model::view::ClusterView;
-use crate::model::vitals::Vitals;
+use crate::model::vitals::HealthInputs;
 use crate::problem::Exit;
 
 /// The whole answer; `-o json` and `-o yaml` are this value.
@@ -40,29 +40,29 @@ pub struct ValidateReport {
     /// `ValidateReport`
     pub kind: &'static str,
     /// Which cluster.
-    pub hub: HubSeen,
+    pub cluster: ClusterSummary,
     /// Who keeps each release.
     pub owners: BTreeMap<String, Owner>,
     /// The version of each release's newest revision; none where there is no release or it could not be read.
     pub releases: BTreeMap<String, Option<String>>,
     /// Every check and its answer, in the order of sections.
-    pub checks: Vec<Checked>,
+    pub checks: Vec<CheckResult>,
     /// All answers, counted.
     pub counts: Counts,
     /// What happened lately, the newest first.
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<TimelineEvent>,
     /// What is new against a baseline; none where none was named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub compared: Option<NewTrouble>,
+    pub comparison: Option<FindingDiff>,
     /// Why nothing of this cluster could be read; none where something was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unread: Option<String>,
+    pub read_failure: Option<String>,
 }
 
 /// Several clusters in one answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ValidateReports<'a> {
+pub struct ValidateReportList<'a> {
     /// `mural/v1`
     pub api_version: &'static str,
     /// `ValidateReportList`
@@ -71,7 +71,7 @@ pub struct ValidateReports<'a> {
     pub items: &'a [ValidateReport],
 }
 
-impl<'a> ValidateReports<'a> {
+impl<'a> ValidateReportList<'a> {
     /// These answers.
     #[must_use]
     pub const fn new(items: &'a [ValidateReport]) -> Self {
@@ -82,7 +82,7 @@ impl<'a> ValidateReports<'a> {
 /// Which cluster it was.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HubSeen {
+pub struct ClusterSummary {
     /// The kubeconfig context.
     pub context: String,
     /// The API server's address.
@@ -115,15 +115,15 @@ pub struct Counts {
 
 impl Counts {
     /// Counts the answers of some checks.
-    pub fn of<'a>(checks: impl IntoIterator<Item = &'a Checked>) -> Self {
-        checks.into_iter().fold(Self::default(), Self::and)
+    pub fn from_checks<'a>(checks: impl IntoIterator<Item = &'a CheckResult>) -> Self {
+        checks.into_iter().fold(Self::default(), Self::add_check)
     }
 
-    fn and(mut self, checked: &Checked) -> Self {
+    fn add_check(mut self, checked: &CheckResult) -> Self {
         let subjects: BTreeSet<&str> = checked.findings().iter().map(|finding| finding.subject.as_str()).collect();
         match &checked.verdict {
-            Verdict::Pass => self.passed += checked.looked_at.max(1),
-            Verdict::Fail { .. } => self.passed += checked.looked_at.saturating_sub(subjects.len()),
+            Verdict::Pass => self.passed += checked.items_checked.max(1),
+            Verdict::Fail { .. } => self.passed += checked.items_checked.saturating_sub(subjects.len()),
             Verdict::Skipped { .. } => self.skipped += 1,
             Verdict::Undetermined { .. } => self.undetermined += 1,
         }
@@ -141,34 +141,34 @@ impl Counts {
 impl ValidateReport {
     /// The answer, from what was seen and what the checks said.
     #[must_use]
-    pub fn new(view: &ClusterView, mut checks: Vec<Checked>) -> Self {
+    pub fn new(view: &ClusterView, mut checks: Vec<CheckResult>) -> Self {
         // Stable: within a section the checks keep the order of their list.
         checks.sort_by_key(|checked| checked.section);
-        let version = |release: &String| Some(view.newest(release).ok()??.chart_version.clone());
+        let version = |release: &String| Some(view.newest_revision(release).ok()??.chart_version.clone());
         Self {
             api_version: "mural/v1",
             kind: "ValidateReport",
-            hub: HubSeen {
-                context: view.hub.context.clone(),
-                server: view.hub.server.clone(),
-                version: view.hub.version.clone(),
-                namespace: view.hub.namespace.clone(),
-                uid: view.hub.uid.clone().ok(),
+            cluster: ClusterSummary {
+                context: view.cluster.context.clone(),
+                server: view.cluster.server.clone(),
+                version: view.cluster.version.clone(),
+                namespace: view.cluster.namespace.clone(),
+                uid: view.cluster.uid.clone().ok(),
             },
             owners: view.owners.clone(),
             releases: view.releases.keys().map(|release| (release.clone(), version(release))).collect(),
-            counts: Counts::of(&checks),
+            counts: Counts::from_checks(&checks),
             checks,
             timeline: Vec::new(),
-            compared: None,
-            unread: None,
+            comparison: None,
+            read_failure: None,
         }
     }
 
     /// A cluster of which nothing could be read.
     #[must_use]
-    pub fn unread(context: &str, namespace: &str, reason: String) -> Self {
-        let hub = HubSeen {
+    pub fn from_read_failure(context: &str, namespace: &str, reason: String) -> Self {
+        let cluster = ClusterSummary {
             context: context.to_owned(),
             server: String::new(),
             version: String::new(),
@@ -178,29 +178,29 @@ impl ValidateReport {
         Self {
             api_version: "mural/v1",
             kind: "ValidateReport",
-            hub,
+            cluster,
             owners: BTreeMap::new(),
             releases: BTreeMap::new(),
             checks: Vec::new(),
             counts: Counts { undetermined: 1, ..Counts::default() },
             timeline: Vec::new(),
-            compared: None,
-            unread: Some(reason),
+            comparison: None,
+            read_failure: Some(reason),
         }
     }
 
     /// With what happened lately.
     #[must_use]
-    pub fn with_timeline(mut self, view: &ClusterView, vitals: &Vitals) -> Self {
-        self.timeline = timeline::moments(view, vitals);
+    pub fn with_timeline(mut self, view: &ClusterView, vitals: &HealthInputs) -> Self {
+        self.timeline = timeline::build_timeline(view, vitals);
         self
     }
 
     /// With what is new against the baseline of the same installation; without one everything is.
     #[must_use]
-    pub fn compared_with(mut self, baselines: &[Baseline]) -> Self {
-        let own = baselines.iter().find(|baseline| baseline.is_of(&self)).cloned().unwrap_or_default();
-        self.compared = Some(against(&own, &self));
+    pub fn with_baseline(mut self, baselines: &[Baseline]) -> Self {
+        let own = baselines.iter().find(|baseline| baseline.is_same_installation(&self)).cloned().unwrap_or_default();
+        self.comparison = Some(diff_with_baseline(&own, &self));
         self
     }
 
@@ -209,7 +209,7 @@ impl ValidateReport {
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
         let mut counts = self.counts;
-        if let (Some(compared), None) = (&self.compared, &self.unread) {
+        if let (Some(compared), None) = (&self.comparison, &self.read_failure) {
             let of = |level: Level| compared.new.iter().filter(|finding| finding.level == level).count();
             (counts.errors, counts.warnings) = (of(Level::Error), of(Level::Warning));
             counts.undetermined = compared.newly_undetermined.len();
@@ -219,13 +219,13 @@ impl ValidateReport {
         } else if strict && counts.warnings > 0 {
             Exit::OnlyWarnings
         } else {
-            Exit::Fine
+            Exit::Success
         }
     }
 
     /// The checks by section, in order.
-    fn sections(&self) -> Vec<(Section, Vec<&Checked>)> {
-        let mut sections: BTreeMap<Section, Vec<&Checked>> = BTreeMap::new();
+    fn sections(&self) -> Vec<(Section, Vec<&CheckResult>)> {
+        let mut sections: BTreeMap<Section, Vec<&CheckResult>> = BTreeMap::new();
         for checked in &self.checks {
             sections.entry(checked.section).or_default().push(checked);
         }
@@ -235,7 +235,7 @@ impl ValidateReport {
     /// Every finding, gravest first, then by check and subject.
     #[must_use]
     pub fn findings(&self) -> Vec<&Finding> {
-        let mut all: Vec<&Finding> = self.checks.iter().flat_map(Checked::findings).collect();
+        let mut all: Vec<&Finding> = self.checks.iter().flat_map(CheckResult::findings).collect();
         all.sort();
         all
     }
@@ -243,7 +243,7 @@ impl ValidateReport {
 
 /// How a command ends that asked several clusters: as the worst of them.
 #[must_use]
-pub fn worst(reports: &[ValidateReport], strict: bool) -> Exit {
+pub fn worst_exit(reports: &[ValidateReport], strict: bool) -> Exit {
     let exits = reports.iter().map(|report| report.exit(strict));
     // Checks that failed come before warnings that count.
     exits
@@ -252,5 +252,5 @@ pub fn worst(reports: &[ValidateReport], strict: bool) -> Exit {
             Exit::OnlyWarnings => 1,
             _ => 0,
         })
-        .unwrap_or(Exit::Fine)
+        .unwrap_or(Exit::Success)
 }

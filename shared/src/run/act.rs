@@ -6,42 +6,42 @@ use super::keep::restore::Restore;
 use super::{Run, bridge, clock, flux, guard, prove, ready, released, unlock, wait as waits};
 use crate::cluster::journal;
 use crate::model::crd::Crd;
-use crate::model::release::{KEEP, POLICY};
-use crate::plan::journal::without;
+use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
+use crate::plan::journal::without_runs;
 use crate::plan::{Action, Step, decide};
 use crate::prepare::judge;
 use crate::problem::Problem;
-use crate::report::upgrade::LastLook;
+use crate::report::upgrade::FinalCheck;
 
 /// Does a step. The text says what came of it.
 ///
 /// # Errors
 /// The step failed, was stopped, or ran out of time.
-pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) -> Result<String, Problem> {
+pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) -> Result<String, Problem> {
     match &step.action {
-        Action::KeepCrds { names } => keep(run, names).await,
-        Action::MigrateObjects { crds } => bridge::migrate(run, crds).await,
-        Action::ApplyCrds { names } => apply(run, names).await,
-        Action::ProveServed { names } => prove::prove(run, names).await,
-        Action::UnlockRelease { release, revision } => unlock::unlock(run, release, *revision).await,
-        Action::RecordRelease { .. } => record(run).await,
-        Action::UpgradeRelease { .. } => waits::upgrade(run, step).await,
-        Action::HoldRelease { .. }
-        | Action::MoveSource { .. }
-        | Action::AwaitRelease { .. }
-        | Action::AwaitApplication { .. }
+        Action::AddKeepAnnotation { names } => add_keep_annotation(run, names).await,
+        Action::MigrateObjects { crds } => bridge::migrate_objects(run, crds).await,
+        Action::ApplyCrds { names } => apply_crds(run, names).await,
+        Action::VerifyServedSchema { names } => prove::verify_served_schema(run, names).await,
+        Action::UnlockRelease { release, revision } => unlock::unlock_release(run, release, *revision).await,
+        Action::RecordRelease { .. } => record_release(run).await,
+        Action::UpgradeRelease { .. } => waits::upgrade_release(run, step).await,
+        Action::SuspendHelmRelease { .. }
+        | Action::UpdateSource { .. }
+        | Action::AwaitHelmRelease { .. }
+        | Action::AwaitArgoApplication { .. }
         | Action::ApplyManifests { .. }
-        | Action::LetReleaseGo { .. } => flux::act(run, step).await,
+        | Action::ResumeHelmRelease { .. } => flux::act(run, step).await,
         Action::RollbackRelease { release, revision, wait } => {
-            waits::rollback(run, step, release, *revision, *wait).await
+            waits::roll_back_release(run, step, release, *revision, *wait).await
         }
-        Action::RestoreCrds { names } => apply(run, names).await,
-        Action::RestoreObjects { names } => objects(run, names).await,
-        Action::UnkeepCrds { names } => unkeep(run, names).await,
-        Action::ForgetRuns { runs } => forget(run, runs).await,
+        Action::RestoreCrds { names } => apply_crds(run, names).await,
+        Action::RestoreObjects { names } => restore_objects(run, names).await,
+        Action::RemoveKeepAnnotation { names } => remove_keep_annotation(run, names).await,
+        Action::DiscardRuns { runs } => set_runs_aside(run, runs).await,
         Action::Validate => {
-            let last = ready::settled(run).await?;
-            let verdict = ready::verdict(&last);
+            let last = ready::run_final_check(run).await?;
+            let verdict = ready::judge_final_check(&last);
             *validate = Some(last);
             verdict
         }
@@ -49,71 +49,82 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<LastLook>) ->
 }
 
 /// Marks CRDs, and looks whether the mark is on each: helm will ask the live object.
-async fn keep(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let marked = run.prepared.kubectl.keep(names, run.manner.timeout, run.manner.stop.clone()).await;
+async fn add_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let marked = run.prepared.kubectl.annotate_keep(names, run.options.timeout, run.options.stop.clone()).await;
     marked.map_err(|error| {
         error
-            .problem("the CRDs could not all be marked to be kept")
-            .hint("nothing is deleted: helm has written nothing yet. Run the same command again")
+            .into_problem("the CRDs could not all be marked to be kept")
+            .with_hint("nothing is deleted: helm has written nothing yet. Run the same command again")
     })?;
-    guard::kept(run.prepared, names).await?;
-    Ok(format!("{0} of {0} bear {KEEP}", names.len()))
+    guard::check_keep_annotations(run.prepared, names).await?;
+    Ok(format!("{0} of {0} bear {KEEP_ANNOTATION}", names.len()))
 }
 
-async fn unkeep(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let taken = run.prepared.kubectl.unkeep(names, run.manner.timeout, run.manner.stop.clone()).await;
-    taken.map_err(|error| error.problem("the mark could not be taken from all CRDs"))?;
-    Ok(format!("{} CRDs bear {POLICY} no more", names.len()))
+async fn remove_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let taken = run.prepared.kubectl.remove_keep_annotation(names, run.options.timeout, run.options.stop.clone()).await;
+    taken.map_err(|error| error.into_problem("the mark could not be taken from all CRDs"))?;
+    Ok(format!("{} CRDs bear {RESOURCE_POLICY_ANNOTATION} no more", names.len()))
 }
 
 /// Saved objects in place of those that are there; the CRDs themselves are not written.
-async fn objects(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+async fn restore_objects(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let folder = prepared.back.as_ref().and_then(|undone| undone.folder.as_deref());
-    let folder = folder.ok_or_else(|| Problem::failed("there is no saved copy on this workstation"))?;
-    let restore = Restore::prepare(&prepared.cluster, folder, true).await?.objects_of(names);
-    let report = restore.run(false, &run.manner.stop, run.emit).await?;
+    let folder = prepared.rollback.as_ref().and_then(|undone| undone.backup_dir.as_deref());
+    let folder = folder.ok_or_else(|| Problem::failure("there is no saved copy on this workstation"))?;
+    let restore = Restore::prepare(&prepared.cluster, folder, true).await?.only_objects_of(names);
+    let report = restore.run(false, &run.options.stop, run.emit).await?;
     match report.failures.first() {
-        None => Ok(report.sentence()),
-        Some(first) => Err(Problem::failed(format!("{} objects could not be written back", report.failures.len()))
-            .because(format!("{}: {}", first.object, first.reason))
-            .hint("kubectl mural upgrade rollback --overwrite goes on: what is written back is not written twice")),
+        None => Ok(report.summarize()),
+        Some(first) => Err(Problem::failure(format!("{} objects could not be written back", report.failures.len()))
+            .with_source(format!("{}: {}", first.object, first.reason))
+            .with_hint(
+                "kubectl mural upgrade rollback --overwrite goes on: what is written back is not written twice",
+            )),
     }
 }
 
 /// Sets runs in the journal aside that nobody can read.
-async fn forget(run: &Run<'_>, runs: &[String]) -> Result<String, Problem> {
+async fn set_runs_aside(run: &Run<'_>, runs: &[String]) -> Result<String, Problem> {
     let (cluster, namespace) = (&run.prepared.cluster, &run.prepared.ask.installation.namespace);
-    let failed = |error| Problem::failed("the journal could not be written").because(error);
-    if let Some(before) = journal::read(cluster, namespace).await.map_err(failed)? {
-        journal::write(cluster, namespace, &without(&before, runs)).await.map_err(failed)?;
+    let failed = |error| Problem::failure("the journal could not be written").with_source(error);
+    if let Some(before) = journal::read_secret(cluster, namespace).await.map_err(failed)? {
+        journal::write_secret(cluster, namespace, &without_runs(&before, runs)).await.map_err(failed)?;
     }
     Ok(format!("{} runs set aside", runs.len()))
 }
 
-async fn apply(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let wanted = &run.prepared.wanted;
+async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let wanted = &run.prepared.desired_crds;
     let objects: Vec<&Value> = names.iter().filter_map(|name| wanted.get(name)).map(Crd::json).collect();
-    let applied = run.prepared.kubectl.apply(&objects, run.manner.timeout, run.leash, run.manner.at_once.clone()).await;
+    let applied =
+        run.prepared.kubectl.apply(&objects, run.options.timeout, run.process_guard, run.options.abort.clone()).await;
     let again = "run the same command again: what is applied is not applied twice";
-    let applied = applied.map_err(|error| error.problem("the CRDs could not all be applied").hint(again))?;
+    let applied = applied.map_err(|error| error.into_problem("the CRDs could not all be applied").with_hint(again))?;
     if applied != objects.len() {
         let text = format!("kubectl says that it is done, and names {applied} of {} CRDs", objects.len());
-        return Err(Problem::failed(text).hint("call kubectl by hand, and see what it does there").hint(again));
+        return Err(Problem::failure(text)
+            .with_hint("call kubectl by hand, and see what it does there")
+            .with_hint(again));
     }
     Ok(format!("{applied} applied"))
 }
 
-async fn record(run: &Run<'_>) -> Result<String, Problem> {
+async fn record_release(run: &Run<'_>) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let Some(side) = &prepared.crds else { return Err(Problem::failed("the plan records a chart that does not move")) };
-    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
-    let upgrade = judge::upgrade(&prepared.ask, side, true, &description, &label);
-    let helm = clock::helm(run).await;
-    let written = helm.upgrade(&upgrade, run.leash, run.manner.at_once.clone()).await;
+    let Some(rendered_chart) = &prepared.crds else {
+        return Err(Problem::failure("the plan records a chart that does not move"));
+    };
+    let (description, label) = (
+        decide::build_description(&rendered_chart.fetched.digest),
+        judge::run_label(&prepared.lease_watcher.identity.run),
+    );
+    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, true, &description, &label);
+    let helm = clock::helm_with_fresh_cache(run).await;
+    let written = helm.upgrade(&upgrade, run.process_guard, run.options.abort.clone()).await;
     written.map_err(|error| {
-        error.problem(format!("helm could not record {} {}", upgrade.release, side.fetched.chart.version))
+        error
+            .into_problem(format!("helm could not record {} {}", upgrade.release, rendered_chart.fetched.chart.version))
     })?;
-    released::proved(run, &upgrade, &side.fetched.chart.version).await?;
-    Ok(format!("{} {}", upgrade.release, side.fetched.chart.version))
+    released::verify_upgraded(run, &upgrade, &rendered_chart.fetched.chart.version).await?;
+    Ok(format!("{} {}", upgrade.release, rendered_chart.fetched.chart.version))
 }

@@ -11,28 +11,28 @@ use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 
 /// The operator's helm; with an empty cache where a kept one would mislead it.
-pub(super) async fn helm(run: &Run<'_>) -> Helm {
+pub(super) async fn helm_with_fresh_cache(run: &Run<'_>) -> Helm {
     let helm = run.prepared.helm.clone();
-    Helm { cluster: access(run, helm.cluster).await, ..helm }
+    Helm { cluster: cluster_access(run, helm.cluster).await, ..helm }
 }
 
 /// The operator's kubectl, likewise.
-pub(super) async fn kubectl(run: &Run<'_>) -> Kubectl {
+pub(super) async fn kubectl_with_fresh_cache(run: &Run<'_>) -> Kubectl {
     let kubectl = run.prepared.kubectl.clone();
-    Kubectl { cluster: access(run, kubectl.cluster).await, ..kubectl }
+    Kubectl { cluster: cluster_access(run, kubectl.cluster).await, ..kubectl }
 }
 
 /// Each call gets a cache of its own: what the one before it keeps would be just as misleading.
-async fn access(run: &Run<'_>, usual: ClusterAccess) -> ClusterAccess {
-    let ahead = run.prepared.cluster.date().await.is_some_and(|date| ahead(date, Timestamp::now()));
-    let Some(private) = run.prepared.private.as_ref().filter(|_| ahead) else { return usual };
+async fn cluster_access(run: &Run<'_>, usual: ClusterAccess) -> ClusterAccess {
+    let ahead = run.prepared.cluster.read_server_time().await.is_some_and(|date| is_ahead(date, Timestamp::now()));
+    let Some(private) = run.prepared.private_dir.as_ref().filter(|_| ahead) else { return usual };
     // It goes with the folder that it lies in. Where it cannot be made, the usual one has to do.
     let empty = tempfile::Builder::new().prefix("kube-cache").disable_cleanup(true).tempdir_in(private.path());
     ClusterAccess { kube_cache: empty.ok().map(|folder| folder.path().to_owned()), ..usual }
 }
 
 /// `Date` is in whole seconds, cut off: any lead that it shows is real.
-fn ahead(server: Timestamp, ours: Timestamp) -> bool {
+fn is_ahead(server: Timestamp, ours: Timestamp) -> bool {
     server.duration_since(ours) > SignedDuration::ZERO
 }
 
@@ -43,6 +43,6 @@ mod tests {
     #[test]
     fn a_clock_that_is_even_or_behind_misleads_nobody() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        assert!(ahead(at(101), at(100)) && !ahead(at(100), at(100)) && !ahead(at(40), at(100)));
+        assert!(is_ahead(at(101), at(100)) && !is_ahead(at(100), at(100)) && !is_ahead(at(40), at(100)));
     }
 }

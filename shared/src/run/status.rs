@@ -4,50 +4,51 @@ use std::time::{Duration, Instant};
 
 use crate::ask::Installation;
 use crate::cluster::{Cluster, flux, journal, look};
-use crate::model::lease::{Claim, Life, LockSeen, Place, RENEW_EVERY};
-use crate::model::view::Looked;
-use crate::prepare::lease_watcher::Turn;
-use crate::prepare::workstation::Workstation;
+use crate::model::lease::{HeldLock, HolderIdentity, LeaseRef, Liveness, RENEW_INTERVAL};
+use crate::model::view::Observed;
+use crate::prepare::lease_watcher::LeaseWatcher;
+use crate::prepare::workstation::LocalRunLocks;
 use crate::problem::Problem;
 use crate::report::status::UpgradeStatus;
 
 /// Between two looks at a lock.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Beyond the time in which a holder that lives renews.
-const GRACE: Duration = Duration::from_secs(2);
+const RENEW_GRACE: Duration = Duration::from_secs(2);
 
 /// Looks.
 ///
 /// # Errors
 /// The cluster cannot be reached. What cannot be read of it stands in the answer.
-pub async fn status(
+pub async fn read_status(
     installation: &Installation,
-    claim: Claim,
-    workstation: Option<Workstation>,
+    identity: HolderIdentity,
+    workstation: Option<LocalRunLocks>,
 ) -> Result<UpgradeStatus, Problem> {
     let cluster = Cluster::connect(&installation.cluster).await?;
-    cluster.get("/version").await.map_err(|error| error.problem(&cluster.context))?;
+    cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
     let namespace = &installation.namespace;
-    let (locks, held, journal, crds, app) = tokio::join!(
-        locks(&cluster, namespace, Turn::new(claim, workstation)),
-        flux::held(&cluster, installation),
-        journal::look(&cluster, namespace),
-        look::releases(&cluster, namespace, &installation.crds_release),
-        look::releases(&cluster, namespace, &installation.app_release),
+    let (locks, suspended, journal, crds, app) = tokio::join!(
+        read_locks(&cluster, namespace, LeaseWatcher::new(identity, workstation)),
+        flux::read_suspended_by_run(&cluster, installation),
+        journal::read_journal(&cluster, namespace),
+        look::read_release_records(&cluster, namespace, &installation.crds_release),
+        look::read_release_records(&cluster, namespace, &installation.app_release),
     );
-    Ok(UpgradeStatus::new(&cluster.context, namespace, locks, held, journal, [crds, app]))
+    Ok(UpgradeStatus::new(&cluster.context, namespace, locks, suspended, journal, [crds, app]))
 }
 
 /// Who holds a lock. A holder of another workstation is watched until it renews, or has had the time to.
-async fn locks(cluster: &Cluster, namespace: &str, mut turn: Turn) -> Looked<Vec<LockSeen>> {
-    let places = Place::of_a_run(namespace, true);
+async fn read_locks(cluster: &Cluster, namespace: &str, mut lease_watcher: LeaseWatcher) -> Observed<Vec<HeldLock>> {
+    let lease_refs = LeaseRef::for_run(namespace, true);
     let began = Instant::now();
     loop {
-        let seen = turn.look(cluster, &places).await.map_err(|error| error.not_seen("the locks"))?;
-        let decided = seen.iter().all(|lock| lock.life != Life::Unsure);
-        if decided || began.elapsed() > RENEW_EVERY + GRACE {
-            return Ok(seen);
+        let locks =
+            lease_watcher.poll(cluster, &lease_refs).await.map_err(|error| error.to_read_failure("the locks"))?;
+        let decided = locks.iter().all(|lock| lock.liveness != Liveness::Undetermined);
+        if decided || began.elapsed() > RENEW_INTERVAL + RENEW_GRACE {
+            return Ok(locks);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -5,47 +5,49 @@ use jiff::Timestamp;
 
 use super::Run;
 use crate::cluster::{ApiError, look};
-use crate::model::pending::{UNLOCKED, mark_failed};
+use crate::model::pending::{FAILED_STATUS, mark_failed};
 use crate::problem::Problem;
 
 /// Marks it, and sees that helm's own reading of it says so.
 ///
 /// # Errors
 /// The record cannot be read or written, or somebody else writes it meanwhile.
-pub(super) async fn unlock(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
+pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
     let cluster = &run.prepared.cluster;
     let namespace = &run.prepared.ask.installation.namespace;
     let name = format!("sh.helm.release.v1.{release}.v{revision}");
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     let failed = |error: ApiError| {
-        Problem::failed(format!("revision {revision} of release {release} could not be unlocked"))
-            .because(error)
-            .hint("run the same command again: it looks anew at what is there")
+        Problem::failure(format!("revision {revision} of release {release} could not be unlocked"))
+            .with_source(error)
+            .with_hint("run the same command again: it looks anew at what is there")
     };
     let secret = cluster.get(&path).await.map_err(failed)?;
-    let description = format!("cut off while pending; unlocked by run {}", run.prepared.turn.claim.run);
-    let marked = mark_failed(&secret, &description, Timestamp::now())
-        .map_err(|error| Problem::failed(format!("Secret {namespace}/{name} is no record of helm's")).because(error))?;
+    let description = format!("cut off while pending; unlocked by run {}", run.prepared.lease_watcher.identity.run);
+    let marked = mark_failed(&secret, &description, Timestamp::now()).map_err(|error| {
+        Problem::failure(format!("Secret {namespace}/{name} is no record of helm's")).with_source(error)
+    })?;
     let Some(marked) = marked else {
         return Ok(format!("revision {revision} was ended by its own helm"));
     };
     // The whole object with its version: who writes it meanwhile, a helm that still lives, makes this one fail.
     cluster.request(Method::PUT, &path, Some(("application/json", &marked))).await.map_err(failed)?;
-    proved(run, release, revision).await
+    verify_unlocked(run, release, revision).await
 }
 
-async fn proved(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
-    let records = look::releases(&run.prepared.cluster, &run.prepared.ask.installation.namespace, release).await;
-    let records = records.map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
+async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
+    let records =
+        look::read_release_records(&run.prepared.cluster, &run.prepared.ask.installation.namespace, release).await;
+    let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
     match records.last() {
-        Some(newest) if newest.revision == revision && newest.status == UNLOCKED => {
-            Ok(format!("revision {revision} is marked {UNLOCKED}"))
+        Some(newest) if newest.revision == revision && newest.status == FAILED_STATUS => {
+            Ok(format!("revision {revision} is marked {FAILED_STATUS}"))
         }
         newest => {
             let found =
                 newest.map_or_else(|| "gone".to_owned(), |newest| format!("{} at {}", newest.status, newest.revision));
-            Err(Problem::failed(format!("release {release} is {found}, just after revision {revision} was unlocked"))
-                .hint("somebody else's helm is at work: helm history says what it does"))
+            Err(Problem::failure(format!("release {release} is {found}, just after revision {revision} was unlocked"))
+                .with_hint("somebody else's helm is at work: helm history says what it does"))
         }
     }
 }

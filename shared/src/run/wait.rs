@@ -6,45 +6,50 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::more::Told;
+use super::more::DetailCache;
 use super::{Run, clock, released};
 use crate::cluster::look;
-use crate::model::view::NotSeen;
-use crate::model::waiting::{Own, Unready, unready};
+use crate::model::view::ReadFailure;
+use crate::model::waiting::{OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
 use crate::prepare::judge;
 use crate::problem::{Exit, Problem};
-use crate::report::event::{Event, WaitingFor};
+use crate::report::event::{Event, WaitingObject};
 use crate::tools::error::ToolError;
-use crate::tools::helm::Rollback;
-use crate::tools::spawn::Stop;
+use crate::tools::helm::RollbackArgs;
+use crate::tools::spawn::StopSignal;
 
 /// Between two looks at what is not ready yet.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// So long what runs may be unreadable after helm said that it is done, before we say that we could not look.
-const UNSEEN_AT_MOST: Duration = Duration::from_secs(15);
+const UNREADABLE_LIMIT: Duration = Duration::from_secs(15);
 
 /// Upgrades the application and waits until it is ready.
 ///
 /// # Errors
 /// helm fails, is stopped, runs out of time, or a reason that cannot pass has lasted too long.
-pub(super) async fn upgrade(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
+pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let Some(side) = &prepared.app else { return Err(Problem::failed("the plan upgrades a chart that does not move")) };
-    let (description, label) = (decide::description(&side.fetched.digest), judge::label(&prepared.turn.claim.run));
-    let upgrade = judge::upgrade(&prepared.ask, side, false, &description, &label);
-    let watch = Watch::new(run, step, Own::new(upgrade.release, &side.rendered));
-    let (helm, stop) = (clock::helm(run).await, watch.stop.clone());
-    let (ready, all) = watched(watch, helm.upgrade(&upgrade, run.leash, stop)).await?;
-    released::proved(run, &upgrade, &side.fetched.chart.version).await?;
-    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, side.fetched.chart.version))
+    let Some(rendered_chart) = &prepared.app else {
+        return Err(Problem::failure("the plan upgrades a chart that does not move"));
+    };
+    let (description, label) = (
+        decide::build_description(&rendered_chart.fetched.digest),
+        judge::run_label(&prepared.lease_watcher.identity.run),
+    );
+    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, false, &description, &label);
+    let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(upgrade.release, &rendered_chart.rendered));
+    let (helm, stop) = (clock::helm_with_fresh_cache(run).await, watch.stop.clone());
+    let (ready, all) = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;
+    released::verify_upgraded(run, &upgrade, &rendered_chart.fetched.chart.version).await?;
+    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, rendered_chart.fetched.chart.version))
 }
 
 /// Takes a release back to a revision, and waits until it is ready.
 ///
 /// # Errors
 /// As [`upgrade`].
-pub(super) async fn rollback(
+pub(super) async fn roll_back_release(
     run: &Run<'_>,
     step: &Step,
     release: &str,
@@ -54,27 +59,29 @@ pub(super) async fn rollback(
     let prepared = run.prepared;
     let records = prepared.view.releases.get(release).and_then(|records| records.as_ref().ok());
     let target = records.and_then(|records| records.iter().find(|record| record.revision == revision));
-    let objects = target.and_then(|target| target.objects().ok()).unwrap_or_default();
-    let (timeout, passed) = (prepared.ask.timeout, prepared.ask.helm.words());
-    let back = Rollback { release, revision, wait, timeout, passed };
+    let objects = target.and_then(|target| target.manifest_objects().ok()).unwrap_or_default();
+    let (timeout, passed) = (prepared.ask.timeout, prepared.ask.helm_options.to_args());
+    let back = RollbackArgs { release, revision, wait, timeout, extra_args: passed };
     let version = target.map_or("", |target| target.chart_version.as_str());
     if !wait {
-        let written = clock::helm(run).await.rollback(&back, run.leash, run.manner.at_once.clone()).await;
-        written
-            .map_err(|error| error.problem(format!("helm could not bring {release} back to revision {revision}")))?;
-        released::went_back(run, release, version).await?;
+        let written =
+            clock::helm_with_fresh_cache(run).await.rollback(&back, run.process_guard, run.options.abort.clone()).await;
+        written.map_err(|error| {
+            error.into_problem(format!("helm could not bring {release} back to revision {revision}"))
+        })?;
+        released::verify_rolled_back(run, release, version).await?;
         return Ok(format!("{release} as revision {revision}, {version}"));
     }
-    let watch = Watch::new(run, step, Own::new(release, &objects));
-    let (helm, stop) = (clock::helm(run).await, watch.stop.clone());
-    let (ready, all) = watched(watch, helm.rollback(&back, run.leash, stop)).await?;
-    released::went_back(run, release, version).await?;
+    let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(release, &objects));
+    let (helm, stop) = (clock::helm_with_fresh_cache(run).await, watch.stop.clone());
+    let (ready, all) = run_and_watch(watch, helm.rollback(&back, run.process_guard, stop)).await?;
+    released::verify_rolled_back(run, release, version).await?;
     Ok(format!("{release} as revision {revision}, {version}, {ready} of {all} ready"))
 }
 
 /// Runs helm, and looks meanwhile. How many things are ready in the end, and of how many.
-async fn watched(
-    mut watch: Watch<'_>,
+async fn run_and_watch(
+    mut watch: ReadinessWatch<'_>,
     helm: impl Future<Output = Result<(), ToolError>>,
 ) -> Result<(usize, usize), Problem> {
     let written = {
@@ -82,68 +89,68 @@ async fn watched(
         loop {
             tokio::select! {
                 result = &mut helm => break result,
-                () = tokio::time::sleep(LOOK_AGAIN) => watch.look().await,
+                () = tokio::time::sleep(POLL_INTERVAL) => watch.poll().await,
             }
         }
     };
     if let Err(error) = written {
-        watch.look().await;
-        return Err(watch.told(error));
+        watch.poll().await;
+        return Err(watch.helm_problem(error));
     }
-    watch.settle().await?;
+    watch.wait_until_ready().await?;
     Ok(watch.ready)
 }
 
 /// Looks at what a release's workloads still wait for, and tells it.
-pub(super) struct Watch<'a> {
+pub(super) struct ReadinessWatch<'a> {
     run: &'a Run<'a>,
     step: &'a Step,
-    own: Own,
-    began: Instant,
+    workloads: OwnedWorkloads,
+    started: Instant,
     /// helm's own stop: asked by Ctrl-C, and where waiting longer makes no sense.
-    stop: Stop,
+    stop: StopSignal,
     /// Since when each terminal reason lasts, by object and reason.
-    terminal: BTreeMap<(String, String), Instant>,
-    told: Told,
+    terminal_since: BTreeMap<(String, String), Instant>,
+    details: DetailCache,
     ready: (usize, usize),
-    waiting: Vec<WaitingFor>,
-    unseen: Option<(Instant, NotSeen)>,
-    hopeless: Option<String>,
+    waiting: Vec<WaitingObject>,
+    unreadable_since: Option<(Instant, ReadFailure)>,
+    terminal_reason: Option<String>,
     /// What else is waited for, and told with it.
-    beside: Option<WaitingFor>,
+    extra_wait: Option<WaitingObject>,
 }
 
-impl<'a> Watch<'a> {
-    pub(super) fn new(run: &'a Run<'a>, step: &'a Step, own: Own) -> Self {
+impl<'a> ReadinessWatch<'a> {
+    pub(super) fn new(run: &'a Run<'a>, step: &'a Step, workloads: OwnedWorkloads) -> Self {
         Self {
             run,
             step,
-            own,
-            began: Instant::now(),
-            stop: Stop::default(),
-            terminal: BTreeMap::new(),
-            told: Told::default(),
+            workloads: workloads,
+            started: Instant::now(),
+            stop: StopSignal::default(),
+            terminal_since: BTreeMap::new(),
+            details: DetailCache::default(),
             ready: (0, 0),
             waiting: Vec::new(),
-            unseen: None,
-            hopeless: None,
-            beside: None,
+            unreadable_since: None,
+            terminal_reason: None,
+            extra_wait: None,
         }
     }
 
     /// Tells this too, from now on.
-    pub(super) fn beside(&mut self, other: Option<WaitingFor>) {
-        self.beside = other;
+    pub(super) fn set_extra_wait(&mut self, other: Option<WaitingObject>) {
+        self.extra_wait = other;
     }
 
     /// Why waiting longer makes no sense.
-    pub(super) fn hopeless(&self) -> Option<&str> {
-        self.hopeless.as_deref()
+    pub(super) fn terminal_reason(&self) -> Option<&str> {
+        self.terminal_reason.as_deref()
     }
 
     /// Whether something has a reason that may not pass by itself.
-    pub(super) fn in_trouble(&self) -> bool {
-        !self.terminal.is_empty()
+    pub(super) fn has_terminal_reason(&self) -> bool {
+        !self.terminal_since.is_empty()
     }
 
     /// How many parts are ready, of how many.
@@ -152,125 +159,127 @@ impl<'a> Watch<'a> {
     }
 
     /// One look, told.
-    pub(super) async fn look(&mut self) {
-        if self.run.manner.stop.asked() {
-            self.stop.ask();
+    pub(super) async fn poll(&mut self) {
+        if self.run.options.stop.is_requested() {
+            self.stop.request();
             return;
         }
         let prepared = self.run.prepared;
-        let workloads = look::workloads(&prepared.cluster, &prepared.ask.installation.namespace).await;
-        let seen = workloads.owners.as_ref().err().or(workloads.pods.as_ref().err());
-        if let Some(not_seen) = seen {
-            self.unseen.get_or_insert_with(|| (Instant::now(), not_seen.clone()));
+        let workloads = look::read_workloads(&prepared.cluster, &prepared.ask.installation.namespace).await;
+        let failure = workloads.objects.as_ref().err().or(workloads.pods.as_ref().err());
+        if let Some(not_seen) = failure {
+            self.unreadable_since.get_or_insert_with(|| (Instant::now(), not_seen.clone()));
             return;
         }
-        self.unseen = None;
-        let (ready, unready) = unready(&workloads, &self.own, Timestamp::now());
-        self.told.ask(prepared, &unready).await;
+        self.unreadable_since = None;
+        let (ready, unready) = find_unready(&workloads, &self.workloads, Timestamp::now());
+        self.details.refresh(prepared, &unready).await;
         self.ready = ready;
-        self.waiting = self.as_told(&unready);
-        self.tell();
-        self.give_up();
+        self.waiting = self.update_waiting(&unready);
+        self.emit_waiting();
+        self.stop_if_terminal();
     }
 
     /// Tells what was seen last, with what is waited for beside it.
-    pub(super) fn tell(&self) {
+    pub(super) fn emit_waiting(&self) {
         (self.run.emit)(Event::Waiting {
             step: self.step.id.clone(),
-            seconds: self.began.elapsed().as_secs_f64(),
-            limit_seconds: self.run.manner.timeout.as_secs_f64(),
-            grace_seconds: self.run.manner.failure_grace.as_secs(),
+            seconds: self.started.elapsed().as_secs_f64(),
+            limit_seconds: self.run.options.timeout.as_secs_f64(),
+            grace_seconds: self.run.options.failure_grace.as_secs(),
             ready: self.ready,
-            objects: self.beside.iter().chain(&self.waiting).cloned().collect(),
+            objects: self.extra_wait.iter().chain(&self.waiting).cloned().collect(),
         });
     }
 
     /// What is not ready, with since when each terminal reason lasts; one that has gone is forgotten.
-    fn as_told(&mut self, unready: &[Unready]) -> Vec<WaitingFor> {
+    fn update_waiting(&mut self, unready: &[UnreadyObject]) -> Vec<WaitingObject> {
         let (now, mut still) = (Instant::now(), BTreeMap::new());
         let all = unready.iter().map(|one| {
             let object = format!("{} {}", one.object.kind, one.object.name);
-            let key = (object.clone(), one.terminal.clone());
-            let since = (!one.terminal.is_empty()).then(|| self.terminal.get(&key).copied().unwrap_or(now));
+            let key = (object.clone(), one.terminal_reason.clone());
+            let since =
+                (!one.terminal_reason.is_empty()).then(|| self.terminal_since.get(&key).copied().unwrap_or(now));
             if let Some(since) = since {
                 still.insert(key, since);
             }
-            WaitingFor {
+            WaitingObject {
                 object,
                 progress: one.progress.map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted}")),
-                reason: self.told.reason(one),
+                reason: self.details.reason(one),
                 terminal_seconds: since.map(|since| since.elapsed().as_secs()),
             }
         });
         let all = all.collect();
-        self.terminal = still;
+        self.terminal_since = still;
         all
     }
 
     /// Ends the wait where a reason that does not pass by itself has lasted too long.
-    fn give_up(&mut self) {
-        let lasted = self.terminal.iter().find(|(_, since)| since.elapsed() >= self.run.manner.failure_grace);
+    fn stop_if_terminal(&mut self) {
+        let lasted = self.terminal_since.iter().find(|(_, since)| since.elapsed() >= self.run.options.failure_grace);
         let Some(((object, _), since)) = lasted else { return };
         let reason = self.waiting.iter().find(|one| one.object == *object).map_or("", |one| one.reason.as_str());
-        self.hopeless = Some(format!("{object}: {reason}, for {}s", since.elapsed().as_secs()));
-        self.stop.ask();
+        self.terminal_reason = Some(format!("{object}: {reason}, for {}s", since.elapsed().as_secs()));
+        self.stop.request();
     }
 
     /// helm said that it is done: our own reading has to say so too.
-    pub(super) async fn settle(&mut self) -> Result<(), Problem> {
+    pub(super) async fn wait_until_ready(&mut self) -> Result<(), Problem> {
         loop {
-            self.look().await;
-            if self.run.manner.stop.asked() {
+            self.poll().await;
+            if self.run.options.stop.is_requested() {
                 return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while the application becomes ready"));
             }
-            match &self.unseen {
+            match &self.unreadable_since {
                 None if self.waiting.is_empty() => return Ok(()),
-                None if self.hopeless.is_some() => return Err(self.not_ready()),
-                Some((since, not_seen)) if since.elapsed() >= UNSEEN_AT_MOST => {
+                None if self.terminal_reason.is_some() => return Err(self.not_ready_problem()),
+                Some((since, failure)) if since.elapsed() >= UNREADABLE_LIMIT => {
                     return Err(Problem::new(
                         Exit::ChecksFailed,
-                        format!("helm is done, and we cannot see it: {not_seen}"),
+                        format!("helm is done, and we cannot see it: {failure}"),
                     ));
                 }
                 None | Some(_) => {}
             }
-            if self.began.elapsed() >= self.run.manner.timeout {
-                return Err(self.not_ready());
+            if self.started.elapsed() >= self.run.options.timeout {
+                return Err(self.not_ready_problem());
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     /// Why it did not become ready: a reason that does not pass, or the time that is over.
-    fn not_ready(&self) -> Problem {
-        let (release, namespace) = (&self.own.release, &self.run.prepared.ask.installation.namespace);
-        let unready = |one: &WaitingFor| format!("{} {} {}", one.object, one.progress, one.reason).replace("  ", " ");
-        let problem = match &self.hopeless {
+    fn not_ready_problem(&self) -> Problem {
+        let (release, namespace) = (&self.workloads.release, &self.run.prepared.ask.installation.namespace);
+        let unready =
+            |one: &WaitingObject| format!("{} {} {}", one.object, one.progress, one.reason).replace("  ", " ");
+        let problem = match &self.terminal_reason {
             Some(reason) => Problem::new(Exit::Failed, format!("{release} cannot become ready: {reason}")),
             None => {
                 let all: Vec<String> = self.waiting.iter().map(unready).collect();
-                let limit = self.run.manner.timeout.as_secs();
+                let limit = self.run.options.timeout.as_secs();
                 Problem::new(
-                    Exit::OutOfTime,
+                    Exit::TimedOut,
                     format!("{release} did not become ready within {limit}s: {}", all.join("; ")),
                 )
             }
         };
         problem
-            .hint(format!("kubectl describe pods --namespace {namespace}"))
-            .hint("mend it, then run the same command again")
+            .with_hint(format!("kubectl describe pods --namespace {namespace}"))
+            .with_hint("mend it, then run the same command again")
     }
 
-    fn told(&self, error: ToolError) -> Problem {
-        let over = self.began.elapsed() + LOOK_AGAIN >= self.run.manner.timeout && !self.waiting.is_empty();
-        if self.hopeless.is_some() || (over && !self.run.manner.stop.asked()) {
-            return self.not_ready().because(error);
+    fn helm_problem(&self, error: ToolError) -> Problem {
+        let over = self.started.elapsed() + POLL_INTERVAL >= self.run.options.timeout && !self.waiting.is_empty();
+        if self.terminal_reason.is_some() || (over && !self.run.options.stop.is_requested()) {
+            return self.not_ready_problem().with_source(error);
         }
-        let (release, namespace) = (&self.own.release, &self.run.prepared.ask.installation.namespace);
+        let (release, namespace) = (&self.workloads.release, &self.run.prepared.ask.installation.namespace);
         let unready: Vec<String> = self.waiting.iter().map(|one| format!("{} {}", one.object, one.reason)).collect();
-        let problem = error.problem(format!("helm could not upgrade {release}"));
+        let problem = error.into_problem(format!("helm could not upgrade {release}"));
         let waited =
-            if unready.is_empty() { problem } else { problem.hint(format!("not ready: {}", unready.join("; "))) };
-        waited.hint(format!("helm history {release} --namespace {namespace}"))
+            if unready.is_empty() { problem } else { problem.with_hint(format!("not ready: {}", unready.join("; "))) };
+        waited.with_hint(format!("helm history {release} --namespace {namespace}"))
     }
 }

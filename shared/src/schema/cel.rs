@@ -21,12 +21,12 @@ use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
 use super::ServerVersion;
-use super::node::{Node, flag};
-use super::place::{Place, Step};
-use super::ratchet::Older;
-use super::said::{ErrorKind, SchemaError, Unsure, printed};
+use super::node::{Node, is_flag_set};
+use super::place::{ObjectPath, PathPart};
+use super::ratchet::CorrelatedValue;
+use super::said::{ErrorKind, SchemaError, UndeterminedField, format_go_value};
 
-pub(super) use escape::escape;
+pub(super) use escape::escape_field_name;
 
 /// The rules of one position.
 pub(super) type Rules = Vec<Rule>;
@@ -40,11 +40,11 @@ pub(super) struct Rule {
     field_path: String,
     reason: ErrorKind,
     optional_old_self: bool,
-    compiled: OnceLock<Result<Compiled, String>>,
+    program: OnceLock<Result<RuleProgram, String>>,
 }
 
 #[derive(Debug)]
-struct Compiled {
+struct RuleProgram {
     expression: IdedExpr,
     message: Option<IdedExpr>,
     uses_old_self: bool,
@@ -52,11 +52,11 @@ struct Compiled {
 
 thread_local! {
     /// The functions are many, and the same for every rule.
-    static FUNCTIONS: Context<'static> = functions();
+    static FUNCTIONS: Context<'static> = build_functions();
 }
 
 /// The crate counts the bytes of a string; CEL counts its characters.
-fn functions() -> Context<'static> {
+fn build_functions() -> Context<'static> {
     let mut functions = Context::default().with_all();
     functions.add_function("size", |This(value): This<CelValue>| {
         let size = match value {
@@ -93,122 +93,131 @@ impl Rule {
             message_expression: text("messageExpression"),
             field_path: text("fieldPath"),
             reason,
-            optional_old_self: flag(rule, "optionalOldSelf"),
-            compiled: OnceLock::new(),
+            optional_old_self: is_flag_set(rule, "optionalOldSelf"),
+            program: OnceLock::new(),
         }
     }
 
-    fn compiled(&self) -> Result<&Compiled, String> {
+    fn program(&self) -> Result<&RuleProgram, String> {
         let read = || {
             let parse = |text: &str| Parser::new().enable_optional_syntax(true).parse(text);
             let expression = parse(&self.rule).map_err(|_| "the rule cannot be read here".to_owned())?;
             let message =
                 Some(&self.message_expression).filter(|text| !text.is_empty()).and_then(|text| parse(text).ok());
             let uses_old_self = expression.references().has_variable("oldSelf");
-            Ok(Compiled { expression, message, uses_old_self })
+            Ok(RuleProgram { expression, message, uses_old_self })
         };
-        self.compiled.get_or_init(read).as_ref().map_err(Clone::clone)
+        self.program.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     /// How the server names a rule that has no message.
-    fn told(&self) -> &str {
+    fn display_text(&self) -> &str {
         if self.message.is_empty() { &self.rule } else { &self.message }
     }
 }
 
 /// How the rules are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RuleOperation {
     /// There is no older object.
     Create,
     /// The older object is the same, but for its metadata. With `forgives`, what stands below the root is forgiven.
-    Unchanged {
+    UnchangedUpdate {
         /// Whether the server ratchets.
-        forgives: bool,
+        ratchets: bool,
     },
 }
 
 /// What the rules said.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct RuleOutcome {
     pub(super) errors: Vec<SchemaError>,
-    pub(super) unsure: Vec<Unsure>,
+    pub(super) undetermined: Vec<UndeterminedField>,
     /// Whether a rule looked at the older object.
-    pub(super) transitions: bool,
+    pub(super) has_transition_rules: bool,
 }
 
 /// Asks every rule of the schema about the object.
-pub(super) fn ask(object: &Value, node: &Node, asked: Asked) -> Heard {
-    let mut heard = Heard::default();
+pub(super) fn evaluate_object_rules(object: &Value, node: &Node, operation: RuleOperation) -> RuleOutcome {
+    let mut outcome = RuleOutcome::default();
     if node.has_rules {
-        let here = (asked != Asked::Create).then_some(Older { value: object, node });
-        let older = Found { here, nearest: None };
-        FUNCTIONS.with(|functions| Run { functions, asked, heard: &mut heard }.node(object, node, &Place::ROOT, older));
+        let direct = (operation != RuleOperation::Create).then_some(CorrelatedValue { value: object, node });
+        let older = Correlation { direct, nearest: None };
+        FUNCTIONS.with(|functions| {
+            Evaluator { functions, operation, outcome: &mut outcome }.visit(object, node, &ObjectPath::ROOT, older)
+        });
     }
-    heard
+    outcome
 }
 
 /// Asks every rule about a default, as when its CRD is written: against itself as the older value, and where that is right without one
 /// (`defaulting/validation.go`). The paths begin with `default`.
-pub(super) fn ask_default(default: &Value, node: &Node) -> Heard {
-    let place = Place::ROOT.then(Step::Field("default"));
-    let mut heard = Heard::default();
-    for here in [Some(Older { value: default, node }), None] {
-        if node.has_rules && heard.errors.is_empty() {
-            let (asked, older) = (Asked::Unchanged { forgives: false }, Found { here, nearest: None });
-            FUNCTIONS.with(|functions| Run { functions, asked, heard: &mut heard }.node(default, node, &place, older));
+pub(super) fn evaluate_default_rules(default: &Value, node: &Node) -> RuleOutcome {
+    let place = ObjectPath::ROOT.child(PathPart::Field("default"));
+    let mut outcome = RuleOutcome::default();
+    for direct in [Some(CorrelatedValue { value: default, node }), None] {
+        if node.has_rules && outcome.errors.is_empty() {
+            let (operation, older) =
+                (RuleOperation::UnchangedUpdate { ratchets: false }, Correlation { direct, nearest: None });
+            FUNCTIONS.with(|functions| {
+                Evaluator { functions, operation, outcome: &mut outcome }.visit(default, node, &place, older)
+            });
         }
     }
-    heard
+    outcome
 }
 
 /// What the server finds of the older object, from one position on (`CorrelatedObject`).
 #[derive(Clone, Copy)]
-struct Found<'a> {
+struct Correlation<'a> {
     /// The older value of this position.
-    here: Option<Older<'a>>,
+    direct: Option<CorrelatedValue<'a>>,
     /// The value that has an older one and stands nearest: this one, or one around it. Where the server calls the two
     /// equal, it forgives. The root is not among them: its metadata differs.
-    nearest: Option<(&'a Value, Older<'a>)>,
+    nearest: Option<(&'a Value, CorrelatedValue<'a>)>,
 }
 
-impl<'a> Found<'a> {
-    fn below(self, value: &'a Value, here: Option<Older<'a>>) -> Self {
-        Self { here, nearest: here.map(|older| (value, older)).or(self.nearest) }
+impl<'a> Correlation<'a> {
+    fn descend(self, value: &'a Value, direct: Option<CorrelatedValue<'a>>) -> Self {
+        Self { direct, nearest: direct.map(|older| (value, older)).or(self.nearest) }
     }
 
     fn field(self, value: &'a Value, name: &str) -> Self {
-        self.below(value, self.here.and_then(|older| older.field(name)))
+        self.descend(value, self.direct.and_then(|older| older.field(name)))
     }
 
     fn item(self, value: &'a Value) -> Self {
-        self.below(value, self.here.and_then(|older| older.item(value)))
+        self.descend(value, self.direct.and_then(|older| older.item(value)))
     }
 
-    fn forgives(self) -> bool {
-        self.nearest.is_some_and(|(value, older)| older.is_same(value))
+    fn is_ratcheted(self) -> bool {
+        self.nearest.is_some_and(|(value, older)| older.is_equal_to(value))
     }
 }
 
 /// Where rules are asked.
 #[derive(Clone, Copy)]
-struct At<'a> {
+struct RulePosition<'a> {
     value: &'a Value,
     node: &'a Node,
-    place: &'a Place<'a>,
-    older: Found<'a>,
+    place: &'a ObjectPath<'a>,
+    older: Correlation<'a>,
 }
 
-impl At<'_> {
-    fn own(self) -> CelValue {
-        if self.place.is_root() { values::of_root(self.value, self.node) } else { values::of(self.value, self.node) }
+impl RulePosition<'_> {
+    fn self_value(self) -> CelValue {
+        if self.place.is_root() {
+            values::root_to_cel_value(self.value, self.node)
+        } else {
+            values::to_cel_value(self.value, self.node)
+        }
     }
 
     /// The older value, as an optional where the rule asks for one.
     fn old_self(self, rule: &Rule) -> Option<CelValue> {
-        let old = self.older.here.map(|Older { value, node }| match self.place.is_root() {
-            true => values::older_root(value, node),
-            false => values::of(value, node),
+        let old = self.older.direct.map(|CorrelatedValue { value, node }| match self.place.is_root() {
+            true => values::old_root_to_cel_value(value, node),
+            false => values::to_cel_value(value, node),
         });
         if !rule.optional_old_self {
             return old;
@@ -217,35 +226,35 @@ impl At<'_> {
     }
 }
 
-struct Run<'a> {
+struct Evaluator<'a> {
     functions: &'a Context<'static>,
-    asked: Asked,
-    heard: &'a mut Heard,
+    operation: RuleOperation,
+    outcome: &'a mut RuleOutcome,
 }
 
-impl Run<'_> {
-    fn node(&mut self, value: &Value, node: &Node, place: &Place<'_>, older: Found<'_>) {
+impl Evaluator<'_> {
+    fn visit(&mut self, value: &Value, node: &Node, place: &ObjectPath<'_>, older: Correlation<'_>) {
         if value.is_null() || !node.has_rules {
             return;
         }
         if !node.rules.is_empty() {
-            self.rules(&node.rules, At { value, node, place, older });
+            self.evaluate_rules(&node.rules, RulePosition { value, node, place, older });
         }
         for branch in &node.all_of {
-            self.branch(value, node, branch, place, older);
+            self.visit_branch(value, node, branch, place, older);
         }
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
-                    let Some((below, named)) = node.below(name).filter(|(below, _)| below.has_rules) else { continue };
-                    let step = if named { Step::Field(name) } else { Step::Key(name) };
-                    self.node(value, below, &place.then(step), older.field(value, name));
+                    let Some((below, named)) = node.child(name).filter(|(below, _)| below.has_rules) else { continue };
+                    let step = if named { PathPart::Field(name) } else { PathPart::Key(name) };
+                    self.visit(value, below, &place.child(step), older.field(value, name));
                 }
             }
             Value::Array(items) => {
                 let Some(below) = node.items.as_deref().filter(|below| below.has_rules) else { return };
                 for (at, item) in items.iter().enumerate() {
-                    self.node(item, below, &place.then(Step::Index(at)), older.item(item));
+                    self.visit(item, below, &place.child(PathPart::Index(at)), older.item(item));
                 }
             }
             _ => {}
@@ -253,87 +262,95 @@ impl Run<'_> {
     }
 
     /// Rules inside of `allOf`: the values are those of the schema around it.
-    fn branch(&mut self, value: &Value, node: &Node, branch: &Node, place: &Place<'_>, older: Found<'_>) {
+    fn visit_branch(
+        &mut self,
+        value: &Value,
+        node: &Node,
+        branch: &Node,
+        place: &ObjectPath<'_>,
+        older: Correlation<'_>,
+    ) {
         if value.is_null() || !branch.has_rules {
             return;
         }
         if !branch.rules.is_empty() {
-            self.rules(&branch.rules, At { value, node, place, older });
+            self.evaluate_rules(&branch.rules, RulePosition { value, node, place, older });
         }
         if let Value::Object(fields) = value {
             for (name, value) in fields {
-                let (Some((inner, named)), Some((outer, _))) = (branch.below(name), node.below(name)) else { continue };
-                let step = if named { Step::Field(name) } else { Step::Key(name) };
-                self.branch(value, outer, inner, &place.then(step), older.field(value, name));
+                let (Some((inner, named)), Some((outer, _))) = (branch.child(name), node.child(name)) else { continue };
+                let step = if named { PathPart::Field(name) } else { PathPart::Key(name) };
+                self.visit_branch(value, outer, inner, &place.child(step), older.field(value, name));
             }
         }
         if let (Value::Array(items), Some(inner), Some(outer)) = (value, &branch.items, &node.items) {
             for (at, item) in items.iter().enumerate() {
-                self.branch(item, outer, inner, &place.then(Step::Index(at)), older.item(item));
+                self.visit_branch(item, outer, inner, &place.child(PathPart::Index(at)), older.item(item));
             }
         }
         for inner in &branch.all_of {
-            self.branch(value, node, inner, place, older);
+            self.visit_branch(value, node, inner, place, older);
         }
     }
 
-    fn rules(&mut self, rules: &Rules, at: At<'_>) {
-        let own = at.own();
+    fn evaluate_rules(&mut self, rules: &Rules, at: RulePosition<'_>) {
+        let self_value = at.self_value();
         let mistyped = values::is_mistyped(at.value, at.node, at.place.is_root());
         for rule in rules {
-            let compiled = match rule.compiled() {
+            let compiled = match rule.program() {
                 Ok(compiled) => compiled,
                 Err(reason) => {
-                    self.unsure(rule, at, &reason);
+                    self.push_undetermined(rule, at, &reason);
                     continue;
                 }
             };
-            self.heard.transitions |= compiled.uses_old_self;
-            if compiled.uses_old_self && at.older.here.is_none() && !rule.optional_old_self {
+            self.outcome.has_transition_rules |= compiled.uses_old_self;
+            if compiled.uses_old_self && at.older.direct.is_none() && !rule.optional_old_self {
                 continue;
             }
             if mistyped {
-                self.unsure(rule, at, "a value is not of the type that the schema says");
+                self.push_undetermined(rule, at, "a value is not of the type that the schema says");
                 continue;
             }
             let mut context = self.functions.new_inner_scope();
-            context.add_variable_from_value("self", own.clone());
+            context.add_variable_from_value("self", self_value.clone());
             if let Some(old) = compiled.uses_old_self.then(|| at.old_self(rule)).flatten() {
                 context.add_variable_from_value("oldSelf", old);
             }
-            self.one(rule, compiled, &context, at);
+            self.evaluate_rule(rule, compiled, &context, at);
         }
     }
 
-    fn one(&mut self, rule: &Rule, compiled: &Compiled, context: &Context<'_>, at: At<'_>) {
+    fn evaluate_rule(&mut self, rule: &Rule, compiled: &RuleProgram, context: &Context<'_>, at: RulePosition<'_>) {
         match CelValue::resolve(&compiled.expression, context) {
             Ok(CelValue::Bool(true)) => {}
             Ok(CelValue::Bool(false)) => {
-                let may_forgive = self.asked == Asked::Unchanged { forgives: true } && !compiled.uses_old_self;
-                if !(may_forgive && at.older.forgives()) {
-                    self.heard.errors.push(broken(rule, compiled, context, at));
+                let can_ratchet =
+                    self.operation == RuleOperation::UnchangedUpdate { ratchets: true } && !compiled.uses_old_self;
+                if !(can_ratchet && at.older.is_ratcheted()) {
+                    self.outcome.errors.push(build_violation(rule, compiled, context, at));
                 }
             }
-            Ok(_) => self.unsure(rule, at, "it is neither true nor false here"),
-            Err(error) => match server_words(&error) {
+            Ok(_) => self.push_undetermined(rule, at, "it is neither true nor false here"),
+            Err(error) => match server_message(&error) {
                 Some(words) => {
-                    let detail = format!("{words} evaluating rule: {}", rule.told());
+                    let detail = format!("{words} evaluating rule: {}", rule.display_text());
                     let shown = Some(format!("{:?}", at.node.kind.map_or("", super::node::Type::name)));
-                    self.heard.errors.push(SchemaError::new(at.place.to_string(), ErrorKind::Invalid, shown, detail));
+                    self.outcome.errors.push(SchemaError::new(at.place.to_string(), ErrorKind::Invalid, shown, detail));
                 }
-                None => self.unsure(rule, at, &beyond(&error)),
+                None => self.push_undetermined(rule, at, &unsupported_reason(&error)),
             },
         }
     }
 
-    fn unsure(&mut self, rule: &Rule, at: At<'_>, reason: &str) {
+    fn push_undetermined(&mut self, rule: &Rule, at: RulePosition<'_>, reason: &str) {
         let reason = format!("rule {:?}: {reason}", rule.rule);
-        self.heard.unsure.push(Unsure { path: at.place.to_string(), reason });
+        self.outcome.undetermined.push(UndeterminedField { path: at.place.to_string(), reason });
     }
 }
 
-fn broken(rule: &Rule, compiled: &Compiled, context: &Context<'_>, at: At<'_>) -> SchemaError {
-    let At { value, node, place, .. } = at;
+fn build_violation(rule: &Rule, compiled: &RuleProgram, context: &Context<'_>, at: RulePosition<'_>) -> SchemaError {
+    let RulePosition { value, node, place, .. } = at;
     let computed = compiled.message.as_ref().and_then(|message| match CelValue::resolve(message, context) {
         Ok(CelValue::String(text)) => {
             let text = text.trim();
@@ -348,13 +365,13 @@ fn broken(rule: &Rule, compiled: &Compiled, context: &Context<'_>, at: At<'_>) -
     let path =
         format!("{place}{}", if place.is_root() { rule.field_path.trim_start_matches('.') } else { &rule.field_path });
     let composite = matches!(node.kind, Some(super::node::Type::Object | super::node::Type::Array));
-    let shown = (!composite && rule.reason == ErrorKind::Invalid).then(|| printed(value));
+    let shown = (!composite && rule.reason == ErrorKind::Invalid).then(|| format_go_value(value));
     let words = if rule.reason == ErrorKind::Duplicate { String::new() } else { words };
     SchemaError::new(path, rule.reason, shown, words)
 }
 
 /// What the server says of an error that it meets too; none where only this crate may meet it.
-fn server_words(error: &ExecutionError) -> Option<String> {
+fn server_message(error: &ExecutionError) -> Option<String> {
     match error {
         ExecutionError::NoSuchKey(key) => Some(format!("no such key: {key}")),
         ExecutionError::DivisionByZero(_) => Some("division by zero".to_owned()),
@@ -365,7 +382,7 @@ fn server_words(error: &ExecutionError) -> Option<String> {
 }
 
 /// Why a rule cannot be judged, without the values that the error carries.
-fn beyond(error: &ExecutionError) -> String {
+fn unsupported_reason(error: &ExecutionError) -> String {
     match error {
         ExecutionError::UndeclaredReference(name) => format!("{name:?} is not known here"),
         ExecutionError::FunctionError { function, .. } => format!("the function {function} failed here"),

@@ -3,93 +3,116 @@
 use serde_json::Value;
 
 use super::node::Node;
-use super::place::Place;
+use super::place::ObjectPath;
 use super::said::SchemaError;
-use super::validate::{Found, Look, validate};
+use super::validate::{NodeResult, ValidationMode, validate};
 
 /// Looks through all branches.
-pub(super) fn branches(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
-    let mut found = Found { matched: 1, ..Found::default() };
+pub(super) fn validate_branches(
+    value: &Value,
+    node: &Node,
+    place: &ObjectPath<'_>,
+    mode: ValidationMode<'_>,
+) -> NodeResult {
+    let mut result = NodeResult { match_count: 1, ..NodeResult::default() };
     if !node.any_of.is_empty() {
-        any_of(value, node, place, look, &mut found);
+        validate_any_of(value, node, place, mode, &mut result);
     }
     if !node.one_of.is_empty() {
-        one_of(value, node, place, look, &mut found);
+        validate_one_of(value, node, place, mode, &mut result);
     }
     if !node.all_of.is_empty() {
-        all_of(value, node, place, look, &mut found);
+        validate_all_of(value, node, place, mode, &mut result);
     }
     if let Some(not) = &node.not {
-        let inner = validate(value, not, place, look);
+        let inner = validate(value, not, place, mode);
         if inner.is_valid() {
-            unplaced(place, "must not validate the schema (not)", &mut found);
+            push_unplaced_error(place, "must not validate the schema (not)", &mut result);
         }
-        found.unsure.extend(inner.unsure);
+        result.undetermined.extend(inner.undetermined);
     }
-    found
+    result
 }
 
-fn unplaced(place: &Place<'_>, words: &str, found: &mut Found) {
-    found.errors.push(SchemaError::unplaced(place, format!("{:?} {words}", place.dotted())));
+fn push_unplaced_error(place: &ObjectPath<'_>, words: &str, result: &mut NodeResult) {
+    result.errors.push(SchemaError::without_field(place, format!("{:?} {words}", place.to_dotted())));
 }
 
 /// The one that fitted best, the first of equals.
-fn better(best: &mut Option<Found>, next: Found) {
-    if best.as_ref().is_none_or(|best| next.matched > best.matched) {
+fn update_best_match(best: &mut Option<NodeResult>, next: NodeResult) {
+    if best.as_ref().is_none_or(|best| next.match_count > best.match_count) {
         *best = Some(next);
     }
 }
 
-fn any_of(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
+fn validate_any_of(
+    value: &Value,
+    node: &Node,
+    place: &ObjectPath<'_>,
+    mode: ValidationMode<'_>,
+    result: &mut NodeResult,
+) {
     let mut best = None;
     for branch in &node.any_of {
-        let one = validate(value, branch, place, look);
+        let one = validate(value, branch, place, mode);
         if one.is_valid() {
-            found.take(one);
+            result.merge(one);
             return;
         }
-        better(&mut best, one);
+        update_best_match(&mut best, one);
     }
-    unplaced(place, "must validate at least one schema (anyOf)", found);
+    push_unplaced_error(place, "must validate at least one schema (anyOf)", result);
     if let Some(best) = best {
-        found.take(best);
+        result.merge(best);
     }
 }
 
-fn one_of(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
+fn validate_one_of(
+    value: &Value,
+    node: &Node,
+    place: &ObjectPath<'_>,
+    mode: ValidationMode<'_>,
+    result: &mut NodeResult,
+) {
     let (mut best, mut fitting, mut count) = (None, None, 0_usize);
     for branch in &node.one_of {
-        let one = validate(value, branch, place, look);
+        let one = validate(value, branch, place, mode);
         if one.is_valid() {
             count += 1;
             best = None;
             fitting.get_or_insert(one);
         } else if count == 0 {
-            better(&mut best, one);
+            update_best_match(&mut best, one);
         }
     }
     if count == 1 {
         if let Some(fitting) = fitting {
-            found.take(fitting);
+            result.merge(fitting);
         }
         return;
     }
-    let told = if count == 0 { "Found none valid".to_owned() } else { format!("Found {count} valid alternatives") };
-    unplaced(place, &format!("must validate one and only one schema (oneOf). {told}"), found);
+    let summary = if count == 0 { "Found none valid".to_owned() } else { format!("Found {count} valid alternatives") };
+    push_unplaced_error(place, &format!("must validate one and only one schema (oneOf). {summary}"), result);
     if let Some(best) = best {
-        found.take(best);
+        result.merge(best);
     }
 }
 
-fn all_of(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
+fn validate_all_of(
+    value: &Value,
+    node: &Node,
+    place: &ObjectPath<'_>,
+    mode: ValidationMode<'_>,
+    result: &mut NodeResult,
+) {
     let mut valid = 0_usize;
     for branch in &node.all_of {
-        let one = validate(value, branch, place, look);
+        let one = validate(value, branch, place, mode);
         valid += usize::from(one.is_valid());
-        found.take(one);
+        result.merge(one);
     }
     if valid != node.all_of.len() {
-        let told = if valid == 0 { ". None validated" } else { "" };
-        unplaced(place, &format!("must validate all the schemas (allOf){told}"), found);
+        let summary = if valid == 0 { ". None validated" } else { "" };
+        push_unplaced_error(place, &format!("must validate all the schemas (allOf){summary}"), result);
     }
 }

@@ -32,10 +32,10 @@ pub mod written;
 #[cfg(test)]
 mod tests;
 
-pub use cel::uses::{RuleUses, rule_uses};
-pub use said::{ErrorKind, SchemaError, Unsure};
+pub use cel::uses::{RuleFeatures, parse_rule_features};
+pub use said::{ErrorKind, SchemaError, UndeterminedField};
 pub use server::ServerVersion;
-pub use verdict::{Verdict, Verdicts};
+pub use verdict::{ValidationResult, Validity};
 
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ pub struct Schema {
     node: Node,
     server: ServerVersion,
     /// `spec.preserveUnknownFields`, of CRDs made by `v1beta1`: nothing is pruned.
-    keeps_unknown: bool,
+    preserves_unknown_fields: bool,
     api_version: Option<String>,
 }
 
@@ -56,13 +56,13 @@ impl Schema {
     /// Reads an `openAPIV3Schema`, as a server of that version understands it.
     #[must_use]
     pub fn new(schema: &Value, server: ServerVersion) -> Self {
-        Self { node: Node::read(schema, server), server, keeps_unknown: false, api_version: None }
+        Self { node: Node::read(schema, server), server, preserves_unknown_fields: false, api_version: None }
     }
 
     /// The schema of one version of a CRD; none where the CRD does not have that version. Objects of other versions are
     /// judged as the strategy `None` converts them: with their `apiVersion` replaced.
     #[must_use]
-    pub fn of_crd(crd: &Crd, version: &str, server: ServerVersion) -> Option<Self> {
+    pub fn from_crd(crd: &Crd, version: &str, server: ServerVersion) -> Option<Self> {
         let spec = &crd.json()["spec"];
         let is_beta = crd.json()["apiVersion"] == "apiextensions.k8s.io/v1beta1";
         let versions = spec["versions"].as_array();
@@ -70,23 +70,23 @@ impl Schema {
         if found.is_none() && spec["version"] != version {
             return None;
         }
-        let own = found.map_or(&Value::Null, |found| &found["schema"]["openAPIV3Schema"]);
-        let schema = if own.is_null() { &spec["validation"]["openAPIV3Schema"] } else { own };
+        let version_schema = found.map_or(&Value::Null, |found| &found["schema"]["openAPIV3Schema"]);
+        let schema = if version_schema.is_null() { &spec["validation"]["openAPIV3Schema"] } else { version_schema };
         // In v1beta1 unknown fields are kept unless it says otherwise.
-        let keeps_unknown = spec["preserveUnknownFields"].as_bool().unwrap_or(is_beta) || schema.is_null();
+        let preserves_unknown_fields = spec["preserveUnknownFields"].as_bool().unwrap_or(is_beta) || schema.is_null();
         let node = Node::read(schema, server);
-        Some(Self { node, server, keeps_unknown, api_version: Some(format!("{}/{version}", crd.group())) })
+        Some(Self { node, server, preserves_unknown_fields, api_version: Some(format!("{}/{version}", crd.group())) })
     }
 
     /// The object as the server would keep it: pruned, its nulls dropped, its defaults filled in.
     #[must_use]
-    pub fn kept(&self, object: &Value) -> Value {
-        verdict::prepare(self, object).object
+    pub fn to_persisted(&self, object: &Value) -> Value {
+        verdict::decode(self, object).object
     }
 
     /// What the server would say of this object.
     #[must_use]
-    pub fn judge(&self, object: &Value) -> Verdicts {
-        verdict::judge(self, object)
+    pub fn validate(&self, object: &Value) -> ValidationResult {
+        verdict::validate_resource(self, object)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ServerVersion;
 use super::cel::{self, Rules};
-use super::formats::{Format, format_of};
+use super::formats::{Format, find_format};
 use super::re2::Pattern;
 
 /// `type`
@@ -20,11 +20,11 @@ pub(super) enum Type {
     Number,
     Boolean,
     /// One that no server knows: nothing fits it.
-    Other,
+    Unknown,
 }
 
 impl Type {
-    fn of(name: &str) -> Self {
+    fn from_name(name: &str) -> Self {
         match name {
             "object" => Self::Object,
             "array" => Self::Array,
@@ -32,7 +32,7 @@ impl Type {
             "integer" => Self::Integer,
             "number" => Self::Number,
             "boolean" => Self::Boolean,
-            _ => Self::Other,
+            _ => Self::Unknown,
         }
     }
 
@@ -44,20 +44,20 @@ impl Type {
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",
-            Self::Other => "unknown",
+            Self::Unknown => "unknown",
         }
     }
 }
 
 /// `additionalProperties`
 #[derive(Debug)]
-pub(super) enum Extra {
+pub(super) enum AdditionalProperties {
     /// Not said.
-    Unsaid,
+    Unset,
     /// `true`: allowed, and nothing known of them.
     Any,
     /// `false`
-    None,
+    Forbidden,
     /// Each after this schema.
     Schema(Box<Node>),
 }
@@ -102,16 +102,16 @@ pub(super) struct Node {
     pub(super) kind: Option<Type>,
     pub(super) int_or_string: bool,
     pub(super) nullable: bool,
-    pub(super) preserve: bool,
-    pub(super) embedded: bool,
+    pub(super) preserves_unknown_fields: bool,
+    pub(super) is_embedded_resource: bool,
     pub(super) default: Option<Value>,
     pub(super) format: Option<Format>,
     pub(super) properties: BTreeMap<String, Property>,
-    pub(super) extra: Extra,
+    pub(super) additional_properties: AdditionalProperties,
     pub(super) items: Option<Box<Node>>,
     pub(super) list_type: ListType,
     pub(super) required: Vec<String>,
-    pub(super) values: Vec<Value>,
+    pub(super) enum_values: Vec<Value>,
     pub(super) limits: Limits,
     pub(super) all_of: Vec<Node>,
     pub(super) any_of: Vec<Node>,
@@ -125,34 +125,35 @@ pub(super) struct Node {
 impl Node {
     /// Reads a schema; what it does not know it leaves alone, as the server does.
     pub(super) fn read(schema: &Value, server: ServerVersion) -> Self {
-        let properties: BTreeMap<String, Property> = entries(&schema["properties"])
+        let properties: BTreeMap<String, Property> = iter_entries(&schema["properties"])
             .map(|(name, below)| (name.clone(), Property::read(name, below, server)))
             .collect();
-        let extra = match &schema["additionalProperties"] {
-            Value::Bool(true) => Extra::Any,
-            Value::Bool(false) => Extra::None,
-            below @ Value::Object(_) => Extra::Schema(Box::new(Self::read(below, server))),
-            _ => Extra::Unsaid,
+        let additional_properties = match &schema["additionalProperties"] {
+            Value::Bool(true) => AdditionalProperties::Any,
+            Value::Bool(false) => AdditionalProperties::Forbidden,
+            below @ Value::Object(_) => AdditionalProperties::Schema(Box::new(Self::read(below, server))),
+            _ => AdditionalProperties::Unset,
         };
         let one = |key: &str| schema[key].is_object().then(|| Box::new(Self::read(&schema[key], server)));
-        let many = |key: &str| list(&schema[key]).map(|below| Self::read(below, server)).collect::<Vec<_>>();
-        let int_or_string = flag(schema, "x-kubernetes-int-or-string");
-        let kind = schema["type"].as_str().filter(|name| !name.is_empty()).map(Type::of).filter(|_| !int_or_string);
+        let many = |key: &str| iter_list(&schema[key]).map(|below| Self::read(below, server)).collect::<Vec<_>>();
+        let int_or_string = is_flag_set(schema, "x-kubernetes-int-or-string");
+        let kind =
+            schema["type"].as_str().filter(|name| !name.is_empty()).map(Type::from_name).filter(|_| !int_or_string);
         let mut node = Self {
             kind,
             int_or_string,
-            nullable: flag(schema, "nullable"),
-            preserve: flag(schema, "x-kubernetes-preserve-unknown-fields"),
-            embedded: flag(schema, "x-kubernetes-embedded-resource"),
+            nullable: is_flag_set(schema, "nullable"),
+            preserves_unknown_fields: is_flag_set(schema, "x-kubernetes-preserve-unknown-fields"),
+            is_embedded_resource: is_flag_set(schema, "x-kubernetes-embedded-resource"),
             default: schema.get("default").filter(|value| !value.is_null()).cloned(),
-            format: schema["format"].as_str().and_then(|name| format_of(kind, name, server)),
+            format: schema["format"].as_str().and_then(|name| find_format(kind, name, server)),
             properties,
-            extra,
+            additional_properties,
             items: one("items"),
-            list_type: list_type(schema),
-            required: strings(&schema["required"]),
-            values: list(&schema["enum"]).cloned().collect(),
-            limits: limits(schema),
+            list_type: read_list_type(schema),
+            required: to_strings(&schema["required"]),
+            enum_values: iter_list(&schema["enum"]).cloned().collect(),
+            limits: read_limits(schema),
             all_of: many("allOf"),
             any_of: many("anyOf"),
             one_of: many("oneOf"),
@@ -160,82 +161,82 @@ impl Node {
             rules: cel::compile(schema, server),
             has_rules: false,
         };
-        node.has_rules = node.finds_rules();
+        node.has_rules = node.contains_rules();
         node
     }
 
     /// Below `anyOf`, `oneOf` and `not` no rule is allowed. The server looks for them below the type that it reads.
-    fn finds_rules(&self) -> bool {
+    fn contains_rules(&self) -> bool {
         let may_be = |kind| self.kind.is_none() || self.kind == Some(kind);
         let in_fields = self.properties.values().any(|property| property.node.has_rules)
-            || self.extra_schema().is_some_and(|extra| extra.has_rules);
+            || self.additional_schema().is_some_and(|extra| extra.has_rules);
         !self.rules.is_empty()
             || (may_be(Type::Object) && in_fields)
             || (may_be(Type::Array) && self.items.as_ref().is_some_and(|items| items.has_rules))
             || self.all_of.iter().any(|branch| branch.has_rules)
     }
 
-    pub(super) fn extra_schema(&self) -> Option<&Self> {
-        match &self.extra {
-            Extra::Schema(node) => Some(node),
-            Extra::Unsaid | Extra::Any | Extra::None => None,
+    pub(super) fn additional_schema(&self) -> Option<&Self> {
+        match &self.additional_properties {
+            AdditionalProperties::Schema(node) => Some(node),
+            AdditionalProperties::Unset | AdditionalProperties::Any | AdditionalProperties::Forbidden => None,
         }
     }
 
     /// The schema of a field, and whether the schema names it.
-    pub(super) fn below(&self, name: &str) -> Option<(&Self, bool)> {
+    pub(super) fn child(&self, name: &str) -> Option<(&Self, bool)> {
         self.properties
             .get(name)
             .map(|property| (&property.node, true))
-            .or_else(|| self.extra_schema().map(|extra| (extra, false)))
+            .or_else(|| self.additional_schema().map(|extra| (extra, false)))
     }
 }
 
 impl Property {
     fn read(name: &str, schema: &Value, server: ServerVersion) -> Self {
-        Self { node: Node::read(schema, server), cel_name: cel::escape(name).map(Arc::new) }
+        Self { node: Node::read(schema, server), cel_name: cel::escape_field_name(name).map(Arc::new) }
     }
 }
 
-pub(super) fn flag(schema: &Value, key: &str) -> bool {
+pub(super) fn is_flag_set(schema: &Value, key: &str) -> bool {
     schema[key] == true
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+fn iter_list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn iter_entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-fn strings(value: &Value) -> Vec<String> {
-    list(value).filter_map(Value::as_str).map(str::to_owned).collect()
+fn to_strings(value: &Value) -> Vec<String> {
+    iter_list(value).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn list_type(schema: &Value) -> ListType {
+fn read_list_type(schema: &Value) -> ListType {
     match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => ListType::Set,
-        Some("map") => ListType::Map(strings(&schema["x-kubernetes-list-map-keys"])),
+        Some("map") => ListType::Map(to_strings(&schema["x-kubernetes-list-map-keys"])),
         _ => ListType::Atomic,
     }
 }
 
-fn limits(schema: &Value) -> Limits {
+fn read_limits(schema: &Value) -> Limits {
     let float = |key: &str| schema[key].as_f64();
     let whole = |key: &str| schema[key].as_i64();
     Limits {
         maximum: float("maximum"),
-        exclusive_maximum: flag(schema, "exclusiveMaximum"),
+        exclusive_maximum: is_flag_set(schema, "exclusiveMaximum"),
         minimum: float("minimum"),
-        exclusive_minimum: flag(schema, "exclusiveMinimum"),
+        exclusive_minimum: is_flag_set(schema, "exclusiveMinimum"),
         multiple_of: float("multipleOf"),
         max_length: whole("maxLength"),
         min_length: whole("minLength"),
         pattern: schema["pattern"].as_str().filter(|text| !text.is_empty()).map(Pattern::new),
         max_items: whole("maxItems"),
         min_items: whole("minItems"),
-        unique_items: flag(schema, "uniqueItems"),
+        unique_items: is_flag_set(schema, "uniqueItems"),
         max_properties: whole("maxProperties"),
         min_properties: whole("minProperties"),
     }

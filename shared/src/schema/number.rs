@@ -3,9 +3,9 @@
 use serde_json::{Number, Value};
 
 use super::node::{Node, Type};
-use super::place::Place;
+use super::place::ObjectPath;
 use super::said::{ErrorKind, SchemaError};
-use super::validate::Found;
+use super::validate::NodeResult;
 
 /// Whether the server reads it as an integer: what does not fit 64 bits it reads as a float.
 pub(super) fn is_integer(number: &Number) -> bool {
@@ -28,7 +28,7 @@ fn is_json_integer(float: f64) -> bool {
 }
 
 /// The format that the server gives a value by itself.
-pub(super) fn own_format(value: &Value) -> &'static str {
+pub(super) fn infer_format(value: &Value) -> &'static str {
     match value {
         Value::Number(number) if is_integer(number) => "int64",
         Value::Number(_) => "float64",
@@ -38,7 +38,7 @@ pub(super) fn own_format(value: &Value) -> &'static str {
 
 /// Equal after the value was put into the type of the other, as Go converts.
 #[expect(clippy::float_cmp, clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "Go's conversions")]
-pub(super) fn converted_equal(value: &Number, one: &Number) -> bool {
+pub(super) fn is_equal_after_conversion(value: &Number, one: &Number) -> bool {
     match (value.as_i64(), one.as_i64()) {
         (Some(value), Some(one)) => value == one,
         (None, Some(one)) => value.as_f64().is_some_and(|value| value as i64 == one),
@@ -48,14 +48,14 @@ pub(super) fn converted_equal(value: &Number, one: &Number) -> bool {
 }
 
 /// Go converts an integer into the character with that number.
-pub(super) fn as_character(number: &Number) -> Option<String> {
+pub(super) fn to_character(number: &Number) -> Option<String> {
     let number = number.as_i64()?;
     let character = u32::try_from(number).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
     Some(character.to_string())
 }
 
 /// A number as Go's `%v` prints a float: short, with an exponent from a million on.
-fn shown(float: f64) -> String {
+fn format_float(float: f64) -> String {
     let size = float.abs();
     if size != 0.0 && !(1e-4..1e6).contains(&size) {
         let text = format!("{float:e}");
@@ -67,19 +67,19 @@ fn shown(float: f64) -> String {
 }
 
 /// A number as Go's `%v` prints what was read from JSON.
-pub(super) fn value_shown(number: &Number) -> String {
-    number.as_i64().map_or_else(|| shown(number.as_f64().unwrap_or_default()), |whole| whole.to_string())
+pub(super) fn format_number(number: &Number) -> String {
+    number.as_i64().map_or_else(|| format_float(number.as_f64().unwrap_or_default()), |whole| whole.to_string())
 }
 
 /// The type and format that bind a number of this schema.
-struct Range {
+struct NumberRange {
     integer: bool,
     kind: &'static str,
     format: &'static str,
 }
 
-impl Range {
-    fn of(node: &Node) -> Self {
+impl NumberRange {
+    fn from_node(node: &Node) -> Self {
         let kind = match node.kind {
             Some(Type::Integer) => "integer",
             Some(Type::Number) => "number",
@@ -97,7 +97,7 @@ impl Range {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "whether it fits is the question")]
-    fn holds(&self, float: f64, whole: Option<i64>) -> bool {
+    fn contains(&self, float: f64, whole: Option<i64>) -> bool {
         if self.integer {
             let fits = |number: i64| self.format != "int32" || i32::try_from(number).is_ok();
             // 2⁶³ as a float is the first that is out of range.
@@ -108,86 +108,99 @@ impl Range {
         self.format != "float" || !(float as f32).is_infinite()
     }
 
-    fn refusal(&self, what: &str, place: &Place<'_>) -> SchemaError {
+    fn build_range_error(&self, what: &str, place: &ObjectPath<'_>) -> SchemaError {
         let format =
             if self.format.is_empty() { "(default format)".to_owned() } else { format!("with format {}", self.format) };
-        let detail = format!("{what} value must be of type {} {format} in {}", self.kind, place.dotted());
-        SchemaError::unplaced(place, detail)
+        let detail = format!("{what} value must be of type {} {format} in {}", self.kind, place.to_dotted());
+        SchemaError::without_field(place, detail)
     }
 }
 
 /// Whether a number breaks a limit: the float, the integer where there is one, the limit.
-type Broken = fn(f64, Option<i64>, f64) -> bool;
+type LimitTest = fn(f64, Option<i64>, f64) -> bool;
 
 /// One limit of a number.
-struct Limit {
+struct NumberLimit {
     value: Option<f64>,
     /// How the server calls it where it is itself out of range.
     name: &'static str,
-    words: &'static str,
-    broken: Broken,
+    message: &'static str,
+    is_violated: LimitTest,
     /// Whether it is none where it is not positive.
-    positive: bool,
+    must_be_positive: bool,
 }
 
 /// `multipleOf`, `minimum`, `maximum`.
-fn limits_of(node: &Node) -> [Limit; 3] {
+fn read_number_limits(node: &Node) -> [NumberLimit; 3] {
     let limits = &node.limits;
-    let (least, least_words): (Broken, _) = if limits.exclusive_minimum {
-        (|float, whole, limit| compared(float, whole, limit).is_le(), "should be greater than")
+    let (least, least_words): (LimitTest, _) = if limits.exclusive_minimum {
+        (|float, whole, limit| compare_to_limit(float, whole, limit).is_le(), "should be greater than")
     } else {
-        (|float, whole, limit| compared(float, whole, limit).is_lt(), "should be greater than or equal to")
+        (|float, whole, limit| compare_to_limit(float, whole, limit).is_lt(), "should be greater than or equal to")
     };
-    let (most, most_words): (Broken, _) = if limits.exclusive_maximum {
-        (|float, whole, limit| compared(float, whole, limit).is_ge(), "should be less than")
+    let (most, most_words): (LimitTest, _) = if limits.exclusive_maximum {
+        (|float, whole, limit| compare_to_limit(float, whole, limit).is_ge(), "should be less than")
     } else {
-        (|float, whole, limit| compared(float, whole, limit).is_gt(), "should be less than or equal to")
+        (|float, whole, limit| compare_to_limit(float, whole, limit).is_gt(), "should be less than or equal to")
     };
     let multiple = |float, whole, factor| !is_multiple(float, whole, factor);
     [
-        Limit {
+        NumberLimit {
             value: limits.multiple_of,
             name: "MultipleOf",
-            words: "should be a multiple of",
-            broken: multiple,
-            positive: true,
+            message: "should be a multiple of",
+            is_violated: multiple,
+            must_be_positive: true,
         },
-        Limit { value: limits.minimum, name: "Minimum boundary", words: least_words, broken: least, positive: false },
-        Limit { value: limits.maximum, name: "Maximum boundary", words: most_words, broken: most, positive: false },
+        NumberLimit {
+            value: limits.minimum,
+            name: "Minimum boundary",
+            message: least_words,
+            is_violated: least,
+            must_be_positive: false,
+        },
+        NumberLimit {
+            value: limits.maximum,
+            name: "Maximum boundary",
+            message: most_words,
+            is_violated: most,
+            must_be_positive: false,
+        },
     ]
 }
 
 /// Looks at the range of the format and at every limit.
-pub(super) fn limits(number: &Number, node: &Node, place: &Place<'_>, found: &mut Found) {
-    let range = Range::of(node);
+pub(super) fn validate_limits(number: &Number, node: &Node, place: &ObjectPath<'_>, result: &mut NodeResult) {
+    let range = NumberRange::from_node(node);
     let (float, whole) = (number.as_f64().unwrap_or_default(), number.as_i64());
-    if !range.holds(float, whole) {
-        found.errors.push(range.refusal("Checked", place));
+    if !range.contains(float, whole) {
+        result.errors.push(range.build_range_error("Checked", place));
     }
-    for limit in limits_of(node) {
+    for limit in read_number_limits(node) {
         let Some(value) = limit.value else { continue };
         // A limit that is itself out of range is compared as a float.
-        let whole = whole.filter(|_| range.holds(value, None));
-        if !range.holds(value, None) {
-            found.errors.push(range.refusal(limit.name, place));
+        let whole = whole.filter(|_| range.contains(value, None));
+        if !range.contains(value, None) {
+            result.errors.push(range.build_range_error(limit.name, place));
         }
-        if (limit.broken)(float, whole, value) {
-            let told = if whole.is_some() { value.trunc().to_string() } else { shown(value) };
+        if (limit.is_violated)(float, whole, value) {
+            let shown_limit = if whole.is_some() { value.trunc().to_string() } else { format_float(value) };
             // An integer's factor is cut to an integer, and may be none then (`MultipleOfInt`).
-            if limit.positive && (value <= 0.0 || whole.is_some() && value < 1.0) {
-                let detail = format!("factor {} declared for {} must be positive: {told}", limit.name, place.dotted());
-                found.say(place, ErrorKind::Invalid, Some(told), detail);
+            if limit.must_be_positive && (value <= 0.0 || whole.is_some() && value < 1.0) {
+                let detail =
+                    format!("factor {} declared for {} must be positive: {shown_limit}", limit.name, place.to_dotted());
+                result.push_error(place, ErrorKind::Invalid, Some(shown_limit), detail);
                 continue;
             }
-            let detail = format!("{} in body {} {told}", place.dotted(), limit.words);
-            found.say(place, ErrorKind::Invalid, Some(value_shown(number)), detail);
+            let detail = format!("{} in body {} {shown_limit}", place.to_dotted(), limit.message);
+            result.push_error(place, ErrorKind::Invalid, Some(format_number(number)), detail);
         }
     }
 }
 
 /// An integer is compared with the limit cut to an integer.
 #[expect(clippy::cast_possible_truncation, reason = "Go's own cut")]
-fn compared(float: f64, whole: Option<i64>, limit: f64) -> std::cmp::Ordering {
+fn compare_to_limit(float: f64, whole: Option<i64>, limit: f64) -> std::cmp::Ordering {
     whole.map_or_else(|| float.total_cmp(&limit), |whole| whole.cmp(&(limit as i64)))
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One step down.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step<'a> {
+pub(super) enum PathPart<'a> {
     /// A field that the schema names: `.spec`
     Field(&'a str),
     /// A key of a map: `[cpu]`
@@ -15,47 +15,47 @@ pub(super) enum Step<'a> {
 
 /// A place; none is the root.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place<'a> {
-    above: Option<&'a Place<'a>>,
-    step: Option<Step<'a>>,
+pub(super) struct ObjectPath<'a> {
+    parent: Option<&'a ObjectPath<'a>>,
+    part: Option<PathPart<'a>>,
 }
 
-impl<'a> Place<'a> {
-    pub(super) const ROOT: Self = Self { above: None, step: None };
+impl<'a> ObjectPath<'a> {
+    pub(super) const ROOT: Self = Self { parent: None, part: None };
 
     /// The place one step below.
-    pub(super) const fn then(&'a self, step: Step<'a>) -> Self {
-        Place { above: Some(self), step: Some(step) }
+    pub(super) const fn child(&'a self, part: PathPart<'a>) -> Self {
+        ObjectPath { parent: Some(self), part: Some(part) }
     }
 
     pub(super) const fn is_root(&self) -> bool {
-        self.step.is_none()
+        self.part.is_none()
     }
 
     /// As the server's OpenAPI validator writes it: map keys after a dot, `spec.limits.cpu`.
-    pub(super) fn dotted(&self) -> String {
+    pub(super) fn to_dotted(&self) -> String {
         let mut text = String::new();
         self.write(&mut text, true);
         text
     }
 
     fn write(&self, into: &mut String, dotted: bool) {
-        if let Some(above) = self.above {
+        if let Some(above) = self.parent {
             above.write(into, dotted);
         }
-        match self.step {
+        match self.part {
             None => {}
-            Some(Step::Index(at)) => {
+            Some(PathPart::Index(at)) => {
                 into.push('[');
                 into.push_str(&at.to_string());
                 into.push(']');
             }
-            Some(Step::Key(key)) if !dotted => {
+            Some(PathPart::Key(key)) if !dotted => {
                 into.push('[');
                 into.push_str(key);
                 into.push(']');
             }
-            Some(Step::Field(name) | Step::Key(name)) => {
+            Some(PathPart::Field(name) | PathPart::Key(name)) => {
                 if !into.is_empty() {
                     into.push('.');
                 }
@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
 }
 
 /// As `field.Path` writes it (apimachinery `pkg/util/validation/field/path.go`): `spec.limits[cpu]`; the root is empty.
-impl fmt::Display for Place<'_> {
+impl fmt::Display for ObjectPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         self.write(&mut text, false);

@@ -12,15 +12,15 @@ use super::node::{ListType, Node};
 
 /// The older value that the server finds for a value, and the schema through which it was found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Older<'a> {
+pub(super) struct CorrelatedValue<'a> {
     pub(super) value: &'a Value,
     pub(super) node: &'a Node,
 }
 
-impl<'a> Older<'a> {
+impl<'a> CorrelatedValue<'a> {
     /// The older value of a field.
     pub(super) fn field(self, name: &str) -> Option<Self> {
-        let (node, _) = self.node.below(name)?;
+        let (node, _) = self.node.child(name)?;
         Some(Self { value: self.value.get(name)?, node })
     }
 
@@ -29,16 +29,17 @@ impl<'a> Older<'a> {
         let ListType::Map(keys) = &self.node.list_type else { return None };
         let is_key = |value: &&Value| !value.is_null() && !value.is_object() && !value.is_array();
         let key = |item: &'a Value, name: &str| item.get(name).filter(is_key);
-        let own: Option<Vec<_>> = keys.iter().map(|name| item.get(name).filter(is_key)).collect();
-        let own = own.filter(|own| !own.is_empty())?;
+        let own_keys: Option<Vec<_>> = keys.iter().map(|name| item.get(name).filter(is_key)).collect();
+        let own_keys = own_keys.filter(|own_keys| !own_keys.is_empty())?;
         let mut items = self.value.as_array()?.iter();
-        let value = items.find(|other| keys.iter().zip(&own).all(|(name, own)| key(other, name) == Some(*own)))?;
+        let value = items
+            .find(|other| keys.iter().zip(&own_keys).all(|(name, own_keys)| key(other, name) == Some(*own_keys)))?;
         Some(Self { value, node: self.node.items.as_deref()? })
     }
 
     /// Whether the server calls a value equal to this older one.
-    pub(super) fn is_same(self, value: &Value) -> bool {
-        let below = |older: Option<Self>, value| older.is_some_and(|older| older.is_same(value));
+    pub(super) fn is_equal_to(self, value: &Value) -> bool {
+        let below = |older: Option<Self>, value| older.is_some_and(|older| older.is_equal_to(value));
         match (value, self.value) {
             (Value::Object(fields), Value::Object(older)) => {
                 fields.len() == older.len() && fields.iter().all(|(name, value)| below(self.field(name), value))

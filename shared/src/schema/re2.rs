@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use regex::{Regex, RegexBuilder};
 
 /// The largest program that a pattern may become: `^.{1,32768}$` is one of 10 MB.
-const SIZE_LIMIT: usize = 256 << 20;
+const MAX_PROGRAM_BYTES: usize = 256 << 20;
 
 /// A pattern, read when it is first needed.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Pattern {
     /// The pattern cannot be read here.
     pub(super) fn is_match(&self, text: &str) -> Result<bool, String> {
         let compiled = self.compiled.get_or_init(|| {
-            let built = RegexBuilder::new(&from_go(&self.text)).size_limit(SIZE_LIMIT).build();
+            let built = RegexBuilder::new(&translate_from_go(&self.text)).size_limit(MAX_PROGRAM_BYTES).build();
             built.map_err(|_| format!("the pattern '{}' cannot be read here", self.text))
         });
         compiled.as_ref().map(|regex| regex.is_match(text)).map_err(Clone::clone)
@@ -38,31 +38,31 @@ impl Pattern {
 }
 
 /// The most repetitions that Go takes (`regexp/syntax`, `maxRepeat`).
-const MOST_REPEATED: u32 = 1000;
+const MAX_REPETITIONS: u32 = 1000;
 
 /// Whether the server can read a pattern.
 ///
 /// # Errors
 /// Why not, in a few words.
-pub(super) fn readable(pattern: &str) -> Result<(), String> {
-    let counts = pattern.split('{').skip(1).filter(|rest| repeats(&format!("{{{rest}")));
+pub(super) fn check_readable(pattern: &str) -> Result<(), String> {
+    let counts = pattern.split('{').skip(1).filter(|rest| is_repetition(&format!("{{{rest}")));
     let numbers = counts.filter_map(|rest| rest.split_once('}')).flat_map(|(inner, _)| inner.split(','));
-    if numbers.filter_map(|number| number.parse().ok()).any(|number: u32| number > MOST_REPEATED) {
+    if numbers.filter_map(|number| number.parse().ok()).any(|number: u32| number > MAX_REPETITIONS) {
         return Err("error parsing regexp: invalid repeat count".to_owned());
     }
-    let read = RegexBuilder::new(&from_go(pattern)).size_limit(SIZE_LIMIT).build();
+    let read = RegexBuilder::new(&translate_from_go(pattern)).size_limit(MAX_PROGRAM_BYTES).build();
     read.map(drop).map_err(|_| "error parsing regexp".to_owned())
 }
 
 /// A pattern of Go in the words of `regex`.
-fn from_go(pattern: &str) -> String {
+fn translate_from_go(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern;
     while let Some(next) = rest.chars().next() {
-        let eaten = match next {
-            '\\' => escape(rest, false, &mut out),
-            '[' => class(rest, &mut out),
-            '{' if !repeats(rest) => {
+        let consumed = match next {
+            '\\' => translate_escape(rest, false, &mut out),
+            '[' => translate_class(rest, &mut out),
+            '{' if !is_repetition(rest) => {
                 out.push_str("\\{");
                 1
             }
@@ -71,13 +71,13 @@ fn from_go(pattern: &str) -> String {
                 other.len_utf8()
             }
         };
-        rest = rest.get(eaten..).unwrap_or_default();
+        rest = rest.get(consumed..).unwrap_or_default();
     }
     out
 }
 
 /// `{2}`, `{2,}`, `{2,5}`: Go takes any other `{` as a plain character.
-fn repeats(rest: &str) -> bool {
+fn is_repetition(rest: &str) -> bool {
     let Some(inner) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner) else {
         return false;
     };
@@ -88,7 +88,7 @@ fn repeats(rest: &str) -> bool {
 }
 
 /// Writes one escape; says how many bytes of the pattern it was.
-fn escape(rest: &str, in_class: bool, out: &mut String) -> usize {
+fn translate_escape(rest: &str, in_class: bool, out: &mut String) -> usize {
     let Some(letter) = rest.chars().nth(1) else {
         out.push('\\');
         return 1;
@@ -104,8 +104,8 @@ fn escape(rest: &str, in_class: bool, out: &mut String) -> usize {
         'b' if !in_class => out.push_str("(?-u:\\b)"),
         'B' if !in_class => out.push_str("(?-u:\\B)"),
         '<' | '>' => out.push(letter),
-        'Q' if !in_class => return quoted(rest, out),
-        '0'..='7' => return octal(rest, out),
+        'Q' if !in_class => return translate_quote(rest, out),
+        '0'..='7' => return translate_octal(rest, out),
         other => {
             out.push('\\');
             out.push(other);
@@ -114,7 +114,7 @@ fn escape(rest: &str, in_class: bool, out: &mut String) -> usize {
     1 + letter.len_utf8()
 }
 
-fn quoted(rest: &str, out: &mut String) -> usize {
+fn translate_quote(rest: &str, out: &mut String) -> usize {
     let inner = rest.get(2..).unwrap_or_default();
     let end = inner.find("\\E");
     out.push_str(&regex::escape(&inner[..end.unwrap_or(inner.len())]));
@@ -122,7 +122,7 @@ fn quoted(rest: &str, out: &mut String) -> usize {
 }
 
 /// `\0`, `\07`, `\123`: a character by its octal number.
-fn octal(rest: &str, out: &mut String) -> usize {
+fn translate_octal(rest: &str, out: &mut String) -> usize {
     let digits: String = rest.chars().skip(1).take(3).take_while(|digit| ('0'..='7').contains(digit)).collect();
     let number = u32::from_str_radix(&digits, 8).unwrap_or_default();
     out.push_str(&format!("\\x{{{number:X}}}"));
@@ -130,7 +130,7 @@ fn octal(rest: &str, out: &mut String) -> usize {
 }
 
 /// Writes a bracket expression; says how many bytes of the pattern it was.
-fn class(rest: &str, out: &mut String) -> usize {
+fn translate_class(rest: &str, out: &mut String) -> usize {
     let mut at = 1;
     out.push('[');
     if rest[at..].starts_with('^') {
@@ -150,7 +150,7 @@ fn class(rest: &str, out: &mut String) -> usize {
                 out.push_str(&here[..end]);
                 at += end;
             }
-            '\\' => at += escape(here, true, out),
+            '\\' => at += translate_escape(here, true, out),
             ']' | '[' | '&' | '~' => {
                 out.push('\\');
                 out.push(next);
@@ -175,21 +175,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn said(pattern: &str, text: &str) -> bool {
+    fn is_match(pattern: &str, text: &str) -> bool {
         Pattern::new(pattern).is_match(text).unwrap()
     }
 
     #[test]
     fn what_go_reads_in_another_way() {
-        assert!(said("^(?i)(abort|warn)?$", "WARN"));
-        assert!(said(r"^\d+$", "12") && !said(r"^\d+$", "١٢"), "Arabic digits are no \\d in Go");
-        assert!(!said(r"^\w$", "ä") && said(r"^[\w-]+$", "a-b"));
-        assert!(said(r"^[[a]$", "["), "[ is a plain character in brackets");
-        assert!(said(r"^[a&&b]+$", "a&b") && said(r"^[]a]+$", "a]"));
-        assert!(said(r"^{a}$", "{a}") && said(r"^a{,2}$", "a{,2}") && said(r"^a{2}$", "aa"));
-        assert!(said(r"^\Qa.b\Ec$", "a.bc") && !said(r"^\Qa.b\Ec$", "axbc"));
-        assert!(said(r"^\<x\>$", "<x>") && said(r"^[[:alpha:]]+$", "ab") && said(r"^\101$", "A"));
-        assert!(said("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "a-0") && said(r"^[--/]$", "."), "a range from - to /");
+        assert!(is_match("^(?i)(abort|warn)?$", "WARN"));
+        assert!(is_match(r"^\d+$", "12") && !is_match(r"^\d+$", "١٢"), "Arabic digits are no \\d in Go");
+        assert!(!is_match(r"^\w$", "ä") && is_match(r"^[\w-]+$", "a-b"));
+        assert!(is_match(r"^[[a]$", "["), "[ is a plain character in brackets");
+        assert!(is_match(r"^[a&&b]+$", "a&b") && is_match(r"^[]a]+$", "a]"));
+        assert!(is_match(r"^{a}$", "{a}") && is_match(r"^a{,2}$", "a{,2}") && is_match(r"^a{2}$", "aa"));
+        assert!(is_match(r"^\Qa.b\Ec$", "a.bc") && !is_match(r"^\Qa.b\Ec$", "axbc"));
+        assert!(is_match(r"^\<x\>$", "<x>") && is_match(r"^[[:alpha:]]+$", "ab") && is_match(r"^\101$", "A"));
+        assert!(is_match("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "a-0") && is_match(r"^[--/]$", "."), "a range from - to /");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::place::Place;
+use super::place::ObjectPath;
 
 /// The kinds of `field.Error` (apimachinery `pkg/util/validation/field/errors.go`) that a custom resource can meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +27,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    const fn head(self) -> &'static str {
+    const fn prefix(self) -> &'static str {
         match self {
             Self::Required => "Required value",
             Self::TypeInvalid | Self::Invalid => "Invalid value",
@@ -59,32 +59,32 @@ pub struct SchemaError {
     #[serde(skip)]
     detail: String,
     #[serde(skip)]
-    nowhere: bool,
+    has_nil_field: bool,
 }
 
 impl SchemaError {
     pub(super) fn new(path: String, kind: ErrorKind, value: Option<String>, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        let message = joined(kind, None, &detail);
-        Self { path, message, kind, value, detail, nowhere: false }
+        let message = join_message(kind, None, &detail);
+        Self { path, message, kind, value, detail, has_nil_field: false }
     }
 
     /// One that shows its value: a count, or the keys of a list's item.
-    pub(super) fn shown(path: String, kind: ErrorKind, value: String, detail: &str) -> Self {
-        let message = joined(kind, Some(&value), detail);
-        Self { path, message, kind, value: Some(value), detail: detail.to_owned(), nowhere: false }
+    pub(super) fn with_value(path: String, kind: ErrorKind, value: String, detail: &str) -> Self {
+        let message = join_message(kind, Some(&value), detail);
+        Self { path, message, kind, value: Some(value), detail: detail.to_owned(), has_nil_field: false }
     }
 
     /// One of `allOf`, `anyOf`, `oneOf`, `not`, and of numbers out of their format: the server names no field.
-    pub(super) fn unplaced(place: &Place<'_>, detail: String) -> Self {
-        let message = joined(ErrorKind::Invalid, None, &detail);
+    pub(super) fn without_field(place: &ObjectPath<'_>, detail: String) -> Self {
+        let message = join_message(ErrorKind::Invalid, None, &detail);
         Self {
-            path: place.dotted(),
+            path: place.to_dotted(),
             message,
             kind: ErrorKind::Invalid,
             value: Some("\"\"".to_owned()),
             detail,
-            nowhere: true,
+            has_nil_field: true,
         }
     }
 
@@ -94,21 +94,21 @@ impl SchemaError {
         self
     }
 
-    pub(super) const fn at_nothing(mut self) -> Self {
-        self.nowhere = true;
+    pub(super) const fn with_nil_field(mut self) -> Self {
+        self.has_nil_field = true;
         self
     }
 
     /// The field and the words as the server prints them, the value included. Not for anything that people or files see.
     #[must_use]
-    pub fn server_words(&self) -> (String, String) {
-        let field = if self.nowhere || self.path.is_empty() { "<nil>".to_owned() } else { self.path.clone() };
-        (field, joined(self.kind, self.value.as_deref(), &self.detail))
+    pub fn server_message(&self) -> (String, String) {
+        let field = if self.has_nil_field || self.path.is_empty() { "<nil>".to_owned() } else { self.path.clone() };
+        (field, join_message(self.kind, self.value.as_deref(), &self.detail))
     }
 }
 
-fn joined(kind: ErrorKind, value: Option<&str>, detail: &str) -> String {
-    let mut text = kind.head().to_owned();
+fn join_message(kind: ErrorKind, value: Option<&str>, detail: &str) -> String {
+    let mut text = kind.prefix().to_owned();
     for part in [value, (!detail.is_empty()).then_some(detail)].into_iter().flatten() {
         text.push_str(": ");
         text.push_str(part);
@@ -118,7 +118,7 @@ fn joined(kind: ErrorKind, value: Option<&str>, detail: &str) -> String {
 
 /// Something that cannot be judged here and could be either: never counted as a pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Unsure {
+pub struct UndeterminedField {
     /// The field.
     pub path: String,
     /// What kept us: the rule and the reason.
@@ -126,19 +126,19 @@ pub struct Unsure {
 }
 
 /// A value as `field.Error` prints it.
-pub(super) fn printed(value: &Value) -> String {
+pub(super) fn format_go_value(value: &Value) -> String {
     if let Value::Number(number) = value {
-        return super::number::value_shown(number);
+        return super::number::format_number(number);
     }
     let mut text = Vec::new();
-    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, GoNumbers));
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, GoNumberFormatter));
     written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_else(|| value.to_string())
 }
 
 /// Go's JSON writes the float 2.0 as `2`, and has only floats for what does not fit an `int64`.
-struct GoNumbers;
+struct GoNumberFormatter;
 
-impl serde_json::ser::Formatter for GoNumbers {
+impl serde_json::ser::Formatter for GoNumberFormatter {
     fn write_f64<W: std::io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> std::io::Result<()> {
         write!(writer, "{value}")
     }

@@ -25,7 +25,7 @@ impl ServerVersion {
 
     /// Whether an update forgives what it does not change: on by default since 1.30 (KEP-4008).
     #[must_use]
-    pub const fn ratchets(self) -> bool {
+    pub const fn has_ratcheting(self) -> bool {
         self.major > 1 || self.minor >= 30
     }
 }
@@ -45,14 +45,14 @@ impl From<ServerVersion> for String {
 /// A text that is no version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no version of Kubernetes, such as 1.36")]
-pub struct NotAVersion(String);
+pub struct ParseServerVersionError(String);
 
 /// Reads `1.36`, `v1.36.4`, `1.36.4-gke.100`, and `1.36+`, as some providers write it.
 impl FromStr for ServerVersion {
-    type Err = NotAVersion;
+    type Err = ParseServerVersionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || NotAVersion(text.to_owned());
+        let wrong = || ParseServerVersionError(text.to_owned());
         let mut parts = text.strip_prefix('v').unwrap_or(text).split(['.', '-', '+']);
         let mut next = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong);
         Ok(Self::new(next()?, next()?))

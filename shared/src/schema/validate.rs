@@ -3,120 +3,126 @@
 use serde_json::{Map, Value};
 
 use super::logic;
-use super::node::{Extra, Node, Type};
+use super::node::{AdditionalProperties, Node, Type};
 use super::number;
-use super::place::{Place, Step};
-use super::ratchet::Older;
-use super::said::{ErrorKind, SchemaError, Unsure, printed};
+use super::place::{ObjectPath, PathPart};
+use super::ratchet::CorrelatedValue;
+use super::said::{ErrorKind, SchemaError, UndeterminedField, format_go_value};
 
 /// What one look found. `matched` counts as the server counts: of several branches that fail, the one that fitted best
 /// is told.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct NodeResult {
     pub(super) errors: Vec<SchemaError>,
-    pub(super) unsure: Vec<Unsure>,
-    pub(super) matched: u32,
+    pub(super) undetermined: Vec<UndeterminedField>,
+    pub(super) match_count: u32,
 }
 
-impl Found {
-    pub(super) fn take(&mut self, mut other: Self) {
+impl NodeResult {
+    pub(super) fn merge(&mut self, mut other: Self) {
         self.errors.append(&mut other.errors);
-        self.unsure.append(&mut other.unsure);
-        self.matched += other.matched;
+        self.undetermined.append(&mut other.undetermined);
+        self.match_count += other.match_count;
     }
 
     pub(super) const fn is_valid(&self) -> bool {
         self.errors.is_empty()
     }
 
-    pub(super) fn say(&mut self, place: &Place<'_>, kind: ErrorKind, value: Option<String>, detail: impl Into<String>) {
-        self.errors.push(SchemaError::new(place.dotted(), kind, value, detail));
+    pub(super) fn push_error(
+        &mut self,
+        place: &ObjectPath<'_>,
+        kind: ErrorKind,
+        value: Option<String>,
+        detail: impl Into<String>,
+    ) {
+        self.errors.push(SchemaError::new(place.to_dotted(), kind, value, detail));
     }
 }
 
 /// How it is looked.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Look<'a> {
+pub(super) enum ValidationMode<'a> {
     /// Everything counts.
     Create,
     /// As an update: what is found in the older object and is equal is forgiven. It is searched for through the schema of
     /// the field, also from inside of `anyOf` and its like.
-    Ratcheted(Older<'a>),
+    Ratcheted(CorrelatedValue<'a>),
 }
 
-impl<'a> Look<'a> {
+impl<'a> ValidationMode<'a> {
     /// How a field is looked at. `apiVersion` and `kind` are never forgiven.
-    fn field(self, name: &str, place: &Place<'_>) -> Self {
-        let own = place.is_root() && matches!(name, "apiVersion" | "kind");
-        self.below(|older| older.field(name).filter(|_| !own))
+    fn field(self, name: &str, place: &ObjectPath<'_>) -> Self {
+        let is_type_meta = place.is_root() && matches!(name, "apiVersion" | "kind");
+        self.descend(|older| older.field(name).filter(|_| !is_type_meta))
     }
 
     fn item(self, item: &Value) -> Self {
-        self.below(|older| older.item(item))
+        self.descend(|older| older.item(item))
     }
 
-    fn below(self, found: impl FnOnce(Older<'a>) -> Option<Older<'a>>) -> Self {
+    fn descend(self, find: impl FnOnce(CorrelatedValue<'a>) -> Option<CorrelatedValue<'a>>) -> Self {
         let Self::Ratcheted(older) = self else { return Self::Create };
-        found(older).map_or(Self::Create, Self::Ratcheted)
+        find(older).map_or(Self::Create, Self::Ratcheted)
     }
 }
 
 /// Looks at a value below another; its errors are forgiven where it is equal.
-fn validate_below(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
-    let mut found = validate(value, node, place, look);
-    if let Look::Ratcheted(older) = look
-        && !found.is_valid()
-        && older.is_same(value)
+fn validate_below(value: &Value, node: &Node, place: &ObjectPath<'_>, mode: ValidationMode<'_>) -> NodeResult {
+    let mut result = validate(value, node, place, mode);
+    if let ValidationMode::Ratcheted(older) = mode
+        && !result.is_valid()
+        && older.is_equal_to(value)
     {
-        found.errors.clear();
+        result.errors.clear();
     }
-    found
+    result
 }
 
 /// Looks at one value.
-pub(super) fn validate(value: &Value, node: &Node, place: &Place<'_>, look: Look<'_>) -> Found {
-    let mut found = Found::default();
+pub(super) fn validate(value: &Value, node: &Node, place: &ObjectPath<'_>, mode: ValidationMode<'_>) -> NodeResult {
+    let mut result = NodeResult::default();
     if value.is_null() {
-        found.take(type_of(value, node, place));
-        enumerated(value, node, place, &mut found);
-        return found;
+        result.merge(validate_type(value, node, place));
+        validate_enum(value, node, place, &mut result);
+        return result;
     }
     if node.kind.is_some() || node.int_or_string || node.format.is_some() {
-        found.take(type_of(value, node, place));
-        found.matched += 1;
+        result.merge(validate_type(value, node, place));
+        result.match_count += 1;
     }
-    found.take(logic::branches(value, node, place, look));
-    found.matched += 1;
+    result.merge(logic::validate_branches(value, node, place, mode));
+    result.match_count += 1;
     match value {
         Value::String(text) => {
-            string(text, node, place, &mut found);
-            found.matched += 1 + u32::from(node.format.is_some());
+            validate_string(text, node, place, &mut result);
+            result.match_count += 1 + u32::from(node.format.is_some());
         }
         Value::Number(number) => {
-            number::limits(number, node, place, &mut found);
-            found.matched += 2;
+            number::validate_limits(number, node, place, &mut result);
+            result.match_count += 2;
         }
         Value::Array(items) => {
-            list(items, node, place, look, &mut found);
-            found.matched += 2;
+            validate_list(items, node, place, mode, &mut result);
+            result.match_count += 2;
         }
         Value::Object(fields) => {
-            object(fields, node, place, look, &mut found);
-            found.matched += 1;
+            validate_fields(fields, node, place, mode, &mut result);
+            result.match_count += 1;
         }
         Value::Null | Value::Bool(_) => {}
     }
-    enumerated(value, node, place, &mut found);
-    found.matched += 2;
-    found
+    validate_enum(value, node, place, &mut result);
+    result.match_count += 2;
+    result
 }
 
 /// The words for the types, as the server joins them.
-fn wanted(node: &Node) -> &'static str {
+fn expected_type(node: &Node) -> &'static str {
     if node.int_or_string { "integer,string" } else { node.kind.map_or("", Type::name) }
 }
 
-fn actual(value: &Value) -> &'static str {
+fn actual_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
@@ -133,36 +139,36 @@ fn actual(value: &Value) -> &'static str {
     }
 }
 
-fn type_of(value: &Value, node: &Node, place: &Place<'_>) -> Found {
-    let mut found = Found { matched: 1, ..Found::default() };
-    let wanted_types = wanted(node);
+fn validate_type(value: &Value, node: &Node, place: &ObjectPath<'_>) -> NodeResult {
+    let mut result = NodeResult { match_count: 1, ..NodeResult::default() };
+    let wanted_types = expected_type(node);
     let says_type = !wanted_types.is_empty();
     if value.is_null() {
         if says_type && !node.nullable {
-            return mistyped(place, wanted_types, "null");
+            return build_type_error(place, wanted_types, "null");
         }
-        return found;
+        return result;
     }
     let numeric = node.int_or_string || matches!(node.kind, Some(Type::Integer | Type::Number));
-    let is = actual(value);
+    let is = actual_type(value);
     if let Some(format) = &node.format {
         // A list passes where a string with a format is wanted: the server's own oversight.
         if matches!(value, Value::String(_) | Value::Array(_)) {
             if !numeric {
-                return found;
+                return result;
             }
-        } else if !fits(value, node) && number::own_format(value) != format.name() {
-            return mistyped(place, format.name(), number::own_format(value));
+        } else if !has_matching_type(value, node) && number::infer_format(value) != format.name() {
+            return build_type_error(place, format.name(), number::infer_format(value));
         }
     }
-    if !fits(value, node) {
-        found = mistyped(place, wanted_types, is);
+    if !has_matching_type(value, node) {
+        result = build_type_error(place, wanted_types, is);
     }
-    found
+    result
 }
 
 /// Whether a value is of the type that the schema says.
-pub(super) fn fits(value: &Value, node: &Node) -> bool {
+pub(super) fn has_matching_type(value: &Value, node: &Node) -> bool {
     let integer = node.int_or_string || node.kind == Some(Type::Integer);
     match value {
         Value::Null => node.nullable,
@@ -174,112 +180,125 @@ pub(super) fn fits(value: &Value, node: &Node) -> bool {
     }
 }
 
-fn mistyped(place: &Place<'_>, wanted: &str, is: &str) -> Found {
-    let mut found = Found::default();
-    let detail = format!("{} in body must be of type {wanted}: {is:?}", place.dotted());
-    found.say(place, ErrorKind::TypeInvalid, Some(format!("{is:?}")), detail);
-    found
+fn build_type_error(place: &ObjectPath<'_>, wanted: &str, is: &str) -> NodeResult {
+    let mut result = NodeResult::default();
+    let detail = format!("{} in body must be of type {wanted}: {is:?}", place.to_dotted());
+    result.push_error(place, ErrorKind::TypeInvalid, Some(format!("{is:?}")), detail);
+    result
 }
 
 /// Go converts the value into the type of each enum value before it compares: `1.5` is cut to the integer `1`.
-fn same_as_enum(value: &Value, one: &Value) -> bool {
+fn is_equal_to_enum_value(value: &Value, one: &Value) -> bool {
     match (value, one) {
-        (Value::Number(value), Value::Number(one)) => number::converted_equal(value, one),
-        (Value::Number(value), Value::String(one)) => number::as_character(value).is_some_and(|text| text == *one),
+        (Value::Number(value), Value::Number(one)) => number::is_equal_after_conversion(value, one),
+        (Value::Number(value), Value::String(one)) => number::to_character(value).is_some_and(|text| text == *one),
         (Value::Null, _) | (_, Value::Null) => false,
         (value, one) => value == one,
     }
 }
 
-fn enumerated(value: &Value, node: &Node, place: &Place<'_>, found: &mut Found) {
-    if node.values.is_empty() || node.values.iter().any(|one| same_as_enum(value, one)) {
+fn validate_enum(value: &Value, node: &Node, place: &ObjectPath<'_>, result: &mut NodeResult) {
+    if node.enum_values.is_empty() || node.enum_values.iter().any(|one| is_equal_to_enum_value(value, one)) {
         return;
     }
-    let told: Vec<String> = node
-        .values
+    let supported: Vec<String> = node
+        .enum_values
         .iter()
         .map(|one| one.as_str().map_or_else(|| format!("{:?}", one.to_string()), |text| format!("{text:?}")))
         .collect();
-    let detail = format!("supported values: {}", told.join(", "));
-    found.say(place, ErrorKind::NotSupported, Some(printed(value)), detail);
+    let detail = format!("supported values: {}", supported.join(", "));
+    result.push_error(place, ErrorKind::NotSupported, Some(format_go_value(value)), detail);
 }
 
 /// The first that is broken is told.
-fn string(text: &str, node: &Node, place: &Place<'_>, found: &mut Found) {
+fn validate_string(text: &str, node: &Node, place: &ObjectPath<'_>, result: &mut NodeResult) {
     let limits = &node.limits;
     let length = || i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     let shown = || Some(format!("{text:?}"));
     if let Some(most) = limits.max_length.filter(|most| length() > *most) {
         let unit = if most == 1 { "byte" } else { "bytes" };
-        found.say(place, ErrorKind::TooLong, None, format!("may not be more than {most} {unit}"));
+        result.push_error(place, ErrorKind::TooLong, None, format!("may not be more than {most} {unit}"));
     } else if let Some(least) = limits.min_length.filter(|least| length() < *least) {
-        let detail = format!("{} in body should be at least {least} chars long", place.dotted());
-        found.say(place, ErrorKind::Invalid, shown(), detail);
+        let detail = format!("{} in body should be at least {least} chars long", place.to_dotted());
+        result.push_error(place, ErrorKind::Invalid, shown(), detail);
     } else if let Some(pattern) = &limits.pattern {
         match pattern.is_match(text) {
             Ok(true) => {}
             Ok(false) => {
-                let detail = format!("{} in body should match '{}'", place.dotted(), pattern.text);
-                found.say(place, ErrorKind::Invalid, shown(), detail);
+                let detail = format!("{} in body should match '{}'", place.to_dotted(), pattern.text);
+                result.push_error(place, ErrorKind::Invalid, shown(), detail);
             }
-            Err(reason) => found.unsure.push(Unsure { path: place.dotted(), reason }),
+            Err(reason) => result.undetermined.push(UndeterminedField { path: place.to_dotted(), reason }),
         }
     }
     if let Some(format) = node.format.as_ref().filter(|format| !format.accepts(text)) {
         // The server's text repeats the value; here it would be the only place where one shows.
-        let server = format!("{} in body must be of type {}: {text:?}", place.dotted(), format.name());
-        let detail = format!("{} in body must be of type {}", place.dotted(), format.name());
-        found
-            .errors
-            .push(SchemaError::new(place.dotted(), ErrorKind::TypeInvalid, shown(), detail).with_server_detail(server));
+        let server = format!("{} in body must be of type {}: {text:?}", place.to_dotted(), format.name());
+        let detail = format!("{} in body must be of type {}", place.to_dotted(), format.name());
+        result.errors.push(
+            SchemaError::new(place.to_dotted(), ErrorKind::TypeInvalid, shown(), detail).with_server_detail(server),
+        );
     }
 }
 
-fn list(items: &[Value], node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
+fn validate_list(
+    items: &[Value],
+    node: &Node,
+    place: &ObjectPath<'_>,
+    mode: ValidationMode<'_>,
+    result: &mut NodeResult,
+) {
     if let Some(below) = node.items.as_deref() {
         for (at, item) in items.iter().enumerate() {
-            found.take(validate_below(item, below, &place.then(Step::Index(at)), look.item(item)));
+            result.merge(validate_below(item, below, &place.child(PathPart::Index(at)), mode.item(item)));
         }
     }
     let size = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if let Some(least) = node.limits.min_items.filter(|least| size < *least) {
-        let detail = format!("{} in body should have at least {least} items", place.dotted());
-        found.say(place, ErrorKind::Invalid, Some(size.to_string()), detail);
+        let detail = format!("{} in body should have at least {least} items", place.to_dotted());
+        result.push_error(place, ErrorKind::Invalid, Some(size.to_string()), detail);
     }
     if let Some(most) = node.limits.max_items.filter(|most| size > *most) {
-        too_many(place, size, most, found);
+        push_too_many(place, size, most, result);
     }
     if node.limits.unique_items && items.iter().enumerate().any(|(at, item)| items[..at].contains(item)) {
-        let detail = format!("{} in body shouldn't contain duplicates", place.dotted());
-        found.say(place, ErrorKind::Invalid, Some("\"\"".to_owned()), detail);
+        let detail = format!("{} in body shouldn't contain duplicates", place.to_dotted());
+        result.push_error(place, ErrorKind::Invalid, Some("\"\"".to_owned()), detail);
     }
 }
 
-fn too_many(place: &Place<'_>, size: i64, most: i64, found: &mut Found) {
+fn push_too_many(place: &ObjectPath<'_>, size: i64, most: i64, result: &mut NodeResult) {
     let unit = if most == 1 { "item" } else { "items" };
     let detail = format!("must have at most {most} {unit}");
-    found.errors.push(SchemaError::shown(place.dotted(), ErrorKind::TooMany, size.to_string(), &detail));
+    result.errors.push(SchemaError::with_value(place.to_dotted(), ErrorKind::TooMany, size.to_string(), &detail));
 }
 
-fn object(fields: &Map<String, Value>, node: &Node, place: &Place<'_>, look: Look<'_>, found: &mut Found) {
+fn validate_fields(
+    fields: &Map<String, Value>,
+    node: &Node,
+    place: &ObjectPath<'_>,
+    mode: ValidationMode<'_>,
+    result: &mut NodeResult,
+) {
     let size = i64::try_from(fields.len()).unwrap_or(i64::MAX);
     if let Some(least) = node.limits.min_properties.filter(|least| size < *least) {
-        let detail = format!("{} in body should have at least {least} properties", place.dotted());
-        found.say(place, ErrorKind::Invalid, Some(size.to_string()), detail);
+        let detail = format!("{} in body should have at least {least} properties", place.to_dotted());
+        result.push_error(place, ErrorKind::Invalid, Some(size.to_string()), detail);
     }
     if let Some(most) = node.limits.max_properties.filter(|most| size > *most) {
-        too_many(place, size, most, found);
+        push_too_many(place, size, most, result);
     }
     for (name, value) in fields {
-        let here = place.then(Step::Field(name));
-        if matches!(node.extra, Extra::None) && !node.properties.contains_key(name) {
-            let detail = format!("{}.{name} in body is a forbidden property", place.dotted());
-            found.say(place, ErrorKind::Invalid, Some(format!("{name:?}")), detail);
-        } else if let Some((below, _)) = node.below(name) {
-            found.take(validate_below(value, below, &here, look.field(name, place)));
+        let here = place.child(PathPart::Field(name));
+        if matches!(node.additional_properties, AdditionalProperties::Forbidden) && !node.properties.contains_key(name)
+        {
+            let detail = format!("{}.{name} in body is a forbidden property", place.to_dotted());
+            result.push_error(place, ErrorKind::Invalid, Some(format!("{name:?}")), detail);
+        } else if let Some((below, _)) = node.child(name) {
+            result.merge(validate_below(value, below, &here, mode.field(name, place)));
         }
     }
     for name in node.required.iter().filter(|name| !fields.contains_key(*name)) {
-        found.say(&place.then(Step::Field(name)), ErrorKind::Required, None, "");
+        result.push_error(&place.child(PathPart::Field(name)), ErrorKind::Required, None, "");
     }
 }

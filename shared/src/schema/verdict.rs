@@ -3,17 +3,17 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cel::{self, Asked, Heard};
-use super::place::Place;
-use super::ratchet::Older;
-use super::said::{ErrorKind, SchemaError, Unsure};
-use super::validate::{Look, validate};
+use super::cel::{self, RuleOperation, RuleOutcome};
+use super::place::ObjectPath;
+use super::ratchet::CorrelatedValue;
+use super::said::{ErrorKind, SchemaError, UndeterminedField};
+use super::validate::{ValidationMode, validate};
 use super::{Schema, fill, lists, meta, prune};
 
 /// One answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Validity {
     /// The server takes it.
     Valid,
     /// The server refuses it.
@@ -25,15 +25,15 @@ pub enum Verdict {
 /// What the server would say of one object under one schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Verdicts {
+pub struct ValidationResult {
     /// Whether it could be created, as it is.
-    pub create: Verdict,
+    pub create: Validity,
     /// Whether an update that changes nothing but metadata would pass.
-    pub unchanged_update: Verdict,
+    pub unchanged_update: Validity,
     /// Fields that no schema names: the server drops them without a word.
-    pub pruned: Vec<String>,
+    pub pruned_fields: Vec<String>,
     /// Fields that the server fills in.
-    pub defaulted: Vec<String>,
+    pub defaulted_fields: Vec<String>,
     /// Why it could not be created, sorted.
     pub errors: Vec<SchemaError>,
     /// Why an update that changes nothing would fail, sorted.
@@ -41,129 +41,151 @@ pub struct Verdicts {
     pub update_errors: Vec<SchemaError>,
     /// What could not be judged here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub undetermined: Vec<Unsure>,
+    pub undetermined: Vec<UndeterminedField>,
 }
 
 /// The object after everything was done to it that the server does before it looks.
-pub(super) struct Prepared {
+pub(super) struct DecodedObject {
     pub(super) object: Value,
-    pruned: Vec<String>,
-    defaulted: Vec<String>,
+    pruned_fields: Vec<String>,
+    defaulted_fields: Vec<String>,
     errors: Vec<SchemaError>,
 }
 
-pub(super) fn prepare(schema: &Schema, object: &Value) -> Prepared {
-    let mut done = Prepared { object: object.clone(), pruned: Vec::new(), defaulted: Vec::new(), errors: Vec::new() };
+pub(super) fn decode(schema: &Schema, object: &Value) -> DecodedObject {
+    let mut decoded = DecodedObject {
+        object: object.clone(),
+        pruned_fields: Vec::new(),
+        defaulted_fields: Vec::new(),
+        errors: Vec::new(),
+    };
     let node = &schema.node;
-    if let (Some(fields), Some(version)) = (done.object.as_object_mut(), &schema.api_version) {
+    if let (Some(fields), Some(version)) = (decoded.object.as_object_mut(), &schema.api_version) {
         fields.insert("apiVersion".to_owned(), Value::String(version.clone()));
     }
-    if !schema.keeps_unknown {
-        prune::prune_resource(&mut done.object, node, &mut done.pruned);
-        prune::drop_nulls(&mut done.object, Some(node));
+    if !schema.preserves_unknown_fields {
+        prune::prune_resource(&mut decoded.object, node, &mut decoded.pruned_fields);
+        prune::drop_nulls(&mut decoded.object, Some(node));
     }
-    meta::coerce(&mut done.object, node, &mut done.pruned, &mut done.errors);
-    fill::fill(&mut done.object, node, &Place::ROOT, &mut done.defaulted);
-    done.pruned.sort();
-    done.defaulted.sort();
-    done
+    meta::coerce(&mut decoded.object, node, &mut decoded.pruned_fields, &mut decoded.errors);
+    fill::apply_defaults(&mut decoded.object, node, &ObjectPath::ROOT, &mut decoded.defaulted_fields);
+    decoded.pruned_fields.sort();
+    decoded.defaulted_fields.sort();
+    decoded
 }
 
-pub(super) fn judge(schema: &Schema, object: &Value) -> Verdicts {
-    let mut done = prepare(schema, object);
-    let (create, unsure, transitions) = as_create(schema, &mut done);
-    let (update, more) = if create.is_empty() && unsure.is_empty() && !transitions {
+pub(super) fn validate_resource(schema: &Schema, object: &Value) -> ValidationResult {
+    let mut decoded = decode(schema, object);
+    let (create, undetermined_create, has_transition_rules) = validate_create(schema, &mut decoded);
+    let (update, undetermined_update) = if create.is_empty() && undetermined_create.is_empty() && !has_transition_rules
+    {
         (Vec::new(), Vec::new())
-    } else if schema.server.ratchets() {
-        unchanged(schema, &mut done)
+    } else if schema.server.has_ratcheting() {
+        validate_unchanged_update(schema, &mut decoded)
     } else {
-        unratcheted(schema, &mut done)
+        validate_unratcheted_update(schema, &mut decoded)
     };
-    let mut undetermined = unsure.clone();
-    undetermined.extend(more.iter().cloned());
+    let mut undetermined = undetermined_create.clone();
+    undetermined.extend(undetermined_update.iter().cloned());
     undetermined.sort();
     undetermined.dedup();
-    Verdicts {
-        create: verdict(&create, &unsure),
-        unchanged_update: verdict(&update, &more),
-        pruned: done.pruned,
-        defaulted: done.defaulted,
-        errors: sorted(create),
-        update_errors: sorted(update),
+    ValidationResult {
+        create: decide_validity(&create, &undetermined_create),
+        unchanged_update: decide_validity(&update, &undetermined_update),
+        pruned_fields: decoded.pruned_fields,
+        defaulted_fields: decoded.defaulted_fields,
+        errors: sort_errors(create),
+        update_errors: sort_errors(update),
         undetermined,
     }
 }
 
-const fn verdict(errors: &[SchemaError], unsure: &[Unsure]) -> Verdict {
-    match (errors.is_empty(), unsure.is_empty()) {
-        (false, _) => Verdict::Invalid,
-        (true, false) => Verdict::Undetermined,
-        (true, true) => Verdict::Valid,
+const fn decide_validity(errors: &[SchemaError], undetermined: &[UndeterminedField]) -> Validity {
+    match (errors.is_empty(), undetermined.is_empty()) {
+        (false, _) => Validity::Invalid,
+        (true, false) => Validity::Undetermined,
+        (true, true) => Validity::Valid,
     }
 }
 
-fn sorted(mut errors: Vec<SchemaError>) -> Vec<SchemaError> {
+fn sort_errors(mut errors: Vec<SchemaError>) -> Vec<SchemaError> {
     errors.sort();
     errors.dedup();
     errors
 }
 
-fn as_create(schema: &Schema, done: &mut Prepared) -> (Vec<SchemaError>, Vec<Unsure>, bool) {
+fn validate_create(schema: &Schema, decoded: &mut DecodedObject) -> (Vec<SchemaError>, Vec<UndeterminedField>, bool) {
     let node = &schema.node;
-    let mut errors = done.errors.clone();
-    meta::own(&done.object, &mut errors);
-    let found = validate(&done.object, node, &Place::ROOT, Look::Create);
-    errors.extend(found.errors);
-    meta::embedded(&mut done.object, node, &mut errors);
-    lists::duplicates(&done.object, node, &Place::ROOT, &mut errors);
-    let heard = rules(schema, done, Asked::Create, &mut errors);
-    let mut unsure = found.unsure;
-    unsure.extend(heard.unsure);
-    (errors, unsure, heard.transitions)
+    let mut errors = decoded.errors.clone();
+    meta::validate_on_create(&decoded.object, &mut errors);
+    let result = validate(&decoded.object, node, &ObjectPath::ROOT, ValidationMode::Create);
+    errors.extend(result.errors);
+    meta::validate_embedded(&mut decoded.object, node, &mut errors);
+    lists::find_duplicates(&decoded.object, node, &ObjectPath::ROOT, &mut errors);
+    let rule_outcome = evaluate_rules(schema, decoded, RuleOperation::Create, &mut errors);
+    let mut undetermined = result.undetermined;
+    undetermined.extend(rule_outcome.undetermined);
+    (errors, undetermined, rule_outcome.has_transition_rules)
 }
 
 /// Since 1.30 what is found again and equal is forgiven; embedded metadata and duplicates have rules of
 /// their own: the first are looked at again, the second only where there were none before.
-fn unchanged(schema: &Schema, done: &mut Prepared) -> (Vec<SchemaError>, Vec<Unsure>) {
+fn validate_unchanged_update(
+    schema: &Schema,
+    decoded: &mut DecodedObject,
+) -> (Vec<SchemaError>, Vec<UndeterminedField>) {
     let node = &schema.node;
-    let mut errors = done.errors.clone();
-    meta::own_again(&done.object, &mut errors);
-    let found = validate(&done.object, node, &Place::ROOT, Look::Ratcheted(Older { value: &done.object, node }));
-    errors.extend(found.errors);
-    meta::embedded(&mut done.object, node, &mut errors);
-    let heard = rules(schema, done, Asked::Unchanged { forgives: true }, &mut errors);
-    let mut unsure = found.unsure;
-    unsure.extend(heard.unsure);
-    (errors, unsure)
+    let mut errors = decoded.errors.clone();
+    meta::validate_on_update(&decoded.object, &mut errors);
+    let result = validate(
+        &decoded.object,
+        node,
+        &ObjectPath::ROOT,
+        ValidationMode::Ratcheted(CorrelatedValue { value: &decoded.object, node }),
+    );
+    errors.extend(result.errors);
+    meta::validate_embedded(&mut decoded.object, node, &mut errors);
+    let rule_outcome = evaluate_rules(schema, decoded, RuleOperation::UnchangedUpdate { ratchets: true }, &mut errors);
+    let mut undetermined = result.undetermined;
+    undetermined.extend(rule_outcome.undetermined);
+    (errors, undetermined)
 }
 
 /// Before 1.30 an update is looked at as a create is, but for the duplicates.
-fn unratcheted(schema: &Schema, done: &mut Prepared) -> (Vec<SchemaError>, Vec<Unsure>) {
+fn validate_unratcheted_update(
+    schema: &Schema,
+    decoded: &mut DecodedObject,
+) -> (Vec<SchemaError>, Vec<UndeterminedField>) {
     let node = &schema.node;
-    let mut errors = done.errors.clone();
-    meta::own_again(&done.object, &mut errors);
-    let found = validate(&done.object, node, &Place::ROOT, Look::Create);
-    errors.extend(found.errors);
-    meta::embedded(&mut done.object, node, &mut errors);
-    let heard = rules(schema, done, Asked::Unchanged { forgives: false }, &mut errors);
-    let mut unsure = found.unsure;
-    unsure.extend(heard.unsure);
-    (errors, unsure)
+    let mut errors = decoded.errors.clone();
+    meta::validate_on_update(&decoded.object, &mut errors);
+    let result = validate(&decoded.object, node, &ObjectPath::ROOT, ValidationMode::Create);
+    errors.extend(result.errors);
+    meta::validate_embedded(&mut decoded.object, node, &mut errors);
+    let rule_outcome = evaluate_rules(schema, decoded, RuleOperation::UnchangedUpdate { ratchets: false }, &mut errors);
+    let mut undetermined = result.undetermined;
+    undetermined.extend(rule_outcome.undetermined);
+    (errors, undetermined)
 }
 
 /// The rules, unless what came before is too wrong.
-fn rules(schema: &Schema, done: &Prepared, asked: Asked, errors: &mut Vec<SchemaError>) -> Heard {
+fn evaluate_rules(
+    schema: &Schema,
+    decoded: &DecodedObject,
+    operation: RuleOperation,
+    errors: &mut Vec<SchemaError>,
+) -> RuleOutcome {
     if !schema.node.has_rules {
-        return Heard::default();
+        return RuleOutcome::default();
     }
     if errors.iter().any(|error| error.kind.blocks_rules()) {
         let words = "some validation rules were not checked because the object was invalid; correct the existing errors \
                      to complete validation";
-        let told = SchemaError::new(String::new(), ErrorKind::Invalid, Some("null".to_owned()), words);
-        errors.push(told.at_nothing());
-        return Heard { transitions: true, ..Heard::default() };
+        let skipped = SchemaError::new(String::new(), ErrorKind::Invalid, Some("null".to_owned()), words);
+        errors.push(skipped.with_nil_field());
+        return RuleOutcome { has_transition_rules: true, ..RuleOutcome::default() };
     }
-    let mut heard = cel::ask(&done.object, &schema.node, asked);
-    errors.append(&mut heard.errors);
-    heard
+    let mut rule_outcome = cel::evaluate_object_rules(&decoded.object, &schema.node, operation);
+    errors.append(&mut rule_outcome.errors);
+    rule_outcome
 }

@@ -12,23 +12,23 @@ mod structural;
 
 use serde_json::Value;
 
-use crate::model::refusal::Refusal;
+use crate::model::refusal::Rejection;
 
 /// The server's kinds of a type.
-const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+const OPENAPI_TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
 
 /// Why the API server would not take this CRD, besides what [`crate::diff::server_refusals`] knows of its versions and names.
 ///
 /// `old` is the CRD that it replaces.
 #[must_use]
-pub fn refused(old: Option<&Value>, new: &Value) -> Vec<Refusal> {
+pub fn predict_schema_rejections(old: Option<&Value>, new: &Value) -> Vec<Rejection> {
     if new["apiVersion"] == "apiextensions.k8s.io/v1beta1" {
         return Vec::new();
     }
-    let mut all = outside::refused(old, new);
-    all.extend(preserved_defaults(new));
-    let asks = Asks::of(old, new);
-    let versions: Vec<&Value> = list(&new["spec"]["versions"]).collect();
+    let mut all = outside::check_outside_schemas(old, new);
+    all.extend(check_preserved_defaults(new));
+    let options = ValidationOptions::new(old, new);
+    let versions: Vec<&Value> = iter_list(&new["spec"]["versions"]).collect();
     // The server keeps what all versions share at the top, and names it there.
     let shared = versions.iter().all(|version| version["schema"] == versions[0]["schema"]);
     let has_status = |version: &Value| version["subresources"]["status"].is_object();
@@ -37,7 +37,7 @@ pub fn refused(old: Option<&Value>, new: &Value) -> Vec<Refusal> {
         let path = if shared { "spec.validation".to_owned() } else { format!("spec.versions[{at}].schema") };
         let schema = &version["schema"]["openAPIV3Schema"];
         if schema.is_object() {
-            of_schema(schema, &format!("{path}.openAPIV3Schema"), status, asks, &mut all);
+            check_schema(schema, &format!("{path}.openAPIV3Schema"), status, options, &mut all);
         }
     }
     all
@@ -45,82 +45,88 @@ pub fn refused(old: Option<&Value>, new: &Value) -> Vec<Refusal> {
 
 /// What is asked of a schema: what the older CRD broke already is not.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asks {
-    structure: bool,
-    known_types: bool,
-    pruned_defaults: bool,
-    atomic_sets: bool,
-    keys: bool,
+pub(super) struct ValidationOptions {
+    require_structural_schema: bool,
+    require_known_types: bool,
+    require_pruned_defaults: bool,
+    require_atomic_set_type: bool,
+    require_map_list_keys: bool,
 }
 
-impl Asks {
-    fn of(old: Option<&Value>, new: &Value) -> Self {
-        let broke = |test: &dyn Fn(&Value) -> bool| old.into_iter().flat_map(schemas).any(test);
+impl ValidationOptions {
+    fn new(old: Option<&Value>, new: &Value) -> Self {
+        let broke = |test: &dyn Fn(&Value) -> bool| old.into_iter().flat_map(iter_schemas).any(test);
         let prunes = new["spec"]["preserveUnknownFields"] != true;
-        let extended = || schemas(new).any(|schema| any(schema, &|here| has_default(here) || is_extended(here)));
+        let extended =
+            || iter_schemas(new).any(|schema| has_match_within(schema, &|here| has_default(here) || is_extended(here)));
         Self {
-            structure: prunes || extended() || !broke(&|schema| !structural::is(schema)),
-            known_types: !broke(&|schema| any(schema, &|here| !openapi::is_known_type(here))),
-            pruned_defaults: !broke(&defaults::any_unpruned),
-            atomic_sets: !broke(&|schema| any(schema, &|here| lists::is_loose_set(here).is_some())),
-            keys: !broke(&|schema| any(schema, &|here| !lists::keys("", here).is_empty())),
+            require_structural_schema: prunes || extended() || !broke(&|schema| !structural::is_structural(schema)),
+            require_known_types: !broke(&|schema| has_match_within(schema, &|here| !openapi::is_known_type(here))),
+            require_pruned_defaults: !broke(&defaults::has_unpruned_default),
+            require_atomic_set_type: !broke(&|schema| {
+                has_match_within(schema, &|here| lists::find_non_atomic_item(here).is_some())
+            }),
+            require_map_list_keys: !broke(&|schema| {
+                has_match_within(schema, &|here| !lists::check_map_keys("", here).is_empty())
+            }),
         }
     }
 }
 
-fn of_schema(schema: &Value, path: &str, status: bool, asks: Asks, all: &mut Vec<Refusal>) {
-    let mut own = if status { outside::under_status(schema, path) } else { Vec::new() };
-    if flag(schema, "nullable") {
-        own.push(Refusal::new(format!("{path}.nullable"), "Forbidden: nullable cannot be true at the root"));
+fn check_schema(schema: &Value, path: &str, status: bool, options: ValidationOptions, all: &mut Vec<Rejection>) {
+    let mut rejections = if status { outside::check_root_keywords(schema, path) } else { Vec::new() };
+    if is_flag_set(schema, "nullable") {
+        rejections.push(Rejection::new(format!("{path}.nullable"), "Forbidden: nullable cannot be true at the root"));
     }
-    let (mut unread, mut unsure) = (None, false);
-    if asks.structure {
-        unread = structural::unreadable(schema);
-        if unread.is_none() {
-            let found = structural::refused(schema, path);
+    let (mut unreadable, mut undetermined) = (None, false);
+    if options.require_structural_schema {
+        unreadable = structural::find_unreadable(schema);
+        if unreadable.is_none() {
+            let found = structural::check_structural(schema, path);
             let sound = found.is_empty();
-            own.extend(found);
+            rejections.extend(found);
             if sound {
-                let said = defaults::refused(schema, path, asks.pruned_defaults);
-                own.extend(said.refusals);
-                unsure = said.unsure;
+                let said = defaults::check_defaults(schema, path, options.require_pruned_defaults);
+                rejections.extend(said.rejections);
+                undetermined = said.is_undetermined;
             }
         }
     }
-    own.extend(openapi::refused(schema, path, asks));
+    rejections.extend(openapi::check_openapi(schema, path, options));
     // Rules are looked at where the rest is right.
-    if own.is_empty() && asks.structure && !unsure {
-        own.extend(openapi::transitions(schema, path));
+    if rejections.is_empty() && options.require_structural_schema && !undetermined {
+        rejections.extend(openapi::check_transition_rules(schema, path));
     }
     // It overlaps with what was said already.
-    if let Some(words) = unread.filter(|_| own.is_empty()) {
-        own.push(Refusal::new(path, format!("Invalid value: \"\": {words}")));
+    if let Some(words) = unreadable.filter(|_| rejections.is_empty()) {
+        rejections.push(Rejection::new(path, format!("Invalid value: \"\": {words}")));
     }
-    all.append(&mut own);
+    all.append(&mut rejections);
 }
 
-fn preserved_defaults(new: &Value) -> Option<Refusal> {
-    let defaults = new["spec"]["preserveUnknownFields"] == true && schemas(new).any(|schema| any(schema, &has_default));
+fn check_preserved_defaults(new: &Value) -> Option<Rejection> {
+    let defaults = new["spec"]["preserveUnknownFields"] == true
+        && iter_schemas(new).any(|schema| has_match_within(schema, &has_default));
     let words = "Invalid value: true: must be false in order to use defaults in the schema";
-    defaults.then(|| Refusal::new("spec.preserveUnknownFields", words))
+    defaults.then(|| Rejection::new("spec.preserveUnknownFields", words))
 }
 
 /// Every schema of a CRD.
-fn schemas(crd: &Value) -> impl Iterator<Item = &Value> {
+fn iter_schemas(crd: &Value) -> impl Iterator<Item = &Value> {
     let top = &crd["spec"]["validation"]["openAPIV3Schema"];
-    let each = list(&crd["spec"]["versions"]).map(|version| &version["schema"]["openAPIV3Schema"]);
+    let each = iter_list(&crd["spec"]["versions"]).map(|version| &version["schema"]["openAPIV3Schema"]);
     each.chain([top]).filter(|schema| schema.is_object())
 }
 
 /// Whether a schema is so, here or below.
-fn any(schema: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
-    test(schema) || below(schema).into_iter().any(|inner| any(inner, test))
+fn has_match_within(schema: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
+    test(schema) || list_subschemas(schema).into_iter().any(|inner| has_match_within(inner, test))
 }
 
-fn below(schema: &Value) -> Vec<&Value> {
+fn list_subschemas(schema: &Value) -> Vec<&Value> {
     let fields = schema["properties"].as_object().into_iter().flat_map(|all| all.values());
     let single = ["items", "additionalProperties", "not"].into_iter().map(|key| &schema[key]);
-    let branches = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|key| list(&schema[key]));
+    let branches = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|key| iter_list(&schema[key]));
     fields.chain(single).chain(branches).filter(|inner| inner.is_object()).collect()
 }
 
@@ -129,26 +135,28 @@ fn has_default(schema: &Value) -> bool {
 }
 
 fn is_extended(schema: &Value) -> bool {
-    flag(schema, "x-kubernetes-embedded-resource")
-        || flag(schema, "x-kubernetes-int-or-string")
+    is_flag_set(schema, "x-kubernetes-embedded-resource")
+        || is_flag_set(schema, "x-kubernetes-int-or-string")
         || ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-list-type"].iter().any(|key| !schema[*key].is_null())
-        || ["x-kubernetes-list-map-keys", "x-kubernetes-validations"].iter().any(|key| list(&schema[*key]).count() > 0)
+        || ["x-kubernetes-list-map-keys", "x-kubernetes-validations"]
+            .iter()
+            .any(|key| iter_list(&schema[*key]).count() > 0)
 }
 
-fn flag(schema: &Value, key: &str) -> bool {
+fn is_flag_set(schema: &Value, key: &str) -> bool {
     schema[key] == true
 }
 
-fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
+fn get_str<'a>(schema: &'a Value, key: &str) -> &'a str {
     schema[key].as_str().unwrap_or_default()
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+fn iter_list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
 /// `must be one of`: the server's list of words.
-fn unsupported(value: &str, supported: &[&str]) -> String {
-    let told: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
-    format!("Unsupported value: {value:?}: supported values: {}", told.join(", "))
+fn format_unsupported(value: &str, supported: &[&str]) -> String {
+    let quoted: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
+    format!("Unsupported value: {value:?}: supported values: {}", quoted.join(", "))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::secret::{Hidden, MASK};
-use crate::model::words::quoted;
+use crate::model::words::shell_quote;
 
 /// One argument.
 #[derive(Debug, Clone)]
@@ -21,11 +21,11 @@ pub enum Arg {
 
 /// What ends a program with us, and lets the next run see that it has ended. Empty: it may outlive us.
 #[derive(Debug, Clone, Default)]
-pub struct Leash {
+pub struct ProcessGuard {
     /// A program of ours that starts it so that the kernel asks it to stop when we die, even by SIGKILL.
     pub starter: Option<PathBuf>,
     /// A locked file that it holds open beside us: the lock lasts until both have ended.
-    pub file: Option<Arc<File>>,
+    pub lock_file: Option<Arc<File>>,
 }
 
 /// A command, ready to be started or shown.
@@ -46,7 +46,7 @@ pub struct Call {
     /// Files of values among its arguments: their secrets are masked in what it says.
     pub values_files: Vec<PathBuf>,
     /// What ends it with us.
-    pub leash: Leash,
+    pub guard: ProcessGuard,
 }
 
 impl Call {
@@ -60,7 +60,7 @@ impl Call {
             stdin: None,
             deadline,
             values_files: Vec::new(),
-            leash: Leash::default(),
+            guard: ProcessGuard::default(),
         }
     }
 
@@ -106,13 +106,13 @@ impl Call {
 
     /// Lets it not outlive us.
     #[must_use]
-    pub fn leash(mut self, leash: &Leash) -> Self {
-        self.leash = leash.clone();
+    pub fn guard(mut self, guard: &ProcessGuard) -> Self {
+        self.guard = guard.clone();
         self
     }
 
     /// The arguments themselves, for starting it.
-    pub fn revealed(&self) -> impl Iterator<Item = &OsStr> {
+    pub fn reveal_args(&self) -> impl Iterator<Item = &OsStr> {
         self.args.iter().map(|arg| match arg {
             Arg::Plain(text) => text.as_os_str(),
             Arg::Secret(text) => text.reveal().as_os_str(),
@@ -121,7 +121,7 @@ impl Call {
 
     /// The words as a person would type them, the program by its name; secrets masked.
     #[must_use]
-    pub fn shown(&self) -> Vec<String> {
+    pub fn masked_words(&self) -> Vec<String> {
         let args = self.args.iter().map(|arg| match arg {
             Arg::Plain(text) => text.to_string_lossy().into_owned(),
             Arg::Secret(_) => MASK.to_owned(),
@@ -132,7 +132,7 @@ impl Call {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown().iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
+        f.write_str(&self.masked_words().iter().map(|word| shell_quote(word)).collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -149,6 +149,6 @@ mod tests {
             .secret("a=canary");
         assert_eq!(call.to_string(), "helm upgrade mural --description 'two words' --set '***'");
         assert!(!format!("{call:?}").contains("canary"));
-        assert!(call.revealed().any(|arg| arg == "a=canary"));
+        assert!(call.reveal_args().any(|arg| arg == "a=canary"));
     }
 }

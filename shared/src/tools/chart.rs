@@ -7,15 +7,15 @@ use semver::Version;
 
 use super::helm::Helm;
 use super::registry::{Registry, RegistryError};
-use crate::model::chart::{self, Chart, ChartRef, Digest, DigestOf, Files};
+use crate::model::chart::{self, Chart, ChartFiles, ChartRef, Digest, DigestKind};
 use crate::problem::{Exit, Problem};
 
 /// What a chart can be given as.
-const FORMS: &str = "give oci://host/path, a chart's folder, or a .tgz file that helm package made";
+const ACCEPTED_CHART_FORMS: &str = "give oci://host/path, a chart's folder, or a .tgz file that helm package made";
 
 /// A chart whose bytes lie in our private folder.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct FetchedChart {
     /// How it was named.
     pub reference: ChartRef,
     /// The packed file.
@@ -25,7 +25,7 @@ pub struct Fetched {
     /// What its files say.
     pub chart: Chart,
     /// The files: helm keeps them in the release's record.
-    pub files: Arc<Files>,
+    pub files: Arc<ChartFiles>,
 }
 
 /// Fetches a chart into `private`, which nobody else may read.
@@ -33,34 +33,34 @@ pub struct Fetched {
 /// # Errors
 /// A problem that names the chart and the next step: no version named (with the newest found), no such version, a registry
 /// that does not answer, a path that is no chart.
-pub async fn fetch(
+pub async fn fetch_chart(
     helm: &Helm,
     reference: &ChartRef,
     version: Option<&Version>,
     private: &Path,
     helm_config: Option<&Path>,
-) -> Result<Fetched, Problem> {
+) -> Result<FetchedChart, Problem> {
     let into = tempfile::Builder::new().prefix("chart-").tempdir_in(private);
-    let into = into.map_err(|error| Problem::failed("cannot make a private folder").because(error))?.keep();
+    let into = into.map_err(|error| Problem::failure("cannot make a private folder").with_source(error))?.keep();
     let digest = match reference {
         ChartRef::Oci { repository, digest } => {
-            from_registry(helm, repository, digest.as_deref(), version, &into, helm_config).await?
+            pull_from_registry(helm, repository, digest.as_deref(), version, &into, helm_config).await?
         }
-        ChartRef::Folder { path } => from_folder(helm, path, &into).await?,
-        ChartRef::Archive { path } => from_file(path, &into)?,
+        ChartRef::Folder { path } => package_folder(helm, path, &into).await?,
+        ChartRef::Archive { path } => copy_archive(path, &into)?,
     };
-    let fetched = read(reference, &into, digest)?;
+    let fetched = read_chart(reference, &into, digest)?;
     match version.filter(|wanted| **wanted != fetched.chart.version) {
         Some(wanted) => {
             let found = &fetched.chart.version;
             Err(Problem::new(Exit::Refused, format!("{reference} is version {found}, not {wanted}"))
-                .hint(format!("ask for {found}, or name another chart")))
+                .with_hint(format!("ask for {found}, or name another chart")))
         }
         None => Ok(fetched),
     }
 }
 
-async fn from_registry(
+async fn pull_from_registry(
     helm: &Helm,
     repository: &str,
     pinned: Option<&str>,
@@ -68,104 +68,114 @@ async fn from_registry(
     into: &Path,
     helm_config: Option<&Path>,
 ) -> Result<Option<Digest>, Problem> {
-    let registry =
-        Registry::new(repository, &helm.registry, helm_config).map_err(|error| unanswered(repository, error))?;
+    let registry = Registry::new(repository, &helm.registry, helm_config)
+        .map_err(|error| build_registry_problem(repository, error))?;
     let digest = match (pinned, version) {
-        (Some(pinned), _) => match registry.holds(pinned).await {
-            Err(RegistryError::NoSuchVersion { .. }) => return Err(no_such_digest(repository, pinned)),
+        (Some(pinned), _) => match registry.verify_digest(pinned).await {
+            Err(RegistryError::NoSuchVersion { .. }) => return Err(build_unknown_digest_problem(repository, pinned)),
             // helm may have a login that we do not read, and says itself what it cannot have.
             Ok(()) | Err(_) => Ok(pinned.to_owned()),
         },
-        (None, Some(version)) => registry.digest(version).await,
-        (None, None) => return Err(without_version(repository, &registry).await),
+        (None, Some(version)) => registry.resolve_digest(version).await,
+        (None, None) => return Err(build_missing_version_problem(repository, &registry).await),
     };
-    let of = |sha256| Some(Digest { sha256, of: DigestOf::Manifest });
+    let of = |sha256| Some(Digest { sha256, kind: DigestKind::Manifest });
     match (digest, version) {
         (Ok(digest), _) => {
             let pulled = helm.pull_digest(repository, &digest, into).await;
-            pulled.map_err(|error| error.problem(format!("cannot pull oci://{repository}@{digest}")))?;
+            pulled.map_err(|error| error.into_problem(format!("cannot pull oci://{repository}@{digest}")))?;
             Ok(of(digest))
         }
-        (Err(RegistryError::NoSuchVersion { .. }), Some(version)) => Err(no_such(repository, version, &registry).await),
+        (Err(RegistryError::NoSuchVersion { .. }), Some(version)) => {
+            Err(build_unknown_version_problem(repository, version, &registry).await)
+        }
         // helm may have a login from a credential helper that we do not read: then the file's own digest has to do.
-        (Err(RegistryError::Login(..)), Some(version)) => {
+        (Err(RegistryError::LoginRequired(..)), Some(version)) => {
             let pulled = helm.pull_version(repository, version, into).await;
-            pulled.map_err(|error| error.problem(format!("cannot pull oci://{repository} {version}")))?;
+            pulled.map_err(|error| error.into_problem(format!("cannot pull oci://{repository} {version}")))?;
             Ok(None)
         }
-        (Err(error), _) => Err(unanswered(repository, error)),
+        (Err(error), _) => Err(build_registry_problem(repository, error)),
     }
 }
 
-async fn without_version(repository: &str, registry: &Registry) -> Problem {
+async fn build_missing_version_problem(repository: &str, registry: &Registry) -> Problem {
     let problem = Problem::usage(format!("oci://{repository} needs a version"));
-    match registry.versions().await.ok().and_then(|versions| versions.into_iter().next()) {
-        Some(newest) => problem.hint(format!("the newest there is {newest}")),
-        None => problem.hint("name it with --to (the application) or --crds (the CRD chart)"),
+    match registry.list_versions().await.ok().and_then(|versions| versions.into_iter().next()) {
+        Some(newest) => problem.with_hint(format!("the newest there is {newest}")),
+        None => problem.with_hint("name it with --to (the application) or --crds (the CRD chart)"),
     }
 }
 
-fn no_such_digest(repository: &str, digest: &str) -> Problem {
-    Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}")).hint(
+fn build_unknown_digest_problem(repository: &str, digest: &str) -> Problem {
+    Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}")).with_hint(
         "is the digest copied whole? without it, name a version: --to (the application) or --crds (the CRD chart)",
     )
 }
 
-async fn no_such(repository: &str, version: &Version, registry: &Registry) -> Problem {
+async fn build_unknown_version_problem(repository: &str, version: &Version, registry: &Registry) -> Problem {
     let problem = Problem::new(Exit::Refused, format!("oci://{repository} has no version {version}"));
-    match registry.versions().await {
+    match registry.list_versions().await {
         Ok(versions) if !versions.is_empty() => {
             let some: Vec<String> = versions.iter().take(5).map(ToString::to_string).collect();
-            problem.hint(format!("the newest there: {}", some.join(", ")))
+            problem.with_hint(format!("the newest there: {}", some.join(", ")))
         }
-        Ok(_) => problem.hint("the repository has no versions: is its name right?"),
-        Err(error) => problem.because(error).hint("is the repository's name right? --chart and --crds-chart change it"),
+        Ok(_) => problem.with_hint("the repository has no versions: is its name right?"),
+        Err(error) => {
+            problem.with_source(error).with_hint("is the repository's name right? --chart and --crds-chart change it")
+        }
     }
 }
 
-fn unanswered(repository: &str, error: RegistryError) -> Problem {
+fn build_registry_problem(repository: &str, error: RegistryError) -> Problem {
     let host = repository.split('/').next().unwrap_or_default();
     Problem::new(Exit::ChecksFailed, format!("cannot find out which bytes oci://{repository} is"))
-        .because(error)
-        .hint(format!("is {host} reachable from here? helm registry login {host}; --plain-http, --ca-file"))
-        .hint("without a registry: --chart and --crds-chart also take a .tgz file or a folder")
+        .with_source(error)
+        .with_hint(format!("is {host} reachable from here? helm registry login {host}; --plain-http, --ca-file"))
+        .with_hint("without a registry: --chart and --crds-chart also take a .tgz file or a folder")
 }
 
-async fn from_folder(helm: &Helm, path: &Path, into: &Path) -> Result<Option<Digest>, Problem> {
+async fn package_folder(helm: &Helm, path: &Path, into: &Path) -> Result<Option<Digest>, Problem> {
     if !path.join("Chart.yaml").is_file() {
-        return Err(no_chart(path, "it holds no Chart.yaml"));
+        return Err(build_not_a_chart_problem(path, "it holds no Chart.yaml"));
     }
     let packed = helm.package(path, into).await;
-    packed.map_err(|error| error.problem(format!("cannot pack the chart {}", path.display())))?;
+    packed.map_err(|error| error.into_problem(format!("cannot pack the chart {}", path.display())))?;
     Ok(None)
 }
 
-fn from_file(path: &Path, into: &Path) -> Result<Option<Digest>, Problem> {
+fn copy_archive(path: &Path, into: &Path) -> Result<Option<Digest>, Problem> {
     std::fs::copy(path, into.join("chart.tgz"))
-        .map_err(|error| no_chart(path, "the file cannot be read").because(error))?;
+        .map_err(|error| build_not_a_chart_problem(path, "the file cannot be read").with_source(error))?;
     Ok(None)
 }
 
-fn no_chart(path: &Path, reason: &str) -> Problem {
-    Problem::usage(format!("{} is not a chart: {reason}", path.display())).hint(FORMS)
+fn build_not_a_chart_problem(path: &Path, reason: &str) -> Problem {
+    Problem::usage(format!("{} is not a chart: {reason}", path.display())).with_hint(ACCEPTED_CHART_FORMS)
 }
 
-fn read(reference: &ChartRef, into: &Path, digest: Option<Digest>) -> Result<Fetched, Problem> {
-    let wrong = || Problem::usage(format!("{reference} is not a chart")).hint(FORMS);
+fn read_chart(reference: &ChartRef, into: &Path, digest: Option<Digest>) -> Result<FetchedChart, Problem> {
+    let wrong = || Problem::usage(format!("{reference} is not a chart")).with_hint(ACCEPTED_CHART_FORMS);
     // helm names the file itself (by version, or by digest): it is the only one in a folder of our own.
     let file = std::fs::read_dir(into)
         .ok()
         .and_then(|mut entries| entries.find_map(|entry| entry.ok().map(|entry| entry.path())))
         .ok_or_else(|| {
-            Problem::failed(format!("helm says that it pulled {reference}, and left no file"))
-                .hint("call `helm pull` by hand, and see what it does there")
+            Problem::failure(format!("helm says that it pulled {reference}, and left no file"))
+                .with_hint("call `helm pull` by hand, and see what it does there")
         })?;
-    let bytes = std::fs::read(&file).map_err(|error| wrong().because(error))?;
-    let files = chart::unpack(&bytes).map_err(|error| wrong().because(error))?;
-    let chart = Chart::from_files(&files).map_err(|error| wrong().because(error))?;
-    let own = match reference {
+    let bytes = std::fs::read(&file).map_err(|error| wrong().with_source(error))?;
+    let files = chart::unpack(&bytes).map_err(|error| wrong().with_source(error))?;
+    let chart = Chart::from_files(&files).map_err(|error| wrong().with_source(error))?;
+    let own_digest = match reference {
         ChartRef::Folder { .. } => chart.files_digest.clone(),
-        ChartRef::Archive { .. } | ChartRef::Oci { .. } => Digest::of_bytes(&bytes, DigestOf::Archive),
+        ChartRef::Archive { .. } | ChartRef::Oci { .. } => Digest::from_bytes(&bytes, DigestKind::Archive),
     };
-    Ok(Fetched { reference: reference.clone(), file, digest: digest.unwrap_or(own), chart, files: Arc::new(files) })
+    Ok(FetchedChart {
+        reference: reference.clone(),
+        file,
+        digest: digest.unwrap_or(own_digest),
+        chart,
+        files: Arc::new(files),
+    })
 }

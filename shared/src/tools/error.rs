@@ -17,7 +17,7 @@ pub enum ToolError {
         source: std::io::Error,
     },
     /// It ended with another status than 0.
-    #[error("{command} ended with {status}{}", lines(.stderr))]
+    #[error("{command} ended with {status}{}", format_stderr(.stderr))]
     Status {
         /// The command, secrets masked.
         command: String,
@@ -28,7 +28,7 @@ pub enum ToolError {
     },
     /// It ran longer than it may; it was asked to stop, and it stopped.
     #[error("{command} ran longer than {}s and was stopped", .limit.as_secs())]
-    Deadline {
+    Timeout {
         /// The command, secrets masked.
         command: String,
         /// How long it had.
@@ -53,7 +53,7 @@ pub enum ToolError {
     },
 }
 
-fn lines(stderr: &str) -> String {
+fn format_stderr(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!(": {stderr}") }
 }
 
@@ -62,7 +62,7 @@ impl ToolError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Deadline { .. } => Exit::OutOfTime,
+            Self::Timeout { .. } => Exit::TimedOut,
             Self::Stopped { .. } => Exit::Interrupted,
             Self::Start { .. } | Self::Status { .. } | Self::Unreadable { .. } => Exit::Failed,
         }
@@ -73,25 +73,25 @@ impl ToolError {
     pub fn stderr(&self) -> &str {
         match self {
             Self::Status { stderr, .. } => stderr,
-            Self::Start { .. } | Self::Deadline { .. } | Self::Stopped { .. } | Self::Unreadable { .. } => "",
+            Self::Start { .. } | Self::Timeout { .. } | Self::Stopped { .. } | Self::Unreadable { .. } => "",
         }
     }
 
     /// As a problem whose message says what we were doing. Where the program said nothing that helps, the hint is to call it by hand.
-    pub fn problem(self, message: impl Into<String>) -> Problem {
+    pub fn into_problem(self, message: impl Into<String>) -> Problem {
         let problem = Problem::new(self.exit(), message);
-        match self.speechless() {
-            true => problem.because(self).hint("run that command by hand, and see what it does there"),
-            false => problem.because(self),
+        match self.has_no_stderr() {
+            true => problem.with_source(self).with_hint("run that command by hand, and see what it does there"),
+            false => problem.with_source(self),
         }
     }
 
     /// Whether it crashed, or said what is no answer, without a word of why.
-    fn speechless(&self) -> bool {
+    fn has_no_stderr(&self) -> bool {
         match self {
             Self::Start { .. } | Self::Unreadable { .. } => true,
             Self::Status { stderr, .. } => stderr.is_empty(),
-            Self::Deadline { .. } | Self::Stopped { .. } => false,
+            Self::Timeout { .. } | Self::Stopped { .. } => false,
         }
     }
 }

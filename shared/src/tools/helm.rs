@@ -6,17 +6,17 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::Value;
 
-use super::KUBE_CACHE;
-use super::call::{Call, Leash};
+use super::KUBE_CACHE_ENV;
+use super::call::{Call, ProcessGuard};
 use super::error::ToolError;
 use super::helm_read;
-use super::spawn::{self, Stop};
+use super::spawn::{self, StopSignal};
 use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
 
 /// Everything but an upgrade is local work or one small download.
-const QUICK: Duration = Duration::from_secs(120);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 /// Waits longer than helm itself, so that helm's own time limit ends it in an orderly way and is recorded.
-const BEYOND_HELMS_TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT_MARGIN: Duration = Duration::from_secs(30);
 
 /// helm, with the cluster and the registry that it is to use.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct Helm {
 
 /// A forecast of what helm would write.
 #[derive(Debug)]
-pub struct Template<'a> {
+pub struct TemplateArgs<'a> {
     /// The release's name.
     pub release: &'a str,
     /// The packed chart.
@@ -51,12 +51,12 @@ pub struct Template<'a> {
     /// As an upgrade, not an installation.
     pub is_upgrade: bool,
     /// Words of the operator that go to helm as they are.
-    pub passed: &'a [String],
+    pub extra_args: &'a [String],
 }
 
 /// A write of a release.
 #[derive(Debug)]
-pub struct Upgrade<'a> {
+pub struct UpgradeArgs<'a> {
     /// The release's name.
     pub release: &'a str,
     /// The packed chart.
@@ -78,18 +78,18 @@ pub struct Upgrade<'a> {
     /// How long helm waits.
     pub timeout: Duration,
     /// Words of the operator that go to helm as they are.
-    pub passed: Vec<String>,
+    pub extra_args: Vec<String>,
 }
 
 impl Helm {
-    fn call(&self, deadline: Duration) -> Call {
+    fn build_call(&self, deadline: Duration) -> Call {
         Call::new("helm", &self.program, deadline)
     }
 
-    fn on_cluster(&self, mut call: Call) -> Call {
+    fn with_cluster_flags(&self, mut call: Call) -> Call {
         call = call.flag("--namespace", &self.namespace);
         if let Some(folder) = &self.cluster.kube_cache {
-            call.env.push((KUBE_CACHE.into(), folder.into()));
+            call.env.push((KUBE_CACHE_ENV.into(), folder.into()));
         }
         if let Some(file) = &self.cluster.kubeconfig {
             call = call.flag("--kubeconfig", file);
@@ -103,7 +103,7 @@ impl Helm {
         self.cluster.impersonate_groups.iter().fold(call, |call, group| call.flag("--kube-as-group", group))
     }
 
-    fn on_registry(&self, mut call: Call) -> Call {
+    fn with_registry_flags(&self, mut call: Call) -> Call {
         if self.registry.plain_http {
             call = call.arg("--plain-http");
         }
@@ -120,11 +120,15 @@ impl Helm {
     ///
     /// # Errors
     /// It does not run, or prints no version.
-    pub async fn version(&self) -> Result<Version, ToolError> {
-        let call = self.call(QUICK).args(["version", "--template", "{{.Version}}"]);
+    pub async fn read_version(&self) -> Result<Version, ToolError> {
+        let call = self.build_call(COMMAND_TIMEOUT).args(["version", "--template", "{{.Version}}"]);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_read::version(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "a version", source })
+        helm_read::parse_version(&bytes).map_err(|source| ToolError::Unreadable {
+            command,
+            expected: "a version",
+            source,
+        })
     }
 
     /// Pulls a chart by digest (`host/path`, `sha256:…`) into a folder.
@@ -134,7 +138,7 @@ impl Helm {
     /// # Errors
     /// It cannot be pulled.
     pub async fn pull_digest(&self, repository: &str, digest: &str, into: &Path) -> Result<(), ToolError> {
-        self.pull(self.call(QUICK).arg("pull").arg(format!("oci://{repository}@{digest}")), into).await
+        self.pull(self.build_call(COMMAND_TIMEOUT).arg("pull").arg(format!("oci://{repository}@{digest}")), into).await
     }
 
     /// Pulls a chart by version: only where no digest can be had.
@@ -142,7 +146,7 @@ impl Helm {
     /// # Errors
     /// It cannot be pulled.
     pub async fn pull_version(&self, repository: &str, version: &Version, into: &Path) -> Result<(), ToolError> {
-        let call = self.call(QUICK).arg("pull").arg(format!("oci://{repository}"));
+        let call = self.build_call(COMMAND_TIMEOUT).arg("pull").arg(format!("oci://{repository}"));
         self.pull(call.flag("--version", version.to_string()), into).await
     }
 
@@ -150,14 +154,14 @@ impl Helm {
     ///
     /// # Errors
     /// It cannot be pulled. That there is no provenance file is none.
-    pub async fn pull_signed(
+    pub async fn pull_with_provenance(
         &self,
         repository: &str,
         digest: Option<&str>,
         version: &Version,
         into: &Path,
     ) -> Result<(), ToolError> {
-        let call = self.call(QUICK).args(["pull", "--prov"]);
+        let call = self.build_call(COMMAND_TIMEOUT).args(["pull", "--prov"]);
         let call = match digest {
             Some(digest) => call.arg(format!("oci://{repository}@{digest}")),
             None => call.arg(format!("oci://{repository}")).flag("--version", version.to_string()),
@@ -170,13 +174,13 @@ impl Helm {
     /// # Errors
     /// helm says that it is not so.
     pub async fn verify(&self, file: &Path, keyring: Option<&Path>) -> Result<(), ToolError> {
-        let call = self.call(QUICK).arg("verify").arg(file);
+        let call = self.build_call(COMMAND_TIMEOUT).arg("verify").arg(file);
         let call = keyring.map_or(call.clone(), |keyring| call.flag("--keyring", keyring));
         spawn::run(call).await.map(drop)
     }
 
     async fn pull(&self, call: Call, into: &Path) -> Result<(), ToolError> {
-        spawn::run(self.on_registry(call).flag("--destination", into)).await.map(drop)
+        spawn::run(self.with_registry_flags(call).flag("--destination", into)).await.map(drop)
     }
 
     /// Packs a chart's folder, as its `.helmignore` says.
@@ -184,38 +188,41 @@ impl Helm {
     /// # Errors
     /// It is no chart.
     pub async fn package(&self, folder: &Path, into: &Path) -> Result<(), ToolError> {
-        spawn::run(self.call(QUICK).arg("package").arg(folder).flag("--destination", into)).await.map(drop)
+        spawn::run(self.build_call(COMMAND_TIMEOUT).arg("package").arg(folder).flag("--destination", into))
+            .await
+            .map(drop)
     }
 
     /// Renders a chart without touching the cluster.
     ///
     /// # Errors
     /// It does not render; values that its schema refuses are among the reasons.
-    pub async fn template(&self, ask: &Template<'_>) -> Result<Vec<Value>, ToolError> {
-        let mut call = self.call(QUICK).args(["template", ask.release]).arg(ask.chart);
-        call = call.flag("--namespace", &self.namespace).flag("--kube-version", ask.kube_version).arg("--skip-tests");
-        for (wanted, flag) in [(ask.include_crds, "--include-crds"), (ask.is_upgrade, "--is-upgrade")] {
+    pub async fn template(&self, args: &TemplateArgs<'_>) -> Result<Vec<Value>, ToolError> {
+        let mut call = self.build_call(COMMAND_TIMEOUT).args(["template", args.release]).arg(args.chart);
+        call = call.flag("--namespace", &self.namespace).flag("--kube-version", args.kube_version).arg("--skip-tests");
+        for (wanted, flag) in [(args.include_crds, "--include-crds"), (args.is_upgrade, "--is-upgrade")] {
             call = if wanted { call.arg(flag) } else { call };
         }
-        call = ask.api_versions.iter().fold(call, |call, version| call.flag("--api-versions", version));
-        call = ask.values_files.iter().fold(call, |call, file| call.values_file(file));
-        let call = value_flags(call, ask.values).args(ask.passed);
+        call = args.api_versions.iter().fold(call, |call, version| call.flag("--api-versions", version));
+        call = args.values_files.iter().fold(call, |call, file| call.values_file(file));
+        let call = with_value_flags(call, args.values).args(args.extra_args);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_read::manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
+        helm_read::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
     }
 
     /// The uid of `kube-system` as helm sees it: a chart of our own that looks it up on the API server.
     ///
     /// # Errors
     /// helm cannot reach the API server, or may not read that namespace.
-    pub async fn cluster_uid(&self, private: &Path) -> Result<String, ToolError> {
+    pub async fn read_cluster_uid(&self, private: &Path) -> Result<String, ToolError> {
         let lookup = "(lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid";
-        let chart = own_chart(private, "which-cluster", lookup)?;
-        let call = self.call(QUICK).args(["template", "which-cluster"]).arg(&chart).arg("--dry-run=server");
-        let call = self.on_cluster(call);
+        let chart = write_query_chart(private, "which-cluster", lookup)?;
+        let call =
+            self.build_call(COMMAND_TIMEOUT).args(["template", "which-cluster"]).arg(&chart).arg("--dry-run=server");
+        let call = self.with_cluster_flags(call);
         let command = call.to_string();
-        let uid = answer(&spawn::run(call).await?).and_then(|answer| answer.as_str().map(str::to_owned));
+        let uid = read_query_answer(&spawn::run(call).await?).and_then(|answer| answer.as_str().map(str::to_owned));
         uid.ok_or_else(|| ToolError::Unreadable { command, expected: "a uid", source: "there is none in it".into() })
     }
 
@@ -224,10 +231,11 @@ impl Helm {
     /// # Errors
     /// helm refuses a flag or cannot read a file.
     pub async fn read_values(&self, flags: &[ValueFlag], private: &Path) -> Result<Value, ToolError> {
-        let chart = own_chart(private, "read-values", ".Values")?;
-        let call = value_flags(self.call(QUICK).args(["template", "read-values"]).arg(&chart), flags);
+        let chart = write_query_chart(private, "read-values", ".Values")?;
+        let call =
+            with_value_flags(self.build_call(COMMAND_TIMEOUT).args(["template", "read-values"]).arg(&chart), flags);
         let command = call.to_string();
-        let values = answer(&spawn::run(call).await?).filter(Value::is_object);
+        let values = read_query_answer(&spawn::run(call).await?).filter(Value::is_object);
         values.ok_or_else(|| ToolError::Unreadable {
             command,
             expected: "values",
@@ -237,32 +245,37 @@ impl Helm {
 
     /// The command that writes a release: shown in the plan, started by the run.
     #[must_use]
-    pub fn upgrade_call(&self, ask: &Upgrade<'_>) -> Call {
-        let mut call = self.call(ask.timeout + BEYOND_HELMS_TIMEOUT).args(["upgrade", ask.release]).arg(ask.chart);
-        call = if ask.install { call.arg("--install") } else { call };
+    pub fn build_upgrade_call(&self, args: &UpgradeArgs<'_>) -> Call {
+        let mut call = self.build_call(args.timeout + TIMEOUT_MARGIN).args(["upgrade", args.release]).arg(args.chart);
+        call = if args.install { call.arg("--install") } else { call };
         // CRDs are ours in every step: helm 4 would write `crds/` on an installation, helm 3 would not.
-        call = self.on_cluster(call).arg("--skip-crds");
+        call = self.with_cluster_flags(call).arg("--skip-crds");
         // helm knows the flag from 3.17 on, the oldest that we take.
-        call = if ask.take_ownership { call.arg("--take-ownership") } else { call };
+        call = if args.take_ownership { call.arg("--take-ownership") } else { call };
         call =
-            if ask.wait { call.arg("--wait").flag("--timeout", format!("{}s", ask.timeout.as_secs())) } else { call };
-        call = ask.stored_values.map_or(call.clone(), |flag| call.arg(flag));
-        let call = value_flags(call, ask.values).args(&ask.passed);
-        call.flag("--description", ask.description).flag("--labels", ask.label)
+            if args.wait { call.arg("--wait").flag("--timeout", format!("{}s", args.timeout.as_secs())) } else { call };
+        call = args.stored_values.map_or(call.clone(), |flag| call.arg(flag));
+        let call = with_value_flags(call, args.values).args(&args.extra_args);
+        call.flag("--description", args.description).flag("--labels", args.label)
     }
 
     /// Writes a release.
     ///
     /// # Errors
     /// helm fails, is stopped, or runs out of time.
-    pub async fn upgrade(&self, ask: &Upgrade<'_>, leash: &Leash, stop: Stop) -> Result<(), ToolError> {
-        spawn::run_until(self.upgrade_call(ask).leash(leash), stop).await.map(drop)
+    pub async fn upgrade(
+        &self,
+        args: &UpgradeArgs<'_>,
+        guard: &ProcessGuard,
+        stop: StopSignal,
+    ) -> Result<(), ToolError> {
+        spawn::run_until(self.build_upgrade_call(args).guard(guard), stop).await.map(drop)
     }
 }
 
 /// A release that goes back to an earlier revision.
 #[derive(Debug)]
-pub struct Rollback<'a> {
+pub struct RollbackArgs<'a> {
     /// The release.
     pub release: &'a str,
     /// The revision.
@@ -272,30 +285,35 @@ pub struct Rollback<'a> {
     /// How long helm waits.
     pub timeout: Duration,
     /// Words of the operator that go to helm as they are.
-    pub passed: Vec<String>,
+    pub extra_args: Vec<String>,
 }
 
 impl Helm {
     /// The command that takes a release back.
     #[must_use]
-    pub fn rollback_call(&self, ask: &Rollback<'_>) -> Call {
-        let call = self.call(ask.timeout + BEYOND_HELMS_TIMEOUT).args(["rollback", ask.release]);
-        let call = self.on_cluster(call.arg(ask.revision.to_string()));
+    pub fn build_rollback_call(&self, args: &RollbackArgs<'_>) -> Call {
+        let call = self.build_call(args.timeout + TIMEOUT_MARGIN).args(["rollback", args.release]);
+        let call = self.with_cluster_flags(call.arg(args.revision.to_string()));
         let call =
-            if ask.wait { call.arg("--wait").flag("--timeout", format!("{}s", ask.timeout.as_secs())) } else { call };
-        call.args(&ask.passed)
+            if args.wait { call.arg("--wait").flag("--timeout", format!("{}s", args.timeout.as_secs())) } else { call };
+        call.args(&args.extra_args)
     }
 
     /// Takes a release back.
     ///
     /// # Errors
     /// helm fails, is stopped, or runs out of time.
-    pub async fn rollback(&self, ask: &Rollback<'_>, leash: &Leash, stop: Stop) -> Result<(), ToolError> {
-        spawn::run_until(self.rollback_call(ask).leash(leash), stop).await.map(drop)
+    pub async fn rollback(
+        &self,
+        args: &RollbackArgs<'_>,
+        guard: &ProcessGuard,
+        stop: StopSignal,
+    ) -> Result<(), ToolError> {
+        spawn::run_until(self.build_rollback_call(args).guard(guard), stop).await.map(drop)
     }
 }
 
-fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
+fn with_value_flags(call: Call, flags: &[ValueFlag]) -> Call {
     flags.iter().fold(call, |call, flag| match flag {
         ValueFlag::File(file) => call.values_file(file),
         ValueFlag::Set(text) => call.arg("--set").secret(text.reveal()),
@@ -308,7 +326,7 @@ fn value_flags(call: Call, flags: &[ValueFlag]) -> Call {
 /// A chart with one template, written into the private folder: helm answers questions only through templates.
 ///
 /// The answer stands in a ConfigMap, since a dry-run against the server takes nothing but objects.
-fn own_chart(private: &Path, name: &str, question: &str) -> Result<PathBuf, ToolError> {
+fn write_query_chart(private: &Path, name: &str, question: &str) -> Result<PathBuf, ToolError> {
     let folder = private.join(name);
     let failed = |source| ToolError::Start { command: format!("helm template {name}"), source };
     let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
@@ -321,7 +339,7 @@ fn own_chart(private: &Path, name: &str, question: &str) -> Result<PathBuf, Tool
 }
 
 /// What the template of such a chart answers.
-fn answer(bytes: &[u8]) -> Option<Value> {
-    let document = helm_read::manifest(bytes).ok()?.into_iter().next()?;
+fn read_query_answer(bytes: &[u8]) -> Option<Value> {
+    let document = helm_read::parse_manifest(bytes).ok()?.into_iter().next()?;
     serde_json::from_str(document.pointer("/data/answer")?.as_str()?).ok()
 }

@@ -3,14 +3,14 @@
 use semver::Version;
 use serde_json::Value;
 
-use crate::model::chart::SchemaRefusal;
-use crate::model::yaml::{self, Quote};
+use crate::model::chart::ValuesSchemaError;
+use crate::model::yaml::{self, ErrorDetail};
 
 /// The version in `helm version --template '{{.Version}}'`.
 ///
 /// # Errors
 /// It is no version.
-pub fn version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
+pub fn parse_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::str::from_utf8(bytes)?.trim();
     Ok(Version::parse(text.trim_start_matches('v'))?)
 }
@@ -19,29 +19,29 @@ pub fn version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send
 ///
 /// # Errors
 /// It is not YAML.
-pub fn manifest(bytes: &[u8]) -> Result<Vec<Value>, Box<dyn std::error::Error + Send + Sync>> {
+pub fn parse_manifest(bytes: &[u8]) -> Result<Vec<Value>, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::str::from_utf8(bytes)?;
     // Rendered Secrets may stand in it: an error quotes nothing.
-    Ok(yaml::documents(text, Quote::Nothing)?)
+    Ok(yaml::parse_documents(text, ErrorDetail::LocationOnly)?)
 }
 
 /// What helm says where a `values.schema.json` refuses values; empty for any other failure (helm `pkg/chart/util/jsonschema.go`).
 ///
 /// Each helm has its own form: up to 3.17 `- dex.replicas: words`, newer ones `- at '/dex/replicas': words`.
 #[must_use]
-pub fn schema_refusals(stderr: &str) -> Vec<SchemaRefusal> {
-    let Some((_, told)) = stderr.split_once("values don't meet the specifications of the schema(s)") else {
+pub fn parse_values_schema_errors(stderr: &str) -> Vec<ValuesSchemaError> {
+    let Some((_, details)) = stderr.split_once("values don't meet the specifications of the schema(s)") else {
         return Vec::new();
     };
     let (mut chart, mut found) = (String::new(), Vec::new());
-    for line in told.lines().skip(1) {
+    for line in details.lines().skip(1) {
         if let Some(refusal) = line.trim_start().strip_prefix("- ") {
             let (place, words) = refusal.split_once(": ").unwrap_or(("", refusal));
             let place = place.strip_prefix("at '").map_or_else(
                 || place.trim_start_matches("(root)").to_owned(),
                 |pointer| pointer.trim_end_matches('\'').trim_start_matches('/').replace('/', "."),
             );
-            found.push(SchemaRefusal { chart: chart.clone(), place, words: words.to_owned() });
+            found.push(ValuesSchemaError { chart: chart.clone(), path: place, message: words.to_owned() });
         } else if let Some(name) = line.trim().strip_suffix(':') {
             name.clone_into(&mut chart);
         }
@@ -55,9 +55,9 @@ mod tests {
 
     #[test]
     fn versions_of_each_helm_are_read() {
-        assert_eq!(version(b"v3.17.2\n").unwrap(), Version::new(3, 17, 2));
-        assert_eq!(version(b"v4.3.1").unwrap(), Version::new(4, 3, 1));
-        assert!(version(b"").is_err());
+        assert_eq!(parse_version(b"v3.17.2\n").unwrap(), Version::new(3, 17, 2));
+        assert_eq!(parse_version(b"v4.3.1").unwrap(), Version::new(4, 3, 1));
+        assert!(parse_version(b"").is_err());
     }
 
     #[test]
@@ -70,18 +70,18 @@ mod tests {
             "{head}mural:\n- at '': missing property 'zz'\n- at '/dex/n': got string, want integer\ndex:\n- at '/m': x\n"
         );
         let places = |text: &str| -> Vec<(String, String)> {
-            schema_refusals(text).into_iter().map(|one| (one.chart, one.place)).collect()
+            parse_values_schema_errors(text).into_iter().map(|one| (one.chart, one.path)).collect()
         };
         let at = |chart: &str, place: &str| (chart.to_owned(), place.to_owned());
         assert_eq!(places(&old), [at("mural", ""), at("mural", "dex.n")]);
         assert_eq!(places(&new), [at("mural", ""), at("mural", "dex.n"), at("dex", "m")]);
-        assert_eq!(schema_refusals(&new)[1].words, "got string, want integer");
-        assert!(schema_refusals("Error: template: x").is_empty());
+        assert_eq!(parse_values_schema_errors(&new)[1].message, "got string, want integer");
+        assert!(parse_values_schema_errors("Error: template: x").is_empty());
     }
 
     #[test]
     fn an_unreadable_manifest_shows_nothing_of_itself() {
-        let error = manifest(b"stringData:\n  password: canary\n bad: :\n").unwrap_err().to_string();
+        let error = parse_manifest(b"stringData:\n  password: canary\n bad: :\n").unwrap_err().to_string();
         assert!(!error.contains("canary"), "{error}");
     }
 }

@@ -10,22 +10,22 @@ use oci_client::Reference;
 
 use super::registry::{Registry, RegistryError};
 use crate::ask::RegistryAccess;
-use crate::model::images::ImageAnswer;
+use crate::model::images::ImageAvailability;
 
 /// The longest that one registry is waited for: a look that only warns may not hold a plan up.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions to one registry at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 /// Asks about every image. Plain http is spoken only with `chart_hosts`, the registries that the flags are about.
 ///
 /// A registry that does not answer the first question is not asked another.
-pub async fn look(
+pub async fn check_images(
     images: &BTreeSet<String>,
     access: &RegistryAccess,
     helm_config: Option<&Path>,
     chart_hosts: &[String],
-) -> BTreeMap<String, ImageAnswer> {
+) -> BTreeMap<String, ImageAvailability> {
     let mut answers = BTreeMap::new();
     let mut by_host: BTreeMap<String, Vec<(String, Reference)>> = BTreeMap::new();
     for image in images {
@@ -35,52 +35,57 @@ pub async fn look(
             }
             Err(_) => {
                 let reason = "it is not a reference to an image".to_owned();
-                answers.insert(image.clone(), ImageAnswer::Unknown { host: image.clone(), reason });
+                answers.insert(image.clone(), ImageAvailability::Undetermined { host: image.clone(), reason });
             }
         }
     }
     let hosts = by_host.into_iter().map(|(host, images)| {
         let plain_http = access.plain_http && chart_hosts.contains(&host);
         let access = RegistryAccess { plain_http, ..access.clone() };
-        async move { one_host(&host, images, &access, helm_config).await }
+        async move { check_host(&host, images, &access, helm_config).await }
     });
     answers.extend(join_all(hosts).await.into_iter().flatten());
     answers
 }
 
-async fn one_host(
+async fn check_host(
     host: &str,
     images: Vec<(String, Reference)>,
     access: &RegistryAccess,
     helm_config: Option<&Path>,
-) -> Vec<(String, ImageAnswer)> {
+) -> Vec<(String, ImageAvailability)> {
     let ask = |(image, reference): (String, Reference)| async move {
-        let answer = one(host, &reference, access, helm_config).await;
+        let answer = check_image(host, &reference, access, helm_config).await;
         (image, answer)
     };
     let mut images = images.into_iter();
-    let Some(first) = images.next() else { return Vec::new() };
-    let first = ask(first).await;
-    let mut answers = match &first.1 {
-        ImageAnswer::Unknown { .. } => images.map(|(image, _)| (image, first.1.clone())).collect(),
-        ImageAnswer::There | ImageAnswer::Missing => {
-            stream::iter(images).map(ask).buffered(AT_ONCE).collect::<Vec<_>>().await
+    let Some(first_answer) = images.next() else { return Vec::new() };
+    let first_answer = ask(first_answer).await;
+    let mut answers = match &first_answer.1 {
+        ImageAvailability::Undetermined { .. } => images.map(|(image, _)| (image, first_answer.1.clone())).collect(),
+        ImageAvailability::Available | ImageAvailability::Missing => {
+            stream::iter(images).map(ask).buffered(MAX_CONCURRENT_REQUESTS).collect::<Vec<_>>().await
         }
     };
-    answers.push(first);
+    answers.push(first_answer);
     answers
 }
 
-async fn one(host: &str, reference: &Reference, access: &RegistryAccess, helm_config: Option<&Path>) -> ImageAnswer {
-    let unknown = |reason: String| ImageAnswer::Unknown { host: host.to_owned(), reason };
+async fn check_image(
+    host: &str,
+    reference: &Reference,
+    access: &RegistryAccess,
+    helm_config: Option<&Path>,
+) -> ImageAvailability {
+    let unknown = |reason: String| ImageAvailability::Undetermined { host: host.to_owned(), reason };
     let registry = match Registry::new(&format!("{host}/{}", reference.repository()), access, helm_config) {
         Ok(registry) => registry,
         Err(error) => return unknown(error.to_string()),
     };
-    match tokio::time::timeout(PATIENCE, registry.resolves(reference)).await {
-        Ok(Ok(())) => ImageAnswer::There,
-        Ok(Err(RegistryError::NoSuchVersion { .. })) => ImageAnswer::Missing,
+    match tokio::time::timeout(REGISTRY_TIMEOUT, registry.verify_image(reference)).await {
+        Ok(Ok(())) => ImageAvailability::Available,
+        Ok(Err(RegistryError::NoSuchVersion { .. })) => ImageAvailability::Missing,
         Ok(Err(error)) => unknown(error.to_string()),
-        Err(_) => unknown(format!("{host} does not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => unknown(format!("{host} does not answer within {} s", REGISTRY_TIMEOUT.as_secs())),
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use semver::Version;
 use serde_json::{Value, json};
 
-use super::KUBE_CACHE;
-use super::call::{Call, Leash};
+use super::KUBE_CACHE_ENV;
+use super::call::{Call, ProcessGuard};
 use super::error::ToolError;
 use super::helm_read;
-use super::spawn::{self, Stop};
+use super::spawn::{self, StopSignal};
 use crate::ask::ClusterAccess;
 
-const QUICK: Duration = Duration::from_secs(60);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// kubectl, with the cluster that it is to use.
 #[derive(Debug, Clone)]
@@ -25,10 +25,10 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    fn call(&self, deadline: Duration) -> Call {
+    fn build_call(&self, deadline: Duration) -> Call {
         let mut call = Call::new("kubectl", &self.program, deadline);
         if let Some(folder) = &self.cluster.kube_cache {
-            call.env.push((KUBE_CACHE.into(), folder.into()));
+            call.env.push((KUBE_CACHE_ENV.into(), folder.into()));
         }
         if let Some(file) = &self.cluster.kubeconfig {
             call = call.flag("--kubeconfig", file);
@@ -50,10 +50,11 @@ impl Kubectl {
     ///
     /// # Errors
     /// It does not run, or prints no version.
-    pub async fn version(&self) -> Result<Version, ToolError> {
-        let call = Call::new("kubectl", &self.program, QUICK).args(["version", "--client", "--output", "json"]);
+    pub async fn read_version(&self) -> Result<Version, ToolError> {
+        let call =
+            Call::new("kubectl", &self.program, COMMAND_TIMEOUT).args(["version", "--client", "--output", "json"]);
         let command = call.to_string();
-        read_version(&spawn::run(call).await?).map_err(|source| ToolError::Unreadable {
+        parse_version(&spawn::run(call).await?).map_err(|source| ToolError::Unreadable {
             command,
             expected: "a version",
             source,
@@ -64,8 +65,8 @@ impl Kubectl {
     ///
     /// # Errors
     /// kubectl cannot reach the API server, or may not read that namespace.
-    pub async fn cluster_uid(&self) -> Result<String, ToolError> {
-        let call = self.call(QUICK).args(["get", "--raw", "/api/v1/namespaces/kube-system"]);
+    pub async fn read_cluster_uid(&self) -> Result<String, ToolError> {
+        let call = self.build_call(COMMAND_TIMEOUT).args(["get", "--raw", "/api/v1/namespaces/kube-system"]);
         let command = call.to_string();
         let unreadable = |source| ToolError::Unreadable { command, expected: "a namespace", source };
         let bytes = spawn::run(call).await?;
@@ -78,8 +79,16 @@ impl Kubectl {
 
     /// The command that applies objects server-side with kubectl's own field manager, as the vendor's page does.
     #[must_use]
-    pub fn apply_call(&self, deadline: Duration) -> Call {
-        self.call(deadline).args(["apply", "--server-side", "--force-conflicts", "--output", "name", "--filename", "-"])
+    pub fn build_apply_call(&self, deadline: Duration) -> Call {
+        self.build_call(deadline).args([
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--output",
+            "name",
+            "--filename",
+            "-",
+        ])
     }
 
     /// What the kustomization in a folder makes.
@@ -87,40 +96,45 @@ impl Kubectl {
     /// # Errors
     /// kustomize refuses it.
     pub async fn kustomize(&self, folder: &Path) -> Result<Vec<Value>, ToolError> {
-        let call = Call::new("kubectl", &self.program, QUICK).arg("kustomize").arg(folder);
+        let call = Call::new("kubectl", &self.program, COMMAND_TIMEOUT).arg("kustomize").arg(folder);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_read::manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
+        helm_read::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
     }
 
     /// The command that marks CRDs so that helm leaves them where they are. The manager `kubectl-annotate` owns the mark alone: no apply takes it away.
     #[must_use]
-    pub fn keep_call(&self, names: &[String], deadline: Duration) -> Call {
-        let call = self.call(deadline).args(["annotate", "--overwrite", "customresourcedefinitions"]);
-        names.iter().fold(call, Call::arg).arg(crate::model::release::KEEP)
+    pub fn build_annotate_keep_call(&self, names: &[String], deadline: Duration) -> Call {
+        let call = self.build_call(deadline).args(["annotate", "--overwrite", "customresourcedefinitions"]);
+        names.iter().fold(call, Call::arg).arg(crate::model::release::KEEP_ANNOTATION)
     }
 
     /// Marks CRDs so that helm leaves them where they are.
     ///
     /// # Errors
     /// One of them is not there, or the server refuses.
-    pub async fn keep(&self, names: &[String], deadline: Duration, stop: Stop) -> Result<(), ToolError> {
-        spawn::run_until(self.keep_call(names, deadline), stop).await.map(drop)
+    pub async fn annotate_keep(&self, names: &[String], deadline: Duration, stop: StopSignal) -> Result<(), ToolError> {
+        spawn::run_until(self.build_annotate_keep_call(names, deadline), stop).await.map(drop)
     }
 
     /// The command that takes the mark from CRDs again.
     #[must_use]
-    pub fn unkeep_call(&self, names: &[String], deadline: Duration) -> Call {
-        let call = self.call(deadline).args(["annotate", "customresourcedefinitions"]);
-        names.iter().fold(call, Call::arg).arg(format!("{}-", crate::model::release::POLICY))
+    pub fn build_remove_keep_call(&self, names: &[String], deadline: Duration) -> Call {
+        let call = self.build_call(deadline).args(["annotate", "customresourcedefinitions"]);
+        names.iter().fold(call, Call::arg).arg(format!("{}-", crate::model::release::RESOURCE_POLICY_ANNOTATION))
     }
 
     /// Takes the mark from CRDs again.
     ///
     /// # Errors
     /// One of them is not there, or the server refuses.
-    pub async fn unkeep(&self, names: &[String], deadline: Duration, stop: Stop) -> Result<(), ToolError> {
-        spawn::run_until(self.unkeep_call(names, deadline), stop).await.map(drop)
+    pub async fn remove_keep_annotation(
+        &self,
+        names: &[String],
+        deadline: Duration,
+        stop: StopSignal,
+    ) -> Result<(), ToolError> {
+        spawn::run_until(self.build_remove_keep_call(names, deadline), stop).await.map(drop)
     }
 
     /// Applies objects in their order, with one process. Gives how many kubectl says it applied.
@@ -131,17 +145,18 @@ impl Kubectl {
         &self,
         objects: &[&Value],
         deadline: Duration,
-        leash: &Leash,
-        stop: Stop,
+        guard: &ProcessGuard,
+        stop: StopSignal,
     ) -> Result<usize, ToolError> {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-        let said = spawn::run_until(self.apply_call(deadline).stdin(list.into_bytes()).leash(leash), stop).await?;
+        let output =
+            spawn::run_until(self.build_apply_call(deadline).stdin(list.into_bytes()).guard(guard), stop).await?;
         // `--output name`: one line an object.
-        Ok(said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
+        Ok(output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
     }
 }
 
-fn read_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
+fn parse_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
     let answer: Value = serde_json::from_slice(bytes)?;
     let text =
         answer.pointer("/clientVersion/gitVersion").and_then(Value::as_str).ok_or("no clientVersion.gitVersion")?;
@@ -156,7 +171,7 @@ mod tests {
     fn the_version_is_read_from_json() {
         let printed =
             br#"{"clientVersion": {"major": "1", "minor": "37", "gitVersion": "v1.37.2"}, "kustomizeVersion": "v5"}"#;
-        assert_eq!(read_version(printed).unwrap(), Version::new(1, 37, 2));
-        assert!(read_version(b"{}").is_err());
+        assert_eq!(parse_version(printed).unwrap(), Version::new(1, 37, 2));
+        assert!(parse_version(b"{}").is_err());
     }
 }

@@ -14,4 +14,4 @@ pub mod spawn;
 pub mod verify;
 
 /// Where helm and kubectl keep what the API server told them (k8s.io/cli-runtime, `ConfigFlags`).
-const KUBE_CACHE: &str = "KUBECACHEDIR";
+const KUBE_CACHE_ENV: &str = "KUBECACHEDIR";

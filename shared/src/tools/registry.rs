@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::ask::RegistryAccess;
 
-const CONNECT: Duration = Duration::from_secs(10);
-const READ: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tags that one answer may list; a registry may give fewer at once.
-const PAGE: usize = 1000;
+const TAG_PAGE_SIZE: usize = 1000;
 
 /// Why a registry could not say which bytes a version is.
 #[derive(Debug, thiserror::Error)]
@@ -32,13 +32,13 @@ pub enum RegistryError {
     },
     /// The reference cannot be read.
     #[error("{0} is not a reference to a registry")]
-    Reference(String),
+    InvalidReference(String),
     /// The certificate file of `--ca-file` is not readable.
     #[error("cannot read the certificate {0}")]
     CaFile(PathBuf, #[source] std::io::Error),
     /// The registry wants a login that we cannot read; helm may have it from a credential helper.
     #[error("{0} asks for a login")]
-    Login(String, #[source] Box<OciDistributionError>),
+    LoginRequired(String, #[source] Box<OciDistributionError>),
     /// The registry does not answer, or not as a registry does.
     #[error("{0} does not answer")]
     Unreachable(String, #[source] Box<OciDistributionError>),
@@ -59,8 +59,11 @@ impl Registry {
     /// # Errors
     /// The certificate file is not readable.
     pub fn new(repository: &str, access: &RegistryAccess, helm_config: Option<&Path>) -> Result<Self, RegistryError> {
-        let mut config =
-            ClientConfig { connect_timeout: Some(CONNECT), read_timeout: Some(READ), ..Default::default() };
+        let mut config = ClientConfig {
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            read_timeout: Some(READ_TIMEOUT),
+            ..Default::default()
+        };
         if access.plain_http {
             config.protocol = ClientProtocol::Http;
         }
@@ -69,7 +72,7 @@ impl Registry {
             config.extra_root_certificates = vec![Certificate { encoding: CertificateEncoding::Pem, data }];
         }
         let host = repository.split('/').next().unwrap_or_default();
-        let auth = access.config.as_deref().or(helm_config).and_then(|file| login(file, host));
+        let auth = access.config.as_deref().or(helm_config).and_then(|file| read_login(file, host));
         Ok(Self {
             client: Client::new(config),
             auth: auth.unwrap_or(RegistryAuth::Anonymous),
@@ -77,58 +80,58 @@ impl Registry {
         })
     }
 
-    fn reference(&self, tag: &str) -> Result<Reference, RegistryError> {
+    fn build_reference(&self, tag: &str) -> Result<Reference, RegistryError> {
         let text = format!("{}:{tag}", self.repository);
-        text.parse().map_err(|_| RegistryError::Reference(text))
+        text.parse().map_err(|_| RegistryError::InvalidReference(text))
     }
 
     /// The digest of a version's manifest, `sha256:…`. helm writes a version's `+` as `_` in a tag.
     ///
     /// # Errors
     /// No such version, a login that we have not, or no answer.
-    pub async fn digest(&self, version: &Version) -> Result<String, RegistryError> {
-        let reference = self.reference(&version.to_string().replace('+', "_"))?;
+    pub async fn resolve_digest(&self, version: &Version) -> Result<String, RegistryError> {
+        let reference = self.build_reference(&version.to_string().replace('+', "_"))?;
         self.client
             .fetch_manifest_digest(&reference, &self.auth)
             .await
-            .map_err(|error| self.told(error, &version.to_string()))
+            .map_err(|error| self.to_registry_error(error, &version.to_string()))
     }
 
     /// Makes sure that there is a manifest of this digest, `sha256:…`.
     ///
     /// # Errors
     /// As [`Registry::digest`].
-    pub async fn holds(&self, digest: &str) -> Result<(), RegistryError> {
+    pub async fn verify_digest(&self, digest: &str) -> Result<(), RegistryError> {
         let text = format!("{}@{digest}", self.repository);
-        let reference: Reference = text.parse().map_err(|_| RegistryError::Reference(text))?;
+        let reference: Reference = text.parse().map_err(|_| RegistryError::InvalidReference(text))?;
         let found = self.client.fetch_manifest_digest(&reference, &self.auth).await;
-        found.map(drop).map_err(|error| self.told(error, digest))
+        found.map(drop).map_err(|error| self.to_registry_error(error, digest))
     }
 
     /// Makes sure that there is an image, by its tag or digest.
     ///
     /// # Errors
     /// As [`Registry::digest`].
-    pub async fn resolves(&self, reference: &Reference) -> Result<(), RegistryError> {
+    pub async fn verify_image(&self, reference: &Reference) -> Result<(), RegistryError> {
         let found = self.client.fetch_manifest_digest(reference, &self.auth).await;
-        found.map(drop).map_err(|error| self.told(error, reference.tag().unwrap_or_default()))
+        found.map(drop).map_err(|error| self.to_registry_error(error, reference.tag().unwrap_or_default()))
     }
 
     /// Every version among the tags, newest first.
     ///
     /// # Errors
     /// As [`Registry::digest`].
-    pub async fn versions(&self) -> Result<Vec<Version>, RegistryError> {
-        let reference = self.reference("latest")?;
-        let answer = self.client.list_tags(&reference, &self.auth, Some(PAGE), None).await;
-        let tags = answer.map_err(|error| self.told(error, ""))?.tags;
+    pub async fn list_versions(&self) -> Result<Vec<Version>, RegistryError> {
+        let reference = self.build_reference("latest")?;
+        let answer = self.client.list_tags(&reference, &self.auth, Some(TAG_PAGE_SIZE), None).await;
+        let tags = answer.map_err(|error| self.to_registry_error(error, ""))?.tags;
         let mut versions: Vec<Version> =
             tags.iter().filter_map(|tag| Version::parse(&tag.replace('_', "+")).ok()).collect();
         versions.sort_by(|a, b| b.cmp(a));
         Ok(versions)
     }
 
-    fn told(&self, error: OciDistributionError, version: &str) -> RegistryError {
+    fn to_registry_error(&self, error: OciDistributionError, version: &str) -> RegistryError {
         let host = self.repository.split('/').next().unwrap_or_default().to_owned();
         let missing = RegistryError::NoSuchVersion { repository: self.repository.clone(), version: version.to_owned() };
         let not_found = [OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound];
@@ -141,7 +144,7 @@ impl Registry {
                 missing
             }
             OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
-                RegistryError::Login(host, Box::new(error))
+                RegistryError::LoginRequired(host, Box::new(error))
             }
             other => RegistryError::Unreachable(host, Box::new(other)),
         }
@@ -149,7 +152,7 @@ impl Registry {
 }
 
 /// A static login in a Docker-style configuration file: `auths.HOST.auth`.
-fn login(file: &Path, host: &str) -> Option<RegistryAuth> {
+fn read_login(file: &Path, host: &str) -> Option<RegistryAuth> {
     let config: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     let auths = config["auths"].as_object()?;
     let entry = auths.get(host).or_else(|| auths.get(&format!("https://{host}")))?;
@@ -171,7 +174,7 @@ mod tests {
             format!(r#"{{"auths": {{"a.example:5000": {{"auth": "{}"}}}}}}"#, STANDARD.encode("u:p")),
         )
         .unwrap();
-        assert_eq!(login(&file, "a.example:5000"), Some(RegistryAuth::Basic("u".into(), "p".into())));
-        assert_eq!(login(&file, "b.example"), None);
+        assert_eq!(read_login(&file, "a.example:5000"), Some(RegistryAuth::Basic("u".into(), "p".into())));
+        assert_eq!(read_login(&file, "b.example"), None);
     }
 }

@@ -12,32 +12,32 @@ use tokio::task::spawn_blocking;
 
 use super::call::{Arg, Call};
 use super::error::ToolError;
-use crate::model::secret::{MASK, scrubbed, secrets};
-use crate::model::yaml::{self, Quote};
+use crate::model::secret::{MASK, collect_secrets, mask_secrets};
+use crate::model::yaml::{self, ErrorDetail};
 
 /// helm needs this long to record a release as `failed` after SIGTERM; killed at once, it would stay `pending-upgrade`.
-const STOP_GRACE: Duration = Duration::from_secs(20);
+const STOP_GRACE_PERIOD: Duration = Duration::from_secs(20);
 /// How often a running program is looked at, besides waiting for its end.
-const BEAT: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How much of standard error an error keeps: its end says the most.
-const STDERR_KEPT: usize = 4000;
+const MAX_STDERR_CHARS: usize = 4000;
 const SIGTERM: i32 = 15;
 /// The first argument of ourselves as a starter; nobody types it.
-const ON_LEASH: &str = "__on-leash";
+const GUARD_ARGUMENT: &str = "__on-leash";
 
 /// Asks running programs to stop. Cloned into whoever may ask.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct StopSignal(Arc<AtomicBool>);
 
-impl Stop {
+impl StopSignal {
     /// Asks.
-    pub fn ask(&self) {
+    pub fn request(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
     /// Whether somebody asked.
     #[must_use]
-    pub fn asked(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -47,48 +47,48 @@ impl Stop {
 /// # Errors
 /// It does not start, does not end with 0, or runs longer than its deadline.
 pub async fn run(call: Call) -> Result<Vec<u8>, ToolError> {
-    run_until(call, Stop::default()).await
+    run_until(call, StopSignal::default()).await
 }
 
 /// As [`run`]; ends early where `stop` is asked: SIGTERM, and only after a grace SIGKILL.
 ///
 /// # Errors
 /// As [`run`], and [`ToolError::Stopped`].
-pub async fn run_until(call: Call, stop: Stop) -> Result<Vec<u8>, ToolError> {
+pub async fn run_until(call: Call, stop: StopSignal) -> Result<Vec<u8>, ToolError> {
     let command = call.to_string();
     let lost = ToolError::Start { command, source: io::Error::other("the thread that watched it is gone") };
-    spawn_blocking(move || watch(&call, &stop)).await.unwrap_or(Err(lost))
+    spawn_blocking(move || wait_for_exit(&call, &stop)).await.unwrap_or(Err(lost))
 }
 
-fn watch(call: &Call, stop: &Stop) -> Result<Vec<u8>, ToolError> {
+fn wait_for_exit(call: &Call, stop: &StopSignal) -> Result<Vec<u8>, ToolError> {
     let command = call.to_string();
     let start = |source| ToolError::Start { command: command.clone(), source };
-    let handle = expression(call).and_then(|expression| expression.start()).map_err(start)?;
+    let handle = build_expression(call).and_then(|expression| expression.start()).map_err(start)?;
     let began = Instant::now();
     loop {
-        if handle.wait_timeout(BEAT).map_err(start)?.is_some() {
+        if handle.wait_timeout(POLL_INTERVAL).map_err(start)?.is_some() {
             break;
         }
-        if stop.asked() {
-            end(&handle).map_err(start)?;
+        if stop.is_requested() {
+            terminate(&handle).map_err(start)?;
             return Err(ToolError::Stopped { command });
         }
         if began.elapsed() >= call.deadline {
-            end(&handle).map_err(start)?;
-            return Err(ToolError::Deadline { command, limit: call.deadline });
+            terminate(&handle).map_err(start)?;
+            return Err(ToolError::Timeout { command, limit: call.deadline });
         }
     }
-    judged(call, command.clone(), handle.into_output().map_err(start)?)
+    check_output(call, command.clone(), handle.into_output().map_err(start)?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this file is the one that starts processes")]
-fn expression(call: &Call) -> io::Result<duct::Expression> {
-    let started = match &call.leash.starter {
-        None => duct::cmd(&call.program, call.revealed()),
+fn build_expression(call: &Call) -> io::Result<duct::Expression> {
+    let started = match &call.guard.starter {
+        None => duct::cmd(&call.program, call.reveal_args()),
         Some(starter) => {
             let ourselves = std::process::id().to_string();
-            let before = [ON_LEASH.as_ref(), ourselves.as_ref(), call.program.as_os_str()];
-            duct::cmd(starter, before.into_iter().chain(call.revealed()))
+            let before = [GUARD_ARGUMENT.as_ref(), ourselves.as_ref(), call.program.as_os_str()];
+            duct::cmd(starter, before.into_iter().chain(call.reveal_args()))
         }
     };
     let base = started
@@ -99,7 +99,7 @@ fn expression(call: &Call) -> io::Result<duct::Expression> {
         .env("LC_ALL", "C")
         .env_remove("HELM_DEBUG");
     let with_env = call.env.iter().fold(base, |expression, (key, value)| expression.env(key, value));
-    Ok(match (&call.stdin, &call.leash.file) {
+    Ok(match (&call.stdin, &call.guard.lock_file) {
         (Some(bytes), _) => with_env.stdin_bytes(bytes.reveal().clone()),
         // An empty file reads like nothing at all; open, it keeps our lock on it.
         (None, Some(file)) => with_env.stdin_file(file.try_clone()?),
@@ -112,17 +112,21 @@ fn expression(call: &Call) -> io::Result<duct::Expression> {
 /// helm records `failed` on SIGTERM, so that a run that was killed leaves no helm that goes on writing behind it.
 /// `None` where these are not such arguments. Comes back only where the command cannot be started.
 #[must_use]
-pub fn on_leash(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    if args.next()? != ON_LEASH {
+pub fn exec_guarded(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    if args.next()? != GUARD_ARGUMENT {
         return None;
     }
     let parent = args.next().and_then(|parent| parent.to_str()?.parse().ok());
-    Some(args.next().map_or(ExitCode::FAILURE, |program| become_it(parent, &program, args)))
+    Some(args.next().map_or(ExitCode::FAILURE, |program| exec_with_parent_death_signal(parent, &program, args)))
 }
 
 #[cfg(target_os = "linux")]
 #[expect(clippy::disallowed_methods, reason = "this file is the one that starts processes")]
-fn become_it(parent: Option<u32>, program: &OsStr, args: impl Iterator<Item = OsString>) -> ExitCode {
+fn exec_with_parent_death_signal(
+    parent: Option<u32>,
+    program: &OsStr,
+    args: impl Iterator<Item = OsString>,
+) -> ExitCode {
     use std::os::unix::process::CommandExt as _;
     let bound = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     // It may have died before we asked: then nobody would ever tell us.
@@ -141,30 +145,30 @@ fn become_it(_: Option<u32>, _: &OsStr, _: impl Iterator<Item = OsString>) -> Ex
 }
 
 /// Asks it to stop, waits, and only then kills it.
-fn end(handle: &duct::Handle) -> io::Result<()> {
+fn terminate(handle: &duct::Handle) -> io::Result<()> {
     handle.send_signal(SIGTERM)?;
-    if handle.wait_timeout(STOP_GRACE)?.is_none() {
+    if handle.wait_timeout(STOP_GRACE_PERIOD)?.is_none() {
         handle.kill()?;
     }
     Ok(())
 }
 
-fn judged(call: &Call, command: String, output: std::process::Output) -> Result<Vec<u8>, ToolError> {
+fn check_output(call: &Call, command: String, output: std::process::Output) -> Result<Vec<u8>, ToolError> {
     if output.status.success() {
         return Ok(output.stdout);
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let from = text.char_indices().rev().nth(STDERR_KEPT).map_or(0, |(at, _)| at);
+    let from = text.char_indices().rev().nth(MAX_STDERR_CHARS).map_or(0, |(at, _)| at);
     let tail = text.get(from..).unwrap_or_default().trim();
-    Err(ToolError::Status { command, status: output.status.to_string(), stderr: without_secrets(call, tail) })
+    Err(ToolError::Status { command, status: output.status.to_string(), stderr: mask_call_secrets(call, tail) })
 }
 
 /// A program may repeat its arguments, or what stands in its values, in an error: what was secret there is masked here too.
-fn without_secrets(call: &Call, text: &str) -> String {
+fn mask_call_secrets(call: &Call, text: &str) -> String {
     let text = call.values_files.iter().fold(text.to_owned(), |text, file| {
         let read = std::fs::read_to_string(file).ok();
-        let values = read.and_then(|read| yaml::document(&read, Quote::Nothing).ok());
-        values.map_or(text.clone(), |values| scrubbed(&text, &secrets(&values)))
+        let values = read.and_then(|read| yaml::parse_document(&read, ErrorDetail::LocationOnly).ok());
+        values.map_or(text.clone(), |values| mask_secrets(&text, &collect_secrets(&values)))
     });
     call.args.iter().fold(text, |text, arg| match arg {
         Arg::Plain(_) => text,
@@ -184,7 +188,7 @@ fn without_secrets(call: &Call, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::call::Leash;
+    use super::super::call::ProcessGuard;
     use super::*;
 
     fn call(script: &str, deadline: Duration) -> Call {
@@ -218,17 +222,17 @@ mod tests {
     async fn the_deadline_asks_before_it_kills() {
         let slow = call("trap 'exit 0' TERM; while :; do sleep 0.05; done", Duration::from_millis(200));
         let began = Instant::now();
-        assert!(matches!(run(slow).await, Err(ToolError::Deadline { .. })));
-        assert!(began.elapsed() < STOP_GRACE);
+        assert!(matches!(run(slow).await, Err(ToolError::Timeout { .. })));
+        assert!(began.elapsed() < STOP_GRACE_PERIOD);
     }
 
     #[tokio::test]
     async fn what_is_asked_to_stop_stops() {
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let waiting = run_until(call("exec sleep 60", Duration::from_secs(60)), stop.clone());
         let (result, ()) = tokio::join!(waiting, async {
             tokio::time::sleep(Duration::from_millis(150)).await;
-            stop.ask();
+            stop.request();
         });
         assert!(matches!(result, Err(ToolError::Stopped { .. })));
     }
@@ -238,10 +242,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let ours = std::fs::File::open(file.path()).unwrap();
         ours.try_lock().unwrap();
-        let leash = Leash { starter: None, file: Some(std::sync::Arc::new(ours)) };
-        let child = tokio::spawn(run(call("cat; sleep 0.4", Duration::from_secs(10)).leash(&leash)));
+        let guard = ProcessGuard { starter: None, lock_file: Some(std::sync::Arc::new(ours)) };
+        let child = tokio::spawn(run(call("cat; sleep 0.4", Duration::from_secs(10)).guard(&guard)));
         tokio::time::sleep(Duration::from_millis(200)).await;
-        drop(leash);
+        drop(guard);
         let others = std::fs::File::open(file.path()).unwrap();
         // `run` has its own copy; what counts is that the lock goes with the last of them.
         assert!(others.try_lock().is_err());
@@ -252,9 +256,9 @@ mod tests {
     #[test]
     fn only_a_starters_arguments_start_something() {
         let args = |words: &[&str]| words.iter().map(|word| OsString::from(*word)).collect::<Vec<_>>().into_iter();
-        assert!(on_leash(args(&[])).is_none());
-        assert!(on_leash(args(&["plan", "--yes"])).is_none());
-        assert!(on_leash(args(&[ON_LEASH])).is_some(), "started wrongly, it starts nothing");
+        assert!(exec_guarded(args(&[])).is_none());
+        assert!(exec_guarded(args(&["plan", "--yes"])).is_none());
+        assert!(exec_guarded(args(&[GUARD_ARGUMENT])).is_some(), "started wrongly, it starts nothing");
     }
 
     #[tokio::test]

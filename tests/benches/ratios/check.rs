@@ -9,16 +9,16 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::go_tool;
 use serde_json::Value;
 
-use crate::ground::Ground;
-use crate::row::{Pairs, Row, timed};
+use crate::ground::BenchCluster;
+use crate::row::{Pairs, Row, measure_duration};
 
 /// The end of both programs where they ran as they should: findings are no failure here.
 const MOST: i32 = 5;
 
 /// One process for each of the updates, and one for each release of a project.
-pub fn beside_crdify(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+pub fn compare_with_crdify(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     let corpus = corpus().context("no shared/corpus beside the project: there is nothing to check")?;
-    let crdify = go_tool::build("crdify", "sigs.k8s.io/crdify", ground.files())?;
+    let crdify = go_tool::build("crdify", "sigs.k8s.io/crdify", test_cluster.files())?;
     let updates = updates(&corpus)?;
     let releases: BTreeSet<(&Path, &Path)> =
         updates.iter().filter_map(|(old, new)| Some((old.parent()?, new.parent()?))).collect();
@@ -33,11 +33,11 @@ pub fn beside_crdify(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
         })
     };
     let ours = |old: &Path, new: &Path| {
-        let mut command = ground.command("helm-mural");
+        let mut command = test_cluster.command("helm-mural");
         command.args(["crds", "check"]).args([old, new]).stdout(Stdio::null()).stderr(Stdio::null()).status()
     };
-    let each = Pairs::of(runs, || all(updates.iter(), |(old, new)| ours(old, new)), theirs)?;
-    let whole = Pairs::of(runs, || all(releases.iter(), |(old, new)| ours(old, new)), theirs)?;
+    let each = Pairs::measure(runs, || all(updates.iter(), |(old, new)| ours(old, new)), theirs)?;
+    let whole = Pairs::measure(runs, || all(releases.iter(), |(old, new)| ours(old, new)), theirs)?;
     Ok(vec![
         each.row(&format!("check of {} CRD updates, a process each ÷ crdify", updates.len()), "≤ 0.1", 0.1),
         whole.row(&format!("check of the same in {} releases ÷ crdify", releases.len()), "≤ 0.1", 0.1),
@@ -49,7 +49,7 @@ fn all<T>(
     one: impl Fn(T) -> std::io::Result<std::process::ExitStatus>,
 ) -> Result<Duration> {
     let mut items = items;
-    timed(|| {
+    measure_duration(|| {
         items.try_for_each(|item| {
             let status = one(item)?;
             ensure!(status.code().is_some_and(|code| (0..=MOST).contains(&code)), "ended with {status}");

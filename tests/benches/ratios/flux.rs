@@ -6,16 +6,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mural::cluster::AGENT;
+use mural::cluster::USER_AGENT_VALUE;
 use mural_tests::audit::{self, AuditLog, Entry};
 use mural_tests::charts;
 use mural_tests::install::NAMESPACE;
-use mural_tests::proxy::{FaultProxy, Seen};
+use mural_tests::proxy::{FaultProxy, ProxiedRequest};
 use mural_tests::sandbox::User;
 
-use crate::ground::Ground;
+use crate::ground::BenchCluster;
 use crate::health;
-use crate::row::{Pairs, Row, timed};
+use crate::row::{Pairs, Row, measure_duration};
 
 const OBJECTS: [(&str, &str); 4] = [
     ("ocirepository", "mural-crds"),
@@ -27,31 +27,33 @@ const OBJECTS: [(&str, &str); 4] = [
 const WAITS: Duration = Duration::from_secs(40);
 
 /// On a sandbox of its own, with the same controllers for both.
-pub fn beside_the_page(_: &Ground, runs: usize) -> Result<Vec<Row>> {
-    let ground = Ground::up_with_flux()?;
-    let rows = measured(&ground, runs);
-    ground.down()?;
+pub fn compare_with_flux_guide(_: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    let test_cluster = BenchCluster::up_with_flux()?;
+    let rows = measured(&test_cluster, runs);
+    test_cluster.down()?;
     rows
 }
 
-fn measured(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+fn measured(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     let (crds, app) = charts::PAIRS[1];
     let ours = || {
-        quiet(ground)?;
-        timed(|| ground.run("kubectl-mural-upgrade", &["--to", app, "--crds", crds, "--yes"]).map(drop))
+        quiet(test_cluster)?;
+        measure_duration(|| {
+            test_cluster.run("kubectl-mural-upgrade", &["--to", app, "--crds", crds, "--yes"]).map(drop)
+        })
     };
     let theirs = || {
-        quiet(ground)?;
-        let log = AuditLog::new(ground.sandbox.audit_log());
+        quiet(test_cluster)?;
+        let log = AuditLog::new(test_cluster.sandbox.audit_log());
         let mark = log.mark()?;
-        let took = timed(|| page(ground, crds, app))?;
-        ordered(&log.since(mark)?).context("this pair does not count")?;
+        let took = measure_duration(|| page(test_cluster, crds, app))?;
+        ordered(&log.entries_since(mark)?).context("this pair does not count")?;
         Ok(took)
     };
-    quiet(ground)?;
-    let looks = health::beside_the_flux_page(ground, runs)?;
-    let pairs = Pairs::of(runs, ours, theirs)?;
-    let per_minute = requests(ground)?;
+    quiet(test_cluster)?;
+    let looks = health::compare_with_flux_guide(test_cluster, runs)?;
+    let pairs = Pairs::measure(runs, ours, theirs)?;
+    let per_minute = requests(test_cluster)?;
     let waiting = Row {
         what: "requests a minute while a chart is waited for, locks apart".to_owned(),
         ours: format!("{per_minute:.1}"),
@@ -64,35 +66,37 @@ fn measured(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
 }
 
 /// The older installation, with controllers that have looked at all of it since they started.
-fn quiet(ground: &Ground) -> Result<()> {
-    ground.older()?;
+fn quiet(test_cluster: &BenchCluster) -> Result<()> {
+    test_cluster.restore_older()?;
     let now = jiff::Timestamp::now().to_string();
     for (kind, name) in OBJECTS {
         let (object, note) = (format!("{kind}/{name}"), format!("reconcile.fluxcd.io/requestedAt={now}"));
-        ground.run("kubectl", &["annotate", "--overwrite", &object, &note, "--namespace", NAMESPACE])?;
-        until(ground, &object, &format!("jsonpath={{.status.lastHandledReconcileAt}}={now}"))?;
+        test_cluster.run("kubectl", &["annotate", "--overwrite", &object, &note, "--namespace", NAMESPACE])?;
+        until(test_cluster, &object, &format!("jsonpath={{.status.lastHandledReconcileAt}}={now}"))?;
     }
     Ok(())
 }
 
-fn until(ground: &Ground, object: &str, condition: &str) -> Result<()> {
+fn until(test_cluster: &BenchCluster, object: &str, condition: &str) -> Result<()> {
     let wait = format!("--for={condition}");
-    ground.run("kubectl", &["wait", &wait, object, "--namespace", NAMESPACE, "--timeout=180s"]).map(drop)
+    test_cluster.run("kubectl", &["wait", &wait, object, "--namespace", NAMESPACE, "--timeout=180s"]).map(drop)
 }
 
 /// The page's patches, each waited for.
-fn page(ground: &Ground, crds: &str, app: &str) -> Result<()> {
+fn page(test_cluster: &BenchCluster, crds: &str, app: &str) -> Result<()> {
     for (name, version) in [("mural-crds", crds), ("mural", app)] {
         let patch = format!(r#"{{"spec":{{"ref":{{"semver":"{version}"}}}}}}"#);
         let line = ["patch", "ocirepository", name, "--namespace", NAMESPACE, "--type", "merge", "--patch", &patch];
-        ground.run("kubectl", &line)?;
+        test_cluster.run("kubectl", &line)?;
         let release = format!("helmrelease/{name}");
         // Ready is True all the while: only the second revision tells.
-        until(ground, &release, "jsonpath={.status.history[0].version}=2")?;
-        until(ground, &release, "jsonpath={.status.history[0].status}=deployed")?;
-        until(ground, &release, "condition=Ready")?;
+        until(test_cluster, &release, "jsonpath={.status.history[0].version}=2")?;
+        until(test_cluster, &release, "jsonpath={.status.history[0].status}=deployed")?;
+        until(test_cluster, &release, "condition=Ready")?;
     }
-    ground.run("kubectl", &["rollout", "status", "deployment", "--namespace", NAMESPACE, "--timeout=180s"]).map(drop)
+    test_cluster
+        .run("kubectl", &["rollout", "status", "deployment", "--namespace", NAMESPACE, "--timeout=180s"])
+        .map(drop)
 }
 
 fn ordered(log: &[Entry]) -> Result<()> {
@@ -103,36 +107,38 @@ fn ordered(log: &[Entry]) -> Result<()> {
 }
 
 /// Our requests a minute while a source is waited for whose chart does not come.
-fn requests(ground: &Ground) -> Result<f64> {
-    quiet(ground)?;
-    let older = ground.run(
+fn requests(test_cluster: &BenchCluster) -> Result<f64> {
+    quiet(test_cluster)?;
+    let older = test_cluster.run(
         "helm",
         &[
             "pull",
-            &ground.registry("mural-crds"),
+            &test_cluster.registry("mural-crds"),
             "--version",
             charts::PAIRS[1].0,
             "--plain-http",
             "--untar",
             "--untardir",
-            &ground.files().display().to_string(),
+            &test_cluster.files().display().to_string(),
         ],
     );
     older?;
-    let chart = ground.files().join("mural-crds");
+    let chart = test_cluster.files().join("mural-crds");
     let file = chart.join("Chart.yaml");
     let text = std::fs::read_to_string(&file)?.replace(charts::PAIRS[1].0, "9.9.9");
     std::fs::write(&file, text)?;
-    let proxy = FaultProxy::start(&ground.sandbox.kubeconfig(User::Operator), ground.files())?;
+    let proxy = FaultProxy::start(&test_cluster.sandbox.kubeconfig(User::Operator), test_cluster.files())?;
     let began = Instant::now();
     let grace = format!("{}s", WAITS.as_secs());
     let flags = ["--crds-chart", &chart.display().to_string(), "--yes", "--failure-grace", &grace, "--no-save"];
-    let ended = ground.command("kubectl-mural-upgrade").args(flags).env("KUBECONFIG", proxy.kubeconfig()).output()?;
+    let ended =
+        test_cluster.command("kubectl-mural-upgrade").args(flags).env("KUBECONFIG", proxy.kubeconfig()).output()?;
     ensure!(ended.status.code() == Some(1) && began.elapsed() > WAITS, "{}", String::from_utf8_lossy(&ended.stderr));
     let all = proxy.requests();
-    let patched = |seen: &Seen| seen.method == "PATCH" && seen.path.contains("/ocirepositories/mural-crds");
+    let patched = |seen: &ProxiedRequest| seen.method == "PATCH" && seen.path.contains("/ocirepositories/mural-crds");
     let from = all.iter().position(patched).context("it patched nothing")?;
-    let waiting = all[from + 1..].iter().filter(|seen| seen.agent == AGENT && seen.path.contains("toolkit.fluxcd.io"));
+    let waiting =
+        all[from + 1..].iter().filter(|seen| seen.agent == USER_AGENT_VALUE && seen.path.contains("toolkit.fluxcd.io"));
     #[expect(clippy::cast_precision_loss, reason = "a small number of requests")]
     let per_minute = waiting.count() as f64 * 60.0 / WAITS.as_secs_f64();
     Ok(per_minute)

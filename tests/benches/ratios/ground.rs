@@ -10,20 +10,20 @@ use mural_tests::{charts, plugins};
 use tempfile::TempDir;
 
 /// The sandbox and its older installation.
-pub struct Ground {
+pub struct BenchCluster {
     pub sandbox: Sandbox,
     older: Snapshot,
     programs: PathBuf,
     files: TempDir,
 }
 
-impl Ground {
+impl BenchCluster {
     /// A sandbox of its own, with the older pair installed.
     ///
     /// # Errors
     /// It does not come up, or the programs do not build.
     pub fn up() -> Result<Self> {
-        Self::as_told(&Options::named(&format!("bench-{}", std::process::id())))
+        Self::start(&Options::with_name(&format!("bench-{}", std::process::id())))
     }
 
     /// The same with Flux, installed by the page's four manifests.
@@ -31,31 +31,31 @@ impl Ground {
     /// # Errors
     /// As [`Ground::up`].
     pub fn up_with_flux() -> Result<Self> {
-        Self::as_told(&Options { flux: true, ..Options::named(&format!("bench-{}-flux", std::process::id())) })
+        Self::start(&Options { flux: true, ..Options::with_name(&format!("bench-{}-flux", std::process::id())) })
     }
 
-    fn as_told(options: &Options) -> Result<Self> {
+    fn start(options: &Options) -> Result<Self> {
         let programs = plugins::folder()?;
         let sandbox = Sandbox::up(options)?;
         install::install(&sandbox, &install::Args { flux: options.flux, ..install::Args::default() })?;
         let older = sandbox.snapshot("older")?;
-        let ground = Self { sandbox, older, programs, files: tempfile::tempdir()? };
-        ground.calm()?;
-        Ok(ground)
+        let test_cluster = Self { sandbox, older, programs, files: tempfile::tempdir()? };
+        test_cluster.wait_until_idle()?;
+        Ok(test_cluster)
     }
 
     /// The older installation, brought back.
     ///
     /// # Errors
     /// The control plane does not start.
-    pub fn older(&self) -> Result<()> {
+    pub fn restore_older(&self) -> Result<()> {
         self.sandbox.restore(&self.older)?;
-        self.calm()
+        self.wait_until_idle()
     }
 
     /// Waits until a control plane that has just started is no busier than one that runs for days: every pod is ready, and
     /// the schema document of every group has been put together once.
-    fn calm(&self) -> Result<()> {
+    fn wait_until_idle(&self) -> Result<()> {
         let args = ["rollout", "status", "deployment", "--namespace", NAMESPACE, "--timeout=180s"];
         self.run("kubectl", &args)?;
         self.run("kubectl", &["get", "--raw", "/openapi/v2"])?;

@@ -1,13 +1,13 @@
 //! `kubectl mural validate` beside the page's own commands, one after another; and how many questions it asks.
 
 use anyhow::{Result, ensure};
-use mural::cluster::AGENT;
+use mural::cluster::USER_AGENT_VALUE;
 use mural_tests::install::NAMESPACE;
-use mural_tests::proxy::{FaultProxy, Seen};
+use mural_tests::proxy::{FaultProxy, ProxiedRequest};
 use mural_tests::sandbox::User;
 
-use crate::ground::Ground;
-use crate::row::{Pairs, Row, timed};
+use crate::ground::BenchCluster;
+use crate::row::{Pairs, Row, measure_duration};
 
 /// What the page says to look at, where Helm keeps the releases.
 const PAGE: [(&str, &[&str]); 4] = [
@@ -25,25 +25,32 @@ const FLUX_PAGE: [(&str, &[&str]); 3] = [
 ];
 
 /// The same for an installation that Flux owns, which is there already.
-pub fn beside_the_flux_page(ground: &Ground, runs: usize) -> Result<Row> {
-    Ok(pairs(ground, runs, &FLUX_PAGE)?.row("validate on Flux, all checks, beside the page's commands", "≤ 1.0", 1.0))
+pub fn compare_with_flux_guide(test_cluster: &BenchCluster, runs: usize) -> Result<Row> {
+    Ok(pairs(test_cluster, runs, &FLUX_PAGE)?.row(
+        "validate on Flux, all checks, beside the page's commands",
+        "≤ 1.0",
+        1.0,
+    ))
 }
 
-fn pairs(ground: &Ground, runs: usize, page: &[(&str, &[&str])]) -> Result<Pairs> {
-    let ours = || timed(|| ground.run("kubectl-mural-validate", &[]).map(drop));
-    let theirs = || timed(|| page.iter().try_for_each(|(program, args)| ground.run(program, args).map(drop)));
-    Pairs::of(runs, ours, theirs)
+fn pairs(test_cluster: &BenchCluster, runs: usize, page: &[(&str, &[&str])]) -> Result<Pairs> {
+    let ours = || measure_duration(|| test_cluster.run("kubectl-mural-validate", &[]).map(drop));
+    let theirs =
+        || measure_duration(|| page.iter().try_for_each(|(program, args)| test_cluster.run(program, args).map(drop)));
+    Pairs::measure(runs, ours, theirs)
 }
 
 /// All that the page's commands show, and every other check.
-pub fn beside_the_page(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    ground.older()?;
-    let pairs = pairs(ground, runs, &PAGE)?;
-    let few = requests(ground)?;
+pub fn compare_with_guide(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    test_cluster.restore_older()?;
+    let pairs = pairs(test_cluster, runs, &PAGE)?;
+    let few = requests(test_cluster)?;
     // Sixty pods more: the pages of a list grow, and nothing else.
-    ground.run("kubectl", &["create", "deployment", "many", "--image=x", "--replicas=60", "--namespace", NAMESPACE])?;
-    ground.run("kubectl", &["rollout", "status", "deployment/many", "--namespace", NAMESPACE, "--timeout=120s"])?;
-    let many = requests(ground)?;
+    test_cluster
+        .run("kubectl", &["create", "deployment", "many", "--image=x", "--replicas=60", "--namespace", NAMESPACE])?;
+    test_cluster
+        .run("kubectl", &["rollout", "status", "deployment/many", "--namespace", NAMESPACE, "--timeout=120s"])?;
+    let many = requests(test_cluster)?;
     let row = |what: &str, requests: usize, theirs: String, reached: bool| Row {
         what: what.to_owned(),
         ours: requests.to_string(),
@@ -59,10 +66,11 @@ pub fn beside_the_page(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
     ])
 }
 
-fn requests(ground: &Ground) -> Result<usize> {
-    let proxy = FaultProxy::start(&ground.sandbox.kubeconfig(User::Operator), ground.files())?;
-    let output = ground.command("kubectl-mural-validate").env("KUBECONFIG", proxy.kubeconfig()).output()?;
+fn requests(test_cluster: &BenchCluster) -> Result<usize> {
+    let proxy = FaultProxy::start(&test_cluster.sandbox.kubeconfig(User::Operator), test_cluster.files())?;
+    let output = test_cluster.command("kubectl-mural-validate").env("KUBECONFIG", proxy.kubeconfig()).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    let ours: Vec<Seen> = proxy.requests().into_iter().filter(|seen| seen.agent == AGENT).collect();
+    let ours: Vec<ProxiedRequest> =
+        proxy.requests().into_iter().filter(|seen| seen.agent == USER_AGENT_VALUE).collect();
     Ok(ours.len())
 }

@@ -4,20 +4,20 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 
-use crate::ground::Ground;
-use crate::row::{Pairs, Row, timed};
+use crate::ground::BenchCluster;
+use crate::row::{Pairs, Row, measure_duration};
 
 /// Cheap, and a single one is smaller than the scheduler's whim.
 const TIMES: usize = 20;
 
-pub fn help(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+pub fn help(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     let again = |program: &str| {
         let args: &[&str] = if program == "true" { &[] } else { &["--help"] };
-        timed(|| {
+        measure_duration(|| {
             for _ in 0..TIMES {
                 let status = match program {
                     "true" => std::process::Command::new("true").status()?,
-                    ours => ground.command(ours).args(args).stdout(Stdio::null()).status()?,
+                    ours => test_cluster.command(ours).args(args).stdout(Stdio::null()).status()?,
                 };
                 ensure!(status.success(), "{program} --help: {status}");
             }
@@ -27,7 +27,7 @@ pub fn help(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
     ["kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"]
         .into_iter()
         .map(|program| {
-            let pairs = Pairs::of(runs, || again(program), || again("true"))?;
+            let pairs = Pairs::measure(runs, || again(program), || again("true"))?;
             #[expect(clippy::cast_precision_loss, reason = "a small number of runs")]
             let each = pairs.difference_ms() / TIMES as f64;
             Ok(Row {

@@ -7,24 +7,24 @@ use mural_tests::charts;
 use mural_tests::install::NAMESPACE;
 use serde_json::Value;
 
-use crate::ground::Ground;
+use crate::ground::BenchCluster;
 use crate::row::{Row, median};
 
 const OBJECTS: usize = 1000;
 
 /// The whole upgrade, by its own report: all of it ÷ all but the lock, the journal and the copy.
-pub fn kept(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    let chart = with_things(ground)?;
+pub fn measure_backup_cost(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    let chart = with_things(test_cluster)?;
     let (mut wholes, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        ground.older()?;
-        things(ground)?;
-        let report = ground.upgrade_report(&["--crds-chart", &chart])?;
+        test_cluster.restore_older()?;
+        things(test_cluster)?;
+        let report = test_cluster.upgrade_report(&["--crds-chart", &chart])?;
         let seconds = |key: &str| report[key].as_f64().context("no seconds");
-        let (whole, kept) = (seconds("seconds")?, seconds("keptSeconds")?);
-        eprintln!("  {whole:.2} s, {kept:.3} s of it for lock, journal and copy");
-        wholes.push((whole, whole - kept));
-        ratios.push(whole / (whole - kept));
+        let (whole, backup_seconds) = (seconds("seconds")?, seconds("keptSeconds")?);
+        eprintln!("  {whole:.2} s, {backup_seconds:.3} s of it for lock, journal and copy");
+        wholes.push((whole, whole - backup_seconds));
+        ratios.push(whole / (whole - backup_seconds));
     }
     let ratio = median(ratios.into_iter());
     Ok(vec![Row {
@@ -38,11 +38,11 @@ pub fn kept(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
 }
 
 /// The newer CRD chart with one CRD more, as a folder; the cluster gets an older one of it.
-fn with_things(ground: &Ground) -> Result<String> {
-    let (chart, version) = (ground.registry("mural-crds"), charts::PAIRS[1].0);
+fn with_things(test_cluster: &BenchCluster) -> Result<String> {
+    let (chart, version) = (test_cluster.registry("mural-crds"), charts::PAIRS[1].0);
     let words = ["template", "mural-crds", &chart, "--version", version, "--plain-http", "--include-crds"];
-    let rendered = String::from_utf8(ground.run("helm", &words)?.stdout)?;
-    let folder = ground.files().join("kept");
+    let rendered = String::from_utf8(test_cluster.run("helm", &words)?.stdout)?;
+    let folder = test_cluster.files().join("kept");
     std::fs::create_dir_all(folder.join("crds"))?;
     std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: mural-crds\nversion: 0.7.5\n")?;
     std::fs::write(folder.join("crds/all.yaml"), format!("{rendered}\n---\n{}", crd(", more: {type: string}")))?;
@@ -58,12 +58,13 @@ fn crd(more: &str) -> String {
     )
 }
 
-fn things(ground: &Ground) -> Result<()> {
-    let file = ground.files().join("things.yaml");
+fn things(test_cluster: &BenchCluster) -> Result<()> {
+    let file = test_cluster.files().join("things.yaml");
     std::fs::write(&file, crd(""))?;
     let name = file.display().to_string();
-    ground.run("kubectl", &["apply", "--server-side", "--filename", &name])?;
-    ground.run("kubectl", &["wait", "--for=condition=Established", "crd/things.kept.example.com", "--timeout=60s"])?;
+    test_cluster.run("kubectl", &["apply", "--server-side", "--filename", &name])?;
+    test_cluster
+        .run("kubectl", &["wait", "--for=condition=Established", "crd/things.kept.example.com", "--timeout=60s"])?;
     let mut all = String::new();
     for at in 0..OBJECTS {
         write!(
@@ -72,10 +73,10 @@ fn things(ground: &Ground) -> Result<()> {
         )?;
     }
     std::fs::write(&file, all)?;
-    ground.run("kubectl", &["create", "--filename", &name]).map(drop)
+    test_cluster.run("kubectl", &["create", "--filename", &name]).map(drop)
 }
 
-impl Ground {
+impl BenchCluster {
     /// As [`Ground::upgrade`], with its report.
     fn upgrade_report(&self, crds: &[&str]) -> Result<Value> {
         let (chart, values) = (self.registry("mural"), self.values()?);

@@ -28,22 +28,22 @@ mod whole;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ground::Ground;
+use ground::BenchCluster;
 use row::Row;
 
 /// A benchmark: its name, whether it runs without being named, and what it measures.
-type Bench = (&'static str, bool, fn(&Ground, usize) -> Result<Vec<Row>>);
+type Bench = (&'static str, bool, fn(&BenchCluster, usize) -> Result<Vec<Row>>);
 
 const ALL: &[Bench] = &[
     ("help", true, help::help),
     ("whole", true, whole::half_of_the_crds),
     ("all-crds", true, whole::all_of_the_crds),
     ("nothing", true, whole::nothing_to_do),
-    ("validate", true, health::beside_the_page),
-    ("kept", true, kept::kept),
+    ("validate", true, health::compare_with_guide),
+    ("kept", true, kept::measure_backup_cost),
     ("requests", true, requests::look_and_prove),
-    ("flux", false, flux::beside_the_page),
-    ("check", false, check::beside_crdify),
+    ("flux", false, flux::compare_with_flux_guide),
+    ("check", false, check::compare_with_crdify),
     ("many", false, many::a_thousand_crds),
     ("objects", false, objects::many_objects),
     ("scale", false, scale::pods_and_crds),
@@ -64,21 +64,21 @@ fn main() -> ExitCode {
 
 fn measure() -> Result<()> {
     let (named, runs) = arguments()?;
-    let ground = Ground::up()?;
-    let rows = rows(&ground, &named, runs);
+    let test_cluster = BenchCluster::up()?;
+    let rows = rows(&test_cluster, &named, runs);
     // Also where one of them failed: nothing stays behind.
-    ground.down()?;
+    test_cluster.down()?;
     row::print(&rows?);
     Ok(())
 }
 
-fn rows(ground: &Ground, named: &[String], runs: usize) -> Result<Vec<Row>> {
+fn rows(test_cluster: &BenchCluster, named: &[String], runs: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (name, always, bench) in ALL {
         let wanted = if named.is_empty() { *always } else { named.iter().any(|wanted| wanted == name) };
         if wanted {
             eprintln!("{name} …");
-            rows.extend(bench(ground, runs)?);
+            rows.extend(bench(test_cluster, runs)?);
         }
     }
     Ok(rows)

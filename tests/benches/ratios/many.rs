@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::ground::Ground;
-use crate::row::{Row, median, timed};
+use crate::ground::BenchCluster;
+use crate::row::{Row, measure_duration, median};
 
 const FEW: u32 = 42;
 const MANY: u32 = 1000;
 
 /// Plans an upgrade of charts with 42 and with 1,000 CRDs that all are changed.
-pub fn a_thousand_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    ground.older()?;
-    let few = planned(ground, FEW, runs)?;
-    let many = planned(ground, MANY, runs)?;
+pub fn a_thousand_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    test_cluster.restore_older()?;
+    let few = planned(test_cluster, FEW, runs)?;
+    let many = planned(test_cluster, MANY, runs)?;
     let (few, many) = (few.as_secs_f64(), many.as_secs_f64());
     let figure = many / (few * f64::from(MANY) / f64::from(FEW));
     Ok(vec![Row {
@@ -29,34 +29,34 @@ pub fn a_thousand_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
 }
 
 /// Writes so many CRDs to the cluster, and the median time of a plan that changes each of them.
-fn planned(ground: &Ground, count: u32, runs: usize) -> Result<Duration> {
-    installed(ground, count)?;
-    let next = chart(ground, count, "after")?;
+fn planned(test_cluster: &BenchCluster, count: u32, runs: usize) -> Result<Duration> {
+    installed(test_cluster, count)?;
+    let next = chart(test_cluster, count, "after")?;
     let mut times = Vec::new();
     for _ in 0..runs {
         let args = ["plan", "--crds-chart", &next, "--request-timeout", "5m"];
         let plan = || -> Result<()> {
-            let output = ground.command("kubectl-mural-upgrade").args(args).output()?;
+            let output = test_cluster.command("kubectl-mural-upgrade").args(args).output()?;
             let (told, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
             ensure!(output.status.code() == Some(2), "{}\n{told}\n{talk}", output.status);
             Ok(())
         };
-        times.push(timed(plan)?.as_secs_f64());
+        times.push(measure_duration(plan)?.as_secs_f64());
         eprintln!("  {count}: {:.2} s", times.last().copied().unwrap_or_default());
     }
     Ok(Duration::from_secs_f64(median(times.into_iter())))
 }
 
 /// Writes so many CRDs to the cluster, and gives their chart.
-pub fn installed(ground: &Ground, count: u32) -> Result<String> {
-    let chart = chart(ground, count, "before")?;
-    ground.page_crds(&[&chart])?;
-    ground.run("kubectl", &["wait", "--for=condition=Established", "crd", "--all", "--timeout=600s"])?;
+pub fn installed(test_cluster: &BenchCluster, count: u32) -> Result<String> {
+    let chart = chart(test_cluster, count, "before")?;
+    test_cluster.page_crds(&[&chart])?;
+    test_cluster.run("kubectl", &["wait", "--for=condition=Established", "crd", "--all", "--timeout=600s"])?;
     Ok(chart)
 }
 
-fn chart(ground: &Ground, count: u32, field: &str) -> Result<String> {
-    let folder = ground.files().join(format!("many-{count}-{field}"));
+fn chart(test_cluster: &BenchCluster, count: u32, field: &str) -> Result<String> {
+    let folder = test_cluster.files().join(format!("many-{count}-{field}"));
     std::fs::create_dir_all(folder.join("crds"))?;
     std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: mural-crds\nversion: 0.8.0\n")?;
     let mut text = String::new();

@@ -12,8 +12,8 @@ use mural::cluster::pages::Pages;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
-use crate::ground::Ground;
-use crate::row::{Pairs, Row, timed, watched};
+use crate::ground::BenchCluster;
+use crate::row::{Pairs, Row, measure_duration, run_and_measure_peak_memory};
 
 const GROUP: &str = "measured.example.com";
 /// Objects, where `MURAL_OBJECTS` says nothing: a tenth of what the goal speaks of.
@@ -48,24 +48,25 @@ fn collection(plural: &str) -> String {
 }
 
 /// The check of a CRD whose enum loses a value that no object holds, with all its objects.
-pub fn many_objects(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
+pub fn many_objects(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     let many = std::env::var("MURAL_OBJECTS").ok().and_then(|text| text.parse().ok()).unwrap_or(MANY);
-    ground.older()?;
+    test_cluster.restore_older()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let access = ClusterAccess { kubeconfig: Some(ground.sandbox.kubeconfig(User::Admin)), ..ClusterAccess::default() };
+    let access =
+        ClusterAccess { kubeconfig: Some(test_cluster.sandbox.kubeconfig(User::Admin)), ..ClusterAccess::default() };
     let cluster = runtime.block_on(Cluster::connect(&access))?;
     let mut newer = Vec::new();
     for (plural, count) in [("crates", many), ("boxes", (many / FEWER).max(1))] {
         eprintln!("  {count} {plural} …");
         runtime.block_on(fill(&cluster, plural, count))?;
-        let file = ground.files().join(format!("{plural}.json"));
+        let file = test_cluster.files().join(format!("{plural}.json"));
         std::fs::write(&file, crd(plural, &["small", "large"]).to_string())?;
         newer.push((file, count));
     }
     let [(large, most), (small, least)] = &newer[..] else { anyhow::bail!("two kinds") };
-    let bare = || timed(|| runtime.block_on(listed(&cluster, "crates", *most)));
-    let pairs = Pairs::of(runs, || timed(|| check(ground, large, *most).map(drop)), bare)?;
-    let (at_most, at_least) = (check(ground, large, *most)?, check(ground, small, *least)?);
+    let bare = || measure_duration(|| runtime.block_on(list_pages(&cluster, "crates", *most)));
+    let pairs = Pairs::measure(runs, || measure_duration(|| check(test_cluster, large, *most).map(drop)), bare)?;
+    let (at_most, at_least) = (check(test_cluster, large, *most)?, check(test_cluster, small, *least)?);
     #[expect(clippy::cast_precision_loss, reason = "kilobytes of one program")]
     let figure = at_most as f64 / at_least as f64;
     let memory = Row {
@@ -96,8 +97,8 @@ async fn fill(cluster: &Cluster, plural: &str, count: usize) -> Result<()> {
 }
 
 /// The same client, page by page, and nothing else.
-async fn listed(cluster: &Cluster, plural: &str, count: usize) -> Result<()> {
-    let mut pages = Pages::of(cluster, format!("/apis/{GROUP}/v1/{plural}"));
+async fn list_pages(cluster: &Cluster, plural: &str, count: usize) -> Result<()> {
+    let mut pages = Pages::new(cluster, format!("/apis/{GROUP}/v1/{plural}"));
     let mut seen = 0;
     while let Some(page) = pages.next().await? {
         seen += page.items.len();
@@ -107,9 +108,9 @@ async fn listed(cluster: &Cluster, plural: &str, count: usize) -> Result<()> {
 }
 
 /// Runs the check to its end; its peak memory in kilobytes, as the kernel counts it.
-fn check(ground: &Ground, newer: &Path, count: usize) -> Result<u64> {
-    let mut command = ground.command("helm-mural");
-    let (output, peak) = watched(command.args(["crds", "check"]).arg(newer))?;
+fn check(test_cluster: &BenchCluster, newer: &Path, count: usize) -> Result<u64> {
+    let mut command = test_cluster.command("helm-mural");
+    let (output, peak) = run_and_measure_peak_memory(command.args(["crds", "check"]).arg(newer))?;
     let told = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{}: {told}", output.status);
     ensure!(told.contains(&format!("none of {count} objects is hurt")), "not all were looked at:\n{told}");

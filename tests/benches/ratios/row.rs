@@ -31,7 +31,7 @@ impl Pairs {
     ///
     /// # Errors
     /// One of them fails.
-    pub fn of(
+    pub fn measure(
         runs: usize,
         mut ours: impl FnMut() -> Result<Duration>,
         mut theirs: impl FnMut() -> Result<Duration>,
@@ -74,7 +74,7 @@ impl Pairs {
 ///
 /// # Errors
 /// It fails.
-pub fn timed(act: impl FnOnce() -> Result<()>) -> Result<Duration> {
+pub fn measure_duration(act: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let began = Instant::now();
     act()?;
     Ok(began.elapsed())
@@ -84,7 +84,7 @@ pub fn timed(act: impl FnOnce() -> Result<()>) -> Result<Duration> {
 ///
 /// # Errors
 /// It does not start, or its memory cannot be read.
-pub fn watched(command: &mut Command) -> Result<(Output, u64)> {
+pub fn run_and_measure_peak_memory(command: &mut Command) -> Result<(Output, u64)> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     // Read meanwhile: a full pipe would hold it up.
     let mut stdout = child.stdout.take().context("its output")?;

@@ -1,14 +1,14 @@
 //! `kubectl mural validate` where there is much to look at: thousands of pods, a thousand CRDs. Time, memory, questions.
 
 use anyhow::{Result, ensure};
-use mural::cluster::AGENT;
+use mural::cluster::USER_AGENT_VALUE;
 use mural_tests::install::NAMESPACE;
 use mural_tests::proxy::FaultProxy;
 use mural_tests::sandbox::User;
 
-use crate::ground::Ground;
+use crate::ground::BenchCluster;
 use crate::many;
-use crate::row::{Row, median, timed, watched};
+use crate::row::{Row, measure_duration, median, run_and_measure_peak_memory};
 
 const PODS: u32 = 2000;
 const CRDS: u32 = 1000;
@@ -23,16 +23,17 @@ struct Cost {
 }
 
 /// The older installation alone, with many pods of somebody else beside it, and held against a chart of many CRDs.
-pub fn pods_and_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    ground.older()?;
+pub fn pods_and_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    test_cluster.restore_older()?;
     let (pods, crds) = (number("MURAL_PODS", PODS), number("MURAL_CRDS", CRDS));
-    let alone = cost(ground, runs, &[])?;
+    let alone = cost(test_cluster, runs, &[])?;
     let replicas = format!("--replicas={pods}");
-    ground.run("kubectl", &["create", "deployment", "many", "--image=x", &replicas, "--namespace", NAMESPACE])?;
-    ground.run("kubectl", &["rollout", "status", "deployment/many", "--namespace", NAMESPACE, "--timeout=900s"])?;
-    let among_pods = cost(ground, runs, &[])?;
-    let chart = many::installed(ground, crds)?;
-    let of_crds = cost(ground, runs, &["--crds-chart", &chart, "--request-timeout", "5m"])?;
+    test_cluster.run("kubectl", &["create", "deployment", "many", "--image=x", &replicas, "--namespace", NAMESPACE])?;
+    test_cluster
+        .run("kubectl", &["rollout", "status", "deployment/many", "--namespace", NAMESPACE, "--timeout=900s"])?;
+    let among_pods = cost(test_cluster, runs, &[])?;
+    let chart = many::installed(test_cluster, crds)?;
+    let of_crds = cost(test_cluster, runs, &["--crds-chart", &chart, "--request-timeout", "5m"])?;
     let pages = usize::try_from(pods)?.div_ceil(PAGE);
     let asked = among_pods.requests <= alone.requests + pages;
     let all = [
@@ -46,11 +47,12 @@ fn number(name: &str, otherwise: u32) -> u32 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-fn cost(ground: &Ground, runs: usize, flags: &[&str]) -> Result<Cost> {
+fn cost(test_cluster: &BenchCluster, runs: usize, flags: &[&str]) -> Result<Cost> {
     let (mut seconds, mut kilobytes) = (Vec::new(), 0);
     for _ in 0..runs {
-        let taken = timed(|| {
-            let (output, peak) = watched(ground.command("kubectl-mural-validate").args(flags))?;
+        let taken = measure_duration(|| {
+            let (output, peak) =
+                run_and_measure_peak_memory(test_cluster.command("kubectl-mural-validate").args(flags))?;
             // Pods of somebody else are a note, a CRD of another chart may be a finding: both are answers.
             let told = String::from_utf8_lossy(&output.stdout);
             ensure!(
@@ -64,9 +66,9 @@ fn cost(ground: &Ground, runs: usize, flags: &[&str]) -> Result<Cost> {
         seconds.push(taken.as_secs_f64());
         eprintln!("  {:.2} s, {} MB", taken.as_secs_f64(), kilobytes / 1024);
     }
-    let proxy = FaultProxy::start(&ground.sandbox.kubeconfig(User::Operator), ground.files())?;
-    ground.command("kubectl-mural-validate").args(flags).env("KUBECONFIG", proxy.kubeconfig()).output()?;
-    let requests = proxy.requests().into_iter().filter(|seen| seen.agent == AGENT).count();
+    let proxy = FaultProxy::start(&test_cluster.sandbox.kubeconfig(User::Operator), test_cluster.files())?;
+    test_cluster.command("kubectl-mural-validate").args(flags).env("KUBECONFIG", proxy.kubeconfig()).output()?;
+    let requests = proxy.requests().into_iter().filter(|seen| seen.agent == USER_AGENT_VALUE).count();
     Ok(Cost { seconds: median(seconds.into_iter()), kilobytes, requests })
 }
 

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use mural_tests::charts;
 use serde_json::{Value, json};
 
-use crate::ground::Ground;
-use crate::row::{Pairs, Row, timed};
+use crate::ground::BenchCluster;
+use crate::row::{Pairs, Row, measure_duration};
 
-pub fn half_of_the_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    let chart = ground.registry("mural-crds");
+pub fn half_of_the_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    let chart = test_cluster.registry("mural-crds");
     let version = charts::PAIRS[1].0;
     upgrades(
-        ground,
+        test_cluster,
         runs,
         &["--crds-chart", &chart, "--crds", version],
         &[&chart, "--version", version, "--plain-http"],
@@ -22,43 +22,43 @@ pub fn half_of_the_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
     )
 }
 
-pub fn all_of_the_crds(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    let chart = every_crd_changed(ground)?.display().to_string();
+pub fn all_of_the_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    let chart = every_crd_changed(test_cluster)?.display().to_string();
     let what = "whole upgrade ÷ the page's two commands, 42 of 42 CRDs";
-    upgrades(ground, runs, &["--crds-chart", &chart], &[&chart], what)
+    upgrades(test_cluster, runs, &["--crds-chart", &chart], &[&chart], what)
 }
 
-fn upgrades(ground: &Ground, runs: usize, ours: &[&str], page: &[&str], what: &str) -> Result<Vec<Row>> {
+fn upgrades(test_cluster: &BenchCluster, runs: usize, ours: &[&str], page: &[&str], what: &str) -> Result<Vec<Row>> {
     let fresh = |act: &dyn Fn() -> Result<()>| {
-        ground.older()?;
-        timed(act)
+        test_cluster.restore_older()?;
+        measure_duration(act)
     };
-    let theirs = || ground.page_crds(page).and_then(|()| ground.page_app());
-    let pairs = Pairs::of(runs, || fresh(&|| ground.upgrade(ours)), || fresh(&theirs))?;
+    let theirs = || test_cluster.page_crds(page).and_then(|()| test_cluster.page_app());
+    let pairs = Pairs::measure(runs, || fresh(&|| test_cluster.upgrade(ours)), || fresh(&theirs))?;
     Ok(vec![pairs.row(what, "≤ 1.0", 1.0)])
 }
 
 /// A second run: ours looks and says so, the page's commands write everything once more.
-pub fn nothing_to_do(ground: &Ground, runs: usize) -> Result<Vec<Row>> {
-    let (chart, version) = (ground.registry("mural-crds"), charts::PAIRS[1].0);
+pub fn nothing_to_do(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
+    let (chart, version) = (test_cluster.registry("mural-crds"), charts::PAIRS[1].0);
     let ours = ["--crds-chart", chart.as_str(), "--crds", version];
     let page = [chart.as_str(), "--version", version, "--plain-http"];
-    ground.older()?;
-    ground.upgrade(&ours)?;
+    test_cluster.restore_older()?;
+    test_cluster.upgrade(&ours)?;
     // helm waits for what it has just written again; ours must not find that in progress.
-    let theirs = || timed(|| ground.page_crds(&page).and_then(|()| ground.page_app()));
-    let pairs = Pairs::of(runs, || timed(|| ground.upgrade(&ours)), theirs)?;
+    let theirs = || measure_duration(|| test_cluster.page_crds(&page).and_then(|()| test_cluster.page_app()));
+    let pairs = Pairs::measure(runs, || measure_duration(|| test_cluster.upgrade(&ours)), theirs)?;
     Ok(vec![pairs.row("nothing to do ÷ the page's two commands", "≤ 0.3", 0.3)])
 }
 
 /// The newer CRD chart with one more field in every schema, as a folder.
-fn every_crd_changed(ground: &Ground) -> Result<PathBuf> {
-    let (chart, version) = (ground.registry("mural-crds"), charts::PAIRS[1].0);
-    let rendered = ground
+fn every_crd_changed(test_cluster: &BenchCluster) -> Result<PathBuf> {
+    let (chart, version) = (test_cluster.registry("mural-crds"), charts::PAIRS[1].0);
+    let rendered = test_cluster
         .run("helm", &["template", "mural-crds", &chart, "--version", version, "--plain-http", "--include-crds"])?;
-    let mut all = yaml::documents(&String::from_utf8(rendered.stdout)?, Quote::Snippet)?;
+    let mut all = yaml::parse_documents(&String::from_utf8(rendered.stdout)?, ErrorDetail::Snippet)?;
     all.iter_mut().try_for_each(one_more_field)?;
-    let folder = ground.files().join("mural-crds");
+    let folder = test_cluster.files().join("mural-crds");
     std::fs::create_dir_all(folder.join("crds"))?;
     std::fs::write(folder.join("Chart.yaml"), "apiVersion: v2\nname: mural-crds\nversion: 0.7.5\n")?;
     let text: Vec<String> = all.iter().map(yaml::write).collect::<Result<_, _>>()?;

@@ -19,7 +19,7 @@ pub struct Stage {
 }
 
 /// What a conversation came to.
-pub struct Ended {
+pub struct CommandOutput {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -66,7 +66,7 @@ impl Stage {
     /// A program on `PATH` that notes its arguments and then runs these lines.
     pub fn script(&self, name: &str, lines: &str) {
         let text = format!("printf '%s\\n' \"{name} $*\" >> '{}'\n{lines}\n", self.path("calls").display());
-        scripted::program(&self.path("bin").join(name), &text).expect(name);
+        scripted::write_program(&self.path("bin").join(name), &text).expect(name);
     }
 
     /// A kubectl of this version.
@@ -94,13 +94,13 @@ impl Stage {
     }
 
     /// Runs one of our programs with nothing on its standard input.
-    pub fn run(&self, program: &str, args: &[&str]) -> Ended {
+    pub fn run(&self, program: &str, args: &[&str]) -> CommandOutput {
         let program = plugins::folder().expect("our own programs").join(program);
         let mut command = Command::new(program);
         command.env_clear().env("PATH", self.path("bin")).env("HOME", self.dir.path()).env("LANG", "C.UTF-8");
         command.env("KUBECONFIG", self.path("kubeconfig")).current_dir(self.dir.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        ended(command.args(args).stdin(Stdio::null()).output().expect("it starts"))
+        to_command_output(command.args(args).stdin(Stdio::null()).output().expect("it starts"))
     }
 
     /// What helm and kubectl were called with, in order.
@@ -110,9 +110,9 @@ impl Stage {
     }
 }
 
-fn ended(output: Output) -> Ended {
+fn to_command_output(output: Output) -> CommandOutput {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    Ended {
+    CommandOutput {
         code: output.status.code().expect("it ended by itself"),
         stdout: text(output.stdout),
         stderr: text(output.stderr),

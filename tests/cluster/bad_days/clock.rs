@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 use crate::keep::apply;
 
 /// `clock_gettime` as before, but for the clock on the wall.
@@ -24,8 +24,8 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 "#;
 
 /// Tells a program that it is so many seconds later.
-pub fn off(ground: &Ground, command: &mut Command, seconds: i64) -> Result<()> {
-    let (source, shim) = (ground.files().join("clock.c"), ground.files().join("clock.so"));
+pub fn shift_clock(test_cluster: &TestCluster, command: &mut Command, seconds: i64) -> Result<()> {
+    let (source, shim) = (test_cluster.files().join("clock.c"), test_cluster.files().join("clock.so"));
     std::fs::write(&source, SHIM)?;
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(&source).output().context("cc")?;
     ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
@@ -34,7 +34,7 @@ pub fn off(ground: &Ground, command: &mut Command, seconds: i64) -> Result<()> {
 }
 
 /// The installation's lock, left behind by a dead run whose clock was off the same way. Only that it stands still counts.
-pub fn dead_holder(ground: &Ground, seconds: i64) -> Result<()> {
+pub fn create_lease_of_dead_run(test_cluster: &TestCluster, seconds: i64) -> Result<()> {
     let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds))?;
     let then = then.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
     let lease = |namespace: &str, name: &str| {
@@ -44,5 +44,5 @@ pub fn dead_holder(ground: &Ground, seconds: i64) -> Result<()> {
     // The other one has no holder at all: it is nobody's, and is taken at once.
     let mut free = lease("kube-system", "mural-crds");
     free["spec"] = json!({"holderIdentity": "", "leaseDurationSeconds": 15});
-    apply(ground, &[lease(crate::small::NAMESPACE, "mural-upgrade"), free])
+    apply(test_cluster, &[lease(crate::small::NAMESPACE, "mural-upgrade"), free])
 }

@@ -7,8 +7,8 @@ use mural_tests::flux as page;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
-use super::within;
-use crate::ground::{Ended, Ground, ended};
+use super::wait_within;
+use crate::ground::{CommandOutput, TestCluster, to_command_output};
 use crate::small::{self, NAMESPACE, NEWER};
 
 /// As much of the CRD as an upgrade reads.
@@ -16,80 +16,80 @@ const CRD: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResou
     "spec":{"group":"argoproj.io","scope":"Namespaced","names":{"kind":"Application","plural":"applications"},"versions":[{"name":"v1alpha1",
     "served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}"#;
 
-pub fn followed(ground: &Ground) -> Result<()> {
-    ground.older()?;
-    let kubectl = |args: &[&str]| ground.run(User::Admin, "kubectl", args)?.with(0);
+pub fn followed(test_cluster: &TestCluster) -> Result<()> {
+    test_cluster.install_older()?;
+    let kubectl = |args: &[&str]| test_cluster.run(User::Admin, "kubectl", args)?.expect_code(0);
     // Argo CD renders charts and keeps no release.
     kubectl(&["delete", "secrets", "--selector", "owner=helm", "--namespace", NAMESPACE])?;
-    page::apply(ground.sandbox()?, CRD)?;
+    page::apply(test_cluster.sandbox()?, CRD)?;
     kubectl(&["wait", "--for=condition=Established", "crd/applications.argoproj.io", "--timeout=60s"])?;
     let older = [("mural-crds", "0.7.1"), ("mural", "1.1.0-rc.0")];
-    older.iter().try_for_each(|(name, version)| application(ground, name, version, version))?;
-    let mark = ground.mark()?;
-    let refused = upgrade(ground, &["--yes"])?.with(5)?;
+    older.iter().try_for_each(|(name, version)| application(test_cluster, name, version, version))?;
+    let mark = test_cluster.mark()?;
+    let refused = upgrade(test_cluster, &["--yes"])?.expect_code(5)?;
     let told = [
         "belongs to the Argo CD Application mural",
         "1-mural-crds-application.yaml  Application mural-system/mural-crds",
         "spec.source.targetRevision: 1.1.0-rc.0 → 1.1.0-rc.3",
     ];
     for part in told {
-        ensure!(refused.all().contains(part), "does not tell {part:?}:\n{}", refused.all());
+        ensure!(refused.all_text().contains(part), "does not tell {part:?}:\n{}", refused.all_text());
     }
-    let follow = command(ground, &["--follow", "--timeout", "60s", "--events", "json"])?
+    let follow = command(test_cluster, &["--follow", "--timeout", "60s", "--events", "json"])?
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     std::thread::sleep(std::time::Duration::from_secs(3));
     // Git says the new versions; the CRD chart is synced, and then the application.
-    application(ground, "mural-crds", "0.7.4", "0.7.1")?;
-    application(ground, "mural", "1.1.0-rc.3", "1.1.0-rc.0")?;
-    synced(ground, "mural-crds", "0.7.4", &small::crds(ground, "0.7.4")?.display().to_string())?;
-    synced(ground, "mural", "1.1.0-rc.3", &small::app(ground, "1.1.0-rc.3")?.display().to_string())?;
-    let followed = ended(follow.wait_with_output()?)?.with(0)?;
+    application(test_cluster, "mural-crds", "0.7.4", "0.7.1")?;
+    application(test_cluster, "mural", "1.1.0-rc.3", "1.1.0-rc.0")?;
+    synced(test_cluster, "mural-crds", "0.7.4", &small::crds(test_cluster, "0.7.4")?.display().to_string())?;
+    synced(test_cluster, "mural", "1.1.0-rc.3", &small::app(test_cluster, "1.1.0-rc.3")?.display().to_string())?;
+    let followed = to_command_output(follow.wait_with_output()?)?.expect_code(0)?;
     for part in ["synced to 0.7.4 and healthy", "served with the chart's schema", "synced to 1.1.0-rc.3 and healthy"] {
-        ensure!(followed.all().contains(part), "does not tell {part:?}:\n{}", followed.all());
+        ensure!(followed.all_text().contains(part), "does not tell {part:?}:\n{}", followed.all_text());
     }
-    ground.nothing_written(mark)
+    test_cluster.ensure_nothing_written(mark)
 }
 
-fn command(ground: &Ground, more: &[&str]) -> Result<std::process::Command> {
-    let mut upgrade = ground.command(User::Operator, "kubectl-mural-upgrade")?;
-    upgrade.args(["--namespace", NAMESPACE, "--plain-http", "--values", &small::values(ground)?]).args(more);
+fn command(test_cluster: &TestCluster, more: &[&str]) -> Result<std::process::Command> {
+    let mut upgrade = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
+    upgrade.args(["--namespace", NAMESPACE, "--plain-http", "--values", &small::values(test_cluster)?]).args(more);
     upgrade.args(NEWER.iter().flat_map(|(flag, value)| [*flag, *value]));
-    upgrade.args(small::charts(ground)?.iter().flat_map(|(flag, chart)| [*flag, chart.as_str()]));
+    upgrade.args(small::charts(test_cluster)?.iter().flat_map(|(flag, chart)| [*flag, chart.as_str()]));
     Ok(upgrade)
 }
 
-fn upgrade(ground: &Ground, more: &[&str]) -> Result<Ended> {
-    ended(command(ground, more)?.output()?)
+fn upgrade(test_cluster: &TestCluster, more: &[&str]) -> Result<CommandOutput> {
+    to_command_output(command(test_cluster, more)?.output()?)
 }
 
 /// An Application as it was recorded of a real Argo CD, told a version and synced to one.
-fn application(ground: &Ground, name: &str, told: &str, synced: &str) -> Result<()> {
+fn application(test_cluster: &TestCluster, name: &str, told: &str, synced: &str) -> Result<()> {
     let status = if told == synced { "Synced" } else { "OutOfSync" };
     let object = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"project": "default", "destination": {"server": "https://kubernetes.default.svc", "namespace": NAMESPACE},
-            "source": {"repoURL": ground.sandbox()?.registry(), "chart": format!("mural/{name}"), "targetRevision": told, "helm": {"releaseName": name}},
+            "source": {"repoURL": test_cluster.sandbox()?.registry(), "chart": format!("mural/{name}"), "targetRevision": told, "helm": {"releaseName": name}},
             "syncPolicy": {"automated": {}, "syncOptions": ["ServerSideApply=true"]}},
         "status": {"sync": {"status": status, "revision": synced}, "health": {"status": "Healthy"},
             "operationState": {"phase": "Succeeded", "message": "successfully synced (all tasks run)"}}});
     let kubectl = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
-    ground.run_with(User::Admin, "kubectl", &kubectl, &object.to_string(), &[])?.with(0)?;
+    test_cluster.run_with(User::Admin, "kubectl", &kubectl, &object.to_string(), &[])?.expect_code(0)?;
     Ok(())
 }
 
 /// What the application controller does: renders, applies, says so.
-fn synced(ground: &Ground, name: &str, version: &str, chart: &str) -> Result<()> {
-    let values = small::values(ground)?;
+fn synced(test_cluster: &TestCluster, name: &str, version: &str, chart: &str) -> Result<()> {
+    let values = small::values(test_cluster)?;
     let template = ["template", name, chart, "--namespace", NAMESPACE, "--include-crds", "--values", &values];
-    let rendered = ground.run(User::Admin, "helm", &template)?.with(0)?.stdout;
+    let rendered = test_cluster.run(User::Admin, "helm", &template)?.expect_code(0)?.stdout;
     let apply = ["apply", "--server-side", "--force-conflicts", "--namespace", NAMESPACE, "--filename", "-"];
     // The kind of a custom resource may be served a moment after its CRD.
-    within(20, "all of it is applied", || {
-        Ok(ground.run_with(User::Admin, "kubectl", &apply, &rendered, &[])?.code == 0)
+    wait_within(20, "all of it is applied", || {
+        Ok(test_cluster.run_with(User::Admin, "kubectl", &apply, &rendered, &[])?.code == 0)
     })?;
-    application(ground, name, version, version)?;
-    let told: Value = ground.get(&["applications.argoproj.io", name, "--namespace", NAMESPACE])?;
+    application(test_cluster, name, version, version)?;
+    let told: Value = test_cluster.get(&["applications.argoproj.io", name, "--namespace", NAMESPACE])?;
     ensure!(told["status"]["sync"]["revision"] == version, "{told}");
     Ok(())
 }

@@ -16,8 +16,8 @@ use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 
 use super::trouble::fails;
-use super::{at, crds_are_new, newer, older, patch, renamed, upgrade, within};
-use crate::ground::Ground;
+use super::{copy_chart_as, crds_are_new, deployed_version, install_older, newer_flags, patch, upgrade, wait_within};
+use crate::ground::TestCluster;
 use crate::keep::apply;
 use crate::small::{self, NAMESPACE};
 
@@ -25,42 +25,49 @@ use crate::small::{self, NAMESPACE};
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
-pub fn by_cosign(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
-    let (vendor, registry) = (KeyPair::generate()?, ground.sandbox()?.registry());
+pub fn by_cosign(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
+    let (vendor, registry) = (KeyPair::generate()?, test_cluster.sandbox()?.registry());
     for version in ["0.7.1", "0.7.4"] {
         sign(&vendor, &format!("{registry}/mural/mural-crds:{version}"))?;
     }
     let keys = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "vendor-keys", "namespace": NAMESPACE},
         "data": {"vendor.pub": STANDARD.encode(vendor.public_key_pem())}});
-    apply(ground, &[keys])?;
+    apply(test_cluster, &[keys])?;
     let verify = json!({"spec": {"verify": {"provider": "cosign", "secretRef": {"name": "vendor-keys"}}}});
-    patch(ground, "ocirepository", "mural-crds", &verify.to_string())?;
-    within(60, "the older chart's signature is verified", || {
-        let source = ground.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?;
+    patch(test_cluster, "ocirepository", "mural-crds", &verify.to_string())?;
+    wait_within(60, "the older chart's signature is verified", || {
+        let source = test_cluster.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?;
         let all = source["status"]["conditions"].as_array().cloned().unwrap_or_default();
         Ok(all.iter().any(|one| one["type"] == "SourceVerified" && one["status"] == "True"))
     })?;
-    page::ready(ground.sandbox()?, "mural-crds")?;
-    unsigned(ground)?;
-    let done = upgrade(ground, &[], &newer(&["--yes"]))?.with(0).context("signed")?;
+    page::ready(test_cluster.sandbox()?, "mural-crds")?;
+    unsigned(test_cluster)?;
+    let done = upgrade(test_cluster, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("signed")?;
     for told in ["signed (cosign verifies)", ", its signature verified by cosign"] {
-        ensure!(done.all().contains(told), "does not tell {told:?}:\n{}", done.all());
+        ensure!(done.all_text().contains(told), "does not tell {told:?}:\n{}", done.all_text());
     }
-    let source: Value = ground.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?;
+    let source: Value = test_cluster.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?;
     ensure!(source["spec"]["verify"]["provider"] == "cosign", "no longer asks for a signature: {}", source["spec"]);
-    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.3") && crds_are_new(ground)?, "{}", done.all());
+    ensure!(
+        deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.3") && crds_are_new(test_cluster)?,
+        "{}",
+        done.all_text()
+    );
     Ok(())
 }
 
 /// The newer chart under a version that nobody signed: its source says so, in time, and nothing moves.
-fn unsigned(ground: &Ground) -> Result<()> {
-    let chart = renamed(ground, &small::crds(ground, "0.7.4")?, "mural-crds", "0.7.7")?;
-    small::push(ground, &chart)?;
+fn unsigned(test_cluster: &TestCluster) -> Result<()> {
+    let chart = copy_chart_as(test_cluster, &small::crds(test_cluster, "0.7.4")?, "mural-crds", "0.7.7")?;
+    small::push(test_cluster, &chart)?;
     let flags = ["--to", "1.1.0-rc.3", "--crds", "0.7.7", "--yes", "--failure-grace", "4s"];
-    fails(ground, &flags, &["OCIRepository mural-system/mural-crds: ", "VerificationError"])?;
-    ensure!(at(ground, "mural")?.starts_with("1.1.0-rc.0") && !crds_are_new(ground)?, "something moved");
+    fails(test_cluster, &flags, &["OCIRepository mural-system/mural-crds: ", "VerificationError"])?;
+    ensure!(
+        deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.0") && !crds_are_new(test_cluster)?,
+        "something moved"
+    );
     Ok(())
 }
 

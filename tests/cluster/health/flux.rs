@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::states::State;
 use super::{findings, follow, json, shell, until, validate};
-use crate::flux::{helm_release, older};
-use crate::ground::Ground;
+use crate::flux::{helm_release, install_older};
+use crate::ground::TestCluster;
 use crate::small::NAMESPACE;
 
 const fn state(fires: &'static [&'static str], does: &'static str) -> State {
@@ -43,7 +43,7 @@ pub const BROKEN: [State; 6] = [
 ];
 
 /// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends it.
-pub const MORE: [(&str, &str, &str, &str); 3] = [
+pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
     (
         "flux-source-version",
         r#"digest=$(kubectl -n mural-system get ocirepository mural -o jsonpath='{.status.artifact.revision}' | cut -d@ -f2) && kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"digest":"'$digest'"}}}'"#,
@@ -68,71 +68,71 @@ const HINT: &str = "";
 /// The sandbox's controllers run beside the cluster; `flux install` would have put these into it.
 const CONTROLLERS: &str = "kubectl create namespace flux-system && for one in source helm; do kubectl -n flux-system create deployment $one-controller --image=example.com/flux; done";
 /// What the installation is meant to be.
-const ASKED: [&str; 6] = ["--expect", "mural=1.1.0-rc.0", "--expect", "crds=0.7.1", "--output", "json"];
+const EXPECT_FLAGS: [&str; 6] = ["--expect", "mural=1.1.0-rc.0", "--expect", "crds=0.7.1", "--output", "json"];
 
-pub fn on_real_controllers(ground: &Ground) -> Result<()> {
-    let own = ground;
-    own.older()?;
-    let (ground, _turn) = ground.flux();
-    older(ground)?;
-    shell(ground, CONTROLLERS)?;
-    healthy(ground).context("healthy")?;
-    several(own, ground)?;
+pub fn on_real_controllers(test_cluster: &TestCluster) -> Result<()> {
+    let own = test_cluster;
+    own.install_older()?;
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
+    shell(test_cluster, CONTROLLERS)?;
+    healthy(test_cluster).context("healthy")?;
+    several(own, test_cluster)?;
     for state in &BROKEN {
-        shell(ground, state.does)?;
+        shell(test_cluster, state.does)?;
     }
     let ids: Vec<&str> = BROKEN.iter().flat_map(|state| state.fires).copied().collect();
-    let report = found(ground, &ids)?;
-    by_hints(ground, &report)?;
-    shell(ground, "kubectl -n flux-system rollout undo deployment/helm-controller")?;
-    healthy(ground).context("after the hints")?;
-    for (id, does, word, mends) in MORE {
-        shell(ground, does)?;
-        let report = says(ground, id, word)?;
+    let report = wait_for_findings(test_cluster, &ids)?;
+    by_hints(test_cluster, &report)?;
+    shell(test_cluster, "kubectl -n flux-system rollout undo deployment/helm-controller")?;
+    healthy(test_cluster).context("after the hints")?;
+    for (id, does, word, mends) in UPGRADE_STATES {
+        shell(test_cluster, does)?;
+        let report = wait_for_message(test_cluster, id, word)?;
         match mends {
-            HINT => follow(ground, findings(&report, id)[0])?,
-            line => shell(ground, line)?,
+            HINT => follow(test_cluster, findings(&report, id)[0])?,
+            line => shell(test_cluster, line)?,
         }
     }
-    healthy(ground).context("one after another")?;
-    whole(ground)
+    healthy(test_cluster).context("one after another")?;
+    whole(test_cluster)
 }
 
-fn whole(ground: &Ground) -> Result<()> {
-    not_looked_at(ground)?;
-    healthy(ground).context("with the controller back")?;
+fn whole(test_cluster: &TestCluster) -> Result<()> {
+    not_looked_at(test_cluster)?;
+    healthy(test_cluster).context("with the controller back")?;
     // What somebody has deleted, Flux makes again when it is told to.
-    shell(ground, "kubectl -n mural-system delete deployment canvas")?;
-    let report = found(ground, &["workload-present"])?;
-    follow(ground, findings(&report, "workload-present")[0])?;
-    healthy(ground).context("put back by Flux")
+    shell(test_cluster, "kubectl -n mural-system delete deployment canvas")?;
+    let report = wait_for_findings(test_cluster, &["workload-present"])?;
+    follow(test_cluster, findings(&report, "workload-present")[0])?;
+    healthy(test_cluster).context("put back by Flux")
 }
 
 /// The sample installation, made by Flux: nothing to say of it.
-pub fn silent(ground: &Ground) -> Result<()> {
-    let (ground, _turn) = ground.flux();
+pub fn silent(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
     // What another test has left goes with the cluster that it was made on.
-    older(ground)?;
-    install::install(ground.sandbox()?, &install::Args { flux: true, ..install::Args::default() })?;
-    shell(ground, CONTROLLERS)?;
-    healthy(ground)
+    install_older(test_cluster)?;
+    install::install(test_cluster.sandbox()?, &install::Args { flux: true, ..install::Args::default() })?;
+    shell(test_cluster, CONTROLLERS)?;
+    healthy(test_cluster)
 }
 
 /// Nothing at all to say.
-fn healthy(ground: &Ground) -> Result<()> {
+fn healthy(test_cluster: &TestCluster) -> Result<()> {
     let mut last = String::new();
-    until(ground, || {
-        let ended = validate(ground, &[&ASKED[..], &["--strict"]].concat())?;
+    until(test_cluster, || {
+        let ended = validate(test_cluster, &[&EXPECT_FLAGS[..], &["--strict"]].concat())?;
         last.clone_from(&ended.stdout);
         Ok((ended.code == 0 && json(&ended)?["counts"]["notes"] == 0).then_some(()))
     })
     .with_context(|| last.clone())
 }
 
-fn found(ground: &Ground, ids: &[&str]) -> Result<Value> {
+fn wait_for_findings(test_cluster: &TestCluster, ids: &[&str]) -> Result<Value> {
     let mut silent = Vec::new();
-    let report = until(ground, || {
-        let report = json(&validate(ground, &ASKED)?)?;
+    let report = until(test_cluster, || {
+        let report = json(&validate(test_cluster, &EXPECT_FLAGS)?)?;
         silent = ids.iter().copied().filter(|id| findings(&report, id).is_empty()).map(str::to_owned).collect();
         Ok(silent.is_empty().then_some(report))
     });
@@ -140,9 +140,9 @@ fn found(ground: &Ground, ids: &[&str]) -> Result<Value> {
 }
 
 /// Looks until a check says this.
-fn says(ground: &Ground, id: &str, word: &str) -> Result<Value> {
-    let report = until(ground, || {
-        let report = json(&validate(ground, &ASKED)?)?;
+fn wait_for_message(test_cluster: &TestCluster, id: &str, word: &str) -> Result<Value> {
+    let report = until(test_cluster, || {
+        let report = json(&validate(test_cluster, &EXPECT_FLAGS)?)?;
         let told = findings(&report, id)
             .iter()
             .any(|finding| finding["message"].as_str().is_some_and(|text| text.contains(word)));
@@ -152,16 +152,16 @@ fn says(ground: &Ground, id: &str, word: &str) -> Result<Value> {
 }
 
 /// What each hint says, to the letter.
-fn by_hints(ground: &Ground, report: &Value) -> Result<()> {
+fn by_hints(test_cluster: &TestCluster, report: &Value) -> Result<()> {
     for id in ["flux-source-version", "flux-crds-policy", "flux-ordering", "flux-suspended"] {
-        findings(report, id).iter().try_for_each(|finding| follow(ground, finding))?;
+        findings(report, id).iter().try_for_each(|finding| follow(test_cluster, finding))?;
     }
     Ok(())
 }
 
 /// A controller that does not look at a new spec.
-fn not_looked_at(ground: &Ground) -> Result<()> {
-    let sandbox = ground.sandbox()?;
+fn not_looked_at(test_cluster: &TestCluster) -> Result<()> {
+    let sandbox = test_cluster.sandbox()?;
     let state = mural_tests::sandbox::State::read(&mural_tests::sandbox::Folder::of(sandbox.name())?);
     let controller = state.children.get("helm-controller").context("helm-controller runs")?.to_string();
     let signal = |signal: &str| -> Result<()> {
@@ -170,26 +170,27 @@ fn not_looked_at(ground: &Ground) -> Result<()> {
     };
     signal("-STOP")?;
     let patch = r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"interval":"11m"}}'"#;
-    let told =
-        shell(ground, patch).and_then(|()| says(ground, "flux-release-ready", "has not looked at its newest spec"));
+    let told = shell(test_cluster, patch)
+        .and_then(|()| wait_for_message(test_cluster, "flux-release-ready", "has not looked at its newest spec"));
     signal("-CONT")?;
     told?;
-    ensure!(helm_release(ground, "mural")?["spec"]["interval"] == "11m", "the patch is gone");
+    ensure!(helm_release(test_cluster, "mural")?["spec"]["interval"] == "11m", "the patch is gone");
     Ok(())
 }
 
 /// Two clusters of two owners and one that does not answer, in one report; a context without the installation is left out.
-fn several(own: &Ground, flux: &Ground) -> Result<()> {
+fn several(own: &TestCluster, flux: &TestCluster) -> Result<()> {
     let dead = own.files().join("dead.yaml");
-    let [first, second] = [own, flux].map(|ground| ground.sandbox().map(mural_tests::sandbox::Sandbox::context));
+    let [first, second] =
+        [own, flux].map(|test_cluster| test_cluster.sandbox().map(mural_tests::sandbox::Sandbox::context));
     let (first, second) = (first?, second?);
     std::fs::write(
         &dead,
         "apiVersion: v1\nkind: Config\nclusters: [{name: dead, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: me, user: {}}]\ncontexts: [{name: dead, context: {cluster: dead, user: me}}]\n",
     )?;
     // Users of one name in two files would be one user.
-    let renamed = |ground: &Ground, name: &str| -> Result<std::path::PathBuf> {
-        let text = std::fs::read_to_string(ground.sandbox()?.kubeconfig(User::Operator))?;
+    let renamed = |test_cluster: &TestCluster, name: &str| -> Result<std::path::PathBuf> {
+        let text = std::fs::read_to_string(test_cluster.sandbox()?.kubeconfig(User::Operator))?;
         let file = own.files().join(format!("{name}.yaml"));
         std::fs::write(&file, text.replace("operator", name))?;
         Ok(file)
@@ -200,7 +201,7 @@ fn several(own: &Ground, flux: &Ground) -> Result<()> {
         let env = [("KUBECONFIG", std::path::Path::new(&all))];
         own.run_with(User::Operator, "kubectl-mural-validate", &[flags, &["--skip", "tools"]].concat(), "", &env)
     };
-    let ended = look(&["--all-contexts", "--output", "json"])?.with(3)?;
+    let ended = look(&["--all-contexts", "--output", "json"])?.expect_code(3)?;
     let list = json(&ended)?;
     ensure!(list["kind"] == "ValidateReportList", "{}", ended.stdout);
     let items = list["items"].as_array().context("no items")?;
@@ -214,12 +215,12 @@ fn several(own: &Ground, flux: &Ground) -> Result<()> {
     );
     let both = format!("{first},{second}");
     for form in ["table", "junit", "markdown", "html", "yaml"] {
-        let ended = look(&["--contexts", &both, "--output", form])?.with(0).context(form)?;
+        let ended = look(&["--contexts", &both, "--output", form])?.expect_code(0).context(form)?;
         ensure!(ended.stdout.contains(&first) && ended.stdout.contains(&second), "{form}: {}", ended.stdout);
     }
-    let none = look(&["--all-contexts", "--namespace", "nowhere"])?.with(3)?;
+    let none = look(&["--all-contexts", "--namespace", "nowhere"])?.expect_code(3)?;
     let told = none.stderr.matches("nothing is installed there, skipped").count();
-    ensure!(told == 2 && none.stdout.contains("could not be read"), "{}", none.all());
+    ensure!(told == 2 && none.stdout.contains("could not be read"), "{}", none.all_text());
     ensure!(NAMESPACE == "mural-system", "the patches name the namespace");
     Ok(())
 }

@@ -11,7 +11,7 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use super::{shell, validate};
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 
 /// What is told, and in which file the report is kept: every form once.
 const FORMS: [(&str, &str); 4] =
@@ -19,14 +19,15 @@ const FORMS: [(&str, &str); 4] =
 /// Where everything that a run has said is kept for a look; nowhere unless set.
 const KEEP: &str = "MURAL_KEEP";
 
-pub fn every_form(ground: &Ground, asked: &[String], report: &Value) -> Result<()> {
+pub fn every_form(test_cluster: &TestCluster, asked: &[String], report: &Value) -> Result<()> {
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let secrets = secrets()?;
     let first = report["checks"][0]["check"].as_str().context("no checks")?;
     for (form, file) in FORMS {
-        let ended = validate(ground, &[&asked[..], &["--output", form, "--report", file]].concat())?.with(3)?;
-        let written = std::fs::read_to_string(ground.files().join(file))?;
-        told_nothing(&secrets, form, &ended.all())?;
+        let ended =
+            validate(test_cluster, &[&asked[..], &["--output", form, "--report", file]].concat())?.expect_code(3)?;
+        let written = std::fs::read_to_string(test_cluster.files().join(file))?;
+        told_nothing(&secrets, form, &ended.all_text())?;
         told_nothing(&secrets, file, &written)?;
         keep(form, &ended.stdout)?;
         keep(file, &written)?;
@@ -36,15 +37,15 @@ pub fn every_form(ground: &Ground, asked: &[String], report: &Value) -> Result<(
             ensure!(text.contains("workload-ready"), "{what} leaves workload-ready out");
         }
     }
-    widths(ground)?;
-    yaml_is_read_by_helm(ground)?;
-    bundle(ground, &secrets)
+    widths(test_cluster)?;
+    yaml_is_read_by_helm(test_cluster)?;
+    bundle(test_cluster, &secrets)
 }
 
 /// 60 and 200 columns, with and without colour.
-fn widths(ground: &Ground) -> Result<()> {
+fn widths(test_cluster: &TestCluster) -> Result<()> {
     for columns in [60, 200] {
-        let mut command = ground.command(User::Operator, "kubectl-mural-validate")?;
+        let mut command = test_cluster.command(User::Operator, "kubectl-mural-validate")?;
         let output = command.env("COLUMNS", columns.to_string()).output()?;
         let text = String::from_utf8(output.stdout)?;
         keep(&format!("table-{columns}.txt"), &text)?;
@@ -53,20 +54,20 @@ fn widths(ground: &Ground) -> Result<()> {
         let long: Vec<&str> = text.lines().filter(long).collect();
         ensure!(long.is_empty(), "wider than {columns} columns: {long:#?}");
     }
-    let coloured = validate(ground, &["--only", "cluster", "--color", "always"])?.stdout;
+    let coloured = validate(test_cluster, &["--only", "cluster", "--color", "always"])?.stdout;
     ensure!(coloured.contains('\u{1b}'), "--color always does not colour");
     Ok(())
 }
 
 /// helm's reader of YAML finds in the one form what is in the other.
-fn yaml_is_read_by_helm(ground: &Ground) -> Result<()> {
+fn yaml_is_read_by_helm(test_cluster: &TestCluster) -> Result<()> {
     let chart = "mkdir -p reader/templates && printf 'apiVersion: v2\\nname: reader\\nversion: 1.0.0\\n' > reader/Chart.yaml && printf '{{ .Values | toJson }}' > reader/templates/all.json";
-    shell(ground, chart)?;
+    shell(test_cluster, chart)?;
     let template = ["template", "reader", "reader", "--values", "report.yaml"];
-    let read = ground.run(User::Operator, "helm", &template)?.with(0)?.stdout;
+    let read = test_cluster.run(User::Operator, "helm", &template)?.expect_code(0)?.stdout;
     let line = read.lines().find(|line| line.starts_with('{')).context("helm has written no values")?;
     let read: Value = serde_json::from_str(line)?;
-    let ours: Value = serde_json::from_str(&std::fs::read_to_string(ground.files().join("report.json"))?)?;
+    let ours: Value = serde_json::from_str(&std::fs::read_to_string(test_cluster.files().join("report.json"))?)?;
     for key in ["apiVersion", "kind", "hub", "owners", "releases"] {
         ensure!(read[key] == ours[key], "{key}: {} instead of {}", read[key], ours[key]);
     }
@@ -103,9 +104,9 @@ fn told_nothing(secrets: &[String], what: &str, text: &str) -> Result<()> {
 }
 
 /// Everything is listed before it is written, and nothing in it is a secret.
-fn bundle(ground: &Ground, secrets: &[String]) -> Result<()> {
-    let file = ground.files().join("broken.tar.gz");
-    let ended = validate(ground, &["bundle", "--yes", &file.display().to_string()])?.with(0)?;
+fn bundle(test_cluster: &TestCluster, secrets: &[String]) -> Result<()> {
+    let file = test_cluster.files().join("broken.tar.gz");
+    let ended = validate(test_cluster, &["bundle", "--yes", &file.display().to_string()])?.expect_code(0)?;
     let packed = std::fs::File::open(&file)?;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed));
     let mut count = 0;
@@ -118,7 +119,7 @@ fn bundle(ground: &Ground, secrets: &[String]) -> Result<()> {
         count += 1;
     }
     ensure!(ended.stderr.contains(&format!("{count} files")), "{count} files, and it says:\n{}", ended.stderr);
-    told_nothing(secrets, "the list", &ended.all())
+    told_nothing(secrets, "the list", &ended.all_text())
 }
 
 fn keep(name: &str, text: &str) -> Result<()> {

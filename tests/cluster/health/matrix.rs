@@ -6,18 +6,20 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mural::checks::validate::ALL;
-use mural::cluster::AGENT;
+use mural::checks::validate::HEALTH_CHECKS;
+use mural::cluster::USER_AGENT_VALUE;
 use mural_tests::charts;
 use mural_tests::install::{self, NAMESPACE};
-use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::proxy::{FaultEffect, FaultProxy, FaultRule};
 use mural_tests::sandbox::User;
 use mural_tests::scripted;
 use serde_json::{Value, json};
 
-use super::states::{ASKED, BROKEN, BROKEN_TOO, EXCEPTIONS, FURNISHED, MENDED, STAND_INS, State};
+use super::states::{
+    BROKEN, BROKEN_AFTER_FIX, EXCEPTIONS, FIX_COMMANDS, FURNISHED, REQUESTED_STATES, STAND_INS, State,
+};
 use super::{files, findings, flux, forms, json, shell, until, validate};
-use crate::ground::{Ended, Ground};
+use crate::ground::{CommandOutput, TestCluster};
 
 /// The document that an API server which lags behind still serves.
 const DOCUMENT: &str = "/openapi/v3/apis/spectrocloud.com/v1alpha1";
@@ -27,11 +29,11 @@ const FILLER: usize = 930_000;
 
 /// No check without an action that fires it, nor an action for a check that is no more.
 fn every_check_has_an_action() -> Result<()> {
-    let states = BROKEN.iter().chain(&BROKEN_TOO).chain(&ASKED).chain(&flux::BROKEN);
+    let states = BROKEN.iter().chain(&BROKEN_AFTER_FIX).chain(&REQUESTED_STATES).chain(&flux::BROKEN);
     let fired = states.flat_map(|state| state.fires).chain(&STAND_INS).copied();
-    let fired = fired.chain(flux::MORE.iter().map(|(id, ..)| *id));
+    let fired = fired.chain(flux::UPGRADE_STATES.iter().map(|(id, ..)| *id));
     let told: BTreeSet<&str> = fired.chain(EXCEPTIONS.iter().map(|(id, _)| *id)).collect();
-    let known: BTreeSet<&str> = ALL.iter().map(|check| check.card.id).collect();
+    let known: BTreeSet<&str> = HEALTH_CHECKS.iter().map(|check| check.card.id).collect();
     let without: Vec<&&str> = known.difference(&told).collect();
     let unknown: Vec<&&str> = told.difference(&known).collect();
     ensure!(without.is_empty() && unknown.is_empty(), "checks without an action: {without:?}; no checks: {unknown:?}");
@@ -39,82 +41,83 @@ fn every_check_has_an_action() -> Result<()> {
 }
 
 /// The sample installation and what it lacks: nothing to say of it.
-fn furnished(ground: &Ground) -> Result<Vec<String>> {
-    install::install(ground.sandbox()?, &install::Args::default())?;
-    lay(ground)?;
-    FURNISHED.iter().try_for_each(|line| shell(ground, line))?;
-    let asked = asked(ground)?;
-    healthy(ground, &asked)?;
-    Ok(asked)
+fn furnished(test_cluster: &TestCluster) -> Result<Vec<String>> {
+    install::install(test_cluster.sandbox()?, &install::Args::default())?;
+    lay(test_cluster)?;
+    FURNISHED.iter().try_for_each(|line| shell(test_cluster, line))?;
+    let expect_flags = expect_flags(test_cluster)?;
+    healthy(test_cluster, &expect_flags)?;
+    Ok(expect_flags)
 }
 
 /// The same where another helm has made it.
-pub fn silent_by_helm(ground: &Ground, version: &str) -> Result<()> {
-    ground.use_helm(version)?;
-    furnished(ground).map(drop)
+pub fn silent_by_helm(test_cluster: &TestCluster, version: &str) -> Result<()> {
+    test_cluster.use_helm(version)?;
+    furnished(test_cluster).map(drop)
 }
 
-pub fn every_check_fires(ground: &Ground) -> Result<()> {
+pub fn every_check_fires(test_cluster: &TestCluster) -> Result<()> {
     every_check_has_an_action()?;
-    let done = one_after_another(ground);
+    let done = one_after_another(test_cluster);
     // Also where it failed: other tests use this sandbox.
-    let mended: Vec<Result<()>> = MENDED.iter().map(|line| shell(ground, line)).collect();
+    let mended: Vec<Result<()>> = FIX_COMMANDS.iter().map(|line| shell(test_cluster, line)).collect();
     done.and_then(|()| mended.into_iter().collect())
 }
 
-fn one_after_another(ground: &Ground) -> Result<()> {
-    let asked = furnished(ground)?;
-    for state in &ASKED {
-        let flags: Vec<String> = state.does.split(' ').map(|word| expanded(ground, word)).collect::<Result<_>>()?;
-        fires(&look(ground, &flags)?.with(3)?, state)?;
+fn one_after_another(test_cluster: &TestCluster) -> Result<()> {
+    let expect_flags = furnished(test_cluster)?;
+    for state in &REQUESTED_STATES {
+        let flags: Vec<String> =
+            state.does.split(' ').map(|word| expanded(test_cluster, word)).collect::<Result<_>>()?;
+        fires(&look(test_cluster, &flags)?.expect_code(3)?, state)?;
     }
-    older_tools(ground)?;
-    let document = ground.run(User::Admin, "kubectl", &["get", "--raw", DOCUMENT])?.with(0)?.stdout;
+    older_tools(test_cluster)?;
+    let document = test_cluster.run(User::Admin, "kubectl", &["get", "--raw", DOCUMENT])?.expect_code(0)?.stdout;
     for state in &BROKEN {
-        shell(ground, state.does).with_context(|| state.fires.join(", "))?;
+        shell(test_cluster, state.does).with_context(|| state.fires.join(", "))?;
     }
     let all: Vec<&str> = BROKEN.iter().flat_map(|state| state.fires).copied().collect();
-    let report = found(ground, &asked, &all)?;
-    forms::every_form(ground, &asked, &report)?;
-    older_servers(ground, document)?;
-    for state in &BROKEN_TOO {
-        shell(ground, state.does).with_context(|| state.fires.join(", "))?;
-        found(ground, &asked, state.fires)?;
+    let report = wait_for_findings(test_cluster, &expect_flags, &all)?;
+    forms::every_form(test_cluster, &expect_flags, &report)?;
+    older_servers(test_cluster, document)?;
+    for state in &BROKEN_AFTER_FIX {
+        shell(test_cluster, state.does).with_context(|| state.fires.join(", "))?;
+        wait_for_findings(test_cluster, &expect_flags, state.fires)?;
     }
-    unreadable(ground)
+    unreadable(test_cluster)
 }
 
 /// The flags that say what is installed.
-fn asked(ground: &Ground) -> Result<Vec<String>> {
+fn expect_flags(test_cluster: &TestCluster) -> Result<Vec<String>> {
     let (crds, app) = charts::PAIRS[0];
     let words = ["--expect", &format!("mural={app}"), "--expect", &format!("crds={crds}")].map(str::to_owned);
     let files = ["--values", "running.yaml", "--chart", "$APP", "--crds-chart", "$CRDS"];
-    let files = files.into_iter().map(|word| expanded(ground, word)).collect::<Result<Vec<_>>>()?;
+    let files = files.into_iter().map(|word| expanded(test_cluster, word)).collect::<Result<Vec<_>>>()?;
     Ok([&words[..], &files].concat())
 }
 
 /// As the shell would write it.
-fn expanded(ground: &Ground, word: &str) -> Result<String> {
-    let known = super::variables(ground)?.into_iter().find(|(name, _)| word == format!("${name}"));
+fn expanded(test_cluster: &TestCluster, word: &str) -> Result<String> {
+    let known = super::variables(test_cluster)?.into_iter().find(|(name, _)| word == format!("${name}"));
     Ok(known.map_or_else(|| word.to_owned(), |(_, path)| path.display().to_string()))
 }
 
-fn look(ground: &Ground, flags: &[String]) -> Result<Ended> {
+fn look(test_cluster: &TestCluster, flags: &[String]) -> Result<CommandOutput> {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    validate(ground, &[&flags[..], &["--output", "json"]].concat())
+    validate(test_cluster, &[&flags[..], &["--output", "json"]].concat())
 }
 
 /// Nothing at all to say, and every check that is not about Flux has looked at something.
-fn healthy(ground: &Ground, asked: &[String]) -> Result<()> {
-    let strict = [asked, &["--strict".to_owned()]].concat();
+fn healthy(test_cluster: &TestCluster, expect_flags: &[String]) -> Result<()> {
+    let strict = [expect_flags, &["--strict".to_owned()]].concat();
     let mut last = None;
-    let ended = until(ground, || {
-        let ended = look(ground, &strict)?;
+    let ended = until(test_cluster, || {
+        let ended = look(test_cluster, &strict)?;
         let well = ended.code == 0 && json(&ended)?["counts"]["notes"] == 0;
         last = Some(ended.stdout.clone());
         Ok(well.then_some(ended))
     });
-    let report = json(&ended.with_context(|| told(last.as_deref().unwrap_or_default()))?)?;
+    let report = json(&ended.with_context(|| render_findings(last.as_deref().unwrap_or_default()))?)?;
     let silent: Vec<String> = checks(&report)
         .filter(|checked| checked["verdict"] != "pass" && checked["section"] != "flux")
         .map(|checked| format!("{}: {} {}", checked["check"], checked["verdict"], checked["reason"]))
@@ -128,7 +131,7 @@ fn checks(report: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The findings of a report, for a message.
-fn told(report: &str) -> String {
+fn render_findings(report: &str) -> String {
     let report: Value = serde_json::from_str(report).unwrap_or_default();
     let found = checks(&report).flat_map(|checked| checked["findings"].as_array().into_iter().flatten());
     found
@@ -137,18 +140,18 @@ fn told(report: &str) -> String {
         .join("\n")
 }
 
-fn fires(ended: &Ended, state: &State) -> Result<()> {
+fn fires(ended: &CommandOutput, state: &State) -> Result<()> {
     let report = json(ended)?;
     let silent: Vec<&&str> = state.fires.iter().filter(|id| findings(&report, id).is_empty()).collect();
-    ensure!(silent.is_empty(), "{}: {silent:?} find nothing\n{}", state.does, told(&ended.stdout));
+    ensure!(silent.is_empty(), "{}: {silent:?} find nothing\n{}", state.does, render_findings(&ended.stdout));
     Ok(())
 }
 
 /// Looks until every one of these has found something, each with an object, a hint and an anchor.
-fn found(ground: &Ground, asked: &[String], ids: &[&str]) -> Result<Value> {
+fn wait_for_findings(test_cluster: &TestCluster, expect_flags: &[String], ids: &[&str]) -> Result<Value> {
     let mut silent = Vec::new();
-    let report = until(ground, || {
-        let report = json(&look(ground, asked)?.with(3)?)?;
+    let report = until(test_cluster, || {
+        let report = json(&look(test_cluster, expect_flags)?.expect_code(3)?)?;
         silent = ids.iter().copied().filter(|id| findings(&report, id).is_empty()).collect();
         Ok(silent.is_empty().then_some(report))
     });
@@ -161,35 +164,37 @@ fn found(ground: &Ground, asked: &[String], ids: &[&str]) -> Result<Value> {
 }
 
 /// helm and kubectl as they were, first on the way.
-fn older_tools(ground: &Ground) -> Result<()> {
-    let file = |name: &str| ground.files().join(name);
-    scripted::program(&file("old-helm"), "printf v3.16.4\n")?;
-    scripted::program(&file("old-kubectl"), r#"printf '{"clientVersion": {"gitVersion": "v1.30.9"}}'"#)?;
+fn older_tools(test_cluster: &TestCluster) -> Result<()> {
+    let file = |name: &str| test_cluster.files().join(name);
+    scripted::write_program(&file("old-helm"), "printf v3.16.4\n")?;
+    scripted::write_program(&file("old-kubectl"), r#"printf '{"clientVersion": {"gitVersion": "v1.30.9"}}'"#)?;
     let env = [("HELM_BIN", file("old-helm")), ("KUBECTL_PATH", file("old-kubectl"))];
     let env: Vec<(&str, &Path)> = env.iter().map(|(name, path)| (*name, path.as_path())).collect();
     let flags = ["--only", "tools", "--output", "json"];
-    let ended = ground.run_with(User::Operator, "kubectl-mural-validate", &flags, "", &env)?.with(3)?;
+    let ended = test_cluster.run_with(User::Operator, "kubectl-mural-validate", &flags, "", &env)?.expect_code(3)?;
     fires(&ended, &State { fires: &STAND_INS[..3], does: "an older helm and kubectl" })
 }
 
 /// An API server of another version, and one that has not seen the newest schema.
-fn older_servers(ground: &Ground, document: String) -> Result<()> {
-    let proxy = FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?;
+fn older_servers(test_cluster: &TestCluster, document: String) -> Result<()> {
+    let proxy = FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?;
     let version = json!({"major": "1", "minor": "30", "gitVersion": "v1.30.9"}).to_string();
-    proxy.fault(Fault::at("/version", What::Json(version)).from(AGENT).times(9));
-    proxy.fault(Fault::on(DOCUMENT, What::Json(document)).from(AGENT).times(9));
+    proxy.add_fault(FaultRule::for_path("/version", FaultEffect::Json(version)).for_agent(USER_AGENT_VALUE).times(9));
+    proxy.add_fault(
+        FaultRule::for_path_containing(DOCUMENT, FaultEffect::Json(document)).for_agent(USER_AGENT_VALUE).times(9),
+    );
     let kubeconfig = proxy.kubeconfig().to_owned();
     let flags = ["--only", "server-version,crd-schema-served", "--output", "json"];
     let env = [("KUBECONFIG", kubeconfig.as_path())];
-    let ended = ground.run_with(User::Operator, "kubectl-mural-validate", &flags, "", &env)?.with(3)?;
+    let ended = test_cluster.run_with(User::Operator, "kubectl-mural-validate", &flags, "", &env)?.expect_code(3)?;
     fires(&ended, &State { fires: &STAND_INS[3..], does: "an older API server, that lags behind" })
 }
 
 /// Bad input that only a cluster can give: each with a clear message, its object and the right code.
-fn unreadable(ground: &Ground) -> Result<()> {
+fn unreadable(test_cluster: &TestCluster) -> Result<()> {
     let says = |flags: &[&str], code: i32, words: &[&str]| -> Result<()> {
-        let ended = validate(ground, flags)?.with(code).with_context(|| flags.join(" "))?;
-        let all = ended.all();
+        let ended = validate(test_cluster, flags)?.expect_code(code).with_context(|| flags.join(" "))?;
+        let all = ended.all_text();
         words.iter().try_for_each(|word| {
             ensure!(all.contains(word), "{} does not say {word:?}:\n{all}", flags.join(" "));
             Ok(())
@@ -205,15 +210,15 @@ fn unreadable(ground: &Ground) -> Result<()> {
     // Half an installation.
     says(&["--release", "other"], 3, &["owner-found", "release other", "is not installed in namespace mural-system"])?;
     let corrupt = r#"for one in $(kubectl -n mural-system get secrets --selector owner=helm,name=mural --output name); do kubectl -n mural-system patch $one --patch '{"data":{"release":"bm90IGEgcmVjb3Jk"}}'; done"#;
-    shell(ground, corrupt)?;
+    shell(test_cluster, corrupt)?;
     says(&["--output", "wide"], 3, &["Secret mural-system/sh.helm.release.v1.mural.", "could not look"])
 }
 
 /// The files that the states name.
-fn lay(ground: &Ground) -> Result<()> {
-    files(ground)?;
-    let write = |name: &str, text: String| std::fs::write(ground.files().join(name), text);
-    let authority = STANDARD.encode(std::fs::read(ground.sandbox()?.dir().join("pki/ca.crt"))?);
+fn lay(test_cluster: &TestCluster) -> Result<()> {
+    files(test_cluster)?;
+    let write = |name: &str, text: String| std::fs::write(test_cluster.files().join(name), text);
+    let authority = STANDARD.encode(std::fs::read(test_cluster.sandbox()?.dir().join("pki/ca.crt"))?);
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000000Z");
     let cluster = "cluster.open-cluster-management.io/v1";
     write(
@@ -242,7 +247,7 @@ fn lay(ground: &Ground) -> Result<()> {
         json!({"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": "mural-crds", "namespace": NAMESPACE}, "spec": {"interval": "10m", "chartRef": {"kind": "OCIRepository", "name": "mural-crds"}}}).to_string(),
     )?;
     write("filler.txt", filler())?;
-    lesser(ground)
+    lesser(test_cluster)
 }
 
 fn hook(name: &str, policy: &str, service: &str, authority: &str, rule: &Value) -> Value {
@@ -281,6 +286,9 @@ fn filler() -> String {
 }
 
 /// The installed application's chart without the template of dex, under the same version.
-fn lesser(ground: &Ground) -> Result<()> {
-    shell(ground, "mkdir -p lesser && tar -xzf $APP -C lesser --strip-components 1 && rm lesser/templates/dex.yaml")
+fn lesser(test_cluster: &TestCluster) -> Result<()> {
+    shell(
+        test_cluster,
+        "mkdir -p lesser && tar -xzf $APP -C lesser --strip-components 1 && rm lesser/templates/dex.yaml",
+    )
 }

@@ -102,14 +102,14 @@ pub const BROKEN: [State; 23] = [
 ];
 
 /// What another installation in the same cluster would stumble over.
-pub const MENDED: [&str; 3] = [
+pub const FIX_COMMANDS: [&str; 3] = [
     "kubectl apply --filename standard.yaml",
     r#"kubectl -n mural-system patch definitionrevisions.spectrocloud.com held --type merge --patch '{"metadata":{"finalizers":null}}'"#,
     "kubectl delete namespace edge-1 tenant-a && kubectl delete managedcluster edge-1",
 ];
 
 /// What cannot be there at the same time.
-pub const BROKEN_TOO: [State; 2] = [
+pub const BROKEN_AFTER_FIX: [State; 2] = [
     state(
         &["pod-trouble"],
         "kubectl delete validatingwebhookconfiguration guard && kubectl -n mural-system delete job mural-setup && kubectl create --filename job-stuck.yaml",
@@ -122,7 +122,7 @@ pub const BROKEN_TOO: [State; 2] = [
 ];
 
 /// What differs from what is asked for: flags of the command itself.
-pub const ASKED: [State; 3] = [
+pub const REQUESTED_STATES: [State; 3] = [
     state(&["release-version"], "--expect mural=9.9.9"),
     state(&["release-next-upgrade", "release-chart-digest"], "--chart $LESSER"),
     state(&["namespace-exists", "owner-found"], "--namespace nowhere"),

@@ -7,27 +7,27 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
 
 use super::{shell, validate};
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 
 /// A roll-out is waited for, with what keeps it; an image that cannot be pulled ends the wait early.
-pub fn waited(ground: &Ground) -> Result<()> {
+pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
     let image =
         |tag: &str| format!("kubectl -n mural-system set image deployment/hue hue=registry.example.com/hue:{tag}");
-    shell(ground, &image("no-such-image"))?;
+    shell(test_cluster, &image("no-such-image"))?;
     // On a terminal, which `script` makes, and in a pipe at the same time.
     let flags = ["--wait", "90s", "--skip", "restarts"];
     let program = mural_tests::plugins::folder()?.join("kubectl-mural-validate").display().to_string();
-    let mut terminal = ground.command(User::Operator, "kubectl")?;
+    let mut terminal = test_cluster.command(User::Operator, "kubectl")?;
     let terminal = terminal_of(&mut terminal, &format!("{program} {}", flags.join(" ")))?;
-    let mut piped = ground.command(User::Operator, "kubectl-mural-validate")?;
+    let mut piped = test_cluster.command(User::Operator, "kubectl-mural-validate")?;
     let piped = piped.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     std::thread::sleep(Duration::from_secs(5));
-    shell(ground, &image("newer"))?;
-    let ended = crate::ground::ended(piped.wait_with_output()?)?.with(0).context("a roll-out")?;
+    shell(test_cluster, &image("newer"))?;
+    let ended = crate::ground::to_command_output(piped.wait_with_output()?)?.expect_code(0).context("a roll-out")?;
     for told in ["waiting", "Deployment mural-system/hue", "ImagePullBackOff", "healthy: "] {
-        ensure!(ended.stderr.contains(told), "does not tell {told:?}:\n{}", ended.all());
+        ensure!(ended.stderr.contains(told), "does not tell {told:?}:\n{}", ended.all_text());
     }
-    ensure!(!ended.all().contains('\u{1b}'), "escape sequences in a pipe:\n{}", ended.all());
+    ensure!(!ended.all_text().contains('\u{1b}'), "escape sequences in a pipe:\n{}", ended.all_text());
     if let Some(terminal) = terminal {
         let shown = terminal.wait_with_output()?;
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
@@ -35,32 +35,37 @@ pub fn waited(ground: &Ground) -> Result<()> {
         // The moving line is drawn anew, which only a terminal can.
         ensure!(text.contains("\u{1b}[") && text.contains("ImagePullBackOff") && text.contains("s of 90s"), "{text:?}");
     }
-    shell(ground, &image("no-such-image"))?;
+    shell(test_cluster, &image("no-such-image"))?;
     let began = Instant::now();
-    let ended = validate(ground, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.with(3)?;
+    let ended =
+        validate(test_cluster, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.expect_code(3)?;
     ensure!(began.elapsed() < Duration::from_secs(60), "ended after {:?}", began.elapsed());
-    ensure!(ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"), "{}", ended.all());
-    known_and_strict(ground, &image("newer"))
+    ensure!(
+        ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"),
+        "{}",
+        ended.all_text()
+    );
+    known_and_strict(test_cluster, &image("newer"))
 }
 
 /// What was known before is not waited for. A warning is, with `--strict`; one that waiting does not mend ends the wait at once.
-fn known_and_strict(ground: &Ground, mends: &str) -> Result<()> {
-    let file = ground.files().join("known.json").display().to_string();
-    let look = |flags: &[&str]| validate(ground, &[&["--only", "workloads"], flags].concat());
-    look(&["--save-baseline", &file])?.with(3)?;
-    let known = look(&["--wait", "60s", "--baseline", &file])?.with(0).context("known trouble alone")?;
-    ensure!(!known.stderr.contains("waiting"), "waits for what was there before:\n{}", known.all());
-    shell(ground, mends)?;
-    look(&["--wait", "90s", "--baseline", &file])?.with(0).context("what was known and is mended")?;
-    shell(ground, "kubectl create namespace tenant-b")?;
+fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
+    let file = test_cluster.files().join("known.json").display().to_string();
+    let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "workloads"], flags].concat());
+    look(&["--save-baseline", &file])?.expect_code(3)?;
+    let known = look(&["--wait", "60s", "--baseline", &file])?.expect_code(0).context("known trouble alone")?;
+    ensure!(!known.stderr.contains("waiting"), "waits for what was there before:\n{}", known.all_text());
+    shell(test_cluster, mends)?;
+    look(&["--wait", "90s", "--baseline", &file])?.expect_code(0).context("what was known and is mended")?;
+    shell(test_cluster, "kubectl create namespace tenant-b")?;
     let copy =
         "kubectl -n tenant-b create configmap mural-project-rbac-viewer --from-literal=rules.yaml='- verbs: [list]'";
-    shell(ground, copy)?;
-    let look = |flags: &[&str]| validate(ground, &[&["--only", "tenants", "--wait", "90s"], flags].concat());
-    look(&[])?.with(0).context("a warning is no reason to wait")?;
-    let strict = look(&["--strict"])?.with(3)?;
-    ensure!(strict.stderr.contains("waiting does not mend tenant-role-copy"), "{}", strict.all());
-    shell(ground, "kubectl delete namespace tenant-b --wait=false")?;
+    shell(test_cluster, copy)?;
+    let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "tenants", "--wait", "90s"], flags].concat());
+    look(&[])?.expect_code(0).context("a warning is no reason to wait")?;
+    let strict = look(&["--strict"])?.expect_code(3)?;
+    ensure!(strict.stderr.contains("waiting does not mend tenant-role-copy"), "{}", strict.all_text());
+    shell(test_cluster, "kubectl delete namespace tenant-b --wait=false")?;
     Ok(())
 }
 

@@ -7,33 +7,33 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use mural_tests::proxy::{Fault, FaultProxy, What};
+use mural_tests::proxy::{FaultEffect, FaultProxy, FaultRule};
 use mural_tests::sandbox::User;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 
 /// What gets SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    Ourselves,
-    ATool,
-    TheGroup,
+pub enum KillTarget {
+    Plugin,
+    Tool,
+    ProcessGroup,
     /// Nothing: from that moment on no request gets through.
-    TheNetwork,
+    Network,
 }
 
-impl How {
-    pub const ALL: [Self; 4] = [Self::Ourselves, Self::ATool, Self::TheGroup, Self::TheNetwork];
+impl KillTarget {
+    pub const ALL: [Self; 4] = [Self::Plugin, Self::Tool, Self::ProcessGroup, Self::Network];
 }
 
-impl fmt::Display for How {
+impl fmt::Display for KillTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Ourselves => "ourselves",
-            Self::ATool => "helm or kubectl",
-            Self::TheGroup => "the whole group",
-            Self::TheNetwork => "the network",
+            Self::Plugin => "ourselves",
+            Self::Tool => "helm or kubectl",
+            Self::ProcessGroup => "the whole group",
+            Self::Network => "the network",
         })
     }
 }
@@ -70,7 +70,7 @@ impl fmt::Display for Undisturbed {
 
 impl Undisturbed {
     /// A later run was quicker: the first one had cold caches.
-    pub fn took(&mut self, took: Duration) {
+    pub fn record_duration(&mut self, took: Duration) {
         self.whole = self.whole.min(took).max(self.locked);
     }
 
@@ -87,7 +87,7 @@ impl Undisturbed {
 }
 
 /// Runs it to its end and takes the time.
-pub fn undisturbed(mut command: Command) -> Result<Undisturbed> {
+pub fn measure_undisturbed(mut command: Command) -> Result<Undisturbed> {
     let began = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let (mut locked, mut said) = (None, String::new());
@@ -107,7 +107,7 @@ pub const NOTHING_TO_RESUME: &str = "there is nothing to resume";
 
 /// What came of a kill.
 pub struct Killed {
-    told: String,
+    summary: String,
     /// Why it was none.
     pub missed: Option<Missed>,
 }
@@ -124,15 +124,17 @@ pub enum Missed {
 
 impl fmt::Display for Killed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told)
+        f.write_str(&self.summary)
     }
 }
 
 /// Starts it in a group of its own and kills at that moment. No helm and no kubectl of it may live on.
-pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> Result<Killed> {
+pub fn kill(test_cluster: &TestCluster, mut command: Command, how: KillTarget, when: Duration) -> Result<Killed> {
     let proxy = match how {
-        How::TheNetwork => Some(FaultProxy::start(&ground.sandbox()?.kubeconfig(User::Operator), ground.files())?),
-        How::Ourselves | How::ATool | How::TheGroup => None,
+        KillTarget::Network => {
+            Some(FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?)
+        }
+        KillTarget::Plugin | KillTarget::Tool | KillTarget::ProcessGroup => None,
     };
     if let Some(proxy) = &proxy {
         command.env("KUBECONFIG", proxy.kubeconfig());
@@ -147,12 +149,14 @@ pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> 
     let mut tools = children(child.id());
     let what = match how {
         _ if before.is_some() => "nothing was left to kill".to_owned(),
-        How::Ourselves => kill_process(pid, Signal::KILL).map(|()| "we died".to_owned()).context("kill")?,
-        How::TheGroup => kill_process_group(pid, Signal::KILL).map(|()| "all died".to_owned()).context("kill")?,
-        How::ATool => a_tool(&child, &mut tools)?.unwrap_or_else(|| "no tool was left to kill".to_owned()),
-        How::TheNetwork => {
+        KillTarget::Plugin => kill_process(pid, Signal::KILL).map(|()| "we died".to_owned()).context("kill")?,
+        KillTarget::ProcessGroup => {
+            kill_process_group(pid, Signal::KILL).map(|()| "all died".to_owned()).context("kill")?
+        }
+        KillTarget::Tool => a_tool(&child, &mut tools)?.unwrap_or_else(|| "no tool was left to kill".to_owned()),
+        KillTarget::Network => {
             if let Some(proxy) = &proxy {
-                proxy.fault(Fault::on("", What::Reset).times(usize::MAX));
+                proxy.add_fault(FaultRule::for_path_containing("", FaultEffect::Reset).times(usize::MAX));
             }
             "nothing got through any more".to_owned()
         }
@@ -161,7 +165,7 @@ pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> 
     let output = child.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let ended = output.status.code().map_or_else(|| "killed".to_owned(), |code| format!("exit {code}"));
-    gone(&tools)?;
+    wait_until_gone(&tools)?;
     let step = said
         .lines()
         .rfind(|line| line.starts_with('✔'))
@@ -170,16 +174,16 @@ pub fn kill(ground: &Ground, mut command: Command, how: How, when: Duration) -> 
     let with = if running.is_empty() { String::new() } else { format!(" with {running} running") };
     let told = format!("after {:.2}s {what}{with}, {ended}, last done: {step}", took.as_secs_f64());
     let struck = match how {
-        How::Ourselves | How::TheGroup => output.status.signal() == Some(9),
-        How::ATool => what.ends_with(DIED),
-        How::TheNetwork => before.is_none(),
+        KillTarget::Plugin | KillTarget::ProcessGroup => output.status.signal() == Some(9),
+        KillTarget::Tool => what.ends_with(DIED),
+        KillTarget::Network => before.is_none(),
     };
     let missed = match (said.contains(NOTHING_TO_RESUME), output.status.success()) {
         (true, _) => Some(Missed::NothingToResume),
         (false, true) => Some(Missed::Done(took)),
         (false, false) => (!struck).then_some(Missed::ByItself(said)),
     };
-    Ok(Killed { told, missed })
+    Ok(Killed { summary: told, missed })
 }
 
 /// How it is told that a tool was killed.
@@ -229,7 +233,7 @@ fn stat(pid: u32) -> Option<(String, u32, bool)> {
     Some((name, fields.next()?.parse().ok()?, zombie))
 }
 
-fn gone(tools: &[(u32, String)]) -> Result<()> {
+fn wait_until_gone(tools: &[(u32, String)]) -> Result<()> {
     let began = Instant::now();
     while let Some((pid, name)) =
         tools.iter().find(|(pid, name)| stat(*pid).is_some_and(|stat| stat.0 == *name && !stat.2))

@@ -7,10 +7,10 @@ use mural::model::release::read_record;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 
 /// Kinds that controllers make and name by chance, or that say when something happened.
-const BY_CHANCE: [&str; 9] = [
+const RANDOM_FIELDS: [&str; 9] = [
     "events",
     "events.events.k8s.io",
     "pods",
@@ -22,14 +22,14 @@ const BY_CHANCE: [&str; 9] = [
     "bindings",
 ];
 /// What differs between any two objects that are alike.
-const OF_THE_MOMENT: [&str; 5] = ["uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"];
+const VOLATILE_METADATA: [&str; 5] = ["uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"];
 
 /// Objects by `Kind namespace/name`, and the newest record of each release.
-pub struct State(BTreeMap<String, Value>);
+pub struct ClusterState(BTreeMap<String, Value>);
 
-impl State {
+impl ClusterState {
     /// What differs, by object.
-    pub fn differing(&self, other: &Self) -> Vec<(String, String)> {
+    pub fn differences(&self, other: &Self) -> Vec<(String, String)> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         let differ = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
         let told = |value: Option<&Value>| value.map_or_else(|| "not there".to_owned(), ToString::to_string);
@@ -50,7 +50,7 @@ impl State {
 
     /// # Errors
     /// The first differences, by object.
-    pub fn same(&self, other: &Self) -> Result<()> {
+    pub fn ensure_same(&self, other: &Self) -> Result<()> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         let differ = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
         let told = |value: Option<&Value>| value.map_or_else(|| "not there".to_owned(), ToString::to_string);
@@ -69,12 +69,12 @@ impl State {
 }
 
 /// Custom resources by name, each with what makes it itself.
-pub struct Kept(BTreeMap<String, (Value, Value)>);
+pub struct CustomResources(BTreeMap<String, (Value, Value)>);
 
-impl Kept {
+impl CustomResources {
     /// # Errors
     /// One that was there is gone, made anew, or changed in another way than the undisturbed upgrade changes it.
-    pub fn kept(&self, now: &Self, undisturbed: &Self) -> Result<()> {
+    pub fn ensure_unchanged(&self, now: &Self, undisturbed: &Self) -> Result<()> {
         for (name, was) in &self.0 {
             let is = now.0.get(name).with_context(|| format!("{name} is lost"))?;
             ensure!(was.0 == is.0, "{name} was deleted and made anew");
@@ -86,10 +86,10 @@ impl Kept {
 }
 
 /// The namespace's objects, the CRDs, the webhooks, the locks wherever they are.
-pub fn of(ground: &Ground) -> Result<State> {
+pub fn read_state(test_cluster: &TestCluster) -> Result<ClusterState> {
     let mut all = BTreeMap::new();
     let mut records: BTreeMap<String, (u64, Value)> = BTreeMap::new();
-    for object in objects(ground)? {
+    for object in objects(test_cluster)? {
         // The API server's own certificate authority, written by a controller: after a restore from another sandbox it is late.
         if object["kind"] == "ConfigMap" && object["metadata"]["name"] == "kube-root-ca.crt" {
             continue;
@@ -97,7 +97,7 @@ pub fn of(ground: &Ground) -> Result<State> {
         if object["type"] == "helm.sh/release.v1" {
             let record = read_record(&object)?;
             let told = json!({"status": record.status, "version": record.chart_version, "description": record.description,
-                "config": record.config.reveal(), "manifest": record.manifest.reveal(), "crds": record.crds});
+                "config": record.config.reveal(), "manifest": record.manifest.reveal(), "crds": record.crd_names});
             let newest = records.entry(record.name.clone()).or_default();
             if newest.0 < record.revision {
                 *newest = (record.revision, told);
@@ -109,33 +109,34 @@ pub fn of(ground: &Ground) -> Result<State> {
             all.extend(journal(&object));
             continue;
         }
-        all.insert(key, normal(object));
+        all.insert(key, normalize(object));
     }
     all.extend(records.into_iter().map(|(name, (_, record))| (format!("newest record of {name}"), record)));
-    let left = std::fs::read_dir(ground.sandbox()?.dir().join("state/mural/runs"));
+    let left = std::fs::read_dir(test_cluster.sandbox()?.dir().join("state/mural/runs"));
     // One that nobody holds is of a run that died before its Lease was written; a later run sweeps it.
     let held = |path: &std::path::Path| std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_err());
     for sign in left.into_iter().flatten().flatten().filter(|sign| held(&sign.path())) {
         all.insert(format!("sign of life {}", sign.file_name().display()), Value::Null);
     }
-    Ok(State(all))
+    Ok(ClusterState(all))
 }
 
 /// What of the journal is the same after every good end: no run is open, and all could be read.
 fn journal(secret: &Value) -> Vec<(String, Value)> {
-    let seen = mural::plan::journal::seen(Some(secret));
-    let open = seen.runs.iter().filter(|run| run.unfinished()).map(|run| format!("{} {}", run.run, run.line()));
-    let unread = seen.unread.iter().map(|unread| format!("{}: {}", unread.run, unread.reason));
+    let seen = mural::plan::journal::parse_journal(Some(secret));
+    let open =
+        seen.runs.iter().filter(|run| run.is_unfinished()).map(|run| format!("{} {}", run.run, run.summarize_steps()));
+    let unread = seen.unreadable_runs.iter().map(|unread| format!("{}: {}", unread.run, unread.reason));
     vec![("open runs in the journal".to_owned(), open.chain(unread).collect::<Vec<_>>().into())]
 }
 
 /// Everything of a group that a CRD made.
-pub fn custom_resources(ground: &Ground) -> Result<Kept> {
-    let crds: BTreeSet<String> = kinds(ground, &[])?.into_iter().filter(|kind| is_custom(kind)).collect();
+pub fn read_custom_resources(test_cluster: &TestCluster) -> Result<CustomResources> {
+    let crds: BTreeSet<String> = kinds(test_cluster, &[])?.into_iter().filter(|kind| is_custom(kind)).collect();
     let crds = crds.into_iter().collect::<Vec<_>>().join(",");
-    let list = ground.get(&[&crds, "--all-namespaces"])?;
+    let list = test_cluster.get(&[&crds, "--all-namespaces"])?;
     let items = list["items"].as_array().cloned().unwrap_or_default();
-    Ok(Kept(
+    Ok(CustomResources(
         items.into_iter().map(|item| (key(&item), (item["metadata"]["uid"].clone(), item["spec"].clone()))).collect(),
     ))
 }
@@ -146,13 +147,16 @@ fn is_custom(kind: &str) -> bool {
         .any(|group| kind.ends_with(group))
 }
 
-fn objects(ground: &Ground) -> Result<Vec<Value>> {
-    let here = kinds(ground, &["--namespaced=true"])?;
-    let here = here.into_iter().filter(|kind| !BY_CHANCE.contains(&kind.as_str())).collect::<Vec<_>>().join(",");
-    let mut all = list(ground, &[&here, "--namespace", crate::small::NAMESPACE])?;
+fn objects(test_cluster: &TestCluster) -> Result<Vec<Value>> {
+    let here = kinds(test_cluster, &["--namespaced=true"])?;
+    let here = here.into_iter().filter(|kind| !RANDOM_FIELDS.contains(&kind.as_str())).collect::<Vec<_>>().join(",");
+    let mut all = list(test_cluster, &[&here, "--namespace", crate::small::NAMESPACE])?;
     let webhooks = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
-    all.extend(list(ground, &[&format!("customresourcedefinitions,clusterroles,clusterrolebindings,{webhooks}")])?);
-    let leases = list(ground, &["leases", "--namespace", "kube-system"])?;
+    all.extend(list(
+        test_cluster,
+        &[&format!("customresourcedefinitions,clusterroles,clusterrolebindings,{webhooks}")],
+    )?);
+    let leases = list(test_cluster, &["leases", "--namespace", "kube-system"])?;
     all.extend(
         leases
             .into_iter()
@@ -161,14 +165,14 @@ fn objects(ground: &Ground) -> Result<Vec<Value>> {
     Ok(all)
 }
 
-fn kinds(ground: &Ground, more: &[&str]) -> Result<Vec<String>> {
+fn kinds(test_cluster: &TestCluster, more: &[&str]) -> Result<Vec<String>> {
     let args = [&["api-resources", "--verbs=list", "--output", "name", "--cached=false"], more].concat();
-    let told = ground.run(User::Admin, "kubectl", &args)?.with(0)?;
+    let told = test_cluster.run(User::Admin, "kubectl", &args)?.expect_code(0)?;
     Ok(told.stdout.lines().map(str::to_owned).collect())
 }
 
-fn list(ground: &Ground, what: &[&str]) -> Result<Vec<Value>> {
-    Ok(ground.get(what)?["items"].as_array().cloned().unwrap_or_default())
+fn list(test_cluster: &TestCluster, what: &[&str]) -> Result<Vec<Value>> {
+    Ok(test_cluster.get(what)?["items"].as_array().cloned().unwrap_or_default())
 }
 
 fn key(object: &Value) -> String {
@@ -178,7 +182,7 @@ fn key(object: &Value) -> String {
 }
 
 /// An object without what differs between any two that are alike.
-fn normal(object: Value) -> Value {
+fn normalize(object: Value) -> Value {
     // A Job names itself by its uid, in its labels and in its selector.
     let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or("no uid").to_owned();
     let mut object = serde_json::from_str(&object.to_string().replace(&uid, "its own uid")).unwrap_or(object);
@@ -191,7 +195,7 @@ fn normal(object: Value) -> Value {
     }
     object["status"] = kept.unwrap_or_default();
     let Some(meta) = object["metadata"].as_object_mut() else { return object };
-    OF_THE_MOMENT.iter().for_each(|field| drop(meta.remove(*field)));
+    VOLATILE_METADATA.iter().for_each(|field| drop(meta.remove(*field)));
     if let Some(Value::Array(fields)) = meta.get_mut("managedFields") {
         fields.retain(|entry| entry.get("subresource").is_none());
         fields.iter_mut().filter_map(Value::as_object_mut).for_each(|entry| drop(entry.remove("time")));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use serde_json::Value;
 
 /// How many resources of one kind and version an application has. Those that the newer CRDs refuse are all taken.
@@ -93,7 +93,7 @@ impl Corpus {
 fn read(file: &Path) -> Result<Value> {
     // A sample may be a template of its project's own command, which asks for a name.
     let text = std::fs::read_to_string(file)?.replace("${CLUSTER_NAME}", "first");
-    let mut object = yaml::document(&text, Quote::Snippet).with_context(|| file.display().to_string())?;
+    let mut object = yaml::parse_document(&text, ErrorDetail::Snippet).with_context(|| file.display().to_string())?;
     let metadata = object["metadata"].as_object_mut().context("metadata")?;
     // They come into the release's namespace.
     metadata.remove("namespace");

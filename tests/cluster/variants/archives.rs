@@ -9,14 +9,14 @@ use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
 
 use super::overlay::Charts;
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 
 /// An entry that no chart has: its type, its name, and where it leads.
 type Entry = (EntryType, &'static str, &'static str);
 
 /// The charts of a case as they are typed; for cases about files, the application is such a file.
-pub fn stand_in(ground: &Ground, case: &str, charts: &Charts) -> Result<(String, String)> {
-    let folder = ground.files().join("cases").join(case);
+pub fn stand_in(test_cluster: &TestCluster, case: &str, charts: &Charts) -> Result<(String, String)> {
+    let folder = test_cluster.files().join("cases").join(case);
     let outside: Option<Entry> = match case {
         "archive-with-dot-dot" => Some((EntryType::Regular, "mural/../../escaped.yaml", "")),
         "archive-with-absolute-path" => Some((EntryType::Regular, "/escaped.yaml", "")),

@@ -5,51 +5,55 @@ use mural_tests::sandbox::User;
 
 use super::overlay::{self, Charts};
 use super::world;
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 use crate::small::{self, NAMESPACE};
 
 const CASE: &str = "crd-moved-out-of-templates";
 pub const KIND: &str = "crates.small.example.com";
 
-pub fn loses_its_objects_by_the_page_and_keeps_them_with_ours(ground: &Ground) -> Result<()> {
-    let charts = prepared(ground)?;
-    by_the_page(ground, &charts)?;
-    let gone = ground.run(User::Admin, "kubectl", &["get", KIND, "--namespace", NAMESPACE])?;
+pub fn loses_its_objects_by_the_page_and_keeps_them_with_ours(test_cluster: &TestCluster) -> Result<()> {
+    let charts = prepared(test_cluster)?;
+    by_the_page(test_cluster, &charts)?;
+    let gone = test_cluster.run(User::Admin, "kubectl", &["get", KIND, "--namespace", NAMESPACE])?;
     ensure!(
         gone.code != 0 && gone.stderr.contains("doesn't have a resource type"),
         "nothing was lost:\n{}",
-        gone.all()
+        gone.all_text()
     );
 
-    let charts = prepared(ground)?;
-    let before = world::living(ground)?;
-    let values = small::values(ground)?;
+    let charts = prepared(test_cluster)?;
+    let before = world::read_live_objects(test_cluster)?;
+    let values = small::values(test_cluster)?;
     let args = ["--yes", "--values", &values, "--chart", &charts.app, "--crds-chart", &charts.crds, "--keep-crds"];
-    ground.run(User::Operator, "kubectl-mural-upgrade", &args)?.with(0)?;
-    world::still_runs(&before, &world::living(ground)?)?;
-    let manifest = ground.run(User::Admin, "helm", &["get", "manifest", "mural-crds", "--namespace", NAMESPACE])?;
-    ensure!(!manifest.with(0)?.stdout.contains(KIND), "it has not left the release's manifest: nothing was proved");
+    test_cluster.run(User::Operator, "kubectl-mural-upgrade", &args)?.expect_code(0)?;
+    world::ensure_still_running(&before, &world::read_live_objects(test_cluster)?)?;
+    let manifest =
+        test_cluster.run(User::Admin, "helm", &["get", "manifest", "mural-crds", "--namespace", NAMESPACE])?;
+    ensure!(
+        !manifest.expect_code(0)?.stdout.contains(KIND),
+        "it has not left the release's manifest: nothing was proved"
+    );
     Ok(())
 }
 
 /// The older charts as helm has them, with a Crate alive.
-pub fn prepared(ground: &Ground) -> Result<Charts> {
-    ground.older()?;
-    let charts = overlay::charts(ground, CASE)?;
-    world::prepare(ground, CASE, &charts)?;
-    ensure!(world::living(ground)?.keys().any(|name| name.starts_with("Crate ")), "no Crate to lose");
+pub fn prepared(test_cluster: &TestCluster) -> Result<Charts> {
+    test_cluster.install_older()?;
+    let charts = overlay::charts(test_cluster, CASE)?;
+    world::prepare(test_cluster, CASE, &charts)?;
+    ensure!(world::read_live_objects(test_cluster)?.keys().any(|name| name.starts_with("Crate ")), "no Crate to lose");
     Ok(charts)
 }
 
 /// Apply the CRDs, then let helm know of them, as the page does for charts with templates among their CRDs.
-fn by_the_page(ground: &Ground, charts: &Charts) -> Result<()> {
+fn by_the_page(test_cluster: &TestCluster, charts: &Charts) -> Result<()> {
     let template = ["template", "mural-crds", &charts.crds, "--include-crds"];
-    let rendered = ground.run(User::Admin, "helm", &template)?.with(0)?.stdout;
+    let rendered = test_cluster.run(User::Admin, "helm", &template)?.expect_code(0)?.stdout;
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
-    ground.run_with(User::Admin, "kubectl", &apply, &rendered, &[])?.with(0)?;
+    test_cluster.run_with(User::Admin, "kubectl", &apply, &rendered, &[])?.expect_code(0)?;
     let upgrade = ["upgrade", "--install", "mural-crds", &charts.crds, "--namespace", NAMESPACE, "--skip-crds"];
-    ground.run(User::Admin, "helm", &upgrade)?.with(0).context("helm itself sees nothing wrong")?;
+    test_cluster.run(User::Admin, "helm", &upgrade)?.expect_code(0).context("helm itself sees nothing wrong")?;
     let wait = ["wait", "--for=delete", &format!("crd/{KIND}"), "--timeout=30s"];
-    ground.run(User::Admin, "kubectl", &wait)?.with(0)?;
+    test_cluster.run(User::Admin, "kubectl", &wait)?.expect_code(0)?;
     Ok(())
 }

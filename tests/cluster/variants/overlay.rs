@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::ground::Ground;
+use crate::ground::TestCluster;
 use crate::small;
 
 /// Paths, as they are typed.
@@ -42,23 +42,23 @@ pub fn story(case: &str) -> Result<String> {
 }
 
 /// The charts of a case.
-pub fn charts(ground: &Ground, case: &str) -> Result<Charts> {
-    let (own, into) = (cases().join(case), ground.files().join("cases").join(case));
+pub fn charts(test_cluster: &TestCluster, case: &str) -> Result<Charts> {
+    let (own, into) = (cases().join(case), test_cluster.files().join("cases").join(case));
     let laid = |base: PathBuf, over: &str| -> Result<String> {
         let to = into.join(over);
         if to.exists() {
             std::fs::remove_dir_all(&to)?;
         }
-        small::lay(&base, &to)?;
-        small::lay(&own.join(over), &to)?;
+        small::copy_folder(&base, &to)?;
+        small::copy_folder(&own.join(over), &to)?;
         Ok(to.display().to_string())
     };
     let file = |name: &str| own.join(name).is_file().then(|| own.join(name).display().to_string());
     let older = own.join("older-crds").is_dir();
     Ok(Charts {
-        crds: laid(small::crds(ground, "0.7.4")?, "mural-crds")?,
-        app: laid(small::app(ground, "1.1.0-rc.3")?, "mural")?,
-        older_crds: older.then(|| laid(small::crds(ground, "0.7.1")?, "older-crds")).transpose()?,
+        crds: laid(small::crds(test_cluster, "0.7.4")?, "mural-crds")?,
+        app: laid(small::app(test_cluster, "1.1.0-rc.3")?, "mural")?,
+        older_crds: older.then(|| laid(small::crds(test_cluster, "0.7.1")?, "older-crds")).transpose()?,
         before: file("before.yaml"),
         objects: file("objects.yaml"),
     })

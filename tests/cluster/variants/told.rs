@@ -6,12 +6,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::table::Expect;
-use crate::ground::Ended;
+use crate::ground::CommandOutput;
 use crate::small::CANARY;
 
 /// One run, as far as the closing table tells it.
 #[derive(Debug)]
-pub struct Told {
+pub struct RunOutcome {
     pub code: i32,
     pub guard: String,
     pub hint: String,
@@ -19,11 +19,11 @@ pub struct Told {
     pub silent: usize,
 }
 
-impl Told {
+impl RunOutcome {
     /// # Errors
     /// It is not as expected; the run's own words are part of the error.
-    pub fn of(expect: &Expect, ended: &Ended, report: &Path) -> Result<Self> {
-        let all = ended.all();
+    pub fn check(expect: &Expect, ended: &CommandOutput, report: &Path) -> Result<Self> {
+        let all = ended.all_text();
         ensure!(ended.code == expect.code, "exit code {} instead of {}\n{all}", ended.code, expect.code);
         for word in expect.fires.iter().chain(expect.says) {
             ensure!(all.contains(word), "does not say {word:?}:\n{all}");
@@ -31,7 +31,7 @@ impl Told {
         let hints: Vec<&str> = all.lines().filter_map(|line| line.trim().strip_prefix("→ ")).collect();
         let hint = hints.iter().find(|line| line.contains(expect.hint)).copied();
         ensure!(hint.is_some() || expect.hint.is_empty(), "no next step with {:?} in {hints:?}:\n{all}", expect.hint);
-        let silent = if report.exists() { only(expect.fires, report)? } else { 0 };
+        let silent = if report.exists() { ensure_only_these_fire(expect.fires, report)? } else { 0 };
         ensure!(silent > 0 || expect.fires.is_empty(), "a refusal keeps its report too:\n{all}");
         let guard = expect.fires.join(", ");
         Ok(Self { code: ended.code, guard, hint: hint.unwrap_or_default().to_owned(), silent })
@@ -39,7 +39,7 @@ impl Told {
 }
 
 /// Of all guards these, and no other, say more than something worth knowing; gives how many kept silent.
-fn only(fires: &[&str], report: &Path) -> Result<usize> {
+fn ensure_only_these_fire(fires: &[&str], report: &Path) -> Result<usize> {
     let report: Value = serde_json::from_str(&std::fs::read_to_string(report)?)?;
     let guards = report.pointer("/plan/guards").and_then(Value::as_array).context("guards in the report")?;
     let grave = |guard: &&Value| {
@@ -57,8 +57,8 @@ fn only(fires: &[&str], report: &Path) -> Result<usize> {
 }
 
 /// No secret, nothing that a terminal obeys, no panic.
-pub fn safe_to_show(ended: &Ended) -> Result<()> {
-    let all = ended.all();
+pub fn safe_to_show(ended: &CommandOutput) -> Result<()> {
+    let all = ended.all_text();
     ensure!(!all.contains(CANARY), "tells a secret:\n{all}");
     ensure!(!all.contains("panicked"), "{all}");
     let harmful = all.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
@@ -67,10 +67,10 @@ pub fn safe_to_show(ended: &Ended) -> Result<()> {
 }
 
 /// The closing table.
-pub fn print<'a>(lines: impl Iterator<Item = (&'a str, &'a Told, f64)>) {
+pub fn print<'a>(lines: impl Iterator<Item = (&'a str, &'a RunOutcome, f64)>) {
     println!("\n{:<28} {:>4}  {:<34} {:>6} {:>5}  hint", "case", "exit", "guard", "silent", "s");
     for (case, told, seconds) in lines {
-        let Told { code, guard, hint, silent } = told;
+        let RunOutcome { code, guard, hint, silent } = told;
         println!("{case:<28} {code:>4}  {guard:<34} {silent:>6} {seconds:>5.1}  {hint}");
     }
     println!();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use mural::model::crd::Crd;
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use serde_json::Value;
 
 /// Groups that the product's chart takes; the modules hold some more.
@@ -30,7 +30,8 @@ pub(super) fn crds(version: &str) -> Result<BTreeMap<String, String>> {
     for module in download(&folder(version))? {
         for file in files(&module)? {
             let text = fs::read_to_string(&file)?;
-            let document = yaml::document(&text, Quote::Snippet).with_context(|| format!("{}", file.display()))?;
+            let document =
+                yaml::parse_document(&text, ErrorDetail::Snippet).with_context(|| format!("{}", file.display()))?;
             let Ok(crd) = Crd::new(document) else { continue };
             let name = crd.name().to_owned();
             // Where a module has two files for one CRD, the one in `v1beta1/` holds both versions.

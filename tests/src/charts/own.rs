@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use serde_json::{Map, Value, json};
 
 const GROUP: &str = "spectrocloud.com";
 
 /// The CRDs by name, as YAML; `later` lays over each kind what the newer chart has otherwise.
 pub(super) fn crds(source: &str, later: bool) -> Result<BTreeMap<String, String>> {
-    let kinds = yaml::documents(source, Quote::Snippet)?;
-    kinds.into_iter().map(|kind| one(kind, later)).collect()
+    let kinds = yaml::parse_documents(source, ErrorDetail::Snippet)?;
+    kinds.into_iter().map(|kind| build_crd(kind, later)).collect()
 }
 
-fn one(mut kind: Value, later: bool) -> Result<(String, String)> {
+fn build_crd(mut kind: Value, later: bool) -> Result<(String, String)> {
     let change = kind.as_object_mut().and_then(|kind| kind.remove("later"));
     if let (true, Some(change)) = (later, change) {
         lay_over(&mut kind, change);

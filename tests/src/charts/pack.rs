@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use mural::model::chart::Files;
+use mural::model::chart::ChartFiles;
 
 /// Writes `NAME-VERSION.tgz`, whole or not at all.
-pub(super) fn write(folder: &Path, name: &str, version: &str, files: &Files) -> Result<()> {
+pub(super) fn write(folder: &Path, name: &str, version: &str, files: &ChartFiles) -> Result<()> {
     let packer = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::default());
     let mut archive = tar::Builder::new(packer);
     // helm reads Chart.yaml first wherever it stands; a person who lists the archive expects it first.

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use mural::model::chart::Files;
-use mural::model::yaml::{self, Quote};
+use mural::model::chart::ChartFiles;
+use mural::model::yaml::{self, ErrorDetail};
 use serde_json::Value;
 
 use super::{CRDS, PAIRS, own, pack, sources};
@@ -13,13 +13,13 @@ use super::{CRDS, PAIRS, own, pack, sources};
 fn own_crds(later: bool) -> BTreeMap<String, Value> {
     let text = fs::read_to_string(sources().join("mural-crds/own.yaml")).unwrap();
     let crds = own::crds(&text, later).unwrap();
-    crds.into_iter().map(|(name, text)| (name, yaml::document(&text, Quote::Snippet).unwrap())).collect()
+    crds.into_iter().map(|(name, text)| (name, yaml::parse_document(&text, ErrorDetail::Snippet).unwrap())).collect()
 }
 
 fn objects() -> Vec<Value> {
     let files = super::read_folder(&super::objects()).unwrap();
     let texts = files.into_values().map(|bytes| String::from_utf8(bytes).unwrap());
-    texts.flat_map(|text| yaml::documents(&text, Quote::Snippet).unwrap()).collect()
+    texts.flat_map(|text| yaml::parse_documents(&text, ErrorDetail::Snippet).unwrap()).collect()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn the_storage_of_hubs_moves() {
 #[test]
 fn the_same_files_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let files: Files = [("Chart.yaml", "name: x\n"), ("templates/a.yaml", "a: 1\n")]
+    let files: ChartFiles = [("Chart.yaml", "name: x\n"), ("templates/a.yaml", "a: 1\n")]
         .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
         .into();
     let packed = || {

@@ -1,7 +1,7 @@
 //! Building a part from its pinned Go module, once for all processes of this machine.
 
 use super::{KUBERNETES, Part};
-use crate::talk::say;
+use crate::talk::print_message;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,10 @@ pub(crate) fn build(part: &Part, cache: &Path) -> Result<PathBuf> {
     }
     require_go(part)?;
     let about = part.build_seconds;
-    say(format_args!("  building {} {} (once; about {about} s from nothing on two cores)", part.name, part.version));
+    print_message(format_args!(
+        "  building {} {} (once; about {about} s from nothing on two cores)",
+        part.name, part.version
+    ));
     let began = Instant::now();
     // The temporary name keeps an interrupted build from being taken for a program.
     let unfinished = cache.join(format!(".{}.{}", part.file_name(), std::process::id()));
@@ -31,7 +34,7 @@ pub(crate) fn build(part: &Part, cache: &Path) -> Result<PathBuf> {
     }
     fs::rename(&unfinished, &target).with_context(|| format!("could not keep {}", target.display()))?;
     fs::remove_file(&log).ok();
-    say(format_args!("  built {} {} in {} s", part.name, part.version, began.elapsed().as_secs()));
+    print_message(format_args!("  built {} {} in {} s", part.name, part.version, began.elapsed().as_secs()));
     Ok(target)
 }
 
@@ -39,7 +42,7 @@ fn lock_module(part: &Part, cache: &Path) -> Result<File> {
     let path = cache.join(format!(".{}.lock", part.module));
     let lock = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
     if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-        say(format_args!("  waiting for another process that builds {}", part.module));
+        print_message(format_args!("  waiting for another process that builds {}", part.module));
         lock.lock().with_context(|| format!("could not lock {}", path.display()))?;
     }
     Ok(lock)
@@ -115,7 +118,7 @@ fn wait_talking(part: &Part, mut child: Child, began: Instant) -> Result<ExitSta
             return Ok(status);
         }
         if began.elapsed() > next {
-            say(format_args!(
+            print_message(format_args!(
                 "  still building {}: {} s of about {}",
                 part.name,
                 began.elapsed().as_secs(),

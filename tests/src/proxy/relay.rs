@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::Target;
-use super::{Shared, What};
+use super::{FaultEffect, SharedState};
 
 type Failure = std::io::Error;
 type Body = BoxBody<Bytes, Failure>;
@@ -31,7 +31,7 @@ type Body = BoxBody<Bytes, Failure>;
 const FLUSH: Duration = Duration::from_millis(50);
 
 /// Serves until the runtime ends.
-pub(super) async fn serve(listener: TcpListener, tls: TlsAcceptor, target: Arc<Target>, shared: Arc<Shared>) {
+pub(super) async fn serve(listener: TcpListener, tls: TlsAcceptor, target: Arc<Target>, shared: Arc<SharedState>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     while let Ok((stream, _)) = listener.accept().await {
         let (tls, target, shared) = (tls.clone(), Arc::clone(&target), Arc::clone(&shared));
@@ -40,7 +40,7 @@ pub(super) async fn serve(listener: TcpListener, tls: TlsAcceptor, target: Arc<T
     }
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, target: Arc<Target>, shared: Arc<Shared>) -> Result<()> {
+async fn connection(stream: TcpStream, tls: TlsAcceptor, target: Arc<Target>, shared: Arc<SharedState>) -> Result<()> {
     stream.set_nodelay(true)?;
     let stream = stream.into_std()?;
     let socket = Mutex::new(Some(stream.try_clone()?));
@@ -56,7 +56,7 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, target: Arc<Target>, sh
 /// One client's connection and its counterpart to the API server.
 struct Link {
     target: Arc<Target>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     /// The client's socket once more, to set how it closes.
     socket: Mutex<Option<std::net::TcpStream>>,
     out: tokio::sync::Mutex<Option<SendRequest<Full<Bytes>>>>,
@@ -72,20 +72,20 @@ impl Link {
         let request = Request::from_parts(head, Full::new(body.collect().await?.to_bytes()));
         match fault {
             None => self.pass(request).await,
-            Some(What::Status(code, retry_after)) => status(code, retry_after, "the fault proxy says so"),
-            Some(What::Json(text)) => json_answer(text),
-            Some(What::Expired) => status(410, None, "The provided continue parameter is too old"),
-            Some(What::Reset) => Err(self.reset()),
-            Some(What::LostAnswer) => {
+            Some(FaultEffect::Status(code, retry_after)) => status(code, retry_after, "the fault proxy says so"),
+            Some(FaultEffect::Json(text)) => json_answer(text),
+            Some(FaultEffect::Expired) => status(410, None, "The provided continue parameter is too old"),
+            Some(FaultEffect::Reset) => Err(self.reset()),
+            Some(FaultEffect::LostAnswer) => {
                 self.pass(request).await?.into_body().collect().await?;
                 Err(self.reset())
             }
-            Some(What::Delay(long)) => {
+            Some(FaultEffect::Delay(long)) => {
                 tokio::time::sleep(long).await;
                 self.pass(request).await
             }
-            Some(What::Truncated) => truncated(self.pass(request).await?).await,
-            Some(What::Date(off)) => dated(self.pass(request).await?, off),
+            Some(FaultEffect::Truncated) => truncate_body(self.pass(request).await?).await,
+            Some(FaultEffect::Date(off)) => with_date_offset(self.pass(request).await?, off),
         }
     }
 
@@ -151,7 +151,7 @@ fn json_answer(text: String) -> Result<Response<Body>> {
 }
 
 /// An answer whose server's clock is off (RFC 9110 6.6.1).
-fn dated(mut answer: Response<Body>, off: i64) -> Result<Response<Body>> {
+fn with_date_offset(mut answer: Response<Body>, off: i64) -> Result<Response<Body>> {
     let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(off))?;
     let text = then.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     answer.headers_mut().insert(DATE, HeaderValue::from_str(&text)?);
@@ -159,7 +159,7 @@ fn dated(mut answer: Response<Body>, off: i64) -> Result<Response<Body>> {
 }
 
 /// Half of an answer that promises the whole.
-async fn truncated(answer: Response<Body>) -> Result<Response<Body>> {
+async fn truncate_body(answer: Response<Body>) -> Result<Response<Body>> {
     let (mut head, body) = answer.into_parts();
     let whole = body.collect().await?.to_bytes();
     head.headers.insert(CONTENT_LENGTH, whole.len().into());

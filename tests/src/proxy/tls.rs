@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mural::model::yaml::{self, Quote};
+use mural::model::yaml::{self, ErrorDetail};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -52,11 +52,11 @@ pub(super) struct Target {
 
 /// Reads the current context of a kubeconfig.
 pub(super) fn target(file: &Path) -> Result<Target> {
-    let config = yaml::document(&std::fs::read_to_string(file)?, Quote::Nothing)?;
+    let config = yaml::parse_document(&std::fs::read_to_string(file)?, ErrorDetail::LocationOnly)?;
     let current = config["current-context"].as_str().context("no current context")?;
-    let context = &named(&config["contexts"], current)?["context"];
-    let cluster = &named(&config["clusters"], context["cluster"].as_str().unwrap_or_default())?["cluster"];
-    let user = &named(&config["users"], context["user"].as_str().unwrap_or_default())?["user"];
+    let context = &find_entry(&config["contexts"], current)?["context"];
+    let cluster = &find_entry(&config["clusters"], context["cluster"].as_str().unwrap_or_default())?["cluster"];
+    let user = &find_entry(&config["users"], context["user"].as_str().unwrap_or_default())?["user"];
     let server = cluster["server"].as_str().context("no server")?;
     let address = server.strip_prefix("https://").context("the server does not speak TLS")?.trim_end_matches('/');
     let host = address.rsplit_once(':').context("the server's address has no port")?.0;
@@ -79,7 +79,7 @@ pub(super) fn target(file: &Path) -> Result<Target> {
     })
 }
 
-fn named<'a>(list: &'a Value, name: &str) -> Result<&'a Value> {
+fn find_entry<'a>(list: &'a Value, name: &str) -> Result<&'a Value> {
     let found = list.as_array().into_iter().flatten().find(|entry| entry["name"] == name);
     found.with_context(|| format!("it has no entry {name:?}"))
 }

@@ -95,7 +95,7 @@ impl Folder {
     }
 
     /// Held while somebody starts, stops or copies this sandbox.
-    pub(crate) fn lock(&self) -> Result<Held> {
+    pub(crate) fn lock(&self) -> Result<FolderLock> {
         create_private(&self.root)?;
         let path = self.root.join(format!("{}.lock", self.name));
         loop {
@@ -104,7 +104,7 @@ impl Folder {
             // Whoever held it before may have removed the file: then this is a lock on nothing.
             let ours = file.metadata().map(|meta| meta.ino()).ok();
             if ours.is_some() && ours == fs::metadata(&path).map(|meta| meta.ino()).ok() {
-                return Ok(Held { path, _file: file });
+                return Ok(FolderLock { path, _file: file });
             }
         }
     }
@@ -150,12 +150,12 @@ impl Folder {
 
 /// A held lock; [`Held::remove`] takes its file away as well.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct FolderLock {
     path: PathBuf,
     _file: File,
 }
 
-impl Held {
+impl FolderLock {
     /// Leaves nothing behind.
     pub(crate) fn remove(self) {
         fs::remove_file(&self.path).ok();

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// From the crash until the part answers again; the supervisor's own patience is shorter.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PART_RESTART_TIMEOUT: Duration = Duration::from_secs(90);
 
 impl Sandbox {
     /// Ends a part at once, as a crash does, and waits until its supervisor has started it again and it answers.
@@ -22,13 +22,13 @@ impl Sandbox {
     /// There is no such part, or it does not come back: then the whole sandbox ends, and its state says why.
     pub fn restart(&self, part: &str) -> Result<()> {
         pid(&self.folder, part)?;
-        let asked = self.folder.restart(part);
-        fs::write(&asked, "").with_context(|| format!("could not write {}", asked.display()))?;
+        let request_file = self.folder.restart(part);
+        fs::write(&request_file, "").with_context(|| format!("could not write {}", request_file.display()))?;
         let began = Instant::now();
-        while asked.exists() {
+        while request_file.exists() {
             ensure!(self.folder.is_supervised(), super::running::failure(&self.folder, &State::read(&self.folder)));
-            if began.elapsed() > PATIENCE {
-                bail!("{part} did not come back within {} s", PATIENCE.as_secs());
+            if began.elapsed() > PART_RESTART_TIMEOUT {
+                bail!("{part} did not come back within {} s", PART_RESTART_TIMEOUT.as_secs());
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -52,9 +52,9 @@ impl Sandbox {
     pub fn slow(&self, part: &str, stopped: Duration, runs: Duration) -> Result<Slowed> {
         let pid = pid(&self.folder, part)?;
         let over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&over);
+        let stop_flag = Arc::clone(&over);
         let pulses = thread::spawn(move || {
-            while !seen.load(Ordering::SeqCst) {
+            while !stop_flag.load(Ordering::SeqCst) {
                 if kill_process(pid, Signal::STOP).is_err() {
                     return;
                 }

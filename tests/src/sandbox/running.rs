@@ -12,16 +12,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// From nothing to ready; the parts' own patience is shorter, so that they say what is wrong.
-const PATIENCE: Duration = Duration::from_secs(180);
+const SANDBOX_START_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The `sandbox` program: ourselves, or, for a test, the one that cargo built beside it.
 pub(crate) fn own_program() -> Result<PathBuf> {
     let own = env::current_exe().context("our own program")?;
-    let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join("sandbox")).find(|path| path.is_file());
+    let sibling_program = own.ancestors().skip(1).take(2).map(|dir| dir.join("sandbox")).find(|path| path.is_file());
     if own.file_stem().is_some_and(|stem| stem == "sandbox") {
         return Ok(own);
     }
-    beside.with_context(|| format!("no `sandbox` beside {}: build it with `cargo build -p mural-tests`", own.display()))
+    sibling_program
+        .with_context(|| format!("no `sandbox` beside {}: build it with `cargo build -p mural-tests`", own.display()))
 }
 
 /// Starts the supervisor and waits until every part runs. The caller holds the folder's lock.
@@ -49,7 +50,7 @@ pub(crate) fn start(folder: &Folder) -> Result<()> {
 /// Waits for a supervisor that may be somebody else's child.
 pub(crate) fn wait_ready(folder: &Folder, supervisor: u32) -> Result<()> {
     let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < SANDBOX_START_TIMEOUT {
         let state = State::read(folder);
         match state.phase {
             Phase::Ready => return Ok(()),
@@ -63,7 +64,7 @@ pub(crate) fn wait_ready(folder: &Folder, supervisor: u32) -> Result<()> {
             Phase::Starting => thread::sleep(Duration::from_millis(30)),
         }
     }
-    bail!("the sandbox `{}` was not ready within {} s", folder.name(), PATIENCE.as_secs())
+    bail!("the sandbox `{}` was not ready within {} s", folder.name(), SANDBOX_START_TIMEOUT.as_secs())
 }
 
 /// Which part failed, why, and what it said last.

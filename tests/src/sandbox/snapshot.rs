@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is copied: everything the cluster, the registry and source-controller remember.
-const KEPT: [&str; 3] = ["etcd", "registry", "artifacts"];
+const SNAPSHOT_FOLDERS: [&str; 3] = ["etcd", "registry", "artifacts"];
 
 /// A copy of etcd's folder, the registry's and source-controller's. It fits any sandbox: ports and certificates are not part of it.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl Snapshot {
     }
 
     pub(crate) fn copy_into(&self, folder: &Folder) -> Result<()> {
-        for kept in KEPT {
+        for kept in SNAPSHOT_FOLDERS {
             copy_dir(&self.dir.join(kept), &folder.path(kept))?;
         }
         Ok(())
@@ -48,7 +48,7 @@ impl Sandbox {
         let _held = self.folder.lock()?;
         let dir = self.folder.path("snapshots").join(label);
         running::stop(&self.folder)?;
-        for kept in KEPT {
+        for kept in SNAPSHOT_FOLDERS {
             copy_dir(&self.folder.path(kept), &dir.join(kept))?;
         }
         running::start(&self.folder)?;

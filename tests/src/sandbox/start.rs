@@ -4,7 +4,7 @@ use super::folder::Folder;
 use super::spec::{Phase, Ports, Spec, State};
 use super::{Options, Sandbox, User, flags, running, users};
 use crate::parts::{self, Source};
-use crate::talk::say;
+use crate::talk::print_message;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,11 +23,11 @@ pub(crate) fn up(options: &Options) -> Result<Sandbox> {
     }
     running::stop(&folder)?;
     let spec = prepare(&folder, old.as_ref(), options)?;
-    say(format_args!("starting the sandbox `{}`: {}", spec.name, started(&spec)));
+    print_message(format_args!("starting the sandbox `{}`: {}", spec.name, started(&spec)));
     running::start(&folder)?;
     let sandbox = Sandbox { folder, spec };
     furnish(&sandbox)?;
-    say(format_args!("  ready after {:.1} s", began.elapsed().as_secs_f64()));
+    print_message(format_args!("  ready after {:.1} s", began.elapsed().as_secs_f64()));
     Ok(sandbox)
 }
 
@@ -50,7 +50,7 @@ fn join(folder: Folder, mut spec: Spec, options: &Options) -> Result<Sandbox> {
         spec.write(&folder)?;
         link_programs(&folder, &spec)?;
     }
-    say(format_args!("the sandbox `{}` runs already (helm {})", spec.name, spec.helm));
+    print_message(format_args!("the sandbox `{}` runs already (helm {})", spec.name, spec.helm));
     let sandbox = Sandbox { folder, spec };
     furnish(&sandbox)?;
     Ok(sandbox)
@@ -110,7 +110,7 @@ fn programs(options: &Options, old: Option<&Spec>) -> Result<(String, BTreeMap<S
         };
         let found = parts::find_or_build(&part)?;
         if found.source != Source::Cache {
-            say(format_args!("  {name} {} from {}", found.version, found.path.display()));
+            print_message(format_args!("  {name} {} from {}", found.version, found.path.display()));
         }
         programs.insert(name.to_owned(), found.path);
     }

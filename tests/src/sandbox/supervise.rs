@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 /// How long one part may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PART_START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs until told to stop or until a part ends. Called by the hidden `sandbox __supervise NAME`.
 ///
@@ -72,7 +72,7 @@ impl Supervisor {
                 return (part, error);
             }
             if let Err(error) = self.wait_for(part).await {
-                return self.ended().unwrap_or((part, error));
+                return self.find_ended_part().unwrap_or((part, error));
             }
         }
         self.state.phase = Phase::Ready;
@@ -80,13 +80,13 @@ impl Supervisor {
             return ("supervisor", error);
         }
         loop {
-            if let Some(ended) = self.ended() {
+            if let Some(ended) = self.find_ended_part() {
                 return ended;
             }
             if let Err(ended) = self.flux().await {
                 return ended;
             }
-            if let Err(ended) = self.restarted().await {
+            if let Err(ended) = self.restart_requested_part().await {
                 return ended;
             }
             sleep(Duration::from_millis(100)).await;
@@ -94,14 +94,14 @@ impl Supervisor {
     }
 
     /// Ends a part and starts it anew, where somebody has asked for it.
-    async fn restarted(&mut self) -> Result<(), (&'static str, anyhow::Error)> {
-        let asked = self.children.iter().position(|(part, _)| self.folder.restart(part).exists());
-        let Some((part, mut child)) = asked.map(|at| self.children.remove(at)) else { return Ok(()) };
+    async fn restart_requested_part(&mut self) -> Result<(), (&'static str, anyhow::Error)> {
+        let requested = self.children.iter().position(|(part, _)| self.folder.restart(part).exists());
+        let Some((part, mut child)) = requested.map(|at| self.children.remove(at)) else { return Ok(()) };
         // As a crash would: nothing is finished, nothing is said.
         child.kill().await.ok();
         self.start(part).map_err(|error| (part, error))?;
         if let Err(error) = self.wait_for(part).await {
-            return Err(self.ended().unwrap_or((part, error)));
+            return Err(self.find_ended_part().unwrap_or((part, error)));
         }
         std::fs::remove_file(self.folder.restart(part)).context("the request").map_err(|error| (part, error))
     }
@@ -144,8 +144,8 @@ impl Supervisor {
     /// Waits where the next part would fail without this one.
     async fn wait_for(&mut self, part: &str) -> Result<()> {
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.ended().is_some() {
+        while began.elapsed() < PART_START_TIMEOUT {
+            if self.find_ended_part().is_some() {
                 bail!("ended while it was starting");
             }
             let answers = match part {
@@ -158,10 +158,10 @@ impl Supervisor {
             }
             sleep(Duration::from_millis(50)).await;
         }
-        Err(anyhow!("did not answer within {} s", PATIENCE.as_secs()))
+        Err(anyhow!("did not answer within {} s", PART_START_TIMEOUT.as_secs()))
     }
 
-    fn ended(&mut self) -> Option<(&'static str, anyhow::Error)> {
+    fn find_ended_part(&mut self) -> Option<(&'static str, anyhow::Error)> {
         let flux = parts_of_flux(&self.spec);
         self.children.iter_mut().filter(|(part, _)| !flux.contains(part)).find_map(|(part, child)| {
             match child.try_wait() {

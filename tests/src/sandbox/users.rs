@@ -49,7 +49,7 @@ const CLIENTS: [(&str, &str, Option<&str>); 9] = [
 ];
 
 /// What is written last.
-const LAST: &str = "service-accounts.pub";
+const LAST_WRITTEN_FILE: &str = "service-accounts.pub";
 
 /// The name that the contexts of a sandbox bear; cluster tests refuse any other.
 #[must_use]
@@ -65,7 +65,7 @@ pub(crate) fn kubeconfig_path(folder: &Folder, user: &str) -> PathBuf {
 /// One CA, the server's certificate, one certificate for each client, and the pair that signs service account tokens.
 pub(crate) fn make_certificates(folder: &Folder) -> Result<()> {
     let key = KeyPair::generate()?;
-    let mut params = named("mural-sandbox-ca", None);
+    let mut params = certificate_params("mural-sandbox-ca", None);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     write(folder, "ca.crt", &params.self_signed(&key)?.pem())?;
@@ -76,20 +76,20 @@ pub(crate) fn make_certificates(folder: &Folder) -> Result<()> {
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     issue(folder, "server", server, ExtendedKeyUsagePurpose::ServerAuth, &ca)?;
     for (file, name, organisation) in CLIENTS {
-        issue(folder, file, named(name, organisation), ExtendedKeyUsagePurpose::ClientAuth, &ca)?;
+        issue(folder, file, certificate_params(name, organisation), ExtendedKeyUsagePurpose::ClientAuth, &ca)?;
     }
     // An elliptic key: the API server takes it for tokens as well as RSA, and it is made in no time.
     let tokens = KeyPair::generate()?;
     write(folder, "service-accounts.key", &tokens.serialize_pem())?;
-    write(folder, LAST, &tokens.public_key_pem())
+    write(folder, LAST_WRITTEN_FILE, &tokens.public_key_pem())
 }
 
 /// Whether all of them are there: none, where an earlier `up` was cut off.
 pub(crate) fn has_certificates(folder: &Folder) -> bool {
-    folder.path("pki").join(LAST).is_file()
+    folder.path("pki").join(LAST_WRITTEN_FILE).is_file()
 }
 
-fn named(name: &str, organisation: Option<&str>) -> CertificateParams {
+fn certificate_params(name: &str, organisation: Option<&str>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);

@@ -1,24 +1,24 @@
 //! From flags to what the user wants, validated.
 
 use mural::ask::{
-    self, Allowed, ApplianceAccess, Ask, HelmOptions, Installation, Mode, RegistryAccess, ServerSide, SourceNames,
-    StoredValues, Target, ValueFlag, Values,
+    self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode, RegistryAccess,
+    ReleaseTarget, ServerSide, StoredValues, UpgradeSpec, ValueFlag, ValueOptions,
 };
 use mural::model::chart::ChartRef;
-use mural::model::flux::Verify;
+use mural::model::flux::SourceVerification;
 use mural::model::secret::Hidden;
-use mural::model::signature::SignatureAsked;
+use mural::model::signature::SignatureRequirements;
 use mural::plan::journal::RunEntry;
-use mural::plan::saved::{Anew, SavedPlan};
+use mural::plan::saved::{RuntimeInputs, SavedPlan};
 use mural::prepare::flux_manifests::ManifestOptions;
 use mural::prepare::manifests;
 use mural::problem::Problem;
-use mural::run::save::{Hook, SaveAsked};
+use mural::run::save::{BackupHook, BackupOptions};
 
 use super::{
-    ApplianceFlags, ApplyFlags, DryRun, FluxManifestsFlags, HelmFlags, MannerFlags, ModeFlag, OwnerFlags, PlaceFlags,
-    RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, SaveFlags, ServerSideFlag, SignatureFlags, SpotFlags,
-    UpgradeFlags, ValueFlags,
+    ApplianceFlags, ApplyFlags, BackupFlags, DryRunFlag, FluxManifestsFlags, HelmFlags, InstallationFlags,
+    JournalLocationFlags, ModeFlag, OwnerFlags, RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, RunFlags,
+    ServerSideFlag, SignatureFlags, UpgradeFlags, ValueFlags,
 };
 
 impl UpgradeFlags {
@@ -26,34 +26,38 @@ impl UpgradeFlags {
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn ask(&self) -> Result<Ask, Problem> {
-        let installation = self.place.installation()?;
+    pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
+        let installation = self.installation.to_installation()?;
         let (crds_release, app_release) = (installation.crds_release.clone(), installation.app_release.clone());
-        Ok(Ask {
-            crds: Target {
+        Ok(UpgradeSpec {
+            crds: ReleaseTarget {
                 release: crds_release,
-                chart: chart("--crds-chart", &self.crds_chart)?,
+                chart: parse_chart("--crds-chart", &self.crds_chart)?,
                 version: self.crds.clone(),
             },
-            app: Target { release: app_release, chart: chart("--chart", &self.chart)?, version: self.to.clone() },
+            app: ReleaseTarget {
+                release: app_release,
+                chart: parse_chart("--chart", &self.chart)?,
+                version: self.to.clone(),
+            },
             installation,
-            mode: self.place.mode(),
-            values: self.values.values(),
-            registry: self.registry.access(),
-            timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            allowed: self.allowed(),
-            server_dry_runs: self.manner.server_dry_runs(),
-            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
-            images: !self.registry.skip_images,
-            helm: self.helm.options(),
-            appliance: self.owners.appliance.access()?,
-            sources: self.owners.sources()?,
-            signature: self.signature.asked()?,
+            mode: self.installation.to_mode(),
+            values: self.values.to_values(),
+            registry: self.registry.to_access(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            allowed_actions: self.to_allowed(),
+            server_dry_runs: self.run_flags.needs_server_dry_runs(),
+            waivers: manifests::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: !self.registry.skip_images,
+            helm_options: self.helm.to_options(),
+            appliance: self.owners.appliance.to_access()?,
+            sources: self.owners.to_source_names()?,
+            signature: self.signature.to_request()?,
         })
     }
 
-    const fn allowed(&self) -> Allowed {
-        Allowed {
+    const fn to_allowed(&self) -> AllowedActions {
+        AllowedActions {
             downgrade: self.allow_downgrade,
             foreign_downgrade: self.allow_foreign_downgrade,
             keep_crds: self.keep_crds,
@@ -68,52 +72,55 @@ impl ApplyFlags {
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn ask(&self, saved: &SavedPlan) -> Result<Ask, Problem> {
-        Ok(saved.ask(Anew {
-            cluster: self.cluster.access()?,
-            registry: self.registry.access(),
-            values: self.values.values(),
-            timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            server_dry_runs: self.manner.server_dry_runs(),
-            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
-            images: !self.registry.skip_images,
-            appliance: self.appliance.access()?,
+    pub fn to_ask(&self, saved: &SavedPlan) -> Result<UpgradeSpec, Problem> {
+        Ok(saved.to_upgrade_spec(RuntimeInputs {
+            cluster: self.cluster.to_access()?,
+            registry: self.registry.to_access(),
+            values: self.values.to_values(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            server_dry_runs: self.run_flags.needs_server_dry_runs(),
+            waivers: manifests::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: !self.registry.skip_images,
+            appliance: self.appliance.to_access()?,
         }))
     }
 }
 
 impl OwnerFlags {
-    fn sources(&self) -> Result<SourceNames, Problem> {
+    fn to_source_names(&self) -> Result<FluxSourceNames, Problem> {
         // An object's name may have 253 characters, and Flux's have no dots in practice; dots are let through.
-        let named = |flag: &str, text: &Option<String>| match text {
-            Some(text) => ask::name(flag, &text.replace('.', "-"), 253).map(|_| Some(text.clone())),
+        let parse_name = |flag: &str, text: &Option<String>| match text {
+            Some(text) => ask::parse_name(flag, &text.replace('.', "-"), 253).map(|_| Some(text.clone())),
             None => Ok(None),
         };
-        Ok(SourceNames { crds: named("--crds-source", &self.crds_source)?, app: named("--source", &self.source)? })
+        Ok(FluxSourceNames {
+            crds: parse_name("--crds-source", &self.crds_source)?,
+            app: parse_name("--source", &self.source)?,
+        })
     }
 }
 
 impl SignatureFlags {
-    fn asked(&self) -> Result<SignatureAsked, Problem> {
+    fn to_request(&self) -> Result<SignatureRequirements, Problem> {
         if let Some(key) = self.cosign_key.as_ref().filter(|key| key.is_empty() || key.starts_with('-')) {
-            return Err(Problem::usage(format!("--cosign-key {key:?} is no key")).hint(
+            return Err(Problem::usage(format!("--cosign-key {key:?} is no key")).with_hint(
                 "name a file with the public key, or a key as cosign names it: cosign.pub, k8s://NAMESPACE/SECRET",
             ));
         }
         let (keyring, cosign_key) = (self.keyring.clone(), self.cosign_key.clone());
-        Ok(SignatureAsked { provenance: self.verify, keyring, cosign_key })
+        Ok(SignatureRequirements { provenance: self.verify, keyring, cosign_key })
     }
 }
 
 impl ApplianceFlags {
-    fn access(&self) -> Result<ApplianceAccess, Problem> {
+    fn to_access(&self) -> Result<ApplianceAccess, Problem> {
         let wrong = |url: &&String| {
             let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/');
             host.is_empty() || host.contains('/') || !(url.starts_with("http://") || url.starts_with("https://"))
         };
         if let Some(url) = self.registry_url.as_ref().filter(wrong) {
             return Err(Problem::usage(format!("--registry-url {url:?} is no address of a registry"))
-                .hint("write it like http://127.0.0.1:5000 or https://registry.example.com"));
+                .with_hint("write it like http://127.0.0.1:5000 or https://registry.example.com"));
         }
         Ok(ApplianceAccess { registry_url: self.registry_url.clone(), bundle: self.bundle.clone() })
     }
@@ -122,13 +129,13 @@ impl ApplianceFlags {
 impl FluxManifestsFlags {
     /// How the manifests are made.
     #[must_use]
-    pub fn options(&self) -> ManifestOptions {
+    pub fn to_options(&self) -> ManifestOptions {
         let secret = self.verify_secret.clone().unwrap_or_default();
         ManifestOptions {
-            pin: self.pin_digest,
+            pin_digest: self.pin_digest,
             secret_ref: self.secret_ref.clone(),
             cert_secret_ref: self.cert_secret_ref.clone(),
-            verify: self.verify_provider.clone().map(|provider| Verify { provider, secret }),
+            verify: self.verify_provider.clone().map(|provider| SourceVerification { provider, secret_name: secret }),
         }
     }
 }
@@ -138,21 +145,22 @@ impl ResumeFlags {
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn ask(&self, run: &RunEntry) -> Result<Ask, Problem> {
-        let mut ask = run.asked.ask(Anew {
-            cluster: self.spot.cluster.access()?,
-            registry: self.registry.access(),
-            values: self.values.values(),
-            timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            server_dry_runs: self.manner.server_dry_runs(),
-            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
-            images: !self.registry.skip_images,
-            appliance: self.appliance.access()?,
+    pub fn to_ask(&self, run: &RunEntry) -> Result<UpgradeSpec, Problem> {
+        let mut ask = run.request.to_upgrade_spec(RuntimeInputs {
+            cluster: self.location.cluster.to_access()?,
+            registry: self.registry.to_access(),
+            values: self.values.to_values(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            server_dry_runs: self.run_flags.needs_server_dry_runs(),
+            waivers: manifests::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: !self.registry.skip_images,
+            appliance: self.appliance.to_access()?,
         });
-        let named = [("--chart", &self.chart, &mut ask.app), ("--crds-chart", &self.crds_chart, &mut ask.crds)];
-        for (flag, text, target) in named {
+        let chart_overrides =
+            [("--chart", &self.chart, &mut ask.app), ("--crds-chart", &self.crds_chart, &mut ask.crds)];
+        for (flag, text, target) in chart_overrides {
             if let Some(text) = text {
-                target.chart = chart(flag, text)?;
+                target.chart = parse_chart(flag, text)?;
             }
         }
         Ok(ask)
@@ -164,18 +172,18 @@ impl RollbackFlags {
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn ask(&self, run: &RunEntry) -> Result<Ask, Problem> {
-        let mut ask = run.asked.ask(Anew {
-            cluster: self.spot.cluster.access()?,
+    pub fn to_ask(&self, run: &RunEntry) -> Result<UpgradeSpec, Problem> {
+        let mut ask = run.request.to_upgrade_spec(RuntimeInputs {
+            cluster: self.location.cluster.to_access()?,
             registry: RegistryAccess::default(),
-            values: Values::default(),
-            timeout: ask::duration("--timeout", &self.manner.timeout)?,
+            values: ValueOptions::default(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: true,
-            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
-            images: false,
+            waivers: manifests::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: false,
             appliance: ApplianceAccess::default(),
         });
-        ask.helm.force_conflicts |= self.force_conflicts;
+        ask.helm_options.force_conflicts |= self.force_conflicts;
         Ok(ask)
     }
 }
@@ -185,79 +193,79 @@ impl RepairFlags {
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn ask(&self) -> Result<Ask, Problem> {
-        let installation = self.place.installation()?;
-        let none = |release: &str| Target {
+    pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
+        let installation = self.installation.to_installation()?;
+        let none = |release: &str| ReleaseTarget {
             release: release.to_owned(),
             chart: ChartRef::Oci { repository: "none".to_owned(), digest: None },
             version: None,
         };
-        Ok(Ask {
+        Ok(UpgradeSpec {
             crds: none(&installation.crds_release),
             app: none(&installation.app_release),
             installation,
-            mode: self.place.mode(),
-            values: Values::default(),
+            mode: self.installation.to_mode(),
+            values: ValueOptions::default(),
             registry: RegistryAccess::default(),
-            timeout: ask::duration("--timeout", &self.manner.timeout)?,
-            allowed: Allowed::default(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            allowed_actions: AllowedActions::default(),
             server_dry_runs: true,
-            waivers: manifests::waivers(self.manner.waivers.as_deref())?,
-            images: false,
-            helm: HelmOptions::default(),
+            waivers: manifests::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: false,
+            helm_options: HelmOptions::default(),
             appliance: ApplianceAccess::default(),
-            sources: SourceNames::default(),
-            signature: SignatureAsked::default(),
+            sources: FluxSourceNames::default(),
+            signature: SignatureRequirements::default(),
         })
     }
 }
 
-impl SpotFlags {
+impl JournalLocationFlags {
     /// Where the journal is. Names of releases stand in it.
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn installation(&self) -> Result<Installation, Problem> {
+    pub fn to_installation(&self) -> Result<Installation, Problem> {
         Ok(Installation {
-            namespace: ask::name("--namespace", &self.namespace, 63)?,
+            namespace: ask::parse_name("--namespace", &self.namespace, 63)?,
             crds_release: String::new(),
             app_release: String::new(),
-            cluster: self.cluster.access()?,
+            cluster: self.cluster.to_access()?,
         })
     }
 }
 
-impl SaveFlags {
+impl BackupFlags {
     /// What is saved before the first write.
     #[must_use]
-    pub fn asked(&self) -> Option<SaveAsked> {
-        let hook = |program: &String| Hook { program: program.clone(), args: self.save_hook_args.clone() };
-        (!self.no_save).then(|| SaveAsked { hook: self.save_hook.as_ref().map(hook) })
+    pub fn to_request(&self) -> Option<BackupOptions> {
+        let hook = |program: &String| BackupHook { program: program.clone(), args: self.save_hook_args.clone() };
+        (!self.no_save).then(|| BackupOptions { hook: self.save_hook.as_ref().map(hook) })
     }
 }
 
-fn chart(flag: &str, text: &str) -> Result<ChartRef, Problem> {
+fn parse_chart(flag: &str, text: &str) -> Result<ChartRef, Problem> {
     ChartRef::parse(text).map_err(|error| {
         Problem::usage(format!("{flag} {error}"))
-            .hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
+            .with_hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
     })
 }
 
 impl HelmFlags {
-    fn options(&self) -> HelmOptions {
+    fn to_options(&self) -> HelmOptions {
         HelmOptions {
             post_renderer: self.post_renderer.clone(),
             post_renderer_args: self.post_renderer_args.clone(),
             no_hooks: self.no_hooks,
             history_max: self.history_max,
-            server_side: self.server_side.map(ServerSideFlag::option),
+            server_side: self.server_side.map(ServerSideFlag::to_server_side),
             force_conflicts: self.force_conflicts,
         }
     }
 }
 
 impl ServerSideFlag {
-    const fn option(self) -> ServerSide {
+    const fn to_server_side(self) -> ServerSide {
         match self {
             Self::Auto => ServerSide::Auto,
             Self::True => ServerSide::True,
@@ -266,39 +274,39 @@ impl ServerSideFlag {
     }
 }
 
-impl MannerFlags {
-    fn server_dry_runs(&self) -> bool {
-        self.dry_run != Some(DryRun::Client)
+impl RunFlags {
+    fn needs_server_dry_runs(&self) -> bool {
+        self.dry_run != Some(DryRunFlag::Client)
     }
 }
 
-impl PlaceFlags {
+impl InstallationFlags {
     /// Which installation, its names checked.
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn installation(&self) -> Result<Installation, Problem> {
+    pub fn to_installation(&self) -> Result<Installation, Problem> {
         // helm allows 53 characters for a release, the API server 63 for a namespace.
         Ok(Installation {
-            namespace: ask::name("--namespace", &self.namespace, 63)?,
-            crds_release: ask::name("--crds-release", &self.crds_release, 53)?,
-            app_release: ask::name("--release", &self.release, 53)?,
-            cluster: self.cluster.access()?,
+            namespace: ask::parse_name("--namespace", &self.namespace, 63)?,
+            crds_release: ask::parse_name("--crds-release", &self.crds_release, 53)?,
+            app_release: ask::parse_name("--release", &self.release, 53)?,
+            cluster: self.cluster.to_access()?,
         })
     }
 
-    const fn mode(&self) -> Mode {
+    const fn to_mode(&self) -> OwnerMode {
         match self.mode {
-            ModeFlag::Auto => Mode::Auto,
-            ModeFlag::Helm => Mode::Helm,
-            ModeFlag::Flux => Mode::Flux,
-            ModeFlag::Appliance => Mode::Appliance,
+            ModeFlag::Auto => OwnerMode::Auto,
+            ModeFlag::Helm => OwnerMode::Helm,
+            ModeFlag::Flux => OwnerMode::Flux,
+            ModeFlag::Appliance => OwnerMode::Appliance,
         }
     }
 }
 
 impl RegistryFlags {
-    fn access(&self) -> RegistryAccess {
+    fn to_access(&self) -> RegistryAccess {
         RegistryAccess {
             plain_http: self.plain_http,
             ca_file: self.ca_file.clone(),
@@ -308,7 +316,7 @@ impl RegistryFlags {
 }
 
 impl ValueFlags {
-    fn values(&self) -> Values {
+    fn to_values(&self) -> ValueOptions {
         let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
             all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
         };
@@ -326,6 +334,6 @@ impl ValueFlags {
             (_, _, true) => StoredValues::ResetThenReuse,
             _ => StoredValues::HelmDefault,
         };
-        Values { flags, stored }
+        ValueOptions { flags, stored }
     }
 }

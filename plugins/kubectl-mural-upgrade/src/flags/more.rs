@@ -1,9 +1,9 @@
 //! The flags of what goes on, goes back and mends.
 
 use clap::Args;
-use mural::cli::{ClusterFlags, LookFlags, Output};
+use mural::cli::{ClusterFlags, OutputFormat, StyleFlags};
 
-use super::{ApplianceFlags, MannerFlags, PlaceFlags, RegistryFlags, ValueFlags};
+use super::{ApplianceFlags, InstallationFlags, RegistryFlags, RunFlags, ValueFlags};
 
 /// `status`
 #[derive(Debug, Args)]
@@ -13,19 +13,19 @@ pub struct StatusFlags {
     pub forget: Option<String>,
     /// The installation.
     #[command(flatten)]
-    pub place: PlaceFlags,
+    pub installation: InstallationFlags,
     /// The answer's form.
     #[arg(short = 'o', long, value_enum, default_value = "table", help_heading = "How")]
-    pub output: Output,
+    pub output: OutputFormat,
     /// How text looks.
     #[command(flatten)]
-    pub look: LookFlags,
+    pub style: StyleFlags,
 }
 
 /// What is saved before the first write.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Before the first write")]
-pub struct SaveFlags {
+pub struct BackupFlags {
     /// Save no copy of CRDs and custom resources; they can then not go back.
     #[arg(long, conflicts_with_all = ["save_hook", "save_hook_args"])]
     pub no_save: bool,
@@ -40,7 +40,7 @@ pub struct SaveFlags {
 /// Where the journal is.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where")]
-pub struct SpotFlags {
+pub struct JournalLocationFlags {
     /// The installation's namespace.
     #[arg(short = 'n', long, default_value = "mural-system")]
     pub namespace: String,
@@ -63,7 +63,7 @@ pub struct ResumeFlags {
     pub values: ValueFlags,
     /// The place.
     #[command(flatten)]
-    pub spot: SpotFlags,
+    pub location: JournalLocationFlags,
     /// The registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
@@ -72,10 +72,10 @@ pub struct ResumeFlags {
     pub appliance: ApplianceFlags,
     /// What is saved.
     #[command(flatten)]
-    pub saving: SaveFlags,
+    pub backup: BackupFlags,
     /// The manner.
     #[command(flatten)]
-    pub manner: MannerFlags,
+    pub run_flags: RunFlags,
 }
 
 /// `rollback`
@@ -89,10 +89,10 @@ pub struct RollbackFlags {
     pub force_conflicts: bool,
     /// The place.
     #[command(flatten)]
-    pub spot: SpotFlags,
+    pub location: JournalLocationFlags,
     /// The manner.
     #[command(flatten)]
-    pub manner: MannerFlags,
+    pub run_flags: RunFlags,
 }
 
 /// `repair`
@@ -100,8 +100,8 @@ pub struct RollbackFlags {
 pub struct RepairFlags {
     /// The place.
     #[command(flatten)]
-    pub place: PlaceFlags,
+    pub installation: InstallationFlags,
     /// The manner.
     #[command(flatten)]
-    pub manner: MannerFlags,
+    pub run_flags: RunFlags,
 }

@@ -1,8 +1,8 @@
 //! Check `namespace-exists`.
 
-use crate::checks::gathered::undetermined;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use crate::checks::gathered::undetermined_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,14 +15,14 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the namespace exists.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let hub = &seen.view.hub;
+pub fn check(seen: &CheckContext<'_>) -> CheckResult {
+    let hub = &seen.view.cluster;
     let exists = match &hub.namespace_exists {
         Ok(exists) => *exists,
-        Err(not_seen) => return undetermined(&CARD, not_seen),
+        Err(failure) => return undetermined_result(&CARD, failure),
     };
     let message = format!("does not exist on the cluster of context {}", hub.context);
     let hint = "kubectl get namespaces; helm list --all-namespaces";
     let finding = (!exists).then(|| CARD.finding(format!("Namespace {}", hub.namespace), message, hint));
-    Checked::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
+    CheckResult::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
 }

@@ -1,9 +1,9 @@
 //! Check `server-version`.
 
-use crate::checks::gathered::undetermined;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
-use crate::model::view::NotSeen;
+use crate::checks::gathered::undetermined_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::view::ReadFailure;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,13 +16,13 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the API server is new enough.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let hub = &seen.view.hub;
-    let Some(found) = hub.minor() else {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let hub = &context.view.cluster;
+    let Some(found) = hub.minor_version() else {
         let reason = format!("{:?} is no version", hub.version);
-        return undetermined(&CARD, &NotSeen { what: "the API server's version".to_owned(), reason });
+        return undetermined_result(&CARD, &ReadFailure { target: "the API server's version".to_owned(), reason });
     };
     let message = format!("is {}, older than 1.31", hub.version);
     let finding = (found < (1, 31)).then(|| CARD.finding("API server", message, "kubectl version"));
-    Checked::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
+    CheckResult::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum CrdDecision {
     /// The API server would reject it.
-    Refused,
+    Rejected,
     /// Changes that break objects or clients.
     Breaking,
     /// Changes that want a look.
@@ -21,22 +21,22 @@ pub enum CrdDecision {
     /// Equal.
     Unchanged,
     /// On the cluster and no longer in the chart; never deleted by us.
-    Gone,
+    RemovedFromChart,
 }
 
 impl CrdDecision {
     /// Whether it is written.
     #[must_use]
-    pub const fn writes(self) -> bool {
+    pub const fn needs_write(self) -> bool {
         match self {
             Self::New | Self::Text | Self::Safe | Self::Risky | Self::Breaking => true,
-            Self::Unchanged | Self::Gone | Self::Refused => false,
+            Self::Unchanged | Self::RemovedFromChart | Self::Rejected => false,
         }
     }
 
     /// The word that a person reads.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Unchanged => "unchanged",
@@ -44,8 +44,8 @@ impl CrdDecision {
             Self::Safe => "safe",
             Self::Risky => "risky",
             Self::Breaking => "breaking",
-            Self::Refused => "refused",
-            Self::Gone => "gone",
+            Self::Rejected => "refused",
+            Self::RemovedFromChart => "gone",
         }
     }
 }

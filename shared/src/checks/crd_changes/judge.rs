@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::evidence::{Evidence, Source};
+use crate::checks::crd_changes::evidence::{Evidence, ObjectSource};
 use crate::checks::crd_changes::{
-    Check, Hurts, claim, limit_outside_format, rule_use, served_versions, unjudged, webhook,
+    AffectedParty, ChangeCheck, limit_outside_format, rule_use, select_check, served_versions, unjudged, webhook,
 };
 use crate::diff::{self, Change, Effect, SchemaPath};
 use crate::model::check::Level;
@@ -40,14 +40,16 @@ pub struct CrdFinding {
     pub docs: String,
     /// Why somebody answers for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub waived: Option<String>,
+    pub waiver_reason: Option<String>,
 }
 
 impl CrdFinding {
     /// In which version it stands: of a pair, the second.
     #[must_use]
-    pub fn stands_in(&self) -> Option<&str> {
-        self.version.as_deref().map(|version| version.rsplit(served_versions::BETWEEN).next().unwrap_or(version))
+    pub fn affected_version(&self) -> Option<&str> {
+        self.version
+            .as_deref()
+            .map(|version| version.rsplit(served_versions::VERSION_SEPARATOR).next().unwrap_or(version))
     }
 }
 
@@ -67,34 +69,34 @@ pub struct CrdVerdict {
     pub findings: Vec<CrdFinding>,
     /// What it would be without any finding above a note.
     #[serde(skip)]
-    calm: CrdDecision,
+    decision_without_findings: CrdDecision,
 }
 
 impl CrdVerdict {
     /// Decides anew and sorts, after levels were set by hand.
-    pub(crate) fn decide(&mut self) {
+    pub(crate) fn update_decision(&mut self) {
         self.findings.sort();
-        self.decision = decided(self.calm, &self.findings, &self.server_errors);
+        self.decision = decide_from_findings(self.decision_without_findings, &self.findings, &self.server_errors);
     }
 }
 
 /// What the API server says of the new CRD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked<'a> {
+pub enum ServerAnswer<'a> {
     /// It was not asked: what is known of it here counts.
-    Nobody,
+    NotAsked,
     /// It takes it.
-    Takes,
+    Accepted,
     /// It refuses it, in these words.
-    Refuses(&'a str),
+    Rejected(&'a str),
 }
 
-impl Asked<'_> {
+impl ServerAnswer<'_> {
     fn errors(self, old: Option<&Crd>, new: &Crd) -> Vec<String> {
         match self {
-            Self::Nobody => refusals(old, new),
-            Self::Takes => Vec::new(),
-            Self::Refuses(words) => vec![words.to_owned()],
+            Self::NotAsked => predict_rejections(old, new),
+            Self::Accepted => Vec::new(),
+            Self::Rejected(words) => vec![words.to_owned()],
         }
     }
 }
@@ -104,47 +106,55 @@ impl Asked<'_> {
 /// # Panics
 /// Never: one side at least must be there, and without both it is an empty verdict.
 #[must_use]
-pub fn judge(
+pub fn judge_crd(
     old: Option<&Crd>,
     new: Option<&Crd>,
     evidence: Evidence,
     server: ServerVersion,
-    asked: Asked<'_>,
+    server_answer: ServerAnswer<'_>,
 ) -> CrdVerdict {
     let name = new.or(old).map(|crd| crd.name().to_owned()).unwrap_or_default();
     let (Some(old), Some(new)) = (old, new) else {
-        let decision = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
-        let server_errors = new.map(|new| asked.errors(None, new)).unwrap_or_default();
-        let decision = if server_errors.is_empty() { decision } else { CrdDecision::Refused };
-        let calm = if new.is_some() { CrdDecision::New } else { CrdDecision::Gone };
-        return CrdVerdict { name, decision, server_errors, evidence, findings: Vec::new(), calm };
+        let decision = if new.is_some() { CrdDecision::New } else { CrdDecision::RemovedFromChart };
+        let server_errors = new.map(|new| server_answer.errors(None, new)).unwrap_or_default();
+        let decision = if server_errors.is_empty() { decision } else { CrdDecision::Rejected };
+        let calm = if new.is_some() { CrdDecision::New } else { CrdDecision::RemovedFromChart };
+        return CrdVerdict {
+            name,
+            decision,
+            server_errors,
+            evidence,
+            findings: Vec::new(),
+            decision_without_findings: calm,
+        };
     };
-    let server_errors = asked.errors(Some(old), new);
-    let changes = diff::crd_changes(old.json(), new.json());
+    let server_errors = server_answer.errors(Some(old), new);
+    let changes = diff::compare_crds(old.json(), new.json());
     let mut findings: Vec<CrdFinding> =
-        changes.iter().filter_map(|change| of_change(change, &changes, &evidence)).collect();
-    findings.extend(limits(old, new, server));
-    findings.extend(versions(old, new, &evidence));
-    findings.extend(rules(old, new, server));
-    findings.extend(evidence.undetermined.iter().map(|why| finding(&unjudged::CHECK, Level::Error, why.clone())));
-    let silent = evidence.silent_webhook.iter().filter(|_| new.versions().filter(|version| version.served).count() > 1);
-    findings.extend(silent.map(|why| finding(&webhook::CHECK, Level::Error, why.clone())));
+        changes.iter().filter_map(|change| find_in_change(change, &changes, &evidence)).collect();
+    findings.extend(find_limits_outside_format(old, new, server));
+    findings.extend(find_version_differences(old, new, &evidence));
+    findings.extend(find_unusable_rules(old, new, server));
+    findings.extend(evidence.undetermined.iter().map(|why| build_finding(&unjudged::CHECK, Level::Error, why.clone())));
+    let silent =
+        evidence.webhook_failure.iter().filter(|_| new.versions().filter(|version| version.served).count() > 1);
+    findings.extend(silent.map(|why| build_finding(&webhook::CHECK, Level::Error, why.clone())));
     findings.sort();
-    let calm = calm(&changes);
-    let decision = decided(calm, &findings, &server_errors);
-    CrdVerdict { name, decision, server_errors, evidence, findings, calm }
+    let calm = decision_without_findings(&changes);
+    let decision = decide_from_findings(calm, &findings, &server_errors);
+    CrdVerdict { name, decision, server_errors, evidence, findings, decision_without_findings: calm }
 }
 
 /// What the server says when a CRD is written, as far as it is known here.
-fn refusals(old: Option<&Crd>, new: &Crd) -> Vec<String> {
-    let of_versions = old.map(|old| diff::server_refusals(old.json(), new.json())).unwrap_or_default();
-    let of_schemas = written::refused(old.map(Crd::json), new.json());
+fn predict_rejections(old: Option<&Crd>, new: &Crd) -> Vec<String> {
+    let of_versions = old.map(|old| diff::predict_update_rejections(old.json(), new.json())).unwrap_or_default();
+    let of_schemas = written::predict_schema_rejections(old.map(Crd::json), new.json());
     of_versions.iter().chain(&of_schemas).map(ToString::to_string).collect()
 }
 
-fn decided(calm: CrdDecision, findings: &[CrdFinding], server_errors: &[String]) -> CrdDecision {
+fn decide_from_findings(calm: CrdDecision, findings: &[CrdFinding], server_errors: &[String]) -> CrdDecision {
     if !server_errors.is_empty() {
-        return CrdDecision::Refused;
+        return CrdDecision::Rejected;
     }
     match findings.iter().map(|finding| finding.level).min() {
         Some(Level::Error) => CrdDecision::Breaking,
@@ -153,7 +163,7 @@ fn decided(calm: CrdDecision, findings: &[CrdFinding], server_errors: &[String])
     }
 }
 
-fn calm(changes: &[Change]) -> CrdDecision {
+fn decision_without_findings(changes: &[Change]) -> CrdDecision {
     if changes.is_empty() {
         CrdDecision::Unchanged
     } else if changes.iter().all(|change| change.kind.effect() == Effect::Text) {
@@ -163,7 +173,7 @@ fn calm(changes: &[Change]) -> CrdDecision {
     }
 }
 
-fn finding(check: &Check, level: Level, message: String) -> CrdFinding {
+fn build_finding(check: &ChangeCheck, level: Level, message: String) -> CrdFinding {
     CrdFinding {
         level,
         check: check.card.id,
@@ -173,46 +183,50 @@ fn finding(check: &Check, level: Level, message: String) -> CrdFinding {
         message,
         hint: check.card.fix,
         docs: format!("CHECKS.md#{}", check.card.id),
-        waived: None,
+        waiver_reason: None,
     }
 }
 
 /// What text changes say is no finding. An error that only objects could prove sinks when a complete look found nobody hurt.
-fn of_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<CrdFinding> {
-    let check = claim(change);
-    let harmless = evidence.hurt_elsewhere(change, all);
+fn find_in_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<CrdFinding> {
+    let check = select_check(change);
+    let harmless = evidence.is_change_harmless(change, all);
     let level = match change.kind.effect() {
-        Effect::Breaking if check.hurts == Hurts::Objects && harmless => Level::Warning,
+        Effect::Breaking if check.affects == AffectedParty::Objects && harmless => Level::Warning,
         Effect::Breaking => Level::Error,
         Effect::Risky => Level::Warning,
         Effect::Safe => Level::Info,
         Effect::Text => return None,
     };
     let mut message = change.kind.to_string();
-    if level != Level::Info && check.hurts == Hurts::Objects {
-        message.push_str(&told(change, harmless, evidence));
+    if level != Level::Info && check.affects == AffectedParty::Objects {
+        message.push_str(&describe_evidence(change, harmless, evidence));
     }
-    Some(CrdFinding { version: change.version.clone(), path: change.path.clone(), ..finding(check, level, message) })
+    Some(CrdFinding {
+        version: change.version.clone(),
+        path: change.path.clone(),
+        ..build_finding(check, level, message)
+    })
 }
 
 /// Who is hurt, in words.
-fn told(change: &Change, harmless: bool, evidence: &Evidence) -> String {
-    if evidence.source == Source::None {
+fn describe_evidence(change: &Change, harmless: bool, evidence: &Evidence) -> String {
+    if evidence.source == ObjectSource::None {
         return String::new();
     }
     if evidence.undetermined.is_some() {
         return "; not all objects could be judged".to_owned();
     }
-    match (evidence.looked_at, evidence.hurt_by(change)) {
+    match (evidence.objects_checked, evidence.count_affected_by(change)) {
         (0, _) => "; there are no objects".to_owned(),
         (all, _) if harmless => format!("; none of {all} objects is hurt by it"),
-        (all, 0) => format!("; {} of {all} objects are hurt elsewhere", evidence.hurt),
+        (all, 0) => format!("; {} of {all} objects are hurt elsewhere", evidence.objects_affected),
         (all, hurt) => format!("; {hurt} of {all} objects hurt"),
     }
 }
 
 /// Limits outside of their format that the old CRD did not have.
-fn limits(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
+fn find_limits_outside_format(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
     let of = |crd: &Crd| -> BTreeMap<(String, SchemaPath), String> {
         let versions = crd.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
         let all = versions.flat_map(|version| {
@@ -229,31 +243,35 @@ fn limits(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
         .map(|((version, path), wrong)| CrdFinding {
             version: Some(version),
             path: Some(path),
-            ..finding(&limit_outside_format::CHECK, level, format!("{wrong}: every value is refused from 1.36 on"))
+            ..build_finding(
+                &limit_outside_format::CHECK,
+                level,
+                format!("{wrong}: every value is refused from 1.36 on"),
+            )
         })
         .collect()
 }
 
 /// New rules that this server may not take.
-fn rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
+fn find_unusable_rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
     let all = rule_use::find(old, new, server).into_iter();
     all.map(|one| CrdFinding {
         version: Some(one.version),
         path: Some(one.path),
-        ..finding(one.check, one.level, one.message)
+        ..build_finding(one.check, one.level, one.message)
     })
     .collect()
 }
 
 /// Pairs of served versions that differ now and did not before.
-fn versions(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
+fn find_version_differences(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
     let known = served_versions::find(old);
     let fresh = served_versions::find(new).into_iter().filter(|pair| !known.contains(pair));
-    let level = if evidence.nobody_hurt() { Level::Info } else { Level::Warning };
-    let told = |one: served_versions::Difference| CrdFinding {
-        version: Some(one.pair),
+    let level = if evidence.is_harmless() { Level::Info } else { Level::Warning };
+    let to_finding = |one: served_versions::VersionDifference| CrdFinding {
+        version: Some(one.versions),
         path: one.path,
-        ..finding(&served_versions::CHECK, level, one.what)
+        ..build_finding(&served_versions::CHECK, level, one.message)
     };
-    fresh.map(told).collect()
+    fresh.map(to_finding).collect()
 }

@@ -2,21 +2,21 @@
 
 use serde_json::Value;
 
-use crate::checks::crd_changes::{Check, Hurts};
-use crate::diff::{SchemaPath, positions};
+use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
+use crate::diff::{SchemaPath, list_positions};
 use crate::model::check::{Card, Level, Section};
 
 /// Every limit lies inside its format.
-pub(crate) static CHECK: Check = Check {
+pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     card: Card {
         id: "limit-outside-format",
-        section: Section::Changes,
+        section: Section::CrdChanges,
         title: "every limit lies inside its format",
         level: Level::Error,
         why: "From Kubernetes 1.36 on int32 and int64 are enforced, and a maximum beyond the format makes every value an error: \"Maximum boundary value must be of type integer with format int32\". MetalLB v0.13 to v0.14.9 had such a CRD.",
         fix: "Make the limit fit, or take the wider format.",
     },
-    hurts: Hurts::Objects,
+    affects: AffectedParty::Objects,
     source: "kubernetes 0835a2fa9; crds.md 1.5",
 };
 
@@ -34,5 +34,5 @@ pub(crate) fn find(schema: &Value) -> Vec<(SchemaPath, String)> {
             Some(format!("{key} {limit} lies outside of {}", here["format"].as_str()?))
         })
     };
-    positions(schema).into_iter().filter_map(|(path, here)| Some((path, wrong(here)?))).collect()
+    list_positions(schema).into_iter().filter_map(|(path, here)| Some((path, wrong(here)?))).collect()
 }

@@ -27,12 +27,12 @@ use serde::Serialize;
 use crate::diff::{Change, ChangeKind};
 use crate::model::check::Card;
 
-pub use judge::{Asked, CrdFinding, CrdVerdict, judge};
+pub use judge::{CrdFinding, CrdVerdict, ServerAnswer, judge_crd};
 
 /// Whom a change hurts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Hurts {
+pub enum AffectedParty {
     /// The API server refuses the CRD.
     Server,
     /// Objects become invalid, lose fields, or change their meaning: looking at them tells.
@@ -40,61 +40,61 @@ pub enum Hurts {
     /// Those who read and write: no object tells who they are.
     Clients,
     /// Nobody.
-    Nobody,
+    None,
 }
 
 /// A check of changes.
 #[derive(Debug)]
-pub struct Check {
+pub struct ChangeCheck {
     /// What it is.
     pub card: Card,
     /// Whom what it finds hurts.
-    pub hurts: Hurts,
+    pub affects: AffectedParty,
     /// Where the rule comes from.
     pub source: &'static str,
 }
 
 /// Every check of changes, in the order of the parts of a CRD.
-pub fn checks() -> impl Iterator<Item = &'static Check> {
-    let claiming = [
-        identity::ALL,
-        versions::ALL,
-        serving::ALL,
-        fields::ALL,
-        types::ALL,
-        limits::ALL,
-        rules::ALL,
-        lists::ALL,
-        logic::ALL,
-        text::ALL,
-        unclassified::ALL,
+pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
+    let by_change = [
+        identity::CHECKS,
+        versions::CHECKS,
+        serving::CHECKS,
+        fields::CHECKS,
+        types::CHECKS,
+        limits::CHECKS,
+        rules::CHECKS,
+        lists::CHECKS,
+        logic::CHECKS,
+        text::CHECKS,
+        unclassified::CHECKS,
     ];
-    let besides: [&'static Check; 6] = [
+    let standalone: [&'static ChangeCheck; 6] = [
         &limit_outside_format::CHECK,
         &served_versions::CHECK,
-        &rule_use::USABLE,
-        &rule_use::COSTLY,
+        &rule_use::RULE_UNSUPPORTED,
+        &rule_use::RULE_COST_UNBOUNDED,
         &unjudged::CHECK,
         &webhook::CHECK,
     ];
-    claiming.into_iter().flatten().copied().chain(besides)
+    by_change.into_iter().flatten().copied().chain(standalone)
 }
 
 /// Which check judges a change.
 #[must_use]
-pub const fn claim(change: &Change) -> &'static Check {
+pub const fn select_check(change: &Change) -> &'static ChangeCheck {
     match &change.kind {
-        ChangeKind::Name(change) => identity::claim(change),
-        ChangeKind::Version(change) => versions::claim(change),
-        ChangeKind::Serving(change) => serving::claim(change),
-        ChangeKind::Field(change) => fields::claim(change),
-        ChangeKind::Type(change) => types::claim(change),
-        ChangeKind::Limit(change) => limits::claim(change),
-        ChangeKind::Rule(change) => rules::claim(change),
-        ChangeKind::List(change) => lists::claim(change),
-        ChangeKind::Logic(change) => logic::claim(change),
-        ChangeKind::Text(change) => text::claim(change),
-        ChangeKind::Unknown(change) => unclassified::claim(change),
+        ChangeKind::Name(change) => identity::select_check(change),
+        ChangeKind::Version(change) => versions::select_check(change),
+        ChangeKind::Serving(change) => serving::select_check(change),
+        ChangeKind::Field(change) => fields::select_check(change),
+        ChangeKind::Type(change) => types::select_check(change),
+        ChangeKind::Limit(change) => limits::select_check(change),
+        ChangeKind::Rule(change) => rules::select_check(change),
+        ChangeKind::List(change) => lists::select_check(change),
+        ChangeKind::Logic(change) => logic::select_check(change),
+        ChangeKind::Text(change) => text::select_check(change),
+        ChangeKind::Unknown(change) => unclassified::select_check(change),
     }
 }
 

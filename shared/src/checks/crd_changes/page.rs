@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::checks::crd_changes::{Check, Hurts, checks};
+use crate::checks::crd_changes::{AffectedParty, ChangeCheck, checks};
 
-const HEAD: &str = "# Checks of CRD changes\n\nEvery check of `helm mural crds check` has an id, which is also its anchor here and its name in `.mural-waivers.yaml`.\n\
+const PAGE_INTRODUCTION: &str = "# Checks of CRD changes\n\nEvery check of `helm mural crds check` has an id, which is also its anchor here and its name in `.mural-waivers.yaml`.\n\
     The same without a network: `helm mural crds check --explain all`, and `--explain ID`.\n\n\
     The level is that of a finding without evidence. Where a check looks at objects, its errors sink to warnings after a\n\
     complete look at all of them found nobody hurt; what only loosens, or adds what nobody has yet, is a note.\n\n\
@@ -12,26 +12,26 @@ const HEAD: &str = "# Checks of CRD changes\n\nEvery check of `helm mural crds c
 
 /// Whom it hurts, in a word.
 #[must_use]
-pub const fn hurts(check: &Check) -> &'static str {
-    match check.hurts {
-        Hurts::Server => "server refuses",
-        Hurts::Objects => "objects",
-        Hurts::Clients => "clients",
-        Hurts::Nobody => "nobody",
+pub const fn affected_party(check: &ChangeCheck) -> &'static str {
+    match check.affects {
+        AffectedParty::Server => "server refuses",
+        AffectedParty::Objects => "objects",
+        AffectedParty::Clients => "clients",
+        AffectedParty::None => "nobody",
     }
 }
 
 /// The rows: id, level, whom it hurts, where the rule comes from.
-pub fn rows() -> impl Iterator<Item = [&'static str; 4]> {
-    checks().map(|check| [check.card.id, check.card.level.plural(), hurts(check), check.source])
+pub fn table_rows() -> impl Iterator<Item = [&'static str; 4]> {
+    checks().map(|check| [check.card.id, check.card.level.plural(), affected_party(check), check.source])
 }
 
 /// CHECKS.md of the helm plugin.
 #[must_use]
-pub fn page() -> String {
-    let mut text = String::from(HEAD);
+pub fn render_changes_page() -> String {
+    let mut text = String::from(PAGE_INTRODUCTION);
     text.push_str("\n| check | level | hurts | source of the rule |\n| --- | --- | --- | --- |\n");
-    for [id, level, hurts, source] in rows() {
+    for [id, level, hurts, source] in table_rows() {
         let _ = writeln!(text, "| [{id}](#{id}) | {level} | {hurts} | {source} |");
     }
     for check in checks() {
@@ -42,7 +42,7 @@ pub fn page() -> String {
             card.id,
             card.title,
             card.level.plural(),
-            hurts(check),
+            affected_party(check),
             card.why,
             card.fix,
             check.source
@@ -60,10 +60,13 @@ mod tests {
     fn the_page_of_changes_is_current_and_holds_every_anchor() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/helm-mural/CHECKS.md");
         if std::env::var_os("MURAL_UPDATE").is_some() {
-            std::fs::write(file, page()).unwrap();
+            std::fs::write(file, render_changes_page()).unwrap();
         }
         let now = std::fs::read_to_string(file).unwrap_or_default();
-        assert!(now == page(), "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural the_page_of_changes");
+        assert!(
+            now == render_changes_page(),
+            "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural the_page_of_changes"
+        );
         assert!(checks().all(|check| now.contains(&format!("\n## {}\n", check.card.id))));
     }
 }

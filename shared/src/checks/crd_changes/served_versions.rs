@@ -4,62 +4,62 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::checks::crd_changes::{Check, Hurts};
-use crate::diff::{Change, Effect, SchemaPath, schema_changes};
+use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
+use crate::diff::{Change, Effect, SchemaPath, compare_schemas};
 use crate::model::check::{Card, Level, Section};
 use crate::model::crd::Crd;
 
 /// Stands between the two versions of a pair.
-pub(crate) const BETWEEN: &str = " → ";
+pub(crate) const VERSION_SEPARATOR: &str = " → ";
 
 /// Served versions hold the same where nothing converts between them.
-pub(crate) static CHECK: Check = Check {
+pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     card: Card {
         id: "served-versions-differ",
-        section: Section::Changes,
+        section: Section::CrdChanges,
         title: "served versions hold the same where nothing converts between them",
         level: Level::Warning,
         why: "With the conversion strategy None only the apiVersion is rewritten: what one version holds and the other does not is lost by a write through the other, or refused there.",
         fix: "Let both versions hold the same fields, or convert with a webhook.",
     },
-    hurts: Hurts::Objects,
+    affects: AffectedParty::Objects,
     source: "crdify served-version pairs; crds.md 1.3",
 };
 
 /// What one served version holds and another does not.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Difference {
+pub(crate) struct VersionDifference {
     /// `v1beta1 → v1`
-    pub(crate) pair: String,
+    pub(crate) versions: String,
     /// Where in the schema.
     pub(crate) path: Option<SchemaPath>,
     /// In words.
-    pub(crate) what: String,
+    pub(crate) message: String,
 }
 
 /// What goes wrong from one served version to another; pairs in the order of their names.
 #[must_use]
-pub(crate) fn find(crd: &Crd) -> BTreeSet<Difference> {
+pub(crate) fn find(crd: &Crd) -> BTreeSet<VersionDifference> {
     if crd.json().pointer("/spec/conversion/strategy").is_some_and(|strategy| strategy == "Webhook") {
         return BTreeSet::new();
     }
     let served: Vec<&str> = crd.versions().filter(|version| version.served).map(|version| version.name).collect();
     let pairs = served.iter().flat_map(|from| served.iter().filter(move |to| *to != from).map(move |to| (*from, *to)));
-    pairs.flat_map(|(from, to)| between(crd, from, to)).collect()
+    pairs.flat_map(|(from, to)| compare_versions(crd, from, to)).collect()
 }
 
-fn between(crd: &Crd, from: &str, to: &str) -> Vec<Difference> {
-    let (Some(old), Some(new)) = (schema(crd, from), schema(crd, to)) else { return Vec::new() };
-    let breaking = schema_changes(old, new).into_iter().filter(|change| change.kind.effect() == Effect::Breaking);
-    let told = |change: Change| Difference {
-        pair: format!("{from}{BETWEEN}{to}"),
-        what: change.kind.to_string(),
+fn compare_versions(crd: &Crd, from: &str, to: &str) -> Vec<VersionDifference> {
+    let (Some(old), Some(new)) = (version_schema(crd, from), version_schema(crd, to)) else { return Vec::new() };
+    let breaking = compare_schemas(old, new).into_iter().filter(|change| change.kind.effect() == Effect::Breaking);
+    let to_difference = |change: Change| VersionDifference {
+        versions: format!("{from}{VERSION_SEPARATOR}{to}"),
+        message: change.kind.to_string(),
         path: change.path,
     };
-    breaking.map(told).collect()
+    breaking.map(to_difference).collect()
 }
 
-fn schema<'a>(crd: &'a Crd, version: &str) -> Option<&'a Value> {
+fn version_schema<'a>(crd: &'a Crd, version: &str) -> Option<&'a Value> {
     let all = crd.json().pointer("/spec/versions")?.as_array()?;
     all.iter().find(|one| one["name"] == version)?.pointer("/schema/openAPIV3Schema")
 }

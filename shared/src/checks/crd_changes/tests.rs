@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::ask::waivers::Waivers;
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::evidence::{Evidence, Judge, Source};
+use crate::checks::crd_changes::evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::*;
 use crate::model::check::Level;
 use crate::model::crd::Crd;
 use crate::schema::ServerVersion;
 
-fn crd(spec: &Value) -> Crd {
+fn build_crd(spec: &Value) -> Crd {
     let mut spec = spec.clone();
     spec["group"] = "example.com".into();
     spec["scope"] = spec.get("scope").cloned().unwrap_or_else(|| "Namespaced".into());
@@ -23,17 +23,19 @@ fn crd(spec: &Value) -> Crd {
 }
 
 /// One version whose `spec` has these fields.
-fn fields(fields: &Value) -> Crd {
+fn crd_with_fields(fields: &Value) -> Crd {
     let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}});
-    crd(&json!({"versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}))
+    build_crd(
+        &json!({"versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}),
+    )
 }
 
-fn judged(old: &Crd, new: &Crd, evidence: Evidence) -> CrdVerdict {
-    judge(Some(old), Some(new), evidence, ServerVersion::NEWEST, Asked::Nobody)
+fn judge_versions(old: &Crd, new: &Crd, evidence: Evidence) -> CrdVerdict {
+    judge_crd(Some(old), Some(new), evidence, ServerVersion::NEWEST, ServerAnswer::NotAsked)
 }
 
-fn found(old: &Value, new: &Value) -> Vec<(&'static str, Level)> {
-    let verdict = judged(&fields(old), &fields(new), Evidence::default());
+fn find_checks(old: &Value, new: &Value) -> Vec<(&'static str, Level)> {
+    let verdict = judge_versions(&crd_with_fields(old), &crd_with_fields(new), Evidence::default());
     verdict.findings.iter().map(|finding| (finding.check, finding.level)).collect()
 }
 
@@ -43,9 +45,9 @@ fn known() -> Vec<&'static str> {
 
 #[test]
 fn changes_of_a_field_are_claimed_and_graded() {
-    let text = |more: Value| {
+    let text = |extra: Value| {
         let mut field = json!({"type": "string"});
-        field.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        field.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         json!({"a": field})
     };
     let plain = text(json!({}));
@@ -71,40 +73,40 @@ fn changes_of_a_field_are_claimed_and_graded() {
         (plain.clone(), text(json!({"anyOf": [{"minLength": 1}]})), "condition-changed", Level::Error),
     ];
     for (old, new, check, level) in cases {
-        assert_eq!(found(&old, &new), [(check, level)], "{old} → {new}");
-        assert_eq!(found(&new, &new), [], "{new}");
+        assert_eq!(find_checks(&old, &new), [(check, level)], "{old} → {new}");
+        assert_eq!(find_checks(&new, &new), [], "{new}");
     }
-    assert_eq!(found(&plain, &text(json!({"description": "words"}))), []);
+    assert_eq!(find_checks(&plain, &text(json!({"description": "words"}))), []);
 }
 
 #[test]
 fn what_the_server_refuses_is_refused_in_its_words() {
-    let old = fields(&json!({}));
+    let old = crd_with_fields(&json!({}));
     let mut other = old.json().clone();
     other["spec"]["scope"] = "Cluster".into();
-    let verdict = judged(&old, &Crd::new(other).unwrap(), Evidence::default());
-    assert_eq!(verdict.decision, CrdDecision::Refused);
+    let verdict = judge_versions(&old, &Crd::new(other).unwrap(), Evidence::default());
+    assert_eq!(verdict.decision, CrdDecision::Rejected);
     assert!(verdict.server_errors[0].contains("field is immutable"), "{:?}", verdict.server_errors);
     assert_eq!(verdict.findings[0].check, "identity-changed");
 }
 
-fn hub(size: &str) -> Value {
+fn hub_object(size: &str) -> Value {
     json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": size}, "spec": {"size": size}})
 }
 
-fn looked(old: &Crd, new: &Crd, sizes: &[&str]) -> Evidence {
-    let mut judge = Judge::new(old, new, ServerVersion::NEWEST, Source::Live);
-    sizes.iter().for_each(|size| judge.look(&hub(size)));
-    judge.done()
+fn collect_evidence(old: &Crd, new: &Crd, sizes: &[&str]) -> Evidence {
+    let mut judge = EvidenceCollector::new(old, new, ServerVersion::NEWEST, ObjectSource::Live);
+    sizes.iter().for_each(|size| judge.add_live_object(&hub_object(size)));
+    judge.finish()
 }
 
 #[test]
 fn objects_decide_how_grave_it_is() {
-    let old = fields(&json!({"size": {"type": "string", "enum": ["s", "m", "xl"]}}));
-    let new = fields(&json!({"size": {"type": "string", "enum": ["s", "m"]}}));
-    let verdict = |sizes: &[&str]| judged(&old, &new, looked(&old, &new, sizes));
+    let old = crd_with_fields(&json!({"size": {"type": "string", "enum": ["s", "m", "xl"]}}));
+    let new = crd_with_fields(&json!({"size": {"type": "string", "enum": ["s", "m"]}}));
+    let verdict = |sizes: &[&str]| judge_versions(&old, &new, collect_evidence(&old, &new, sizes));
     let hurt = verdict(&["s", "xl", "m"]);
-    assert_eq!((hurt.decision, hurt.evidence.hurt), (CrdDecision::Breaking, 1));
+    assert_eq!((hurt.decision, hurt.evidence.objects_affected), (CrdDecision::Breaking, 1));
     assert!(
         hurt.findings[0].message.contains("1 of 3 objects hurt") && hurt.evidence.objects[0].object == "Hub xl",
         "{:?}",
@@ -113,18 +115,18 @@ fn objects_decide_how_grave_it_is() {
     let fine = verdict(&["s", "m"]);
     assert_eq!(fine.decision, CrdDecision::Risky);
     assert!(fine.findings[0].message.contains("none of 2 objects is hurt"));
-    let mut unseen = looked(&old, &new, &["s"]);
+    let mut unseen = collect_evidence(&old, &new, &["s"]);
     unseen.undetermined = Some("forbidden".into());
-    assert_eq!(judged(&old, &new, unseen).decision, CrdDecision::Breaking, "could not look is never safe");
+    assert_eq!(judge_versions(&old, &new, unseen).decision, CrdDecision::Breaking, "could not look is never safe");
 }
 
 #[test]
 fn a_limit_outside_its_format_is_told_once() {
     let port = |maximum: u64| json!({"port": {"type": "integer", "format": "int32", "maximum": maximum}});
     let wide = port(4_294_967_295);
-    let checks: Vec<&str> = found(&port(65_535), &wide).iter().map(|(check, _)| *check).collect();
+    let checks: Vec<&str> = find_checks(&port(65_535), &wide).iter().map(|(check, _)| *check).collect();
     assert!(checks.contains(&"limit-outside-format"), "{checks:?}");
-    assert_eq!(found(&wide, &wide), []);
+    assert_eq!(find_checks(&wide, &wide), []);
 }
 
 #[test]
@@ -134,41 +136,41 @@ fn served_versions_that_begin_to_differ_are_told() {
             json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema":
                 {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}}})
         };
-        crd(
+        build_crd(
             &json!({"versions": [version("v1", true, extra), version("v1beta1", false, json!({"a": {"type": "string"}}))]}),
         )
     };
-    let (same, more) =
+    let (same, extended) =
         (two(json!({"a": {"type": "string"}})), two(json!({"a": {"type": "string"}, "b": {"type": "string"}})));
-    let told = judged(&same, &more, Evidence::default());
-    let differ = told.findings.iter().find(|finding| finding.check == "served-versions-differ").unwrap();
+    let verdict = judge_versions(&same, &extended, Evidence::default());
+    let differ = verdict.findings.iter().find(|finding| finding.check == "served-versions-differ").unwrap();
     let path = differ.path.as_ref().map(ToString::to_string);
-    assert_eq!((differ.stands_in(), path.as_deref()), (Some("v1beta1"), Some("^.spec.b")), "{differ:?}");
-    assert!(judged(&more, &more, Evidence::default()).findings.is_empty());
+    assert_eq!((differ.affected_version(), path.as_deref()), (Some("v1beta1"), Some("^.spec.b")), "{differ:?}");
+    assert!(judge_versions(&extended, &extended, Evidence::default()).findings.is_empty());
 }
 
 #[test]
 fn who_answers_for_a_finding_is_named_until_the_day() {
-    let (old, new) = (fields(&json!({"a": {"type": "string"}})), fields(&json!({})));
+    let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
     let text =
         "waivers: [{check: field-removed, subject: 'hubs.* ^.spec.a', reason: nobody uses it, expires: 2026-12-31}]";
     let accepted = Waivers::read(text, &known()).unwrap();
-    let mut verdicts = [judged(&old, &new, Evidence::default())];
+    let mut verdicts = [judge_versions(&old, &new, Evidence::default())];
     let day = |text: &str| text.parse().unwrap();
     assert!(waivers::apply(&accepted, &mut verdicts, day("2026-12-31")).is_empty());
-    assert_eq!(verdicts[0].findings[0].waived.as_deref(), Some("nobody uses it"));
+    assert_eq!(verdicts[0].findings[0].waiver_reason.as_deref(), Some("nobody uses it"));
     assert_eq!((verdicts[0].findings[0].level, verdicts[0].decision), (Level::Error, CrdDecision::Breaking));
-    let mut late = [judged(&old, &new, Evidence::default())];
+    let mut late = [judge_versions(&old, &new, Evidence::default())];
     assert_eq!(waivers::apply(&accepted, &mut late, day("2027-01-01"))[0].check, "waiver-expired");
-    assert_eq!(late[0].findings[0].waived, None);
+    assert_eq!(late[0].findings[0].waiver_reason, None);
     assert_eq!(waivers::apply(&accepted, &mut [], day("2026-12-31"))[0].check, "waiver-unused");
 }
 
 #[test]
 fn a_level_of_ones_own_decides() {
-    let (old, new) = (fields(&json!({"a": {"type": "string"}})), fields(&json!({})));
+    let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
     let with = |text: &str| {
-        let mut verdicts = [judged(&old, &new, Evidence::default())];
+        let mut verdicts = [judge_versions(&old, &new, Evidence::default())];
         waivers::apply(&Waivers::read(text, &known()).unwrap(), &mut verdicts, "2026-01-01".parse().unwrap());
         let [verdict] = verdicts;
         (verdict.decision, verdict.findings[0].level)
@@ -180,25 +182,31 @@ fn a_level_of_ones_own_decides() {
 
 #[test]
 fn what_could_not_be_looked_at_is_an_error_of_its_own() {
-    let (old, new) = (fields(&json!({"a": {"type": "string"}})), fields(&json!({})));
-    let mut unseen = looked(&old, &new, &[]);
+    let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
+    let mut unseen = collect_evidence(&old, &new, &[]);
     unseen.undetermined = Some("hubs.example.com cannot be listed: forbidden".into());
-    let verdict = judged(&old, &new, unseen);
+    let verdict = judge_versions(&old, &new, unseen);
     let told = verdict.findings.iter().find(|finding| finding.check == "objects-not-judged").unwrap();
     assert!(told.level == Level::Error && told.message.contains("forbidden"), "{told:?}");
 }
 
 #[test]
 fn a_new_rule_fits_the_server_that_shall_take_it() {
-    let with = |rule: &str| fields(&json!({"a": {"type": "string", "x-kubernetes-validations": [{"rule": rule}]}}));
-    let told = |old: &Crd, new: &Crd, minor: u32| {
-        let verdict = judge(Some(old), Some(new), Evidence::default(), ServerVersion::new(1, minor), Asked::Nobody);
+    let with =
+        |rule: &str| crd_with_fields(&json!({"a": {"type": "string", "x-kubernetes-validations": [{"rule": rule}]}}));
+    let rule_level = |old: &Crd, new: &Crd, minor: u32| {
+        let verdict =
+            judge_crd(Some(old), Some(new), Evidence::default(), ServerVersion::new(1, minor), ServerAnswer::NotAsked);
         verdict.findings.iter().find(|finding| finding.check == "rule-not-usable").map(|finding| finding.level)
     };
     let (plain, ip) = (with("self != ''"), with("isIP(self)"));
-    assert_eq!((told(&plain, &ip, 30), told(&plain, &ip, 31)), (Some(Level::Error), None), "one version later");
-    assert_eq!(told(&ip, &ip, 30), None, "what is there already may stay");
-    assert_eq!(told(&plain, &with("self ==== 1"), 37), Some(Level::Warning), "only the server can say");
+    assert_eq!(
+        (rule_level(&plain, &ip, 30), rule_level(&plain, &ip, 31)),
+        (Some(Level::Error), None),
+        "one version later"
+    );
+    assert_eq!(rule_level(&ip, &ip, 30), None, "what is there already may stay");
+    assert_eq!(rule_level(&plain, &with("self ==== 1"), 37), Some(Level::Warning), "only the server can say");
 }
 
 #[test]
@@ -206,32 +214,37 @@ fn loops_without_bounds_are_told() {
     let with = |list: Value, rule: &str| {
         let mut list = list;
         list["x-kubernetes-validations"] = json!([{"rule": rule}]);
-        fields(&json!({"a": {"type": "array", "items": list}}))
+        crd_with_fields(&json!({"a": {"type": "array", "items": list}}))
     };
-    let told = |new: &Crd| {
-        let verdict =
-            judge(Some(&fields(&json!({}))), Some(new), Evidence::default(), ServerVersion::NEWEST, Asked::Nobody);
+    let is_costly = |new: &Crd| {
+        let verdict = judge_crd(
+            Some(&crd_with_fields(&json!({}))),
+            Some(new),
+            Evidence::default(),
+            ServerVersion::NEWEST,
+            ServerAnswer::NotAsked,
+        );
         verdict.findings.iter().any(|finding| finding.check == "rule-costly")
     };
     let open = || json!({"type": "array", "items": {"type": "string"}});
-    assert!(told(&with(open(), "self.all(x, x != '')")));
-    assert!(!told(&with(open(), "self.size() < 9")));
+    assert!(is_costly(&with(open(), "self.all(x, x != '')")));
+    assert!(!is_costly(&with(open(), "self.size() < 9")));
     let mut bounded = open();
     bounded["maxItems"] = json!(9);
-    assert!(!told(&with(bounded, "self.all(x, x != '')")));
+    assert!(!is_costly(&with(bounded, "self.all(x, x != '')")));
 }
 
 #[test]
 fn a_webhook_that_nobody_answers_for_is_told_where_it_would_be_asked() {
     let version = |name: &str| json!({"name": name, "served": true, "storage": name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
-    let told = |versions: Value| {
-        let crd = crd(&json!({"versions": versions}));
-        let mut evidence = looked(&crd, &crd, &[]);
-        evidence.silent_webhook = Some("no ready endpoint".into());
-        judged(&crd, &crd, evidence).findings.iter().any(|finding| finding.check == "conversion-webhook-silent")
+    let is_reported = |versions: Value| {
+        let crd = build_crd(&json!({"versions": versions}));
+        let mut evidence = collect_evidence(&crd, &crd, &[]);
+        evidence.webhook_failure = Some("no ready endpoint".into());
+        judge_versions(&crd, &crd, evidence).findings.iter().any(|finding| finding.check == "conversion-webhook-silent")
     };
-    assert!(told(json!([version("v1"), version("v1beta1")])));
-    assert!(!told(json!([version("v1")])), "one version is never converted");
+    assert!(is_reported(json!([version("v1"), version("v1beta1")])));
+    assert!(!is_reported(json!([version("v1")])), "one version is never converted");
 }
 
 #[test]

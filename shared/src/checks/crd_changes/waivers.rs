@@ -7,7 +7,7 @@ use crate::ask::waivers::{Waiver, Waivers};
 
 /// Something about the file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct WaiverNote {
     /// `waiver-expired` or `waiver-unused`
     pub check: &'static str,
     /// Which: the check, and what it is waived for.
@@ -17,7 +17,7 @@ pub struct Note {
 }
 
 /// Applies them: levels first, then who is waived. What is expired waives nothing and is told, and so is what nobody needs.
-pub fn apply(waivers: &Waivers, verdicts: &mut [CrdVerdict], today: Date) -> Vec<Note> {
+pub fn apply(waivers: &Waivers, verdicts: &mut [CrdVerdict], today: Date) -> Vec<WaiverNote> {
     let mut used = vec![false; waivers.waivers.len()];
     for verdict in verdicts {
         for finding in &mut verdict.findings {
@@ -28,13 +28,13 @@ pub fn apply(waivers: &Waivers, verdicts: &mut [CrdVerdict], today: Date) -> Vec
                 if fits(waiver, &verdict.name, finding) {
                     *used = true;
                     if waiver.expires >= today {
-                        finding.waived = Some(waiver.reason.clone());
+                        finding.waiver_reason = Some(waiver.reason.clone());
                     }
                 }
             }
         }
         if !waivers.levels.is_empty() {
-            verdict.decide();
+            verdict.update_decision();
         }
     }
     waivers.waivers.iter().zip(used).filter_map(|(waiver, used)| note(waiver, used, today)).collect()
@@ -44,22 +44,22 @@ fn fits(waiver: &Waiver, crd: &str, finding: &CrdFinding) -> bool {
     let path = finding.path.as_ref().map(ToString::to_string).unwrap_or_default();
     let whole = format!("{crd} {path}");
     let subject = waiver.subject.trim();
-    waiver.check == finding.check && (glob(subject, crd) || glob(subject, whole.trim()))
+    waiver.check == finding.check && (matches_glob(subject, crd) || matches_glob(subject, whole.trim()))
 }
 
-fn note(waiver: &Waiver, used: bool, today: Date) -> Option<Note> {
+fn note(waiver: &Waiver, used: bool, today: Date) -> Option<WaiverNote> {
     let Waiver { check, subject, expires, .. } = waiver;
-    let shown = format!("waiver of {check} for {subject}");
+    let waiver_name = format!("waiver of {check} for {subject}");
     if *expires < today {
         let message = format!("the waiver of {check} for {subject:?} expired on {expires}: look again, or renew it");
-        return Some(Note { check: "waiver-expired", subject: shown, message });
+        return Some(WaiverNote { check: "waiver-expired", subject: waiver_name, message });
     }
     let message = format!("the waiver of {check} for {subject:?} waives nothing any more: take it out");
-    (!used).then_some(Note { check: "waiver-unused", subject: shown, message })
+    (!used).then_some(WaiverNote { check: "waiver-unused", subject: waiver_name, message })
 }
 
 /// `*` stands for any text, the rest for itwaiver.
-fn glob(pattern: &str, text: &str) -> bool {
+fn matches_glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
@@ -80,7 +80,12 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_text() {
-        assert!(glob("a.*", "a.b.c") && glob("*", "") && glob("a*c*e", "abcde") && glob("x", "x"));
-        assert!(!glob("a.*", "b.a.c") && !glob("x", "xy") && !glob("a*c", "ab"));
+        assert!(
+            matches_glob("a.*", "a.b.c")
+                && matches_glob("*", "")
+                && matches_glob("a*c*e", "abcde")
+                && matches_glob("x", "x")
+        );
+        assert!(!matches_glob("a.*", "b.a.c") && !matches_glob("x", "xy") && !matches_glob("a*c", "ab"));
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::checks::crd_health::{apply, both, chart_words, records_unseen};
-use crate::checks::gathered::{Gathered, skipped, undetermined};
-use crate::checks::seen::Seen;
+use crate::checks::crd_health::{apply_command, chart_arguments, expected_and_live, records_failure};
+use crate::checks::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
+use crate::checks::seen::CheckContext;
 use crate::diff::{self, Effect};
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::words::counted;
+use crate::model::words::format_count;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -24,39 +24,42 @@ pub static CARD: Card = Card {
 
 /// Whether each live CRD says what the chart says: errors against a chart that was named, warnings against the release's record.
 /// What is only text is a note.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let (wanted, live) = match both(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let Some((source, level, chart)) = chart(seen) else {
-        if let Some(not_seen) = records_unseen(seen) {
-            return undetermined(&CARD, not_seen);
+    let Some((source, level, chart)) = expected_crds(context) else {
+        if let Some(failure) = records_failure(context) {
+            return undetermined_result(&CARD, failure);
         }
-        return skipped(&CARD, "no record holds the content of the CRDs (--crds-chart names a chart)");
+        return skipped_result(&CARD, "no record holds the content of the CRDs (--crds-chart names a chart)");
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {
         if let (Some(live), Some(chart)) = (live.get(name), chart.get(name.as_str())) {
-            gathered
-                .looked(finding(live, chart, &source, level).map(|finding| Finding { hint: hint(seen), ..finding }));
+            result.record(
+                compare_crd(live, chart, &source, level)
+                    .map(|finding| Finding { hint: build_hint(context), ..finding }),
+            );
         }
     }
-    gathered.skipped("none of the chart's CRDs is on the cluster");
-    gathered.checked()
+    result.record_skip("none of the chart's CRDs is on the cluster");
+    result.build()
 }
 
 /// Where the content stands, how grave a difference is, and the CRDs by name.
-fn chart<'a>(seen: &'a Seen<'_>) -> Option<(String, Level, BTreeMap<&'a str, &'a Crd>)> {
+fn expected_crds<'a>(context: &'a CheckContext<'_>) -> Option<(String, Level, BTreeMap<&'a str, &'a Crd>)> {
     let by_name =
         |crds: &mut dyn Iterator<Item = &'a Crd>| crds.map(|crd| (crd.name(), crd)).collect::<BTreeMap<_, _>>();
-    if let Some(chart) = seen.expect.crds_chart.as_ref().filter(|chart| !chart.crds.is_empty()) {
+    if let Some(chart) = context.expectations.crds_chart.as_ref().filter(|chart| !chart.crds.is_empty()) {
         return Some((format!("the chart {}", chart.version), Level::Error, by_name(&mut chart.crds.iter())));
     }
-    if let Some(list) = &seen.expect.crds_chart_list {
+    if let Some(list) = &context.expectations.crds_chart_list {
         return Some(("the chart".to_owned(), Level::Error, by_name(&mut list.iter())));
     }
-    let records = seen.releases().into_iter().filter_map(|(_, release)| seen.view.newest(release).ok().flatten());
+    let records =
+        context.releases().into_iter().filter_map(|(_, release)| context.view.newest_revision(release).ok().flatten());
     let records: Vec<_> = records.filter(|record| !record.crd_documents.is_empty()).collect();
     let first = records.first()?;
     let source = format!("release {}, revision {} ({})", first.name, first.revision, first.chart_version);
@@ -64,7 +67,7 @@ fn chart<'a>(seen: &'a Seen<'_>) -> Option<(String, Level, BTreeMap<&'a str, &'a
 }
 
 /// The spec alone: labels and annotations are written by whoever installs it. A certificate authority is filled in on the cluster.
-fn content(crd: &Crd) -> Value {
+fn comparable_content(crd: &Crd) -> Value {
     let mut spec = crd.json()["spec"].clone();
     if let Some(config) = spec.pointer_mut("/conversion/webhook/clientConfig").and_then(Value::as_object_mut) {
         config.remove("caBundle");
@@ -72,21 +75,21 @@ fn content(crd: &Crd) -> Value {
     json!({"apiVersion": crd.json()["apiVersion"], "kind": crd.json()["kind"], "metadata": {"name": crd.name()}, "spec": spec})
 }
 
-fn finding(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Finding> {
-    let changes = diff::crd_changes(&content(live), &content(chart));
+fn compare_crd(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Finding> {
+    let changes = diff::compare_crds(&comparable_content(live), &comparable_content(chart));
     let (text, real): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.kind.effect() == Effect::Text);
     let subject = format!("CRD {}", live.name());
     let Some(first) = real.first() else {
-        let texts = counted(text.len(), "text");
+        let texts = format_count(text.len(), "text");
         let message = format!("differs from {source} in {texts} only");
         return (!text.is_empty()).then(|| Finding { level: Level::Info, ..CARD.finding(subject, message, "") });
     };
     let place = first.path.as_ref().map(|path| format!(", first at {path}")).unwrap_or_default();
     let version = first.version.as_ref().map(|version| format!(" in {version}")).unwrap_or_default();
-    let message = format!("differs from {source} at {}{place}{version}", counted(real.len(), "place"));
+    let message = format!("differs from {source} at {}{place}{version}", format_count(real.len(), "place"));
     Some(Finding { level, ..CARD.finding(subject, message, "") })
 }
 
-fn hint(seen: &Seen<'_>) -> String {
-    format!("helm mural crds diff {}; {}", chart_words(seen), apply(seen))
+fn build_hint(context: &CheckContext<'_>) -> String {
+    format!("helm mural crds diff {}; {}", chart_arguments(context), apply_command(context))
 }

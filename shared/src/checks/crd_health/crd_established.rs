@@ -1,8 +1,8 @@
 //! Check `crd-established`.
 
-use crate::checks::crd_health::{each, said};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use crate::checks::crd_health::{check_each_crd, describe_condition};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,11 +15,11 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each CRD is served at all.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |crd| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_crd(context, &CARD, |crd| {
         let name = crd.name();
-        let message = format!("is not Established: {}", said(crd.condition("Established")));
+        let message = format!("is not Established: {}", describe_condition(crd.condition("Established")));
         let hint = format!("kubectl describe crd {name}");
-        (!crd.has("Established")).then(|| CARD.finding(format!("CRD {name}"), message, hint))
+        (!crd.has_condition("Established")).then(|| CARD.finding(format!("CRD {name}"), message, hint))
     })
 }

@@ -1,8 +1,8 @@
 //! Check `crd-foreign-owner`.
 
-use crate::checks::crd_health::each;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use crate::checks::crd_health::check_each_crd;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::crd::Crd;
 
 /// The card.
@@ -16,16 +16,16 @@ pub static CARD: Card = Card {
 };
 
 /// Whether a mark on a live CRD names somebody else than our two releases.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |crd| {
-        let keeper = keeper(seen, crd)?;
-        let hint = hint(crd);
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_crd(context, &CARD, |crd| {
+        let keeper = find_other_owner(context, crd)?;
+        let hint = build_hint(crd);
         Some(CARD.finding(format!("CRD {}", crd.name()), format!("is kept by {keeper} too"), hint))
     })
 }
 
 /// A mark can outlive the installation that set it.
-fn hint(crd: &Crd) -> String {
+fn build_hint(crd: &Crd) -> String {
     let name = crd.name();
     let look = format!("kubectl get crd {name} --show-managed-fields --output yaml");
     match crd.annotation("meta.helm.sh/release-name") {
@@ -36,12 +36,12 @@ fn hint(crd: &Crd) -> String {
     }
 }
 
-fn keeper(seen: &Seen<'_>, crd: &Crd) -> Option<String> {
+fn find_other_owner(context: &CheckContext<'_>, crd: &Crd) -> Option<String> {
     let (namespace, name) =
         (crd.annotation("meta.helm.sh/release-namespace"), crd.annotation("meta.helm.sh/release-name"));
     if let Some(name) = name {
         let namespace = namespace.unwrap_or_default();
-        let ours = seen.releases().iter().any(|(_, release)| *release == name) && namespace == seen.namespace();
+        let ours = context.releases().iter().any(|(_, release)| *release == name) && namespace == context.namespace();
         if !ours {
             return Some(format!("release {namespace}/{name}"));
         }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checks::crd_health::{both, records_unseen};
-use crate::checks::gathered::{Gathered, skipped, undetermined};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::crd_health::{expected_and_live, records_failure};
+use crate::checks::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
 
 /// The card.
@@ -19,45 +19,48 @@ pub static CARD: Card = Card {
 };
 
 /// Whether any CRD stands in both releases, and whether another CRD of the cluster has the kind of one of ours.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let (wanted, live) = match both(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(&CARD);
-    let claims = claims(&seen.named.crds_of);
+    let mut result = CheckResultBuilder::new(&CARD);
+    let claims = releases_by_crd(&context.inventory.crds_by_release);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
         let same_kind = live.values().filter(|other| other.kind() == crd.kind() && other.name() != crd.name());
         let others: Vec<&str> = same_kind.map(Crd::name).collect();
         // Two of our own are the vendor's choice, and told by its documentation.
         let others = Some(others).filter(|others| others.iter().any(|other| !wanted.contains(*other)));
         let releases = claims.get(crd.name()).filter(|releases| releases.len() > 1);
-        let found = [releases.map(|releases| in_two(crd, releases)), others.map(|others| same_name(crd, &others))];
-        gathered.looked(found.into_iter().flatten());
+        let found = [
+            releases.map(|releases| build_release_finding(crd, releases)),
+            others.map(|others| build_kind_finding(crd, &others)),
+        ];
+        result.record(found.into_iter().flatten());
     }
-    if let Some(not_seen) = records_unseen(seen) {
-        return undetermined(&CARD, not_seen);
+    if let Some(failure) = records_failure(context) {
+        return undetermined_result(&CARD, failure);
     }
-    if seen.named.crds_of.is_empty() {
-        return skipped(&CARD, "no release has a record");
+    if context.inventory.crds_by_release.is_empty() {
+        return skipped_result(&CARD, "no release has a record");
     }
-    gathered.skipped("none of the CRDs is on the cluster");
-    gathered.checked()
+    result.record_skip("none of the CRDs is on the cluster");
+    result.build()
 }
 
-fn in_two(crd: &Crd, releases: &BTreeSet<&str>) -> Finding {
+fn build_release_finding(crd: &Crd, releases: &BTreeSet<&str>) -> Finding {
     let message = format!("stands in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
     let hint = format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name());
     CARD.finding(format!("CRD {}", crd.name()), message, hint)
 }
 
-fn same_name(crd: &Crd, others: &[&str]) -> Finding {
+fn build_kind_finding(crd: &Crd, others: &[&str]) -> Finding {
     let message = format!("its kind {} is also that of {}", crd.kind(), others.join(", "));
     let hint = format!("name it in full: kubectl get {}", crd.name());
     Finding { level: Level::Info, ..CARD.finding(format!("CRD {}", crd.name()), message, hint) }
 }
 
-fn claims(crds_of: &[(String, BTreeSet<String>)]) -> BTreeMap<&str, BTreeSet<&str>> {
+fn releases_by_crd(crds_of: &[(String, BTreeSet<String>)]) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (release, crds) in crds_of {
         for crd in crds {

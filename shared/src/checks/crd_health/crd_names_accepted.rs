@@ -1,8 +1,8 @@
 //! Check `crd-names-accepted`.
 
-use crate::checks::crd_health::{each, said};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use crate::checks::crd_health::{check_each_crd, describe_condition};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,11 +15,11 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each CRD got the names that it asks for.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |crd| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_crd(context, &CARD, |crd| {
         let name = crd.name();
-        let message = format!("its names are not accepted: {}", said(crd.condition("NamesAccepted")));
+        let message = format!("its names are not accepted: {}", describe_condition(crd.condition("NamesAccepted")));
         let hint = format!("kubectl describe crd {name}");
-        (!crd.has("NamesAccepted")).then(|| CARD.finding(format!("CRD {name}"), message, hint))
+        (!crd.has_condition("NamesAccepted")).then(|| CARD.finding(format!("CRD {name}"), message, hint))
     })
 }

@@ -1,12 +1,12 @@
 //! Check `crd-objects-fit`.
 
-use crate::checks::crd_health::{both, streamed};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::crd_health::{expected_and_live, object_reports};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::view::NotSeen;
-use crate::model::vitals::{Misfit, Streamed};
+use crate::model::view::ReadFailure;
+use crate::model::vitals::{InvalidObject, ObjectScan};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -19,48 +19,48 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each live object fits; as errors where even a write that changes nothing is refused, else as warnings.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let (wanted, live) = match both(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let streamed = match streamed(seen, &CARD) {
+    let streamed = match object_reports(context, &CARD) {
         Ok(streamed) => streamed,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
         match streamed.get(crd.name()) {
-            Some(one) => told(&mut gathered, crd, one),
-            None => gathered.skipped("the CRDs serve no version"),
+            Some(one) => record_misfits(&mut result, crd, one),
+            None => result.record_skip("the CRDs serve no version"),
         }
     }
-    gathered.skipped("none of the CRDs is on the cluster");
-    gathered.checked()
+    result.record_skip("none of the CRDs is on the cluster");
+    result.build()
 }
 
-fn told(gathered: &mut Gathered, crd: &Crd, one: &Streamed) {
-    for misfit in &one.misfits {
-        gathered.looked([finding(crd, misfit)]);
+fn record_misfits(result: &mut CheckResultBuilder, crd: &Crd, one: &ObjectScan) {
+    for misfit in &one.invalid_examples {
+        result.record([build_finding(crd, misfit)]);
     }
-    let more = one.unfit.saturating_sub(one.misfits.len());
-    let rest = (more > 0).then(|| {
+    let unlisted = one.invalid_count.saturating_sub(one.invalid_examples.len());
+    let rest = (unlisted > 0).then(|| {
         let hint = format!("kubectl get {} --all-namespaces", crd.name());
-        CARD.finding(format!("CRD {}", crd.name()), format!("{more} more of its objects do not fit"), hint)
+        CARD.finding(format!("CRD {}", crd.name()), format!("{unlisted} more of its objects do not fit"), hint)
     });
     // A kind without objects is one thing looked at.
-    gathered.looked_many(one.looked_at.saturating_sub(one.misfits.len()).max(1), rest);
-    if let Some(not_seen) = &one.broken_off {
-        gathered.not_seen(not_seen);
+    result.record_many(one.checked_count.saturating_sub(one.invalid_examples.len()).max(1), rest);
+    if let Some(failure) = &one.read_failure {
+        result.record_failure(failure);
     }
-    if let Some(object) = &one.unsure {
+    if let Some(object) = &one.undetermined_object {
         let reason = "one of its schema's rules cannot be judged here".to_owned();
-        gathered.not_seen(&NotSeen { what: object.clone(), reason });
+        result.record_failure(&ReadFailure { target: object.clone(), reason });
     }
 }
 
-fn finding(crd: &Crd, misfit: &Misfit) -> Finding {
-    let Misfit { object, why, stuck } = misfit;
+fn build_finding(crd: &Crd, misfit: &InvalidObject) -> Finding {
+    let InvalidObject { object, reason: why, blocks_all_writes: stuck } = misfit;
     let (level, what) = match stuck {
         true => (Level::Error, "every write to it is refused"),
         false => (Level::Warning, "it can no longer be made anew, nor this field be changed"),

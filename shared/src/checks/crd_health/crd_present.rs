@@ -1,10 +1,10 @@
 //! Check `crd-present`.
 
-use crate::checks::crd_health::{apply, both, records_unseen};
-use crate::checks::gathered::{Gathered, skipped, undetermined};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::inventory::From;
+use crate::checks::crd_health::{apply_command, expected_and_live, records_failure};
+use crate::checks::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::inventory::CrdListSource;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,22 +17,22 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each CRD that should be there is.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let (wanted, live) = match both(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    if let (From::Live, Some(not_seen)) = (seen.named.crds_from, records_unseen(seen)) {
-        return undetermined(&CARD, not_seen);
+    if let (CrdListSource::Live, Some(failure)) = (context.inventory.crds_source, records_failure(context)) {
+        return undetermined_result(&CARD, failure);
     }
-    if seen.named.crds_from == From::Live {
-        return skipped(&CARD, "no release names its CRDs, so none can be missed (--crds-chart names them)");
+    if context.inventory.crds_source == CrdListSource::Live {
+        return skipped_result(&CARD, "no release names its CRDs, so none can be missed (--crds-chart names them)");
     }
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {
         let missing = !live.contains_key(name);
-        let hint = format!("kubectl get crds; {}", apply(seen));
-        gathered.looked(missing.then(|| CARD.finding(format!("CRD {name}"), "is not on the cluster", hint)));
+        let hint = format!("kubectl get crds; {}", apply_command(context));
+        result.record(missing.then(|| CARD.finding(format!("CRD {name}"), "is not on the cluster", hint)));
     }
-    gathered.checked()
+    result.build()
 }

@@ -1,11 +1,11 @@
 //! Check `crd-schema-served`.
 
-use crate::checks::crd_health::both;
-use crate::checks::gathered::{Gathered, undetermined};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::crd_health::expected_and_live;
+use crate::checks::gathered::{CheckResultBuilder, undetermined_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::vitals::Published;
+use crate::model::vitals::PublishedSchema;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,33 +18,33 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each served version of each CRD is published with the CRD's own schema.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let (wanted, live) = match both(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let published = match &seen.vitals.published {
+    let published = match &context.health_inputs.published_schemas {
         Ok(published) => published,
-        Err(not_seen) => return undetermined(&CARD, not_seen),
+        Err(failure) => return undetermined_result(&CARD, failure),
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
         // One that is not established is told by `crd-established`.
-        for version in crd.versions().filter(|version| version.served && crd.has("Established")) {
+        for version in crd.versions().filter(|version| version.served && crd.has_condition("Established")) {
             if let Some(one) = published.get(&(crd.name().to_owned(), version.name.to_owned())) {
-                gathered.looked(finding(crd, version.name, one));
+                result.record(compare_published(crd, version.name, one));
             }
         }
     }
-    gathered.skipped("none of the CRDs is established");
-    gathered.checked()
+    result.record_skip("none of the CRDs is established");
+    result.build()
 }
 
-fn finding(crd: &Crd, version: &str, published: &Published) -> Option<Finding> {
+fn compare_published(crd: &Crd, version: &str, published: &PublishedSchema) -> Option<Finding> {
     let message = match published {
-        Published::Same => return None,
-        Published::Differs(first) => format!("{version} is served with another schema, first at {first}"),
-        Published::Missing => format!("{version} is not served"),
+        PublishedSchema::Same => return None,
+        PublishedSchema::Differs(first) => format!("{version} is served with another schema, first at {first}"),
+        PublishedSchema::Missing => format!("{version} is not served"),
     };
     let hint = format!(
         "kubectl get crd {} --output yaml; kubectl get --raw /openapi/v3/apis/{}/{version}",

@@ -1,8 +1,8 @@
 //! Check `crd-stored-versions`.
 
-use crate::checks::crd_health::each;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use crate::checks::crd_health::check_each_crd;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,8 +15,8 @@ pub static CARD: Card = Card {
 };
 
 /// Whether `status.storedVersions` holds the storage version alone.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |crd| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_crd(context, &CARD, |crd| {
         let (name, storage) = (crd.name(), crd.storage_version());
         let left: Vec<&str> = crd.stored_versions().into_iter().filter(|version| *version != storage).collect();
         let still = if left.len() == 1 { "is still listed as stored" } else { "are still listed as stored" };

@@ -1,8 +1,8 @@
 //! Check `crd-terminating`.
 
-use crate::checks::crd_health::each;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use crate::checks::crd_health::check_each_crd;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,10 +15,10 @@ pub static CARD: Card = Card {
 };
 
 /// Whether any CRD is on its way out.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |crd| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_crd(context, &CARD, |crd| {
         let name = crd.name();
-        let going = crd.json().pointer("/metadata/deletionTimestamp").is_some() || crd.has("Terminating");
+        let going = crd.json().pointer("/metadata/deletionTimestamp").is_some() || crd.has_condition("Terminating");
         let hint = format!("kubectl get {name} --all-namespaces -o yaml");
         going.then(|| CARD.finding(format!("CRD {name}"), "is being deleted, and all its objects with it", hint))
     })

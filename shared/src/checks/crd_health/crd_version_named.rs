@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::checks::crd_health::{both, streamed};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::crd_health::{expected_and_live, object_reports};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::vitals::Streamed;
-use crate::model::words::counted;
+use crate::model::vitals::ObjectScan;
+use crate::model::words::format_count;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -21,48 +21,48 @@ pub static CARD: Card = Card {
 };
 
 /// Whether any object's `managedFields` name a version that is deprecated or gone; gone ones are errors.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let (wanted, live) = match both(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let streamed = match streamed(seen, &CARD) {
+    let streamed = match object_reports(context, &CARD) {
         Ok(streamed) => streamed,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
         let Some(one) = streamed.get(crd.name()) else {
-            gathered.skipped("the CRDs serve no version");
+            result.record_skip("the CRDs serve no version");
             continue;
         };
-        gathered.looked(findings(crd, one));
-        if let Some(not_seen) = &one.broken_off {
-            gathered.not_seen(not_seen);
+        result.record(check_managers(crd, one));
+        if let Some(failure) = &one.read_failure {
+            result.record_failure(failure);
         }
     }
-    gathered.skipped("none of the CRDs is on the cluster");
-    gathered.checked()
+    result.record_skip("none of the CRDs is on the cluster");
+    result.build()
 }
 
-fn findings(crd: &Crd, one: &Streamed) -> Vec<Finding> {
+fn check_managers(crd: &Crd, one: &ObjectScan) -> Vec<Finding> {
     let mut by_version: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
-    for ((version, manager), objects) in &one.named {
-        let told = by_version.entry(version).or_default();
-        told.0 = told.0.max(*objects);
-        told.1.push(manager);
+    for ((version, manager), objects) in &one.manager_versions {
+        let usage = by_version.entry(version).or_default();
+        usage.0 = usage.0.max(*objects);
+        usage.1.push(manager);
     }
-    by_version.into_iter().filter_map(|(version, told)| finding(crd, version, &told)).collect()
+    by_version.into_iter().filter_map(|(version, usage)| build_finding(crd, version, &usage)).collect()
 }
 
-fn finding(crd: &Crd, version: &str, (objects, managers): &(usize, Vec<&str>)) -> Option<Finding> {
+fn build_finding(crd: &Crd, version: &str, (objects, managers): &(usize, Vec<&str>)) -> Option<Finding> {
     let known = crd.versions().find(|one| one.name == version);
     let (level, what) = match known {
-        Some(known) if known.served && !crd.deprecated(version) => return None,
+        Some(known) if known.served && !crd.is_deprecated(version) => return None,
         Some(known) if known.served => (Level::Warning, "is deprecated"),
         Some(_) | None => (Level::Error, "is no longer served"),
     };
-    let objects = counted(*objects, "object");
+    let objects = format_count(*objects, "object");
     let message = format!("{version} {what}, and {} still names it in {objects}", managers.join(", "));
     let hint = format!("kubectl get {} --all-namespaces --show-managed-fields --output yaml", crd.name());
     Some(Finding { level, ..CARD.finding(format!("CRD {}", crd.name()), message, hint) })

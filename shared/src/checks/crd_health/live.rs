@@ -6,70 +6,74 @@ use serde_json::Value;
 
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::model::view::NotSeen;
-use crate::model::vitals::{Misfit, Streamed};
-use crate::schema::{Schema, ServerVersion, Verdict};
+use crate::model::view::ReadFailure;
+use crate::model::vitals::{InvalidObject, ObjectScan};
+use crate::schema::{Schema, ServerVersion, Validity};
 
 /// Objects that are told one by one; more are counted.
-const TOLD: usize = 5;
+const MAX_MISFITS: usize = 5;
 
 /// Judges the objects of one CRD.
-pub struct Looker {
+pub struct LiveObjectValidator {
     /// None where the CRD has no such version.
     schema: Option<Schema>,
     group: String,
-    seen: Streamed,
+    report: ObjectScan,
 }
 
-impl Looker {
+impl LiveObjectValidator {
     /// Prepares to judge objects that are read in this version.
     #[must_use]
     pub fn new(crd: &Crd, version: &str, server: ServerVersion) -> Self {
-        let schema = Schema::of_crd(crd, version, server);
-        Self { schema, group: crd.group().to_owned(), seen: Streamed::default() }
+        let schema = Schema::from_crd(crd, version, server);
+        Self { schema, group: crd.group().to_owned(), report: ObjectScan::default() }
     }
 
     /// Judges one object.
-    pub fn look(&mut self, object: &Value) {
-        self.seen.looked_at += 1;
-        self.note_versions(object);
+    pub fn validate(&mut self, object: &Value) {
+        self.report.checked_count += 1;
+        self.count_manager_versions(object);
         let Some(schema) = &self.schema else { return };
-        let verdicts = schema.judge(object);
-        let name = || ObjectRef::of(object).map(|object| object.to_string()).unwrap_or_default();
+        let verdicts = schema.validate(object);
+        let name = || ObjectRef::from_manifest(object).map(|object| object.to_string()).unwrap_or_default();
         match verdicts.create {
-            Verdict::Valid => {}
-            Verdict::Undetermined => {
-                self.seen.unsure.get_or_insert_with(name);
+            Validity::Valid => {}
+            Validity::Undetermined => {
+                self.report.undetermined_object.get_or_insert_with(name);
             }
-            Verdict::Invalid => {
-                self.seen.unfit += 1;
-                let stuck = verdicts.unchanged_update == Verdict::Invalid;
+            Validity::Invalid => {
+                self.report.invalid_count += 1;
+                let stuck = verdicts.unchanged_update == Validity::Invalid;
                 let first = if stuck { verdicts.update_errors.first() } else { verdicts.errors.first() };
                 let why = first.map(|error| format!("{}: {}", error.path, error.message)).unwrap_or_default();
-                if self.seen.misfits.len() < TOLD {
-                    self.seen.misfits.push(Misfit { object: name(), why, stuck });
+                if self.report.invalid_examples.len() < MAX_MISFITS {
+                    self.report.invalid_examples.push(InvalidObject {
+                        object: name(),
+                        reason: why,
+                        blocks_all_writes: stuck,
+                    });
                 }
             }
         }
     }
 
-    fn note_versions(&mut self, object: &Value) {
+    fn count_manager_versions(&mut self, object: &Value) {
         let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-        let named: BTreeSet<(String, String)> = entries
+        let manager_versions: BTreeSet<(String, String)> = entries
             .filter_map(|entry| {
                 let version = entry["apiVersion"].as_str()?.strip_prefix(&self.group)?.strip_prefix('/')?;
                 Some((version.to_owned(), entry["manager"].as_str().unwrap_or_default().to_owned()))
             })
             .collect();
-        for one in named {
-            *self.seen.named.entry(one).or_default() += 1;
+        for one in manager_versions {
+            *self.report.manager_versions.entry(one).or_default() += 1;
         }
     }
 
     /// What came of it; with why not all were read.
     #[must_use]
-    pub fn done(mut self, broken_off: Option<NotSeen>) -> Streamed {
-        self.seen.broken_off = broken_off;
-        self.seen
+    pub fn finish(mut self, broken_off: Option<ReadFailure>) -> ObjectScan {
+        self.report.read_failure = broken_off;
+        self.report
     }
 }

@@ -16,47 +16,50 @@ pub mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checks::gathered::{Gathered, skipped, undetermined};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding};
+use crate::checks::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding};
 use crate::model::crd::Crd;
-use crate::model::inventory::Listed;
+use crate::model::inventory::Availability;
 use crate::model::object::Condition;
-use crate::model::view::NotSeen;
-use crate::model::vitals::Streamed;
+use crate::model::view::ReadFailure;
+use crate::model::vitals::ObjectScan;
 
 /// What should be there, and all that is there; or the answer, where one of the two is not known.
-fn both<'a>(
-    seen: &'a Seen<'_>,
+fn expected_and_live<'a>(
+    context: &'a CheckContext<'_>,
     card: &'static Card,
-) -> Result<(&'a BTreeSet<String>, &'a BTreeMap<String, Crd>), Checked> {
-    match (&seen.named.crds, &seen.view.crds) {
-        (Listed::NotSeen(not_seen), _) | (_, Err(not_seen)) => Err(undetermined(card, not_seen)),
-        (Listed::Nothing(reason), _) => Err(skipped(card, reason)),
-        (Listed::Known(wanted), Ok(live)) => Ok((wanted, live)),
+) -> Result<(&'a BTreeSet<String>, &'a BTreeMap<String, Crd>), CheckResult> {
+    match (&context.inventory.crds, &context.view.crds) {
+        (Availability::Unreadable(failure), _) | (_, Err(failure)) => Err(undetermined_result(card, failure)),
+        (Availability::Absent(reason), _) => Err(skipped_result(card, reason)),
+        (Availability::Known(wanted), Ok(live)) => Ok((wanted, live)),
     }
 }
 
 /// What streaming the live objects has told; or the answer, where nobody did or could.
-fn streamed<'a>(seen: &'a Seen<'_>, card: &'static Card) -> Result<&'a BTreeMap<String, Streamed>, Checked> {
-    match &seen.vitals.streamed {
+fn object_reports<'a>(
+    context: &'a CheckContext<'_>,
+    card: &'static Card,
+) -> Result<&'a BTreeMap<String, ObjectScan>, CheckResult> {
+    match &context.health_inputs.object_scans {
         Ok(Some(streamed)) => Ok(streamed),
-        Ok(None) => Err(skipped(card, "the live objects were not asked here: kubectl mural validate asks them")),
-        Err(not_seen) => Err(undetermined(card, not_seen)),
+        Ok(None) => Err(skipped_result(card, "the live objects were not asked here: kubectl mural validate asks them")),
+        Err(failure) => Err(undetermined_result(card, failure)),
     }
 }
 
 /// What kept us from reading the releases' records, where something did.
-fn records_unseen<'a>(seen: &'a Seen<'_>) -> Option<&'a NotSeen> {
-    match &seen.named.objects {
-        Listed::NotSeen(not_seen) => Some(not_seen),
-        Listed::Known(_) | Listed::Nothing(_) => None,
+fn records_failure<'a>(context: &'a CheckContext<'_>) -> Option<&'a ReadFailure> {
+    match &context.inventory.objects {
+        Availability::Unreadable(failure) => Some(failure),
+        Availability::Known(_) | Availability::Absent(_) => None,
     }
 }
 
 /// The chart as a command names it: the one that the caller has named.
-fn chart_words(seen: &Seen<'_>) -> String {
-    match &seen.expect.crds_chart {
+fn chart_arguments(context: &CheckContext<'_>) -> String {
+    match &context.expectations.crds_chart {
         Some(chart) if chart.reference.starts_with("oci://") && !chart.reference.contains('@') => {
             format!("{} --version {}", chart.reference, chart.version)
         }
@@ -66,26 +69,30 @@ fn chart_words(seen: &Seen<'_>) -> String {
 }
 
 /// The command that brings the chart's CRDs.
-fn apply(seen: &Seen<'_>) -> String {
-    format!("helm mural crds apply {}", chart_words(seen))
+fn apply_command(context: &CheckContext<'_>) -> String {
+    format!("helm mural crds apply {}", chart_arguments(context))
 }
 
 /// Asks each CRD that should be there and is; `crd-present` names those that are not.
-fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(&Crd) -> Option<Finding>) -> Checked {
-    let (wanted, live) = match both(seen, card) {
+fn check_each_crd(
+    context: &CheckContext<'_>,
+    card: &'static Card,
+    judge: impl Fn(&Crd) -> Option<Finding>,
+) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, card) {
         Ok(both) => both,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(card);
+    let mut result = CheckResultBuilder::new(card);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
-        gathered.looked(judge(crd));
+        result.record(judge(crd));
     }
-    gathered.skipped("none of the CRDs is on the cluster");
-    gathered.checked()
+    result.record_skip("none of the CRDs is on the cluster");
+    result.build()
 }
 
 /// What a condition says, in a sentence; or that it is not there.
-fn said(condition: Option<Condition<'_>>) -> String {
+fn describe_condition(condition: Option<Condition<'_>>) -> String {
     match condition {
         None => "has no such condition yet".to_owned(),
         Some(found) if found.message.is_empty() => format!("{} ({})", found.status, found.reason),

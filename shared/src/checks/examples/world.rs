@@ -5,34 +5,34 @@ use std::collections::BTreeMap;
 use semver::Version;
 use serde_json::{Value, json};
 
-use crate::ask::expect::{Expect, ExpectedChart};
+use crate::ask::expect::{Expectations, ExpectedChart};
 use crate::ask::{ClusterAccess, Installation};
-use crate::checks::seen::Seen;
-use crate::checks::validate::{Check, run};
-use crate::model::chart::{Digest, DigestOf};
-use crate::model::check::Checked;
+use crate::checks::seen::CheckContext;
+use crate::checks::validate::{HealthCheck, run_checks};
+use crate::model::chart::{Digest, DigestKind};
+use crate::model::check::CheckResult;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxView;
-use crate::model::inventory::Named;
+use crate::model::inventory::ReleaseInventory;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
-use crate::model::tools::ToolsSeen;
-use crate::model::view::{ClusterView, Hub, NotSeen, Workloads};
-use crate::model::vitals::Vitals;
+use crate::model::tools::ToolVersions;
+use crate::model::view::{ClusterInfo, ClusterView, ReadFailure, Workloads};
+use crate::model::vitals::HealthInputs;
 
 use super::around;
 
-pub(crate) struct World {
+pub(crate) struct ExampleInstallation {
     pub(crate) installation: Installation,
     pub(crate) view: ClusterView,
-    pub(crate) vitals: Vitals,
-    pub(crate) tools: ToolsSeen,
-    pub(crate) expect: Expect,
+    pub(crate) health_inputs: HealthInputs,
+    pub(crate) tools: ToolVersions,
+    pub(crate) expectations: Expectations,
 }
 
-const MANIFEST: &str = "
+const APP_MANIFEST: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: canvas}
@@ -67,9 +67,9 @@ metadata: {name: far, namespace: mural-other}
 ";
 
 /// What the application's chart is made of, as far as anybody looks.
-pub(crate) const DIGEST: &str = "sha256:a7cee0b57c95";
+pub(crate) const APP_CHART_DIGEST: &str = "sha256:a7cee0b57c95";
 
-impl World {
+impl ExampleInstallation {
     pub(crate) fn healthy() -> Self {
         Self {
             installation: Installation {
@@ -78,76 +78,76 @@ impl World {
                 app_release: "mural".into(),
                 cluster: ClusterAccess::default(),
             },
-            view: view(),
-            vitals: around::vitals(),
-            tools: ToolsSeen { helm: Ok(Version::new(3, 19, 0)), kubectl: Ok(Version::new(1, 34, 1)) },
-            expect: Expect {
+            view: healthy_view(),
+            health_inputs: around::health_inputs(),
+            tools: ToolVersions { helm: Ok(Version::new(3, 19, 0)), kubectl: Ok(Version::new(1, 34, 1)) },
+            expectations: Expectations {
                 app_version: Version::parse("1.1.0-rc.3").ok(),
                 crds_version: Some(Version::new(0, 7, 4)),
                 values: Some(Hidden::new(json!({"global": {"metrics": {"timeout": "10s"}}, "password": "canary"}))),
-                app_chart: Some(app_chart()),
-                ..Expect::default()
+                app_chart: Some(expected_app_chart()),
+                ..Expectations::default()
             },
         }
     }
 
     /// The same, where nothing could be looked at.
-    pub(crate) fn unseen() -> Self {
-        let mut world = Self::healthy();
-        let no = || NotSeen { what: "that".into(), reason: "forbidden".into() };
-        world.view.hub.version.clear();
-        world.view.hub.namespace_exists = Err(no());
-        world.view.crds = Err(no());
-        world.view.workloads = Workloads { owners: Err(no()), pods: Err(no()) };
-        for records in world.view.releases.values_mut() {
+    pub(crate) fn unreadable() -> Self {
+        let mut installation = Self::healthy();
+        let no = || ReadFailure { target: "that".into(), reason: "forbidden".into() };
+        installation.view.cluster.version.clear();
+        installation.view.cluster.namespace_exists = Err(no());
+        installation.view.crds = Err(no());
+        installation.view.workloads = Workloads { objects: Err(no()), pods: Err(no()) };
+        for records in installation.view.releases.values_mut() {
             *records = Err(no());
         }
-        for owner in world.view.owners.values_mut() {
+        for owner in installation.view.owners.values_mut() {
             *owner = Owner::Undetermined { reason: "forbidden".into() };
         }
-        world.vitals = Vitals::unread("forbidden");
-        world.view.flux = FluxView { helm_releases: Err(no()), ..FluxView::none() };
-        world.tools = ToolsSeen { helm: Err(no()), kubectl: Err(no()) };
-        world
+        installation.health_inputs = HealthInputs::unavailable("forbidden");
+        installation.view.flux = FluxView { helm_releases: Err(no()), ..FluxView::empty() };
+        installation.tools = ToolVersions { helm: Err(no()), kubectl: Err(no()) };
+        installation
     }
 
     /// What these checks say of it.
-    pub(crate) fn asked(&self, checks: &[&Check]) -> Vec<Checked> {
+    pub(crate) fn run_checks(&self, checks: &[&HealthCheck]) -> Vec<CheckResult> {
         let now = "2026-11-23T07:13:22Z".parse().unwrap();
-        let named = Named::of(&self.view, self.installation.releases(), self.expect.chart_crds());
-        let pair = (&self.view, &self.vitals);
-        run(&Seen::new(&self.installation, pair, &named, &self.tools, &self.expect, now), checks)
+        let named = ReleaseInventory::of(&self.view, self.installation.releases(), self.expectations.chart_crds());
+        let pair = (&self.view, &self.health_inputs);
+        run_checks(&CheckContext::new(&self.installation, pair, &named, &self.tools, &self.expectations, now), checks)
     }
 
-    pub(crate) fn record(&mut self, release: &str) -> &mut ReleaseRecord {
+    pub(crate) fn newest_record(&mut self, release: &str) -> &mut ReleaseRecord {
         self.view.releases.get_mut(release).unwrap().as_mut().unwrap().last_mut().unwrap()
     }
 
-    pub(crate) fn crd(&mut self, at: &str, value: Value) {
+    pub(crate) fn set_crd_field(&mut self, at: &str, value: Value) {
         let crds = self.view.crds.as_mut().unwrap();
         let mut json = crds["hubs.x"].json().clone();
-        set(&mut json, at, value);
+        set_field(&mut json, at, value);
         crds.insert("hubs.x".into(), Crd::new(json).unwrap());
     }
 
     /// Another name for the managed cluster, which has not been accepted.
-    pub(crate) fn cluster_name(&mut self, name: &str) {
-        let cluster = &mut self.vitals.spokes.clusters.as_mut().unwrap().as_mut().unwrap()[0];
-        set(cluster, "metadata.name", json!(name));
-        set(cluster, "spec.hubAcceptsClient", json!(false));
+    pub(crate) fn set_cluster_name(&mut self, name: &str) {
+        let cluster = &mut self.health_inputs.managed_clusters.clusters.as_mut().unwrap().as_mut().unwrap()[0];
+        set_field(cluster, "metadata.name", json!(name));
+        set_field(cluster, "spec.hubAcceptsClient", json!(false));
     }
 
     /// Sets a field of a live workload or pod.
-    pub(crate) fn live(&mut self, name: &str, at: &str, value: Value) {
+    pub(crate) fn set_workload_field(&mut self, name: &str, at: &str, value: Value) {
         let workloads = &mut self.view.workloads;
-        let all = workloads.owners.as_mut().unwrap().iter_mut().chain(workloads.pods.as_mut().unwrap());
+        let all = workloads.objects.as_mut().unwrap().iter_mut().chain(workloads.pods.as_mut().unwrap());
         let object = all.into_iter().find(|object| object["metadata"]["name"] == name).unwrap();
-        set(object, at, value);
+        set_field(object, at, value);
     }
 }
 
 /// Sets a field, making the maps on the way.
-pub(crate) fn set(object: &mut Value, at: &str, value: Value) {
+pub(crate) fn set_field(object: &mut Value, at: &str, value: Value) {
     let mut here = object;
     for key in at.split('.') {
         here = match key.parse::<usize>() {
@@ -158,8 +158,8 @@ pub(crate) fn set(object: &mut Value, at: &str, value: Value) {
     *here = value;
 }
 
-fn view() -> ClusterView {
-    let hub = Hub {
+fn healthy_view() -> ClusterView {
+    let hub = ClusterInfo {
         context: "prod-hub".into(),
         server: "https://hub.example:6443".into(),
         version: "v1.33.4".into(),
@@ -168,41 +168,42 @@ fn view() -> ClusterView {
         namespace_exists: Ok(true),
         namespace: "mural-system".into(),
     };
-    let crds = record("mural-crds", "0.7.4", "", vec!["hubs.x".into()]);
+    let crds = release_record("mural-crds", "0.7.4", "", vec!["hubs.x".into()]);
     ClusterView {
-        hub,
+        cluster: hub,
         releases: BTreeMap::from([
             ("mural-crds".to_owned(), Ok(vec![crds])),
-            ("mural".to_owned(), Ok(vec![record("mural", "1.1.0-rc.3", MANIFEST, Vec::new())])),
+            ("mural".to_owned(), Ok(vec![release_record("mural", "1.1.0-rc.3", APP_MANIFEST, Vec::new())])),
         ]),
         owners: BTreeMap::from([("mural-crds".to_owned(), Owner::Helm), ("mural".to_owned(), Owner::Helm)]),
         crds: Ok(BTreeMap::from([("hubs.x".to_owned(), crd())])),
-        workloads: Workloads { owners: Ok(workloads()), pods: Ok(pods()) },
-        flux: around::flux(),
+        workloads: Workloads { objects: Ok(workloads()), pods: Ok(pods()) },
+        flux: around::flux_view(),
         applications: Ok(Vec::new()),
     }
 }
 
-fn app_chart() -> ExpectedChart {
-    let objects = crate::model::yaml::documents(MANIFEST, crate::model::yaml::Quote::Nothing).unwrap();
+fn expected_app_chart() -> ExpectedChart {
+    let objects =
+        crate::model::yaml::parse_documents(APP_MANIFEST, crate::model::yaml::ErrorDetail::LocationOnly).unwrap();
     ExpectedChart {
         reference: "oci://example.com/mural".into(),
         version: Version::parse("1.1.0-rc.3").unwrap(),
-        digest: Digest { sha256: DIGEST.into(), of: DigestOf::Manifest },
-        objects: objects.iter().filter_map(ObjectRef::of).collect(),
+        digest: Digest { sha256: APP_CHART_DIGEST.into(), kind: DigestKind::Manifest },
+        objects: objects.iter().filter_map(ObjectRef::from_manifest).collect(),
         crds: Vec::new(),
     }
 }
 
-fn record(name: &str, version: &str, manifest: &str, crds: Vec<String>) -> ReleaseRecord {
+fn release_record(name: &str, version: &str, manifest: &str, crds: Vec<String>) -> ReleaseRecord {
     let crd_documents = if crds.is_empty() { Vec::new() } else { vec![crd()] };
     ReleaseRecord {
-        description: format!("mural upgrade, digest {DIGEST}"),
+        description: format!("mural upgrade, digest {APP_CHART_DIGEST}"),
         last_deployed: "2026-11-20T10:00:00Z".into(),
         manifest: Hidden::new(manifest.into()),
         config: Hidden::new(json!({"global": {"metrics": {"timeout": "10s"}}, "password": "canary"})),
-        size: 120_000,
-        crds,
+        encoded_bytes: 120_000,
+        crd_names: crds,
         crd_documents,
         ..ReleaseRecord::sample(name, version)
     }
@@ -264,7 +265,7 @@ fn pods() -> Vec<Value> {
 }
 
 /// A pod that is stuck, of a Deployment that no release names.
-pub(crate) fn stranger() -> Value {
+pub(crate) fn unmanaged_pod() -> Value {
     let stuck = json!({"phase": "Pending", "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "x"}}}]});
     object("v1", "Pod", "stranger-x", ("Deployment", "stranger"), json!({"containers": [{"name": "main"}]}), stuck)
 }

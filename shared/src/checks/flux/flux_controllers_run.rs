@@ -1,11 +1,11 @@
 //! Check `flux-controllers-run`.
 
 use super::helm_releases;
-use crate::checks::gathered::{Gathered, undetermined};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::gathered::{CheckResultBuilder, undetermined_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
-use crate::model::status::{self, State};
+use crate::model::status::{self, ObjectState};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,15 +18,15 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each controller's Deployment is there and ready.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = helm_releases(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
     }
-    let found = match &seen.view.flux.controllers {
+    let found = match &context.view.flux.controllers {
         Ok(found) => found,
-        Err(not_seen) => return undetermined(&CARD, not_seen),
+        Err(failure) => return undetermined_result(&CARD, failure),
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for name in ["source-controller", "helm-controller"] {
         let of_name = |object: &&serde_json::Value| object.pointer("/metadata/name").is_some_and(|own| own == name);
         let Some(object) = found.iter().find(of_name) else {
@@ -36,14 +36,14 @@ pub fn check(seen: &Seen<'_>) -> Checked {
                 "kubectl get deployments --all-namespaces | grep controller",
             );
             let absent = CARD.finding(format!("Deployment {name}"), message, hint);
-            gathered.looked([Finding { level: Level::Warning, ..absent }]);
+            result.record([Finding { level: Level::Warning, ..absent }]);
             continue;
         };
-        let (named, now) = (ObjectRef::of(object), status::status(object, seen.now));
-        gathered.looked(named.filter(|_| now.state != State::Current).map(|named| {
-            let hint = format!("kubectl -n {} describe deployment {}", named.namespace, named.name);
-            CARD.finding(named.to_string(), now.reason.clone(), hint)
+        let (object_ref, now) = (ObjectRef::from_manifest(object), status::compute_status(object, context.now));
+        result.record(object_ref.filter(|_| now.state != ObjectState::Current).map(|object_ref| {
+            let hint = format!("kubectl -n {} describe deployment {}", object_ref.namespace, object_ref.name);
+            CARD.finding(object_ref.to_string(), now.reason.clone(), hint)
         }));
     }
-    gathered.checked()
+    result.build()
 }

@@ -1,10 +1,10 @@
 //! Check `flux-crds-policy`.
 
-use super::{helm_releases, maker};
-use crate::ask::expect::Role;
-use crate::checks::gathered::skipped;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use super::{find_helm_release, helm_releases};
+use crate::ask::expect::ReleaseRole;
+use crate::checks::gathered::skipped_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
 
 /// The card.
@@ -18,19 +18,19 @@ pub static CARD: Card = Card {
 };
 
 /// Whether `spec.upgrade.crds` is `CreateReplace` where the chart's CRDs are in its `crds/` folder.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = helm_releases(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
     }
-    let Some(one) = maker(seen, Role::Crds) else {
-        return skipped(&CARD, "no HelmRelease makes the CRD chart's release");
+    let Some(one) = find_helm_release(context, ReleaseRole::Crds) else {
+        return skipped_result(&CARD, "no HelmRelease makes the CRD chart's release");
     };
-    if let Ok(Some(record)) = seen.view.newest(seen.crds_release)
-        && record.crds.is_empty()
+    if let Ok(Some(record)) = context.view.newest_revision(context.crds_release)
+        && record.crd_names.is_empty()
     {
-        return skipped(&CARD, "the chart has no CRDs in its crds/ folder");
+        return skipped_result(&CARD, "the chart has no CRDs in its crds/ folder");
     }
-    let named = one.named();
+    let object_ref = one.object_ref();
     let told = match one.upgrade_crds() {
         Some(CrdPolicy::CreateReplace) => None,
         Some(policy) => Some(format!("spec.upgrade.crds is {policy:?}: CRDs that are there stay as they are")),
@@ -38,8 +38,8 @@ pub fn check(seen: &Seen<'_>) -> Checked {
     };
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"upgrade\":{{\"crds\":\"CreateReplace\"}}}}}}'",
-        named.words()
+        object_ref.to_kubectl_args()
     );
-    let findings = told.map(|message| CARD.finding(named.to_string(), message, hint));
-    Checked::new(&CARD, 1, Verdict::from_findings(findings.into_iter().collect()))
+    let findings = told.map(|message| CARD.finding(object_ref.to_string(), message, hint));
+    CheckResult::new(&CARD, 1, Verdict::from_findings(findings.into_iter().collect()))
 }

@@ -1,10 +1,10 @@
 //! Check `flux-ordering`.
 
-use super::{helm_releases, maker};
-use crate::ask::expect::Role;
-use crate::checks::gathered::skipped;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
+use super::{find_helm_release, helm_releases};
+use crate::ask::expect::ReleaseRole;
+use crate::checks::gathered::skipped_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 
 /// The card.
@@ -18,21 +18,27 @@ pub static CARD: Card = Card {
 };
 
 /// Whether `spec.dependsOn` names the HelmRelease of the CRD chart.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = helm_releases(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
     }
-    let (Some(app), Some(crds)) = (maker(seen, Role::App), maker(seen, Role::Crds)) else {
-        return skipped(&CARD, "not both releases are made by a HelmRelease");
+    let (Some(app), Some(crds)) =
+        (find_helm_release(context, ReleaseRole::App), find_helm_release(context, ReleaseRole::Crds))
+    else {
+        return skipped_result(&CARD, "not both releases are made by a HelmRelease");
     };
-    let (named, wanted) = (app.named(), crds.named());
-    let depends = app.depends_on().iter().any(|one| one.on.name == wanted.name && one.on.namespace == wanted.namespace);
+    let (object_ref, wanted) = (app.object_ref(), crds.object_ref());
+    let depends = app
+        .depends_on()
+        .iter()
+        .any(|one| one.helm_release.name == wanted.name && one.helm_release.namespace == wanted.namespace);
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"dependsOn\":[{{\"name\":\"{}\",\"namespace\":\"{}\"}}]}}}}'",
-        named.words(),
+        object_ref.to_kubectl_args(),
         wanted.name,
         wanted.namespace
     );
-    let finding = (!depends).then(|| CARD.finding(named.to_string(), format!("does not depend on {wanted}"), hint));
-    Checked::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
+    let finding =
+        (!depends).then(|| CARD.finding(object_ref.to_string(), format!("does not depend on {wanted}"), hint));
+    CheckResult::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
 }

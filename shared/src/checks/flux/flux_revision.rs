@@ -1,9 +1,9 @@
 //! Check `flux-revision`.
 
 use super::helm_releases;
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 
 /// The card.
@@ -17,31 +17,31 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the newest revision in each history is of the version and digest that the source's artifact has.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let all = match helm_releases(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let all = match helm_releases(context, &CARD) {
         Ok(all) => all,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     for one in all {
-        let source = one.chart_from().and_then(|from| seen.view.flux.source(&from.object()));
+        let source = one.chart_origin().and_then(|from| context.view.flux.source(&from.artifact_ref()));
         match source.and_then(|source| Some((source.artifact()?, one.history().into_iter().next()?))) {
             Some((artifact, newest)) => {
                 // A registry's digest tells more than a version that may be pushed anew.
                 let same = match (artifact.digest(), newest.oci_digest.as_str()) {
                     (Some(digest), own) if !own.is_empty() => digest == own,
-                    _ => newest.is(artifact.version()),
+                    _ => newest.is_version(artifact.version()),
                 };
-                gathered.looked((!same).then(|| finding(one, &newest.chart_version, &artifact.revision)));
+                result.record((!same).then(|| build_finding(one, &newest.chart_version, &artifact.revision)));
             }
-            None => gathered.skipped("no artifact, or no release made of it yet"),
+            None => result.record_skip("no artifact, or no release made of it yet"),
         }
     }
-    gathered.checked()
+    result.build()
 }
 
-fn finding(one: &HelmRelease, runs: &str, holds: &str) -> Finding {
-    let named = one.named();
-    let hint = format!("kubectl describe {}", named.words());
-    CARD.finding(named.to_string(), format!("runs {runs}, and its source holds {holds}"), hint)
+fn build_finding(one: &HelmRelease, runs: &str, holds: &str) -> Finding {
+    let object_ref = one.object_ref();
+    let hint = format!("kubectl describe {}", object_ref.to_kubectl_args());
+    CARD.finding(object_ref.to_string(), format!("runs {runs}, and its source holds {holds}"), hint)
 }

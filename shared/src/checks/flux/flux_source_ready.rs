@@ -1,9 +1,9 @@
 //! Check `flux-source-ready`.
 
-use super::each_source;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::flux::{FluxObject, FluxRef, Source};
+use super::check_each_source;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::flux::{FluxObject, FluxRef, FluxSource};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,25 +16,25 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each source is there, its spec observed, and Ready.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each_source(seen, &CARD, |named, source| judge(named, source).into_iter().collect())
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_source(context, &CARD, |object_ref, source| judge(object_ref, source).into_iter().collect())
 }
 
-fn judge(named: &FluxRef, source: Option<&Source>) -> Option<Finding> {
-    let hint = format!("kubectl describe {}", named.words());
+fn judge(object_ref: &FluxRef, source: Option<&FluxSource>) -> Option<Finding> {
+    let hint = format!("kubectl describe {}", object_ref.to_kubectl_args());
     let Some(source) = source else {
-        return Some(CARD.finding(named.to_string(), "a HelmRelease names it and it is not there", hint));
+        return Some(CARD.finding(object_ref.to_string(), "a HelmRelease names it and it is not there", hint));
     };
     // A HelmRepository of type oci is never reconciled, and has no status (source-controller `api/v1`).
-    let static_one = named.kind == "HelmRepository" && source.text("/spec/type") == "oci";
+    let static_one = object_ref.kind == "HelmRepository" && source.text("/spec/type") == "oci";
     // `flux-suspended` tells of one that is suspended.
-    if source.is_ready() || source.suspended() || static_one {
+    if source.is_ready() || source.is_suspended() || static_one {
         return None;
     }
-    let told = match (source.observed(), source.ready()) {
+    let message = match (source.is_observed(), source.ready_condition()) {
         (false, _) => "its controller has not looked at its newest spec yet".to_owned(),
         (true, Some(ready)) => format!("is not ready: {} ({}) {}", ready.status, ready.reason, ready.message),
         (true, None) => "has no Ready condition yet".to_owned(),
     };
-    Some(CARD.finding(named.to_string(), told, hint))
+    Some(CARD.finding(object_ref.to_string(), message, hint))
 }

@@ -1,11 +1,11 @@
 //! Check `flux-source-version`.
 
-use super::{helm_releases, maker};
-use crate::ask::expect::Role;
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::flux::{FluxObject, RefInEffect, Source, allows};
+use super::{find_helm_release, helm_releases};
+use crate::ask::expect::ReleaseRole;
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,29 +18,35 @@ pub static CARD: Card = Card {
 };
 
 /// Whether a source of ours has more than one of digest, semver and tag, moves by itself, or leaves out the expected version.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = helm_releases(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
     }
-    let mut gathered = Gathered::new(&CARD);
-    for (role, expected) in [(Role::Crds, &seen.expect.crds_version), (Role::App, &seen.expect.app_version)] {
-        let source = maker(seen, role).and_then(crate::model::flux::HelmRelease::chart_from).map(|from| from.object());
-        let Some(source) = source.and_then(|named| seen.view.flux.source(&named)) else { continue };
-        gathered.looked(judge(source, expected.as_ref()));
+    let mut result = CheckResultBuilder::new(&CARD);
+    for (role, expected) in
+        [(ReleaseRole::Crds, &context.expectations.crds_version), (ReleaseRole::App, &context.expectations.app_version)]
+    {
+        let source = find_helm_release(context, role)
+            .and_then(crate::model::flux::HelmRelease::chart_origin)
+            .map(|from| from.artifact_ref());
+        let Some(source) = source.and_then(|object_ref| context.view.flux.source(&object_ref)) else { continue };
+        result.record(judge(source, expected.as_ref()));
     }
-    gathered.skipped("no source was found");
-    gathered.checked()
+    result.record_skip("no source was found");
+    result.build()
 }
 
-fn judge(source: &Source, expected: Option<&semver::Version>) -> Vec<Finding> {
-    let named = source.named();
+fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding> {
+    let object_ref = source.object_ref();
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"ref\":{{\"digest\":null,\"tag\":null,\"semver\":\"{}\"}}}}}}'",
-        named.words(),
-        version(source, expected)
+        object_ref.to_kubectl_args(),
+        target_version(source, expected)
     );
-    let told =
-        |level: Level, message: String| Finding { level, ..CARD.finding(named.to_string(), message, hint.clone()) };
+    let build = |level: Level, message: String| Finding {
+        level,
+        ..CARD.finding(object_ref.to_string(), message, hint.clone())
+    };
     let set: Vec<&str> = ["digest", "semver", "tag"]
         .into_iter()
         .filter(|key| !source.text(&format!("/spec/ref/{key}")).is_empty())
@@ -49,21 +55,21 @@ fn judge(source: &Source, expected: Option<&semver::Version>) -> Vec<Finding> {
     if let [first, rest @ ..] = set.as_slice()
         && !rest.is_empty()
     {
-        found.push(told(Level::Warning, format!("{first} counts, and {} beside it is ignored", rest.join(" and "))));
+        found.push(build(Level::Warning, format!("{first} counts, and {} beside it is ignored", rest.join(" and "))));
     }
-    if let Some(why) = source.moves_by_itself() {
-        found.push(told(Level::Warning, why));
+    if let Some(why) = source.floating_reason() {
+        found.push(build(Level::Warning, why));
     }
-    if let (RefInEffect::Semver(range), Some(expected)) = (source.ref_in_effect(), expected)
-        && allows(range, expected) == Some(false)
+    if let (EffectiveRef::Semver(range), Some(expected)) = (source.effective_ref(), expected)
+        && range_allows(range, expected) == Some(false)
     {
-        found.push(told(Level::Error, format!("semver {range:?} does not let {expected} through")));
+        found.push(build(Level::Error, format!("semver {range:?} does not let {expected} through")));
     }
     found
 }
 
 /// The version to pin: what is expected, else what it holds.
-fn version(source: &Source, expected: Option<&semver::Version>) -> String {
+fn target_version(source: &FluxSource, expected: Option<&semver::Version>) -> String {
     let holds =
         || source.artifact().map(|artifact| artifact.version().to_owned()).filter(|version| !version.is_empty());
     expected.map(ToString::to_string).or_else(holds).unwrap_or_else(|| "VERSION".to_owned())

@@ -1,9 +1,9 @@
 //! Check `flux-suspended`.
 
 use super::helm_releases;
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::FluxObject;
 
 /// The card.
@@ -17,26 +17,29 @@ pub static CARD: Card = Card {
 };
 
 /// Whether any HelmRelease or source of ours is suspended.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let all = match helm_releases(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let all = match helm_releases(context, &CARD) {
         Ok(all) => all,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(&CARD);
-    all.iter().for_each(|one| gathered.looked(judge(one)));
-    for source in seen.view.flux.sources.values() {
+    let mut result = CheckResultBuilder::new(&CARD);
+    all.iter().for_each(|one| result.record(judge(one)));
+    for source in context.view.flux.sources.values() {
         match source {
-            Ok(Some(source)) => gathered.looked(judge(source)),
+            Ok(Some(source)) => result.record(judge(source)),
             Ok(None) => {}
-            Err(not_seen) => gathered.not_seen(not_seen),
+            Err(failure) => result.record_failure(failure),
         }
     }
-    gathered.checked()
+    result.build()
 }
 
 fn judge(object: &impl FluxObject) -> Option<Finding> {
-    let named = object.named();
-    let by = object.held_by().map(|run| format!(" by our run {run}")).unwrap_or_default();
-    let hint = format!("kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'", named.words());
-    object.suspended().then(|| CARD.finding(named.to_string(), format!("is suspended{by}"), hint))
+    let object_ref = object.object_ref();
+    let by = object.suspended_by_run().map(|run| format!(" by our run {run}")).unwrap_or_default();
+    let hint = format!(
+        "kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
+        object_ref.to_kubectl_args()
+    );
+    object.is_suspended().then(|| CARD.finding(object_ref.to_string(), format!("is suspended{by}"), hint))
 }

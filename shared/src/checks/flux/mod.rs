@@ -9,45 +9,45 @@ pub mod flux_source_ready;
 pub mod flux_source_version;
 pub mod flux_suspended;
 
-use super::gathered::{Gathered, skipped, undetermined};
-use super::seen::Seen;
-use crate::ask::expect::Role;
-use crate::model::check::{Card, Checked};
-use crate::model::flux::{FluxRef, HelmRelease, Source};
-use crate::model::view::Looked;
+use super::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
+use super::seen::CheckContext;
+use crate::ask::expect::ReleaseRole;
+use crate::model::check::{Card, CheckResult};
+use crate::model::flux::{FluxRef, FluxSource, HelmRelease};
+use crate::model::view::Observed;
 
 /// The HelmReleases that make our releases; or the answer, where there is none or they could not be read.
-fn helm_releases<'a>(seen: &'a Seen<'_>, card: &'static Card) -> Result<&'a [HelmRelease], Checked> {
-    match &seen.view.flux.helm_releases {
-        Err(not_seen) => Err(undetermined(card, not_seen)),
-        Ok(all) if all.is_empty() => Err(skipped(card, "no HelmRelease makes the releases")),
+fn helm_releases<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Result<&'a [HelmRelease], CheckResult> {
+    match &context.view.flux.helm_releases {
+        Err(failure) => Err(undetermined_result(card, failure)),
+        Ok(all) if all.is_empty() => Err(skipped_result(card, "no HelmRelease makes the releases")),
         Ok(all) => Ok(all),
     }
 }
 
 /// The HelmRelease that makes one of the two releases.
-fn maker<'a>(seen: &'a Seen<'_>, role: Role) -> Option<&'a HelmRelease> {
-    let release = if role == Role::Crds { seen.crds_release } else { seen.app_release };
-    seen.view.flux.maker(release, seen.namespace())
+fn find_helm_release<'a>(context: &'a CheckContext<'_>, role: ReleaseRole) -> Option<&'a HelmRelease> {
+    let release = if role == ReleaseRole::Crds { context.crds_release } else { context.app_release };
+    context.view.flux.sole_helm_release(release, context.namespace())
 }
 
 /// Asks each source that was looked for; one that is not there with `None`.
-fn each_source(
-    seen: &Seen<'_>,
+fn check_each_source(
+    context: &CheckContext<'_>,
     card: &'static Card,
-    judge: impl Fn(&FluxRef, Option<&Source>) -> Vec<crate::model::check::Finding>,
-) -> Checked {
-    if let Err(answer) = helm_releases(seen, card) {
+    judge: impl Fn(&FluxRef, Option<&FluxSource>) -> Vec<crate::model::check::Finding>,
+) -> CheckResult {
+    if let Err(answer) = helm_releases(context, card) {
         return answer;
     }
-    let mut gathered = Gathered::new(card);
-    for (named, source) in &seen.view.flux.sources {
-        let source: &Looked<Option<Source>> = source;
+    let mut result = CheckResultBuilder::new(card);
+    for (object_ref, source) in &context.view.flux.sources {
+        let source: &Observed<Option<FluxSource>> = source;
         match source {
-            Err(not_seen) => gathered.not_seen(not_seen),
-            Ok(source) => gathered.looked(judge(named, source.as_ref())),
+            Err(failure) => result.record_failure(failure),
+            Ok(source) => result.record(judge(object_ref, source.as_ref())),
         }
     }
-    gathered.skipped("the HelmReleases name no source");
-    gathered.checked()
+    result.record_skip("the HelmReleases name no source");
+    result.build()
 }

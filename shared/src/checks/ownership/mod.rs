@@ -3,8 +3,8 @@
 pub mod owner_found;
 pub mod owner_same;
 
-use crate::model::view::NotSeen;
+use crate::model::view::ReadFailure;
 
-fn unknown(release: &str, reason: &str) -> NotSeen {
-    NotSeen { what: format!("who keeps release {release}"), reason: reason.to_owned() }
+fn unknown_owner(release: &str, reason: &str) -> ReadFailure {
+    ReadFailure { target: format!("who keeps release {release}"), reason: reason.to_owned() }
 }

@@ -1,9 +1,9 @@
 //! Check `owner-found`.
 
-use super::unknown;
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::unknown_owner;
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::owner::Owner;
 
 /// The card.
@@ -17,33 +17,36 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the CRDs are there without a release of theirs: so the page's manual path leaves them.
-fn by_kubectl(seen: &Seen<'_>, release: &str) -> bool {
-    let app = seen.owner(seen.app_release).is_some_and(|owner| *owner != Owner::Nobody);
-    release == seen.crds_release && app && seen.named.live_crds(seen.view).next().is_some()
+fn is_applied_by_kubectl(context: &CheckContext<'_>, release: &str) -> bool {
+    let app = context.owner(context.app_release).is_some_and(|owner| *owner != Owner::NotInstalled);
+    release == context.crds_release && app && context.inventory.live_crds(context.view).next().is_some()
 }
 
-fn applied(seen: &Seen<'_>, release: &str) -> Finding {
+fn build_finding(context: &CheckContext<'_>, release: &str) -> Finding {
     let message = "has no record: its CRDs were applied without helm, so helm status does not know them";
-    let hint = format!("kubectl mural upgrade with --crds records it; helm history {release} -n {}", seen.namespace());
+    let hint =
+        format!("kubectl mural upgrade with --crds records it; helm history {release} -n {}", context.namespace());
     Finding { level: Level::Info, ..CARD.finding(format!("release {release}"), message, hint) }
 }
 
 /// Whether somebody keeps each release. CRDs that kubectl applied without a release are a note.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    for (_, release) in seen.releases() {
-        match seen.owner(release) {
-            Some(Owner::Nobody) if by_kubectl(seen, release) => gathered.looked([applied(seen, release)]),
-            Some(Owner::Nobody) => {
-                let message = format!("is not installed in namespace {}", seen.namespace());
-                gathered.looked([CARD.finding(format!("release {release}"), message, "helm list --all-namespaces")]);
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for (_, release) in context.releases() {
+        match context.owner(release) {
+            Some(Owner::NotInstalled) if is_applied_by_kubectl(context, release) => {
+                result.record([build_finding(context, release)])
             }
-            Some(Owner::Undetermined { reason }) => gathered.not_seen(&unknown(release, reason)),
+            Some(Owner::NotInstalled) => {
+                let message = format!("is not installed in namespace {}", context.namespace());
+                result.record([CARD.finding(format!("release {release}"), message, "helm list --all-namespaces")]);
+            }
+            Some(Owner::Undetermined { reason }) => result.record_failure(&unknown_owner(release, reason)),
             Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. }) => {
-                gathered.looked(None);
+                result.record(None);
             }
-            None => gathered.not_seen(&unknown(release, "nobody looked")),
+            None => result.record_failure(&unknown_owner(release, "nobody looked")),
         }
     }
-    gathered.checked()
+    result.build()
 }

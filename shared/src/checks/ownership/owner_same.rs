@@ -1,9 +1,9 @@
 //! Check `owner-same`.
 
-use super::unknown;
-use crate::checks::gathered::{Gathered, skipped};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::unknown_owner;
+use crate::checks::gathered::{CheckResultBuilder, skipped_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 
 /// The card.
@@ -17,24 +17,24 @@ pub static CARD: Card = Card {
 };
 
 /// Whether one kind of owner keeps both.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
     let mut owners: Vec<(&str, &Owner)> = Vec::new();
-    for (_, release) in seen.releases() {
-        match seen.owner(release) {
-            Some(Owner::Undetermined { reason }) => gathered.not_seen(&unknown(release, reason)),
-            None => gathered.not_seen(&unknown(release, "nobody looked")),
-            Some(Owner::Nobody) => return skipped(&CARD, format!("{release} is not installed")),
+    for (_, release) in context.releases() {
+        match context.owner(release) {
+            Some(Owner::Undetermined { reason }) => result.record_failure(&unknown_owner(release, reason)),
+            None => result.record_failure(&unknown_owner(release, "nobody looked")),
+            Some(Owner::NotInstalled) => return skipped_result(&CARD, format!("{release} is not installed")),
             Some(owner) => owners.push((release, owner)),
         }
     }
     if let [(first, one), (second, other)] = owners.as_slice() {
         let same = std::mem::discriminant(*one) == std::mem::discriminant(*other);
         let message = format!("{first} is kept by {one}, {second} by {other}");
-        gathered.looked(
+        result.record(
             (!same)
                 .then(|| CARD.finding(format!("releases {first}, {second}"), message, "kubectl mural upgrade status")),
         );
     }
-    gathered.checked()
+    result.build()
 }

@@ -10,36 +10,41 @@ pub mod release_record_size;
 pub mod release_values;
 pub mod release_version;
 
-use super::gathered::Gathered;
-use super::seen::Seen;
-use crate::ask::expect::Role;
-use crate::model::check::{Card, Checked, Finding};
-use crate::model::owner::without_record;
+use super::gathered::CheckResultBuilder;
+use super::seen::CheckContext;
+use crate::ask::expect::ReleaseRole;
+use crate::model::check::{Card, CheckResult, Finding};
+use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
 
 /// Asks the newest record of each release. Where there is none, `release-present` and `owner-found` say so, once.
-fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(Role, &ReleaseRecord) -> Option<Finding>) -> Checked {
-    each_of(seen, card, |role, record| Some(judge(role, record).into_iter().collect()))
+fn check_each_release(
+    context: &CheckContext<'_>,
+    card: &'static Card,
+    judge: impl Fn(ReleaseRole, &ReleaseRecord) -> Option<Finding>,
+) -> CheckResult {
+    compare_each_release(context, card, |role, record| Some(judge(role, record).into_iter().collect()))
 }
 
 /// As [`each`], with any number of findings; `None` where the question does not apply to a release.
-fn each_of(
-    seen: &Seen<'_>,
+fn compare_each_release(
+    context: &CheckContext<'_>,
     card: &'static Card,
-    judge: impl Fn(Role, &ReleaseRecord) -> Option<Vec<Finding>>,
-) -> Checked {
-    let mut gathered = Gathered::new(card);
-    for (role, release) in seen.releases() {
-        match seen.view.newest(release) {
+    judge: impl Fn(ReleaseRole, &ReleaseRecord) -> Option<Vec<Finding>>,
+) -> CheckResult {
+    let mut result = CheckResultBuilder::new(card);
+    for (role, release) in context.releases() {
+        match context.view.newest_revision(release) {
             Ok(Some(record)) => match judge(role, record) {
-                Some(findings) => gathered.looked(findings),
-                None => gathered.skipped(format!("nothing to hold {release} against")),
+                Some(findings) => result.record(findings),
+                None => result.record_skip(format!("nothing to hold {release} against")),
             },
-            Ok(None) => gathered.skipped(
-                without_record(seen.view, release).unwrap_or_else(|| format!("there is no release {release}")),
+            Ok(None) => result.record_skip(
+                explain_missing_record(context.view, release)
+                    .unwrap_or_else(|| format!("there is no release {release}")),
             ),
-            Err(not_seen) => gathered.not_seen(not_seen),
+            Err(failure) => result.record_failure(failure),
         }
     }
-    gathered.checked()
+    result.build()
 }

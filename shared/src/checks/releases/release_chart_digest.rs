@@ -1,10 +1,10 @@
 //! Check `release-chart-digest`.
 
-use super::each_of;
+use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
-use crate::checks::gathered::skipped;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use crate::checks::gathered::skipped_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::release::ReleaseRecord;
 
 /// The card.
@@ -18,11 +18,11 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the digest that stands in each release's description is that of the chart that was named.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if seen.expect.app_chart.is_none() && seen.expect.crds_chart.is_none() {
-        return skipped(&CARD, "no chart is named to compare with (--chart, --crds-chart)");
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
+        return skipped_result(&CARD, "no chart is named to compare with (--chart, --crds-chart)");
     }
-    each_of(seen, &CARD, |role, record| judge(record, seen.expected(role)?))
+    compare_each_release(context, &CARD, |role, record| judge(record, context.expected_chart(role)?))
 }
 
 /// None where the release does not say, or the two digests are of different things: an archive's and a manifest's never agree.

@@ -1,10 +1,10 @@
 //! Check `release-deployed`.
 
-use super::each;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::check_each_release;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
-use crate::model::release::{DEPLOYED, ReleaseRecord};
+use crate::model::release::{DEPLOYED_STATUS, ReleaseRecord};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,13 +17,13 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the newest revision is `deployed`.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |_, record| {
-        if record.status == DEPLOYED {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_release(context, &CARD, |_, record| {
+        if record.status == DEPLOYED_STATUS {
             return None;
         }
-        let (name, namespace) = (&record.name, seen.namespace());
-        let message = if record.pending() {
+        let (name, namespace) = (&record.name, context.namespace());
+        let message = if record.is_pending() {
             format!(
                 "revision {} is {}: helm is at work, or was interrupted and refuses upgrades now",
                 record.revision, record.status
@@ -31,20 +31,21 @@ pub fn check(seen: &Seen<'_>) -> Checked {
         } else {
             format!("revision {} is {}", record.revision, record.status)
         };
-        let hint = if record.pending() {
+        let hint = if record.is_pending() {
             format!("if no helm is at work: helm rollback {name} -n {namespace}")
         } else {
-            format!("helm history {name} -n {namespace}{}", back(seen, record))
+            format!("helm history {name} -n {namespace}{}", rollback_hint(context, record))
         };
         Some(CARD.finding(format!("release {name}"), message, hint))
     })
 }
 
 /// The way back to the last good revision; where Flux keeps the release, it goes its own way.
-fn back(seen: &Seen<'_>, record: &ReleaseRecord) -> String {
-    let (name, namespace) = (&record.name, seen.namespace());
-    let records = seen.view.releases.get(name).and_then(|records| records.as_ref().ok()).map_or(&[][..], Vec::as_slice);
-    match (seen.owner(name), records.iter().rev().find(|one| one.good())) {
+fn rollback_hint(context: &CheckContext<'_>, record: &ReleaseRecord) -> String {
+    let (name, namespace) = (&record.name, context.namespace());
+    let records =
+        context.view.releases.get(name).and_then(|records| records.as_ref().ok()).map_or(&[][..], Vec::as_slice);
+    match (context.owner(name), records.iter().rev().find(|one| one.has_been_deployed())) {
         (Some(Owner::Helm), Some(good)) => {
             format!("; back to revision {}: helm rollback {name} {} -n {namespace}", good.revision, good.revision)
         }

@@ -1,9 +1,9 @@
 //! Check `release-manifest-served`.
 
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::inventory::Listed;
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::inventory::Availability;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,19 +16,19 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each object of the newest manifests could be built by helm.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    match (&seen.named.objects, &seen.vitals.kinds) {
-        (Listed::NotSeen(not_seen), _) | (_, Err(not_seen)) => gathered.not_seen(not_seen),
-        (Listed::Nothing(reason), _) => gathered.skipped(reason),
-        (Listed::Known(objects), Ok(kinds)) => {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    match (&context.inventory.objects, &context.health_inputs.kinds) {
+        (Availability::Unreadable(failure), _) | (_, Err(failure)) => result.record_failure(failure),
+        (Availability::Absent(reason), _) => result.record_skip(reason),
+        (Availability::Known(objects), Ok(kinds)) => {
             for object in objects {
                 let message = format!("stands in a release's manifest as {}, which is not served", object.api_version);
                 let hint = format!("kubectl api-resources --api-group={}", object.group());
-                gathered.looked(kinds.of(object).is_none().then(|| CARD.finding(object.to_string(), message, hint)));
+                result.record(kinds.get(object).is_none().then(|| CARD.finding(object.to_string(), message, hint)));
             }
-            gathered.skipped("the releases name no objects");
+            result.record_skip("the releases name no objects");
         }
     }
-    gathered.checked()
+    result.build()
 }

@@ -1,13 +1,13 @@
 //! Check `release-next-upgrade`.
 
-use super::each_of;
-use crate::ask::expect::{ExpectedChart, Role};
-use crate::checks::gathered::skipped;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::inventory::Listed;
+use super::compare_each_release;
+use crate::ask::expect::{ExpectedChart, ReleaseRole};
+use crate::checks::gathered::skipped_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::inventory::Availability;
 use crate::model::object::ObjectRef;
-use crate::model::release::{KEEP, POLICY, ReleaseRecord};
+use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,43 +20,55 @@ pub static CARD: Card = Card {
 };
 
 /// What of each release's manifest is not in the chart that was named; CRDs without helm's mark are errors.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if seen.expect.app_chart.is_none() && seen.expect.crds_chart.is_none() {
-        return skipped(&CARD, "no chart is named to compare with (--chart, --crds-chart)");
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
+        return skipped_result(&CARD, "no chart is named to compare with (--chart, --crds-chart)");
     }
-    each_of(seen, &CARD, |role, record| {
-        let chart = seen.expected(role)?;
-        Some(leaving(seen, role, record, chart))
+    compare_each_release(context, &CARD, |role, record| {
+        let chart = context.expected_chart(role)?;
+        Some(find_deleted_objects(context, role, record, chart))
     })
 }
 
-fn leaving(seen: &Seen<'_>, role: Role, record: &ReleaseRecord, chart: &ExpectedChart) -> Vec<Finding> {
-    let Ok(stored) = record.objects() else { return Vec::new() };
-    let stored = stored.iter().filter_map(ObjectRef::of);
+fn find_deleted_objects(
+    context: &CheckContext<'_>,
+    role: ReleaseRole,
+    record: &ReleaseRecord,
+    chart: &ExpectedChart,
+) -> Vec<Finding> {
+    let Ok(stored) = record.manifest_objects() else { return Vec::new() };
+    let stored = stored.iter().filter_map(ObjectRef::from_manifest);
     let placed = |object: &ObjectRef| {
         let mut placed = object.clone();
-        if placed.namespace == seen.namespace() {
+        if placed.namespace == context.namespace() {
             placed.namespace.clear();
         }
         placed
     };
     let next: Vec<ObjectRef> = chart.objects.iter().map(placed).collect();
-    let gone = stored.filter(|object| !next.iter().any(|other| other.same_object(&placed(object))));
-    gone.filter_map(|object| finding(seen, role, &object, chart)).collect()
+    let gone = stored.filter(|object| !next.iter().any(|other| other.is_same_object(&placed(object))));
+    gone.filter_map(|object| build_finding(context, role, &object, chart)).collect()
 }
 
-fn finding(seen: &Seen<'_>, role: Role, object: &ObjectRef, chart: &ExpectedChart) -> Option<Finding> {
-    let release = seen.releases().iter().find(|(other, _)| *other == role).map_or("", |(_, release)| release);
+fn build_finding(
+    context: &CheckContext<'_>,
+    role: ReleaseRole,
+    object: &ObjectRef,
+    chart: &ExpectedChart,
+) -> Option<Finding> {
+    let release = context.releases().iter().find(|(other, _)| *other == role).map_or("", |(_, release)| release);
     let message = format!("helm upgrade {release} to {} would delete it: it is not in that chart", chart.version);
     if object.kind != "CustomResourceDefinition" {
-        let hint = format!("helm get manifest {release} -n {}", seen.namespace());
+        let hint = format!("helm get manifest {release} -n {}", context.namespace());
         return Some(CARD.finding(object.to_string(), message, hint));
     }
-    let live = seen.view.crds.as_ref().ok().and_then(|crds| crds.get(&object.name));
-    if matches!(seen.named.crds, Listed::NotSeen(_)) || live.is_some_and(|crd| crd.annotation(POLICY) == Some("keep")) {
+    let live = context.view.crds.as_ref().ok().and_then(|crds| crds.get(&object.name));
+    if matches!(context.inventory.crds, Availability::Unreadable(_))
+        || live.is_some_and(|crd| crd.annotation(RESOURCE_POLICY_ANNOTATION) == Some("keep"))
+    {
         return None;
     }
     let message = format!("{message}, and every object of its kind with it");
-    let hint = format!("kubectl annotate crd {} {KEEP}", object.name);
+    let hint = format!("kubectl annotate crd {} {KEEP_ANNOTATION}", object.name);
     Some(Finding { level: Level::Error, ..CARD.finding(object.to_string(), message, hint) })
 }

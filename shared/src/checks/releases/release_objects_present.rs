@@ -1,10 +1,10 @@
 //! Check `release-objects-present`.
 
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::checks::workloads::RUNNING;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::inventory::Listed;
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::checks::workloads::WORKLOAD_KINDS;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::inventory::Availability;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 
@@ -19,66 +19,65 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each object lives. Workloads and CRDs have checks of their own, and what is not served has another.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    match &seen.named.objects {
-        Listed::NotSeen(not_seen) => gathered.not_seen(not_seen),
-        Listed::Nothing(reason) => gathered.skipped(reason),
-        Listed::Known(objects) => {
-            objects.iter().filter(|object| looked_for(object)).for_each(|object| look(seen, object, &mut gathered));
-            gathered.skipped("the releases name no other objects than workloads and CRDs");
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    match &context.inventory.objects {
+        Availability::Unreadable(failure) => result.record_failure(failure),
+        Availability::Absent(reason) => result.record_skip(reason),
+        Availability::Known(objects) => {
+            objects
+                .iter()
+                .filter(|object| is_expected_object(object))
+                .for_each(|object| check_object(context, object, &mut result));
+            result.record_skip("the releases name no other objects than workloads and CRDs");
         }
     }
-    gathered.checked()
+    result.build()
 }
 
 /// Whether an object is looked for here. Workloads and CRDs have checks of their own; a Job may have been cleared away when it
 /// was done (`ttlSecondsAfterFinished`).
 #[must_use]
-pub fn looked_for(object: &ObjectRef) -> bool {
+pub fn is_expected_object(object: &ObjectRef) -> bool {
     let kind = object.kind.as_str();
-    !RUNNING.contains(&kind) && !["CustomResourceDefinition", "Job", "Pod"].contains(&kind)
+    !WORKLOAD_KINDS.contains(&kind) && !["CustomResourceDefinition", "Job", "Pod"].contains(&kind)
 }
 
 /// The command that makes what is missing of the application anew: of helm a rollback to the revision that it is at, of Flux a
 /// forced turn (helm.toolkit.fluxcd.io/v2 `ForceRequestAnnotation`: both marks must say the same).
 #[must_use]
-pub fn put_back(seen: &Seen<'_>) -> String {
-    let (release, namespace) = (seen.app_release, seen.namespace());
-    match seen.owner(release) {
+pub fn reapply_command(context: &CheckContext<'_>) -> String {
+    let (release, namespace) = (context.app_release, context.namespace());
+    match context.owner(release) {
         Some(Owner::Flux { helm_release, .. } | Owner::Appliance { helm_release, .. }) => {
             let (namespace, name) = helm_release.split_once('/').unwrap_or((namespace, helm_release));
-            format!("kubectl -n {namespace} annotate helmrelease {name} --overwrite {}", forced())
+            format!("kubectl -n {namespace} annotate helmrelease {name} --overwrite {}", force_reconcile_annotations())
         }
         Some(Owner::Argo { application }) => format!("argocd app sync {application}"),
-        Some(Owner::Helm | Owner::Nobody | Owner::Undetermined { .. }) | None => {
-            let revision = seen.view.newest(release).ok().flatten().map_or(0, |record| record.revision);
+        Some(Owner::Helm | Owner::NotInstalled | Owner::Undetermined { .. }) | None => {
+            let revision = context.view.newest_revision(release).ok().flatten().map_or(0, |record| record.revision);
             format!("helm rollback {release} {revision} -n {namespace}")
         }
     }
 }
 
-fn forced() -> String {
+fn force_reconcile_annotations() -> String {
     ["requestedAt", "forceAt"].map(|mark| format!("reconcile.fluxcd.io/{mark}=$(date +%s)")).join(" ")
 }
 
-fn look(seen: &Seen<'_>, object: &ObjectRef, gathered: &mut Gathered) {
-    match &seen.vitals.kinds {
-        Ok(kinds) if kinds.of(object).is_none() => return gathered.skipped("its kind is not served"),
+fn check_object(context: &CheckContext<'_>, object: &ObjectRef, result: &mut CheckResultBuilder) {
+    match &context.health_inputs.kinds {
+        Ok(kinds) if kinds.get(object).is_none() => return result.record_skip("its kind is not served"),
         Ok(_) => {}
-        Err(not_seen) => return gathered.not_seen(not_seen),
+        Err(failure) => return result.record_failure(failure),
     }
-    let namespace = if object.namespace.is_empty() { seen.namespace() } else { &object.namespace };
-    match seen.vitals.lives(object, namespace) {
-        Err(not_seen) => gathered.not_seen(&not_seen),
-        Ok(Some(_)) => gathered.looked(None),
+    let namespace = if object.namespace.is_empty() { context.namespace() } else { &object.namespace };
+    match context.health_inputs.find_live_metadata(object, namespace) {
+        Err(failure) => result.record_failure(&failure),
+        Ok(Some(_)) => result.record(None),
         Ok(None) => {
-            let hint = put_back(seen);
-            gathered.looked([CARD.finding(
-                object.to_string(),
-                "stands in a release's manifest and is not there",
-                hint,
-            )]);
+            let hint = reapply_command(context);
+            result.record([CARD.finding(object.to_string(), "stands in a release's manifest and is not there", hint)]);
         }
     }
 }

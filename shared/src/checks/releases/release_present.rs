@@ -1,9 +1,9 @@
 //! Check `release-present`.
 
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::owner::without_record;
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::owner::explain_missing_record;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,18 +16,18 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each release has a record.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    for (_, release) in seen.releases() {
-        match (seen.view.newest(release), without_record(seen.view, release)) {
-            (Err(not_seen), _) => gathered.not_seen(not_seen),
-            (Ok(Some(_)), _) => gathered.looked(None),
-            (Ok(None), Some(reason)) => gathered.skipped(reason),
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for (_, release) in context.releases() {
+        match (context.view.newest_revision(release), explain_missing_record(context.view, release)) {
+            (Err(failure), _) => result.record_failure(failure),
+            (Ok(Some(_)), _) => result.record(None),
+            (Ok(None), Some(reason)) => result.record_skip(reason),
             (Ok(None), None) => {
-                let hint = format!("helm history {release} -n {}", seen.namespace());
-                gathered.looked([CARD.finding(format!("release {release}"), "has no record", hint)]);
+                let hint = format!("helm history {release} -n {}", context.namespace());
+                result.record([CARD.finding(format!("release {release}"), "has no record", hint)]);
             }
         }
     }
-    gathered.checked()
+    result.build()
 }

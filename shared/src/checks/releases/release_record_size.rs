@@ -1,12 +1,12 @@
 //! Check `release-record-size`.
 
-use super::each;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::release::MAX_SECRET;
+use super::check_each_release;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::release::MAX_SECRET_BYTES;
 
 /// From here on the next revision, a little longer than this one, may not fit.
-const NEAR: usize = MAX_SECRET / 10 * 9;
+const RECORD_WARNING_BYTES: usize = MAX_SECRET_BYTES / 10 * 9;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -19,12 +19,13 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the newest record is still well below the limit.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |_, record| {
-        let share = record.size * 100 / MAX_SECRET;
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_release(context, &CARD, |_, record| {
+        let share = record.encoded_bytes * 100 / MAX_SECRET_BYTES;
         let message =
             format!("the record of revision {} takes {share} % of the 1 MiB that a Secret may hold", record.revision);
-        let hint = format!("helm get values {} -n {}", record.name, seen.namespace());
-        (record.size > NEAR).then(|| CARD.finding(format!("release {}", record.name), message, hint))
+        let hint = format!("helm get values {} -n {}", record.name, context.namespace());
+        (record.encoded_bytes > RECORD_WARNING_BYTES)
+            .then(|| CARD.finding(format!("release {}", record.name), message, hint))
     })
 }

@@ -1,10 +1,10 @@
 //! Check `release-values`.
 
-use crate::checks::gathered::{Gathered, skipped};
-use crate::checks::seen::Seen;
+use crate::checks::gathered::{CheckResultBuilder, skipped_result};
+use crate::checks::seen::CheckContext;
 use crate::diff::values;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::owner::without_record;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::owner::explain_missing_record;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,38 +17,43 @@ pub static CARD: Card = Card {
 };
 
 /// Characters of a value that are shown.
-const SHOWN: usize = 60;
+const MAX_VALUE_CHARS: usize = 60;
 
 /// Which values of the release's record differ from those of `--values`; secrets are compared and not shown.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let Some(wanted) = &seen.expect.values else {
-        return skipped(&CARD, "no values are named to compare with (--values)");
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let Some(wanted) = &context.expectations.values else {
+        return skipped_result(&CARD, "no values are named to compare with (--values)");
     };
-    let mut gathered = Gathered::new(&CARD);
-    let release = seen.app_release;
-    match seen.view.newest(release) {
-        Err(not_seen) => gathered.not_seen(not_seen),
-        Ok(None) => gathered
-            .skipped(without_record(seen.view, release).unwrap_or_else(|| format!("there is no release {release}"))),
+    let mut result = CheckResultBuilder::new(&CARD);
+    let release = context.app_release;
+    match context.view.newest_revision(release) {
+        Err(failure) => result.record_failure(failure),
+        Ok(None) => result.record_skip(
+            explain_missing_record(context.view, release).unwrap_or_else(|| format!("there is no release {release}")),
+        ),
         Ok(Some(record)) => {
-            let changes = values::changes(record.config.reveal(), wanted.reveal());
-            let hint = format!("helm get values {release} -n {}", seen.namespace());
+            let changes = values::diff_values(record.config.reveal(), wanted.reveal());
+            let hint = format!("helm get values {release} -n {}", context.namespace());
             let findings = changes.into_iter().map(|change| {
                 let message = match (change.old, change.new) {
-                    (None, new) => format!("is not set, the file says {}", short(new)),
-                    (old, None) => format!("is {}, and the file does not set it", short(old)),
-                    (old, new) => format!("is {}, the file says {}", short(old), short(new)),
+                    (None, new) => format!("is not set, the file says {}", truncate_value(new)),
+                    (old, None) => format!("is {}, and the file does not set it", truncate_value(old)),
+                    (old, new) => format!("is {}, the file says {}", truncate_value(old), truncate_value(new)),
                 };
                 CARD.finding(format!("value {}", change.key), message, hint.clone())
             });
-            gathered.looked(findings.collect::<Vec<_>>());
+            result.record(findings.collect::<Vec<_>>());
         }
     }
-    gathered.checked()
+    result.build()
 }
 
 /// A certificate in a value would fill a page.
-fn short(value: Option<String>) -> String {
+fn truncate_value(value: Option<String>) -> String {
     let value = value.unwrap_or_default();
-    if value.chars().count() <= SHOWN { value } else { value.chars().take(SHOWN).chain("…".chars()).collect() }
+    if value.chars().count() <= MAX_VALUE_CHARS {
+        value
+    } else {
+        value.chars().take(MAX_VALUE_CHARS).chain("…".chars()).collect()
+    }
 }

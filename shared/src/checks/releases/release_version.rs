@@ -2,11 +2,11 @@
 
 use semver::Version;
 
-use super::each;
-use crate::ask::expect::Role;
-use crate::checks::gathered::skipped;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::check_each_release;
+use crate::ask::expect::ReleaseRole;
+use crate::checks::gathered::skipped_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -19,22 +19,22 @@ pub static CARD: Card = Card {
 };
 
 /// Whether the versions are the expected ones; build metadata (`+…`) does not count, registries drop it.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let expect = seen.expect;
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let expect = context.expectations;
     if expect.app_version.is_none() && expect.crds_version.is_none() {
-        return skipped(&CARD, "no version is expected (--expect mural=VERSION, --expect crds=VERSION)");
+        return skipped_result(&CARD, "no version is expected (--expect mural=VERSION, --expect crds=VERSION)");
     }
-    each(seen, &CARD, |role, record| {
+    check_each_release(context, &CARD, |role, record| {
         let wanted = match role {
-            Role::Crds => expect.crds_version.as_ref()?,
-            Role::App => expect.app_version.as_ref()?,
+            ReleaseRole::Crds => expect.crds_version.as_ref()?,
+            ReleaseRole::App => expect.app_version.as_ref()?,
         };
         let found = Version::parse(record.chart_version.trim_start_matches('v'));
         if found.is_ok_and(|found| found.cmp_precedence(wanted).is_eq()) {
             return None;
         }
         let message = format!("is at {}, expected is {wanted}", record.chart_version);
-        let hint = format!("helm history {} -n {}", record.name, seen.namespace());
+        let hint = format!("helm history {} -n {}", record.name, context.namespace());
         Some(CARD.finding(format!("release {}", record.name), message, hint))
     })
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::checks::workloads::places;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::inventory::Listed;
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::checks::workloads::list_namespace_workloads;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::inventory::Availability;
 use crate::model::object::ObjectRef;
-use crate::model::vitals::{config_maps_of, last_write, secrets_of};
+use crate::model::vitals::{config_maps_path, find_last_data_write, secrets_path};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -24,68 +24,70 @@ pub static CARD: Card = Card {
 };
 
 /// Managers that write for a release itself.
-const HELM: [&str; 2] = ["helm", "helm-controller"];
+const HELM_FIELD_MANAGERS: [&str; 2] = ["helm", "helm-controller"];
 
 /// Whether a container of the releases' pods is older than the last write of a Secret or ConfigMap that it uses.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    match &seen.named.objects {
-        Listed::NotSeen(not_seen) => gathered.not_seen(not_seen),
-        Listed::Nothing(reason) => gathered.skipped(reason),
-        Listed::Known(_) => {
-            let changed = Changed::between(seen);
-            for place in places(seen, &mut gathered) {
-                let pods = match place.own_pods() {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    match &context.inventory.objects {
+        Availability::Unreadable(failure) => result.record_failure(failure),
+        Availability::Absent(reason) => result.record_skip(reason),
+        Availability::Known(_) => {
+            let changed = ConfigChanges::read(context);
+            for namespace_workloads in list_namespace_workloads(context, &mut result) {
+                let pods = match namespace_workloads.release_pods() {
                     Ok(pods) => pods,
-                    Err(not_seen) => {
-                        gathered.not_seen(not_seen);
+                    Err(failure) => {
+                        result.record_failure(failure);
                         continue;
                     }
                 };
-                let mut told = BTreeSet::new();
-                for (pod, maker) in pods.iter().filter(|(pod, _)| running(pod)) {
-                    for used in uses(pod) {
-                        let found = judge(seen, &changed, &place.namespace, pod, *maker, &used, &mut gathered);
+                let mut reported = BTreeSet::new();
+                for (pod, owner) in pods.iter().filter(|(pod, _)| is_running(pod)) {
+                    for used in config_refs(pod) {
+                        let found =
+                            judge(context, &changed, &namespace_workloads.namespace, pod, *owner, &used, &mut result);
                         // Every replica uses the same: one finding a workload and object.
-                        let new = found.filter(|finding| told.insert((finding.subject.clone(), used.clone())));
-                        gathered.looked(new);
+                        let new = found.filter(|finding| reported.insert((finding.subject.clone(), used.clone())));
+                        result.record(new);
                     }
                 }
             }
-            gathered.skipped("the releases' pods use no Secret and no ConfigMap");
+            result.record_skip("the releases' pods use no Secret and no ConfigMap");
         }
     }
-    gathered.checked()
+    result.build()
 }
 
-fn running(pod: &Value) -> bool {
+fn is_running(pod: &Value) -> bool {
     let going = pod.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null());
     pod.pointer("/status/phase").is_some_and(|phase| phase == "Running") && !going
 }
 
 /// A Secret or a ConfigMap by its kind and name.
-type Used = (&'static str, String);
+type ConfigRef = (&'static str, String);
 
 fn judge(
-    seen: &Seen<'_>,
-    changed: &Changed,
+    context: &CheckContext<'_>,
+    changed: &ConfigChanges,
     namespace: &str,
     pod: &Value,
     (kind, name): (&str, &str),
-    used: &Used,
-    gathered: &mut Gathered,
+    used: &ConfigRef,
+    result: &mut CheckResultBuilder,
 ) -> Option<Finding> {
-    let folder = if used.0 == "Secret" { secrets_of(namespace) } else { config_maps_of(namespace) };
-    let metadata = match seen.vitals.named(&folder, &used.1) {
+    let folder = if used.0 == "Secret" { secrets_path(namespace) } else { config_maps_path(namespace) };
+    let metadata = match context.health_inputs.find_metadata(&folder, &used.1) {
         Ok(metadata) => metadata?,
-        Err(not_seen) => {
-            gathered.not_seen(&not_seen);
+        Err(failure) => {
+            result.record_failure(&failure);
             return None;
         }
     };
-    let (written, manager) = last_write(metadata)?;
-    let started = started(pod)?;
-    if written <= started || (HELM.contains(&manager.as_str()) && !changed.has(used, namespace)) {
+    let (written, manager) = find_last_data_write(metadata)?;
+    let started = start_time(pod)?;
+    if written <= started || (HELM_FIELD_MANAGERS.contains(&manager.as_str()) && !changed.has_changed(used, namespace))
+    {
         return None;
     }
     let message = format!("runs since {started} with {} {}, which {manager} wrote at {written}", used.0, used.1);
@@ -94,7 +96,7 @@ fn judge(
 }
 
 /// When the oldest of the pod's running containers started: one that was restarted has read its configuration anew.
-fn started(pod: &Value) -> Option<Timestamp> {
+fn start_time(pod: &Value) -> Option<Timestamp> {
     let containers = pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
     let times = containers.filter_map(|one| one.pointer("/state/running/startedAt")?.as_str()?.parse().ok());
     let pod_started = || pod.pointer("/status/startTime")?.as_str()?.parse().ok();
@@ -102,7 +104,7 @@ fn started(pod: &Value) -> Option<Timestamp> {
 }
 
 /// What a pod reads: volumes, projections, variables. A volume of a CSI driver is left out.
-fn uses(pod: &Value) -> BTreeSet<Used> {
+fn config_refs(pod: &Value) -> BTreeSet<ConfigRef> {
     let mut all = BTreeSet::new();
     let spec = &pod["spec"];
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -139,35 +141,38 @@ fn uses(pod: &Value) -> BTreeSet<Used> {
 ///
 /// helm writes the chart's version into the labels of everything it owns, so that the time of its last write moves with every
 /// upgrade; what counts is whether the data did.
-struct Changed(BTreeMap<(String, String, String), bool>);
+struct ConfigChanges(BTreeMap<(String, String, String), bool>);
 
-impl Changed {
-    fn between(seen: &Seen<'_>) -> Self {
+impl ConfigChanges {
+    fn read(context: &CheckContext<'_>) -> Self {
         let mut all = BTreeMap::new();
-        for (_, release) in seen.releases() {
-            let records = seen.view.releases.get(release).and_then(|records| records.as_ref().ok());
+        for (_, release) in context.releases() {
+            let records = context.view.releases.get(release).and_then(|records| records.as_ref().ok());
             let Some((newest, older)) = records.and_then(|records| records.split_last()) else { continue };
-            let Some(before) = older.iter().rev().find(|record| record.good()) else { continue };
-            let (Ok(now), Ok(then)) = (newest.objects(), before.objects()) else { continue };
-            for object in now.iter().filter(|object| holds_data(object)) {
-                let Some(named) = ObjectRef::of(object) else { continue };
-                let old = then.iter().find(|other| ObjectRef::of(other).is_some_and(|other| other.same_object(&named)));
+            let Some(before) = older.iter().rev().find(|record| record.has_been_deployed()) else { continue };
+            let (Ok(now), Ok(then)) = (newest.manifest_objects(), before.manifest_objects()) else { continue };
+            for object in now.iter().filter(|object| is_config_object(object)) {
+                let Some(object_ref) = ObjectRef::from_manifest(object) else { continue };
+                let old = then.iter().find(|other| {
+                    ObjectRef::from_manifest(other).is_some_and(|other| other.is_same_object(&object_ref))
+                });
                 let same = old.is_some_and(|old| {
                     ["data", "stringData", "binaryData"].iter().all(|key| old[*key] == object[*key])
                 });
-                let namespace = if named.namespace.is_empty() { seen.namespace().to_owned() } else { named.namespace };
-                all.insert((named.kind, namespace, named.name), !same);
+                let namespace =
+                    if object_ref.namespace.is_empty() { context.namespace().to_owned() } else { object_ref.namespace };
+                all.insert((object_ref.kind, namespace, object_ref.name), !same);
             }
         }
         Self(all)
     }
 
     /// Where the records do not tell, it may have.
-    fn has(&self, (kind, name): &Used, namespace: &str) -> bool {
+    fn has_changed(&self, (kind, name): &ConfigRef, namespace: &str) -> bool {
         self.0.get(&((*kind).to_owned(), namespace.to_owned(), name.clone())).copied().unwrap_or(true)
     }
 }
 
-fn holds_data(object: &Value) -> bool {
+fn is_config_object(object: &Value) -> bool {
     object["kind"] == "Secret" || object["kind"] == "ConfigMap"
 }

@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{known, text};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::object::condition;
+use super::{list_or_skip, str_at};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::object::find_condition;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,53 +20,57 @@ pub static CARD: Card = Card {
 };
 
 /// What a ManagedCluster asks for where it says nothing (open-cluster-management.io/api `LeaseDurationSeconds`).
-const LEASE_SECONDS: i64 = 60;
+const DEFAULT_LEASE_SECONDS: i64 = 60;
 /// So many missed leases and the hub calls a cluster unknown (open-cluster-management.io/ocm `pkg/registration/hub/lease`).
-const MISSED: i64 = 5;
+const MAX_MISSED_RENEWALS: i64 = 5;
 /// Its name in the cluster's own namespace.
-const LEASE: &str = "managed-cluster-lease";
+const LEASE_NAME: &str = "managed-cluster-lease";
 
 /// Whether the lease of each cluster that has joined is younger than five lease times.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    let clusters = known(&mut gathered, "ManagedCluster", &seen.vitals.spokes.clusters);
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    let clusters = list_or_skip(&mut result, "ManagedCluster", &context.health_inputs.managed_clusters.clusters);
     if clusters.is_empty() {
-        return gathered.checked();
+        return result.build();
     }
-    let leases = match &seen.vitals.spokes.leases {
+    let leases = match &context.health_inputs.managed_clusters.leases {
         Ok(leases) => leases.as_deref().unwrap_or_default(),
-        Err(not_seen) => {
-            gathered.not_seen(not_seen);
-            return gathered.checked();
+        Err(failure) => {
+            result.record_failure(failure);
+            return result.build();
         }
     };
     for cluster in clusters {
         // One that has not joined has no agent yet, and `managed-cluster-available` says so.
-        if condition(cluster, "ManagedClusterJoined").is_some_and(|joined| joined.status == "True") {
-            gathered.looked(judge(cluster, leases, seen.now));
+        if find_condition(cluster, "ManagedClusterJoined").is_some_and(|joined| joined.status == "True") {
+            result.record(judge(cluster, leases, context.now));
         } else {
-            gathered.skipped("no managed cluster has joined");
+            result.record_skip("no managed cluster has joined");
         }
     }
-    gathered.checked()
+    result.build()
 }
 
 fn judge(cluster: &Value, leases: &[Value], now: Timestamp) -> Option<Finding> {
-    let name = text(cluster, "/metadata/name");
-    let told = |message: String| {
-        let hint = format!("kubectl -n {name} get lease {LEASE} --output yaml");
+    let name = str_at(cluster, "/metadata/name");
+    let fail = |message: String| {
+        let hint = format!("kubectl -n {name} get lease {LEASE_NAME} --output yaml");
         Some(CARD.finding(format!("ManagedCluster {name}"), message, hint))
     };
-    let own = |lease: &&Value| text(lease, "/metadata/namespace") == name && text(lease, "/metadata/name") == LEASE;
-    let Some(lease) = leases.iter().find(own) else { return told("its agent has no lease".to_owned()) };
-    let Ok(renewed) = text(lease, "/spec/renewTime").parse::<Timestamp>() else {
-        return told("its agent has never renewed its lease".to_owned());
+    let is_agent_lease =
+        |lease: &&Value| str_at(lease, "/metadata/namespace") == name && str_at(lease, "/metadata/name") == LEASE_NAME;
+    let Some(lease) = leases.iter().find(is_agent_lease) else { return fail("its agent has no lease".to_owned()) };
+    let Ok(renewed) = str_at(lease, "/spec/renewTime").parse::<Timestamp>() else {
+        return fail("its agent has never renewed its lease".to_owned());
     };
-    let seconds = cluster.pointer("/spec/leaseDurationSeconds").and_then(Value::as_i64).unwrap_or(LEASE_SECONDS).max(1);
-    let allowed = SignedDuration::from_secs(seconds.saturating_mul(MISSED));
+    let seconds =
+        cluster.pointer("/spec/leaseDurationSeconds").and_then(Value::as_i64).unwrap_or(DEFAULT_LEASE_SECONDS).max(1);
+    let allowed = SignedDuration::from_secs(seconds.saturating_mul(MAX_MISSED_RENEWALS));
     (now.duration_since(renewed) > allowed)
         .then(|| {
-            told(format!("its agent renewed its lease last at {renewed}, more than {MISSED} times {seconds} s ago"))
+            fail(format!(
+                "its agent renewed its lease last at {renewed}, more than {MAX_MISSED_RENEWALS} times {seconds} s ago"
+            ))
         })
         .flatten()
 }

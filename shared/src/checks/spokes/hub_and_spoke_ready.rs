@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{known, text};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::object::{ObjectRef, condition};
-use crate::model::status::{self, State};
+use super::{list_or_skip, str_at};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::object::{ObjectRef, find_condition};
+use crate::model::status::{self, ObjectState};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -21,35 +21,37 @@ pub static CARD: Card = Card {
 };
 
 /// Conditions of the fleet configuration whose `True` is bad news (fleetconfig-controller `api/v1beta1`).
-const BAD: [&str; 1] = ["CleanupFailed"];
+const FAILURE_CONDITIONS: [&str; 1] = ["CleanupFailed"];
 
 /// Whether each Hub and Spoke is in phase `Running`. One on its way is a warning; one without any status is nobody's yet.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    let spokes = &seen.vitals.spokes;
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    let spokes = &context.health_inputs.managed_clusters;
     for (kind, objects) in [("Hub", &spokes.hubs), ("Spoke", &spokes.spokes)] {
-        for object in known(&mut gathered, kind, objects) {
+        for object in list_or_skip(&mut result, kind, objects) {
             if object.get("status").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty) {
-                gathered.skipped("no controller has reported on them");
+                result.record_skip("no controller has reported on them");
             } else {
-                gathered.looked(judge(object, seen.now));
+                result.record(judge(object, context.now));
             }
         }
     }
-    gathered.checked()
+    result.build()
 }
 
 fn judge(object: &Value, now: Timestamp) -> Option<Finding> {
-    let named = ObjectRef::of(object)?;
-    let phase = text(object, "/status/phase");
-    let bad = BAD.into_iter().find(|kind| condition(object, kind).is_some_and(|found| found.status == "True"));
+    let object_ref = ObjectRef::from_manifest(object)?;
+    let phase = str_at(object, "/status/phase");
+    let bad = FAILURE_CONDITIONS
+        .into_iter()
+        .find(|kind| find_condition(object, kind).is_some_and(|found| found.status == "True"));
     let (level, what) = match (phase, bad) {
         (_, Some(bad)) => (Level::Error, bad.to_owned()),
         ("Running", None) => return None,
         ("Initializing" | "Joining" | "Deleting", None) => (Level::Warning, format!("is {phase}")),
         ("", None) => {
-            let found = status::status(object, now);
-            if found.state == State::Current {
+            let found = status::compute_status(object, now);
+            if found.state == ObjectState::Current {
                 return None;
             }
             (Level::Error, found.reason)
@@ -57,8 +59,11 @@ fn judge(object: &Value, now: Timestamp) -> Option<Finding> {
         (_, None) => (Level::Error, format!("is {phase}")),
     };
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let failing = conditions.into_iter().find(|one| one["status"] == "False" && !BAD.contains(&text(one, "/type")));
-    let why = failing.map(|one| format!(": {} {}", text(one, "/type"), text(one, "/message"))).unwrap_or_default();
-    let hint = format!("kubectl -n {} describe {} {}", named.namespace, named.kind.to_lowercase(), named.name);
-    Some(Finding { level, ..CARD.finding(named.to_string(), format!("{what}{why}"), hint) })
+    let failing = conditions
+        .into_iter()
+        .find(|one| one["status"] == "False" && !FAILURE_CONDITIONS.contains(&str_at(one, "/type")));
+    let why = failing.map(|one| format!(": {} {}", str_at(one, "/type"), str_at(one, "/message"))).unwrap_or_default();
+    let hint =
+        format!("kubectl -n {} describe {} {}", object_ref.namespace, object_ref.kind.to_lowercase(), object_ref.name);
+    Some(Finding { level, ..CARD.finding(object_ref.to_string(), format!("{what}{why}"), hint) })
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{known, text};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::object::condition;
+use super::{list_or_skip, str_at};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::object::find_condition;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -19,30 +19,30 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each ManagedCluster is accepted, joined and available (open-cluster-management.io/api `cluster/v1`).
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let mut gathered = Gathered::new(&CARD);
-    for cluster in known(&mut gathered, "ManagedCluster", &seen.vitals.spokes.clusters) {
-        gathered.looked(judge(cluster));
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for cluster in list_or_skip(&mut result, "ManagedCluster", &context.health_inputs.managed_clusters.clusters) {
+        result.record(judge(cluster));
     }
-    gathered.checked()
+    result.build()
 }
 
 fn judge(cluster: &Value) -> Option<Finding> {
-    let name = text(cluster, "/metadata/name");
-    let told = |message: String, hint: String| Some(CARD.finding(format!("ManagedCluster {name}"), message, hint));
+    let name = str_at(cluster, "/metadata/name");
+    let fail = |message: String, hint: String| Some(CARD.finding(format!("ManagedCluster {name}"), message, hint));
     if cluster.pointer("/spec/hubAcceptsClient") != Some(&Value::Bool(true)) {
-        return told("the hub has not accepted it".to_owned(), format!("clusteradm accept --clusters {name}"));
+        return fail("the hub has not accepted it".to_owned(), format!("clusteradm accept --clusters {name}"));
     }
     let describe = || format!("kubectl describe managedcluster {name}");
     for (kind, what) in
         [("ManagedClusterJoined", "has not joined"), ("ManagedClusterConditionAvailable", "is not available")]
     {
-        match condition(cluster, kind) {
+        match find_condition(cluster, kind) {
             Some(found) if found.status == "True" => {}
             Some(found) => {
-                return told(format!("{what}: {} ({}) {}", found.status, found.reason, found.message), describe());
+                return fail(format!("{what}: {} ({}) {}", found.status, found.reason, found.message), describe());
             }
-            None => return told(format!("{what}: it has no condition {kind} yet"), describe()),
+            None => return fail(format!("{what}: it has no condition {kind} yet"), describe()),
         }
     }
     None

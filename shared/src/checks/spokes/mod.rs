@@ -6,20 +6,20 @@ pub mod managed_cluster_available;
 
 use serde_json::Value;
 
-use super::gathered::Gathered;
-use crate::model::vitals::Perhaps;
+use super::gathered::CheckResultBuilder;
+use crate::model::vitals::OptionalKind;
 
 /// The objects of a kind; where it is not served, that is noted as a reason to skip.
-fn known<'a>(gathered: &mut Gathered, kind: &str, objects: &'a Perhaps) -> &'a [Value] {
+fn list_or_skip<'a>(result: &mut CheckResultBuilder, kind: &str, objects: &'a OptionalKind) -> &'a [Value] {
     match objects {
-        Err(not_seen) => gathered.not_seen(not_seen),
-        Ok(None) => gathered.skipped(format!("the cluster has no kind {kind}")),
-        Ok(Some(objects)) if objects.is_empty() => gathered.skipped(format!("there is no {kind}")),
+        Err(failure) => result.record_failure(failure),
+        Ok(None) => result.record_skip(format!("the cluster has no kind {kind}")),
+        Ok(Some(objects)) if objects.is_empty() => result.record_skip(format!("there is no {kind}")),
         Ok(Some(objects)) => return objects,
     }
     &[]
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+fn str_at<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::checks::gathered::{Gathered, undetermined};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
-use crate::model::yaml::{self, Quote};
+use crate::checks::gathered::{CheckResultBuilder, undetermined_result};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::yaml::{self, ErrorDetail};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,44 +20,44 @@ pub static CARD: Card = Card {
 };
 
 /// A template without what makes it the chart's own: `{.data}` is written as JSON, which is YAML too.
-const TEMPLATE_AS_YAML: &str =
+const TEMPLATE_JSONPATH: &str =
     r#"apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"} name: {.metadata.name}{"\n"}data: {.data}{"\n"}"#;
 
 /// What the names of the templates begin with.
-pub const TEMPLATE: &str = "mural-project-rbac-";
+pub const ROLE_TEMPLATE_PREFIX: &str = "mural-project-rbac-";
 
 /// Whether each copy says what its template says, and each tenant has all of them.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let all = match &seen.vitals.templates {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let all = match &context.health_inputs.role_templates {
         Ok(all) => all,
-        Err(not_seen) => return undetermined(&CARD, not_seen),
+        Err(failure) => return undetermined_result(&CARD, failure),
     };
-    let mut gathered = Gathered::new(&CARD);
+    let mut result = CheckResultBuilder::new(&CARD);
     let (templates, copies): (Vec<&Value>, Vec<&Value>) =
-        all.iter().partition(|one| text(one, "/metadata/namespace") == seen.namespace());
+        all.iter().partition(|one| str_at(one, "/metadata/namespace") == context.namespace());
     let templates: BTreeMap<&str, &Value> =
-        templates.into_iter().map(|one| (text(one, "/metadata/name"), one)).collect();
+        templates.into_iter().map(|one| (str_at(one, "/metadata/name"), one)).collect();
     if templates.is_empty() {
-        gathered.skipped(format!("{} has no ConfigMap {TEMPLATE}*", seen.namespace()));
-        return gathered.checked();
+        result.record_skip(format!("{} has no ConfigMap {ROLE_TEMPLATE_PREFIX}*", context.namespace()));
+        return result.build();
     }
-    let tenants: BTreeSet<&str> = copies.iter().map(|copy| text(copy, "/metadata/namespace")).collect();
+    let tenants: BTreeSet<&str> = copies.iter().map(|copy| str_at(copy, "/metadata/namespace")).collect();
     for tenant in tenants {
         for (name, template) in &templates {
             let copy = copies
                 .iter()
-                .find(|one| text(one, "/metadata/namespace") == tenant && text(one, "/metadata/name") == *name);
-            gathered.looked(judge(seen.namespace(), tenant, name, template, copy.copied()));
+                .find(|one| str_at(one, "/metadata/namespace") == tenant && str_at(one, "/metadata/name") == *name);
+            result.record(judge(context.namespace(), tenant, name, template, copy.copied()));
         }
     }
-    gathered.skipped("no tenant has a copy");
-    gathered.checked()
+    result.record_skip("no tenant has a copy");
+    result.build()
 }
 
-fn judge(own: &str, tenant: &str, name: &str, template: &Value, copy: Option<&Value>) -> Option<Finding> {
+fn judge(chart_namespace: &str, tenant: &str, name: &str, template: &Value, copy: Option<&Value>) -> Option<Finding> {
     // A merge keeps what was added to the copy under a key of its own; the template's keys become the template's.
     let copied = format!(
-        "kubectl -n {own} get configmap {name} -o jsonpath='{TEMPLATE_AS_YAML}' | kubectl -n {tenant} apply --server-side --force-conflicts -f -"
+        "kubectl -n {chart_namespace} get configmap {name} -o jsonpath='{TEMPLATE_JSONPATH}' | kubectl -n {tenant} apply --server-side --force-conflicts -f -"
     );
     let subject = format!("ConfigMap {tenant}/{name}");
     let Some(copy) = copy else {
@@ -68,8 +68,8 @@ fn judge(own: &str, tenant: &str, name: &str, template: &Value, copy: Option<&Va
         ));
     };
     let (is, should) = (&copy["data"], &template["data"]);
-    let keys = keys(is).into_iter().chain(keys(should)).collect::<BTreeSet<&str>>();
-    let differ: Vec<&str> = keys.into_iter().filter(|key| !same(&is[*key], &should[*key])).collect();
+    let keys = data_keys(is).into_iter().chain(data_keys(should)).collect::<BTreeSet<&str>>();
+    let differ: Vec<&str> = keys.into_iter().filter(|key| !is_same_data(&is[*key], &should[*key])).collect();
     let message = format!("differs from the chart's template in {}", differ.join(", "));
     let hint = format!(
         "keep what was added on purpose: kubectl -n {tenant} edit configmap {name}; else take the template: {copied}"
@@ -77,16 +77,17 @@ fn judge(own: &str, tenant: &str, name: &str, template: &Value, copy: Option<&Va
     (!differ.is_empty()).then(|| CARD.finding(subject, message, hint))
 }
 
-fn keys(data: &Value) -> Vec<&str> {
+fn data_keys(data: &Value) -> Vec<&str> {
     data.as_object().map(|data| data.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
 /// Rules are compared as YAML: indentation and comments grant nothing.
-fn same(one: &Value, other: &Value) -> bool {
-    let read = |value: &Value| value.as_str().and_then(|text| yaml::document(text, Quote::Nothing).ok());
+fn is_same_data(one: &Value, other: &Value) -> bool {
+    let read =
+        |value: &Value| value.as_str().and_then(|text| yaml::parse_document(text, ErrorDetail::LocationOnly).ok());
     one == other || matches!((read(one), read(other)), (Some(one), Some(other)) if one == other)
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+fn str_at<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,10 +1,10 @@
 //! Check `helm-version`.
 
-use crate::model::tools::OLDEST_HELM;
+use crate::model::tools::MIN_HELM_VERSION;
 
-use super::at_least;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::check_minimum_version;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,11 +17,11 @@ pub static CARD: Card = Card {
 };
 
 /// Whether helm is new enough.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    at_least(&CARD, &seen.tools.helm, &OLDEST_HELM, |version| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_minimum_version(&CARD, &context.tools.helm, &MIN_HELM_VERSION, |version| {
         CARD.finding(
             "helm",
-            format!("is {version}, older than {OLDEST_HELM}"),
+            format!("is {version}, older than {MIN_HELM_VERSION}"),
             "helm version; https://helm.sh/docs/intro/install/",
         )
     })

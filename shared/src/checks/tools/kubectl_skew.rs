@@ -1,9 +1,9 @@
 //! Check `kubectl-skew`.
 
-use crate::checks::gathered::undetermined;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section, Verdict};
-use crate::model::view::NotSeen;
+use crate::checks::gathered::undetermined_result;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::view::ReadFailure;
 
 /// The card. The rule: <https://kubernetes.io/releases/version-skew-policy/#kubectl>
 pub static CARD: Card = Card {
@@ -16,17 +16,17 @@ pub static CARD: Card = Card {
 };
 
 /// Whether kubectl fits the server.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    let kubectl = match &seen.tools.kubectl {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let kubectl = match &context.tools.kubectl {
         Ok(version) => version,
-        Err(not_seen) => return undetermined(&CARD, not_seen),
+        Err(failure) => return undetermined_result(&CARD, failure),
     };
-    let Some((major, minor)) = seen.view.hub.minor() else {
-        let reason = format!("{:?} is no version", seen.view.hub.version);
-        return undetermined(&CARD, &NotSeen { what: "the API server's version".to_owned(), reason });
+    let Some((major, minor)) = context.view.cluster.minor_version() else {
+        let reason = format!("{:?} is no version", context.view.cluster.version);
+        return undetermined_result(&CARD, &ReadFailure { target: "the API server's version".to_owned(), reason });
     };
     let near = major == kubectl.major && minor.abs_diff(kubectl.minor) <= 1;
-    let message = format!("is {kubectl}, the API server is {}", seen.view.hub.version);
+    let message = format!("is {kubectl}, the API server is {}", context.view.cluster.version);
     let finding = (!near).then(|| CARD.finding("kubectl", message, "kubectl version"));
-    Checked::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
+    CheckResult::new(&CARD, 1, Verdict::from_findings(finding.into_iter().collect()))
 }

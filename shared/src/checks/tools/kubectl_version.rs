@@ -1,10 +1,10 @@
 //! Check `kubectl-version`.
 
-use crate::model::tools::OLDEST_KUBECTL;
+use crate::model::tools::MIN_KUBECTL_VERSION;
 
-use super::at_least;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::check_minimum_version;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -17,9 +17,9 @@ pub static CARD: Card = Card {
 };
 
 /// Whether kubectl is new enough.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    at_least(&CARD, &seen.tools.kubectl, &OLDEST_KUBECTL, |version| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_minimum_version(&CARD, &context.tools.kubectl, &MIN_KUBECTL_VERSION, |version| {
         let hint = "kubectl version --client; https://kubernetes.io/docs/tasks/tools/";
-        CARD.finding("kubectl", format!("is {version}, older than {OLDEST_KUBECTL}"), hint)
+        CARD.finding("kubectl", format!("is {version}, older than {MIN_KUBECTL_VERSION}"), hint)
     })
 }

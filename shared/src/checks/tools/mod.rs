@@ -6,19 +6,19 @@ pub mod kubectl_version;
 
 use semver::Version;
 
-use super::gathered::undetermined;
-use crate::model::check::{Card, Checked, Finding, Verdict};
-use crate::model::view::Looked;
+use super::gathered::undetermined_result;
+use crate::model::check::{Card, CheckResult, Finding, Verdict};
+use crate::model::view::Observed;
 
-fn at_least(
+fn check_minimum_version(
     card: &'static Card,
-    found: &Looked<Version>,
+    found: &Observed<Version>,
     oldest: &Version,
     finding: impl Fn(&Version) -> Finding,
-) -> Checked {
+) -> CheckResult {
     match found {
-        Ok(version) if version < oldest => Checked::new(card, 1, Verdict::from_findings(vec![finding(version)])),
-        Ok(_) => Checked::new(card, 1, Verdict::Pass),
-        Err(not_seen) => undetermined(card, not_seen),
+        Ok(version) if version < oldest => CheckResult::new(card, 1, Verdict::from_findings(vec![finding(version)])),
+        Ok(_) => CheckResult::new(card, 1, Verdict::Pass),
+        Err(failure) => undetermined_result(card, failure),
     }
 }

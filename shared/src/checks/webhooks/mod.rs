@@ -10,34 +10,34 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::gathered::Gathered;
-use super::seen::Seen;
-use crate::model::around::{self, Service};
-use crate::model::check::{Card, Checked, Finding};
+use super::gathered::CheckResultBuilder;
+use super::seen::CheckContext;
+use crate::model::around::{self, ServiceRef};
+use crate::model::check::{Card, CheckResult, Finding};
 
 /// One place where the API server asks before it goes on.
-struct Asked<'a> {
+struct WebhookTarget<'a> {
     /// `ValidatingWebhookConfiguration hue-admission`, `CRD hubs.…`
     subject: String,
     /// The webhook's own name; `conversion` for a CRD's.
     name: &'a str,
     client_config: &'a Value,
     /// Its place among the webhooks of its configuration.
-    at: usize,
+    index: usize,
     /// The webhook; null for a conversion.
     webhook: &'a Value,
     /// Whether nothing goes on without an answer.
-    must_answer: bool,
+    fails_closed: bool,
 }
 
-impl Asked<'_> {
-    fn service(&self) -> Option<Service> {
-        Service::of(self.client_config)
+impl WebhookTarget<'_> {
+    fn service(&self) -> Option<ServiceRef> {
+        ServiceRef::from_client_config(self.client_config)
     }
 
     /// What happens without an answer, in words.
-    fn without_answer(&self) -> &'static str {
-        match (self.must_answer, self.webhook.is_null()) {
+    fn outage_effect(&self) -> &'static str {
+        match (self.fails_closed, self.webhook.is_null()) {
             (_, true) => "objects cannot be read in another version than the stored one",
             (true, false) => "every write that it is asked about is refused",
             (false, false) => "what it should guard passes unguarded",
@@ -46,76 +46,95 @@ impl Asked<'_> {
 }
 
 /// Asks each webhook and each conversion that concerns the installation.
-fn each(seen: &Seen<'_>, card: &'static Card, judge: impl Fn(&Asked<'_>, &mut Gathered)) -> Checked {
-    let mut gathered = Gathered::new(card);
-    match &seen.vitals.webhooks {
-        Err(not_seen) => gathered.not_seen(not_seen),
+fn check_each_webhook(
+    context: &CheckContext<'_>,
+    card: &'static Card,
+    judge: impl Fn(&WebhookTarget<'_>, &mut CheckResultBuilder),
+) -> CheckResult {
+    let mut result = CheckResultBuilder::new(card);
+    match &context.health_inputs.webhooks {
+        Err(failure) => result.record_failure(failure),
         Ok(configurations) => {
-            let groups = groups(seen);
+            let groups = installation_groups(context);
             for configuration in configurations {
                 for (at, webhook) in around::webhooks(configuration)
                     .enumerate()
-                    .filter(|(_, webhook)| concerns(seen, configuration, webhook, &groups))
+                    .filter(|(_, webhook)| is_relevant(context, configuration, webhook, &groups))
                 {
-                    judge(&asked(configuration, at, webhook), &mut gathered);
+                    judge(&build_target(configuration, at, webhook), &mut result);
                 }
             }
         }
     }
-    for crd in seen.named.live_crds(seen.view) {
+    for crd in context.inventory.live_crds(context.view) {
         let conversion = &crd.json()["spec"]["conversion"];
         if conversion["strategy"] == "Webhook" {
             let client_config = &conversion["webhook"]["clientConfig"];
             let subject = format!("CRD {}", crd.name());
             judge(
-                &Asked { subject, name: "conversion", client_config, at: 0, webhook: &Value::Null, must_answer: true },
-                &mut gathered,
+                &WebhookTarget {
+                    subject,
+                    name: "conversion",
+                    client_config,
+                    index: 0,
+                    webhook: &Value::Null,
+                    fails_closed: true,
+                },
+                &mut result,
             );
         }
     }
-    gathered.otherwise("no webhook is asked about the installation's kinds");
-    gathered.checked()
+    result.skip_if_empty("no webhook is asked about the installation's kinds");
+    result.build()
 }
 
-fn asked<'a>(configuration: &Value, at: usize, webhook: &'a Value) -> Asked<'a> {
+fn build_target<'a>(configuration: &Value, at: usize, webhook: &'a Value) -> WebhookTarget<'a> {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    Asked {
+    WebhookTarget {
         subject: format!("{} {}", text(&configuration["kind"]), text(&configuration["metadata"]["name"])),
         name: webhook["name"].as_str().unwrap_or("?"),
         client_config: &webhook["clientConfig"],
-        at,
+        index: at,
         webhook,
-        must_answer: webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail",
+        fails_closed: webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail",
     }
 }
 
 /// The groups of everything that the releases name.
-fn groups(seen: &Seen<'_>) -> BTreeSet<String> {
-    let objects = seen.named.known().iter().map(|object| object.group().to_owned());
-    objects.chain(seen.named.live_crds(seen.view).map(|crd| crd.group().to_owned())).collect()
+fn installation_groups(context: &CheckContext<'_>) -> BTreeSet<String> {
+    let objects = context.inventory.known_objects().iter().map(|object| object.group().to_owned());
+    objects.chain(context.inventory.live_crds(context.view).map(|crd| crd.group().to_owned())).collect()
 }
 
-fn concerns(seen: &Seen<'_>, configuration: &Value, webhook: &Value, groups: &BTreeSet<String>) -> bool {
+fn is_relevant(context: &CheckContext<'_>, configuration: &Value, webhook: &Value, groups: &BTreeSet<String>) -> bool {
     let name = configuration["metadata"]["name"].as_str().unwrap_or_default();
-    let brought =
-        seen.named.known().iter().any(|object| configuration["kind"] == object.kind.as_str() && object.name == name);
-    let served_here =
-        Service::of(&webhook["clientConfig"]).is_some_and(|service| service.namespace == seen.namespace());
-    brought || served_here || asks_about(webhook, groups) && selects_here(seen, webhook)
+    let brought = context
+        .inventory
+        .known_objects()
+        .iter()
+        .any(|object| configuration["kind"] == object.kind.as_str() && object.name == name);
+    let served_here = ServiceRef::from_client_config(&webhook["clientConfig"])
+        .is_some_and(|service| service.namespace == context.namespace());
+    brought || served_here || has_rule_for(webhook, groups) && selects_namespace(context, webhook)
 }
 
-fn asks_about(webhook: &Value, groups: &BTreeSet<String>) -> bool {
+fn has_rule_for(webhook: &Value, groups: &BTreeSet<String>) -> bool {
     let rules = webhook["rules"].as_array().into_iter().flatten();
-    let asked = rules.flat_map(|rule| rule["apiGroups"].as_array().into_iter().flatten()).filter_map(Value::as_str);
-    asked.into_iter().any(|group| group == "*" || groups.contains(group))
+    let api_groups =
+        rules.flat_map(|rule| rule["apiGroups"].as_array().into_iter().flatten()).filter_map(Value::as_str);
+    api_groups.into_iter().any(|group| group == "*" || groups.contains(group))
 }
 
 /// Where the namespace's labels are not known, it may be.
-fn selects_here(seen: &Seen<'_>, webhook: &Value) -> bool {
-    seen.vitals.labels.as_ref().map_or(true, |labels| around::selects(&webhook["namespaceSelector"], labels))
+fn selects_namespace(context: &CheckContext<'_>, webhook: &Value) -> bool {
+    context
+        .health_inputs
+        .namespace_labels
+        .as_ref()
+        .map_or(true, |labels| around::selector_matches(&webhook["namespaceSelector"], labels))
 }
 
 /// A finding about one of them.
-fn finding(card: &Card, asked: &Asked<'_>, message: &str, hint: impl Into<String>) -> Finding {
-    card.finding(asked.subject.clone(), format!("{}: {message}", asked.name), hint)
+fn build_finding(card: &Card, target: &WebhookTarget<'_>, message: &str, hint: impl Into<String>) -> Finding {
+    card.finding(target.subject.clone(), format!("{}: {message}", target.name), hint)
 }

@@ -1,8 +1,8 @@
 //! Check `webhook-endpoints`.
 
-use super::{each, finding};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::{build_finding, check_each_webhook};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,22 +15,22 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each Service behind a webhook has a ready endpoint. One that is not there is told by `webhook-service`.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |asked, gathered| {
-        let Some(service) = asked.service() else { return gathered.skipped("the webhooks answer at urls") };
-        match seen.vitals.backends.get(&service) {
-            Some(Err(not_seen)) => gathered.not_seen(not_seen),
-            Some(Ok(backend)) if backend.exists && backend.ready == 0 => {
-                let level = if asked.must_answer { Level::Error } else { Level::Warning };
-                let message = format!("{service} has no ready endpoint; {}", asked.without_answer());
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_webhook(context, &CARD, |target, result| {
+        let Some(service) = target.service() else { return result.record_skip("the webhooks answer at urls") };
+        match context.health_inputs.backends.get(&service) {
+            Some(Err(failure)) => result.record_failure(failure),
+            Some(Ok(backend)) if backend.exists && backend.ready_endpoints == 0 => {
+                let level = if target.fails_closed { Level::Error } else { Level::Warning };
+                let message = format!("{service} has no ready endpoint; {}", target.outage_effect());
                 let (namespace, name) = (&service.namespace, &service.name);
                 let hint = format!(
                     "kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}; kubectl -n {namespace} get deployments,pods"
                 );
-                gathered.looked([Finding { level, ..finding(&CARD, asked, &message, hint) }]);
+                result.record([Finding { level, ..build_finding(&CARD, target, &message, hint) }]);
             }
-            Some(Ok(_)) => gathered.looked(None),
-            None => gathered.skipped("their Services are not there"),
+            Some(Ok(_)) => result.record(None),
+            None => result.record_skip("their Services are not there"),
         }
     })
 }

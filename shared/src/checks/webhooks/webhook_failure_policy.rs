@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, each, finding};
-use crate::checks::seen::Seen;
+use super::{WebhookTarget, build_finding, check_each_webhook};
+use crate::checks::seen::CheckContext;
 use crate::model::around;
-use crate::model::check::{Card, Checked, Level, Section};
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -18,36 +18,45 @@ pub static CARD: Card = Card {
 };
 
 /// Whether a webhook with `failurePolicy: Fail` is asked about pods, or what makes them, in the namespace that serves it.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |asked, gathered| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_webhook(context, &CARD, |target, result| {
         let message = "must answer before its own pods may be made";
-        gathered.looked(deadlock(seen, asked).then(|| finding(&CARD, asked, message, leave_out(seen, asked))));
+        result.record(
+            is_deadlock(context, target)
+                .then(|| build_finding(&CARD, target, message, namespace_exclusion_command(context, target))),
+        );
     })
 }
 
 /// The command that leaves the webhook's own namespace out; what its selector says already stays.
-fn leave_out(seen: &Seen<'_>, asked: &Asked<'_>) -> String {
-    let (kind, name) = asked.subject.split_once(' ').unwrap_or_default();
-    let outside = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [seen.namespace()]});
-    let mut selector = asked.webhook["namespaceSelector"].clone();
+fn namespace_exclusion_command(context: &CheckContext<'_>, target: &WebhookTarget<'_>) -> String {
+    let (kind, name) = target.subject.split_once(' ').unwrap_or_default();
+    let outside = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [context.namespace()]});
+    let mut selector = target.webhook["namespaceSelector"].clone();
     match selector["matchExpressions"].as_array_mut() {
         Some(all) => all.push(outside),
         None => selector["matchExpressions"] = json!([outside]),
     }
-    let patch = json!([{"op": "add", "path": format!("/webhooks/{}/namespaceSelector", asked.at), "value": selector}]);
+    let patch =
+        json!([{"op": "add", "path": format!("/webhooks/{}/namespaceSelector", target.index), "value": selector}]);
     format!("kubectl patch {} {name} --type json --patch '{patch}'", kind.to_lowercase())
 }
 
-fn deadlock(seen: &Seen<'_>, asked: &Asked<'_>) -> bool {
-    let here = asked.service().is_some_and(|service| service.namespace == seen.namespace());
-    let labels = seen.vitals.labels.as_ref().ok();
-    let selected = labels.is_some_and(|labels| around::selects(&asked.webhook["namespaceSelector"], labels));
+fn is_deadlock(context: &CheckContext<'_>, target: &WebhookTarget<'_>) -> bool {
+    let here = target.service().is_some_and(|service| service.namespace == context.namespace());
+    let labels = context.health_inputs.namespace_labels.as_ref().ok();
+    let selected = labels.is_some_and(|labels| around::selector_matches(&target.webhook["namespaceSelector"], labels));
     // An objectSelector leaves most objects out: whether the own pods are among the rest cannot be told from here.
-    let all_objects = asked.webhook["objectSelector"].as_object().is_none_or(serde_json::Map::is_empty);
-    asked.must_answer && !asked.webhook.is_null() && here && selected && all_objects && makes_pods(asked.webhook)
+    let all_objects = target.webhook["objectSelector"].as_object().is_none_or(serde_json::Map::is_empty);
+    target.fails_closed
+        && !target.webhook.is_null()
+        && here
+        && selected
+        && all_objects
+        && intercepts_pods(target.webhook)
 }
 
-fn makes_pods(webhook: &Value) -> bool {
+fn intercepts_pods(webhook: &Value) -> bool {
     let has = |rule: &Value, key: &str, names: &[&str]| {
         rule[key].as_array().into_iter().flatten().filter_map(Value::as_str).any(|name| names.contains(&name))
     };

@@ -1,8 +1,8 @@
 //! Check `webhook-service`.
 
-use super::{each, finding};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::{build_finding, check_each_webhook};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,20 +15,20 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each Service that a webhook names is there. A webhook behind a url has none.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, |asked, gathered| {
-        let Some(service) = asked.service() else { return gathered.skipped("the webhooks answer at urls") };
-        match seen.vitals.backends.get(&service) {
-            Some(Err(not_seen)) => gathered.not_seen(not_seen),
-            Some(Ok(backend)) if backend.exists => gathered.looked(None),
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_webhook(context, &CARD, |target, result| {
+        let Some(service) = target.service() else { return result.record_skip("the webhooks answer at urls") };
+        match context.health_inputs.backends.get(&service) {
+            Some(Err(failure)) => result.record_failure(failure),
+            Some(Ok(backend)) if backend.exists => result.record(None),
             Some(Ok(_)) | None => {
-                let level = if asked.must_answer { Level::Error } else { Level::Warning };
-                let message = format!("{service} is not there; {}", asked.without_answer());
-                let kind = asked.subject.split(' ').next().unwrap_or_default().to_lowercase();
+                let level = if target.fails_closed { Level::Error } else { Level::Warning };
+                let message = format!("{service} is not there; {}", target.outage_effect());
+                let kind = target.subject.split(' ').next().unwrap_or_default().to_lowercase();
                 let kind = if kind == "crd" { "crd".to_owned() } else { kind };
-                let name = asked.subject.split(' ').nth(1).unwrap_or_default();
+                let name = target.subject.split(' ').nth(1).unwrap_or_default();
                 let hint = format!("put it back by repeating the upgrade; left over? kubectl delete {kind} {name}");
-                gathered.looked([Finding { level, ..finding(&CARD, asked, &message, hint) }]);
+                result.record([Finding { level, ..build_finding(&CARD, target, &message, hint) }]);
             }
         }
     })

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Place, objects, owned, places};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::{NamespaceWorkloads, list_namespace_workloads, owned, release_objects};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
-use crate::model::status::{self, State};
+use crate::model::status::{self, ObjectState};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,44 +20,58 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each claim of the manifests, and each that a StatefulSet of theirs has made, is bound.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = objects(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }
-    let mut gathered = Gathered::new(&CARD);
-    for place in places(seen, &mut gathered) {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result) {
         let ours = |claim: &ObjectRef| {
-            owned::names(&place.objects, &claim.kind, &claim.name, &place.namespace) || made_by_set(&claim.name, &place)
+            owned::has_object(
+                &namespace_workloads.release_objects,
+                &claim.kind,
+                &claim.name,
+                &namespace_workloads.namespace,
+            ) || is_from_claim_template(&claim.name, &namespace_workloads)
         };
-        for (claim, object) in place.live.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))) {
+        for (claim, object) in namespace_workloads
+            .live_objects
+            .iter()
+            .filter_map(|object| Some((ObjectRef::from_manifest(object)?, object)))
+        {
             if claim.kind == "PersistentVolumeClaim" && ours(&claim) {
-                gathered.looked(judge(seen, &claim, object));
+                result.record(judge(context, &claim, object));
             }
         }
     }
-    gathered.skipped("the releases have no volume claims");
-    gathered.checked()
+    result.record_skip("the releases have no volume claims");
+    result.build()
 }
 
-fn judge(seen: &Seen<'_>, claim: &ObjectRef, object: &Value) -> Option<Finding> {
-    let found = status::status(object, seen.now);
+fn judge(context: &CheckContext<'_>, claim: &ObjectRef, object: &Value) -> Option<Finding> {
+    let found = status::compute_status(object, context.now);
     let hint = format!("kubectl -n {} describe pvc {}", claim.namespace, claim.name);
-    (found.state != State::Current).then(|| CARD.finding(claim.to_string(), found.reason, hint))
+    (found.state != ObjectState::Current).then(|| CARD.finding(claim.to_string(), found.reason, hint))
 }
 
 /// A StatefulSet names its claims `<template>-<set>-<ordinal>`.
-fn made_by_set(claim: &str, place: &Place<'_>) -> bool {
+fn is_from_claim_template(claim: &str, namespace_workloads: &NamespaceWorkloads<'_>) -> bool {
     let Some((stem, ordinal)) = claim.rsplit_once('-') else { return false };
     if !ordinal.bytes().all(|byte| byte.is_ascii_digit()) {
         return false;
     }
-    let sets = place.live.iter().filter(|object| object["kind"] == "StatefulSet").filter_map(|object| {
-        Some((object.pointer("/metadata/name")?.as_str()?, object.pointer("/spec/volumeClaimTemplates")?.as_array()?))
-    });
-    sets.filter(|(set, _)| owned::names(&place.objects, "StatefulSet", set, &place.namespace)).any(
-        |(set, templates)| {
-            let names = templates.iter().filter_map(|template| template.pointer("/metadata/name")?.as_str());
-            names.into_iter().any(|template| stem == format!("{template}-{set}"))
-        },
-    )
+    let sets =
+        namespace_workloads.live_objects.iter().filter(|object| object["kind"] == "StatefulSet").filter_map(|object| {
+            Some((
+                object.pointer("/metadata/name")?.as_str()?,
+                object.pointer("/spec/volumeClaimTemplates")?.as_array()?,
+            ))
+        });
+    sets.filter(|(set, _)| {
+        owned::has_object(&namespace_workloads.release_objects, "StatefulSet", set, &namespace_workloads.namespace)
+    })
+    .any(|(set, templates)| {
+        let names = templates.iter().filter_map(|template| template.pointer("/metadata/name")?.as_str());
+        names.into_iter().any(|template| stem == format!("{template}-{set}"))
+    })
 }

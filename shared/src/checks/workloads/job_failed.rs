@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{objects, owned, places};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::{list_namespace_workloads, owned, release_objects};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
-use crate::model::status::{self, State};
+use crate::model::status::{self, ObjectState};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,28 +20,34 @@ pub static CARD: Card = Card {
 };
 
 /// Whether any Job of the manifests, or of the charts' hooks, has failed. A Job that a CronJob made is a warning: its next one may do better.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = objects(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }
-    let mut gathered = Gathered::new(&CARD);
-    for place in places(seen, &mut gathered) {
-        for (job, object) in place.live.iter().filter_map(|object| Some((ObjectRef::of(object)?, object))) {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result) {
+        for (job, object) in namespace_workloads
+            .live_objects
+            .iter()
+            .filter_map(|object| Some((ObjectRef::from_manifest(object)?, object)))
+        {
             let cron = owned::controller(object).filter(|(kind, _)| *kind == "CronJob");
             let (kind, name) = cron.unwrap_or(("Job", &job.name));
-            if job.kind == "Job" && owned::names(&place.objects, kind, name, &place.namespace) {
+            if job.kind == "Job"
+                && owned::has_object(&namespace_workloads.release_objects, kind, name, &namespace_workloads.namespace)
+            {
                 let level = if cron.is_some() { Level::Warning } else { CARD.level };
-                gathered.looked(judge(seen, &job, object, level));
+                result.record(judge(context, &job, object, level));
             }
         }
     }
-    gathered.skipped("the releases have no Jobs");
-    gathered.checked()
+    result.record_skip("the releases have no Jobs");
+    result.build()
 }
 
-fn judge(seen: &Seen<'_>, job: &ObjectRef, object: &Value, level: Level) -> Option<Finding> {
-    let found = status::status(object, seen.now);
+fn judge(context: &CheckContext<'_>, job: &ObjectRef, object: &Value, level: Level) -> Option<Finding> {
+    let found = status::compute_status(object, context.now);
     let hint = format!("kubectl -n {} logs job/{}", job.namespace, job.name);
-    (found.state == State::Failed)
+    (found.state == ObjectState::Failed)
         .then(|| Finding { level, ..CARD.finding(job.to_string(), format!("failed: {}", found.reason), hint) })
 }

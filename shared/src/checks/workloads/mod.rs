@@ -12,104 +12,113 @@ pub mod workload_scaled;
 
 use serde_json::Value;
 
-use super::gathered::{Gathered, skipped, undetermined};
-use super::seen::Seen;
-use crate::model::check::{Card, Checked, Finding};
-use crate::model::inventory::Listed;
+use super::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
+use super::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding};
+use crate::model::inventory::Availability;
 use crate::model::object::ObjectRef;
-use crate::model::view::{Looked, NotSeen};
+use crate::model::view::{Observed, ReadFailure};
 
 /// Kinds with pods that run until they are replaced.
-pub(super) const RUNNING: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+pub(super) const WORKLOAD_KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 /// The releases' objects by name; or the answer, where they are not known.
-fn objects<'a>(seen: &'a Seen<'_>, card: &'static Card) -> Result<&'a [ObjectRef], Checked> {
-    match &seen.named.objects {
-        Listed::NotSeen(not_seen) => Err(undetermined(card, not_seen)),
-        Listed::Nothing(reason) => Err(skipped(card, reason)),
-        Listed::Known(objects) => Ok(objects),
+fn release_objects<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Result<&'a [ObjectRef], CheckResult> {
+    match &context.inventory.objects {
+        Availability::Unreadable(failure) => Err(undetermined_result(card, failure)),
+        Availability::Absent(reason) => Err(skipped_result(card, reason)),
+        Availability::Known(objects) => Ok(objects),
     }
 }
 
 /// What runs in one of the releases' namespaces.
-pub(super) struct Place<'a> {
+pub(super) struct NamespaceWorkloads<'a> {
     /// The namespace.
     pub(super) namespace: String,
     /// Deployments, StatefulSets, DaemonSets, Jobs and claims.
-    pub(super) live: &'a [Value],
+    pub(super) live_objects: &'a [Value],
     /// Pods.
-    pub(super) pods: &'a Looked<Vec<Value>>,
+    pub(super) pods: &'a Observed<Vec<Value>>,
     /// The releases' objects and hooks that belong here.
-    pub(super) objects: Vec<ObjectRef>,
+    pub(super) release_objects: Vec<ObjectRef>,
 }
 
 /// A pod, and who made it: kind and name.
-pub(super) type Made<'a> = (&'a Value, (&'a str, &'a str));
+pub(super) type OwnedPod<'a> = (&'a Value, (&'a str, &'a str));
 
-impl Place<'_> {
+impl NamespaceWorkloads<'_> {
     /// The releases' own pods here.
-    pub(super) fn own_pods(&self) -> Result<Vec<Made<'_>>, &NotSeen> {
+    pub(super) fn release_pods(&self) -> Result<Vec<OwnedPod<'_>>, &ReadFailure> {
         let pods = self.pods.as_ref()?;
-        Ok(owned::pods(pods, self.live, &self.objects, &self.namespace).collect())
+        Ok(owned::select_release_pods(pods, self.live_objects, &self.release_objects, &self.namespace).collect())
     }
 }
 
 /// Every namespace in which the releases have objects, as far as it could be read; the others are noted.
-pub(super) fn places<'a>(seen: &'a Seen<'_>, gathered: &mut Gathered) -> Vec<Place<'a>> {
+pub(super) fn list_namespace_workloads<'a>(
+    context: &'a CheckContext<'_>,
+    result: &mut CheckResultBuilder,
+) -> Vec<NamespaceWorkloads<'a>> {
     let mut all = Vec::new();
-    for namespace in seen.namespaces() {
-        let here = |object: &&ObjectRef| placed_in(object, &namespace, seen.namespace());
+    for namespace in context.namespaces() {
+        let here = |object: &&ObjectRef| is_in_namespace(object, &namespace, context.namespace());
         let objects: Vec<ObjectRef> =
-            seen.named.known().iter().chain(&seen.named.hooks).filter(here).cloned().collect();
-        match seen.workloads(&namespace) {
-            Ok(workloads) => match &workloads.owners {
-                Ok(live) => all.push(Place { namespace, live, pods: &workloads.pods, objects }),
-                Err(not_seen) => gathered.not_seen(not_seen),
+            context.inventory.known_objects().iter().chain(&context.inventory.hooks).filter(here).cloned().collect();
+        match context.workloads(&namespace) {
+            Ok(workloads) => match &workloads.objects {
+                Ok(live) => all.push(NamespaceWorkloads {
+                    namespace,
+                    live_objects: live,
+                    pods: &workloads.pods,
+                    release_objects: objects,
+                }),
+                Err(failure) => result.record_failure(failure),
             },
             // A namespace that holds a role or a ConfigMap alone has no workloads to look at.
-            Err(_) if !objects.iter().any(runs) => {}
-            Err(not_seen) => gathered.not_seen(&not_seen),
+            Err(_) if !objects.iter().any(is_workload_object) => {}
+            Err(failure) => result.record_failure(&failure),
         }
     }
     all
 }
 
 /// An object without a namespace is put into the release's own.
-fn placed_in(object: &ObjectRef, namespace: &str, own: &str) -> bool {
-    object.namespace == namespace || (object.namespace.is_empty() && namespace == own)
+fn is_in_namespace(object: &ObjectRef, namespace: &str, default_namespace: &str) -> bool {
+    object.namespace == namespace || (object.namespace.is_empty() && namespace == default_namespace)
 }
 
 /// Whether pods come of an object.
-pub(crate) fn runs(object: &ObjectRef) -> bool {
+pub(crate) fn is_workload_object(object: &ObjectRef) -> bool {
     let kind = object.kind.as_str();
-    RUNNING.contains(&kind) || ["Job", "CronJob", "Pod", "PersistentVolumeClaim", "ReplicaSet"].contains(&kind)
+    WORKLOAD_KINDS.contains(&kind) || ["Job", "CronJob", "Pod", "PersistentVolumeClaim", "ReplicaSet"].contains(&kind)
 }
 
 /// Asks each object of these kinds that a release names: once with what is live, or with `None`.
-fn each(
-    seen: &Seen<'_>,
+fn check_each_workload(
+    context: &CheckContext<'_>,
     card: &'static Card,
     kinds: &[&str],
     judge: impl Fn(&ObjectRef, Option<&Value>) -> Option<Finding>,
-) -> Checked {
-    let objects = match objects(seen, card) {
+) -> CheckResult {
+    let objects = match release_objects(context, card) {
         Ok(objects) => objects,
         Err(answer) => return answer,
     };
-    let mut gathered = Gathered::new(card);
+    let mut result = CheckResultBuilder::new(card);
     for object in objects.iter().filter(|object| kinds.contains(&object.kind.as_str())) {
-        let object = owned::placed(object, seen.namespace());
+        let object = owned::with_namespace(object, context.namespace());
         let owners =
-            seen.workloads(&object.namespace).and_then(|workloads| workloads.owners.as_ref().map_err(Clone::clone));
+            context.workloads(&object.namespace).and_then(|workloads| workloads.objects.as_ref().map_err(Clone::clone));
         match owners {
-            Err(not_seen) => gathered.not_seen(&not_seen),
+            Err(failure) => result.record_failure(&failure),
             Ok(live) => {
-                let found =
-                    live.iter().find(|value| ObjectRef::of(value).is_some_and(|live| live.same_object(&object)));
-                gathered.looked(judge(&object, found));
+                let found = live
+                    .iter()
+                    .find(|value| ObjectRef::from_manifest(value).is_some_and(|live| live.is_same_object(&object)));
+                result.record(judge(&object, found));
             }
         }
     }
-    gathered.skipped(format!("the releases have no {}", kinds.join(", ")));
-    gathered.checked()
+    result.record_skip(format!("the releases have no {}", kinds.join(", ")));
+    result.build()
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{objects, owned, places};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
-use crate::model::words::counted;
+use super::{list_namespace_workloads, owned, release_objects};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::words::format_count;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -19,34 +19,38 @@ pub static CARD: Card = Card {
 };
 
 /// Which pods of the installation's namespace end at an owner that no release and no hook names; one finding an owner.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = objects(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }
-    let mut gathered = Gathered::new(&CARD);
-    for place in places(seen, &mut gathered).iter().filter(|place| place.namespace == seen.namespace()) {
-        let pods = match place.pods {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result)
+        .iter()
+        .filter(|namespace_workloads| namespace_workloads.namespace == context.namespace())
+    {
+        let pods = match namespace_workloads.pods {
             Ok(pods) => pods,
-            Err(not_seen) => {
-                gathered.not_seen(not_seen);
+            Err(failure) => {
+                result.record_failure(failure);
                 continue;
             }
         };
         let mut others: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for maker in pods.iter().map(|pod| owned::maker(pod, place.live)) {
-            if owned::names(&place.objects, maker.0, maker.1, &place.namespace) {
-                gathered.looked(None);
+        for owner in pods.iter().map(|pod| owned::find_top_owner(pod, namespace_workloads.live_objects)) {
+            if owned::has_object(&namespace_workloads.release_objects, owner.0, owner.1, &namespace_workloads.namespace)
+            {
+                result.record(None);
             } else {
-                *others.entry(maker).or_default() += 1;
+                *others.entry(owner).or_default() += 1;
             }
         }
         for ((kind, name), pods) in others {
-            let message = format!("has {} here and stands in no release", counted(pods, "pod"));
-            let hint = format!("kubectl -n {} describe {} {name}", place.namespace, kind.to_lowercase());
-            let subject = format!("{kind} {}/{name}", place.namespace);
-            gathered.looked_many(pods, [CARD.finding(subject, message, hint)]);
+            let message = format!("has {} here and stands in no release", format_count(pods, "pod"));
+            let hint = format!("kubectl -n {} describe {} {name}", namespace_workloads.namespace, kind.to_lowercase());
+            let subject = format!("{kind} {}/{name}", namespace_workloads.namespace);
+            result.record_many(pods, [CARD.finding(subject, message, hint)]);
         }
     }
-    gathered.skipped("the namespace has no pods");
-    gathered.checked()
+    result.record_skip("the namespace has no pods");
+    result.build()
 }

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{objects, places};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::{list_namespace_workloads, release_objects};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
-use crate::model::status::{self, State, Trouble};
+use crate::model::status::{self, ObjectState, PodBlocker};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -20,36 +20,40 @@ pub static CARD: Card = Card {
 };
 
 /// Whether any pod that a release's objects have made is stuck. Pods of a workload that `workload-ready` reports are told there.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = objects(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }
-    let mut gathered = Gathered::new(&CARD);
-    for place in places(seen, &mut gathered) {
-        let pods = match place.own_pods() {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result) {
+        let pods = match namespace_workloads.release_pods() {
             Ok(pods) => pods,
-            Err(not_seen) => {
-                gathered.not_seen(not_seen);
+            Err(failure) => {
+                result.record_failure(failure);
                 continue;
             }
         };
-        for (pod, maker) in pods {
-            let unready = |object: &&Value| status::status(object, seen.now).state != State::Current;
-            let told = place.live.iter().filter(|object| is(object, maker)).any(|object| unready(&object));
-            let trouble = status::pod_trouble(pod).filter(|_| !told);
-            gathered.looked(trouble.and_then(|trouble| finding(pod, &trouble)));
+        for (pod, owner) in pods {
+            let unready = |object: &&Value| status::compute_status(object, context.now).state != ObjectState::Current;
+            let owner_unready = namespace_workloads
+                .live_objects
+                .iter()
+                .filter(|object| is_owner(object, owner))
+                .any(|object| unready(&object));
+            let trouble = status::find_pod_blocker(pod).filter(|_| !owner_unready);
+            result.record(trouble.and_then(|trouble| build_finding(pod, &trouble)));
         }
     }
-    gathered.skipped("the releases have no pods");
-    gathered.checked()
+    result.record_skip("the releases have no pods");
+    result.build()
 }
 
-fn is(object: &Value, (kind, name): (&str, &str)) -> bool {
+fn is_owner(object: &Value, (kind, name): (&str, &str)) -> bool {
     object["kind"] == kind && object.pointer("/metadata/name").is_some_and(|own| own == name)
 }
 
-fn finding(pod: &Value, trouble: &Trouble) -> Option<Finding> {
-    let pod = ObjectRef::of(pod)?;
+fn build_finding(pod: &Value, trouble: &PodBlocker) -> Option<Finding> {
+    let pod = ObjectRef::from_manifest(pod)?;
     let ObjectRef { namespace, name, .. } = &pod;
     let hint = if trouble.reason == "CrashLoopBackOff" {
         format!("kubectl -n {namespace} logs {name} -c {} --previous", trouble.container)

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{objects, places};
-use crate::checks::gathered::Gathered;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Finding, Level, Section};
+use super::{list_namespace_workloads, release_objects};
+use crate::checks::gathered::CheckResultBuilder;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::status;
 
@@ -21,45 +21,45 @@ pub static CARD: Card = Card {
 };
 
 /// Whether a container of the releases' pods ended after the newest revision was deployed.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    if let Err(answer) = objects(seen, &CARD) {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }
-    let Some(since) = deployed(seen) else {
-        let mut gathered = Gathered::new(&CARD);
-        gathered.skipped("the release does not say when it was deployed");
-        return gathered.checked();
+    let Some(upgraded_at) = deployment_time(context) else {
+        let mut result = CheckResultBuilder::new(&CARD);
+        result.record_skip("the release does not say when it was deployed");
+        return result.build();
     };
-    let mut gathered = Gathered::new(&CARD);
-    for place in places(seen, &mut gathered) {
-        match place.own_pods() {
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result) {
+        match namespace_workloads.release_pods() {
             // What is stuck right now is told by `workload-ready` and `pod-trouble`.
-            Ok(pods) => pods.iter().filter(|(pod, _)| status::pod_trouble(pod).is_none()).for_each(|(pod, _)| {
-                gathered.looked(restarted(pod, since));
+            Ok(pods) => pods.iter().filter(|(pod, _)| status::find_pod_blocker(pod).is_none()).for_each(|(pod, _)| {
+                result.record(find_restarts(pod, upgraded_at));
             }),
-            Err(not_seen) => gathered.not_seen(not_seen),
+            Err(failure) => result.record_failure(failure),
         }
     }
-    gathered.skipped("the releases have no pods");
-    gathered.checked()
+    result.record_skip("the releases have no pods");
+    result.build()
 }
 
 /// When the application's newest revision was deployed.
-fn deployed(seen: &Seen<'_>) -> Option<Timestamp> {
-    seen.view.newest(seen.app_release).ok().flatten()?.last_deployed.parse().ok()
+fn deployment_time(context: &CheckContext<'_>) -> Option<Timestamp> {
+    context.view.newest_revision(context.app_release).ok().flatten()?.last_deployed.parse().ok()
 }
 
-fn restarted(pod: &Value, since: Timestamp) -> Vec<Finding> {
-    let Some(named) = ObjectRef::of(pod) else { return Vec::new() };
+fn find_restarts(pod: &Value, upgraded_at: Timestamp) -> Vec<Finding> {
+    let Some(object_ref) = ObjectRef::from_manifest(pod) else { return Vec::new() };
     let containers = ["/status/initContainerStatuses", "/status/containerStatuses"];
     let all = containers.iter().filter_map(|pointer| pod.pointer(pointer)?.as_array()).flatten();
-    all.filter_map(|container| one(&named, container, since)).collect()
+    all.filter_map(|container| check_container(&object_ref, container, upgraded_at)).collect()
 }
 
-fn one(pod: &ObjectRef, container: &Value, since: Timestamp) -> Option<Finding> {
+fn check_container(pod: &ObjectRef, container: &Value, upgraded_at: Timestamp) -> Option<Finding> {
     let restarts = container["restartCount"].as_u64().filter(|restarts| *restarts > 0)?;
     let ended = container.pointer("/lastState/terminated")?;
-    let at: Timestamp = ended["finishedAt"].as_str()?.parse().ok().filter(|at| *at > since)?;
+    let at: Timestamp = ended["finishedAt"].as_str()?.parse().ok().filter(|at| *at > upgraded_at)?;
     let name = container["name"].as_str().unwrap_or_default();
     let code = ended["exitCode"].as_i64().map_or_else(String::new, |code| format!(" with exit code {code}"));
     let reason = ended["reason"]

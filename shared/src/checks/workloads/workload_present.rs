@@ -1,9 +1,9 @@
 //! Check `workload-present`.
 
-use super::{RUNNING, each};
-use crate::checks::releases::release_objects_present::put_back;
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::{WORKLOAD_KINDS, check_each_workload};
+use crate::checks::releases::release_objects_present::reapply_command;
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -16,9 +16,9 @@ pub static CARD: Card = Card {
 };
 
 /// Whether each Deployment, StatefulSet and DaemonSet of the manifests is there.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, &RUNNING, |object, live| {
-        let hint = put_back(seen);
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_workload(context, &CARD, &WORKLOAD_KINDS, |object, live| {
+        let hint = reapply_command(context);
         live.is_none()
             .then(|| CARD.finding(object.to_string(), "stands in the release's manifest and is not there", hint))
     })

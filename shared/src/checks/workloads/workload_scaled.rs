@@ -1,8 +1,8 @@
 //! Check `workload-scaled`.
 
-use super::{RUNNING, each};
-use crate::checks::seen::Seen;
-use crate::model::check::{Card, Checked, Level, Section};
+use super::{WORKLOAD_KINDS, check_each_workload};
+use crate::checks::seen::CheckContext;
+use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -15,10 +15,10 @@ pub static CARD: Card = Card {
 };
 
 /// Whether a workload has no replicas though the manifest wants some.
-pub fn check(seen: &Seen<'_>) -> Checked {
-    each(seen, &CARD, &RUNNING[..2], |object, live| {
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_workload(context, &CARD, &WORKLOAD_KINDS[..2], |object, live| {
         let is = live?.pointer("/spec/replicas")?.as_u64()?;
-        let mut named = seen.named.replicas.iter();
+        let mut named = context.inventory.replicas.iter();
         let (_, wanted) = named.find(|(one, _)| {
             let same_place = one.namespace.is_empty() || one.namespace == object.namespace;
             one.kind == object.kind && one.name == object.name && same_place

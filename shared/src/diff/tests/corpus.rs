@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::diff::{crd_changes, server_refusals};
-use crate::model::yaml::{self, Quote};
+use crate::diff::{compare_crds, predict_update_rejections};
+use crate::model::yaml::{self, ErrorDetail};
 
 fn corpus() -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -18,14 +18,14 @@ fn corpus() -> Option<PathBuf> {
 
 fn read(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap();
-    yaml::document(&text, Quote::Snippet).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    yaml::parse_document(&text, ErrorDetail::Snippet).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn crds(folder: &Path, into: &mut Vec<PathBuf>) {
+fn collect_files(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            crds(&path, into);
+            collect_files(&path, into);
         } else {
             into.push(path);
         }
@@ -36,12 +36,12 @@ fn crds(folder: &Path, into: &mut Vec<PathBuf>) {
 fn no_crd_changes_into_itself() {
     let Some(corpus) = corpus() else { return };
     let mut files = Vec::new();
-    ["product-crds", "pairs"].iter().for_each(|folder| crds(&corpus.join(folder), &mut files));
+    ["product-crds", "pairs"].iter().for_each(|folder| collect_files(&corpus.join(folder), &mut files));
     for file in &files {
         let crd = read(file);
-        assert_eq!(crd_changes(&crd, &crd), [], "{}", file.display());
+        assert_eq!(compare_crds(&crd, &crd), [], "{}", file.display());
         assert_eq!(
-            server_refusals(&crd, &crd).iter().filter(|refusal| refusal.field != "apiVersion").count(),
+            predict_update_rejections(&crd, &crd).iter().filter(|refusal| refusal.field != "apiVersion").count(),
             0,
             "{}",
             file.display()
@@ -52,14 +52,15 @@ fn no_crd_changes_into_itself() {
 }
 
 /// The verdicts name the manifest's own API apart: they were made as if it were converted.
-fn refused(old: &Value, new: &Value) -> Vec<Value> {
-    let told = |refusal: &crate::diff::Refusal| serde_json::json!({"field": refusal.field, "message": refusal.message});
-    server_refusals(old, new).iter().filter(|refusal| refusal.field != "apiVersion").map(told).collect()
+fn predicted_rejections(old: &Value, new: &Value) -> Vec<Value> {
+    let to_json =
+        |refusal: &crate::diff::Rejection| serde_json::json!({"field": refusal.field, "message": refusal.message});
+    predict_update_rejections(old, new).iter().filter(|refusal| refusal.field != "apiVersion").map(to_json).collect()
 }
 
-fn wanted(verdict: &Value) -> Vec<Value> {
-    let told = |error: &Value| serde_json::json!({"field": error["field"], "message": error["message"]});
-    verdict["errors"].as_array().into_iter().flatten().map(told).collect()
+fn expected_rejections(verdict: &Value) -> Vec<Value> {
+    let to_json = |error: &Value| serde_json::json!({"field": error["field"], "message": error["message"]});
+    verdict["errors"].as_array().into_iter().flatten().map(to_json).collect()
 }
 
 #[test]
@@ -71,11 +72,16 @@ fn refusals_are_those_of_the_api_server() {
         let at = |key: &str| read(&corpus.join(update[key].as_str().unwrap()));
         let (mut old, new) = (at("old"), at("new"));
         old["status"] = serde_json::json!({"storedVersions": update["storedVersions"]});
-        assert_eq!(refused(&old, &new), wanted(&update["apiserver"]), "{}", update["id"]);
+        assert_eq!(predicted_rejections(&old, &new), expected_rejections(&update["apiserver"]), "{}", update["id"]);
         if update["withoutStorageMigration"].is_object() {
             let late = &update["withoutStorageMigration"];
             old["status"] = serde_json::json!({"storedVersions": late["storedVersions"]});
-            assert_eq!(refused(&old, &new), wanted(late), "{} without migration", update["id"]);
+            assert_eq!(
+                predicted_rejections(&old, &new),
+                expected_rejections(late),
+                "{} without migration",
+                update["id"]
+            );
         }
     }
 }

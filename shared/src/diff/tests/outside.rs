@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Example, tags, with, with_schema};
+use super::{Example, crd_with, crd_with_schema, tags};
 use crate::diff::Effect::{self, Breaking, Risky, Safe, Text};
-use crate::diff::{crd_changes, same};
+use crate::diff::{compare_crds, is_same_crd};
 
 type Set = Vec<(&'static str, Value)>;
 type Row = (&'static str, Effect, Set, Set, Set, Set);
@@ -15,23 +15,23 @@ pub(super) fn examples() -> Vec<Example> {
         .map(|(tag, effect, old, new, near_old, near_new)| Example {
             tag,
             effect,
-            old: with(&old),
-            new: with(&new),
-            near_old: with(&near_old),
-            near_new: with(&near_new),
+            old: crd_with(&old),
+            new: crd_with(&new),
+            near_old: crd_with(&near_old),
+            near_new: crd_with(&near_new),
         })
         .collect()
 }
 
-fn one(pointer: &'static str, value: Value) -> Set {
+fn set_value(pointer: &'static str, value: Value) -> Set {
     vec![(pointer, value)]
 }
 
 fn names() -> Vec<Row> {
-    let singular = |name: &str| one("/spec/names/singular", json!(name));
-    let list = |name: &str| one("/spec/names/listKind", json!(name));
-    let short = |names: Value| one("/spec/names/shortNames", names);
-    let categories = |names: Value| one("/spec/names/categories", names);
+    let singular = |name: &str| set_value("/spec/names/singular", json!(name));
+    let list = |name: &str| set_value("/spec/names/listKind", json!(name));
+    let short = |names: Value| set_value("/spec/names/shortNames", names);
+    let categories = |names: Value| set_value("/spec/names/categories", names);
     let fixed: Set = vec![("/spec/names/singular", json!("hub")), ("/spec/names/listKind", json!("HubList"))];
     let mut kind = fixed.clone();
     kind.push(("/spec/names/kind", json!("Hob")));
@@ -40,13 +40,13 @@ fn names() -> Vec<Row> {
             "group-changed",
             Breaking,
             vec![],
-            one("/spec/group", json!("b.com")),
+            set_value("/spec/group", json!("b.com")),
             vec![],
-            one("/metadata/uid", json!("1")),
+            set_value("/metadata/uid", json!("1")),
         ),
-        ("scope-changed", Breaking, vec![], one("/spec/scope", json!("Cluster")), vec![], list("A")),
+        ("scope-changed", Breaking, vec![], set_value("/spec/scope", json!("Cluster")), vec![], list("A")),
         ("kind-changed", Breaking, fixed, kind, vec![], singular("hob")),
-        ("plural-changed", Breaking, vec![], one("/spec/names/plural", json!("hobs")), vec![], singular("hob")),
+        ("plural-changed", Breaking, vec![], set_value("/spec/names/plural", json!("hobs")), vec![], singular("hob")),
         ("singular-changed", Risky, vec![], singular("hob"), vec![], singular("hub")),
         ("list-kind-changed", Risky, vec![], list("Hubs"), vec![], list("HubList")),
         (
@@ -68,17 +68,17 @@ fn marks() -> Vec<Row> {
             "label-changed",
             Text,
             vec![],
-            one("/metadata/labels", json!({"a": "2"})),
+            set_value("/metadata/labels", json!({"a": "2"})),
             vec![],
-            one("/metadata/labels", json!({"a": "1", "helm.toolkit.fluxcd.io/name": "a"})),
+            set_value("/metadata/labels", json!({"a": "1", "helm.toolkit.fluxcd.io/name": "a"})),
         ),
         (
             "annotation-changed",
             Text,
             vec![],
-            one("/metadata/annotations", json!({"a": "2"})),
+            set_value("/metadata/annotations", json!({"a": "2"})),
             vec![],
-            one("/metadata/annotations", last),
+            set_value("/metadata/annotations", last),
         ),
     ]
 }
@@ -89,13 +89,13 @@ fn version(name: &str, served: bool, storage: bool) -> Value {
 }
 
 fn versions() -> Vec<Row> {
-    let list = |all: &[Value]| one("/spec/versions", json!(all));
+    let list = |all: &[Value]| set_value("/spec/versions", json!(all));
     let (v1, v2) = (version("v1", true, true), version("v2", true, false));
     let (both, turned) = (list(&[v1.clone(), v2.clone()]), list(&[v2, v1.clone()]));
     let unserved = list(&[v1.clone(), version("v2", false, false)]);
     let moved = list(&[version("v1", true, false), version("v2", true, true)]);
     let none = list(&[json!({"name": "v1", "served": true, "storage": true})]);
-    let keeps = |value: bool| one("/spec/preserveUnknownFields", json!(value));
+    let keeps = |value: bool| set_value("/spec/preserveUnknownFields", json!(value));
     let v1 = list(&[v1]);
     vec![
         ("version-added", Safe, v1.clone(), both.clone(), both.clone(), turned.clone()),
@@ -113,7 +113,7 @@ fn deprecation() -> Vec<Row> {
     let words = |words: &str| {
         vec![("/spec/versions/0/deprecated", json!(true)), ("/spec/versions/0/deprecationWarning", json!(words))]
     };
-    let set = |value: bool| one("/spec/versions/0/deprecated", json!(value));
+    let set = |value: bool| set_value("/spec/versions/0/deprecated", json!(value));
     vec![
         ("version-deprecated", Safe, vec![], set(true), vec![], set(false)),
         ("deprecation-withdrawn", Text, set(true), vec![], set(false), vec![]),
@@ -127,12 +127,12 @@ fn webhook(url: &str, ca: &str, reviews: &[&str], port: Option<u16>) -> Set {
         service["port"] = json!(port);
     }
     let webhook = json!({"clientConfig": {"service": service, "caBundle": ca}, "conversionReviewVersions": reviews});
-    one("/spec/conversion", json!({"strategy": "Webhook", "webhook": webhook}))
+    set_value("/spec/conversion", json!({"strategy": "Webhook", "webhook": webhook}))
 }
 
 fn conversion() -> Vec<Row> {
     let base = || webhook("a", "x", &["v1"], None);
-    let none = one("/spec/conversion", json!({"strategy": "None"}));
+    let none = set_value("/spec/conversion", json!({"strategy": "None"}));
     vec![
         ("conversion-strategy-changed", Risky, none.clone(), base(), none, vec![]),
         (
@@ -149,16 +149,16 @@ fn conversion() -> Vec<Row> {
 }
 
 fn subresources() -> Vec<Row> {
-    let sub = |value: Value| one("/spec/versions/0/subresources", value);
+    let sub = |value: Value| set_value("/spec/versions/0/subresources", value);
     let scale = |path: &str| sub(json!({"scale": {"specReplicasPath": path}}));
-    let columns = |all: Value| one("/spec/versions/0/additionalPrinterColumns", all);
+    let columns = |all: Value| set_value("/spec/versions/0/additionalPrinterColumns", all);
     let select = |paths: &[&str]| {
         let all: Vec<Value> = paths.iter().map(|path| json!({"jsonPath": path})).collect();
-        one("/spec/versions/0/selectableFields", json!(all))
+        set_value("/spec/versions/0/selectableFields", json!(all))
     };
-    let column = |more: Value| {
+    let column = |extra: Value| {
         let mut column = json!({"name": "Age", "type": "date", "jsonPath": ".a"});
-        column.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        column.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         columns(json!([column]))
     };
     vec![
@@ -189,9 +189,9 @@ fn subresources() -> Vec<Row> {
 
 #[test]
 fn losing_helms_keep_is_no_mere_text() {
-    let keep = one("/metadata/annotations", json!({"helm.sh/resource-policy": "keep"}));
-    assert_eq!(crd_changes(&with(&keep), &with(&[]))[0].kind.effect(), Risky);
-    assert_eq!(crd_changes(&with(&[]), &with(&keep))[0].kind.effect(), Text);
+    let keep = set_value("/metadata/annotations", json!({"helm.sh/resource-policy": "keep"}));
+    assert_eq!(compare_crds(&crd_with(&keep), &crd_with(&[]))[0].kind.effect(), Risky);
+    assert_eq!(compare_crds(&crd_with(&[]), &crd_with(&keep))[0].kind.effect(), Text);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn status_and_the_servers_metadata_do_not_count() {
         ("/metadata/managedFields", json!([{"manager": "helm"}])),
         ("/spec/conversion", json!({"strategy": "None"})),
     ];
-    assert!(same(&with(&live), &with(&[])));
+    assert!(is_same_crd(&crd_with(&live), &crd_with(&[])));
 }
 
 #[test]
@@ -213,9 +213,9 @@ fn a_v1beta1_manifest_is_read_as_the_server_would_convert_it() {
         "metadata": {"name": "hubs.example.com", "labels": {"a": "1"}},
         "spec": {"group": "example.com", "scope": "Namespaced", "version": "v1", "names": {"kind": "Hub", "plural": "hubs"},
             "validation": {"openAPIV3Schema": schema}, "additionalPrinterColumns": columns}});
-    let mut v1 = with_schema(&json!({}));
+    let mut v1 = crd_with_schema(&json!({}));
     v1["spec"]["preserveUnknownFields"] = json!(true);
     v1["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema;
     v1["spec"]["versions"][0]["additionalPrinterColumns"] = json!([{"name": "A", "type": "string", "jsonPath": ".a"}]);
-    assert_eq!(tags(&crd_changes(&beta, &v1)), [""; 0]);
+    assert_eq!(tags(&compare_crds(&beta, &v1)), [""; 0]);
 }

@@ -2,22 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{Example, tags, with_schema};
+use super::{Example, crd_with_schema, tags};
 use crate::diff::Effect::{self, Breaking, Risky, Safe, Text};
-use crate::diff::{crd_changes, schema_changes};
+use crate::diff::{compare_crds, compare_schemas};
 
 type Row = (&'static str, Effect, Value, Value, Value, Value);
 
 pub(super) fn examples() -> Vec<Example> {
-    let rows = [fields(), kept(), types(), enums(), limits(), rules(), lists(), logic(), words()].concat();
+    let rows =
+        [fields(), preservation(), types(), enums(), limits(), rules(), lists(), logic(), documentation_keywords()]
+            .concat();
     rows.into_iter()
         .map(|(tag, effect, old, new, near_old, near_new)| Example {
             tag,
             effect,
-            old: with_schema(&old),
-            new: with_schema(&new),
-            near_old: with_schema(&near_old),
-            near_new: with_schema(&near_new),
+            old: crd_with_schema(&old),
+            new: crd_with_schema(&new),
+            near_old: crd_with_schema(&near_old),
+            near_new: crd_with_schema(&near_new),
         })
         .collect()
 }
@@ -30,16 +32,16 @@ fn text() -> Value {
     json!({"type": "string"})
 }
 
-fn extended(base: &Value, more: &Value) -> Value {
+fn extend(base: &Value, extra: &Value) -> Value {
     let mut all = base.clone();
-    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    all.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     all
 }
 
 fn fields() -> Vec<Row> {
     let (a, both) = (object(&json!({"a": text()})), object(&json!({"a": text(), "b": text()})));
-    let required = extended(&both, &json!({"required": ["a", "b"]}));
-    let less = extended(&both, &json!({"required": ["b"]}));
+    let required = extend(&both, &json!({"required": ["a", "b"]}));
+    let less = extend(&both, &json!({"required": ["b"]}));
     vec![
         ("field-added", Safe, a.clone(), both.clone(), both.clone(), required.clone()),
         ("field-removed", Breaking, both.clone(), a.clone(), required.clone(), both.clone()),
@@ -48,31 +50,31 @@ fn fields() -> Vec<Row> {
             Breaking,
             less.clone(),
             required.clone(),
-            extended(&both, &json!({"required": ["b", "a"]})),
+            extend(&both, &json!({"required": ["b", "a"]})),
             required.clone(),
         ),
-        ("required-removed", Safe, required.clone(), less, required, extended(&a, &json!({"required": ["a"]}))),
+        ("required-removed", Safe, required.clone(), less, required, extend(&a, &json!({"required": ["a"]}))),
     ]
 }
 
-fn kept() -> Vec<Row> {
+fn preservation() -> Vec<Row> {
     let list = json!({"type": "array"});
     let items = json!({"type": "array", "items": text()});
     let map = json!({"type": "object", "additionalProperties": text()});
     let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let embedded = extended(&free, &json!({"x-kubernetes-embedded-resource": true}));
+    let embedded = extend(&free, &json!({"x-kubernetes-embedded-resource": true}));
     let plain = json!({"type": "object"});
     let wider = json!({"type": "array", "items": {"type": "string", "nullable": true}});
     let any = json!({"type": "object", "additionalProperties": true});
     let braces = json!({"type": "object", "additionalProperties": {}});
-    let said = extended(&plain, &json!({"x-kubernetes-preserve-unknown-fields": false}));
+    let explicit_false = extend(&plain, &json!({"x-kubernetes-preserve-unknown-fields": false}));
     vec![
         ("items-added", Breaking, list.clone(), items.clone(), items.clone(), wider.clone()),
         ("items-removed", Breaking, items.clone(), list, wider, items),
         ("map-values-added", Safe, plain.clone(), map.clone(), any.clone(), braces.clone()),
         ("map-values-removed", Breaking, map, plain.clone(), braces, any),
-        ("preserve-unknown-fields-added", Safe, plain.clone(), free.clone(), plain.clone(), said.clone()),
-        ("preserve-unknown-fields-removed", Breaking, free.clone(), plain.clone(), said, plain),
+        ("preserve-unknown-fields-added", Safe, plain.clone(), free.clone(), plain.clone(), explicit_false.clone()),
+        ("preserve-unknown-fields-removed", Breaking, free.clone(), plain.clone(), explicit_false, plain),
         ("embedded-resource-added", Breaking, free.clone(), embedded.clone(), embedded.clone(), embedded.clone()),
         ("embedded-resource-removed", Safe, embedded.clone(), free.clone(), free.clone(), embedded),
     ]
@@ -80,10 +82,10 @@ fn kept() -> Vec<Row> {
 
 fn types() -> Vec<Row> {
     let any = json!({"x-kubernetes-int-or-string": true});
-    let spelled = extended(&any, &json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}));
-    let null = extended(&text(), &json!({"nullable": true}));
+    let spelled = extend(&any, &json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}));
+    let null = extend(&text(), &json!({"nullable": true}));
     let with = |value: Value| json!({"type": "number", "default": value});
-    let no_null = extended(&text(), &json!({"nullable": false}));
+    let no_null = extend(&text(), &json!({"nullable": false}));
     vec![
         ("type-changed", Breaking, text(), json!({"type": "integer"}), any, spelled),
         ("nullable-added", Safe, text(), null.clone(), text(), no_null.clone()),
@@ -94,12 +96,12 @@ fn types() -> Vec<Row> {
     ]
 }
 
-fn number(more: &Value) -> Value {
-    extended(&json!({"type": "number"}), more)
+fn number(extra: &Value) -> Value {
+    extend(&json!({"type": "number"}), extra)
 }
 
-fn string(more: &Value) -> Value {
-    extended(&text(), more)
+fn string(extra: &Value) -> Value {
+    extend(&text(), extra)
 }
 
 fn enums() -> Vec<Row> {
@@ -134,21 +136,21 @@ fn rules() -> Vec<Row> {
     let with = |all: Value| json!({"type": "string", "x-kubernetes-validations": all});
     let one = json!({"rule": "self != ''", "message": "no"});
     let two = json!({"rule": "self != 'b'", "message": "b"});
-    let said = json!({"rule": "self != ''", "message": "not empty"});
+    let reworded = json!({"rule": "self != ''", "message": "not empty"});
     let other = json!({"rule": "self.size() > 1", "message": "no"});
     let (first, both) = (with(json!([one])), with(json!([one, two])));
     let turned = with(json!([two, one]));
-    let (other, said) = (with(json!([other])), with(json!([said])));
+    let (other, reworded) = (with(json!([other])), with(json!([reworded])));
     vec![
         ("rule-added", Breaking, first.clone(), both.clone(), both.clone(), turned.clone()),
         ("rule-removed", Safe, both.clone(), first.clone(), turned, both),
-        ("rule-changed", Breaking, first.clone(), other.clone(), first.clone(), said.clone()),
-        ("rule-message-changed", Text, first.clone(), said, first, other),
+        ("rule-changed", Breaking, first.clone(), other.clone(), first.clone(), reworded.clone()),
+        ("rule-message-changed", Text, first.clone(), reworded, first, other),
     ]
 }
 
 fn lists() -> Vec<Row> {
-    let list = |more: Value| extended(&json!({"type": "array", "items": {"type": "object"}}), &more);
+    let list = |extra: Value| extend(&json!({"type": "array", "items": {"type": "object"}}), &extra);
     let keyed = |keys: Value| list(json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}));
     let atomic = list(json!({"x-kubernetes-list-type": "atomic"}));
     let map = |kind: &str| json!({"type": "object", "x-kubernetes-map-type": kind});
@@ -171,8 +173,8 @@ fn lists() -> Vec<Row> {
 
 fn logic() -> Vec<Row> {
     let (one, two) = (json!({"required": ["a"]}), json!({"required": ["b"]}));
-    let any = |all: Value| extended(&text(), &json!({"anyOf": all}));
-    let exactly = |all: Value| extended(&text(), &json!({"oneOf": all}));
+    let any = |all: Value| extend(&text(), &json!({"anyOf": all}));
+    let exactly = |all: Value| extend(&text(), &json!({"oneOf": all}));
     let both = any(json!([one, two]));
     vec![
         ("condition-added", Breaking, text(), both.clone(), any(json!([one])), both.clone()),
@@ -190,8 +192,8 @@ fn logic() -> Vec<Row> {
     ]
 }
 
-fn words() -> Vec<Row> {
-    let with = |key: &str, value: Value| extended(&text(), &json!({key: value}));
+fn documentation_keywords() -> Vec<Row> {
+    let with = |key: &str, value: Value| extend(&text(), &json!({key: value}));
     let row = |tag, effect, key: &str, value: Value| {
         (tag, effect, text(), with(key, value.clone()), with(key, value.clone()), with(key, value))
     };
@@ -205,8 +207,8 @@ fn words() -> Vec<Row> {
 }
 
 #[track_caller]
-fn effect(old: &Value, new: &Value, wanted: &[(&str, Effect)]) {
-    let changes = schema_changes(old, new);
+fn assert_effects(old: &Value, new: &Value, wanted: &[(&str, Effect)]) {
+    let changes = compare_schemas(old, new);
     let found: Vec<_> = changes.iter().map(|change| (change.kind.tag(), change.kind.effect())).collect();
     let wanted: Vec<_> = wanted.iter().map(|(tag, effect)| ((*tag).to_owned(), *effect)).collect();
     assert_eq!(found, wanted);
@@ -215,47 +217,47 @@ fn effect(old: &Value, new: &Value, wanted: &[(&str, Effect)]) {
 #[test]
 fn a_required_field_is_harmless_with_a_default_or_below_a_new_optional_parent() {
     let old = object(&json!({"a": text()}));
-    let defaulted = extended(&object(&json!({"a": {"type": "string", "default": ""}})), &json!({"required": ["a"]}));
-    effect(&old, &defaulted, &[("default-added", Risky), ("required-added", Safe)]);
-    let inner = extended(&object(&json!({"b": text()})), &json!({"required": ["b"]}));
+    let defaulted = extend(&object(&json!({"a": {"type": "string", "default": ""}})), &json!({"required": ["a"]}));
+    assert_effects(&old, &defaulted, &[("default-added", Risky), ("required-added", Safe)]);
+    let inner = extend(&object(&json!({"b": text()})), &json!({"required": ["b"]}));
     let below = object(&json!({"a": text(), "new": inner}));
-    effect(&old, &below, &[("field-added", Safe)]);
-    let at_once = extended(&below, &json!({"required": ["new"]}));
-    effect(&old, &at_once, &[("field-added", Safe), ("required-added", Breaking)]);
+    assert_effects(&old, &below, &[("field-added", Safe)]);
+    let at_once = extend(&below, &json!({"required": ["new"]}));
+    assert_effects(&old, &at_once, &[("field-added", Safe), ("required-added", Breaking)]);
 }
 
 #[test]
 fn a_required_field_that_loses_its_default_breaks() {
-    let with = |field: Value| extended(&object(&json!({"a": field})), &json!({"required": ["a"]}));
-    effect(&with(json!({"type": "string", "default": ""})), &with(text()), &[("default-removed", Breaking)]);
+    let with = |field: Value| extend(&object(&json!({"a": field})), &json!({"required": ["a"]}));
+    assert_effects(&with(json!({"type": "string", "default": ""})), &with(text()), &[("default-removed", Breaking)]);
 }
 
 #[test]
 fn what_was_kept_unspecified_is_not_safe_to_specify_and_not_lost_when_unnamed() {
     let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let named = extended(&free, &json!({"properties": {"a": text()}}));
-    effect(&free, &named, &[("field-added", Breaking)]);
-    effect(&named, &free, &[("field-removed", Safe)]);
+    let named = extend(&free, &json!({"properties": {"a": text()}}));
+    assert_effects(&free, &named, &[("field-added", Breaking)]);
+    assert_effects(&named, &free, &[("field-removed", Safe)]);
 }
 
 #[test]
 fn a_wider_type_is_safe_and_another_one_hides_what_is_below() {
-    effect(&json!({"type": "integer"}), &json!({"type": "number"}), &[("type-changed", Safe)]);
-    effect(
+    assert_effects(&json!({"type": "integer"}), &json!({"type": "number"}), &[("type-changed", Safe)]);
+    assert_effects(
         &text(),
         &json!({"x-kubernetes-int-or-string": true, "maxLength": 1}),
         &[("limit-tightened", Breaking), ("type-changed", Safe)],
     );
-    effect(&object(&json!({"a": text()})), &text(), &[("type-changed", Breaking)]);
+    assert_effects(&object(&json!({"a": text()})), &text(), &[("type-changed", Breaking)]);
 }
 
 #[test]
 fn formats_bind_or_not() {
     let with = |name: &str| json!({"type": "string", "format": name});
     for (name, wanted) in [("int32", Risky), ("int64", Safe), ("made-up", Text), ("ipv4", Breaking)] {
-        effect(&text(), &with(name), &[("format-changed", wanted)]);
+        assert_effects(&text(), &with(name), &[("format-changed", wanted)]);
     }
-    effect(&with("ipv4"), &text(), &[("format-changed", Safe)]);
+    assert_effects(&with("ipv4"), &text(), &[("format-changed", Safe)]);
 }
 
 #[test]
@@ -263,10 +265,10 @@ fn inside_any_of_and_all_of_the_walk_goes_on_and_fields_are_constraints() {
     let with = |branch: Value| json!({"type": "object", "allOf": [{"required": ["a"]}, branch]});
     let old = with(json!({"properties": {"b": {"minLength": 1}}}));
     let new = with(json!({"properties": {"b": {"minLength": 2}, "c": {"minLength": 1}}}));
-    let changes = schema_changes(&old, &new);
-    let told: Vec<_> =
+    let changes = compare_schemas(&old, &new);
+    let effects: Vec<_> =
         changes.iter().map(|change| (change.path.clone().unwrap().to_string(), change.kind.effect())).collect();
-    assert_eq!(told, [("^.allOf[1].b".to_owned(), Breaking), ("^.allOf[1].c".to_owned(), Breaking)]);
+    assert_eq!(effects, [("^.allOf[1].b".to_owned(), Breaking), ("^.allOf[1].c".to_owned(), Breaking)]);
 }
 
 #[test]
@@ -275,7 +277,7 @@ fn every_position_is_walked() {
         json!({"type": "array", "items": {"type": "object", "additionalProperties": {"type": "object",
             "x-kubernetes-embedded-resource": true, "properties": {"items": {"type": kind}}}}})
     };
-    let changes = crd_changes(&with_schema(&deep("string")), &with_schema(&deep("boolean")));
+    let changes = compare_crds(&crd_with_schema(&deep("string")), &crd_with_schema(&deep("boolean")));
     assert_eq!(tags(&changes), ["type-changed"]);
     assert_eq!(changes[0].path.clone().unwrap().to_string(), "^.spec.items.additionalProperties[\"items\"]");
 }
@@ -284,24 +286,28 @@ fn every_position_is_walked() {
 fn a_type_said_for_the_first_time_hides_nothing_below() {
     let untyped = json!({"properties": {"a": text(), "b": text()}});
     let typed = object(&json!({"a": text()}));
-    effect(&untyped, &typed, &[("field-removed", Breaking)]);
+    assert_effects(&untyped, &typed, &[("field-removed", Breaking)]);
     let below = |schema: &Value| object(&json!({"spec": schema}));
-    effect(&below(&untyped), &below(&typed), &[("type-changed", Breaking), ("field-removed", Breaking)]);
+    assert_effects(&below(&untyped), &below(&typed), &[("type-changed", Breaking), ("field-removed", Breaking)]);
 }
 
 /// As istio writes a choice: none of the fields, or exactly one.
 fn choice(names: &[&str]) -> Value {
-    let asked: Vec<Value> = names.iter().map(|name| json!({"required": [name]})).collect();
+    let alternatives: Vec<Value> = names.iter().map(|name| json!({"required": [name]})).collect();
     let fields: Value = names.iter().map(|name| ((*name).to_owned(), text())).collect::<serde_json::Map<_, _>>().into();
-    let mut branches = vec![json!({"not": {"anyOf": asked}})];
-    branches.extend(asked);
-    extended(&object(&fields), &json!({"oneOf": branches}))
+    let mut branches = vec![json!({"not": {"anyOf": alternatives}})];
+    branches.extend(alternatives);
+    extend(&object(&fields), &json!({"oneOf": branches}))
 }
 
 #[test]
 fn a_choice_that_gains_a_new_field_hurts_nobody() {
     let (old, new) = (choice(&["a", "b"]), choice(&["a", "b", "c"]));
-    effect(&old, &new, &[("field-added", Safe), ("branch-added", Safe)]);
-    let known = extended(&old, &json!({"properties": new["properties"]}));
-    effect(&known, &new, &[("branch-added", Breaking), ("branch-removed", Breaking), ("branch-added", Breaking)]);
+    assert_effects(&old, &new, &[("field-added", Safe), ("branch-added", Safe)]);
+    let known = extend(&old, &json!({"properties": new["properties"]}));
+    assert_effects(
+        &known,
+        &new,
+        &[("branch-added", Breaking), ("branch-removed", Breaking), ("branch-added", Breaking)],
+    );
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::diff::served_schema_matches;
+use crate::diff::compare_served_schema;
 
 const SAMPLES: [&str; 5] = [
     include_str!("../../../../tests/samples/openapi-v3/addondeploymentconfigs.json"),
@@ -19,7 +19,7 @@ fn samples() -> Vec<Value> {
 #[test]
 fn what_is_served_matches_what_was_applied() {
     for sample in samples() {
-        assert_eq!(served_schema_matches(&sample["schema"], &sample["definition"]), Ok(()), "{}", sample["crd"]);
+        assert_eq!(compare_served_schema(&sample["schema"], &sample["definition"]), Ok(()), "{}", sample["crd"]);
     }
 }
 
@@ -28,28 +28,28 @@ fn what_is_served_matches_what_was_applied() {
 fn any_keyword_that_differs_is_seen() {
     for sample in samples() {
         let mut pointers = Vec::new();
-        leaves(&sample["schema"], String::new(), &mut pointers);
+        collect_leaves(&sample["schema"], String::new(), &mut pointers);
         assert!(pointers.len() > 20);
-        for pointer in pointers.iter().filter(|pointer| !is_the_servers(pointer)) {
+        for pointer in pointers.iter().filter(|pointer| !is_written_by_server(pointer)) {
             let mut older = sample["schema"].clone();
             let leaf = older.pointer_mut(pointer).unwrap();
             *leaf = leaf.as_bool().map_or_else(|| json!("changed"), |set| json!(!set));
-            let matches = served_schema_matches(&older, &sample["definition"]);
+            let matches = compare_served_schema(&older, &sample["definition"]);
             assert!(matches.is_err(), "{}: a change at {pointer} is not seen", sample["crd"]);
         }
     }
 }
 
-fn leaves(value: &Value, at: String, into: &mut Vec<String>) {
+fn collect_leaves(value: &Value, at: String, into: &mut Vec<String>) {
     match value {
         Value::Object(all) => {
             for (key, inner) in all {
-                leaves(inner, format!("{at}/{}", key.replace('/', "~1")), into);
+                collect_leaves(inner, format!("{at}/{}", key.replace('/', "~1")), into);
             }
         }
         Value::Array(all) => {
             for (index, inner) in all.iter().enumerate() {
-                leaves(inner, format!("{at}/{index}"), into);
+                collect_leaves(inner, format!("{at}/{index}"), into);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => into.push(at),
@@ -57,7 +57,7 @@ fn leaves(value: &Value, at: String, into: &mut Vec<String>) {
 }
 
 /// What the server writes itself, and one half of a spelling whose other half says it already.
-fn is_the_servers(pointer: &str) -> bool {
+fn is_written_by_server(pointer: &str) -> bool {
     ["/properties/apiVersion", "/properties/kind", "/properties/metadata"].iter().any(|own| pointer.starts_with(own))
         || pointer.contains("int-or-string")
 }
@@ -67,7 +67,7 @@ fn the_place_that_differs_is_named() {
     let sample = &samples()[2];
     let mut older = sample["schema"].clone();
     older["properties"]["spec"]["properties"]["interval"] = json!({"type": "string"});
-    let paths = served_schema_matches(&older, &sample["definition"]).unwrap_err();
+    let paths = compare_served_schema(&older, &sample["definition"]).unwrap_err();
     let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
     assert_eq!(paths, ["^.spec.interval"]);
 }
@@ -79,6 +79,6 @@ fn what_the_server_never_publishes_does_not_differ() {
         let mut chart = sample["schema"].clone();
         chart["properties"]["spec"]["x-descriptors"] = json!(["a"]);
         chart["properties"]["spec"]["example"] = json!({"a": 1});
-        assert_eq!(served_schema_matches(&chart, &sample["definition"]), Ok(()), "{}", sample["crd"]);
+        assert_eq!(compare_served_schema(&chart, &sample["definition"]), Ok(()), "{}", sample["crd"]);
     }
 }

@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::guards::ALL;
-use crate::guards::tests::world::{World, record};
-use crate::model::chart::{Chart, Files};
+use crate::guards::tests::world::{GuardScenario, release_record};
+use crate::model::chart::{Chart, ChartFiles};
 use crate::model::check::{Level, Verdict};
-use crate::model::crd::{Crd, templates};
-use crate::model::dry_run::ServerAnswer;
+use crate::model::crd::{Crd, list_template_crds};
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::secret::Hidden;
-use crate::model::yaml::{self, Quote};
+use crate::model::yaml::{self, ErrorDetail};
 
 /// The guards that fire for a variant without a server. A case that is not here fires none of them.
-const FIRES: [(&str, &[&str]); 8] = [
+const EXPECTED_GUARDS: [(&str, &[&str]); 8] = [
     ("crd-in-both-charts", &["crd-in-both-charts"]),
     ("crd-moved-out-of-templates", &["helm-would-delete-crds"]),
     ("crd-twice", &["crd-twice"]),
@@ -28,14 +28,14 @@ const FIRES: [(&str, &[&str]); 8] = [
     ("stored-version-dropped", &["crds-dry-run"]),
 ];
 /// Charts that contradict themselves do so in every upgrade.
-const WRONG_BY_THEMSELVES: [&str; 3] = ["crd-in-both-charts", "crd-twice", "custom-resource-invalid"];
+const INVALID_ON_THEIR_OWN: [&str; 3] = ["crd-in-both-charts", "crd-twice", "custom-resource-invalid"];
 
-fn charts() -> PathBuf {
+fn charts_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/charts")
 }
 
-fn cases() -> Vec<String> {
-    let folders = std::fs::read_dir(charts().join("cases")).unwrap().map(Result::unwrap);
+fn case_names() -> Vec<String> {
+    let folders = std::fs::read_dir(charts_dir().join("cases")).unwrap().map(Result::unwrap);
     let mut names: Vec<String> = folders
         .filter(|entry| entry.file_type().unwrap().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
@@ -45,11 +45,11 @@ fn cases() -> Vec<String> {
 }
 
 /// Lays a folder's files over others; an empty file takes away what it lies on.
-fn lay(folder: &Path, prefix: &str, files: &mut Files) {
+fn read_layer(folder: &Path, prefix: &str, files: &mut ChartFiles) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
         let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
         if entry.file_type().unwrap().is_dir() {
-            lay(&entry.path(), &format!("{name}/"), files);
+            read_layer(&entry.path(), &format!("{name}/"), files);
             continue;
         }
         match std::fs::read(entry.path()).unwrap() {
@@ -61,18 +61,18 @@ fn lay(folder: &Path, prefix: &str, files: &mut Files) {
 
 /// One chart in one state: its files, and what they make.
 #[derive(Clone)]
-struct Made {
+struct RenderedFixture {
     chart: Chart,
     rendered: Vec<Value>,
 }
 
-impl Made {
+impl RenderedFixture {
     fn new(name: &str, version: &str, layers: &[PathBuf]) -> Self {
-        let mut files = Files::new();
-        layers.iter().for_each(|layer| lay(layer, "", &mut files));
+        let mut files = ChartFiles::new();
+        layers.iter().for_each(|layer| read_layer(layer, "", &mut files));
         files.insert("Chart.yaml".into(), format!("name: {name}\nversion: {version}\n").into_bytes());
         let texts = files.iter().filter(|(name, _)| name.starts_with("crds/") || name.starts_with("templates/"));
-        let rendered = texts.flat_map(|(_, bytes)| documents(&rendered(bytes, version))).collect();
+        let rendered = texts.flat_map(|(_, bytes)| parse_documents(&render_template(bytes, version))).collect();
         Self { chart: Chart::from_files(&files).unwrap(), rendered }
     }
 
@@ -83,18 +83,18 @@ impl Made {
 
     /// What helm keeps in the release's manifest.
     fn manifest(&self) -> String {
-        let kept = templates(&self.rendered, &self.chart.crds_folder);
-        let is_kept = |one: &&Value| Crd::name_of(one).is_none_or(|name| kept.iter().any(|other| other == name));
+        let templates = list_template_crds(&self.rendered, &self.chart.folder_crds);
+        let is_kept = |one: &&Value| Crd::name_of(one).is_none_or(|name| templates.iter().any(|other| other == name));
         self.rendered.iter().filter(is_kept).map(|one| format!("---\n{one}\n")).collect()
     }
 }
 
-fn documents(text: &str) -> Vec<Value> {
-    yaml::documents(text, Quote::Snippet).unwrap()
+fn parse_documents(text: &str) -> Vec<Value> {
+    yaml::parse_documents(text, ErrorDetail::Snippet).unwrap()
 }
 
 /// The few things that the templates of these charts say.
-fn rendered(bytes: &[u8], version: &str) -> String {
+fn render_template(bytes: &[u8], version: &str) -> String {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let quoted = format!("{version:?}");
     let known = [
@@ -104,31 +104,31 @@ fn rendered(bytes: &[u8], version: &str) -> String {
         ("{{ .Values.password | quote }}", "\"none\""),
         ("      {{- with .Values.node }}\n      nodeSelector: {node: {{ . }}}\n      {{- end }}\n", ""),
     ];
-    let text = known.iter().fold(text, |text, (said, means)| text.replace(said, means));
+    let text = known.iter().fold(text, |text, (placeholder, means)| text.replace(placeholder, means));
     assert!(!text.contains("{{"), "{text}");
     text
 }
 
 /// Both charts of a variant, and what is on the cluster besides.
-struct Variant {
-    older: [Made; 2],
-    newer: [Made; 2],
+struct CaseCharts {
+    older: [RenderedFixture; 2],
+    newer: [RenderedFixture; 2],
     before: BTreeMap<String, Crd>,
 }
 
-impl Variant {
-    fn of(case: &str) -> Self {
-        let (own, small) = (charts().join("cases").join(case), charts().join("small"));
+impl CaseCharts {
+    fn read(case: &str) -> Self {
+        let (case_dir, small) = (charts_dir().join("cases").join(case), charts_dir().join("small"));
         let older = |name: &str| small.join("older").join(name);
         let newer = |name: &str, version: &str| {
-            Made::new(name, version, &[older(name), small.join("newer").join(name), own.join(name)])
+            RenderedFixture::new(name, version, &[older(name), small.join("newer").join(name), case_dir.join(name)])
         };
-        let before = std::fs::read_to_string(own.join("before.yaml")).unwrap_or_default();
-        let before = documents(&before).into_iter().filter_map(|document| Crd::new(document).ok());
+        let before = std::fs::read_to_string(case_dir.join("before.yaml")).unwrap_or_default();
+        let before = parse_documents(&before).into_iter().filter_map(|document| Crd::new(document).ok());
         Self {
             older: [
-                Made::new("mural-crds", "0.7.1", &[older("mural-crds"), own.join("older-crds")]),
-                Made::new("mural", "1.1.0-rc.0", &[older("mural")]),
+                RenderedFixture::new("mural-crds", "0.7.1", &[older("mural-crds"), case_dir.join("older-crds")]),
+                RenderedFixture::new("mural", "1.1.0-rc.0", &[older("mural")]),
             ],
             newer: [newer("mural-crds", "0.7.4"), newer("mural", "1.1.0-rc.3")],
             before: before.map(|crd| (crd.name().to_owned(), crd)).collect(),
@@ -136,24 +136,29 @@ impl Variant {
     }
 
     /// The guards that fire where the one pair runs and the other is wanted.
-    fn fires(&self, runs: &[Made; 2], wanted: &[Made; 2]) -> Vec<&'static str> {
+    fn firing_guards(&self, runs: &[RenderedFixture; 2], wanted: &[RenderedFixture; 2]) -> Vec<&'static str> {
         let mut live = self.before.clone();
-        live.extend(runs.iter().flat_map(Made::crds));
-        let live: BTreeMap<String, Crd> = live.into_iter().map(|(name, crd)| (name, stored(&crd))).collect();
-        let world = World::bent(|world| {
-            world.forecasts = wanted.iter().flat_map(Made::crds).map(|(name, crd)| answer(&live, name, crd)).collect();
-            for (name, made) in ["mural-crds", "mural"].into_iter().zip(runs) {
-                let mut stored = record(name, &made.chart.version.to_string(), "deployed", "");
-                stored.crds.clone_from(&made.chart.crds_folder);
-                stored.manifest = Hidden::new(made.manifest());
-                world.store(stored);
+        live.extend(runs.iter().flat_map(RenderedFixture::crds));
+        let live: BTreeMap<String, Crd> =
+            live.into_iter().map(|(name, crd)| (name, with_stored_version(&crd))).collect();
+        let scenario = GuardScenario::with(|scenario| {
+            scenario.forecasts = wanted
+                .iter()
+                .flat_map(RenderedFixture::crds)
+                .map(|(name, crd)| predict_dry_run(&live, name, crd))
+                .collect();
+            for (name, fixture) in ["mural-crds", "mural"].into_iter().zip(runs) {
+                let mut stored = release_record(name, &fixture.chart.version.to_string(), "deployed", "");
+                stored.crd_names.clone_from(&fixture.chart.folder_crds);
+                stored.manifest = Hidden::new(fixture.manifest());
+                scenario.set_record(stored);
             }
-            world.view.crds = Ok(live);
+            scenario.view.crds = Ok(live);
             let [crds, app] = wanted.clone();
-            (world.crds_chart, world.rendered_crds) = (crds.chart, crds.rendered);
-            (world.chart, world.rendered) = (app.chart, app.rendered);
+            (scenario.crds_chart, scenario.rendered_crds) = (crds.chart, crds.rendered);
+            (scenario.app_chart, scenario.rendered_app) = (app.chart, app.rendered);
         });
-        let speaks = |id: &str| match world.ask(id) {
+        let speaks = |id: &str| match scenario.run_guard(id) {
             Verdict::Fail { findings } => findings.iter().any(|finding| finding.level != Level::Info),
             Verdict::Undetermined { reason } => panic!("{id}: {reason}"),
             Verdict::Pass | Verdict::Skipped { .. } => false,
@@ -163,36 +168,37 @@ impl Variant {
 }
 
 /// A CRD as the server keeps it: its objects are stored in the storage version.
-fn stored(crd: &Crd) -> Crd {
+fn with_stored_version(crd: &Crd) -> Crd {
     let mut json = crd.json().clone();
     json["status"] = json!({"storedVersions": [crd.storage_version()]});
     Crd::new(json).unwrap()
 }
 
-fn answer(live: &BTreeMap<String, Crd>, name: String, crd: Crd) -> (String, ServerAnswer) {
-    let refusals = live.get(&name).map(|old| diff::server_refusals(old.json(), crd.json())).unwrap_or_default();
+fn predict_dry_run(live: &BTreeMap<String, Crd>, name: String, crd: Crd) -> (String, CrdDryRunResult) {
+    let refusals =
+        live.get(&name).map(|old| diff::predict_update_rejections(old.json(), crd.json())).unwrap_or_default();
     let answer = refusals.first().map_or(Ok(crd), |refusal| Err(refusal.to_string()));
     (name, answer)
 }
 
 #[test]
 fn every_guard_over_every_variant() {
-    let mut seen = 0;
-    for case in cases() {
-        let variant = Variant::of(&case);
-        let expected = FIRES.iter().find(|(name, _)| *name == case).map_or(&[][..], |(_, guards)| *guards);
-        assert_eq!(variant.fires(&variant.older, &variant.newer), expected, "{case}");
-        seen += usize::from(!expected.is_empty());
+    let mut matched_cases = 0;
+    for case in case_names() {
+        let variant = CaseCharts::read(&case);
+        let expected = EXPECTED_GUARDS.iter().find(|(name, _)| *name == case).map_or(&[][..], |(_, guards)| *guards);
+        assert_eq!(variant.firing_guards(&variant.older, &variant.newer), expected, "{case}");
+        matched_cases += usize::from(!expected.is_empty());
     }
-    assert_eq!(seen, FIRES.len(), "a case of this table has no folder");
+    assert_eq!(matched_cases, EXPECTED_GUARDS.len(), "a case of this table has no folder");
 }
 
 #[test]
 fn no_guard_speaks_where_nothing_changes() {
-    for case in cases() {
-        let variant = Variant::of(&case);
-        assert_eq!(variant.fires(&variant.older, &variant.older), [""; 0], "{case}: older, older");
-        let silent = !WRONG_BY_THEMSELVES.contains(&case.as_str());
-        assert_eq!(variant.fires(&variant.newer, &variant.newer).is_empty(), silent, "{case}: newer, newer");
+    for case in case_names() {
+        let variant = CaseCharts::read(&case);
+        assert_eq!(variant.firing_guards(&variant.older, &variant.older), [""; 0], "{case}: older, older");
+        let silent = !INVALID_ON_THEIR_OWN.contains(&case.as_str());
+        assert_eq!(variant.firing_guards(&variant.newer, &variant.newer).is_empty(), silent, "{case}: newer, newer");
     }
 }

@@ -1,22 +1,22 @@
 //! A healthy world that each test bends in one place.
 
-use crate::ask::Allowed;
-use crate::ask::Mode;
-use crate::checks::crd_changes::waivers::Note;
-use crate::guards::tests::JournalSeen;
-use crate::model::application::Application;
-use crate::model::around::Around;
+use crate::ask::AllowedActions;
+use crate::ask::OwnerMode;
+use crate::checks::crd_changes::waivers::WaiverNote;
+use crate::guards::tests::JournalSnapshot;
+use crate::model::application::ApplicationState;
+use crate::model::around::AdmissionPolicies;
 use crate::model::chart::Chart;
-use crate::model::chart::SchemaRefusal;
+use crate::model::chart::ValuesSchemaError;
 use crate::model::crd::Crd;
-use crate::model::dry_run::ServerAnswer;
-use crate::model::grants::Grants;
-use crate::model::lease::LockSeen;
-use crate::model::signature::Signature;
+use crate::model::dry_run::CrdDryRunResult;
+use crate::model::grants::AccessReview;
+use crate::model::lease::HeldLock;
+use crate::model::signature::SignatureCheck;
 use crate::model::view::ClusterView;
-use crate::model::view::Looked;
-use crate::plan::drift::Moved;
-use crate::plan::flux::Ways;
+use crate::model::view::Observed;
+use crate::plan::drift::DriftItem;
+use crate::plan::flux::FluxRoutes;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -25,19 +25,19 @@ use serde_json::{Value, json};
 
 use crate::checks::crd_changes::CrdVerdict;
 use crate::guards::*;
-use crate::model::application::{Live, Method};
-use crate::model::chart::{Digest, DigestOf, Files};
+use crate::model::application::{ApplyMethod, LiveObjects};
+use crate::model::chart::{ChartFiles, Digest, DigestKind};
 use crate::model::check::{Finding, Level, Verdict};
 use crate::model::flux::FluxView;
-use crate::model::images::ImagesSeen;
+use crate::model::images::ImageLookup;
 use crate::model::kinds;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
-use crate::model::signature::{SignatureAnswer, SignedBy};
-use crate::model::view::{Hub, Workloads};
+use crate::model::signature::{SignatureOutcome, SignatureVerifier};
+use crate::model::view::{ClusterInfo, Workloads};
 
-pub(crate) fn record(name: &str, version: &str, status: &str, manifest: &str) -> ReleaseRecord {
+pub(crate) fn release_record(name: &str, version: &str, status: &str, manifest: &str) -> ReleaseRecord {
     ReleaseRecord {
         status: status.into(),
         manifest: Hidden::new(manifest.into()),
@@ -45,7 +45,7 @@ pub(crate) fn record(name: &str, version: &str, status: &str, manifest: &str) ->
     }
 }
 
-pub(crate) fn crd(name: &str, version: &str) -> Crd {
+pub(crate) fn build_crd(name: &str, version: &str) -> Crd {
     let (plural, group) = name.split_once('.').unwrap();
     Crd::new(
         json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
@@ -56,7 +56,7 @@ pub(crate) fn crd(name: &str, version: &str) -> Crd {
 }
 
 fn healthy_view() -> ClusterView {
-    let hub = Hub {
+    let hub = ClusterInfo {
         context: "prod".into(),
         server: "https://hub".into(),
         version: "v1.37.2".into(),
@@ -65,105 +65,116 @@ fn healthy_view() -> ClusterView {
         namespace_exists: Ok(true),
         namespace: "mural-system".into(),
     };
-    let records = |name: &str, version: &str| (name.to_owned(), Ok(vec![record(name, version, "deployed", "")]));
-    let live = crd("hubs.example.com", "v1");
+    let records =
+        |name: &str, version: &str| (name.to_owned(), Ok(vec![release_record(name, version, "deployed", "")]));
+    let live = build_crd("hubs.example.com", "v1");
     ClusterView {
-        hub,
+        cluster: hub,
         releases: BTreeMap::from([records("mural", "1.1.0-rc.0"), records("mural-crds", "0.7.4")]),
-        owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::Nobody)]),
+        owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::NotInstalled)]),
         crds: Ok(BTreeMap::from([(live.name().to_owned(), live)])),
-        workloads: Workloads { owners: Ok(Vec::new()), pods: Ok(Vec::new()) },
-        flux: FluxView::none(),
+        workloads: Workloads { objects: Ok(Vec::new()), pods: Ok(Vec::new()) },
+        flux: FluxView::empty(),
         applications: Ok(Vec::new()),
     }
 }
 
-fn nothing_changes() -> Application {
-    let kinds = Ok(kinds::tests::some());
+fn unchanged_application() -> ApplicationState {
+    let kinds = Ok(kinds::tests::sample_kinds());
     let stored = Hidden::new(Vec::new());
-    Application { kinds, stored, live: Live::default(), foreseen: Vec::new(), method: Method::ClientSide }
+    ApplicationState {
+        kinds,
+        stored_objects: stored,
+        live_objects: LiveObjects::default(),
+        forecasts: Vec::new(),
+        apply_method: ApplyMethod::ClientSide,
+    }
 }
 
-fn nothing_around() -> Around {
-    Around {
+fn empty_policies() -> AdmissionPolicies {
+    AdmissionPolicies {
         webhooks: Ok(Vec::new()),
-        backends: BTreeMap::new(),
-        labels: Ok(BTreeMap::new()),
-        quotas: Ok(Vec::new()),
-        budgets: Ok(Vec::new()),
+        ready_endpoints: BTreeMap::new(),
+        namespace_labels: Ok(BTreeMap::new()),
+        resource_quotas: Ok(Vec::new()),
+        disruption_budgets: Ok(Vec::new()),
     }
 }
 
 /// A healthy world that each test bends in one place.
-pub(crate) struct World {
+pub(crate) struct GuardScenario {
     pub(crate) view: ClusterView,
-    pub(crate) chart: Chart,
+    pub(crate) app_chart: Chart,
     pub(crate) crds_chart: Chart,
     pub(crate) digest: Digest,
     /// What the application's chart makes.
-    pub(crate) rendered: Vec<Value>,
+    pub(crate) rendered_app: Vec<Value>,
     /// What the CRD chart makes.
     pub(crate) rendered_crds: Vec<Value>,
-    pub(crate) schema_refusals: Vec<SchemaRefusal>,
-    pub(crate) forecasts: BTreeMap<String, ServerAnswer>,
+    pub(crate) schema_refusals: Vec<ValuesSchemaError>,
+    pub(crate) forecasts: BTreeMap<String, CrdDryRunResult>,
     pub(crate) verdicts: BTreeMap<String, CrdVerdict>,
-    pub(crate) waiver_notes: Vec<Note>,
-    pub(crate) helm: Looked<Version>,
-    pub(crate) helm_sees: Looked<String>,
-    pub(crate) locks: Looked<Vec<LockSeen>>,
-    pub(crate) mode: Mode,
-    pub(crate) server_asked: bool,
-    pub(crate) allowed: Allowed,
-    pub(crate) application: Application,
-    pub(crate) around: Around,
+    pub(crate) waiver_notes: Vec<WaiverNote>,
+    pub(crate) helm_version: Observed<Version>,
+    pub(crate) helm_cluster_uid: Observed<String>,
+    pub(crate) locks: Observed<Vec<HeldLock>>,
+    pub(crate) mode: OwnerMode,
+    pub(crate) server_dry_run: bool,
+    pub(crate) allowed: AllowedActions,
+    pub(crate) application: ApplicationState,
+    pub(crate) policies: AdmissionPolicies,
     pub(crate) record_sizes: Vec<(String, Option<usize>)>,
-    pub(crate) grants: Grants,
-    pub(crate) images: ImagesSeen,
-    pub(crate) token_ends: Option<Timestamp>,
+    pub(crate) grants: AccessReview,
+    pub(crate) images: ImageLookup,
+    pub(crate) token_expiry: Option<Timestamp>,
     pub(crate) config: Hidden<Value>,
-    pub(crate) journal: Looked<JournalSeen>,
-    pub(crate) moved: Looked<Vec<Moved>>,
-    pub(crate) flux: Ways,
-    pub(crate) bundle: Option<Looked<crate::model::content::Bundle>>,
-    pub(crate) signatures: Vec<Signature>,
-    pub(crate) not_forecast: Option<String>,
+    pub(crate) journal: Observed<JournalSnapshot>,
+    pub(crate) moved: Observed<Vec<DriftItem>>,
+    pub(crate) flux: FluxRoutes,
+    pub(crate) bundle: Option<Observed<crate::model::content::ContentBundle>>,
+    pub(crate) signatures: Vec<SignatureCheck>,
+    pub(crate) post_renderer_error: Option<String>,
 }
 
-impl World {
+impl GuardScenario {
     pub(crate) fn healthy() -> Self {
         let chart = |text: &str| {
-            Chart::from_files(&Files::from([("Chart.yaml".to_owned(), text.as_bytes().to_vec())])).unwrap()
+            Chart::from_files(&ChartFiles::from([("Chart.yaml".to_owned(), text.as_bytes().to_vec())])).unwrap()
         };
         Self {
             view: healthy_view(),
-            chart: chart("name: mural\nversion: 1.1.0-rc.3\n"),
+            app_chart: chart("name: mural\nversion: 1.1.0-rc.3\n"),
             crds_chart: chart("name: mural-crds\nversion: 0.7.4\n"),
-            digest: Digest::of_bytes(b"", DigestOf::Manifest),
-            rendered: Vec::new(),
+            digest: Digest::from_bytes(b"", DigestKind::Manifest),
+            rendered_app: Vec::new(),
             rendered_crds: Vec::new(),
             schema_refusals: Vec::new(),
-            forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(crd("hubs.example.com", "v1")))]),
+            forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(build_crd("hubs.example.com", "v1")))]),
             verdicts: BTreeMap::new(),
             waiver_notes: Vec::new(),
-            helm: Ok(Version::new(3, 17, 2)),
-            helm_sees: Ok("uid-1".into()),
+            helm_version: Ok(Version::new(3, 17, 2)),
+            helm_cluster_uid: Ok("uid-1".into()),
             locks: Ok(Vec::new()),
-            mode: Mode::Auto,
-            server_asked: true,
-            allowed: Allowed::default(),
-            application: nothing_changes(),
-            around: nothing_around(),
+            mode: OwnerMode::Auto,
+            server_dry_run: true,
+            allowed: AllowedActions::default(),
+            application: unchanged_application(),
+            policies: empty_policies(),
             record_sizes: vec![("mural".into(), None)],
-            grants: Grants { asked: 0, denied: Ok(Vec::new()) },
+            grants: AccessReview { checked_count: 0, denied: Ok(Vec::new()) },
             images: Some(BTreeMap::new()),
-            token_ends: None,
+            token_expiry: None,
             config: Hidden::new(json!({})),
-            journal: Ok(JournalSeen::default()),
+            journal: Ok(JournalSnapshot::default()),
             moved: Ok(Vec::new()),
-            flux: Ways::default(),
+            flux: FluxRoutes::default(),
             bundle: None,
-            signatures: vec![Signature { release: "mural".into(), by: SignedBy::Helm, answer: SignatureAnswer::Good }],
-            not_forecast: None,
+            signatures: vec![SignatureCheck {
+                release: "mural".into(),
+                verifier: SignatureVerifier::Helm,
+                outcome: SignatureOutcome::Verified,
+            }],
+            post_renderer_error: None,
         }
     }
 
@@ -171,11 +182,11 @@ impl World {
         let app = ChartFacts {
             release: "mural",
             reference: "oci://a.example/mural/mural".into(),
-            chart: &self.chart,
+            chart: &self.app_chart,
             digest: &self.digest,
-            rendered: &self.rendered,
+            rendered: &self.rendered_app,
             schema_refusals: &self.schema_refusals,
-            not_forecast: self.not_forecast.as_deref(),
+            post_renderer_error: self.post_renderer_error.as_deref(),
         };
         let crds = ChartFacts {
             release: "mural-crds",
@@ -188,31 +199,31 @@ impl World {
         [app, crds]
     }
 
-    pub(crate) fn ask(&self, id: &str) -> Verdict {
+    pub(crate) fn run_guard(&self, id: &str) -> Verdict {
         let [app, crds] = self.charts();
-        let admission = Admission {
+        let context = GuardContext {
             view: &self.view,
             mode: self.mode,
-            helm: self.helm.clone(),
-            kubectl: Ok(Version::new(1, 31, 0)),
-            helm_sees: self.helm_sees.clone(),
-            kubectl_sees: Ok("uid-1".into()),
+            helm_version: self.helm_version.clone(),
+            kubectl_version: Ok(Version::new(1, 31, 0)),
+            helm_cluster_uid: self.helm_cluster_uid.clone(),
+            kubectl_cluster_uid: Ok("uid-1".into()),
             crds_release: "mural-crds",
             app_release: "mural",
-            crds: Some(crds),
-            app: Some(app),
+            crds_chart: Some(crds),
+            app_chart: Some(app),
             forecasts: &self.forecasts,
             verdicts: &self.verdicts,
             waiver_notes: &self.waiver_notes,
             locks: &self.locks,
-            server_asked: self.server_asked,
+            server_dry_run: self.server_dry_run,
             allowed: self.allowed,
             application: Some(&self.application),
-            around: &self.around,
+            policies: &self.policies,
             record_sizes: &self.record_sizes,
             grants: &self.grants,
             images: self.images.as_ref(),
-            token_ends: self.token_ends,
+            token_expiry: self.token_expiry,
             now: Timestamp::UNIX_EPOCH,
             timeout: std::time::Duration::from_secs(1200),
             config: &self.config,
@@ -222,32 +233,32 @@ impl World {
             bundle: self.bundle.as_ref(),
             signatures: &self.signatures,
         };
-        answer(&admission, id)
+        find_verdict(&context, id)
     }
 
-    pub(crate) fn bent(bend: impl FnOnce(&mut Self)) -> Self {
-        let mut world = Self::healthy();
-        bend(&mut world);
-        world
+    pub(crate) fn with(modify: impl FnOnce(&mut Self)) -> Self {
+        let mut scenario = Self::healthy();
+        modify(&mut scenario);
+        scenario
     }
 
-    pub(crate) fn store(&mut self, record: ReleaseRecord) {
+    pub(crate) fn set_record(&mut self, record: ReleaseRecord) {
         self.view.releases.insert(record.name.clone(), Ok(vec![record]));
     }
 }
 
-pub(crate) fn fires(world: &World, id: &str) -> bool {
-    matches!(&world.ask(id), Verdict::Fail { findings } if findings.iter().any(|finding| finding.level <= Level::Warning))
+pub(crate) fn fires(scenario: &GuardScenario, id: &str) -> bool {
+    matches!(&scenario.run_guard(id), Verdict::Fail { findings } if findings.iter().any(|finding| finding.level <= Level::Warning))
 }
 
 /// What it says, gravest first.
-pub(crate) fn findings(world: &World, id: &str) -> Vec<Finding> {
-    match world.ask(id) {
+pub(crate) fn guard_findings(scenario: &GuardScenario, id: &str) -> Vec<Finding> {
+    match scenario.run_guard(id) {
         Verdict::Fail { findings } => findings,
         other => panic!("{id} should fire: {other:?}"),
     }
 }
 
-fn answer(admission: &Admission<'_>, id: &str) -> Verdict {
-    ask_all(admission).into_iter().find(|checked| checked.check == id).unwrap().verdict
+fn find_verdict(context: &GuardContext<'_>, id: &str) -> Verdict {
+    ask_all(context).into_iter().find(|checked| checked.check == id).unwrap().verdict
 }

@@ -4,15 +4,15 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{FluxObject, FluxRef};
-use crate::model::chart::hex;
+use crate::model::chart::to_hex;
 use crate::model::secret::Hidden;
 
 /// The kind.
-pub const HELM_RELEASE: &str = "HelmRelease";
+pub const HELM_RELEASE_KIND: &str = "HelmRelease";
 /// helm's longest release name; helm-controller shortens longer ones (`internal/release`, `ShortenName`).
-const LONGEST_NAME: usize = 53;
+const MAX_RELEASE_NAME_BYTES: usize = 53;
 /// Digits of the hash that a shortened name ends with.
-const NAME_HASH: usize = 12;
+const NAME_HASH_DIGITS: usize = 12;
 
 /// A HelmRelease as it was read. Values show themselves in no `Debug`.
 #[derive(Clone)]
@@ -20,19 +20,19 @@ pub struct HelmRelease(Value);
 
 impl std::fmt::Debug for HelmRelease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.named())
+        write!(f, "{}", self.object_ref())
     }
 }
 
 /// Where a HelmRelease's chart comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChartFrom {
+pub enum ChartOrigin {
     /// `spec.chartRef`: an OCIRepository, a HelmChart or an ExternalArtifact.
     Ref(FluxRef),
     /// `spec.chart`: a HelmChart that helm-controller makes, from this source at this version.
     Template {
         /// The HelmChart.
-        made: FluxRef,
+        helm_chart: FluxRef,
         /// The HelmRepository, GitRepository or Bucket.
         source: FluxRef,
         /// `spec.chart.spec.version`, `*` where none is set.
@@ -40,12 +40,12 @@ pub enum ChartFrom {
     },
 }
 
-impl ChartFrom {
+impl ChartOrigin {
     /// The object whose artifact is the chart.
     #[must_use]
-    pub fn object(&self) -> FluxRef {
+    pub fn artifact_ref(&self) -> FluxRef {
         match self {
-            Self::Ref(named) | Self::Template { made: named, .. } => named.clone(),
+            Self::Ref(named) | Self::Template { helm_chart: named, .. } => named.clone(),
         }
     }
 }
@@ -62,7 +62,7 @@ pub enum CrdPolicy {
 }
 
 impl CrdPolicy {
-    fn of(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         match text {
             "Skip" => Some(Self::Skip),
             "Create" => Some(Self::Create),
@@ -76,14 +76,14 @@ impl CrdPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependency {
     /// The HelmRelease.
-    pub on: FluxRef,
+    pub helm_release: FluxRef,
     /// The CEL expression that replaces Flux's own check of readiness; empty where none is set.
     pub ready_expr: String,
 }
 
 /// One entry of `spec.valuesFrom`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValuesFrom {
+pub struct ValuesReference {
     /// The ConfigMap or Secret.
     pub object: FluxRef,
     /// The key in it; `values.yaml` where none is set.
@@ -116,20 +116,20 @@ impl Snapshot {
 
     /// Whether it is that version, whatever build metadata either has.
     #[must_use]
-    pub fn is(&self, version: &str) -> bool {
+    pub fn is_version(&self, version: &str) -> bool {
         self.version() == version.split('+').next().unwrap_or_default()
     }
 }
 
 /// What helm-controller does after a failed upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemediatesBy {
+pub struct Remediation {
     /// How often it tries again; none where it never remediates, negative for ever.
     pub retries: i64,
     /// `rollback` or `uninstall`.
     pub strategy: String,
     /// Whether it remediates after the last try too.
-    pub last: bool,
+    pub remediate_last_failure: bool,
 }
 
 impl FluxObject for HelmRelease {
@@ -151,8 +151,8 @@ impl HelmRelease {
         let (given, name, target) =
             (self.text("/spec/releaseName"), self.text("/metadata/name"), self.text("/spec/targetNamespace"));
         match (given, target) {
-            ("", "") => shortened(name.to_owned()),
-            ("", target) => shortened(format!("{target}-{name}")),
+            ("", "") => shorten_name(name.to_owned()),
+            ("", target) => shorten_name(format!("{target}-{name}")),
             (given, _) => given.to_owned(),
         }
     }
@@ -173,53 +173,53 @@ impl HelmRelease {
 
     /// Whether it makes this release, here: one with a kubeConfig makes releases on another cluster.
     #[must_use]
-    pub fn makes(&self, release: &str, namespace: &str) -> bool {
+    pub fn manages_release(&self, release: &str, namespace: &str) -> bool {
         let here = self.0.pointer("/spec/kubeConfig").is_none();
         here && self.release_name() == release && self.target_namespace() == namespace
     }
 
     /// Where its chart comes from; none where the object says nothing usable.
     #[must_use]
-    pub fn chart_from(&self) -> Option<ChartFrom> {
-        let (own, name) = (self.text("/metadata/namespace"), self.text("/metadata/name"));
+    pub fn chart_origin(&self) -> Option<ChartOrigin> {
+        let (own_namespace, name) = (self.text("/metadata/namespace"), self.text("/metadata/name"));
         let at = |base: &str| {
             let part = |key: &str| self.text(&format!("{base}/{key}"));
-            let namespace = if part("namespace").is_empty() { own } else { part("namespace") };
+            let namespace = if part("namespace").is_empty() { own_namespace } else { part("namespace") };
             (!part("name").is_empty()).then(|| FluxRef::new(part("kind"), namespace, part("name")))
         };
         if let Some(named) = at("/spec/chartRef") {
-            return Some(ChartFrom::Ref(named));
+            return Some(ChartOrigin::Ref(named));
         }
         let source = at("/spec/chart/spec/sourceRef")?;
-        let made = FluxRef::new("HelmChart", &source.namespace, &format!("{own}-{name}"));
+        let helm_chart = FluxRef::new("HelmChart", &source.namespace, &format!("{own_namespace}-{name}"));
         let version = self.text("/spec/chart/spec/version");
         let version = if version.is_empty() { "*" } else { version }.to_owned();
-        Some(ChartFrom::Template { made, source, version })
+        Some(ChartOrigin::Template { helm_chart, source, version })
     }
 
     /// `spec.dependsOn`
     #[must_use]
     pub fn depends_on(&self) -> Vec<Dependency> {
-        let own = self.text("/metadata/namespace");
-        let one = |entry: &Value| {
+        let own_namespace = self.text("/metadata/namespace");
+        let parse_entry = |entry: &Value| {
             let text = |key: &str| entry[key].as_str().unwrap_or_default();
-            let namespace = if text("namespace").is_empty() { own } else { text("namespace") };
-            let on = FluxRef::new(HELM_RELEASE, namespace, text("name"));
-            Dependency { on, ready_expr: text("readyExpr").to_owned() }
+            let namespace = if text("namespace").is_empty() { own_namespace } else { text("namespace") };
+            let helm_release = FluxRef::new(HELM_RELEASE_KIND, namespace, text("name"));
+            Dependency { helm_release, ready_expr: text("readyExpr").to_owned() }
         };
-        self.0.pointer("/spec/dependsOn").and_then(Value::as_array).into_iter().flatten().map(one).collect()
+        self.0.pointer("/spec/dependsOn").and_then(Value::as_array).into_iter().flatten().map(parse_entry).collect()
     }
 
     /// `spec.install.crds`; none where it is not set. The code falls back to `Create`.
     #[must_use]
     pub fn install_crds(&self) -> Option<CrdPolicy> {
-        CrdPolicy::of(self.text("/spec/install/crds"))
+        CrdPolicy::parse(self.text("/spec/install/crds"))
     }
 
     /// `spec.upgrade.crds`; none where it is not set. The API's text says `Skip` then, the code does `Create`.
     #[must_use]
     pub fn upgrade_crds(&self) -> Option<CrdPolicy> {
-        CrdPolicy::of(self.text("/spec/upgrade/crds"))
+        CrdPolicy::parse(self.text("/spec/upgrade/crds"))
     }
 
     /// `spec.values`; an empty map where none are set.
@@ -231,19 +231,19 @@ impl HelmRelease {
 
     /// `spec.valuesFrom`, in the order in which they are merged, before `spec.values`.
     #[must_use]
-    pub fn values_from(&self) -> Vec<ValuesFrom> {
-        let own = self.text("/metadata/namespace");
-        let one = |entry: &Value| {
+    pub fn values_from(&self) -> Vec<ValuesReference> {
+        let own_namespace = self.text("/metadata/namespace");
+        let parse_entry = |entry: &Value| {
             let text = |key: &str| entry[key].as_str().unwrap_or_default();
             let key = if text("valuesKey").is_empty() { "values.yaml" } else { text("valuesKey") };
-            ValuesFrom {
-                object: FluxRef::new(text("kind"), own, text("name")),
+            ValuesReference {
+                object: FluxRef::new(text("kind"), own_namespace, text("name")),
                 key: key.to_owned(),
                 target: text("targetPath").to_owned(),
                 optional: entry["optional"] == true,
             }
         };
-        self.0.pointer("/spec/valuesFrom").and_then(Value::as_array).into_iter().flatten().map(one).collect()
+        self.0.pointer("/spec/valuesFrom").and_then(Value::as_array).into_iter().flatten().map(parse_entry).collect()
     }
 
     /// What changes the chart's objects after they are rendered: the kustomize part of each of `spec.postRenderers`, in their order.
@@ -256,7 +256,7 @@ impl HelmRelease {
     /// `status.history`, the newest revision first.
     #[must_use]
     pub fn history(&self) -> Vec<Snapshot> {
-        let one = |entry: &Value| {
+        let parse_entry = |entry: &Value| {
             let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
             Snapshot {
                 revision: entry["version"].as_u64().unwrap_or_default(),
@@ -265,12 +265,12 @@ impl HelmRelease {
                 status: text("status"),
             }
         };
-        self.0.pointer("/status/history").and_then(Value::as_array).into_iter().flatten().map(one).collect()
+        self.0.pointer("/status/history").and_then(Value::as_array).into_iter().flatten().map(parse_entry).collect()
     }
 
     /// The chart version that helm-controller tried last.
     #[must_use]
-    pub fn last_attempted(&self) -> &str {
+    pub fn last_attempted_revision(&self) -> &str {
         self.text("/status/lastAttemptedRevision")
     }
 
@@ -288,34 +288,35 @@ impl HelmRelease {
 
     /// `spec.upgrade.remediation`: without it, nothing is tried again and nothing is rolled back.
     #[must_use]
-    pub fn remediation(&self) -> RemediatesBy {
+    pub fn remediation(&self) -> Remediation {
         let found = self.0.pointer("/spec/upgrade/remediation");
         let retries = found.and_then(|found| found["retries"].as_i64()).unwrap_or_default();
         let strategy = found.and_then(|found| found["strategy"].as_str()).unwrap_or("rollback").to_owned();
         // `MustRemediateLastFailure`: true by default as soon as retries are set.
-        let last = found.and_then(|found| found["remediateLastFailure"].as_bool()).unwrap_or(retries > 0);
-        RemediatesBy { retries, strategy, last }
+        let remediate_last_failure =
+            found.and_then(|found| found["remediateLastFailure"].as_bool()).unwrap_or(retries > 0);
+        Remediation { retries, strategy, remediate_last_failure }
     }
 
     /// Whether it has used up its retries: nothing happens until its spec, values or chart change, or a reset is asked for.
     #[must_use]
-    pub fn retries_exhausted(&self) -> bool {
+    pub fn has_exhausted_retries(&self) -> bool {
         let retries = self.remediation().retries;
         retries >= 0 && self.upgrade_failures() > retries
     }
 
     /// Whether a remediation (a rollback, an uninstall) was done and nothing has gone well since.
     #[must_use]
-    pub fn remediated(&self) -> bool {
-        crate::model::object::condition(&self.0, "Remediated").is_some_and(|found| found.status == "True")
+    pub fn is_remediated(&self) -> bool {
+        crate::model::object::find_condition(&self.0, "Remediated").is_some_and(|found| found.status == "True")
     }
 }
 
-fn shortened(name: String) -> String {
-    if name.len() <= LONGEST_NAME {
+fn shorten_name(name: String) -> String {
+    if name.len() <= MAX_RELEASE_NAME_BYTES {
         return name;
     }
-    let hash = hex(&Sha256::digest(name.as_bytes()));
-    let kept = name.get(..LONGEST_NAME - (NAME_HASH + 1)).unwrap_or(&name);
-    format!("{kept}-{}", hash.get(..NAME_HASH).unwrap_or(&hash))
+    let hash = to_hex(&Sha256::digest(name.as_bytes()));
+    let prefix = name.get(..MAX_RELEASE_NAME_BYTES - (NAME_HASH_DIGITS + 1)).unwrap_or(&name);
+    format!("{prefix}-{}", hash.get(..NAME_HASH_DIGITS).unwrap_or(&hash))
 }

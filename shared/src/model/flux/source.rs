@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::{FluxObject, FluxRef};
 
 /// What a digest begins with.
-const DIGEST: &str = "sha256:";
+const DIGEST_PREFIX: &str = "sha256:";
 
 /// A source as it was read.
 #[derive(Debug, Clone)]
-pub struct Source(Value);
+pub struct FluxSource(Value);
 
 /// What kind of source it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,29 +40,29 @@ impl Artifact {
     /// The version or tag: what stands before the digest; empty where there is the digest alone.
     #[must_use]
     pub fn version(&self) -> &str {
-        self.revision.split('@').next().filter(|text| !text.starts_with(DIGEST)).unwrap_or_default()
+        self.revision.split('@').next().filter(|text| !text.starts_with(DIGEST_PREFIX)).unwrap_or_default()
     }
 
     /// The digest in the registry; none of a source that has none.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
-        let alone = || self.revision.starts_with(DIGEST).then_some(self.revision.as_str());
+        let alone = || self.revision.starts_with(DIGEST_PREFIX).then_some(self.revision.as_str());
         self.revision.split_once('@').map(|(_, digest)| digest).or_else(alone)
     }
 }
 
 /// `spec.verify`: whose signature source-controller asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verify {
+pub struct SourceVerification {
     /// `cosign` or `notation`.
     pub provider: String,
     /// The Secret with the keys; empty for keyless verification.
-    pub secret: String,
+    pub secret_name: String,
 }
 
 /// What decides which version a source holds, as Flux reads it: digest before semver before tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RefInEffect<'a> {
+pub enum EffectiveRef<'a> {
     /// `spec.ref.digest`
     Digest(&'a str),
     /// `spec.ref.semver`, `spec.version`
@@ -70,16 +70,16 @@ pub enum RefInEffect<'a> {
     /// `spec.ref.tag`
     Tag(&'a str),
     /// Nothing is set: the tag `latest`, or the newest version.
-    Newest,
+    Latest,
 }
 
-impl FluxObject for Source {
+impl FluxObject for FluxSource {
     fn json(&self) -> &Value {
         &self.0
     }
 }
 
-impl Source {
+impl FluxSource {
     /// Takes an object that was read as a source.
     #[must_use]
     pub const fn new(object: Value) -> Self {
@@ -108,28 +108,28 @@ impl Source {
 
     /// Whether plain http is allowed.
     #[must_use]
-    pub fn insecure(&self) -> bool {
+    pub fn is_insecure(&self) -> bool {
         self.0.pointer("/spec/insecure") == Some(&Value::Bool(true))
     }
 
     /// The Secret with the credentials; empty where none is named.
     #[must_use]
-    pub fn secret(&self) -> &str {
+    pub fn secret_name(&self) -> &str {
         self.text("/spec/secretRef/name")
     }
 
     /// The Secret with the certificate authority; empty where none is named.
     #[must_use]
-    pub fn cert_secret(&self) -> &str {
+    pub fn cert_secret_name(&self) -> &str {
         self.text("/spec/certSecretRef/name")
     }
 
     /// Whose signature is asked for.
     #[must_use]
-    pub fn verify(&self) -> Option<Verify> {
+    pub fn verification(&self) -> Option<SourceVerification> {
         let found = self.0.pointer("/spec/verify")?;
         let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Some(Verify { provider: text("/provider"), secret: text("/secretRef/name") })
+        Some(SourceVerification { provider: text("/provider"), secret_name: text("/secretRef/name") })
     }
 
     /// What a HelmChart is made from; none of another kind.
@@ -146,14 +146,14 @@ impl Source {
 
     /// What decides which version it holds (source-controller `ocirepository_controller.go`, `getArtifactRef`).
     #[must_use]
-    pub fn ref_in_effect(&self) -> RefInEffect<'_> {
-        let place = if self.kind() == SourceKind::HelmChart { ["", "/spec/version", ""] } else { OCI_REF };
-        let [digest, semver, tag] = place.map(|pointer| if pointer.is_empty() { "" } else { self.text(pointer) });
+    pub fn effective_ref(&self) -> EffectiveRef<'_> {
+        let pointers = if self.kind() == SourceKind::HelmChart { ["", "/spec/version", ""] } else { OCI_REF_POINTERS };
+        let [digest, semver, tag] = pointers.map(|pointer| if pointer.is_empty() { "" } else { self.text(pointer) });
         match (digest, semver, tag) {
-            ("", "", "") => RefInEffect::Newest,
-            ("", "", tag) => RefInEffect::Tag(tag),
-            ("", semver, _) => RefInEffect::Semver(semver),
-            (digest, ..) => RefInEffect::Digest(digest),
+            ("", "", "") => EffectiveRef::Latest,
+            ("", "", tag) => EffectiveRef::Tag(tag),
+            ("", semver, _) => EffectiveRef::Semver(semver),
+            (digest, ..) => EffectiveRef::Digest(digest),
         }
     }
 
@@ -166,44 +166,44 @@ impl Source {
 
     /// Why it may hold another version tomorrow though nobody touched it; none where it is pinned.
     #[must_use]
-    pub fn moves_by_itself(&self) -> Option<String> {
-        match self.ref_in_effect() {
-            RefInEffect::Digest(_) => None,
-            RefInEffect::Semver(range) if exact(range) => None,
-            RefInEffect::Semver(range) => Some(format!("semver {range:?} is a range")),
+    pub fn floating_reason(&self) -> Option<String> {
+        match self.effective_ref() {
+            EffectiveRef::Digest(_) => None,
+            EffectiveRef::Semver(range) if is_exact_version(range) => None,
+            EffectiveRef::Semver(range) => Some(format!("semver {range:?} is a range")),
             // A tag can be pushed anew; one that reads as a full version is by custom not.
-            RefInEffect::Tag(tag) if exact(tag) => None,
-            RefInEffect::Tag(tag) => Some(format!("tag {tag:?} is no version and can be pushed anew")),
-            RefInEffect::Newest => Some("no version is set: it follows the newest".to_owned()),
+            EffectiveRef::Tag(tag) if is_exact_version(tag) => None,
+            EffectiveRef::Tag(tag) => Some(format!("tag {tag:?} is no version and can be pushed anew")),
+            EffectiveRef::Latest => Some("no version is set: it follows the newest".to_owned()),
         }
     }
 }
 
-const OCI_REF: [&str; 3] = ["/spec/ref/digest", "/spec/ref/semver", "/spec/ref/tag"];
+const OCI_REF_POINTERS: [&str; 3] = ["/spec/ref/digest", "/spec/ref/semver", "/spec/ref/tag"];
 
 /// Whether a semver expression allows one version only: Flux reads `1.2.3` and `=1.2.3` so (Masterminds/semver).
 #[must_use]
-pub fn exact(range: &str) -> bool {
+pub fn is_exact_version(range: &str) -> bool {
     let text = range.trim().trim_start_matches('=').trim().trim_start_matches('v');
     semver::Version::parse(text).is_ok()
 }
 
 /// Whether a semver expression lets a version through, where Rust's and Go's reading of it agree; none where they may not.
 #[must_use]
-pub fn allows(range: &str, version: &semver::Version) -> Option<bool> {
-    if exact(range) {
+pub fn range_allows(range: &str, version: &semver::Version) -> Option<bool> {
+    if is_exact_version(range) {
         let text = range.trim().trim_start_matches('=').trim().trim_start_matches('v');
         return semver::Version::parse(text)
             .ok()
-            .map(|wanted| (wanted.pre == version.pre) && same_core(&wanted, version));
+            .map(|wanted| (wanted.pre == version.pre) && has_same_core(&wanted, version));
     }
     let simple = range.chars().all(|letter| !"|-".contains(letter)) || range.contains("-0");
     let required = VersionReq::parse(&range.replace(' ', ", ").replace(",,", ",")).ok().filter(|_| simple)?;
     // Bare `1.2` means `^1.2` in Rust and `1.2.x` in Go.
-    let bare = |one: &Comparator| one.op == Op::Caret && !range.contains('^');
-    (!required.comparators.iter().any(bare)).then(|| required.matches(version))
+    let is_bare = |one: &Comparator| one.op == Op::Caret && !range.contains('^');
+    (!required.comparators.iter().any(is_bare)).then(|| required.matches(version))
 }
 
-fn same_core(one: &semver::Version, other: &semver::Version) -> bool {
+fn has_same_core(one: &semver::Version, other: &semver::Version) -> bool {
     (one.major, one.minor, one.patch) == (other.major, other.minor, other.patch)
 }

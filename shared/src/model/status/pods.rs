@@ -4,15 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Status, told};
-use crate::model::object::condition;
+use super::{ObjectStatus, describe_condition};
+use crate::model::object::find_condition;
 
 /// A pod that no node takes is given this long by kstatus: the scheduler may just not have come by.
-const SCHEDULED_WITHIN: SignedDuration = SignedDuration::from_secs(15);
+const SCHEDULING_GRACE: SignedDuration = SignedDuration::from_secs(15);
 
 /// What keeps a pod from running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Trouble {
+pub struct PodBlocker {
     /// One word, Kubernetes' own: `ImagePullBackOff`, `CrashLoopBackOff`, `Unschedulable`, …
     pub reason: String,
     /// The container; empty where it is the whole pod.
@@ -24,7 +24,7 @@ pub struct Trouble {
 }
 
 /// Why a container waits, where it will not stop waiting by itself. Everything else (`ContainerCreating`) is just young.
-const STUCK: [&str; 9] = [
+const STUCK_WAITING_REASONS: [&str; 9] = [
     "CrashLoopBackOff",
     "CreateContainerConfigError",
     "CreateContainerError",
@@ -40,58 +40,58 @@ const STUCK: [&str; 9] = [
 ///
 /// Init containers are looked at too, and first: until they end, the others only wait. (kstatus does not look at them.)
 #[must_use]
-pub fn pod_trouble(pod: &Value) -> Option<Trouble> {
+pub fn find_pod_blocker(pod: &Value) -> Option<PodBlocker> {
     let finished = matches!(phase(pod), "Succeeded" | "Failed");
     if finished || pod.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null()) {
         return None;
     }
-    containers(pod).find_map(stuck).or_else(|| unschedulable(pod))
+    container_statuses(pod).find_map(check_container).or_else(|| check_scheduling(pod))
 }
 
 fn phase(pod: &Value) -> &str {
     pod.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+fn container_statuses(pod: &Value) -> impl Iterator<Item = &Value> {
     ["/status/initContainerStatuses", "/status/containerStatuses"]
         .into_iter()
         .filter_map(|pointer| pod.pointer(pointer)?.as_array())
         .flatten()
 }
 
-fn stuck(container: &Value) -> Option<Trouble> {
+fn check_container(container: &Value) -> Option<PodBlocker> {
     let text = |pointer: &str| container.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let reason = text("/state/waiting/reason");
-    if !STUCK.contains(&reason) {
+    if !STUCK_WAITING_REASONS.contains(&reason) {
         return None;
     }
     let message = match (reason, text("/state/waiting/message")) {
         // "back-off 5m0s restarting failed container=…" says nothing of the cause; how it ended says more.
-        ("CrashLoopBackOff", _) => last_end(container),
+        ("CrashLoopBackOff", _) => describe_last_termination(container),
         (_, "") => text("/image").to_owned(),
         (_, said) => said.to_owned(),
     };
-    Some(Trouble { reason: reason.to_owned(), container: text("/name").to_owned(), message, terminal: true })
+    Some(PodBlocker { reason: reason.to_owned(), container: text("/name").to_owned(), message, terminal: true })
 }
 
-fn last_end(container: &Value) -> String {
+fn describe_last_termination(container: &Value) -> String {
     let restarts = container["restartCount"].as_u64().unwrap_or_default();
-    let Some(ended) = container.pointer("/lastState/terminated") else {
+    let Some(termination) = container.pointer("/lastState/terminated") else {
         return format!("restarted {restarts} times");
     };
-    let code = ended["exitCode"]
+    let code = termination["exitCode"]
         .as_i64()
         .map_or_else(|| "an unknown exit code".to_owned(), |code| format!("exit code {code}"));
-    let reason = ended["reason"]
+    let reason = termination["reason"]
         .as_str()
         .filter(|reason| *reason != "Error")
         .map_or_else(String::new, |reason| format!(" ({reason})"));
     format!("ended with {code}{reason}, restarted {restarts} times")
 }
 
-fn unschedulable(pod: &Value) -> Option<Trouble> {
-    let scheduled = condition(pod, "PodScheduled")?;
-    (scheduled.status == "False" && scheduled.reason == "Unschedulable").then(|| Trouble {
+fn check_scheduling(pod: &Value) -> Option<PodBlocker> {
+    let scheduled = find_condition(pod, "PodScheduled")?;
+    (scheduled.status == "False" && scheduled.reason == "Unschedulable").then(|| PodBlocker {
         reason: scheduled.reason.to_owned(),
         container: String::new(),
         message: scheduled.message.to_owned(),
@@ -100,46 +100,46 @@ fn unschedulable(pod: &Value) -> Option<Trouble> {
 }
 
 /// The rule of the kind Pod. A failed pod is current, as in kstatus: it has completed, and its owner judges how.
-pub(super) fn pod(object: &Value, now: Timestamp) -> Status {
+pub(super) fn pod_status(object: &Value, now: Timestamp) -> ObjectStatus {
     match phase(object) {
-        "Succeeded" => Status::current("completed"),
-        "Failed" => Status::current("completed, not successfully"),
-        "Running" => running(object),
-        "Pending" => pending(object, now),
-        "" => Status::in_progress("has no phase yet"),
-        other => Status::new(super::State::Unknown, format!("phase {other}")),
+        "Succeeded" => ObjectStatus::current("completed"),
+        "Failed" => ObjectStatus::current("completed, not successfully"),
+        "Running" => running_pod_status(object),
+        "Pending" => pending_pod_status(object, now),
+        "" => ObjectStatus::in_progress("has no phase yet"),
+        other => ObjectStatus::new(super::ObjectState::Unknown, format!("phase {other}")),
     }
 }
 
-fn running(object: &Value) -> Status {
-    if condition(object, "Ready").is_some_and(|ready| ready.status == "True") {
-        return Status::current("ready");
+fn running_pod_status(object: &Value) -> ObjectStatus {
+    if find_condition(object, "Ready").is_some_and(|ready| ready.status == "True") {
+        return ObjectStatus::current("ready");
     }
-    match pod_trouble(object).filter(|trouble| trouble.reason == "CrashLoopBackOff") {
-        Some(trouble) => Status::failed(trouble.to_string()),
-        None => Status::in_progress(not_ready(object)),
+    match find_pod_blocker(object).filter(|trouble| trouble.reason == "CrashLoopBackOff") {
+        Some(trouble) => ObjectStatus::failed(trouble.to_string()),
+        None => ObjectStatus::in_progress(describe_unready(object)),
     }
 }
 
-fn pending(object: &Value, now: Timestamp) -> Status {
+fn pending_pod_status(object: &Value, now: Timestamp) -> ObjectStatus {
     let created = object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).and_then(|at| at.parse().ok());
-    let old = created.is_none_or(|created: Timestamp| now.duration_since(created) > SCHEDULED_WITHIN);
-    match pod_trouble(object) {
+    let old = created.is_none_or(|created: Timestamp| now.duration_since(created) > SCHEDULING_GRACE);
+    match find_pod_blocker(object) {
         // Stricter than kstatus: an init container that loops fails too. Image pulls are left to the caller's patience.
-        Some(trouble) if trouble.reason == "CrashLoopBackOff" => Status::failed(trouble.to_string()),
-        Some(trouble) if trouble.reason == "Unschedulable" && old => Status::failed(trouble.to_string()),
-        Some(trouble) => Status::in_progress(trouble.to_string()),
-        None => Status::in_progress("is starting"),
+        Some(trouble) if trouble.reason == "CrashLoopBackOff" => ObjectStatus::failed(trouble.to_string()),
+        Some(trouble) if trouble.reason == "Unschedulable" && old => ObjectStatus::failed(trouble.to_string()),
+        Some(trouble) => ObjectStatus::in_progress(trouble.to_string()),
+        None => ObjectStatus::in_progress("is starting"),
     }
 }
 
-fn not_ready(object: &Value) -> String {
+fn describe_unready(object: &Value) -> String {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
     let ready = conditions.into_iter().find(|entry| entry["type"] == "Ready");
-    ready.map_or_else(|| "not ready".to_owned(), |entry| told(entry, "not ready"))
+    ready.map_or_else(|| "not ready".to_owned(), |entry| describe_condition(entry, "not ready"))
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for PodBlocker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.reason)?;
         if !self.container.is_empty() {
@@ -150,7 +150,7 @@ impl std::fmt::Display for Trouble {
 }
 
 /// Containers that are ready, and all of them.
-pub(super) fn ready_containers(pod: &Value) -> Option<(u64, u64)> {
+pub(super) fn count_ready_containers(pod: &Value) -> Option<(u64, u64)> {
     let wanted = pod.pointer("/spec/containers")?.as_array()?.len();
     let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
     let ready = statuses.filter(|container| container["ready"] == true).count();

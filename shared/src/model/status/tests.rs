@@ -5,8 +5,8 @@ fn now() -> Timestamp {
     "2026-11-23T07:13:22Z".parse().unwrap()
 }
 
-fn state(object: &Value) -> State {
-    status(object, now()).state
+fn compute_state(object: &Value) -> ObjectState {
+    compute_status(object, now()).state
 }
 
 fn with(mut object: Value, pointer: &str, value: Value) -> Value {
@@ -34,7 +34,7 @@ fn pod(phase: &str, extra: &Value) -> Value {
         "metadata": {"name": "canvas-7d9f-x", "namespace": "mural-system", "creationTimestamp": "2026-11-23T07:10:00Z"}})
 }
 
-fn waiting(reason: &str) -> Value {
+fn waiting_containers(reason: &str) -> Value {
     json!([{"name": "canvas", "image": "registry/canvas:1", "ready": false, "restartCount": 5,
         "state": {"waiting": {"reason": reason, "message": format!("said of {reason}")}},
         "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}])
@@ -44,16 +44,16 @@ fn waiting(reason: &str) -> Value {
 fn deleting_comes_before_everything() {
     let mut going = deployment();
     going["metadata"]["deletionTimestamp"] = json!("2026-11-23T07:00:00Z");
-    assert_eq!(state(&going), State::Terminating);
+    assert_eq!(compute_state(&going), ObjectState::Terminating);
 }
 
 #[test]
 fn an_unobserved_generation_comes_before_conditions_and_is_read_leniently() {
     for observed in [json!(3), json!("3"), json!(3.0)] {
-        assert_eq!(state(&with(deployment(), "/status/observedGeneration", observed)), State::InProgress);
+        assert_eq!(compute_state(&with(deployment(), "/status/observedGeneration", observed)), ObjectState::InProgress);
     }
     for observed in [json!(4), json!("4"), json!(4.0)] {
-        assert_eq!(state(&with(deployment(), "/status/observedGeneration", observed)), State::Current);
+        assert_eq!(compute_state(&with(deployment(), "/status/observedGeneration", observed)), ObjectState::Current);
     }
 }
 
@@ -63,25 +63,25 @@ fn standard_conditions_come_before_the_rule_of_the_kind() {
     let stalled = json!({"type": "Stalled", "status": "True", "reason": "RetriesExceeded", "message": "no more"});
     let reconciling = json!({"type": "Reconciling", "status": "True"});
     let ready = json!({"type": "Ready", "status": "True"});
-    assert_eq!(state(&custom(json!([ready, stalled]))), State::Failed);
-    assert_eq!(state(&custom(json!([reconciling, stalled]))), State::InProgress);
-    assert_eq!(state(&custom(json!([ready]))), State::Current);
-    assert_eq!(state(&custom(json!([{"type": "Ready", "status": "Unknown"}]))), State::InProgress);
-    assert_eq!(status(&custom(json!([stalled])), now()).reason, "RetriesExceeded: no more");
+    assert_eq!(compute_state(&custom(json!([ready, stalled]))), ObjectState::Failed);
+    assert_eq!(compute_state(&custom(json!([reconciling, stalled]))), ObjectState::InProgress);
+    assert_eq!(compute_state(&custom(json!([ready]))), ObjectState::Current);
+    assert_eq!(compute_state(&custom(json!([{"type": "Ready", "status": "Unknown"}]))), ObjectState::InProgress);
+    assert_eq!(compute_status(&custom(json!([stalled])), now()).reason, "RetriesExceeded: no more");
 }
 
 #[test]
 fn what_nothing_tells_of_is_a_visible_guess() {
     let fresh = json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "x"}});
-    let found = status(&fresh, now());
-    assert!(found.guessed && found.state == State::Current);
-    assert!(!status(&deployment(), now()).guessed);
-    assert_eq!(state(&json!({"kind": "X"})), State::Unknown);
+    let found = compute_status(&fresh, now());
+    assert!(found.assumed && found.state == ObjectState::Current);
+    assert!(!compute_status(&deployment(), now()).assumed);
+    assert_eq!(compute_state(&json!({"kind": "X"})), ObjectState::Unknown);
 }
 
 #[test]
 fn a_deployment_is_current_only_when_everything_is_new_and_available() {
-    assert_eq!(state(&deployment()), State::Current);
+    assert_eq!(compute_state(&deployment()), ObjectState::Current);
     for (pointer, value) in [
         ("/status/replicas", json!(1)),
         ("/status/replicas", json!(3)),
@@ -91,13 +91,13 @@ fn a_deployment_is_current_only_when_everything_is_new_and_available() {
         ("/status/conditions/0/status", json!("False")),
         ("/status/conditions/1/reason", json!("ReplicaSetUpdated")),
     ] {
-        assert_eq!(state(&with(deployment(), pointer, value)), State::InProgress, "{pointer}");
+        assert_eq!(compute_state(&with(deployment(), pointer, value)), ObjectState::InProgress, "{pointer}");
     }
     let exceeded = with(deployment(), "/status/conditions/1/reason", json!("ProgressDeadlineExceeded"));
-    assert_eq!(state(&exceeded), State::Failed);
+    assert_eq!(compute_state(&exceeded), ObjectState::Failed);
     let no_deadline = with(deployment(), "/spec/progressDeadlineSeconds", json!(i32::MAX));
-    assert_eq!(state(&with(no_deadline, "/status/conditions/1/reason", json!("x"))), State::Current);
-    assert_eq!(state(&with(deployment(), "/status", json!({}))), State::InProgress);
+    assert_eq!(compute_state(&with(no_deadline, "/status/conditions/1/reason", json!("x"))), ObjectState::Current);
+    assert_eq!(compute_state(&with(deployment(), "/status", json!({}))), ObjectState::InProgress);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_deployment_of_none_is_current() {
     for key in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"] {
         none["status"].as_object_mut().unwrap().remove(key);
     }
-    assert_eq!(state(&none), State::Current);
+    assert_eq!(compute_state(&none), ObjectState::Current);
 }
 
 #[test]
@@ -118,82 +118,102 @@ fn a_stateful_set_follows_its_strategy() {
     let full = json!({"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "currentReplicas": 3, "updatedReplicas": 3, "currentRevision": "b", "updateRevision": "b"});
     let rolling = json!({"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "currentReplicas": 2, "updatedReplicas": 1, "currentRevision": "a", "updateRevision": "b"});
     let plain = json!({"type": "RollingUpdate"});
-    assert_eq!(state(&set(plain.clone(), full.clone())), State::Current);
+    assert_eq!(compute_state(&set(plain.clone(), full.clone())), ObjectState::Current);
     assert_eq!(
-        state(&set(plain.clone(), with(full, "/status/readyReplicas".strip_prefix("/status").unwrap(), json!(2)))),
-        State::InProgress
+        compute_state(&set(
+            plain.clone(),
+            with(full, "/status/readyReplicas".strip_prefix("/status").unwrap(), json!(2))
+        )),
+        ObjectState::InProgress
     );
-    assert_eq!(state(&set(plain, rolling.clone())), State::InProgress);
+    assert_eq!(compute_state(&set(plain, rolling.clone())), ObjectState::InProgress);
     let partition = |at: u8| json!({"type": "RollingUpdate", "rollingUpdate": {"partition": at}});
-    assert_eq!(state(&set(partition(2), rolling.clone())), State::Current);
-    assert_eq!(state(&set(partition(1), rolling.clone())), State::InProgress);
-    assert_eq!(state(&set(partition(0), rolling.clone())), State::InProgress);
-    assert_eq!(state(&set(json!({"type": "OnDelete"}), rolling)), State::Current);
+    assert_eq!(compute_state(&set(partition(2), rolling.clone())), ObjectState::Current);
+    assert_eq!(compute_state(&set(partition(1), rolling.clone())), ObjectState::InProgress);
+    assert_eq!(compute_state(&set(partition(0), rolling.clone())), ObjectState::InProgress);
+    assert_eq!(compute_state(&set(json!({"type": "OnDelete"}), rolling)), ObjectState::Current);
 }
 
 #[test]
 fn a_daemon_set_waits_for_its_controller_and_every_node() {
     let set = |status: Value| json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d", "generation": 1}, "spec": {}, "status": status});
     let full = json!({"observedGeneration": 1, "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2, "numberReady": 2});
-    assert_eq!(state(&set(full.clone())), State::Current);
-    assert_eq!(state(&set(json!({}))), State::InProgress);
+    assert_eq!(compute_state(&set(full.clone())), ObjectState::Current);
+    assert_eq!(compute_state(&set(json!({}))), ObjectState::InProgress);
     for key in ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady"] {
-        assert_eq!(state(&set(with(full.clone(), &format!("/{key}"), json!(1)))), State::InProgress, "{key}");
+        assert_eq!(
+            compute_state(&set(with(full.clone(), &format!("/{key}"), json!(1)))),
+            ObjectState::InProgress,
+            "{key}"
+        );
     }
 }
 
 #[test]
 fn jobs_claims_services_and_data() {
     let of = |version: &str, kind: &str, spec: Value, status: Value| {
-        state(&json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": spec, "status": status}))
+        compute_state(
+            &json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": spec, "status": status}),
+        )
     };
     let none = || json!({});
     let says = |kind: &str| json!({"startTime": "2026-11-23T07:00:00Z", "conditions": [{"type": kind, "status": "True", "reason": "BackoffLimitExceeded"}]});
-    assert_eq!(of("batch/v1", "Job", none(), says("Complete")), State::Current);
-    assert_eq!(of("batch/v1", "Job", none(), says("Failed")), State::Failed);
-    assert_eq!(of("batch/v1", "Job", none(), says("Other")), State::Current);
-    assert_eq!(of("batch/v1", "Job", none(), none()), State::InProgress);
-    for (phase, expected) in [("Bound", State::Current), ("Pending", State::InProgress), ("Lost", State::Failed)] {
+    assert_eq!(of("batch/v1", "Job", none(), says("Complete")), ObjectState::Current);
+    assert_eq!(of("batch/v1", "Job", none(), says("Failed")), ObjectState::Failed);
+    assert_eq!(of("batch/v1", "Job", none(), says("Other")), ObjectState::Current);
+    assert_eq!(of("batch/v1", "Job", none(), none()), ObjectState::InProgress);
+    for (phase, expected) in
+        [("Bound", ObjectState::Current), ("Pending", ObjectState::InProgress), ("Lost", ObjectState::Failed)]
+    {
         assert_eq!(of("v1", "PersistentVolumeClaim", none(), json!({"phase": phase})), expected);
     }
-    assert_eq!(of("v1", "Service", json!({"type": "LoadBalancer"}), none()), State::InProgress);
-    assert_eq!(of("v1", "Service", json!({"type": "ClusterIP"}), none()), State::Current);
-    assert_eq!(of("v1", "ConfigMap", none(), none()), State::Current);
+    assert_eq!(of("v1", "Service", json!({"type": "LoadBalancer"}), none()), ObjectState::InProgress);
+    assert_eq!(of("v1", "Service", json!({"type": "ClusterIP"}), none()), ObjectState::Current);
+    assert_eq!(of("v1", "ConfigMap", none(), none()), ObjectState::Current);
 }
 
 #[test]
 fn a_crd_needs_more_than_established() {
     let crd = |conditions: Value| {
-        state(&json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        compute_state(&json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "hubs.x", "generation": 2}, "status": {"conditions": conditions}}))
     };
     let is = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason});
     let (names, established) =
         (is("NamesAccepted", "True", "NoConflicts"), is("Established", "True", "InitialNamesAccepted"));
-    assert_eq!(crd(json!([names, established])), State::Current);
-    assert_eq!(crd(json!([established])), State::InProgress);
-    assert_eq!(crd(json!([])), State::InProgress);
-    assert_eq!(crd(json!([names, is("Established", "False", "Installing")])), State::InProgress);
-    assert_eq!(crd(json!([names, is("Established", "False", "NotAccepted")])), State::Failed);
-    assert_eq!(crd(json!([is("NamesAccepted", "False", "PluralConflict"), established])), State::Failed);
-    assert_eq!(crd(json!([names, established, is("NonStructuralSchema", "True", "Violations")])), State::Failed);
+    assert_eq!(crd(json!([names, established])), ObjectState::Current);
+    assert_eq!(crd(json!([established])), ObjectState::InProgress);
+    assert_eq!(crd(json!([])), ObjectState::InProgress);
+    assert_eq!(crd(json!([names, is("Established", "False", "Installing")])), ObjectState::InProgress);
+    assert_eq!(crd(json!([names, is("Established", "False", "NotAccepted")])), ObjectState::Failed);
+    assert_eq!(crd(json!([is("NamesAccepted", "False", "PluralConflict"), established])), ObjectState::Failed);
+    assert_eq!(crd(json!([names, established, is("NonStructuralSchema", "True", "Violations")])), ObjectState::Failed);
     let mut old = established;
     old["observedGeneration"] = json!(1);
-    assert_eq!(crd(json!([names, old])), State::InProgress);
+    assert_eq!(crd(json!([names, old])), ObjectState::InProgress);
 }
 
 #[test]
 fn pods_are_judged_by_phase_and_trouble() {
     let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-    assert_eq!(state(&pod("Running", &ready)), State::Current);
-    assert_eq!(state(&pod("Running", &json!({}))), State::InProgress);
-    assert_eq!(state(&pod("Succeeded", &json!({}))), State::Current);
-    assert_eq!(state(&pod("Failed", &json!({}))), State::Current);
-    assert_eq!(state(&pod("", &json!({}))), State::InProgress);
-    assert_eq!(state(&pod("Odd", &json!({}))), State::Unknown);
-    assert_eq!(state(&pod("Running", &json!({"containerStatuses": waiting("CrashLoopBackOff")}))), State::Failed);
-    assert_eq!(state(&pod("Pending", &json!({"initContainerStatuses": waiting("CrashLoopBackOff")}))), State::Failed);
-    assert_eq!(state(&pod("Pending", &json!({"containerStatuses": waiting("ImagePullBackOff")}))), State::InProgress);
+    assert_eq!(compute_state(&pod("Running", &ready)), ObjectState::Current);
+    assert_eq!(compute_state(&pod("Running", &json!({}))), ObjectState::InProgress);
+    assert_eq!(compute_state(&pod("Succeeded", &json!({}))), ObjectState::Current);
+    assert_eq!(compute_state(&pod("Failed", &json!({}))), ObjectState::Current);
+    assert_eq!(compute_state(&pod("", &json!({}))), ObjectState::InProgress);
+    assert_eq!(compute_state(&pod("Odd", &json!({}))), ObjectState::Unknown);
+    assert_eq!(
+        compute_state(&pod("Running", &json!({"containerStatuses": waiting_containers("CrashLoopBackOff")}))),
+        ObjectState::Failed
+    );
+    assert_eq!(
+        compute_state(&pod("Pending", &json!({"initContainerStatuses": waiting_containers("CrashLoopBackOff")}))),
+        ObjectState::Failed
+    );
+    assert_eq!(
+        compute_state(&pod("Pending", &json!({"containerStatuses": waiting_containers("ImagePullBackOff")}))),
+        ObjectState::InProgress
+    );
 }
 
 #[test]
@@ -203,40 +223,52 @@ fn an_unschedulable_pod_has_fifteen_seconds() {
         &json!({"conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}),
     );
-    assert_eq!(state(&unschedulable), State::Failed);
+    assert_eq!(compute_state(&unschedulable), ObjectState::Failed);
     assert_eq!(
-        state(&with(unschedulable.clone(), "/metadata/creationTimestamp", json!("2026-11-23T07:13:10Z"))),
-        State::InProgress
+        compute_state(&with(unschedulable.clone(), "/metadata/creationTimestamp", json!("2026-11-23T07:13:10Z"))),
+        ObjectState::InProgress
     );
-    let trouble = pod_trouble(&unschedulable).unwrap();
+    let trouble = find_pod_blocker(&unschedulable).unwrap();
     assert_eq!((trouble.to_string().as_str(), trouble.terminal), ("Unschedulable: 0/3 nodes are available", false));
 }
 
 #[test]
 fn trouble_names_the_container_and_the_cause() {
     for reason in ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"] {
-        let trouble = pod_trouble(&pod("Pending", &json!({"containerStatuses": waiting(reason)}))).unwrap();
+        let trouble =
+            find_pod_blocker(&pod("Pending", &json!({"containerStatuses": waiting_containers(reason)}))).unwrap();
         assert_eq!(trouble.to_string(), format!("{reason} in canvas: said of {reason}"));
         assert!(trouble.terminal);
     }
-    let crash = pod_trouble(&pod("Running", &json!({"containerStatuses": waiting("CrashLoopBackOff")}))).unwrap();
+    let crash =
+        find_pod_blocker(&pod("Running", &json!({"containerStatuses": waiting_containers("CrashLoopBackOff")})))
+            .unwrap();
     assert_eq!(crash.message, "ended with exit code 137 (OOMKilled), restarted 5 times");
-    assert!(pod_trouble(&pod("Pending", &json!({"initContainerStatuses": waiting("ErrImagePull")}))).is_some());
+    assert!(
+        find_pod_blocker(&pod("Pending", &json!({"initContainerStatuses": waiting_containers("ErrImagePull")})))
+            .is_some()
+    );
 }
 
 #[test]
 fn young_finished_and_going_pods_have_no_trouble() {
-    assert_eq!(pod_trouble(&pod("Pending", &json!({"containerStatuses": waiting("ContainerCreating")}))), None);
-    assert_eq!(pod_trouble(&pod("Failed", &json!({"containerStatuses": waiting("CrashLoopBackOff")}))), None);
-    let mut going = pod("Running", &json!({"containerStatuses": waiting("CrashLoopBackOff")}));
+    assert_eq!(
+        find_pod_blocker(&pod("Pending", &json!({"containerStatuses": waiting_containers("ContainerCreating")}))),
+        None
+    );
+    assert_eq!(
+        find_pod_blocker(&pod("Failed", &json!({"containerStatuses": waiting_containers("CrashLoopBackOff")}))),
+        None
+    );
+    let mut going = pod("Running", &json!({"containerStatuses": waiting_containers("CrashLoopBackOff")}));
     going["metadata"]["deletionTimestamp"] = json!("2026-11-23T07:00:00Z");
-    assert_eq!(pod_trouble(&going), None);
+    assert_eq!(find_pod_blocker(&going), None);
 }
 
 #[test]
 fn progress_counts_new_and_ready_parts() {
-    assert_eq!(progress(&deployment()), Some((2, 2)));
-    assert_eq!(progress(&with(deployment(), "/status/updatedReplicas", json!(1))), Some((1, 2)));
-    assert_eq!(progress(&pod("Running", &json!({"containerStatuses": [{"ready": true}]}))), Some((1, 1)));
-    assert_eq!(progress(&json!({"kind": "ConfigMap"})), None);
+    assert_eq!(compute_progress(&deployment()), Some((2, 2)));
+    assert_eq!(compute_progress(&with(deployment(), "/status/updatedReplicas", json!(1))), Some((1, 2)));
+    assert_eq!(compute_progress(&pod("Running", &json!({"containerStatuses": [{"ready": true}]}))), Some((1, 1)));
+    assert_eq!(compute_progress(&json!({"kind": "ConfigMap"})), None);
 }

@@ -10,21 +10,21 @@ use crate::model::managed::FIELD_MANAGER;
 /// Of labels and annotations only those that this manager owns, or that the live CRD has lost: applied, the others would
 /// become ours, and the next chart would take them away.
 #[must_use]
-pub fn restored(saved: &Crd, live: &Crd) -> Crd {
+pub fn build_restored_crd(saved: &Crd, live: &Crd) -> Crd {
     let mut metadata = json!({"name": saved.name()});
     for notes in ["labels", "annotations"] {
         let had = saved.json()["metadata"][notes].as_object();
         let has = live.json()["metadata"][notes].as_object();
-        let owned = owned(live.json(), notes);
-        let ours = |key: &String| has.is_none_or(|has| !has.contains_key(key)) || owned.contains(key);
-        let kept: Map<String, Value> = had
+        let own_keys = list_own_keys(live.json(), notes);
+        let ours = |key: &String| has.is_none_or(|has| !has.contains_key(key)) || own_keys.contains(key);
+        let entries: Map<String, Value> = had
             .into_iter()
             .flatten()
             .filter(|(key, _)| ours(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        if !kept.is_empty() {
-            metadata[notes] = Value::Object(kept);
+        if !entries.is_empty() {
+            metadata[notes] = Value::Object(entries);
         }
     }
     let document = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -33,7 +33,7 @@ pub fn restored(saved: &Crd, live: &Crd) -> Crd {
 }
 
 /// The keys of labels or annotations that our manager has applied.
-fn owned(live: &Value, notes: &str) -> Vec<String> {
+fn list_own_keys(live: &Value, notes: &str) -> Vec<String> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let ours = entries.filter(|entry| entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply");
     ours.filter_map(|entry| entry["fieldsV1"]["f:metadata"][format!("f:{notes}")].as_object())
@@ -65,7 +65,7 @@ mod tests {
             {"manager": "kubectl", "operation": "Apply", "fieldsV1": fields},
             {"manager": "ann", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {"f:mine": {}}}}}]),
         );
-        let applied = restored(&saved, &live);
+        let applied = build_restored_crd(&saved, &live);
         assert_eq!(applied.json()["metadata"], json!({"name": "hubs.x", "labels": {"chart": "1", "lost": "y"}}));
         assert!(applied.json().get("status").is_none() && applied.json()["spec"]["group"] == "x");
     }

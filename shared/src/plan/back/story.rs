@@ -2,81 +2,85 @@
 
 use serde::Serialize;
 
-use super::{Back, Way};
+use super::{RollbackDecision, RollbackPlan};
 use crate::plan::Action;
-use crate::plan::journal::{RunEntry, StepEntry, StepStands};
+use crate::plan::journal::{RunEntry, StepEntry, StepPhase};
 
 /// One step of the run that is undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StepBack {
+pub struct StepRollback {
     /// The step's id.
     pub step: String,
     /// Whether it goes back.
-    pub way: Way,
+    pub decision: RollbackDecision,
     /// What becomes of it, in a few words.
-    pub told: String,
+    pub summary: String,
 }
 
 /// Every step that was begun and wrote something.
-pub(super) fn of(run: &RunEntry, back: &Back) -> Vec<StepBack> {
-    let begun = run.steps.iter().filter(|step| step.stands != StepStands::Planned && step.action.writes());
-    begun.map(|step| one(step, back)).collect()
+pub(super) fn summarize_steps(run: &RunEntry, rollback: &RollbackPlan) -> Vec<StepRollback> {
+    let started = run.steps.iter().filter(|step| step.phase != StepPhase::Pending && step.action.is_write());
+    started.map(|step| summarize_step(step, rollback)).collect()
 }
 
-fn one(step: &StepEntry, back: &Back) -> StepBack {
-    let (way, told) = match &step.action {
-        Action::KeepCrds { names } => marks(names, back),
+fn summarize_step(step: &StepEntry, rollback: &RollbackPlan) -> StepRollback {
+    let (decision, summary) = match &step.action {
+        Action::AddKeepAnnotation { names } => summarize_annotations(names, rollback),
         Action::MigrateObjects { crds } => {
-            let all: Vec<String> = crds.iter().map(|one| format!("{} as {}", one.name, one.to)).collect();
-            (Way::Stays, format!("objects that were rewritten stay so: {}", all.join(", ")))
+            let all: Vec<String> = crds.iter().map(|one| format!("{} as {}", one.name, one.target_version)).collect();
+            (RollbackDecision::Leave, format!("objects that were rewritten stay so: {}", all.join(", ")))
         }
-        Action::ApplyCrds { names } => crds(names, back),
+        Action::ApplyCrds { names } => summarize_crds(names, rollback),
         Action::UnlockRelease { revision, .. } => {
-            (Way::Stays, format!("revision {revision} stays marked failed: helm was cut off in it"))
+            (RollbackDecision::Leave, format!("revision {revision} stays marked failed: helm was cut off in it"))
         }
-        Action::RecordRelease { release } | Action::UpgradeRelease { release } => of_release(release, back),
-        _ => (Way::Stays, "goes back through its owner".to_owned()),
+        Action::RecordRelease { release } | Action::UpgradeRelease { release } => summarize_release(release, rollback),
+        _ => (RollbackDecision::Leave, "goes back through its owner".to_owned()),
     };
-    StepBack { step: step.id.clone(), way, told }
+    StepRollback { step: step.id.clone(), decision, summary }
 }
 
-fn marks(names: &[String], back: &Back) -> (Way, String) {
-    let taken = names.iter().filter(|name| back.unmarked.contains(name)).count();
+fn summarize_annotations(names: &[String], rollback: &RollbackPlan) -> (RollbackDecision, String) {
+    let taken = names.iter().filter(|name| rollback.crds_to_unannotate.contains(name)).count();
     match taken {
         0 => (
-            Way::Stays,
+            RollbackDecision::Leave,
             "the marks stay: a release may still leave these CRDs, or they are not ours any more".to_owned(),
         ),
-        _ => (Way::GoesBack, format!("{taken} of {} marks are taken away in the end", names.len())),
+        _ => (RollbackDecision::RollBack, format!("{taken} of {} marks are taken away in the end", names.len())),
     }
 }
 
-fn crds(names: &[String], back: &Back) -> (Way, String) {
-    let count = |way: Way| back.crds.iter().filter(|crd| crd.way == way && names.contains(&crd.name)).count();
-    let all = [
-        (count(Way::GoesBack), "back as saved"),
-        (count(Way::AsBefore), "as before already"),
-        (count(Way::Stays), "stay, each with its reason below"),
-    ];
-    let told: Vec<String> =
-        all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let way = match (all[0].0, all[2].0) {
-        (0, 0) => Way::AsBefore,
-        (0, _) => Way::Stays,
-        _ => Way::GoesBack,
+fn summarize_crds(names: &[String], rollback: &RollbackPlan) -> (RollbackDecision, String) {
+    let count = |decision: RollbackDecision| {
+        rollback.crds.iter().filter(|crd| crd.decision == decision && names.contains(&crd.name)).count()
     };
-    (way, told.join(", "))
+    let all = [
+        (count(RollbackDecision::RollBack), "back as saved"),
+        (count(RollbackDecision::Unchanged), "as before already"),
+        (count(RollbackDecision::Leave), "stay, each with its reason below"),
+    ];
+    let parts: Vec<String> =
+        all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let decision = match (all[0].0, all[2].0) {
+        (0, 0) => RollbackDecision::Unchanged,
+        (0, _) => RollbackDecision::Leave,
+        _ => RollbackDecision::RollBack,
+    };
+    (decision, parts.join(", "))
 }
 
-fn of_release(release: &str, back: &Back) -> (Way, String) {
-    let Some(found) = back.releases.iter().find(|one| one.release == release) else {
-        return (Way::AsBefore, "no such release".to_owned());
+fn summarize_release(release: &str, rollback: &RollbackPlan) -> (RollbackDecision, String) {
+    let Some(release_rollback) = rollback.releases.iter().find(|one| one.release == release) else {
+        return (RollbackDecision::Unchanged, "no such release".to_owned());
     };
-    let told = match (&found.way, &found.to, &found.to_version) {
-        (Way::GoesBack, Some(to), Some(version)) => format!("{release} as revision {to} was, {version}"),
-        (Way::AsBefore, ..) if found.because.is_empty() => format!("{release} is as it was before"),
-        _ => format!("{release}: {}", found.because),
+    let summary = match (&release_rollback.decision, &release_rollback.to_revision, &release_rollback.to_version) {
+        (RollbackDecision::RollBack, Some(to), Some(version)) => format!("{release} as revision {to} was, {version}"),
+        (RollbackDecision::Unchanged, ..) if release_rollback.reason.is_empty() => {
+            format!("{release} is as it was before")
+        }
+        _ => format!("{release}: {}", release_rollback.reason),
     };
-    (found.way, told)
+    (release_rollback.decision, summary)
 }

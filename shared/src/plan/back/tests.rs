@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
-use super::super::journal::tests::{entry, world};
+use super::super::journal::tests::{entry, recorded_state};
 use super::*;
 use crate::checks::crd_changes::evidence::Evidence;
-use crate::checks::crd_changes::{Asked, judge};
+use crate::checks::crd_changes::{ServerAnswer, judge_crd};
 use crate::model::pending::RUN_LABEL;
 use crate::schema::ServerVersion;
 
@@ -41,12 +41,12 @@ struct Scene {
 
 impl Scene {
     /// After a whole upgrade: hubs changed, one CRD is new.
-    fn upgraded() -> Self {
+    fn after_upgrade() -> Self {
         let (old, new) = (crd("hubs.x", &plain()), crd("hubs.x", &wider()));
         let mut run = entry();
-        run.begin("crds", jiff::Timestamp::UNIX_EPOCH);
-        run.world.crds.insert("hubs.x".into(), Some(LiveCrd::of(&old)));
-        run.left.insert("hubs.x".into(), LiveCrd::of(&new));
+        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        run.recorded_state.crds.insert("hubs.x".into(), Some(RecordedCrd::from_crd(&old)));
+        run.crds_after_run.insert("hubs.x".into(), RecordedCrd::from_crd(&new));
         let records = vec![record(1, "1.0.0", "superseded", ""), record(2, "1.1.0", "deployed", &run.run)];
         let live = [new, crd("new.x", &plain())].map(|crd| (crd.name().to_owned(), crd));
         Self {
@@ -54,28 +54,28 @@ impl Scene {
             releases: BTreeMap::from([("mural".to_owned(), records)]),
             live: live.into_iter().collect(),
             saved: Ok(BTreeMap::from([("hubs.x".to_owned(), old)])),
-            evidence: nobody_hurt(),
+            evidence: harmless_evidence(),
         }
     }
 
-    fn decide(&self) -> Result<(Back, Vec<Step>), Moved> {
+    fn decide(&self) -> Result<(RollbackPlan, Vec<Step>), ForeignRevision> {
         let saved = self.saved.as_ref().cloned().unwrap_or_default();
-        let forecasts: BTreeMap<String, ServerAnswer> =
+        let forecasts: BTreeMap<String, CrdDryRunResult> =
             saved.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
         let judged = saved.iter().filter_map(|(name, crd)| {
             let live = self.live.get(name)?;
             Some((
                 name.clone(),
-                judge(Some(live), Some(crd), self.evidence.clone(), ServerVersion::NEWEST, Asked::Takes),
+                judge_crd(Some(live), Some(crd), self.evidence.clone(), ServerVersion::NEWEST, ServerAnswer::Accepted),
             ))
         });
-        decide(&Facts {
+        decide_rollback(&RollbackFacts {
             run: &self.run,
-            chain: &[&self.run],
-            earlier: &[],
+            run_chain: &[&self.run],
+            earlier_rollbacks: &[],
             releases: &self.releases,
             live: &self.live,
-            saved: self.saved.as_ref().map_err(String::as_str),
+            backup_crds: self.saved.as_ref().map_err(String::as_str),
             forecasts: &forecasts,
             verdicts: &judged.collect(),
             overwrite: false,
@@ -83,39 +83,39 @@ impl Scene {
     }
 }
 
-fn nobody_hurt() -> Evidence {
-    use crate::checks::crd_changes::evidence::{Judge, Source};
+fn harmless_evidence() -> Evidence {
+    use crate::checks::crd_changes::evidence::{EvidenceCollector, ObjectSource};
     let (old, new) = (crd("hubs.x", &wider()), crd("hubs.x", &plain()));
-    let mut judge = Judge::new(&old, &new, ServerVersion::NEWEST, Source::Live);
-    judge.look(
+    let mut judge = EvidenceCollector::new(&old, &new, ServerVersion::NEWEST, ObjectSource::Live);
+    judge.add_live_object(
         &json!({"apiVersion": "x/v1", "kind": "Hub", "metadata": {"name": "h", "namespace": "m"}, "spec": {"a": "1"}}),
     );
-    judge.done()
+    judge.finish()
 }
 
 fn ids(steps: &[Step]) -> Vec<&str> {
     steps.iter().map(|step| step.id.as_str()).collect()
 }
 
-fn stays(back: &Back, name: &str) -> String {
-    let crd = back.crds.iter().find(|crd| crd.name == name).unwrap();
-    assert_eq!(crd.way, Way::Stays, "{crd:?}");
-    crd.because.clone()
+fn reason_for_leaving(rollback: &RollbackPlan, name: &str) -> String {
+    let crd = rollback.crds.iter().find(|crd| crd.name == name).unwrap();
+    assert_eq!(crd.decision, RollbackDecision::Leave, "{crd:?}");
+    crd.reason.clone()
 }
 
 #[test]
 fn the_application_goes_first_and_a_new_crd_stays() {
-    let (back, steps) = Scene::upgraded().decide().unwrap();
+    let (back, steps) = Scene::after_upgrade().decide().unwrap();
     assert_eq!(ids(&steps), ["mural", "crds", "served", "validate"]);
-    assert_eq!(super::super::order::check(&steps), Ok(()));
+    assert_eq!(super::super::order::check_order(&steps), Ok(()));
     let expected = Action::RollbackRelease { release: "mural".into(), revision: 1, wait: true };
-    assert_eq!((&steps[0].action, back.releases[0].to), (&expected, Some(1)));
-    assert!(stays(&back, "new.x").contains("never deleted"));
+    assert_eq!((&steps[0].action, back.releases[0].to_revision), (&expected, Some(1)));
+    assert!(reason_for_leaving(&back, "new.x").contains("never deleted"));
 }
 
 #[test]
 fn what_somebody_else_made_since_is_refused_by_its_revision() {
-    let mut scene = Scene::upgraded();
+    let mut scene = Scene::after_upgrade();
     let records = scene.releases.get_mut("mural").unwrap();
     records.push(record(3, "1.2.0", "deployed", ""));
     assert_eq!(scene.decide().unwrap_err().revision, 3);
@@ -128,11 +128,11 @@ fn what_somebody_else_made_since_is_refused_by_its_revision() {
 #[test]
 fn a_crd_whose_going_back_hurts_stays_with_the_reason() {
     let changed = |bend: &dyn Fn(&mut Scene)| {
-        let mut scene = Scene::upgraded();
+        let mut scene = Scene::after_upgrade();
         bend(&mut scene);
         let (back, steps) = scene.decide().unwrap();
         assert_eq!(ids(&steps), ["mural", "validate"]);
-        stays(&back, "hubs.x")
+        reason_for_leaving(&back, "hubs.x")
     };
     let stored = changed(&|scene| {
         let mut live = scene.live["hubs.x"].json().clone();
@@ -153,42 +153,46 @@ fn a_crd_whose_going_back_hurts_stays_with_the_reason() {
 
 #[test]
 fn a_record_that_would_not_be_true_stays() {
-    let mut scene = Scene::upgraded();
-    let before = crate::plan::world::Revision { revision: 1, status: "deployed".into() };
-    scene.run.world.releases.insert("mural-crds".into(), Some(before));
+    let mut scene = Scene::after_upgrade();
+    let before = crate::plan::world::RecordedRevision { revision: 1, status: "deployed".into() };
+    scene.run.recorded_state.releases.insert("mural-crds".into(), Some(before));
     let run = scene.run.run.clone();
     scene
         .releases
         .insert("mural-crds".into(), vec![record(1, "0.7.1", "superseded", ""), record(2, "0.7.4", "deployed", &run)]);
     let (back, _) = scene.decide().unwrap();
-    assert_eq!((back.releases[1].way, back.releases[1].to), (Way::Stays, None), "a new CRD stays");
+    assert_eq!(
+        (back.releases[1].decision, back.releases[1].to_revision),
+        (RollbackDecision::Leave, None),
+        "a new CRD stays"
+    );
     scene.live.remove("new.x");
     let (_, steps) = scene.decide().unwrap();
     assert_eq!(ids(&steps), ["mural", "crds", "served", "record", "validate"]);
-    assert_eq!(super::super::order::check(&steps), Ok(()));
+    assert_eq!(super::super::order::check_order(&steps), Ok(()));
 }
 
 #[test]
 fn what_helm_would_delete_is_marked_first() {
-    let mut scene = Scene::upgraded();
+    let mut scene = Scene::after_upgrade();
     let manifest = scene.live["new.x"].json().to_string();
     scene.releases.get_mut("mural").unwrap()[1].manifest = crate::model::secret::Hidden::new(manifest);
     let (back, steps) = scene.decide().unwrap();
-    assert_eq!((back.kept, ids(&steps)[0]), (vec!["new.x".to_owned()], "keep"));
+    assert_eq!((back.crds_to_annotate, ids(&steps)[0]), (vec!["new.x".to_owned()], "keep"));
 }
 
 #[test]
 fn nothing_was_written_is_nothing_to_go_back_from() {
-    let journal = |state: State| {
-        let mut run = Scene::upgraded().run;
+    let journal = |state: RunState| {
+        let mut run = Scene::after_upgrade().run;
         run.state = state;
-        JournalSeen { runs: vec![run], unread: Vec::new() }
+        JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() }
     };
-    assert!(target(&journal(State::Open)).is_some() && target(&journal(State::Done)).is_some());
-    assert!(target(&journal(State::RolledBack)).is_none());
-    assert!(target(&JournalSeen { runs: vec![entry()], unread: Vec::new() }).is_none());
-    let mut scene = Scene::upgraded();
-    scene.run.world.crds = world().crds.into_iter().filter(|(name, _)| name == "none").collect();
+    assert!(find_target_run(&journal(RunState::Open)).is_some() && find_target_run(&journal(RunState::Done)).is_some());
+    assert!(find_target_run(&journal(RunState::RolledBack)).is_none());
+    assert!(find_target_run(&JournalSnapshot { runs: vec![entry()], unreadable_runs: Vec::new() }).is_none());
+    let mut scene = Scene::after_upgrade();
+    scene.run.recorded_state.crds = recorded_state().crds.into_iter().filter(|(name, _)| name == "none").collect();
     scene.releases.get_mut("mural").unwrap().truncate(1);
     assert!(scene.decide().unwrap().1.is_empty());
 }
@@ -196,36 +200,44 @@ fn nothing_was_written_is_nothing_to_go_back_from() {
 #[test]
 fn our_own_marks_are_taken_away_in_the_end_and_no_others() {
     let scene = || {
-        let mut scene = Scene::upgraded();
-        scene.run.steps[0].action = Action::KeepCrds { names: vec!["hubs.x".into(), "new.x".into()] };
-        let by = |crd: &Crd, manager: &str| crate::plan::marks::tests::marked(crd, manager);
+        let mut scene = Scene::after_upgrade();
+        scene.run.steps[0].action = Action::AddKeepAnnotation { names: vec!["hubs.x".into(), "new.x".into()] };
+        let by = |crd: &Crd, manager: &str| crate::plan::marks::tests::annotate_keep(crd, manager);
         let (hubs, new) = (by(&scene.live["hubs.x"], "kubectl-annotate"), by(&scene.live["new.x"], "ann"));
         scene.live.extend([hubs, new].map(|crd| (crd.name().to_owned(), crd)));
         scene
     };
     let (back, steps) = scene().decide().unwrap();
     assert_eq!(
-        (back.unmarked.as_slice(), ids(&steps)),
+        (back.crds_to_unannotate.as_slice(), ids(&steps)),
         (&["hubs.x".to_owned()][..], vec!["mural", "crds", "served", "unkeep", "validate"])
     );
-    assert_eq!(super::super::order::check(&steps), Ok(()));
+    assert_eq!(super::super::order::check_order(&steps), Ok(()));
     assert_eq!(
-        (back.steps[0].way, back.steps[0].told.as_str()),
-        (Way::GoesBack, "1 of 2 marks are taken away in the end")
+        (back.steps[0].decision, back.steps[0].summary.as_str()),
+        (RollbackDecision::RollBack, "1 of 2 marks are taken away in the end")
     );
     // A release that stands half-way: helm may still compare with a manifest that has the CRD.
     let mut half = scene();
     half.releases.insert("mural-crds".into(), vec![record(1, "0.7.4", "failed", &half.run.run)]);
     let (back, _) = half.decide().unwrap();
-    assert_eq!((back.releases[1].way, back.unmarked.len(), back.steps[0].way), (Way::Stays, 0, Way::Stays));
+    assert_eq!(
+        (back.releases[1].decision, back.crds_to_unannotate.len(), back.steps[0].decision),
+        (RollbackDecision::Leave, 0, RollbackDecision::Leave)
+    );
 }
 
 #[test]
 fn each_step_of_the_run_is_told_with_what_becomes_of_it() {
-    let mut scene = Scene::upgraded();
-    scene.run.begin("mural", jiff::Timestamp::UNIX_EPOCH);
+    let mut scene = Scene::after_upgrade();
+    scene.run.begin_step("mural", jiff::Timestamp::UNIX_EPOCH);
     let (back, _) = scene.decide().unwrap();
-    let told: Vec<(&str, Way)> = back.steps.iter().map(|step| (step.step.as_str(), step.way)).collect();
-    assert_eq!(told, [("crds", Way::GoesBack), ("mural", Way::GoesBack)], "validate writes nothing");
-    assert!(back.steps[1].told.contains("as revision 1 was, 1.0.0"), "{:?}", back.steps);
+    let decisions: Vec<(&str, RollbackDecision)> =
+        back.steps.iter().map(|step| (step.step.as_str(), step.decision)).collect();
+    assert_eq!(
+        decisions,
+        [("crds", RollbackDecision::RollBack), ("mural", RollbackDecision::RollBack)],
+        "validate writes nothing"
+    );
+    assert!(back.steps[1].summary.contains("as revision 1 was, 1.0.0"), "{:?}", back.steps);
 }

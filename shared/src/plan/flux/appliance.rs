@@ -2,7 +2,7 @@
 
 /// The check-list before the sources are moved, with what to look for.
 #[must_use]
-pub fn guide(registry: &str) -> String {
+pub fn render_checklist(registry: &str) -> String {
     format!(
         "\
 before the sources are moved, on the appliance
@@ -22,7 +22,7 @@ before the sources are moved, on the appliance
 
 /// How a registry inside the cluster is reached from a workstation.
 #[must_use]
-pub fn forwarded(host: &str) -> String {
+pub fn suggest_port_forward(host: &str) -> String {
     let (name, port) = host.rsplit_once(':').unwrap_or((host, "80"));
     let mut parts = name.split('.');
     match (parts.next(), parts.next(), parts.next()) {
@@ -40,9 +40,10 @@ mod tests {
     #[test]
     fn a_service_is_forwarded_by_name() {
         assert!(
-            forwarded("zot.zot-system.svc.cluster.local:5000").contains("--namespace zot-system service/zot 5000:5000")
+            suggest_port_forward("zot.zot-system.svc.cluster.local:5000")
+                .contains("--namespace zot-system service/zot 5000:5000")
         );
-        assert!(forwarded("10.0.0.9:30003").contains("--registry-url"));
-        assert!(guide("zot.zot.svc").contains("Zot password"));
+        assert!(suggest_port_forward("10.0.0.9:30003").contains("--registry-url"));
+        assert!(render_checklist("zot.zot.svc").contains("Zot password"));
     }
 }

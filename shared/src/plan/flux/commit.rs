@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{FluxWay, Ways, ready_expr};
+use super::{FluxRoute, FluxRoutes, build_ready_expr};
 use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, YamlError};
@@ -13,11 +13,11 @@ use crate::model::yaml::{self, YamlError};
 /// One object that is to be committed.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Commit {
+pub struct CommitFile {
     /// Which object.
     pub object: FluxRef,
     /// The file's name: the number says the order.
-    pub file: String,
+    pub file_name: String,
     /// What changes, key by key; values are masked.
     pub changes: Vec<String>,
     /// The object as it shall be.
@@ -25,12 +25,12 @@ pub struct Commit {
     pub manifest: Hidden<Value>,
 }
 
-impl Commit {
+impl CommitFile {
     /// The file's text.
     ///
     /// # Errors
     /// The object cannot be written as YAML.
-    pub fn text(&self) -> Result<String, YamlError> {
+    pub fn render(&self) -> Result<String, YamlError> {
         let mut text = format!("# {} of an upgrade; commit it in the order of the numbers.\n", self.object);
         for change in &self.changes {
             let _ = writeln!(text, "#   {change}");
@@ -42,53 +42,54 @@ impl Commit {
 /// The commits: the CRD source, then the application's HelmRelease, which waits for it by its readyExpr, then the application's source.
 /// All may be merged at once: Flux itself keeps the order then.
 #[must_use]
-pub fn commits(ways: &Ways) -> Vec<Commit> {
+pub fn build_commits(routes: &FluxRoutes) -> Vec<CommitFile> {
     let mut all = Vec::new();
-    all.extend(ways.crds.as_ref().and_then(source));
-    all.extend(ways.app.as_ref().and_then(|app| release(app, ways.crds.as_ref())));
-    all.extend(ways.app.as_ref().and_then(source));
-    numbered(all)
+    all.extend(routes.crds.as_ref().and_then(build_source_commit));
+    all.extend(routes.app.as_ref().and_then(|app| build_release_commit(app, routes.crds.as_ref())));
+    all.extend(routes.app.as_ref().and_then(build_source_commit));
+    number_files(all)
 }
 
 /// Gives the files their numbers.
 #[must_use]
-pub fn numbered(mut all: Vec<Commit>) -> Vec<Commit> {
+pub fn number_files(mut all: Vec<CommitFile>) -> Vec<CommitFile> {
     for (at, commit) in all.iter_mut().enumerate() {
-        commit.file = format!("{}-{}-{}.yaml", at + 1, commit.object.name, commit.object.kind.to_lowercase());
+        commit.file_name = format!("{}-{}-{}.yaml", at + 1, commit.object.name, commit.object.kind.to_lowercase());
     }
     all
 }
 
-fn source(way: &FluxWay) -> Option<Commit> {
-    let (object, patch) = way.place.as_ref().filter(|_| way.patches())?;
-    Some(commit(object.clone(), way.read(object)?, patch))
+fn build_source_commit(route: &FluxRoute) -> Option<CommitFile> {
+    let (object, patch) = route.version_patch.as_ref().filter(|_| route.needs_source_patch())?;
+    Some(build_commit(object.clone(), route.find_object(object)?, patch))
 }
 
 /// The application's HelmRelease: what it waits for, and its values where they change.
-fn release(app: &FluxWay, crds: Option<&FluxWay>) -> Option<Commit> {
+fn build_release_commit(app: &FluxRoute, crds: Option<&FluxRoute>) -> Option<CommitFile> {
     let mut patch = json!({});
-    if let Some(after) = crds.and_then(|crds| after(app, crds)) {
+    if let Some(after) = crds.and_then(|crds| build_depends_on(app, crds)) {
         patch["spec"]["dependsOn"] = after;
     }
     if let Some(values) = &app.values {
         patch["spec"]["values"] = values.reveal().clone();
     }
     let changes = patch.as_object().is_some_and(|fields| !fields.is_empty());
-    changes.then(|| commit(app.helm_release.named(), app.helm_release.json(), &patch))
+    changes.then(|| build_commit(app.helm_release.object_ref(), app.helm_release.json(), &patch))
 }
 
 /// `dependsOn` with an expression that asks for the new version of the CRD chart.
-fn after(app: &FluxWay, crds: &FluxWay) -> Option<Value> {
-    let expression = ready_expr(&crds.wanted.as_ref()?.version);
+fn build_depends_on(app: &FluxRoute, crds: &FluxRoute) -> Option<Value> {
+    let expression = build_ready_expr(&crds.target.as_ref()?.version);
     let mut all =
         app.helm_release.json().pointer("/spec/dependsOn").and_then(Value::as_array).cloned().unwrap_or_default();
-    let on_crds = app.helm_release.depends_on().iter().position(|one| one.on == crds.helm_release.named());
+    let on_crds =
+        app.helm_release.depends_on().iter().position(|one| one.helm_release == crds.helm_release.object_ref());
     match on_crds.and_then(|at| all.get_mut(at)) {
         Some(entry) if entry["readyExpr"] == *expression => return None,
         Some(entry) => entry["readyExpr"] = expression.into(),
         None => {
-            let named = crds.helm_release.named();
-            all.push(json!({"name": named.name, "namespace": named.namespace, "readyExpr": expression}));
+            let crds_ref = crds.helm_release.object_ref();
+            all.push(json!({"name": crds_ref.name, "namespace": crds_ref.namespace, "readyExpr": expression}));
         }
     }
     Some(Value::Array(all))
@@ -96,15 +97,15 @@ fn after(app: &FluxWay, crds: &FluxWay) -> Option<Value> {
 
 /// An object as Git holds it, with a patch over it.
 #[must_use]
-pub fn commit(object: FluxRef, told: &Value, patch: &Value) -> Commit {
-    let mut manifest = kept(told);
+pub fn build_commit(object: FluxRef, current: &Value, patch: &Value) -> CommitFile {
+    let mut manifest = strip_server_fields(current);
     let mut changes = Vec::new();
-    laid(&mut manifest, patch, "", &mut changes);
-    Commit { object, file: String::new(), changes, manifest: Hidden::new(manifest) }
+    apply_patch(&mut manifest, patch, "", &mut changes);
+    CommitFile { object, file_name: String::new(), changes, manifest: Hidden::new(manifest) }
 }
 
 /// What a person wrote of an object: without what servers and controllers add.
-fn kept(object: &Value) -> Value {
+fn strip_server_fields(object: &Value) -> Value {
     let mut metadata = Map::new();
     for key in ["name", "namespace"] {
         metadata.insert(key.to_owned(), object["metadata"][key].clone());
@@ -124,7 +125,7 @@ fn kept(object: &Value) -> Value {
 }
 
 /// Lays a patch over an object and tells what changes. `spec.values` are told by name alone.
-fn laid(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<String>) {
+fn apply_patch(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<String>) {
     match patch {
         Value::Object(fields) if at != "spec.values" => {
             for (key, value) in fields {
@@ -132,18 +133,18 @@ fn laid(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<String>) 
                 if !object[key].is_object() && value.is_object() && object[key].is_null() {
                     object[key] = json!({});
                 }
-                laid(&mut object[key], value, &path, changes);
+                apply_patch(&mut object[key], value, &path, changes);
             }
         }
         value if object == value => {}
         value => {
-            let told = |value: &Value| match (value, at) {
+            let masked = |value: &Value| match (value, at) {
                 (_, "spec.values") => "…".to_owned(),
                 (Value::Null, _) => "not set".to_owned(),
                 (Value::String(text), _) => text.clone(),
                 (other, _) => other.to_string(),
             };
-            changes.push(format!("{at}: {} → {}", told(object), told(value)));
+            changes.push(format!("{at}: {} → {}", masked(object), masked(value)));
             *object = value.clone();
         }
     }
@@ -151,39 +152,44 @@ fn laid(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<String>) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::way::tests::world;
-    use super::super::ways;
+    use super::super::find_routes;
+    use super::super::way::tests::flux_view;
     use super::*;
-    use crate::ask::Ask;
-    use crate::model::chart::{Digest, DigestOf};
+    use crate::ask::UpgradeSpec;
+    use crate::model::chart::{Digest, DigestKind};
 
-    fn made(expression: &str, values: Option<Value>) -> Vec<Commit> {
-        let digest = Digest { sha256: "sha256:new".into(), of: DigestOf::Manifest };
+    fn build_test_commits(expression: &str, values: Option<Value>) -> Vec<CommitFile> {
+        let digest = Digest { sha256: "sha256:new".into(), kind: DigestKind::Manifest };
         let charts = [Some(("0.7.4".to_owned(), &digest)), Some(("1.1.0".to_owned(), &digest))];
-        let mut ask = Ask::sample();
+        let mut ask = UpgradeSpec::sample();
         ask.installation.namespace = "m".into();
-        commits(&ways(&ask, &world(&json!({"semver": "0.7.1"}), expression), charts, values.map(Hidden::new)))
+        build_commits(&find_routes(
+            &ask,
+            &flux_view(&json!({"semver": "0.7.1"}), expression),
+            charts,
+            values.map(Hidden::new),
+        ))
     }
 
     #[test]
     fn crds_first_and_the_application_waits_for_them() {
-        let all = made("", None);
-        let files: Vec<&str> = all.iter().map(|commit| commit.file.as_str()).collect();
+        let all = build_test_commits("", None);
+        let files: Vec<&str> = all.iter().map(|commit| commit.file_name.as_str()).collect();
         assert_eq!(
             files,
             ["1-mural-crds-ocirepository.yaml", "2-mural-helmrelease.yaml", "3-mural-ocirepository.yaml"]
         );
         assert_eq!(all[0].changes, ["spec.ref.semver: 0.7.1 → 0.7.4"]);
-        assert_eq!(all[1].manifest.reveal()["spec"]["dependsOn"][0]["readyExpr"], ready_expr("0.7.4").as_str());
+        assert_eq!(all[1].manifest.reveal()["spec"]["dependsOn"][0]["readyExpr"], build_ready_expr("0.7.4").as_str());
         assert!(all[1].manifest.reveal().get("status").is_none());
-        assert_eq!(made(&ready_expr("0.7.4"), None).len(), 2, "what asks for it already stays");
+        assert_eq!(build_test_commits(&build_ready_expr("0.7.4"), None).len(), 2, "what asks for it already stays");
     }
 
     #[test]
     fn values_are_written_and_not_told() {
-        let all = made(&ready_expr("0.7.4"), Some(json!({"password": "canary"})));
+        let all = build_test_commits(&build_ready_expr("0.7.4"), Some(json!({"password": "canary"})));
         assert_eq!(all[1].changes, ["spec.values: … → …"]);
-        assert!(all[1].text().unwrap().contains("canary"), "the file holds them");
+        assert!(all[1].render().unwrap().contains("canary"), "the file holds them");
         assert!(!format!("{all:?}").contains("canary") && !serde_json::to_string(&all).unwrap().contains("canary"));
     }
 }

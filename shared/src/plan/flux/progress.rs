@@ -1,8 +1,8 @@
 //! How far one of Flux's objects is towards what is waited for, from the object alone.
 
-use super::Wanted;
-use crate::model::flux::{FluxObject, HelmRelease, Ready, Source, SourceKind};
-use crate::model::object::condition;
+use super::TargetChart;
+use crate::model::flux::{FluxCondition, FluxObject, FluxSource, HelmRelease, SourceKind};
+use crate::model::object::find_condition;
 
 /// How far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,64 +10,66 @@ pub enum Progress {
     /// There, and what shows it.
     Done(String),
     /// Its controller has not looked yet: it may be slow for a moment, or gone.
-    Unseen(String),
+    NotObserved(String),
     /// On its way.
     Waiting(String),
     /// Does not look good, and may still pass: ends the wait when it lasts.
-    Trouble(String),
+    Failing(String),
     /// Will not get there by waiting.
     Failed(String),
 }
 
 /// Whether a source holds the wanted chart.
 #[must_use]
-pub fn of_source(source: &Source, wanted: &Wanted, asked: &str) -> Progress {
-    let ready = source.ready();
-    if source.suspended() {
+pub fn assess_source(source: &FluxSource, target: &TargetChart, requested_at: &str) -> Progress {
+    let ready = source.ready_condition();
+    if source.is_suspended() {
         return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
     }
-    if let Some(old) = not_told(source, wanted) {
-        return Progress::Unseen(format!(
+    if let Some(old) = outdated_chart_version(source, target) {
+        return Progress::NotObserved(format!(
             "still asks for {old}: helm-controller has not looked at the change: does it run?"
         ));
     }
-    if !source.observed() {
+    if !source.is_observed() {
         let silent = "source-controller has not looked at the change: does it run?";
         return match ready {
-            Some(ready) if ready.status == "Unknown" => Progress::Waiting(said(&ready)),
-            Some(ready) if ready.status == "False" && source.judged() => Progress::Trouble(said(&ready)),
-            _ => Progress::Unseen(silent.to_owned()),
+            Some(ready) if ready.status == "Unknown" => Progress::Waiting(format_condition(&ready)),
+            Some(ready) if ready.status == "False" && source.has_current_ready_condition() => {
+                Progress::Failing(format_condition(&ready))
+            }
+            _ => Progress::NotObserved(silent.to_owned()),
         };
     }
-    if let Some(stalled) = source.stalled() {
-        return Progress::Failed(said(&stalled));
+    if let Some(stalled) = source.stalled_condition() {
+        return Progress::Failed(format_condition(&stalled));
     }
     match ready {
-        Some(ready) if ready.status == "True" && wanted.held_by(source) => {
+        Some(ready) if ready.status == "True" && target.matches_source(source) => {
             let revision = source.artifact().map_or_else(String::new, |artifact| artifact.revision);
-            Progress::Done(format!("holds {revision}{}", verified(source)))
+            Progress::Done(format!("holds {revision}{}", describe_signature(source)))
         }
-        Some(ready) if ready.status == "True" && source.handled_at() == asked => {
+        Some(ready) if ready.status == "True" && source.last_handled_reconcile() == requested_at => {
             let revision = source.artifact().map_or_else(|| "nothing".to_owned(), |artifact| artifact.revision);
-            let digest = wanted.digest.as_ref().map_or_else(String::new, |digest| format!(" ({digest})"));
-            Progress::Trouble(format!("holds {revision}, and not {}{digest}", wanted.version))
+            let digest = target.digest.as_ref().map_or_else(String::new, |digest| format!(" ({digest})"));
+            Progress::Failing(format!("holds {revision}, and not {}{digest}", target.version))
         }
-        Some(ready) if ready.status == "False" => Progress::Trouble(said(&ready)),
-        Some(ready) => Progress::Waiting(said(&ready)),
+        Some(ready) if ready.status == "False" => Progress::Failing(format_condition(&ready)),
+        Some(ready) => Progress::Waiting(format_condition(&ready)),
         None => Progress::Waiting("its controller has said nothing yet".to_owned()),
     }
 }
 
 /// The version that a HelmChart asks for, where its HelmRelease asks for another one: helm-controller brings it there.
-fn not_told<'a>(source: &'a Source, wanted: &Wanted) -> Option<&'a str> {
-    let asked = source.text("/spec/version");
-    (source.kind() == SourceKind::HelmChart && asked != wanted.version).then_some(asked)
+fn outdated_chart_version<'a>(source: &'a FluxSource, target: &TargetChart) -> Option<&'a str> {
+    let chart_version = source.text("/spec/version");
+    (source.kind() == SourceKind::HelmChart && chart_version != target.version).then_some(chart_version)
 }
 
 /// Whose signature source-controller has found on the artifact that it holds, where the source asks for one.
-fn verified(source: &Source) -> String {
-    let Some(verify) = source.verify() else { return String::new() };
-    match condition(source.json(), "SourceVerified") {
+fn describe_signature(source: &FluxSource) -> String {
+    let Some(verify) = source.verification() else { return String::new() };
+    match find_condition(source.json(), "SourceVerified") {
         Some(found) if found.status == "True" => format!(", its signature verified by {}", verify.provider),
         _ => format!(", and says nothing of its signature ({})", verify.provider),
     }
@@ -76,51 +78,61 @@ fn verified(source: &Source) -> String {
 /// Whether a HelmRelease is Ready at the wanted chart. `asked` is the request to reconcile: what its controller said before it
 /// answered that one is of the past.
 #[must_use]
-pub fn of_release(release: &HelmRelease, wanted: Option<&Wanted>, asked: &str) -> Progress {
-    let (ready, answered) = (release.ready(), release.handled_at() == asked);
+pub fn assess_helm_release(release: &HelmRelease, target: Option<&TargetChart>, requested_at: &str) -> Progress {
+    let (ready, answered) = (release.ready_condition(), release.last_handled_reconcile() == requested_at);
     let newest = release.history().into_iter().next();
-    if release.suspended() {
+    if release.is_suspended() {
         return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
     }
-    let there =
-        newest.as_ref().filter(|newest| newest.status == "deployed" && wanted.is_none_or(|wanted| wanted.is(newest)));
-    if let Some(newest) = there.filter(|_| release.is_ready() && (wanted.is_some() || answered)) {
-        let digest =
-            if newest.oci_digest.is_empty() { String::new() } else { format!(", {}", short(&newest.oci_digest)) };
+    let there = newest
+        .as_ref()
+        .filter(|newest| newest.status == "deployed" && target.is_none_or(|wanted| wanted.matches_revision(newest)));
+    if let Some(newest) = there.filter(|_| release.is_ready() && (target.is_some() || answered)) {
+        let digest = if newest.oci_digest.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", short_digest(&newest.oci_digest))
+        };
         return Progress::Done(format!("revision {} is {}{digest}", newest.revision, newest.chart_version));
     }
-    if let Some(stalled) = release.stalled().filter(|_| answered) {
+    if let Some(stalled) = release.stalled_condition().filter(|_| answered) {
         let why = ready.filter(|ready| ready.status == "False" && ready.message != stalled.message);
-        let why = why.map_or_else(String::new, |ready| format!(": {}", said(&ready)));
-        return Progress::Failed(format!("{}{why}{}", said(&stalled), remediated(release, wanted)));
+        let why = why.map_or_else(String::new, |ready| format!(": {}", format_condition(&ready)));
+        return Progress::Failed(format!(
+            "{}{why}{}",
+            format_condition(&stalled),
+            describe_remediation(release, target)
+        ));
     }
     match ready {
-        Some(ready) if ready.status == "Unknown" => Progress::Waiting(said(&ready)),
-        Some(ready) if ready.status == "False" && answered => failing(release, &ready),
-        Some(ready) if ready.status == "False" => Progress::Waiting(said(&ready)),
-        _ if !release.observed() || !answered => {
-            Progress::Unseen("helm-controller has not looked at it: does it run?".to_owned())
+        Some(ready) if ready.status == "Unknown" => Progress::Waiting(format_condition(&ready)),
+        Some(ready) if ready.status == "False" && answered => assess_failure(release, &ready),
+        Some(ready) if ready.status == "False" => Progress::Waiting(format_condition(&ready)),
+        _ if !release.is_observed() || !answered => {
+            Progress::NotObserved("helm-controller has not looked at it: does it run?".to_owned())
         }
         _ => {
             let at = newest.map_or_else(|| "no revision".to_owned(), |newest| newest.chart_version);
-            Progress::Trouble(format!("is Ready at {at}: it has not taken up the new chart"))
+            Progress::Failing(format!("is Ready at {at}: it has not taken up the new chart"))
         }
     }
 }
 
 /// A try that failed, where more are to come, is no end.
-fn failing(release: &HelmRelease, ready: &Ready) -> Progress {
+fn assess_failure(release: &HelmRelease, ready: &FluxCondition) -> Progress {
     let (retries, failures) = (release.remediation().retries, release.upgrade_failures());
     if failures > 0 && (retries < 0 || failures <= retries) {
-        return Progress::Waiting(format!("try {failures} failed, it tries again: {}", said(ready)));
+        return Progress::Waiting(format!("try {failures} failed, it tries again: {}", format_condition(ready)));
     }
-    Progress::Trouble(said(ready))
+    Progress::Failing(format_condition(ready))
 }
 
 /// What helm-controller did after the failure.
-fn remediated(release: &HelmRelease, wanted: Option<&Wanted>) -> String {
+fn describe_remediation(release: &HelmRelease, target: Option<&TargetChart>) -> String {
     let newest = release.history().into_iter().next();
-    match newest.filter(|newest| newest.status == "deployed" && wanted.is_some_and(|wanted| !wanted.is(newest))) {
+    match newest
+        .filter(|newest| newest.status == "deployed" && target.is_some_and(|wanted| !wanted.matches_revision(newest)))
+    {
         Some(newest) => {
             format!("; helm-controller went back to {} (revision {})", newest.chart_version, newest.revision)
         }
@@ -128,12 +140,12 @@ fn remediated(release: &HelmRelease, wanted: Option<&Wanted>) -> String {
     }
 }
 
-fn said(ready: &Ready) -> String {
+fn format_condition(ready: &FluxCondition) -> String {
     let message = ready.message.split_whitespace().collect::<Vec<_>>().join(" ");
     if ready.reason.is_empty() { message } else { format!("{}: {message}", ready.reason) }
 }
 
-fn short(digest: &str) -> &str {
+fn short_digest(digest: &str) -> &str {
     digest.get(..19).unwrap_or(digest)
 }
 
@@ -143,11 +155,11 @@ mod tests {
 
     use super::*;
 
-    fn release(ready: (&str, &str), history: &Value, more: &[(&str, Value)]) -> HelmRelease {
+    fn release(ready: (&str, &str), history: &Value, extra_fields: &[(&str, Value)]) -> HelmRelease {
         let mut object = json!({"kind": "HelmRelease", "metadata": {"name": "mural", "namespace": "m", "generation": 2}, "spec": {},
             "status": {"observedGeneration": 2, "lastHandledReconcileAt": "t", "history": history,
                 "conditions": [{"type": "Ready", "status": ready.0, "reason": ready.1, "message": "words"}]}});
-        for (pointer, value) in more {
+        for (pointer, value) in extra_fields {
             let (parent, key) = pointer.rsplit_once('/').unwrap();
             object.pointer_mut(parent).unwrap()[key] = value.clone();
         }
@@ -158,20 +170,20 @@ mod tests {
         json!([{"chartVersion": format!("{version}+05"), "ociDigest": "sha256:new", "status": status, "version": 2}])
     }
 
-    fn told(release: &HelmRelease) -> Progress {
-        let wanted = Wanted { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
-        of_release(release, Some(&wanted), "t")
+    fn assess(release: &HelmRelease) -> Progress {
+        let target = TargetChart { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
+        assess_helm_release(release, Some(&target), "t")
     }
 
     #[test]
     fn ready_at_the_old_version_is_not_there() {
         let old = release(("True", "UpgradeSucceeded"), &revision("0.7.1", "deployed"), &[]);
-        assert!(matches!(told(&old), Progress::Trouble(text) if text.contains("0.7.1+05")));
+        assert!(matches!(assess(&old), Progress::Failing(text) if text.contains("0.7.1+05")));
         let done = release(("True", "UpgradeSucceeded"), &revision("0.7.4", "deployed"), &[]);
-        assert!(matches!(told(&done), Progress::Done(text) if text.contains("revision 2 is 0.7.4+05")));
+        assert!(matches!(assess(&done), Progress::Done(text) if text.contains("revision 2 is 0.7.4+05")));
         let unseen =
             release(("True", "x"), &revision("0.7.4", "deployed"), &[("/status/observedGeneration", json!(1))]);
-        assert!(matches!(told(&unseen), Progress::Unseen(text) if text.contains("does it run")));
+        assert!(matches!(assess(&unseen), Progress::NotObserved(text) if text.contains("does it run")));
     }
 
     #[test]
@@ -179,11 +191,11 @@ mod tests {
         let stalled = json!([{"type": "Ready", "status": "False", "reason": "RollbackSucceeded", "message": "went back"},
             {"type": "Stalled", "status": "True", "reason": "RetriesExceeded", "message": "gave up"}]);
         let failed = release(("False", "x"), &revision("0.7.1", "deployed"), &[("/status/conditions", stalled)]);
-        let Progress::Failed(text) = told(&failed) else { panic!() };
+        let Progress::Failed(text) = assess(&failed) else { panic!() };
         assert!(text.contains("gave up") && text.contains("went back to 0.7.1"), "{text}");
         let mut before = failed.json().clone();
         before["status"]["lastHandledReconcileAt"] = "s".into();
-        assert!(matches!(told(&HelmRelease::new(before)), Progress::Waiting(_)));
+        assert!(matches!(assess(&HelmRelease::new(before)), Progress::Waiting(_)));
     }
 
     #[test]
@@ -193,52 +205,59 @@ mod tests {
                 ("/status/upgradeFailures", json!(failures)),
                 ("/spec/upgrade", json!({"remediation": {"retries": 2}})),
             ];
-            told(&release(("False", "UpgradeFailed"), &revision("0.7.4", "failed"), &more))
+            assess(&release(("False", "UpgradeFailed"), &revision("0.7.4", "failed"), &more))
         };
         assert!(matches!(retries(1), Progress::Waiting(text) if text.contains("tries again")));
-        assert!(matches!(retries(3), Progress::Trouble(_)));
+        assert!(matches!(retries(3), Progress::Failing(_)));
     }
 
     #[test]
     fn a_helm_chart_that_nobody_told_the_version_waits_for_helm_controller() {
-        let told = |version: &str| {
+        let assess = |version: &str| {
             let chart = json!({"kind": "HelmChart", "metadata": {"generation": 1}, "spec": {"version": version},
                 "status": {"observedGeneration": 1, "artifact": {"revision": version}, "conditions": [{"type": "Ready", "status": "True"}]}});
-            of_source(&Source::new(chart), &Wanted { version: "0.7.4".into(), digest: None }, "t")
+            assess_source(&FluxSource::new(chart), &TargetChart { version: "0.7.4".into(), digest: None }, "t")
         };
-        assert!(matches!(told("0.7.1"), Progress::Unseen(text) if text.contains("0.7.1: helm-controller")));
-        assert!(matches!(told("0.7.4"), Progress::Done(_)));
+        assert!(matches!(assess("0.7.1"), Progress::NotObserved(text) if text.contains("0.7.1: helm-controller")));
+        assert!(matches!(assess("0.7.4"), Progress::Done(_)));
     }
 
     #[test]
     fn a_source_is_there_when_it_holds_the_very_chart() {
         let source = |status: &str, message: &str, revision: &str, observed: i64| {
-            Source::new(json!({"kind": "OCIRepository", "metadata": {"generation": 2}, "spec": {},
+            FluxSource::new(json!({"kind": "OCIRepository", "metadata": {"generation": 2}, "spec": {},
                 "status": {"observedGeneration": observed, "lastHandledReconcileAt": "t", "artifact": {"revision": revision},
                     "conditions": [{"type": "Ready", "status": status, "reason": "r", "message": message}]}}))
         };
-        let wanted = Wanted { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
-        let told = |source: &Source| of_source(source, &wanted, "t");
-        assert!(matches!(told(&source("True", "", "0.7.4@sha256:new", 2)), Progress::Done(_)));
+        let target = TargetChart { version: "0.7.4".into(), digest: Some("sha256:new".into()) };
+        let assess = |source: &FluxSource| assess_source(source, &target, "t");
+        assert!(matches!(assess(&source("True", "", "0.7.4@sha256:new", 2)), Progress::Done(_)));
         let mut failing = source("False", "no match found for semver: 0.7.4", "0.7.1@sha256:old", 1).json().clone();
-        assert!(matches!(told(&Source::new(failing.clone())), Progress::Unseen(_)), "it speaks of the older spec");
+        assert!(
+            matches!(assess(&FluxSource::new(failing.clone())), Progress::NotObserved(_)),
+            "it speaks of the older spec"
+        );
         failing["status"]["conditions"][0]["observedGeneration"] = 2.into();
-        assert!(matches!(told(&Source::new(failing)), Progress::Trouble(text) if text.contains("no match found")));
+        assert!(
+            matches!(assess(&FluxSource::new(failing)), Progress::Failing(text) if text.contains("no match found"))
+        );
         let mut signed = source("True", "", "0.7.4@sha256:new", 2).json().clone();
         signed["spec"]["verify"] = json!({"provider": "cosign"});
         assert!(
-            matches!(told(&Source::new(signed.clone())), Progress::Done(text) if text.contains("says nothing of its signature"))
+            matches!(assess(&FluxSource::new(signed.clone())), Progress::Done(text) if text.contains("says nothing of its signature"))
         );
         let verified =
             json!({"type": "SourceVerified", "status": "True", "reason": "Succeeded", "message": "verified"});
         signed["status"]["conditions"].as_array_mut().unwrap().push(verified);
-        assert!(matches!(told(&Source::new(signed)), Progress::Done(text) if text.ends_with("verified by cosign")));
-        assert!(matches!(told(&source("True", "", "0.7.4@sha256:other", 2)), Progress::Trouble(_)));
         assert!(
-            matches!(told(&source("True", "", "0.7.1@sha256:old", 1)), Progress::Unseen(text) if text.contains("does it run"))
+            matches!(assess(&FluxSource::new(signed)), Progress::Done(text) if text.ends_with("verified by cosign"))
+        );
+        assert!(matches!(assess(&source("True", "", "0.7.4@sha256:other", 2)), Progress::Failing(_)));
+        assert!(
+            matches!(assess(&source("True", "", "0.7.1@sha256:old", 1)), Progress::NotObserved(text) if text.contains("does it run"))
         );
         assert!(
-            matches!(told(&source("False", "no match for semver", "0.7.1@sha256:old", 2)), Progress::Trouble(text) if text.contains("no match"))
+            matches!(assess(&source("False", "no match for semver", "0.7.1@sha256:old", 2)), Progress::Failing(text) if text.contains("no match"))
         );
     }
 }

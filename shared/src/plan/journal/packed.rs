@@ -10,53 +10,53 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{KIND, RunEntry};
+use super::{RUN_KIND, RunEntry};
 use crate::plan::API_VERSION;
 
 /// The Secret's name, in the installation's namespace.
-pub const SECRET: &str = "mural-journal";
+pub const SECRET_NAME: &str = "mural-journal";
 /// Its type: `helm list` and those who look for credentials pass it by.
-const TYPE: &str = "mural.spectrocloud.com/journal";
+const SECRET_TYPE: &str = "mural.spectrocloud.com/journal";
 /// Runs that are kept.
-pub const RUNS: usize = 10;
+pub const MAX_RUNS: usize = 10;
 /// Bytes that all runs may take together, packed; the API server takes 1 MiB of a Secret.
-pub const LARGEST: usize = 512 * 1024;
+pub const MAX_PACKED_BYTES: usize = 512 * 1024;
 /// Bytes that one run may have unpacked.
-const UNPACKED: u64 = 8 * 1024 * 1024;
+const MAX_UNPACKED_BYTES: u64 = 8 * 1024 * 1024;
 /// The ending of a run's key.
-const END: &str = ".json.gz";
+const RUN_KEY_SUFFIX: &str = ".json.gz";
 
 /// A run that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Unread {
+pub struct UnreadableRun {
     /// The run's id, as its key says.
     pub run: String,
     /// Why.
     pub reason: String,
     /// Whether a newer version of this program wrote it; else it is damaged.
-    pub newer: bool,
+    pub from_newer_version: bool,
 }
 
 /// The journal as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct JournalSeen {
+pub struct JournalSnapshot {
     /// The runs, oldest first.
     pub runs: Vec<RunEntry>,
     /// Runs that could not be read.
-    pub unread: Vec<Unread>,
+    pub unreadable_runs: Vec<UnreadableRun>,
 }
 
-impl JournalSeen {
+impl JournalSnapshot {
     /// The newest run that was cut off, failed or was stopped, and that no later one stands for.
     #[must_use]
-    pub fn unfinished(&self) -> Option<&RunEntry> {
-        self.runs.last().filter(|run| run.unfinished())
+    pub fn unfinished_run(&self) -> Option<&RunEntry> {
+        self.runs.last().filter(|run| run.is_unfinished())
     }
 
     /// The number of the next run.
     #[must_use]
-    pub fn next(&self) -> u64 {
+    pub fn next_number(&self) -> u64 {
         1 + self.runs.iter().map(|run| run.number).max().unwrap_or_default()
     }
 
@@ -69,37 +69,37 @@ impl JournalSeen {
 
 /// Reads the Secret; none where there is none yet.
 #[must_use]
-pub fn seen(secret: Option<&Value>) -> JournalSeen {
-    let mut seen = JournalSeen::default();
+pub fn parse_journal(secret: Option<&Value>) -> JournalSnapshot {
+    let mut journal = JournalSnapshot::default();
     let data = secret.and_then(|secret| secret["data"].as_object());
     for (key, value) in data.into_iter().flatten() {
-        let Some(run) = key.strip_suffix(END) else { continue };
-        match unpacked(value.as_str().unwrap_or_default()) {
-            Ok(entry) if entry.run == run => seen.runs.push(entry),
-            Ok(_) => seen.unread.push(unread(run, "it names another run", false)),
-            Err((reason, newer)) => seen.unread.push(unread(run, &reason, newer)),
+        let Some(run) = key.strip_suffix(RUN_KEY_SUFFIX) else { continue };
+        match unpack_run(value.as_str().unwrap_or_default()) {
+            Ok(entry) if entry.run == run => journal.runs.push(entry),
+            Ok(_) => journal.unreadable_runs.push(build_unreadable_run(run, "it names another run", false)),
+            Err((reason, newer)) => journal.unreadable_runs.push(build_unreadable_run(run, &reason, newer)),
         }
     }
-    seen.runs.sort_by(|a, b| (a.number, &a.run).cmp(&(b.number, &b.run)));
-    seen
+    journal.runs.sort_by(|a, b| (a.number, &a.run).cmp(&(b.number, &b.run)));
+    journal
 }
 
-fn unread(run: &str, reason: &str, newer: bool) -> Unread {
-    Unread { run: run.to_owned(), reason: reason.to_owned(), newer }
+fn build_unreadable_run(run: &str, reason: &str, newer: bool) -> UnreadableRun {
+    UnreadableRun { run: run.to_owned(), reason: reason.to_owned(), from_newer_version: newer }
 }
 
-fn unpacked(text: &str) -> Result<RunEntry, (String, bool)> {
+fn unpack_run(text: &str) -> Result<RunEntry, (String, bool)> {
     let damaged = |what: &str| (format!("it is damaged: {what}"), false);
     let packed = STANDARD.decode(text).map_err(|_| damaged("no base64"))?;
     let mut bytes = Vec::new();
     GzDecoder::new(packed.as_slice())
-        .take(UNPACKED)
+        .take(MAX_UNPACKED_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|_| damaged("it does not unpack"))?;
     let document: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("no JSON"))?;
     let says = |key: &str| document[key].as_str().unwrap_or("nothing").to_owned();
     let (kind, version) = (says("kind"), says("apiVersion"));
-    if kind != KIND || !version.starts_with("mural/") {
+    if kind != RUN_KIND || !version.starts_with("mural/") {
         return Err(damaged(&format!("it is {kind} of {version}")));
     }
     if version != API_VERSION {
@@ -111,7 +111,7 @@ fn unpacked(text: &str) -> Result<RunEntry, (String, bool)> {
         .map_err(|error| (format!("version {by} wrote what this one cannot read: {error}"), true))
 }
 
-fn pack(run: &RunEntry) -> Option<Vec<u8>> {
+fn pack_run(run: &RunEntry) -> Option<Vec<u8>> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&serde_json::to_vec(run).ok()?).ok()?;
     packer.finish().ok()
@@ -121,30 +121,30 @@ fn pack(run: &RunEntry) -> Option<Vec<u8>> {
 ///
 /// The oldest go first: beyond ten, and beyond the bytes that all may take. None where a run by itself is too large.
 #[must_use]
-pub fn secret(namespace: &str, before: Option<&Value>, runs: &[&RunEntry]) -> Option<Value> {
+pub fn build_secret(namespace: &str, before: Option<&Value>, runs: &[&RunEntry]) -> Option<Value> {
     let mut data: Map<String, Value> =
         before.and_then(|secret| secret["data"].as_object()).cloned().unwrap_or_default();
     for run in runs {
-        let packed = pack(run)?;
-        if packed.len() > LARGEST {
+        let packed = pack_run(run)?;
+        if packed.len() > MAX_PACKED_BYTES {
             return None;
         }
-        data.insert(format!("{}{END}", run.run), STANDARD.encode(packed).into());
+        data.insert(format!("{}{RUN_KEY_SUFFIX}", run.run), STANDARD.encode(packed).into());
     }
     let number = |key: &String, data: &Map<String, Value>| {
         let text = data.get(key).and_then(Value::as_str).unwrap_or_default();
-        unpacked(text).map_or(0, |run| run.number)
+        unpack_run(text).map_or(0, |run| run.number)
     };
     let size = |data: &Map<String, Value>| -> usize {
         data.values().filter_map(Value::as_str).map(|text| text.len() / 4 * 3).sum()
     };
-    while data.len() > RUNS || size(&data) > LARGEST {
+    while data.len() > MAX_RUNS || size(&data) > MAX_PACKED_BYTES {
         let oldest = data.keys().min_by_key(|key| (number(key, &data), (*key).clone())).cloned()?;
         data.remove(&oldest);
     }
     let mut secret = before.cloned().unwrap_or_else(|| {
-        json!({"apiVersion": "v1", "kind": "Secret", "type": TYPE,
-            "metadata": {"name": SECRET, "namespace": namespace,
+        json!({"apiVersion": "v1", "kind": "Secret", "type": SECRET_TYPE,
+            "metadata": {"name": SECRET_NAME, "namespace": namespace,
                 "labels": {"app.kubernetes.io/managed-by": "kubectl-mural-upgrade"}}})
     });
     secret["data"] = Value::Object(data);
@@ -153,44 +153,47 @@ pub fn secret(namespace: &str, before: Option<&Value>, runs: &[&RunEntry]) -> Op
 
 /// The Secret without these runs.
 #[must_use]
-pub fn without(before: &Value, runs: &[String]) -> Value {
+pub fn without_runs(before: &Value, runs: &[String]) -> Value {
     let mut secret = before.clone();
     if let Some(data) = secret["data"].as_object_mut() {
-        runs.iter().for_each(|run| drop(data.remove(&format!("{run}{END}"))));
+        runs.iter().for_each(|run| drop(data.remove(&format!("{run}{RUN_KEY_SUFFIX}"))));
     }
     secret
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::RunState;
     use super::super::tests::entry;
     use super::*;
     use jiff::{Timestamp, ToSpan};
 
     fn run(at: i64) -> RunEntry {
         let began = Timestamp::UNIX_EPOCH + at.seconds();
-        RunEntry { run: format!("20261123-{at:06}"), number: 1 + at as u64, began, ..entry() }
+        RunEntry { run: format!("20261123-{at:06}"), number: 1 + at as u64, started_at: began, ..entry() }
     }
 
     #[test]
     fn the_last_ten_are_kept_and_read_again() {
-        let mut kept = None;
+        let mut secret = None;
         for at in 0..14 {
-            kept = secret("m", kept.as_ref(), &[&run(at)]);
+            secret = build_secret("m", secret.as_ref(), &[&run(at)]);
         }
-        let seen = seen(kept.as_ref());
-        assert_eq!((seen.runs.len(), seen.unread.len()), (RUNS, 0));
-        assert_eq!((seen.runs[0].run.as_str(), seen.runs[9].run.as_str()), ("20261123-000004", "20261123-000013"));
-        assert_eq!(seen.runs[9], run(13));
+        let journal = parse_journal(secret.as_ref());
+        assert_eq!((journal.runs.len(), journal.unreadable_runs.len()), (MAX_RUNS, 0));
+        assert_eq!(
+            (journal.runs[0].run.as_str(), journal.runs[9].run.as_str()),
+            ("20261123-000004", "20261123-000013")
+        );
+        assert_eq!(journal.runs[9], run(13));
     }
 
     #[test]
     fn a_workstation_whose_clock_is_behind_is_not_taken_for_an_earlier_run() {
         let behind = RunEntry { number: 9, ..run(1) };
-        let kept = secret("m", None, &[&run(5), &behind]).unwrap();
-        assert_eq!(seen(Some(&kept)).unfinished(), Some(&behind));
-        assert_eq!(seen(Some(&kept)).next(), 10);
+        let secret = build_secret("m", None, &[&run(5), &behind]).unwrap();
+        assert_eq!(parse_journal(Some(&secret)).unfinished_run(), Some(&behind));
+        assert_eq!(parse_journal(Some(&secret)).next_number(), 10);
     }
 
     #[test]
@@ -202,12 +205,12 @@ mod tests {
             run.steps[0].title = noise(7 + at as u64);
             run
         };
-        let mut kept = None;
+        let mut secret = None;
         for at in 0..10 {
-            kept = secret("m", kept.as_ref(), &[&large(at)]);
+            secret = build_secret("m", secret.as_ref(), &[&large(at)]);
         }
-        let kept = kept.unwrap();
-        assert!(kept.to_string().len() < 1_048_576 && seen(Some(&kept)).runs.last() == Some(&large(9)));
+        let secret = secret.unwrap();
+        assert!(secret.to_string().len() < 1_048_576 && parse_journal(Some(&secret)).runs.last() == Some(&large(9)));
     }
 
     #[test]
@@ -217,27 +220,27 @@ mod tests {
             packer.write_all(document.to_string().as_bytes()).unwrap();
             STANDARD.encode(packer.finish().unwrap())
         };
-        let of = |text: String| seen(Some(&json!({"data": {"1.json.gz": text}}))).unread.remove(0);
+        let of = |text: String| parse_journal(Some(&json!({"data": {"1.json.gz": text}}))).unreadable_runs.remove(0);
         assert!(of("AAA".into()).reason.contains("damaged"));
         assert!(of(STANDARD.encode("text")).reason.contains("does not unpack"));
         assert!(of(packed(&json!({"kind": "Other", "apiVersion": "mural/v1"}))).reason.contains("it is Other"));
         let newer = of(packed(&json!({"kind": "UpgradeRun", "apiVersion": "mural/v2"})));
-        assert!(newer.newer && newer.reason.contains("mural/v2"), "{newer:?}");
+        assert!(newer.from_newer_version && newer.reason.contains("mural/v2"), "{newer:?}");
         let mut odd = serde_json::to_value(entry()).unwrap();
         odd["steps"][0]["action"] = "not-yet-thought-of".into();
-        assert!(of(packed(&odd)).newer);
+        assert!(of(packed(&odd)).from_newer_version);
         assert!(of(packed(&serde_json::to_value(entry()).unwrap())).reason.contains("another run"));
-        assert_eq!(seen(None), JournalSeen::default());
+        assert_eq!(parse_journal(None), JournalSnapshot::default());
     }
 
     #[test]
     fn only_the_newest_run_is_gone_on_from() {
         let mut done = run(2);
-        done.end(State::Done, Timestamp::UNIX_EPOCH);
-        let kept = secret("m", None, &[&run(1), &done]).unwrap();
-        assert_eq!(seen(Some(&kept)).unfinished(), None);
-        let kept = secret("m", Some(&kept), &[&run(3)]).unwrap();
-        assert_eq!(seen(Some(&kept)).unfinished().map(|run| run.run.as_str()), Some("20261123-000003"));
-        assert_eq!(seen(Some(&without(&kept, &[run(3).run]))).runs.len(), 2);
+        done.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
+        let secret = build_secret("m", None, &[&run(1), &done]).unwrap();
+        assert_eq!(parse_journal(Some(&secret)).unfinished_run(), None);
+        let secret = build_secret("m", Some(&secret), &[&run(3)]).unwrap();
+        assert_eq!(parse_journal(Some(&secret)).unfinished_run().map(|run| run.run.as_str()), Some("20261123-000003"));
+        assert_eq!(parse_journal(Some(&without_runs(&secret, &[run(3).run]))).runs.len(), 2);
     }
 }

@@ -3,54 +3,58 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunEntry;
-use crate::plan::drift::Moved;
-use crate::plan::world::{Revision, World, moved as moved_since};
+use crate::plan::drift::DriftItem;
+use crate::plan::world::{RecordedRevision, RecordedState, find_drift as moved_since};
 
 /// What is known of the world now, besides what a plan keeps of it.
 #[derive(Debug, Default)]
-pub struct Now {
+pub struct RunEffects {
     /// The CRDs that are as the charts have them.
-    pub as_wanted: BTreeSet<String>,
+    pub crds_matching_charts: BTreeSet<String>,
     /// The run of ours that made the newest revision of each release.
-    pub made_by: BTreeMap<String, String>,
+    pub newest_revision_runs: BTreeMap<String, String>,
     /// Releases that Flux or Argo CD makes, where the newest revision is of the version that the run asked them for, or they went back
     /// to the one before.
-    pub through_owner: BTreeSet<String>,
+    pub releases_done_by_owner: BTreeSet<String>,
 }
 
 /// Everything that is neither as it was before the run nor as the run would leave it.
 #[must_use]
-pub fn moved(run: &RunEntry, now: &World, more: &Now) -> Vec<Moved> {
-    let ours = ours(run, now, more);
+pub fn find_resume_drift(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> Vec<DriftItem> {
+    let ours = expected_state(run, now, effects);
     let all = moved_since(&ours, now);
     all.into_iter()
-        .map(|moved| Moved { hint: if moved.what == "values" { VALUES } else { moved.hint }, ..moved })
+        .map(|moved| DriftItem {
+            hint: if moved.subject == "values" { RESUME_VALUES_HINT } else { moved.hint },
+            ..moved
+        })
         .collect()
 }
 
-const VALUES: &str = "give resume the value flags that the run was given; with other values, begin a new upgrade";
+const RESUME_VALUES_HINT: &str =
+    "give resume the value flags that the run was given; with other values, begin a new upgrade";
 
 /// The world before the run, with everything in it that the run did.
-fn ours(run: &RunEntry, now: &World, more: &Now) -> World {
-    let mut then = run.world.clone();
-    let ids = run.ids();
+fn expected_state(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> RecordedState {
+    let mut then = run.recorded_state.clone();
+    let ids = run.run_ids();
     for (release, is) in &now.releases {
-        let by_us = more.made_by.get(release).is_some_and(|by| ids.contains(by));
+        let by_us = effects.newest_revision_runs.get(release).is_some_and(|by| ids.contains(by));
         let was = then.releases.get(release).and_then(Option::as_ref);
-        if by_us || more.through_owner.contains(release) || ended_since(was, is.as_ref()) {
+        if by_us || effects.releases_done_by_owner.contains(release) || has_ended(was, is.as_ref()) {
             then.releases.insert(release.clone(), is.clone());
         }
         // A release that we made anew was nobody's before.
-        if let (true, None, Some(owner)) = (by_us, was_owner(run, release), now.owners.get(release)) {
+        if let (true, None, Some(owner)) = (by_us, previous_owner(run, release), now.owners.get(release)) {
             then.owners.insert(release.clone(), owner.clone());
         }
     }
-    let moving = run.moving();
+    let moving = run.migrating_crds();
     for (name, is) in &now.crds {
         let between = moving.contains(&name.as_str())
             && then.crds.get(name).and_then(Option::as_ref).map(|was| &was.uid) == is.as_ref().map(|is| &is.uid);
-        let left = is.is_some() && is.as_ref() == run.left.get(name);
-        if between || left || more.as_wanted.contains(name) {
+        let left = is.is_some() && is.as_ref() == run.crds_after_run.get(name);
+        if between || left || effects.crds_matching_charts.contains(name) {
             then.crds.insert(name.clone(), is.clone());
         }
     }
@@ -58,12 +62,15 @@ fn ours(run: &RunEntry, now: &World, more: &Now) -> World {
 }
 
 /// Who kept a release before, where somebody did.
-fn was_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
-    run.world.owners.get(release).filter(|_| run.world.releases.get(release).is_some_and(Option::is_some))
+fn previous_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
+    run.recorded_state
+        .owners
+        .get(release)
+        .filter(|_| run.recorded_state.releases.get(release).is_some_and(Option::is_some))
 }
 
 /// A revision that was pending then may have ended since: by its own helm, or marked by us.
-fn ended_since(was: Option<&Revision>, is: Option<&Revision>) -> bool {
+fn has_ended(was: Option<&RecordedRevision>, is: Option<&RecordedRevision>) -> bool {
     was.zip(is).is_some_and(|(was, is)| {
         was.revision == is.revision && was.status.starts_with("pending-") && is.status == "failed"
     })
@@ -71,26 +78,29 @@ fn ended_since(was: Option<&Revision>, is: Option<&Revision>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{entry, world};
+    use super::super::tests::{entry, recorded_state};
     use super::*;
     use crate::ask::StoredValues;
-    use crate::plan::seal::Seal;
-    use crate::plan::world::LiveCrd;
+    use crate::plan::seal::ValueHash;
+    use crate::plan::world::RecordedCrd;
     use serde_json::json;
 
-    fn told(bend: impl FnOnce(&mut World), more: &Now) -> Vec<String> {
-        let mut now = world();
+    fn drift_lines(bend: impl FnOnce(&mut RecordedState), effects: &RunEffects) -> Vec<String> {
+        let mut now = recorded_state();
         bend(&mut now);
-        moved(&entry(), &now, more).iter().map(|moved| format!("{} {}", moved.what, moved.how)).collect()
+        find_resume_drift(&entry(), &now, effects)
+            .iter()
+            .map(|moved| format!("{} {}", moved.subject, moved.change))
+            .collect()
     }
 
-    fn changed(now: &mut World) {
-        let crd = LiveCrd { uid: "1".into(), spec: "new".into(), stored_versions: vec!["v1".into()] };
+    fn change_crd(now: &mut RecordedState) {
+        let crd = RecordedCrd { uid: "1".into(), spec_digest: "new".into(), stored_versions: vec!["v1".into()] };
         now.crds.insert("hubs.x".into(), Some(crd));
     }
 
-    fn upgraded(now: &mut World) {
-        let newest = Revision { revision: 2, status: "pending-upgrade".into() };
+    fn upgrade_release(now: &mut RecordedState) {
+        let newest = RecordedRevision { revision: 2, status: "pending-upgrade".into() };
         now.releases.insert("mural".into(), Some(newest));
     }
 
@@ -98,60 +108,70 @@ mod tests {
     fn what_the_run_did_is_no_move() {
         let as_wanted = BTreeSet::from(["hubs.x".to_owned()]);
         let made_by = BTreeMap::from([("mural".to_owned(), "20261123-0712".to_owned())]);
-        let more = Now { as_wanted, made_by, ..Now::default() };
-        assert_eq!(told(|_| (), &Now::default()), Vec::<String>::new());
-        assert_eq!(told(|now| (changed(now), upgraded(now)).0, &more), Vec::<String>::new());
+        let effects =
+            RunEffects { crds_matching_charts: as_wanted, newest_revision_runs: made_by, ..RunEffects::default() };
+        assert_eq!(drift_lines(|_| (), &RunEffects::default()), Vec::<String>::new());
+        assert_eq!(drift_lines(|now| (change_crd(now), upgrade_release(now)).0, &effects), Vec::<String>::new());
     }
 
     #[test]
     fn a_release_that_the_run_made_was_nobodys_before() {
         let mut run = entry();
-        run.world.releases.insert("mural-crds".into(), None);
-        run.world.owners.insert("mural-crds".into(), "nobody".into());
-        let mut now = run.world.clone();
-        let made = Revision { revision: 1, status: "deployed".into() };
-        now.releases.insert("mural-crds".into(), Some(made));
+        run.recorded_state.releases.insert("mural-crds".into(), None);
+        run.recorded_state.owners.insert("mural-crds".into(), "nobody".into());
+        let mut now = run.recorded_state.clone();
+        let revision = RecordedRevision { revision: 1, status: "deployed".into() };
+        now.releases.insert("mural-crds".into(), Some(revision));
         now.owners.insert("mural-crds".into(), "Helm".into());
         let made_by = BTreeMap::from([("mural-crds".to_owned(), run.run.clone())]);
-        assert!(moved(&run, &now, &Now { made_by, ..Now::default() }).is_empty());
-        assert_eq!(moved(&run, &now, &Now::default()).len(), 2, "somebody else made it");
+        assert!(
+            find_resume_drift(&run, &now, &RunEffects { newest_revision_runs: made_by, ..RunEffects::default() })
+                .is_empty()
+        );
+        assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 2, "somebody else made it");
     }
 
     #[test]
     fn what_somebody_else_did_is_named() {
-        let others = Now { made_by: BTreeMap::from([("mural".to_owned(), "other".to_owned())]), ..Now::default() };
-        assert_eq!(told(upgraded, &others), ["release mural is pending-upgrade at 2, and was deployed at 1"]);
-        assert_eq!(told(changed, &others), ["CRD hubs.x somebody has changed its spec"]);
-        let told = told(|now| now.cluster = "uid-2".into(), &others);
-        assert!(told[0].starts_with("the cluster is another one"), "{told:?}");
+        let others = RunEffects {
+            newest_revision_runs: BTreeMap::from([("mural".to_owned(), "other".to_owned())]),
+            ..RunEffects::default()
+        };
+        assert_eq!(
+            drift_lines(upgrade_release, &others),
+            ["release mural is pending-upgrade at 2, and was deployed at 1"]
+        );
+        assert_eq!(drift_lines(change_crd, &others), ["CRD hubs.x somebody has changed its spec"]);
+        let drift = drift_lines(|now| now.cluster_uid = "uid-2".into(), &others);
+        assert!(drift[0].starts_with("the cluster is another one"), "{drift:?}");
     }
 
     #[test]
     fn other_values_are_named_by_their_keys() {
-        let other = |now: &mut World| {
-            now.values = Seal::new("salt", StoredValues::HelmDefault, &json!({"password": "other", "more": 1}));
+        let other = |now: &mut RecordedState| {
+            now.values = ValueHash::new("salt", StoredValues::HelmDefault, &json!({"password": "other", "more": 1}));
         };
-        let mut now = world();
+        let mut now = recorded_state();
         other(&mut now);
-        let found = moved(&entry(), &now, &Now::default());
-        assert!(found.len() == 1 && found[0].how.contains("more") && found[0].hint.contains("resume"), "{found:?}");
+        let found = find_resume_drift(&entry(), &now, &RunEffects::default());
+        assert!(found.len() == 1 && found[0].change.contains("more") && found[0].hint.contains("resume"), "{found:?}");
     }
 
     #[test]
     fn a_crd_whose_objects_are_moving_stands_between() {
         let mut run = entry();
-        let crds = vec![crate::plan::Migration {
+        let crds = vec![crate::plan::CrdMigration {
             name: "hubs.x".into(),
-            drops: vec!["v1".into()],
-            to: "v2".into(),
-            bridge: true,
-            claimed: true,
+            dropped_versions: vec!["v1".into()],
+            target_version: "v2".into(),
+            needs_transitional_crd: true,
+            in_stored_versions: true,
         }];
         run.steps[0].action = crate::plan::Action::MigrateObjects { crds };
-        let mut now = world();
-        changed(&mut now);
-        assert_eq!(moved(&run, &now, &Now::default()).len(), 1, "it was not begun");
-        run.begin("crds", jiff::Timestamp::UNIX_EPOCH);
-        assert!(moved(&run, &now, &Now::default()).is_empty());
+        let mut now = recorded_state();
+        change_crd(&mut now);
+        assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 1, "it was not begun");
+        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        assert!(find_resume_drift(&run, &now, &RunEffects::default()).is_empty());
     }
 }

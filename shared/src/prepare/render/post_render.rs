@@ -13,7 +13,7 @@ use crate::tools::kubectl::Kubectl;
 ///
 /// # Errors
 /// Why it is not in the forecast.
-pub(crate) async fn rendered(
+pub(crate) async fn run_post_renderers(
     kubectl: &Kubectl,
     renderers: &[Value],
     chart: &Chart,
@@ -21,10 +21,10 @@ pub(crate) async fn rendered(
     objects: &mut Vec<Value>,
 ) -> Result<(), String> {
     let (aside, mut changed): (Vec<Value>, Vec<Value>) =
-        objects.drain(..).partition(|document| chart.keeps_beside(document));
+        objects.drain(..).partition(|document| chart.is_folder_crd(document));
     let mut result = Ok(());
     for renderer in renderers {
-        match one(kubectl, renderer, private, &changed).await {
+        match run_kustomize(kubectl, renderer, private, &changed).await {
             Ok(next) => changed = next,
             Err(reason) => result = Err(reason),
         }
@@ -33,7 +33,12 @@ pub(crate) async fn rendered(
     result
 }
 
-async fn one(kubectl: &Kubectl, renderer: &Value, private: &Path, objects: &[Value]) -> Result<Vec<Value>, String> {
+async fn run_kustomize(
+    kubectl: &Kubectl,
+    renderer: &Value,
+    private: &Path,
+    objects: &[Value],
+) -> Result<Vec<Value>, String> {
     let io = |error: std::io::Error| format!("cannot write a private file: {error}");
     let folder = tempfile::Builder::new().prefix("kustomize-").tempdir_in(private).map_err(io)?;
     let all: Vec<String> = objects.iter().map(Value::to_string).collect();
@@ -41,7 +46,7 @@ async fn one(kubectl: &Kubectl, renderer: &Value, private: &Path, objects: &[Val
     let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": ["all.yaml"],
         "patches": patches(renderer), "images": renderer["images"].as_array().cloned().unwrap_or_default()});
     std::fs::write(folder.path().join("kustomization.yaml"), kustomization.to_string()).map_err(io)?;
-    kubectl.kustomize(folder.path()).await.map_err(|error| told(&error))
+    kubectl.kustomize(folder.path()).await.map_err(|error| kustomize_reason(&error))
 }
 
 fn patches(renderer: &Value) -> Vec<Value> {
@@ -49,7 +54,7 @@ fn patches(renderer: &Value) -> Vec<Value> {
 }
 
 /// kustomize's last line says why; the folder's name says nothing to a person.
-fn told(error: &ToolError) -> String {
+fn kustomize_reason(error: &ToolError) -> String {
     let line = error.stderr().lines().rev().map(str::trim).find(|line| !line.is_empty());
     line.map_or_else(|| error.to_string(), str::to_owned)
 }

@@ -8,28 +8,28 @@ mod target;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::ask::Ask;
+use crate::ask::UpgradeSpec;
 use crate::cluster::{Cluster, forecast};
 use crate::model::crd::Crd;
-use crate::model::dry_run::ServerAnswer;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
 use crate::model::view::ClusterView;
-use crate::plan::back::{self, Back, Facts, Way};
-use crate::plan::journal::{RunEntry, SavedCopy};
-use crate::plan::repair::{self, Ailment, Mending};
-use crate::plan::world::World;
+use crate::plan::back::{self, RollbackDecision, RollbackFacts, RollbackPlan};
+use crate::plan::journal::{BackupRef, RunEntry};
+use crate::plan::repair::{self, Issue, RepairPlan};
+use crate::plan::world::RecordedState;
 use crate::prepare::crd_forecast;
 use crate::prepare::evidence;
-use crate::prepare::{Prepared, Stage, Surroundings, bare};
+use crate::prepare::{Environment, Prepared, Stage, open_session};
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
 
-use backup_copy::{Copy, differing};
-use decided::{Made, finished};
-pub use target::{journal_of, to_resume, to_undo};
+use backup_copy::{LocalBackup, select_differing_crds};
+use decided::{DecidedSteps, into_prepared};
+pub use target::{read_journal, select_run_to_resume, select_run_to_roll_back};
 
 /// The guards that a way back has to pass: the others ask about charts.
-const OF_A_WAY_BACK: [&str; 9] = [
+const ROLLBACK_GUARDS: [&str; 9] = [
     "tools-versions",
     "one-cluster",
     "owner-is-helm",
@@ -41,106 +41,125 @@ const OF_A_WAY_BACK: [&str; 9] = [
     "login-restarts",
 ];
 /// What mending has to pass.
-const OF_MENDING: [&str; 6] =
+const REPAIR_GUARDS: [&str; 6] =
     ["tools-versions", "one-cluster", "owner-is-helm", "permissions", "crds-dry-run", "storage-migrating"];
 
 /// The run that is undone.
-pub struct Undone {
+pub struct RollbackTarget {
     /// It, and those that it went on from.
-    pub runs: Vec<String>,
+    pub run_ids: Vec<String>,
     /// What was there before.
-    pub world: World,
+    pub recorded_state: RecordedState,
     /// What was saved.
-    pub saved: Option<SavedCopy>,
+    pub backup: Option<BackupRef>,
     /// Where the copy is on this workstation.
-    pub folder: Option<PathBuf>,
+    pub backup_dir: Option<PathBuf>,
     /// What goes back, and what does not.
-    pub statement: Back,
+    pub plan: RollbackPlan,
 }
 
 /// Prepares a rollback: reads, judges, states; writes nothing.
 ///
 /// # Errors
 /// There is nothing to go back from; somebody else has upgraded since; the saved copy was changed; the cluster cannot be read.
-pub async fn prepare_back(
-    ask: Ask,
+pub async fn prepare_rollback(
+    ask: UpgradeSpec,
     overwrite: bool,
-    around: Surroundings,
+    env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    let bare = bare(&ask, &around, emit).await?;
-    let seen = bare.journal.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
-    let uid = bare.view.hub.uid.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
-    let run = to_undo(&seen, &uid)?.clone();
-    owner_check::helm_keeps_it(&run, &bare.view)?;
+    let session = open_session(&ask, &env, emit).await?;
+    let journal = session.journal.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
+    let uid = session.view.cluster.uid.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
+    let run = select_run_to_roll_back(&journal, &uid)?.clone();
+    owner_check::require_helm_owner(&run, &session.view)?;
     let stage = Stage::begin(emit, "saved", "what was saved before the run");
-    let copy = Copy::of(&run, &bare, &around)?;
-    stage.done(copy.told());
-    let live = bare.view.crds.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
+    let backup = LocalBackup::find(&run, &session, &env)?;
+    stage.finish(backup.summary());
+    let live = session.view.crds.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
     let stage = Stage::begin(emit, "judge", "what going back does to each CRD and its objects");
-    let wanted = differing(&run, &live, &copy);
-    let forecasts = forecasts(&bare.cluster, &wanted).await;
-    let (verdicts, _) = evidence::verdicts(&bare.cluster, &ask, &bare.view, &forecasts).await;
-    stage.done(format!("{} CRDs differ", wanted.len()));
-    let releases = records(&bare.view)?;
-    let chain: Vec<&RunEntry> = run.ids().iter().filter_map(|id| seen.run(id)).collect();
-    let facts = Facts {
+    let wanted = select_differing_crds(&run, &live, &backup);
+    let forecasts = forecast_crds(&session.cluster, &wanted).await;
+    let (verdicts, _) = evidence::judge_crd_changes(&session.cluster, &ask, &session.view, &forecasts).await;
+    stage.finish(format!("{} CRDs differ", wanted.len()));
+    let releases = release_records(&session.view)?;
+    let chain: Vec<&RunEntry> = run.run_ids().iter().filter_map(|id| journal.run(id)).collect();
+    let facts = RollbackFacts {
         run: &run,
-        chain: &chain,
-        earlier: &back::begun(&seen, &run),
+        run_chain: &chain,
+        earlier_rollbacks: &back::find_interrupted_rollbacks(&journal, &run),
         releases: &releases,
         live: &live,
-        saved: copy.crds.as_ref().map_err(String::as_str),
+        backup_crds: backup.crds.as_ref().map_err(String::as_str),
         forecasts: &forecasts,
         verdicts: &verdicts,
         overwrite,
     };
-    let (statement, steps) = back::decide(&facts).map_err(|by| moved(&by))?;
-    overwritable(&statement, &copy)?;
-    let wanted = wanted.into_iter().filter(|(name, _)| goes_back(&statement, name)).collect();
-    let forecasts = forecasts.into_iter().filter(|(name, _)| goes_back(&statement, name)).collect();
-    let undone =
-        Undone { runs: run.ids(), world: run.world.clone(), saved: run.saved.clone(), folder: copy.folder, statement };
-    finished(ask, around, bare, Made { steps, wanted, forecasts, guards: &OF_A_WAY_BACK, undone: Some(undone) }).await
+    let (rollback_plan, steps) = back::decide_rollback(&facts).map_err(|by| upgraded_since_problem(&by))?;
+    check_overwrite(&rollback_plan, &backup)?;
+    let wanted = wanted.into_iter().filter(|(name, _)| is_rolled_back(&rollback_plan, name)).collect();
+    let forecasts = forecasts.into_iter().filter(|(name, _)| is_rolled_back(&rollback_plan, name)).collect();
+    let rollback = RollbackTarget {
+        run_ids: run.run_ids(),
+        recorded_state: run.recorded_state.clone(),
+        backup: run.backup.clone(),
+        backup_dir: backup.dir,
+        plan: rollback_plan,
+    };
+    into_prepared(
+        ask,
+        env,
+        session,
+        DecidedSteps {
+            steps,
+            desired_crds: wanted,
+            crd_answers: forecasts,
+            guard_ids: &ROLLBACK_GUARDS,
+            rollback: Some(rollback),
+        },
+    )
+    .await
 }
 
-fn goes_back(statement: &Back, name: &str) -> bool {
-    statement.crds.iter().any(|crd| crd.name == name && crd.way == Way::GoesBack)
+fn is_rolled_back(rollback_plan: &RollbackPlan, name: &str) -> bool {
+    rollback_plan.crds.iter().any(|crd| crd.name == name && crd.decision == RollbackDecision::RollBack)
 }
 
-fn moved(moved: &back::Moved) -> Problem {
-    let hint = format!("helm history {0}; to go back by hand: helm rollback {0} REVISION", moved.release);
-    Problem::new(Exit::Refused, format!("{moved}: going back would undo that too")).hint(hint)
+fn upgraded_since_problem(drift: &back::ForeignRevision) -> Problem {
+    let hint = format!("helm history {0}; to go back by hand: helm rollback {0} REVISION", drift.release);
+    Problem::new(Exit::Refused, format!("{drift}: going back would undo that too")).with_hint(hint)
 }
 
 /// Saved objects stand in for live ones only where their CRD can hold them.
-fn overwritable(statement: &Back, copy: &Copy) -> Result<(), Problem> {
-    if statement.objects == back::Objects::Stay {
+fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result<(), Problem> {
+    if rollback_plan.objects == back::ObjectRollback::Leave {
         return Ok(());
     }
-    if let Err(why) = &copy.crds {
+    if let Err(why) = &backup.crds {
         return Err(Problem::new(Exit::Refused, format!("--overwrite has nothing to write: {why}")));
     }
-    let saved = copy.crds.as_ref().ok();
-    let stays = |name: &String| statement.crds.iter().find(|crd| crd.name == *name && crd.way == Way::Stays);
+    let saved = backup.crds.as_ref().ok();
+    let stays = |name: &String| {
+        rollback_plan.crds.iter().find(|crd| crd.name == *name && crd.decision == RollbackDecision::Leave)
+    };
     match saved.and_then(|saved| saved.keys().find_map(stays)) {
         None => Ok(()),
-        Some(crd) => Err(Problem::new(Exit::Refused, format!("--overwrite: CRD {} stays: {}", crd.name, crd.because))
-            .hint("its saved objects may not fit it; without --overwrite all objects stay as they are now")),
+        Some(crd) => Err(Problem::new(Exit::Refused, format!("--overwrite: CRD {} stays: {}", crd.name, crd.reason))
+            .with_hint("its saved objects may not fit it; without --overwrite all objects stay as they are now")),
     }
 }
 
-async fn forecasts(cluster: &Cluster, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, ServerAnswer> {
-    let asked: Vec<Crd> = wanted.values().cloned().collect();
-    let answers = forecast::crds(cluster, &asked).await.into_iter();
+async fn forecast_crds(cluster: &Cluster, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, CrdDryRunResult> {
+    let crds: Vec<Crd> = wanted.values().cloned().collect();
+    let answers = forecast::dry_run_crds(cluster, &crds).await.into_iter();
     answers.map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
 }
 
-fn records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, Problem> {
-    let unseen = |not_seen: &crate::model::view::NotSeen| Problem::new(Exit::ChecksFailed, not_seen.to_string());
+fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, Problem> {
+    let unreadable = |failure: &crate::model::view::ReadFailure| Problem::new(Exit::ChecksFailed, failure.to_string());
     view.releases
         .iter()
-        .map(|(release, records)| Ok((release.clone(), records.as_ref().map_err(unseen)?.clone())))
+        .map(|(release, records)| Ok((release.clone(), records.as_ref().map_err(unreadable)?.clone())))
         .collect()
 }
 
@@ -149,24 +168,25 @@ fn records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, P
 /// # Errors
 /// The cluster cannot be read, or somebody is upgrading.
 pub async fn prepare_repair(
-    ask: Ask,
-    around: Surroundings,
+    ask: UpgradeSpec,
+    env: Environment,
     emit: Emit<'_>,
-) -> Result<(Prepared, Vec<Ailment>), Problem> {
-    let bare = bare(&ask, &around, emit).await?;
-    let seen = bare.journal.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
-    let live = bare.view.crds.clone().map_err(|not_seen| Problem::failed(not_seen.to_string()))?;
+) -> Result<(Prepared, Vec<Issue>), Problem> {
+    let session = open_session(&ask, &env, emit).await?;
+    let journal = session.journal.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
+    let live = session.view.crds.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
     let installation = &ask.installation;
-    let releases = records(&bare.view)?;
-    let Mending { ailments, steps, wanted } = repair::decide(&repair::Facts {
+    let releases = release_records(&session.view)?;
+    let RepairPlan { issues: ailments, steps, crds_to_apply: wanted } = repair::decide_repair(&repair::RepairFacts {
         namespace: &installation.namespace,
         releases: &releases,
         live: &live,
-        journal: &seen,
-        app: &installation.app_release,
-        held: bare.view.flux.held().collect(),
+        journal: &journal,
+        app_release: &installation.app_release,
+        suspended_releases: session.view.flux.suspended_helm_releases().collect(),
     });
-    let forecasts = crd_forecast::forecasts(&bare.cluster, &live, &wanted, true).await;
-    let made = Made { steps, wanted, forecasts, guards: &OF_MENDING, undone: None };
-    Ok((finished(ask, around, bare, made).await?, ailments))
+    let forecasts = crd_forecast::forecast_crds(&session.cluster, &live, &wanted, true).await;
+    let decided =
+        DecidedSteps { steps, desired_crds: wanted, crd_answers: forecasts, guard_ids: &REPAIR_GUARDS, rollback: None };
+    Ok((into_prepared(ask, env, session, decided).await?, ailments))
 }

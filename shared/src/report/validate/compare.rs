@@ -6,19 +6,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ValidateReport;
-use crate::model::check::{Checked, Finding};
+use crate::model::check::{CheckResult, Finding};
 use crate::problem::Problem;
 
 /// What two answers have in common, and what not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NewTrouble {
+pub struct FindingDiff {
     /// Findings that were not there before.
     pub new: Vec<Finding>,
     /// Findings that were there before.
-    pub known: Vec<Finding>,
+    pub pre_existing: Vec<Finding>,
     /// Findings that are gone, as they were.
-    pub gone: Vec<Finding>,
+    pub resolved: Vec<Finding>,
     /// Checks that could look before and cannot now.
     pub newly_undetermined: Vec<&'static str>,
 }
@@ -32,25 +32,25 @@ pub struct Baseline {
     namespace: String,
     findings: Vec<Finding>,
     /// Checks that could not look.
-    undetermined: BTreeSet<String>,
+    undetermined_checks: BTreeSet<String>,
     /// Checks that were asked.
-    asked: BTreeSet<String>,
+    checks_run: BTreeSet<String>,
 }
 
 impl Baseline {
     /// Of an answer at hand.
     #[must_use]
-    pub fn of(report: &ValidateReport) -> Self {
-        let names = |wanted: fn(&Checked) -> bool| -> BTreeSet<String> {
+    pub fn from_report(report: &ValidateReport) -> Self {
+        let names = |wanted: fn(&CheckResult) -> bool| -> BTreeSet<String> {
             report.checks.iter().filter(|checked| wanted(checked)).map(|checked| checked.check.to_owned()).collect()
         };
         Self {
-            uid: report.hub.uid.clone(),
-            context: report.hub.context.clone(),
-            namespace: report.hub.namespace.clone(),
+            uid: report.cluster.uid.clone(),
+            context: report.cluster.context.clone(),
+            namespace: report.cluster.namespace.clone(),
             findings: report.findings().into_iter().cloned().collect(),
-            undetermined: names(Checked::undetermined),
-            asked: names(|_| true),
+            undetermined_checks: names(CheckResult::is_undetermined),
+            checks_run: names(|_| true),
         }
     }
 
@@ -60,9 +60,10 @@ impl Baseline {
     /// A usage problem: it is no report of ours.
     pub fn read(text: &str) -> Result<Vec<Self>, Problem> {
         let wrong = |why: &str| {
-            Problem::usage(format!("the baseline cannot be used: {why}")).hint("make one with --save-baseline FILE")
+            Problem::usage(format!("the baseline cannot be used: {why}"))
+                .with_hint("make one with --save-baseline FILE")
         };
-        let document: Value = serde_json::from_str(text).map_err(|error| wrong("it is no JSON").because(error))?;
+        let document: Value = serde_json::from_str(text).map_err(|error| wrong("it is no JSON").with_source(error))?;
         if document["apiVersion"] != "mural/v1" {
             return Err(wrong("it is no report of kubectl mural validate (apiVersion mural/v1)"));
         }
@@ -71,21 +72,21 @@ impl Baseline {
             Some("ValidateReportList") => document["items"].as_array().into_iter().flatten().collect(),
             _ => return Err(wrong("it is another kind of report")),
         };
-        reports.into_iter().map(|report| one(report).ok_or_else(|| wrong("a part of it is missing"))).collect()
+        reports.into_iter().map(|report| parse_report(report).ok_or_else(|| wrong("a part of it is missing"))).collect()
     }
 
     /// Whether it is of the same installation: by the cluster's own mark, and by the context where that is not known.
     #[must_use]
-    pub fn is_of(&self, report: &ValidateReport) -> bool {
-        let same = match (&self.uid, &report.hub.uid) {
+    pub fn is_same_installation(&self, report: &ValidateReport) -> bool {
+        let same = match (&self.uid, &report.cluster.uid) {
             (Some(one), Some(other)) => one == other,
-            _ => self.context == report.hub.context,
+            _ => self.context == report.cluster.context,
         };
-        same && self.namespace == report.hub.namespace
+        same && self.namespace == report.cluster.namespace
     }
 }
 
-fn one(report: &Value) -> Option<Baseline> {
+fn parse_report(report: &Value) -> Option<Baseline> {
     let checks = report["checks"].as_array()?;
     let id = |checked: &Value| checked["check"].as_str().map(str::to_owned);
     let findings = checks.iter().flat_map(|checked| checked["findings"].as_array().into_iter().flatten());
@@ -96,29 +97,41 @@ fn one(report: &Value) -> Option<Baseline> {
         context: text("context")?,
         namespace: text("namespace")?,
         findings: findings.ok()?,
-        undetermined: checks.iter().filter(|checked| checked["verdict"] == "undetermined").filter_map(id).collect(),
-        asked: checks.iter().filter_map(id).collect(),
+        undetermined_checks: checks
+            .iter()
+            .filter(|checked| checked["verdict"] == "undetermined")
+            .filter_map(id)
+            .collect(),
+        checks_run: checks.iter().filter_map(id).collect(),
     })
 }
 
 /// Tells new findings from old ones, by check and subject: a message may hold a count or a name that changes.
 #[must_use]
-pub fn new_trouble(before: &ValidateReport, after: &ValidateReport) -> NewTrouble {
-    against(&Baseline::of(before), after)
+pub fn diff_reports(before: &ValidateReport, after: &ValidateReport) -> FindingDiff {
+    diff_with_baseline(&Baseline::from_report(before), after)
 }
 
 /// As [`new_trouble`], against a baseline. A check that was not asked then has nothing known, and one that is not asked now
 /// nothing gone.
 #[must_use]
-pub fn against(before: &Baseline, after: &ValidateReport) -> NewTrouble {
+pub fn diff_with_baseline(before: &Baseline, after: &ValidateReport) -> FindingDiff {
     let key = |finding: &Finding| (finding.check.clone(), finding.subject.clone());
     let old: BTreeSet<(String, String)> = before.findings.iter().map(key).collect();
     let now: BTreeSet<(String, String)> = after.findings().into_iter().map(key).collect();
-    let asked: BTreeSet<&str> = after.checks.iter().map(|checked| checked.check).collect();
-    let (known, new) = after.findings().into_iter().cloned().partition(|finding| old.contains(&key(finding)));
-    let gone =
-        before.findings.iter().filter(|finding| asked.contains(finding.check.as_str()) && !now.contains(&key(finding)));
-    let unseen = after.checks.iter().filter(|checked| checked.undetermined()).map(|checked| checked.check);
-    let could = |check: &&'static str| before.asked.contains(*check) && !before.undetermined.contains(*check);
-    NewTrouble { new, known, gone: gone.cloned().collect(), newly_undetermined: unseen.filter(could).collect() }
+    let checks_run: BTreeSet<&str> = after.checks.iter().map(|checked| checked.check).collect();
+    let (pre_existing, new) = after.findings().into_iter().cloned().partition(|finding| old.contains(&key(finding)));
+    let resolved = before
+        .findings
+        .iter()
+        .filter(|finding| checks_run.contains(finding.check.as_str()) && !now.contains(&key(finding)));
+    let undetermined = after.checks.iter().filter(|checked| checked.is_undetermined()).map(|checked| checked.check);
+    let was_determined =
+        |check: &&'static str| before.checks_run.contains(*check) && !before.undetermined_checks.contains(*check);
+    FindingDiff {
+        new,
+        pre_existing,
+        resolved: resolved.cloned().collect(),
+        newly_undetermined: undetermined.filter(was_determined).collect(),
+    }
 }

@@ -4,33 +4,33 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::table::owners;
+use super::table::format_owners;
 use super::{Counts, ValidateReport};
 use crate::catalogue::cards;
-use crate::model::check::{Checked, Finding, Level, Section, Verdict};
-use crate::report::style::harmless;
+use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
+use crate::report::style::sanitize;
 
-const HEAD: &str = include_str!("page/head.html");
-const SCRIPT: &str = include_str!("page/filter.js");
+const PAGE_HEAD: &str = include_str!("page/head.html");
+const FILTER_SCRIPT: &str = include_str!("page/filter.js");
 
 /// The answers as one page.
 #[must_use]
-pub fn html(reports: &[ValidateReport]) -> String {
-    let mut out = HEAD.to_owned();
-    filter(&mut out);
+pub fn render_html(reports: &[ValidateReport]) -> String {
+    let mut out = PAGE_HEAD.to_owned();
+    write_filter(&mut out);
     for report in reports {
-        one(&mut out, report);
+        write_report(&mut out, report);
     }
-    let _ = write!(out, "<script>{SCRIPT}</script>\n</body>\n</html>\n");
+    let _ = write!(out, "<script>{FILTER_SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
 
 /// Text from a cluster: nothing in it can become markup.
-fn text(words: &str) -> String {
-    escape(harmless(words)).into_owned()
+fn escape_text(words: &str) -> String {
+    escape(sanitize(words)).into_owned()
 }
 
-fn filter(out: &mut String) {
+fn write_filter(out: &mut String) {
     let kinds = [
         ("fail", "errors"),
         ("warn", "warnings"),
@@ -47,40 +47,40 @@ fn filter(out: &mut String) {
     out.push_str("<span id=\"shown\"></span></form>\n");
 }
 
-fn one(out: &mut String, report: &ValidateReport) {
-    let hub = &report.hub;
+fn write_report(out: &mut String, report: &ValidateReport) {
+    let hub = &report.cluster;
     let _ = write!(
         out,
         "<article><h1>{}</h1><p class=\"place\">{} · {} · namespace {}",
-        text(&hub.context),
-        text(&hub.server),
-        text(&hub.version),
-        text(&hub.namespace)
+        escape_text(&hub.context),
+        escape_text(&hub.server),
+        escape_text(&hub.version),
+        escape_text(&hub.namespace)
     );
     if !report.owners.is_empty() {
-        let _ = write!(out, " · owner: {}", text(&owners(report)));
+        let _ = write!(out, " · owner: {}", escape_text(&format_owners(report)));
     }
     for (release, version) in &report.releases {
-        let _ = write!(out, " · {} {}", text(release), text(version.as_deref().unwrap_or("not known")));
+        let _ = write!(out, " · {} {}", escape_text(release), escape_text(version.as_deref().unwrap_or("not known")));
     }
     out.push_str("</p>\n");
-    if let Some(reason) = &report.unread {
-        let _ = writeln!(out, "<p class=\"open\">Could not be read: {}</p></article>", text(reason));
+    if let Some(reason) = &report.read_failure {
+        let _ = writeln!(out, "<p class=\"open\">Could not be read: {}</p></article>", escape_text(reason));
         return;
     }
-    summary(out, report.counts);
-    if let Some(compared) = &report.compared {
-        listed(out, "New since the baseline", &compared.new);
-        listed(out, "Gone since the baseline", &compared.gone);
+    write_summary(out, report.counts);
+    if let Some(compared) = &report.comparison {
+        write_finding_list(out, "New since the baseline", &compared.new);
+        write_finding_list(out, "Gone since the baseline", &compared.resolved);
     }
     for (section, checks) in report.sections() {
-        block(out, section, &checks);
+        write_section(out, section, &checks);
     }
-    timeline(out, report);
+    write_timeline(out, report);
     out.push_str("</article>\n");
 }
 
-fn summary(out: &mut String, counts: Counts) {
+fn write_summary(out: &mut String, counts: Counts) {
     let tiles = [
         ("pass", "✔", counts.passed, "passed"),
         ("fail", "✖", counts.errors, "errors"),
@@ -97,24 +97,24 @@ fn summary(out: &mut String, counts: Counts) {
     out.push_str("</ul>\n");
 }
 
-fn listed(out: &mut String, title: &str, all: &[Finding]) {
+fn write_finding_list(out: &mut String, title: &str, all: &[Finding]) {
     let _ = write!(out, "<h2>{title}</h2><ul>");
     for finding in all {
         let _ = write!(
             out,
             "<li><code>{}</code> {}: {}</li>",
-            text(&finding.check),
-            text(&finding.subject),
-            text(&finding.message)
+            escape_text(&finding.check),
+            escape_text(&finding.subject),
+            escape_text(&finding.message)
         );
     }
     out.push_str(if all.is_empty() { "<li>nothing</li></ul>\n" } else { "</ul>\n" });
 }
 
-fn block(out: &mut String, section: Section, checks: &[&Checked]) {
-    let counts = Counts::of(checks.iter().copied());
-    let loud = counts.errors + counts.warnings + counts.undetermined + counts.notes > 0;
-    let open = if loud { " open" } else { "" };
+fn write_section(out: &mut String, section: Section, checks: &[&CheckResult]) {
+    let counts = Counts::from_checks(checks.iter().copied());
+    let has_details = counts.errors + counts.warnings + counts.undetermined + counts.notes > 0;
+    let open = if has_details { " open" } else { "" };
     let _ = write!(out, "<details class=\"section\"{open}><summary><h2>{}</h2>", section.title());
     for (kind, mark, count) in [
         ("pass", "✔", counts.passed),
@@ -129,60 +129,61 @@ fn block(out: &mut String, section: Section, checks: &[&Checked]) {
     }
     out.push_str("</summary>\n<table>\n");
     for checked in checks {
-        rows(out, checked);
+        write_check_rows(out, checked);
     }
     out.push_str("</table></details>\n");
 }
 
-fn rows(out: &mut String, checked: &Checked) {
+fn write_check_rows(out: &mut String, checked: &CheckResult) {
     match &checked.verdict {
-        Verdict::Fail { findings } => findings.iter().for_each(|finding| found(out, finding)),
+        Verdict::Fail { findings } => findings.iter().for_each(|finding| write_finding(out, finding)),
         Verdict::Pass => {
-            let times = if checked.looked_at > 1 { format!(" ({})", checked.looked_at) } else { String::new() };
-            row(out, ("pass", "✔"), checked.check, &format!("{}{times}", text(checked.title)));
+            let times = if checked.items_checked > 1 { format!(" ({})", checked.items_checked) } else { String::new() };
+            write_row(out, ("pass", "✔"), checked.check, &format!("{}{times}", escape_text(checked.title)));
         }
-        Verdict::Skipped { reason } => row(out, ("skip", "–"), checked.check, &text(reason)),
+        Verdict::Skipped { reason } => write_row(out, ("skip", "–"), checked.check, &escape_text(reason)),
         Verdict::Undetermined { reason } => {
-            row(out, ("open", "?"), checked.check, &format!("could not look: {}", text(reason)));
+            write_row(out, ("open", "?"), checked.check, &format!("could not look: {}", escape_text(reason)));
         }
     }
 }
 
-fn row(out: &mut String, (kind, mark): (&str, &str), check: &str, body: &str) {
+fn write_row(out: &mut String, (kind, mark): (&str, &str), check: &str, body: &str) {
     let _ = writeln!(
         out,
         "<tr class=\"{kind}\"><td class=\"mark\">{mark}</td><td><code>{check}</code></td><td>{body}</td></tr>"
     );
 }
 
-fn found(out: &mut String, finding: &Finding) {
+fn write_finding(out: &mut String, finding: &Finding) {
     let mark = match finding.level {
         Level::Error => ("fail", "✖"),
         Level::Warning => ("warn", "▲"),
         Level::Info => ("note", "i"),
     };
-    let mut body = format!("<b>{}</b> {}", text(&finding.subject), text(&finding.message));
+    let mut body = format!("<b>{}</b> {}", escape_text(&finding.subject), escape_text(&finding.message));
     if !finding.hint.is_empty() {
-        let _ = write!(body, "<div class=\"hint\">→ {}</div>", text(&finding.hint));
+        let _ = write!(body, "<div class=\"hint\">→ {}</div>", escape_text(&finding.hint));
     }
     if let Some(card) = cards().into_iter().find(|card| card.id == finding.check) {
         let _ = write!(
             body,
             "<details class=\"more\"><summary>why, and what to do</summary><p>{}</p><p>{}</p></details>",
-            text(card.why),
-            text(card.fix)
+            escape_text(card.why),
+            escape_text(card.fix)
         );
     }
-    row(out, mark, &text(&finding.check), &body);
+    write_row(out, mark, &escape_text(&finding.check), &body);
 }
 
-fn timeline(out: &mut String, report: &ValidateReport) {
+fn write_timeline(out: &mut String, report: &ValidateReport) {
     if report.timeline.is_empty() {
         return;
     }
     out.push_str("<details class=\"section\" open><summary><h2>timeline</h2></summary>\n<table>\n");
     for moment in &report.timeline {
-        let _ = writeln!(out, "<tr><td class=\"time\">{}</td><td>{}</td></tr>", moment.at, text(&moment.what));
+        let _ =
+            writeln!(out, "<tr><td class=\"time\">{}</td><td>{}</td></tr>", moment.at, escape_text(&moment.message));
     }
     out.push_str("</table></details>\n");
 }

@@ -6,26 +6,27 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::ValidateReport;
-use crate::model::check::{Checked, Finding, Level, Verdict};
-use crate::report::style::harmless;
+use crate::model::check::{CheckResult, Finding, Level, Verdict};
+use crate::report::style::sanitize;
 
-type Xml = Writer<Vec<u8>>;
+type XmlWriter = Writer<Vec<u8>>;
 
 /// The answer as JUnit XML. Errors are failures, what could not be looked at is an error, warnings are the case's own output.
 ///
 /// # Errors
 /// The XML cannot be written.
-pub fn junit(reports: &[ValidateReport]) -> io::Result<String> {
+pub fn render_junit(reports: &[ValidateReport]) -> io::Result<String> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.create_element("testsuites").with_attribute(("name", "kubectl mural validate")).write_inner_content(|xml| {
         for report in reports {
-            let cluster = if reports.len() > 1 { format!("{}: ", allowed(&report.hub.context)) } else { String::new() };
+            let cluster =
+                if reports.len() > 1 { format!("{}: ", sanitize_xml(&report.cluster.context)) } else { String::new() };
             for (section, checks) in report.sections() {
-                suite(xml, &format!("{cluster}{}", section.title()), &checks)?;
+                write_suite(xml, &format!("{cluster}{}", section.title()), &checks)?;
             }
-            if let Some(reason) = &report.unread {
-                unread(xml, &allowed(&report.hub.context), reason)?;
+            if let Some(reason) = &report.read_failure {
+                write_read_failure(xml, &sanitize_xml(&report.cluster.context), reason)?;
             }
         }
         Ok(())
@@ -34,7 +35,7 @@ pub fn junit(reports: &[ValidateReport]) -> io::Result<String> {
 }
 
 /// A cluster that does not answer is one case that could not be looked at.
-fn unread(xml: &mut Xml, cluster: &str, reason: &str) -> io::Result<()> {
+fn write_read_failure(xml: &mut XmlWriter, cluster: &str, reason: &str) -> io::Result<()> {
     let suite = xml.create_element("testsuite").with_attribute(("name", cluster)).with_attribute(("tests", "1"));
     let suite =
         suite.with_attribute(("failures", "0")).with_attribute(("errors", "1")).with_attribute(("skipped", "0"));
@@ -44,14 +45,15 @@ fn unread(xml: &mut Xml, cluster: &str, reason: &str) -> io::Result<()> {
                 .create_element("testcase")
                 .with_attribute(("classname", cluster))
                 .with_attribute(("name", "answers"));
-            case.write_inner_content(|xml| said(xml, "error", reason)).map(drop)
+            case.write_inner_content(|xml| write_message(xml, "error", reason)).map(drop)
         })
         .map(drop)
 }
 
-fn suite(xml: &mut Xml, name: &str, checks: &[&Checked]) -> io::Result<()> {
-    let count = |is: fn(&Checked) -> bool| checks.iter().filter(|checked| is(checked)).count().to_string();
-    let (tests, failures, errors) = (checks.len().to_string(), count(Checked::has_error), count(Checked::undetermined));
+fn write_suite(xml: &mut XmlWriter, name: &str, checks: &[&CheckResult]) -> io::Result<()> {
+    let count = |is: fn(&CheckResult) -> bool| checks.iter().filter(|checked| is(checked)).count().to_string();
+    let (tests, failures, errors) =
+        (checks.len().to_string(), count(CheckResult::has_error), count(CheckResult::is_undetermined));
     let skipped = count(|checked| matches!(checked.verdict, Verdict::Skipped { .. }));
     xml.create_element("testsuite")
         .with_attribute(("name", name))
@@ -61,50 +63,54 @@ fn suite(xml: &mut Xml, name: &str, checks: &[&Checked]) -> io::Result<()> {
         .with_attribute(("skipped", skipped.as_str()))
         .write_inner_content(|xml| {
             for checked in checks {
-                case(xml, name, checked)?;
+                write_case(xml, name, checked)?;
             }
             Ok(())
         })
         .map(drop)
 }
 
-fn case(xml: &mut Xml, section: &str, checked: &Checked) -> io::Result<()> {
+fn write_case(xml: &mut XmlWriter, section: &str, checked: &CheckResult) -> io::Result<()> {
     let element =
         xml.create_element("testcase").with_attribute(("classname", section)).with_attribute(("name", checked.check));
     match &checked.verdict {
         Verdict::Pass => element.write_empty().map(drop),
-        Verdict::Skipped { reason } => element.write_inner_content(|xml| said(xml, "skipped", reason)).map(drop),
-        Verdict::Undetermined { reason } => element.write_inner_content(|xml| said(xml, "error", reason)).map(drop),
-        Verdict::Fail { findings } => element.write_inner_content(|xml| told(xml, findings)).map(drop),
+        Verdict::Skipped { reason } => {
+            element.write_inner_content(|xml| write_message(xml, "skipped", reason)).map(drop)
+        }
+        Verdict::Undetermined { reason } => {
+            element.write_inner_content(|xml| write_message(xml, "error", reason)).map(drop)
+        }
+        Verdict::Fail { findings } => element.write_inner_content(|xml| write_findings(xml, findings)).map(drop),
     }
 }
 
-fn said(xml: &mut Xml, element: &str, reason: &str) -> io::Result<()> {
-    xml.create_element(element).with_attribute(("message", allowed(reason).as_str())).write_empty().map(drop)
+fn write_message(xml: &mut XmlWriter, element: &str, reason: &str) -> io::Result<()> {
+    xml.create_element(element).with_attribute(("message", sanitize_xml(reason).as_str())).write_empty().map(drop)
 }
 
-fn told(xml: &mut Xml, findings: &[Finding]) -> io::Result<()> {
+fn write_findings(xml: &mut XmlWriter, findings: &[Finding]) -> io::Result<()> {
     let (errors, rest): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| finding.level == Level::Error);
     if !errors.is_empty() {
         let summary = format!("{}: {}", errors[0].subject, errors[0].message);
         xml.create_element("failure")
-            .with_attribute(("message", allowed(&summary).as_str()))
-            .write_text_content(BytesText::new(&text(&errors)))?;
+            .with_attribute(("message", sanitize_xml(&summary).as_str()))
+            .write_text_content(BytesText::new(&format_findings(&errors)))?;
     }
     if !rest.is_empty() {
-        xml.create_element("system-out").write_text_content(BytesText::new(&text(&rest)))?;
+        xml.create_element("system-out").write_text_content(BytesText::new(&format_findings(&rest)))?;
     }
     Ok(())
 }
 
-fn text(findings: &[&Finding]) -> String {
+fn format_findings(findings: &[&Finding]) -> String {
     let line =
         |finding: &&Finding| format!("{}: {}\n{}\n{}\n", finding.subject, finding.message, finding.hint, finding.docs);
-    allowed(&findings.iter().map(line).collect::<String>())
+    sanitize_xml(&findings.iter().map(line).collect::<String>())
 }
 
 /// XML 1.0 has no way at all to write control characters and the two non-characters.
-fn allowed(text: &str) -> String {
-    harmless(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+fn sanitize_xml(text: &str) -> String {
+    sanitize(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

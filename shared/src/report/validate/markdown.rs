@@ -2,22 +2,22 @@
 
 use std::fmt::Write as _;
 
-use super::table::owners;
+use super::table::format_owners;
 use super::{Counts, ValidateReport};
 use crate::model::check::{Finding, Verdict};
-use crate::report::markdown::{cell, findings, table};
+use crate::report::markdown::{escape_cell, write_findings, write_table};
 
 /// The answers as one document.
 #[must_use]
-pub fn markdown(reports: &[ValidateReport]) -> String {
-    reports.iter().map(one).collect::<Vec<_>>().join("\n")
+pub fn render_markdown(reports: &[ValidateReport]) -> String {
+    reports.iter().map(render_report).collect::<Vec<_>>().join("\n")
 }
 
-fn one(report: &ValidateReport) -> String {
-    let (hub, counts) = (&report.hub, report.counts);
-    let mut out = format!("# {}: {}\n\n", cell(&hub.context), told(counts));
-    if let Some(reason) = &report.unread {
-        let _ = writeln!(out, "Could not be read: {}\n", cell(reason));
+fn render_report(report: &ValidateReport) -> String {
+    let (hub, counts) = (&report.cluster, report.counts);
+    let mut out = format!("# {}: {}\n\n", escape_cell(&hub.context), summarize_counts(counts));
+    if let Some(reason) = &report.read_failure {
+        let _ = writeln!(out, "Could not be read: {}\n", escape_cell(reason));
         return out;
     }
     let releases =
@@ -26,59 +26,65 @@ fn one(report: &ValidateReport) -> String {
     let _ = writeln!(
         out,
         "Cluster {} ({}), namespace {}, owner: {}, {}.\n",
-        cell(&hub.server),
-        cell(&hub.version),
-        cell(&hub.namespace),
-        cell(&owners(report)),
-        cell(&releases)
+        escape_cell(&hub.server),
+        escape_cell(&hub.version),
+        escape_cell(&hub.namespace),
+        escape_cell(&format_owners(report)),
+        escape_cell(&releases)
     );
-    let row = |(section, checks): (crate::model::check::Section, Vec<&crate::model::check::Checked>)| {
-        let counts = Counts::of(checks.iter().copied());
+    let row = |(section, checks): (crate::model::check::Section, Vec<&crate::model::check::CheckResult>)| {
+        let counts = Counts::from_checks(checks.iter().copied());
         let numbers = [counts.passed, counts.warnings, counts.errors, counts.undetermined, counts.skipped];
         [section.title().to_owned()].into_iter().chain(numbers.map(|number| number.to_string())).collect()
     };
-    table(
+    write_table(
         &mut out,
         &["section", "passed", "warnings", "errors", "could not look", "skipped"],
         report.sections().into_iter().map(row),
     );
-    if let Some(compared) = &report.compared {
-        listed(&mut out, "New since the baseline", &compared.new);
-        listed(&mut out, "Gone since the baseline", &compared.gone);
+    if let Some(compared) = &report.comparison {
+        write_finding_list(&mut out, "New since the baseline", &compared.new);
+        write_finding_list(&mut out, "Gone since the baseline", &compared.resolved);
     }
-    let loud: Vec<_> =
+    let reported: Vec<_> =
         report.checks.iter().filter(|checked| !matches!(checked.verdict, Verdict::Skipped { .. })).cloned().collect();
-    findings(&mut out, "Findings", &loud);
-    skipped(&mut out, report);
+    write_findings(&mut out, "Findings", &reported);
+    write_skipped(&mut out, report);
     out
 }
 
-fn skipped(out: &mut String, report: &ValidateReport) {
+fn write_skipped(out: &mut String, report: &ValidateReport) {
     let skipped: Vec<_> = report
         .checks
         .iter()
         .filter_map(|checked| match &checked.verdict {
-            Verdict::Skipped { reason } => Some(vec![cell(checked.check), cell(reason)]),
+            Verdict::Skipped { reason } => Some(vec![escape_cell(checked.check), escape_cell(reason)]),
             Verdict::Pass | Verdict::Fail { .. } | Verdict::Undetermined { .. } => None,
         })
         .collect();
     if !skipped.is_empty() {
         let _ = writeln!(out, "## Skipped\n");
-        table(out, &["check", "why"], skipped.into_iter());
+        write_table(out, &["check", "why"], skipped.into_iter());
     }
 }
 
-fn told(counts: Counts) -> String {
+fn summarize_counts(counts: Counts) -> String {
     if counts.errors + counts.undetermined + counts.warnings == 0 {
         return "healthy".to_owned();
     }
     format!("{} errors, {} warnings, {} checks could not look", counts.errors, counts.warnings, counts.undetermined)
 }
 
-fn listed(out: &mut String, title: &str, all: &[Finding]) {
+fn write_finding_list(out: &mut String, title: &str, all: &[Finding]) {
     let _ = writeln!(out, "## {title}\n");
     for finding in all {
-        let _ = writeln!(out, "- **{}** {}: {}", cell(&finding.check), cell(&finding.subject), cell(&finding.message));
+        let _ = writeln!(
+            out,
+            "- **{}** {}: {}",
+            escape_cell(&finding.check),
+            escape_cell(&finding.subject),
+            escape_cell(&finding.message)
+        );
     }
     let _ = writeln!(out, "{}", if all.is_empty() { "Nothing.\n" } else { "" });
 }

@@ -7,4 +7,4 @@ pub mod restore;
 pub mod save;
 
 /// Kinds, or objects, that are worked on at once: enough to hide the way there and back, few enough for a busy API server.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;

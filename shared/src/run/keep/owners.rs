@@ -6,30 +6,30 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::cluster::{ApiError, Cluster};
-use crate::model::kept::plain;
+use crate::model::kept::is_dns_subdomain;
 
 /// The uids of the owners that were asked for, by path.
-pub(super) struct Owners<'a> {
+pub(super) struct OwnerResolver<'a> {
     cluster: &'a Cluster,
     /// The resources of each group and version, read once.
-    served: Mutex<HashMap<String, Value>>,
+    resources: Mutex<HashMap<String, Value>>,
 }
 
-impl<'a> Owners<'a> {
+impl<'a> OwnerResolver<'a> {
     pub(super) fn new(cluster: &'a Cluster) -> Self {
-        Self { cluster, served: Mutex::default() }
+        Self { cluster, resources: Mutex::default() }
     }
 
     /// Links an object to its owners as they are now. Gives the owners that are not there: their links are left out, since
     /// the garbage collector deletes what names an owner that does not exist.
-    pub(super) async fn link(&self, object: &mut Value) -> Result<Vec<String>, ApiError> {
+    pub(super) async fn relink(&self, object: &mut Value) -> Result<Vec<String>, ApiError> {
         let Some(Value::Array(references)) = object.pointer_mut("/metadata/ownerReferences").map(Value::take) else {
             return Ok(Vec::new());
         };
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
         let (mut linked, mut lost) = (Vec::new(), Vec::new());
         for mut reference in references {
-            match self.uid(&reference, &namespace).await? {
+            match self.find_uid(&reference, &namespace).await? {
                 Some(uid) => {
                     reference["uid"] = uid;
                     linked.push(reference);
@@ -47,13 +47,13 @@ impl<'a> Owners<'a> {
     }
 
     /// The uid that an owner has now; none where it is not there.
-    async fn uid(&self, reference: &Value, namespace: &str) -> Result<Option<Value>, ApiError> {
+    async fn find_uid(&self, reference: &Value, namespace: &str) -> Result<Option<Value>, ApiError> {
         let (version, name) = (text(reference, "apiVersion"), text(reference, "name"));
-        if !plain(name) || !version.split('/').all(plain) {
+        if !is_dns_subdomain(name) || !version.split('/').all(is_dns_subdomain) {
             return Ok(None);
         }
         let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
-        let Some((plural, namespaced)) = self.resource(&root, text(reference, "kind")).await? else {
+        let Some((plural, namespaced)) = self.find_resource(&root, text(reference, "kind")).await? else {
             return Ok(None);
         };
         let within = if namespaced { format!("/namespaces/{namespace}") } else { String::new() };
@@ -61,18 +61,18 @@ impl<'a> Owners<'a> {
             // An owner that is going away would take the object with it.
             Ok(owner) if owner.pointer("/metadata/deletionTimestamp").is_some() => Ok(None),
             Ok(owner) => Ok(Some(owner["metadata"]["uid"].clone())),
-            Err(error) if error.not_found() => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// The plural of a kind, and whether it lives in namespaces.
-    async fn resource(&self, root: &str, kind: &str) -> Result<Option<(String, bool)>, ApiError> {
-        let mut served = self.served.lock().await;
+    async fn find_resource(&self, root: &str, kind: &str) -> Result<Option<(String, bool)>, ApiError> {
+        let mut served = self.resources.lock().await;
         if !served.contains_key(root) {
             match self.cluster.get(root).await {
                 Ok(resources) => drop(served.insert(root.to_owned(), resources)),
-                Err(error) if error.not_found() => return Ok(None),
+                Err(error) if error.is_not_found() => return Ok(None),
                 Err(error) => return Err(error),
             }
         }

@@ -1,6 +1,6 @@
 //! Field names as rules write them (apiserver `pkg/cel/escaping.go`).
 
-const RESERVED: [&str; 21] = [
+const RESERVED_WORDS: [&str; 21] = [
     "true",
     "false",
     "null",
@@ -25,11 +25,11 @@ const RESERVED: [&str; 21] = [
 ];
 
 /// The name in a rule; none where a rule cannot name the field.
-pub(in crate::schema) fn escape(name: &str) -> Option<String> {
+pub(in crate::schema) fn escape_field_name(name: &str) -> Option<String> {
     if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
-    if RESERVED.contains(&name) {
+    if RESERVED_WORDS.contains(&name) {
         return Some(format!("__{name}__"));
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte)) {
@@ -41,7 +41,7 @@ pub(in crate::schema) fn escape(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::escape_field_name;
 
     #[test]
     fn as_the_server_escapes() {
@@ -55,7 +55,7 @@ mod tests {
             ("a b", None),
         ];
         for (name, wanted) in known {
-            assert_eq!(escape(name).as_deref(), wanted, "{name}");
+            assert_eq!(escape_field_name(name).as_deref(), wanted, "{name}");
         }
     }
 }

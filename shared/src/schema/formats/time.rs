@@ -7,28 +7,28 @@ use regex::Regex;
 use super::code::matches_pattern;
 
 /// `2006-01-02`
-pub(in crate::schema) fn date(text: &str) -> bool {
+pub(in crate::schema) fn is_date(text: &str) -> bool {
     matches_pattern!("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", text) && text.parse::<jiff::civil::Date>().is_ok()
 }
 
 /// Hours, minutes and seconds are compared as texts; the offset may be anything of its form.
-pub(super) fn date_time(text: &str) -> bool {
+pub(super) fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
     let mut parts = lower.split('t');
     let (Some(day), Some(time)) = (parts.next(), parts.next()) else { return false };
     let form = matches_pattern!("^[0-9]{2}:[0-9]{2}:[0-9]{2}(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$", time);
-    date(day) && form && time[0..2] <= *"23" && time[3..5] <= *"59" && time[6..8] <= *"59"
+    is_date(day) && form && time[0..2] <= *"23" && time[3..5] <= *"59" && time[6..8] <= *"59"
 }
 
-pub(super) fn duration(text: &str) -> bool {
-    nanoseconds(text).is_some()
+pub(super) fn is_duration(text: &str) -> bool {
+    parse_nanoseconds(text).is_some()
 }
 
 const GO_UNITS: [(&str, f64); 8] =
     [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
 
 /// The spelled-out units; the last of each may go on: `seconds`.
-const WORDS: [(&[&str], f64); 8] = [
+const WORD_UNITS: [(&[&str], f64); 8] = [
     (&["ns", "nano"], 1.0),
     (&["us", "µs", "micro"], 1e3),
     (&["ms", "milli"], 1e6),
@@ -40,17 +40,17 @@ const WORDS: [(&[&str], f64); 8] = [
 ];
 
 /// A duration as Go reads it (`1h30m`), or as Scala writes it (`2 days`).
-pub(in crate::schema) fn nanoseconds(text: &str) -> Option<i64> {
-    go_duration(text).or_else(|| word_duration(text))
+pub(in crate::schema) fn parse_nanoseconds(text: &str) -> Option<i64> {
+    parse_go_duration(text).or_else(|| parse_word_duration(text))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "out of range is refused before")]
-fn whole(nanos: f64) -> Option<i64> {
+fn to_whole_nanoseconds(nanos: f64) -> Option<i64> {
     (nanos.abs() < 9.223_372_036_854_776e18).then_some(nanos as i64)
 }
 
 /// `time.ParseDuration`
-fn go_duration(text: &str) -> Option<i64> {
+fn parse_go_duration(text: &str) -> Option<i64> {
     let (sign, mut rest) = match text.as_bytes().first()? {
         b'-' => (-1.0, &text[1..]),
         b'+' => (1.0, &text[1..]),
@@ -77,16 +77,16 @@ fn go_duration(text: &str) -> Option<i64> {
         total += number.parse::<f64>().ok()? * factor;
         rest = &rest[unit_end..];
     }
-    whole(sign * total)
+    to_whole_nanoseconds(sign * total)
 }
 
-fn word_duration(text: &str) -> Option<i64> {
+fn parse_word_duration(text: &str) -> Option<i64> {
     static PIECES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([0-9]+)[\t\n\f\r ]*([A-Za-zµ]+)").ok());
     let mut total = None;
     for piece in PIECES.as_ref()?.captures_iter(text) {
         let number = piece[1].parse::<i64>().ok()?;
         let unit = piece[2].to_lowercase();
-        let known = WORDS.iter().find(|(words, _)| {
+        let known = WORD_UNITS.iter().find(|(words, _)| {
             words.iter().any(|word| *word == unit) || words.last().is_some_and(|last| unit.starts_with(last))
         });
         if let Some((_, factor)) = known {
@@ -95,5 +95,5 @@ fn word_duration(text: &str) -> Option<i64> {
             total = Some(total.unwrap_or(0.0) + nanos);
         }
     }
-    whole(total?)
+    to_whole_nanoseconds(total?)
 }

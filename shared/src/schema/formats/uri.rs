@@ -1,6 +1,6 @@
 //! `net/url.ParseRequestURI`: an absolute URI or an absolute path.
 
-pub(super) fn request_uri(text: &str) -> bool {
+pub(super) fn is_request_uri(text: &str) -> bool {
     if text.is_empty() || text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
         return false;
     }
@@ -17,9 +17,9 @@ pub(super) fn request_uri(text: &str) -> bool {
     match authority {
         Some(after) => {
             let (authority, path) = after.find('/').map_or((after, ""), |at| after.split_at(at));
-            host_is_well_formed(authority) && escapes_are_whole(path)
+            is_valid_authority(authority) && has_valid_escapes(path)
         }
-        None => escapes_are_whole(path_and_host),
+        None => has_valid_escapes(path_and_host),
     }
 }
 
@@ -38,16 +38,16 @@ fn split_scheme(text: &str) -> Option<(bool, &str)> {
 }
 
 /// Every `%` is followed by two hexadecimal digits.
-fn escapes_are_whole(text: &str) -> bool {
+fn has_valid_escapes(text: &str) -> bool {
     let bytes = text.as_bytes();
     let whole = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
     bytes.iter().enumerate().all(|(at, byte)| *byte != b'%' || whole(at))
 }
 
-fn host_is_well_formed(authority: &str) -> bool {
+fn is_valid_authority(authority: &str) -> bool {
     let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     let user_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
-    if user.is_some_and(|user| !user.bytes().all(user_byte) || !escapes_are_whole(user)) {
+    if user.is_some_and(|user| !user.bytes().all(user_byte) || !has_valid_escapes(user)) {
         return false;
     }
     let (name, port) = if host.starts_with('[') {
@@ -60,11 +60,11 @@ fn host_is_well_formed(authority: &str) -> bool {
         port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let host_byte =
         |byte: u8| byte >= 0x80 || byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"%".contains(&byte);
-    port_fits && name.bytes().all(host_byte) && host_escapes(name)
+    port_fits && name.bytes().all(host_byte) && has_valid_host_escapes(name)
 }
 
 /// In a host only bytes beyond ASCII may be escaped, and `%25` before an IPv6 zone.
-fn host_escapes(name: &str) -> bool {
+fn has_valid_host_escapes(name: &str) -> bool {
     let bytes = name.as_bytes();
     let beyond = |at: usize| {
         let two = name.get(at + 1..at + 3)?;

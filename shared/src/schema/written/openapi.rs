@@ -2,139 +2,159 @@
 
 use serde_json::Value;
 
-use super::{Asks, TYPES, flag, list, lists, text, unsupported};
-use crate::model::refusal::Refusal;
-use crate::schema::rule_uses;
+use super::{OPENAPI_TYPES, ValidationOptions, format_unsupported, get_str, is_flag_set, iter_list, lists};
+use crate::model::refusal::Rejection;
+use crate::schema::parse_rule_features;
 
 /// Keywords that are not supported, by the name in the server's words.
-const UNSUPPORTED: [&str; 6] = ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
-const REASONS: [&str; 4] = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
+const UNSUPPORTED_KEYWORDS: [&str; 6] =
+    ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
+const RULE_REASONS: [&str; 4] =
+    ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 
 /// What holds for everything below a place.
 #[derive(Clone, Copy)]
-struct Inside<'a> {
-    asks: Asks,
+struct PositionContext<'a> {
+    options: ValidationOptions,
     /// Inside of `apiVersion`, `kind` or `metadata` of a resource.
-    meta: bool,
+    in_metadata: bool,
     /// Why no default may stand here.
-    no_defaults: Option<&'a str>,
+    default_forbidden_reason: Option<&'a str>,
 }
 
 /// All refusals of a schema.
-pub(super) fn refused(schema: &Value, path: &str, asks: Asks) -> Vec<Refusal> {
+pub(super) fn check_openapi(schema: &Value, path: &str, options: ValidationOptions) -> Vec<Rejection> {
     let mut all = Vec::new();
-    let inside = Inside { asks, meta: false, no_defaults: None };
-    walk(schema, path, true, inside, &mut all);
+    let context = PositionContext { options, in_metadata: false, default_forbidden_reason: None };
+    check_below(schema, path, true, context, &mut all);
     all
 }
 
 /// Transition rules where no older value can be found. The server asks for it where all else is right.
-pub(super) fn transitions(schema: &Value, path: &str) -> Vec<Refusal> {
+pub(super) fn check_transition_rules(schema: &Value, path: &str) -> Vec<Rejection> {
     let mut all = Vec::new();
-    transition(schema, path, None, &mut all);
+    check_transitions_below(schema, path, None, &mut all);
     all
 }
 
-fn transition(schema: &Value, path: &str, uncorrelated: Option<&str>, all: &mut Vec<Refusal>) {
+fn check_transitions_below(schema: &Value, path: &str, uncorrelated: Option<&str>, all: &mut Vec<Rejection>) {
     // Without a type the server cannot even declare the value to CEL, and refuses it with an error of its own.
     let typed = schema["type"].is_string() || schema["x-kubernetes-int-or-string"] == true;
-    for (at, rule) in list(&schema["x-kubernetes-validations"]).enumerate() {
-        let own = text(rule, "rule");
-        let Some(uses) = rule_uses(own) else { continue };
+    for (at, rule) in iter_list(&schema["x-kubernetes-validations"]).enumerate() {
+        let rule_text = get_str(rule, "rule");
+        let Some(uses) = parse_rule_features(rule_text) else { continue };
         let place = format!("{path}.x-kubernetes-validations[{at}]");
-        if let Some(around) = uncorrelated.filter(|_| uses.old_self && typed) {
-            let words = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {around}");
-            all.push(Refusal::new(format!("{place}.rule"), format!("Invalid value: {own:?}: {words}")));
-        } else if typed && !uses.old_self && !rule["optionalOldSelf"].is_null() {
+        if let Some(container) = uncorrelated.filter(|_| uses.uses_old_self && typed) {
+            let words =
+                format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {container}");
+            all.push(Rejection::new(format!("{place}.rule"), format!("Invalid value: {rule_text:?}: {words}")));
+        } else if typed && !uses.uses_old_self && !rule["optionalOldSelf"].is_null() {
             let words =
                 format!("Invalid value: {}: may not be set if oldSelf is not used in rule", rule["optionalOldSelf"]);
-            all.push(Refusal::new(format!("{place}.optionalOldSelf"), words));
+            all.push(Rejection::new(format!("{place}.optionalOldSelf"), words));
         }
     }
     // Fields are found again in maps of either type (`MapIsCorrelatable`).
     let of_items = uncorrelated.or((schema["x-kubernetes-list-type"] != "map").then_some(path));
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-        transition(below, &format!("{path}.properties[{name}]"), uncorrelated, all);
+        check_transitions_below(below, &format!("{path}.properties[{name}]"), uncorrelated, all);
     }
-    for (key, around) in [("items", of_items), ("additionalProperties", uncorrelated)] {
+    for (key, container) in [("items", of_items), ("additionalProperties", uncorrelated)] {
         if schema[key].is_object() {
-            transition(&schema[key], &format!("{path}.{key}"), around, all);
+            check_transitions_below(&schema[key], &format!("{path}.{key}"), container, all);
         }
     }
 }
 
 pub(super) fn is_known_type(schema: &Value) -> bool {
-    let kind = text(schema, "type");
-    kind.is_empty() || TYPES.contains(&kind)
+    let kind = get_str(schema, "type");
+    kind.is_empty() || OPENAPI_TYPES.contains(&kind)
 }
 
-fn walk(schema: &Value, path: &str, root: bool, inside: Inside<'_>, all: &mut Vec<Refusal>) {
-    here(schema, path, inside, all);
-    lists::refused(schema, path, inside.asks.atomic_sets, all);
-    if inside.asks.keys {
-        all.extend(lists::keys(path, schema));
+fn check_below(schema: &Value, path: &str, root: bool, context: PositionContext<'_>, all: &mut Vec<Rejection>) {
+    check_keywords(schema, path, context, all);
+    lists::check_list_type(schema, path, context.options.require_atomic_set_type, all);
+    if context.options.require_map_list_keys {
+        all.extend(lists::check_map_keys(path, schema));
     }
-    rules(schema, path, all);
+    check_rules(schema, path, all);
     let extra = &schema["additionalProperties"];
     if extra.is_object() {
         let words = "inside additionalProperties applying to object metadata";
-        let below = if inside.meta { Inside { no_defaults: Some(words), ..inside } } else { inside };
-        walk(extra, &format!("{path}.additionalProperties"), false, below, all);
+        let below = if context.in_metadata {
+            PositionContext { default_forbidden_reason: Some(words), ..context }
+        } else {
+            context
+        };
+        check_below(extra, &format!("{path}.additionalProperties"), false, below, all);
     }
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         let place = format!("{path}.properties[{name}]");
         let meta = matches!(name.as_str(), "metadata" | "kind" | "apiVersion")
-            && (root || flag(schema, "x-kubernetes-embedded-resource"));
+            && (root || is_flag_set(schema, "x-kubernetes-embedded-resource"));
         let words = format!("in top-level {name}");
-        let no_defaults = if meta && root { Some(words.as_str()) } else { inside.no_defaults };
-        walk(below, &place, false, Inside { meta: inside.meta || meta, no_defaults, ..inside }, all);
+        let no_defaults = if meta && root { Some(words.as_str()) } else { context.default_forbidden_reason };
+        check_below(
+            below,
+            &place,
+            false,
+            PositionContext {
+                in_metadata: context.in_metadata || meta,
+                default_forbidden_reason: no_defaults,
+                ..context
+            },
+            all,
+        );
     }
     for key in ["not", "items"] {
         if schema[key].is_object() {
-            walk(&schema[key], &format!("{path}.{key}"), false, inside, all);
+            check_below(&schema[key], &format!("{path}.{key}"), false, context, all);
         }
     }
     for key in ["allOf", "oneOf", "anyOf"] {
-        for (at, branch) in list(&schema[key]).enumerate() {
-            walk(branch, &format!("{path}.{key}[{at}]"), false, inside, all);
+        for (at, branch) in iter_list(&schema[key]).enumerate() {
+            check_below(branch, &format!("{path}.{key}[{at}]"), false, context, all);
         }
     }
 }
 
-fn here(schema: &Value, path: &str, inside: Inside<'_>, all: &mut Vec<Refusal>) {
-    let mut say = |key: &str, words: String| all.push(Refusal::new(format!("{path}.{key}"), words));
-    let kind = text(schema, "type");
-    if inside.asks.known_types && !is_known_type(schema) {
-        say("type", unsupported(kind, &TYPES));
+fn check_keywords(schema: &Value, path: &str, context: PositionContext<'_>, all: &mut Vec<Rejection>) {
+    let mut push_rejection = |key: &str, words: String| all.push(Rejection::new(format!("{path}.{key}"), words));
+    let kind = get_str(schema, "type");
+    if context.options.require_known_types && !is_known_type(schema) {
+        push_rejection("type", format_unsupported(kind, &OPENAPI_TYPES));
     }
-    if let Some(reason) = inside.no_defaults.filter(|_| !schema["default"].is_null()) {
-        say("default", format!("Forbidden: must not be set {reason}"));
+    if let Some(reason) = context.default_forbidden_reason.filter(|_| !schema["default"].is_null()) {
+        push_rejection("default", format!("Forbidden: must not be set {reason}"));
     }
-    for key in UNSUPPORTED.into_iter().filter(|key| is_set(schema, key)) {
-        say(key, format!("Forbidden: {key} is not supported"));
+    for key in UNSUPPORTED_KEYWORDS.into_iter().filter(|key| is_set(schema, key)) {
+        push_rejection(key, format!("Forbidden: {key} is not supported"));
     }
     if kind == "null" {
-        say("type", "Forbidden: type cannot be set to null, use nullable as an alternative".to_owned());
+        push_rejection("type", "Forbidden: type cannot be set to null, use nullable as an alternative".to_owned());
     }
     if schema["items"].is_array() {
-        say("items", "Forbidden: items must be a schema object and not an array".to_owned());
+        push_rejection("items", "Forbidden: items must be a schema object and not an array".to_owned());
     }
-    if inside.meta && flag(schema, "x-kubernetes-embedded-resource") {
-        say("x-kubernetes-embedded-resource", "Forbidden: must not be used inside of resource meta".to_owned());
+    if context.in_metadata && is_flag_set(schema, "x-kubernetes-embedded-resource") {
+        push_rejection(
+            "x-kubernetes-embedded-resource",
+            "Forbidden: must not be used inside of resource meta".to_owned(),
+        );
     }
-    if flag(schema, "uniqueItems") {
+    if is_flag_set(schema, "uniqueItems") {
         let words = "Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
-        say("uniqueItems", words.to_owned());
+        push_rejection("uniqueItems", words.to_owned());
     }
     let extra = &schema["additionalProperties"];
     let has_fields = schema["properties"].as_object().is_some_and(|fields| !fields.is_empty());
     if has_fields && (extra.is_object() || *extra == false) {
         let words = "Forbidden: additionalProperties and properties are mutual exclusive";
-        say("additionalProperties", words.to_owned());
+        push_rejection("additionalProperties", words.to_owned());
     }
     if schema["x-kubernetes-preserve-unknown-fields"] == false {
         let words = "Invalid value: false: must be true or undefined";
-        say("x-kubernetes-preserve-unknown-fields", words.to_owned());
+        push_rejection("x-kubernetes-preserve-unknown-fields", words.to_owned());
     }
 }
 
@@ -148,35 +168,35 @@ fn is_set(schema: &Value, key: &str) -> bool {
 }
 
 /// What stands around a rule; the rule itself is another matter.
-fn rules(schema: &Value, path: &str, all: &mut Vec<Refusal>) {
-    for (at, rule) in list(&schema["x-kubernetes-validations"]).enumerate() {
-        let mut say = |key: &str, words: String| {
-            all.push(Refusal::new(format!("{path}.x-kubernetes-validations[{at}].{key}"), words));
+fn check_rules(schema: &Value, path: &str, all: &mut Vec<Rejection>) {
+    for (at, rule) in iter_list(&schema["x-kubernetes-validations"]).enumerate() {
+        let mut push_rejection = |key: &str, words: String| {
+            all.push(Rejection::new(format!("{path}.x-kubernetes-validations[{at}].{key}"), words));
         };
-        let (own, message, place) = (text(rule, "rule"), text(rule, "message"), text(rule, "fieldPath"));
-        let broken = |text: &str| text.contains(['\n', '\r']);
-        if own.trim().is_empty() {
-            say("rule", "Required value: rule is not specified".to_owned());
+        let (rule_text, message, place) = (get_str(rule, "rule"), get_str(rule, "message"), get_str(rule, "fieldPath"));
+        let has_line_break = |text: &str| text.contains(['\n', '\r']);
+        if rule_text.trim().is_empty() {
+            push_rejection("rule", "Required value: rule is not specified".to_owned());
         } else if !message.is_empty() && message.trim().is_empty() {
-            say("message", format!("Invalid value: {message:?}: must be non-empty if specified"));
-        } else if broken(message.trim()) {
-            say("message", format!("Invalid value: {message:?}: must not contain line breaks"));
-        } else if broken(own.trim()) && message.trim().is_empty() {
+            push_rejection("message", format!("Invalid value: {message:?}: must be non-empty if specified"));
+        } else if has_line_break(message.trim()) {
+            push_rejection("message", format!("Invalid value: {message:?}: must not contain line breaks"));
+        } else if has_line_break(rule_text.trim()) && message.trim().is_empty() {
             let words = "Required value: message must be specified if rule contains line breaks";
-            say("message", words.to_owned());
+            push_rejection("message", words.to_owned());
         }
-        let expression = text(rule, "messageExpression");
+        let expression = get_str(rule, "messageExpression");
         if !expression.is_empty() && expression.trim().is_empty() {
             let words = "Required value: messageExpression must be non-empty if specified";
-            say("messageExpression", words.to_owned());
+            push_rejection("messageExpression", words.to_owned());
         }
-        if let Some(reason) = rule["reason"].as_str().filter(|reason| !REASONS.contains(reason)) {
-            say("reason", unsupported(reason, &REASONS));
+        if let Some(reason) = rule["reason"].as_str().filter(|reason| !RULE_REASONS.contains(reason)) {
+            push_rejection("reason", format_unsupported(reason, &RULE_REASONS));
         }
         if !place.is_empty() && place.trim().is_empty() {
-            say("fieldPath", format!("Invalid value: {place:?}: must be non-empty if specified"));
-        } else if broken(place) {
-            say("fieldPath", format!("Invalid value: {place:?}: must not contain line breaks"));
+            push_rejection("fieldPath", format!("Invalid value: {place:?}: must be non-empty if specified"));
+        } else if has_line_break(place) {
+            push_rejection("fieldPath", format!("Invalid value: {place:?}: must not contain line breaks"));
         }
     }
 }

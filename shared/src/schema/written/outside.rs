@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{list, text};
-use crate::model::refusal::Refusal;
+use super::{get_str, iter_list};
+use crate::model::refusal::Rejection;
 
 /// Printer columns (`ValidateCustomResourceColumnDefinition`).
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
 /// `MaxSelectableFields`
-const MOST_SELECTABLE: usize = 8;
+const MAX_SELECTABLE_FIELDS: usize = 8;
 /// Keywords that may stand at the root beside a status subresource, as the server lists them.
-const AT_ROOT: [(&str, &str); 22] = [
+const ROOT_KEYWORDS: [(&str, &str); 22] = [
     ("description", "Description"),
     ("type", "Type"),
     ("format", "Format"),
@@ -38,7 +38,7 @@ const AT_ROOT: [(&str, &str); 22] = [
     ("x-kubernetes-validations", "XValidations"),
 ];
 /// The other keywords that the server knows; what it does not know it drops.
-const NOT_AT_ROOT: [&str; 22] = [
+const NON_ROOT_KEYWORDS: [&str; 22] = [
     "id",
     "$schema",
     "$ref",
@@ -64,8 +64,8 @@ const NOT_AT_ROOT: [&str; 22] = [
 ];
 
 /// Where a part of every version stands in the server's words: at the top where all share it.
-fn places<'a>(new: &'a Value, key: &'a str) -> Vec<(String, &'a Value)> {
-    let versions: Vec<&Value> = list(&new["spec"]["versions"]).collect();
+fn locate_in_versions<'a>(new: &'a Value, key: &'a str) -> Vec<(String, &'a Value)> {
+    let versions: Vec<&Value> = iter_list(&new["spec"]["versions"]).collect();
     let Some(first) = versions.first() else { return Vec::new() };
     if versions.iter().all(|version| version[key] == first[key]) {
         return vec![(format!("spec.{key}"), *first)];
@@ -74,77 +74,77 @@ fn places<'a>(new: &'a Value, key: &'a str) -> Vec<(String, &'a Value)> {
 }
 
 /// Refusals of all of it.
-pub(super) fn refused(old: Option<&Value>, new: &Value) -> Vec<Refusal> {
-    let mut all = names(new);
-    for (place, version) in places(new, "additionalPrinterColumns") {
-        for (at, column) in list(&version["additionalPrinterColumns"]).enumerate() {
-            of_column(column, &format!("{place}[{at}]"), &mut all);
+pub(super) fn check_outside_schemas(old: Option<&Value>, new: &Value) -> Vec<Rejection> {
+    let mut all = check_names(new);
+    for (place, version) in locate_in_versions(new, "additionalPrinterColumns") {
+        for (at, column) in iter_list(&version["additionalPrinterColumns"]).enumerate() {
+            check_column(column, &format!("{place}[{at}]"), &mut all);
         }
     }
-    for (place, version) in places(new, "subresources") {
-        of_scale(&version["subresources"]["scale"], &format!("{place}.scale"), &mut all);
+    for (place, version) in locate_in_versions(new, "subresources") {
+        check_scale(&version["subresources"]["scale"], &format!("{place}.scale"), &mut all);
     }
-    let at_top = |key: &str| places(new, key).len() == 1;
+    let at_top = |key: &str| locate_in_versions(new, key).len() == 1;
     let (fields_at_top, schema_at_top) = (at_top("selectableFields"), at_top("schema"));
-    for (place, version) in places(new, "selectableFields") {
-        let named = list(&version["selectableFields"]).count() > 0;
+    for (place, version) in locate_in_versions(new, "selectableFields") {
+        let has_fields = iter_list(&version["selectableFields"]).count() > 0;
         // The server keeps what all versions share at the top, and wants the two together.
         let together = fields_at_top == schema_at_top && version["schema"]["openAPIV3Schema"].is_object();
-        if named && !together {
+        if has_fields && !together {
             let when = if fields_at_top {
                 "validations.schema is included"
             } else {
                 "`version.schema.openAPIV3Schema` is not included"
             };
-            all.push(Refusal::new(place, format!("Invalid value: \"\": may only be set when {when}")));
+            all.push(Rejection::new(place, format!("Invalid value: \"\": may only be set when {when}")));
         } else {
-            selectable(version, &place, &mut all);
+            check_selectable_fields(version, &place, &mut all);
         }
     }
-    all.extend(approval(old, new));
+    all.extend(check_approval(old, new));
     all
 }
 
-fn names(new: &Value) -> Vec<Refusal> {
+fn check_names(new: &Value) -> Vec<Rejection> {
     let names = &new["spec"]["names"];
     let mut all = Vec::new();
     for key in ["kind", "plural"] {
-        if text(names, key).is_empty() {
-            all.push(Refusal::new(format!("spec.names.{key}"), "Required value"));
+        if get_str(names, key).is_empty() {
+            all.push(Rejection::new(format!("spec.names.{key}"), "Required value"));
         }
     }
-    let kind = text(names, "kind");
-    if !kind.is_empty() && kind == text(names, "listKind") {
+    let kind = get_str(names, "kind");
+    if !kind.is_empty() && kind == get_str(names, "listKind") {
         let words = format!("Invalid value: {kind:?}: kind and listKind may not be the same");
-        all.push(Refusal::new("spec.names.listKind", words));
+        all.push(Rejection::new("spec.names.listKind", words));
     }
     all
 }
 
-fn of_column(column: &Value, place: &str, all: &mut Vec<Refusal>) {
-    let mut say = |key: &str, words: String| all.push(Refusal::new(format!("{place}.{key}"), words));
-    let one_of = |value: &str, known: &[&str]| match value {
+fn check_column(column: &Value, place: &str, all: &mut Vec<Rejection>) {
+    let mut push_rejection = |key: &str, words: String| all.push(Rejection::new(format!("{place}.{key}"), words));
+    let format_one_of = |value: &str, known: &[&str]| match value {
         "" => format!("Required value: must be one of {}", known.join(",")),
         other => format!("Invalid value: {other:?}: must be one of {}", known.join(",")),
     };
-    let (kind, format, path) = (text(column, "type"), text(column, "format"), text(column, "jsonPath"));
-    if text(column, "name").is_empty() {
-        say("name", "Required value".to_owned());
+    let (kind, format, path) = (get_str(column, "type"), get_str(column, "format"), get_str(column, "jsonPath"));
+    if get_str(column, "name").is_empty() {
+        push_rejection("name", "Required value".to_owned());
     }
     if !COLUMN_TYPES.contains(&kind) {
-        say("type", one_of(kind, &["boolean", "date", "integer", "number", "string"]));
+        push_rejection("type", format_one_of(kind, &["boolean", "date", "integer", "number", "string"]));
     }
     if !format.is_empty() && !COLUMN_FORMATS.contains(&format) {
-        say("format", one_of(format, &COLUMN_FORMATS));
+        push_rejection("format", format_one_of(format, &COLUMN_FORMATS));
     }
     if path.is_empty() {
-        say("JSONPath", "Required value".to_owned());
+        push_rejection("JSONPath", "Required value".to_owned());
     } else if !path.starts_with('.') {
-        say("JSONPath", format!("Invalid value: {path:?}: must be a simple json path starting with ."));
+        push_rejection("JSONPath", format!("Invalid value: {path:?}: must be a simple json path starting with ."));
     }
 }
 
-fn of_scale(scale: &Value, place: &str, all: &mut Vec<Refusal>) {
+fn check_scale(scale: &Value, place: &str, all: &mut Vec<Rejection>) {
     if !scale.is_object() {
         return;
     }
@@ -154,7 +154,7 @@ fn of_scale(scale: &Value, place: &str, all: &mut Vec<Refusal>) {
         _ => (&[".spec.", ".status."][..], "under either .spec or .status"),
     };
     for key in ["specReplicasPath", "statusReplicasPath", "labelSelectorPath"] {
-        let (path, (starts, under)) = (text(scale, key), roots(key));
+        let (path, (starts, under)) = (get_str(scale, key), roots(key));
         let words = if path.is_empty() && key == "labelSelectorPath" {
             continue;
         } else if path.is_empty() {
@@ -166,49 +166,49 @@ fn of_scale(scale: &Value, place: &str, all: &mut Vec<Refusal>) {
         } else {
             continue;
         };
-        all.push(Refusal::new(format!("{place}.{key}"), words));
+        all.push(Rejection::new(format!("{place}.{key}"), words));
     }
 }
 
 /// Only paths of named fields are followed here: what else may stand in one is left to the server.
-fn selectable(version: &Value, place: &str, all: &mut Vec<Refusal>) {
-    let mut seen = BTreeSet::new();
-    for (at, field) in list(&version["selectableFields"]).enumerate() {
-        let (path, here) = (text(field, "jsonPath"), format!("{place}[{at}].jsonPath"));
-        let mut say = |words: String| all.push(Refusal::new(here.clone(), words));
+fn check_selectable_fields(version: &Value, place: &str, all: &mut Vec<Rejection>) {
+    let mut paths = BTreeSet::new();
+    for (at, field) in iter_list(&version["selectableFields"]).enumerate() {
+        let (path, here) = (get_str(field, "jsonPath"), format!("{place}[{at}].jsonPath"));
+        let mut push_rejection = |words: String| all.push(Rejection::new(here.clone(), words));
         if path.is_empty() {
-            say("Required value".to_owned());
+            push_rejection("Required value".to_owned());
             continue;
         }
         let names = path.strip_prefix('.').map(|rest| rest.split('.'));
         let schema = &version["schema"]["openAPIV3Schema"];
         let found = names.and_then(|mut names| names.try_fold(schema, |here, name| here["properties"].get(name)));
         let Some(found) = found else {
-            say(format!("Invalid value: {path:?}: is an invalid path"));
+            push_rejection(format!("Invalid value: {path:?}: is an invalid path"));
             continue;
         };
         if path.starts_with(".metadata") {
-            say(format!("Invalid value: {path:?}: must not point to fields in metadata"));
+            push_rejection(format!("Invalid value: {path:?}: must not point to fields in metadata"));
         }
-        if !matches!(text(found, "type"), "string" | "boolean" | "integer") {
+        if !matches!(get_str(found, "type"), "string" | "boolean" | "integer") {
             let words = "must point to a field of type string, boolean or integer. Enum string fields and strings with \
                          formats are allowed.";
-            say(format!("Invalid value: {path:?}: {words}"));
+            push_rejection(format!("Invalid value: {path:?}: {words}"));
         }
-        if !seen.insert(path) {
-            say(format!("Duplicate value: {path:?}"));
+        if !paths.insert(path) {
+            push_rejection(format!("Duplicate value: {path:?}"));
         }
     }
-    if seen.len() > MOST_SELECTABLE {
-        let words = format!("Too many: {}: must have at most {MOST_SELECTABLE} items", seen.len());
-        all.push(Refusal::new(place, words));
+    if paths.len() > MAX_SELECTABLE_FIELDS {
+        let words = format!("Too many: {}: must have at most {MAX_SELECTABLE_FIELDS} items", paths.len());
+        all.push(Rejection::new(place, words));
     }
 }
 
 /// `api-approved.kubernetes.io` (`pkg/apihelpers/helpers.go`): not asked for where it is what it was.
-fn approval(old: Option<&Value>, new: &Value) -> Option<Refusal> {
+fn check_approval(old: Option<&Value>, new: &Value) -> Option<Rejection> {
     const KEY: &str = "api-approved.kubernetes.io";
-    let group = text(&new["spec"], "group");
+    let group = get_str(&new["spec"], "group");
     if !["k8s.io", "kubernetes.io"].iter().any(|own| group == *own || group.ends_with(&format!(".{own}"))) {
         return None;
     }
@@ -228,16 +228,16 @@ fn approval(old: Option<&Value>, new: &Value) -> Option<Refusal> {
     } else {
         format!("Invalid value: {must} with either a URL or a reason starting with \"unapproved\", {see}")
     };
-    Some(Refusal::new(format!("metadata.annotations[{KEY}]"), words))
+    Some(Rejection::new(format!("metadata.annotations[{KEY}]"), words))
 }
 
 /// With a status subresource only some keywords may stand at the root: what is said of `status` must not be lost.
-pub(super) fn under_status(schema: &Value, path: &str) -> Vec<Refusal> {
-    let kind = text(schema, "type");
+pub(super) fn check_root_keywords(schema: &Value, path: &str) -> Vec<Rejection> {
+    let kind = get_str(schema, "type");
     if !kind.is_empty() && kind != "object" {
         let words =
             "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
-        return vec![Refusal::new(format!("{path}.type"), format!("Invalid value: {kind:?}: {words}"))];
+        return vec![Rejection::new(format!("{path}.type"), format!("Invalid value: {kind:?}: {words}"))];
     }
     let set = |key: &&str| match &schema[*key] {
         Value::Null | Value::Bool(false) if *key != "additionalProperties" => false,
@@ -245,13 +245,13 @@ pub(super) fn under_status(schema: &Value, path: &str) -> Vec<Refusal> {
         Value::Array(items) => !items.is_empty(),
         _ => true,
     };
-    if !NOT_AT_ROOT.iter().any(set) {
+    if !NON_ROOT_KEYWORDS.iter().any(set) {
         return Vec::new();
     }
-    let allowed: Vec<&str> = AT_ROOT.iter().map(|(_, name)| *name).collect();
+    let allowed: Vec<&str> = ROOT_KEYWORDS.iter().map(|(_, name)| *name).collect();
     let words = format!(
         "Invalid value: only [{}] fields are allowed at the root of the schema if the status subresource is enabled",
         allowed.join(" ")
     );
-    vec![Refusal::new(path, words)]
+    vec![Rejection::new(path, words)]
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{any, flag, list, text};
-use crate::model::refusal::Refusal;
+use super::{get_str, has_match_within, is_flag_set, iter_list};
+use crate::model::refusal::Rejection;
 use crate::schema::re2;
 
 /// Where a schema stands.
@@ -15,12 +15,12 @@ enum Level {
 }
 
 /// Whether a schema is structural.
-pub(super) fn is(schema: &Value) -> bool {
-    unreadable(schema).is_none() && refused(schema, "").is_empty()
+pub(super) fn is_structural(schema: &Value) -> bool {
+    find_unreadable(schema).is_none() && check_structural(schema, "").is_empty()
 }
 
 /// What the server does not read at all.
-pub(super) fn unreadable(schema: &Value) -> Option<String> {
+pub(super) fn find_unreadable(schema: &Value) -> Option<String> {
     let set = |here: &Value, key: &str| match &here[key] {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
@@ -36,71 +36,73 @@ pub(super) fn unreadable(schema: &Value) -> Option<String> {
         ("additionalItems", "additionalItems"),
         ("definitions", "definitions"),
     ];
-    let unsupported = keys.iter().find(|(key, _)| any(schema, &|here| set(here, key)));
+    let unsupported = keys.iter().find(|(key, _)| has_match_within(schema, &|here| set(here, key)));
     let unsupported = unsupported.map(|(_, name)| format!("OpenAPIV3Schema '{name}' is not supported"));
-    let listed = || any(schema, &|here| here["items"].is_array());
-    let listed = || listed().then(|| "OpenAPIV3Schema 'items' must be a schema, but is an array".to_owned());
-    let unset = || any(schema, &|here| here["x-kubernetes-preserve-unknown-fields"] == false);
+    let has_item_list = || has_match_within(schema, &|here| here["items"].is_array());
+    let has_item_list =
+        || has_item_list().then(|| "OpenAPIV3Schema 'items' must be a schema, but is an array".to_owned());
+    let unset = || has_match_within(schema, &|here| here["x-kubernetes-preserve-unknown-fields"] == false);
     let words = "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined";
-    unsupported.or_else(listed).or_else(|| unset().then(|| words.to_owned()))
+    unsupported.or_else(has_item_list).or_else(|| unset().then(|| words.to_owned()))
 }
 
 /// What keeps it from being structural.
-pub(super) fn refused(schema: &Value, path: &str) -> Vec<Refusal> {
+pub(super) fn check_structural(schema: &Value, path: &str) -> Vec<Rejection> {
     let mut all = Vec::new();
-    invariants(schema, Level::Root, path, &mut all);
-    complete_branches(schema, Some(schema), path, path, &mut all);
+    check_invariants(schema, Level::Root, path, &mut all);
+    check_complete_branches(schema, Some(schema), path, path, &mut all);
     all.sort();
     all
 }
 
-fn say(all: &mut Vec<Refusal>, path: &str, key: &str, words: impl Into<String>) {
-    all.push(Refusal::new(format!("{path}.{key}"), words));
+fn push_rejection(all: &mut Vec<Rejection>, path: &str, key: &str, words: impl Into<String>) {
+    all.push(Rejection::new(format!("{path}.{key}"), words));
 }
 
-fn fields(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn iter_properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
     schema["properties"].as_object().into_iter().flatten()
 }
 
-fn invariants(schema: &Value, level: Level, path: &str, all: &mut Vec<Refusal>) {
-    if text(schema, "type") == "array" && !schema["items"].is_object() {
-        say(all, path, "items", "Required value: must be specified");
+fn check_invariants(schema: &Value, level: Level, path: &str, all: &mut Vec<Rejection>) {
+    if get_str(schema, "type") == "array" && !schema["items"].is_object() {
+        push_rejection(all, path, "items", "Required value: must be specified");
     }
     if schema["items"].is_object() {
-        invariants(&schema["items"], Level::Item, &format!("{path}.items"), all);
+        check_invariants(&schema["items"], Level::Item, &format!("{path}.items"), all);
     }
-    for (name, below) in fields(schema) {
-        invariants(below, Level::Field, &format!("{path}.properties[{name}]"), all);
+    for (name, below) in iter_properties(schema) {
+        check_invariants(below, Level::Field, &format!("{path}.properties[{name}]"), all);
     }
     let extra = &schema["additionalProperties"];
     if !extra.is_null() && level == Level::Root {
-        say(all, path, "additionalProperties", "Forbidden: must not be used at the root");
+        push_rejection(all, path, "additionalProperties", "Forbidden: must not be used at the root");
     }
     if extra.is_object() {
-        invariants(extra, Level::Field, &format!("{path}.additionalProperties"), all);
+        check_invariants(extra, Level::Field, &format!("{path}.additionalProperties"), all);
     }
-    extensions(schema, path, all);
+    check_extensions(schema, path, all);
     let either = json!([{"type": "integer"}, {"type": "string"}]);
-    value(schema, schema["anyOf"] == either, schema["allOf"][0]["anyOf"] == either, path, all);
-    of_type(schema, level, path, all);
-    metadata(schema, level, path, all);
+    check_value_validations(schema, schema["anyOf"] == either, schema["allOf"][0]["anyOf"] == either, path, all);
+    check_type(schema, level, path, all);
+    check_metadata(schema, level, path, all);
 }
 
-fn extensions(schema: &Value, path: &str, all: &mut Vec<Refusal>) {
-    if !flag(schema, "x-kubernetes-int-or-string") {
+fn check_extensions(schema: &Value, path: &str, all: &mut Vec<Rejection>) {
+    if !is_flag_set(schema, "x-kubernetes-int-or-string") {
         return;
     }
     for key in ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"] {
-        if flag(schema, key) {
-            say(all, path, key, "Invalid value: true: must be false if x-kubernetes-int-or-string is true");
+        if is_flag_set(schema, key) {
+            push_rejection(all, path, key, "Invalid value: true: must be false if x-kubernetes-int-or-string is true");
         }
     }
 }
 
-fn of_type(schema: &Value, level: Level, path: &str, all: &mut Vec<Refusal>) {
-    let kind = text(schema, "type");
-    let embedded = flag(schema, "x-kubernetes-embedded-resource");
-    let may_lack = flag(schema, "x-kubernetes-int-or-string") || flag(schema, "x-kubernetes-preserve-unknown-fields");
+fn check_type(schema: &Value, level: Level, path: &str, all: &mut Vec<Rejection>) {
+    let kind = get_str(schema, "type");
+    let embedded = is_flag_set(schema, "x-kubernetes-embedded-resource");
+    let may_lack = is_flag_set(schema, "x-kubernetes-int-or-string")
+        || is_flag_set(schema, "x-kubernetes-preserve-unknown-fields");
     if embedded && kind != "object" {
         let words = "must be object if x-kubernetes-embedded-resource is true";
         let words = if kind.is_empty() {
@@ -108,36 +110,37 @@ fn of_type(schema: &Value, level: Level, path: &str, all: &mut Vec<Refusal>) {
         } else {
             format!("Invalid value: {kind:?}: {words}")
         };
-        say(all, path, "type", words);
+        push_rejection(all, path, "type", words);
     } else if kind.is_empty() && !may_lack {
         let place = match level {
             Level::Root => "at the root",
             Level::Item => "for specified array items",
             Level::Field => "for specified object fields",
         };
-        say(all, path, "type", format!("Required value: must not be empty {place}"));
+        push_rejection(all, path, "type", format!("Required value: must not be empty {place}"));
     }
     if embedded && !schema["additionalProperties"].is_null() {
         let words = "Forbidden: must not be used if x-kubernetes-embedded-resource is set";
-        say(all, path, "additionalProperties", words);
+        push_rejection(all, path, "additionalProperties", words);
     }
     if level == Level::Root && !kind.is_empty() && kind != "object" {
-        say(all, path, "type", format!("Invalid value: {kind:?}: must be object at the root"));
+        push_rejection(all, path, "type", format!("Invalid value: {kind:?}: must be object at the root"));
     }
-    if embedded && !flag(schema, "x-kubernetes-preserve-unknown-fields") && fields(schema).count() == 0 {
+    if embedded && !is_flag_set(schema, "x-kubernetes-preserve-unknown-fields") && iter_properties(schema).count() == 0
+    {
         let words = "Required value: must not be empty if x-kubernetes-embedded-resource is true without \
                      x-kubernetes-preserve-unknown-fields";
-        say(all, path, "properties", words);
+        push_rejection(all, path, "properties", words);
     }
 }
 
 /// `kind`, `apiVersion` and `metadata` of the resource and of embedded ones.
-fn metadata(schema: &Value, level: Level, path: &str, all: &mut Vec<Refusal>) {
-    let own = level == Level::Root || flag(schema, "x-kubernetes-embedded-resource");
-    let of = |name: &str| schema["properties"].get(name).filter(|_| own);
-    let mistyped = |name: &str, wanted: &str, all: &mut Vec<Refusal>| {
-        if let Some(kind) = of(name).map(|field| text(field, "type")).filter(|kind| *kind != wanted) {
-            say(
+fn check_metadata(schema: &Value, level: Level, path: &str, all: &mut Vec<Rejection>) {
+    let is_resource = level == Level::Root || is_flag_set(schema, "x-kubernetes-embedded-resource");
+    let of = |name: &str| schema["properties"].get(name).filter(|_| is_resource);
+    let mistyped = |name: &str, wanted: &str, all: &mut Vec<Rejection>| {
+        if let Some(kind) = of(name).map(|field| get_str(field, "type")).filter(|kind| *kind != wanted) {
+            push_rejection(
                 all,
                 &format!("{path}.properties[{name}]"),
                 "type",
@@ -149,7 +152,7 @@ fn metadata(schema: &Value, level: Level, path: &str, all: &mut Vec<Refusal>) {
     mistyped("apiVersion", "string", all);
     mistyped("metadata", "object", all);
     let restricted = |metadata: &Value| {
-        let names = || fields(metadata).map(|(name, _)| name.as_str());
+        let names = || iter_properties(metadata).map(|(name, _)| name.as_str());
         let only_names = names().all(|name| matches!(name, "name" | "generateName"));
         let says = |key: &str| !matches!(key, "type" | "default" | "properties") && !is_zero(&metadata[key]);
         !only_names || metadata.as_object().is_some_and(|all| all.keys().any(|key| says(key)))
@@ -157,7 +160,7 @@ fn metadata(schema: &Value, level: Level, path: &str, all: &mut Vec<Refusal>) {
     if level == Level::Root && of("metadata").is_some_and(restricted) {
         let words = "Forbidden: must not specify anything other than name and generateName, but metadata is implicitly \
                      specified";
-        all.push(Refusal::new(format!("{path}.properties[metadata]"), words));
+        all.push(Rejection::new(format!("{path}.properties[metadata]"), words));
     }
 }
 
@@ -171,30 +174,30 @@ fn is_zero(value: &Value) -> bool {
 }
 
 /// Value validations of one place, and the branches in which only such may stand.
-fn value(schema: &Value, skip_any: bool, skip_first: bool, path: &str, all: &mut Vec<Refusal>) {
+fn check_value_validations(schema: &Value, skip_any: bool, skip_first: bool, path: &str, all: &mut Vec<Rejection>) {
     for (key, skip) in [("anyOf", skip_any), ("allOf", false), ("oneOf", false)] {
-        for (at, branch) in list(&schema[key]).enumerate().filter(|_| !skip) {
+        for (at, branch) in iter_list(&schema[key]).enumerate().filter(|_| !skip) {
             let either = key == "allOf" && at == 0 && skip_first;
-            nested(branch, either, &format!("{path}.{key}[{at}]"), all);
+            check_nested(branch, either, &format!("{path}.{key}[{at}]"), all);
         }
     }
     if schema["not"].is_object() {
-        nested(&schema["not"], false, &format!("{path}.not"), all);
+        check_nested(&schema["not"], false, &format!("{path}.not"), all);
     }
-    let pattern = text(schema, "pattern");
-    if let Err(why) = re2::readable(pattern) {
+    let pattern = get_str(schema, "pattern");
+    if let Err(why) = re2::check_readable(pattern) {
         let words = format!("Invalid value: {pattern:?}: must be a valid regular expression, but isn't: {why}");
-        say(all, path, "pattern", words);
+        push_rejection(all, path, "pattern", words);
     }
 }
 
-fn nested(branch: &Value, skip_any: bool, path: &str, all: &mut Vec<Refusal>) {
-    value(branch, skip_any, false, path, all);
+fn check_nested(branch: &Value, skip_any: bool, path: &str, all: &mut Vec<Rejection>) {
+    check_value_validations(branch, skip_any, false, path, all);
     if branch["items"].is_object() {
-        nested(&branch["items"], false, &format!("{path}.items"), all);
+        check_nested(&branch["items"], false, &format!("{path}.items"), all);
     }
-    for (name, below) in fields(branch) {
-        nested(below, false, &format!("{path}.properties[{name}]"), all);
+    for (name, below) in iter_properties(branch) {
+        check_nested(below, false, &format!("{path}.properties[{name}]"), all);
     }
     let empty = "must be empty to be structural";
     let (undefined, unset) = ("must be undefined to be structural", "must be false to be structural");
@@ -216,38 +219,38 @@ fn nested(branch: &Value, skip_any: bool, path: &str, all: &mut Vec<Refusal>) {
     for (key, words) in forbidden {
         let set = if key == "default" { !branch[key].is_null() } else { !is_zero(&branch[key]) };
         if set {
-            say(all, path, key, format!("Forbidden: {words}"));
+            push_rejection(all, path, key, format!("Forbidden: {words}"));
         }
     }
     if branch["properties"].get("metadata").is_some() {
-        say(all, path, "properties[metadata]", "Forbidden: must not be specified in a nested context");
+        push_rejection(all, path, "properties[metadata]", "Forbidden: must not be specified in a nested context");
     }
 }
 
 /// What a branch judges must be specified outside of the branches.
-fn complete_branches(branch: &Value, main: Option<&Value>, path: &str, at: &str, all: &mut Vec<Refusal>) {
+fn check_complete_branches(branch: &Value, main: Option<&Value>, path: &str, at: &str, all: &mut Vec<Rejection>) {
     if branch["not"].is_object() {
-        complete(&branch["not"], main, path, &format!("{at}.not"), all);
+        check_complete(&branch["not"], main, path, &format!("{at}.not"), all);
     }
     for key in ["allOf", "anyOf", "oneOf"] {
-        for (number, inner) in list(&branch[key]).enumerate() {
-            complete(inner, main, path, &format!("{at}.{key}[{number}]"), all);
+        for (number, inner) in iter_list(&branch[key]).enumerate() {
+            check_complete(inner, main, path, &format!("{at}.{key}[{number}]"), all);
         }
     }
 }
 
-fn complete(branch: &Value, main: Option<&Value>, path: &str, at: &str, all: &mut Vec<Refusal>) {
+fn check_complete(branch: &Value, main: Option<&Value>, path: &str, at: &str, all: &mut Vec<Rejection>) {
     let Some(main) = main else {
-        all.push(Refusal::new(path, format!("Required value: because it is defined in {at}")));
+        all.push(Rejection::new(path, format!("Required value: because it is defined in {at}")));
         return;
     };
-    complete_branches(branch, Some(main), path, at, all);
+    check_complete_branches(branch, Some(main), path, at, all);
     if branch["items"].is_object() {
         let items = main.get("items").filter(|items| items.is_object());
-        complete(&branch["items"], items, &format!("{path}.items"), &format!("{at}.items"), all);
+        check_complete(&branch["items"], items, &format!("{path}.items"), &format!("{at}.items"), all);
     }
-    for (name, below) in fields(branch) {
+    for (name, below) in iter_properties(branch) {
         let inner = main["properties"].get(name);
-        complete(below, inner, &format!("{path}.properties[{name}]"), &format!("{at}.properties[{name}]"), all);
+        check_complete(below, inner, &format!("{path}.properties[{name}]"), &format!("{at}.properties[{name}]"), all);
     }
 }

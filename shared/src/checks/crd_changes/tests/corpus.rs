@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::checks::crd_changes::tests::*;
 use crate::diff;
-use crate::model::yaml::{self, Quote};
-use crate::schema::{Schema, Verdict};
+use crate::model::yaml::{self, ErrorDetail};
+use crate::schema::{Schema, Validity};
 
 /// The verdicts were made as servers up to 1.35 judge.
-const OLD: ServerVersion = ServerVersion::new(1, 35);
+const CORPUS_SERVER_VERSION: ServerVersion = ServerVersion::new(1, 35);
 
 struct Corpus {
     folder: PathBuf,
@@ -20,9 +20,9 @@ struct Corpus {
     resources: Vec<Value>,
 }
 
-fn read(path: &Path) -> Value {
+fn read_document(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap();
-    yaml::document(&text, Quote::Snippet).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    yaml::parse_document(&text, ErrorDetail::Snippet).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 impl Corpus {
@@ -42,8 +42,8 @@ impl Corpus {
         Some(Self { folder, updates, resources })
     }
 
-    fn side(&self, update: &Value, side: &str) -> Option<Crd> {
-        Crd::new(read(&self.folder.join(update[side].as_str().unwrap()))).ok()
+    fn read_crd(&self, update: &Value, side: &str) -> Option<Crd> {
+        Crd::new(read_document(&self.folder.join(update[side].as_str().unwrap()))).ok()
     }
 
     /// The resources of an update's kind, and what the API server's code says this update does to them.
@@ -59,21 +59,21 @@ impl Corpus {
 }
 
 /// Whether the server's own code says that an object is hurt: it is pruned, or could not be made again.
-fn is_hurt(upgrade: &Value) -> bool {
+fn is_affected(upgrade: &Value) -> bool {
     ["prunedAfterUpgrade", "invalidAfterUpgrade"].iter().any(|key| upgrade.get(key).is_some())
 }
 
 /// Noise is not ours to grade: an update that the server takes, that changes nothing for any object of the corpus, and in
 /// which no version leaves service must give no error, of whatever check.
 #[derive(Default)]
-struct Noise {
+struct FalseAlarms {
     updates: usize,
     ours: Vec<String>,
     crdify: usize,
 }
 
-impl Noise {
-    fn ask(&mut self, update: &Value, old: &Crd, new: &Crd, verdict: &CrdVerdict) {
+impl FalseAlarms {
+    fn record(&mut self, update: &Value, old: &Crd, new: &Crd, verdict: &CrdVerdict) {
         let served = |crd: &Crd, name: &str| crd.versions().any(|version| version.served && version.name == name);
         let leaves = old.versions().any(|version| version.served && !served(new, version.name));
         if leaves {
@@ -90,14 +90,20 @@ impl Noise {
 fn no_false_alarm_and_no_miss() {
     let Some(corpus) = Corpus::find() else { return };
     let (mut asked, mut objects, mut hurt, mut unused, mut wrong) = (0, 0, 0, 0, Vec::new());
-    let mut noise = Noise::default();
+    let mut noise = FalseAlarms::default();
     for update in &corpus.updates {
         let id = update["id"].as_str().unwrap();
-        let (Some(old), Some(new)) = (corpus.side(update, "old"), corpus.side(update, "new")) else { continue };
-        let (evidence, looked, theirs) = look(&corpus, update, &old, &new);
+        let (Some(old), Some(new)) = (corpus.read_crd(update, "old"), corpus.read_crd(update, "new")) else { continue };
+        let (evidence, looked, theirs) = collect_evidence(&corpus, update, &old, &new);
         objects += looked;
-        let (ours, unsure) = (evidence.hurt, evidence.undetermined.clone());
-        let verdict = crate::checks::crd_changes::tests::judge(Some(&old), Some(&new), evidence, OLD, Asked::Nobody);
+        let (ours, unsure) = (evidence.objects_affected, evidence.undetermined.clone());
+        let verdict = crate::checks::crd_changes::tests::judge_crd(
+            Some(&old),
+            Some(&new),
+            evidence,
+            CORPUS_SERVER_VERSION,
+            ServerAnswer::NotAsked,
+        );
         let accepted = update["apiserver"]["accepted"] == true;
         asked += 1;
         hurt += theirs;
@@ -105,7 +111,7 @@ fn no_false_alarm_and_no_miss() {
             wrong.push(format!("{id}: accepted {accepted}, we say {:?}", verdict.server_errors));
         }
         if accepted && theirs == 0 && unsure.is_none() {
-            noise.ask(update, &old, &new, &verdict);
+            noise.record(update, &old, &new, &verdict);
         }
         let of_rules = |finding: &&CrdFinding| matches!(finding.check, "rule-not-usable" | "rule-costly");
         for finding in verdict.findings.iter().filter(|_| accepted).filter(of_rules) {
@@ -131,20 +137,20 @@ fn no_false_alarm_and_no_miss() {
 
 /// The objects of an update as a cluster holds them, in the storage version and valid: how many, and how many of them the
 /// server's own code calls hurt.
-fn look(corpus: &Corpus, update: &Value, old: &Crd, new: &Crd) -> (Evidence, usize, usize) {
-    let mut judge = Judge::new(old, new, OLD, Source::Files);
+fn collect_evidence(corpus: &Corpus, update: &Value, old: &Crd, new: &Crd) -> (Evidence, usize, usize) {
+    let mut judge = EvidenceCollector::new(old, new, CORPUS_SERVER_VERSION, ObjectSource::Files);
     let (stored, mut looked, mut theirs) = (format!("{}/{}", old.group(), old.storage_version()), 0, 0);
-    let before = Schema::of_crd(old, old.storage_version(), OLD).unwrap();
+    let before = Schema::from_crd(old, old.storage_version(), CORPUS_SERVER_VERSION).unwrap();
     for (resource, upgrade) in corpus.resources(update) {
-        let object = read(&corpus.folder.join(resource["resource"].as_str().unwrap()));
-        if resource["apiVersion"] != stored || before.judge(&object).create != Verdict::Valid {
+        let object = read_document(&corpus.folder.join(resource["resource"].as_str().unwrap()));
+        if resource["apiVersion"] != stored || before.validate(&object).create != Validity::Valid {
             continue;
         }
-        judge.look(&object);
-        theirs += usize::from(upgrade.is_some_and(is_hurt));
+        judge.add_live_object(&object);
+        theirs += usize::from(upgrade.is_some_and(is_affected));
         looked += 1;
     }
-    (judge.done(), looked, theirs)
+    (judge.finish(), looked, theirs)
 }
 
 /// A manifest of the API that ended with 1.22; the verdicts convert it first.
@@ -157,16 +163,16 @@ fn every_finding_of_crdify_has_an_answer() {
     let Some(corpus) = Corpus::find() else { return };
     let mut rows: BTreeMap<String, (usize, Vec<String>)> = BTreeMap::new();
     for update in &corpus.updates {
-        let (Some(old), Some(new)) = (corpus.side(update, "old"), corpus.side(update, "new")) else { continue };
+        let (Some(old), Some(new)) = (corpus.read_crd(update, "old"), corpus.read_crd(update, "new")) else { continue };
         if is_beta(&old) || is_beta(&new) {
             continue;
         }
-        let answer = Answers::of(&old, &new);
+        let answer = Answers::new(&old, &new);
         for finding in update["crdify"]["findings"].as_array().into_iter().flatten() {
             let text = |key: &str| finding[key].as_str().unwrap_or_default();
             let row = rows.entry(format!("{} {}", text("scope"), text("rule"))).or_default();
             row.0 += 1;
-            if !answer.to(text("scope"), text("version"), text("property")) {
+            if !answer.has_answer(text("scope"), text("version"), text("property")) {
                 row.1.push(format!("{}: {finding}", update["id"].as_str().unwrap()));
             }
         }
@@ -181,47 +187,47 @@ fn every_finding_of_crdify_has_an_answer() {
 /// What we say of an update, by place.
 struct Answers {
     changes: Vec<(Option<String>, String)>,
-    pairs: Vec<(String, String)>,
-    whole: bool,
+    version_pairs: Vec<(String, String)>,
+    crd_changed: bool,
 }
 
 impl Answers {
-    fn of(old: &Crd, new: &Crd) -> Self {
-        let changes = diff::crd_changes(old.json(), new.json());
-        let whole = !changes.is_empty() || !diff::server_refusals(old.json(), new.json()).is_empty();
+    fn new(old: &Crd, new: &Crd) -> Self {
+        let changes = diff::compare_crds(old.json(), new.json());
+        let crd_changed = !changes.is_empty() || !diff::predict_update_rejections(old.json(), new.json()).is_empty();
         let place = |change: &diff::Change| change.path.as_ref().map(ToString::to_string).unwrap_or_default();
         Self {
             changes: changes.iter().map(|change| (change.version.clone(), place(change))).collect(),
-            pairs: pairs(new),
-            whole,
+            version_pairs: compare_version_pairs(new),
+            crd_changed,
         }
     }
 
     /// At that place, or right above or below it: a field that goes takes all below with it, and `required` names a field
     /// where the other tool names its parent.
-    fn to(&self, scope: &str, version: &str, property: &str) -> bool {
+    fn has_answer(&self, scope: &str, version: &str, property: &str) -> bool {
         let near = |place: &str| place.starts_with(property) || property.starts_with(place);
         match scope {
             "sameVersion" => {
                 self.changes.iter().any(|(of, place)| of.as_deref().is_none_or(|of| of == version) && near(place))
             }
             "servedVersion" => self
-                .pairs
+                .version_pairs
                 .iter()
                 .any(|(pair, what)| pair == version && near(what.split(' ').next().unwrap_or_default())),
-            _ => self.whole,
+            _ => self.crd_changed,
         }
     }
 }
 
 /// Where the versions of a CRD differ, whatever that does.
-fn pairs(crd: &Crd) -> Vec<(String, String)> {
+fn compare_version_pairs(crd: &Crd) -> Vec<(String, String)> {
     let versions = crd.json()["spec"]["versions"].as_array().unwrap();
     let schema = |version: &Value| version["schema"]["openAPIV3Schema"].clone();
     let both = versions.iter().flat_map(|from| versions.iter().map(move |to| (from, to)));
     let places = both.flat_map(|(from, to)| {
         let pair = format!("{} -> {}", from["name"].as_str().unwrap(), to["name"].as_str().unwrap());
-        let changes = diff::schema_changes(&schema(from), &schema(to));
+        let changes = diff::compare_schemas(&schema(from), &schema(to));
         changes
             .into_iter()
             .map(move |change| (pair.clone(), change.path.map(|path| path.to_string()).unwrap_or_default()))

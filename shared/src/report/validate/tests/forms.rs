@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::*;
 
 /// As much of JSON Schema as ours uses, read strictly: a field that the schema does not name is an error.
-fn fits(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
+fn check_schema(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {
         let pointer = name.trim_start_matches('#');
-        return fits(root.pointer(pointer).ok_or(name)?, root, value, at);
+        return check_schema(root.pointer(pointer).ok_or(name)?, root, value, at);
     }
     if let Some(wanted) = schema.get("const").filter(|wanted| *wanted != value) {
         return Err(format!("{at} is not {wanted}"));
@@ -21,37 +21,45 @@ fn fits(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), Str
     }
     for (key, inner) in value.as_object().into_iter().flatten() {
         let known = schema["properties"].get(key).or_else(|| schema.get("additionalProperties"));
-        fits(known.ok_or_else(|| format!("{at}.{key} is not in the schema"))?, root, inner, &format!("{at}.{key}"))?;
+        check_schema(
+            known.ok_or_else(|| format!("{at}.{key} is not in the schema"))?,
+            root,
+            inner,
+            &format!("{at}.{key}"),
+        )?;
     }
-    value.as_array().into_iter().flatten().try_for_each(|one| fits(&schema["items"], root, one, at))
+    value.as_array().into_iter().flatten().try_for_each(|one| check_schema(&schema["items"], root, one, at))
 }
 
 #[test]
 fn json_is_what_its_schema_says() {
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-    let report_of = |world: &World| report(world).compared_with(&[Baseline::of(&report(&World::healthy()))]);
-    for world in [World::healthy(), broken(), World::unseen()] {
+    let schema: Value = serde_json::from_str(REPORT_JSON_SCHEMA).unwrap();
+    let report_of = |world: &ExampleInstallation| {
+        build_report(world).with_baseline(&[Baseline::from_report(&build_report(&ExampleInstallation::healthy()))])
+    };
+    for world in [ExampleInstallation::healthy(), broken(), ExampleInstallation::unreadable()] {
         let value = serde_json::to_value(report_of(&world)).unwrap();
-        fits(&schema["$defs"]["report"], &schema, &value, "report").unwrap();
+        check_schema(&schema["$defs"]["report"], &schema, &value, "report").unwrap();
     }
-    let several = [report(&broken()), ValidateReport::unread("far", "mural-system", "no route".into())];
-    let value = serde_json::to_value(ValidateReports::new(&several)).unwrap();
-    fits(&schema["$defs"]["list"], &schema, &value, "list").unwrap();
+    let several =
+        [build_report(&broken()), ValidateReport::from_read_failure("far", "mural-system", "no route".into())];
+    let value = serde_json::to_value(ValidateReportList::new(&several)).unwrap();
+    check_schema(&schema["$defs"]["list"], &schema, &value, "list").unwrap();
 }
 
 #[test]
 fn a_baseline_is_read_again_and_only_what_is_new_counts() {
-    let before = serde_json::to_string(&report(&broken())).unwrap();
+    let before = serde_json::to_string(&build_report(&broken())).unwrap();
     let baseline = Baseline::read(&before).unwrap();
-    let again = report(&broken()).compared_with(&baseline);
+    let again = build_report(&broken()).with_baseline(&baseline);
     assert_eq!(again.exit(true).code(), 0, "all of it is known");
     let mut worse = broken();
-    worse.live("db", "spec.replicas", json!(0));
-    let worse = report(&worse).compared_with(&baseline);
-    let compared = worse.compared.as_ref().unwrap();
-    assert_eq!((compared.new.len(), compared.known.len(), worse.exit(false).code()), (2, 2, 3));
-    let mended = report(&World::healthy()).compared_with(&baseline);
-    assert_eq!(mended.compared.unwrap().gone.len(), 2);
+    worse.set_workload_field("db", "spec.replicas", json!(0));
+    let worse = build_report(&worse).with_baseline(&baseline);
+    let compared = worse.comparison.as_ref().unwrap();
+    assert_eq!((compared.new.len(), compared.pre_existing.len(), worse.exit(false).code()), (2, 2, 3));
+    let healthy = build_report(&ExampleInstallation::healthy()).with_baseline(&baseline);
+    assert_eq!(healthy.comparison.unwrap().resolved.len(), 2);
     for text in [
         "",
         "{}",
@@ -64,17 +72,17 @@ fn a_baseline_is_read_again_and_only_what_is_new_counts() {
 
 #[test]
 fn another_installations_baseline_knows_nothing() {
-    let mut baseline = serde_json::to_value(report(&broken())).unwrap();
+    let mut baseline = serde_json::to_value(build_report(&broken())).unwrap();
     baseline["hub"]["uid"] = json!("another");
     let baseline = Baseline::read(&baseline.to_string()).unwrap();
-    assert_eq!(report(&broken()).compared_with(&baseline).compared.unwrap().known.len(), 0);
+    assert_eq!(build_report(&broken()).with_baseline(&baseline).comparison.unwrap().pre_existing.len(), 0);
 }
 
 #[test]
 fn the_page_is_one_file_and_nothing_of_a_cluster_becomes_markup() {
     let mut world = broken();
-    world.view.hub.context = "<script>alert(1)</script>".into();
-    let page = html(&[report(&world)]);
+    world.view.cluster.context = "<script>alert(1)</script>".into();
+    let page = render_html(&[build_report(&world)]);
     assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>alert"), "{page}");
     assert!(page.contains("default-src 'none'") && !page.contains("src=") && !page.contains("href="), "{page}");
     assert!(!page.contains('\u{1b}') && page.ends_with("</html>\n"));
@@ -83,7 +91,7 @@ fn the_page_is_one_file_and_nothing_of_a_cluster_becomes_markup() {
 
 #[test]
 fn sarif_names_every_rule_that_it_uses() {
-    let log = sarif(&[report(&broken()), report(&World::unseen())]);
+    let log = render_sarif(&[build_report(&broken()), build_report(&ExampleInstallation::unreadable())]);
     let run = &log["runs"][0];
     let rules: Vec<&Value> =
         run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
@@ -97,34 +105,38 @@ fn sarif_names_every_rule_that_it_uses() {
 
 #[test]
 fn markdown_tells_findings_and_what_was_skipped() {
-    let text = markdown(&[report(&broken()), ValidateReport::unread("far", "m", "no route".into())]);
+    let text =
+        render_markdown(&[build_report(&broken()), ValidateReport::from_read_failure("far", "m", "no route".into())]);
     assert!(text.starts_with("# prod-hub: 1 errors, 1 warnings, 0 checks could not look\n"), "{text}");
     assert!(text.contains("- error: **workload-ready**") && text.contains("Could not be read: no route"), "{text}");
 }
 
 /// Words as nobody should choose them: they move a cursor, turn a line around, end an element, a cell, a line.
-const HOSTILE: &str =
+const HOSTILE_TEXT: &str =
     "\u{1b}]0;t\u{7}\u{1b}[31m\u{9b}2J\u{202e}gnp.exe\u{2066}\u{200b}|`</failure>]]><script>&\r\n# ok\u{fffe}";
 
 #[test]
 fn hostile_words_are_clean_in_every_form() {
     let mut world = broken();
-    world.view.hub.context = HOSTILE.into();
-    world.record("mural").chart_version = HOSTILE.into();
-    world.view.owners.insert("mural".into(), crate::model::owner::Owner::Argo { application: HOSTILE.into() });
-    let waiting = json!([{"name": HOSTILE, "state": {"waiting": {"reason": "ImagePullBackOff", "message": HOSTILE}}}]);
-    world.live("canvas-7d9f-a", "status.containerStatuses", waiting);
-    world.live("canvas-7d9f-a", "metadata.name", json!(HOSTILE));
-    world.cluster_name(HOSTILE);
-    let all = [report(&world), ValidateReport::unread(HOSTILE, HOSTILE, HOSTILE.into())];
-    let tables = [60, 200].map(|width| table(&all[0], shown(&all[0], true), Style { width, ..Style::PLAIN }));
+    world.view.cluster.context = HOSTILE_TEXT.into();
+    world.newest_record("mural").chart_version = HOSTILE_TEXT.into();
+    world.view.owners.insert("mural".into(), crate::model::owner::Owner::Argo { application: HOSTILE_TEXT.into() });
+    let waiting =
+        json!([{"name": HOSTILE_TEXT, "state": {"waiting": {"reason": "ImagePullBackOff", "message": HOSTILE_TEXT}}}]);
+    world.set_workload_field("canvas-7d9f-a", "status.containerStatuses", waiting);
+    world.set_workload_field("canvas-7d9f-a", "metadata.name", json!(HOSTILE_TEXT));
+    world.set_cluster_name(HOSTILE_TEXT);
+    let all =
+        [build_report(&world), ValidateReport::from_read_failure(HOSTILE_TEXT, HOSTILE_TEXT, HOSTILE_TEXT.into())];
+    let tables =
+        [60, 200].map(|width| render_table(&all[0], table_options(&all[0], true), Style { width, ..Style::PLAIN }));
     let forms = [
         ("a narrow table", tables[0].clone()),
         ("a wide table", tables[1].clone()),
-        ("junit", junit(&all).unwrap()),
-        ("sarif", serde_json::to_string(&sarif(&all)).unwrap()),
-        ("markdown", markdown(&all)),
-        ("html", html(&all)),
+        ("junit", render_junit(&all).unwrap()),
+        ("sarif", serde_json::to_string(&render_sarif(&all)).unwrap()),
+        ("markdown", render_markdown(&all)),
+        ("html", render_html(&all)),
     ];
     for (form, text) in forms {
         let bad = |c: &char| {
@@ -141,7 +153,7 @@ fn hostile_words_are_clean_in_every_form() {
 }
 
 /// What SARIF 2.1.0 (OASIS, §3) has in the objects that we write: all members that there are, and those that must be.
-const SARIF: [(&str, &[&str], &[&str]); 10] = [
+const SARIF_MEMBERS: [(&str, &[&str], &[&str]); 10] = [
     ("log", &["$schema", "version", "runs"], &["version", "runs"]),
     ("run", &["tool", "results"], &["tool"]),
     ("tool", &["driver"], &["driver"]),
@@ -154,8 +166,8 @@ const SARIF: [(&str, &[&str], &[&str]); 10] = [
     ("logicalLocation", &["fullyQualifiedName"], &[]),
 ];
 
-fn is_sarif(kind: &str, object: &Value) {
-    let (_, known, required) = SARIF.iter().find(|(name, _, _)| *name == kind).unwrap();
+fn assert_sarif_object(kind: &str, object: &Value) {
+    let (_, known, required) = SARIF_MEMBERS.iter().find(|(name, _, _)| *name == kind).unwrap();
     let members = object.as_object().unwrap_or_else(|| panic!("{kind} is no object: {object}"));
     assert!(members.keys().all(|key| known.contains(&key.as_str())), "{kind}: {:?}", members.keys());
     assert!(required.iter().all(|key| members.contains_key(*key)), "{kind} lacks one of {required:?}: {object}");
@@ -163,41 +175,43 @@ fn is_sarif(kind: &str, object: &Value) {
 
 #[test]
 fn sarif_is_built_as_the_standard_says() {
-    let log = sarif(&[report(&broken()), report(&World::unseen())]);
-    is_sarif("log", &log);
+    let log = render_sarif(&[build_report(&broken()), build_report(&ExampleInstallation::unreadable())]);
+    assert_sarif_object("log", &log);
     assert_eq!(log["version"], "2.1.0");
     let run = &log["runs"][0];
-    is_sarif("run", run);
-    is_sarif("tool", &run["tool"]);
-    is_sarif("driver", &run["tool"]["driver"]);
+    assert_sarif_object("run", run);
+    assert_sarif_object("tool", &run["tool"]);
+    assert_sarif_object("driver", &run["tool"]["driver"]);
     for rule in run["tool"]["driver"]["rules"].as_array().unwrap() {
-        is_sarif("rule", rule);
-        ["shortDescription", "fullDescription", "help"].iter().for_each(|key| is_sarif("message", &rule[key]));
+        assert_sarif_object("rule", rule);
+        ["shortDescription", "fullDescription", "help"]
+            .iter()
+            .for_each(|key| assert_sarif_object("message", &rule[key]));
     }
     for result in run["results"].as_array().unwrap() {
-        is_sarif("result", result);
-        is_sarif("message", &result["message"]);
+        assert_sarif_object("result", result);
+        assert_sarif_object("message", &result["message"]);
         let level = result["level"].as_str().unwrap();
         // §3.27.10: a level other than none only where the kind is fail, which it is where it is not said.
         assert!(
             ["none", "note", "warning", "error"].contains(&level) && (level == "none") == (result["kind"] == "open")
         );
         for location in result["locations"].as_array().unwrap() {
-            is_sarif("location", location);
-            is_sarif("physicalLocation", &location["physicalLocation"]);
+            assert_sarif_object("location", location);
+            assert_sarif_object("physicalLocation", &location["physicalLocation"]);
             let uri = location["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
             assert!(uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&byte)), "{uri}");
             location["logicalLocations"]
                 .as_array()
                 .into_iter()
                 .flatten()
-                .for_each(|one| is_sarif("logicalLocation", one));
+                .for_each(|one| assert_sarif_object("logicalLocation", one));
         }
     }
 }
 
 /// JUnit as Jenkins' and Surefire's XSD have it: element, attributes that there are, those that must be, and where it stands.
-const JUNIT: [(&str, &[&str], &[&str], &str); 7] = [
+const JUNIT_ELEMENTS: [(&str, &[&str], &[&str], &str); 7] = [
     ("testsuites", &["name", "time", "tests", "failures", "errors"], &[], ""),
     (
         "testsuite",
@@ -214,8 +228,12 @@ const JUNIT: [(&str, &[&str], &[&str], &str); 7] = [
 
 #[test]
 fn junit_is_built_as_its_readers_say() {
-    let text =
-        junit(&[report(&broken()), report(&World::unseen()), ValidateReport::unread("far", "m", "no".into())]).unwrap();
+    let text = render_junit(&[
+        build_report(&broken()),
+        build_report(&ExampleInstallation::unreadable()),
+        ValidateReport::from_read_failure("far", "m", "no".into()),
+    ])
+    .unwrap();
     let mut reader = quick_xml::Reader::from_str(&text);
     let (mut open, mut cases, mut counted): (Vec<String>, usize, usize) = (Vec::new(), 0, 0);
     loop {
@@ -232,7 +250,7 @@ fn junit_is_built_as_its_readers_say() {
             _ => continue,
         };
         let name = start.name().as_ref().to_owned();
-        let (_, known, required, parent) = JUNIT.iter().find(|(known, ..)| *known == name).unwrap();
+        let (_, known, required, parent) = JUNIT_ELEMENTS.iter().find(|(known, ..)| *known == name).unwrap();
         assert_eq!(open.last().map_or("", String::as_str), *parent, "{name}");
         let attributes: Vec<(String, String)> = start
             .attributes()

@@ -3,7 +3,7 @@
 use crate::problem::suggest::unknown_check;
 use std::fmt::Write as _;
 
-use crate::checks::{crd_changes, validate};
+use crate::checks::{crd_changes, health_checks};
 use crate::guards;
 use crate::model::check::{Card, Section};
 use crate::problem::Problem;
@@ -15,7 +15,7 @@ pub fn cards() -> Vec<&'static Card> {
     let guards = guards::ALL.iter().map(|(card, _)| *card);
     let changes = crd_changes::checks().map(|check| &check.card);
     let mut all: Vec<&'static Card> =
-        guards.chain(changes).chain(validate::HEALTH_CHECKS.iter().map(|check| check.card)).collect();
+        guards.chain(changes).chain(health_checks::HEALTH_CHECKS.iter().map(|check| check.card)).collect();
     all.sort_by_key(|card| card.section);
     all
 }

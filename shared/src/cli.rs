@@ -1,13 +1,13 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
-pub mod around;
 pub mod complete;
+pub mod environment;
 pub mod files;
-pub mod kept;
+pub mod progress_output;
 pub mod prompt;
+pub mod report_format;
 pub mod runtime;
 pub mod signals;
-pub mod talk;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -18,7 +18,7 @@ use clap::{Args, ValueEnum};
 
 use crate::ask::{self, ClusterAccess};
 use crate::problem::{Exit, Problem};
-use crate::report::problem::render_problem;
+use crate::report::problem_text::render_problem;
 use crate::report::style::Style;
 
 /// How the cluster is reached: kubectl's own flags.

@@ -138,7 +138,7 @@ fn usage() -> Vec<Case> {
         flag("a version that is none", &["plan", "--to", "latest"], &["latest", "--to"], "--help"),
         flag("a duration that is none", &["plan", "--timeout", "soon"], &["--timeout", "soon"], "5m"),
         flag("nobody to ask", &["--to", "1.1.0"], &["no terminal"], "--yes"),
-        flag("a guard that is none", &["--explain", "nonsense"], &["nonsense"], "one-cluster"),
+        flag("a guard that is none", &["--explain", "nonsense"], &["nonsense"], "same-cluster"),
     ]
 }
 

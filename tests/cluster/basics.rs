@@ -11,7 +11,7 @@ use mural_tests::audit::{dry_runs_by, writes_by};
 use mural_tests::sandbox::User;
 
 use crate::Test;
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 pub const TESTS: &[Test] = &[
     ("basics::the_sandbox_answers", the_sandbox_answers),

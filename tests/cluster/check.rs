@@ -5,8 +5,8 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
-use crate::keep::{apply, crds};
+use crate::crd_backup::{apply, crds};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] =
     &[("check::an_enum_that_loses_a_value_is_judged_by_the_live_objects", an_enum_that_loses_a_value)];
@@ -90,7 +90,7 @@ fn who_may_not_look(test_cluster: &TestCluster, newer: &str) -> Result<()> {
     let clerk = [("HELM_KUBEASUSER", std::path::Path::new("clerk"))];
     let args = ["crds", "check", newer];
     let unseen = test_cluster.run_with(User::Admin, "helm-mural", &args, "", &clerk)?.expect_code(3)?;
-    for told in ["cannot be listed", "objects-not-judged", "forbidden"] {
+    for told in ["cannot be listed", "objects-not-checked", "forbidden"] {
         ensure!(unseen.all_text().contains(told), "{told:?} is not said:\n{}", unseen.all_text());
     }
     Ok(())

@@ -12,7 +12,7 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("faults::the_proxy_changes_nothing_by_itself", the_proxy_changes_nothing_by_itself),

@@ -2,12 +2,12 @@
 
 mod appliance;
 mod argo;
-mod back;
-mod killed;
-mod refused;
+mod controller_failures;
+mod flux_refusals;
+mod flux_rollback;
+mod killed_while_suspended;
+mod source_signature;
 mod sources;
-mod trouble;
-mod verified;
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -20,16 +20,16 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster, to_command_output};
 use crate::kill::env;
 use crate::small::{self, CANARY, NAMESPACE, NEWER};
+use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 const TESTS: &[Test] = &[
     ("flux::the_page_gets_the_order_wrong_and_we_get_it_right", the_race),
     ("flux::whole_and_again_with_new_values", whole),
-    ("flux::killed_while_the_application_is_held", killed::while_held),
-    ("flux::refused_before_any_write", refused::before_any_write),
-    ("flux::what_fails_ends_in_time_with_its_own_reason", trouble::in_time),
+    ("flux::killed_while_the_application_is_held", killed_while_suspended::while_held),
+    ("flux::refused_before_any_write", flux_refusals::before_any_write),
+    ("flux::what_fails_ends_in_time_with_its_own_reason", controller_failures::in_time),
     ("flux::what_argo_cd_keeps_is_followed_and_never_written", argo::followed),
 ];
 /// With `MURAL_OWNERS`: whole stories, about a minute each.
@@ -38,11 +38,11 @@ const OWNERS: &[Test] = &[
     ("flux::the_appliance_rehearsal", appliance::rehearsal),
     ("flux::what_git_keeps_is_followed_and_never_written", kept_in_git),
     ("flux::charts_of_a_helm_repository", sources::helm_repository),
-    ("flux::a_source_that_asks_for_a_signature_keeps_asking", verified::by_cosign),
+    ("flux::a_source_that_asks_for_a_signature_keeps_asking", source_signature::by_cosign),
 ];
 
 /// With `MURAL_ROLLBACKS`.
-const ROLLBACK_TESTS: &[Test] = &[("flux::goes_back_the_application_first", back::goes_back)];
+const ROLLBACK_TESTS: &[Test] = &[("flux::goes_back_the_application_first", flux_rollback::goes_back)];
 
 pub fn tests() -> Vec<Test> {
     let more = |asked: &str, more: &'static [Test]| if env(asked).is_some() { more } else { &[] };

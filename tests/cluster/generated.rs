@@ -9,15 +9,15 @@ use anyhow::{Context, Result, ensure};
 use http::Method;
 use mural::cluster::{ApiError, Cluster};
 use mural::model::crd::Crd;
-use mural::schema::written::predict_schema_rejections;
+use mural::schema::crd_rules::predict_schema_rejections;
 use mural::schema::{Schema, ServerVersion, Validity};
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::TestCluster;
 use crate::migrate::client;
 use crate::random::Random;
+use crate::test_cluster::TestCluster;
 use crate::{generated_crds as crds, generated_objects as objects};
 
 pub const TESTS: &[Test] = &[("generated::the_api_server_says_what_we_say", the_api_server_says_what_we_say)];

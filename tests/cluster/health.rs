@@ -21,8 +21,8 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
 use crate::kill::env;
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 const TESTS: &[Test] = &[
     ("health::found_named_and_mended", found_named_and_mended),
@@ -86,7 +86,7 @@ fn cases() -> Vec<Case> {
                 "kubectl create namespace tenant-a",
                 "kubectl -n tenant-a create configmap mural-project-rbac-viewer --from-literal=rules.yaml='- verbs: [list]'",
             ],
-            &["tenant-role-copy"],
+            &["tenant-role-drift"],
             HINT,
         ),
         case(
@@ -101,7 +101,7 @@ fn cases() -> Vec<Case> {
                 "kubectl delete crd scalingpolicies.spectrocloud.com",
                 r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
             ],
-            finds: &["crd-present", "crd-content", "crd-objects-fit"],
+            finds: &["crd-present", "crd-matches-chart", "crd-objects-fit"],
             fixes: HINT,
             against: true,
         },
@@ -125,7 +125,7 @@ fn cases() -> Vec<Case> {
                 r#"kubectl patch crd hubs.fleetconfig.open-cluster-management.io --type json --patch '[{"op":"add","path":"/spec/versions/-","value":{"name":"v1","served":true,"storage":false,"deprecated":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}]'"#,
                 r#"printf 'apiVersion: fleetconfig.open-cluster-management.io/v1\nkind: Hub\nmetadata: {name: hub-0, namespace: mural-system, annotations: {by: old-tool}}\n' | kubectl apply --server-side --field-manager old-tool --filename -"#,
             ],
-            &["crd-version-named"],
+            &["crd-version-in-use"],
             &[
                 "kubectl -n mural-system annotate hub.v1alpha1.fleetconfig.open-cluster-management.io hub-0 by-",
                 r#"printf 'apiVersion: fleetconfig.open-cluster-management.io/v1\nkind: Hub\nmetadata: {name: hub-0, namespace: mural-system}\n' | kubectl apply --server-side --field-manager old-tool --filename -"#,
@@ -138,7 +138,7 @@ fn cases() -> Vec<Case> {
                 "sleep 1",
                 r#"kubectl -n mural-system patch secret dex --patch '{"stringData":{"more":"canary-by-hand"}}'"#,
             ],
-            &["restart-due"],
+            &["restart-required"],
             HINT,
         ),
         case(&["kubectl apply --filename hook.yaml"], &["webhook-service", "webhook-ca"], HINT),

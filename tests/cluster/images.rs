@@ -5,9 +5,9 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{TestCluster, to_command_output};
 use crate::refusals::command;
 use crate::small;
+use crate::test_cluster::{TestCluster, to_command_output};
 
 pub const TESTS: &[Test] = &[("images::new_images_are_looked_for", new_images_are_looked_for)];
 
@@ -40,7 +40,7 @@ fn new_images_are_looked_for(test_cluster: &TestCluster) -> Result<()> {
     let planned = to_command_output(plan.env_remove("MURAL_SKIP_IMAGES").output()?)?.expect_code(2)?;
     let report: Value = serde_json::from_str(&planned.stdout)?;
     let guards = report.pointer("/plan/guards").and_then(Value::as_array).context("no guards")?;
-    let guard = guards.iter().find(|guard| guard["check"] == "images-resolve").context("no such guard")?;
+    let guard = guards.iter().find(|guard| guard["check"] == "images-available").context("no such guard")?;
     ensure!(guard["lookedAt"] == images.len(), "{guard}");
     let findings = guard["findings"].as_array().context("no findings")?;
     let subjects: Vec<&str> = findings.iter().filter_map(|finding| finding["subject"].as_str()).collect();

@@ -12,11 +12,11 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
 use crate::lock::{lock_names, newer_flags};
 use crate::refusals::upgrade;
 use crate::small::{self, CANARY, NAMESPACE};
-use crate::stopped::interrupt_at;
+use crate::stop_signals::interrupt_at;
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("journal::stopped_and_resumed_from_another_workstation", stopped_and_resumed_from_another_workstation),
@@ -46,7 +46,7 @@ pub fn run_on_other_workstation(test_cluster: &TestCluster, args: &[&str]) -> Re
     let state = test_cluster.files().join("another-workstation");
     let mut command = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
     let output = command.args(args).current_dir("/").env("XDG_STATE_HOME", state).output()?;
-    crate::ground::to_command_output(output)
+    crate::test_cluster::to_command_output(output)
 }
 
 /// The same on this workstation.
@@ -97,7 +97,7 @@ fn stopped_and_resumed_from_another_workstation(test_cluster: &TestCluster) -> R
     let mark = test_cluster.mark()?;
     let others = run_on_other_workstation(test_cluster, &[&resume[..], &["--set", "password=canary-other"]].concat())?
         .expect_code(5)?;
-    ensure_says(&others, &["saved-plan-holds", "values", "password", "give resume the value flags"])?;
+    ensure_says(&others, &["no-drift", "values", "password", "give resume the value flags"])?;
     test_cluster.ensure_nothing_written(mark)?;
     let done = run_on_other_workstation(test_cluster, &resume)?.expect_code(0).context("resume")?;
     ensure_says(&done, &["proved done crds", "to do served", "upgraded"])?;
@@ -243,7 +243,7 @@ fn no_save_no_write(test_cluster: &TestCluster) -> Result<()> {
     std::fs::write(&file, "")?;
     let full = |flags: &[&'static str]| -> Result<CommandOutput> {
         let mut command = crate::refusals::command(test_cluster, User::Operator, &[], &newer_flags(flags))?;
-        crate::ground::to_command_output(command.env("XDG_STATE_HOME", &file).output()?)
+        crate::test_cluster::to_command_output(command.env("XDG_STATE_HOME", &file).output()?)
     };
     ensure_says(&full(&["--yes"])?.expect_code(5)?, &["could not be saved; nothing was written", "--no-save"])?;
     untouched()?;

@@ -22,11 +22,11 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{TestCluster, to_command_output};
 use crate::lock::newer_flags;
 use crate::refusals::command;
 use crate::sample;
 use crate::small::NAMESPACE;
+use crate::test_cluster::{TestCluster, to_command_output};
 use moment::{Dice, KillTarget, Killed, Missed, NOTHING_TO_RESUME, Undisturbed};
 
 /// Kills in an ordinary test run.

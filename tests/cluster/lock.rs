@@ -10,9 +10,9 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
 use crate::refusals::{command, upgrade};
 use crate::small::{NAMESPACE, NEWER};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("lock::who_lives_is_left_alone_and_named", who_lives_is_left_alone_and_named),

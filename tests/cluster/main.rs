@@ -14,10 +14,10 @@
     reason = "a test may stop at once, and it starts programs"
 )]
 
-mod bad_days;
 mod basics;
-mod bridge;
 mod check;
+mod crd_backup;
+mod fault_matrix;
 mod faults;
 mod flux;
 mod generated;
@@ -26,18 +26,15 @@ mod generated;
 mod generated_crds;
 #[path = "../differential/objects.rs"]
 mod generated_objects;
-mod ground;
 mod health;
+mod helm_passthrough;
 mod images;
 mod journal;
-mod keep;
 mod kill;
 mod lock;
+mod lock_races;
 mod migrate;
-mod nothing_lost;
-mod passed;
 mod programs;
-mod proved;
 mod public;
 #[path = "../differential/random.rs"]
 mod random;
@@ -45,10 +42,13 @@ mod refusals;
 mod repair;
 mod rollback;
 mod sample;
-mod saved;
-mod signed;
+mod saved_plan;
+mod served_schema;
+mod signatures;
 mod small;
-mod stopped;
+mod stop_signals;
+mod test_cluster;
+mod transitional_crd;
 mod upgrade;
 mod variants;
 
@@ -56,8 +56,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use ground::{TestCluster, TestClusters};
 use libtest_mimic::{Arguments, Failed, Trial};
+use test_cluster::{TestCluster, TestClusters};
 
 /// A test: its name, and what it does on the ground.
 type Test = (&'static str, fn(&TestCluster) -> Result<()>);
@@ -88,25 +88,25 @@ fn run() -> Result<ExitCode> {
         faults::TESTS,
         refusals::TESTS,
         upgrade::TESTS,
-        saved::TESTS,
-        signed::TESTS,
-        proved::TESTS,
-        passed::TESTS,
+        saved_plan::TESTS,
+        signatures::TESTS,
+        served_schema::TESTS,
+        helm_passthrough::TESTS,
         programs::TESTS,
         images::TESTS,
         &health::tests(),
-        keep::TESTS,
+        crd_backup::TESTS,
         check::TESTS,
         generated::TESTS,
-        stopped::TESTS,
+        stop_signals::TESTS,
         migrate::TESTS,
-        &bridge::tests(),
+        &transitional_crd::tests(),
         lock::TESTS,
         journal::TESTS,
         &rollback::tests(),
         &repair::tests(),
-        nothing_lost::TESTS,
-        bad_days::TESTS,
+        lock_races::TESTS,
+        fault_matrix::TESTS,
         sample::TESTS,
         variants::TESTS,
         public::TESTS,

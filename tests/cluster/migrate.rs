@@ -18,8 +18,8 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
-use crate::keep::{apply, crds};
+use crate::crd_backup::{apply, crds};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("migrate::by_us_while_others_write", by_us_while_others_write),
@@ -164,7 +164,7 @@ fn cut_off_twice(
     let ended = std::thread::scope(|scope| {
         let writer = scope.spawn(|| keep_writing(test_cluster, plural, count, &over, &written));
         let runs = (0..2).try_for_each(|_| kill_when(start()?, far_enough));
-        let ended = runs.and_then(|()| crate::ground::to_command_output(start()?.wait_with_output()?));
+        let ended = runs.and_then(|()| crate::test_cluster::to_command_output(start()?.wait_with_output()?));
         over.store(true, Ordering::SeqCst);
         writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
         ended

@@ -9,10 +9,10 @@ use mural_tests::sandbox::User;
 use mural_tests::scripted;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster, to_command_output};
 use crate::lock::newer_flags;
 use crate::refusals::command;
 use crate::small::CANARY;
+use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 pub const TESTS: &[Test] = &[
     ("programs::what_cannot_be_read_writes_nothing", what_cannot_be_read_writes_nothing),

@@ -9,7 +9,7 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 use charts::{Charts, Corpus};
 
 pub const TESTS: &[Test] = &[("public::every_finding_is_true", every_finding_is_true)];

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
 use crate::small::{self, NAMESPACE, NEWER};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("refusals::an_unknown_version", an_unknown_version),
@@ -111,7 +111,7 @@ fn a_crd_that_the_server_refuses(test_cluster: &TestCluster) -> Result<()> {
 
 fn the_application_without_its_crds(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
-    ensure_refused(test_cluster, &["--yes", "--to", "1.1.0-rc.3"], 5, &["crds-before-application", "Gadget", "--crds"])
+    ensure_refused(test_cluster, &["--yes", "--to", "1.1.0-rc.3"], 5, &["application-crds-served", "Gadget", "--crds"])
 }
 
 fn nobody_who_may_write(test_cluster: &TestCluster) -> Result<()> {

@@ -11,14 +11,14 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::bridge::{COUNT, RACKS, racks};
-use crate::ground::{CommandOutput, TestCluster, to_command_output};
 use crate::journal::{ensure_says, read_journal, run_here};
 use crate::kill::env;
 use crate::lock::{lock_names, newer_flags};
 use crate::refusals::{command, leave_pending_release};
 use crate::small::{self, NAMESPACE};
-use crate::variants::moved;
+use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
+use crate::transitional_crd::{COUNT, RACKS, racks};
+use crate::variants::crd_out_of_templates;
 
 pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![("repair::each_state_is_named_and_mended", each_state_is_named_and_mended)];
@@ -30,7 +30,7 @@ pub fn tests() -> Vec<Test> {
 
 /// A pending release, a failed one without a deployed revision, a mark, a damaged run: all at once.
 fn each_state_is_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
-    let charts = moved::prepared(test_cluster)?;
+    let charts = crd_out_of_templates::prepared(test_cluster)?;
     let values = small::values(test_cluster)?;
     let args = ["--yes", "--values", &values, "--chart", &charts.app, "--crds-chart", &charts.crds, "--keep-crds"];
     run_here(test_cluster, &args)?.expect_code(0).context("an upgrade that marks a CRD")?;
@@ -42,7 +42,8 @@ fn each_state_is_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
 
     let mark = test_cluster.mark()?;
     let shown = run_here(test_cluster, &["repair", "--dry-run=server"])?.expect_code(0)?;
-    let named = ["release-pending", "release-failed", "keep-left-behind", "journal-damaged", moved::KIND];
+    let named =
+        ["release-pending", "release-failed", "keep-left-behind", "journal-damaged", crd_out_of_templates::KIND];
     ensure_says(&shown, &named)?;
     ensure_says(
         &shown,
@@ -58,9 +59,9 @@ fn each_state_is_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
     );
     let crds = statuses(test_cluster, "mural-crds")?;
     ensure!(crds.last().is_some_and(|last| last == "deployed"), "{crds:?}");
-    let crd = test_cluster.get(&["crd", moved::KIND])?;
+    let crd = test_cluster.get(&["crd", crd_out_of_templates::KIND])?;
     ensure!(crd.pointer("/metadata/annotations/helm.sh~1resource-policy").is_none(), "{}", crd["metadata"]);
-    let crates = test_cluster.get(&[moved::KIND, "--namespace", NAMESPACE])?;
+    let crates = test_cluster.get(&[crd_out_of_templates::KIND, "--namespace", NAMESPACE])?;
     ensure!(crates["items"].as_array().map(Vec::len) == Some(1), "{crates}");
     ensure!(
         read_journal(test_cluster)?.unreadable_runs.is_empty() && lock_names(test_cluster)?.is_empty(),

@@ -8,14 +8,14 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::TestCluster;
 use crate::journal::{ensure_says, newest_run, run_here, run_on_other_workstation, state_folder};
 use crate::kill::state::{ClusterState, read_state};
 use crate::lock::{lock_names, newer_flags};
 use crate::refusals::upgrade;
 use crate::small::{self, CRDS, NAMESPACE};
-use crate::stopped::interrupt_at;
-use crate::variants::moved;
+use crate::stop_signals::interrupt_at;
+use crate::test_cluster::TestCluster;
+use crate::variants::crd_out_of_templates;
 
 pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![
@@ -157,7 +157,7 @@ fn what_others_did_is_not_undone(test_cluster: &TestCluster) -> Result<()> {
 
 /// The run marks a CRD so that helm keeps it; somebody else has marked another. The way back takes the first mark away.
 fn our_marks_are_taken_away_and_no_others(test_cluster: &TestCluster) -> Result<()> {
-    let charts = moved::prepared(test_cluster)?;
+    let charts = crd_out_of_templates::prepared(test_cluster)?;
     let theirs = ["annotate", "crd", "widgets.small.example.com", "helm.sh/resource-policy=keep"];
     test_cluster.run(User::Admin, "kubectl", &theirs)?.expect_code(0)?;
     let before = read_state(test_cluster)?.without_managers();
@@ -167,10 +167,10 @@ fn our_marks_are_taken_away_and_no_others(test_cluster: &TestCluster) -> Result<
     let marked = |name: &str| -> Result<bool> {
         Ok(test_cluster.get(&["crd", name])?.pointer("/metadata/annotations/helm.sh~1resource-policy").is_some())
     };
-    ensure!(marked(moved::KIND)? && marked("widgets.small.example.com")?, "nothing was marked");
+    ensure!(marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "nothing was marked");
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
     ensure_says(&back, &["what the run did, and what becomes of it", "1 of 1 marks", "went back"])?;
-    ensure!(!marked(moved::KIND)? && marked("widgets.small.example.com")?, "{}", back.all_text());
+    ensure!(!marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "{}", back.all_text());
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }
 

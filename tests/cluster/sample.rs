@@ -8,13 +8,13 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[("sample::the_newer_pair_in_the_right_order", the_newer_pair_in_the_right_order)];
 
 /// `kubectl mural upgrade` to the newer pair, as the demo does it.
 fn upgrade(test_cluster: &TestCluster, words: &[&str], flags: &[&str]) -> Result<CommandOutput> {
-    crate::ground::to_command_output(command(test_cluster, words, flags)?.output()?)
+    crate::test_cluster::to_command_output(command(test_cluster, words, flags)?.output()?)
 }
 
 /// The same, not started yet.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mural_tests::sandbox::User;
 
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 pub const NAMESPACE: &str = "mural-system";
 /// Stands in the values of every upgrade; may be said nowhere.

@@ -6,9 +6,9 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
 use crate::refusals::upgrade as run;
 use crate::small::{CANARY, CRDS, NAMESPACE, NEWER};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("upgrade::with_helm_3_17_2", |test_cluster| whole(test_cluster, "3.17.2")),

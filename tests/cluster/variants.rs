@@ -5,11 +5,11 @@
 //! those that do, one after the other; then those that begin, each put right again.
 
 mod archives;
-pub mod moved;
+mod case_state;
+pub mod crd_out_of_templates;
 pub mod overlay;
+mod run_outcome;
 mod table;
-mod told;
-mod world;
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -20,18 +20,18 @@ use mural_tests::plugins;
 use mural_tests::sandbox::User;
 
 use crate::Test;
-use crate::ground::{CommandOutput, TestCluster};
 use crate::small;
+use crate::test_cluster::{CommandOutput, TestCluster};
 use overlay::Charts;
+use run_outcome::RunOutcome;
 use table::{CASES, Case, Expect};
-use told::RunOutcome;
 
 pub const TESTS: &[Test] = &[
     ("variants::every_case_has_its_story", every_case_has_its_story),
     ("variants::every_case_ends_as_it_should", every_case_ends_as_it_should),
     (
         "variants::a_moved_crd_loses_its_objects_by_the_page_and_keeps_them_with_ours",
-        moved::loses_its_objects_by_the_page_and_keeps_them_with_ours,
+        crd_out_of_templates::loses_its_objects_by_the_page_and_keeps_them_with_ours,
     ),
 ];
 
@@ -103,20 +103,20 @@ fn every_case_ends_as_it_should(test_cluster: &TestCluster) -> Result<()> {
     let mut results = CaseResults::default();
     side_by_side(test_cluster, &together, &values, &mut results)?;
     for ready in &alone {
-        world::prepare(test_cluster, ready.case.name, &ready.charts)?;
+        case_state::prepare(test_cluster, ready.case.name, &ready.charts)?;
         side_by_side(test_cluster, std::slice::from_ref(ready), &values, &mut results)?;
-        world::clean_up(test_cluster, &ready.charts)?;
+        case_state::clean_up(test_cluster, &ready.charts)?;
     }
     for (at, ready) in begin.iter().enumerate() {
         match at.checked_sub(1).map(|before| begin[before].case) {
             None => {}
-            Some(before) if before.half_way() => world::roll_back(test_cluster)?,
+            Some(before) if before.half_way() => case_state::roll_back(test_cluster)?,
             Some(_) => test_cluster.install_older()?,
         }
         let began = Instant::now();
         results.add(ready.case, began, run_case_that_writes(test_cluster, ready, &values));
     }
-    told::print(results.lines.iter().map(|line| (line.case, &line.outcome, line.seconds)));
+    run_outcome::print(results.lines.iter().map(|line| (line.case, &line.outcome, line.seconds)));
     let count = results.wrong.len() + results.lines.len();
     ensure!(results.wrong.is_empty(), "{} of {count} cases:\n{}", results.wrong.len(), results.wrong.join("\n\n"));
     Ok(())
@@ -130,9 +130,9 @@ fn side_by_side(
     results: &mut CaseResults,
 ) -> Result<()> {
     for ready in all.iter().filter(|ready| !ready.case.alone) {
-        world::prepare(test_cluster, ready.case.name, &ready.charts)?;
+        case_state::prepare(test_cluster, ready.case.name, &ready.charts)?;
     }
-    let (before, mark) = (world::read_live_objects(test_cluster)?, test_cluster.mark()?);
+    let (before, mark) = (case_state::read_live_objects(test_cluster)?, test_cluster.mark()?);
     let (queue, done) = (Mutex::new(all.iter()), Mutex::new(std::mem::take(results)));
     let next = || queue.lock().expect("no worker panics").next();
     std::thread::scope(|scope| {
@@ -148,13 +148,13 @@ fn side_by_side(
     });
     *results = done.into_inner().expect("no worker panics");
     test_cluster.ensure_nothing_written(mark)?;
-    world::ensure_unchanged(&before, &world::read_live_objects(test_cluster)?)
+    case_state::ensure_unchanged(&before, &case_state::read_live_objects(test_cluster)?)
 }
 
 /// Runs one that begins: it writes, and what ran before still runs.
 fn run_case_that_writes(test_cluster: &TestCluster, ready: &PreparedCase, values: &str) -> Result<RunOutcome> {
-    world::prepare(test_cluster, ready.case.name, &ready.charts)?;
-    let (before, mark) = (world::read_live_objects(test_cluster)?, test_cluster.mark()?);
+    case_state::prepare(test_cluster, ready.case.name, &ready.charts)?;
+    let (before, mark) = (case_state::read_live_objects(test_cluster)?, test_cluster.mark()?);
     let ended = run(test_cluster, ready, values)?;
     let outcome = check_outcome(test_cluster, ready.case, &ended)?;
     let log = test_cluster.entries_since(mark)?;
@@ -163,13 +163,13 @@ fn run_case_that_writes(test_cluster: &TestCluster, ready: &PreparedCase, values
         "it should have begun:\n{}",
         ended.all_text()
     );
-    world::ensure_still_running(&before, &world::read_live_objects(test_cluster)?)?;
+    case_state::ensure_still_running(&before, &case_state::read_live_objects(test_cluster)?)?;
     Ok(outcome)
 }
 
 /// As the table says; where a guard is waited for, still as it is without it.
 fn check_outcome(test_cluster: &TestCluster, case: &Case, ended: &CommandOutput) -> Result<RunOutcome> {
-    told::safe_to_show(ended)?;
+    run_outcome::safe_to_show(ended)?;
     let of = |expect: &Expect| RunOutcome::check(expect, ended, &report(test_cluster, case));
     let Some(today) = &case.today else { return of(&case.expect) };
     ensure!(of(&case.expect).is_err(), "{} has landed: take `today` from this case", today.waits_for);

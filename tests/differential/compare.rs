@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use mural::diff::predict_update_rejections;
 use mural::model::crd::Crd;
-use mural::model::refusal::Rejection;
-use mural::schema::written::predict_schema_rejections;
+use mural::model::rejection::Rejection;
+use mural::schema::crd_rules::predict_schema_rejections;
 use mural::schema::{Schema, ServerVersion, ValidationResult, Validity};
 use serde_json::{Value, json};
 

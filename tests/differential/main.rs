@@ -19,10 +19,10 @@
 
 mod compare;
 mod crds;
+mod invalid_crds;
 mod objects;
 mod oracle;
 mod random;
-mod wrong;
 
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -96,8 +96,11 @@ fn refusals_agree(size: Size, seed: u64) -> anyhow::Result<()> {
         let old = random.pick(&sources).clone();
         let mut new = old.clone();
         let outside = random.one_in(2);
-        let done =
-            if outside { crds::mutate_outside(&mut new, &mut random) } else { wrong::mutate(&mut new, &mut random) };
+        let done = if outside {
+            crds::mutate_outside(&mut new, &mut random)
+        } else {
+            invalid_crds::mutate(&mut new, &mut random)
+        };
         if let Some(done) = done {
             table.judge(&mut oracle, &old, &new, &done)?;
         }

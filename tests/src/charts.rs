@@ -3,8 +3,8 @@
 //! Packed deterministically (the same sources give the same bytes and digests), once, into the cache.
 
 mod modules;
-mod own;
 mod pack;
+mod sample_crds;
 #[cfg(test)]
 mod tests;
 
@@ -106,7 +106,7 @@ fn key() -> Result<String> {
 
 fn crds_chart(version: &str, later: bool) -> Result<ChartFiles> {
     let mut crds = modules::crds(version)?;
-    for (name, crd) in own::crds(&fs::read_to_string(sources().join("mural-crds/own.yaml"))?, later)? {
+    for (name, crd) in sample_crds::crds(&fs::read_to_string(sources().join("mural-crds/own.yaml"))?, later)? {
         crds.insert(name, crd);
     }
     let names = fs::read_to_string(sources().join("mural-crds/names.txt"))?;

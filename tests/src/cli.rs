@@ -1,10 +1,10 @@
 //! `cargo sandbox …`: what can be said, and what is done then.
 
+use crate::message::print_message;
 use crate::parts::{self, PARTS, Source};
 use crate::sandbox::{
     Folder, Options, Phase, Sandbox, Spec, State, User, exec_with_parent, last_lines, names, supervise,
 };
-use crate::talk::print_message;
 use crate::{demo, install, svg, webhook};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
+use crate::message::print_message;
 use crate::sandbox::{Options, Sandbox, User};
-use crate::talk::print_message;
 use crate::{charts, install, plugins};
 
 /// What `cargo sandbox demo` takes besides `--name`.

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::message::print_message;
 use crate::sandbox::{Sandbox, User};
-use crate::talk::print_message;
 use crate::{charts, flux};
 
 /// Where the installation lives.

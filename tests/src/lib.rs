@@ -5,9 +5,9 @@
 )]
 
 pub mod cli;
+pub mod message;
 pub mod parts;
 pub mod sandbox;
-pub mod talk;
 
 pub mod charts;
 pub mod flux;

@@ -1,8 +1,8 @@
 //! A control plane of our own, in one folder, under one supervisor.
 
-mod flags;
 mod folder;
 mod part;
+mod part_arguments;
 mod running;
 mod snapshot;
 mod spec;

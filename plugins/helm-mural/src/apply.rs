@@ -6,24 +6,24 @@ use mural::ask::{
     AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode, ReleaseTarget, UpgradeSpec,
     ValueOptions, parse_duration,
 };
-use mural::cli::around::read_environment;
+use mural::cli::environment::read_environment;
 use mural::cli::prompt::{confirm_proceed, require_terminal_or_yes};
 use mural::cli::signals::Signals;
 use mural::cli::{OutputFormat, Stream, style_for};
 use mural::model::chart::ChartRef;
 use mural::model::signature::SignatureRequirements;
-use mural::prepare::manifests;
+use mural::prepare::manifest_files;
 use mural::prepare::only_crds::retain_crd_steps;
 use mural::prepare::{Prepared, prepare};
 use mural::problem::{Exit, Problem};
-use mural::report::upgrade::{Outcome, UpgradeReport};
-use mural::report::{ending, plan};
+use mural::report::upgrade_report::{Outcome, UpgradeReport};
+use mural::report::{plan, upgrade_result};
 use mural::run::{RunOptions, run as perform};
 use mural::tools::spawn::StopSignal;
 
 use crate::build_event_printer;
-use crate::edge::HelmEnv;
 use crate::flags::ApplyFlags;
+use crate::helm_env::HelmEnv;
 
 /// The application's chart: named, and never fetched, since no version of it is asked for.
 const APPLICATION_CHART: &str = "oci://public.ecr.aws/mural/mural";
@@ -61,7 +61,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
     };
     let report = UpgradeReport { kind: "CrdApply", ..report };
     let style = style_for(Stream::Stdout, flags.output.style);
-    Stream::Stdout.write(&flags.output.output.render(&report, || ending::render(&report, style))?);
+    Stream::Stdout.write(&flags.output.output.render(&report, || upgrade_result::render(&report, style))?);
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
 }
 
@@ -93,7 +93,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
             ..AllowedActions::default()
         },
         server_dry_runs: flags.write.dry_run.as_deref() != Some("client"),
-        waivers: manifests::read_waivers(flags.waivers.as_deref())?,
+        waivers: manifest_files::read_waivers(flags.waivers.as_deref())?,
         check_images: false,
         helm_options: HelmOptions::default(),
         appliance: ApplianceAccess::default(),

@@ -4,26 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use mural::checks::crd_changes::evidence::{Evidence, EvidenceCollector, ObjectSource};
+use mural::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use mural::checks::crd_changes::waivers;
 use mural::checks::crd_changes::{CrdVerdict, ServerAnswer, checks, judge_crd, page};
 use mural::cli::{OutputFormat, Stream, style_for};
-use mural::cluster::{ApiError, Cluster, around, forecast, objects};
-use mural::model::around::ServiceRef;
+use mural::cluster::{ApiError, Cluster, admission_reader, crd_dry_run, object_judge};
+use mural::model::admission_policies::ServiceRef;
 use mural::model::chart::ChartRef;
+use mural::model::cluster_view::Observed;
 use mural::model::crd::Crd;
 use mural::model::object::ObjectRef;
-use mural::model::view::Observed;
-use mural::prepare::manifests;
-use mural::prepare::manifests::Manifest;
+use mural::prepare::manifest_files;
+use mural::prepare::manifest_files::Manifest;
 use mural::problem::suggest::did_you_mean;
 use mural::problem::{Exit, Problem};
 use mural::report::columns::render_columns;
 use mural::report::crd_check::CrdCheck;
 use mural::schema::ServerVersion;
 
-use crate::edge::HelmEnv;
 use crate::flags::{ChartFlags, CheckFlags, CrdCheckFormat};
+use crate::helm_env::HelmEnv;
 use crate::{NEWEST_KUBERNETES_VERSION, chart_label, read_chart_crds, read_live_crds};
 
 /// One side of the comparison.
@@ -40,7 +40,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
     if let Some(id) = &flags.explain {
         return explain(id);
     }
-    let accepted = manifests::read_waivers(flags.waivers.as_deref())?;
+    let accepted = manifest_files::read_waivers(flags.waivers.as_deref())?;
     let (old, new) = read_crd_sets(helm_env, flags).await?;
     let server = read_server_version(flags, &old).await?;
     let verdicts = judge_crds(flags, &old, &new, server).await?;
@@ -64,7 +64,7 @@ fn locate_findings(verdicts: &mut [CrdVerdict], new: &CrdSet) {
         };
         let text = texts.entry(file).or_insert_with(|| std::fs::read_to_string(file).unwrap_or_default());
         for finding in &mut verdict.findings {
-            finding.line = Some(manifests::find_line(text, *line, crd, finding));
+            finding.line = Some(manifest_files::find_line(text, *line, crd, finding));
         }
     }
 }
@@ -151,8 +151,10 @@ async fn read_crd_set(
         return Ok(CrdSet { name: chart_label(&fetched), crds, files: BTreeMap::new(), cluster: None });
     }
     // On a thread of its own: the other side is read meanwhile.
-    let read =
-        tokio::task::spawn_blocking(move || manifests::collect_crds(&path, manifests::read_manifests(&path)?)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        manifest_files::collect_crds(&path, manifest_files::read_manifests(&path)?)
+    })
+    .await;
     let found =
         read.map_err(|error| Problem::failure(format!("{name} was not read to its end")).with_source(error))??;
     let files = found.iter().map(|(crd, file, line)| (crd.name().to_owned(), (file.clone(), *line))).collect();
@@ -202,7 +204,7 @@ async fn judge_crds(
     let objects: Vec<Manifest> = flags
         .objects
         .iter()
-        .map(|path| manifests::read_manifests(path))
+        .map(|path| manifest_files::read_manifests(path))
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
         .flatten()
@@ -239,7 +241,7 @@ async fn forecast_crds(old: &CrdSet, new: &CrdSet) -> BTreeMap<String, Result<Cr
     let Some(cluster) = old.cluster.as_ref().filter(|_| new.cluster.is_none()) else { return BTreeMap::new() };
     let wanted: Vec<Crd> = new.crds.values().cloned().collect();
     let (mut answers, mut dry_run_error) = (BTreeMap::new(), None);
-    for one in forecast::dry_run_crds(cluster, &wanted).await {
+    for one in crd_dry_run::dry_run_crds(cluster, &wanted).await {
         match one.answer {
             Ok(merged) => drop(answers.insert(one.name, Ok(merged))),
             Err(ApiError::Rejected { code: 400 | 404 | 409 | 422, message, .. }) => {
@@ -259,7 +261,7 @@ async fn forecast_crds(old: &CrdSet, new: &CrdSet) -> BTreeMap<String, Result<Cr
 async fn read_backends(old: &CrdSet, new: &CrdSet) -> BTreeMap<ServiceRef, Observed<usize>> {
     let Some(cluster) = &old.cluster else { return BTreeMap::new() };
     let services: BTreeSet<ServiceRef> = new.crds.values().filter_map(ServiceRef::from_conversion).collect();
-    around::read_backends(cluster, &services).await
+    admission_reader::read_backends(cluster, &services).await
 }
 
 /// Why nobody would answer for a CRD's conversion.
@@ -294,7 +296,7 @@ async fn collect_evidence(
     let source = |one: &Manifest| format!("{}:{}", one.file.display(), one.line);
     files.iter().filter(of_kind).for_each(|one| judge.add_object(&one.document, &source(one)));
     if let Some(cluster) = cluster {
-        judge = objects::judge_objects(cluster, old, new, judge).await;
+        judge = object_judge::judge_objects(cluster, old, new, judge).await;
     }
     judge.finish()
 }

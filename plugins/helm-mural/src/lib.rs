@@ -1,12 +1,12 @@
 //! `helm mural crds`: what is on the cluster, what a chart holds, what differs; one file for each sub-command that writes.
 
 mod apply;
+mod backup_crds;
 mod check;
-mod edge;
 pub mod flags;
+mod helm_env;
 mod migrate;
 mod restore;
-mod save;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -15,21 +15,21 @@ use std::sync::{Mutex, PoisonError};
 use clap::{CommandFactory, Parser};
 use mural::cli::runtime::block_on;
 use mural::cli::{self, Stream, StyleFlags, style_for};
-use mural::cluster::{Cluster, forecast, look};
+use mural::cluster::{Cluster, crd_dry_run, view_reader};
 use mural::diff;
 use mural::model::chart::ChartRef;
 use mural::model::crd::Crd;
 use mural::plan::{self, API_VERSION};
 use mural::problem::{Exit, Problem};
-use mural::report::crds::{CrdDiff, CrdList};
+use mural::report::crd_report::{CrdDiff, CrdList};
 use mural::report::event::Event;
 use mural::report::human::HumanRenderer;
-use mural::tools::chart::{FetchedChart, fetch_chart};
+use mural::tools::chart_fetch::{FetchedChart, fetch_chart};
 use mural::tools::helm::{Helm, TemplateArgs};
 use mural::tools::spawn::exec_guarded;
 
-use edge::HelmEnv;
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
+use helm_env::HelmEnv;
 
 /// The groups that the product's CRD chart brings: its own, Flux's, Open Cluster Management's (the vendor's own filter).
 const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
@@ -85,7 +85,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
         Some(CrdsCommand::Check(flags)) => check::run(&helm_env, flags).await,
         Some(CrdsCommand::Apply(flags)) => apply::run(&helm_env, flags).await,
         Some(CrdsCommand::Migrate(flags)) => migrate::run(&helm_env, flags).await,
-        Some(CrdsCommand::Save(flags)) => save::run(&helm_env, flags).await,
+        Some(CrdsCommand::Save(flags)) => backup_crds::run(&helm_env, flags).await,
         Some(CrdsCommand::Restore(flags)) => restore::run(&helm_env, flags).await,
     }
 }
@@ -94,7 +94,7 @@ async fn list_cluster_crds(helm_env: &HelmEnv, flags: &CrdsCli) -> Result<CrdLis
     let cluster = Cluster::connect(&helm_env.cluster).await?;
     let release = &flags.crds_release;
     let (live, released) =
-        tokio::join!(read_live_crds(&cluster), look::read_released_crds(&cluster, &helm_env.namespace, release));
+        tokio::join!(read_live_crds(&cluster), view_reader::read_released_crds(&cluster, &helm_env.namespace, release));
     let live = live?;
     let list = CrdList::new(cluster.context.clone(), live.values().filter(|crd| flags.all || is_product_crd(crd)));
     match released {
@@ -141,7 +141,7 @@ fn build_event_printer(style: StyleFlags) -> impl Fn(Event) + Send + Sync {
 }
 
 async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
-    look::read_live_crds(cluster).await.map_err(|read_failure| {
+    view_reader::read_live_crds(cluster).await.map_err(|read_failure| {
         Problem::new(Exit::Failed, read_failure.to_string())
             .with_hint("is it the right context? helm --kube-context NAME mural crds")
     })
@@ -191,14 +191,14 @@ async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags) -> Result<Crd
     let (live, chart_crds) = tokio::join!(read_live_crds(&cluster), read_chart_crds(helm_env, flags, &kube_version));
     let (live, (fetched, wanted)) = (live?, chart_crds?);
     let all: Vec<Crd> = wanted.into_values().collect();
-    let answers = forecast::dry_run_crds(&cluster, &all).await;
+    let answers = crd_dry_run::dry_run_crds(&cluster, &all).await;
     let forecasts = answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect();
     Ok(CrdDiff {
         api_version: API_VERSION,
         kind: "CrdDiff",
         chart: chart_label(&fetched),
         cluster: cluster.context.clone(),
-        crds: plan::crds::plan_crds(&live, &forecasts, &BTreeMap::new(), &[], &BTreeMap::new()),
+        crds: plan::crd_plan::plan_crds(&live, &forecasts, &BTreeMap::new(), &[], &BTreeMap::new()),
     })
 }
 

@@ -8,12 +8,12 @@ use mural::cluster::Cluster;
 use mural::model::crd::Crd;
 use mural::model::migration::{is_migrating, outdated_stored_versions};
 use mural::problem::{Exit, Problem};
-use mural::report::migrate::{CrdMigrationResult, MigrateReport};
-use mural::run::migrate::{MigrationRoute, StorageMigrator};
+use mural::report::migrate_report::{CrdMigrationResult, MigrateReport};
+use mural::run::storage_version_migration::{MigrationRoute, StorageMigrator};
 use mural::tools::spawn::StopSignal;
 
-use crate::edge::HelmEnv;
 use crate::flags::{MigrateFlags, Rewriter, SelectFlags};
+use crate::helm_env::HelmEnv;
 use crate::{build_event_printer, select_crds};
 
 /// Finds what is left behind, asks, moves and proves it.

@@ -5,12 +5,12 @@ use mural::cli::signals::Signals;
 use mural::cli::{Stream, style_for};
 use mural::cluster::Cluster;
 use mural::problem::{Exit, Problem};
-use mural::run::keep::restore::Restore;
+use mural::run::backup::restore::Restore;
 use mural::tools::spawn::StopSignal;
 
 use crate::build_event_printer;
-use crate::edge::HelmEnv;
 use crate::flags::RestoreFlags;
+use crate::helm_env::HelmEnv;
 
 /// Reads the save, asks, and brings it back.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit, Problem> {

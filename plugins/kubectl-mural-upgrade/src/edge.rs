@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mural::cli::{OutputFormat, Stream};
 use mural::problem::Problem;
 
-pub(crate) use mural::cli::around::read_environment;
+pub(crate) use mural::cli::environment::read_environment;
 pub(crate) use mural::cli::prompt::can_prompt;
 pub(crate) use mural::cli::runtime::block_on;
 

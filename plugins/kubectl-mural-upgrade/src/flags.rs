@@ -1,8 +1,8 @@
 //! The command line. Flags are kubectl's and helm's own wherever they have one.
 
-mod asks;
-mod more;
-mod owners;
+mod conversions;
+mod owner_flags;
+mod subcommands;
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use mural::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
 use mural::problem::Exit;
 use semver::Version;
 
-pub use more::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
-pub use owners::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
+pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
+pub use subcommands::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
 
 const EXAMPLES: &str = "Examples:
   # look, plan, show, ask, do, prove

@@ -1,36 +1,36 @@
 //! The command line of `kubectl mural upgrade`: flags in, one answer on standard output, the talk on standard error.
 
-mod back;
 mod edge;
 pub mod flags;
-mod job;
+mod recovery;
 mod status;
+mod upgrade_request;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
-use mural::cli::kept::ReportFormat;
+use mural::cli::progress_output::ProgressOutput;
+use mural::cli::report_format::ReportFormat;
 use mural::cli::signals::Signals;
-use mural::cli::talk::ProgressOutput;
 use mural::cli::{self, OutputFormat, Stream, style_for};
 use mural::plan::journal::{RunEntry, Task};
-use mural::plan::saved::SavedPlan;
+use mural::plan::saved_plan::SavedPlan;
 use mural::prepare::{Environment, Prepared, prepare, prepare_resume, prepare_saved_plan};
-use mural::prepare::{appliance, flux_follow, flux_manifests};
+use mural::prepare::{appliance_registry, flux_follow, handover};
 use mural::problem::{Exit, Problem};
 use mural::report::event::{Emit, Event};
 use mural::report::style::Style;
-use mural::report::upgrade::{Outcome, UpgradeReport};
-use mural::report::{ending, markdown, plan};
-use mural::run::journal::{JournalOptions, close_without_work};
+use mural::report::upgrade_report::{Outcome, UpgradeReport};
+use mural::report::{plan, upgrade_markdown, upgrade_result};
+use mural::run::journal_writer::{JournalOptions, close_without_work};
 use mural::run::lock::release_all_stale;
 use mural::run::{RunOptions, run};
 use mural::tools::spawn::{StopSignal, exec_guarded};
 use mural::{catalogue, guards};
 
 use flags::{Cli, Command, EventsFlag, RunFlags};
-use job::{UpgradeAction, UpgradeRequest};
+use upgrade_request::{UpgradeAction, UpgradeRequest};
 
 /// Runs the command line and gives its exit code.
 #[must_use]
@@ -51,8 +51,8 @@ pub fn main() -> ExitCode {
     let run_flags = parsed.run_flags();
     let result = match (&run_flags.explain, &parsed.command) {
         (Some(id), _) => explain(id),
-        (None, Some(Command::Rollback(flags))) => edge::block_on(back::rollback(flags)),
-        (None, Some(Command::Repair(flags))) => edge::block_on(back::repair(flags)),
+        (None, Some(Command::Rollback(flags))) => edge::block_on(recovery::rollback(flags)),
+        (None, Some(Command::Repair(flags))) => edge::block_on(recovery::repair(flags)),
         (None, _) => edge::block_on(async { upgrade(UpgradeRequest::from_cli(&parsed).await?).await }),
     };
     cli::report_result(result, run_flags.style)
@@ -79,7 +79,7 @@ async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     let mut signals = Signals::new()?;
     let emit = |event| progress.show_event(&event);
     if let UpgradeAction::Manifests { options, apply: false } = &request.action {
-        let written = signals.run_read_only(flux_manifests::render_manifests(&request.ask, options, &env)).await?;
+        let written = signals.run_read_only(handover::render_manifests(&request.ask, options, &env)).await?;
         Stream::Stdout.write(&written);
         return Ok(Exit::Success);
     }
@@ -167,7 +167,7 @@ fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Enviro
 
 /// What a person does beside: an appliance's own steps, and what to commit, which is written where a folder was named.
 fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Result<(), Problem> {
-    if let Some(guide) = appliance::guide(prepared) {
+    if let Some(guide) = appliance_registry::guide(prepared) {
         edge::show(&format!("\n{guide}"), request.run_flags.output);
     }
     refuse_unused_sources(request, prepared)?;
@@ -265,10 +265,10 @@ fn save_plan(
 
 fn write_report(report: &UpgradeReport, flags: &RunFlags) -> Result<Exit, Problem> {
     let style: Style = style_for(Stream::Stdout, flags.style);
-    Stream::Stdout.write(&flags.output.render(report, || ending::render(report, style))?);
+    Stream::Stdout.write(&flags.output.render(report, || upgrade_result::render(report, style))?);
     if let Some(file) = &flags.report {
         let form = ReportFormat::from_path(file)?;
-        edge::write_file(file, "the report", &form.render(report, || markdown::render(report))?)?;
+        edge::write_file(file, "the report", &form.render(report, || upgrade_markdown::render(report))?)?;
     }
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
 }

@@ -1,11 +1,11 @@
 //! `kubectl mural upgrade status`: where an upgrade stands.
 
-use mural::cli::around::{identify_holder, state_dir};
+use mural::cli::environment::{identify_holder, state_dir};
 use mural::cli::{Stream, style_for};
 use mural::problem::{Exit, Problem};
-use mural::report::status::render;
-use mural::run::forget::delete_backup;
-use mural::run::status;
+use mural::report::status_report::render;
+use mural::run::delete_backup::delete_backup;
+use mural::run::upgrade_status;
 
 use crate::flags::StatusFlags;
 
@@ -17,7 +17,7 @@ pub(crate) async fn status(flags: &StatusFlags) -> Result<Exit, Problem> {
         return Ok(Exit::Success);
     }
     let (holder, local_run_locks) = identify_holder();
-    let status = status::read_status(&flags.installation.to_installation()?, holder, local_run_locks).await?;
+    let status = upgrade_status::read_status(&flags.installation.to_installation()?, holder, local_run_locks).await?;
     let style = style_for(Stream::Stdout, flags.style);
     Stream::Stdout.write(&flags.output.render(&status, || render(&status, style))?);
     Ok(if status.read_failures.is_empty() && status.unreadable_runs.is_empty() {

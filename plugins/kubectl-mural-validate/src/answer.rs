@@ -11,7 +11,7 @@ use mural::report::validate::{
 };
 
 use crate::flags::ValidateFormat;
-use crate::job::ValidateRequest;
+use crate::validate_request::ValidateRequest;
 
 /// Writes the files, and then the answer.
 pub(crate) fn write_answer(

@@ -1,12 +1,12 @@
 //! The command line of `kubectl mural validate`: one look, pure checks, one answer on standard output.
 
 mod answer;
-mod bundle;
-mod charts;
+mod bundle_command;
+mod expected_charts;
 pub mod flags;
-mod job;
-mod look;
-mod wait;
+mod health_wait;
+mod observe;
+mod validate_request;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -14,20 +14,20 @@ use std::time::Instant;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 use mural::catalogue;
-use mural::checks::validate;
+use mural::checks::health_checks;
+use mural::cli::progress_output::ProgressOutput;
 use mural::cli::runtime::block_on;
-use mural::cli::talk::ProgressOutput;
 use mural::cli::{self, Stream, StyleFlags, style_for};
 use mural::model::check::Card;
-use mural::model::tools::ToolVersions;
+use mural::model::tool_versions::ToolVersions;
 use mural::problem::{Exit, Problem};
 use mural::report::columns::render_columns;
 use mural::report::style::sanitize;
 use mural::report::validate::{REPORT_JSON_SCHEMA, ValidateReport, worst_exit};
 
 use flags::{Cli, Command};
-use job::ValidateRequest;
-use look::ClusterObservations;
+use observe::ClusterObservations;
+use validate_request::ValidateRequest;
 
 /// Runs the command line and gives its exit code.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
 fn run_command(cli: &Cli) -> Result<Exit, Problem> {
     let offline = match &cli.command {
         Some(Command::Schema) => Some(REPORT_JSON_SCHEMA.to_owned()),
-        Some(Command::Bundle(flags)) => return block_on(bundle::run(flags)),
+        Some(Command::Bundle(flags)) => return block_on(bundle_command::run(flags)),
         None if cli.checks.print_schema => Some(REPORT_JSON_SCHEMA.to_owned()),
         None if cli.checks.list_checks => Some(render_check_list()),
         None => match &cli.checks.explain {
@@ -75,29 +75,29 @@ async fn collect_reports(
     style: StyleFlags,
 ) -> Result<(Vec<ValidateReport>, Option<Exit>), Problem> {
     if let Some(limits) = request.wait {
-        let tools = look::read_tool_versions(request).await;
+        let tools = observe::read_tool_versions(request).await;
         let progress = ProgressOutput::new(false, style_for(Stream::Stderr, style));
-        let wait_result = wait::wait_until_healthy(request, &tools, limits, &progress).await;
+        let wait_result = health_wait::wait_until_healthy(request, &tools, limits, &progress).await;
         progress.finish();
         let (report, exit) = wait_result?;
         return Ok((vec![report], Some(exit)));
     }
     let Some(contexts) = &request.contexts else {
         let (observations, tools) = tokio::join!(
-            look::observe(request, &request.installation, &request.checks),
-            look::read_tool_versions(request)
+            observe::observe(request, &request.installation, &request.checks),
+            observe::read_tool_versions(request)
         );
         let observations = observations?;
         if observations.has_no_release() {
-            Stream::Stderr.write(&sanitize(&look::describe_other_releases(&request.installation).await));
+            Stream::Stderr.write(&sanitize(&observe::describe_other_releases(&request.installation).await));
         }
         return Ok((vec![build_report(request, &observations, &tools)], None));
     };
     let results = contexts.iter().map(|context| async move {
         let installation = request.installation_in_context(context);
-        look::observe(request, &installation, &request.checks).await
+        observe::observe(request, &installation, &request.checks).await
     });
-    let (results, tools) = tokio::join!(futures::future::join_all(results), look::read_tool_versions(request));
+    let (results, tools) = tokio::join!(futures::future::join_all(results), observe::read_tool_versions(request));
     let mut all = Vec::new();
     for (context, observations) in contexts.iter().zip(results) {
         all.extend(report_context(request, context, observations, &tools));
@@ -140,13 +140,13 @@ fn build_report(request: &ValidateRequest, observations: &ClusterObservations, t
 }
 
 fn render_check_list() -> String {
-    let row = |check: &validate::HealthCheck| {
+    let row = |check: &health_checks::HealthCheck| {
         let Card { id, section, title, level, .. } = check.card;
         vec![(*id).to_owned(), section.title().to_owned(), level.plural().to_owned(), (*title).to_owned()]
     };
     render_columns(
         &["CHECK", "SECTION", "FINDINGS ARE", "ASKS THAT"],
-        &validate::HEALTH_CHECKS.iter().map(row).collect::<Vec<_>>(),
+        &health_checks::HEALTH_CHECKS.iter().map(row).collect::<Vec<_>>(),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{parts, words};
+use crate::{command_line, find_plugin};
 
 /// Writes the links beside the program as it was called (the folder on `PATH`), else beside its real file. A second time
 /// changes nothing; a file that is something else is left alone and named.
@@ -13,7 +13,7 @@ pub(crate) fn install(called: &Path) -> Result<String, String> {
     let folder = link_folder(called).ok_or("Error: the folder of kubectl-mural is not known")?;
     let target = called.file_name().ok_or("Error: the name of kubectl-mural is not known")?;
     let mut text = String::new();
-    for name in words::COMPLETION_LINKS {
+    for name in command_line::COMPLETION_LINKS {
         let link = folder.join(name);
         let what = match link.symlink_metadata() {
             Ok(_) if is_link_to_us(&link) => "already there",
@@ -31,7 +31,7 @@ pub(crate) fn install(called: &Path) -> Result<String, String> {
 
 fn link_folder(called: &Path) -> Option<PathBuf> {
     let given = called.parent().filter(|folder| folder.is_absolute());
-    given.map(Path::to_owned).or_else(parts::own_folder)
+    given.map(Path::to_owned).or_else(find_plugin::own_folder)
 }
 
 fn is_link_to_us(link: &Path) -> bool {

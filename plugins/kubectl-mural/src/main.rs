@@ -3,16 +3,16 @@
 //! kubectl itself finds `kubectl-mural-upgrade` where that is on `PATH`. This one answers everywhere else: `kubectl mural`
 //! alone, krew (which links a single program) and completion. It knows no flag of the programs that it starts.
 
+mod command_line;
 mod completion;
-mod parts;
-mod words;
+mod find_plugin;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use words::{Invocation, Plugin};
+use command_line::{Invocation, Plugin};
 
 /// A step failed; the table is `mural::problem::Exit`, repeated here because this program has no dependencies.
 const EXIT_FAILED: u8 = 1;
@@ -22,7 +22,7 @@ const EXIT_USAGE: u8 = 64;
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let called = args.next().unwrap_or_default();
-    match words::parse_invocation(&called, args.collect()) {
+    match command_line::parse_invocation(&called, args.collect()) {
         Invocation::Exec(part, args) => exec_plugin(part, &args, false),
         Invocation::Complete(part, args) => exec_plugin(part, &args, true),
         Invocation::Print(text) => print_answer(&text),
@@ -50,7 +50,7 @@ fn print_error(text: &str, code: u8) -> ExitCode {
 fn render_version() -> String {
     let mut text = format!("kubectl-mural {}\n", env!("CARGO_PKG_VERSION"));
     for plugin in Plugin::ALL {
-        let found = parts::find_program(plugin.program(), path_variable().as_deref());
+        let found = find_plugin::find_program(plugin.program(), path_variable().as_deref());
         let place = found.map_or_else(|| "not found".to_owned(), |found| found.display().to_string());
         text.push_str(&format!("  {:<24}{place}\n", plugin.program()));
     }
@@ -64,7 +64,7 @@ fn path_variable() -> Option<OsString> {
 
 #[expect(clippy::disallowed_methods, reason = "starting its sibling is all that this program is for")]
 fn exec_plugin(plugin: Plugin, args: &[OsString], quiet: bool) -> ExitCode {
-    let Some(program) = parts::find_program(plugin.program(), path_variable().as_deref()) else {
+    let Some(program) = find_plugin::find_program(plugin.program(), path_variable().as_deref()) else {
         return print_error(&missing_plugin_message(plugin), EXIT_FAILED);
     };
     let mut command = Command::new(&program);
@@ -94,6 +94,6 @@ fn replace(mut command: Command) -> std::io::Result<ExitCode> {
 
 fn missing_plugin_message(plugin: Plugin) -> String {
     let searched_folder =
-        parts::own_folder().map_or_else(String::new, |folder| format!("neither in {} nor ", folder.display()));
+        find_plugin::own_folder().map_or_else(String::new, |folder| format!("neither in {} nor ", folder.display()));
     format!("Error: {} was not found: {searched_folder}on PATH\n  → install it with install.sh", plugin.program())
 }

@@ -1,16 +1,16 @@
 //! For every check of `validate` an example that fires it, and one that nearly does. A check without both fails the tests.
 
-mod around;
-mod table;
-mod world;
+mod check_examples;
+mod cluster_fixtures;
+mod installation;
 
 use serde_json::json;
 
-use super::validate::HEALTH_CHECKS;
+use super::health_checks::HEALTH_CHECKS;
 use crate::model::check::{Level, Verdict};
 use crate::model::owner::Owner;
-use table::{EXAMPLES, waiting_containers};
-pub(crate) use world::ExampleInstallation;
+use check_examples::{EXAMPLES, waiting_containers};
+pub(crate) use installation::ExampleInstallation;
 
 type Mutation = fn(&mut ExampleInstallation);
 /// A check's id, what fires it, and what nearly does.
@@ -79,7 +79,7 @@ fn a_workload_names_the_pod_that_keeps_it_and_the_pod_is_not_told_twice() {
     let Verdict::Fail { findings } = run_check(&installation, "workload-ready") else { unreachable!() };
     assert_eq!(findings[0].message, "1/2 ready: ImagePullBackOff in main: registry/canvas:1.1.0-rc.3: not found");
     assert_eq!(findings[0].hint, "kubectl -n mural-system describe pod canvas-7d9f-a");
-    assert_eq!(run_check(&installation, "pod-trouble"), Verdict::Pass);
+    assert_eq!(run_check(&installation, "pod-failing"), Verdict::Pass);
 }
 
 #[test]
@@ -129,14 +129,14 @@ fn what_is_gone_its_owner_makes_again() {
 fn a_webhook_in_its_own_way_keeps_what_its_selector_says() {
     let mut installation = ExampleInstallation::healthy();
     let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}]);
-    world::set_field(&mut installation.health_inputs.webhooks.as_mut().unwrap()[0], "webhooks.0.rules", rules);
+    installation::set_field(&mut installation.health_inputs.webhooks.as_mut().unwrap()[0], "webhooks.0.rules", rules);
     let selector = json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]});
-    world::set_field(
+    installation::set_field(
         &mut installation.health_inputs.webhooks.as_mut().unwrap()[0],
         "webhooks.0.namespaceSelector",
         selector,
     );
-    let Verdict::Fail { findings } = run_check(&installation, "webhook-failure-policy") else { unreachable!() };
+    let Verdict::Fail { findings } = run_check(&installation, "webhook-deadlock") else { unreachable!() };
     let hint = &findings[0].hint;
     assert!(
         hint.starts_with("kubectl patch validatingwebhookconfiguration hue-admission --type json --patch '["),
@@ -181,7 +181,7 @@ fn argo_cd_makes_no_release_and_that_is_said() {
         let Verdict::Skipped { reason } = run_check(&installation, id) else { unreachable!("{id}") };
         assert!(reason.contains("Argo CD"), "{reason}");
     }
-    assert_eq!(run_check(&installation, "owner-found"), Verdict::Pass);
+    assert_eq!(run_check(&installation, "owner-detected"), Verdict::Pass);
 }
 
 #[test]
@@ -222,9 +222,9 @@ fn a_write_by_helm_that_changed_no_data_asks_for_no_restart() {
     (old.revision, old.status) = (2, "superseded".into());
     installation.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, old);
     installation.set_secret_write("dex", "helm", "2026-11-22T10:00:00Z");
-    assert_eq!(run_check(&installation, "restart-due"), Verdict::Pass);
+    assert_eq!(run_check(&installation, "restart-required"), Verdict::Pass);
     installation.set_secret_write("dex", "kubectl-edit", "2026-11-22T10:00:00Z");
-    let Verdict::Fail { findings } = run_check(&installation, "restart-due") else { unreachable!() };
+    let Verdict::Fail { findings } = run_check(&installation, "restart-required") else { unreachable!() };
     assert_eq!(findings[0].hint, "kubectl -n mural-system rollout restart deployment canvas");
 }
 
@@ -241,7 +241,7 @@ fn one_that_could_not_be_seen_is_told_beside_findings() {
     let mut installation = ExampleInstallation::healthy();
     installation.view.owners.insert("mural".into(), Owner::NotInstalled);
     installation.view.owners.insert("mural-crds".into(), Owner::Undetermined { reason: "forbidden".into() });
-    let Verdict::Fail { findings } = run_check(&installation, "owner-found") else { unreachable!() };
+    let Verdict::Fail { findings } = run_check(&installation, "owner-detected") else { unreachable!() };
     assert_eq!(findings.len(), 2);
     assert!(findings.iter().all(|finding| finding.level == Level::Error));
 }

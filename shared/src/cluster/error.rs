@@ -3,7 +3,7 @@
 use kube::config::KubeconfigError;
 
 use crate::ask::ClusterAccess;
-use crate::model::view::ReadFailure;
+use crate::model::cluster_view::ReadFailure;
 use crate::problem::{Exit, Problem};
 
 /// A request that failed.

@@ -1,25 +1,25 @@
 //! EFFECTS: the API server. This file is the only one that builds a client; everything is read and written as raw JSON.
 
-pub mod application;
-pub mod around;
-pub mod bundle;
+pub mod admission_reader;
+pub mod application_objects;
+pub mod backup_folder;
+pub mod bundle_reader;
+pub mod crd_dry_run;
+pub mod crd_reader;
 pub mod error;
-pub mod flux;
-pub mod forecast;
-pub mod grants;
-pub mod journal;
-pub mod lock;
-pub mod look;
-pub mod objects;
+pub mod flux_reader;
+pub mod health_reader;
+pub mod journal_secret;
+pub mod leases;
+pub mod object_judge;
+pub mod openapi_documents;
+mod outage_retry;
 pub mod pages;
-mod patience;
+pub mod permission_reader;
 pub mod rewrite;
-pub mod served;
-pub mod settle;
-pub mod snapshot;
 pub mod storage_migration;
-pub mod vitals;
-pub mod wait;
+pub mod storage_version_wait;
+pub mod view_reader;
 pub mod watch;
 
 use std::sync::Arc;
@@ -32,10 +32,10 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 pub use error::ApiError;
-use patience::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};
+use outage_retry::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};
 
 use crate::ask::ClusterAccess;
-use crate::model::token;
+use crate::model::token_expiry;
 use crate::problem::Problem;
 
 /// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
@@ -293,7 +293,7 @@ pub fn list_contexts_in(file: Option<&std::path::Path>) -> Vec<String> {
 fn read_token_expiry(config: &kube::Config) -> Option<Timestamp> {
     // kube shows a token to a serializer only.
     let login = serde_json::to_value(&config.auth_info).ok()?;
-    token::read_expiry(login["token"].as_str()?)
+    token_expiry::read_expiry(login["token"].as_str()?)
 }
 
 fn build_client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {

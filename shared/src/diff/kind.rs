@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    fields::FieldChange, limits::LimitChange, lists::ListChange, logic::LogicChange, names::NameChange,
+    fields::FieldChange, limits::LimitChange, logic::LogicChange, merge_strategy::ListChange, names::NameChange,
     rules::RuleChange, serving::ServingChange, text::TextChange, types::TypeChange, versions::VersionChange,
 };
 

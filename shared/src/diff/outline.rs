@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::normal::{normalise, normalise_numbers};
+use super::normal_form::{normalise, normalise_numbers};
 
 /// A CRD taken apart. Nothing is judged here.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{Change, Effect, compare_crds};
 
 mod corpus;
-mod outside;
-mod refusals;
-mod schemas;
-mod served;
+mod crd_examples;
+mod schema_examples;
+mod served_schema_diff;
+mod update_rejections;
 
 /// A CRD with one version; `spec` of its objects has this schema.
 pub(super) fn crd_with_schema(schema: &Value) -> Value {
@@ -55,8 +55,8 @@ pub(super) struct Example {
 }
 
 fn examples() -> Vec<Example> {
-    let mut all = schemas::examples();
-    all.extend(outside::examples());
+    let mut all = schema_examples::examples();
+    all.extend(crd_examples::examples());
     all
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::kind::{Effect, format_change, format_value};
-use super::normal::INT_OR_STRING;
+use super::normal_form::INT_OR_STRING;
 use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of what a value may be, or of what stands in where there is none.

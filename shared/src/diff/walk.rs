@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::path::{SchemaPath, Segment};
 use super::{Change, ChangeKind, kind::UnknownChange};
-use super::{fields, limits, lists, logic, rules, text, types};
+use super::{fields, limits, logic, merge_strategy, rules, text, types};
 
 /// Keywords that hold schemas: the walk goes down into them, or `logic` compares them.
 const SCHEMA_KEYWORDS: [&str; 7] = ["properties", "items", "additionalProperties", "allOf", "anyOf", "oneOf", "not"];
@@ -93,7 +93,7 @@ pub(super) fn walk(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     }
     limits::compare(pair, collector);
     rules::compare(pair, collector);
-    lists::compare(pair, collector);
+    merge_strategy::compare(pair, collector);
     fields::compare(pair, collector);
     logic::compare(pair, collector);
     compare_unknown_keywords(pair, collector);
@@ -107,7 +107,7 @@ fn is_known_keyword(key: &str) -> bool {
             &types::KEYWORDS,
             &limits::KEYWORDS,
             &rules::KEYWORDS,
-            &lists::KEYWORDS,
+            &merge_strategy::KEYWORDS,
             &fields::KEYWORDS,
         ]
         .iter()

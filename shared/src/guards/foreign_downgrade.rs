@@ -6,7 +6,7 @@ use crate::diff::{self, ChangeKind, FieldChange, VersionChange};
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
-use crate::plan::crds::is_third_party;
+use crate::plan::crd_plan::is_third_party;
 
 /// The card.
 pub static CARD: Card = Card {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::object::ObjectRef;
-use crate::plan::objects::select_release_objects;
+use crate::plan::object_changes::select_release_objects;
 
 /// The card.
 pub static CARD: Card = Card {

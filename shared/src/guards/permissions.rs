@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::guards::context::GuardContext;
+use crate::model::access_review::Permission;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
-use crate::model::grants::Permission;
 
 /// The card.
 pub static CARD: Card = Card {

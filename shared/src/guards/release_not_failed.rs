@@ -2,8 +2,8 @@
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
-use crate::model::pending::find_creating_run;
-use crate::model::view::ReadFailure;
+use crate::model::cluster_view::ReadFailure;
+use crate::model::pending_release::find_creating_run;
 
 /// The card.
 pub static CARD: Card = Card {

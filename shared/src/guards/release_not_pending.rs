@@ -3,7 +3,7 @@
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::lease::Liveness;
-use crate::model::pending::find_interrupted_run;
+use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
 
 /// The card.

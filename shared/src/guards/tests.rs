@@ -1,16 +1,16 @@
 //! Every guard has an example that fires it and one that nearly does.
 
-mod application;
-mod crds;
-mod flux;
+mod application_guards;
+mod crd_guards;
+mod flux_guards;
 mod matrix;
-mod releases;
-mod world;
+mod release_guards;
+mod scenario;
 
 use crate::ask::OwnerMode;
+use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
 use crate::model::lease::HeldLock;
-use crate::model::view::Observed;
 use crate::plan::drift::DriftItem;
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ use serde_json::json;
 use crate::guards::*;
 use crate::model::chart::DigestKind;
 use crate::model::check::Verdict;
+use crate::model::cluster_view::ReadFailure;
 use crate::model::lease::{LeaseHolder, LeaseRef, Liveness};
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
-use crate::model::view::ReadFailure;
 use crate::plan::journal::{JournalSnapshot, UnreadableRun};
-use world::{GuardScenario, build_crd, fires, guard_findings, release_record};
+use scenario::{GuardScenario, build_crd, fires, guard_findings, release_record};
 
 #[test]
 fn a_healthy_world_passes_every_guard() {
@@ -45,25 +45,25 @@ fn ids_are_unique() {
 fn old_tools_are_refused_and_unknown_ones_are_undetermined() {
     assert!(fires(
         &GuardScenario::with(|scenario| scenario.helm_version = Ok(Version::new(3, 16, 4))),
-        "tools-versions"
+        "tool-versions"
     ));
     assert!(!fires(
         &GuardScenario::with(|scenario| scenario.helm_version = Ok(Version::new(3, 17, 0))),
-        "tools-versions"
+        "tool-versions"
     ));
     let unseen = GuardScenario::with(|scenario| {
         scenario.helm_version = Err(ReadFailure { target: "helm".into(), reason: "no answer".into() })
     });
-    assert!(matches!(unseen.run_guard("tools-versions"), Verdict::Undetermined { .. }));
+    assert!(matches!(unseen.run_guard("tool-versions"), Verdict::Undetermined { .. }));
 }
 
 #[test]
 fn a_saved_plan_holds_or_says_what_moved() {
     let moved = || DriftItem { subject: "CRD hubs.x".into(), change: "is gone".into(), hint: "" };
-    assert!(fires(&GuardScenario::with(|scenario| scenario.moved = Ok(vec![moved()])), "saved-plan-holds"));
+    assert!(fires(&GuardScenario::with(|scenario| scenario.moved = Ok(vec![moved()])), "no-drift"));
     let unseen = ReadFailure { target: "CRDs".into(), reason: "forbidden".into() };
     let unseen = GuardScenario::with(|scenario| scenario.moved = Err(unseen));
-    assert!(matches!(unseen.run_guard("saved-plan-holds"), Verdict::Undetermined { .. }));
+    assert!(matches!(unseen.run_guard("no-drift"), Verdict::Undetermined { .. }));
 }
 
 #[test]
@@ -85,20 +85,20 @@ fn a_journal_that_cannot_be_read_is_not_written_over() {
 
 #[test]
 fn two_clusters_are_one_too_many() {
-    assert!(fires(&GuardScenario::with(|scenario| scenario.helm_cluster_uid = Ok("uid-2".into())), "one-cluster"));
+    assert!(fires(&GuardScenario::with(|scenario| scenario.helm_cluster_uid = Ok("uid-2".into())), "same-cluster"));
     let unseen = GuardScenario::with(|scenario| {
         scenario.helm_cluster_uid = Err(ReadFailure { target: "kube-system".into(), reason: "forbidden".into() })
     });
-    assert!(matches!(unseen.run_guard("one-cluster"), Verdict::Undetermined { .. }));
+    assert!(matches!(unseen.run_guard("same-cluster"), Verdict::Undetermined { .. }));
 }
 
 #[test]
 fn another_owner_is_named() {
     let flux = Owner::Flux { helm_release: "flux-system/mural".into(), managed_in_git: true };
     let scenario = GuardScenario::with(|scenario| drop(scenario.view.owners.insert("mural".into(), flux)));
-    assert!(fires(&scenario, "owner-is-helm"));
-    assert!(fires(&GuardScenario::with(|scenario| scenario.mode = OwnerMode::Flux), "owner-is-helm"));
-    assert!(!fires(&GuardScenario::with(|scenario| scenario.mode = OwnerMode::Helm), "owner-is-helm"));
+    assert!(fires(&scenario, "owner-supported"));
+    assert!(fires(&GuardScenario::with(|scenario| scenario.mode = OwnerMode::Flux), "owner-supported"));
+    assert!(!fires(&GuardScenario::with(|scenario| scenario.mode = OwnerMode::Helm), "owner-supported"));
 }
 
 #[test]
@@ -191,10 +191,10 @@ fn the_servers_refusal_is_told_in_its_own_words() {
 #[test]
 fn an_object_whose_version_no_crd_serves_is_refused() {
     let hub = |version: &str| json!({"apiVersion": format!("example.com/{version}"), "kind": "Hub", "metadata": {"name": "h"}});
-    assert!(fires(&GuardScenario::with(|scenario| scenario.rendered_app = vec![hub("v2")]), "crds-before-application"));
+    assert!(fires(&GuardScenario::with(|scenario| scenario.rendered_app = vec![hub("v2")]), "application-crds-served"));
     assert!(!fires(
         &GuardScenario::with(|scenario| scenario.rendered_app = vec![hub("v1")]),
-        "crds-before-application"
+        "application-crds-served"
     ));
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::kinds::ServedKinds;
+use super::cluster_view::{Observed, ReadFailure};
 use super::object::ObjectRef;
 use super::secret::Hidden;
-use super::view::{Observed, ReadFailure};
+use super::served_kinds::ServedKinds;
 
 /// The application's objects on the cluster, as far as they could be read. They hold secrets.
 #[derive(Debug, Clone, Default)]

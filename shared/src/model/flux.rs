@@ -16,7 +16,7 @@ pub use helm_release::{
 };
 pub use source::{Artifact, EffectiveRef, FluxSource, SourceKind, SourceVerification, is_exact_version, range_allows};
 
-use super::view::Observed;
+use super::cluster_view::Observed;
 
 /// Asks a controller to look at an object now, with any new text (fluxcd/pkg `apis/meta`, `ReconcileRequestAnnotation`).
 pub const RECONCILE_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/requestedAt";

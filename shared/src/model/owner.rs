@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::view::ClusterView;
+use crate::model::cluster_view::ClusterView;
 
 /// The owner of one chart's release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

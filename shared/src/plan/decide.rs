@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::crds::{CrdDecision, CrdPlan};
+use super::crd_plan::{CrdDecision, CrdPlan};
 use super::flux::{self, FluxRoutes};
 use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, UnchangedItem, ValueChange};
 use crate::model::chart::Digest;

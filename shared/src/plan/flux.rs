@@ -1,14 +1,14 @@
 //! The Flux path as data: what is patched of which object, in which order, and what proves it.
 
-pub mod appliance;
-pub mod argo;
+pub mod appliance_checklist;
+pub mod argo_sync;
 pub mod commit;
 mod expression;
-pub mod manifests;
+pub mod flux_manifests;
 pub mod progress;
+mod route;
 mod steps;
-mod way;
 
 pub use expression::{build_ready_expr, update_ready_expr};
+pub use route::{FluxRoute, FluxRoutes, TargetChart, find_routes};
 pub use steps::decide_flux_upgrade;
-pub use way::{FluxRoute, FluxRoutes, TargetChart, find_routes};

@@ -1,21 +1,21 @@
 //! What runs leave behind: before each step what is meant, after it what came of it. Kept in the cluster, so that anybody may
 //! go on or go back; no values and nothing secret stand in it.
 
-mod packed;
-pub mod since;
+mod codec;
+pub mod resume_drift;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::saved::RecordedRequest;
-use super::seal::digest_json;
-use super::world::{RecordedCrd, RecordedState};
+use super::recorded_state::{RecordedCrd, RecordedState};
+use super::saved_plan::RecordedRequest;
+use super::value_hash::digest_json;
 use super::{API_VERSION, Action, CrdMigration, Step};
 use crate::model::lease::HolderIdentity;
 
-pub use packed::{
+pub use codec::{
     JournalSnapshot, MAX_PACKED_BYTES, MAX_RUNS, SECRET_NAME, UnreadableRun, build_secret, parse_journal, without_runs,
 };
 

@@ -1,20 +1,20 @@
 //! PURE: what is to be done, as data. Decided from values alone, printable, comparable; every step says why.
 
-pub mod back;
-pub mod bridge;
-pub mod crds;
+pub mod crd_migration;
+pub mod crd_plan;
 pub mod decide;
 pub mod drift;
 pub mod flux;
 pub mod journal;
-pub mod marks;
-pub mod needs;
-pub mod objects;
+pub mod keep_annotation;
+pub mod object_changes;
 pub mod order;
+pub mod recorded_state;
 pub mod repair;
-pub mod saved;
-pub mod seal;
-pub mod world;
+pub mod required_permissions;
+pub mod rollback_plan;
+pub mod saved_plan;
+pub mod value_hash;
 pub mod writes;
 
 use serde::{Deserialize, Serialize};
@@ -23,15 +23,15 @@ use serde_json::Value;
 use crate::ask::OwnerMode;
 use crate::model::chart::Digest;
 use crate::model::check::CheckResult;
+use crate::model::cluster_view::{ClusterInfo, Observed};
 use crate::model::flux::FluxRef;
 use crate::model::lease::HeldLock;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
-use crate::model::view::{ClusterInfo, Observed};
 
-pub use crate::diff::values::ValueChange;
-pub use bridge::CrdMigration;
-pub use crds::{CrdDecision, CrdPlan};
+pub use crate::diff::value_changes::ValueChange;
+pub use crd_migration::CrdMigration;
+pub use crd_plan::{CrdDecision, CrdPlan};
 
 /// The version of the plan's JSON.
 pub const API_VERSION: &str = "mural/v1";

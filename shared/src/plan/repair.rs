@@ -1,6 +1,6 @@
 //! States that somebody left behind, each with its name: what it is, and what mends it.
 
-mod bridges;
+mod transitional_crds;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::decide::plural_suffix;
 use super::journal::JournalSnapshot;
-use super::{Action, Step, marks};
+use super::{Action, Step, keep_annotation};
 use crate::model::crd::Crd;
 use crate::model::flux::SuspendedHelmRelease;
 use crate::model::release::ReleaseRecord;
@@ -62,7 +62,7 @@ pub struct RepairPlan {
 #[must_use]
 pub fn decide_repair(facts: &RepairFacts<'_>) -> RepairPlan {
     let (mut issues, mut steps) = (Vec::new(), Vec::new());
-    let transitional_crds = bridges::find_transitional_crds(facts, &mut issues);
+    let transitional_crds = transitional_crds::find_transitional_crds(facts, &mut issues);
     steps.extend(transitional_crds.build_migrate_step());
     for (release, records) in facts.releases {
         check_release(facts, release, records, &mut issues, &mut steps);
@@ -176,8 +176,9 @@ fn check_failed_release(
 /// Marks that a run of ours has set, and that no run is left to need.
 fn check_keep_annotations(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
     let (unfinished, completed): (Vec<_>, Vec<_>) = facts.journal.runs.iter().partition(|run| run.is_unfinished());
-    let needed = marks::find_own_annotations(unfinished, facts.live);
-    let names: Vec<String> = marks::find_own_annotations(completed, facts.live).difference(&needed).cloned().collect();
+    let needed = keep_annotation::find_own_annotations(unfinished, facts.live);
+    let names: Vec<String> =
+        keep_annotation::find_own_annotations(completed, facts.live).difference(&needed).cloned().collect();
     if names.is_empty() {
         return;
     }

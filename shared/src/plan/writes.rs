@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::model::application::{ApplyMethod, LiveObjects};
 use crate::model::object::ObjectRef;
-use crate::plan::objects::select_release_objects;
+use crate::plan::object_changes::select_release_objects;
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{ApiError, Cluster, forecast};
+use crate::cluster::{ApiError, Cluster, crd_dry_run};
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
-use crate::plan::bridge;
+use crate::plan::crd_migration;
 
 /// Asks the server what it would make of each CRD of a plan, once its objects are moved out of the versions that it drops.
 pub(crate) async fn forecast_crds(
@@ -14,21 +14,24 @@ pub(crate) async fn forecast_crds(
     wanted: &BTreeMap<String, Crd>,
     agreed: bool,
 ) -> BTreeMap<String, CrdDryRunResult> {
-    let migrations = bridge::plan_migrations(live, wanted, agreed);
+    let migrations = crd_migration::plan_migrations(live, wanted, agreed);
     let of = |name: &str| migrations.iter().find(|migration| migration.name == name);
     let requests = wanted.iter().map(|(name, crd)| match (of(name), live.get(name)) {
         (Some(migration), Some(live)) => {
-            Crd::new(bridge::with_dropped_versions(live, crd, migration)).unwrap_or_else(|_| crd.clone())
+            Crd::new(crd_migration::with_dropped_versions(live, crd, migration)).unwrap_or_else(|_| crd.clone())
         }
         _ => crd.clone(),
     });
-    let answers = forecast::dry_run_crds(cluster, &requests.collect::<Vec<_>>()).await.into_iter().map(|one| {
+    let answers = crd_dry_run::dry_run_crds(cluster, &requests.collect::<Vec<_>>()).await.into_iter().map(|one| {
         let narrowed = |crd: Crd| match of(&one.name) {
-            Some(migration) => Crd::new(bridge::without_dropped_versions(crd.json().clone(), migration)).unwrap_or(crd),
+            Some(migration) => {
+                Crd::new(crd_migration::without_dropped_versions(crd.json().clone(), migration)).unwrap_or(crd)
+            }
             None => crd,
         };
-        let no_bridge =
-            || live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| bridge::plan_migration(a, b).err());
+        let no_bridge = || {
+            live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| crd_migration::plan_migration(a, b).err())
+        };
         let words = |error: ApiError| match no_bridge() {
             Some(why) if agreed => format!("{error}; {why}"),
             _ => error.to_string(),

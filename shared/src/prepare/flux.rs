@@ -7,16 +7,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::ask::{OwnerMode, ReleaseTarget, StoredValues, UpgradeSpec, ValueFlag, ValueOptions};
-use crate::cluster::{Cluster, flux};
-use crate::diff::values::merge_values;
-use crate::guards::flux_one_maker;
+use crate::cluster::{Cluster, flux_reader};
+use crate::diff::value_changes::merge_values;
+use crate::guards::flux_single_helmrelease;
 use crate::model::chart::ChartRef;
 use crate::model::check::Finding;
 use crate::model::flux::{FluxObject, FluxSource, FluxView, HelmRelease, SourceKind, ValuesReference};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, ErrorDetail};
 use crate::prepare::Environment;
-use crate::prepare::appliance;
+use crate::prepare::appliance_registry;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
 
@@ -44,7 +44,7 @@ pub(crate) async fn adapt_to_flux(
     private: &Path,
     env: &Environment,
 ) -> Result<AdaptedAsk, Problem> {
-    let flux = flux::read_flux_view(cluster, &ask.installation).await;
+    let flux = flux_reader::read_flux_view(cluster, &ask.installation).await;
     let namespace = ask.installation.namespace.clone();
     for target in [&ask.crds, &ask.app].into_iter().filter(|_| ask.mode != OwnerMode::Helm) {
         require_one_helm_release(target, &flux, &namespace)?;
@@ -65,13 +65,13 @@ pub(crate) async fn adapt_to_flux(
 
 /// Of two HelmReleases that make one release nobody can say whose chart is meant. Where it is named, the guard tells of the two.
 fn require_one_helm_release(target: &ReleaseTarget, flux: &FluxView, namespace: &str) -> Result<(), Problem> {
-    let found =
-        flux_one_maker::check_single_release(flux, &target.release, namespace).filter(|_| needs_source_chart(target));
+    let found = flux_single_helmrelease::check_single_release(flux, &target.release, namespace)
+        .filter(|_| needs_source_chart(target));
     found.map_or(Ok(()), |Finding { subject, message, hint, check, .. }| {
         Err(Problem::new(Exit::Refused, format!("{subject} {message}: from whose source shall its chart come?"))
-            .with_source(flux_one_maker::CARD.why)
+            .with_source(flux_single_helmrelease::CARD.why)
             .with_hint(hint)
-            .with_hint(flux_one_maker::CARD.fix)
+            .with_hint(flux_single_helmrelease::CARD.fix)
             .with_hint(format!("kubectl mural upgrade --explain {check}")))
     })
 }
@@ -97,10 +97,10 @@ async fn adapt_to_sources(
         };
         ask.registry.plain_http |= take_chart_from_source(maker, source, flux, target)?;
         let login = read_login(cluster, source).await;
-        let registry = appliance::registry_of(source, flux);
+        let registry = appliance_registry::registry_of(source, flux);
         if let (Some(registry), Some(url)) = (&registry, &ask.appliance.registry_url) {
-            logins.extend(login.as_ref().map(|login| appliance::rename_login(login, registry, url)));
-            if let Some((chart, plain_http)) = appliance::reachable_chart(&target.chart, url) {
+            logins.extend(login.as_ref().map(|login| appliance_registry::rename_login(login, registry, url)));
+            if let Some((chart, plain_http)) = appliance_registry::reachable_chart(&target.chart, url) {
                 (target.chart, ask.registry.plain_http) = (chart, plain_http);
             }
         }
@@ -112,7 +112,8 @@ async fn adapt_to_sources(
         ask.registry.config = Some(write_merged_logins(operator_config.as_deref(), &logins, private)?);
     }
     for (target, source, registry) in &inside {
-        appliance::require_chart_version(ask, target, source, registry, env.helm_registry_config.as_deref()).await?;
+        appliance_registry::require_chart_version(ask, target, source, registry, env.helm_registry_config.as_deref())
+            .await?;
     }
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::guards::{flux_at_rest, owner_is_helm};
-use crate::model::argo;
+use crate::guards::{flux_not_reconciling, owner_supported};
+use crate::model::argo_application;
 use crate::model::flux::FluxObject;
 use crate::model::owner::Owner;
 use crate::plan::flux::commit::{CommitFile, build_commits, number_files};
-use crate::plan::flux::{FluxRoute, argo as argo_plan};
+use crate::plan::flux::{FluxRoute, argo_sync as argo_plan};
 use crate::plan::{Action, Step};
 use crate::prepare::Prepared;
 use crate::problem::Problem;
@@ -60,7 +60,10 @@ pub fn follow_rollout(mut prepared: Prepared) -> Result<Prepared, Problem> {
         return Err(Problem::usage("there is no roll-out of somebody else's to follow")
             .with_hint("Git or Argo CD own neither release: leave --follow out, and the upgrade is done and proved"));
     }
-    prepared.plan.guards.retain(|guard| ![owner_is_helm::CARD.id, flux_at_rest::CARD.id].contains(&guard.check));
+    prepared
+        .plan
+        .guards
+        .retain(|guard| ![owner_supported::CARD.id, flux_not_reconciling::CARD.id].contains(&guard.check));
     prepared.plan.steps = build_steps(&prepared);
     Ok(prepared)
 }
@@ -77,7 +80,7 @@ fn build_steps(prepared: &Prepared) -> Vec<Step> {
         let application = of_argo.iter().find(|(of, _)| of == release).map(|(_, application)| *application);
         let rendered_chart = if crds { &prepared.crds } else { &prepared.app };
         let version = rendered_chart.as_ref().map(|rendered_chart| rendered_chart.fetched.chart.version.to_string());
-        steps.extend(match (application.and_then(argo::namespaced_name), route, version) {
+        steps.extend(match (application.and_then(argo_application::namespaced_name), route, version) {
             (Some((namespace, name)), _, Some(version)) => {
                 Some(build_application_step(crds, release, namespace, name, version))
             }

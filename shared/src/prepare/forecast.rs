@@ -5,15 +5,15 @@ use std::path::Path;
 
 use crate::ask::UpgradeSpec;
 use crate::cluster::Cluster;
+use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
-use crate::model::tools::ToolVersions;
-use crate::model::view::ClusterView;
+use crate::model::tool_versions::ToolVersions;
 use crate::prepare::Environment;
 use crate::prepare::judge::Forecast;
 use crate::prepare::render::RenderedCharts;
 use crate::prepare::stage::Stage;
-use crate::prepare::{crd_forecast, evidence, forecast_app};
+use crate::prepare::{crd_forecast, crd_verdicts, forecast_app};
 use crate::report::event::Emit;
 use crate::tools::helm::Helm;
 
@@ -38,7 +38,7 @@ pub(crate) async fn forecast_all(
         forecast_app::read_bundle(ask, rendered),
         forecast_app::verify_signatures(ask, rendered, helm, private),
     );
-    let (verdicts, waiver_notes) = evidence::judge_crd_changes(cluster, ask, view, &forecasts).await;
+    let (verdicts, waiver_notes) = crd_verdicts::judge_crd_changes(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.forecasts.len());
     stage.finish(if ask.server_dry_runs {
         format!("{} dry-runs", forecasts.len() + objects)

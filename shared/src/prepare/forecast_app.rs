@@ -7,29 +7,29 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::ask::{ServerSide, UpgradeSpec};
-use crate::cluster::{Cluster, application, around, grants, objects};
+use crate::cluster::{Cluster, admission_reader, application_objects, object_judge, permission_reader};
 use crate::diff;
+use crate::model::access_review::AccessReview;
+use crate::model::admission_policies::{AdmissionPolicies, ServiceRef};
 use crate::model::application::{ApplicationState, ApplyMethod, LiveObjects};
-use crate::model::around::{AdmissionPolicies, ServiceRef};
 use crate::model::chart::ChartRef;
-use crate::model::content::ContentBundle;
+use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
+use crate::model::container_images::{self, ImageLookup};
+use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::flux::{FluxObject, FluxRef};
-use crate::model::grants::AccessReview;
-use crate::model::images::{self, ImageLookup};
 use crate::model::object::ObjectRef;
 use crate::model::release::{ReleaseRecord, estimate_record_bytes};
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::model::signature::{SignatureCheck, SignatureVerifier};
-use crate::model::view::{ClusterView, Observed, ReadFailure};
-use crate::plan::needs::{CrdWrites, PermissionScope, collect_permissions};
+use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::writes;
 use crate::prepare::render::{RenderedChart, RenderedCharts};
-use crate::tools::content as bundles;
+use crate::tools::chart_signature;
+use crate::tools::content_archive as bundles;
 use crate::tools::helm::Helm;
-use crate::tools::images as registries;
-use crate::tools::verify;
+use crate::tools::image_lookup as registries;
 
 /// The field managers: helm's own, in both of its ways to write, and helm-controller's.
 const HELM_FIELD_MANAGER: &str = "helm";
@@ -43,7 +43,7 @@ pub(crate) async fn read_policies(
 ) -> AdmissionPolicies {
     let conversions: BTreeSet<ServiceRef> =
         rendered.desired_crds.values().filter_map(ServiceRef::from_conversion).collect();
-    around::read_admission_policies(cluster, &ask.installation.namespace, &conversions).await
+    admission_reader::read_admission_policies(cluster, &ask.installation.namespace, &conversions).await
 }
 
 /// The application's objects as they live, and the server's word on each that changes; none where it does not move.
@@ -61,7 +61,7 @@ pub(crate) async fn forecast_application(
     let (manager, helm_major) = if by_flux { (FLUX_FIELD_MANAGER, 4) } else { (HELM_FIELD_MANAGER, helm_major) };
     let forces = by_flux || ask.helm_options.force_conflicts;
     let method = choose_apply_method(ask.helm_options.server_side, record, helm_major);
-    let kinds = application::read_served_kinds(cluster).await;
+    let kinds = application_objects::read_served_kinds(cluster).await;
     // One that cannot be read ends the plan elsewhere.
     let old = record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default();
     let Ok(known) = &kinds else {
@@ -76,14 +76,14 @@ pub(crate) async fn forecast_application(
     };
     let (namespace, new) = (&ask.installation.namespace, rendered_chart.manifest_objects());
     let wanted: Vec<ObjectRef> = old.iter().chain(&new).filter_map(ObjectRef::from_manifest).collect();
-    let live = application::read_live_objects(cluster, view, known, namespace, &wanted).await;
+    let live = application_objects::read_live_objects(cluster, view, known, namespace, &wanted).await;
     let foreseen = match ask.server_dry_runs {
         false => Vec::new(),
         true => {
             let all = writes::build_writes(namespace, &old, &new, &live, method);
             let secrets = collect_secrets(rendered.config.reveal());
             let waits = |object: &ObjectRef| dry_run_blocker(object, view, rendered, rendered_chart);
-            application::dry_run_writes(cluster, known, namespace, &all, (manager, forces), waits, |words| {
+            application_objects::dry_run_writes(cluster, known, namespace, &all, (manager, forces), waits, |words| {
                 mask_secrets(words, &secrets)
             })
             .await
@@ -107,8 +107,9 @@ pub(crate) async fn read_images(
 ) -> ImageLookup {
     let rendered_chart = rendered.app.as_ref().filter(|_| ask.check_images)?;
     let record = view.current_revision(&ask.installation.app_release).ok().flatten();
-    let had = images::collect_images(&record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default());
-    let new = images::collect_images(&rendered_chart.rendered).difference(&had).cloned().collect();
+    let had =
+        container_images::collect_images(&record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default());
+    let new = container_images::collect_images(&rendered_chart.rendered).difference(&had).cloned().collect();
     let hosts = [&ask.crds.chart, &ask.app.chart].into_iter().filter_map(ChartRef::host).map(str::to_owned);
     Some(registries::check_images(&new, &ask.registry, helm_config, &hosts.collect::<Vec<_>>()).await)
 }
@@ -149,13 +150,13 @@ pub(crate) async fn verify_signatures(
         let Some(fetched) = rendered_chart.as_ref().map(|rendered_chart| &rendered_chart.fetched) else { continue };
         let one = |by, answer| SignatureCheck { release: release.clone(), verifier: by, outcome: answer };
         if options.provenance {
-            let answer = verify::verify_provenance(helm, fetched, options.keyring.as_deref(), private).await;
+            let answer = chart_signature::verify_provenance(helm, fetched, options.keyring.as_deref(), private).await;
             all.push(one(SignatureVerifier::Helm, answer));
         }
         if let Some(key) = &options.cosign_key {
             all.push(one(
                 SignatureVerifier::Cosign,
-                verify::verify_cosign(fetched, key, &helm.registry, private).await,
+                chart_signature::verify_cosign(fetched, key, &helm.registry, private).await,
             ));
         }
     }
@@ -187,7 +188,7 @@ pub(crate) async fn read_grants(
     application: Option<&ApplicationState>,
     saves: bool,
 ) -> AccessReview {
-    let looked_at = if saves { objects::can_affect_objects_either_way } else { objects::can_affect_objects };
+    let looked_at = if saves { object_judge::can_affect_objects_either_way } else { object_judge::can_affect_objects };
     let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
     let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
     let crds = planned.map(|next| match live(next.name()) {
@@ -213,7 +214,7 @@ pub(crate) async fn read_grants(
         chart_crds: &brought,
         patched_objects: &flux_objects_to_patch(ask, view, rendered),
     };
-    grants::review_permissions(cluster, &collect_permissions(&work)).await
+    permission_reader::review_permissions(cluster, &collect_permissions(&work)).await
 }
 
 /// The objects of Flux that are patched; none where helm writes.

@@ -12,21 +12,21 @@ use crate::diff;
 use crate::guards;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::guards::helm_would_delete_crds;
+use crate::model::access_review::AccessReview;
+use crate::model::admission_policies::AdmissionPolicies;
 use crate::model::application::ApplicationState;
-use crate::model::around::AdmissionPolicies;
 use crate::model::check::CheckResult;
-use crate::model::content::ContentBundle;
+use crate::model::cluster_view::{ClusterView, Observed};
+use crate::model::container_images::ImageLookup;
+use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
-use crate::model::grants::AccessReview;
-use crate::model::images::ImageLookup;
 use crate::model::lease::HeldLock;
 use crate::model::owner::Owner;
-use crate::model::pending::{RUN_LABEL, find_interrupted_run};
+use crate::model::pending_release::{RUN_LABEL, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
 use crate::model::signature::SignatureCheck;
-use crate::model::tools::ToolVersions;
-use crate::model::view::{ClusterView, Observed};
+use crate::model::tool_versions::ToolVersions;
 use crate::model::yaml;
 use crate::model::yaml::ErrorDetail;
 use crate::plan::decide::{ChartState, UpgradeFacts};
@@ -34,8 +34,8 @@ use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::journal::JournalSnapshot;
 use crate::plan::{
-    API_VERSION, ChartUpgrade, CrdPlan, ObjectChange, Plan, Step, UnchangedItem, ValueChange, bridge, crds, decide,
-    objects, order,
+    API_VERSION, ChartUpgrade, CrdPlan, ObjectChange, Plan, Step, UnchangedItem, ValueChange, crd_migration, crd_plan,
+    decide, object_changes, order,
 };
 use crate::prepare::render::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
@@ -181,8 +181,11 @@ fn decide_steps(
 ) -> Result<(Vec<Step>, Vec<UnchangedItem>), Problem> {
     let CommandBuilder { ask, kubectl, .. } = commands;
     let keep = list_crds_to_keep(ask, observations, rendered);
-    let migrate =
-        bridge::plan_migrations(&live_crds(observations.view), &rendered.desired_crds, ask.allowed_actions.migrate);
+    let migrate = crd_migration::plan_migrations(
+        &live_crds(observations.view),
+        &rendered.desired_crds,
+        ask.allowed_actions.migrate,
+    );
     let decided = decide::decide_upgrade(&UpgradeFacts {
         crds_chart: crds_chart.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, true))),
         app: app.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, false))),
@@ -202,7 +205,7 @@ fn decide_steps(
 
 fn judge_crds(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &RenderedCharts) -> Vec<CrdPlan> {
     let (dropped, templates) = (list_dropped_crds(ask, observations.view, rendered), rendered.crds_in_templates(ask));
-    crds::plan_crds(
+    crd_plan::plan_crds(
         &live_crds(observations.view),
         &observations.forecast.crd_answers,
         &observations.forecast.verdicts,
@@ -333,13 +336,13 @@ impl<'a> ChartChange<'a> {
             chart: rendered_chart.fetched.reference.to_string(),
             digest: rendered_chart.fetched.digest.clone(),
         };
-        let objects = objects::diff_manifests(
+        let objects = object_changes::diff_manifests(
             &ask.installation.namespace,
             &parse_stored_manifest(compared)?,
             &rendered_chart.manifest_objects(),
         );
         let values = match (config, record) {
-            (Some(next), Some(record)) => diff::values::diff_values(record.config.reveal(), next),
+            (Some(next), Some(record)) => diff::value_changes::diff_values(record.config.reveal(), next),
             _ => Vec::new(),
         };
         Ok(Self { upgrade: moves, record, interrupted_run: cut_off, chart: rendered_chart, objects, values })

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cluster::{ApiError, Cluster, lock};
+use crate::cluster::{ApiError, Cluster, leases};
+use crate::model::cluster_view::Observed;
 use crate::model::lease::{HeldLock, HolderIdentity, LeaseHolder, LeaseObservation, LeaseRef, Liveness};
-use crate::model::view::Observed;
-use crate::prepare::workstation::LocalRunLocks;
+use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -39,7 +39,7 @@ impl LeaseWatcher {
     /// A lock cannot be read.
     pub async fn poll(&mut self, cluster: &Cluster, lease_refs: &[LeaseRef]) -> Result<Vec<HeldLock>, ApiError> {
         let leases =
-            futures::future::try_join_all(lease_refs.iter().map(|lease_ref| lock::read_lease(cluster, lease_ref)))
+            futures::future::try_join_all(lease_refs.iter().map(|lease_ref| leases::read_lease(cluster, lease_ref)))
                 .await?;
         let held =
             lease_refs.iter().zip(&leases).filter_map(|(lease_ref, lease)| self.observe(lease_ref, lease.as_ref()?));

@@ -1,67 +1,67 @@
 //! Look, render, forecast, judge, decide: everything before the first write.
 
-pub mod appliance;
+pub mod appliance_registry;
 pub mod crd_forecast;
-mod drift;
-mod evidence;
+mod crd_verdicts;
 pub(crate) mod flux;
 pub mod flux_follow;
-pub mod flux_manifests;
 mod forecast;
 mod forecast_app;
+pub mod handover;
 pub mod judge;
 pub mod lease_watcher;
-mod look;
-pub mod manifests;
+pub mod local_run_locks;
+pub mod manifest_files;
+mod next_values;
 pub mod only_crds;
 pub mod picture;
-pub mod recorded_state;
+mod plan_baseline;
+pub mod record_state;
 pub mod render;
 pub mod rollback;
+mod session;
 mod stage;
 pub mod state_dir;
-mod values;
-pub mod workstation;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drift::{Drift, PlanBaseline, PlanInputs};
 use forecast::forecast_all;
-use look::{Connection, Inventory, complete_identity, connect, read_inventory};
+use plan_baseline::{Drift, PlanBaseline, PlanInputs};
+use session::{Connection, Inventory, complete_identity, connect, read_inventory};
 use tempfile::TempDir;
 
 use crate::ask::UpgradeSpec;
 use crate::ask::expect::Expectations;
 use crate::cluster::Cluster;
+use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::crd::Crd;
+use crate::model::health_inputs::HealthInputs;
 use crate::model::lease::{HeldLock, HolderIdentity};
 use crate::model::secret::{Hidden, Secrets};
-use crate::model::tools::ToolVersions;
-use crate::model::view::{ClusterView, Observed};
-use crate::model::vitals::HealthInputs;
+use crate::model::tool_versions::ToolVersions;
 use crate::plan;
 use crate::plan::Plan;
 use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::journal::{JournalSnapshot, RunEntry};
-use crate::plan::saved::SavedPlan;
-use crate::plan::world::RecordedState;
+use crate::plan::recorded_state::RecordedState;
+use crate::plan::saved_plan::SavedPlan;
 use crate::prepare::flux::AdaptedAsk;
 use crate::prepare::judge::{CommandBuilder, Forecast};
 use crate::prepare::lease_watcher::LeaseWatcher;
+use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::prepare::render::RenderedCharts;
 use crate::prepare::rollback::RollbackTarget;
-use crate::prepare::workstation::LocalRunLocks;
 use crate::problem::Problem;
 use crate::report::event::Emit;
-use crate::tools::chart::FetchedChart;
-use crate::tools::find::Programs;
+use crate::tools::chart_fetch::FetchedChart;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
+use crate::tools::program_paths::Programs;
 
-pub(crate) use look::{Session, open_session};
+pub(crate) use session::{Session, open_session};
 pub(crate) use stage::Stage;
 
 pub use crate::prepare::render::RenderedChart;

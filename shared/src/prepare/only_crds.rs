@@ -1,7 +1,7 @@
 //! An upgrade that writes CRDs and nothing else: what helm would do is left to helm.
 
 use crate::guards::{
-    bundled_flux_fits, crds_before_application, helm_would_delete_crds, installed, journal_readable, known_pair,
+    application_crds_served, bundled_flux_crds, helm_would_delete_crds, installed, journal_readable, known_pair,
     permissions, record_size, release_not_failed, release_not_pending,
 };
 use crate::plan::Action;
@@ -14,9 +14,9 @@ const RELEASE_GUARDS: [&str; 10] = [
     release_not_pending::CARD.id,
     release_not_failed::CARD.id,
     helm_would_delete_crds::CARD.id,
-    crds_before_application::CARD.id,
+    application_crds_served::CARD.id,
     known_pair::CARD.id,
-    bundled_flux_fits::CARD.id,
+    bundled_flux_crds::CARD.id,
     permissions::CARD.id,
     record_size::CARD.id,
 ];

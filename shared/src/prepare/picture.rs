@@ -2,10 +2,10 @@
 
 use crate::ask::Installation;
 use crate::ask::expect::Expectations;
-use crate::cluster::{Cluster, vitals};
-use crate::model::inventory::ReleaseInventory;
-use crate::model::view::ClusterView;
-use crate::model::vitals::{HealthInputs, ReadScope};
+use crate::cluster::{Cluster, health_reader};
+use crate::model::cluster_view::ClusterView;
+use crate::model::health_inputs::{HealthInputs, ReadScope};
+use crate::model::release_inventory::ReleaseInventory;
 
 /// All but the live objects: these were judged by a guard, before anything was written.
 pub(crate) async fn read_health_inputs(
@@ -15,7 +15,7 @@ pub(crate) async fn read_health_inputs(
     expect: &Expectations,
 ) -> HealthInputs {
     let parts = ReadScope::ALL.into_iter().filter(|part| *part != ReadScope::CustomResources).collect();
-    vitals::read_health_inputs(
+    health_reader::read_health_inputs(
         cluster,
         view,
         &ReleaseInventory::of(view, installation.releases(), expect.chart_crds()),

@@ -1,6 +1,6 @@
 //! Charts become bytes, bytes become objects: pulled once, rendered once.
 
-mod post_render;
+mod post_renderers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use serde_json::Value;
 use crate::ask::{ReleaseTarget, UpgradeSpec};
 use crate::cluster::Cluster;
 use crate::model::chart::{DigestKind, ValuesSchemaError, pack_as_flux, pack_with_values};
+use crate::model::cluster_view::ClusterView;
 use crate::model::crd::{self, Crd};
 use crate::model::flux::{FluxObject, SourceKind};
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
-use crate::model::view::ClusterView;
-use crate::prepare::values;
-use crate::prepare::values::NextValues;
+use crate::prepare::next_values;
+use crate::prepare::next_values::NextValues;
 use crate::problem::Problem;
-use crate::tools::chart::{FetchedChart, fetch_chart};
+use crate::tools::chart_fetch::{FetchedChart, fetch_chart};
 use crate::tools::helm::{Helm, TemplateArgs};
-use crate::tools::helm_read;
+use crate::tools::helm_output;
 use crate::tools::kubectl::Kubectl;
 
 /// One chart that moves: its bytes and what they render to.
@@ -138,7 +138,7 @@ pub async fn render_both(
             None => Ok(None),
         }
     };
-    let (next, crds) = tokio::join!(values::compute_next_values(helm, &ask.values, record, private), crds);
+    let (next, crds) = tokio::join!(next_values::compute_next_values(helm, &ask.values, record, private), crds);
     let (next, crds) = (next?, crds?);
     let app = match charts.1 {
         Some(fetched) => Some(
@@ -229,7 +229,7 @@ async fn render_template(
         Ok(rendered) => return Ok((rendered, Vec::new())),
         Err(error) => error,
     };
-    let refusals = helm_read::parse_values_schema_errors(error.stderr());
+    let refusals = helm_output::parse_values_schema_errors(error.stderr());
     if refusals.is_empty() {
         return Err(render_problem(fetched, error));
     }
@@ -279,7 +279,7 @@ async fn apply_flux_post_renderers(
     let renderers = view.flux.sole_helm_release(release, &ask.installation.namespace)?.post_renderers();
     let post = match renderers.is_empty() {
         true => Ok(()),
-        false => post_render::run_post_renderers(kubectl, &renderers, &fetched.chart, private, rendered).await,
+        false => post_renderers::run_post_renderers(kubectl, &renderers, &fetched.chart, private, rendered).await,
     };
     add_flux_origin_labels(ask, view, release, fetched, rendered);
     post.err()

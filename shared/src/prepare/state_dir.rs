@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::cluster::snapshot::BackupFileError;
-use crate::model::kept::encode_file_name;
+use crate::cluster::backup_folder::BackupFileError;
+use crate::model::backup_format::encode_file_name;
 
 /// What is kept of one cluster on this workstation.
 #[must_use]
@@ -19,7 +19,7 @@ pub const CHECKSUMS_FILE: &str = "sums.json";
 /// The digest of every file of a copy, and how large they are together.
 pub(crate) fn compute_checksums(folder: &Path) -> Result<(Value, u64), BackupFileError> {
     let (mut sums, mut bytes) = (serde_json::Map::new(), 0);
-    for (name, sum, size) in crate::cluster::snapshot::list_file_digests(folder)? {
+    for (name, sum, size) in crate::cluster::backup_folder::list_file_digests(folder)? {
         if name == CHECKSUMS_FILE {
             continue;
         }

@@ -10,14 +10,14 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::sarif::{self, to_sarif_level};
+use super::sarif_log::{self, to_sarif_level};
 use super::style::{Style, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::evidence::{ObjectSource, ObjectVerdict};
+use crate::checks::crd_changes::object_evidence::{ObjectSource, ObjectVerdict};
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::checks::crd_changes::{CrdFinding, CrdVerdict, checks};
 use crate::model::check::Level;
-use crate::model::words;
+use crate::model::text_format;
 use crate::plan::API_VERSION;
 use crate::problem::Exit;
 
@@ -114,12 +114,12 @@ impl CrdCheck {
         let parts: Vec<String> = parts
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| words::format_count(count, word))
+            .map(|(count, word)| text_format::format_count(count, word))
             .collect();
         let parts = if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") };
         format!(
             "{parts} in {}{waived} · {coverage} · Kubernetes {}",
-            words::format_count(self.crds.len(), "CRD"),
+            text_format::format_count(self.crds.len(), "CRD"),
             self.server_version
         )
     }
@@ -163,7 +163,7 @@ impl CrdCheck {
         let rejections = self.crds.iter().flat_map(|crd| crd.server_errors.iter().map(move |words| (crd, words)));
         let rejection_results = rejections.map(|(crd, words)| {
             let text = format!("{}: the API server refuses it: {words}", crd.name);
-            sarif::build_result("refused", Level::Error, &text, self.file_of(crd), &crd.name, None)
+            sarif_log::build_result("refused", Level::Error, &text, self.file_of(crd), &crd.name, None)
         });
         let finding_results = self.crds.iter().flat_map(|crd| {
             crd.findings
@@ -171,7 +171,11 @@ impl CrdCheck {
                 .filter(|finding| is_visible_finding(finding))
                 .map(move |finding| self.build_result(crd, finding))
         });
-        sarif::build_log("helm mural crds check", &cards, &rejection_results.chain(finding_results).collect::<Vec<_>>())
+        sarif_log::build_log(
+            "helm mural crds check",
+            &cards,
+            &rejection_results.chain(finding_results).collect::<Vec<_>>(),
+        )
     }
 
     fn file_of(&self, crd: &CrdVerdict) -> &str {
@@ -182,7 +186,8 @@ impl CrdCheck {
         let place = format!("{} {}", crd.name, format_location(finding));
         let text = format!("{place}: {}", finding.message);
         let waived = finding.waiver_reason.as_deref();
-        let mut result = sarif::build_result(finding.check, finding.level, &text, self.file_of(crd), &place, waived);
+        let mut result =
+            sarif_log::build_result(finding.check, finding.level, &text, self.file_of(crd), &place, waived);
         if let Some(line) = finding.line {
             result["locations"][0]["physicalLocation"]["region"] = json!({"startLine": line});
         }

@@ -1,19 +1,19 @@
 //! PURE: events in, text out. Renderers never compute; standard output is the answer, standard error is the talk.
 
-pub mod back;
+pub mod backup_report;
 pub mod columns;
 pub mod crd_check;
-pub mod crds;
-pub mod ending;
+pub mod crd_report;
 pub mod event;
 pub mod human;
-pub mod keep;
-pub mod markdown;
-pub mod migrate;
+pub mod migrate_report;
 pub mod plan;
-pub mod problem;
-pub mod sarif;
-pub mod status;
+pub mod problem_text;
+pub mod rollback_report;
+pub mod sarif_log;
+pub mod status_report;
 pub mod style;
-pub mod upgrade;
+pub mod upgrade_markdown;
+pub mod upgrade_report;
+pub mod upgrade_result;
 pub mod validate;

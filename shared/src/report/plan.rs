@@ -7,7 +7,7 @@ use super::style::{Mark, Style, clip_to, display_width, pad_to, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::check::{CheckResult, Level, Verdict};
 use crate::model::lease::Liveness;
-use crate::model::words::shell_quote;
+use crate::model::text_format::shell_quote;
 use crate::plan::{ChartUpgrade, CrdPlan, ObjectChangeKind, Plan};
 
 /// The width of the first column.

@@ -26,9 +26,9 @@ pub use timeline::TimelineEvent;
 pub const REPORT_JSON_SCHEMA: &str = include_str!("validate/schema.json");
 
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
+use crate::model::cluster_view::ClusterView;
+use crate::model::health_inputs::HealthInputs;
 use crate::model::owner::Owner;
-use crate::model::view::ClusterView;
-use crate::model::vitals::HealthInputs;
 use crate::problem::Exit;
 
 /// The whole answer; `-o json` and `-o yaml` are this value.

@@ -2,16 +2,19 @@
 
 use serde_json::Value;
 
-use super::keep::restore::Restore;
-use super::{Run, bridge, clock, flux, guard, prove, ready, released, unlock, wait as waits};
-use crate::cluster::journal;
+use super::backup::restore::Restore;
+use super::{
+    Run, clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release, verify_served_schema,
+    wait_for_release as waits,
+};
+use crate::cluster::journal_secret;
 use crate::model::crd::Crd;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
 use crate::plan::journal::without_runs;
 use crate::plan::{Action, Step, decide};
 use crate::prepare::judge;
 use crate::problem::Problem;
-use crate::report::upgrade::FinalCheck;
+use crate::report::upgrade_report::FinalCheck;
 
 /// Does a step. The text says what came of it.
 ///
@@ -20,9 +23,9 @@ use crate::report::upgrade::FinalCheck;
 pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) -> Result<String, Problem> {
     match &step.action {
         Action::AddKeepAnnotation { names } => add_keep_annotation(run, names).await,
-        Action::MigrateObjects { crds } => bridge::migrate_objects(run, crds).await,
+        Action::MigrateObjects { crds } => object_migration::migrate_objects(run, crds).await,
         Action::ApplyCrds { names } => apply_crds(run, names).await,
-        Action::VerifyServedSchema { names } => prove::verify_served_schema(run, names).await,
+        Action::VerifyServedSchema { names } => verify_served_schema::verify_served_schema(run, names).await,
         Action::UnlockRelease { release, revision } => unlock::unlock_release(run, release, *revision).await,
         Action::RecordRelease { .. } => record_release(run).await,
         Action::UpgradeRelease { .. } => waits::upgrade_release(run, step).await,
@@ -40,8 +43,8 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) 
         Action::RemoveKeepAnnotation { names } => remove_keep_annotation(run, names).await,
         Action::DiscardRuns { runs } => set_runs_aside(run, runs).await,
         Action::Validate => {
-            let last = ready::run_final_check(run).await?;
-            let verdict = ready::judge_final_check(&last);
+            let last = final_check::run_final_check(run).await?;
+            let verdict = final_check::judge_final_check(&last);
             *validate = Some(last);
             verdict
         }
@@ -56,7 +59,7 @@ async fn add_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, 
             .into_problem("the CRDs could not all be marked to be kept")
             .with_hint("nothing is deleted: helm has written nothing yet. Run the same command again")
     })?;
-    guard::check_keep_annotations(run.prepared, names).await?;
+    step_guard::check_keep_annotations(run.prepared, names).await?;
     Ok(format!("{0} of {0} bear {KEEP_ANNOTATION}", names.len()))
 }
 
@@ -87,8 +90,8 @@ async fn restore_objects(run: &Run<'_>, names: &[String]) -> Result<String, Prob
 async fn set_runs_aside(run: &Run<'_>, runs: &[String]) -> Result<String, Problem> {
     let (cluster, namespace) = (&run.prepared.cluster, &run.prepared.ask.installation.namespace);
     let failed = |error| Problem::failure("the journal could not be written").with_source(error);
-    if let Some(before) = journal::read_secret(cluster, namespace).await.map_err(failed)? {
-        journal::write_secret(cluster, namespace, &without_runs(&before, runs)).await.map_err(failed)?;
+    if let Some(before) = journal_secret::read_secret(cluster, namespace).await.map_err(failed)? {
+        journal_secret::write_secret(cluster, namespace, &without_runs(&before, runs)).await.map_err(failed)?;
     }
     Ok(format!("{} runs set aside", runs.len()))
 }
@@ -119,12 +122,12 @@ async fn record_release(run: &Run<'_>) -> Result<String, Problem> {
         judge::run_label(&prepared.lease_watcher.identity.run),
     );
     let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, true, &description, &label);
-    let helm = clock::helm_with_fresh_cache(run).await;
+    let helm = clock_skew::helm_with_fresh_cache(run).await;
     let written = helm.upgrade(&upgrade, run.process_guard, run.options.abort.clone()).await;
     written.map_err(|error| {
         error
             .into_problem(format!("helm could not record {} {}", upgrade.release, rendered_chart.fetched.chart.version))
     })?;
-    released::verify_upgraded(run, &upgrade, &rendered_chart.fetched.chart.version).await?;
+    verify_release::verify_upgraded(run, &upgrade, &rendered_chart.fetched.chart.version).await?;
     Ok(format!("{} {}", upgrade.release, rendered_chart.fetched.chart.version))
 }

@@ -1,12 +1,12 @@
 //! The Flux path's steps: hold, move a source, wait by evidence, let go. Everything is patched, nothing is applied.
 
-mod wait;
+mod wait_for_flux;
 
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Run, clock, guard};
-use crate::cluster::flux::{api_path, read_object};
+use super::{Run, clock_skew, step_guard};
+use crate::cluster::flux_reader::{api_path, read_object};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::flux::{
     FluxObject, FluxRef, HELM_RELEASE_KIND, RECONCILE_REQUEST_ANNOTATION, RESET_REQUEST_ANNOTATION,
@@ -14,9 +14,9 @@ use crate::model::flux::{
 };
 use crate::plan::flux::FluxRoutes;
 use crate::plan::{Action, Step};
-use crate::prepare::flux_manifests;
+use crate::prepare::handover;
 use crate::problem::{Exit, Problem};
-use crate::report::upgrade::{StepOutcome, StepState};
+use crate::report::upgrade_report::{StepOutcome, StepState};
 
 /// What a merge patch is called, and as whom kubectl patches: as on the vendor's page.
 const MERGE_PATCH_TYPE: &str = "application/merge-patch+json";
@@ -36,7 +36,7 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
                 patch["metadata"]["annotations"][RECONCILE_REQUEST_ANNOTATION] = token.as_str().into();
             }
             apply_patch(run, object, &patch).await?;
-            wait::wait_for_source(run, step, artifact, wanted, &token).await
+            wait_for_flux::wait_for_source(run, step, artifact, wanted, &token).await
         }
         Action::ResumeHelmRelease { helm_release, depends_on, has_new_values: values } => {
             resume_release(run, step, helm_release, depends_on.as_ref(), *values).await
@@ -46,10 +46,10 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
             if let Some(token) = &token {
                 request_reconcile(run, helm_release, token).await?;
             }
-            wait::wait_for_release(run, step, helm_release, wanted.as_ref(), *crds, token.as_deref()).await
+            wait_for_flux::wait_for_release(run, step, helm_release, wanted.as_ref(), *crds, token.as_deref()).await
         }
         Action::AwaitArgoApplication { namespace, name, version, crds } => {
-            wait::wait_for_application(run, step, namespace, name, version, *crds).await
+            wait_for_flux::wait_for_application(run, step, namespace, name, version, *crds).await
         }
         Action::ApplyManifests { objects, .. } => apply_manifests(run, objects).await,
         _ => Err(Problem::failure("no step of the Flux path")),
@@ -58,8 +58,8 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
 
 async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let all = flux_manifests::select_manifests(&prepared.flux_manifests, objects);
-    let applied = clock::kubectl_with_fresh_cache(run)
+    let all = handover::select_manifests(&prepared.flux_manifests, objects);
+    let applied = clock_skew::kubectl_with_fresh_cache(run)
         .await
         .apply(&all, run.options.timeout, run.process_guard, run.options.abort.clone())
         .await;
@@ -184,7 +184,7 @@ fn patch_problem(object: &FluxRef, error: ApiError) -> Problem {
 pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
     let prepared = run.prepared;
     if matches!(step.action, Action::UpdateSource { .. } | Action::ApplyManifests { .. }) {
-        guard::check_keep_annotations(prepared, &prepared.removed_crds).await?;
+        step_guard::check_keep_annotations(prepared, &prepared.removed_crds).await?;
     }
     let (Action::UpdateSource { object, .. }
     | Action::SuspendHelmRelease { helm_release: object }
@@ -206,7 +206,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
         (Some(_), Some(_)) if by_us => Ok(()),
         (Some(then), Some(now)) if has_same_spec(then, &now, &prepared.lease_watcher.identity.run) => Ok(()),
         (None, Some(_)) => Ok(()),
-        _ => Err(guard::changed_problem(&object.to_string())),
+        _ => Err(step_guard::changed_problem(&object.to_string())),
     }
 }
 

@@ -7,12 +7,12 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::RunOptions;
-use crate::cluster::lock::Locks;
-use crate::cluster::{Cluster, lock};
+use crate::cluster::leases::Locks;
+use crate::cluster::{Cluster, leases};
 use crate::model::lease::{HeldLock, HolderIdentity, LEASE_VERBS, LeaseHolder, LeaseRef, Liveness};
 use crate::plan::{Action, Step};
 use crate::prepare::Prepared;
-use crate::prepare::workstation::RunLockFile;
+use crate::prepare::local_run_locks::RunLockFile;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -52,7 +52,7 @@ pub(super) async fn acquire(
             Err(problem) => {
                 // An answer that was lost may have made us the holder. What cannot be let go ends by itself: the problem at hand is told.
                 let perhaps_ours = !matches!(problem.exit, Exit::Locked | Exit::Refused);
-                if lock::release_all(cluster, &leases).await.is_err() || perhaps_ours {
+                if leases::release_all(cluster, &leases).await.is_err() || perhaps_ours {
                     lock_file.into_iter().for_each(RunLockFile::keep_on_drop);
                 }
                 return Err(problem);
@@ -121,7 +121,7 @@ async fn acquire_one(
             lease_watcher.wait_until_free(cluster, std::slice::from_ref(lease_ref), options.wait_for_lock, emit).await;
         let dead = dead.map_err(|waited| not_acquired_problem(waited, lease_ref, cluster))?;
         // Read once more: what was judged dead must be what is taken over, version and all.
-        let before = lock::read_lease(cluster, lease_ref)
+        let before = leases::read_lease(cluster, lease_ref)
             .await
             .map_err(|error| not_acquired_problem(LockWaitError::Unreadable(error), lease_ref, cluster))?;
         let (before, holder) = match (&before, dead.first()) {
@@ -135,7 +135,7 @@ async fn acquire_one(
             }
             _ => continue,
         };
-        let taken = lock::acquire(cluster, lease_ref, identity, before.as_ref()).await;
+        let taken = leases::acquire(cluster, lease_ref, identity, before.as_ref()).await;
         if let Some(lease) =
             taken.map_err(|error| not_acquired_problem(LockWaitError::Unreadable(error), lease_ref, cluster))?
         {
@@ -166,11 +166,11 @@ async fn release_stale(lease_watcher: &mut LeaseWatcher, prepared: &Prepared, ou
         if ours.contains(&lease_ref) {
             continue;
         }
-        let Ok(Some(lease)) = lock::read_lease(&prepared.cluster, &lease_ref).await else { continue };
+        let Ok(Some(lease)) = leases::read_lease(&prepared.cluster, &lease_ref).await else { continue };
         let Some(HeldLock { liveness: Liveness::Dead, holder, .. }) = lease_watcher.observe(&lease_ref, &lease) else {
             continue;
         };
-        if lock::release(&prepared.cluster, &lease).await.is_ok() {
+        if leases::release(&prepared.cluster, &lease).await.is_ok() {
             let detail = format!("{lease_ref} was left behind by {holder}: removed");
             emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
             cleared.push(holder);

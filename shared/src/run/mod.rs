@@ -1,41 +1,41 @@
 //! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
 
 pub mod act;
-mod bridge;
-mod clock;
+pub mod backup;
+mod clock_skew;
+pub mod delete_backup;
+mod final_check;
 pub mod flux;
-pub mod forget;
-pub mod guard;
-pub mod journal;
-pub mod keep;
+pub mod journal_writer;
 pub mod lock;
-pub mod migrate;
-mod more;
+mod object_migration;
 mod probe;
-mod prove;
-mod ready;
-mod released;
-pub mod save;
-pub mod status;
+pub mod run_backup;
+pub mod step_guard;
+pub mod storage_version_migration;
 mod unlock;
-mod wait;
+pub mod upgrade_status;
+mod verify_release;
+mod verify_served_schema;
+mod wait_details;
+mod wait_for_release;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use journal::Journal;
+use journal_writer::Journal;
 
-use crate::cluster::lock::{LockError, Locks};
+use crate::cluster::leases::{LockError, Locks};
 use crate::model::crd::Crd;
 use crate::model::lease::LEASE_DURATION;
 use crate::plan::Step;
 use crate::plan::journal::{RunState, StepPhase};
 use crate::prepare::Prepared;
-use crate::prepare::workstation::RunLockFile;
+use crate::prepare::local_run_locks::RunLockFile;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
-use crate::report::upgrade::{FinalCheck, Outcome, StepOutcome, StepState, UpgradeReport};
+use crate::report::upgrade_report::{FinalCheck, Outcome, StepOutcome, StepState, UpgradeReport};
 use crate::tools::call::ProcessGuard;
 use crate::tools::spawn::StopSignal;
 
@@ -57,7 +57,7 @@ pub struct RunOptions {
     /// When the run began.
     pub started: Instant,
     /// How it is kept: a journal, and a copy of what is there before. None for a run that writes CRDs alone.
-    pub journal_options: Option<journal::JournalOptions>,
+    pub journal_options: Option<journal_writer::JournalOptions>,
 }
 
 /// What the steps of one run share.
@@ -75,7 +75,7 @@ pub struct Run<'a> {
     /// What is noted of it.
     pub journal: Option<Journal>,
     /// What was proved of the CRDs.
-    pub verified_crds: prove::VerifiedCrds,
+    pub verified_crds: verify_served_schema::VerifiedCrds,
     /// The CRDs whose objects this run has moved, as it left them.
     migrated_crds: Mutex<BTreeMap<String, Crd>>,
 }
@@ -104,7 +104,7 @@ pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> R
     prepared.cluster.enable_retries();
     // Whoever had to wait for the locks has waited for somebody who wrote.
     let waited = began.elapsed() >= crate::prepare::lease_watcher::POLL_INTERVAL;
-    let still = if waited { guard::check_all_unchanged(prepared).await } else { Ok(()) };
+    let still = if waited { step_guard::check_all_unchanged(prepared).await } else { Ok(()) };
     let opened = match still {
         Ok(()) => open_journal_and_back_up(prepared, options, emit).await,
         Err(moved) => Err(moved),
@@ -112,7 +112,7 @@ pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> R
     let report = match opened {
         Ok(journal) => {
             let before = began.elapsed().saturating_sub(spent(&journal));
-            let (proved, migrated) = (prove::VerifiedCrds::default(), Mutex::default());
+            let (proved, migrated) = (verify_served_schema::VerifiedCrds::default(), Mutex::default());
             let run = Run {
                 prepared,
                 options,
@@ -146,7 +146,7 @@ async fn open_journal_and_back_up(
     let journal = Journal::open(prepared, journal_options, emit).await?;
     if let Some(backup_options) = &journal_options.backup
         && let Err(problem) =
-            save::back_up_before_run(prepared, options, journal_options, backup_options, &journal, emit).await
+            run_backup::back_up_before_run(prepared, options, journal_options, backup_options, &journal, emit).await
     {
         // Nothing was written; what it goes on from, if anything, is still open.
         journal.end_run(RunState::Interrupted, emit).await;
@@ -253,9 +253,9 @@ async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<Fin
         return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step").with_hint(RESUME_HINT));
     }
     run.locks.begin_step(&step.id).await.map_err(lock_problem)?;
-    guard::check_before_step(run.prepared, &run.migrated_crds(), step).await?;
+    step_guard::check_before_step(run.prepared, &run.migrated_crds(), step).await?;
     flux::check_unchanged(run, step).await?;
-    prove::check_crds_stable(run, step).await?;
+    verify_served_schema::check_crds_stable(run, step).await?;
     if let Some(journal) = &run.journal {
         journal.begin_step(step, run.emit).await?;
     }

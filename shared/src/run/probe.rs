@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Run;
-use crate::cluster::served;
+use crate::cluster::openapi_documents;
 use crate::model::crd::Crd;
 use crate::problem::{Exit, Problem};
 
@@ -22,8 +22,14 @@ pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Re
             .and_then(|new| first_added_field(old, new))
             .ok_or_else(|| undetermined_problem(crd, version))?,
     };
-    let known =
-        served::is_field_served(&prepared.cluster, &prepared.ask.installation.namespace, crd, version, &field).await;
+    let known = openapi_documents::is_field_served(
+        &prepared.cluster,
+        &prepared.ask.installation.namespace,
+        crd,
+        version,
+        &field,
+    )
+    .await;
     match known {
         Ok(true) => Ok(None),
         Ok(false) if field.is_empty() => Ok(Some(format!("{version} of CRD {} is not served", crd.name()))),

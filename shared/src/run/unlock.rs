@@ -4,8 +4,8 @@ use http::Method;
 use jiff::Timestamp;
 
 use super::Run;
-use crate::cluster::{ApiError, look};
-use crate::model::pending::{FAILED_STATUS, mark_failed};
+use crate::cluster::{ApiError, view_reader};
+use crate::model::pending_release::{FAILED_STATUS, mark_failed};
 use crate::problem::Problem;
 
 /// Marks it, and sees that helm's own reading of it says so.
@@ -37,7 +37,8 @@ pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) 
 
 async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
     let records =
-        look::read_release_records(&run.prepared.cluster, &run.prepared.ask.installation.namespace, release).await;
+        view_reader::read_release_records(&run.prepared.cluster, &run.prepared.ask.installation.namespace, release)
+            .await;
     let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
     match records.last() {
         Some(newest) if newest.revision == revision && newest.status == FAILED_STATUS => {

@@ -6,9 +6,9 @@
 //! not done here: the cost budget at run time, the type check that refuses a rule when the CRD is written, and lists
 //! that are sets or maps compared without regard to their order.
 
+mod conversion;
 mod escape;
-pub(super) mod uses;
-mod values;
+pub(super) mod features;
 
 use std::sync::OnceLock;
 
@@ -21,10 +21,10 @@ use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
 use super::ServerVersion;
+use super::error::{ErrorKind, SchemaError, UndeterminedField, format_go_value};
 use super::node::{Node, is_flag_set};
-use super::place::{ObjectPath, PathPart};
-use super::ratchet::CorrelatedValue;
-use super::said::{ErrorKind, SchemaError, UndeterminedField, format_go_value};
+use super::object_path::{ObjectPath, PathPart};
+use super::ratcheting::CorrelatedValue;
 
 pub(super) use escape::escape_field_name;
 
@@ -207,17 +207,17 @@ struct RulePosition<'a> {
 impl RulePosition<'_> {
     fn self_value(self) -> CelValue {
         if self.place.is_root() {
-            values::root_to_cel_value(self.value, self.node)
+            conversion::root_to_cel_value(self.value, self.node)
         } else {
-            values::to_cel_value(self.value, self.node)
+            conversion::to_cel_value(self.value, self.node)
         }
     }
 
     /// The older value, as an optional where the rule asks for one.
     fn old_self(self, rule: &Rule) -> Option<CelValue> {
         let old = self.older.direct.map(|CorrelatedValue { value, node }| match self.place.is_root() {
-            true => values::old_root_to_cel_value(value, node),
-            false => values::to_cel_value(value, node),
+            true => conversion::old_root_to_cel_value(value, node),
+            false => conversion::to_cel_value(value, node),
         });
         if !rule.optional_old_self {
             return old;
@@ -295,7 +295,7 @@ impl Evaluator<'_> {
 
     fn evaluate_rules(&mut self, rules: &Rules, at: RulePosition<'_>) {
         let self_value = at.self_value();
-        let mistyped = values::is_mistyped(at.value, at.node, at.place.is_root());
+        let mistyped = conversion::is_mistyped(at.value, at.node, at.place.is_root());
         for rule in rules {
             let compiled = match rule.program() {
                 Ok(compiled) => compiled,

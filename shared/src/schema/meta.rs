@@ -1,13 +1,13 @@
 //! `metadata`, of the resource and of embedded ones: read into `ObjectMeta` and back, then looked at
 //! (apiextensions-apiserver `pkg/apiserver/schema/objectmeta`, apimachinery `pkg/api/validation/objectmeta.go`).
 
-mod names;
+mod name_rules;
 
 use serde_json::{Map, Value};
 
+use super::error::{ErrorKind, SchemaError, format_go_value};
 use super::node::Node;
-use super::place::{ObjectPath, PathPart};
-use super::said::{ErrorKind, SchemaError, format_go_value};
+use super::object_path::{ObjectPath, PathPart};
 
 /// All annotations of an object together, in bytes (`TotalAnnotationSizeLimitB`).
 const MAX_ANNOTATION_BYTES: usize = 256 << 10;
@@ -175,7 +175,7 @@ pub(super) fn validate_on_create(object: &Value, errors: &mut Vec<SchemaError>) 
             errors.push(SchemaError::new(here.to_string(), ErrorKind::Required, None, words));
         }
         "" => {}
-        name => push_name_errors(&here, name, names::check_subdomain(name), errors),
+        name => push_name_errors(&here, name, name_rules::check_subdomain(name), errors),
     }
     validate_common(metadata, &place, errors);
 }
@@ -200,12 +200,17 @@ fn push_name_errors(place: &ObjectPath<'_>, value: &str, wrong: Vec<String>, err
 fn validate_common(metadata: &Map<String, Value>, place: &ObjectPath<'_>, errors: &mut Vec<SchemaError>) {
     let namespace = get_str(metadata, "namespace");
     if !namespace.is_empty() {
-        push_name_errors(&place.child(PathPart::Field("namespace")), namespace, names::check_label(namespace), errors);
+        push_name_errors(
+            &place.child(PathPart::Field("namespace")),
+            namespace,
+            name_rules::check_label(namespace),
+            errors,
+        );
     }
     let finalizers = metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten();
     let here = place.child(PathPart::Field("finalizers"));
     for finalizer in finalizers.filter_map(Value::as_str) {
-        push_name_errors(&here, finalizer, names::check_qualified_name(finalizer), errors);
+        push_name_errors(&here, finalizer, name_rules::check_qualified_name(finalizer), errors);
     }
     validate_mutable_fields(metadata, place, errors);
 }
@@ -220,13 +225,13 @@ fn validate_mutable_fields(metadata: &Map<String, Value>, place: &ObjectPath<'_>
     }
     let here = place.child(PathPart::Field("labels"));
     for (key, value) in entries("labels") {
-        push_name_errors(&here, key, names::check_qualified_name(key), errors);
+        push_name_errors(&here, key, name_rules::check_qualified_name(key), errors);
         let value = value.as_str().unwrap_or_default();
-        push_name_errors(&here, value, names::check_label_value(value), errors);
+        push_name_errors(&here, value, name_rules::check_label_value(value), errors);
     }
     let here = place.child(PathPart::Field("annotations"));
     for (key, _) in entries("annotations") {
-        push_name_errors(&here, key, names::check_qualified_name(&key.to_lowercase()), errors);
+        push_name_errors(&here, key, name_rules::check_qualified_name(&key.to_lowercase()), errors);
     }
     let size: usize =
         entries("annotations").map(|(key, value)| key.len() + value.as_str().unwrap_or_default().len()).sum();
@@ -268,7 +273,7 @@ fn validate_embedded_resource(fields: &Map<String, Value>, place: &ObjectPath<'_
             }
             Some(None) => continue,
             Some(Some("")) => vec!["must not be empty".to_owned()],
-            Some(Some(kind)) if name == "kind" => names::check_kind(kind),
+            Some(Some(kind)) if name == "kind" => name_rules::check_kind(kind),
             Some(Some(version)) if version.matches('/').count() > 1 => {
                 vec![format!("unexpected GroupVersion string: {version}")]
             }
@@ -280,7 +285,7 @@ fn validate_embedded_resource(fields: &Map<String, Value>, place: &ObjectPath<'_
     let here = place.child(PathPart::Field("metadata"));
     let name = get_str(metadata, "name");
     if !name.is_empty() {
-        push_name_errors(&here.child(PathPart::Field("name")), name, names::check_path_segment(name), errors);
+        push_name_errors(&here.child(PathPart::Field("name")), name, name_rules::check_path_segment(name), errors);
     }
     validate_common(metadata, &here, errors);
 }

@@ -12,30 +12,30 @@
 //! What is not as the server does it is said where it is: `re2.rs` (patterns), `formats/net.rs` (e-mail), `cel.rs` (rules).
 
 mod cel;
-mod fill;
+mod combinators;
+pub mod crd_rules;
+mod defaulting;
+mod duplicates;
+mod error;
 mod formats;
-mod lists;
-mod logic;
 mod meta;
 mod node;
 mod number;
-mod place;
+mod object_path;
 mod prune;
-mod ratchet;
+mod ratcheting;
 mod re2;
-mod said;
-mod server;
-mod validate;
-mod verdict;
-pub mod written;
+mod server_version;
+mod validation_result;
+mod value_validation;
 
 #[cfg(test)]
 mod tests;
 
-pub use cel::uses::{RuleFeatures, parse_rule_features};
-pub use said::{ErrorKind, SchemaError, UndeterminedField};
-pub use server::ServerVersion;
-pub use verdict::{ValidationResult, Validity};
+pub use cel::features::{RuleFeatures, parse_rule_features};
+pub use error::{ErrorKind, SchemaError, UndeterminedField};
+pub use server_version::ServerVersion;
+pub use validation_result::{ValidationResult, Validity};
 
 use serde_json::Value;
 
@@ -81,12 +81,12 @@ impl Schema {
     /// The object as the server would keep it: pruned, its nulls dropped, its defaults filled in.
     #[must_use]
     pub fn to_persisted(&self, object: &Value) -> Value {
-        verdict::decode(self, object).object
+        validation_result::decode(self, object).object
     }
 
     /// What the server would say of this object.
     #[must_use]
     pub fn validate(&self, object: &Value) -> ValidationResult {
-        verdict::validate_resource(self, object)
+        validation_result::validate_resource(self, object)
     }
 }

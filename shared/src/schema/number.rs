@@ -2,10 +2,10 @@
 
 use serde_json::{Number, Value};
 
+use super::error::{ErrorKind, SchemaError};
 use super::node::{Node, Type};
-use super::place::ObjectPath;
-use super::said::{ErrorKind, SchemaError};
-use super::validate::NodeResult;
+use super::object_path::ObjectPath;
+use super::value_validation::NodeResult;
 
 /// Whether the server reads it as an integer: what does not fit 64 bits it reads as a float.
 pub(super) fn is_integer(number: &Number) -> bool {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::node::{AdditionalProperties, Node};
-use super::place::{ObjectPath, PathPart};
+use super::object_path::{ObjectPath, PathPart};
 
 /// What every resource has, and an embedded one too.
 const RESOURCE_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];

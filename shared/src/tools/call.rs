@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::secret::{Hidden, MASK};
-use crate::model::words::shell_quote;
+use crate::model::text_format::shell_quote;
 
 /// One argument.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::KUBE_CACHE_ENV;
 use super::call::{Call, ProcessGuard};
 use super::error::ToolError;
-use super::helm_read;
+use super::helm_output;
 use super::spawn::{self, StopSignal};
 use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
 
@@ -124,7 +124,7 @@ impl Helm {
         let call = self.build_call(COMMAND_TIMEOUT).args(["version", "--template", "{{.Version}}"]);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_read::parse_version(&bytes).map_err(|source| ToolError::Unreadable {
+        helm_output::parse_version(&bytes).map_err(|source| ToolError::Unreadable {
             command,
             expected: "a version",
             source,
@@ -208,7 +208,11 @@ impl Helm {
         let call = with_value_flags(call, args.values).args(args.extra_args);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_read::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
+        helm_output::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable {
+            command,
+            expected: "YAML",
+            source,
+        })
     }
 
     /// The uid of `kube-system` as helm sees it: a chart of our own that looks it up on the API server.
@@ -340,6 +344,6 @@ fn write_query_chart(private: &Path, name: &str, question: &str) -> Result<PathB
 
 /// What the template of such a chart answers.
 fn read_query_answer(bytes: &[u8]) -> Option<Value> {
-    let document = helm_read::parse_manifest(bytes).ok()?.into_iter().next()?;
+    let document = helm_output::parse_manifest(bytes).ok()?.into_iter().next()?;
     serde_json::from_str(document.pointer("/data/answer")?.as_str()?).ok()
 }

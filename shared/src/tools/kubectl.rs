@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::KUBE_CACHE_ENV;
 use super::call::{Call, ProcessGuard};
 use super::error::ToolError;
-use super::helm_read;
+use super::helm_output;
 use super::spawn::{self, StopSignal};
 use crate::ask::ClusterAccess;
 
@@ -99,7 +99,11 @@ impl Kubectl {
         let call = Call::new("kubectl", &self.program, COMMAND_TIMEOUT).arg("kustomize").arg(folder);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_read::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })
+        helm_output::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable {
+            command,
+            expected: "YAML",
+            source,
+        })
     }
 
     /// The command that marks CRDs so that helm leaves them where they are. The manager `kubectl-annotate` owns the mark alone: no apply takes it away.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::go_tool;
 use serde_json::Value;
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::row::{Pairs, Row, measure_duration};
 
 /// The end of both programs where they ran as they should: findings are no failure here.

@@ -13,7 +13,7 @@ use mural_tests::install::NAMESPACE;
 use mural_tests::proxy::{FaultProxy, ProxiedRequest};
 use mural_tests::sandbox::User;
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::health;
 use crate::row::{Pairs, Row, measure_duration};
 

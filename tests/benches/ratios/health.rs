@@ -6,7 +6,7 @@ use mural_tests::install::NAMESPACE;
 use mural_tests::proxy::{FaultProxy, ProxiedRequest};
 use mural_tests::sandbox::User;
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::row::{Pairs, Row, measure_duration};
 
 /// What the page says to look at, where Helm keeps the releases.

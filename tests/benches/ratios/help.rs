@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::row::{Pairs, Row, measure_duration};
 
 /// Cheap, and a single one is smaller than the scheduler's whim.

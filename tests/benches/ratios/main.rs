@@ -12,12 +12,12 @@
     reason = "a benchmark talks, and it starts programs"
 )]
 
+mod backup_cost;
+mod bench_cluster;
 mod check;
 mod flux;
-mod ground;
 mod health;
 mod help;
-mod kept;
 mod many;
 mod objects;
 mod requests;
@@ -28,7 +28,7 @@ mod whole;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ground::BenchCluster;
+use bench_cluster::BenchCluster;
 use row::Row;
 
 /// A benchmark: its name, whether it runs without being named, and what it measures.
@@ -40,7 +40,7 @@ const ALL: &[Bench] = &[
     ("all-crds", true, whole::all_of_the_crds),
     ("nothing", true, whole::nothing_to_do),
     ("validate", true, health::compare_with_guide),
-    ("kept", true, kept::measure_backup_cost),
+    ("kept", true, backup_cost::measure_backup_cost),
     ("requests", true, requests::look_and_prove),
     ("flux", false, flux::compare_with_flux_guide),
     ("check", false, check::compare_with_crdify),

@@ -12,7 +12,7 @@ use mural::cluster::pages::Pages;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::row::{Pairs, Row, measure_duration, run_and_measure_peak_memory};
 
 const GROUP: &str = "measured.example.com";

@@ -6,7 +6,7 @@ use mural_tests::charts;
 use mural_tests::proxy::{FaultProxy, ProxiedRequest};
 use mural_tests::sandbox::User;
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::row::Row;
 
 const CRDS: &str = "/customresourcedefinitions/";

@@ -6,7 +6,7 @@ use mural_tests::install::NAMESPACE;
 use mural_tests::proxy::FaultProxy;
 use mural_tests::sandbox::User;
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::many;
 use crate::row::{Row, measure_duration, median, run_and_measure_peak_memory};
 

@@ -7,7 +7,7 @@ use mural::model::yaml::{self, ErrorDetail};
 use mural_tests::charts;
 use serde_json::{Value, json};
 
-use crate::ground::BenchCluster;
+use crate::bench_cluster::BenchCluster;
 use crate::row::{Pairs, Row, measure_duration};
 
 pub fn half_of_the_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {

@@ -10,8 +10,8 @@ use mural_tests::sandbox::User;
 use serde_json::json;
 
 use super::{base64, deployed_version, install_older, newer_flags, patch, upgrade, wait_within};
-use crate::ground::TestCluster;
 use crate::small::{self, NAMESPACE};
+use crate::test_cluster::TestCluster;
 
 /// `zot:zot-password`, as htpasswd writes it.
 const LOGIN: &str = "zot:$2b$04$wqhJ5njPXwD2r/KPVW5M7ubVGFsDR/NII9GSHXYn2Z6ve1JeENr0W\n";

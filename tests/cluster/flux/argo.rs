@@ -8,8 +8,8 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use super::wait_within;
-use crate::ground::{CommandOutput, TestCluster, to_command_output};
 use crate::small::{self, NAMESPACE, NEWER};
+use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 /// As much of the CRD as an upgrade reads.
 const CRD: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"applications.argoproj.io"},

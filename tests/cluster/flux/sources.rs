@@ -5,13 +5,13 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::flux as page;
 use serde_json::{Value, json};
 
-use super::trouble::{fails, while_stopped};
+use super::controller_failures::{fails, while_stopped};
 use super::{
     copy_chart_as, crds_are_new, deployed_version, helm_release, install_older, newer_flags, order, patch, upgrade,
     wait_within,
 };
-use crate::ground::TestCluster;
 use crate::small::{self, CANARY, NAMESPACE};
+use crate::test_cluster::TestCluster;
 
 pub fn helm_repository(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();

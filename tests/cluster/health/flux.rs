@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::states::State;
 use super::{findings, follow, json, shell, until, validate};
 use crate::flux::{helm_release, install_older};
-use crate::ground::TestCluster;
 use crate::small::NAMESPACE;
+use crate::test_cluster::TestCluster;
 
 const fn state(fires: &'static [&'static str], does: &'static str) -> State {
     State { fires, does }
@@ -18,7 +18,7 @@ const fn state(fires: &'static [&'static str], does: &'static str) -> State {
 /// All at once, on the small installation that Flux has made.
 pub const BROKEN: [State; 6] = [
     state(
-        &["flux-ordering"],
+        &["flux-depends-on"],
         r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"dependsOn":null}}'"#,
     ),
     state(
@@ -31,7 +31,7 @@ pub const BROKEN: [State; 6] = [
         r#"kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"semver":"1.1.0-rc.3","tag":"1.1.0-rc.0"}}}'"#,
     ),
     state(
-        &["flux-crds-policy"],
+        &["flux-release-crds-policy"],
         r#"kubectl -n mural-system patch helmrelease mural-crds --type merge --patch '{"spec":{"upgrade":null}}'"#,
     ),
     // A range that matches nothing.
@@ -39,7 +39,10 @@ pub const BROKEN: [State; 6] = [
         &["flux-source-ready"],
         r#"kubectl -n mural-system patch ocirepository mural-crds --type merge --patch '{"spec":{"ref":{"semver":"7.x"}}}'"#,
     ),
-    state(&["flux-controllers-run"], "kubectl -n flux-system set image deployment/helm-controller '*=x:no-such-image'"),
+    state(
+        &["flux-controllers-ready"],
+        "kubectl -n flux-system set image deployment/helm-controller '*=x:no-such-image'",
+    ),
 ];
 
 /// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends it.
@@ -153,7 +156,7 @@ fn wait_for_message(test_cluster: &TestCluster, id: &str, word: &str) -> Result<
 
 /// What each hint says, to the letter.
 fn by_hints(test_cluster: &TestCluster, report: &Value) -> Result<()> {
-    for id in ["flux-source-version", "flux-crds-policy", "flux-ordering", "flux-suspended"] {
+    for id in ["flux-source-version", "flux-release-crds-policy", "flux-depends-on", "flux-suspended"] {
         findings(report, id).iter().try_for_each(|finding| follow(test_cluster, finding))?;
     }
     Ok(())

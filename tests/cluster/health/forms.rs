@@ -11,7 +11,7 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use super::{shell, validate};
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 /// What is told, and in which file the report is kept: every form once.
 const FORMS: [(&str, &str); 4] =

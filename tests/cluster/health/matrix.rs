@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mural::checks::validate::HEALTH_CHECKS;
+use mural::checks::health_checks::HEALTH_CHECKS;
 use mural::cluster::USER_AGENT_VALUE;
 use mural_tests::charts;
 use mural_tests::install::{self, NAMESPACE};
@@ -19,7 +19,7 @@ use super::states::{
     BROKEN, BROKEN_AFTER_FIX, EXCEPTIONS, FIX_COMMANDS, FURNISHED, REQUESTED_STATES, STAND_INS, State,
 };
 use super::{files, findings, flux, forms, json, shell, until, validate};
-use crate::ground::{CommandOutput, TestCluster};
+use crate::test_cluster::{CommandOutput, TestCluster};
 
 /// The document that an API server which lags behind still serves.
 const DOCUMENT: &str = "/openapi/v3/apis/spectrocloud.com/v1alpha1";
@@ -208,7 +208,11 @@ fn unreadable(test_cluster: &TestCluster) -> Result<()> {
     )?;
     says(&["--release", "other", "--crds-release", "another"], 3, &["helm has neither in any namespace"])?;
     // Half an installation.
-    says(&["--release", "other"], 3, &["owner-found", "release other", "is not installed in namespace mural-system"])?;
+    says(
+        &["--release", "other"],
+        3,
+        &["owner-detected", "release other", "is not installed in namespace mural-system"],
+    )?;
     let corrupt = r#"for one in $(kubectl -n mural-system get secrets --selector owner=helm,name=mural --output name); do kubectl -n mural-system patch $one --patch '{"data":{"release":"bm90IGEgcmVjb3Jk"}}'; done"#;
     shell(test_cluster, corrupt)?;
     says(&["--output", "wide"], 3, &["Secret mural-system/sh.helm.release.v1.mural.", "could not look"])

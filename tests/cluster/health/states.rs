@@ -39,7 +39,7 @@ pub const BROKEN: [State; 23] = [
         "kubectl -n mural-system set image deployment/alertmanager alertmanager=registry.example.com/alertmanager:no-such-image",
     ),
     state(
-        &["claim-bound"],
+        &["pvc-bound"],
         "kubectl get storageclass standard --output yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > standard.yaml && kubectl delete storageclass standard && kubectl -n mural-system scale statefulset zot --replicas=2",
     ),
     // What the kubelet writes of a container that has ended and was started anew.
@@ -47,17 +47,17 @@ pub const BROKEN: [State; 23] = [
         &["restarts-since-upgrade"],
         r#"pod=$(kubectl -n mural-system get pods --selector app=fleetconfig-controller --output name) && now=$(date -u +%FT%TZ) && kubectl -n mural-system patch $pod --subresource status --type json --patch '[{"op":"replace","path":"/status/containerStatuses/0/restartCount","value":3},{"op":"add","path":"/status/containerStatuses/0/lastState","value":{"terminated":{"exitCode":137,"reason":"OOMKilled","startedAt":"'$now'","finishedAt":"'$now'"}}}]'"#,
     ),
-    state(&["pod-foreign"], "kubectl -n mural-system run stray --image=example.com/stray"),
+    state(&["pod-unmanaged"], "kubectl -n mural-system run stray --image=example.com/stray"),
     state(
         &["job-failed"],
         "kubectl -n mural-system delete job mural-setup && kubectl create --filename job-failed.yaml",
     ),
     state(
-        &["restart-due"],
+        &["restart-required"],
         r#"kubectl -n mural-system patch secret dex --patch '{"stringData":{"more":"canary-by-hand"}}'"#,
     ),
     state(
-        &["tenant-role-copy"],
+        &["tenant-role-drift"],
         r#"kubectl -n tenant-a patch configmap mural-project-rbac-viewer --patch '{"data":{"rules.yaml":"- verbs: [list]\n"}}'"#,
     ),
     state(&["webhook-service", "webhook-ca"], "kubectl apply --filename hook.yaml"),
@@ -76,7 +76,7 @@ pub const BROKEN: [State; 23] = [
     ),
     state(&["crd-present"], "kubectl delete crd scalingpolicies.spectrocloud.com"),
     state(
-        &["crd-content", "crd-objects-fit"],
+        &["crd-matches-chart", "crd-objects-fit"],
         r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
     ),
     // Another CRD of the group takes the names while this one is away.
@@ -86,7 +86,7 @@ pub const BROKEN: [State; 23] = [
     ),
     // The stored version moves on, and the one before is on its way out.
     state(
-        &["crd-stored-versions", "crd-version-named"],
+        &["crd-stored-versions", "crd-version-in-use"],
         r#"kubectl patch crd hubs.fleetconfig.open-cluster-management.io --type json --patch '[{"op":"replace","path":"/spec/versions/0/storage","value":false},{"op":"add","path":"/spec/versions/0/deprecated","value":true},{"op":"add","path":"/spec/versions/-","value":{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}]'"#,
     ),
     state(
@@ -98,7 +98,7 @@ pub const BROKEN: [State; 23] = [
         r#"kubectl patch crd settings.spectrocloud.com --type json --patch '[{"op":"replace","path":"/spec/versions/0/served","value":false}]'"#,
     ),
     // Last: from here on no pod can be made in the namespace.
-    state(&["webhook-failure-policy"], "kubectl apply --filename guard.yaml"),
+    state(&["webhook-deadlock"], "kubectl apply --filename guard.yaml"),
 ];
 
 /// What another installation in the same cluster would stumble over.
@@ -111,12 +111,12 @@ pub const FIX_COMMANDS: [&str; 3] = [
 /// What cannot be there at the same time.
 pub const BROKEN_AFTER_FIX: [State; 2] = [
     state(
-        &["pod-trouble"],
+        &["pod-failing"],
         "kubectl delete validatingwebhookconfiguration guard && kubectl -n mural-system delete job mural-setup && kubectl create --filename job-stuck.yaml",
     ),
     // Somebody else keeps one of the two releases, and has made none yet.
     state(
-        &["owner-same", "release-present"],
+        &["owner-consistent", "release-present"],
         "kubectl -n mural-system delete secret --selector owner=helm,name=mural-crds && kubectl apply --filename helm-release.yaml",
     ),
 ];
@@ -124,8 +124,8 @@ pub const BROKEN_AFTER_FIX: [State; 2] = [
 /// What differs from what is asked for: flags of the command itself.
 pub const REQUESTED_STATES: [State; 3] = [
     state(&["release-version"], "--expect mural=9.9.9"),
-    state(&["release-next-upgrade", "release-chart-digest"], "--chart $LESSER"),
-    state(&["namespace-exists", "owner-found"], "--namespace nowhere"),
+    state(&["release-upgrade-deletions", "release-chart-digest"], "--chart $LESSER"),
+    state(&["namespace-exists", "owner-detected"], "--namespace nowhere"),
 ];
 
 /// Fired in [`super::matrix`] by programs and servers that stand in for others: an older helm and kubectl on the way, an older API

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;
 
 use super::{shell, validate};
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 /// A roll-out is waited for, with what keeps it; an image that cannot be pulled ends the wait early.
 pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
@@ -23,7 +23,8 @@ pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
     let piped = piped.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     std::thread::sleep(Duration::from_secs(5));
     shell(test_cluster, &image("newer"))?;
-    let ended = crate::ground::to_command_output(piped.wait_with_output()?)?.expect_code(0).context("a roll-out")?;
+    let ended =
+        crate::test_cluster::to_command_output(piped.wait_with_output()?)?.expect_code(0).context("a roll-out")?;
     for told in ["waiting", "Deployment mural-system/hue", "ImagePullBackOff", "healthy: "] {
         ensure!(ended.stderr.contains(told), "does not tell {told:?}:\n{}", ended.all_text());
     }
@@ -64,7 +65,7 @@ fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
     let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "tenants", "--wait", "90s"], flags].concat());
     look(&[])?.expect_code(0).context("a warning is no reason to wait")?;
     let strict = look(&["--strict"])?.expect_code(3)?;
-    ensure!(strict.stderr.contains("waiting does not mend tenant-role-copy"), "{}", strict.all_text());
+    ensure!(strict.stderr.contains("waiting does not mend tenant-role-drift"), "{}", strict.all_text());
     shell(test_cluster, "kubectl delete namespace tenant-b --wait=false")?;
     Ok(())
 }

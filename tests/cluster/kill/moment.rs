@@ -11,7 +11,7 @@ use mural_tests::proxy::{FaultEffect, FaultProxy, FaultRule};
 use mural_tests::sandbox::User;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 /// What gets SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

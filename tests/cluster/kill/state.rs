@@ -7,7 +7,7 @@ use mural::model::release::read_record;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 /// Kinds that controllers make and name by chance, or that say when something happened.
 const RANDOM_FIELDS: [&str; 9] = [

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use tar::{EntryType, Header};
 
 use super::overlay::Charts;
-use crate::ground::TestCluster;
+use crate::test_cluster::TestCluster;
 
 /// An entry that no chart has: its type, its name, and where it leads.
 type Entry = (EntryType, &'static str, &'static str);

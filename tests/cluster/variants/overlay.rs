@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::ground::TestCluster;
 use crate::small;
+use crate::test_cluster::TestCluster;
 
 /// Paths, as they are typed.
 pub struct Charts {

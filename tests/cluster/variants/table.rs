@@ -89,7 +89,7 @@ pub const CASES: &[Case] = &[
         refused(&["stored-manifest-served"], &["Pool", "small.example.com/v1"], "while both are served"),
     ),
     case("scope-changed", refused(&["crds-dry-run"], &[WIDGETS, "immutable"], "Mend what the server names")),
-    case("crd-twice", refused(&["crd-twice"], &[WIDGETS, "2 times"], "one copy of each CRD")),
+    case("crd-duplicated", refused(&["crd-duplicated"], &[WIDGETS, "2 times"], "one copy of each CRD")),
     case("crd-in-both-charts", refused(&["crd-in-both-charts"], &[WIDGETS], "each CRD in one of them")),
     case(
         "older-foreign-crds",
@@ -118,7 +118,10 @@ pub const CASES: &[Case] = &[
     ),
     Case {
         alone: true,
-        ..case("dead-fail-webhook", refused(&["objects-dry-run", "webhooks-alive"], &["dead.small.example.com"], ""))
+        ..case(
+            "dead-fail-webhook",
+            refused(&["objects-dry-run", "admission-webhooks-ready"], &["dead.small.example.com"], ""),
+        )
     },
     case("values-break-schema", refused(&["values-schema"], &["value password", "maxLength"], "helm show values")),
     // What only shows while helm waits.

@@ -8,11 +8,11 @@ use mural::model::chart::ChartFiles;
 use mural::model::yaml::{self, ErrorDetail};
 use serde_json::Value;
 
-use super::{CRDS, PAIRS, own, pack, sources};
+use super::{CRDS, PAIRS, pack, sample_crds, sources};
 
 fn own_crds(later: bool) -> BTreeMap<String, Value> {
     let text = fs::read_to_string(sources().join("mural-crds/own.yaml")).unwrap();
-    let crds = own::crds(&text, later).unwrap();
+    let crds = sample_crds::crds(&text, later).unwrap();
     crds.into_iter().map(|(name, text)| (name, yaml::parse_document(&text, ErrorDetail::Snippet).unwrap())).collect()
 }
 

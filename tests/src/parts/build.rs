@@ -1,7 +1,7 @@
 //! Building a part from its pinned Go module, once for all processes of this machine.
 
 use super::{KUBERNETES, Part};
-use crate::talk::print_message;
+use crate::message::print_message;
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -2,9 +2,9 @@
 
 use super::folder::Folder;
 use super::spec::{Phase, Ports, Spec, State};
-use super::{Options, Sandbox, User, flags, running, users};
+use super::{Options, Sandbox, User, part_arguments, running, users};
+use crate::message::print_message;
 use crate::parts::{self, Source};
-use crate::talk::print_message;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,7 +74,7 @@ fn prepare(folder: &Folder, old: Option<&Spec>, options: &Options) -> Result<Spe
         users::make_certificates(folder)?;
     }
     users::write_kubeconfigs(folder, &spec)?;
-    flags::write_files(folder, &spec)?;
+    part_arguments::write_files(folder, &spec)?;
     link_programs(folder, &spec)?;
     Ok(spec)
 }

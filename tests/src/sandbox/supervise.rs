@@ -1,7 +1,7 @@
 //! The supervisor: one detached process that owns all parts of one sandbox. When it dies, however it dies, they die.
 
-use super::flags::{arguments, environment, parts_after_ready, parts_before_ready, parts_of_flux};
 use super::folder::Folder;
+use super::part_arguments::{arguments, environment, parts_after_ready, parts_before_ready, parts_of_flux};
 use super::spec::{Phase, Spec, State};
 use super::users::kubeconfig_path;
 use anyhow::{Context as _, Result, anyhow, bail};

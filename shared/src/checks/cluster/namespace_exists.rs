@@ -1,7 +1,7 @@
 //! Check `namespace-exists`.
 
-use crate::checks::gathered::undetermined_result;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::undetermined_result;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// The card.

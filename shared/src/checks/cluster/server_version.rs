@@ -1,9 +1,9 @@
 //! Check `server-version`.
 
-use crate::checks::gathered::undetermined_result;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::undetermined_result;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
-use crate::model::view::ReadFailure;
+use crate::model::cluster_view::ReadFailure;
 
 /// The card.
 pub static CARD: Card = Card {

@@ -1,33 +1,33 @@
 //! What the change of a CRD breaks, for whom, and what to do. Each kind of change is claimed by exactly one check.
 
+mod conversion_webhook_unavailable;
+mod crd_verdict;
 pub mod decision;
-pub mod evidence;
-mod fields;
-mod identity;
-mod judge;
+mod field_checks;
+mod identity_checks;
+mod limit_checks;
 mod limit_outside_format;
-mod limits;
-mod lists;
-mod logic;
+mod list_checks;
+mod logic_checks;
+pub mod object_evidence;
+mod objects_not_checked;
 pub mod page;
-mod rule_use;
-mod rules;
-mod served_versions;
-mod serving;
-mod text;
-mod types;
-mod unclassified;
-mod unjudged;
-mod versions;
+mod rule_checks;
+mod rule_usability;
+mod served_versions_differ;
+mod serving_checks;
+mod text_checks;
+mod type_checks;
+mod unclassified_checks;
+mod version_checks;
 pub mod waivers;
-mod webhook;
 
 use serde::Serialize;
 
 use crate::diff::{Change, ChangeKind};
 use crate::model::check::Card;
 
-pub use judge::{CrdFinding, CrdVerdict, ServerAnswer, judge_crd};
+pub use crd_verdict::{CrdFinding, CrdVerdict, ServerAnswer, judge_crd};
 
 /// Whom a change hurts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -57,25 +57,25 @@ pub struct ChangeCheck {
 /// Every check of changes, in the order of the parts of a CRD.
 pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
     let by_change = [
-        identity::CHECKS,
-        versions::CHECKS,
-        serving::CHECKS,
-        fields::CHECKS,
-        types::CHECKS,
-        limits::CHECKS,
-        rules::CHECKS,
-        lists::CHECKS,
-        logic::CHECKS,
-        text::CHECKS,
-        unclassified::CHECKS,
+        identity_checks::CHECKS,
+        version_checks::CHECKS,
+        serving_checks::CHECKS,
+        field_checks::CHECKS,
+        type_checks::CHECKS,
+        limit_checks::CHECKS,
+        rule_checks::CHECKS,
+        list_checks::CHECKS,
+        logic_checks::CHECKS,
+        text_checks::CHECKS,
+        unclassified_checks::CHECKS,
     ];
     let standalone: [&'static ChangeCheck; 6] = [
         &limit_outside_format::CHECK,
-        &served_versions::CHECK,
-        &rule_use::RULE_UNSUPPORTED,
-        &rule_use::RULE_COST_UNBOUNDED,
-        &unjudged::CHECK,
-        &webhook::CHECK,
+        &served_versions_differ::CHECK,
+        &rule_usability::RULE_UNSUPPORTED,
+        &rule_usability::RULE_COST_UNBOUNDED,
+        &objects_not_checked::CHECK,
+        &conversion_webhook_unavailable::CHECK,
     ];
     by_change.into_iter().flatten().copied().chain(standalone)
 }
@@ -84,17 +84,17 @@ pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
 #[must_use]
 pub const fn select_check(change: &Change) -> &'static ChangeCheck {
     match &change.kind {
-        ChangeKind::Name(change) => identity::select_check(change),
-        ChangeKind::Version(change) => versions::select_check(change),
-        ChangeKind::Serving(change) => serving::select_check(change),
-        ChangeKind::Field(change) => fields::select_check(change),
-        ChangeKind::Type(change) => types::select_check(change),
-        ChangeKind::Limit(change) => limits::select_check(change),
-        ChangeKind::Rule(change) => rules::select_check(change),
-        ChangeKind::List(change) => lists::select_check(change),
-        ChangeKind::Logic(change) => logic::select_check(change),
-        ChangeKind::Text(change) => text::select_check(change),
-        ChangeKind::Unknown(change) => unclassified::select_check(change),
+        ChangeKind::Name(change) => identity_checks::select_check(change),
+        ChangeKind::Version(change) => version_checks::select_check(change),
+        ChangeKind::Serving(change) => serving_checks::select_check(change),
+        ChangeKind::Field(change) => field_checks::select_check(change),
+        ChangeKind::Type(change) => type_checks::select_check(change),
+        ChangeKind::Limit(change) => limit_checks::select_check(change),
+        ChangeKind::Rule(change) => rule_checks::select_check(change),
+        ChangeKind::List(change) => list_checks::select_check(change),
+        ChangeKind::Logic(change) => logic_checks::select_check(change),
+        ChangeKind::Text(change) => text_checks::select_check(change),
+        ChangeKind::Unknown(change) => unclassified_checks::select_check(change),
     }
 }
 

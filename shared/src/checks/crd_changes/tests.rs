@@ -1,12 +1,12 @@
 //! Every check of changes fires where it should, and is silent where nothing changes.
 
-mod corpus;
+mod crd_corpus;
 
 use serde_json::{Value, json};
 
 use crate::ask::waivers::Waivers;
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::evidence::{Evidence, EvidenceCollector, ObjectSource};
+use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::*;
 use crate::model::check::Level;
 use crate::model::crd::Crd;
@@ -70,7 +70,7 @@ fn changes_of_a_field_are_claimed_and_graded() {
             Level::Error,
         ),
         (plain.clone(), text(json!({"x-kubernetes-new": 1})), "unclassified-change", Level::Error),
-        (plain.clone(), text(json!({"anyOf": [{"minLength": 1}]})), "condition-changed", Level::Error),
+        (plain.clone(), text(json!({"anyOf": [{"minLength": 1}]})), "composition-changed", Level::Error),
     ];
     for (old, new, check, level) in cases {
         assert_eq!(find_checks(&old, &new), [(check, level)], "{old} → {new}");
@@ -186,7 +186,7 @@ fn what_could_not_be_looked_at_is_an_error_of_its_own() {
     let mut unseen = collect_evidence(&old, &new, &[]);
     unseen.undetermined = Some("hubs.example.com cannot be listed: forbidden".into());
     let verdict = judge_versions(&old, &new, unseen);
-    let told = verdict.findings.iter().find(|finding| finding.check == "objects-not-judged").unwrap();
+    let told = verdict.findings.iter().find(|finding| finding.check == "objects-not-checked").unwrap();
     assert!(told.level == Level::Error && told.message.contains("forbidden"), "{told:?}");
 }
 
@@ -197,7 +197,7 @@ fn a_new_rule_fits_the_server_that_shall_take_it() {
     let rule_level = |old: &Crd, new: &Crd, minor: u32| {
         let verdict =
             judge_crd(Some(old), Some(new), Evidence::default(), ServerVersion::new(1, minor), ServerAnswer::NotAsked);
-        verdict.findings.iter().find(|finding| finding.check == "rule-not-usable").map(|finding| finding.level)
+        verdict.findings.iter().find(|finding| finding.check == "rule-unsupported").map(|finding| finding.level)
     };
     let (plain, ip) = (with("self != ''"), with("isIP(self)"));
     assert_eq!(
@@ -241,7 +241,10 @@ fn a_webhook_that_nobody_answers_for_is_told_where_it_would_be_asked() {
         let crd = build_crd(&json!({"versions": versions}));
         let mut evidence = collect_evidence(&crd, &crd, &[]);
         evidence.webhook_failure = Some("no ready endpoint".into());
-        judge_versions(&crd, &crd, evidence).findings.iter().any(|finding| finding.check == "conversion-webhook-silent")
+        judge_versions(&crd, &crd, evidence)
+            .findings
+            .iter()
+            .any(|finding| finding.check == "conversion-webhook-unavailable")
     };
     assert!(is_reported(json!([version("v1"), version("v1beta1")])));
     assert!(!is_reported(json!([version("v1")])), "one version is never converted");

@@ -1,7 +1,7 @@
 //! Check `crd-established`.
 
+use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.

@@ -1,7 +1,7 @@
 //! Check `crd-foreign-owner`.
 
+use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::crd::Crd;
 

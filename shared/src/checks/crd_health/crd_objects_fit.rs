@@ -1,12 +1,12 @@
 //! Check `crd-objects-fit`.
 
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::crd_health::{expected_and_live, object_reports};
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
-use crate::model::view::ReadFailure;
-use crate::model::vitals::{InvalidObject, ObjectScan};
+use crate::model::health_inputs::{InvalidObject, ObjectScan};
 
 /// The card.
 pub static CARD: Card = Card {

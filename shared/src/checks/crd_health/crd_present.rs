@@ -1,10 +1,10 @@
 //! Check `crd-present`.
 
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::checks::crd_health::{apply_command, expected_and_live, records_failure};
-use crate::checks::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
-use crate::model::inventory::CrdListSource;
+use crate::model::release_inventory::CrdListSource;
 
 /// The card.
 pub static CARD: Card = Card {

@@ -1,11 +1,11 @@
 //! Check `crd-schema-served`.
 
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::{CheckResultBuilder, undetermined_result};
 use crate::checks::crd_health::expected_and_live;
-use crate::checks::gathered::{CheckResultBuilder, undetermined_result};
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::vitals::PublishedSchema;
+use crate::model::health_inputs::PublishedSchema;
 
 /// The card.
 pub static CARD: Card = Card {

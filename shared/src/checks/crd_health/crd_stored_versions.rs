@@ -1,7 +1,7 @@
 //! Check `crd-stored-versions`.
 
+use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.

@@ -1,9 +1,9 @@
 //! The CRDs that the charts name, as they are on the cluster.
 
-pub mod crd_content;
 pub mod crd_established;
 pub mod crd_foreign_owner;
 pub mod crd_in_two_charts;
+pub mod crd_matches_chart;
 pub mod crd_names_accepted;
 pub mod crd_objects_fit;
 pub mod crd_present;
@@ -11,19 +11,19 @@ pub mod crd_schema_served;
 pub mod crd_stored_versions;
 pub mod crd_structural;
 pub mod crd_terminating;
-pub mod crd_version_named;
-pub mod live;
+pub mod crd_version_in_use;
+pub mod live_object_validator;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checks::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::model::check::{Card, CheckResult, Finding};
+use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
-use crate::model::inventory::Availability;
+use crate::model::health_inputs::ObjectScan;
 use crate::model::object::Condition;
-use crate::model::view::ReadFailure;
-use crate::model::vitals::ObjectScan;
+use crate::model::release_inventory::Availability;
 
 /// What should be there, and all that is there; or the answer, where one of the two is not known.
 fn expected_and_live<'a>(

@@ -1,8 +1,8 @@
 //! Check `flux-release-ready`.
 
 use super::helm_releases;
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 

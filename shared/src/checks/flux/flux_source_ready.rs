@@ -1,7 +1,7 @@
 //! Check `flux-source-ready`.
 
 use super::check_each_source;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, FluxRef, FluxSource};
 

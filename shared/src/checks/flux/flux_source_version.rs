@@ -2,8 +2,8 @@
 
 use super::{find_helm_release, helm_releases};
 use crate::ask::expect::ReleaseRole;
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
 

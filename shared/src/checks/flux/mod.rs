@@ -1,20 +1,20 @@
 //! Flux: the sources, the HelmReleases that make our releases, and the controllers behind them.
 
-pub mod flux_controllers_run;
-pub mod flux_crds_policy;
-pub mod flux_ordering;
+pub mod flux_controllers_ready;
+pub mod flux_depends_on;
+pub mod flux_release_crds_policy;
 pub mod flux_release_ready;
 pub mod flux_revision;
 pub mod flux_source_ready;
 pub mod flux_source_version;
 pub mod flux_suspended;
 
-use super::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
-use super::seen::CheckContext;
+use super::check_context::CheckContext;
+use super::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::ask::expect::ReleaseRole;
 use crate::model::check::{Card, CheckResult};
+use crate::model::cluster_view::Observed;
 use crate::model::flux::{FluxRef, FluxSource, HelmRelease};
-use crate::model::view::Observed;
 
 /// The HelmReleases that make our releases; or the answer, where there is none or they could not be read.
 fn helm_releases<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Result<&'a [HelmRelease], CheckResult> {

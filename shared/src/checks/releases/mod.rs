@@ -3,21 +3,21 @@
 pub mod release_chart_digest;
 pub mod release_deployed;
 pub mod release_manifest_served;
-pub mod release_next_upgrade;
 pub mod release_objects_present;
 pub mod release_present;
 pub mod release_record_size;
+pub mod release_upgrade_deletions;
 pub mod release_values;
 pub mod release_version;
 
-use super::gathered::CheckResultBuilder;
-use super::seen::CheckContext;
+use super::check_context::CheckContext;
+use super::check_result_builder::CheckResultBuilder;
 use crate::ask::expect::ReleaseRole;
 use crate::model::check::{Card, CheckResult, Finding};
 use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
 
-/// Asks the newest record of each release. Where there is none, `release-present` and `owner-found` say so, once.
+/// Asks the newest record of each release. Where there is none, `release-present` and `owner-detected` say so, once.
 fn check_each_release(
     context: &CheckContext<'_>,
     card: &'static Card,

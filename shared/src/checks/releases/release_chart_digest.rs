@@ -2,8 +2,8 @@
 
 use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
-use crate::checks::gathered::skipped_result;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::skipped_result;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::release::ReleaseRecord;
 

@@ -1,7 +1,7 @@
 //! Check `release-deployed`.
 
 use super::check_each_release;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 use crate::model::release::{DEPLOYED_STATUS, ReleaseRecord};

@@ -1,9 +1,9 @@
 //! Check `release-manifest-served`.
 
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Level, Section};
-use crate::model::inventory::Availability;
+use crate::model::release_inventory::Availability;
 
 /// The card.
 pub static CARD: Card = Card {

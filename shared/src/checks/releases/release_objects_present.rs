@@ -1,12 +1,12 @@
 //! Check `release-objects-present`.
 
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::workloads::WORKLOAD_KINDS;
 use crate::model::check::{Card, CheckResult, Level, Section};
-use crate::model::inventory::Availability;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
+use crate::model::release_inventory::Availability;
 
 /// The card.
 pub static CARD: Card = Card {

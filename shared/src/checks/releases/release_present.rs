@@ -1,7 +1,7 @@
 //! Check `release-present`.
 
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::explain_missing_record;
 

@@ -1,7 +1,7 @@
 //! Check `release-record-size`.
 
 use super::check_each_release;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release::MAX_SECRET_BYTES;
 

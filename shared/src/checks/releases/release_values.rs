@@ -1,8 +1,8 @@
 //! Check `release-values`.
 
-use crate::checks::gathered::{CheckResultBuilder, skipped_result};
-use crate::checks::seen::CheckContext;
-use crate::diff::values;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
+use crate::diff::value_changes;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::explain_missing_record;
 
@@ -32,7 +32,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             explain_missing_record(context.view, release).unwrap_or_else(|| format!("there is no release {release}")),
         ),
         Ok(Some(record)) => {
-            let changes = values::diff_values(record.config.reveal(), wanted.reveal());
+            let changes = value_changes::diff_values(record.config.reveal(), wanted.reveal());
             let hint = format!("helm get values {release} -n {}", context.namespace());
             let findings = changes.into_iter().map(|change| {
                 let message = match (change.old, change.new) {

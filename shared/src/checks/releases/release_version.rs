@@ -4,8 +4,8 @@ use semver::Version;
 
 use super::check_each_release;
 use crate::ask::expect::ReleaseRole;
-use crate::checks::gathered::skipped_result;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::skipped_result;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{list_or_skip, str_at};
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::{ObjectRef, find_condition};
-use crate::model::status::{self, ObjectState};
+use crate::model::object_status::{self, ObjectState};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -50,7 +50,7 @@ fn judge(object: &Value, now: Timestamp) -> Option<Finding> {
         ("Running", None) => return None,
         ("Initializing" | "Joining" | "Deleting", None) => (Level::Warning, format!("is {phase}")),
         ("", None) => {
-            let found = status::compute_status(object, now);
+            let found = object_status::compute_status(object, now);
             if found.state == ObjectState::Current {
                 return None;
             }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{list_or_skip, str_at};
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::find_condition;
 

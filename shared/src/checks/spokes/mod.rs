@@ -6,8 +6,8 @@ pub mod managed_cluster_available;
 
 use serde_json::Value;
 
-use super::gathered::CheckResultBuilder;
-use crate::model::vitals::OptionalKind;
+use super::check_result_builder::CheckResultBuilder;
+use crate::model::health_inputs::OptionalKind;
 
 /// The objects of a kind; where it is not served, that is noted as a reason to skip.
 fn list_or_skip<'a>(result: &mut CheckResultBuilder, kind: &str, objects: &'a OptionalKind) -> &'a [Value] {

@@ -1,9 +1,9 @@
 //! Check `helm-version`.
 
-use crate::model::tools::MIN_HELM_VERSION;
+use crate::model::tool_versions::MIN_HELM_VERSION;
 
 use super::check_minimum_version;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.

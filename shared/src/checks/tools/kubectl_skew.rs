@@ -1,9 +1,9 @@
 //! Check `kubectl-skew`.
 
-use crate::checks::gathered::undetermined_result;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::undetermined_result;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
-use crate::model::view::ReadFailure;
+use crate::model::cluster_view::ReadFailure;
 
 /// The card. The rule: <https://kubernetes.io/releases/version-skew-policy/#kubectl>
 pub static CARD: Card = Card {

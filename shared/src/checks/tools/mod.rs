@@ -6,9 +6,9 @@ pub mod kubectl_version;
 
 use semver::Version;
 
-use super::gathered::undetermined_result;
+use super::check_result_builder::undetermined_result;
 use crate::model::check::{Card, CheckResult, Finding, Verdict};
-use crate::model::view::Observed;
+use crate::model::cluster_view::Observed;
 
 fn check_minimum_version(
     card: &'static Card,

@@ -2,17 +2,17 @@
 //! are asked about its kinds, and the conversions of its CRDs; others are not ours to judge.
 
 pub mod webhook_ca;
+pub mod webhook_deadlock;
 pub mod webhook_endpoints;
-pub mod webhook_failure_policy;
 pub mod webhook_service;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::gathered::CheckResultBuilder;
-use super::seen::CheckContext;
-use crate::model::around::{self, ServiceRef};
+use super::check_context::CheckContext;
+use super::check_result_builder::CheckResultBuilder;
+use crate::model::admission_policies::{self, ServiceRef};
 use crate::model::check::{Card, CheckResult, Finding};
 
 /// One place where the API server asks before it goes on.
@@ -57,7 +57,7 @@ fn check_each_webhook(
         Ok(configurations) => {
             let groups = installation_groups(context);
             for configuration in configurations {
-                for (at, webhook) in around::webhooks(configuration)
+                for (at, webhook) in admission_policies::webhooks(configuration)
                     .enumerate()
                     .filter(|(_, webhook)| is_relevant(context, configuration, webhook, &groups))
                 {
@@ -131,7 +131,7 @@ fn selects_namespace(context: &CheckContext<'_>, webhook: &Value) -> bool {
         .health_inputs
         .namespace_labels
         .as_ref()
-        .map_or(true, |labels| around::selector_matches(&webhook["namespaceSelector"], labels))
+        .map_or(true, |labels| admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
 }
 
 /// A finding about one of them.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{WebhookTarget, build_finding, check_each_webhook};
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::certificate::{self, CertificateValidity};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 

@@ -1,7 +1,7 @@
 //! Check `webhook-endpoints`.
 
 use super::{build_finding, check_each_webhook};
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 
 /// The card.

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{list_namespace_workloads, owned, release_objects};
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use super::{list_namespace_workloads, pod_owner, release_objects};
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
-use crate::model::status::{self, ObjectState};
+use crate::model::object_status::{self, ObjectState};
 
 /// The card.
 pub static CARD: Card = Card {
@@ -31,10 +31,15 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             .iter()
             .filter_map(|object| Some((ObjectRef::from_manifest(object)?, object)))
         {
-            let cron = owned::controller(object).filter(|(kind, _)| *kind == "CronJob");
+            let cron = pod_owner::controller(object).filter(|(kind, _)| *kind == "CronJob");
             let (kind, name) = cron.unwrap_or(("Job", &job.name));
             if job.kind == "Job"
-                && owned::has_object(&namespace_workloads.release_objects, kind, name, &namespace_workloads.namespace)
+                && pod_owner::has_object(
+                    &namespace_workloads.release_objects,
+                    kind,
+                    name,
+                    &namespace_workloads.namespace,
+                )
             {
                 let level = if cron.is_some() { Level::Warning } else { CARD.level };
                 result.record(judge(context, &job, object, level));
@@ -46,7 +51,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
 }
 
 fn judge(context: &CheckContext<'_>, job: &ObjectRef, object: &Value, level: Level) -> Option<Finding> {
-    let found = status::compute_status(object, context.now);
+    let found = object_status::compute_status(object, context.now);
     let hint = format!("kubectl -n {} logs job/{}", job.namespace, job.name);
     (found.state == ObjectState::Failed)
         .then(|| Finding { level, ..CARD.finding(job.to_string(), format!("failed: {}", found.reason), hint) })

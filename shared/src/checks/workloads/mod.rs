@@ -1,10 +1,10 @@
 //! What runs: the objects of the releases' own manifests, and the pods and Jobs that they make. Others are not ours to judge.
 
-pub mod claim_bound;
 pub mod job_failed;
-pub(super) mod owned;
-pub mod pod_foreign;
-pub mod pod_trouble;
+pub mod pod_failing;
+pub(super) mod pod_owner;
+pub mod pod_unmanaged;
+pub mod pvc_bound;
 pub mod restarts_since_upgrade;
 pub mod workload_present;
 pub mod workload_ready;
@@ -12,12 +12,12 @@ pub mod workload_scaled;
 
 use serde_json::Value;
 
-use super::gathered::{CheckResultBuilder, skipped_result, undetermined_result};
-use super::seen::CheckContext;
+use super::check_context::CheckContext;
+use super::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::model::check::{Card, CheckResult, Finding};
-use crate::model::inventory::Availability;
+use crate::model::cluster_view::{Observed, ReadFailure};
 use crate::model::object::ObjectRef;
-use crate::model::view::{Observed, ReadFailure};
+use crate::model::release_inventory::Availability;
 
 /// Kinds with pods that run until they are replaced.
 pub(super) const WORKLOAD_KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
@@ -50,7 +50,7 @@ impl NamespaceWorkloads<'_> {
     /// The releases' own pods here.
     pub(super) fn release_pods(&self) -> Result<Vec<OwnedPod<'_>>, &ReadFailure> {
         let pods = self.pods.as_ref()?;
-        Ok(owned::select_release_pods(pods, self.live_objects, &self.release_objects, &self.namespace).collect())
+        Ok(pod_owner::select_release_pods(pods, self.live_objects, &self.release_objects, &self.namespace).collect())
     }
 }
 
@@ -106,7 +106,7 @@ fn check_each_workload(
     };
     let mut result = CheckResultBuilder::new(card);
     for object in objects.iter().filter(|object| kinds.contains(&object.kind.as_str())) {
-        let object = owned::with_namespace(object, context.namespace());
+        let object = pod_owner::with_namespace(object, context.namespace());
         let owners =
             context.workloads(&object.namespace).and_then(|workloads| workloads.objects.as_ref().map_err(Clone::clone));
         match owners {

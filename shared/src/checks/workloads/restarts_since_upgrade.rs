@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{list_namespace_workloads, release_objects};
-use crate::checks::gathered::CheckResultBuilder;
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
-use crate::model::status;
+use crate::model::object_status;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -33,10 +33,12 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for namespace_workloads in list_namespace_workloads(context, &mut result) {
         match namespace_workloads.release_pods() {
-            // What is stuck right now is told by `workload-ready` and `pod-trouble`.
-            Ok(pods) => pods.iter().filter(|(pod, _)| status::find_pod_blocker(pod).is_none()).for_each(|(pod, _)| {
-                result.record(find_restarts(pod, upgraded_at));
-            }),
+            // What is stuck right now is told by `workload-ready` and `pod-failing`.
+            Ok(pods) => {
+                pods.iter().filter(|(pod, _)| object_status::find_pod_blocker(pod).is_none()).for_each(|(pod, _)| {
+                    result.record(find_restarts(pod, upgraded_at));
+                })
+            }
             Err(failure) => result.record_failure(failure),
         }
     }

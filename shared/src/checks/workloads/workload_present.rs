@@ -1,8 +1,8 @@
 //! Check `workload-present`.
 
 use super::{WORKLOAD_KINDS, check_each_workload};
+use crate::checks::check_context::CheckContext;
 use crate::checks::releases::release_objects_present::reapply_command;
-use crate::checks::seen::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{WORKLOAD_KINDS, check_each_workload, owned};
-use crate::checks::seen::CheckContext;
+use super::{WORKLOAD_KINDS, check_each_workload, pod_owner};
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
-use crate::model::inventory::container_images;
 use crate::model::object::ObjectRef;
-use crate::model::status::{self, ObjectState, PodBlocker};
+use crate::model::object_status::{self, ObjectState, PodBlocker};
+use crate::model::release_inventory::container_images;
 
 /// The card.
 pub static CARD: Card = Card {
@@ -25,12 +25,12 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
 }
 
 fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option<Finding> {
-    let found = status::compute_status(live, context.now);
+    let found = object_status::compute_status(live, context.now);
     if found.state == ObjectState::Current {
         return None;
     }
-    let counted =
-        status::compute_progress(live).map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted} ready: "));
+    let counted = object_status::compute_progress(live)
+        .map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted} ready: "));
     let namespace = &object.namespace;
     let (reason, look) = match find_failing_pod(context, object) {
         Some((pod, trouble)) => (trouble.to_string(), format!("kubectl -n {namespace} describe pod {pod}")),
@@ -53,7 +53,7 @@ fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option
 /// be. A rollback does not do: helm 4 gives way to whoever wrote the field last.
 fn find_changed_images(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option<(String, String)> {
     let is_object = |one: &ObjectRef| {
-        one.is_same_object(object) || owned::with_namespace(one, context.namespace()).is_same_object(object)
+        one.is_same_object(object) || pod_owner::with_namespace(one, context.namespace()).is_same_object(object)
     };
     let (_, wanted) = context.inventory.images.iter().find(|(one, _)| is_object(one))?;
     let live = container_images(live);
@@ -72,8 +72,8 @@ fn find_failing_pod(context: &CheckContext<'_>, object: &ObjectRef) -> Option<(S
     let workloads = context.workloads(&object.namespace).ok()?;
     let (Ok(pods), Ok(live)) = (&workloads.pods, &workloads.objects) else { return None };
     let only = std::slice::from_ref(object);
-    let mut found: Vec<(String, PodBlocker)> = owned::select_release_pods(pods, live, only, &object.namespace)
-        .filter_map(|(pod, _)| Some((ObjectRef::from_manifest(pod)?.name, status::find_pod_blocker(pod)?)))
+    let mut found: Vec<(String, PodBlocker)> = pod_owner::select_release_pods(pods, live, only, &object.namespace)
+        .filter_map(|(pod, _)| Some((ObjectRef::from_manifest(pod)?.name, object_status::find_pod_blocker(pod)?)))
         .collect();
     found.sort_by(|(one, a), (other, b)| b.terminal.cmp(&a.terminal).then(one.cmp(other)));
     found.into_iter().next()

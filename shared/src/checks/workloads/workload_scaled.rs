@@ -1,7 +1,7 @@
 //! Check `workload-scaled`.
 
 use super::{WORKLOAD_KINDS, check_each_workload};
-use crate::checks::seen::CheckContext;
+use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// The card.

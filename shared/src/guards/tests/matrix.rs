@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::guards::ALL;
-use crate::guards::tests::world::{GuardScenario, release_record};
+use crate::guards::tests::scenario::{GuardScenario, release_record};
 use crate::model::chart::{Chart, ChartFiles};
 use crate::model::check::{Level, Verdict};
 use crate::model::crd::{Crd, list_template_crds};
@@ -20,7 +20,7 @@ use crate::model::yaml::{self, ErrorDetail};
 const EXPECTED_GUARDS: [(&str, &[&str]); 8] = [
     ("crd-in-both-charts", &["crd-in-both-charts"]),
     ("crd-moved-out-of-templates", &["helm-would-delete-crds"]),
-    ("crd-twice", &["crd-twice"]),
+    ("crd-duplicated", &["crd-duplicated"]),
     ("custom-resource-invalid", &["custom-resources-fit"]),
     ("older-foreign-crds", &["foreign-downgrade"]),
     ("scope-changed", &["crds-dry-run"]),
@@ -28,7 +28,7 @@ const EXPECTED_GUARDS: [(&str, &[&str]); 8] = [
     ("stored-version-dropped", &["crds-dry-run"]),
 ];
 /// Charts that contradict themselves do so in every upgrade.
-const INVALID_ON_THEIR_OWN: [&str; 3] = ["crd-in-both-charts", "crd-twice", "custom-resource-invalid"];
+const INVALID_ON_THEIR_OWN: [&str; 3] = ["crd-in-both-charts", "crd-duplicated", "custom-resource-invalid"];
 
 fn charts_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/charts")

@@ -153,7 +153,7 @@ fn apply_patch(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<St
 #[cfg(test)]
 mod tests {
     use super::super::find_routes;
-    use super::super::way::tests::flux_view;
+    use super::super::route::tests::flux_view;
     use super::*;
     use crate::ask::UpgradeSpec;
     use crate::model::chart::{Digest, DigestKind};

@@ -1,6 +1,6 @@
 //! The steps of the Flux path: the CRD chart's source, its proof, and only then the application's.
 
-use super::way::{FluxRoute, FluxRoutes};
+use super::route::{FluxRoute, FluxRoutes};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::flux::{FluxObject, FluxSource, SUSPENDED_BY_ANNOTATION};
 use crate::plan::decide::{UpgradeFacts, build_migrate_step, new_step, push_annotate_step, skip_unchanged_crds};
@@ -144,7 +144,7 @@ fn build_verify_step(facts: &UpgradeFacts<'_>) -> Option<Step> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::way::tests::flux_view;
+    use super::super::route::tests::flux_view;
     use super::super::{build_ready_expr, find_routes};
     use super::*;
     use crate::ask::UpgradeSpec;

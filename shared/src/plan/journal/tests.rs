@@ -2,9 +2,9 @@ use super::*;
 use crate::ask::{AllowedActions, FluxSourceNames, HelmOptions, OwnerMode, StoredValues};
 use crate::model::chart::ChartRef;
 use crate::model::signature::SignatureRequirements;
-use crate::plan::saved::RequestedChart;
-use crate::plan::seal::ValueHash;
-use crate::plan::world::RecordedRevision;
+use crate::plan::recorded_state::RecordedRevision;
+use crate::plan::saved_plan::RequestedChart;
+use crate::plan::value_hash::ValueHash;
 use serde_json::json;
 
 pub(crate) fn recorded_state() -> RecordedState {

@@ -10,7 +10,7 @@ fn record(revision: u64, status: &str) -> ReleaseRecord {
 
 fn annotated_crd() -> Crd {
     let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "hubs.x"}});
-    crate::plan::marks::tests::annotate_keep(&Crd::new(crd).unwrap(), "kubectl-annotate")
+    crate::plan::keep_annotation::tests::annotate_keep(&Crd::new(crd).unwrap(), "kubectl-annotate")
 }
 
 fn decide_issues(records: Vec<ReleaseRecord>, journal: &JournalSnapshot) -> (Vec<String>, Vec<Step>) {
@@ -96,7 +96,7 @@ fn what_nobody_can_read_is_set_aside_and_what_is_newer_is_not() {
 
 /// A run that was moving the objects of `hubs.x` to v1, and what it left standing.
 fn interrupted_migration() -> (JournalSnapshot, Crd) {
-    use super::super::{CrdMigration, bridge, world::RecordedCrd};
+    use super::super::{CrdMigration, crd_migration, recorded_state::RecordedCrd};
     let of = |versions: &[&str], storage: &str| {
         let one = |name: &&str| json!({"name": name, "served": true, "storage": *name == storage, "schema": {"openAPIV3Schema": {"type": "object"}}});
         Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -106,7 +106,7 @@ fn interrupted_migration() -> (JournalSnapshot, Crd) {
     };
     let (old, wanted) = (of(&["v1alpha1"], "v1alpha1"), of(&["v1"], "v1"));
     let mut live = old.json().clone();
-    live["spec"]["versions"] = bridge::build_transitional_versions(&old, &wanted, "v1");
+    live["spec"]["versions"] = crd_migration::build_transitional_versions(&old, &wanted, "v1");
     let migration = CrdMigration {
         name: "hubs.x".into(),
         dropped_versions: vec!["v1alpha1".into()],

@@ -1,48 +1,48 @@
 //! Going back, and mending: what neither needs a chart for. Looked at, stated and guarded as an upgrade is.
 
-mod backup_copy;
-mod decided;
+mod decided_steps;
+mod local_backup;
 mod owner_check;
-mod target;
+mod run_selection;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::ask::UpgradeSpec;
-use crate::cluster::{Cluster, forecast};
+use crate::cluster::{Cluster, crd_dry_run};
+use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
-use crate::model::view::ClusterView;
-use crate::plan::back::{self, RollbackDecision, RollbackFacts, RollbackPlan};
 use crate::plan::journal::{BackupRef, RunEntry};
+use crate::plan::recorded_state::RecordedState;
 use crate::plan::repair::{self, Issue, RepairPlan};
-use crate::plan::world::RecordedState;
+use crate::plan::rollback_plan::{self, RollbackDecision, RollbackFacts, RollbackPlan};
 use crate::prepare::crd_forecast;
-use crate::prepare::evidence;
+use crate::prepare::crd_verdicts;
 use crate::prepare::{Environment, Prepared, Stage, open_session};
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
 
-use backup_copy::{LocalBackup, select_differing_crds};
-use decided::{DecidedSteps, into_prepared};
-pub use target::{read_journal, select_run_to_resume, select_run_to_roll_back};
+use decided_steps::{DecidedSteps, into_prepared};
+use local_backup::{LocalBackup, select_differing_crds};
+pub use run_selection::{read_journal, select_run_to_resume, select_run_to_roll_back};
 
 /// The guards that a way back has to pass: the others ask about charts.
 const ROLLBACK_GUARDS: [&str; 9] = [
-    "tools-versions",
-    "one-cluster",
-    "owner-is-helm",
+    "tool-versions",
+    "same-cluster",
+    "owner-supported",
     "permissions",
     "journal-readable",
     "crds-dry-run",
     "storage-migrating",
-    "webhooks-alive",
+    "admission-webhooks-ready",
     "login-restarts",
 ];
 /// What mending has to pass.
 const REPAIR_GUARDS: [&str; 6] =
-    ["tools-versions", "one-cluster", "owner-is-helm", "permissions", "crds-dry-run", "storage-migrating"];
+    ["tool-versions", "same-cluster", "owner-supported", "permissions", "crds-dry-run", "storage-migrating"];
 
 /// The run that is undone.
 pub struct RollbackTarget {
@@ -80,14 +80,14 @@ pub async fn prepare_rollback(
     let stage = Stage::begin(emit, "judge", "what going back does to each CRD and its objects");
     let wanted = select_differing_crds(&run, &live, &backup);
     let forecasts = forecast_crds(&session.cluster, &wanted).await;
-    let (verdicts, _) = evidence::judge_crd_changes(&session.cluster, &ask, &session.view, &forecasts).await;
+    let (verdicts, _) = crd_verdicts::judge_crd_changes(&session.cluster, &ask, &session.view, &forecasts).await;
     stage.finish(format!("{} CRDs differ", wanted.len()));
     let releases = release_records(&session.view)?;
     let chain: Vec<&RunEntry> = run.run_ids().iter().filter_map(|id| journal.run(id)).collect();
     let facts = RollbackFacts {
         run: &run,
         run_chain: &chain,
-        earlier_rollbacks: &back::find_interrupted_rollbacks(&journal, &run),
+        earlier_rollbacks: &rollback_plan::find_interrupted_rollbacks(&journal, &run),
         releases: &releases,
         live: &live,
         backup_crds: backup.crds.as_ref().map_err(String::as_str),
@@ -95,7 +95,7 @@ pub async fn prepare_rollback(
         verdicts: &verdicts,
         overwrite,
     };
-    let (rollback_plan, steps) = back::decide_rollback(&facts).map_err(|by| upgraded_since_problem(&by))?;
+    let (rollback_plan, steps) = rollback_plan::decide_rollback(&facts).map_err(|by| upgraded_since_problem(&by))?;
     check_overwrite(&rollback_plan, &backup)?;
     let wanted = wanted.into_iter().filter(|(name, _)| is_rolled_back(&rollback_plan, name)).collect();
     let forecasts = forecasts.into_iter().filter(|(name, _)| is_rolled_back(&rollback_plan, name)).collect();
@@ -125,14 +125,14 @@ fn is_rolled_back(rollback_plan: &RollbackPlan, name: &str) -> bool {
     rollback_plan.crds.iter().any(|crd| crd.name == name && crd.decision == RollbackDecision::RollBack)
 }
 
-fn upgraded_since_problem(drift: &back::ForeignRevision) -> Problem {
+fn upgraded_since_problem(drift: &rollback_plan::ForeignRevision) -> Problem {
     let hint = format!("helm history {0}; to go back by hand: helm rollback {0} REVISION", drift.release);
     Problem::new(Exit::Refused, format!("{drift}: going back would undo that too")).with_hint(hint)
 }
 
 /// Saved objects stand in for live ones only where their CRD can hold them.
 fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result<(), Problem> {
-    if rollback_plan.objects == back::ObjectRollback::Leave {
+    if rollback_plan.objects == rollback_plan::ObjectRollback::Leave {
         return Ok(());
     }
     if let Err(why) = &backup.crds {
@@ -151,12 +151,13 @@ fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result
 
 async fn forecast_crds(cluster: &Cluster, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, CrdDryRunResult> {
     let crds: Vec<Crd> = wanted.values().cloned().collect();
-    let answers = forecast::dry_run_crds(cluster, &crds).await.into_iter();
+    let answers = crd_dry_run::dry_run_crds(cluster, &crds).await.into_iter();
     answers.map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
 }
 
 fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, Problem> {
-    let unreadable = |failure: &crate::model::view::ReadFailure| Problem::new(Exit::ChecksFailed, failure.to_string());
+    let unreadable =
+        |failure: &crate::model::cluster_view::ReadFailure| Problem::new(Exit::ChecksFailed, failure.to_string());
     view.releases
         .iter()
         .map(|(release, records)| Ok((release.clone(), records.as_ref().map_err(unreadable)?.clone())))

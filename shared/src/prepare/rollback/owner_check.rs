@@ -1,7 +1,7 @@
 //! Who keeps the releases: a way back past Flux or Argo CD would be undone by them. Through them it goes, the application first.
 
+use crate::model::cluster_view::ClusterView;
 use crate::model::owner::Owner;
-use crate::model::view::ClusterView;
 use crate::plan::journal::RunEntry;
 use crate::problem::{Exit, Problem};
 

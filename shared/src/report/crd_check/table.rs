@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use super::{CrdCheck, format_location, is_visible_crd, is_visible_finding};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::evidence::{ObjectSource, ObjectVerdict};
+use crate::checks::crd_changes::object_evidence::{ObjectSource, ObjectVerdict};
 use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
 use crate::model::check::Level;
-use crate::model::words;
+use crate::model::text_format;
 use crate::report::style::{Mark, Style, display_width, pad_to, sanitize};
 use crate::schema::Validity;
 
@@ -26,7 +26,7 @@ pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
     let others: Vec<&CrdVerdict> = check.crds.iter().filter(|crd| !all && !is_visible_crd(crd)).collect();
     let mut out = page.out;
     if !others.is_empty() {
-        let (mark, number) = (style.mark(Mark::Skip), words::format_count(others.len(), "other"));
+        let (mark, number) = (style.mark(Mark::Skip), text_format::format_count(others.len(), "other"));
         let _ = writeln!(out, "{mark} {number}{}--all shows them", count_decisions(&others));
     }
     for note in &check.waiver_notes {

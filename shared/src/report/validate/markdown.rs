@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::table::format_owners;
 use super::{Counts, ValidateReport};
 use crate::model::check::{Finding, Verdict};
-use crate::report::markdown::{escape_cell, write_findings, write_table};
+use crate::report::upgrade_markdown::{escape_cell, write_findings, write_table};
 
 /// The answers as one document.
 #[must_use]

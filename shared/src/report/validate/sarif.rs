@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::ValidateReport;
-use crate::checks::validate::HEALTH_CHECKS;
+use crate::checks::health_checks::HEALTH_CHECKS;
 use crate::model::check::{Card, CheckResult, Finding, Verdict};
-use crate::report::sarif::{build_log, build_result};
+use crate::report::sarif_log::{build_log, build_result};
 use crate::report::style::sanitize;
 
 /// The answers as one SARIF log.

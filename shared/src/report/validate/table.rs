@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Counts, FindingDiff, ValidateReport};
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
-use crate::model::words::format_count;
+use crate::model::text_format::format_count;
 use crate::problem::Exit;
 use crate::report::style::{Mark, Style, display_width, sanitize};
 

@@ -1,8 +1,8 @@
-mod forms;
+mod output_formats;
 
 use super::*;
 use crate::checks::examples::ExampleInstallation;
-use crate::checks::validate::HEALTH_CHECKS;
+use crate::checks::health_checks::HEALTH_CHECKS;
 use crate::report::style::Style;
 use serde_json::json;
 

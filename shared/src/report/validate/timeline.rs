@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::model::cluster_view::ClusterView;
 use crate::model::crd::list_spec_writers;
+use crate::model::health_inputs::{HealthInputs, find_last_data_write};
 use crate::model::object::ObjectRef;
-use crate::model::view::ClusterView;
-use crate::model::vitals::{HealthInputs, find_last_data_write};
-use crate::model::words::format_count;
+use crate::model::text_format::format_count;
 
 /// Moments that are told: the newest.
 const MAX_TIMELINE_EVENTS: usize = 60;

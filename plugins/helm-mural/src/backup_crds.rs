@@ -1,0 +1,26 @@
+//! `helm mural crds save DIR`
+
+use mural::cli::signals::Signals;
+use mural::cli::{Stream, style_for};
+use mural::cluster::Cluster;
+use mural::problem::{Exit, Problem};
+use mural::report::backup_report::BackupReport;
+use mural::run::backup::create::create_backup;
+use mural::tools::spawn::StopSignal;
+
+use crate::flags::BackupCrdsFlags;
+use crate::helm_env::HelmEnv;
+use crate::{build_event_printer, select_crds};
+
+/// Saves, and says what.
+pub(crate) async fn run(helm_env: &HelmEnv, flags: &BackupCrdsFlags) -> Result<Exit, Problem> {
+    let cluster = Cluster::connect(&helm_env.cluster).await?;
+    let crds = select_crds(&cluster, &flags.select).await?;
+    let stop = StopSignal::default();
+    let emit = build_event_printer(flags.output.style);
+    let index = Signals::new()?.run_writing(&stop, create_backup(&cluster, &crds, &flags.folder, &stop, &emit)).await?;
+    let report = BackupReport { folder: flags.folder.display().to_string(), index };
+    let style = style_for(Stream::Stdout, flags.output.style);
+    Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
+    Ok(if report.is_complete() { Exit::Success } else { Exit::Failed })
+}

@@ -1,0 +1,56 @@
+//! Where this program meets its surroundings: helm's environment, the streams, the terminal.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use mural::ask::{ClusterAccess, RegistryAccess};
+use mural::cli::env_var;
+use mural::problem::Problem;
+use mural::tools::program_paths::{self, ProgramHints};
+
+/// What helm hands over: its own flags, as environment.
+pub(crate) struct HelmEnv {
+    /// How the cluster is reached.
+    pub(crate) cluster: ClusterAccess,
+    /// The installation's namespace.
+    pub(crate) namespace: String,
+    /// helm's registry configuration file.
+    pub(crate) registry_config: Option<PathBuf>,
+    helm_bin: Option<OsString>,
+}
+
+fn read_text(name: &str) -> Option<String> {
+    env_var(name).and_then(|value| value.into_string().ok())
+}
+
+impl HelmEnv {
+    /// Reads it.
+    pub(crate) fn read() -> Self {
+        // `default` cannot be told from unset: it counts as unset, and the output names the namespace used.
+        let namespace = read_text("HELM_NAMESPACE").filter(|name| name != "default");
+        let groups = read_text("HELM_KUBEASGROUPS").unwrap_or_default();
+        Self {
+            cluster: ClusterAccess {
+                kubeconfig: None,
+                context: read_text("HELM_KUBECONTEXT"),
+                impersonate: read_text("HELM_KUBEASUSER"),
+                impersonate_groups: groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
+                request_timeout: None,
+                kube_cache: None,
+            },
+            namespace: namespace.unwrap_or_else(|| "mural-system".to_owned()),
+            registry_config: env_var("HELM_REGISTRY_CONFIG").map(PathBuf::from),
+            helm_bin: env_var("HELM_BIN"),
+        }
+    }
+
+    /// The helm that called us, or the one on PATH.
+    pub(crate) fn find_helm(&self) -> Result<PathBuf, Problem> {
+        program_paths::find_helm(&ProgramHints { helm: self.helm_bin.clone(), kubectl: None })
+    }
+
+    /// How the registry is reached.
+    pub(crate) fn registry_access(&self, plain_http: bool, ca_file: Option<PathBuf>) -> RegistryAccess {
+        RegistryAccess { plain_http, ca_file, config: self.registry_config.clone() }
+    }
+}

@@ -1,0 +1,339 @@
+//! From flags to what the user wants, validated.
+
+use mural::ask::{
+    self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode, RegistryAccess,
+    ReleaseTarget, ServerSide, StoredValues, UpgradeSpec, ValueFlag, ValueOptions,
+};
+use mural::model::chart::ChartRef;
+use mural::model::flux::SourceVerification;
+use mural::model::secret::Hidden;
+use mural::model::signature::SignatureRequirements;
+use mural::plan::journal::RunEntry;
+use mural::plan::saved_plan::{RuntimeInputs, SavedPlan};
+use mural::prepare::handover::ManifestOptions;
+use mural::prepare::manifest_files;
+use mural::problem::Problem;
+use mural::run::run_backup::{BackupHook, BackupOptions};
+
+use super::{
+    ApplianceFlags, ApplyFlags, BackupFlags, DryRunFlag, FluxManifestsFlags, HelmFlags, InstallationFlags,
+    JournalLocationFlags, ModeFlag, OwnerFlags, RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, RunFlags,
+    ServerSideFlag, SignatureFlags, UpgradeFlags, ValueFlags,
+};
+
+impl UpgradeFlags {
+    /// What the user wants, validated.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
+        let installation = self.installation.to_installation()?;
+        let (crds_release, app_release) = (installation.crds_release.clone(), installation.app_release.clone());
+        Ok(UpgradeSpec {
+            crds: ReleaseTarget {
+                release: crds_release,
+                chart: parse_chart("--crds-chart", &self.crds_chart)?,
+                version: self.crds.clone(),
+            },
+            app: ReleaseTarget {
+                release: app_release,
+                chart: parse_chart("--chart", &self.chart)?,
+                version: self.to.clone(),
+            },
+            installation,
+            mode: self.installation.to_mode(),
+            values: self.values.to_values(),
+            registry: self.registry.to_access(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            allowed_actions: self.to_allowed(),
+            server_dry_runs: self.run_flags.needs_server_dry_runs(),
+            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: !self.registry.skip_images,
+            helm_options: self.helm.to_options(),
+            appliance: self.owners.appliance.to_access()?,
+            sources: self.owners.to_source_names()?,
+            signature: self.signature.to_request()?,
+        })
+    }
+
+    const fn to_allowed(&self) -> AllowedActions {
+        AllowedActions {
+            downgrade: self.allow_downgrade,
+            foreign_downgrade: self.allow_foreign_downgrade,
+            keep_crds: self.keep_crds,
+            migrate: self.migrate,
+            take_ownership: self.helm.take_ownership,
+        }
+    }
+}
+
+impl ApplyFlags {
+    /// What a saved plan asked for, with what is given anew.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_ask(&self, saved: &SavedPlan) -> Result<UpgradeSpec, Problem> {
+        Ok(saved.to_upgrade_spec(RuntimeInputs {
+            cluster: self.cluster.to_access()?,
+            registry: self.registry.to_access(),
+            values: self.values.to_values(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            server_dry_runs: self.run_flags.needs_server_dry_runs(),
+            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: !self.registry.skip_images,
+            appliance: self.appliance.to_access()?,
+        }))
+    }
+}
+
+impl OwnerFlags {
+    fn to_source_names(&self) -> Result<FluxSourceNames, Problem> {
+        // An object's name may have 253 characters, and Flux's have no dots in practice; dots are let through.
+        let parse_name = |flag: &str, text: &Option<String>| match text {
+            Some(text) => ask::parse_name(flag, &text.replace('.', "-"), 253).map(|_| Some(text.clone())),
+            None => Ok(None),
+        };
+        Ok(FluxSourceNames {
+            crds: parse_name("--crds-source", &self.crds_source)?,
+            app: parse_name("--source", &self.source)?,
+        })
+    }
+}
+
+impl SignatureFlags {
+    fn to_request(&self) -> Result<SignatureRequirements, Problem> {
+        if let Some(key) = self.cosign_key.as_ref().filter(|key| key.is_empty() || key.starts_with('-')) {
+            return Err(Problem::usage(format!("--cosign-key {key:?} is no key")).with_hint(
+                "name a file with the public key, or a key as cosign names it: cosign.pub, k8s://NAMESPACE/SECRET",
+            ));
+        }
+        let (keyring, cosign_key) = (self.keyring.clone(), self.cosign_key.clone());
+        Ok(SignatureRequirements { provenance: self.verify, keyring, cosign_key })
+    }
+}
+
+impl ApplianceFlags {
+    fn to_access(&self) -> Result<ApplianceAccess, Problem> {
+        let wrong = |url: &&String| {
+            let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/');
+            host.is_empty() || host.contains('/') || !(url.starts_with("http://") || url.starts_with("https://"))
+        };
+        if let Some(url) = self.registry_url.as_ref().filter(wrong) {
+            return Err(Problem::usage(format!("--registry-url {url:?} is no address of a registry"))
+                .with_hint("write it like http://127.0.0.1:5000 or https://registry.example.com"));
+        }
+        Ok(ApplianceAccess { registry_url: self.registry_url.clone(), bundle: self.bundle.clone() })
+    }
+}
+
+impl FluxManifestsFlags {
+    /// How the manifests are made.
+    #[must_use]
+    pub fn to_options(&self) -> ManifestOptions {
+        let secret = self.verify_secret.clone().unwrap_or_default();
+        ManifestOptions {
+            pin_digest: self.pin_digest,
+            secret_ref: self.secret_ref.clone(),
+            cert_secret_ref: self.cert_secret_ref.clone(),
+            verify: self.verify_provider.clone().map(|provider| SourceVerification { provider, secret_name: secret }),
+        }
+    }
+}
+
+impl ResumeFlags {
+    /// What a run asked for that was cut off, with what is given anew.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_ask(&self, run: &RunEntry) -> Result<UpgradeSpec, Problem> {
+        let mut ask = run.request.to_upgrade_spec(RuntimeInputs {
+            cluster: self.location.cluster.to_access()?,
+            registry: self.registry.to_access(),
+            values: self.values.to_values(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            server_dry_runs: self.run_flags.needs_server_dry_runs(),
+            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: !self.registry.skip_images,
+            appliance: self.appliance.to_access()?,
+        });
+        let chart_overrides =
+            [("--chart", &self.chart, &mut ask.app), ("--crds-chart", &self.crds_chart, &mut ask.crds)];
+        for (flag, text, target) in chart_overrides {
+            if let Some(text) = text {
+                target.chart = parse_chart(flag, text)?;
+            }
+        }
+        Ok(ask)
+    }
+}
+
+impl RollbackFlags {
+    /// What a run asked for that is to be undone, as far as going back needs it.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_ask(&self, run: &RunEntry) -> Result<UpgradeSpec, Problem> {
+        let mut ask = run.request.to_upgrade_spec(RuntimeInputs {
+            cluster: self.location.cluster.to_access()?,
+            registry: RegistryAccess::default(),
+            values: ValueOptions::default(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            server_dry_runs: true,
+            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: false,
+            appliance: ApplianceAccess::default(),
+        });
+        ask.helm_options.force_conflicts |= self.force_conflicts;
+        Ok(ask)
+    }
+}
+
+impl RepairFlags {
+    /// Which installation is mended; no chart is asked for.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
+        let installation = self.installation.to_installation()?;
+        let none = |release: &str| ReleaseTarget {
+            release: release.to_owned(),
+            chart: ChartRef::Oci { repository: "none".to_owned(), digest: None },
+            version: None,
+        };
+        Ok(UpgradeSpec {
+            crds: none(&installation.crds_release),
+            app: none(&installation.app_release),
+            installation,
+            mode: self.installation.to_mode(),
+            values: ValueOptions::default(),
+            registry: RegistryAccess::default(),
+            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+            allowed_actions: AllowedActions::default(),
+            server_dry_runs: true,
+            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            check_images: false,
+            helm_options: HelmOptions::default(),
+            appliance: ApplianceAccess::default(),
+            sources: FluxSourceNames::default(),
+            signature: SignatureRequirements::default(),
+        })
+    }
+}
+
+impl JournalLocationFlags {
+    /// Where the journal is. Names of releases stand in it.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_installation(&self) -> Result<Installation, Problem> {
+        Ok(Installation {
+            namespace: ask::parse_name("--namespace", &self.namespace, 63)?,
+            crds_release: String::new(),
+            app_release: String::new(),
+            cluster: self.cluster.to_access()?,
+        })
+    }
+}
+
+impl BackupFlags {
+    /// What is saved before the first write.
+    #[must_use]
+    pub fn to_request(&self) -> Option<BackupOptions> {
+        let hook = |program: &String| BackupHook { program: program.clone(), args: self.save_hook_args.clone() };
+        (!self.no_save).then(|| BackupOptions { hook: self.save_hook.as_ref().map(hook) })
+    }
+}
+
+fn parse_chart(flag: &str, text: &str) -> Result<ChartRef, Problem> {
+    ChartRef::parse(text).map_err(|error| {
+        Problem::usage(format!("{flag} {error}"))
+            .with_hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
+    })
+}
+
+impl HelmFlags {
+    fn to_options(&self) -> HelmOptions {
+        HelmOptions {
+            post_renderer: self.post_renderer.clone(),
+            post_renderer_args: self.post_renderer_args.clone(),
+            no_hooks: self.no_hooks,
+            history_max: self.history_max,
+            server_side: self.server_side.map(ServerSideFlag::to_server_side),
+            force_conflicts: self.force_conflicts,
+        }
+    }
+}
+
+impl ServerSideFlag {
+    const fn to_server_side(self) -> ServerSide {
+        match self {
+            Self::Auto => ServerSide::Auto,
+            Self::True => ServerSide::True,
+            Self::False => ServerSide::False,
+        }
+    }
+}
+
+impl RunFlags {
+    fn needs_server_dry_runs(&self) -> bool {
+        self.dry_run != Some(DryRunFlag::Client)
+    }
+}
+
+impl InstallationFlags {
+    /// Which installation, its names checked.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag.
+    pub fn to_installation(&self) -> Result<Installation, Problem> {
+        // helm allows 53 characters for a release, the API server 63 for a namespace.
+        Ok(Installation {
+            namespace: ask::parse_name("--namespace", &self.namespace, 63)?,
+            crds_release: ask::parse_name("--crds-release", &self.crds_release, 53)?,
+            app_release: ask::parse_name("--release", &self.release, 53)?,
+            cluster: self.cluster.to_access()?,
+        })
+    }
+
+    const fn to_mode(&self) -> OwnerMode {
+        match self.mode {
+            ModeFlag::Auto => OwnerMode::Auto,
+            ModeFlag::Helm => OwnerMode::Helm,
+            ModeFlag::Flux => OwnerMode::Flux,
+            ModeFlag::Appliance => OwnerMode::Appliance,
+        }
+    }
+}
+
+impl RegistryFlags {
+    fn to_access(&self) -> RegistryAccess {
+        RegistryAccess {
+            plain_http: self.plain_http,
+            ca_file: self.ca_file.clone(),
+            config: self.registry_config.clone(),
+        }
+    }
+}
+
+impl ValueFlags {
+    fn to_values(&self) -> ValueOptions {
+        let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
+            all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
+        };
+        // helm merges files first, then JSON, --set, --set-string and --set-file, whatever their order on the line.
+        let files = self.values.iter().map(|file| ValueFlag::File(file.clone()));
+        let flags = files
+            .chain(hidden(&self.set_json, ValueFlag::SetJson))
+            .chain(hidden(&self.set, ValueFlag::Set))
+            .chain(hidden(&self.set_string, ValueFlag::SetString))
+            .chain(hidden(&self.set_file, ValueFlag::SetFile))
+            .collect();
+        let stored = match (self.reuse_values, self.reset_values, self.reset_then_reuse_values) {
+            (true, _, _) => StoredValues::Reuse,
+            (_, true, _) => StoredValues::Reset,
+            (_, _, true) => StoredValues::ResetThenReuse,
+            _ => StoredValues::HelmDefault,
+        };
+        ValueOptions { flags, stored }
+    }
+}

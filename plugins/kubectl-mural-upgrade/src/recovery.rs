@@ -1,0 +1,136 @@
+//! `kubectl mural upgrade rollback` and `repair`: stated first, then asked, then done.
+
+use std::time::Instant;
+
+use mural::ask::parse_duration;
+use mural::cli::progress_output::ProgressOutput;
+use mural::cli::signals::Signals;
+use mural::cli::{Stream, style_for};
+use mural::plan::journal::Task;
+use mural::plan::repair::Issue;
+use mural::prepare::rollback::{prepare_repair, prepare_rollback, read_journal, select_run_to_roll_back};
+use mural::prepare::{Environment, Prepared};
+use mural::problem::{Exit, Problem};
+use mural::report::event::Event;
+use mural::report::rollback_report;
+use mural::report::upgrade_report::{Outcome, UpgradeReport};
+use mural::run::journal_writer::{JournalOptions, close_without_work};
+use mural::run::lock::release_all_stale;
+use mural::run::{RunOptions, run};
+use mural::tools::spawn::StopSignal;
+
+use crate::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
+use crate::{confirm_or_report, edge, write_report};
+
+/// What is common to both.
+struct RecoveryRun {
+    env: Environment,
+    options: RunOptions,
+    progress: ProgressOutput,
+    signals: Signals,
+}
+
+fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Problem> {
+    let writes = flags.dry_run.is_none();
+    if writes && !flags.yes && !edge::can_prompt() {
+        return Err(Problem::usage("there is no terminal to ask on")
+            .with_hint("--yes goes ahead without asking; --dry-run=server only shows what would be done"));
+    }
+    let wait_for_lock = parse_duration("--wait-for-lock", &flags.wait_for_lock)?;
+    let env = edge::read_environment(None, writes.then_some(wait_for_lock))?;
+    let journal_options = match task {
+        Some(task) => Some(JournalOptions {
+            task,
+            state_dir: env.state_dir.clone(),
+            working_dir: edge::current_dir()?,
+            backup: None,
+        }),
+        None => None,
+    };
+    let options = RunOptions {
+        run_id: env.run_id.clone(),
+        timeout: parse_duration("--timeout", &flags.timeout)?,
+        failure_grace: parse_duration("--failure-grace", &flags.failure_grace)?,
+        wait_for_lock,
+        stop: StopSignal::default(),
+        abort: StopSignal::default(),
+        started: Instant::now(),
+        journal_options,
+    };
+    let progress = ProgressOutput::new(flags.events == EventsFlag::Json, style_for(Stream::Stderr, flags.style));
+    Ok(RecoveryRun { env, options, progress, signals: Signals::new()? })
+}
+
+/// Goes back to what was there before the last run.
+pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
+    let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, Some(Task::Rollback))?;
+    let emit = |event: Event| progress.show_event(&event);
+    let prepared = signals
+        .run_read_only(async {
+            let installation = flags.location.to_installation()?;
+            let (journal, uid) = read_journal(&installation).await?;
+            let ask = flags.to_ask(select_run_to_roll_back(&journal, &uid)?)?;
+            prepare_rollback(ask, flags.overwrite, env, &emit).await
+        })
+        .await?;
+    let style = style_for(Stream::Stdout, flags.run_flags.style);
+    if let Some(target) = &prepared.rollback {
+        progress.pause(|| {
+            edge::show(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output)
+        });
+    }
+    let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;
+    let rollback_plan = prepared.rollback.as_ref().map(|target| target.plan.clone());
+    write_report(&UpgradeReport { kind: "RollbackReport", rollback_plan, ..report }, &flags.run_flags)
+}
+
+/// Mends what somebody left behind.
+pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
+    let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, None)?;
+    let emit = |event: Event| progress.show_event(&event);
+    let ask = flags.to_ask()?;
+    let (prepared, issues) = signals.run_read_only(prepare_repair(ask, env, &emit)).await?;
+    let style = style_for(Stream::Stdout, flags.run_flags.style);
+    progress
+        .pause(|| edge::show(&rollback_report::render_repair(&issues, &prepared.plan, style), flags.run_flags.output));
+    let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;
+    let report = mark_open_issues(UpgradeReport { kind: "RepairReport", ..report }, issues);
+    write_report(&report, &flags.run_flags)
+}
+
+/// What is wrong and cannot be mended here is no success.
+fn mark_open_issues(report: UpgradeReport, issues: Vec<Issue>) -> UpgradeReport {
+    let open = issues.iter().any(|issue| !issue.fixable);
+    let report = UpgradeReport { issues, ..report };
+    match report.outcome {
+        Outcome::NothingToDo | Outcome::Succeeded if open => {
+            UpgradeReport { outcome: Outcome::Undetermined, exit_code: Exit::ChecksFailed.code(), ..report }
+        }
+        _ => report,
+    }
+}
+
+async fn confirm_and_run(
+    prepared: &Prepared,
+    options: &RunOptions,
+    flags: &RunFlags,
+    progress: &ProgressOutput,
+    signals: &mut Signals,
+) -> Result<UpgradeReport, Problem> {
+    let emit = |event: Event| progress.show_event(&event);
+    let report = match signals.run_read_only(confirm_or_report(prepared, options, flags, false)).await? {
+        Some(report) => {
+            if flags.dry_run.is_none() && report.outcome == Outcome::NothingToDo {
+                release_all_stale(prepared, &emit).await;
+                close_without_work(prepared, &emit).await;
+            }
+            report
+        }
+        None => {
+            progress.resume();
+            signals.run_writing(&options.stop, run(prepared, options, &emit)).await?
+        }
+    };
+    progress.finish();
+    Ok(report)
+}

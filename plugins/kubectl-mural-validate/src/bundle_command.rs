@@ -1,0 +1,136 @@
+//! `bundle`: the report, the objects, events, last log lines and versions in one file. Listed before it is written.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use mural::checks::health_checks::HEALTH_CHECKS;
+use mural::cli::{Stream, files, prompt};
+use mural::cluster::{Cluster, bundle_reader};
+use mural::model::secret::{Secrets, mask_value};
+use mural::model::support_bundle::{BundleFile, pack_files};
+use mural::model::tool_versions::ToolVersions;
+use mural::model::yaml;
+use mural::problem::{Exit, Problem};
+use mural::report::validate::render_html;
+use serde_json::{Value, json};
+
+use crate::answer;
+use crate::flags::BundleFlags;
+use crate::observe::{self, ClusterObservations};
+use crate::validate_request::ValidateRequest;
+
+/// Reads, lists, asks, writes.
+pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
+    if !flags.file.to_string_lossy().ends_with(".tar.gz") {
+        return Err(Problem::usage(format!("{} does not end with .tar.gz", flags.file.display())));
+    }
+    prompt::require_terminal_or_yes(flags.yes)?;
+    files::check_writable(&flags.file, "the bundle")?;
+    let request = ValidateRequest::for_installation(flags.installation.to_installation(&flags.cluster)?);
+    let (observations, tools) = tokio::join!(
+        observe::observe(&request, &request.installation, &request.checks),
+        observe::read_tool_versions(&request)
+    );
+    let (observations, now) = (observations?, Timestamp::now());
+    let cluster = Cluster::connect(&request.installation.cluster).await?;
+    let secrets = collect_secrets(&observations);
+    let mut entries = vec![BundleFile::new("versions.yaml", render_versions(&observations, &tools, now))];
+    entries.extend(build_report_entries(&observations, &tools, now)?);
+    entries.extend(build_release_entries(&observations));
+    entries.extend(
+        bundle_reader::read_bundle(
+            &cluster,
+            &observations.view,
+            &observations.health_inputs,
+            &observations.inventory,
+            &secrets,
+        )
+        .await,
+    );
+    let bytes = pack_files("mural-bundle", &entries, u64::try_from(now.as_second()).unwrap_or_default());
+    let bytes = bytes.map_err(|error| Problem::failure("cannot pack the bundle").with_source(error))?;
+    Stream::Stderr.write(&render_contents(&entries, bytes.len()));
+    if !flags.yes && !confirm_write(&flags.file.display().to_string()).await? {
+        return Err(Problem::new(Exit::Interrupted, "nothing was written"));
+    }
+    files::write(&flags.file, "the bundle", &bytes)?;
+    Stream::Stdout.write(&format!("{}\n", flags.file.display()));
+    Ok(Exit::Success)
+}
+
+async fn confirm_write(file: &str) -> Result<bool, Problem> {
+    let question = format!("Write {file}?");
+    let answer = tokio::task::spawn_blocking(move || prompt::ask_yes_no(&question)).await;
+    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
+}
+
+/// What is in it, by folder.
+fn render_contents(entries: &[BundleFile], packed: usize) -> String {
+    let mut folders: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for entry in entries {
+        let folder = entry.path.rsplit_once('/').map_or(entry.path.as_str(), |(folder, _)| folder);
+        let totals = folders.entry(folder).or_default();
+        *totals = (totals.0 + 1, totals.1 + entry.text.len());
+    }
+    let mut out = String::from("the bundle holds, secrets masked:\n");
+    for (folder, (files, bytes)) in folders {
+        let _ = writeln!(out, "  {folder:<56} {files:>5} files {:>9.1} KiB", to_kib(bytes));
+    }
+    let _ = writeln!(out, "  {:<56} {:>5} files {:>9.1} KiB packed", "all", entries.len(), to_kib(packed));
+    out
+}
+
+fn to_kib(bytes: usize) -> f64 {
+    f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1024.0
+}
+
+fn collect_secrets(observations: &ClusterObservations) -> Secrets {
+    let records: Vec<_> =
+        observations.view.releases.values().filter_map(|records| records.as_ref().ok()).flatten().collect();
+    let values: Vec<&Value> =
+        records.iter().flat_map(|record| [record.config.reveal(), record.chart_values.reveal()]).collect();
+    let objects: Vec<Value> = records.iter().filter_map(|record| record.manifest_objects().ok()).flatten().collect();
+    Secrets::from_values(&values, &objects)
+}
+
+fn render_versions(observations: &ClusterObservations, tools: &ToolVersions, now: Timestamp) -> String {
+    let version_text = |version: &mural::model::cluster_view::Observed<semver::Version>| {
+        version.as_ref().map_or_else(ToString::to_string, ToString::to_string)
+    };
+    let hub = &observations.view.cluster;
+    let document = json!({"at": now.to_string(), "mural": env!("CARGO_PKG_VERSION"), "helm": version_text(&tools.helm), "kubectl": version_text(&tools.kubectl),
+        "server": hub.version, "namespace": hub.namespace, "cluster": hub.uid.clone().unwrap_or_default()});
+    yaml::write(&document).unwrap_or_default()
+}
+
+fn build_report_entries(
+    observations: &ClusterObservations,
+    tools: &ToolVersions,
+    now: Timestamp,
+) -> Result<[BundleFile; 2], Problem> {
+    let reports = [observations.judge(tools, &HEALTH_CHECKS.iter().collect::<Vec<_>>(), now)];
+    Ok([
+        BundleFile::new("report.json", answer::render_json(&reports)?),
+        BundleFile::new("report.html", render_html(&reports)),
+    ])
+}
+
+/// Each revision: what it is and with which values, never its manifest.
+fn build_release_entries(observations: &ClusterObservations) -> Vec<BundleFile> {
+    let mut all = Vec::new();
+    for (release, records) in &observations.view.releases {
+        let revisions: Vec<Value> = match records {
+            Ok(records) => records
+                .iter()
+                .map(|record| {
+                    json!({"revision": record.revision, "status": record.status, "description": record.description, "deployed": record.last_deployed,
+                        "chart": format!("{}-{}", record.chart_name, record.chart_version), "bytes": record.encoded_bytes, "values": mask_value(record.config.reveal())})
+                })
+                .collect(),
+            Err(read_failure) => vec![json!(read_failure.to_string())],
+        };
+        all.push(BundleFile::new(format!("releases/{release}.yaml"), yaml::write(&revisions).unwrap_or_default()));
+    }
+    all
+}

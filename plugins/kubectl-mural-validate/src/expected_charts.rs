@@ -1,0 +1,106 @@
+//! The charts that the installation is held against: fetched, rendered, and dropped again.
+
+use std::path::{Path, PathBuf};
+
+use mural::ask::Installation;
+use mural::ask::expect::{Expectations, ExpectedChart};
+use mural::cluster::Cluster;
+use mural::model::chart::ChartRef;
+use mural::model::cluster_view::ClusterView;
+use mural::model::crd::Crd;
+use mural::model::object::ObjectRef;
+use mural::problem::Problem;
+use mural::tools::chart_fetch::fetch_chart;
+use mural::tools::helm::TemplateArgs;
+use semver::Version;
+
+use crate::observe::build_helm;
+use crate::validate_request::ValidateRequest;
+
+/// What is expected, with the charts that were named.
+pub(crate) async fn read_expected(
+    request: &ValidateRequest,
+    installation: &Installation,
+    cluster: &Cluster,
+    view: &ClusterView,
+) -> Result<Expectations, Problem> {
+    let mut expect = request.expect.clone();
+    if request.charts.iter().all(Option::is_none) {
+        return Ok(expect);
+    }
+    let failed = |error| Problem::failure("cannot make a private folder").with_source(error);
+    let private = tempfile::tempdir().map_err(failed)?;
+    let renderer = ChartRenderer { request, installation, cluster, view, private: private.path() };
+    let (crds, app) = tokio::join!(
+        renderer.render_chart(0, expect.crds_version.as_ref()),
+        renderer.render_chart(1, expect.app_version.as_ref())
+    );
+    (expect.crds_chart, expect.app_chart) = (crds?, app?);
+    Ok(expect)
+}
+
+struct ChartRenderer<'a> {
+    request: &'a ValidateRequest,
+    installation: &'a Installation,
+    cluster: &'a Cluster,
+    view: &'a ClusterView,
+    private: &'a Path,
+}
+
+impl ChartRenderer<'_> {
+    async fn render_chart(&self, which: usize, expected: Option<&Version>) -> Result<Option<ExpectedChart>, Problem> {
+        let Some(reference) = &self.request.charts[which] else { return Ok(None) };
+        let installation = self.installation;
+        let release = [&installation.crds_release, &installation.app_release][which];
+        let installed = self.view.newest_revision(release).ok().flatten();
+        let installed = installed.and_then(|record| Version::parse(record.chart_version.trim_start_matches('v')).ok());
+        // A local chart carries its own version; from a registry the one that runs is meant, unless another is expected.
+        let version = expected.cloned().or(installed).filter(|_| reference.needs_version());
+        self.render(reference, release, version.as_ref(), which == 1).await.map(Some)
+    }
+
+    async fn render(
+        &self,
+        reference: &ChartRef,
+        release: &str,
+        version: Option<&Version>,
+        is_app: bool,
+    ) -> Result<ExpectedChart, Problem> {
+        let helm = build_helm(self.installation, self.request.registry.clone())?;
+        let fetched =
+            fetch_chart(&helm, reference, version, self.private, self.request.registry.config.as_deref()).await?;
+        let values_files = if is_app { self.write_values_file(release)? } else { Vec::new() };
+        let api_versions =
+            self.cluster.list_api_versions().await.map_err(|error| error.into_problem(&self.cluster.context))?;
+        let template = TemplateArgs {
+            release,
+            chart: &fetched.file,
+            values_files: &values_files,
+            values: &[],
+            kube_version: &self.view.cluster.version,
+            api_versions: &api_versions,
+            include_crds: true,
+            is_upgrade: true,
+            extra_args: &["--no-hooks".to_owned()],
+        };
+        let rendered = helm
+            .template(&template)
+            .await
+            .map_err(|error| error.into_problem(format!("{reference} does not render")))?;
+        let manifest_documents = rendered.iter().filter(|document| !fetched.chart.is_folder_crd(document));
+        let objects = manifest_documents.filter_map(ObjectRef::from_manifest).collect();
+        let crds = rendered.into_iter().filter_map(|document| Crd::new(document).ok()).collect();
+        let version = fetched.chart.version.clone();
+        Ok(ExpectedChart { reference: reference.to_string(), version, digest: fetched.digest, objects, crds })
+    }
+
+    /// The values that run, or those of the files where some are named, in a private file.
+    fn write_values_file(&self, release: &str) -> Result<Vec<PathBuf>, Problem> {
+        let stored = self.view.newest_revision(release).ok().flatten().map(|record| &record.config);
+        let Some(values) = self.request.expect.values.as_ref().or(stored) else { return Ok(Vec::new()) };
+        let file = self.private.join("values.json");
+        let failed = |error| Problem::failure("cannot write a private file").with_source(error);
+        std::fs::write(&file, values.reveal().to_string()).map_err(failed)?;
+        Ok(vec![file])
+    }
+}

@@ -1,0 +1,119 @@
+//! One reading of one cluster, and what the checks say of it.
+
+use jiff::Timestamp;
+use mural::ask::expect::Expectations;
+use mural::ask::{Installation, RegistryAccess};
+use mural::checks::check_context::CheckContext;
+use mural::checks::health_checks::{self, HealthCheck};
+use mural::cli::env_var;
+use mural::cluster::{Cluster, health_reader, view_reader};
+use mural::model::check::Section;
+use mural::model::cluster_view::{ClusterView, ReadFailure};
+use mural::model::health_inputs::HealthInputs;
+use mural::model::owner::Owner;
+use mural::model::release_inventory::ReleaseInventory;
+use mural::model::tool_versions::ToolVersions;
+use mural::problem::Problem;
+use mural::report::validate::ValidateReport;
+use mural::tools::helm::Helm;
+use mural::tools::kubectl::Kubectl;
+use mural::tools::program_paths::{self, ProgramHints};
+
+use crate::expected_charts;
+use crate::validate_request::ValidateRequest;
+
+/// All that was read of one cluster.
+pub(crate) struct ClusterObservations {
+    pub(crate) installation: Installation,
+    pub(crate) view: ClusterView,
+    pub(crate) health_inputs: HealthInputs,
+    pub(crate) inventory: ReleaseInventory,
+    pub(crate) expect: Expectations,
+}
+
+impl ClusterObservations {
+    /// Whether neither release is there.
+    pub(crate) fn has_no_release(&self) -> bool {
+        self.view.owners.values().all(|owner| *owner == Owner::NotInstalled)
+    }
+
+    /// What these checks say.
+    pub(crate) fn judge(&self, tools: &ToolVersions, checks: &[&HealthCheck], now: Timestamp) -> ValidateReport {
+        let pair = (&self.view, &self.health_inputs);
+        let check_context = CheckContext::new(&self.installation, pair, &self.inventory, tools, &self.expect, now);
+        ValidateReport::new(&self.view, health_checks::run_checks(&check_context, checks))
+            .with_timeline(&self.view, &self.health_inputs)
+    }
+}
+
+/// Reads what these checks need.
+pub(crate) async fn observe(
+    request: &ValidateRequest,
+    installation: &Installation,
+    checks: &[&HealthCheck],
+) -> Result<ClusterObservations, Problem> {
+    let cluster = Cluster::connect(&installation.cluster).await?;
+    let view = view_reader::read_cluster_view(&cluster, installation).await?;
+    let expect = expected_charts::read_expected(request, installation, &cluster, &view).await?;
+    let named = ReleaseInventory::of(&view, installation.releases(), expect.chart_crds());
+    let health_inputs =
+        health_reader::read_health_inputs(&cluster, &view, &named, &health_checks::read_scopes(checks)).await;
+    Ok(ClusterObservations { installation: installation.clone(), view, health_inputs, inventory: named, expect })
+}
+
+/// Where neither release is: what was looked for, and what is there instead.
+pub(crate) async fn describe_other_releases(installation: &Installation) -> String {
+    let Installation { namespace, crds_release, app_release, .. } = installation;
+    let found = match Cluster::connect(&installation.cluster).await {
+        Ok(cluster) => view_reader::find_installed_anywhere(&cluster, &[crds_release, app_release])
+            .await
+            .map_err(|error| error.to_string()),
+        Err(problem) => Err(problem.to_string()),
+    };
+    let other_releases = match found {
+        Ok(found) if found.is_empty() => "helm has neither in any namespace".to_owned(),
+        Ok(found) => format!("helm has {}", found.into_iter().collect::<Vec<_>>().join(", ")),
+        Err(reason) => format!("what is elsewhere cannot be seen: {reason}"),
+    };
+    format!(
+        "looked for {app_release} and {crds_release} in namespace {namespace} and found neither; {other_releases}\n"
+    )
+}
+
+/// helm as these flags call it.
+pub(crate) fn build_helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
+    let program = program_paths::find_helm(&read_program_hints())?;
+    Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
+}
+
+fn read_program_hints() -> ProgramHints {
+    ProgramHints { helm: env_var("HELM_BIN"), kubectl: env_var("KUBECTL_PATH") }
+}
+
+/// The two programs' versions. A missing program is no reason not to look at the cluster: the checks say so.
+///
+/// Where no chosen check asks for them, nothing is started.
+pub(crate) async fn read_tool_versions(request: &ValidateRequest) -> ToolVersions {
+    let read_failure = |what: &str, reason: &dyn std::fmt::Display| ReadFailure {
+        target: what.to_owned(),
+        reason: reason.to_string(),
+    };
+    let installation = &request.installation;
+    if !request.checks.iter().any(|check| check.card.section == Section::Tools) {
+        let not_requested = |what: &str| Err(read_failure(what, &"nobody asked for it"));
+        return ToolVersions { helm: not_requested("helm's version"), kubectl: not_requested("kubectl's version") };
+    }
+    let helm = async {
+        let helm = build_helm(installation, RegistryAccess::default())
+            .map_err(|problem| read_failure("helm's version", &problem))?;
+        helm.read_version().await.map_err(|error| read_failure("helm's version", &error))
+    };
+    let kubectl = async {
+        let program = program_paths::find_kubectl(&read_program_hints())
+            .map_err(|problem| read_failure("kubectl's version", &problem))?;
+        let kubectl = Kubectl { program, cluster: installation.cluster.clone() };
+        kubectl.read_version().await.map_err(|error| read_failure("kubectl's version", &error))
+    };
+    let (helm, kubectl) = tokio::join!(helm, kubectl);
+    ToolVersions { helm, kubectl }
+}

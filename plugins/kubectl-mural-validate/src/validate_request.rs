@@ -1,0 +1,127 @@
+//! What was asked for, read and validated before anything is asked of a cluster.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mural::ask::expect::Expectations;
+use mural::ask::{Installation, RegistryAccess};
+use mural::checks::health_checks::{self, HealthCheck};
+use mural::cli::files;
+use mural::cluster;
+use mural::diff::value_changes::merge_values;
+use mural::model::chart::ChartRef;
+use mural::model::secret::Hidden;
+use mural::model::yaml::{self, ErrorDetail};
+use mural::problem::Problem;
+use mural::report::validate::Baseline;
+use serde_json::Value;
+
+use crate::flags::{Cli, ValidateFormat};
+
+/// What was asked for.
+pub(crate) struct ValidateRequest {
+    /// The installation; its cluster is that of the first context.
+    pub(crate) installation: Installation,
+    /// The contexts, where several are asked.
+    pub(crate) contexts: Option<Vec<String>>,
+    /// A context without the installation does not count.
+    pub(crate) skip_contexts_without_release: bool,
+    pub(crate) checks: Vec<&'static HealthCheck>,
+    pub(crate) expect: Expectations,
+    /// The CRD chart and the application's.
+    pub(crate) charts: [Option<ChartRef>; 2],
+    pub(crate) registry: RegistryAccess,
+    pub(crate) baseline: Option<Vec<Baseline>>,
+    pub(crate) save_baseline: Option<PathBuf>,
+    pub(crate) report: Option<(PathBuf, ValidateFormat)>,
+    /// How long to wait, and the grace of a reason that does not pass.
+    pub(crate) wait: Option<(Duration, Duration)>,
+    pub(crate) strict: bool,
+}
+
+impl ValidateRequest {
+    /// Reads the flags and the files that they name.
+    pub(crate) fn from_cli(cli: &Cli) -> Result<Self, Problem> {
+        let checks = health_checks::select_checks(&cli.checks.only, &cli.checks.skip)?;
+        let installation = cli.installation.to_installation(&cli.cluster)?;
+        let expect = Expectations { values: read_values(&cli.expectations.values)?, ..cli.expectations.to_expect()? };
+        let baseline = cli.expectations.baseline.as_deref().map(|file| files::read(file, "the baseline"));
+        let baseline = baseline.transpose()?.map(|text| Baseline::read(&text)).transpose()?;
+        let report = cli
+            .report
+            .as_ref()
+            .map(|file| ValidateFormat::from_path(file).map(|form| (file.clone(), form)))
+            .transpose()?;
+        for (file, what) in [(&cli.report, "the report"), (&cli.expectations.save_baseline, "the baseline")] {
+            file.as_deref().map_or(Ok(()), |file| files::check_writable(file, what))?;
+        }
+        Ok(Self {
+            contexts: select_contexts(cli)?,
+            skip_contexts_without_release: cli.clusters.all_contexts,
+            charts: cli.expectations.parse_charts()?,
+            registry: cli.expectations.to_registry_access(),
+            save_baseline: cli.expectations.save_baseline.clone(),
+            wait: cli.wait.to_limits()?,
+            strict: cli.checks.strict,
+            installation,
+            checks,
+            expect,
+            baseline,
+            report,
+        })
+    }
+
+    /// Every check of one installation, held against nothing.
+    pub(crate) fn for_installation(installation: Installation) -> Self {
+        Self {
+            installation,
+            contexts: None,
+            skip_contexts_without_release: false,
+            checks: health_checks::HEALTH_CHECKS.iter().collect(),
+            expect: Expectations::default(),
+            charts: [None, None],
+            registry: RegistryAccess::default(),
+            baseline: None,
+            save_baseline: None,
+            report: None,
+            wait: None,
+            strict: false,
+        }
+    }
+
+    /// The same installation in another context.
+    pub(crate) fn installation_in_context(&self, context: &str) -> Installation {
+        let mut installation = self.installation.clone();
+        installation.cluster.context = Some(context.to_owned());
+        installation
+    }
+}
+
+fn select_contexts(cli: &Cli) -> Result<Option<Vec<String>>, Problem> {
+    if !cli.clusters.all_contexts {
+        return Ok((!cli.clusters.contexts.is_empty()).then(|| cli.clusters.contexts.clone()));
+    }
+    let all = cluster::list_contexts_in(cli.cluster.kubeconfig.as_deref());
+    if all.is_empty() {
+        return Err(Problem::usage("the kubeconfig has no contexts").with_hint("kubectl config get-contexts"));
+    }
+    Ok(Some(all))
+}
+
+/// The files of values, merged in their order.
+fn read_values(given: &[PathBuf]) -> Result<Option<Hidden<Value>>, Problem> {
+    let mut all: Option<Value> = None;
+    for file in given {
+        let wrong = || Problem::usage(format!("the values file {} cannot be used", file.display()));
+        let text = files::read(file, "the values file")?;
+        let value =
+            yaml::parse_document(&text, ErrorDetail::LocationOnly).map_err(|error| wrong().with_source(error))?;
+        if !value.is_object() {
+            return Err(wrong()
+                .with_source("it is not a map of values")
+                .with_hint("a values file begins with keys, like global:"));
+        }
+        all = Some(all.map_or_else(|| value.clone(), |base| merge_values(&base, &value)));
+    }
+    Ok(all.map(Hidden::new))
+}

@@ -1,0 +1,280 @@
+//! From two CRDs, and what their objects say, to findings and a decision.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::checks::crd_changes::object_evidence::{Evidence, ObjectSource};
+use crate::checks::crd_changes::{
+    AffectedParty, ChangeCheck, conversion_webhook_unavailable, limit_outside_format, objects_not_checked,
+    rule_usability, select_check, served_versions_differ,
+};
+use crate::diff::{self, Change, Effect, SchemaPath};
+use crate::model::check::Level;
+use crate::model::crd::Crd;
+use crate::schema::{ServerVersion, crd_rules};
+
+/// One trouble of a CRD.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrdFinding {
+    /// How grave.
+    pub level: Level,
+    /// The check's id.
+    pub check: &'static str,
+    /// In which version; none where it is about the whole CRD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where in the schema: `^.spec.a`; none outside of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<SchemaPath>,
+    /// On which line of the new CRD's file; none where it was not looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What changed, and who is hurt.
+    pub message: String,
+    /// What to do.
+    pub hint: &'static str,
+    /// The documentation anchor.
+    pub docs: String,
+    /// Why somebody answers for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiver_reason: Option<String>,
+}
+
+impl CrdFinding {
+    /// In which version it stands: of a pair, the second.
+    #[must_use]
+    pub fn affected_version(&self) -> Option<&str> {
+        self.version
+            .as_deref()
+            .map(|version| version.rsplit(served_versions_differ::VERSION_SEPARATOR).next().unwrap_or(version))
+    }
+}
+
+/// What becomes of one CRD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrdVerdict {
+    /// Its name.
+    pub name: String,
+    /// In one word.
+    pub decision: CrdDecision,
+    /// Why the API server would refuse it, in its own words.
+    pub server_errors: Vec<String>,
+    /// What was looked at besides the two CRDs.
+    pub evidence: Evidence,
+    /// What was found, gravest first.
+    pub findings: Vec<CrdFinding>,
+    /// What it would be without any finding above a note.
+    #[serde(skip)]
+    decision_without_findings: CrdDecision,
+}
+
+impl CrdVerdict {
+    /// Decides anew and sorts, after levels were set by hand.
+    pub(crate) fn update_decision(&mut self) {
+        self.findings.sort();
+        self.decision = decide_from_findings(self.decision_without_findings, &self.findings, &self.server_errors);
+    }
+}
+
+/// What the API server says of the new CRD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerAnswer<'a> {
+    /// It was not asked: what is known of it here counts.
+    NotAsked,
+    /// It takes it.
+    Accepted,
+    /// It refuses it, in these words.
+    Rejected(&'a str),
+}
+
+impl ServerAnswer<'_> {
+    fn errors(self, old: Option<&Crd>, new: &Crd) -> Vec<String> {
+        match self {
+            Self::NotAsked => predict_rejections(old, new),
+            Self::Accepted => Vec::new(),
+            Self::Rejected(words) => vec![words.to_owned()],
+        }
+    }
+}
+
+/// Judges what becomes of a CRD.
+///
+/// # Panics
+/// Never: one side at least must be there, and without both it is an empty verdict.
+#[must_use]
+pub fn judge_crd(
+    old: Option<&Crd>,
+    new: Option<&Crd>,
+    evidence: Evidence,
+    server: ServerVersion,
+    server_answer: ServerAnswer<'_>,
+) -> CrdVerdict {
+    let name = new.or(old).map(|crd| crd.name().to_owned()).unwrap_or_default();
+    let (Some(old), Some(new)) = (old, new) else {
+        let decision = if new.is_some() { CrdDecision::New } else { CrdDecision::RemovedFromChart };
+        let server_errors = new.map(|new| server_answer.errors(None, new)).unwrap_or_default();
+        let decision = if server_errors.is_empty() { decision } else { CrdDecision::Rejected };
+        let calm = if new.is_some() { CrdDecision::New } else { CrdDecision::RemovedFromChart };
+        return CrdVerdict {
+            name,
+            decision,
+            server_errors,
+            evidence,
+            findings: Vec::new(),
+            decision_without_findings: calm,
+        };
+    };
+    let server_errors = server_answer.errors(Some(old), new);
+    let changes = diff::compare_crds(old.json(), new.json());
+    let mut findings: Vec<CrdFinding> =
+        changes.iter().filter_map(|change| find_in_change(change, &changes, &evidence)).collect();
+    findings.extend(find_limits_outside_format(old, new, server));
+    findings.extend(find_version_differences(old, new, &evidence));
+    findings.extend(find_unusable_rules(old, new, server));
+    findings.extend(
+        evidence.undetermined.iter().map(|why| build_finding(&objects_not_checked::CHECK, Level::Error, why.clone())),
+    );
+    let silent =
+        evidence.webhook_failure.iter().filter(|_| new.versions().filter(|version| version.served).count() > 1);
+    findings.extend(silent.map(|why| build_finding(&conversion_webhook_unavailable::CHECK, Level::Error, why.clone())));
+    findings.sort();
+    let calm = decision_without_findings(&changes);
+    let decision = decide_from_findings(calm, &findings, &server_errors);
+    CrdVerdict { name, decision, server_errors, evidence, findings, decision_without_findings: calm }
+}
+
+/// What the server says when a CRD is written, as far as it is known here.
+fn predict_rejections(old: Option<&Crd>, new: &Crd) -> Vec<String> {
+    let of_versions = old.map(|old| diff::predict_update_rejections(old.json(), new.json())).unwrap_or_default();
+    let of_schemas = crd_rules::predict_schema_rejections(old.map(Crd::json), new.json());
+    of_versions.iter().chain(&of_schemas).map(ToString::to_string).collect()
+}
+
+fn decide_from_findings(calm: CrdDecision, findings: &[CrdFinding], server_errors: &[String]) -> CrdDecision {
+    if !server_errors.is_empty() {
+        return CrdDecision::Rejected;
+    }
+    match findings.iter().map(|finding| finding.level).min() {
+        Some(Level::Error) => CrdDecision::Breaking,
+        Some(Level::Warning) => CrdDecision::Risky,
+        _ => calm,
+    }
+}
+
+fn decision_without_findings(changes: &[Change]) -> CrdDecision {
+    if changes.is_empty() {
+        CrdDecision::Unchanged
+    } else if changes.iter().all(|change| change.kind.effect() == Effect::Text) {
+        CrdDecision::Text
+    } else {
+        CrdDecision::Safe
+    }
+}
+
+fn build_finding(check: &ChangeCheck, level: Level, message: String) -> CrdFinding {
+    CrdFinding {
+        level,
+        check: check.card.id,
+        version: None,
+        path: None,
+        line: None,
+        message,
+        hint: check.card.fix,
+        docs: format!("CHECKS.md#{}", check.card.id),
+        waiver_reason: None,
+    }
+}
+
+/// What text changes say is no finding. An error that only objects could prove sinks when a complete look found nobody hurt.
+fn find_in_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<CrdFinding> {
+    let check = select_check(change);
+    let harmless = evidence.is_change_harmless(change, all);
+    let level = match change.kind.effect() {
+        Effect::Breaking if check.affects == AffectedParty::Objects && harmless => Level::Warning,
+        Effect::Breaking => Level::Error,
+        Effect::Risky => Level::Warning,
+        Effect::Safe => Level::Info,
+        Effect::Text => return None,
+    };
+    let mut message = change.kind.to_string();
+    if level != Level::Info && check.affects == AffectedParty::Objects {
+        message.push_str(&describe_evidence(change, harmless, evidence));
+    }
+    Some(CrdFinding {
+        version: change.version.clone(),
+        path: change.path.clone(),
+        ..build_finding(check, level, message)
+    })
+}
+
+/// Who is hurt, in words.
+fn describe_evidence(change: &Change, harmless: bool, evidence: &Evidence) -> String {
+    if evidence.source == ObjectSource::None {
+        return String::new();
+    }
+    if evidence.undetermined.is_some() {
+        return "; not all objects could be judged".to_owned();
+    }
+    match (evidence.objects_checked, evidence.count_affected_by(change)) {
+        (0, _) => "; there are no objects".to_owned(),
+        (all, _) if harmless => format!("; none of {all} objects is hurt by it"),
+        (all, 0) => format!("; {} of {all} objects are hurt elsewhere", evidence.objects_affected),
+        (all, hurt) => format!("; {hurt} of {all} objects hurt"),
+    }
+}
+
+/// Limits outside of their format that the old CRD did not have.
+fn find_limits_outside_format(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
+    let of = |crd: &Crd| -> BTreeMap<(String, SchemaPath), String> {
+        let versions = crd.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+        let all = versions.flat_map(|version| {
+            let name = version["name"].as_str().unwrap_or_default().to_owned();
+            let found = limit_outside_format::find(&version["schema"]["openAPIV3Schema"]);
+            found.into_iter().map(move |(path, wrong)| ((name.clone(), path), wrong))
+        });
+        all.collect()
+    };
+    let known = of(old);
+    let level = if server >= ServerVersion::new(1, 36) { Level::Error } else { Level::Warning };
+    let fresh = of(new).into_iter().filter(|(place, _)| !known.contains_key(place));
+    fresh
+        .map(|((version, path), wrong)| CrdFinding {
+            version: Some(version),
+            path: Some(path),
+            ..build_finding(
+                &limit_outside_format::CHECK,
+                level,
+                format!("{wrong}: every value is refused from 1.36 on"),
+            )
+        })
+        .collect()
+}
+
+/// New rules that this server may not take.
+fn find_unusable_rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
+    let all = rule_usability::find(old, new, server).into_iter();
+    all.map(|one| CrdFinding {
+        version: Some(one.version),
+        path: Some(one.path),
+        ..build_finding(one.check, one.level, one.message)
+    })
+    .collect()
+}
+
+/// Pairs of served versions that differ now and did not before.
+fn find_version_differences(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
+    let known = served_versions_differ::find(old);
+    let fresh = served_versions_differ::find(new).into_iter().filter(|pair| !known.contains(pair));
+    let level = if evidence.is_harmless() { Level::Info } else { Level::Warning };
+    let to_finding = |one: served_versions_differ::VersionDifference| CrdFinding {
+        version: Some(one.versions),
+        path: one.path,
+        ..build_finding(&served_versions_differ::CHECK, level, one.message)
+    };
+    fresh.map(to_finding).collect()
+}

@@ -1,0 +1,95 @@
+//! Check `crd-matches-chart`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
+use crate::checks::crd_health::{apply_command, chart_arguments, expected_and_live, records_failure};
+use crate::diff::{self, Effect};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::crd::Crd;
+use crate::model::text_format::format_count;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "crd-matches-chart",
+    section: Section::Crds,
+    title: "each CRD is as its chart has it",
+    level: Level::Warning,
+    why: "That a CRD is there says nothing of its content. One that is older than the chart's refuses the fields of the new application or drops them; one that somebody else wrote may change again.",
+    fix: "Apply the chart's CRDs: helm mural crds apply CHART. Where the CRDs are right and only the release's record is old (the page's manual path writes none), name the chart with --crds-chart; kubectl mural upgrade brings the record up to date.",
+};
+
+/// Whether each live CRD says what the chart says: errors against a chart that was named, warnings against the release's record.
+/// What is only text is a note.
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    let (wanted, live) = match expected_and_live(context, &CARD) {
+        Ok(both) => both,
+        Err(answer) => return answer,
+    };
+    let Some((source, level, chart)) = expected_crds(context) else {
+        if let Some(failure) = records_failure(context) {
+            return undetermined_result(&CARD, failure);
+        }
+        return skipped_result(&CARD, "no record holds the content of the CRDs (--crds-chart names a chart)");
+    };
+    let mut result = CheckResultBuilder::new(&CARD);
+    for name in wanted {
+        if let (Some(live), Some(chart)) = (live.get(name), chart.get(name.as_str())) {
+            result.record(
+                compare_crd(live, chart, &source, level)
+                    .map(|finding| Finding { hint: build_hint(context), ..finding }),
+            );
+        }
+    }
+    result.record_skip("none of the chart's CRDs is on the cluster");
+    result.build()
+}
+
+/// Where the content stands, how grave a difference is, and the CRDs by name.
+fn expected_crds<'a>(context: &'a CheckContext<'_>) -> Option<(String, Level, BTreeMap<&'a str, &'a Crd>)> {
+    let by_name =
+        |crds: &mut dyn Iterator<Item = &'a Crd>| crds.map(|crd| (crd.name(), crd)).collect::<BTreeMap<_, _>>();
+    if let Some(chart) = context.expectations.crds_chart.as_ref().filter(|chart| !chart.crds.is_empty()) {
+        return Some((format!("the chart {}", chart.version), Level::Error, by_name(&mut chart.crds.iter())));
+    }
+    if let Some(list) = &context.expectations.crds_chart_list {
+        return Some(("the chart".to_owned(), Level::Error, by_name(&mut list.iter())));
+    }
+    let records =
+        context.releases().into_iter().filter_map(|(_, release)| context.view.newest_revision(release).ok().flatten());
+    let records: Vec<_> = records.filter(|record| !record.crd_documents.is_empty()).collect();
+    let first = records.first()?;
+    let source = format!("release {}, revision {} ({})", first.name, first.revision, first.chart_version);
+    Some((source, Level::Warning, by_name(&mut records.iter().flat_map(|record| &record.crd_documents))))
+}
+
+/// The spec alone: labels and annotations are written by whoever installs it. A certificate authority is filled in on the cluster.
+fn comparable_content(crd: &Crd) -> Value {
+    let mut spec = crd.json()["spec"].clone();
+    if let Some(config) = spec.pointer_mut("/conversion/webhook/clientConfig").and_then(Value::as_object_mut) {
+        config.remove("caBundle");
+    }
+    json!({"apiVersion": crd.json()["apiVersion"], "kind": crd.json()["kind"], "metadata": {"name": crd.name()}, "spec": spec})
+}
+
+fn compare_crd(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Finding> {
+    let changes = diff::compare_crds(&comparable_content(live), &comparable_content(chart));
+    let (text, real): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.kind.effect() == Effect::Text);
+    let subject = format!("CRD {}", live.name());
+    let Some(first) = real.first() else {
+        let texts = format_count(text.len(), "text");
+        let message = format!("differs from {source} in {texts} only");
+        return (!text.is_empty()).then(|| Finding { level: Level::Info, ..CARD.finding(subject, message, "") });
+    };
+    let place = first.path.as_ref().map(|path| format!(", first at {path}")).unwrap_or_default();
+    let version = first.version.as_ref().map(|version| format!(" in {version}")).unwrap_or_default();
+    let message = format!("differs from {source} at {}{place}{version}", format_count(real.len(), "place"));
+    Some(Finding { level, ..CARD.finding(subject, message, "") })
+}
+
+fn build_hint(context: &CheckContext<'_>) -> String {
+    format!("helm mural crds diff {}; {}", chart_arguments(context), apply_command(context))
+}

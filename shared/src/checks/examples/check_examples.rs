@@ -1,0 +1,439 @@
+//! The examples: what fires each check, and what nearly does.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use semver::Version;
+use serde_json::{Value, json};
+
+use super::Example;
+use super::cluster_fixtures::{RELEASE_NAMESPACE, hue_service, role_template};
+use super::installation::{ExampleInstallation, set_field, unmanaged_pod};
+use crate::model::cluster_view::Workloads;
+use crate::model::flux::{FluxObject, FluxRef, FluxSource, FluxView, HelmRelease};
+use crate::model::health_inputs::{InvalidObject, ObjectScan, PublishedSchema, WebhookBackend};
+use crate::model::owner::Owner;
+use crate::model::secret::Hidden;
+
+fn flux_owner() -> Owner {
+    Owner::Flux { helm_release: "mural-system/mural".into(), managed_in_git: false }
+}
+
+pub(super) fn waiting_containers(reason: &str) -> serde_json::Value {
+    json!([{"name": "main", "restartCount": 7, "state": {"waiting": {"reason": reason, "message": "registry/canvas:1.1.0-rc.3: not found"}}}])
+}
+
+fn condition(kind: &str, status: &str) -> serde_json::Value {
+    json!({"type": kind, "status": status, "reason": "R", "message": "m"})
+}
+
+pub(super) const EXAMPLES: [Example; 53] = [
+    ("helm-version", |w| w.tools.helm = Ok(Version::new(3, 16, 4)), |w| w.tools.helm = Ok(Version::new(3, 17, 0))),
+    (
+        "kubectl-version",
+        |w| w.tools.kubectl = Ok(Version::new(1, 30, 9)),
+        |w| w.tools.kubectl = Ok(Version::new(1, 31, 0)),
+    ),
+    (
+        "kubectl-skew",
+        |w| w.tools.kubectl = Ok(Version::new(1, 35, 0)),
+        |w| w.tools.kubectl = Ok(Version::new(1, 32, 0)),
+    ),
+    ("server-version", |w| w.view.cluster.version = "v1.30.9".into(), |w| w.view.cluster.version = "v1.31+".into()),
+    ("namespace-exists", |w| w.view.cluster.namespace_exists = Ok(false), |_| {}),
+    (
+        "owner-detected",
+        |w| drop(w.view.owners.insert("mural".into(), Owner::NotInstalled)),
+        |w| drop(w.view.owners.insert("mural".into(), flux_owner())),
+    ),
+    (
+        "owner-consistent",
+        |w| drop(w.view.owners.insert("mural".into(), flux_owner())),
+        |w| {
+            w.view.owners.insert("mural".into(), flux_owner());
+            w.view.owners.insert("mural-crds".into(), flux_owner());
+        },
+    ),
+    ("release-present", |w| drop(w.view.releases.insert("mural".into(), Ok(Vec::new()))), |_| {}),
+    (
+        "release-deployed",
+        |w| w.newest_record("mural").status = "pending-upgrade".into(),
+        |w| {
+            let mut old = w.newest_record("mural").clone();
+            (old.revision, old.status) = (2, "failed".into());
+            w.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, old);
+        },
+    ),
+    (
+        "release-version",
+        |w| w.newest_record("mural").chart_version = "1.1.0-rc.0".into(),
+        |w| w.newest_record("mural").chart_version = "v1.1.0-rc.3+7".into(),
+    ),
+    (
+        "release-record-size",
+        |w| w.newest_record("mural").encoded_bytes = 1_040_000,
+        |w| w.newest_record("mural").encoded_bytes = 900_000,
+    ),
+    (
+        "crd-present",
+        |w| w.newest_record("mural-crds").crd_names.push("tenants.x".into()),
+        |w| {
+            let copy = w.view.crds.as_ref().unwrap()["hubs.x"].clone();
+            w.view.crds.as_mut().unwrap().insert("tenants.x".into(), copy);
+        },
+    ),
+    (
+        "crd-established",
+        |w| w.set_crd_field("status.conditions.1", condition("Established", "False")),
+        |w| w.set_crd_field("status.conditions.1.message", json!("")),
+    ),
+    (
+        "crd-names-accepted",
+        |w| w.set_crd_field("status.conditions.0", condition("NamesAccepted", "False")),
+        |w| w.set_crd_field("status.conditions.0.reason", json!("Other")),
+    ),
+    (
+        "crd-structural",
+        |w| w.set_crd_field("status.conditions", json!([condition("NonStructuralSchema", "True")])),
+        |w| w.set_crd_field("status.conditions", json!([condition("NonStructuralSchema", "False")])),
+    ),
+    (
+        "crd-stored-versions",
+        |w| w.set_crd_field("status.storedVersions", json!(["v1alpha1", "v1beta1"])),
+        |w| w.set_crd_field("spec.versions.1.served", json!(false)),
+    ),
+    (
+        "crd-terminating",
+        |w| w.set_crd_field("metadata.deletionTimestamp", json!("2026-11-23T07:00:00Z")),
+        |w| w.set_crd_field("metadata.finalizers", json!(["a/b"])),
+    ),
+    (
+        "workload-present",
+        |w| w.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas"),
+        |w| w.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "stranger"),
+    ),
+    (
+        "workload-ready",
+        |w| w.set_workload_field("canvas", "status.readyReplicas", json!(1)),
+        |w| w.set_workload_field("stranger", "status.readyReplicas", json!(1)),
+    ),
+    (
+        "pod-failing",
+        |w| w.set_workload_field("canvas-7d9f-a", "status.containerStatuses", waiting_containers("CrashLoopBackOff")),
+        |w| w.set_workload_field("canvas-7d9f-a", "status.containerStatuses", waiting_containers("ContainerCreating")),
+    ),
+    (
+        "pvc-bound",
+        |w| w.set_workload_field("data-db-0", "status.phase", json!("Pending")),
+        |w| w.set_workload_field("stranger-0", "status.phase", json!("Pending")),
+    ),
+    (
+        "job-failed",
+        |w| w.set_workload_field("seed", "status.conditions.0.type", json!("Failed")),
+        |w| w.set_workload_field("seed", "status.conditions", json!([])),
+    ),
+    (
+        "release-manifest-served",
+        |w| w.append_manifest("---\napiVersion: apps/v1beta2\nkind: Deployment\nmetadata: {name: old}\n"),
+        |w| w.append_manifest("---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: other}\n"),
+    ),
+    (
+        "release-objects-present",
+        |w| {
+            drop(
+                w.health_inputs
+                    .object_metadata
+                    .insert(crate::model::health_inputs::secrets_path(RELEASE_NAMESPACE), Ok(Vec::new())),
+            )
+        },
+        |w| w.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas"),
+    ),
+    (
+        "release-upgrade-deletions",
+        |w| w.expectations.app_chart.as_mut().unwrap().objects.retain(|object| object.kind != "CronJob"),
+        |w| {
+            w.append_manifest(
+                "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: hubs.x}\n",
+            );
+            w.set_crd_field("metadata.annotations", json!({"helm.sh/resource-policy": "keep"}));
+        },
+    ),
+    (
+        "release-values",
+        |w| {
+            w.expectations.values =
+                Some(Hidden::new(json!({"global": {"metrics": {"timeout": "30s"}}, "password": "canary"})));
+        },
+        |w| {
+            w.expectations.values =
+                Some(Hidden::new(json!({"password": "canary", "global": {"metrics": {"timeout": "10s"}}})));
+        },
+    ),
+    (
+        "release-chart-digest",
+        |w| w.newest_record("mural").description = "mural upgrade, digest sha256:other".into(),
+        |w| {
+            w.newest_record("mural").description = "mural upgrade, digest sha256:other".into();
+            w.newest_record("mural").chart_version = "1.0.0".into();
+        },
+    ),
+    (
+        "crd-matches-chart",
+        |w| {
+            w.set_crd_field(
+                "spec.versions.0.schema",
+                json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}}),
+            );
+        },
+        |w| w.set_crd_field("metadata.annotations", json!({"note": "ours"})),
+    ),
+    (
+        "crd-schema-served",
+        |w| w.set_published(PublishedSchema::Missing),
+        |w| {
+            w.set_published(PublishedSchema::Missing);
+            w.set_crd_field("spec.versions.1.served", json!(false));
+        },
+    ),
+    (
+        "crd-objects-fit",
+        |w| {
+            w.object_report().invalid_examples = vec![InvalidObject {
+                object: "Hub a/b".into(),
+                reason: "spec.size: too small".into(),
+                blocks_all_writes: true,
+            }];
+        },
+        |w| w.object_report().checked_count = 0,
+    ),
+    ("crd-version-in-use", |w| w.add_manager_version("v1alpha0"), |w| w.add_manager_version("v1alpha1")),
+    (
+        "crd-in-two-charts",
+        |w| w.newest_record("mural").crd_names = vec!["hubs.x".into()],
+        |w| w.newest_record("mural").crd_names = vec!["others.x".into()],
+    ),
+    (
+        "crd-foreign-owner",
+        |w| {
+            w.set_crd_field(
+                "metadata.annotations",
+                json!({"meta.helm.sh/release-name": "flux", "meta.helm.sh/release-namespace": "flux-system"}),
+            );
+        },
+        |w| {
+            w.set_crd_field(
+                "metadata.annotations",
+                json!({"meta.helm.sh/release-name": "mural-crds", "meta.helm.sh/release-namespace": RELEASE_NAMESPACE}),
+            );
+        },
+    ),
+    (
+        "workload-scaled",
+        |w| w.set_workload_field("canvas", "spec.replicas", json!(0)),
+        |w| w.set_workload_field("canvas", "spec.replicas", json!(1)),
+    ),
+    ("flux-controllers-ready", |w| w.flux_view().controllers = Ok(Vec::new()), |_| {}),
+    (
+        "flux-suspended",
+        |w| w.set_app_helm_release("spec.suspend", json!(true)),
+        |w| w.set_app_helm_release("spec.suspend", json!(false)),
+    ),
+    (
+        "flux-source-ready",
+        |w| w.set_source_field("status.conditions.0.status", json!("False")),
+        |w| w.set_source_field("status.conditions.0.message", json!("")),
+    ),
+    (
+        "flux-source-version",
+        |w| w.set_source_field("spec.ref.digest", json!("sha256:1")),
+        |w| w.set_source_field("spec.ref", json!({"tag": "1.1.0-rc.3"})),
+    ),
+    (
+        "flux-release-ready",
+        |w| w.set_app_helm_release("metadata.generation", json!(8)),
+        |w| w.set_app_helm_release("status.history", upgrade_history()),
+    ),
+    (
+        "flux-revision",
+        |w| w.set_source_field("status.artifact.revision", json!("1.1.0-rc.4@sha256:2")),
+        |w| w.set_source_field("status.artifact.revision", json!("v1.1.0-rc.3@sha256:1")),
+    ),
+    (
+        "flux-release-crds-policy",
+        |w| w.set_crds_helm_release("spec.upgrade", json!({})),
+        |w| w.set_crds_helm_release("spec.install", json!({})),
+    ),
+    (
+        "flux-depends-on",
+        |w| w.set_app_helm_release("spec.dependsOn", json!([{"name": "other"}])),
+        |w| {
+            w.set_app_helm_release(
+                "spec.dependsOn",
+                json!([{"name": "other"}, {"name": "mural-crds", "namespace": RELEASE_NAMESPACE}]),
+            )
+        },
+    ),
+    (
+        "restarts-since-upgrade",
+        |w| {
+            w.set_workload_field(
+                "canvas-7d9f-a",
+                "status.containerStatuses.0",
+                restarted_container("2026-11-21T10:00:00Z"),
+            )
+        },
+        |w| {
+            w.set_workload_field(
+                "canvas-7d9f-a",
+                "status.containerStatuses.0",
+                restarted_container("2026-11-19T10:00:00Z"),
+            )
+        },
+    ),
+    (
+        "pod-unmanaged",
+        |w| w.view.workloads.pods.as_mut().unwrap().push(unmanaged_pod()),
+        |w| {
+            drop(
+                w.health_inputs.other_namespaces.insert(
+                    "mural-other".into(),
+                    Workloads { objects: Ok(Vec::new()), pods: Ok(vec![unmanaged_pod()]) },
+                ),
+            );
+        },
+    ),
+    ("webhook-service", |w| w.set_backend(false, 0), |w| w.set_backend(true, 0)),
+    ("webhook-endpoints", |w| w.set_backend(true, 0), |w| w.set_backend(true, 1)),
+    (
+        "webhook-ca",
+        |w| w.set_webhook_field("clientConfig.caBundle", json!("bm90aGluZw==")),
+        |w| w.set_webhook_field("clientConfig", json!({"url": "https://hook.example.com"})),
+    ),
+    (
+        "webhook-deadlock",
+        |w| w.set_webhook_field("rules", pod_creation_rules()),
+        |w| {
+            w.set_webhook_field("rules", pod_creation_rules());
+            let outside =
+                json!([{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [RELEASE_NAMESPACE]}]);
+            w.set_webhook_field("namespaceSelector", json!({"matchExpressions": outside}));
+        },
+    ),
+    (
+        "managed-cluster-available",
+        |w| w.set_cluster_field("status.conditions.1.status", json!("Unknown")),
+        |w| w.set_cluster_field("status.conditions.1.message", json!("")),
+    ),
+    (
+        "agent-lease",
+        |w| w.set_lease_field("spec.renewTime", json!("2026-11-23T07:08:00Z")),
+        |w| w.set_lease_field("spec.renewTime", json!("2026-11-23T07:09:00Z")),
+    ),
+    (
+        "hub-and-spoke-ready",
+        |w| w.set_hub_field("status.phase", json!("Unhealthy")),
+        |w| w.set_hub_field("status", json!({})),
+    ),
+    (
+        "tenant-role-drift",
+        |w| w.health_inputs.role_templates.as_mut().unwrap().push(role_template("tenant-b", "- verbs: [list]\n")),
+        |w| w.health_inputs.role_templates.as_mut().unwrap().push(role_template("tenant-b", "-  verbs:\n   - get\n")),
+    ),
+    (
+        "restart-required",
+        |w| w.set_secret_write("dex", "kubectl-edit", "2026-11-21T10:00:00Z"),
+        |w| w.set_secret_write("dex", "kubectl-edit", "2026-11-20T10:00:59Z"),
+    ),
+];
+
+fn restarted_container(at: &str) -> Value {
+    json!({"name": "main", "ready": true, "restartCount": 2, "state": {"running": {"startedAt": at}},
+        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": at}}})
+}
+
+fn upgrade_history() -> Value {
+    let one = |version: u64, chart: &str, status: &str| json!({"version": version, "chartVersion": chart, "status": status, "ociDigest": "sha256:1"});
+    json!([one(3, "1.1.0-rc.3", "deployed"), one(2, "1.1.0-rc.0", "superseded")])
+}
+
+fn pod_creation_rules() -> Value {
+    json!([{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}])
+}
+
+impl ExampleInstallation {
+    /// Adds to the manifest of the application.
+    fn append_manifest(&mut self, document: &str) {
+        let record = self.newest_record("mural");
+        record.manifest = Hidden::new(format!("{}{document}", record.manifest.reveal()));
+    }
+
+    fn flux_view(&mut self) -> &mut FluxView {
+        &mut self.view.flux
+    }
+
+    fn set_app_helm_release(&mut self, at: &str, value: Value) {
+        self.set_helm_release(1, at, value);
+    }
+
+    fn set_crds_helm_release(&mut self, at: &str, value: Value) {
+        self.set_helm_release(0, at, value);
+    }
+
+    fn set_helm_release(&mut self, which: usize, at: &str, value: Value) {
+        let all = self.flux_view().helm_releases.as_mut().unwrap();
+        let mut json = all[which].json().clone();
+        set_field(&mut json, at, value);
+        all[which] = HelmRelease::new(json);
+    }
+
+    /// Changes the application's source.
+    fn set_source_field(&mut self, at: &str, value: Value) {
+        let object_ref = FluxRef::new("OCIRepository", RELEASE_NAMESPACE, "mural");
+        let mut json = self.view.flux.source(&object_ref).unwrap().json().clone();
+        set_field(&mut json, at, value);
+        self.view.flux.sources.insert(object_ref, Ok(Some(FluxSource::new(json))));
+    }
+
+    fn set_published(&mut self, published: PublishedSchema) {
+        self.health_inputs.published_schemas.as_mut().unwrap().insert(("hubs.x".into(), "v1alpha1".into()), published);
+    }
+
+    fn object_report(&mut self) -> &mut ObjectScan {
+        self.health_inputs.object_scans.as_mut().unwrap().as_mut().unwrap().get_mut("hubs.x").unwrap()
+    }
+
+    fn add_manager_version(&mut self, version: &str) {
+        self.object_report().manager_versions.insert((version.to_owned(), "old-tool".to_owned()), 2);
+    }
+
+    fn set_backend(&mut self, exists: bool, ready: usize) {
+        self.health_inputs.backends =
+            BTreeMap::from([(hue_service(), Ok(WebhookBackend { exists, ready_endpoints: ready }))]);
+    }
+
+    fn set_webhook_field(&mut self, at: &str, value: Value) {
+        set_field(&mut self.health_inputs.webhooks.as_mut().unwrap()[0], &format!("webhooks.0.{at}"), value);
+    }
+
+    fn set_cluster_field(&mut self, at: &str, value: Value) {
+        set_field(&mut self.health_inputs.managed_clusters.clusters.as_mut().unwrap().as_mut().unwrap()[0], at, value);
+    }
+
+    fn set_lease_field(&mut self, at: &str, value: Value) {
+        set_field(&mut self.health_inputs.managed_clusters.leases.as_mut().unwrap().as_mut().unwrap()[0], at, value);
+    }
+
+    fn set_hub_field(&mut self, at: &str, value: Value) {
+        set_field(&mut self.health_inputs.managed_clusters.hubs.as_mut().unwrap().as_mut().unwrap()[0], at, value);
+    }
+
+    /// Somebody wrote the Secret.
+    pub(super) fn set_secret_write(&mut self, name: &str, manager: &str, at: &str) {
+        let written = json!([{"manager": manager, "time": at, "fieldsV1": {"f:data": {}}}]);
+        assert!(at.parse::<Timestamp>().is_ok());
+        let secret = json!({"metadata": {"name": name, "managedFields": written}});
+        self.health_inputs
+            .object_metadata
+            .insert(crate::model::health_inputs::secrets_path(RELEASE_NAMESPACE), Ok(vec![secret]));
+    }
+}

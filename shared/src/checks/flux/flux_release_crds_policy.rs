@@ -1,0 +1,45 @@
+//! Check `flux-release-crds-policy`.
+
+use super::{find_helm_release, helm_releases};
+use crate::ask::expect::ReleaseRole;
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::skipped_result;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::flux::{CrdPolicy, FluxObject};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "flux-release-crds-policy",
+    section: Section::Flux,
+    title: "the CRD chart's HelmRelease replaces CRDs on upgrade",
+    level: Level::Warning,
+    why: "Without upgrade.crds: CreateReplace helm-controller leaves the CRDs of a chart's crds/ folder as they are: the release says the new version, and the API server serves the old schemas.",
+    fix: "Set spec.upgrade.crds to CreateReplace, as the vendor's page has it.",
+};
+
+/// Whether `spec.upgrade.crds` is `CreateReplace` where the chart's CRDs are in its `crds/` folder.
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = helm_releases(context, &CARD) {
+        return answer;
+    }
+    let Some(one) = find_helm_release(context, ReleaseRole::Crds) else {
+        return skipped_result(&CARD, "no HelmRelease makes the CRD chart's release");
+    };
+    if let Ok(Some(record)) = context.view.newest_revision(context.crds_release)
+        && record.crd_names.is_empty()
+    {
+        return skipped_result(&CARD, "the chart has no CRDs in its crds/ folder");
+    }
+    let object_ref = one.object_ref();
+    let told = match one.upgrade_crds() {
+        Some(CrdPolicy::CreateReplace) => None,
+        Some(policy) => Some(format!("spec.upgrade.crds is {policy:?}: CRDs that are there stay as they are")),
+        None => Some("spec.upgrade.crds is not set: CRDs that are there stay as they are".to_owned()),
+    };
+    let hint = format!(
+        "kubectl patch {} --type merge --patch '{{\"spec\":{{\"upgrade\":{{\"crds\":\"CreateReplace\"}}}}}}'",
+        object_ref.to_kubectl_args()
+    );
+    let findings = told.map(|message| CARD.finding(object_ref.to_string(), message, hint));
+    CheckResult::new(&CARD, 1, Verdict::from_findings(findings.into_iter().collect()))
+}

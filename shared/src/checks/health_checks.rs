@@ -1,0 +1,176 @@
+//! The checks of `kubectl mural validate`: one list, in the order they are shown.
+
+use std::collections::BTreeSet;
+
+use super::check_context::CheckContext;
+use super::{cluster, flux, ownership, releases, restarts, spokes, tenants, tools, webhooks, workloads};
+use crate::checks::crd_health;
+use crate::model::check::{Card, CheckResult, Section};
+use crate::model::health_inputs::ReadScope;
+use crate::problem::Problem;
+
+/// A check: its card, and the pure function that answers.
+#[derive(Debug, Clone, Copy)]
+pub struct HealthCheck {
+    /// What it is.
+    pub card: &'static Card,
+    /// What it says of what was seen.
+    pub run: fn(&CheckContext<'_>) -> CheckResult,
+}
+
+macro_rules! checks {
+    ($($area:ident :: $name:ident),* $(,)?) => {
+        [$(HealthCheck { card: &$area::$name::CARD, run: $area::$name::check }),*]
+    };
+}
+
+/// Every check of `validate`.
+pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
+    tools::helm_version,
+    tools::kubectl_version,
+    tools::kubectl_skew,
+    cluster::server_version,
+    cluster::namespace_exists,
+    ownership::owner_detected,
+    ownership::owner_consistent,
+    releases::release_present,
+    releases::release_deployed,
+    releases::release_version,
+    releases::release_record_size,
+    releases::release_manifest_served,
+    releases::release_objects_present,
+    releases::release_upgrade_deletions,
+    releases::release_values,
+    releases::release_chart_digest,
+    crd_health::crd_present,
+    crd_health::crd_established,
+    crd_health::crd_names_accepted,
+    crd_health::crd_structural,
+    crd_health::crd_stored_versions,
+    crd_health::crd_terminating,
+    crd_health::crd_matches_chart,
+    crd_health::crd_schema_served,
+    crd_health::crd_objects_fit,
+    crd_health::crd_version_in_use,
+    crd_health::crd_in_two_charts,
+    crd_health::crd_foreign_owner,
+    flux::flux_controllers_ready,
+    flux::flux_suspended,
+    flux::flux_source_ready,
+    flux::flux_source_version,
+    flux::flux_release_ready,
+    flux::flux_revision,
+    flux::flux_release_crds_policy,
+    flux::flux_depends_on,
+    workloads::workload_present,
+    workloads::workload_ready,
+    workloads::workload_scaled,
+    workloads::pod_failing,
+    workloads::pvc_bound,
+    workloads::job_failed,
+    workloads::restarts_since_upgrade,
+    workloads::pod_unmanaged,
+    webhooks::webhook_service,
+    webhooks::webhook_endpoints,
+    webhooks::webhook_ca,
+    webhooks::webhook_deadlock,
+    spokes::managed_cluster_available,
+    spokes::agent_lease,
+    spokes::hub_and_spoke_ready,
+    tenants::tenant_role_drift,
+    restarts::restart_required,
+];
+
+/// The sections of `validate`, as they are named on the command line.
+pub const SECTIONS: [(&str, Section); 11] = [
+    ("tools", Section::Tools),
+    ("cluster", Section::Cluster),
+    ("ownership", Section::Ownership),
+    ("releases", Section::Releases),
+    ("crds", Section::Crds),
+    ("flux", Section::Flux),
+    ("workloads", Section::Workloads),
+    ("webhooks", Section::Webhooks),
+    ("spokes", Section::Spokes),
+    ("tenants", Section::Tenants),
+    ("restarts", Section::Restarts),
+];
+
+/// The checks that `--only` and `--skip` leave, each naming ids or sections; without `--only` all are wanted.
+///
+/// # Errors
+/// A usage problem: a name that is neither, with the nearest ones; or nothing is left.
+pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static HealthCheck>, Problem> {
+    for (flag, name) in only.iter().map(|name| ("--only", name)).chain(skip.iter().map(|name| ("--skip", name))) {
+        if !HEALTH_CHECKS.iter().any(|check| has_name(check, name)) {
+            return Err(crate::problem::suggest::unknown_check(flag, name, selectable_names()));
+        }
+    }
+    let among = |names: &[String], check: &HealthCheck| names.iter().any(|name| has_name(check, name));
+    let wanted = |check: &&HealthCheck| (only.is_empty() || among(only, check)) && !among(skip, check);
+    let chosen: Vec<&'static HealthCheck> = HEALTH_CHECKS.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        return Err(Problem::usage("--only and --skip leave no check").with_hint("see them all: --list-checks"));
+    }
+    Ok(chosen)
+}
+
+fn has_name(check: &HealthCheck, name: &str) -> bool {
+    check.card.id == name || SECTIONS.iter().any(|(text, section)| *text == name && *section == check.card.section)
+}
+
+fn selectable_names() -> impl Iterator<Item = &'static str> {
+    HEALTH_CHECKS.iter().map(|check| check.card.id).chain(SECTIONS.iter().map(|(name, _)| *name))
+}
+
+/// What must be read besides the first view for these checks.
+#[must_use]
+pub fn read_scopes(checks: &[&HealthCheck]) -> BTreeSet<ReadScope> {
+    checks.iter().flat_map(|check| required_reads(check.card)).copied().collect()
+}
+
+fn required_reads(card: &Card) -> &'static [ReadScope] {
+    match (card.section, card.id) {
+        (_, "release-manifest-served" | "release-objects-present") => &[ReadScope::ObjectMetadata],
+        (_, "crd-schema-served") => &[ReadScope::ServedSchemas],
+        (_, "crd-objects-fit" | "crd-version-in-use") => &[ReadScope::CustomResources],
+        (Section::Workloads, _) => &[ReadScope::OtherNamespaces],
+        (Section::Restarts, _) => &[ReadScope::OtherNamespaces, ReadScope::ObjectMetadata],
+        (Section::Webhooks, _) => &[ReadScope::Webhooks],
+        (Section::Spokes, _) => &[ReadScope::ManagedClusters],
+        (Section::Tenants, _) => &[ReadScope::RoleTemplates],
+        _ => &[],
+    }
+}
+
+/// What the passing of time may mend: something is on its way, or a controller is at work.
+const TRANSIENT_CHECKS: [&str; 10] = [
+    "release-deployed",
+    "crd-established",
+    "crd-names-accepted",
+    "crd-schema-served",
+    "crd-terminating",
+    "workload-ready",
+    "pod-failing",
+    "pvc-bound",
+    "webhook-endpoints",
+    "hub-and-spoke-ready",
+];
+
+/// Whether waiting may mend what a check has found. Where Flux keeps the releases, it may bring all that is missing of them.
+#[must_use]
+pub fn is_transient(check: &str, by_flux: bool) -> bool {
+    let section = HEALTH_CHECKS.iter().find(|one| one.card.id == check).map(|one| one.card.section);
+    let brought = [Section::Releases, Section::Crds, Section::Workloads, Section::Webhooks];
+    TRANSIENT_CHECKS.contains(&check)
+        || matches!(section, Some(Section::Spokes | Section::Flux))
+            && !["flux-release-crds-policy", "flux-depends-on", "flux-suspended", "flux-source-version"]
+                .contains(&check)
+        || (by_flux && section.is_some_and(|section| brought.contains(&section)))
+}
+
+/// Asks them all.
+#[must_use]
+pub fn run_checks(context: &CheckContext<'_>, checks: &[&HealthCheck]) -> Vec<CheckResult> {
+    checks.iter().map(|check| (check.run)(context)).collect()
+}

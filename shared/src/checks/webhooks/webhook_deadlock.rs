@@ -1,0 +1,69 @@
+//! Check `webhook-deadlock`.
+
+use serde_json::{Value, json};
+
+use super::{WebhookTarget, build_finding, check_each_webhook};
+use crate::checks::check_context::CheckContext;
+use crate::model::admission_policies;
+use crate::model::check::{Card, CheckResult, Level, Section};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "webhook-deadlock",
+    section: Section::Webhooks,
+    title: "no webhook stands in the way of its own pods",
+    level: Level::Warning,
+    why: "A webhook that must answer (failurePolicy Fail) before a pod may be made, its own pods included, cannot come back by itself once all of them are gone: who should answer cannot be started.",
+    fix: "Leave the webhook's own namespace out by its namespaceSelector, or say failurePolicy Ignore (kubernetes.io: admission webhook good practices, avoid deadlocks).",
+};
+
+/// Whether a webhook with `failurePolicy: Fail` is asked about pods, or what makes them, in the namespace that serves it.
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    check_each_webhook(context, &CARD, |target, result| {
+        let message = "must answer before its own pods may be made";
+        result.record(
+            is_deadlock(context, target)
+                .then(|| build_finding(&CARD, target, message, namespace_exclusion_command(context, target))),
+        );
+    })
+}
+
+/// The command that leaves the webhook's own namespace out; what its selector says already stays.
+fn namespace_exclusion_command(context: &CheckContext<'_>, target: &WebhookTarget<'_>) -> String {
+    let (kind, name) = target.subject.split_once(' ').unwrap_or_default();
+    let outside = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [context.namespace()]});
+    let mut selector = target.webhook["namespaceSelector"].clone();
+    match selector["matchExpressions"].as_array_mut() {
+        Some(all) => all.push(outside),
+        None => selector["matchExpressions"] = json!([outside]),
+    }
+    let patch =
+        json!([{"op": "add", "path": format!("/webhooks/{}/namespaceSelector", target.index), "value": selector}]);
+    format!("kubectl patch {} {name} --type json --patch '{patch}'", kind.to_lowercase())
+}
+
+fn is_deadlock(context: &CheckContext<'_>, target: &WebhookTarget<'_>) -> bool {
+    let here = target.service().is_some_and(|service| service.namespace == context.namespace());
+    let labels = context.health_inputs.namespace_labels.as_ref().ok();
+    let selected =
+        labels.is_some_and(|labels| admission_policies::selector_matches(&target.webhook["namespaceSelector"], labels));
+    // An objectSelector leaves most objects out: whether the own pods are among the rest cannot be told from here.
+    let all_objects = target.webhook["objectSelector"].as_object().is_none_or(serde_json::Map::is_empty);
+    target.fails_closed
+        && !target.webhook.is_null()
+        && here
+        && selected
+        && all_objects
+        && intercepts_pods(target.webhook)
+}
+
+fn intercepts_pods(webhook: &Value) -> bool {
+    let has = |rule: &Value, key: &str, names: &[&str]| {
+        rule[key].as_array().into_iter().flatten().filter_map(Value::as_str).any(|name| names.contains(&name))
+    };
+    webhook["rules"].as_array().into_iter().flatten().any(|rule| {
+        let core = has(rule, "apiGroups", &["", "*"]) && has(rule, "resources", &["pods", "*", "*/*"]);
+        let apps = has(rule, "apiGroups", &["apps", "*"]) && has(rule, "resources", &["replicasets", "*", "*/*"]);
+        (core || apps) && has(rule, "operations", &["CREATE", "*"])
+    })
+}

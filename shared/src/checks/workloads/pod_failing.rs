@@ -1,0 +1,65 @@
+//! Check `pod-failing`.
+
+use serde_json::Value;
+
+use super::{list_namespace_workloads, release_objects};
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::object::ObjectRef;
+use crate::model::object_status::{self, ObjectState, PodBlocker};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "pod-failing",
+    section: Section::Workloads,
+    title: "no pod of the releases is stuck",
+    level: Level::Error,
+    why: "A workload can count as ready while one of its pods cannot pull its image, crashes again and again, or finds no node: the next disruption takes the rest down.",
+    fix: "Describe the pod; for a crash read its last log with kubectl logs --previous, for an image check its name and the pull secret.",
+};
+
+/// Whether any pod that a release's objects have made is stuck. Pods of a workload that `workload-ready` reports are told there.
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
+        return answer;
+    }
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result) {
+        let pods = match namespace_workloads.release_pods() {
+            Ok(pods) => pods,
+            Err(failure) => {
+                result.record_failure(failure);
+                continue;
+            }
+        };
+        for (pod, owner) in pods {
+            let unready =
+                |object: &&Value| object_status::compute_status(object, context.now).state != ObjectState::Current;
+            let owner_unready = namespace_workloads
+                .live_objects
+                .iter()
+                .filter(|object| is_owner(object, owner))
+                .any(|object| unready(&object));
+            let trouble = object_status::find_pod_blocker(pod).filter(|_| !owner_unready);
+            result.record(trouble.and_then(|trouble| build_finding(pod, &trouble)));
+        }
+    }
+    result.record_skip("the releases have no pods");
+    result.build()
+}
+
+fn is_owner(object: &Value, (kind, name): (&str, &str)) -> bool {
+    object["kind"] == kind && object.pointer("/metadata/name").is_some_and(|own| own == name)
+}
+
+fn build_finding(pod: &Value, trouble: &PodBlocker) -> Option<Finding> {
+    let pod = ObjectRef::from_manifest(pod)?;
+    let ObjectRef { namespace, name, .. } = &pod;
+    let hint = if trouble.reason == "CrashLoopBackOff" {
+        format!("kubectl -n {namespace} logs {name} -c {} --previous", trouble.container)
+    } else {
+        format!("kubectl -n {namespace} describe pod {name}")
+    };
+    Some(CARD.finding(pod.to_string(), trouble.to_string(), hint))
+}

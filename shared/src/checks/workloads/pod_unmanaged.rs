@@ -1,0 +1,60 @@
+//! Check `pod-unmanaged`.
+
+use std::collections::BTreeMap;
+
+use super::{list_namespace_workloads, pod_owner, release_objects};
+use crate::checks::check_context::CheckContext;
+use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::text_format::format_count;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "pod-unmanaged",
+    section: Section::Workloads,
+    title: "every pod of the namespace comes of a release",
+    level: Level::Info,
+    why: "A pod whose owners end outside the releases is not touched by an upgrade and not judged here: it may be left over from an older version, or belong to a controller that makes pods of its own.",
+    fix: "Look whose it is; delete what an older version has left behind.",
+};
+
+/// Which pods of the installation's namespace end at an owner that no release and no hook names; one finding an owner.
+pub fn check(context: &CheckContext<'_>) -> CheckResult {
+    if let Err(answer) = release_objects(context, &CARD) {
+        return answer;
+    }
+    let mut result = CheckResultBuilder::new(&CARD);
+    for namespace_workloads in list_namespace_workloads(context, &mut result)
+        .iter()
+        .filter(|namespace_workloads| namespace_workloads.namespace == context.namespace())
+    {
+        let pods = match namespace_workloads.pods {
+            Ok(pods) => pods,
+            Err(failure) => {
+                result.record_failure(failure);
+                continue;
+            }
+        };
+        let mut others: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for owner in pods.iter().map(|pod| pod_owner::find_top_owner(pod, namespace_workloads.live_objects)) {
+            if pod_owner::has_object(
+                &namespace_workloads.release_objects,
+                owner.0,
+                owner.1,
+                &namespace_workloads.namespace,
+            ) {
+                result.record(None);
+            } else {
+                *others.entry(owner).or_default() += 1;
+            }
+        }
+        for ((kind, name), pods) in others {
+            let message = format!("has {} here and stands in no release", format_count(pods, "pod"));
+            let hint = format!("kubectl -n {} describe {} {name}", namespace_workloads.namespace, kind.to_lowercase());
+            let subject = format!("{kind} {}/{name}", namespace_workloads.namespace);
+            result.record_many(pods, [CARD.finding(subject, message, hint)]);
+        }
+    }
+    result.record_skip("the namespace has no pods");
+    result.build()
+}

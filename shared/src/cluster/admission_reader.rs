@@ -1,0 +1,100 @@
+//! look at the surroundings: webhooks and their backends, quotas, disruption budgets. Few requests, all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Cluster;
+use crate::model::admission_policies::{self, AdmissionPolicies, ServiceRef};
+use crate::model::cluster_view::Observed;
+
+const ADMISSION_API: &str = "/apis/admissionregistration.k8s.io/v1";
+
+/// Reads what surrounds the namespace. `conversions` are the Services that the planned CRDs are converted by.
+///
+/// Never fails as a whole; each part says by itself whether it was seen.
+pub async fn read_admission_policies(
+    cluster: &Cluster,
+    namespace: &str,
+    conversions: &BTreeSet<ServiceRef>,
+) -> AdmissionPolicies {
+    let namespace_path = format!("/api/v1/namespaces/{namespace}");
+    let quotas = format!("{namespace_path}/resourcequotas");
+    let budgets = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
+    let ((webhooks, backends), labels, quotas, budgets) = tokio::join!(
+        read_webhooks_and_backends(cluster, conversions),
+        cluster.get(&namespace_path),
+        cluster.list(&quotas, ""),
+        cluster.list(&budgets, ""),
+    );
+    // One that is not there yet has the label that the server gives every namespace, and no other.
+    let default_labels = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
+    let labels = match labels {
+        Ok(found) => Ok(admission_policies::read_labels(&found)),
+        Err(error) if error.is_not_found() => Ok(default_labels()),
+        Err(error) => Err(error.to_read_failure(format!("namespace {namespace}"))),
+    };
+    AdmissionPolicies {
+        webhooks,
+        ready_endpoints: backends,
+        namespace_labels: labels,
+        resource_quotas: quotas.map_err(|error| error.to_read_failure(format!("resourcequotas in {namespace}"))),
+        disruption_budgets: budgets
+            .map_err(|error| error.to_read_failure(format!("poddisruptionbudgets in {namespace}"))),
+    }
+}
+
+/// Every webhook configuration, and how many ready endpoints each Service has that one of them, or a conversion, names.
+pub(super) async fn read_webhooks_and_backends(
+    cluster: &Cluster,
+    conversions: &BTreeSet<ServiceRef>,
+) -> (Observed<Vec<Value>>, BTreeMap<ServiceRef, Observed<usize>>) {
+    let kinds = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+    let paths = kinds.map(|kind| format!("{ADMISSION_API}/{kind}"));
+    let (validating, mutating) = tokio::join!(cluster.list(&paths[0], ""), cluster.list(&paths[1], ""));
+    let webhooks = validating.and_then(|mut all| {
+        all.extend(mutating?);
+        Ok(all)
+    });
+    let webhooks = webhooks.map_err(|error| error.to_read_failure("webhook configurations"));
+    let configured = webhooks.iter().flatten().flat_map(admission_policies::webhooks);
+    let services = configured.filter_map(|webhook| ServiceRef::from_client_config(&webhook["clientConfig"]));
+    let services: BTreeSet<ServiceRef> = services.chain(conversions.iter().cloned()).collect();
+    let backends = read_backends(cluster, &services).await;
+    (webhooks, backends)
+}
+
+/// How many ready endpoints each Service has: one request for all Services of a namespace.
+pub async fn read_backends(
+    cluster: &Cluster,
+    services: &BTreeSet<ServiceRef>,
+) -> BTreeMap<ServiceRef, Observed<usize>> {
+    let namespaces: BTreeSet<&String> = services.iter().map(|service| &service.namespace).collect();
+    let read = namespaces.into_iter().map(|namespace| async move {
+        let here: Vec<&ServiceRef> = services.iter().filter(|service| service.namespace == *namespace).collect();
+        let names: Vec<&str> = here.iter().map(|service| service.name.as_str()).collect();
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+        let query = format!("labelSelector=kubernetes.io/service-name%20in%20({})", names.join(","));
+        let slices = cluster.list(&path, &query).await;
+        let slices = slices.map_err(|error| error.to_read_failure(format!("endpointslices in {namespace}")));
+        here.into_iter()
+            .map(|service| {
+                (
+                    service.clone(),
+                    slices.as_ref().map(|all| count_ready_endpoints(all, &service.name)).map_err(Clone::clone),
+                )
+            })
+            .collect::<Vec<_>>()
+    });
+    futures::future::join_all(read).await.into_iter().flatten().collect()
+}
+
+/// Endpoints that are ready; one that does not say is (discovery.k8s.io/v1 `EndpointConditions`).
+fn count_ready_endpoints(slices: &[Value], service: &str) -> usize {
+    let of_service = |slice: &&Value| {
+        slice.pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)
+    };
+    let endpoints =
+        slices.iter().filter(of_service).flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    endpoints.filter(|endpoint| endpoint.pointer("/conditions/ready").is_none_or(|ready| ready != false)).count()
+}

@@ -1,0 +1,168 @@
+//! The application's objects: as they live, and what the server says of what helm would write. Dry-runs only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt};
+use http::Method;
+use serde_json::Value;
+
+use super::{ApiError, Cluster};
+use crate::model::application::{DryRunAnswer, LiveObjects, ObjectForecast};
+use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
+use crate::model::object::ObjectRef;
+use crate::model::served_kinds::ServedKinds;
+use crate::plan::writes::{ObjectWrite, WriteOperation};
+
+/// Requests under way at once.
+const MAX_CONCURRENT_REQUESTS: usize = 8;
+/// A kind with so few objects in the charts is read one by one, a list could be long.
+const MAX_SINGLE_READS: usize = 2;
+/// helm's own records stand among the Secrets, each up to a megabyte.
+const EXCLUDE_RELEASE_SECRETS: &str = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
+/// Kinds that the view of the cluster holds already.
+const KINDS_IN_VIEW: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
+
+/// The kinds that the server serves: two requests (KEP-3352, since Kubernetes 1.30).
+///
+/// # Errors
+/// The server cannot be asked, or something between us and it answers in the older form.
+pub async fn read_served_kinds(cluster: &Cluster) -> Observed<ServedKinds> {
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let (core, groups) = tokio::join!(cluster.get_as("/api", accept), cluster.get_as("/apis", accept));
+    let what = "the kinds that are served";
+    let documents = [core, groups].into_iter().collect::<Result<Vec<Value>, ApiError>>();
+    let documents = documents.map_err(|error| error.to_read_failure(what))?;
+    let reason = || "the server does not answer with aggregated discovery".to_owned();
+    ServedKinds::read(&documents).ok_or_else(|| ReadFailure { target: what.to_owned(), reason: reason() })
+}
+
+/// Reads the objects of these manifests as they live: what the view holds already, then each kind once.
+pub async fn read_live_objects(
+    cluster: &Cluster,
+    view: &ClusterView,
+    kinds: &ServedKinds,
+    namespace: &str,
+    wanted: &[ObjectRef],
+) -> LiveObjects {
+    let mut live = LiveObjects::default();
+    let of_view = |object: &ObjectRef| KINDS_IN_VIEW.contains(&object.kind.as_str()) && object.namespace == namespace;
+    let mut folders: BTreeMap<String, BTreeSet<&ObjectRef>> = BTreeMap::new();
+    for object in wanted.iter().filter(|object| object.kind != "CustomResourceDefinition") {
+        if view.workloads.objects.is_ok() && of_view(object) {
+            continue;
+        }
+        if let Some(folder) = kinds.collection_path(object, namespace) {
+            folders.entry(folder).or_default().insert(object);
+        }
+    }
+    for object in view.workloads.objects.iter().flatten() {
+        live.insert(object.clone(), namespace);
+    }
+    let answers: Vec<_> = stream::iter(folders)
+        .map(|(folder, objects)| async move {
+            let first = objects.iter().next().map(|object| (*object).clone());
+            (first, read_collection(cluster, &folder, &objects).await)
+        })
+        .buffered(MAX_CONCURRENT_REQUESTS)
+        .collect()
+        .await;
+    for (first, answer) in answers {
+        match (answer, first) {
+            (Ok(objects), _) => objects.into_iter().for_each(|object| live.insert(object, namespace)),
+            (Err(error), Some(first)) => {
+                live.insert_failure(&first, error.to_read_failure(format!("{} objects", first.kind)))
+            }
+            (Err(_), None) => {}
+        }
+    }
+    live
+}
+
+async fn read_collection(
+    cluster: &Cluster,
+    folder: &str,
+    objects: &BTreeSet<&ObjectRef>,
+) -> Result<Vec<Value>, ApiError> {
+    if objects.len() > MAX_SINGLE_READS {
+        let query = if folder.ends_with("/secrets") { EXCLUDE_RELEASE_SECRETS } else { "" };
+        return cluster.list(folder, query).await;
+    }
+    let mut found = Vec::new();
+    for object in objects {
+        match cluster.get(&format!("{folder}/{}", object.name)).await {
+            Ok(object) => found.push(object),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Asks the server what it would say of each write.
+///
+/// `force` is helm's `--force-conflicts`. `waits` tells why an object must not be asked about yet. `mask` takes secrets out of
+/// the server's words.
+pub async fn dry_run_writes(
+    cluster: &Cluster,
+    kinds: &ServedKinds,
+    namespace: &str,
+    writes: &[ObjectWrite],
+    (manager, force): (&str, bool),
+    defer_reason: impl Fn(&ObjectRef) -> Option<&'static str>,
+    mask: impl Fn(&str) -> String,
+) -> Vec<ObjectForecast> {
+    let (defer_reason, mask) = (&defer_reason, &mask);
+    stream::iter(writes)
+        .map(|write| async move {
+            let object = write.object.clone();
+            let answer = match (defer_reason(&object), kinds.collection_path(&object, namespace)) {
+                (Some(reason), _) => DryRunAnswer::NotAsked(reason),
+                (None, None) => DryRunAnswer::NotAsked("its kind comes with the new CRDs"),
+                (None, Some(folder)) => to_dry_run_answer(dry_run(cluster, &folder, write, manager, force).await, mask),
+            };
+            ObjectForecast { object, answer }
+        })
+        .buffered(MAX_CONCURRENT_REQUESTS)
+        .collect()
+        .await
+}
+
+async fn dry_run(
+    cluster: &Cluster,
+    folder: &str,
+    write: &ObjectWrite,
+    manager: &str,
+    force: bool,
+) -> Result<Value, ApiError> {
+    let query = format!("dryRun=All&fieldManager={manager}");
+    let one = format!("{folder}/{}?{query}", write.object.name);
+    match &write.operation {
+        WriteOperation::Create(object) => {
+            cluster.request(Method::POST, &format!("{folder}?{query}"), Some(("application/json", object))).await
+        }
+        WriteOperation::Merge(patch) => {
+            cluster.request(Method::PATCH, &one, Some(("application/merge-patch+json", patch))).await
+        }
+        WriteOperation::Apply(object) => {
+            let one = format!("{one}&force={force}");
+            cluster.request(Method::PATCH, &one, Some(("application/apply-patch+yaml", object))).await
+        }
+    }
+}
+
+/// A dry-run that the server could not do says nothing about the object: a webhook that has side effects, a server in trouble.
+fn to_dry_run_answer(response: Result<Value, ApiError>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
+    match response {
+        Ok(_) => DryRunAnswer::Accepted,
+        Err(ApiError::Rejected { code, message, .. }) => {
+            let no_dry_run = message.contains("does not support dry run");
+            let webhook_down = message.contains("failed calling webhook");
+            if no_dry_run || code == 401 || code == 429 || (code >= 500 && !webhook_down) {
+                DryRunAnswer::Undetermined(mask(&message))
+            } else {
+                DryRunAnswer::Rejected { code, message: mask(&message) }
+            }
+        }
+        Err(error) => DryRunAnswer::Undetermined(error.to_string()),
+    }
+}

@@ -1,0 +1,59 @@
+//! What we are allowed to do: one request for a whole namespace, one for the cluster, and one for each thing that is left open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{ApiError, Cluster};
+use crate::model::access_review::{AccessReview, Permission};
+
+/// Requests under way at once.
+const MAX_CONCURRENT_REQUESTS: usize = 8;
+const AUTHORIZATION_API: &str = "/apis/authorization.k8s.io/v1";
+/// A namespace that cannot exist, for its name is none: no RoleBinding is in it, so the rules that hold there are those of
+/// ClusterRoleBindings, and they hold for what belongs to the cluster as well (`pkg/registry/rbac/validation`, `VisitRulesFor`).
+const CLUSTER_SCOPE_NAMESPACE: &str = "cluster:";
+
+/// Asks what of this is granted. The rules answer most of it; what they leave open is asked one by one.
+pub async fn review_permissions(cluster: &Cluster, needs: &[Permission]) -> AccessReview {
+    let denied = list_denied(cluster, needs).await.map_err(|error| error.to_read_failure("what we are allowed to do"));
+    AccessReview { checked_count: needs.len(), denied }
+}
+
+async fn list_denied(cluster: &Cluster, needs: &[Permission]) -> Result<Vec<Permission>, ApiError> {
+    let rules = review_rules(cluster, needs).await?;
+    let open =
+        needs.iter().filter(|need| !rules.get(rules_namespace(need)).is_some_and(|rules| need.is_granted_by(rules)));
+    let answers = stream::iter(open)
+        .map(|need| async move { Ok((need, is_allowed(cluster, need).await?)) })
+        .buffered(MAX_CONCURRENT_REQUESTS)
+        .try_collect::<Vec<_>>()
+        .await?;
+    Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(need, _)| need.clone()).collect())
+}
+
+/// Where the rules that tell of this need hold.
+fn rules_namespace(need: &Permission) -> &str {
+    need.namespace.as_deref().unwrap_or(CLUSTER_SCOPE_NAMESPACE)
+}
+
+/// The rules that hold in each namespace, and in none. They may be incomplete: then more is asked one by one.
+async fn review_rules(cluster: &Cluster, needs: &[Permission]) -> Result<BTreeMap<String, Value>, ApiError> {
+    let namespaces: BTreeSet<&str> = needs.iter().map(rules_namespace).collect();
+    let path = format!("{AUTHORIZATION_API}/selfsubjectrulesreviews");
+    let path = &path;
+    let ask = namespaces.into_iter().map(|namespace| async move {
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}});
+        let answer = cluster.request(Method::POST, path, Some(("application/json", &review))).await?;
+        Ok((namespace.to_owned(), answer))
+    });
+    Ok(futures::future::try_join_all(ask).await?.into_iter().collect())
+}
+
+async fn is_allowed(cluster: &Cluster, need: &Permission) -> Result<bool, ApiError> {
+    let path = format!("{AUTHORIZATION_API}/selfsubjectaccessreviews");
+    let answer = cluster.request(Method::POST, &path, Some(("application/json", &need.to_access_review()))).await?;
+    Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or_default())
+}

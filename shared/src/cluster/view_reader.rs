@@ -1,0 +1,305 @@
+//! look(installation) → ClusterView: one bounded, concurrent reading. What could not be read says so in the view.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::pages::{Page, Pages};
+use super::{ApiError, Cluster, flux_reader};
+use crate::ask::Installation;
+use crate::model::argo_application;
+use crate::model::cluster_view::{ClusterInfo, ClusterView, Observed, ReadFailure, Workloads};
+use crate::model::crd::Crd;
+use crate::model::flux::{FluxObject, FluxRef, FluxView, HelmRelease, find_appliance_registry};
+use crate::model::owner::Owner;
+use crate::model::release::{ReleaseRecord, read_crds, read_record};
+use crate::problem::Problem;
+
+/// Reads all that guards, plan and checks need to know of an installation.
+///
+/// # Errors
+/// The cluster cannot be read at all. A part that cannot be read (forbidden, failing) is no error: the view says so.
+pub async fn read_cluster_view(cluster: &Cluster, installation: &Installation) -> Result<ClusterView, Problem> {
+    read_cluster_view_with(cluster, installation, flux_reader::read_flux_view(cluster, installation)).await
+}
+
+/// As [`look`], with what Flux has: read before, or on its way.
+///
+/// # Errors
+/// As [`look`].
+pub async fn read_cluster_view_with(
+    cluster: &Cluster,
+    installation: &Installation,
+    flux: impl Future<Output = FluxView>,
+) -> Result<ClusterView, Problem> {
+    // The first question alone: if the server does not answer it, nothing else needs asking.
+    let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
+    let namespace = &installation.namespace;
+    let releases_and_flux = async {
+        let flux = flux.await;
+        (read_all_release_records(cluster, installation, &flux).await, flux)
+    };
+    let (hub, (releases, flux), crds, workloads, applications) = tokio::join!(
+        read_cluster_info(cluster, namespace, &version),
+        releases_and_flux,
+        read_live_crds(cluster),
+        read_workloads(cluster, namespace),
+        list_optional_kind(cluster, "/apis/argoproj.io/v1alpha1/applications", "Argo CD Applications"),
+    );
+    let owner = |release: &String| {
+        (release.clone(), determine_owner(release, namespace, releases.get(release), &flux, &applications))
+    };
+    let owners = [&installation.crds_release, &installation.app_release].map(owner).into_iter().collect();
+    Ok(ClusterView { cluster: hub, releases, owners, crds, workloads, flux, applications })
+}
+
+async fn read_cluster_info(cluster: &Cluster, namespace: &str, version: &Value) -> ClusterInfo {
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    let path = format!("/api/v1/namespaces/{namespace}");
+    let (system, namespace_answer, user) = tokio::join!(
+        cluster.get("/api/v1/namespaces/kube-system"),
+        cluster.get(&path),
+        cluster.request(
+            Method::POST,
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            Some(("application/json", &review))
+        ),
+    );
+    let text =
+        |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    ClusterInfo {
+        context: cluster.context.clone(),
+        server: cluster.server.clone(),
+        version: text(version, "/gitVersion"),
+        uid: system
+            .map(|namespace| text(&namespace, "/metadata/uid"))
+            .map_err(|error| error.to_read_failure("namespace kube-system")),
+        user: user
+            .map(|review| text(&review, "/status/userInfo/username"))
+            .map_err(|error| error.to_read_failure("who we are")),
+        namespace_exists: to_existence(namespace_answer)
+            .map_err(|error| error.to_read_failure(format!("namespace {namespace}"))),
+        namespace: namespace.to_owned(),
+    }
+}
+
+fn to_existence(answer: Result<Value, ApiError>) -> Result<bool, ApiError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The records of one release, oldest first. helm keeps them as Secrets, by default in the release's namespace.
+///
+/// # Errors
+/// The Secrets cannot be read, or one of them is no record.
+pub async fn read_release_records(cluster: &Cluster, namespace: &str, release: &str) -> Observed<Vec<ReleaseRecord>> {
+    let secrets = list_record_secrets(cluster, namespace, release).await?;
+    let mut records = Vec::with_capacity(secrets.len());
+    for secret in &secrets {
+        let name = secret.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let unreadable =
+            |error| ReadFailure { target: format!("Secret {namespace}/{name}"), reason: format!("{error}") };
+        records.push(read_record(secret).map_err(unreadable)?);
+    }
+    records.sort_by_key(|record| record.revision);
+    Ok(records)
+}
+
+/// The newest revision of a release, by the labels of its records alone: a record may have a megabyte.
+///
+/// # Errors
+/// The Secrets cannot be read.
+pub async fn read_newest_revision(cluster: &Cluster, namespace: &str, release: &str) -> Result<Option<u64>, ApiError> {
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}");
+    let path = format!("/api/v1/namespaces/{namespace}/secrets?{query}");
+    let list = cluster.get_as(&path, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").await?;
+    let revision = |one: &Value| one.pointer("/metadata/labels/version")?.as_str()?.parse().ok();
+    Ok(list["items"].as_array().into_iter().flatten().filter_map(revision).max())
+}
+
+/// Where else helm has releases of these names, as `mural in ai-prod`: from the labels of its records alone.
+///
+/// # Errors
+/// The Secrets of all namespaces cannot be listed.
+pub async fn find_installed_anywhere(cluster: &Cluster, releases: &[&str]) -> Result<BTreeSet<String>, ApiError> {
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%20in%20%28{}%29", releases.join("%2C"));
+    let records = cluster.list_metadata("/api/v1/secrets", &query).await?;
+    let describe =
+        |one: &Value| format!("{} in {}", get_str(one, "/metadata/labels/name"), get_str(one, "/metadata/namespace"));
+    Ok(records.iter().map(describe).collect())
+}
+
+async fn list_record_secrets(cluster: &Cluster, namespace: &str, release: &str) -> Observed<Vec<Value>> {
+    let what = format!("the records of release {release} (Secrets in {namespace})");
+    let path = format!("/api/v1/namespaces/{namespace}/secrets");
+    // `=` and `,` inside a query's value stay readable for the server when they are percent-encoded.
+    let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}&fieldSelector=type%3Dhelm.sh%2Frelease.v1");
+    cluster.list(&path, &query).await.map_err(|error| error.to_read_failure(&what))
+}
+
+/// The CRDs of the newest record of a release, by name; none where there is no such release.
+///
+/// # Errors
+/// As [`releases`].
+pub async fn read_released_crds(cluster: &Cluster, namespace: &str, release: &str) -> Observed<BTreeMap<String, Crd>> {
+    let secrets = list_record_secrets(cluster, namespace, release).await?;
+    let revision = |secret: &&Value| -> u64 { get_str(secret, "/metadata/labels/version").parse().unwrap_or_default() };
+    let Some(newest) = secrets.iter().max_by_key(revision) else { return Ok(BTreeMap::new()) };
+    let name = get_str(newest, "/metadata/name");
+    let unreadable = |error| ReadFailure { target: format!("Secret {namespace}/{name}"), reason: format!("{error}") };
+    let crds = read_crds(newest).map_err(unreadable)?;
+    Ok(crds.into_iter().map(|crd| (crd.name().to_owned(), crd)).collect())
+}
+
+/// Every CRD of the cluster by name.
+///
+/// # Errors
+/// They cannot be listed.
+pub async fn read_live_crds(cluster: &Cluster) -> Observed<BTreeMap<String, Crd>> {
+    let items = cluster.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "").await;
+    let items = items.map_err(|error| error.to_read_failure("CustomResourceDefinitions"))?;
+    Ok(items.into_iter().filter_map(|item| Crd::new(item).ok()).map(|crd| (crd.name().to_owned(), crd)).collect())
+}
+
+/// What runs in the namespace: for the first picture, and again while we wait.
+///
+/// Never fails as a whole; each half says by itself whether it was seen.
+pub async fn read_workloads(cluster: &Cluster, namespace: &str) -> Workloads {
+    let kinds = [
+        "/apis/apps/v1/namespaces/{}/deployments",
+        "/apis/apps/v1/namespaces/{}/statefulsets",
+        "/apis/apps/v1/namespaces/{}/daemonsets",
+        "/apis/batch/v1/namespaces/{}/jobs",
+        "/api/v1/namespaces/{}/persistentvolumeclaims",
+    ];
+    let paths = kinds.map(|path| path.replace("{}", namespace));
+    let lists = futures::future::join_all(paths.iter().map(|path| cluster.list(path, ""))).await;
+    let mut owners: Observed<Vec<Value>> = Ok(Vec::new());
+    for (path, list) in paths.iter().zip(lists) {
+        match (list, &mut owners) {
+            (Ok(items), Ok(all)) => all.extend(items),
+            (Err(error), _) => {
+                let kind = path.rsplit('/').next().unwrap_or(path);
+                owners = Err(error.to_read_failure(format!("{kind} in {namespace}")));
+                break;
+            }
+            (Ok(_), Err(_)) => {}
+        }
+    }
+    let pods = list_pods(cluster, namespace).await;
+    Workloads { objects: owners, pods: pods.map_err(|error| error.to_read_failure(format!("pods in {namespace}"))) }
+}
+
+/// Pods there may be thousands of: who wrote which of their fields, which nobody asks, is not kept.
+async fn list_pods(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, ApiError> {
+    let (mut pages, mut all) = (Pages::new(cluster, format!("/api/v1/namespaces/{namespace}/pods")), Vec::new());
+    while let Some(Page { mut items, .. }) = pages.next().await? {
+        for metadata in items.iter_mut().filter_map(|pod| pod.get_mut("metadata")?.as_object_mut()) {
+            metadata.remove("managedFields");
+        }
+        all.append(&mut items);
+    }
+    Ok(all)
+}
+
+/// All objects of a kind that may not exist on this cluster: not being served is the same as having none.
+async fn list_optional_kind(cluster: &Cluster, path: &str, what: &str) -> Observed<Vec<Value>> {
+    match cluster.list(path, "").await {
+        Ok(items) => Ok(items),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.to_read_failure(what)),
+    }
+}
+
+/// The records of every release, from where they are kept: helm keeps them in its own namespace, helm-controller where its HelmRelease says.
+async fn read_all_release_records(
+    cluster: &Cluster,
+    installation: &Installation,
+    flux: &FluxView,
+) -> BTreeMap<String, Observed<Vec<ReleaseRecord>>> {
+    let read = [&installation.crds_release, &installation.app_release].map(|release| async move {
+        let namespace = &installation.namespace;
+        let storage =
+            flux.sole_helm_release(release, namespace).map_or(namespace.as_str(), HelmRelease::storage_namespace);
+        (release.clone(), read_release_records(cluster, storage, release).await)
+    });
+    futures::future::join_all(read).await.into_iter().collect()
+}
+
+/// Who keeps a release at its version, from evidence: what would put it back comes before what merely made it.
+fn determine_owner(
+    release: &str,
+    namespace: &str,
+    records: Option<&Observed<Vec<ReleaseRecord>>>,
+    flux: &FluxView,
+    argo: &Observed<Vec<Value>>,
+) -> Owner {
+    let undetermined = |not_seen: &ReadFailure| Owner::Undetermined { reason: not_seen.to_string() };
+    let argo = match (&flux.helm_releases, argo) {
+        (Ok(_), Ok(argo)) => argo,
+        (Err(not_seen), _) | (_, Err(not_seen)) => return undetermined(not_seen),
+    };
+    if let Some(helm_release) = flux.helm_releases_of(release, namespace).next() {
+        return determine_flux_owner(helm_release, flux);
+    }
+    if let Some(application) = argo.iter().find(|object| argo_application::deploys_release(object, release, namespace))
+    {
+        return Owner::Argo { application: get_str(application, "/metadata/name").to_owned() };
+    }
+    match records {
+        Some(Ok(records)) if records.is_empty() => Owner::NotInstalled,
+        Some(Ok(_)) => Owner::Helm,
+        Some(Err(not_seen)) => undetermined(not_seen),
+        None => Owner::NotInstalled,
+    }
+}
+
+fn get_str<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn determine_flux_owner(helm_release: &HelmRelease, flux: &FluxView) -> Owner {
+    let FluxRef { namespace, name, .. } = helm_release.object_ref();
+    let qualified_name = format!("{namespace}/{name}");
+    let source = flux.helm_release_source(helm_release);
+    let managed_by_git =
+        helm_release.kustomization().is_some() || source.is_some_and(|source| source.kustomization().is_some());
+    let registries = flux.registries.as_ref().map_or(&[][..], Vec::as_slice);
+    match source.and_then(|source| find_appliance_registry(source.url(), registries)) {
+        Some(registry) if !managed_by_git => Owner::Appliance { helm_release: qualified_name, registry },
+        _ => Owner::Flux { helm_release: qualified_name, managed_in_git: managed_by_git },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn helm_release(spec: &Value) -> Value {
+        json!({"metadata": {"name": "mural", "namespace": "flux-system"}, "spec": spec})
+    }
+
+    #[test]
+    fn a_helm_release_owns_the_release_that_it_makes() {
+        let here = helm_release(&json!({"targetNamespace": "mural-system", "releaseName": "mural"}));
+        let there = helm_release(&json!({}));
+        let owned = |object: &Value| {
+            let flux = FluxView { helm_releases: Ok(vec![HelmRelease::new(object.clone())]), ..FluxView::empty() };
+            determine_owner("mural", "mural-system", Some(&Ok(Vec::new())), &flux, &Ok(Vec::new()))
+        };
+        assert_eq!(owned(&here), Owner::Flux { helm_release: "flux-system/mural".into(), managed_in_git: false });
+        assert_eq!(owned(&there), Owner::NotInstalled);
+    }
+
+    #[test]
+    fn who_cannot_be_asked_is_not_assumed_away() {
+        let forbidden = ReadFailure { target: "HelmReleases".into(), reason: "forbidden".into() };
+        let flux = FluxView { helm_releases: Err(forbidden), ..FluxView::empty() };
+        let found = determine_owner("mural", "mural-system", Some(&Ok(Vec::new())), &flux, &Ok(Vec::new()));
+        assert!(matches!(found, Owner::Undetermined { .. }));
+    }
+}

@@ -1,0 +1,131 @@
+//! Every webhook that must answer before something is written has a living backend.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::guards::context::GuardContext;
+use crate::model::admission_policies::{self, ServiceRef};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "admission-webhooks-ready",
+    section: Section::Guards,
+    title: "every webhook that guards what is written has a living backend",
+    level: Level::Error,
+    why: "With failurePolicy Fail (the default) the API server refuses a write when the webhook does not answer: an upgrade ends in the middle, at the first object of that kind.",
+    fix: "Bring the webhook's backend back to life, or delete the configuration of one that is no longer there.",
+};
+
+/// The guard: webhooks with `failurePolicy: Fail` for kinds that this run writes, against the ready endpoints of their Service.
+#[must_use]
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let policies = context.policies;
+    let (configurations, labels) = match (&policies.webhooks, &policies.namespace_labels) {
+        (Ok(configurations), Ok(labels)) => (configurations, labels),
+        (Err(failure), _) | (_, Err(failure)) => {
+            return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() });
+        }
+    };
+    let written = written_resources(context);
+    let all = configurations.iter().flat_map(|configuration| {
+        admission_policies::webhooks(configuration).map(move |webhook| (configuration, webhook))
+    });
+    let strict: Vec<(&Value, &Value)> = all
+        .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
+        .filter(|(_, webhook)| written.iter().any(|what| intercepts(webhook, what)))
+        .filter(|(_, webhook)| {
+            // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
+            written.iter().any(|what| {
+                intercepts(webhook, what)
+                    && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
+            })
+        })
+        .collect();
+    let mut findings = Vec::new();
+    for (configuration, webhook) in &strict {
+        let Some(service) = ServiceRef::from_client_config(&webhook["clientConfig"]) else { continue };
+        match policies.ready_endpoints.get(&service) {
+            Some(Ok(0)) | None => findings.push(build_finding(configuration, webhook, &service)),
+            Some(Ok(_)) => {}
+            Some(Err(failure)) => {
+                return CheckResult::new(&CARD, strict.len(), Verdict::Undetermined { reason: failure.to_string() });
+            }
+        }
+    }
+    CheckResult::new(&CARD, strict.len(), Verdict::from_findings(findings))
+}
+
+fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -> Finding {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let (kind, name) = (text(&configuration["kind"]), text(&configuration["metadata"]["name"]));
+    let message = format!(
+        "the webhook {} must answer (failurePolicy Fail), and {service} has no ready endpoint",
+        text(&webhook["name"])
+    );
+    let hint = format!(
+        "kubectl get endpointslices --namespace {}; is it left over? kubectl delete {} {name}",
+        service.namespace,
+        kind.to_lowercase()
+    );
+    CARD.finding(format!("{kind} {name}"), message, hint)
+}
+
+/// One kind that this run writes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct WrittenResource {
+    group: String,
+    version: String,
+    plural: String,
+    namespaced: bool,
+}
+
+impl WrittenResource {
+    fn new(group: &str, version: &str, plural: &str, namespaced: bool) -> Self {
+        Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced }
+    }
+}
+
+/// The kinds of the charts' objects, and those that helm and we write besides: release records, CRDs, locks.
+fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
+    let mut all = BTreeSet::from([
+        WrittenResource::new("", "v1", "secrets", true),
+        WrittenResource::new("coordination.k8s.io", "v1", "leases", true),
+    ]);
+    if !context.forecasts.is_empty() {
+        all.insert(WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false));
+    }
+    let served = context.application.and_then(|application| application.kinds.as_ref().ok());
+    let objects = context.app_chart.iter().flat_map(|facts| facts.rendered).filter_map(ObjectRef::from_manifest);
+    for object in objects.filter(|object| object.kind != "CustomResourceDefinition") {
+        let planned = || context.planned_crds().find(|crd| crd.group() == object.group() && crd.kind() == object.kind);
+        let known = served.and_then(|kinds| kinds.get(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
+        let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.is_namespaced())));
+        if let Some((plural, namespaced)) = known {
+            all.insert(WrittenResource::new(object.group(), object.version(), &plural, namespaced));
+        }
+    }
+    all
+}
+
+/// Whether a webhook is asked when this is created or updated (admissionregistration.k8s.io/v1 `RuleWithOperations`).
+fn intercepts(webhook: &Value, what: &WrittenResource) -> bool {
+    let lists_any = |rule: &Value, key: &str, wanted: &[&str]| {
+        rule[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|name| name == "*" || wanted.contains(&name))
+    };
+    let equivalent = webhook["matchPolicy"].as_str().unwrap_or("Equivalent") == "Equivalent";
+    webhook["rules"].as_array().into_iter().flatten().any(|rule| {
+        lists_any(rule, "operations", &["CREATE", "UPDATE"])
+            && lists_any(rule, "apiGroups", &[&what.group])
+            && (equivalent || lists_any(rule, "apiVersions", &[&what.version]))
+            && lists_any(rule, "resources", &[&what.plural, "*/*"])
+    })
+}

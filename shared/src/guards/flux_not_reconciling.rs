@@ -1,0 +1,58 @@
+//! Both HelmReleases are at rest before they are moved.
+
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::flux::FluxObject;
+use crate::plan::flux::FluxRoute;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "flux-not-reconciling",
+    section: Section::Guards,
+    title: "neither HelmRelease is at work, failing or remediating",
+    level: Level::Error,
+    why: "A release that is being upgraded or rolled back right now would be met half-way; one that has used up its retries or waits for a dependency tells of a trouble that the upgrade would inherit. One that is on its way to the wanted chart, as a run that was cut off leaves it, is waited for instead.",
+    fix: "Wait until it is Ready, or mend what its Ready condition names: kubectl describe helmrelease NAME.",
+};
+
+/// The guard.
+#[must_use]
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let routes: Vec<&FluxRoute> = context.flux.routes().collect();
+    let findings =
+        routes.iter().filter(|route| !route.helm_release.is_suspended()).filter_map(|route| check_release(route));
+    CheckResult::new(&CARD, routes.len(), Verdict::from_findings(findings.collect()))
+}
+
+fn check_release(route: &FluxRoute) -> Option<Finding> {
+    let release = &route.helm_release;
+    let object_ref = release.object_ref();
+    let ready = release.ready_condition();
+    let condition = ready.as_ref().map_or_else(String::new, |ready| format!("{}: {}", ready.reason, ready.message));
+    let look = format!("kubectl describe {}", object_ref.to_kubectl_args());
+    let newest = release.history().into_iter().next();
+    let pending = newest.is_some_and(|newest| newest.status.starts_with("pending-") || newest.status == "uninstalling");
+    if pending || ready.as_ref().is_some_and(|ready| ready.status == "Unknown") {
+        if route.is_waiting_for_controllers() {
+            return None;
+        }
+        return Some(CARD.finding(
+            object_ref.to_string(),
+            format!("is at work: {condition}"),
+            format!("wait until it is Ready: {look}"),
+        ));
+    }
+    if release.stalled_condition().is_some() || (release.has_exhausted_retries() && !release.is_ready()) {
+        let went_back = if release.is_remediated() { ", and went back" } else { "" };
+        let message = format!("has used up its retries{went_back}: {condition}");
+        // A new chart or new values begin anew; so this does not refuse.
+        let hint = format!("mend what it says, or the upgrade will meet it too: {look}");
+        return Some(Finding { level: Level::Warning, ..CARD.finding(object_ref.to_string(), message, hint) });
+    }
+    let failing = ready.filter(|ready| ready.status == "False")?;
+    let level = if failing.reason == "DependencyNotReady" { Level::Warning } else { Level::Error };
+    Some(Finding {
+        level,
+        ..CARD.finding(object_ref.to_string(), format!("is not Ready: {condition}"), format!("mend it first: {look}"))
+    })
+}

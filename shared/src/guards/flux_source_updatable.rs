@@ -1,0 +1,111 @@
+//! Each chart that moves has a source that can be told a version.
+
+use crate::guards::context::GuardContext;
+use crate::model::chart::ChartRef;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::cluster_view::Observed;
+use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, SourceKind, find_appliance_registry};
+use crate::plan::flux::FluxRoute;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "flux-source-usable",
+    section: Section::Guards,
+    title: "each chart that moves has a source that can be told a version",
+    level: Level::Error,
+    why: "The version of a release that Flux makes stands in its source. One that is missing, suspended, in Git or in a bucket cannot be moved by a patch, \
+          and a digest beside the version goes before it.",
+    fix: "Give the HelmRelease an OCIRepository as on the vendor's page: kubectl mural upgrade flux-manifests writes it.",
+};
+
+/// The guard.
+#[must_use]
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let moving: Vec<&FluxRoute> = context.flux.routes().filter(|route| route.target.is_some()).collect();
+    let unseen = moving.iter().find_map(|route| source_failure(context, route));
+    if let Some(reason) = unseen {
+        return CheckResult::new(&CARD, moving.len(), Verdict::Undetermined { reason });
+    }
+    let findings = moving.iter().flat_map(|route| check_source(context, route)).collect();
+    CheckResult::new(&CARD, moving.len(), Verdict::from_findings(findings))
+}
+
+fn source_failure(context: &GuardContext<'_>, route: &FluxRoute) -> Option<String> {
+    let read: &Observed<_> = context.view.flux.sources.get(route.artifact.as_ref()?)?;
+    read.as_ref().err().map(ToString::to_string)
+}
+
+fn check_source(context: &GuardContext<'_>, route: &FluxRoute) -> Vec<Finding> {
+    let release = route.helm_release.object_ref();
+    let Some(artifact) = &route.artifact else {
+        let hint = "set spec.chartRef to an OCIRepository: kubectl mural upgrade flux-manifests writes both";
+        return vec![CARD.finding(release.to_string(), "names no chart: neither spec.chartRef nor spec.chart", hint)];
+    };
+    let Some(source) = &route.source else {
+        let hint = format!("kubectl get {}; is its name right in {release}?", artifact.to_kubectl_args());
+        return vec![CARD.finding(
+            artifact.to_string(),
+            format!("is not there, and {release} takes its chart from it"),
+            hint,
+        )];
+    };
+    let mut all: Vec<Finding> = check_required_source(route).into_iter().collect();
+    let object_ref = source.object_ref();
+    let chart = route.chart.iter().filter(|chart| chart.object_ref() != object_ref);
+    for object_ref in chart.chain([source]).filter(|one| one.is_suspended()).map(FluxObject::object_ref) {
+        let hint = format!(
+            "kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
+            object_ref.to_kubectl_args()
+        );
+        all.push(CARD.finding(object_ref.to_string(), "is suspended: it would not take up the new version", hint));
+    }
+    if route.version_patch.is_none() {
+        all.push(build_unpatchable_finding(route, source));
+    }
+    all.extend(check_repository(context, route, source));
+    all
+}
+
+/// A source that was named on the command line and is not the one that the HelmRelease takes its chart from.
+fn check_required_source(route: &FluxRoute) -> Option<Finding> {
+    let (object_ref, artifact) = (route.required_source.as_ref()?, route.artifact.as_ref()?);
+    let behind = route.source.as_ref().is_some_and(|source| source.object_ref().name == *object_ref);
+    (artifact.name != *object_ref && !behind).then(|| {
+        let message = format!("takes its chart from {artifact}, and not from {object_ref}");
+        let hint = "leave --source and --crds-source out: the source is found through the HelmRelease";
+        CARD.finding(route.helm_release.object_ref().to_string(), message, hint)
+    })
+}
+
+fn build_unpatchable_finding(route: &FluxRoute, source: &FluxSource) -> Finding {
+    let object_ref = source.object_ref();
+    if let (EffectiveRef::Digest(pin), SourceKind::OciRepository) = (source.effective_ref(), source.kind()) {
+        let message =
+            format!("is pinned to {pin}, and the digest of the new version could not be had from its registry");
+        let hint =
+            "log in to the registry (helm registry login), so that the digest can be read and set beside the version";
+        return CARD.finding(object_ref.to_string(), message, hint);
+    }
+    let message =
+        format!("is a {}: it holds no chart versions, so none can be set for {}", object_ref.kind, route.release);
+    CARD.finding(object_ref.to_string(), message, "change the chart where that source takes it from, CRDs first")
+}
+
+/// A chart that was named on the command line and is not what the source will bring.
+fn check_repository(context: &GuardContext<'_>, route: &FluxRoute, source: &FluxSource) -> Option<Finding> {
+    let chart = context.charts().find(|chart| chart.release == route.release)?;
+    let ChartRef::Oci { repository, .. } = ChartRef::parse(&chart.reference).ok()? else { return None };
+    let url = source.url();
+    let inside =
+        find_appliance_registry(url, context.view.flux.registries.as_ref().map_or(&[][..], Vec::as_slice)).is_some();
+    let path = |text: &str| text.split_once('/').map(|(_, path)| path.to_owned());
+    let wanted = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    let same = repository == wanted || repository.starts_with(&format!("{wanted}/"));
+    // The appliance's registry has another address from outside.
+    let same = same || (inside && path(&repository) == path(wanted));
+    (!same).then(|| {
+        let message = format!("brings {} from {url}, and the chart was named as {}", route.release, chart.reference);
+        let hint = "leave --chart and --crds-chart out: the source's url is never changed";
+        CARD.finding(source.object_ref().to_string(), message, hint)
+    })
+}

@@ -1,0 +1,135 @@
+//! There is room for the pods that a roll-out starts before it stops the old ones.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::guards::context::GuardContext;
+use crate::model::admission_policies;
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::object::ObjectRef;
+use crate::model::quantity;
+use crate::plan::object_changes::select_release_objects;
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "rollout-capacity",
+    section: Section::Guards,
+    title: "there is room for the pods that a roll-out starts",
+    level: Level::Warning,
+    why: "A Deployment starts new pods before it stops old ones. Where a quota has no room for them the roll-out stands still until helm's time is over. A workload that is already below its disruption budget loses more pods in a roll-out.",
+    fix: "Raise the quota for the time of the upgrade, or ask for fewer pods at once. Bring what is disrupted back first.",
+};
+
+/// The guard: quotas against the surge of every Deployment whose pods change, and disruption budgets that are not met now.
+#[must_use]
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+    };
+    let (quotas, budgets) = match (&context.policies.resource_quotas, &context.policies.disruption_budgets) {
+        (Ok(quotas), Ok(budgets)) => (quotas, budgets),
+        (Err(failure), _) | (_, Err(failure)) => {
+            return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() });
+        }
+    };
+    let namespace = &context.view.cluster.namespace;
+    let old = select_release_objects(namespace, application.stored_objects.reveal());
+    let rolled: Vec<(ObjectRef, &Value)> = select_release_objects(namespace, app.rendered)
+        .into_iter()
+        .filter(|(object, next)| {
+            let was = old.iter().find(|(other, _)| other.is_same_object(object)).map(|(_, was)| *was);
+            next.pointer("/spec/template").is_some()
+                && was.is_none_or(|was| was["spec"]["template"] != next["spec"]["template"])
+        })
+        .collect();
+    let surge = calculate_surge(&rolled, &old);
+    let mut findings: Vec<Finding> = quotas.iter().flat_map(|quota| check_quota(quota, &surge, namespace)).collect();
+    findings.extend(budgets.iter().filter_map(|budget| check_budget(budget, &rolled, namespace)));
+    CheckResult::new(&CARD, rolled.len(), Verdict::from_findings(findings))
+}
+
+/// What the new pods need besides the old ones, by the names that quotas use.
+fn calculate_surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    for (object, next) in rolled {
+        let replicas = next.pointer("/spec/replicas").and_then(Value::as_f64).unwrap_or(1.0);
+        let is_new = !old.iter().any(|(other, _)| other.is_same_object(object));
+        let pods = match object.kind.as_str() {
+            _ if is_new => replicas,
+            "Deployment" => surge_pods(next, replicas),
+            // Others stop a pod before they start the next one.
+            _ => 0.0,
+        };
+        let mut add = |name: &str, amount: f64| *all.entry(name.to_owned()).or_insert(0.0) += amount * pods;
+        add("pods", 1.0);
+        add("count/pods", 1.0);
+        let containers = next.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten();
+        for container in containers {
+            for (kind, key) in [("requests", "cpu"), ("requests", "memory"), ("limits", "cpu"), ("limits", "memory")] {
+                let requested =
+                    container["resources"][kind][key].as_str().and_then(quantity::parse_quantity).unwrap_or_default();
+                add(&format!("{kind}.{key}"), requested);
+                if kind == "requests" {
+                    add(key, requested);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// `maxSurge`, a quarter where nothing is said, rounded up (apps/v1 `RollingUpdateDeployment`).
+fn surge_pods(deployment: &Value, replicas: f64) -> f64 {
+    let strategy = &deployment["spec"]["strategy"];
+    if strategy["type"] == "Recreate" {
+        return 0.0;
+    }
+    match &strategy["rollingUpdate"]["maxSurge"] {
+        Value::Number(number) => number.as_f64().unwrap_or_default(),
+        Value::String(text) => {
+            let share = text.strip_suffix('%').and_then(|share| share.parse::<f64>().ok()).unwrap_or_default();
+            (replicas * share / 100.0).ceil()
+        }
+        _ => (replicas / 4.0).ceil(),
+    }
+}
+
+fn check_quota(quota: &Value, surge: &BTreeMap<String, f64>, namespace: &str) -> Vec<Finding> {
+    let name = quota["metadata"]["name"].as_str().unwrap_or("?");
+    let hard = quota.pointer("/status/hard").or_else(|| quota.pointer("/spec/hard")).and_then(Value::as_object);
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    hard.into_iter()
+        .flatten()
+        .filter_map(|(key, limit)| {
+            let needed = surge.get(key).filter(|needed| **needed > 0.0)?;
+            let (limit, used) = (text(limit)?, text(&quota["status"]["used"][key]).unwrap_or_else(|| "0".to_owned()));
+            if quantity::parse_quantity(&used)? + needed <= quantity::parse_quantity(&limit)? {
+                return None;
+            }
+            let message =
+                format!("{key}: {used} of {limit} are used, and the roll-out needs up to {needed} more at once");
+            let hint =
+                format!("kubectl describe quota {name} --namespace {namespace}: raise it for the time of the upgrade");
+            Some(CARD.finding(format!("ResourceQuota {name}"), message, hint))
+        })
+        .collect()
+}
+
+/// A budget that is not met before the roll-out begins.
+fn check_budget(budget: &Value, rolled: &[(ObjectRef, &Value)], namespace: &str) -> Option<Finding> {
+    let count = |key: &str| budget["status"][key].as_u64();
+    let (healthy, desired) = (count("currentHealthy")?, count("desiredHealthy")?);
+    let selector = budget.pointer("/spec/selector")?;
+    let (object, _) = rolled.iter().find(|(_, next)| {
+        admission_policies::selector_matches(selector, &admission_policies::read_labels(&next["spec"]["template"]))
+    })?;
+    if healthy >= desired {
+        return None;
+    }
+    let name = budget["metadata"]["name"].as_str().unwrap_or("?");
+    let message =
+        format!("{healthy} of at least {desired} pods are healthy, and the pods of {object} are about to be replaced");
+    let hint = format!("kubectl describe poddisruptionbudget {name} --namespace {namespace}: bring them back first");
+    Some(CARD.finding(format!("PodDisruptionBudget {name}"), message, hint))
+}

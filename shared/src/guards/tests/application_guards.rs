@@ -1,0 +1,376 @@
+//! Guards of the application's objects and values, and of what stands around them.
+
+use crate::checks::crd_changes::object_evidence::{EvidenceCollector, ObjectSource};
+use crate::checks::crd_changes::{ServerAnswer, judge_crd};
+use crate::model::access_review::AccessReview;
+use crate::model::crd::Crd;
+use crate::model::secret::Hidden;
+use crate::schema::ServerVersion;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use crate::guards::tests::scenario::{GuardScenario, build_crd, fires, guard_findings, release_record};
+use crate::model::access_review::Permission;
+use crate::model::admission_policies::ServiceRef;
+use crate::model::application::{ApplyMethod, DryRunAnswer, ObjectForecast};
+use crate::model::chart::ValuesSchemaError;
+use crate::model::check::{Level, Verdict};
+use crate::model::cluster_view::ReadFailure;
+use crate::model::container_images::ImageAvailability;
+use crate::model::object::ObjectRef;
+
+fn canvas_deployment(replicas: u32) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "canvas"}, "spec": {"replicas": replicas}})
+}
+
+fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
+    let object = ObjectRef::from_manifest(&canvas_deployment(1)).unwrap();
+    GuardScenario::with(|scenario| scenario.application.forecasts = vec![ObjectForecast { object, answer }])
+}
+
+#[test]
+fn the_server_is_asked_about_every_object_first() {
+    let refused = |words: &str| with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: words.into() });
+    let reported = guard_findings(&refused("spec.selector: field is immutable"), "objects-dry-run");
+    assert!(
+        reported[0].message.contains("immutable") && reported[0].hint.contains("kubectl delete deployment canvas"),
+        "{reported:?}"
+    );
+    assert_eq!(with_dry_run_answer(DryRunAnswer::Accepted).run_guard("objects-dry-run"), Verdict::Pass);
+    assert_eq!(
+        with_dry_run_answer(DryRunAnswer::NotAsked("its CRD changes first")).run_guard("objects-dry-run"),
+        Verdict::Pass
+    );
+    let unknown = with_dry_run_answer(DryRunAnswer::Undetermined("a webhook does not support dry run".into()));
+    assert!(matches!(unknown.run_guard("objects-dry-run"), Verdict::Undetermined { .. }));
+    let unasked = GuardScenario::with(|scenario| scenario.server_dry_run = false);
+    assert!(matches!(unasked.run_guard("objects-dry-run"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn what_the_server_says_of_a_secret_is_kept_back() {
+    let mut scenario =
+        with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: "data[key]: Invalid value: canary".into() });
+    scenario.application.forecasts[0].object.kind = "Secret".into();
+    assert!(!guard_findings(&scenario, "objects-dry-run")[0].message.contains("canary"));
+}
+
+/// A Deployment that somebody scaled, in a release that says two.
+fn with_scaled_canvas(by: &str, live: u32, next: u32) -> GuardScenario {
+    GuardScenario::with(|scenario| {
+        scenario.application.stored_objects = Hidden::new(vec![canvas_deployment(2)]);
+        let mut scaled = canvas_deployment(live);
+        scaled["metadata"]["managedFields"] =
+            json!([{"manager": by, "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+        scenario.application.live_objects.insert(scaled, "mural-system");
+        scenario.rendered_app = vec![canvas_deployment(next)];
+    })
+}
+
+#[test]
+fn what_somebody_changed_by_hand_is_shown_before_it_is_overwritten() {
+    let reported = guard_findings(&with_scaled_canvas("kubectl", 5, 2), "manual-changes");
+    assert!(reported[0].message.contains("spec.replicas is 5, set by kubectl, and will be 2"), "{reported:?}");
+    assert!(!fires(&with_scaled_canvas("helm", 5, 2), "manual-changes"), "helm's own");
+    assert!(!fires(&with_scaled_canvas("kubectl", 5, 5), "manual-changes"), "the new chart says the same");
+    assert!(!fires(&with_scaled_canvas("kubectl", 2, 3), "manual-changes"), "it is as the release said");
+}
+
+#[test]
+fn of_a_custom_resource_helm_leaves_what_no_chart_changes() {
+    let hub = |size: u32| json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": size}});
+    let changed = |next: u32, method| {
+        GuardScenario::with(|scenario| {
+            scenario.application.stored_objects = Hidden::new(vec![hub(1)]);
+            let mut live = hub(7);
+            live["metadata"]["managedFields"] =
+                json!([{"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:size": {}}}}]);
+            scenario.application.live_objects.insert(live, "mural-system");
+            scenario.application.apply_method = method;
+            scenario.rendered_app = vec![hub(next)];
+        })
+    };
+    assert!(!fires(&changed(1, ApplyMethod::ClientSide), "manual-changes"));
+    assert!(fires(&changed(2, ApplyMethod::ClientSide), "manual-changes"));
+    assert!(fires(&changed(1, ApplyMethod::ServerSide), "manual-changes"));
+}
+
+/// A webhook for Secrets, which helm writes in every upgrade.
+fn with_webhook(modify: impl FnOnce(&mut Value), ready: usize) -> GuardScenario {
+    let mut webhook = json!({"name": "v.example.com", "failurePolicy": "Fail",
+        "clientConfig": {"service": {"namespace": "policy", "name": "webhook"}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"], "operations": ["CREATE"]}]});
+    modify(&mut webhook);
+    GuardScenario::with(|scenario| {
+        scenario.policies.webhooks = Ok(vec![
+            json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "policy"}, "webhooks": [webhook]}),
+        ]);
+        let service = ServiceRef { namespace: "policy".into(), name: "webhook".into() };
+        scenario.policies.ready_endpoints.insert(service, Ok(ready));
+        scenario.policies.namespace_labels = Ok(BTreeMap::from([("team".to_owned(), "mural".to_owned())]));
+    })
+}
+
+#[test]
+fn a_webhook_that_must_answer_has_to_live() {
+    let reported = guard_findings(&with_webhook(|_| (), 0), "admission-webhooks-ready");
+    assert!(reported[0].message.contains("Service policy/webhook has no ready endpoint"), "{reported:?}");
+    assert!(!fires(&with_webhook(|_| (), 1), "admission-webhooks-ready"));
+    assert!(!fires(&with_webhook(|webhook| webhook["failurePolicy"] = "Ignore".into(), 0), "admission-webhooks-ready"));
+    assert!(!fires(
+        &with_webhook(|webhook| webhook["rules"][0]["resources"] = json!(["pods"]), 0),
+        "admission-webhooks-ready"
+    ));
+    let elsewhere = |webhook: &mut Value| webhook["namespaceSelector"] = json!({"matchLabels": {"team": "others"}});
+    assert!(!fires(&with_webhook(elsewhere, 0), "admission-webhooks-ready"));
+    let unseen = GuardScenario::with(|scenario| {
+        scenario.policies.webhooks = Err(ReadFailure { target: "webhooks".into(), reason: "forbidden".into() });
+    });
+    assert!(matches!(unseen.run_guard("admission-webhooks-ready"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn a_conversion_webhook_is_there_before_its_crd() {
+    let converted = |live: bool, ready: usize| {
+        GuardScenario::with(|scenario| {
+            let mut next = build_crd("hubs.example.com", "v1").json().clone();
+            let service = json!({"namespace": "mural-system", "name": "hue"});
+            next["spec"]["conversion"] =
+                json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": service}}});
+            let second_version = json!({"name": "v2", "served": true, "storage": false});
+            next["spec"]["versions"].as_array_mut().unwrap().push(second_version);
+            scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            if !live {
+                scenario.view.crds = Ok(BTreeMap::new());
+            }
+            scenario.rendered_app = vec![json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hue"}})];
+            scenario
+                .policies
+                .ready_endpoints
+                .insert(ServiceRef { namespace: "mural-system".into(), name: "hue".into() }, Ok(ready));
+        })
+    };
+    let reported = guard_findings(&converted(true, 0), "conversion-webhook-ready");
+    assert!(
+        reported[0].level == Level::Error && reported[0].message.contains("comes with the application"),
+        "{reported:?}"
+    );
+    assert_eq!(guard_findings(&converted(false, 0), "conversion-webhook-ready")[0].level, Level::Warning);
+    assert!(!fires(&converted(true, 1), "conversion-webhook-ready"));
+}
+
+#[test]
+fn a_custom_resource_is_judged_by_the_schema_that_comes() {
+    let sized = |value: Value| {
+        GuardScenario::with(|scenario| {
+            let mut next = build_crd("hubs.example.com", "v1").json().clone();
+            next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
+            scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            scenario.rendered_app =
+                vec![json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": value})];
+        })
+    };
+    let reported = guard_findings(&sized(json!({"size": 4})), "custom-resources-fit");
+    assert!(reported[0].message.contains("spec.size") && reported[0].level == Level::Error, "{reported:?}");
+    assert_eq!(sized(json!({"size": 3})).run_guard("custom-resources-fit"), Verdict::Pass);
+    let dropped = guard_findings(&sized(json!({"sizes": 3})), "custom-resources-fit");
+    assert!(dropped[0].level == Level::Warning && dropped[0].message.contains("spec.sizes"), "{dropped:?}");
+}
+
+#[test]
+fn live_objects_that_the_new_schema_hurts_are_refused_unless_someone_answers_for_them() {
+    let with = |live: &str, waived: bool, blind: bool| {
+        GuardScenario::with(|scenario| {
+            let of = |sizes: &[&str]| {
+                let mut crd = build_crd("hubs.example.com", "v1").json().clone();
+                crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                    {"spec": {"type": "object", "properties": {"size": {"type": "string", "enum": sizes}}}}});
+                Crd::new(crd).unwrap()
+            };
+            let (old, new) = (of(&["a", "b"]), of(&["a"]));
+            let mut looking = EvidenceCollector::new(&old, &new, ServerVersion::NEWEST, ObjectSource::Live);
+            looking.add_live_object(&json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": live}}));
+            if blind {
+                looking.mark_undetermined("forbidden");
+            }
+            let mut verdict =
+                judge_crd(Some(&old), Some(&new), looking.finish(), ServerVersion::NEWEST, ServerAnswer::NotAsked);
+            if waived {
+                verdict.findings.iter_mut().for_each(|finding| finding.waiver_reason = Some("known".to_owned()));
+            }
+            scenario.verdicts = BTreeMap::from([("hubs.example.com".to_owned(), verdict)]);
+        })
+    };
+    let reported = guard_findings(&with("b", false, false), "live-objects-fit");
+    assert!(
+        reported[0].level == Level::Error && reported[0].message.contains("1 of 1 objects are hurt"),
+        "{reported:?}"
+    );
+    assert!(reported[0].message.contains("Hub h") && reported[0].message.contains("spec.size"), "{reported:?}");
+    assert_eq!(with("b", true, false).run_guard("live-objects-fit"), Verdict::Pass);
+    assert_eq!(with("a", false, false).run_guard("live-objects-fit"), Verdict::Pass);
+    assert!(matches!(with("a", false, true).run_guard("live-objects-fit"), Verdict::Undetermined { .. }));
+}
+
+#[test]
+fn a_custom_resource_that_no_one_touches_is_kept() {
+    let hub = |size: u64| json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": size}});
+    let before = |size: u64| {
+        GuardScenario::with(|scenario| {
+            let mut next = build_crd("hubs.example.com", "v1").json().clone();
+            next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
+            scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            scenario.application.stored_objects = Hidden::new(vec![hub(size)]);
+            scenario.application.live_objects.insert(hub(size), "mural-system");
+            scenario.rendered_app = vec![hub(4)];
+        })
+    };
+    let unchanged = guard_findings(&before(4), "custom-resources-fit");
+    assert!(
+        unchanged[0].level == Level::Warning && unchanged[0].message.contains("does not change it"),
+        "{unchanged:?}"
+    );
+    assert_eq!(guard_findings(&before(3), "custom-resources-fit")[0].level, Level::Error);
+}
+
+#[test]
+fn images_that_are_not_there_are_told_and_a_silent_registry_once() {
+    let with_images = |answers: &[(&str, ImageAvailability)]| {
+        let answers = answers.iter().map(|(image, answer)| ((*image).to_owned(), answer.clone())).collect();
+        GuardScenario::with(|scenario| scenario.images = Some(answers))
+    };
+    let unknown =
+        ImageAvailability::Undetermined { host: "b.example".into(), reason: "b.example does not answer".into() };
+    let reported = guard_findings(
+        &with_images(&[
+            ("a/x:1", ImageAvailability::Missing),
+            ("b.example/y:1", unknown.clone()),
+            ("b.example/z:1", unknown),
+        ]),
+        "images-available",
+    );
+    let subjects: Vec<_> = reported.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(subjects, ["image a/x:1", "images of b.example"]);
+    assert!(
+        reported.iter().all(|finding| finding.level == Level::Warning) && reported[1].message.contains("2 new images")
+    );
+    assert!(!fires(&with_images(&[("a/x:1", ImageAvailability::Available)]), "images-available"));
+}
+
+#[test]
+fn values_that_a_schema_refuses_are_told_by_their_place() {
+    let refused = |chart: &str, place: &str| {
+        GuardScenario::with(|scenario| {
+            let words = "maxLength: got 5, want 4".to_owned();
+            scenario.schema_refusals =
+                vec![ValuesSchemaError { chart: chart.into(), path: place.into(), message: words }];
+        })
+    };
+    let top_level = guard_findings(&refused("mural", "password"), "values-schema");
+    assert_eq!((top_level[0].subject.as_str(), top_level[0].level), ("value password", Level::Error));
+    assert!(top_level[0].message.contains("mural 1.1.0-rc.3 refuses it: maxLength"), "{top_level:?}");
+    assert_eq!(guard_findings(&refused("dex", "issuer"), "values-schema")[0].subject, "value dex.issuer");
+    assert!(!fires(&GuardScenario::healthy(), "values-schema"));
+}
+
+#[test]
+fn a_value_that_the_new_chart_forgot_is_told() {
+    let set = |key: &str, chart: Value| {
+        GuardScenario::with(|scenario| {
+            let mut before = release_record("mural", "1.1.0-rc.0", "deployed", "");
+            before.chart_values = Hidden::new(json!({"canvas": {"theme": "light"}, "labels": {}}));
+            scenario.set_record(before);
+            scenario.app_chart.values = chart;
+            scenario.config = Hidden::new(json!({key: {"theme": "canary"}}));
+        })
+    };
+    let reported = guard_findings(&set("canvas", json!({"canvas": {"colour": "light"}})), "unknown-values");
+    assert!(
+        reported[0].subject.contains("canvas.theme") && !format!("{reported:?}").contains("canary"),
+        "{reported:?}"
+    );
+    assert!(!fires(&set("canvas", json!({"canvas": {"theme": "dark"}})), "unknown-values"));
+    assert!(!fires(&set("labels", json!({"labels": {}})), "unknown-values"), "an empty map takes any key");
+}
+
+#[test]
+fn what_is_not_granted_is_told_with_a_ready_role() {
+    let denied = |denied: Vec<Permission>| {
+        GuardScenario::with(|scenario| scenario.grants = AccessReview { checked_count: 9, denied: Ok(denied) })
+    };
+    let reported = guard_findings(
+        &denied(vec![
+            Permission::new(None, "apiextensions.k8s.io", "customresourcedefinitions", "patch"),
+            Permission::new(Some("mural-system"), "", "secrets", "create"),
+        ]),
+        "permissions",
+    );
+    assert!(
+        reported[0].message.contains("operator may not create secrets")
+            || reported[1].message.contains("operator may not create secrets")
+    );
+    let roles: Vec<&str> =
+        reported.iter().filter_map(|finding| finding.hint.split_once(": {").map(|(_, role)| role)).collect();
+    assert_eq!(roles.len(), 2, "{reported:?}");
+    assert!(
+        roles.iter().any(|role| role.contains("ClusterRole") && role.contains("apiextensions.k8s.io")),
+        "{roles:?}"
+    );
+    assert_eq!(denied(Vec::new()).run_guard("permissions"), Verdict::Pass);
+    let unseen = GuardScenario::with(|scenario| {
+        scenario.grants.denied =
+            Err(ReadFailure { target: "what we are allowed to do".into(), reason: "timeout".into() });
+    });
+    assert!(matches!(unseen.run_guard("permissions"), Verdict::Undetermined { .. }));
+}
+
+fn with_rollout(name: &str, modify: impl FnOnce(&mut GuardScenario)) -> GuardScenario {
+    let workload = |image: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": 4, "template":
+            {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"image": image, "resources": {"requests": {"cpu": "500m"}}}]}}}})
+    };
+    GuardScenario::with(|scenario| {
+        scenario.application.stored_objects = Hidden::new(vec![workload("a:1")]);
+        scenario.rendered_app = vec![workload("a:2")];
+        modify(scenario);
+    })
+}
+
+#[test]
+fn a_quota_has_to_leave_room_for_the_new_pods() {
+    let quota = |key: &str, used: &str, hard: &str| {
+        let quota = json!({"metadata": {"name": "q"}, "status": {"hard": {key: hard}, "used": {key: used}}});
+        with_rollout("canvas", |scenario| scenario.policies.resource_quotas = Ok(vec![quota]))
+    };
+    assert!(guard_findings(&quota("pods", "4", "4"), "rollout-capacity")[0].message.contains("1 more at once"));
+    assert!(!fires(&quota("pods", "4", "5"), "rollout-capacity"), "a quarter of four is one");
+    assert!(fires(&quota("requests.cpu", "1800m", "2"), "rollout-capacity"));
+    assert!(!fires(&quota("requests.cpu", "1500m", "2"), "rollout-capacity"));
+    assert!(!fires(&quota("secrets", "9", "9"), "rollout-capacity"));
+}
+
+#[test]
+fn what_is_disrupted_already_is_told_before_its_pods_are_replaced() {
+    let budget = |healthy: u32, app: &str| {
+        let budget = json!({"metadata": {"name": "b"}, "spec": {"selector": {"matchLabels": {"app": app}}},
+            "status": {"currentHealthy": healthy, "desiredHealthy": 3}});
+        with_rollout("canvas", |scenario| scenario.policies.disruption_budgets = Ok(vec![budget]))
+    };
+    assert!(fires(&budget(2, "canvas"), "rollout-capacity"));
+    assert!(!fires(&budget(3, "canvas"), "rollout-capacity"));
+    assert!(!fires(&budget(2, "other"), "rollout-capacity"));
+}
+
+#[test]
+fn who_logs_in_through_dex_knows_that_it_restarts() {
+    let ends = |second: i64| Timestamp::from_second(second).ok();
+    let dex = |token_ends| with_rollout("dex", |scenario| scenario.token_expiry = token_ends);
+    assert_eq!(guard_findings(&dex(None), "login-restarts")[0].level, Level::Info);
+    assert_eq!(guard_findings(&dex(ends(7200)), "login-restarts")[0].level, Level::Info, "it outlives the upgrade");
+    let reported = guard_findings(&dex(ends(600)), "login-restarts");
+    assert!(reported[0].level == Level::Warning && reported[0].message.contains("ends in 10 minutes"), "{reported:?}");
+    assert_eq!(with_rollout("indexer", |_| ()).run_guard("login-restarts"), Verdict::Pass, "a word, not a part of one");
+}

@@ -1,0 +1,121 @@
+//! Guards of the releases: what failed, which charts belong together, what their manifests still need.
+
+use crate::model::crd::Crd;
+use semver::Version;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+use crate::guards::tests::scenario::{GuardScenario, build_crd, fires, guard_findings, release_record};
+use crate::model::check::{Level, Verdict};
+use crate::model::release::ReleaseRecord;
+
+fn with_history(records: Vec<ReleaseRecord>) -> GuardScenario {
+    GuardScenario::with(|scenario| drop(scenario.view.releases.insert("mural".into(), Ok(records))))
+}
+
+#[test]
+fn a_failed_revision_is_told_and_refused_where_nothing_ever_stood() {
+    let good = || ReleaseRecord { revision: 2, ..release_record("mural", "1.0.0", "deployed", "") };
+    let failed = || release_record("mural", "1.0.0", "failed", "");
+    let reported = guard_findings(&with_history(vec![good(), failed()]), "release-not-failed");
+    assert_eq!(reported[0].level, Level::Warning);
+    assert!(reported[0].hint.contains("helm rollback mural 2 --namespace mural-system"), "{}", reported[0].hint);
+    assert_eq!(guard_findings(&with_history(vec![failed()]), "release-not-failed")[0].level, Level::Error);
+    assert!(!fires(&with_history(vec![failed(), good()]), "release-not-failed"), "it went well after that");
+}
+
+#[test]
+fn our_own_failed_revision_is_gone_on_from_without_a_word() {
+    let by = |run: &str, revision, status: &str| {
+        let mut record = ReleaseRecord { revision, ..release_record("mural", "1.0.0", status, "") };
+        record.labels.insert("mural-run".into(), run.into());
+        record
+    };
+    assert!(!fires(&with_history(vec![by("1", 1, "deployed"), by("2", 2, "failed")]), "release-not-failed"));
+    // helm hands labels on: this one is somebody else's, after a run of ours.
+    assert!(fires(&with_history(vec![by("1", 1, "deployed"), by("1", 2, "failed")]), "release-not-failed"));
+}
+
+#[test]
+fn our_own_first_record_of_the_crd_chart_is_written_again() {
+    let first = |run: Option<&str>| {
+        let mut record = ReleaseRecord { revision: 1, ..release_record("mural-crds", "0.7.4", "failed", "") };
+        record.labels.extend(run.map(|run| ("mural-run".to_owned(), run.to_owned())));
+        GuardScenario::with(|scenario| drop(scenario.view.releases.insert("mural-crds".into(), Ok(vec![record]))))
+    };
+    assert!(!fires(&first(Some("1")), "release-not-failed"));
+    assert_eq!(guard_findings(&first(None), "release-not-failed")[0].level, Level::Error);
+}
+
+#[test]
+fn a_pair_that_nobody_ran_is_a_warning_never_a_wall() {
+    let with_annotation = |version: &str| {
+        GuardScenario::with(|scenario| {
+            scenario.app_chart.annotations.insert("mural.spectrocloud.com/crds-version".into(), version.into());
+        })
+    };
+    let reported = guard_findings(&with_annotation("0.7.5"), "known-pair");
+    assert!(reported[0].level == Level::Warning && reported[0].hint.contains("--crds 0.7.5"), "{reported:?}");
+    assert!(!fires(&with_annotation("v0.7.4"), "known-pair"), "the chart's own word counts");
+    let strange = GuardScenario::with(|scenario| scenario.app_chart.version = Version::new(9, 0, 0));
+    assert!(fires(&strange, "known-pair"));
+}
+
+#[test]
+fn a_manifest_in_a_version_that_goes_away_is_refused() {
+    let manifest = json!({"apiVersion": "example.com/v1alpha1", "kind": "Hub", "metadata": {"name": "h"}}).to_string();
+    let stored =
+        |scenario: &mut GuardScenario| scenario.set_record(release_record("mural", "1.0.0", "deployed", &manifest));
+    let gone = GuardScenario::with(stored);
+    let reported = guard_findings(&gone, "stored-manifest-served");
+    assert!(
+        reported[0].message.contains("example.com/v1alpha1") && reported[0].hint.contains("example.com/v1"),
+        "{reported:?}"
+    );
+    let both = GuardScenario::with(|scenario| {
+        stored(scenario);
+        let mut next = build_crd("hubs.example.com", "v1").json().clone();
+        next["spec"]["versions"] = json!([{"name": "v1", "served": true, "storage": true}, {"name": "v1alpha1", "served": true, "storage": false}]);
+        scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+    });
+    assert!(!fires(&both, "stored-manifest-served"));
+    // What helm compares with is the deployed revision, not a newer one that failed.
+    let failed = ReleaseRecord { revision: 4, ..release_record("mural", "1.0.0", "failed", "") };
+    let behind = with_history(vec![release_record("mural", "1.0.0", "deployed", &manifest), failed]);
+    assert!(fires(&behind, "stored-manifest-served"));
+}
+
+#[test]
+fn crds_as_templates_need_helms_marks() {
+    let template =
+        |scenario: &mut GuardScenario| scenario.rendered_app = vec![build_crd("hubs.example.com", "v1").json().clone()];
+    let reported = guard_findings(&GuardScenario::with(template), "crd-ownership-metadata");
+    assert!(reported[0].hint.contains("meta.helm.sh/release-name=mural"), "{}", reported[0].hint);
+    let marked = |release: &str| {
+        GuardScenario::with(|scenario| {
+            template(scenario);
+            let mut live = build_crd("hubs.example.com", "v1").json().clone();
+            live["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+            live["metadata"]["annotations"] =
+                json!({"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": "mural-system"});
+            scenario.view.crds = Ok(BTreeMap::from([("hubs.example.com".to_owned(), Crd::new(live).unwrap())]));
+        })
+    };
+    assert!(!fires(&marked("mural"), "crd-ownership-metadata"));
+    assert!(fires(&marked("other"), "crd-ownership-metadata"));
+    let taken = GuardScenario::with(|scenario| (template(scenario), scenario.allowed.take_ownership = true).1);
+    assert!(matches!(taken.run_guard("crd-ownership-metadata"), Verdict::Skipped { .. }));
+    let in_folder = GuardScenario::with(|scenario| {
+        template(scenario);
+        scenario.app_chart.folder_crds = vec!["hubs.example.com".into()];
+    });
+    assert!(!fires(&in_folder, "crd-ownership-metadata"), "what we apply needs no mark of helm's");
+}
+
+#[test]
+fn the_next_record_has_to_fit_into_a_secret() {
+    let takes = |size| GuardScenario::with(|scenario| scenario.record_sizes = vec![("mural".into(), Some(size))]);
+    assert_eq!(guard_findings(&takes(1_048_577), "record-size")[0].level, Level::Error);
+    assert_eq!(guard_findings(&takes(1_000_000), "record-size")[0].level, Level::Warning);
+    assert_eq!(takes(900_000).run_guard("record-size"), Verdict::Pass);
+}

@@ -1,0 +1,41 @@
+//! helm and kubectl are there and new enough.
+
+use semver::Version;
+
+use crate::guards::context::GuardContext;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::cluster_view::Observed;
+use crate::model::tool_versions::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION};
+
+/// The card.
+pub static CARD: Card = Card {
+    id: "tool-versions",
+    section: Section::Guards,
+    title: "helm and kubectl are new enough",
+    level: Level::Error,
+    why: "An older helm ignores or misreads flags that the upgrade relies on: helm before 3.17 does not check a digest.",
+    fix: "Install helm 3.17 or newer and kubectl 1.31 or newer, and put them first on PATH.",
+};
+
+/// The guard.
+#[must_use]
+pub fn check(context: &GuardContext<'_>) -> CheckResult {
+    let tools =
+        [("helm", &context.helm_version, MIN_HELM_VERSION), ("kubectl", &context.kubectl_version, MIN_KUBECTL_VERSION)];
+    let unseen: Vec<String> =
+        tools.iter().filter_map(|(_, found, _)| found.as_ref().err().map(ToString::to_string)).collect();
+    if !unseen.is_empty() {
+        return CheckResult::new(&CARD, 2, Verdict::Undetermined { reason: unseen.join("; ") });
+    }
+    let old = tools.iter().filter_map(|(name, found, oldest)| too_old(name, found, oldest));
+    CheckResult::new(&CARD, 2, Verdict::from_findings(old.collect()))
+}
+
+fn too_old(name: &str, found: &Observed<Version>, oldest: &Version) -> Option<crate::model::check::Finding> {
+    let found = found.as_ref().ok().filter(|found| *found < oldest)?;
+    Some(CARD.finding(
+        name,
+        format!("is {found}; at least {oldest} is needed"),
+        format!("install {name} {oldest} or newer"),
+    ))
+}

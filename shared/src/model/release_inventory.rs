@@ -1,0 +1,228 @@
+//! What the releases name: their objects, their CRDs. Read once from the records, for the reading of the cluster and for all checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
+use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+use crate::model::owner::explain_missing_record;
+use crate::model::release::ReleaseRecord;
+
+/// Groups of the product's CRDs, and of those that its chart brings along.
+pub const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
+
+/// A list that is known, does not exist here, or could not be seen.
+#[derive(Debug, Clone)]
+pub enum Availability<T> {
+    /// Known.
+    Known(T),
+    /// There is none here, and why.
+    Absent(String),
+    /// Could not be seen.
+    Unreadable(ReadFailure),
+}
+
+/// Who says which CRDs there should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrdListSource {
+    /// A chart that the caller named.
+    Chart,
+    /// The releases' own records.
+    Records,
+    /// Nobody: these are the live CRDs of the product's groups, and those that the application has objects of.
+    Live,
+}
+
+/// What the releases name.
+#[derive(Debug, Clone)]
+pub struct ReleaseInventory {
+    /// The objects of both releases, by name.
+    pub objects: Availability<Vec<ObjectRef>>,
+    /// The objects of both releases' hooks.
+    pub hooks: Vec<ObjectRef>,
+    /// How many replicas the manifests want of a workload; one where they do not say.
+    pub replicas: Vec<(ObjectRef, u64)>,
+    /// Which images the manifests want in a workload, by container.
+    pub images: Vec<(ObjectRef, BTreeMap<String, String>)>,
+    /// The names of the CRDs that should be there.
+    pub crds: Availability<BTreeSet<String>>,
+    /// Who says so.
+    pub crds_source: CrdListSource,
+    /// The CRDs that each release has, by release; a release without a record has none.
+    pub crds_by_release: Vec<(String, BTreeSet<String>)>,
+}
+
+impl ReleaseInventory {
+    /// Reads the manifests.
+    #[must_use]
+    pub fn of(view: &ClusterView, releases: [&str; 2], chart_crds: BTreeSet<String>) -> Self {
+        let manifests = manifests(view, &releases);
+        let (crds, crds_source) = wanted(&manifests, view, chart_crds);
+        let known = match &manifests {
+            Availability::Known(known) => known.as_slice(),
+            Availability::Absent(_) | Availability::Unreadable(_) => &[],
+        };
+        let hooks = known.iter().flat_map(|manifest| manifest.hooks.clone()).collect();
+        let replicas = known.iter().flat_map(|manifest| manifest.replicas.clone()).collect();
+        let images = known.iter().flat_map(|manifest| manifest.images.clone()).collect();
+        let crds_by_release = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
+        let objects = match manifests {
+            Availability::Known(known) => {
+                Availability::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect())
+            }
+            Availability::Absent(reason) => Availability::Absent(reason),
+            Availability::Unreadable(failure) => Availability::Unreadable(failure),
+        };
+        Self { objects, hooks, replicas, images, crds, crds_source, crds_by_release }
+    }
+
+    /// The objects, or none where they are not known.
+    #[must_use]
+    pub fn known_objects(&self) -> &[ObjectRef] {
+        match &self.objects {
+            Availability::Known(objects) => objects,
+            Availability::Absent(_) | Availability::Unreadable(_) => &[],
+        }
+    }
+
+    /// The CRDs that should be there and are; none where that is not known.
+    pub fn live_crds<'a>(&'a self, view: &'a ClusterView) -> impl Iterator<Item = &'a Crd> {
+        let names = match &self.crds {
+            Availability::Known(names) => Some(names),
+            Availability::Absent(_) | Availability::Unreadable(_) => None,
+        };
+        names.into_iter().flatten().filter_map(|name| view.crds.as_ref().ok()?.get(name))
+    }
+}
+
+/// What one record says.
+struct ReleaseManifest {
+    release: String,
+    objects: Vec<ObjectRef>,
+    hooks: Vec<ObjectRef>,
+    replicas: Vec<(ObjectRef, u64)>,
+    images: Vec<(ObjectRef, BTreeMap<String, String>)>,
+    crds: Vec<String>,
+}
+
+impl ReleaseManifest {
+    fn all_crds(&self) -> BTreeSet<String> {
+        let templated = self.objects.iter().filter(|object| object.kind == "CustomResourceDefinition");
+        templated.map(|object| &object.name).chain(&self.crds).cloned().collect()
+    }
+}
+
+fn manifests(view: &ClusterView, releases: &[&str]) -> Availability<Vec<ReleaseManifest>> {
+    let mut known = Vec::new();
+    let mut missing = Vec::new();
+    for release in releases {
+        match view.newest_revision(release) {
+            Ok(Some(record)) => match read_manifest(record) {
+                Ok(manifest) => known.push(manifest),
+                Err(failure) => return Availability::Unreadable(failure),
+            },
+            Ok(None) => {
+                missing.push(
+                    explain_missing_record(view, release).unwrap_or_else(|| format!("there is no release {release}")),
+                );
+            }
+            Err(failure) => return Availability::Unreadable(failure.clone()),
+        }
+    }
+    if known.is_empty() { Availability::Absent(missing.join("; ")) } else { Availability::Known(known) }
+}
+
+fn read_manifest(record: &ReleaseRecord) -> Observed<ReleaseManifest> {
+    let objects = record.manifest_objects().map_err(|error| ReadFailure {
+        target: format!("the manifest of release {}, revision {}", record.name, record.revision),
+        reason: error.to_string(),
+    })?;
+    Ok(ReleaseManifest {
+        release: record.name.clone(),
+        replicas: objects.iter().flat_map(list_items).filter_map(workload_replicas).collect(),
+        images: objects
+            .iter()
+            .flat_map(list_items)
+            .filter_map(|one| Some((ObjectRef::from_manifest(one)?, container_images(one))))
+            .filter(|(_, images)| !images.is_empty())
+            .collect(),
+        objects: objects.iter().flat_map(list_items).filter_map(ObjectRef::from_manifest).collect(),
+        hooks: record.hook_objects().filter_map(|hook| ObjectRef::from_manifest(&hook)).collect(),
+        crds: record.crd_names.clone(),
+    })
+}
+
+/// A workload with replicas, and how many the manifest wants.
+fn workload_replicas(object: &Value) -> Option<(ObjectRef, u64)> {
+    let object_ref = ObjectRef::from_manifest(object)
+        .filter(|object_ref| ["Deployment", "StatefulSet"].contains(&object_ref.kind.as_str()))?;
+    Some((object_ref, object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)))
+}
+
+/// The images of a pod template, by container.
+#[must_use]
+pub fn container_images(object: &Value) -> BTreeMap<String, String> {
+    let lists = ["/spec/template/spec/initContainers", "/spec/template/spec/containers"];
+    let containers = lists.iter().filter_map(|pointer| object.pointer(pointer)?.as_array()).flatten();
+    containers.filter_map(|one| Some((one["name"].as_str()?.to_owned(), one["image"].as_str()?.to_owned()))).collect()
+}
+
+/// helm takes a `List` apart before it sends it; the manifest still holds it whole.
+fn list_items(document: &Value) -> Vec<&Value> {
+    match document["items"].as_array() {
+        Some(items) if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => items.iter().collect(),
+        _ => vec![document],
+    }
+}
+
+/// What a chart says comes first, then what the records say. After the page's manual path no record names a CRD: then what is
+/// live of the product's groups is looked at, and whether one is missing cannot be told.
+fn wanted(
+    manifests: &Availability<Vec<ReleaseManifest>>,
+    view: &ClusterView,
+    chart_crds: BTreeSet<String>,
+) -> (Availability<BTreeSet<String>>, CrdListSource) {
+    if !chart_crds.is_empty() {
+        return (Availability::Known(chart_crds), CrdListSource::Chart);
+    }
+    let known = match manifests {
+        Availability::Known(known) => known,
+        Availability::Absent(reason) => {
+            return (Availability::Absent(format!("{reason}, so no list of CRDs is known")), CrdListSource::Records);
+        }
+        // Who may not read Secrets can still be told what the CRDs say of themselves.
+        Availability::Unreadable(failure) => match find_live_crds(&[], view) {
+            Availability::Known(names) => return (Availability::Known(names), CrdListSource::Live),
+            Availability::Absent(_) | Availability::Unreadable(_) => {
+                return (Availability::Unreadable(failure.clone()), CrdListSource::Records);
+            }
+        },
+    };
+    let of_records: BTreeSet<String> = known.iter().flat_map(ReleaseManifest::all_crds).collect();
+    if !of_records.is_empty() {
+        return (Availability::Known(of_records), CrdListSource::Records);
+    }
+    (find_live_crds(known, view), CrdListSource::Live)
+}
+
+fn find_live_crds(manifests: &[ReleaseManifest], view: &ClusterView) -> Availability<BTreeSet<String>> {
+    let live = match &view.crds {
+        Ok(live) => live,
+        Err(failure) => return Availability::Unreadable(failure.clone()),
+    };
+    let product = |crd: &Crd| {
+        PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
+    };
+    let has_objects = |crd: &Crd| {
+        let mut objects = manifests.iter().flat_map(|manifest| &manifest.objects);
+        objects.any(|object| object.group() == crd.group() && object.kind == crd.kind())
+    };
+    let names: BTreeSet<String> =
+        live.values().filter(|crd| product(crd) || has_objects(crd)).map(|crd| crd.name().to_owned()).collect();
+    if names.is_empty() {
+        return Availability::Absent("the releases name no CRDs, and the cluster has none of the product's".to_owned());
+    }
+    Availability::Known(names)
+}

@@ -1,0 +1,152 @@
+//! What becomes of each CRD of the charts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::crd_changes::CrdVerdict;
+use crate::diff;
+use crate::diff::Effect;
+use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
+use crate::model::managed_fields;
+use crate::model::managed_fields::FIELD_MANAGER;
+
+pub use crate::checks::crd_changes::decision::CrdDecision;
+
+/// The group that is the product's own; the charts' other CRDs may belong to other installations too.
+const PRODUCT_GROUP: &str = "spectrocloud.com";
+
+/// One CRD of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrdPlan {
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub decision: CrdDecision,
+    /// Whether others may own it too: Flux's, Open Cluster Management's.
+    pub third_party: bool,
+    /// The release with which helm writes it, where it is a template of a chart: then it is not ours to apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_release: Option<String>,
+    /// What changes, gravest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Fields that another manager set and the apply changes by force, by that manager.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub forced_conflicts: BTreeMap<String, Vec<String>>,
+}
+
+/// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
+///
+/// `verdicts` are from looking at the live objects too; `gone` are names that the CRD chart's release had and the new chart has not; `templates` are CRDs that helm writes, with their release.
+#[must_use]
+pub fn plan_crds(
+    live: &BTreeMap<String, Crd>,
+    forecasts: &BTreeMap<String, CrdDryRunResult>,
+    verdicts: &BTreeMap<String, CrdVerdict>,
+    removed: &[String],
+    templates: &BTreeMap<String, String>,
+) -> Vec<CrdPlan> {
+    let planned = |(name, answer): (&String, &CrdDryRunResult)| CrdPlan {
+        template_release: templates.get(name).cloned(),
+        ..plan_crd(name, live.get(name), answer, verdicts.get(name))
+    };
+    let mut plans: Vec<CrdPlan> = forecasts.iter().map(planned).collect();
+    plans.extend(removed.iter().filter(|name| live.contains_key(*name)).map(|name| CrdPlan {
+        name: name.clone(),
+        decision: CrdDecision::RemovedFromChart,
+        third_party: is_third_party(name),
+        template_release: None,
+        notes: Vec::new(),
+        forced_conflicts: BTreeMap::new(),
+    }));
+    plans.sort_by(|a, b| (a.decision, &a.name).cmp(&(b.decision, &b.name)));
+    plans
+}
+
+fn plan_crd(name: &str, live: Option<&Crd>, answer: &CrdDryRunResult, verdict: Option<&CrdVerdict>) -> CrdPlan {
+    let (decision, notes) = match (live, answer) {
+        (_, Err(words)) => (CrdDecision::Rejected, vec![words.clone()]),
+        (None, Ok(_)) => (CrdDecision::New, Vec::new()),
+        (Some(live), Ok(next)) => classify_changes(live, next, verdict),
+    };
+    let forced_conflicts = match (live, answer) {
+        (Some(live), Ok(next)) if decision.needs_write() => find_forced_conflicts(live, next),
+        _ => BTreeMap::new(),
+    };
+    CrdPlan {
+        name: name.to_owned(),
+        decision,
+        third_party: is_third_party(name),
+        template_release: None,
+        notes,
+        forced_conflicts,
+    }
+}
+
+/// What `--force-conflicts` takes from other managers: their fields that are another afterwards. What stays as it is they keep.
+fn find_forced_conflicts(live: &Crd, next: &Crd) -> BTreeMap<String, Vec<String>> {
+    let others =
+        managed_fields::list_owned_fields(live.json()).into_iter().filter(|(manager, _)| manager != FIELD_MANAGER);
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (manager, path) in others.filter(|(_, path)| path.find(live.json()) != path.find(next.json())) {
+        found.entry(manager).or_default().push(path.to_string());
+    }
+    found
+}
+
+/// Whether a CRD may belong to other installations too: every group but the product's own.
+#[must_use]
+pub fn is_third_party(name: &str) -> bool {
+    name.split_once('.').is_none_or(|(_, group)| group != PRODUCT_GROUP)
+}
+
+/// By what changes alone, where nobody looked at the objects.
+fn classify_changes(live: &Crd, next: &Crd, verdict: Option<&CrdVerdict>) -> (CrdDecision, Vec<String>) {
+    let changes = diff::compare_crds(live.json(), next.json());
+    let verdict_decision =
+        verdict.map(|verdict| verdict.decision).filter(|decision| *decision != CrdDecision::Rejected);
+    let by_change = match changes.iter().map(|change| change.kind.effect()).max() {
+        None => CrdDecision::Unchanged,
+        Some(Effect::Text) => CrdDecision::Text,
+        Some(Effect::Safe) => CrdDecision::Safe,
+        Some(Effect::Risky) => CrdDecision::Risky,
+        Some(Effect::Breaking) => CrdDecision::Breaking,
+    };
+    let mut relevant: Vec<_> = changes.iter().filter(|change| change.kind.effect() != Effect::Text).collect();
+    relevant.sort_by_key(|change| std::cmp::Reverse(change.kind.effect()));
+    (verdict_decision.unwrap_or(by_change), relevant.iter().map(ToString::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn crd(size: &str, managers: &Value) -> Crd {
+        Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "pools.a.b", "labels": {"app": "x"}, "managedFields": managers},
+            "spec": {"group": "a.b", "scope": "Namespaced", "names": {"kind": "Pool", "plural": "pools"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": size}}}]}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_taken_from_another_manager_is_named_and_what_it_keeps_is_not() {
+        let entry =
+            |manager: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "fieldsV1": fields});
+        let (versions, labels) =
+            (json!({"f:spec": {"f:versions": {}}}), json!({"f:metadata": {"f:labels": {"f:app": {}}}}));
+        let managers = json!([entry("helm", versions.clone()), entry("gitops", labels), entry("kubectl", versions)]);
+        let (live, next) = (crd("object", &managers), crd("array", &json!([])));
+        assert_eq!(
+            find_forced_conflicts(&live, &next),
+            BTreeMap::from([("helm".to_owned(), vec!["spec.versions".to_owned()])])
+        );
+        assert!(find_forced_conflicts(&live, &live).is_empty());
+        let plan = plan_crd("pools.a.b", Some(&live), &Ok(next), None);
+        assert!(plan.decision.needs_write() && plan.forced_conflicts.contains_key("helm"), "{plan:?}");
+    }
+}

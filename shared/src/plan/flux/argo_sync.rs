@@ -1,0 +1,90 @@
+//! Argo CD: what to commit, and how far an Application is. It is never patched.
+
+use serde_json::{Value, json};
+
+use super::commit::{CommitFile, build_commit};
+use super::progress::Progress;
+use crate::model::argo_application::{find_chart_source, namespaced_name};
+use crate::model::flux::FluxRef;
+
+/// What to commit so that it deploys this version; none where it does already.
+#[must_use]
+pub fn build_application_commit(application: &Value, version: &str) -> Option<CommitFile> {
+    let (namespace, name) = namespaced_name(application)?;
+    let (source, at) = find_chart_source(application)?;
+    if source["targetRevision"] == version {
+        return None;
+    }
+    let object = FluxRef::new("Application", &namespace, &name);
+    if at == "/spec/source" {
+        return Some(build_commit(object, application, &json!({"spec": {"source": {"targetRevision": version}}})));
+    }
+    let mut sources = application.pointer("/spec/sources")?.clone();
+    let index: usize = at.rsplit('/').next()?.parse().ok()?;
+    sources[index]["targetRevision"] = version.into();
+    Some(build_commit(object, application, &json!({"spec": {"sources": sources}})))
+}
+
+/// How far it is towards a version.
+#[must_use]
+pub fn assess_application(application: &Value, version: &str) -> Progress {
+    let text = |pointer: &str| application.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (sync, health) = (text("/status/sync/status"), text("/status/health/status"));
+    let several = application.pointer("/status/sync/revisions").and_then(Value::as_array);
+    let is_synced_to_version =
+        text("/status/sync/revision") == version || several.is_some_and(|all| all.iter().any(|one| one == version));
+    let phase = text("/status/operationState/phase");
+    let message = text("/status/operationState/message");
+    let is_targeted = find_chart_source(application).is_some_and(|(source, _)| source["targetRevision"] == version);
+    match (is_targeted, is_synced_to_version, sync, health) {
+        (true, true, "Synced", "Healthy") => Progress::Done(format!("synced to {version} and healthy")),
+        (false, ..) => Progress::Waiting(format!("its targetRevision is not {version} yet")),
+        _ if ["Failed", "Error"].contains(&phase) => Progress::Failing(format!("its last sync {phase}: {message}")),
+        (true, true, "Synced", "Degraded") => Progress::Failing("is synced and Degraded".to_owned()),
+        _ => Progress::Waiting(format!("sync is {sync}, health is {health}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::argo_application::deploys_release;
+
+    fn application(revision: &str, synced: &str, sync: &str, health: &str) -> Value {
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "palette", "namespace": "argocd"},
+            "spec": {"destination": {"namespace": "mural-system"},
+                "source": {"repoURL": "public.ecr.aws/mural", "chart": "mural", "targetRevision": revision, "helm": {"releaseName": "mural"}}},
+            "status": {"sync": {"status": sync, "revision": synced}, "health": {"status": health}, "operationState": {"phase": "Succeeded"}}})
+    }
+
+    #[test]
+    fn an_application_is_known_by_the_release_that_it_makes() {
+        let one = application("1.0.0", "1.0.0", "Synced", "Healthy");
+        assert!(deploys_release(&one, "mural", "mural-system") && !deploys_release(&one, "palette", "mural-system"));
+        let mut several = one.clone();
+        several["spec"]["sources"] = json!([{"repoURL": "git", "ref": "values"}, one["spec"]["source"]]);
+        several["spec"].as_object_mut().unwrap().remove("source");
+        assert!(deploys_release(&several, "mural", "mural-system"));
+        let change = build_application_commit(&several, "1.1.0").unwrap();
+        assert_eq!(change.manifest.reveal()["spec"]["sources"][1]["targetRevision"], "1.1.0");
+    }
+
+    #[test]
+    fn what_to_commit_is_the_revision_alone() {
+        let change = build_application_commit(&application("1.0.0", "1.0.0", "Synced", "Healthy"), "1.1.0").unwrap();
+        assert_eq!(change.changes, ["spec.source.targetRevision: 1.0.0 → 1.1.0"]);
+        assert!(build_application_commit(&application("1.1.0", "", "", ""), "1.1.0").is_none());
+    }
+
+    #[test]
+    fn synced_at_the_old_version_is_not_there() {
+        let assess = |one: Value| assess_application(&one, "1.1.0");
+        assert!(matches!(assess(application("1.0.0", "1.0.0", "Synced", "Healthy")), Progress::Waiting(_)));
+        assert!(matches!(assess(application("1.1.0", "1.0.0", "OutOfSync", "Healthy")), Progress::Waiting(_)));
+        assert!(matches!(assess(application("1.1.0", "1.1.0", "Synced", "Degraded")), Progress::Failing(_)));
+        assert!(matches!(assess(application("1.1.0", "1.1.0", "Synced", "Healthy")), Progress::Done(_)));
+        let mut failed = application("1.1.0", "1.0.0", "OutOfSync", "Healthy");
+        failed["status"]["operationState"] = json!({"phase": "Failed", "message": "one or more objects failed"});
+        assert!(matches!(assess(failed), Progress::Failing(text) if text.contains("objects failed")));
+    }
+}

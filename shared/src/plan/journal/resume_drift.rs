@@ -1,0 +1,177 @@
+//! What has moved since a run was cut off: what it wrote itself is no move, what anybody else did is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::RunEntry;
+use crate::plan::drift::DriftItem;
+use crate::plan::recorded_state::{RecordedRevision, RecordedState, find_drift as moved_since};
+
+/// What is known of the world now, besides what a plan keeps of it.
+#[derive(Debug, Default)]
+pub struct RunEffects {
+    /// The CRDs that are as the charts have them.
+    pub crds_matching_charts: BTreeSet<String>,
+    /// The run of ours that made the newest revision of each release.
+    pub newest_revision_runs: BTreeMap<String, String>,
+    /// Releases that Flux or Argo CD makes, where the newest revision is of the version that the run asked them for, or they went back
+    /// to the one before.
+    pub releases_done_by_owner: BTreeSet<String>,
+}
+
+/// Everything that is neither as it was before the run nor as the run would leave it.
+#[must_use]
+pub fn find_resume_drift(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> Vec<DriftItem> {
+    let ours = expected_state(run, now, effects);
+    let all = moved_since(&ours, now);
+    all.into_iter()
+        .map(|moved| DriftItem {
+            hint: if moved.subject == "values" { RESUME_VALUES_HINT } else { moved.hint },
+            ..moved
+        })
+        .collect()
+}
+
+const RESUME_VALUES_HINT: &str =
+    "give resume the value flags that the run was given; with other values, begin a new upgrade";
+
+/// The world before the run, with everything in it that the run did.
+fn expected_state(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> RecordedState {
+    let mut then = run.recorded_state.clone();
+    let ids = run.run_ids();
+    for (release, is) in &now.releases {
+        let by_us = effects.newest_revision_runs.get(release).is_some_and(|by| ids.contains(by));
+        let was = then.releases.get(release).and_then(Option::as_ref);
+        if by_us || effects.releases_done_by_owner.contains(release) || has_ended(was, is.as_ref()) {
+            then.releases.insert(release.clone(), is.clone());
+        }
+        // A release that we made anew was nobody's before.
+        if let (true, None, Some(owner)) = (by_us, previous_owner(run, release), now.owners.get(release)) {
+            then.owners.insert(release.clone(), owner.clone());
+        }
+    }
+    let moving = run.migrating_crds();
+    for (name, is) in &now.crds {
+        let between = moving.contains(&name.as_str())
+            && then.crds.get(name).and_then(Option::as_ref).map(|was| &was.uid) == is.as_ref().map(|is| &is.uid);
+        let left = is.is_some() && is.as_ref() == run.crds_after_run.get(name);
+        if between || left || effects.crds_matching_charts.contains(name) {
+            then.crds.insert(name.clone(), is.clone());
+        }
+    }
+    then
+}
+
+/// Who kept a release before, where somebody did.
+fn previous_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
+    run.recorded_state
+        .owners
+        .get(release)
+        .filter(|_| run.recorded_state.releases.get(release).is_some_and(Option::is_some))
+}
+
+/// A revision that was pending then may have ended since: by its own helm, or marked by us.
+fn has_ended(was: Option<&RecordedRevision>, is: Option<&RecordedRevision>) -> bool {
+    was.zip(is).is_some_and(|(was, is)| {
+        was.revision == is.revision && was.status.starts_with("pending-") && is.status == "failed"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{entry, recorded_state};
+    use super::*;
+    use crate::ask::StoredValues;
+    use crate::plan::recorded_state::RecordedCrd;
+    use crate::plan::value_hash::ValueHash;
+    use serde_json::json;
+
+    fn drift_lines(bend: impl FnOnce(&mut RecordedState), effects: &RunEffects) -> Vec<String> {
+        let mut now = recorded_state();
+        bend(&mut now);
+        find_resume_drift(&entry(), &now, effects)
+            .iter()
+            .map(|moved| format!("{} {}", moved.subject, moved.change))
+            .collect()
+    }
+
+    fn change_crd(now: &mut RecordedState) {
+        let crd = RecordedCrd { uid: "1".into(), spec_digest: "new".into(), stored_versions: vec!["v1".into()] };
+        now.crds.insert("hubs.x".into(), Some(crd));
+    }
+
+    fn upgrade_release(now: &mut RecordedState) {
+        let newest = RecordedRevision { revision: 2, status: "pending-upgrade".into() };
+        now.releases.insert("mural".into(), Some(newest));
+    }
+
+    #[test]
+    fn what_the_run_did_is_no_move() {
+        let as_wanted = BTreeSet::from(["hubs.x".to_owned()]);
+        let made_by = BTreeMap::from([("mural".to_owned(), "20261123-0712".to_owned())]);
+        let effects =
+            RunEffects { crds_matching_charts: as_wanted, newest_revision_runs: made_by, ..RunEffects::default() };
+        assert_eq!(drift_lines(|_| (), &RunEffects::default()), Vec::<String>::new());
+        assert_eq!(drift_lines(|now| (change_crd(now), upgrade_release(now)).0, &effects), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_release_that_the_run_made_was_nobodys_before() {
+        let mut run = entry();
+        run.recorded_state.releases.insert("mural-crds".into(), None);
+        run.recorded_state.owners.insert("mural-crds".into(), "nobody".into());
+        let mut now = run.recorded_state.clone();
+        let revision = RecordedRevision { revision: 1, status: "deployed".into() };
+        now.releases.insert("mural-crds".into(), Some(revision));
+        now.owners.insert("mural-crds".into(), "Helm".into());
+        let made_by = BTreeMap::from([("mural-crds".to_owned(), run.run.clone())]);
+        assert!(
+            find_resume_drift(&run, &now, &RunEffects { newest_revision_runs: made_by, ..RunEffects::default() })
+                .is_empty()
+        );
+        assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 2, "somebody else made it");
+    }
+
+    #[test]
+    fn what_somebody_else_did_is_named() {
+        let others = RunEffects {
+            newest_revision_runs: BTreeMap::from([("mural".to_owned(), "other".to_owned())]),
+            ..RunEffects::default()
+        };
+        assert_eq!(
+            drift_lines(upgrade_release, &others),
+            ["release mural is pending-upgrade at 2, and was deployed at 1"]
+        );
+        assert_eq!(drift_lines(change_crd, &others), ["CRD hubs.x somebody has changed its spec"]);
+        let drift = drift_lines(|now| now.cluster_uid = "uid-2".into(), &others);
+        assert!(drift[0].starts_with("the cluster is another one"), "{drift:?}");
+    }
+
+    #[test]
+    fn other_values_are_named_by_their_keys() {
+        let other = |now: &mut RecordedState| {
+            now.values = ValueHash::new("salt", StoredValues::HelmDefault, &json!({"password": "other", "more": 1}));
+        };
+        let mut now = recorded_state();
+        other(&mut now);
+        let found = find_resume_drift(&entry(), &now, &RunEffects::default());
+        assert!(found.len() == 1 && found[0].change.contains("more") && found[0].hint.contains("resume"), "{found:?}");
+    }
+
+    #[test]
+    fn a_crd_whose_objects_are_moving_stands_between() {
+        let mut run = entry();
+        let crds = vec![crate::plan::CrdMigration {
+            name: "hubs.x".into(),
+            dropped_versions: vec!["v1".into()],
+            target_version: "v2".into(),
+            needs_transitional_crd: true,
+            in_stored_versions: true,
+        }];
+        run.steps[0].action = crate::plan::Action::MigrateObjects { crds };
+        let mut now = recorded_state();
+        change_crd(&mut now);
+        assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 1, "it was not begun");
+        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        assert!(find_resume_drift(&run, &now, &RunEffects::default()).is_empty());
+    }
+}

@@ -1,0 +1,303 @@
+//! A plan in a file: what was asked for, the world that it was made from, and the steps that were agreed to.
+//!
+//! The file is never trusted: whoever does it looks and decides anew, and goes on only where that comes to the same.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::recorded_state::RecordedState;
+use super::{API_VERSION, ChartUpgrade, CrdPlan, Plan, Step};
+use crate::ask::waivers::Waivers;
+use crate::ask::{
+    AllowedActions, ApplianceAccess, ClusterAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode,
+    RegistryAccess, ReleaseTarget, UpgradeSpec, ValueOptions,
+};
+use crate::model::chart::{ChartRef, Digest, DigestKind};
+use crate::model::signature::SignatureRequirements;
+use crate::problem::{Exit, Problem};
+
+/// The kind of the file.
+const SAVED_PLAN_KIND: &str = "SavedUpgradePlan";
+
+/// The file. Holds no values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SavedPlan {
+    /// `mural/v1`
+    pub api_version: String,
+    /// `SavedUpgradePlan`
+    pub kind: String,
+    /// When the plan was made.
+    pub created_at: jiff::Timestamp,
+    /// What was asked for.
+    pub request: RecordedRequest,
+    /// What the plan was made from.
+    pub recorded_state: RecordedState,
+    /// The charts that move.
+    pub charts: Vec<ChartUpgrade>,
+    /// What becomes of each CRD.
+    pub crds: Vec<CrdPlan>,
+    /// What is done, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// What was asked for, besides values and how the cluster and the registry are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordedRequest {
+    /// The installation's namespace.
+    pub namespace: String,
+    /// The CRD chart.
+    pub crds: RequestedChart,
+    /// The application's chart.
+    pub app: RequestedChart,
+    /// Who is insisted on as owner.
+    pub mode: OwnerMode,
+    /// What is allowed besides.
+    pub allowed_actions: AllowedActions,
+    /// What goes to helm as it is.
+    #[serde(default)]
+    pub helm: HelmOptions,
+    /// Which of Flux's sources are insisted on.
+    #[serde(default, skip_serializing_if = "FluxSourceNames::is_empty")]
+    pub sources: FluxSourceNames,
+    /// What is asked of the charts' signatures.
+    #[serde(default, skip_serializing_if = "SignatureRequirements::is_empty")]
+    pub signature: SignatureRequirements,
+}
+
+impl RecordedRequest {
+    /// What an upgrade asks for, its charts pinned. Charts from files are named from `folder` on.
+    #[must_use]
+    pub fn new(ask: &UpgradeSpec, plan: &Plan, folder: &Path) -> Self {
+        // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
+        let UpgradeSpec {
+            installation,
+            crds,
+            app,
+            mode,
+            allowed_actions: allowed,
+            values: _,
+            registry: _,
+            timeout: _,
+            server_dry_runs: _,
+            waivers: _,
+            check_images: _,
+            appliance: _,
+            helm_options: helm,
+            sources,
+            signature,
+        } = ask;
+        let pinned = |target: &ReleaseTarget| {
+            let moves = plan.charts.iter().find(|chart| chart.release == target.release);
+            RequestedChart {
+                release: target.release.clone(),
+                chart: pin_chart(&target.chart, moves.map(|moves| &moves.digest), folder),
+                version: target.version.clone(),
+            }
+        };
+        Self {
+            namespace: installation.namespace.clone(),
+            crds: pinned(crds),
+            app: pinned(app),
+            mode: *mode,
+            allowed_actions: *allowed,
+            helm: helm.clone(),
+            sources: sources.clone(),
+            signature: signature.clone(),
+        }
+    }
+
+    /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
+    #[must_use]
+    pub fn to_upgrade_spec(&self, inputs: RuntimeInputs) -> UpgradeSpec {
+        let RecordedRequest { namespace, crds, app, mode, allowed_actions: allowed, helm, sources, signature } =
+            self.clone();
+        let RuntimeInputs {
+            cluster,
+            registry,
+            values,
+            timeout,
+            server_dry_runs,
+            waivers,
+            check_images: images,
+            appliance,
+        } = inputs;
+        let target = |chart: RequestedChart| ReleaseTarget {
+            release: chart.release,
+            chart: chart.chart,
+            version: chart.version,
+        };
+        let installation =
+            Installation { namespace, crds_release: crds.release.clone(), app_release: app.release.clone(), cluster };
+        UpgradeSpec {
+            installation,
+            crds: target(crds),
+            app: target(app),
+            mode,
+            values,
+            registry,
+            timeout,
+            allowed_actions: allowed,
+            server_dry_runs,
+            waivers,
+            check_images: images,
+            helm_options: helm,
+            appliance,
+            sources,
+            signature,
+        }
+    }
+}
+
+/// One chart, pinned where it moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestedChart {
+    /// The release's name.
+    pub release: String,
+    /// Where the chart is.
+    pub chart: ChartRef,
+    /// The version wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+}
+
+/// What is given anew when a saved plan is done.
+#[derive(Debug)]
+pub struct RuntimeInputs {
+    /// How the cluster is reached.
+    pub cluster: ClusterAccess,
+    /// How the registry is reached.
+    pub registry: RegistryAccess,
+    /// The application's values.
+    pub values: ValueOptions,
+    /// The longest one wait may last.
+    pub timeout: Duration,
+    /// Whether the server may be asked for dry-runs.
+    pub server_dry_runs: bool,
+    /// Findings that somebody answers for.
+    pub waivers: Waivers,
+    /// Whether registries are asked for the application's images.
+    pub check_images: bool,
+    /// What is told of an appliance.
+    pub appliance: ApplianceAccess,
+}
+
+impl SavedPlan {
+    /// Keeps a plan. Charts from files are named from `folder` on, where they were named from.
+    #[must_use]
+    pub fn new(
+        ask: &UpgradeSpec,
+        plan: &Plan,
+        recorded_state: RecordedState,
+        created_at: jiff::Timestamp,
+        folder: &Path,
+    ) -> Self {
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: SAVED_PLAN_KIND.to_owned(),
+            created_at: created_at,
+            request: RecordedRequest::new(ask, plan, folder),
+            recorded_state: recorded_state,
+            charts: plan.charts.clone(),
+            crds: plan.crds.clone(),
+            steps: plan.steps.clone(),
+        }
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// A usage problem: it is no saved plan, or one of another version of these plugins.
+    pub fn read(file: &Path, text: &str) -> Result<Self, Problem> {
+        let wrong = || {
+            Problem::usage(format!("{} is not a saved plan", file.display()))
+                .with_hint("make one with: kubectl mural upgrade plan … --save FILE")
+        };
+        let document: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
+        let says = |key: &str| document[key].as_str().unwrap_or("nothing").to_owned();
+        let (kind, version) = (says("kind"), says("apiVersion"));
+        if kind != SAVED_PLAN_KIND || version != API_VERSION {
+            return Err(
+                wrong().with_source(format!("it is {kind} of {version}, not {SAVED_PLAN_KIND} of {API_VERSION}"))
+            );
+        }
+        serde_json::from_value(document).map_err(|error| wrong().with_source(error))
+    }
+
+    /// As [`Asked::ask`].
+    #[must_use]
+    pub fn to_upgrade_spec(&self, inputs: RuntimeInputs) -> UpgradeSpec {
+        self.request.to_upgrade_spec(inputs)
+    }
+
+    /// Whether what was decided anew is what was agreed to.
+    ///
+    /// # Errors
+    /// A refusal that names the first step that differs.
+    pub fn ensure_same_steps(&self, plan: &Plan) -> Result<(), Problem> {
+        let other = |text: String| {
+            Err(Problem::new(Exit::Refused, text)
+                .with_hint("another version of these plugins, or an edited file? make a new plan and read it"))
+        };
+        let pairs = self.steps.iter().zip(&plan.steps);
+        if let Some((then, now)) =
+            pairs.into_iter().find(|(then, now)| (&then.id, &then.action) != (&now.id, &now.action))
+        {
+            return other(format!("the saved plan says {:?} where now it is {:?}", then.title, now.title));
+        }
+        if self.steps.len() != plan.steps.len() {
+            return other(format!(
+                "the saved plan has {} steps, and now there are {}",
+                self.steps.len(),
+                plan.steps.len()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A registry's chart by its digest, a file by a path that holds from everywhere.
+fn pin_chart(chart: &ChartRef, digest: Option<&Digest>, folder: &Path) -> ChartRef {
+    let from = |path: &PathBuf| folder.join(path);
+    match (chart, digest) {
+        (ChartRef::Oci { repository, .. }, Some(Digest { sha256, kind: DigestKind::Manifest })) => {
+            ChartRef::Oci { repository: repository.clone(), digest: Some(sha256.clone()) }
+        }
+        (ChartRef::Oci { .. }, _) => chart.clone(),
+        (ChartRef::Folder { path }, _) => ChartRef::Folder { path: from(path) },
+        (ChartRef::Archive { path }, _) => ChartRef::Archive { path: from(path) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_saved_plan_is_read() {
+        let file = Path::new("plan.json");
+        let cause = |text: &str| SavedPlan::read(file, text).unwrap_err().causes().join(" ");
+        assert!(cause("{").contains("EOF"));
+        assert!(cause(r#"{"kind": "UpgradeReport", "apiVersion": "mural/v1"}"#).contains("UpgradeReport of mural/v1"));
+        assert!(cause(r#"{"kind": "SavedUpgradePlan", "apiVersion": "mural/v1"}"#).contains("missing field"));
+    }
+
+    #[test]
+    fn charts_are_pinned() {
+        let oci = ChartRef::parse("oci://a.example/mural/mural").unwrap();
+        let digest = Digest::from_bytes(b"", DigestKind::Manifest);
+        let pinned_ref = pin_chart(&oci, Some(&digest), Path::new("/x")).to_string();
+        assert_eq!(pinned_ref, format!("oci://a.example/mural/mural@{}", digest.sha256));
+        // The registry told no digest: its version has to do, and the bytes are compared.
+        let archive = Digest::from_bytes(b"", DigestKind::Archive);
+        assert_eq!(pin_chart(&oci, Some(&archive), Path::new("/x")), oci);
+        let file = ChartRef::parse("./mural.tgz").unwrap();
+        assert_eq!(pin_chart(&file, Some(&archive), Path::new("/x")).to_string(), "/x/./mural.tgz");
+        assert_eq!(pin_chart(&ChartRef::parse("/y").unwrap(), None, Path::new("/x")).to_string(), "/y");
+    }
+}

@@ -1,0 +1,108 @@
+//! The appliance's registry, before anything is patched: whether it answers, takes the login, and holds both charts.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::ask::{ReleaseTarget, UpgradeSpec};
+use crate::model::chart::ChartRef;
+use crate::model::flux::{FluxObject, FluxSource, FluxView, find_appliance_registry};
+use crate::model::owner::Owner;
+use crate::plan::flux::appliance_checklist;
+use crate::prepare::Prepared;
+use crate::problem::{Exit, Problem};
+use crate::tools::registry::{Registry, RegistryError};
+
+/// The check-list of the appliance's own steps, where an appliance owns the releases.
+#[must_use]
+pub fn guide(prepared: &Prepared) -> Option<String> {
+    prepared.view.owners.values().find_map(|owner| match owner {
+        Owner::Appliance { registry, .. } => Some(appliance_checklist::render_checklist(registry)),
+        _ => None,
+    })
+}
+
+/// The appliance's registry behind a source.
+pub(crate) fn registry_of(source: &FluxSource, flux: &FluxView) -> Option<String> {
+    find_appliance_registry(source.url(), flux.registries.as_ref().map_or(&[][..], Vec::as_slice))
+}
+
+/// The chart at the address that is reachable from here, and whether that speaks plain http.
+pub(crate) fn reachable_chart(chart: &ChartRef, url: &str) -> Option<(ChartRef, bool)> {
+    let ChartRef::Oci { repository, digest } = chart else { return None };
+    let (scheme, host) = url.split_once("://")?;
+    let (_, path) = repository.split_once('/')?;
+    let repository = format!("{}/{path}", host.trim_end_matches('/'));
+    Some((ChartRef::Oci { repository, digest: digest.clone() }, scheme == "http"))
+}
+
+/// The logins under the address that is reachable from here too: the Secret names the registry as the cluster does.
+pub(crate) fn rename_login(login: &Value, inside: &str, url: &str) -> Value {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    match login["auths"].get(inside) {
+        Some(auth) => json!({"auths": {host: auth}}),
+        None => json!({"auths": {}}),
+    }
+}
+
+/// Looks whether the registry answers, takes the login, and holds the version.
+///
+/// # Errors
+/// A refusal that says which of these it does not.
+pub(crate) async fn require_chart_version(
+    ask: &UpgradeSpec,
+    target: &ReleaseTarget,
+    source: &FluxSource,
+    inside: &str,
+    config: Option<&Path>,
+) -> Result<(), Problem> {
+    let (ChartRef::Oci { repository, .. }, Some(version)) = (&target.chart, &target.version) else { return Ok(()) };
+    let refused = |text: String| Problem::new(Exit::Refused, text);
+    let registry = Registry::new(repository, &ask.registry, config)
+        .map_err(|error| refused(format!("the appliance's registry {inside} cannot be asked")).with_source(error))?;
+    match registry.resolve_digest(version).await {
+        Ok(_) => Ok(()),
+        Err(RegistryError::NoSuchVersion { .. }) => {
+            let there = registry.list_versions().await.unwrap_or_default();
+            let there: Vec<String> = there.iter().take(5).map(ToString::to_string).collect();
+            Err(refused(format!("the appliance's registry {inside} does not hold {} {version}", target.release))
+                .with_source(format!(
+                    "it holds {}",
+                    if there.is_empty() { "none".to_owned() } else { there.join(", ") }
+                ))
+                .with_source(appliance_checklist::render_checklist(inside))
+                .with_hint("upload the content bundle of that version first, and wait until it is unpacked"))
+        }
+        Err(error @ RegistryError::LoginRequired(..)) => {
+            let source_ref = source.object_ref();
+            let secret = match source.secret_name() {
+                "" => format!("{source_ref} names no Secret with a login"),
+                name => format!("the login of Secret {}/{name} is not taken", source_ref.namespace),
+            };
+            Err(refused(format!("the appliance's registry {inside} asks for a login: {secret}"))
+                .with_source(error)
+                .with_hint("the Zot password must be that of the first installation; the update fails with another one")
+                .with_hint(format!("kubectl get secret --namespace {}", source_ref.namespace)))
+        }
+        Err(error) => Err(refused(format!("the appliance's registry {inside} does not answer from here"))
+            .with_source(error)
+            .with_hint(appliance_checklist::suggest_port_forward(inside))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_asked_at_the_address_that_is_reachable() {
+        let chart = ChartRef::Oci { repository: "zot.zot.svc:5000/mural/mural".into(), digest: None };
+        let (chart, plain) = reachable_chart(&chart, "http://127.0.0.1:5000").unwrap();
+        assert_eq!((chart.to_string().as_str(), plain), ("oci://127.0.0.1:5000/mural/mural", true));
+        let login = json!({"auths": {"zot.zot.svc:5000": {"auth": "canary"}}});
+        assert_eq!(
+            rename_login(&login, "zot.zot.svc:5000", "http://127.0.0.1:5000")["auths"]["127.0.0.1:5000"]["auth"],
+            "canary"
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! Hands an installation over to Flux: the four manifests, applied in an order that evidence keeps.
+
+use serde_json::Value;
+
+use crate::ask::{ReleaseTarget, UpgradeSpec};
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::guards::installed;
+use crate::model::chart::{ChartRef, DigestKind};
+use crate::model::crd::Crd;
+use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
+use crate::model::owner::Owner;
+use crate::model::secret::Hidden;
+use crate::plan::flux::TargetChart;
+use crate::plan::flux::flux_manifests::{ChartSource, FluxManifests};
+use crate::plan::{Action, Step};
+use crate::prepare;
+use crate::prepare::next_values;
+use crate::prepare::{Environment, Prepared, RenderedChart};
+use crate::problem::{Exit, Problem};
+use crate::tools::helm::Helm;
+use crate::tools::registry::Registry;
+
+/// How the manifests are made, besides versions and values.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestOptions {
+    /// `--pin-digest`: the digest beside the version.
+    pub pin_digest: bool,
+    /// `--secret-ref`
+    pub secret_ref: Option<String>,
+    /// `--cert-secret-ref`
+    pub cert_secret_ref: Option<String>,
+    /// `--verify-provider` and `--verify-secret`
+    pub verify: Option<SourceVerification>,
+}
+
+/// What Flux has to serve before manifests of these kinds can be applied.
+const REQUIRED_FLUX_CRDS: [(&str, &str); 2] =
+    [("helmreleases.helm.toolkit.fluxcd.io", "v2"), ("ocirepositories.source.toolkit.fluxcd.io", "v1")];
+
+/// The manifests as text: of what is asked for alone, no cluster is read.
+///
+/// # Errors
+/// A version is missing; a digest cannot be had; helm cannot read the values.
+pub async fn render_manifests(
+    ask: &UpgradeSpec,
+    options: &ManifestOptions,
+    env: &Environment,
+) -> Result<String, Problem> {
+    let (crds, app) = tokio::try_join!(
+        chart_source_from_target((&ask.crds, &ask.sources.crds), ask, options, env),
+        chart_source_from_target((&ask.app, &ask.sources.app), ask, options, env)
+    )?;
+    let helm = Helm {
+        program: env.programs.helm.clone(),
+        cluster: ask.installation.cluster.clone(),
+        registry: ask.registry.clone(),
+        namespace: ask.installation.namespace.clone(),
+    };
+    let values = match ask.values.flags.is_empty() {
+        true => Value::Object(serde_json::Map::new()),
+        false => {
+            next_values::check_files(&ask.values)?;
+            let private = prepare::create_private_dir()?;
+            let read = helm.read_values(&ask.values.flags, private.path()).await;
+            read.map_err(|error| error.into_problem("helm cannot read the values"))?
+        }
+    };
+    let made = FluxManifests {
+        namespace: ask.installation.namespace.clone(),
+        crds,
+        app,
+        values: Hidden::new(values),
+        secret_ref: options.secret_ref.clone(),
+        cert_secret_ref: options.cert_secret_ref.clone(),
+        insecure: ask.registry.plain_http,
+        verify: options.verify.clone(),
+    };
+    made.render().map_err(|error| Problem::failure("the manifests cannot be written as YAML").with_source(error))
+}
+
+async fn chart_source_from_target(
+    (target, source): (&ReleaseTarget, &Option<String>),
+    ask: &UpgradeSpec,
+    options: &ManifestOptions,
+    env: &Environment,
+) -> Result<ChartSource, Problem> {
+    let ChartRef::Oci { repository, digest } = &target.chart else {
+        return Err(not_in_registry_problem(&target.chart));
+    };
+    let Some(version) = &target.version else {
+        return Err(
+            Problem::usage(format!("the manifests need a version of {}", target.chart)).with_hint(BOTH_VERSIONS_HINT)
+        );
+    };
+    let digest = match (options.pin_digest, digest) {
+        (false, _) => None,
+        (true, Some(digest)) => Some(digest.clone()),
+        (true, None) => {
+            let unpinned = |error| {
+                Problem::new(Exit::ChecksFailed, format!("the digest of {} {version} could not be had", target.chart))
+                    .with_source(error)
+                    .with_hint(
+                        "is the registry reachable from here? helm registry login; without --pin-digest it need not be",
+                    )
+            };
+            let registry = Registry::new(repository, &ask.registry, env.helm_registry_config.as_deref());
+            Some(registry.map_err(unpinned)?.resolve_digest(version).await.map_err(unpinned)?)
+        }
+    };
+    let (release, url) = (target.release.clone(), format!("oci://{repository}"));
+    let source = source.as_ref().unwrap_or(&release).clone();
+    Ok(ChartSource { release, source_name: source, url, version: version.to_string(), digest })
+}
+
+/// What to name.
+const BOTH_VERSIONS_HINT: &str =
+    "name both versions: --to (the application) and --crds (the CRD chart); either may be the one that is installed";
+
+fn not_in_registry_problem(reference: &ChartRef) -> Problem {
+    Problem::usage(format!("{reference} comes from no registry: Flux could not take it from there"))
+        .with_hint("push it first (helm push), and give --chart oci://…, --crds-chart oci://…")
+}
+
+/// The manifests of what was prepared.
+fn build_manifests(prepared: &Prepared, options: &ManifestOptions) -> Result<FluxManifests, Problem> {
+    let (installation, sources) = (&prepared.ask.installation, &prepared.ask.sources);
+    let (crds, app) = (prepared.crds.as_ref(), prepared.app.as_ref());
+    let missing = || Problem::usage("the manifests are about both charts").with_hint(BOTH_VERSIONS_HINT);
+    Ok(FluxManifests {
+        namespace: installation.namespace.clone(),
+        crds: chart_source_from_rendered(
+            (&installation.crds_release, &sources.crds),
+            crds.ok_or_else(missing)?,
+            options,
+        )?,
+        app: chart_source_from_rendered((&installation.app_release, &sources.app), app.ok_or_else(missing)?, options)?,
+        values: prepared.config.clone(),
+        secret_ref: options.secret_ref.clone(),
+        cert_secret_ref: options.cert_secret_ref.clone(),
+        insecure: prepared.ask.registry.plain_http,
+        verify: options.verify.clone(),
+    })
+}
+
+fn chart_source_from_rendered(
+    (release, source): (&str, &Option<String>),
+    rendered_chart: &RenderedChart,
+    options: &ManifestOptions,
+) -> Result<ChartSource, Problem> {
+    let reference = &rendered_chart.fetched.reference;
+    let ChartRef::Oci { repository, .. } = reference else {
+        return Err(not_in_registry_problem(reference));
+    };
+    let digest = (rendered_chart.fetched.digest.kind == DigestKind::Manifest)
+        .then(|| rendered_chart.fetched.digest.sha256.clone());
+    if options.pin_digest && digest.is_none() {
+        return Err(Problem::new(
+            Exit::ChecksFailed,
+            format!("the digest of {reference} could not be had from its registry"),
+        )
+        .with_hint("log in to the registry (helm registry login), or leave --pin-digest out"));
+    }
+    let (release, url) = (release.to_owned(), format!("oci://{repository}"));
+    Ok(ChartSource {
+        source_name: source.as_ref().unwrap_or(&release).clone(),
+        release,
+        url,
+        version: rendered_chart.fetched.chart.version.to_string(),
+        digest: digest.filter(|_| options.pin_digest),
+    })
+}
+
+/// What was prepared, with the steps of the handover instead of those of an upgrade.
+///
+/// # Errors
+/// Somebody else keeps the releases; Flux is not there.
+pub fn hand_over(mut prepared: Prepared, options: &ManifestOptions) -> Result<Prepared, Problem> {
+    let manifests = build_manifests(&prepared, options)?;
+    require_no_owner(&prepared)?;
+    require_flux_served(&prepared)?;
+    prepared.plan.guards.retain(|guard| guard.check != installed::CARD.id);
+    prepared.plan.steps = build_handover_steps(&prepared, &manifests);
+    let all = manifests
+        .build_values_secret()
+        .into_iter()
+        .chain(manifests.build_crds_objects())
+        .chain(manifests.build_app_objects());
+    prepared.flux_manifests = Hidden::new(all.collect());
+    Ok(prepared)
+}
+
+fn require_no_owner(prepared: &Prepared) -> Result<(), Problem> {
+    let owned = prepared
+        .view
+        .owners
+        .iter()
+        .find(|(_, owner)| matches!(owner, Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. }));
+    match owned {
+        None => Ok(()),
+        Some((release, owner)) => Err(Problem::new(
+            Exit::Refused,
+            format!("release {release} is kept by {owner}: there is nothing to hand over"),
+        )
+        .with_hint("without --apply the manifests are only written, whoever owns the releases")
+        .with_hint("kubectl mural upgrade goes through the owner")),
+    }
+}
+
+fn require_flux_served(prepared: &Prepared) -> Result<(), Problem> {
+    let live = prepared.view.crds.as_ref().map_err(|failure| Problem::new(Exit::ChecksFailed, failure.to_string()))?;
+    let serves = |name: &str, version: &str| {
+        live.get(name).is_some_and(|crd: &Crd| crd.versions().any(|one| one.name == version && one.served))
+    };
+    match REQUIRED_FLUX_CRDS.iter().find(|(name, version)| !serves(name, version)) {
+        None => Ok(()),
+        Some((name, version)) => {
+            Err(Problem::new(Exit::Refused, format!("Flux is not here, or too old: {name} does not serve {version}"))
+                .with_hint("install Flux 2.6 or newer first: flux install, or its manifests"))
+        }
+    }
+}
+
+fn build_handover_steps(prepared: &Prepared, manifests: &FluxManifests) -> Vec<Step> {
+    // What is done before any release is written stays: marks, and objects that are moved.
+    let before = prepared.plan.steps.iter().filter(|step| {
+        matches!(
+            step.action,
+            Action::AddKeepAnnotation { .. } | Action::MigrateObjects { .. } | Action::UnlockRelease { .. }
+        )
+    });
+    let mut steps: Vec<Step> = before.cloned().collect();
+    let ours = prepared.plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
+    let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
+    let secret = manifests.values_secret();
+    let rendered_charts =
+        [(true, &manifests.crds, prepared.crds.as_ref()), (false, &manifests.app, prepared.app.as_ref())];
+    for (crds, chart, rendered_chart) in rendered_charts {
+        let object_ref = |kind: &str| FluxRef::new(kind, &manifests.namespace, &chart.release);
+        let source = FluxRef::new("OCIRepository", &manifests.namespace, &chart.source_name);
+        let objects = [source, object_ref(HELM_RELEASE_KIND)];
+        let objects: Vec<FluxRef> = secret.iter().filter(|_| !crds).cloned().chain(objects).collect();
+        let title = format!("apply {}", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        let because =
+            if crds { "the CRDs come before the application" } else { "the CRDs are served: now the application" };
+        steps.push(new_step(
+            &format!("{}-manifests", chart.release),
+            title,
+            Action::ApplyManifests { crds, objects },
+            because,
+        ));
+        let digest = rendered_chart
+            .map(|rendered_chart| &rendered_chart.fetched.digest)
+            .filter(|digest| digest.kind == DigestKind::Manifest);
+        let wanted = TargetChart { version: chart.version.clone(), digest: digest.map(|digest| digest.sha256.clone()) };
+        let title = format!("{} is Ready at {}, by its history", object_ref(HELM_RELEASE_KIND), chart.version);
+        let because = "helm-controller takes the release over as it is, and its history says at which chart";
+        let action = Action::AwaitHelmRelease {
+            crds,
+            requests_reconcile: true,
+            helm_release: object_ref(HELM_RELEASE_KIND),
+            target: Some(wanted),
+        };
+        steps.push(new_step(&chart.release, title, action, because));
+        if crds && !names.is_empty() {
+            let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
+            let because = "helm-controller calls a release Ready whatever its CRDs serve";
+            steps.push(new_step("served", title, Action::VerifyServedSchema { names: names.clone() }, because));
+        }
+    }
+    let because = "what was written is looked at in the end";
+    steps.push(new_step("validate", "look at everything again".to_owned(), Action::Validate, because));
+    steps
+}
+
+fn new_step(id: &str, title: String, action: Action, because: &str) -> Step {
+    Step { id: id.to_owned(), title, action, reason: because.to_owned(), command: Vec::new() }
+}
+
+/// The manifests of these objects.
+pub(crate) fn select_manifests<'a>(all: &'a Hidden<Vec<Value>>, objects: &[FluxRef]) -> Vec<&'a Value> {
+    let is = |manifest: &&Value| {
+        objects.iter().any(|object| {
+            manifest["kind"] == object.kind.as_str()
+                && manifest["metadata"]["name"] == object.name.as_str()
+                && manifest["metadata"]["namespace"] == object.namespace.as_str()
+        })
+    };
+    all.reveal().iter().filter(is).collect()
+}

@@ -1,0 +1,318 @@
+//! CRDs and objects from files: what stands where, and what is wrong with a file, by its name and line.
+
+use std::fs;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::Value;
+
+use crate::ask::waivers::Waivers;
+use crate::checks::crd_changes::CrdFinding;
+use crate::checks::crd_changes::checks;
+use crate::diff::Segment;
+use crate::model::crd::Crd;
+use crate::model::yaml::THREAD_STACK_BYTES;
+use crate::model::yaml::{self, ErrorDetail};
+use crate::model::yaml_location::{self, PathSegment};
+use crate::problem::Problem;
+use crate::report::style::sanitize;
+
+/// Endings of files that are read in a folder; a file that is named is always read.
+const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+/// Bytes of one file: no bundle of CRDs comes near it.
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// Where waivers are looked for.
+const DEFAULT_WAIVERS_FILE: &str = ".mural-waivers.yaml";
+
+/// One document and its file.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file.
+    pub file: PathBuf,
+    /// The line on which it begins; in a `List`, that of the item.
+    pub line: usize,
+    /// The document.
+    pub document: Value,
+}
+
+/// Every document below a path, a folder with its folders in the order of names. A `List` is its items.
+///
+/// # Errors
+/// A usage problem that names the file, the line and what to do.
+pub fn read_manifests(path: &Path) -> Result<Vec<Manifest>, Problem> {
+    let mut files = Vec::new();
+    collect_files(path, path.is_dir(), &mut files)?;
+    let read: Vec<Vec<Manifest>> = map_in_parallel(&files, read_file).into_iter().collect::<Result<_, _>>()?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+fn read_file(file: &Path) -> Result<Vec<Manifest>, Problem> {
+    let text = read_text(file)?;
+    let documents = parse_documents(file, &text)?;
+    let lines = yaml_location::find_document_lines(&text);
+    // A text in which documents are parted in another way: the file's name must do.
+    let parted = lines.len() == documents.len();
+    let mut all = Vec::with_capacity(documents.len());
+    for (at, document) in documents.into_iter().enumerate() {
+        let line = if parted { lines[at] } else { 1 };
+        expand_lists(&Origin { file, text: &text, line }, document, &[], &mut all);
+    }
+    Ok(all)
+}
+
+/// The same for each of them, on as many threads as there are processors; the answers in their order.
+fn map_in_parallel<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> Vec<T> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(files.len());
+    if threads < 2 {
+        return files.iter().map(|file| act(file)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < files.len());
+        std::iter::from_fn(take).map(|at| (at, act(&files[at]))).collect::<Vec<_>>()
+    };
+    let mut all: Vec<(usize, T)> = thread::scope(|scope| {
+        let start = |_| thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, work).ok();
+        let workers: Vec<_> = (1..threads).filter_map(start).collect();
+        let mut done = work();
+        // One that panics takes us with it, as it would have here.
+        done.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        done
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// The CRDs among them, with file and line.
+///
+/// # Errors
+/// There is none, or one of them stands twice.
+pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, Problem> {
+    let mut found: Vec<(Crd, PathBuf, usize)> = Vec::new();
+    for Manifest { file, line, document } in manifests {
+        let crd = match Crd::new(document) {
+            Ok(crd) => crd,
+            Err(other) if other["kind"] == "CustomResourceDefinition" => return Err(unnamed_crd_problem(&file)),
+            Err(_) => continue,
+        };
+        if let Some((_, first, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
+            let text = format!("CRD {} stands twice: in {} and in {}", crd.name(), first.display(), file.display());
+            return Err(Problem::usage(text).with_hint("which one is meant? name that file alone"));
+        }
+        found.push((crd, file, line));
+    }
+    if found.is_empty() {
+        return Err(Problem::usage(format!("there is no CRD in {}", path.display()))
+            .with_hint("give a CRD file, a folder of them, a chart, oci://…, or cluster"));
+    }
+    Ok(found)
+}
+
+fn collect_files(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    let wrong = |error: std::io::Error| {
+        Problem::usage(format!("{} cannot be read", path.display())).with_source(error).with_hint("is the path right?")
+    };
+    let kind = fs::metadata(path).map_err(wrong)?;
+    if kind.is_dir() {
+        let mut inside: Vec<PathBuf> = fs::read_dir(path)
+            .map_err(wrong)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()
+            .map_err(wrong)?;
+        inside.sort();
+        return inside.iter().try_for_each(|path| collect_files(path, true, into));
+    }
+    let known =
+        path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| MANIFEST_EXTENSIONS.contains(&ending));
+    if known || !only_known {
+        into.push(path.to_owned());
+    }
+    Ok(())
+}
+
+fn unusable_problem(file: &Path, why: String) -> Problem {
+    Problem::usage(format!("{} cannot be used", file.display())).with_source(why)
+}
+
+fn read_text(file: &Path) -> Result<String, Problem> {
+    let wrong = |why: String| unusable_problem(file, why);
+    let size = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(wrong(format!(
+            "it has {} MB, more than the {} MB that are read",
+            size >> 20,
+            MAX_FILE_BYTES >> 20
+        )));
+    }
+    let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
+        wrong(format!("line {line} is not UTF-8 text"))
+    })
+}
+
+fn parse_documents(file: &Path, text: &str) -> Result<Vec<Value>, Problem> {
+    let wrong = |why: String| unusable_problem(file, why);
+    let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
+    yaml::parse_documents(text, ErrorDetail::Snippet).map_err(|error| match template {
+        Some((line, _)) => wrong(format!("line {} is a template that was not rendered", line + 1))
+            .with_hint("render it first: helm template …, or name the chart instead of its templates"),
+        None => wrong(error.to_string()).with_hint("mend the line, or leave the file out"),
+    })
+}
+
+/// `{{ .Values.x }}` and the like; a description may speak of `{{` as well, so this counts only where the YAML is broken.
+fn is_template(line: &str) -> bool {
+    line.contains("{{") && line.contains("}}")
+}
+
+/// Where a document was read.
+struct Origin<'a> {
+    file: &'a Path,
+    text: &'a str,
+    line: usize,
+}
+
+fn expand_lists(origin: &Origin<'_>, document: Value, steps: &[PathSegment], into: &mut Vec<Manifest>) {
+    let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document["items"].is_array();
+    match document {
+        Value::Object(mut list) if is_list => {
+            if let Some(Value::Array(items)) = list.remove("items") {
+                for (at, item) in items.into_iter().enumerate() {
+                    let below = [steps, &[PathSegment::Key("items".to_owned()), PathSegment::Item(at)]].concat();
+                    expand_lists(origin, item, &below, into);
+                }
+            }
+        }
+        document => {
+            let line =
+                if steps.is_empty() { origin.line } else { yaml_location::find_line(origin.text, origin.line, steps) };
+            into.push(Manifest { file: origin.file.to_owned(), line, document });
+        }
+    }
+}
+
+/// On which line of a file's text a finding about a CRD stands, or the nearest that is found. `start` is the CRD's own line.
+#[must_use]
+pub fn find_line(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usize {
+    let key = |name: &str| PathSegment::Key(name.to_owned());
+    let Some(version) = finding.affected_version() else { return start };
+    let mut steps = vec![key("spec"), key("versions")];
+    let Some(at) = crd.versions().position(|one| one.name == version) else {
+        return yaml_location::find_line(text, start, &steps);
+    };
+    steps.push(PathSegment::Item(at));
+    if let Some(path) = &finding.path {
+        steps.extend([key("schema"), key("openAPIV3Schema")]);
+        for segment in path.segments() {
+            match segment {
+                Segment::Property(name) => steps.extend([key("properties"), key(name)]),
+                Segment::Items => steps.push(key("items")),
+                Segment::Values => steps.push(key("additionalProperties")),
+                Segment::AllOf(at) => steps.extend([key("allOf"), PathSegment::Item(*at)]),
+                Segment::AnyOf(at) => steps.extend([key("anyOf"), PathSegment::Item(*at)]),
+                Segment::OneOf(at) => steps.extend([key("oneOf"), PathSegment::Item(*at)]),
+                Segment::Not => steps.push(key("not")),
+            }
+        }
+    }
+    yaml_location::find_line(text, start, &steps)
+}
+
+/// The waivers of a file, or of `.mural-waivers.yaml` where there is one.
+///
+/// # Errors
+/// A usage problem: the file cannot be read, or says what it cannot say.
+pub fn read_waivers(file_flag: Option<&Path>) -> Result<Waivers, Problem> {
+    let file = file_flag.unwrap_or_else(|| Path::new(DEFAULT_WAIVERS_FILE));
+    if file_flag.is_none() && !file.exists() {
+        return Ok(Waivers::default());
+    }
+    let wrong = |why: String| {
+        Problem::usage(format!("the waivers {} cannot be used", file.display()))
+            .with_source(sanitize(&why))
+            .with_hint("each waiver has check, subject, reason and expires (a day, such as 2027-01-31); levels: has a level by check")
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let known: Vec<&str> = checks().map(|check| check.card.id).collect();
+    Waivers::read(&text, &known).map_err(wrong)
+}
+
+fn unnamed_crd_problem(file: &Path) -> Problem {
+    Problem::usage(format!(
+        "a CRD in {} has no metadata.name, or is of no apiextensions.k8s.io version",
+        file.display()
+    ))
+    .with_hint("give it its name, <plural>.<group>, or leave the file out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    const CRD: &str =
+        "apiVersion: apiextensions.k8s.io/v1\r\nkind: CustomResourceDefinition\r\nmetadata: {name: hubs.x}\r\n";
+
+    fn error_text(files: &[(&str, &[u8])]) -> String {
+        let folder = folder(files);
+        let problem = read_manifests(folder.path()).and_then(|all| collect_crds(folder.path(), all)).unwrap_err();
+        assert_eq!(problem.exit.code(), 64);
+        format!("{} {}", problem.message, problem.causes().join(" "))
+    }
+
+    #[test]
+    fn what_is_meant_is_found_among_the_rest() {
+        let list = format!("kind: List\nitems:\n- {}", CRD.replace("\r\n", "\n  ").replace("hubs.x", "spokes.x"));
+        let odd = b"# {{ a comment }}\nkind: ConfigMap\ndata: {a: &a =, b: *a}\n---\n---\n# nothing\n";
+        let folder = folder(&[
+            ("a/crd.yaml", CRD.as_bytes()),
+            ("list.yml", list.as_bytes()),
+            ("odd.yaml", odd),
+            ("notes.txt", b"\xff"),
+        ]);
+        let found = collect_crds(folder.path(), read_manifests(folder.path()).unwrap()).unwrap();
+        let names: Vec<(&str, usize)> = found.iter().map(|(crd, _, line)| (crd.name(), *line)).collect();
+        assert_eq!(names, [("hubs.x", 1), ("spokes.x", 3)]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_file_and_line() {
+        let bomb = format!(
+            "a: &a [{}]\n{}",
+            "x,".repeat(9),
+            (0..40).map(|n| format!("b{n}: &b{n} [{}]\n", "*a,".repeat(9))).collect::<String>()
+        );
+        let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
+        let cases: [(&[u8], &str); 6] = [
+            (b"a: 1\nb: \xff\n", "line 2 is not UTF-8"),
+            (b"a: 1\na: 2\n", "line 2"),
+            (b"a: 1\n{{- if .Values.crds }}\nb: 2\n{{- end }}\n", "line 2 is a template"),
+            (b"a: [1\nb: 2\n", "line"),
+            (deep.as_bytes(), "f.yaml"),
+            (b"kind: ConfigMap\n", "no CRD"),
+        ];
+        for (bytes, word) in cases {
+            let text = error_text(&[("f.yaml", bytes)]);
+            assert!(text.contains(word) && !text.contains('\u{1b}'), "{word}: {text}");
+        }
+        // A small bomb is only a large list: read, and no CRD in it.
+        assert!(self::error_text(&[("f.yaml", bomb.as_bytes())]).contains("no CRD"));
+        assert!(self::error_text(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("stands twice"));
+        assert_eq!(read_manifests(Path::new("/no/such")).unwrap_err().exit.code(), 64);
+    }
+}

@@ -1,0 +1,129 @@
+//! What of the world has moved since a plan was saved or a run was cut off.
+
+use std::collections::BTreeMap;
+
+use crate::ask::UpgradeSpec;
+use crate::diff;
+use crate::model::cluster_view::{ClusterView, Observed};
+use crate::model::dry_run::CrdDryRunResult;
+use crate::model::owner::Owner;
+use crate::model::pending_release::find_creating_run;
+use crate::plan::drift::DriftItem;
+use crate::plan::journal::resume_drift::{RunEffects, find_resume_drift as moved_since};
+use crate::plan::journal::{JournalSnapshot, RunEntry, Task};
+use crate::plan::recorded_state::{RecordedState, find_drift};
+use crate::plan::saved_plan::SavedPlan;
+use crate::prepare::judge;
+use crate::prepare::record_state::record_state;
+use crate::prepare::render::RenderedCharts;
+
+/// What was agreed to before, and is followed.
+#[derive(Clone, Copy)]
+pub(crate) enum PlanBaseline<'a> {
+    Fresh,
+    SavedPlan(&'a SavedPlan),
+    InterruptedRun(&'a RunEntry),
+}
+
+/// What the plan is made from.
+pub(crate) struct PlanInputs<'a> {
+    pub(crate) ask: &'a UpgradeSpec,
+    pub(crate) view: &'a ClusterView,
+    pub(crate) rendered: &'a RenderedCharts,
+    pub(crate) crd_answers: &'a BTreeMap<String, CrdDryRunResult>,
+}
+
+/// What the plan is made from, as it is kept, and what of it has moved since a plan was saved or a run was cut off.
+pub(crate) struct Drift {
+    pub(crate) recorded_state: Observed<RecordedState>,
+    pub(crate) items: Option<Observed<Vec<DriftItem>>>,
+    pub(crate) interrupted_run: Option<RunEntry>,
+}
+
+impl PlanInputs<'_> {
+    pub(crate) fn compute_drift(
+        &self,
+        baseline: PlanBaseline<'_>,
+        journal: Option<&JournalSnapshot>,
+        salt: &str,
+    ) -> Drift {
+        match baseline {
+            PlanBaseline::SavedPlan(saved) => {
+                let recorded_state = self.record_state(&saved.recorded_state.values.salt);
+                let items = Some(
+                    recorded_state.as_ref().map(|now| find_drift(&saved.recorded_state, now)).map_err(Clone::clone),
+                );
+                let interrupted_run = journal.and_then(|journal| self.find_interrupted_run(journal));
+                Drift { recorded_state, items, interrupted_run }
+            }
+            PlanBaseline::InterruptedRun(run) => {
+                let (recorded_state, items) = self.compute_drift_since_run(run);
+                Drift { recorded_state, items: Some(items), interrupted_run: Some(run.clone()) }
+            }
+            PlanBaseline::Fresh => {
+                let interrupted_run = journal.and_then(|journal| self.find_interrupted_run(journal));
+                Drift { recorded_state: self.record_state(salt), items: None, interrupted_run }
+            }
+        }
+    }
+
+    fn record_state(&self, salt: &str) -> Observed<RecordedState> {
+        record_state(
+            self.ask,
+            self.view,
+            self.rendered,
+            &judge::list_dropped_crds(self.ask, self.view, self.rendered),
+            salt,
+        )
+    }
+
+    fn compute_drift_since_run(&self, run: &RunEntry) -> (Observed<RecordedState>, Observed<Vec<DriftItem>>) {
+        let recorded_state = self.record_state(&run.recorded_state.values.salt);
+        let current = self.current_state(run);
+        let items = recorded_state.as_ref().map(|now| moved_since(run, now, &current)).map_err(Clone::clone);
+        (recorded_state, items)
+    }
+
+    /// The run that was cut off in this very upgrade, where nobody has moved anything since: the same command again goes on
+    /// from it, and what was there before it is what a rollback goes back to.
+    fn find_interrupted_run(&self, journal: &JournalSnapshot) -> Option<RunEntry> {
+        let run = journal.unfinished_run().filter(|run| run.task == Task::Upgrade)?;
+        self.compute_drift_since_run(run).1.is_ok_and(|items| items.is_empty()).then(|| run.clone())
+    }
+
+    fn current_state(&self, run: &RunEntry) -> RunEffects {
+        let live = self.view.crds.as_ref().ok();
+        let same = |name: &String, answer: &CrdDryRunResult| {
+            let (live, next) = (live?.get(name)?, answer.as_ref().ok()?);
+            diff::is_same_crd(live.json(), next.json()).then(|| name.clone())
+        };
+        let makers = self.view.releases.iter().filter_map(|(release, records)| {
+            Some((release.clone(), find_creating_run(records.as_ref().ok()?)?.to_owned()))
+        });
+        let others = |release: &&String| {
+            !matches!(self.view.owners.get(*release), None | Some(Owner::Helm | Owner::NotInstalled))
+        };
+        let wanted = |release: &String| {
+            let installation = &self.ask.installation;
+            let is_crds = *release == installation.crds_release;
+            let rendered_chart = if is_crds { &self.rendered.crds } else { &self.rendered.app };
+            let newest = self.view.newest_revision(release).ok().flatten()?;
+            // helm-controller appends the digest: 1.2.3+abc.
+            let version = newest.chart_version.split('+').next().unwrap_or_default();
+            Some(version == rendered_chart.as_ref()?.fetched.chart.version.to_string())
+        };
+        // Its owner gave up and went back to what was there before the run: nobody else has moved it.
+        let went_back = |release: &String| {
+            let then = run.recorded_state.releases.get(release)?.as_ref()?.revision;
+            let records = self.view.releases.get(release)?.as_ref().ok()?;
+            let was = records.iter().find(|record| record.revision == then)?;
+            Some(records.last()?.chart_version == was.chart_version)
+        };
+        let expected = |release: &&String| wanted(release) == Some(true) || went_back(release) == Some(true);
+        RunEffects {
+            releases_done_by_owner: self.view.releases.keys().filter(others).filter(expected).cloned().collect(),
+            crds_matching_charts: self.crd_answers.iter().filter_map(|(name, answer)| same(name, answer)).collect(),
+            newest_revision_runs: makers.collect(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What was saved before a run, as far as this workstation has it and nobody has touched it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::cluster::backup_folder::BackupFolder;
+use crate::model::backup_format::encode_file_name;
+use crate::model::crd::Crd;
+use crate::plan::journal::{BackupRef, RunEntry};
+use crate::plan::rollback_plan::restored_crd::build_restored_crd;
+use crate::plan::value_hash::digest_json;
+use crate::prepare::state_dir::cluster_state_dir;
+use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
+use crate::prepare::{Environment, Session};
+use crate::problem::{Exit, Problem};
+
+/// What was saved, as far as this workstation has it.
+pub(crate) struct LocalBackup {
+    pub(crate) dir: Option<PathBuf>,
+    /// The CRDs; why there are none.
+    pub(crate) crds: Result<BTreeMap<String, Crd>, String>,
+}
+
+impl LocalBackup {
+    /// # Errors
+    /// It is here, and is not as it was written.
+    pub(crate) fn find(run: &RunEntry, session: &Session, env: &Environment) -> Result<Self, Problem> {
+        let none = |why: String| Ok(Self { dir: None, crds: Err(why) });
+        let Some(saved) = &run.backup else {
+            return none("nothing was saved before the run (--no-save, or it was forgotten)".to_owned());
+        };
+        let first = run.run_ids().into_iter().next().unwrap_or_default();
+        // Where we would have put it, too: the folder may have come here with a home folder that machines share.
+        let ours = env
+            .state_dir
+            .as_deref()
+            .map(|state| cluster_state_dir(state, &session.cluster.context).join(encode_file_name(&first)));
+        let candidate_dirs = [Some(PathBuf::from(&saved.folder)), ours];
+        let Some(folder) = candidate_dirs.into_iter().flatten().find(|folder| folder.join(CHECKSUMS_FILE).is_file())
+        else {
+            return none(format!("the saved copy is on {}, in {}", saved.host, saved.folder));
+        };
+        verify_checksums(&folder, saved)?;
+        let crds = read_crds(&folder)?;
+        Ok(Self { dir: Some(folder), crds: Ok(crds) })
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        match (&self.crds, &self.dir) {
+            (Ok(crds), Some(folder)) => format!("{} CRDs in {}", crds.len(), folder.display()),
+            (Ok(_), None) => String::new(),
+            (Err(why), _) => why.clone(),
+        }
+    }
+}
+
+/// Compares every file with the list that the journal knows by its digest.
+fn verify_checksums(folder: &Path, saved: &BackupRef) -> Result<(), Problem> {
+    let edited = |what: String| {
+        Problem::new(Exit::Refused, format!("the saved copy {} is not as it was written: {what}", folder.display()))
+            .with_hint(
+                "bring the copy back as it was; or move it away: then CRDs stay, and the application alone goes back",
+            )
+    };
+    let listed = std::fs::read(folder.join(CHECKSUMS_FILE)).map_err(|error| edited(error.to_string()))?;
+    let listed: Map<String, Value> =
+        serde_json::from_slice(&listed).map_err(|_| edited(format!("{CHECKSUMS_FILE} is no list of files")))?;
+    let listed = Value::Object(listed);
+    if digest_json(&listed) != saved.digest {
+        return Err(edited(format!("{CHECKSUMS_FILE} is another one")));
+    }
+    let (now, _) = compute_checksums(folder).map_err(|error| edited(error.to_string()))?;
+    let (Some(listed), Some(now)) = (listed.as_object(), now.as_object()) else { return Ok(()) };
+    let names: BTreeSet<&String> = listed.keys().chain(now.keys()).collect();
+    match names.into_iter().find(|name| listed.get(*name) != now.get(*name)) {
+        Some(name) => Err(edited(format!("{name} was changed, added or removed"))),
+        None => Ok(()),
+    }
+}
+
+fn read_crds(folder: &Path) -> Result<BTreeMap<String, Crd>, Problem> {
+    let unreadable = |reason: String| Problem::new(Exit::Refused, "the saved copy cannot be read").with_source(reason);
+    let (snapshot, index) = BackupFolder::open(folder).map_err(|error| unreadable(error.to_string()))?;
+    let mut all = BTreeMap::new();
+    for entry in &index.crds {
+        let document = BackupFolder::read_manifest(&snapshot.crd_path(&entry.name))
+            .map_err(|error| unreadable(error.to_string()))?;
+        let crd = Crd::new(document).map_err(|_| unreadable(format!("{} is no CRD", entry.name)))?;
+        all.insert(entry.name.clone(), crd);
+    }
+    Ok(all)
+}
+
+/// The saved CRDs that the live ones differ from, as they would be applied.
+pub(crate) fn select_differing_crds(
+    run: &RunEntry,
+    live: &BTreeMap<String, Crd>,
+    backup: &LocalBackup,
+) -> BTreeMap<String, Crd> {
+    let saved = backup.crds.as_ref().ok().into_iter().flatten();
+    let differs = |name: &String, now: &Crd| {
+        let before = run.recorded_state.crds.get(name).and_then(Option::as_ref);
+        before.is_some_and(|before| before.spec_digest != digest_json(&now.json()["spec"]))
+    };
+    saved
+        .filter_map(|(name, saved)| Some((name, saved, live.get(name)?)))
+        .filter(|(name, _, now)| differs(name, now))
+        .map(|(name, saved, now)| (name.clone(), build_restored_crd(saved, now)))
+        .collect()
+}

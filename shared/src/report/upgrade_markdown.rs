@@ -1,0 +1,177 @@
+//! An upgrade's report as Markdown: for a ticket, a pull request, a change record.
+
+use std::fmt::Write as _;
+
+use super::style::sanitize;
+use super::upgrade_report::{Outcome, StepState, UpgradeReport};
+use crate::checks::crd_changes::decision::CrdDecision;
+use crate::model::check::{CheckResult, Finding, Level, Verdict};
+use crate::plan::{ObjectChangeKind, Plan};
+
+/// Renders a report.
+#[must_use]
+pub fn render(report: &UpgradeReport) -> String {
+    let plan = &report.plan;
+    let mut out = String::new();
+    let _ = writeln!(out, "# Upgrade {}: {}\n", report.run, describe_outcome(report.outcome));
+    let _ = writeln!(out, "Exit code {} after {:.0} s.\n", report.exit_code, report.seconds);
+    let hub = &plan.cluster;
+    let _ = writeln!(
+        out,
+        "Cluster {} ({}), namespace {}.\n",
+        escape_cell(&hub.context),
+        escape_cell(&hub.version),
+        escape_cell(&hub.namespace)
+    );
+    write_charts(&mut out, plan);
+    write_steps(&mut out, report);
+    write_crds(&mut out, plan);
+    write_objects(&mut out, plan);
+    write_findings(&mut out, "Guards", &plan.guards);
+    if let Some(final_check) = &report.final_check {
+        write_findings(&mut out, "The installation afterwards", &final_check.checks);
+        let new = final_check.comparison.new.iter().filter(|finding| finding.level == Level::Error).count();
+        let _ =
+            writeln!(out, "{new} errors are new, {} were there before.\n", final_check.comparison.pre_existing.len());
+    }
+    out
+}
+
+const fn describe_outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NothingToDo => "nothing to do",
+        Outcome::Planned => "planned, nothing written",
+        Outcome::Refused => "refused, nothing written",
+        Outcome::Undetermined => "undecided, nothing written",
+        Outcome::Succeeded => "done and proved",
+        Outcome::Failed => "failed",
+    }
+}
+
+/// A text that stays in its cell of a table, or on its line.
+pub(super) fn escape_cell(text: &str) -> String {
+    let mut safe = sanitize(text).replace('\n', " ");
+    for sign in ["\\", "|", "<", "`", "*", "_", "["] {
+        safe = safe.replace(sign, &format!("\\{sign}"));
+    }
+    safe
+}
+
+pub(super) fn write_table(out: &mut String, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let _ = writeln!(out, "| {} |\n|{}", heads.join(" | "), " --- |".repeat(heads.len()));
+    for row in rows {
+        let _ = writeln!(out, "| {} |", row.join(" | "));
+    }
+    let _ = writeln!(out);
+}
+
+fn write_charts(out: &mut String, plan: &Plan) {
+    let row = |chart: &crate::plan::ChartUpgrade| {
+        let from = chart.from.as_deref().unwrap_or("no release");
+        vec![
+            escape_cell(&chart.release),
+            escape_cell(from),
+            escape_cell(&chart.to),
+            format!("`{}`", chart.digest.sha256),
+        ]
+    };
+    write_table(out, &["release", "from", "to", "digest"], plan.charts.iter().map(row));
+}
+
+fn write_steps(out: &mut String, report: &UpgradeReport) {
+    if report.plan.steps.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "## Steps\n");
+    let row = |step: &crate::plan::Step| {
+        let done = report.steps.iter().find(|done| done.step == step.id);
+        let state = done.map_or("planned", |done| match done.state {
+            StepState::Done => "done",
+            StepState::Failed => "failed",
+            StepState::NotStarted => "not done",
+        });
+        let (detail, seconds) =
+            done.map_or_else(Default::default, |done| (escape_cell(&done.detail), format!("{:.1}", done.seconds)));
+        vec![escape_cell(&step.title), state.to_owned(), seconds, detail]
+    };
+    write_table(out, &["step", "", "seconds", ""], report.plan.steps.iter().map(row));
+}
+
+fn write_crds(out: &mut String, plan: &Plan) {
+    let changed_crds = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::Unchanged);
+    let row = |crd: &crate::plan::CrdPlan| {
+        let conflicts = crd
+            .forced_conflicts
+            .iter()
+            .map(|(manager, fields)| format!("{} taken over from {manager}", fields.join(", ")));
+        let changes: Vec<String> = crd.notes.iter().cloned().chain(conflicts).collect();
+        vec![escape_cell(&crd.name), crd.decision.as_str().to_owned(), escape_cell(&changes.join("; "))]
+    };
+    let rows: Vec<_> = changed_crds.map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let unchanged = plan.crds.len() - rows.len();
+    let _ = writeln!(out, "## CRDs\n\n{unchanged} are unchanged and not written.\n");
+    write_table(out, &["CRD", "", "changes"], rows.into_iter());
+}
+
+fn write_objects(out: &mut String, plan: &Plan) {
+    if plan.objects.is_empty() && plan.values.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "## Application\n");
+    let row = |change: &crate::plan::ObjectChange| {
+        let verb = match change.change {
+            ObjectChangeKind::Create => "created",
+            ObjectChangeKind::Update => "changed",
+            ObjectChangeKind::Delete => "removed",
+        };
+        vec![escape_cell(&change.object.to_string()), verb.to_owned(), escape_cell(&change.details.join("; "))]
+    };
+    write_table(out, &["object", "", "changes"], plan.objects.iter().map(row));
+    let display = |value: &Option<String>| value.as_deref().map_or_else(|| "not set".to_owned(), escape_cell);
+    let row =
+        |change: &crate::plan::ValueChange| vec![escape_cell(&change.key), display(&change.old), display(&change.new)];
+    if !plan.values.is_empty() {
+        write_table(out, &["value", "from", "to"], plan.values.iter().map(row));
+    }
+}
+
+pub(super) fn write_findings(out: &mut String, title: &str, checks: &[CheckResult]) {
+    let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
+    let _ = writeln!(out, "## {title}\n\n{passed} of {} passed.\n", checks.len());
+    for checked in checks {
+        if let Verdict::Undetermined { reason } = &checked.verdict {
+            let _ = writeln!(out, "- could not look: **{}**: {}", escape_cell(checked.check), escape_cell(reason));
+        }
+        for finding in checked.findings() {
+            let _ = writeln!(out, "{}", format_finding(finding));
+        }
+    }
+    let _ = writeln!(out);
+}
+
+fn format_finding(finding: &Finding) -> String {
+    let level = format!("{:?}", finding.level).to_lowercase();
+    let hint = if finding.hint.is_empty() { String::new() } else { format!(" → {}", escape_cell(&finding.hint)) };
+    format!(
+        "- {level}: **{}** {}: {}{hint}",
+        escape_cell(&finding.check),
+        escape_cell(&finding.subject),
+        escape_cell(&finding.message)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cluster_says_breaks_no_table() {
+        assert_eq!(escape_cell("a|b\nc <script> `x` \u{1b}[31m"), "a\\|b c \\<script> \\`x\\` \u{fffd}\\[31m");
+        let mut out = String::new();
+        write_table(&mut out, &["a", "b"], [vec!["1".to_owned(), "2".to_owned()]].into_iter());
+        assert_eq!(out, "| a | b |\n| --- | --- |\n| 1 | 2 |\n\n");
+    }
+}

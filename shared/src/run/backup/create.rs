@@ -1,0 +1,126 @@
+//! `save`: every object of some CRDs as a clean manifest, page by page: one page is written while the next one comes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+use super::MAX_CONCURRENT_REQUESTS;
+use crate::cluster::Cluster;
+use crate::cluster::backup_folder::{BackupFileError, BackupFolder};
+use crate::cluster::pages::{Page, Pages};
+use crate::model::backup_format::{BackupIndex, CrdBackup};
+use crate::model::crd::Crd;
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+use crate::tools::spawn::StopSignal;
+
+/// Saves these CRDs and their objects into a folder that is new or empty.
+///
+/// A kind that cannot be read does not end it: the index says why, and that the save is not whole.
+///
+/// # Errors
+/// The folder cannot be written, or somebody asked to stop: then there is no index.
+pub async fn create_backup(
+    cluster: &Cluster,
+    crds: &[Crd],
+    folder: &Path,
+    stop: &StopSignal,
+    emit: Emit<'_>,
+) -> Result<BackupIndex, Problem> {
+    create_partial_backup(cluster, crds, &[], folder, stop, emit).await
+}
+
+/// As [`save`]; of the CRDs in `alone` no objects are saved.
+///
+/// # Errors
+/// As [`save`].
+pub async fn create_partial_backup(
+    cluster: &Cluster,
+    crds: &[Crd],
+    alone: &[Crd],
+    folder: &Path,
+    stop: &StopSignal,
+    emit: Emit<'_>,
+) -> Result<BackupIndex, Problem> {
+    let snapshot = Arc::new(BackupFolder::create(folder).map_err(|error| write_problem(&error))?);
+    let mut each = stream::iter(crds)
+        .map(|crd| back_up_crd(cluster, crd, &snapshot, stop, emit))
+        .buffered(MAX_CONCURRENT_REQUESTS);
+    let mut entries = Vec::new();
+    for crd in alone {
+        snapshot.write_crd(crd.json()).map_err(|error| write_problem(&error))?;
+        entries.push(CrdBackup { name: crd.name().to_owned(), version: String::new(), objects: 0, read_failure: None });
+    }
+    let kinds = async {
+        while let Some(next) = each.next().await {
+            entries.push(next?);
+        }
+        Ok::<(), Problem>(())
+    };
+    let (uid, saved) = tokio::join!(cluster.get("/api/v1/namespaces/kube-system"), kinds);
+    saved?;
+    let uid = uid.ok().and_then(|system| system["metadata"]["uid"].as_str().map(str::to_owned)).unwrap_or_default();
+    let index = BackupIndex::new(&cluster.context, &uid, jiff::Timestamp::now(), entries);
+    snapshot.finish(&index).map_err(|error| write_problem(&error))?;
+    Ok(index)
+}
+
+async fn back_up_crd(
+    cluster: &Cluster,
+    crd: &Crd,
+    snapshot: &Arc<BackupFolder>,
+    stop: &StopSignal,
+    emit: Emit<'_>,
+) -> Result<CrdBackup, Problem> {
+    let name = crd.name().to_owned();
+    snapshot.write_crd(crd.json()).map_err(|error| write_problem(&error))?;
+    let Some(version) = crd.reading_version() else {
+        let unread = Some("none of its versions is served".to_owned());
+        return Ok(CrdBackup { name, version: String::new(), objects: 0, read_failure: unread });
+    };
+    let mut entry = CrdBackup { name, version: version.to_owned(), objects: 0, read_failure: None };
+    let mut pages = Pages::new(cluster, crd.collection_path(version));
+    let mut page = pages.next().await;
+    loop {
+        if stop.is_requested() {
+            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: the save is not whole").with_hint(
+                format!("remove what there is of it, then save again: rm -r {}", snapshot.root().display()),
+            ));
+        }
+        match page {
+            Ok(Some(Page { items, remaining })) => {
+                entry.objects += items.len() as u64;
+                if let Some(remaining) = remaining {
+                    let (detail, done) = (entry.name.clone(), entry.objects);
+                    emit(Event::Progress { step: "save".to_owned(), detail, done, total: done + remaining });
+                }
+                let (next, written) = tokio::join!(pages.next(), write_objects(snapshot, &entry.name, items));
+                written?;
+                page = next;
+            }
+            Ok(None) => return Ok(entry),
+            Err(error) => {
+                entry.read_failure = Some(error.to_string());
+                return Ok(entry);
+            }
+        }
+    }
+}
+
+/// Off the thread that reads on: writing YAML and files takes its time.
+async fn write_objects(snapshot: &Arc<BackupFolder>, crd: &str, objects: Vec<Value>) -> Result<(), Problem> {
+    let (snapshot, crd) = (Arc::clone(snapshot), crd.to_owned());
+    let written = spawn_blocking(move || objects.iter().try_for_each(|object| snapshot.write_object(&crd, object)));
+    match written.await {
+        Ok(result) => result.map_err(|error| write_problem(&error)),
+        Err(error) => Err(Problem::failure("the save ended unexpectedly").with_source(error)),
+    }
+}
+
+fn write_problem(error: &BackupFileError) -> Problem {
+    Problem::failure(format!("cannot save: {error}"))
+        .with_hint("name a folder that is new or empty, on a disk with room")
+}

@@ -1,0 +1,115 @@
+//! The last look: everything again, and new trouble told from old.
+
+use crate::prepare::picture::read_health_inputs;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Run;
+use crate::ask::expect::Expectations;
+use crate::checks;
+use crate::checks::check_context::CheckContext;
+use crate::cluster::{Cluster, view_reader};
+use crate::model::check::{CheckResult, Finding, Level, Verdict};
+use crate::model::cluster_view::ClusterView;
+use crate::model::crd::Crd;
+use crate::model::health_inputs::HealthInputs;
+use crate::model::release_inventory::ReleaseInventory;
+use crate::prepare::Prepared;
+use crate::prepare::render::RenderedChart;
+use crate::problem::{Exit, Problem};
+use crate::report::upgrade_report::FinalCheck;
+use crate::report::validate::{ValidateReport, diff_reports};
+
+/// Looks that may follow one with new trouble, and how far apart: what has only just been written, or a server that has only
+/// just started, may need a moment.
+const MAX_RETRIES: usize = 2;
+const RETRY_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Looks at everything again, until there is no new trouble or it stays.
+///
+/// # Errors
+/// The cluster cannot be read.
+pub(super) async fn run_final_check(run: &Run<'_>) -> Result<FinalCheck, Problem> {
+    let mut last = check_once(run).await?;
+    for _ in 0..MAX_RETRIES {
+        if judge_final_check(&last).is_ok() || run.options.stop.is_requested() {
+            break;
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+        last = check_once(run).await?;
+    }
+    Ok(last)
+}
+
+/// One look, with new trouble told from old.
+async fn check_once(run: &Run<'_>) -> Result<FinalCheck, Problem> {
+    let prepared = run.prepared;
+    let view = view_reader::read_cluster_view(&prepared.cluster, &prepared.ask.installation).await?;
+    let health_inputs = read_final_health_inputs(&prepared.cluster, prepared, &view).await;
+    let unread = HealthInputs::unavailable("it was not read before");
+    let then = prepared.health_inputs.as_ref().unwrap_or(&unread);
+    let report = |view: &ClusterView, health_inputs: &HealthInputs| {
+        ValidateReport::new(view, check_health(prepared, view, health_inputs, Timestamp::now()))
+    };
+    let (before, after) = (report(&prepared.view, then), report(&view, &health_inputs));
+    let trouble = diff_reports(&before, &after);
+    Ok(FinalCheck { checks: after.checks, comparison: trouble })
+}
+
+async fn read_final_health_inputs(cluster: &Cluster, prepared: &Prepared, view: &ClusterView) -> HealthInputs {
+    let expect = build_expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.desired_crds);
+    read_health_inputs(cluster, &prepared.ask.installation, view, &expect).await
+}
+
+/// What the last look means for the run: an error that came with the upgrade is a failure, one that was there before is not.
+///
+/// # Errors
+/// Something is wrong that was not wrong before, or can no longer be seen.
+pub(super) fn judge_final_check(last: &FinalCheck) -> Result<String, Problem> {
+    let errors: Vec<&Finding> = last.comparison.new.iter().filter(|finding| finding.level == Level::Error).collect();
+    let hint = "kubectl mural validate shows all";
+    if let Some(first) = errors.first() {
+        let text = format!("{} new errors, first: {}: {}", errors.len(), first.subject, first.message);
+        return Err(Problem::new(Exit::ChecksFailed, text).with_hint(hint));
+    }
+    if let Some(check) = last.comparison.newly_undetermined.first() {
+        return Err(Problem::new(Exit::ChecksFailed, format!("the check {check} can no longer look")).with_hint(hint));
+    }
+    let passed = last.checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
+    Ok(format!("{passed} checks passed"))
+}
+
+/// What the charts of a run say that there should be.
+#[must_use]
+pub(super) fn build_expected(
+    crds: Option<&RenderedChart>,
+    app: Option<&RenderedChart>,
+    wanted: &BTreeMap<String, Crd>,
+) -> Expectations {
+    let version = |rendered_chart: Option<&RenderedChart>| {
+        rendered_chart.map(|rendered_chart| rendered_chart.fetched.chart.version.clone())
+    };
+    Expectations {
+        app_version: version(app),
+        crds_version: version(crds),
+        crds_chart_list: (!wanted.is_empty()).then(|| wanted.values().cloned().collect()),
+        ..Expectations::default()
+    }
+}
+
+/// What the checks of health say of the installation as it was read, against what was asked for.
+#[must_use]
+pub(super) fn check_health(
+    prepared: &Prepared,
+    view: &ClusterView,
+    health_inputs: &HealthInputs,
+    now: Timestamp,
+) -> Vec<CheckResult> {
+    let expect = build_expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.desired_crds);
+    let installation = &prepared.ask.installation;
+    let named = ReleaseInventory::of(view, installation.releases(), expect.chart_crds());
+    let context = CheckContext::new(installation, (view, health_inputs), &named, &prepared.tools, &expect, now);
+    checks::health_checks::run_checks(&context, &checks::health_checks::HEALTH_CHECKS.iter().collect::<Vec<_>>())
+}

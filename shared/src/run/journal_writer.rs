@@ -1,0 +1,450 @@
+//! The journal of a run: in the cluster, where anybody can go on from it, and beside it a file on this workstation.
+//!
+//! Before the first write it has to be written, or nothing is. Later, what a step means to do is written before it is begun;
+//! what came of it may be missing, since whoever goes on looks at the cluster itself.
+
+use crate::prepare::state_dir::cluster_state_dir;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Run;
+use crate::cluster::{Cluster, journal_secret, view_reader};
+use crate::model::backup_format::encode_file_name;
+use crate::plan::journal::{
+    BackupRef, JournalSnapshot, RunEntry, RunState, SECRET_NAME, StepPhase, Task, build_secret, parse_journal,
+};
+use crate::plan::recorded_state::RecordedCrd;
+use crate::plan::saved_plan::RecordedRequest;
+use crate::plan::{Action, Step};
+use crate::prepare::Prepared;
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+
+/// How often a write is tried against others, and against a server that has a bad moment.
+const MAX_ATTEMPTS: u32 = 6;
+const RETRY_DELAY: Duration = Duration::from_millis(300);
+/// Local journals that are kept of one cluster.
+const MAX_LOCAL_FILES: usize = 10;
+
+/// How a run is kept.
+#[derive(Debug, Clone)]
+pub struct JournalOptions {
+    /// What it is for.
+    pub task: Task,
+    /// Where this workstation keeps what is ours (`$XDG_STATE_HOME/mural`); none where there is no such place.
+    pub state_dir: Option<PathBuf>,
+    /// Where relative paths begin.
+    pub working_dir: PathBuf,
+    /// What is saved before the first write; none with `--no-save`.
+    pub backup: Option<super::run_backup::BackupOptions>,
+}
+
+/// A run's journal.
+pub struct Journal {
+    cluster: Cluster,
+    namespace: String,
+    state: tokio::sync::Mutex<JournalState>,
+    local_file: Option<PathBuf>,
+    local_write_failed: AtomicBool,
+    time_spent: Mutex<Duration>,
+}
+
+struct JournalState {
+    /// As the server last gave it; none where there was none.
+    secret: Option<Value>,
+    entry: RunEntry,
+    /// Runs that this one stands for.
+    replaced_runs: Vec<RunEntry>,
+    /// The server could not be reached in all the tries of the last write: the next one is not waited for as long.
+    server_unreachable: bool,
+}
+
+impl Journal {
+    /// Opens it: reads what is there, and notes what this run is about to do. Written with the locks held.
+    ///
+    /// # Errors
+    /// It cannot be read or written: nothing is done then. Somebody else went on from the run that is to be gone on from.
+    pub async fn open(prepared: &Prepared, journal_options: &JournalOptions, emit: Emit<'_>) -> Result<Self, Problem> {
+        let (cluster, namespace) = (prepared.cluster.clone(), prepared.ask.installation.namespace.clone());
+        let unopened = |error: crate::cluster::ApiError| open_problem(&namespace).with_source(error);
+        let before = journal_secret::read_secret(&cluster, &namespace).await.map_err(unopened)?;
+        let recorded_journal = parse_journal(before.as_ref());
+        let earlier = find_interrupted_run(prepared, &recorded_journal)?;
+        let recorded_state =
+            prepared.recorded_state.clone().map_err(|failure| open_problem_because(&namespace, failure.to_string()))?;
+        let request = RecordedRequest::new(&prepared.ask, &prepared.plan, &journal_options.working_dir);
+        let (identity, steps) = (&prepared.lease_watcher.identity, &prepared.plan.steps);
+        let mut entry = RunEntry::new(journal_options.task, identity, request, recorded_state, steps, Timestamp::now());
+        entry.number = recorded_journal.next_number();
+        let mut over = Vec::new();
+        if let Some(earlier) = earlier {
+            entry = entry.resume_from(earlier);
+        }
+        if let Some(rollback) = &prepared.rollback {
+            entry.earlier_runs.clone_from(&rollback.run_ids);
+            entry.backup.clone_from(&rollback.backup);
+        }
+        // What is undone is noted when that is done. With the installation's lock in our hands nobody else is at work: what is open was cut off.
+        let rolled_back_runs = prepared.rollback.as_ref().map_or(&[][..], |rolled_back_runs| &rolled_back_runs.run_ids);
+        let left =
+            |run: &&RunEntry| run.is_unfinished() && run.run != entry.run && !rolled_back_runs.contains(&run.run);
+        for run in recorded_journal.runs.iter().filter(left) {
+            let mut run = run.clone();
+            run.supersede(RunState::Superseded, &entry.run);
+            over.push(run);
+        }
+        let local = journal_options.state_dir.as_deref().map(|state| cluster_state_dir(state, &cluster.context));
+        let local = local.map(|folder| folder.join(format!("{}.json", encode_file_name(&entry.run))));
+        let kept = tokio::sync::Mutex::new(JournalState {
+            secret: before,
+            entry,
+            replaced_runs: over,
+            server_unreachable: false,
+        });
+        let journal = Self {
+            cluster,
+            namespace,
+            state: kept,
+            local_file: local,
+            local_write_failed: AtomicBool::new(false),
+            time_spent: Mutex::default(),
+        };
+        journal.write(|_| (), emit).await.map_err(|reason| open_problem_because(&journal.namespace, reason))?;
+        Ok(journal)
+    }
+
+    /// Notes what was saved: with the first step's note, before the first write to anything else; at once where the operator's own
+    /// program has saved too, which nobody likes to wait for twice.
+    ///
+    /// # Errors
+    /// It cannot be written: a copy that nobody finds again is none.
+    pub async fn record_backup(&self, backup: BackupRef, at_once: bool, emit: Emit<'_>) -> Result<(), Problem> {
+        let note = |entry: &mut RunEntry| entry.backup = Some(backup);
+        if !at_once {
+            self.update_unwritten(note, emit).await;
+            return Ok(());
+        }
+        self.write(note, emit).await.map_err(|reason| open_problem_because(&self.namespace, reason))
+    }
+
+    /// How long the run has waited for its journal so far.
+    pub fn time_spent(&self) -> Duration {
+        *self.time_spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_time_spent(&self, since: Instant) {
+        *self.time_spent.lock().unwrap_or_else(PoisonError::into_inner) += since.elapsed();
+    }
+
+    /// What an earlier run of the chain saved.
+    pub async fn earlier_backup(&self) -> Option<BackupRef> {
+        self.state.lock().await.entry.backup.clone()
+    }
+
+    /// Notes that a step is about to begin.
+    ///
+    /// # Errors
+    /// It cannot be written: the step is not begun then.
+    pub async fn begin_step(&self, step: &Step, emit: Emit<'_>) -> Result<(), Problem> {
+        self.write(|entry| entry.begin_step(&step.id, Timestamp::now()), emit).await.map_err(|reason| {
+            Problem::failure(format!("the journal (Secret {}/{SECRET_NAME}) cannot be written", self.namespace))
+                .with_source(reason)
+                .with_hint("this step was not begun: what is not in the journal is not done. Mend the reason, then: kubectl mural upgrade resume")
+        })
+    }
+
+    /// Notes what came of a step, with the evidence. That it is done is written with the next note, the next step's or the
+    /// run's end: who goes on after a kill looks at the cluster itself. How CRDs were left, and that a step failed, is written at
+    /// once; where that cannot be, it is said, and the next write has it too.
+    pub async fn end_step(&self, run: &Run<'_>, step: &Step, stands: StepPhase, detail: &str) {
+        let began = Instant::now();
+        let found = read_evidence(run, step).await;
+        self.add_time_spent(began);
+        // How the CRDs were left tells later whose they are: that waits for nothing.
+        let found_crds = !found.live_crds.is_empty();
+        let note = |entry: &mut RunEntry| {
+            entry.end_step(&step.id, stands, detail, Timestamp::now());
+            entry.crds_after_run.extend(found.live_crds);
+            entry.revisions.extend(found.revision);
+        };
+        if stands == StepPhase::Done && !found_crds {
+            return self.update_unwritten(note, run.emit).await;
+        }
+        if let Err(reason) = self.write(note, run.emit).await {
+            emit_note(run.emit, format!("what came of {} is not written yet: {reason}", step.id));
+        }
+    }
+
+    /// Notes the end of the run.
+    pub async fn end_run(&self, state: RunState, emit: Emit<'_>) {
+        if let Err(reason) = self.write(|entry| entry.end_run(state, Timestamp::now()), emit).await {
+            emit_note(emit, format!("the end of this run could not be written: {reason}"));
+        }
+    }
+
+    /// Notes that this run went back to what was before another one.
+    pub async fn record_rollback(&self, runs: &[String], emit: Emit<'_>) {
+        let mut state = self.state.lock().await;
+        let recorded_journal = parse_journal(state.secret.as_ref());
+        let by = state.entry.run.clone();
+        for run in recorded_journal.runs.into_iter().filter(|run| runs.contains(&run.run)) {
+            let mut run = run;
+            run.supersede(RunState::RolledBack, &by);
+            state.replaced_runs.push(run);
+        }
+        drop(state);
+        self.end_run(RunState::Done, emit).await;
+    }
+
+    /// Changes our entry, which the next write brings to the cluster.
+    async fn update_unwritten(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) {
+        let began = Instant::now();
+        let mut state = self.state.lock().await;
+        change(&mut state.entry);
+        self.write_local_copy(&state.entry, emit);
+        self.add_time_spent(began);
+    }
+
+    /// Changes our entry and writes it, over whatever others wrote meanwhile.
+    async fn write(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
+        let began = Instant::now();
+        let written = self.write_with_retry(change, emit).await;
+        self.add_time_spent(began);
+        written
+    }
+
+    async fn write_with_retry(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
+        let mut state = self.state.lock().await;
+        change(&mut state.entry);
+        self.write_local_copy(&state.entry, emit);
+        let (mut last, mut away) = (String::new(), false);
+        for attempt in 0..MAX_ATTEMPTS {
+            let runs: Vec<&RunEntry> = state.replaced_runs.iter().chain([&state.entry]).collect();
+            let wanted = build_secret(&self.namespace, state.secret.as_ref(), &runs)
+                .ok_or("this run alone is larger than the journal may be")?;
+            match journal_secret::write_secret(&self.cluster, &self.namespace, &wanted).await {
+                Ok(written) => {
+                    state.secret = Some(written);
+                    state.replaced_runs.clear();
+                    state.server_unreachable = false;
+                    return Ok(());
+                }
+                Err(error) if error.is_forbidden() && !self.cluster.is_recovering() => return Err(error.to_string()),
+                Err(error) if state.server_unreachable && error.is_unavailable() => return Err(error.to_string()),
+                Err(error) => {
+                    (last, away) = (error.to_string(), error.is_unavailable());
+                    if !error.is_conflict() {
+                        tokio::time::sleep(RETRY_DELAY * (attempt + 1)).await;
+                    }
+                    // An answer may have been lost on its way to us, and others write here too.
+                    if let Ok(now) = journal_secret::read_secret(&self.cluster, &self.namespace).await {
+                        if let Some(ended) = find_recorded_end(&state.entry, &parse_journal(now.as_ref())) {
+                            return ended;
+                        }
+                        state.secret = now;
+                    }
+                }
+            }
+        }
+        state.server_unreachable = away;
+        Err(last)
+    }
+
+    /// The copy on this workstation. A disk that is full ends no upgrade: it is said once.
+    fn write_local_copy(&self, entry: &RunEntry, emit: Emit<'_>) {
+        let Some(file) = &self.local_file else { return };
+        if let Err(error) = write_local_file(file, entry)
+            && !self.local_write_failed.swap(true, Ordering::SeqCst)
+        {
+            emit_note(emit, format!("no copy of it in {}: {error}; the one in the cluster is kept", file.display()));
+        }
+    }
+}
+
+/// Whether this run has ended in the journal already: by our own write whose answer was lost, which is well; or by somebody
+/// who took the locks over while we slept. Those notes are not written over.
+fn find_recorded_end(ours: &RunEntry, now: &JournalSnapshot) -> Option<Result<(), String>> {
+    let recorded = now.run(&ours.run).filter(|recorded| recorded.state != RunState::Open)?;
+    // Our own end has our own time, in every try.
+    Some(match ((recorded.state, recorded.finished_at) == (ours.state, ours.finished_at), &recorded.superseded_by) {
+        (true, _) => Ok(()),
+        (false, Some(by)) => Err(format!("run {by} has gone on from it meanwhile")),
+        (false, None) => Err(format!("somebody else found it {} meanwhile", recorded.state.as_str())),
+    })
+}
+
+fn emit_note(emit: Emit<'_>, detail: String) {
+    emit(Event::StageDone { stage: "journal", detail, seconds: 0.0 });
+}
+
+fn open_problem(namespace: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        format!("the journal (Secret {namespace}/{SECRET_NAME}) cannot be kept; nothing was written"),
+    )
+    .with_hint(format!("get, create and update on secrets in namespace {namespace} are needed; helm needs them too"))
+}
+
+fn open_problem_because(namespace: &str, reason: String) -> Problem {
+    open_problem(namespace).with_source(reason)
+}
+
+/// The run that this one goes on from, as it is now.
+fn find_interrupted_run<'a>(
+    prepared: &Prepared,
+    recorded_journal: &'a JournalSnapshot,
+) -> Result<Option<&'a RunEntry>, Problem> {
+    let Some(interrupted_run) = &prepared.interrupted_run else { return Ok(None) };
+    let now = recorded_journal.unfinished_run().filter(|run| run.run == interrupted_run.run);
+    if now.is_none() && prepared.is_resume {
+        let text = format!("run {} was gone on from by somebody else meanwhile", interrupted_run.run);
+        return Err(
+            Problem::new(Exit::Refused, text).with_hint("kubectl mural upgrade status says who, and how far it is")
+        );
+    }
+    Ok(now)
+}
+
+/// What is seen after a step.
+#[derive(Default)]
+struct StepEvidence {
+    live_crds: BTreeMap<String, RecordedCrd>,
+    revision: Option<(String, u64)>,
+}
+
+async fn read_evidence(run: &Run<'_>, step: &Step) -> StepEvidence {
+    let prepared = run.prepared;
+    match &step.action {
+        Action::VerifyServedSchema { .. } => {
+            StepEvidence { live_crds: run.verified_crds.to_live_crds(), revision: None }
+        }
+        Action::MigrateObjects { .. } => {
+            let left =
+                run.migrated_crds().iter().map(|(name, crd)| (name.clone(), RecordedCrd::from_crd(crd))).collect();
+            StepEvidence { live_crds: left, revision: None }
+        }
+        Action::RecordRelease { release }
+        | Action::UpgradeRelease { release }
+        | Action::RollbackRelease { release, .. }
+        | Action::UnlockRelease { release, .. } => {
+            let newest =
+                view_reader::read_newest_revision(&prepared.cluster, &prepared.ask.installation.namespace, release)
+                    .await;
+            // Evidence that cannot be had is looked for by whoever goes on.
+            StepEvidence {
+                live_crds: BTreeMap::new(),
+                revision: newest.ok().flatten().map(|newest| (release.clone(), newest)),
+            }
+        }
+        Action::AddKeepAnnotation { .. }
+        | Action::RemoveKeepAnnotation { .. }
+        | Action::ApplyCrds { .. }
+        | Action::RestoreCrds { .. }
+        | Action::RestoreObjects { .. }
+        | Action::DiscardRuns { .. }
+        | Action::SuspendHelmRelease { .. }
+        | Action::UpdateSource { .. }
+        | Action::AwaitHelmRelease { .. }
+        | Action::AwaitArgoApplication { .. }
+        | Action::ApplyManifests { .. }
+        | Action::ResumeHelmRelease { .. }
+        | Action::Validate => StepEvidence::default(),
+    }
+}
+
+/// Notes the end of a run of which nothing is left to do, or to undo.
+pub async fn close_without_work(prepared: &Prepared, emit: Emit<'_>) {
+    let (cluster, namespace) = (&prepared.cluster, &prepared.ask.installation.namespace);
+    let follows = prepared.interrupted_run.as_ref().map(|run| (vec![run.run.clone()], RunState::Done));
+    let rolled_back = prepared.rollback.as_ref().map(|rolled_back| (rolled_back.run_ids.clone(), RunState::RolledBack));
+    let Some((ids, state)) = follows.or(rolled_back) else { return };
+    let Ok(Some(before)) = journal_secret::read_secret(cluster, namespace).await else { return };
+    let mut runs = parse_journal(Some(&before)).runs;
+    runs.retain(|run| ids.contains(&run.run));
+    runs.iter_mut().for_each(|run| run.end_run(state, Timestamp::now()));
+    let Some(wanted) = build_secret(namespace, Some(&before), &runs.iter().collect::<Vec<_>>()) else { return };
+    // One that stays open is closed by the next run.
+    if journal_secret::write_secret(cluster, namespace, &wanted).await.is_ok() {
+        emit_note(emit, format!("run {} is {}: nothing of it is left", ids.join(", "), state.as_str()));
+    }
+}
+
+/// Whole or not at all, for its owner alone; older ones beyond the last ten go.
+fn write_local_file(file: &Path, entry: &RunEntry) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or_else(|| Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let temporary = tempfile::NamedTempFile::new_in(folder)?;
+    write_entry(temporary.as_file(), entry)?;
+    temporary.persist(file).map_err(|error| error.error)?;
+    let all = std::fs::read_dir(folder)?.flatten().map(|one| one.path());
+    let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    all.sort();
+    let old = all.len().saturating_sub(MAX_LOCAL_FILES);
+    // One that cannot be removed does no harm.
+    all.iter().take(old).filter(|old| *old != file).for_each(|old| drop(std::fs::remove_file(old)));
+    Ok(())
+}
+
+/// Writes it all, or says why not.
+fn write_entry(mut file: &File, entry: &RunEntry) -> std::io::Result<()> {
+    file.write_all(&serde_json::to_vec_pretty(entry)?)?;
+    file.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::journal::tests::entry;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn who_was_taken_over_writes_nothing_more() {
+        let seen = |run: &RunEntry| JournalSnapshot { runs: vec![run.clone()], unreadable_runs: Vec::new() };
+        let (ours, mut theirs) = (entry(), entry());
+        assert_eq!(find_recorded_end(&ours, &seen(&theirs)), None);
+        theirs.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
+        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("found it done"));
+        assert_eq!(
+            find_recorded_end(&theirs, &seen(&theirs)),
+            Some(Ok(())),
+            "the answer to our own last write was lost"
+        );
+        let mut later = ours.clone();
+        later.end_run(RunState::Done, Timestamp::MAX);
+        assert!(find_recorded_end(&later, &seen(&theirs)).unwrap().is_err(), "done, and not by us");
+        theirs.supersede(RunState::Superseded, "20261126-9");
+        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("20261126-9"));
+    }
+
+    /// `/dev/full` answers every write as a full disk does.
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let error = write_entry(&full, &entry()).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn the_copy_here_is_for_its_owner_alone_and_the_last_ten_are_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = cluster_state_dir(state.path(), "prod/hub");
+        for at in 10..25 {
+            write_local_file(&folder.join(format!("20261123-{at}.json")), &entry()).unwrap();
+        }
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(folder.parent(), Some(state.path()), "a context is no path");
+        assert_eq!((mode(&folder), mode(&folder.join("20261123-24.json"))), (0o700, 0o600));
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), MAX_LOCAL_FILES);
+        let text = std::fs::read_to_string(folder.join("20261123-24.json")).unwrap();
+        assert_eq!(serde_json::from_str::<RunEntry>(&text).unwrap(), entry());
+    }
+}

@@ -1,0 +1,101 @@
+//! The bridge: the cluster's CRD plus the chart's storage version, over which objects leave a version that the chart drops.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+
+use super::Run;
+use super::storage_version_migration::{MigrationRoute, StorageMigrator};
+use crate::model::crd::Crd;
+use crate::model::managed_fields::FIELD_MANAGER;
+use crate::plan::{CrdMigration, crd_migration};
+use crate::problem::Problem;
+use crate::report::migrate_report::CrdMigrationResult;
+
+/// How long the cluster's own controller may take to begin; then we rewrite the objects.
+const CONTROLLER_START_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often the bridge is tried against others who write the CRD's status.
+const MAX_ATTEMPTS: usize = 5;
+/// Objects that a failure names.
+const MAX_SHOWN_FAILURES: usize = 3;
+
+/// Moves the objects of each CRD, and remembers how the CRD was left.
+pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) -> Result<String, Problem> {
+    let cluster = &run.prepared.cluster;
+    let stop = &run.options.stop;
+    let (route, acts_within, timeout) = (MigrationRoute::Auto, CONTROLLER_START_TIMEOUT, run.options.timeout);
+    let migrate = StorageMigrator { cluster, route, start_timeout: acts_within, timeout, stop, emit: run.emit };
+    let mut summaries = Vec::new();
+    for migration in migrations {
+        let name = &migration.name;
+        let Some(wanted) = run.prepared.desired_crds.get(name) else { continue };
+        if migration.needs_transitional_crd {
+            apply_transitional_crd(run, migration, wanted).await?;
+        }
+        let keep: Vec<String> = wanted.versions().map(|version| version.name.to_owned()).collect();
+        let migrated = migrate.migrate_crd(name, Some(&keep)).await?;
+        if !migrated.is_successful() {
+            return Err(not_migrated_problem(&migrated));
+        }
+        summaries.push(format!("{name}: {}", migrated.summarize()));
+        let left = read_crd(run, name).await?;
+        run.migrated_crds.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), left);
+    }
+    Ok(summaries.join("\n"))
+}
+
+async fn read_crd(run: &Run<'_>, name: &str) -> Result<Crd, Problem> {
+    let cluster = &run.prepared.cluster;
+    let crd = cluster.get(&crd_path(name)).await.map_err(|error| error.into_problem(&cluster.context))?;
+    Crd::new(crd).map_err(|_| Problem::failure(format!("the server answers with something else than CRD {name}")))
+}
+
+/// Makes the bridge on the CRD that the plan was made for, and on no other.
+async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted: &Crd) -> Result<(), Problem> {
+    let name = &migration.name;
+    let planned = run.prepared.view.crds.as_ref().ok().and_then(|crds| crds.get(name));
+    let mut last = None;
+    for _ in 0..MAX_ATTEMPTS {
+        let live = read_crd(run, name).await?;
+        let of = |crd: &Crd, pointer: &str| crd.json().pointer(pointer).cloned();
+        let has_changed = |planned: &Crd| {
+            ["/metadata/uid", "/metadata/generation"].iter().any(|pointer| of(planned, pointer) != of(&live, pointer))
+        };
+        if planned.is_none_or(has_changed) {
+            return Err(Problem::failure(format!("CRD {name} has changed since the plan was made"))
+                .with_hint("run the same command again: a new plan is made from what is there now"));
+        }
+        let versions = crd_migration::build_transitional_versions(&live, wanted, &migration.target_version);
+        let version = of(&live, "/metadata/resourceVersion");
+        let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"versions": versions}});
+        let path = format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", crd_path(name));
+        let body = Some(("application/merge-patch+json", &patch));
+        match run.prepared.cluster.request(Method::PATCH, &path, body).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_conflict() => last = Some(error),
+            Err(error) => return Err(transitional_crd_problem(name).with_source(error)),
+        }
+    }
+    Err(last.map_or_else(|| transitional_crd_problem(name), |error| transitional_crd_problem(name).with_source(error)))
+}
+
+fn transitional_crd_problem(name: &str) -> Problem {
+    Problem::failure(format!("CRD {name} could not be given the chart's storage version beside its own"))
+        .with_hint("nothing was moved; the CRD is as it was")
+}
+
+fn not_migrated_problem(migrated: &CrdMigrationResult) -> Problem {
+    let failures = migrated.failures.iter().take(MAX_SHOWN_FAILURES);
+    let shown_failures: Vec<String> = failures.map(|(object, reason)| format!("{object}: {reason}")).collect();
+    let problem = Problem::failure(format!("{}: {}", migrated.name, migrated.summarize()));
+    let problem = if shown_failures.is_empty() { problem } else { problem.with_source(shown_failures.join("\n")) };
+    problem.with_hint(
+        "the old version is still there, and nothing is lost: mend what is named, then run the same command again",
+    )
+}
+
+fn crd_path(name: &str) -> String {
+    format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+}

@@ -1,0 +1,239 @@
+//! A copy of what is there before the first write: CRDs, custom resources of the kinds that change, and which revisions the
+//! releases have. helm's records, which hold values and rendered Secrets, stay in the cluster and are named by digest.
+
+use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::RunOptions;
+use super::backup::create as keep;
+use super::journal_writer::{Journal, JournalOptions};
+use crate::cluster::backup_folder::{BackupFileError, write_document};
+use crate::cluster::object_judge::can_affect_objects_either_way;
+use crate::model::backup_format::encode_file_name;
+use crate::model::crd::Crd;
+use crate::model::flux::FluxObject;
+use crate::plan::Action;
+use crate::plan::flux::FluxRoute;
+use crate::plan::journal::BackupRef;
+use crate::plan::value_hash::digest_json;
+use crate::prepare::Prepared;
+use crate::prepare::state_dir::cluster_state_dir;
+use crate::problem::{Exit, Problem};
+use crate::report::backup_report::format_bytes;
+use crate::report::event::{Emit, Event};
+use crate::tools::call::Call;
+use crate::tools::{program_paths, spawn};
+
+/// The releases, by reference.
+const RELEASES_FILE: &str = "releases.json";
+/// The HelmReleases and their sources.
+const FLUX_FILE: &str = "flux.json";
+
+/// What is saved, besides what always is.
+#[derive(Debug, Clone, Default)]
+pub struct BackupOptions {
+    /// A program of the operator's that saves more; it must end with 0.
+    pub hook: Option<BackupHook>,
+}
+
+/// `--save-hook PROGRAM --save-hook-args ARGUMENT …`: no shell stands in between.
+#[derive(Debug, Clone)]
+pub struct BackupHook {
+    /// The program.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// Saves, notes it in the journal, and lets the operator's own program save more.
+///
+/// # Errors
+/// A refusal, since nothing is written yet: there is no place, it is full, a kind cannot be read whole, or the hook fails.
+pub async fn back_up_before_run(
+    prepared: &Prepared,
+    options: &RunOptions,
+    journal_options: &JournalOptions,
+    backup_options: &BackupOptions,
+    journal: &Journal,
+    emit: Emit<'_>,
+) -> Result<(), Problem> {
+    let began = Instant::now();
+    let done = |detail: String| {
+        emit(Event::StageDone { stage: "save", detail, seconds: began.elapsed().as_secs_f64() });
+    };
+    if let Some(before) = journal.earlier_backup().await {
+        done(format!("what was there before the run that this one goes on from: {}:{}", before.host, before.folder));
+        return Ok(());
+    }
+    let state = journal_options.state_dir.as_deref().ok_or_else(|| {
+        backup_problem("there is no folder for it: neither XDG_STATE_HOME nor HOME is set".to_owned())
+    })?;
+    let folder = cluster_state_dir(state, &prepared.cluster.context).join(encode_file_name(&options.run_id));
+    let backup = write_backup(prepared, options, &folder, emit).await?;
+    let (crds, objects) = (backup.crd_count, backup.object_count);
+    let detail = format!("{crds} CRDs, {objects} objects, {} in {}", format_bytes(backup.size_bytes), folder.display());
+    done(detail);
+    if let Some(hook) = &backup_options.hook
+        && let Err(problem) = run_hook(hook, prepared, options, &folder, emit).await
+    {
+        // Not noted, so that the next run saves anew, and asks the hook anew: nobody would find this copy again.
+        let _ = std::fs::remove_dir_all(&folder);
+        return Err(problem);
+    }
+    journal.record_backup(backup, backup_options.hook.is_some(), emit).await
+}
+
+fn backup_problem(reason: String) -> Problem {
+    Problem::new(Exit::Refused, "what is there could not be saved; nothing was written")
+        .with_source(reason)
+        .with_hint("mend that, or name another place with XDG_STATE_HOME")
+        .with_hint("--no-save goes on without a copy: CRDs can then not go back")
+}
+
+async fn write_backup(
+    prepared: &Prepared,
+    options: &RunOptions,
+    folder: &Path,
+    emit: Emit<'_>,
+) -> Result<BackupRef, Problem> {
+    let BackupScope { with_objects: whole, without_objects: alone } = select_backup_scope(prepared);
+    let index = keep::create_partial_backup(&prepared.cluster, &whole, &alone, folder, &options.stop, emit).await;
+    let index = index.map_err(|problem| match problem.exit {
+        Exit::Failed => {
+            let causes = std::iter::once(problem.message.clone()).chain(problem.causes());
+            backup_problem(causes.collect::<Vec<_>>().join("\n"))
+        }
+        _ => problem,
+    })?;
+    if let Some((name, reason)) = index.crds.iter().find_map(|crd| Some((&crd.name, crd.read_failure.as_ref()?))) {
+        return Err(backup_problem(format!("the objects of {name} could not all be read: {reason}")));
+    }
+    let releases = read_release_refs(prepared).await?;
+    let unwritable = |error: BackupFileError| backup_problem(error.to_string());
+    write_document(folder, RELEASES_FILE, &releases).map_err(unwritable)?;
+    if prepared.flux.routes().next().is_some() {
+        write_document(folder, FLUX_FILE, &describe_flux_objects(prepared)).map_err(unwritable)?;
+    }
+    let of = folder.to_owned();
+    let sums = tokio::task::spawn_blocking(move || compute_checksums(&of)).await;
+    let (sums, bytes) = sums.map_err(|error| backup_problem(error.to_string()))?.map_err(unwritable)?;
+    write_document(folder, CHECKSUMS_FILE, &sums).map_err(unwritable)?;
+    Ok(BackupRef {
+        host: prepared.lease_watcher.identity.host.clone(),
+        folder: folder.display().to_string(),
+        digest: digest_json(&sums),
+        size_bytes: bytes,
+        crd_count: index.crds.len() as u64,
+        object_count: index.crds.iter().map(|crd| crd.objects).sum(),
+    })
+}
+
+/// What a run writes to, as far as it can be saved.
+struct BackupScope {
+    /// With their objects: the change, or going back from it, could hurt one.
+    with_objects: Vec<Crd>,
+    /// Alone.
+    without_objects: Vec<Crd>,
+}
+
+fn select_backup_scope(prepared: &Prepared) -> BackupScope {
+    let mut names: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
+    let mut migrated: Vec<&str> = Vec::new();
+    for step in &prepared.plan.steps {
+        match &step.action {
+            Action::ApplyCrds { names: of }
+            | Action::AddKeepAnnotation { names: of }
+            | Action::RestoreCrds { names: of } => {
+                names.extend(of.iter().map(String::as_str));
+            }
+            Action::MigrateObjects { crds } => migrated.extend(crds.iter().map(|one| one.name.as_str())),
+            _ => {}
+        }
+    }
+    // Who else writes CRDs: helm with a release, and Flux, where the CRD chart's source moves.
+    let by_flux = prepared.plan.steps.iter().any(|step| matches!(step.action, Action::UpdateSource { crds: true, .. }));
+    let by_others = prepared
+        .plan
+        .crds
+        .iter()
+        .filter(|crd| crd.decision.needs_write() && (by_flux || crd.template_release.is_some()));
+    names.extend(by_others.map(|crd| crd.name.as_str()));
+    names.extend(&migrated);
+    let live = prepared.view.crds.as_ref().ok();
+    let (mut whole, mut alone) = (Vec::new(), Vec::new());
+    for crd in names.into_iter().filter_map(|name| live?.get(name)) {
+        let wanted = prepared.desired_crds.get(crd.name());
+        let hurts =
+            migrated.contains(&crd.name()) || wanted.is_some_and(|wanted| can_affect_objects_either_way(crd, wanted));
+        if hurts { whole.push(crd.clone()) } else { alone.push(crd.clone()) }
+    }
+    BackupScope { with_objects: whole, without_objects: alone }
+}
+
+/// The Flux objects that keep the releases. Values may hold secrets: only their digest is kept, the release's record has them.
+fn describe_flux_objects(prepared: &Prepared) -> Value {
+    let one = |object: &Value| {
+        let mut spec = object["spec"].clone();
+        if let Some(values) = spec.get_mut("values") {
+            *values = json!({"sha256": digest_json(values)});
+        }
+        json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "spec": spec,
+            "metadata": {"namespace": object["metadata"]["namespace"], "name": object["metadata"]["name"]}})
+    };
+    let of = |route: &FluxRoute| {
+        let behind =
+            route.source.iter().filter(|source| route.chart.as_ref().is_none_or(|chart| chart.uid() != source.uid()));
+        let sources = route.chart.iter().chain(behind).map(|source| one(source.json()));
+        std::iter::once(one(route.helm_release.json())).chain(sources).collect::<Vec<_>>()
+    };
+    Value::Array(prepared.flux.routes().flat_map(of).collect())
+}
+
+/// Which record each release has, by reference: uid and digest tell it again, and nothing of what is in it is copied.
+async fn read_release_refs(prepared: &Prepared) -> Result<Value, Problem> {
+    let installation = &prepared.ask.installation;
+    let mut all = Vec::new();
+    for release in [&installation.crds_release, &installation.app_release] {
+        let Ok(Some(newest)) = prepared.view.newest_revision(release) else { continue };
+        let name = format!("sh.helm.release.v1.{release}.v{}", newest.revision);
+        let path = format!("/api/v1/namespaces/{}/secrets/{name}", installation.namespace);
+        let secret = prepared.cluster.get(&path).await.map_err(|error| backup_problem(error.to_string()))?;
+        all.push(json!({"release": release, "revision": newest.revision, "status": newest.status,
+            "chartVersion": newest.chart_version, "secret": name, "uid": secret["metadata"]["uid"],
+            "sha256": digest_json(&secret["data"]["release"])}));
+    }
+    Ok(Value::Array(all))
+}
+
+/// Runs the operator's own program: it is told where the copy is, and what is about to be done.
+async fn run_hook(
+    hook: &BackupHook,
+    prepared: &Prepared,
+    options: &RunOptions,
+    folder: &Path,
+    emit: Emit<'_>,
+) -> Result<(), Problem> {
+    let began = Instant::now();
+    let failed = |reason: String| {
+        Problem::new(Exit::Refused, format!("--save-hook {} failed; nothing was written", hook.program))
+            .with_source(reason)
+            .with_hint("mend it and run the same command again; without --save-hook there is our own copy alone")
+    };
+    let program: PathBuf =
+        program_paths::find_program(&hook.program).ok_or_else(|| failed("there is no such program".to_owned()))?;
+    let mut call = Call::new(&hook.program, program, options.timeout).args(&hook.args);
+    let env = [
+        ("MURAL_RUN", options.run_id.clone()),
+        ("MURAL_SAVED", folder.display().to_string()),
+        ("MURAL_CONTEXT", prepared.cluster.context.clone()),
+        ("MURAL_NAMESPACE", prepared.ask.installation.namespace.clone()),
+    ];
+    call.env.extend(env.map(|(key, value)| (key.into(), value.into())));
+    spawn::run_until(call, options.stop.clone()).await.map_err(|error| failed(error.to_string()))?;
+    let (detail, seconds) = (format!("{} ended well", hook.program), began.elapsed().as_secs_f64());
+    emit(Event::StageDone { stage: "save-hook", detail, seconds });
+    Ok(())
+}

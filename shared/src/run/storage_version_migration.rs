@@ -1,0 +1,259 @@
+//! Stored versions: objects are moved to the storage version, by the cluster itself or by us, and the end is proved alike.
+//!
+//! `status.storedVersions` is a claim. Since 1.37 the cluster's own migration may trim it before it has rewritten anything, so
+//! neither it nor `Succeeded` ends a migration here: a last walk with empty patches does, in which no object had to be moved.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::json;
+
+use crate::cluster::rewrite::{self, RewriteOptions};
+use crate::cluster::storage_migration::{self as own, MigrationState};
+use crate::cluster::storage_version_wait;
+use crate::cluster::{ApiError, Cluster};
+use crate::model::crd::Crd;
+use crate::model::migration::{MIGRATION_FIELD_MANAGER, MigrationPass, is_migrating};
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+use crate::report::migrate_report::{CrdMigrationResult, MigratedBy};
+use crate::tools::spawn::StopSignal;
+
+/// Walks until one proves that nothing is left: one that moves, one that proves, and some for what comes between.
+const MAX_WALKS: usize = 6;
+/// How often a trim is tried against others who write the CRD.
+const MAX_ATTEMPTS: usize = 8;
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Who rewrites the objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationRoute {
+    /// The cluster where it does, else we.
+    Auto,
+    /// The cluster's own `StorageVersionMigration`, or nobody.
+    Cluster,
+    /// We, through the API.
+    Client,
+}
+
+/// How migrations are done.
+pub struct StorageMigrator<'a> {
+    /// Where.
+    pub cluster: &'a Cluster,
+    /// By whom.
+    pub route: MigrationRoute,
+    /// How long the cluster's controller may take to begin.
+    pub start_timeout: Duration,
+    /// The longest that one migration of the cluster's own may take.
+    pub timeout: Duration,
+    /// Asked by Ctrl-C.
+    pub stop: &'a StopSignal,
+    /// Where events go.
+    pub emit: Emit<'a>,
+}
+
+impl StorageMigrator<'_> {
+    /// Moves every object of a CRD to its storage version, proves it, and trims the CRD's `storedVersions`.
+    ///
+    /// `keep` are the versions that will stay; without it, those that the CRD has. Cut off, it is simply begun again: what is
+    /// moved is not moved twice.
+    ///
+    /// # Errors
+    /// The CRD or its objects cannot be read, the wait is over, or somebody asked to stop. Objects that cannot be written are
+    /// part of the answer, which then is not proved.
+    pub async fn migrate_crd(&self, name: &str, keep: Option<&[String]>) -> Result<CrdMigrationResult, Problem> {
+        let began = Instant::now();
+        let crd = self.read_crd(name).await?;
+        let mut migrated = CrdMigrationResult::new(&crd);
+        migrated.migrated_by = self.migrate_by_cluster(&crd).await?;
+        self.wait_until_settled(&self.read_crd(name).await?).await?;
+        for _ in 0..MAX_WALKS {
+            let crd = self.read_crd(name).await?;
+            let walk = self.walk(&crd, keep, false).await?;
+            migrated.add_pass(&walk);
+            if !walk.failures.is_empty() {
+                break;
+            }
+            if walk.is_complete() && self.trim_stored_versions(&crd).await? {
+                migrated.verified = true;
+                break;
+            }
+        }
+        migrated.seconds = began.elapsed().as_secs_f64();
+        Ok(migrated)
+    }
+
+    /// What a migration would meet: the server is asked for each object, and writes none.
+    ///
+    /// # Errors
+    /// As [`Migrate::crd`].
+    pub async fn dry_run(&self, name: &str) -> Result<CrdMigrationResult, Problem> {
+        let crd = self.read_crd(name).await?;
+        let mut migrated = CrdMigrationResult::new(&crd);
+        migrated.dry_run = true;
+        migrated.add_pass(&self.walk(&crd, None, true).await?);
+        Ok(migrated)
+    }
+
+    async fn read_crd(&self, name: &str) -> Result<Crd, Problem> {
+        let path = crd_path(name);
+        let crd = self.cluster.get(&path).await.map_err(|error| self.crd_problem(name, error))?;
+        Crd::new(crd).map_err(|_| Problem::failure(format!("the server answers with something else than CRD {name}")))
+    }
+
+    fn crd_problem(&self, name: &str, error: ApiError) -> Problem {
+        match error {
+            ApiError::Rejected { .. } => {
+                Problem::failure(format!("CRD {name} cannot be read or written")).with_source(error)
+            }
+            other => other.into_problem(&self.cluster.context),
+        }
+    }
+
+    /// A server that has not yet taken up the CRD stores in the version before it: a walk would then find nothing to move.
+    async fn wait_until_settled(&self, crd: &Crd) -> Result<(), Problem> {
+        let goes_on = || !self.stop.is_requested();
+        match storage_version_wait::wait_for_storage_version(self.cluster, crd, &goes_on).await {
+            Ok(true) => Ok(()),
+            Ok(false) if self.stop.is_requested() => Err(interrupted_problem("nothing was moved yet")),
+            Ok(false) => {
+                let text = format!("the API server does not store {} as {}", crd.name(), crd.storage_version());
+                Err(Problem::new(Exit::TimedOut, text).with_hint(format!("kubectl describe crd {}", crd.name())))
+            }
+            Err(error) => Err(self.crd_problem(crd.name(), error)),
+        }
+    }
+
+    async fn walk(&self, crd: &Crd, keep: Option<&[String]>, dry_run: bool) -> Result<MigrationPass, Problem> {
+        let all: Vec<String> = crd.versions().map(|version| version.name.to_owned()).collect();
+        let rewrite_options = RewriteOptions {
+            crd,
+            known_versions: keep.unwrap_or(&all),
+            target_version: crd.storage_version(),
+            dry_run,
+        };
+        let tell = |done: u64, total: u64| {
+            if total > 0 {
+                let (step, detail) = ("migrate".to_owned(), format!("{} objects", crd.name()));
+                (self.emit)(Event::Progress { step, detail, done, total });
+            }
+            !self.stop.is_requested()
+        };
+        match rewrite::rewrite_objects(self.cluster, &rewrite_options, &tell).await {
+            Ok(Some(walk)) => Ok(walk),
+            Ok(None) => Err(interrupted_problem("what is moved stays moved")),
+            Err(error) => Err(Problem::failure(format!("the objects of {} cannot be listed", crd.name()))
+                .with_source(error)
+                .with_hint("objects stored in a version that the CRD has no more? put that version back (served: false), then run it again")),
+        }
+    }
+
+    /// Leaves the rewriting to the cluster, where it does that.
+    async fn migrate_by_cluster(&self, crd: &Crd) -> Result<MigratedBy, Problem> {
+        if self.route == MigrationRoute::Client {
+            self.wait_while_migrating(crd.name()).await?;
+            return Ok(MigratedBy::Plugin { reason: "asked for".to_owned() });
+        }
+        let collection = match own::find_collection(self.cluster).await {
+            Ok(Some(collection)) => collection,
+            Ok(None) => return self.fall_back_to_client(crd, "it serves no StorageVersionMigration".to_owned()),
+            Err(error) => return Err(self.crd_problem(crd.name(), error)),
+        };
+        let migration = match own::request_migration(self.cluster, &collection, crd).await {
+            Ok(migration) => migration,
+            Err(error) if error.is_forbidden() => return self.fall_back_to_client(crd, error.to_string()),
+            Err(error) => return Err(self.crd_problem(crd.name(), error)),
+        };
+        let began = Instant::now();
+        let goes_on = || !self.stop.is_requested() && began.elapsed() < self.timeout;
+        let stand = own::wait_for_end(self.cluster, &migration, self.start_timeout, &goes_on).await;
+        let stand = stand.map_err(|error| self.crd_problem(crd.name(), error))?;
+        if stand == MigrationState::Running {
+            return Err(if self.stop.is_requested() {
+                interrupted_problem("the cluster goes on with it by itself")
+            } else {
+                self.timeout_problem(crd.name(), "the cluster is still migrating it")
+            });
+        }
+        own::delete_if_ours(self.cluster, &migration).await.map_err(|error| self.crd_problem(crd.name(), error))?;
+        self.wait_while_migrating(crd.name()).await?;
+        match stand {
+            MigrationState::Succeeded => Ok(MigratedBy::Cluster { missed_objects: 0 }),
+            MigrationState::Failed(reason) => self.fall_back_to_client(crd, format!("its migration failed: {reason}")),
+            MigrationState::Deleted => self.fall_back_to_client(crd, "somebody has deleted its migration".to_owned()),
+            MigrationState::Pending | MigrationState::Running if self.stop.is_requested() => {
+                Err(interrupted_problem("nothing was moved yet"))
+            }
+            MigrationState::Pending | MigrationState::Running => self.fall_back_to_client(
+                crd,
+                format!("its controller did not begin within {}s", self.start_timeout.as_secs()),
+            ),
+        }
+    }
+
+    fn fall_back_to_client(&self, crd: &Crd, because: String) -> Result<MigratedBy, Problem> {
+        match self.route {
+            MigrationRoute::Cluster => {
+                Err(Problem::failure(format!("the cluster does not migrate {}: {because}", crd.name()))
+                    .with_hint("--by us rewrites the objects through the API"))
+            }
+            MigrationRoute::Auto | MigrationRoute::Client => Ok(MigratedBy::Plugin { reason: because }),
+        }
+    }
+
+    /// Waits while the cluster says that it is migrating: what it does then to `storedVersions` must be over.
+    async fn wait_while_migrating(&self, name: &str) -> Result<(), Problem> {
+        let began = Instant::now();
+        while is_migrating(&self.read_crd(name).await?) {
+            if self.stop.is_requested() {
+                return Err(interrupted_problem("the cluster goes on with it by itself"));
+            }
+            if began.elapsed() >= self.timeout {
+                return Err(self.timeout_problem(name, "its condition StorageMigrating is still True"));
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    fn timeout_problem(&self, name: &str, what: &str) -> Problem {
+        let text = format!("{name}: {what} after {}s", self.timeout.as_secs());
+        Problem::new(Exit::TimedOut, text).with_hint("kubectl get storageversionmigrations; then run it again")
+    }
+
+    /// Makes the claim true, where the CRD still is the one that was walked for. False where it is not: the walk does not count.
+    async fn trim_stored_versions(&self, walked: &Crd) -> Result<bool, Problem> {
+        let name = walked.name();
+        for _ in 0..MAX_ATTEMPTS {
+            let now = self.read_crd(name).await?;
+            let same = |pointer: &str| now.json().pointer(pointer) == walked.json().pointer(pointer);
+            if !same("/metadata/uid") || !same("/metadata/generation") || is_migrating(&now) {
+                self.wait_while_migrating(name).await?;
+                return Ok(false);
+            }
+            let to = now.storage_version();
+            if now.stored_versions() == [to] {
+                return Ok(true);
+            }
+            let version = &now.json()["metadata"]["resourceVersion"];
+            let patch = json!({"metadata": {"resourceVersion": version}, "status": {"storedVersions": [to]}});
+            let path = format!("{}/status?fieldManager={MIGRATION_FIELD_MANAGER}", crd_path(name));
+            let body = Some(("application/merge-patch+json", &patch));
+            match self.cluster.request(Method::PATCH, &path, body).await {
+                Ok(_) => return Ok(true),
+                Err(error) if error.is_conflict() => tokio::time::sleep(POLL_INTERVAL).await,
+                Err(error) => return Err(self.crd_problem(name, error)),
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn crd_path(name: &str) -> String {
+    format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+}
+
+fn interrupted_problem(so_far: &str) -> Problem {
+    Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C while migrating: {so_far}"))
+        .with_hint("run the same command again: it goes on")
+}

@@ -1,0 +1,331 @@
+//! The proof that the API server serves what the charts say, and that it stays so.
+//!
+//! Established alone proves nothing after an update: it was true before. An apply that exits with 0 proves nothing either:
+//! another manager may put the CRD back, and of several API servers behind one address one may still serve the old schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Run;
+use super::probe;
+use crate::cluster::openapi_documents::OpenApiDocument;
+use crate::cluster::{ApiError, Cluster, crd_reader, openapi_documents};
+use crate::diff;
+use crate::model::crd::{Crd, SpecWriter, find_writer_since, list_spec_writers};
+use crate::plan::recorded_state::RecordedCrd;
+use crate::plan::value_hash::digest_json;
+use crate::plan::{Action, Step};
+use crate::problem::{Exit, Problem};
+
+/// The longest that new schemas may take to be served: seconds on one API server, more where there are several.
+const SERVED_TIMEOUT: Duration = Duration::from_secs(120);
+/// Between two looks at whether they are.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Before the application relies on a proof it has to hold for so long: a controller that puts things back is quick, and one that
+/// is slower is found by the look in the end.
+const STABLE_PERIOD: Duration = Duration::from_secs(1);
+/// New connections for each API server: with four, one of three is missed in one of two hundred cases.
+const CONNECTIONS_PER_SERVER: usize = 4;
+/// Where it is not told how many API servers there are.
+const ASSUMED_API_SERVERS: usize = 3;
+/// More than this many new connections tell nothing new.
+const MAX_CONNECTIONS: usize = 20;
+
+/// What was proved, and when: for a second look.
+#[derive(Default)]
+pub struct VerifiedCrds(Mutex<Option<(Instant, BTreeMap<String, VerifiedSpec>)>>);
+
+/// A CRD's spec as it was proved.
+#[derive(Clone)]
+struct VerifiedSpec {
+    uid: String,
+    digest: String,
+    stored_versions: Vec<String>,
+    writers: Vec<SpecWriter>,
+}
+
+impl VerifiedSpec {
+    fn from_crd(crd: &Crd) -> Self {
+        let stored_versions = crd.stored_versions().into_iter().map(str::to_owned).collect();
+        Self {
+            uid: crd.uid().to_owned(),
+            digest: digest_json(&crd.json()["spec"]),
+            stored_versions,
+            writers: list_spec_writers(crd),
+        }
+    }
+
+    fn is_same(&self, now: &Crd) -> bool {
+        let now = Self::from_crd(now);
+        (&self.uid, &self.digest) == (&now.uid, &now.digest)
+    }
+}
+
+/// Proves that these CRDs are established, their names accepted, and every version served with the chart's schema.
+///
+/// # Errors
+/// They are not within two minutes; Ctrl-C; the server does not answer.
+pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let cluster = &run.prepared.cluster;
+    let (began, mut proof) = (Instant::now(), ServedSchemaCheck::default());
+    let servers = openapi_documents::count_servers(cluster);
+    tokio::pin!(servers);
+    loop {
+        let live = crd_reader::list_crds(cluster).await.map_err(|error| error.into_problem(&cluster.context))?;
+        let live: Vec<Crd> = live.into_iter().filter(|crd| names.iter().any(|name| name == crd.name())).collect();
+        let mut missing = list_unestablished(names, &live);
+        if missing.is_empty() {
+            missing = proof.check_documents(run, cluster, names).await?;
+        }
+        let mut connections = 0;
+        if missing.is_empty() {
+            (connections, missing) = proof.check_over_new_connections(run, names, (&mut servers).await).await?;
+            servers.set(openapi_documents::count_servers(cluster));
+        }
+        let Some(first) = missing.first() else {
+            run.verified_crds.record(&live);
+            return Ok(proof.summary(names.len(), connections));
+        };
+        if run.options.stop.is_requested() {
+            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while proving the CRDs")
+                .with_hint("run the same command again: it proves them again"));
+        }
+        if began.elapsed() >= SERVED_TIMEOUT.min(run.options.timeout) {
+            return Err(not_served_problem(&missing, first, &live));
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+fn not_served_problem(missing: &[String], first: &str, live: &[Crd]) -> Problem {
+    let text = format!("{} of the CRDs' versions are not served as the chart has them: {first}", missing.len());
+    let mentioned_crd = live.iter().find(|crd| first.contains(crd.name()));
+    let writer = mentioned_crd.and_then(|crd| Some((crd.name(), list_spec_writers(crd).pop()?)));
+    let hint = match writer {
+        Some((name, SpecWriter { manager, time })) => {
+            format!("{manager} wrote {name} last, at {time}; look at its conditions and at who else keeps it")
+        }
+        None => "kubectl get crd; then look at the conditions of the one that is named".to_owned(),
+    };
+    Problem::new(Exit::TimedOut, text).with_hint(hint)
+}
+
+/// What is not there or not established, in words.
+fn list_unestablished(names: &[String], live: &[Crd]) -> Vec<String> {
+    let one = |name: &String| match live.iter().find(|crd| crd.name() == name) {
+        None => Some(format!("CRD {name} is not there")),
+        Some(crd) => {
+            let condition =
+                ["Established", "NamesAccepted"].into_iter().find(|condition| !crd.has_condition(condition))?;
+            Some(format!("CRD {name} is not {condition}"))
+        }
+    };
+    names.iter().filter_map(one).collect()
+}
+
+/// What has been seen of the served documents. One that has not changed is not read again.
+#[derive(Default)]
+struct ServedSchemaCheck {
+    /// The hash of each document that was read.
+    hashes: BTreeMap<String, String>,
+    /// What is missing in each.
+    missing: BTreeMap<String, Vec<String>>,
+    /// How many versions were asked for by dry-run, since no document told.
+    probe_count: usize,
+}
+
+impl ServedSchemaCheck {
+    /// What is not served yet, in words.
+    async fn check_documents(
+        &mut self,
+        run: &Run<'_>,
+        cluster: &Cluster,
+        names: &[String],
+    ) -> Result<Vec<String>, Problem> {
+        let wanted = group_by_document(run, names);
+        let now = match openapi_documents::read_hashes(cluster).await {
+            Ok(now) => now,
+            Err(ApiError::Rejected { .. }) => return self.probe_all(run, &wanted).await,
+            Err(error) => return Err(error.into_problem(&cluster.context)),
+        };
+        let changed = |path: &&String| now.get(*path).is_none_or(|hash| self.hashes.get(*path) != Some(hash));
+        let changed: BTreeSet<String> = wanted.keys().filter(changed).cloned().collect();
+        let documents = openapi_documents::read_documents(cluster, &changed)
+            .await
+            .map_err(|error| error.into_problem(&cluster.context))?;
+        for path in changed {
+            let missing = match documents.get(&path) {
+                Some(document) => self.check_document(run, document, &wanted[&path]).await?,
+                None => vec![format!("{path} is not served")],
+            };
+            self.missing.insert(path.clone(), missing);
+            self.hashes.insert(path.clone(), now.get(&path).cloned().unwrap_or_default());
+        }
+        Ok(self.missing.values().flatten().cloned().collect())
+    }
+
+    async fn check_document(
+        &mut self,
+        run: &Run<'_>,
+        document: &OpenApiDocument,
+        wanted: &[(&Crd, String)],
+    ) -> Result<Vec<String>, Problem> {
+        let mut missing = Vec::new();
+        for (crd, version) in wanted {
+            let schema = crd.versions().find(|one| one.name == version).and_then(|one| one.schema);
+            let definition = document.definition(crd.group(), version, crd.kind());
+            match (definition, schema) {
+                (Some(definition), Some(schema)) => {
+                    if let Err(paths) = diff::compare_served_schema(schema, definition) {
+                        let first = paths.first().map_or_else(String::new, |path| format!(" at {path}"));
+                        missing.push(format!("{version} of CRD {} is served with another schema{first}", crd.name()));
+                    }
+                }
+                (Some(_), None) => {}
+                // The document holds the version and not the kind: it is new, or the server publishes it nowhere.
+                (None, _) => missing.extend(self.probe(run, crd, version).await?),
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn probe_all(
+        &mut self,
+        run: &Run<'_>,
+        wanted: &BTreeMap<String, Vec<(&Crd, String)>>,
+    ) -> Result<Vec<String>, Problem> {
+        self.probe_count = 0;
+        let mut missing = Vec::new();
+        for (crd, version) in wanted.values().flatten() {
+            missing.extend(self.probe(run, crd, version).await?);
+        }
+        Ok(missing)
+    }
+
+    async fn probe(&mut self, run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<String>, Problem> {
+        self.probe_count += 1;
+        probe::probe_version(run, crd, version).await
+    }
+
+    /// Asks over new connections; whoever answers another document than the proved one has it judged too.
+    async fn check_over_new_connections(
+        &mut self,
+        run: &Run<'_>,
+        names: &[String],
+        servers: Option<usize>,
+    ) -> Result<(usize, Vec<String>), Problem> {
+        if self.hashes.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let times = match servers {
+            Some(1) => 1,
+            Some(count) => count * CONNECTIONS_PER_SERVER,
+            None => ASSUMED_API_SERVERS * CONNECTIONS_PER_SERVER,
+        };
+        let times = times.min(MAX_CONNECTIONS);
+        for _ in 0..times {
+            let missing = self.check_documents(run, &run.prepared.cluster.reconnect()?, names).await?;
+            if !missing.is_empty() {
+                return Ok((times, missing));
+            }
+        }
+        Ok((times, Vec::new()))
+    }
+
+    fn summary(&self, crds: usize, connections: usize) -> String {
+        let served = format!("{crds} of {crds} established and served with the chart's schema");
+        let connections_text = match connections {
+            0 | 1 => String::new(),
+            count => format!(", asked {count} times over new connections"),
+        };
+        let probed = match self.probe_count {
+            0 => String::new(),
+            some => format!(", {some} by strict dry-runs, since no document told"),
+        };
+        format!("{served}{connections_text}{probed}")
+    }
+}
+
+/// Which versions of which CRDs each document must hold, as the charts have them: that is what was asked for.
+fn group_by_document<'a>(run: &Run<'a>, names: &[String]) -> BTreeMap<String, Vec<(&'a Crd, String)>> {
+    let mut all: BTreeMap<String, Vec<(&Crd, String)>> = BTreeMap::new();
+    for crd in names.iter().filter_map(|name| run.prepared.desired_crds.get(name)) {
+        for version in crd.versions().filter(|version| version.served) {
+            let path = format!("apis/{}/{}", crd.group(), version.name);
+            all.entry(path).or_default().push((crd, version.name.to_owned()));
+        }
+    }
+    all
+}
+
+impl VerifiedCrds {
+    fn record(&self, live: &[Crd]) {
+        let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut specs = verified.take().map_or_else(BTreeMap::new, |(_, specs)| specs);
+        specs.extend(live.iter().map(|crd| (crd.name().to_owned(), VerifiedSpec::from_crd(crd))));
+        *verified = Some((Instant::now(), specs));
+    }
+
+    /// The proved CRDs, as a journal keeps them.
+    pub(super) fn to_live_crds(&self) -> BTreeMap<String, RecordedCrd> {
+        let specs = self.snapshot().map(|(_, specs)| specs).unwrap_or_default();
+        let live = |spec: VerifiedSpec| RecordedCrd {
+            uid: spec.uid,
+            spec_digest: spec.digest,
+            stored_versions: spec.stored_versions,
+        };
+        specs.into_iter().map(|(name, spec)| (name, live(spec))).collect()
+    }
+
+    fn snapshot(&self) -> Option<(Instant, BTreeMap<String, VerifiedSpec>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The second look: before the application relies on the proved CRDs, and in the end.
+///
+/// # Errors
+/// Another manager has put one of them back, or deleted it; it is named.
+pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
+    let Some((since, proved)) = run.verified_crds.snapshot() else { return Ok(()) };
+    let relies = matches!(
+        step.action,
+        Action::UpgradeRelease { .. }
+            | Action::UpdateSource { crds: false, .. }
+            | Action::ApplyManifests { crds: false, .. }
+            | Action::ResumeHelmRelease { .. }
+            | Action::RestoreObjects { .. }
+            | Action::Validate
+    );
+    if !relies {
+        return Ok(());
+    }
+    tokio::time::sleep(STABLE_PERIOD.saturating_sub(since.elapsed())).await;
+    let cluster = &run.prepared.cluster;
+    let now = crd_reader::list_crds(cluster).await.map_err(|error| error.into_problem(&cluster.context))?;
+    for (name, then) in &proved {
+        match now.iter().find(|crd| crd.name() == name) {
+            Some(crd) if then.is_same(crd) => {}
+            Some(crd) => return Err(crd_changed_problem(crd, then, since.elapsed())),
+            None => {
+                return Err(Problem::failure(format!("CRD {name} was proved and has been deleted since"))
+                    .with_hint("look who deletes it; then run the same command again"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn crd_changed_problem(crd: &Crd, then: &VerifiedSpec, after: Duration) -> Problem {
+    let (name, seconds) = (crd.name(), after.as_secs_f64());
+    let writer = find_writer_since(&then.writers, &list_spec_writers(crd));
+    let (who, at) =
+        writer.map_or_else(|| ("somebody".to_owned(), String::new()), |one| (one.manager, format!(" at {}", one.time)));
+    let text = format!("CRD {name} was proved, and {seconds:.0}s later it is another one: {who} wrote it{at}");
+    Problem::failure(text)
+        .with_hint(format!(
+            "let {who} have the new CRD too, or stop it from writing this one; then run the same command again"
+        ))
+        .with_hint(format!("kubectl get crd {name} --show-managed-fields --output yaml shows who owns which field"))
+}

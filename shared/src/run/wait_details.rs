@@ -1,0 +1,93 @@
+//! What events and logs add to a reason: the last line that a container said, the newest warning about an object.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::model::unready_objects::{DetailQuery, UnreadyObject};
+use crate::prepare::Prepared;
+
+/// Questions in one look: a namespace full of broken pods is no reason to flood the server.
+const MAX_QUERIES: usize = 5;
+/// So long an answer is good enough.
+const MAX_ANSWER_AGE: Duration = Duration::from_secs(5);
+/// Characters of a line that are shown.
+const MAX_LINE_CHARS: usize = 160;
+
+/// What was told, by where it was asked.
+#[derive(Default)]
+pub(super) struct DetailCache(BTreeMap<DetailQuery, (Instant, String)>);
+
+impl DetailCache {
+    /// Asks for more on what is not ready. What cannot be had is left out: it is more, not the reason itself.
+    pub(super) async fn refresh(&mut self, prepared: &Prepared, unready: &[UnreadyObject]) {
+        let stale = |query: &&DetailQuery| self.0.get(*query).is_none_or(|(at, _)| at.elapsed() >= MAX_ANSWER_AGE);
+        let questions: Vec<DetailQuery> = unready
+            .iter()
+            .filter_map(|one| one.detail_query.as_ref())
+            .filter(stale)
+            .take(MAX_QUERIES)
+            .cloned()
+            .collect();
+        let namespace = &prepared.ask.installation.namespace;
+        let answers = questions.iter().map(|query| read_detail(&prepared.cluster, namespace, query));
+        let answers = futures::future::join_all(answers).await;
+        for (query, text) in questions.into_iter().zip(answers) {
+            // A program that cannot log in may say with which password.
+            let text = prepared.secrets.mask(&text.unwrap_or_default());
+            let line = text.trim().chars().take(MAX_LINE_CHARS).collect();
+            self.0.insert(query, (Instant::now(), line));
+        }
+    }
+
+    /// The reason with what was told.
+    pub(super) fn reason(&self, unready: &UnreadyObject) -> String {
+        let detail = unready.detail_query.as_ref().and_then(|query| Some((query, self.0.get(query)?.1.as_str())));
+        match detail {
+            None | Some((_, "")) => unready.reason.clone(),
+            Some((DetailQuery::Log { .. }, line)) => format!("{}, last said: {line}", unready.reason),
+            Some((DetailQuery::Events { .. }, warning)) => format!("{}: {warning}", unready.reason),
+        }
+    }
+}
+
+async fn read_detail(cluster: &Cluster, namespace: &str, more: &DetailQuery) -> Option<String> {
+    match more {
+        DetailQuery::Log { pod, container, previous } => {
+            let query = format!("container={container}&previous={previous}&tailLines=1&limitBytes=4096");
+            let log = cluster.get_text(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}")).await.ok()?;
+            log.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
+        }
+        DetailQuery::Events { uid } => {
+            let query = format!("fieldSelector=involvedObject.uid%3D{uid}%2Ctype%3DWarning");
+            let events = cluster.list(&format!("/api/v1/namespaces/{namespace}/events"), &query).await.ok()?;
+            newest_warning(&events)
+        }
+    }
+}
+
+/// `Unhealthy: Readiness probe failed: …`
+fn newest_warning(events: &[Value]) -> Option<String> {
+    let text = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+    // Old and new recorders write the time to different places.
+    let at = |event: &Value| text(event, "lastTimestamp").max(text(event, "eventTime"));
+    let newest = events.iter().max_by_key(|event| at(event))?;
+    let message = text(newest, "message");
+    Some(format!("{}: {}", text(newest, "reason"), message.lines().next().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_newest_warning_is_told_whoever_wrote_it() {
+        let old = json!({"lastTimestamp": "2026-11-24T07:00:00Z", "reason": "Failed", "message": "once"});
+        let new = json!({"lastTimestamp": null, "eventTime": "2026-11-24T07:01:00.5Z", "reason": "Unhealthy", "message": "probe failed\nmore"});
+        assert_eq!(newest_warning(&[new, old]).as_deref(), Some("Unhealthy: probe failed"));
+        assert_eq!(newest_warning(&[]), None);
+    }
+}

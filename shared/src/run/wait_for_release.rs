@@ -1,0 +1,287 @@
+//! The application's upgrade: helm waits, we show what for, and end the wait where it cannot get better. When helm says that
+//! it is done, we look ourselves.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::wait_details::DetailCache;
+use super::{Run, clock_skew, verify_release};
+use crate::cluster::view_reader;
+use crate::model::cluster_view::ReadFailure;
+use crate::model::unready_objects::{OwnedWorkloads, UnreadyObject, find_unready};
+use crate::plan::{Step, decide};
+use crate::prepare::judge;
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Event, WaitingObject};
+use crate::tools::error::ToolError;
+use crate::tools::helm::RollbackArgs;
+use crate::tools::spawn::StopSignal;
+
+/// Between two looks at what is not ready yet.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// So long what runs may be unreadable after helm said that it is done, before we say that we could not look.
+const UNREADABLE_LIMIT: Duration = Duration::from_secs(15);
+
+/// Upgrades the application and waits until it is ready.
+///
+/// # Errors
+/// helm fails, is stopped, runs out of time, or a reason that cannot pass has lasted too long.
+pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
+    let prepared = run.prepared;
+    let Some(rendered_chart) = &prepared.app else {
+        return Err(Problem::failure("the plan upgrades a chart that does not move"));
+    };
+    let (description, label) = (
+        decide::build_description(&rendered_chart.fetched.digest),
+        judge::run_label(&prepared.lease_watcher.identity.run),
+    );
+    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, false, &description, &label);
+    let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(upgrade.release, &rendered_chart.rendered));
+    let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
+    let (ready, all) = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;
+    verify_release::verify_upgraded(run, &upgrade, &rendered_chart.fetched.chart.version).await?;
+    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, rendered_chart.fetched.chart.version))
+}
+
+/// Takes a release back to a revision, and waits until it is ready.
+///
+/// # Errors
+/// As [`upgrade`].
+pub(super) async fn roll_back_release(
+    run: &Run<'_>,
+    step: &Step,
+    release: &str,
+    revision: u64,
+    wait: bool,
+) -> Result<String, Problem> {
+    let prepared = run.prepared;
+    let records = prepared.view.releases.get(release).and_then(|records| records.as_ref().ok());
+    let target = records.and_then(|records| records.iter().find(|record| record.revision == revision));
+    let objects = target.and_then(|target| target.manifest_objects().ok()).unwrap_or_default();
+    let (timeout, passed) = (prepared.ask.timeout, prepared.ask.helm_options.to_args());
+    let back = RollbackArgs { release, revision, wait, timeout, extra_args: passed };
+    let version = target.map_or("", |target| target.chart_version.as_str());
+    if !wait {
+        let written = clock_skew::helm_with_fresh_cache(run)
+            .await
+            .rollback(&back, run.process_guard, run.options.abort.clone())
+            .await;
+        written.map_err(|error| {
+            error.into_problem(format!("helm could not bring {release} back to revision {revision}"))
+        })?;
+        verify_release::verify_rolled_back(run, release, version).await?;
+        return Ok(format!("{release} as revision {revision}, {version}"));
+    }
+    let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(release, &objects));
+    let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
+    let (ready, all) = run_and_watch(watch, helm.rollback(&back, run.process_guard, stop)).await?;
+    verify_release::verify_rolled_back(run, release, version).await?;
+    Ok(format!("{release} as revision {revision}, {version}, {ready} of {all} ready"))
+}
+
+/// Runs helm, and looks meanwhile. How many things are ready in the end, and of how many.
+async fn run_and_watch(
+    mut watch: ReadinessWatch<'_>,
+    helm: impl Future<Output = Result<(), ToolError>>,
+) -> Result<(usize, usize), Problem> {
+    let written = {
+        tokio::pin!(helm);
+        loop {
+            tokio::select! {
+                result = &mut helm => break result,
+                () = tokio::time::sleep(POLL_INTERVAL) => watch.poll().await,
+            }
+        }
+    };
+    if let Err(error) = written {
+        watch.poll().await;
+        return Err(watch.helm_problem(error));
+    }
+    watch.wait_until_ready().await?;
+    Ok(watch.ready)
+}
+
+/// Looks at what a release's workloads still wait for, and tells it.
+pub(super) struct ReadinessWatch<'a> {
+    run: &'a Run<'a>,
+    step: &'a Step,
+    workloads: OwnedWorkloads,
+    started: Instant,
+    /// helm's own stop: asked by Ctrl-C, and where waiting longer makes no sense.
+    stop: StopSignal,
+    /// Since when each terminal reason lasts, by object and reason.
+    terminal_since: BTreeMap<(String, String), Instant>,
+    details: DetailCache,
+    ready: (usize, usize),
+    waiting: Vec<WaitingObject>,
+    unreadable_since: Option<(Instant, ReadFailure)>,
+    terminal_reason: Option<String>,
+    /// What else is waited for, and told with it.
+    extra_wait: Option<WaitingObject>,
+}
+
+impl<'a> ReadinessWatch<'a> {
+    pub(super) fn new(run: &'a Run<'a>, step: &'a Step, workloads: OwnedWorkloads) -> Self {
+        Self {
+            run,
+            step,
+            workloads: workloads,
+            started: Instant::now(),
+            stop: StopSignal::default(),
+            terminal_since: BTreeMap::new(),
+            details: DetailCache::default(),
+            ready: (0, 0),
+            waiting: Vec::new(),
+            unreadable_since: None,
+            terminal_reason: None,
+            extra_wait: None,
+        }
+    }
+
+    /// Tells this too, from now on.
+    pub(super) fn set_extra_wait(&mut self, other: Option<WaitingObject>) {
+        self.extra_wait = other;
+    }
+
+    /// Why waiting longer makes no sense.
+    pub(super) fn terminal_reason(&self) -> Option<&str> {
+        self.terminal_reason.as_deref()
+    }
+
+    /// Whether something has a reason that may not pass by itself.
+    pub(super) fn has_terminal_reason(&self) -> bool {
+        !self.terminal_since.is_empty()
+    }
+
+    /// How many parts are ready, of how many.
+    pub(super) const fn ready(&self) -> (usize, usize) {
+        self.ready
+    }
+
+    /// One look, told.
+    pub(super) async fn poll(&mut self) {
+        if self.run.options.stop.is_requested() {
+            self.stop.request();
+            return;
+        }
+        let prepared = self.run.prepared;
+        let workloads = view_reader::read_workloads(&prepared.cluster, &prepared.ask.installation.namespace).await;
+        let failure = workloads.objects.as_ref().err().or(workloads.pods.as_ref().err());
+        if let Some(not_seen) = failure {
+            self.unreadable_since.get_or_insert_with(|| (Instant::now(), not_seen.clone()));
+            return;
+        }
+        self.unreadable_since = None;
+        let (ready, unready) = find_unready(&workloads, &self.workloads, Timestamp::now());
+        self.details.refresh(prepared, &unready).await;
+        self.ready = ready;
+        self.waiting = self.update_waiting(&unready);
+        self.emit_waiting();
+        self.stop_if_terminal();
+    }
+
+    /// Tells what was seen last, with what is waited for beside it.
+    pub(super) fn emit_waiting(&self) {
+        (self.run.emit)(Event::Waiting {
+            step: self.step.id.clone(),
+            seconds: self.started.elapsed().as_secs_f64(),
+            limit_seconds: self.run.options.timeout.as_secs_f64(),
+            grace_seconds: self.run.options.failure_grace.as_secs(),
+            ready: self.ready,
+            objects: self.extra_wait.iter().chain(&self.waiting).cloned().collect(),
+        });
+    }
+
+    /// What is not ready, with since when each terminal reason lasts; one that has gone is forgotten.
+    fn update_waiting(&mut self, unready: &[UnreadyObject]) -> Vec<WaitingObject> {
+        let (now, mut still) = (Instant::now(), BTreeMap::new());
+        let all = unready.iter().map(|one| {
+            let object = format!("{} {}", one.object.kind, one.object.name);
+            let key = (object.clone(), one.terminal_reason.clone());
+            let since =
+                (!one.terminal_reason.is_empty()).then(|| self.terminal_since.get(&key).copied().unwrap_or(now));
+            if let Some(since) = since {
+                still.insert(key, since);
+            }
+            WaitingObject {
+                object,
+                progress: one.progress.map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted}")),
+                reason: self.details.reason(one),
+                terminal_seconds: since.map(|since| since.elapsed().as_secs()),
+            }
+        });
+        let all = all.collect();
+        self.terminal_since = still;
+        all
+    }
+
+    /// Ends the wait where a reason that does not pass by itself has lasted too long.
+    fn stop_if_terminal(&mut self) {
+        let lasted = self.terminal_since.iter().find(|(_, since)| since.elapsed() >= self.run.options.failure_grace);
+        let Some(((object, _), since)) = lasted else { return };
+        let reason = self.waiting.iter().find(|one| one.object == *object).map_or("", |one| one.reason.as_str());
+        self.terminal_reason = Some(format!("{object}: {reason}, for {}s", since.elapsed().as_secs()));
+        self.stop.request();
+    }
+
+    /// helm said that it is done: our own reading has to say so too.
+    pub(super) async fn wait_until_ready(&mut self) -> Result<(), Problem> {
+        loop {
+            self.poll().await;
+            if self.run.options.stop.is_requested() {
+                return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while the application becomes ready"));
+            }
+            match &self.unreadable_since {
+                None if self.waiting.is_empty() => return Ok(()),
+                None if self.terminal_reason.is_some() => return Err(self.not_ready_problem()),
+                Some((since, failure)) if since.elapsed() >= UNREADABLE_LIMIT => {
+                    return Err(Problem::new(
+                        Exit::ChecksFailed,
+                        format!("helm is done, and we cannot see it: {failure}"),
+                    ));
+                }
+                None | Some(_) => {}
+            }
+            if self.started.elapsed() >= self.run.options.timeout {
+                return Err(self.not_ready_problem());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Why it did not become ready: a reason that does not pass, or the time that is over.
+    fn not_ready_problem(&self) -> Problem {
+        let (release, namespace) = (&self.workloads.release, &self.run.prepared.ask.installation.namespace);
+        let unready =
+            |one: &WaitingObject| format!("{} {} {}", one.object, one.progress, one.reason).replace("  ", " ");
+        let problem = match &self.terminal_reason {
+            Some(reason) => Problem::new(Exit::Failed, format!("{release} cannot become ready: {reason}")),
+            None => {
+                let all: Vec<String> = self.waiting.iter().map(unready).collect();
+                let limit = self.run.options.timeout.as_secs();
+                Problem::new(
+                    Exit::TimedOut,
+                    format!("{release} did not become ready within {limit}s: {}", all.join("; ")),
+                )
+            }
+        };
+        problem
+            .with_hint(format!("kubectl describe pods --namespace {namespace}"))
+            .with_hint("mend it, then run the same command again")
+    }
+
+    fn helm_problem(&self, error: ToolError) -> Problem {
+        let over = self.started.elapsed() + POLL_INTERVAL >= self.run.options.timeout && !self.waiting.is_empty();
+        if self.terminal_reason.is_some() || (over && !self.run.options.stop.is_requested()) {
+            return self.not_ready_problem().with_source(error);
+        }
+        let (release, namespace) = (&self.workloads.release, &self.run.prepared.ask.installation.namespace);
+        let unready: Vec<String> = self.waiting.iter().map(|one| format!("{} {}", one.object, one.reason)).collect();
+        let problem = error.into_problem(format!("helm could not upgrade {release}"));
+        let waited =
+            if unready.is_empty() { problem } else { problem.with_hint(format!("not ready: {}", unready.join("; "))) };
+        waited.with_hint(format!("helm history {release} --namespace {namespace}"))
+    }
+}

@@ -1,0 +1,48 @@
+//! A clock that is off: our own program is told another time by its C library. helm and kubectl ask the kernel themselves.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::crd_backup::apply;
+use crate::test_cluster::TestCluster;
+
+/// `clock_gettime` as before, but for the clock on the wall.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int failed = (int)syscall(SYS_clock_gettime, clock, now);
+    const char *off = getenv("MURAL_TEST_CLOCK_OFF");
+    if (!failed && off && clock == CLOCK_REALTIME) now->tv_sec += atol(off);
+    return failed;
+}
+"#;
+
+/// Tells a program that it is so many seconds later.
+pub fn shift_clock(test_cluster: &TestCluster, command: &mut Command, seconds: i64) -> Result<()> {
+    let (source, shim) = (test_cluster.files().join("clock.c"), test_cluster.files().join("clock.so"));
+    std::fs::write(&source, SHIM)?;
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(&source).output().context("cc")?;
+    ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    command.env("LD_PRELOAD", shim).env("MURAL_TEST_CLOCK_OFF", seconds.to_string());
+    Ok(())
+}
+
+/// The installation's lock, left behind by a dead run whose clock was off the same way. Only that it stands still counts.
+pub fn create_lease_of_dead_run(test_cluster: &TestCluster, seconds: i64) -> Result<()> {
+    let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds))?;
+    let then = then.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
+    let lease = |namespace: &str, name: &str| {
+        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"holderIdentity": "ann@desk pid 7", "leaseDurationSeconds": 15, "renewTime": then, "acquireTime": then}})
+    };
+    // The other one has no holder at all: it is nobody's, and is taken at once.
+    let mut free = lease("kube-system", "mural-crds");
+    free["spec"] = json!({"holderIdentity": "", "leaseDurationSeconds": 15});
+    apply(test_cluster, &[lease(crate::small::NAMESPACE, "mural-upgrade"), free])
+}

@@ -1,0 +1,258 @@
+//! What a bad day is, and how it is made.
+
+use std::fmt;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mural_tests::audit::{self, Mark};
+use mural_tests::proxy::{FaultEffect, FaultProxy, FaultRule};
+use mural_tests::sandbox::{Slowed, User};
+use rustix::process::Signal;
+
+use super::{clock_skew, disk};
+use crate::journal::{newest_run, read_journal};
+use crate::lock_races::{RunningUpgrade, resume_command};
+use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
+
+/// Where a day begins: at the boundaries of an upgrade's steps, and when helm is at work on the application.
+pub const STEP_IDS: [&str; 6] = ["crds", "served", "record", "mural", HELM_AT_WORK, "validate"];
+pub const HELM_AT_WORK: &str = "helm";
+const FIRST_STEP: [&str; 1] = ["crds"];
+/// Longer than a lock lasts without being renewed.
+const SLEEP_DURATION: Duration = Duration::from_secs(17);
+const HOUR_SECONDS: i64 = 3600;
+
+/// A bad day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// 429 for everything, for some seconds.
+    TooManyRequests,
+    /// 500 for everything, for some seconds.
+    InternalServerError,
+    /// 503 for everything, for some seconds.
+    ServiceUnavailable,
+    /// Connections are reset, for some seconds.
+    ConnectionReset,
+    /// Answers are lost after the server has done what was asked, for some seconds.
+    LostAnswers,
+    /// Each answer takes a second, until the end.
+    SlowAnswers,
+    /// The credentials are not taken any more, until the end.
+    ExpiredCredentials,
+    /// The journal alone cannot be written, until the end.
+    JournalWriteFails,
+    /// The API server dies and is started anew.
+    ServerRestarts,
+    /// etcd stands still for a third of a second, again and again, until the end.
+    EtcdSlow,
+    /// The disk of the workstation is full: ENOSPC by a real file system.
+    FullDisk,
+    /// We sleep longer than the lock lasts, and nobody takes over.
+    Sleep,
+    /// We sleep, and somebody on another workstation takes over.
+    SleepAndTakeover,
+    /// The server's `Date` is an hour ahead, or behind.
+    ServerClockSkew(i64),
+    /// Our own clock is an hour ahead, or behind, and a dead run of such a clock holds the lock.
+    LocalClockSkew(i64),
+}
+
+impl Fault {
+    pub const ALL: [Self; 17] = [
+        Self::TooManyRequests,
+        Self::InternalServerError,
+        Self::ServiceUnavailable,
+        Self::ConnectionReset,
+        Self::LostAnswers,
+        Self::SlowAnswers,
+        Self::ExpiredCredentials,
+        Self::JournalWriteFails,
+        Self::ServerRestarts,
+        Self::EtcdSlow,
+        Self::FullDisk,
+        Self::Sleep,
+        Self::SleepAndTakeover,
+        Self::ServerClockSkew(HOUR_SECONDS),
+        Self::ServerClockSkew(-HOUR_SECONDS),
+        Self::LocalClockSkew(HOUR_SECONDS),
+        Self::LocalClockSkew(-HOUR_SECONDS),
+    ];
+
+    /// Where it may begin. A clock is off from the very start, which the first column stands for.
+    pub const fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::ServerClockSkew(_) | Self::LocalClockSkew(_) => &FIRST_STEP,
+            _ => &STEP_IDS,
+        }
+    }
+
+    /// A clock that is off is no reason to fail.
+    pub const fn is_harmless(self) -> bool {
+        matches!(self, Self::ServerClockSkew(_) | Self::LocalClockSkew(_))
+    }
+
+    fn proxy_rule(self) -> Option<FaultRule> {
+        let rule = match self {
+            Self::TooManyRequests => FaultRule::for_path_containing("", FaultEffect::Status(429, Some(1))),
+            Self::InternalServerError => FaultRule::for_path_containing("", FaultEffect::Status(500, None)),
+            Self::ServiceUnavailable => FaultRule::for_path_containing("", FaultEffect::Status(503, None)),
+            Self::ConnectionReset => FaultRule::for_path_containing("", FaultEffect::Reset),
+            Self::LostAnswers => FaultRule::for_path_containing("", FaultEffect::LostAnswer),
+            Self::SlowAnswers => FaultRule::for_path_containing("", FaultEffect::Delay(Duration::from_secs(1))),
+            Self::ExpiredCredentials => FaultRule::for_path_containing("", FaultEffect::Status(401, None)),
+            Self::JournalWriteFails => {
+                FaultRule::for_path_containing("/secrets/mural-journal", FaultEffect::Status(500, None))
+                    .for_method("PUT")
+            }
+            Self::ServerClockSkew(off) => FaultRule::for_path_containing("", FaultEffect::Date(off)),
+            _ => return None,
+        };
+        Some(rule.times(usize::MAX))
+    }
+
+    /// How long its fault lasts; none until the run has ended.
+    const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::TooManyRequests
+            | Self::InternalServerError
+            | Self::ServiceUnavailable
+            | Self::ConnectionReset
+            | Self::LostAnswers => Some(Duration::from_secs(3)),
+            _ => None,
+        }
+    }
+
+    /// What has to stand before the run begins; none where this machine cannot do it.
+    pub fn set_up(self, test_cluster: &TestCluster, mut command: Command) -> Result<Option<(Command, ActiveFault)>> {
+        if let Some(rule) = self.proxy_rule() {
+            let proxy = FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?;
+            command.env("KUBECONFIG", proxy.kubeconfig());
+            if matches!(self, Self::ServerClockSkew(_)) {
+                proxy.add_fault(rule);
+            }
+            return Ok(Some((command, ActiveFault::Proxy(proxy))));
+        }
+        match self {
+            Self::FullDisk => {
+                Ok(disk::run_on_small_disk(test_cluster, &command)?.map(|command| (command, ActiveFault::Nothing)))
+            }
+            Self::LocalClockSkew(off) => {
+                clock_skew::create_lease_of_dead_run(test_cluster, off)?;
+                clock_skew::shift_clock(test_cluster, &mut command, off)?;
+                Ok(Some((command, ActiveFault::Nothing)))
+            }
+            _ => Ok(Some((command, ActiveFault::Nothing))),
+        }
+    }
+
+    /// Begins it, and waits until it is over, where it ends by itself.
+    pub fn inject(
+        self,
+        test_cluster: &TestCluster,
+        run: &RunningUpgrade,
+        active_fault: ActiveFault,
+    ) -> Result<ActiveFault> {
+        let sandbox = test_cluster.sandbox()?;
+        match (self, self.proxy_rule(), active_fault) {
+            (Self::ServerClockSkew(_), _, struck) => Ok(struck),
+            (_, Some(rule), ActiveFault::Proxy(proxy)) => {
+                proxy.add_fault(rule);
+                if let Some(duration) = self.duration() {
+                    std::thread::sleep(duration);
+                    proxy.clear();
+                }
+                Ok(ActiveFault::Proxy(proxy))
+            }
+            (Self::ServerRestarts, ..) => sandbox.restart("kube-apiserver").map(|()| ActiveFault::Nothing),
+            (Self::EtcdSlow, ..) => {
+                let (stopped, runs) = (Duration::from_millis(330), Duration::from_millis(100));
+                Ok(ActiveFault::Slowed(sandbox.slow("etcd", stopped, runs)?))
+            }
+            (Self::FullDisk, ..) => disk::fill_disk(run.child.id()).map(|()| ActiveFault::FullDisk),
+            (Self::Sleep, ..) => {
+                run.signal(Signal::STOP)?;
+                std::thread::sleep(SLEEP_DURATION);
+                run.signal(Signal::CONT).map(|()| ActiveFault::Nothing)
+            }
+            (Self::SleepAndTakeover, ..) => take_over_while_asleep(test_cluster, run),
+            (_, _, struck) => Ok(struck),
+        }
+    }
+}
+
+/// From another workstation: no file lock tells there whether the sleeper lives.
+fn take_over_while_asleep(test_cluster: &TestCluster, run: &RunningUpgrade) -> Result<ActiveFault> {
+    // At once: the last look is over in a moment.
+    run.signal(Signal::STOP)?;
+    let sleeper = newest_run(test_cluster);
+    let state = test_cluster.files().join("not-asleep");
+    let other = resume_command(test_cluster)
+        .and_then(|mut resume| to_command_output(resume.env("XDG_STATE_HOME", state).output()?));
+    let mark = test_cluster.mark();
+    run.signal(Signal::CONT)?;
+    other?.expect_code(0).context("who takes over")?;
+    Ok(ActiveFault::TakenOver { sleeper: sleeper?.run, mark: mark? })
+}
+
+/// What is still there of a day, or what has to be looked at when the run has ended.
+pub enum ActiveFault {
+    Nothing,
+    Proxy(FaultProxy),
+    Slowed(#[expect(dead_code, reason = "held: it ends when dropped")] Slowed),
+    FullDisk,
+    TakenOver { sleeper: String, mark: Mark },
+}
+
+impl ActiveFault {
+    /// The run has ended: the day is over, and what it must not have done is looked for. Whether somebody else did the rest.
+    pub fn finish(self, test_cluster: &TestCluster, run: &CommandOutput) -> Result<bool> {
+        match self {
+            Self::FullDisk => {
+                ensure!(run.stderr.contains("no copy of it in"), "does not say that the disk is full:\n{}", run.stderr);
+                Ok(false)
+            }
+            Self::TakenOver { sleeper, mark } => check_after_sleep(test_cluster, run, &sleeper, mark).map(|()| true),
+            Self::Proxy(_) | Self::Slowed(_) | Self::Nothing => Ok(false),
+        }
+    }
+}
+
+/// Who was taken over while asleep says so, and writes nothing: neither a CRD, nor a release, nor the journal.
+fn check_after_sleep(test_cluster: &TestCluster, run: &CommandOutput, sleeper: &str, mark: Mark) -> Result<()> {
+    let last = run.code == 0 && run.stderr.contains("meanwhile");
+    let lost = run.code == 1 && run.all_text().contains("the lock is no longer ours");
+    ensure!(last || lost, "exit {}\n{}", run.code, run.all_text());
+    let log = test_cluster.entries_since(mark)?;
+    let written = [audit::writes_by(&log, "operator"), audit::journal_by(&log, "operator")].concat();
+    let written: Vec<_> = written.into_iter().filter(|entry| entry.succeeded()).collect();
+    ensure!(written.is_empty(), "wrote after it woke: {written:?}");
+    let runs = read_journal(test_cluster)?.runs;
+    let slept = runs.iter().find(|run| run.run == sleeper).context("the sleeper's run is not in the journal")?;
+    ensure!(!slept.is_unfinished(), "{}: {}", slept.run, slept.state.as_str());
+    Ok(())
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::TooManyRequests => "429 for 3 s",
+            Self::InternalServerError => "500 for 3 s",
+            Self::ServiceUnavailable => "503 for 3 s",
+            Self::ConnectionReset => "resets for 3 s",
+            Self::LostAnswers => "lost answers for 3 s",
+            Self::SlowAnswers => "each answer takes 1 s",
+            Self::ExpiredCredentials => "credentials expire",
+            Self::JournalWriteFails => "no journal",
+            Self::ServerRestarts => "API server restarts",
+            Self::EtcdSlow => "etcd slow",
+            Self::FullDisk => "disk full",
+            Self::Sleep => "asleep for 17 s",
+            Self::SleepAndTakeover => "asleep, taken over",
+            Self::ServerClockSkew(HOUR_SECONDS) => "server's clock +1 h",
+            Self::ServerClockSkew(_) => "server's clock -1 h",
+            Self::LocalClockSkew(HOUR_SECONDS) => "our clock +1 h",
+            Self::LocalClockSkew(_) => "our clock -1 h",
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! A run that died while it held the application: `status` tells it, the next run, `resume` and `repair` each end it.
+
+use std::process::Stdio;
+
+use anyhow::{Result, ensure};
+use mural_tests::flux as page;
+use serde_json::Value;
+
+use super::{
+    command, crds_are_new, deployed_version, helm_release, install_older, newer_flags, patch, upgrade, wait_within,
+};
+use crate::test_cluster::{TestCluster, to_command_output};
+
+/// What nothing in the registry answers to but the installed version: it could move by itself, and does not.
+const RANGE: &str = r#"{"spec":{"ref":{"semver":"1.1.0-rc.0 || >9.0.0"}}}"#;
+/// As a run leaves it that died right after its first patch.
+const SUSPENDED_BY_RUN_PATCH: &str =
+    r#"{"metadata":{"annotations":{"mural.dev/held-by-run":"20261101-1"}},"spec":{"suspend":true}}"#;
+
+pub fn while_held(test_cluster: &TestCluster) -> Result<()> {
+    let (test_cluster, _turn) = test_cluster.flux_cluster();
+    install_older(test_cluster)?;
+    patch(test_cluster, "ocirepository", "mural", RANGE)?;
+    page::ready(test_cluster.sandbox()?, "mural")?;
+    patch(test_cluster, "helmrelease", "mural", SUSPENDED_BY_RUN_PATCH)?;
+    repair_resumes(test_cluster)?;
+    kill_while_suspended(test_cluster)?;
+    let run = read_suspending_run(test_cluster)?;
+    let next = upgrade(test_cluster, &["resume"], &["--yes", "--wait-for-lock", "60s"])?.expect_code(0)?;
+    for told in ["left suspended", &run, "upgraded"] {
+        ensure!(next.all_text().contains(told), "does not tell {told:?}:\n{}", next.all_text());
+    }
+    ensure_resumed(test_cluster)?;
+    ensure!(
+        deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.3") && crds_are_new(test_cluster)?,
+        "{}",
+        next.all_text()
+    );
+    Ok(())
+}
+
+/// Kills an upgrade as soon as it holds the application.
+fn kill_while_suspended(test_cluster: &TestCluster) -> Result<()> {
+    let mut child =
+        command(test_cluster, &[], &newer_flags(&["--yes"]))?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let held = wait_within(40, "the hold", || Ok(helm_release(test_cluster, "mural")?["spec"]["suspend"] == true));
+    child.kill()?;
+    let said = child.wait_with_output()?;
+    held.map_err(|error| error.context(String::from_utf8_lossy(&said.stderr).into_owned()))?;
+    ensure!(to_command_output(said).is_err(), "it ended before it was killed");
+    ensure!(deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.0"), "it went on while it was held");
+    Ok(())
+}
+
+/// `status`: which HelmRelease, by which run, since when, and how it is let go. Gives the run.
+fn read_suspending_run(test_cluster: &TestCluster) -> Result<String> {
+    let status = upgrade(test_cluster, &["status"], &["--output", "json"])?.expect_code(0)?;
+    let status_json: Value = serde_json::from_str(&status.stdout)?;
+    let suspended = &status_json["held"][0];
+    let run = suspended["run"].as_str().unwrap_or_default().to_owned();
+    let whole = suspended["helmRelease"]["name"] == "mural"
+        && suspended["since"].is_string()
+        && suspended["leftBehind"] == true;
+    ensure!(whole && !run.is_empty(), "{}", status.stdout);
+    let text = upgrade(test_cluster, &["status"], &[])?.expect_code(0)?.stdout;
+    for part in ["held        HelmRelease mural-system/mural", "by hand: kubectl patch helmrelease mural", "next  "] {
+        ensure!(text.contains(part), "does not tell {part:?}:\n{text}");
+    }
+    Ok(run)
+}
+
+/// `repair` lets go what a dead run held, and nothing else moves.
+fn repair_resumes(test_cluster: &TestCluster) -> Result<()> {
+    ensure!(read_suspending_run(test_cluster)? == "20261101-1", "another run");
+    let mark = test_cluster.mark()?;
+    let preview = upgrade(test_cluster, &["repair"], &["--dry-run=server"])?.expect_code(0)?;
+    ensure!(preview.all_text().contains("held-left-behind"), "{}", preview.all_text());
+    test_cluster.ensure_nothing_written(mark)?;
+    let repaired = upgrade(test_cluster, &["repair"], &["--yes"])?.expect_code(0)?;
+    ensure!(repaired.all_text().contains("was suspended by our run 20261101-1"), "{}", repaired.all_text());
+    ensure_resumed(test_cluster)?;
+    page::ready(test_cluster.sandbox()?, "mural")?;
+    ensure!(
+        deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.0") && !crds_are_new(test_cluster)?,
+        "{}",
+        repaired.all_text()
+    );
+    Ok(())
+}
+
+fn ensure_resumed(test_cluster: &TestCluster) -> Result<()> {
+    let release = helm_release(test_cluster, "mural")?;
+    let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("held-by-run"));
+    ensure!(release["spec"].get("suspend").is_none_or(|held| held != true) && !left, "left behind: {release}");
+    Ok(())
+}

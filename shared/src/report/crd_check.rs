@@ -38,10 +38,11 @@ pub struct CrdCheck {
     /// `none`, `files` or `live`.
     pub evidence: ObjectSource,
     /// How many objects were looked at.
-    pub inspected_objects: usize,
+    pub objects_checked: usize,
     /// The CRDs, gravest first.
     pub crds: Vec<CrdVerdict>,
     /// The hurt objects, the first of each CRD.
+    #[serde(rename = "objects")]
     pub affected_objects: Vec<ObjectVerdict>,
     /// What is wrong with the waivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -71,7 +72,7 @@ impl CrdCheck {
             new,
             server_version,
             evidence: evidence.unwrap_or_default(),
-            inspected_objects: crds.iter().map(|crd| crd.evidence.objects_checked).sum(),
+            objects_checked: crds.iter().map(|crd| crd.evidence.objects_checked).sum(),
             affected_objects,
             crds,
             waiver_notes: notes.iter().map(|note| format!("{}: {}", note.check, note.message)).collect(),
@@ -105,8 +106,8 @@ impl CrdCheck {
             findings.partition(|finding| finding.waiver_reason.is_some());
         let coverage = match self.evidence {
             ObjectSource::None => "no objects looked at (--objects, or a cluster)".to_owned(),
-            ObjectSource::Files => format!("{} objects from files looked at", self.inspected_objects),
-            ObjectSource::Live => format!("{} live objects looked at", self.inspected_objects),
+            ObjectSource::Files => format!("{} objects from files looked at", self.objects_checked),
+            ObjectSource::Live => format!("{} live objects looked at", self.objects_checked),
         };
         let waived = if waived.is_empty() { String::new() } else { format!(", {} waived", waived.len()) };
         let of = |level: Level| open.iter().filter(|finding| finding.level == level).count();

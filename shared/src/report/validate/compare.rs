@@ -91,7 +91,7 @@ fn parse_report(report: &Value) -> Option<Baseline> {
     let id = |checked: &Value| checked["check"].as_str().map(str::to_owned);
     let findings = checks.iter().flat_map(|checked| checked["findings"].as_array().into_iter().flatten());
     let findings: Result<Vec<Finding>, _> = findings.map(|finding| serde_json::from_value(finding.clone())).collect();
-    let text = |name: &str| report["hub"][name].as_str().map(str::to_owned);
+    let text = |name: &str| report["cluster"][name].as_str().map(str::to_owned);
     Some(Baseline {
         uid: text("uid"),
         context: text("context")?,

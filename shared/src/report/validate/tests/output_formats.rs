@@ -73,7 +73,7 @@ fn a_baseline_is_read_again_and_only_what_is_new_counts() {
 #[test]
 fn another_installations_baseline_knows_nothing() {
     let mut baseline = serde_json::to_value(build_report(&broken())).unwrap();
-    baseline["hub"]["uid"] = json!("another");
+    baseline["cluster"]["uid"] = json!("another");
     let baseline = Baseline::read(&baseline.to_string()).unwrap();
     assert_eq!(build_report(&broken()).with_baseline(&baseline).comparison.unwrap().pre_existing.len(), 0);
 }

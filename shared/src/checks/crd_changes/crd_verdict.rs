@@ -40,7 +40,7 @@ pub struct CrdFinding {
     /// The documentation anchor.
     pub docs: String,
     /// Why somebody answers for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "waived", skip_serializing_if = "Option::is_none")]
     pub waiver_reason: Option<String>,
 }
 

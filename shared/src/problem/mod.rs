@@ -69,15 +69,15 @@ impl Exit {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "fine",
+            Self::Success => "success",
             Self::Failed => "a step failed",
             Self::ChangesFound => "there are changes (plan; diff --exit-code)",
-            Self::ChecksFailed => "checks failed or could not be decided",
-            Self::OnlyWarnings => "only warnings (with --strict)",
-            Self::Refused => "refused by a guard, nothing written",
-            Self::TimedOut => "out of time",
-            Self::Locked => "somebody else holds the lock",
-            Self::Usage => "wrong usage",
+            Self::ChecksFailed => "checks failed or are undetermined",
+            Self::OnlyWarnings => "warnings only (with --strict)",
+            Self::Refused => "refused by a guard; nothing was written",
+            Self::TimedOut => "timed out",
+            Self::Locked => "someone else holds the lock",
+            Self::Usage => "usage error",
             Self::Interrupted => "stopped by Ctrl-C",
         }
     }

@@ -14,6 +14,7 @@ use mural::cli::progress_output::ProgressOutput;
 use mural::cli::report_format::ReportFormat;
 use mural::cli::signals::Signals;
 use mural::cli::{self, OutputFormat, Stream, style_for};
+use mural::plan::StepId;
 use mural::plan::journal::{RunEntry, Task};
 use mural::plan::saved_plan::SavedPlan;
 use mural::prepare::{Environment, Prepared, prepare, prepare_resume, prepare_saved_plan};
@@ -211,7 +212,10 @@ async fn prepare_request(request: &UpgradeRequest<'_>, env: Environment, emit: E
 /// Where the run stands that is gone on from: what the cluster proves, and what is left.
 fn build_resume_event(run: &RunEntry, prepared: &Prepared) -> Event {
     let (done, left) = run.partition_steps(&prepared.plan.steps);
-    let list = |ids: &[&str]| if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
+    let list = |ids: &[StepId]| {
+        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") }
+    };
     let detail = format!("run {} by {}: proved done {}; to do {}", run.run, run.user, list(&done), list(&left));
     Event::StageDone { stage: "resume", detail, seconds: 0.0 }
 }

@@ -50,12 +50,3 @@ pub struct ExpectedChart {
     /// Its CRDs.
     pub crds: Vec<Crd>,
 }
-
-/// One of the two charts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReleaseRole {
-    /// The CRD chart.
-    Crds,
-    /// The application's chart.
-    App,
-}

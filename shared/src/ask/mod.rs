@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::waivers::Waivers;
 use crate::model::chart::ChartRef;
+use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
 use crate::problem::Problem;
@@ -129,6 +130,21 @@ impl Installation {
     #[must_use]
     pub fn releases(&self) -> [&str; 2] {
         [&self.crds_release, &self.app_release]
+    }
+
+    /// The name of the release in this role.
+    #[must_use]
+    pub fn release(&self, role: ReleaseRole) -> &str {
+        match role {
+            ReleaseRole::Crds => &self.crds_release,
+            ReleaseRole::App => &self.app_release,
+        }
+    }
+
+    /// The role of a release of this installation; a name that is not the CRD chart's is the application's.
+    #[must_use]
+    pub fn role_of(&self, release: &str) -> ReleaseRole {
+        if release == self.crds_release { ReleaseRole::Crds } else { ReleaseRole::App }
     }
 }
 

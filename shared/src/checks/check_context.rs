@@ -2,7 +2,7 @@
 
 use crate::ask::expect::Expectations;
 use crate::ask::expect::ExpectedChart;
-use crate::ask::expect::ReleaseRole;
+use crate::model::release_role::ReleaseRole;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;

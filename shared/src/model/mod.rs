@@ -26,6 +26,7 @@ pub mod quantity;
 pub mod rejection;
 pub mod release;
 pub mod release_inventory;
+pub mod release_role;
 pub mod secret;
 pub mod served_kinds;
 pub mod signature;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::crd_plan::{CrdDecision, CrdPlan};
 use super::flux::{self, FluxRoutes};
-use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, UnchangedItem, ValueChange};
+use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, StepId, UnchangedItem, ValueChange};
 use crate::model::chart::Digest;
 use crate::model::release::ReleaseRecord;
+use crate::model::release_role::ReleaseRole;
 
 /// Written into a release's description, so that the record says which bytes it was made from.
 const DIGEST_IN_DESCRIPTION: &str = "digest ";
@@ -84,15 +85,22 @@ pub fn decide_upgrade(facts: &UpgradeFacts<'_>) -> (Vec<Step>, Vec<UnchangedItem
     push_annotate_step(facts, &mut steps);
     steps.extend(build_migrate_step(facts.migrations));
     push_crd_steps(facts, &mut steps, &mut left_alone);
-    for (state, record_only) in [(&facts.crds_chart, true), (&facts.app, false)] {
+    for (role, state) in [(ReleaseRole::Crds, &facts.crds_chart), (ReleaseRole::App, &facts.app)] {
         let Some(state) = state else { continue };
         let before = steps.len();
-        push_release_step(state, record_only, &mut steps, &mut left_alone);
-        push_template_steps(facts.crds, &state.upgrade.release, steps.len() > before, &mut steps, &mut left_alone);
+        push_release_step(role, state, &mut steps, &mut left_alone);
+        push_template_steps(
+            role,
+            facts.crds,
+            &state.upgrade.release,
+            steps.len() > before,
+            &mut steps,
+            &mut left_alone,
+        );
     }
     if !steps.is_empty() {
         steps.push(new_step(
-            "validate",
+            StepId::Validate,
             "look at everything again",
             Action::Validate,
             "what was written is looked at in the end",
@@ -101,8 +109,8 @@ pub fn decide_upgrade(facts: &UpgradeFacts<'_>) -> (Vec<Step>, Vec<UnchangedItem
     (steps, left_alone)
 }
 
-pub(super) fn new_step(id: &str, title: impl Into<String>, action: Action, because: impl Into<String>) -> Step {
-    Step { id: id.to_owned(), title: title.into(), action, reason: because.into(), command: Vec::new() }
+pub(super) fn new_step(id: StepId, title: impl Into<String>, action: Action, because: impl Into<String>) -> Step {
+    Step { id, title: title.into(), action, reason: because.into(), command: Vec::new() }
 }
 
 /// Before every write of helm's: what it would delete is marked first.
@@ -114,7 +122,7 @@ pub(super) fn push_annotate_step(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>
     let title = format!("mark {count} CRD{} to be kept", plural_suffix(count));
     let because = "helm deletes what leaves a release's manifest, and with a CRD every object of its kind";
     let mut step =
-        new_step("keep", title, Action::AddKeepAnnotation { names: facts.crds_to_annotate.to_vec() }, because);
+        new_step(StepId::Keep, title, Action::AddKeepAnnotation { names: facts.crds_to_annotate.to_vec() }, because);
     step.command.clone_from(&facts.annotate_command);
     steps.push(step);
 }
@@ -132,11 +140,12 @@ pub(super) fn build_migrate_step(migrations: &[CrdMigration]) -> Option<Step> {
         "the chart drops a version: it is proved that nothing is stored in it, whatever storedVersions claims"
     };
     let action = Action::MigrateObjects { crds: migrations.to_vec() };
-    (!migrations.is_empty()).then(|| new_step("migrate", format!("migrate {summary}"), action, because))
+    (!migrations.is_empty()).then(|| new_step(StepId::Migrate, format!("migrate {summary}"), action, because))
 }
 
 /// CRDs that are templates: helm has written them with the release, so they are proved after it; never applied a second time by us.
 fn push_template_steps(
+    role: ReleaseRole,
     crds: &[CrdPlan],
     release: &str,
     written: bool,
@@ -158,7 +167,7 @@ fn push_template_steps(
     }
     let title = format!("{count} CRD{} that helm wrote with {release}: established and served", plural_suffix(count));
     let because = "they are templates of the chart: helm wrote them, and says nothing of what is served";
-    steps.push(new_step(&format!("served-{release}"), title, Action::VerifyServedSchema { names }, because));
+    steps.push(new_step(StepId::ServedTemplates(role), title, Action::VerifyServedSchema { names }, because));
 }
 
 fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, left_alone: &mut Vec<UnchangedItem>) {
@@ -171,19 +180,19 @@ fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, left_alone: &
     if to_apply.is_empty() && facts.has_unverified_crds && !all.is_empty() {
         let title = format!("{} CRDs established, names accepted, served with the chart's schema", all.len());
         let because = "they were applied by a run that was cut off before anybody proved that they are served";
-        steps.push(new_step("served", title, Action::VerifyServedSchema { names: all.clone() }, because));
+        steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: all.clone() }, because));
     }
     if !to_apply.is_empty() {
         let names: Vec<String> = to_apply.iter().map(|crd| crd.name.clone()).collect();
         let because = "the charts' CRDs differ from the cluster's, and the application relies on them";
         let title = format!("apply {} CRD{}", names.len(), plural_suffix(names.len()));
-        let mut apply = new_step("crds", title, Action::ApplyCrds { names: names.clone() }, because);
+        let mut apply = new_step(StepId::Crds, title, Action::ApplyCrds { names: names.clone() }, because);
         apply.command.clone_from(&facts.apply_command);
         steps.push(apply);
         let because = "Established was already true before: only the served schema proves an update";
         let title =
             format!("{} CRDs established, names accepted, {} served with the chart's schema", all.len(), names.len());
-        steps.push(new_step("served", title, Action::VerifyServedSchema { names: all }, because));
+        steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: all }, because));
     }
     left_alone.extend(skip_unchanged_crds(facts.crds));
     left_alone.extend(facts.crds.iter().filter(|crd| crd.decision == CrdDecision::RemovedFromChart).map(|crd| {
@@ -210,8 +219,8 @@ pub(super) const fn plural_suffix(count: usize) -> &'static str {
 }
 
 fn push_release_step(
+    role: ReleaseRole,
     state: &ChartState<'_>,
-    record_only: bool,
     steps: &mut Vec<Step>,
     left_alone: &mut Vec<UnchangedItem>,
 ) {
@@ -221,21 +230,23 @@ fn push_release_step(
         left_alone.push(UnchangedItem { subject: format!("release {release} {}", state.upgrade.to), reason: because });
         return;
     }
-    steps.extend(build_unlock_step(state));
+    steps.extend(build_unlock_step(role, state));
     let status = state.record.map_or("deployed", |record| record.status.as_str());
     let from =
         state.upgrade.from.as_ref().map_or_else(|| "no release".to_owned(), |from| format!("{from} is {status}"));
-    let (id, title, action, because) = if record_only {
-        let because = format!("{from}: without a record of {}, helm status would tell what was", state.upgrade.to);
-        (
-            "record",
+    let (id, title, action, because) = match role {
+        ReleaseRole::Crds => (
+            StepId::Record,
             format!("record {release} {}", state.upgrade.to),
             Action::RecordRelease { release: release.clone() },
-            because,
-        )
-    } else {
-        let title = format!("upgrade {release} to {} and wait", state.upgrade.to);
-        (release.as_str(), title, Action::UpgradeRelease { release: release.clone() }, describe_reason(state, &from))
+            format!("{from}: without a record of {}, helm status would tell what was", state.upgrade.to),
+        ),
+        ReleaseRole::App => (
+            StepId::Release(role),
+            format!("upgrade {release} to {} and wait", state.upgrade.to),
+            Action::UpgradeRelease { release: release.clone() },
+            describe_reason(state, &from),
+        ),
     };
     let mut next = new_step(id, title, action, because);
     next.command.clone_from(&state.command);
@@ -243,12 +254,12 @@ fn push_release_step(
 }
 
 /// helm refuses a release whose newest revision is pending, whoever is to blame.
-fn build_unlock_step(state: &ChartState<'_>) -> Option<Step> {
+fn build_unlock_step(role: ReleaseRole, state: &ChartState<'_>) -> Option<Step> {
     let (record, run) = (state.record?, state.interrupted_run?);
     let (release, revision) = (state.upgrade.release.clone(), record.revision);
     let title = format!("mark revision {revision} of {release} failed, which is {}", record.status);
     let because = format!("helm was cut off in it by the end of our run {run}, which lives no more");
-    Some(new_step(&format!("unlock-{release}"), title, Action::UnlockRelease { release, revision }, because))
+    Some(new_step(StepId::Unlock(role), title, Action::UnlockRelease { release, revision }, because))
 }
 
 fn describe_reason(state: &ChartState<'_>, from: &str) -> String {
@@ -289,6 +300,8 @@ impl UpgradeFacts<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::model::chart::DigestKind;
     use crate::model::owner::Owner;
@@ -417,6 +430,20 @@ mod tests {
         let (steps, _) = decide_upgrade(&UpgradeFacts { app, crds: &crds, has_unverified_crds: true, ..empty_facts() });
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
         assert_eq!(ids, ["served", "mural", "validate"]);
+    }
+
+    /// A release may have the name of a step.
+    #[test]
+    fn each_step_has_an_id_of_its_own_whatever_the_release_is_called() {
+        let was = record("deployed", "mural upgrade, digest sha256:00");
+        let crds = [crd("b.spectrocloud.com", CrdDecision::Safe, false)];
+        for name in ["served", "crds", "record", "validate"] {
+            let target = ChartUpgrade { release: name.into(), ..chart_upgrade("1.1.0") };
+            let app = Some(state(&target, &was, &[]));
+            let (steps, _) = decide_upgrade(&UpgradeFacts { app, crds: &crds, ..empty_facts() });
+            let ids: BTreeSet<StepId> = steps.iter().map(|step| step.id).collect();
+            assert_eq!(ids.len(), steps.len(), "--release {name}: {steps:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::recorded_state::{RecordedCrd, RecordedState};
 use super::saved_plan::RecordedRequest;
 use super::value_hash::digest_json;
-use super::{API_VERSION, Action, CrdMigration, Step};
+use super::{API_VERSION, Action, CrdMigration, Step, StepId};
 use crate::model::lease::HolderIdentity;
 
 pub use codec::{
@@ -87,8 +87,8 @@ pub enum StepPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepEntry {
-    /// The step's id.
-    pub id: String,
+    /// Which step.
+    pub id: StepId,
     /// What it does.
     pub title: String,
     /// What is done, as data.
@@ -192,7 +192,7 @@ impl RunEntry {
         now: Timestamp,
     ) -> Self {
         let planned = |step: &Step| StepEntry {
-            id: step.id.clone(),
+            id: step.id,
             title: step.title.clone(),
             action: step.action.clone(),
             phase: StepPhase::Pending,
@@ -258,12 +258,12 @@ impl RunEntry {
     }
 
     /// Notes that a step is about to begin.
-    pub fn begin_step(&mut self, step: &str, now: Timestamp) {
+    pub fn begin_step(&mut self, step: StepId, now: Timestamp) {
         self.update_step(step, |entry| (entry.phase, entry.started_at) = (StepPhase::Running, Some(now)));
     }
 
     /// Notes what came of a step.
-    pub fn end_step(&mut self, step: &str, phase: StepPhase, detail: &str, now: Timestamp) {
+    pub fn end_step(&mut self, step: StepId, phase: StepPhase, detail: &str, now: Timestamp) {
         let detail: String = detail.chars().take(MAX_DETAIL_CHARS).collect();
         self.update_step(step, |entry| {
             // A step that was refused before it began has not begun.
@@ -273,7 +273,7 @@ impl RunEntry {
         });
     }
 
-    fn update_step(&mut self, step: &str, change: impl FnOnce(&mut StepEntry)) {
+    fn update_step(&mut self, step: StepId, change: impl FnOnce(&mut StepEntry)) {
         if let Some(entry) = self.steps.iter_mut().find(|entry| entry.id == step) {
             change(entry);
         }
@@ -329,16 +329,16 @@ impl RunEntry {
     /// Whether CRDs may have been applied of which nobody has proved that they are served.
     #[must_use]
     pub fn has_unverified_crds(&self) -> bool {
-        let open = self.steps.iter().any(|step| step.id == "served" && step.phase != StepPhase::Done);
+        let open = self.steps.iter().any(|step| step.id == StepId::Served && step.phase != StepPhase::Done);
         let applied = self.steps.iter().find(|step| matches!(step.action, Action::ApplyCrds { .. }));
         open && applied.is_none_or(|applied| applied.phase != StepPhase::Pending)
     }
 
     /// What of it the cluster proves to be done, and what is left, by the steps that a look at the cluster comes to now.
     #[must_use]
-    pub fn partition_steps<'a>(&'a self, now: &'a [Step]) -> (Vec<&'a str>, Vec<&'a str>) {
-        let left: Vec<&str> = now.iter().map(|step| step.id.as_str()).collect();
-        let written = self.steps.iter().filter(|step| step.action.is_write()).map(|step| step.id.as_str());
+    pub fn partition_steps(&self, now: &[Step]) -> (Vec<StepId>, Vec<StepId>) {
+        let left: Vec<StepId> = now.iter().map(|step| step.id).collect();
+        let written = self.steps.iter().filter(|step| step.action.is_write()).map(|step| step.id);
         (written.filter(|id| !left.contains(id)).collect(), left)
     }
 

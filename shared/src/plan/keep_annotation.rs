@@ -34,6 +34,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::plan::Action;
+    use crate::plan::StepId;
     use crate::plan::journal::tests::entry;
 
     /// With the mark, set by `manager`.
@@ -58,7 +59,7 @@ pub(super) mod tests {
         };
         let by_us = annotate_keep(&crd, "kubectl-annotate");
         assert_eq!(of(&run, &by_us), 0, "the step has not begun");
-        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
         assert_eq!((of(&run, &by_us), of(&run, &annotate_keep(&crd, "helm")), of(&run, &crd)), (1, 0, 0));
     }
 }

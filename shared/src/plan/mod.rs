@@ -14,6 +14,7 @@ pub mod repair;
 pub mod required_permissions;
 pub mod rollback_plan;
 pub mod saved_plan;
+pub mod step_id;
 pub mod value_hash;
 pub mod writes;
 
@@ -28,10 +29,12 @@ use crate::model::flux::FluxRef;
 use crate::model::lease::HeldLock;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
+use crate::model::release_role::ReleaseRole;
 
 pub use crate::diff::value_changes::ValueChange;
 pub use crd_migration::CrdMigration;
 pub use crd_plan::{CrdDecision, CrdPlan};
+pub use step_id::StepId;
 
 /// The version of the plan's JSON.
 pub const API_VERSION: &str = "mural/v1";
@@ -129,8 +132,8 @@ pub enum Action {
     },
     /// Tell a source which version it holds, and wait until its artifact is that chart.
     UpdateSource {
-        /// Whether it is the CRD chart's.
-        crds: bool,
+        /// Whose release it is for.
+        role: ReleaseRole,
         /// The object that is patched.
         object: FluxRef,
         /// The merge patch.
@@ -142,8 +145,8 @@ pub enum Action {
     },
     /// Wait until a HelmRelease is Ready at the observed generation, and its newest revision is the chart.
     AwaitHelmRelease {
-        /// Whether it is the CRD chart's.
-        crds: bool,
+        /// Whose release it is for.
+        role: ReleaseRole,
         /// Whether a reconcile is asked for; not where only somebody else's roll-out is followed.
         requests_reconcile: bool,
         /// The HelmRelease.
@@ -153,8 +156,8 @@ pub enum Action {
     },
     /// Wait until an Argo CD Application is synced to a version and healthy.
     AwaitArgoApplication {
-        /// Whether it is the CRD chart's.
-        crds: bool,
+        /// Whose release it is for.
+        role: ReleaseRole,
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -164,8 +167,8 @@ pub enum Action {
     },
     /// Apply manifests of Flux, and the Secret that they take values from.
     ApplyManifests {
-        /// Whether they are the CRD chart's.
-        crds: bool,
+        /// Whose release they make.
+        role: ReleaseRole,
         /// Which objects: values are not in a plan.
         objects: Vec<FluxRef>,
     },
@@ -215,8 +218,8 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One word: `keep`, `migrate`, `crds`, `served`, `unlock-mural`, `record`, `mural`, `validate`; through Flux also `hold`, `mural-source`, `go-on`.
-    pub id: String,
+    /// Which step: once in a plan.
+    pub id: StepId,
     /// What it does, in a few words.
     pub title: String,
     /// What is done.

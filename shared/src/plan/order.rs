@@ -1,25 +1,31 @@
 //! The rules that every plan keeps, whoever made it. A plan that breaks one is a defect of ours and is never run.
 
-use super::{Action, Step};
+use std::collections::BTreeSet;
+
+use super::{Action, Step, StepId};
+use crate::model::release_role::ReleaseRole;
 
 /// A rule that a list of steps breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// The vendor's one hard rule: the CRDs come before the application.
     #[error("the step {0} writes CRDs after the application's upgrade")]
-    CrdsAfterApplication(String),
+    CrdsAfterApplication(StepId),
     /// helm deletes what leaves a manifest: it is marked before helm writes anything.
     #[error("the step {0} marks CRDs that helm may have deleted by then")]
-    AnnotatedTooLate(String),
+    AnnotatedTooLate(StepId),
     /// An apply that exits 0 proves nothing: the schema must be seen served before anything relies on it.
     #[error("the step {0} relies on CRDs that no step has proved")]
-    UnverifiedCrds(String),
+    UnverifiedCrds(StepId),
     /// Objects are moved out of a version before their CRD loses it.
     #[error("the step {0} moves objects after CRDs or a release were written")]
-    MigratedTooLate(String),
+    MigratedTooLate(StepId),
     /// Controllers may need the newer schema: they go back before it does.
     #[error("the step {0} takes the application back after its CRDs")]
-    RolledBackTooLate(String),
+    RolledBackTooLate(StepId),
+    /// The journal, the lock and the reports know a step by its id.
+    #[error("two steps have the id {0}")]
+    DuplicateId(StepId),
     /// What was written is looked at in the end.
     #[error("the plan writes and does not validate")]
     MissingValidation,
@@ -30,25 +36,28 @@ pub enum OrderError {
 /// # Errors
 /// The first rule that is broken.
 pub fn check_order(steps: &[Step]) -> Result<(), OrderError> {
-    let mut state = OrderState::default();
+    let (mut state, mut ids) = (OrderState::default(), BTreeSet::new());
     for step in steps {
+        if !ids.insert(step.id) {
+            return Err(OrderError::DuplicateId(step.id));
+        }
         match &step.action {
             Action::AddKeepAnnotation { .. } if state.is_release_written => {
-                return Err(OrderError::AnnotatedTooLate(step.id.clone()));
+                return Err(OrderError::AnnotatedTooLate(step.id));
             }
             Action::ApplyCrds { .. } if state.is_app_upgraded => {
-                return Err(OrderError::CrdsAfterApplication(step.id.clone()));
+                return Err(OrderError::CrdsAfterApplication(step.id));
             }
             Action::ApplyCrds { .. } => state.has_unverified_crds = true,
             Action::VerifyServedSchema { .. } => state.has_unverified_crds = false,
             Action::RecordRelease { .. } | Action::UpgradeRelease { .. } if state.has_unverified_crds => {
-                return Err(OrderError::UnverifiedCrds(step.id.clone()));
+                return Err(OrderError::UnverifiedCrds(step.id));
             }
             Action::UpgradeRelease { .. } => (state.is_app_upgraded, state.is_release_written) = (true, true),
             Action::RecordRelease { .. } => state.is_release_written = true,
             // A CRD without the version makes what is still stored in it unreadable.
             Action::MigrateObjects { .. } if state.has_unverified_crds || state.is_release_written => {
-                return Err(OrderError::MigratedTooLate(step.id.clone()));
+                return Err(OrderError::MigratedTooLate(step.id));
             }
             Action::RollbackRelease { .. } | Action::RestoreCrds { .. } | Action::RestoreObjects { .. } => {
                 state.check_rollback(step)?;
@@ -79,10 +88,10 @@ impl OrderState {
     fn check_rollback(&mut self, step: &Step) -> Result<(), OrderError> {
         match &step.action {
             Action::RollbackRelease { wait: true, .. } if self.are_crds_restored => {
-                Err(OrderError::RolledBackTooLate(step.id.clone()))
+                Err(OrderError::RolledBackTooLate(step.id))
             }
             Action::RollbackRelease { .. } | Action::RestoreObjects { .. } if self.has_unverified_crds => {
-                Err(OrderError::UnverifiedCrds(step.id.clone()))
+                Err(OrderError::UnverifiedCrds(step.id))
             }
             Action::RestoreCrds { .. } => {
                 (self.has_unverified_crds, self.are_crds_restored) = (true, true);
@@ -99,28 +108,30 @@ impl OrderState {
     /// The same rules where Flux does the writing: moving a source is what writes.
     fn check_flux(&mut self, step: &Step) -> Result<(), OrderError> {
         match &step.action {
-            Action::UpdateSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. }
+            Action::UpdateSource { role: ReleaseRole::Crds, .. }
+            | Action::ApplyManifests { role: ReleaseRole::Crds, .. }
                 if self.is_app_upgraded =>
             {
-                Err(OrderError::CrdsAfterApplication(step.id.clone()))
+                Err(OrderError::CrdsAfterApplication(step.id))
             }
-            Action::UpdateSource { crds: true, .. } | Action::ApplyManifests { crds: true, .. } => {
+            Action::UpdateSource { role: ReleaseRole::Crds, .. }
+            | Action::ApplyManifests { role: ReleaseRole::Crds, .. } => {
                 (self.has_unverified_crds, self.is_release_written) = (true, true);
                 Ok(())
             }
-            Action::AwaitHelmRelease { crds: true, .. } => {
+            Action::AwaitHelmRelease { role: ReleaseRole::Crds, .. } => {
                 self.has_unverified_crds = false;
                 Ok(())
             }
-            Action::UpdateSource { crds: false, .. }
-            | Action::ApplyManifests { crds: false, .. }
+            Action::UpdateSource { role: ReleaseRole::App, .. }
+            | Action::ApplyManifests { role: ReleaseRole::App, .. }
             | Action::ResumeHelmRelease { .. }
                 if self.has_unverified_crds =>
             {
-                Err(OrderError::UnverifiedCrds(step.id.clone()))
+                Err(OrderError::UnverifiedCrds(step.id))
             }
-            Action::UpdateSource { crds: false, .. }
-            | Action::ApplyManifests { crds: false, .. }
+            Action::UpdateSource { role: ReleaseRole::App, .. }
+            | Action::ApplyManifests { role: ReleaseRole::App, .. }
             | Action::ResumeHelmRelease { .. } => {
                 (self.is_app_upgraded, self.is_release_written) = (true, true);
                 Ok(())
@@ -134,41 +145,44 @@ impl OrderState {
 mod tests {
     use super::*;
 
-    fn step(id: &str, action: Action) -> Step {
-        Step { id: id.into(), title: String::new(), action, reason: String::new(), command: Vec::new() }
+    const MURAL: StepId = StepId::Release(ReleaseRole::App);
+
+    fn step(id: StepId, action: Action) -> Step {
+        Step { id, title: String::new(), action, reason: String::new(), command: Vec::new() }
     }
 
     #[test]
     fn crds_come_first_and_are_proved() {
-        let apply = || step("crds", Action::ApplyCrds { names: Vec::new() });
-        let verify = || step("served", Action::VerifyServedSchema { names: Vec::new() });
-        let upgrade = || step("mural", Action::UpgradeRelease { release: "mural".into() });
-        let validate = || step("validate", Action::Validate);
+        let apply = || step(StepId::Crds, Action::ApplyCrds { names: Vec::new() });
+        let verify = || step(StepId::Served, Action::VerifyServedSchema { names: Vec::new() });
+        let upgrade = || step(MURAL, Action::UpgradeRelease { release: "mural".into() });
+        let validate = || step(StepId::Validate, Action::Validate);
         assert_eq!(check_order(&[apply(), verify(), upgrade(), validate()]), Ok(()));
         assert_eq!(
             check_order(&[upgrade(), apply(), verify(), validate()]),
-            Err(OrderError::CrdsAfterApplication("crds".into()))
+            Err(OrderError::CrdsAfterApplication(StepId::Crds))
         );
-        assert_eq!(check_order(&[apply(), upgrade(), validate()]), Err(OrderError::UnverifiedCrds("mural".into())));
+        assert_eq!(check_order(&[apply(), upgrade(), validate()]), Err(OrderError::UnverifiedCrds(MURAL)));
         assert_eq!(check_order(&[apply(), verify(), upgrade()]), Err(OrderError::MissingValidation));
-        let keep = || step("keep", Action::AddKeepAnnotation { names: Vec::new() });
+        let keep = || step(StepId::Keep, Action::AddKeepAnnotation { names: Vec::new() });
         assert_eq!(check_order(&[keep(), upgrade(), validate()]), Ok(()));
-        assert_eq!(check_order(&[upgrade(), keep(), validate()]), Err(OrderError::AnnotatedTooLate("keep".into())));
+        assert_eq!(check_order(&[upgrade(), keep(), validate()]), Err(OrderError::AnnotatedTooLate(StepId::Keep)));
         assert_eq!(check_order(&[]), Ok(()));
+        assert_eq!(check_order(&[keep(), keep(), validate()]), Err(OrderError::DuplicateId(StepId::Keep)));
     }
 
     #[test]
     fn the_application_goes_back_before_its_crds() {
-        let rollback = || step("mural", Action::RollbackRelease { release: "mural".into(), revision: 1, wait: true });
-        let restore = || step("crds", Action::RestoreCrds { names: Vec::new() });
-        let objects = || step("objects", Action::RestoreObjects { names: Vec::new() });
-        let verify = || step("served", Action::VerifyServedSchema { names: Vec::new() });
-        let validate = || step("validate", Action::Validate);
+        let rollback = || step(MURAL, Action::RollbackRelease { release: "mural".into(), revision: 1, wait: true });
+        let restore = || step(StepId::Crds, Action::RestoreCrds { names: Vec::new() });
+        let objects = || step(StepId::Objects, Action::RestoreObjects { names: Vec::new() });
+        let verify = || step(StepId::Served, Action::VerifyServedSchema { names: Vec::new() });
+        let validate = || step(StepId::Validate, Action::Validate);
         assert_eq!(check_order(&[rollback(), restore(), verify(), objects(), validate()]), Ok(()));
         assert_eq!(
             check_order(&[restore(), verify(), rollback(), validate()]),
-            Err(OrderError::RolledBackTooLate("mural".into()))
+            Err(OrderError::RolledBackTooLate(MURAL))
         );
-        assert_eq!(check_order(&[restore(), objects(), validate()]), Err(OrderError::UnverifiedCrds("objects".into())));
+        assert_eq!(check_order(&[restore(), objects(), validate()]), Err(OrderError::UnverifiedCrds(StepId::Objects)));
     }
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::decide::plural_suffix;
 use super::journal::JournalSnapshot;
-use super::{Action, Step, keep_annotation};
+use super::{Action, Step, StepId, keep_annotation};
 use crate::model::crd::Crd;
 use crate::model::flux::SuspendedHelmRelease;
 use crate::model::release::ReleaseRecord;
+use crate::model::release_role::ReleaseRole;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +47,12 @@ pub struct RepairFacts<'a> {
     pub suspended_releases: Vec<SuspendedHelmRelease>,
 }
 
+impl RepairFacts<'_> {
+    fn role_of(&self, release: &str) -> ReleaseRole {
+        if release == self.app_release { ReleaseRole::App } else { ReleaseRole::Crds }
+    }
+}
+
 /// What is wrong, and what mends it.
 #[derive(Debug, Default)]
 pub struct RepairPlan {
@@ -72,34 +79,43 @@ pub fn decide_repair(facts: &RepairFacts<'_>) -> RepairPlan {
     check_journal(facts, &mut issues, &mut steps);
     check_suspended_releases(facts, &mut issues, &mut steps);
     if !steps.is_empty() {
-        steps.push(new_repair_step("validate", "look at everything again".to_owned(), Action::Validate));
+        steps.push(new_repair_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate));
     }
     RepairPlan { issues, steps, crds_to_apply: transitional_crds.into_crds() }
 }
 
-fn new_repair_step(id: &str, title: String, action: Action) -> Step {
+fn new_repair_step(id: StepId, title: String, action: Action) -> Step {
     let because = "it was left behind".to_owned();
-    Step { id: id.to_owned(), title, action, reason: because, command: Vec::new() }
+    Step { id, title, action, reason: because, command: Vec::new() }
 }
 
 /// Through Flux, the application is suspended until its CRDs are served: a run that died before it let go leaves it so.
 fn check_suspended_releases(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
-    for SuspendedHelmRelease { helm_release, run, .. } in &facts.suspended_releases {
+    for (at, SuspendedHelmRelease { helm_release, run, .. }) in facts.suspended_releases.iter().enumerate() {
         let title = format!("let {helm_release} go on");
+        // A run suspends one HelmRelease: a second one is a copy of it, and each has its own repair.
+        let is_first = at == 0;
         issues.push(Issue {
             id: "held-left-behind",
             subject: helm_release.to_string(),
             message: format!("was suspended by our run {run} until its CRDs would be served, and nobody let it go"),
-            fix: format!("{title}, as its source is now. To end that upgrade instead, ask for it again"),
-            fixable: true,
+            fix: match is_first {
+                true => format!("{title}, as its source is now. To end that upgrade instead, ask for it again"),
+                false => format!("run kubectl mural upgrade repair again: {title} after the one before it"),
+            },
+            fixable: is_first,
         });
+        if !is_first {
+            continue;
+        }
         let action =
             Action::ResumeHelmRelease { helm_release: helm_release.clone(), has_new_values: false, depends_on: None };
-        steps.push(new_repair_step("go-on", title, action));
+        steps.push(new_repair_step(StepId::Resume, title, action));
         let title = format!("{helm_release} is Ready at what its source holds");
         let (helm_release, wanted) = (helm_release.clone(), None);
-        let action = Action::AwaitHelmRelease { crds: false, requests_reconcile: true, helm_release, target: wanted };
-        steps.push(new_repair_step("ready", title, action));
+        let action =
+            Action::AwaitHelmRelease { role: ReleaseRole::App, requests_reconcile: true, helm_release, target: wanted };
+        steps.push(new_repair_step(StepId::Ready, title, action));
     }
 }
 
@@ -124,7 +140,7 @@ fn check_release(
             true,
         );
         let action = Action::UnlockRelease { release: release.to_owned(), revision };
-        return steps.push(new_repair_step(&format!("unlock-{release}"), title, action));
+        return steps.push(new_repair_step(StepId::Unlock(facts.role_of(release)), title, action));
     }
     if status == "uninstalling" {
         let fix = format!("helm uninstall {release} --namespace {} ends it", facts.namespace);
@@ -159,9 +175,10 @@ fn check_failed_release(
         Some(good) => {
             let title = format!("{release} back to revision {}, {}", good.revision, good.chart_version);
             report(message, title.clone(), true);
-            let (revision, wait) = (good.revision, release == facts.app_release);
+            let (revision, role) = (good.revision, facts.role_of(release));
+            let wait = role == ReleaseRole::App;
             let action = Action::RollbackRelease { release: release.to_owned(), revision, wait };
-            steps.push(new_repair_step(release, title, action));
+            steps.push(new_repair_step(StepId::Release(role), title, action));
         }
         None => {
             let fix = format!(
@@ -192,7 +209,7 @@ fn check_keep_annotations(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, step
         });
     }
     let title = format!("take the mark from {} CRD{}", names.len(), plural_suffix(names.len()));
-    steps.push(new_repair_step("unkeep", title, Action::RemoveKeepAnnotation { names }));
+    steps.push(new_repair_step(StepId::RemoveKeep, title, Action::RemoveKeepAnnotation { names }));
 }
 
 fn check_journal(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
@@ -210,7 +227,7 @@ fn check_journal(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut V
     }
     if !runs.is_empty() {
         steps.push(new_repair_step(
-            "forget",
+            StepId::DiscardRuns,
             format!("set {} damaged run{} aside", runs.len(), plural_suffix(runs.len())),
             Action::DiscardRuns { runs },
         ));

@@ -13,12 +13,13 @@ use super::decide::plural_suffix;
 use super::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task};
 use super::recorded_state::RecordedCrd;
 use super::value_hash::digest_json;
-use super::{Action, Step, crd_migration, keep_annotation};
+use super::{Action, Step, StepId, crd_migration, keep_annotation};
 use crate::checks::crd_changes::{CrdFinding, CrdVerdict};
 use crate::model::check::Level;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
+use crate::model::release_role::ReleaseRole;
 
 pub use releases::{ForeignRevision, ReleaseRollback};
 pub use step_summary::StepRollback;
@@ -314,8 +315,8 @@ fn find_crds_to_annotate(facts: &RollbackFacts<'_>, releases: &[&ReleaseRollback
 
 fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut step = |id: &str, title: String, action: Action, because: &str| {
-        steps.push(Step { id: id.to_owned(), title, action, reason: because.to_owned(), command: Vec::new() });
+    let mut step = |id: StepId, title: String, action: Action, because: &str| {
+        steps.push(Step { id, title, action, reason: because.to_owned(), command: Vec::new() });
     };
     if !rollback.crds_to_annotate.is_empty() {
         let title = format!(
@@ -324,10 +325,10 @@ fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
             plural_suffix(rollback.crds_to_annotate.len())
         );
         let because = "helm deletes what leaves a release's manifest, and with a CRD every object of its kind";
-        step("keep", title, Action::AddKeepAnnotation { names: rollback.crds_to_annotate.clone() }, because);
+        step(StepId::Keep, title, Action::AddKeepAnnotation { names: rollback.crds_to_annotate.clone() }, because);
     }
     let [app, record] = rollback.releases.as_slice() else { return steps };
-    push_release_step(app, true, &mut step);
+    push_release_step(ReleaseRole::App, app, &mut step);
     push_crd_steps(rollback, &mut step);
     if rollback.objects == ObjectRollback::Overwrite {
         let names: Vec<String> = rollback
@@ -337,17 +338,17 @@ fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
             .map(|crd| crd.name.clone())
             .collect();
         let title = "put the saved objects in place of those that are there".to_owned();
-        step("objects", title, Action::RestoreObjects { names }, "--overwrite asks for it");
+        step(StepId::Objects, title, Action::RestoreObjects { names }, "--overwrite asks for it");
     }
-    push_release_step(record, false, &mut step);
+    push_release_step(ReleaseRole::Crds, record, &mut step);
     if !rollback.crds_to_unannotate.is_empty() {
         let (count, names) = (rollback.crds_to_unannotate.len(), rollback.crds_to_unannotate.clone());
         let title = format!("take our mark helm.sh/resource-policy: keep from {count} CRD{}", plural_suffix(count));
         let because = "a run of ours has set it, and no release leaves a CRD behind any more";
-        step("unkeep", title, Action::RemoveKeepAnnotation { names }, because);
+        step(StepId::RemoveKeep, title, Action::RemoveKeepAnnotation { names }, because);
     }
     step(
-        "validate",
+        StepId::Validate,
         "look at everything again".to_owned(),
         Action::Validate,
         "what was written is looked at in the end",
@@ -355,7 +356,7 @@ fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
     if steps.len() == 1 { Vec::new() } else { steps }
 }
 
-fn push_crd_steps(rollback: &RollbackPlan, step: &mut impl FnMut(&str, String, Action, &str)) {
+fn push_crd_steps(rollback: &RollbackPlan, step: &mut impl FnMut(StepId, String, Action, &str)) {
     let names: Vec<String> = rollback
         .crds
         .iter()
@@ -365,25 +366,32 @@ fn push_crd_steps(rollback: &RollbackPlan, step: &mut impl FnMut(&str, String, A
     if !names.is_empty() {
         let title = format!("apply {} CRD{} as saved before the run", names.len(), plural_suffix(names.len()));
         step(
-            "crds",
+            StepId::Crds,
             title,
             Action::RestoreCrds { names: names.clone() },
             "they differ from what was there before the run",
         );
         let title = format!("{} CRD{} established and served as saved", names.len(), plural_suffix(names.len()));
-        step("served", title, Action::VerifyServedSchema { names }, "an apply that is accepted proves nothing");
+        step(StepId::Served, title, Action::VerifyServedSchema { names }, "an apply that is accepted proves nothing");
     }
 }
 
-fn push_release_step(release: &ReleaseRollback, wait: bool, step: &mut impl FnMut(&str, String, Action, &str)) {
+fn push_release_step(
+    role: ReleaseRole,
+    release: &ReleaseRollback,
+    step: &mut impl FnMut(StepId, String, Action, &str),
+) {
     let (RollbackDecision::RollBack, Some(revision)) = (release.decision, release.to_revision) else { return };
     let name = &release.release;
     if let Some(pending) = release.pending_revision {
         let title = format!("mark revision {pending} of {name} failed, in which helm was cut off");
         let action = Action::UnlockRelease { release: name.clone(), revision: pending };
-        step(&format!("unlock-{name}"), title, action, "no helm goes on from a revision that is pending");
+        step(StepId::Unlock(role), title, action, "no helm goes on from a revision that is pending");
     }
-    let (id, and_wait) = if wait { (name.as_str(), " and wait") } else { ("record", "") };
+    let (id, wait, and_wait) = match role {
+        ReleaseRole::App => (StepId::Release(role), true, " and wait"),
+        ReleaseRole::Crds => (StepId::Record, false, ""),
+    };
     let title = format!("{name} back to revision {revision}{and_wait}");
     let action = Action::RollbackRelease { release: name.clone(), revision, wait };
     step(id, title, action, "it is the revision that was there before the run");

@@ -9,9 +9,10 @@ use crate::guards::{flux_not_reconciling, owner_supported};
 use crate::model::argo_application;
 use crate::model::flux::FluxObject;
 use crate::model::owner::Owner;
+use crate::model::release_role::ReleaseRole;
 use crate::plan::flux::commit::{CommitFile, build_commits, number_files};
 use crate::plan::flux::{FluxRoute, argo_sync as argo_plan};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Step, StepId};
 use crate::prepare::Prepared;
 use crate::problem::Problem;
 
@@ -71,43 +72,42 @@ pub fn follow_rollout(mut prepared: Prepared) -> Result<Prepared, Problem> {
 fn build_steps(prepared: &Prepared) -> Vec<Step> {
     let mut steps = Vec::new();
     let installation = &prepared.ask.installation;
-    let routes = [
-        (true, &installation.crds_release, &prepared.flux.crds),
-        (false, &installation.app_release, &prepared.flux.app),
-    ];
+    let routes = [(ReleaseRole::Crds, &prepared.flux.crds), (ReleaseRole::App, &prepared.flux.app)];
     let of_argo = argo_applications(prepared);
-    for (crds, release, route) in routes {
+    for (role, route) in routes {
+        let release = installation.release(role);
         let application = of_argo.iter().find(|(of, _)| of == release).map(|(_, application)| *application);
-        let rendered_chart = if crds { &prepared.crds } else { &prepared.app };
+        let rendered_chart = match role {
+            ReleaseRole::Crds => &prepared.crds,
+            ReleaseRole::App => &prepared.app,
+        };
         let version = rendered_chart.as_ref().map(|rendered_chart| rendered_chart.fetched.chart.version.to_string());
         steps.extend(match (application.and_then(argo_application::namespaced_name), route, version) {
-            (Some((namespace, name)), _, Some(version)) => {
-                Some(build_application_step(crds, release, namespace, name, version))
-            }
-            (None, Some(route), Some(_)) => build_release_step(crds, route),
+            (Some((namespace, name)), _, Some(version)) => Some(build_application_step(role, namespace, name, version)),
+            (None, Some(route), Some(_)) => build_release_step(role, route),
             _ => None,
         });
-        steps.extend(build_verify_step(prepared).filter(|_| crds && !steps.is_empty()));
+        steps.extend(build_verify_step(prepared).filter(|_| role == ReleaseRole::Crds && !steps.is_empty()));
     }
     if !steps.is_empty() {
         let because = "what was rolled out is looked at in the end";
-        steps.push(new_step("validate", "look at everything again".to_owned(), Action::Validate, because));
+        steps.push(new_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate, because));
     }
     steps
 }
 
-fn build_release_step(crds: bool, route: &FluxRoute) -> Option<Step> {
+fn build_release_step(role: ReleaseRole, route: &FluxRoute) -> Option<Step> {
     let wanted = route.target.clone()?;
     let helm_release = route.helm_release.object_ref();
     let title = format!("{helm_release} is Ready at {}, by its history", wanted.version);
-    let action = Action::AwaitHelmRelease { crds, requests_reconcile: false, helm_release, target: Some(wanted) };
-    Some(new_step(&route.release, title, action, "Git brings it: it is waited for, and nothing is written"))
+    let action = Action::AwaitHelmRelease { role, requests_reconcile: false, helm_release, target: Some(wanted) };
+    Some(new_step(StepId::Release(role), title, action, "Git brings it: it is waited for, and nothing is written"))
 }
 
-fn build_application_step(crds: bool, release: &str, namespace: String, name: String, version: String) -> Step {
+fn build_application_step(role: ReleaseRole, namespace: String, name: String, version: String) -> Step {
     let title = format!("Application {namespace}/{name} is synced to {version} and healthy");
-    let action = Action::AwaitArgoApplication { crds, namespace, name, version };
-    new_step(release, title, action, "Argo CD brings it: it is waited for, and nothing is written")
+    let action = Action::AwaitArgoApplication { role, namespace, name, version };
+    new_step(StepId::Release(role), title, action, "Argo CD brings it: it is waited for, and nothing is written")
 }
 
 fn build_verify_step(prepared: &Prepared) -> Option<Step> {
@@ -115,11 +115,11 @@ fn build_verify_step(prepared: &Prepared) -> Option<Step> {
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
     let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
     let because = "whoever wrote them: only the served schema proves it";
-    (!names.is_empty()).then(|| new_step("served", title, Action::VerifyServedSchema { names }, because))
+    (!names.is_empty()).then(|| new_step(StepId::Served, title, Action::VerifyServedSchema { names }, because))
 }
 
-fn new_step(id: &str, title: String, action: Action, because: &str) -> Step {
-    Step { id: id.to_owned(), title, action, reason: because.to_owned(), command: Vec::new() }
+fn new_step(id: StepId, title: String, action: Action, because: &str) -> Step {
+    Step { id, title, action, reason: because.to_owned(), command: Vec::new() }
 }
 
 /// The refusal that says what to commit; the files are written by whoever asked for them.

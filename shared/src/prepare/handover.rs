@@ -9,10 +9,11 @@ use crate::model::chart::{ChartRef, DigestKind};
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
 use crate::model::owner::Owner;
+use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::flux_manifests::{ChartSource, FluxManifests};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Step, StepId};
 use crate::prepare;
 use crate::prepare::next_values;
 use crate::prepare::{Environment, Prepared, RenderedChart};
@@ -232,22 +233,22 @@ fn build_handover_steps(prepared: &Prepared, manifests: &FluxManifests) -> Vec<S
     let ours = prepared.plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
     let secret = manifests.values_secret();
-    let rendered_charts =
-        [(true, &manifests.crds, prepared.crds.as_ref()), (false, &manifests.app, prepared.app.as_ref())];
-    for (crds, chart, rendered_chart) in rendered_charts {
+    let rendered_charts = [
+        (ReleaseRole::Crds, &manifests.crds, prepared.crds.as_ref()),
+        (ReleaseRole::App, &manifests.app, prepared.app.as_ref()),
+    ];
+    for (role, chart, rendered_chart) in rendered_charts {
         let object_ref = |kind: &str| FluxRef::new(kind, &manifests.namespace, &chart.release);
         let source = FluxRef::new("OCIRepository", &manifests.namespace, &chart.source_name);
         let objects = [source, object_ref(HELM_RELEASE_KIND)];
-        let objects: Vec<FluxRef> = secret.iter().filter(|_| !crds).cloned().chain(objects).collect();
+        let objects: Vec<FluxRef> =
+            secret.iter().filter(|_| role == ReleaseRole::App).cloned().chain(objects).collect();
         let title = format!("apply {}", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-        let because =
-            if crds { "the CRDs come before the application" } else { "the CRDs are served: now the application" };
-        steps.push(new_step(
-            &format!("{}-manifests", chart.release),
-            title,
-            Action::ApplyManifests { crds, objects },
-            because,
-        ));
+        let because = match role {
+            ReleaseRole::Crds => "the CRDs come before the application",
+            ReleaseRole::App => "the CRDs are served: now the application",
+        };
+        steps.push(new_step(StepId::Manifests(role), title, Action::ApplyManifests { role, objects }, because));
         let digest = rendered_chart
             .map(|rendered_chart| &rendered_chart.fetched.digest)
             .filter(|digest| digest.kind == DigestKind::Manifest);
@@ -255,25 +256,25 @@ fn build_handover_steps(prepared: &Prepared, manifests: &FluxManifests) -> Vec<S
         let title = format!("{} is Ready at {}, by its history", object_ref(HELM_RELEASE_KIND), chart.version);
         let because = "helm-controller takes the release over as it is, and its history says at which chart";
         let action = Action::AwaitHelmRelease {
-            crds,
+            role,
             requests_reconcile: true,
             helm_release: object_ref(HELM_RELEASE_KIND),
             target: Some(wanted),
         };
-        steps.push(new_step(&chart.release, title, action, because));
-        if crds && !names.is_empty() {
+        steps.push(new_step(StepId::Release(role), title, action, because));
+        if role == ReleaseRole::Crds && !names.is_empty() {
             let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
             let because = "helm-controller calls a release Ready whatever its CRDs serve";
-            steps.push(new_step("served", title, Action::VerifyServedSchema { names: names.clone() }, because));
+            steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: names.clone() }, because));
         }
     }
     let because = "what was written is looked at in the end";
-    steps.push(new_step("validate", "look at everything again".to_owned(), Action::Validate, because));
+    steps.push(new_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate, because));
     steps
 }
 
-fn new_step(id: &str, title: String, action: Action, because: &str) -> Step {
-    Step { id: id.to_owned(), title, action, reason: because.to_owned(), command: Vec::new() }
+fn new_step(id: StepId, title: String, action: Action, because: &str) -> Step {
+    Step { id, title, action, reason: because.to_owned(), command: Vec::new() }
 }
 
 /// The manifests of these objects.

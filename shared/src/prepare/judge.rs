@@ -25,6 +25,7 @@ use crate::model::lease::HeldLock;
 use crate::model::owner::Owner;
 use crate::model::pending_release::{RUN_LABEL, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
+use crate::model::release_role::ReleaseRole;
 use crate::model::signature::SignatureCheck;
 use crate::model::tool_versions::ToolVersions;
 use crate::model::yaml;
@@ -106,9 +107,9 @@ pub struct CommandBuilder<'a> {
 }
 
 impl CommandBuilder<'_> {
-    fn upgrade_command(self, state: &ChartChange<'_>, is_crds: bool) -> Vec<String> {
+    fn upgrade_command(self, state: &ChartChange<'_>, role: ReleaseRole) -> Vec<String> {
         let (description, label) = (decide::build_description(&state.upgrade.digest), run_label(self.run_id));
-        let upgrade = build_helm_upgrade(self.ask, state.chart, is_crds, &description, &label);
+        let upgrade = build_helm_upgrade(self.ask, state.chart, role, &description, &label);
         let mut words = self.helm.build_upgrade_call(&upgrade).masked_words();
         // The private file's name says nothing to a person: the chart is named as they named it.
         if let Some(chart) = words.get_mut(3) {
@@ -134,11 +135,11 @@ pub fn build_plan(
     let crds_chart = rendered
         .crds
         .as_ref()
-        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, true, None));
+        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, ReleaseRole::Crds, None));
     let app = rendered
         .app
         .as_ref()
-        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, false, config));
+        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, ReleaseRole::App, config));
     let states = [crds_chart.transpose()?, app.transpose()?];
     let (steps, left_alone) = decide_steps(commands, observations, rendered, &states, &crds)?;
     let charts = states.iter().flatten().map(|state| state.upgrade.clone()).collect();
@@ -187,8 +188,10 @@ fn decide_steps(
         ask.allowed_actions.migrate,
     );
     let decided = decide::decide_upgrade(&UpgradeFacts {
-        crds_chart: crds_chart.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, true))),
-        app: app.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, false))),
+        crds_chart: crds_chart
+            .as_ref()
+            .map(|state| state.to_chart_state(commands.upgrade_command(state, ReleaseRole::Crds))),
+        app: app.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, ReleaseRole::App))),
         crds,
         crds_to_annotate: &keep,
         migrations: &migrate,
@@ -318,17 +321,17 @@ impl<'a> ChartChange<'a> {
         ask: &UpgradeSpec,
         view: &'a ClusterView,
         rendered_chart: &'a RenderedChart,
-        is_crds: bool,
+        role: ReleaseRole,
         config: Option<&Value>,
     ) -> Result<Self, Problem> {
-        let release = if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release };
+        let release = ask.installation.release(role);
         let record = view.newest_revision(release).ok().flatten();
         let records = view.releases.get(release).and_then(|records| records.as_ref().ok());
         let cut_off = records.and_then(|records| find_interrupted_run(records));
         // helm compares with the deployed revision, also where a failed one is newer.
         let compared = view.current_revision(release).ok().flatten();
         let moves = ChartUpgrade {
-            release: release.clone(),
+            release: release.to_owned(),
             owner: view.owners.get(release).cloned().unwrap_or(Owner::NotInstalled),
             from: record.map(|record| record.chart_version.clone()),
             revision: record.map(|record| record.revision),
@@ -383,12 +386,11 @@ pub fn run_label(run: &str) -> String {
 pub fn build_helm_upgrade<'a>(
     ask: &'a UpgradeSpec,
     rendered_chart: &'a RenderedChart,
-    is_crds: bool,
+    role: ReleaseRole,
     description: &'a str,
     label: &'a str,
 ) -> UpgradeArgs<'a> {
     let stored_values = match ask.values.stored {
-        _ if is_crds => None,
         StoredValues::HelmDefault => None,
         StoredValues::Reuse => Some("--reuse-values"),
         StoredValues::Reset => Some("--reset-values"),
@@ -396,17 +398,22 @@ pub fn build_helm_upgrade<'a>(
     };
     let mut passed = ask.helm_options.to_args();
     // The CRD chart is only recorded: what stands in it is applied by us.
-    passed.extend(if is_crds { Vec::new() } else { ask.helm_options.to_post_renderer_args() });
+    if role == ReleaseRole::App {
+        passed.extend(ask.helm_options.to_post_renderer_args());
+    }
     UpgradeArgs {
-        release: if is_crds { &ask.installation.crds_release } else { &ask.installation.app_release },
+        release: ask.installation.release(role),
         chart: &rendered_chart.fetched.file,
-        values: if is_crds { &[] } else { &ask.values.flags },
-        stored_values,
+        values: match role {
+            ReleaseRole::Crds => &[],
+            ReleaseRole::App => &ask.values.flags,
+        },
+        stored_values: stored_values.filter(|_| role == ReleaseRole::App),
         description,
         label,
-        install: is_crds,
+        install: role == ReleaseRole::Crds,
         take_ownership: ask.allowed_actions.take_ownership,
-        wait: !is_crds,
+        wait: role == ReleaseRole::App,
         timeout: ask.timeout,
         extra_args: passed,
     }

@@ -4,7 +4,7 @@ use crate::guards::{
     application_crds_served, bundled_flux_crds, helm_would_delete_crds, installed, journal_readable, known_pair,
     permissions, record_size, release_not_failed, release_not_pending,
 };
-use crate::plan::Action;
+use crate::plan::StepId;
 use crate::prepare::Prepared;
 
 /// Guards that ask about releases: no release is written. Whether CRDs may be written, their dry-runs tell.
@@ -25,14 +25,24 @@ const RELEASE_GUARDS: [&str; 10] = [
 #[must_use]
 pub fn retain_crd_steps(mut prepared: Prepared) -> Prepared {
     let plan = &mut prepared.plan;
-    plan.steps.retain(|step| {
-        matches!(
-            step.action,
-            Action::MigrateObjects { .. } | Action::ApplyCrds { .. } | Action::VerifyServedSchema { .. }
-        )
+    // A chart's CRDs that helm writes with the release are verified with it.
+    plan.steps.retain(|step| match step.id {
+        StepId::Migrate | StepId::Crds | StepId::Served => true,
+        StepId::Keep
+        | StepId::ServedTemplates(_)
+        | StepId::Unlock(_)
+        | StepId::Record
+        | StepId::Release(_)
+        | StepId::Source(_)
+        | StepId::Manifests(_)
+        | StepId::Suspend
+        | StepId::Resume
+        | StepId::Ready
+        | StepId::Objects
+        | StepId::RemoveKeep
+        | StepId::DiscardRuns
+        | StepId::Validate => false,
     });
-    // A chart's CRDs that helm writes with the release are proved with it.
-    plan.steps.retain(|step| !step.id.starts_with("served-"));
     plan.guards.retain(|guard| !RELEASE_GUARDS.contains(&guard.check));
     plan.unchanged_items.retain(|left| !left.subject.starts_with("release "));
     prepared

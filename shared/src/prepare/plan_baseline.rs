@@ -8,6 +8,7 @@ use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::owner::Owner;
 use crate::model::pending_release::find_creating_run;
+use crate::model::release_role::ReleaseRole;
 use crate::plan::drift::DriftItem;
 use crate::plan::journal::resume_drift::{RunEffects, find_resume_drift as moved_since};
 use crate::plan::journal::{JournalSnapshot, RunEntry, Task};
@@ -105,8 +106,10 @@ impl PlanInputs<'_> {
         };
         let wanted = |release: &String| {
             let installation = &self.ask.installation;
-            let is_crds = *release == installation.crds_release;
-            let rendered_chart = if is_crds { &self.rendered.crds } else { &self.rendered.app };
+            let rendered_chart = match installation.role_of(release) {
+                ReleaseRole::Crds => &self.rendered.crds,
+                ReleaseRole::App => &self.rendered.app,
+            };
             let newest = self.view.newest_revision(release).ok().flatten()?;
             // helm-controller appends the digest: 1.2.3+abc.
             let version = newest.chart_version.split('+').next().unwrap_or_default();

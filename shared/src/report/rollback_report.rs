@@ -67,7 +67,7 @@ fn write_step_summary(out: &mut String, rollback: &RollbackPlan, style: Style) {
             RollbackDecision::Leave => Mark::Warn,
             RollbackDecision::Unchanged => Mark::Skip,
         });
-        let _ = writeln!(out, "  {mark} {:<12}{}", sanitize(&step.step), sanitize(&step.summary));
+        let _ = writeln!(out, "  {mark} {:<12}{}", step.step, sanitize(&step.summary));
     }
 }
 

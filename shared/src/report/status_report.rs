@@ -324,6 +324,8 @@ fn render_tables(status: &UpgradeStatus) -> String {
 mod tests {
     use super::*;
     use crate::model::pending_release::RUN_LABEL;
+    use crate::model::release_role::ReleaseRole;
+    use crate::plan::StepId;
 
     fn record(name: &str, revision: u64, status: &str, run: &str) -> ReleaseRecord {
         let label = (!run.is_empty()).then(|| (RUN_LABEL.to_owned(), run.to_owned()));
@@ -345,9 +347,9 @@ mod tests {
     #[test]
     fn the_newest_run_is_told_step_by_step_with_the_way_on() {
         let mut run = crate::plan::journal::tests::entry();
-        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
-        run.end_step("crds", StepPhase::Done, "2 applied", jiff::Timestamp::UNIX_EPOCH);
-        run.begin_step("mural", jiff::Timestamp::UNIX_EPOCH);
+        run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
+        run.end_step(StepId::Crds, StepPhase::Done, "2 applied", jiff::Timestamp::UNIX_EPOCH);
+        run.begin_step(StepId::Release(ReleaseRole::App), jiff::Timestamp::UNIX_EPOCH);
         let journal = JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() };
         let (nobody, nothing) = (Ok(Vec::new()), Ok(Vec::new()));
         let status = UpgradeStatus::new("hub", "m", nobody, nothing, Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);

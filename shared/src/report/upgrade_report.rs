@@ -6,15 +6,15 @@ use super::validate::FindingDiff;
 use crate::model::check::CheckResult;
 use crate::plan::repair::Issue;
 use crate::plan::rollback_plan::RollbackPlan;
-use crate::plan::{API_VERSION, Plan};
+use crate::plan::{API_VERSION, Plan, StepId};
 use crate::problem::Exit;
 
 /// How one step ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepOutcome {
-    /// The step's id.
-    pub step: String,
+    /// Which step.
+    pub step: StepId,
     /// `done`, `failed` or `not-done`.
     pub state: StepState,
     /// What came of it.

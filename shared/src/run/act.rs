@@ -10,6 +10,7 @@ use super::{
 use crate::cluster::journal_secret;
 use crate::model::crd::Crd;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
+use crate::model::release_role::ReleaseRole;
 use crate::plan::journal::without_runs;
 use crate::plan::{Action, Step, decide};
 use crate::prepare::judge;
@@ -121,7 +122,7 @@ async fn record_release(run: &Run<'_>) -> Result<String, Problem> {
         decide::build_description(&rendered_chart.fetched.digest),
         judge::run_label(&prepared.lease_watcher.identity.run),
     );
-    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, true, &description, &label);
+    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, ReleaseRole::Crds, &description, &label);
     let helm = clock_skew::helm_with_fresh_cache(run).await;
     let written = helm.upgrade(&upgrade, run.process_guard, run.options.abort.clone()).await;
     written.map_err(|error| {

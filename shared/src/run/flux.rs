@@ -12,8 +12,9 @@ use crate::model::flux::{
     FluxObject, FluxRef, HELM_RELEASE_KIND, RECONCILE_REQUEST_ANNOTATION, RESET_REQUEST_ANNOTATION,
     SUSPENDED_BY_ANNOTATION,
 };
+use crate::model::release_role::ReleaseRole;
 use crate::plan::flux::FluxRoutes;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Step, StepId};
 use crate::prepare::handover;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{StepOutcome, StepState};
@@ -41,15 +42,15 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
         Action::ResumeHelmRelease { helm_release, depends_on, has_new_values: values } => {
             resume_release(run, step, helm_release, depends_on.as_ref(), *values).await
         }
-        Action::AwaitHelmRelease { crds, requests_reconcile: asks, helm_release, target: wanted } => {
+        Action::AwaitHelmRelease { role, requests_reconcile: asks, helm_release, target: wanted } => {
             let token = asks.then(|| request_token(run, step));
             if let Some(token) = &token {
                 request_reconcile(run, helm_release, token).await?;
             }
-            wait_for_flux::wait_for_release(run, step, helm_release, wanted.as_ref(), *crds, token.as_deref()).await
+            wait_for_flux::wait_for_release(run, step, helm_release, wanted.as_ref(), *role, token.as_deref()).await
         }
-        Action::AwaitArgoApplication { namespace, name, version, crds } => {
-            wait_for_flux::wait_for_application(run, step, namespace, name, version, *crds).await
+        Action::AwaitArgoApplication { namespace, name, version, role } => {
+            wait_for_flux::wait_for_application(run, step, namespace, name, version, *role).await
         }
         Action::ApplyManifests { objects, .. } => apply_manifests(run, objects).await,
         _ => Err(Problem::failure("no step of the Flux path")),
@@ -196,12 +197,13 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
         read_object(&prepared.cluster, object).await.map_err(|error| error.into_problem(&prepared.cluster.context))?;
     let then = prepared.flux.routes().find_map(|route| route.find_object(object));
     // Where the HelmRelease itself says the version, our own patch has changed it by now.
-    let by_us = matches!(step.action, Action::ResumeHelmRelease { .. } | Action::UpdateSource { crds: false, .. })
-        && object.kind == HELM_RELEASE_KIND
-        && prepared
-            .flux
-            .routes()
-            .any(|route| route.version_patch.as_ref().is_some_and(|(patched_object, _)| patched_object == object));
+    let by_us =
+        matches!(step.action, Action::ResumeHelmRelease { .. } | Action::UpdateSource { role: ReleaseRole::App, .. })
+            && object.kind == HELM_RELEASE_KIND
+            && prepared
+                .flux
+                .routes()
+                .any(|route| route.version_patch.as_ref().is_some_and(|(patched_object, _)| patched_object == object));
     match (then, now) {
         (Some(_), Some(_)) if by_us => Ok(()),
         (Some(then), Some(now)) if has_same_spec(then, &now, &prepared.lease_watcher.identity.run) => Ok(()),
@@ -228,14 +230,14 @@ fn has_same_spec(then: &Value, now: &Value, run: &str) -> bool {
 
 /// After a failure: the hold is taken away where that changes nothing but the hold itself; else it stays, and is told.
 pub(super) async fn resume_after_failure(run: &Run<'_>, outcomes: &[StepOutcome], exit: Exit) -> Option<String> {
-    let done = |id: &str| outcomes.iter().any(|one| one.step == id && one.state == StepState::Done);
+    let done = |id: StepId| outcomes.iter().any(|one| one.step == id && one.state == StepState::Done);
     let app = run.prepared.flux.app.as_ref()?;
-    let is_suspended = (done("hold") || app.suspended_by_run().is_some()) && !done("go-on");
+    let is_suspended = (done(StepId::Suspend) || app.suspended_by_run().is_some()) && !done(StepId::Resume);
     if exit == Exit::Success || !is_suspended {
         return None;
     }
     let helm_release = app.helm_release.object_ref();
-    let is_source_changed = done(&format!("{}-source", app.release)) || app.needs_release_patch();
+    let is_source_changed = done(StepId::Source(ReleaseRole::App)) || app.needs_release_patch();
     let by_itself = app.floating_reason();
     if !is_source_changed && by_itself.is_none() {
         let released = patch_object(&run.prepared.cluster, &run.prepared.flux, &helm_release, &resume_patch()).await;

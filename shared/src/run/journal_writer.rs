@@ -155,7 +155,7 @@ impl Journal {
     /// # Errors
     /// It cannot be written: the step is not begun then.
     pub async fn begin_step(&self, step: &Step, emit: Emit<'_>) -> Result<(), Problem> {
-        self.write(|entry| entry.begin_step(&step.id, Timestamp::now()), emit).await.map_err(|reason| {
+        self.write(|entry| entry.begin_step(step.id, Timestamp::now()), emit).await.map_err(|reason| {
             Problem::failure(format!("the journal (Secret {}/{SECRET_NAME}) cannot be written", self.namespace))
                 .with_source(reason)
                 .with_hint("this step was not begun: what is not in the journal is not done. Mend the reason, then: kubectl mural upgrade resume")
@@ -172,7 +172,7 @@ impl Journal {
         // How the CRDs were left tells later whose they are: that waits for nothing.
         let found_crds = !found.live_crds.is_empty();
         let note = |entry: &mut RunEntry| {
-            entry.end_step(&step.id, stands, detail, Timestamp::now());
+            entry.end_step(step.id, stands, detail, Timestamp::now());
             entry.crds_after_run.extend(found.live_crds);
             entry.revisions.extend(found.revision);
         };

@@ -1,5 +1,6 @@
 //! Our turn: sees who holds the locks, waits until nobody who lives does, takes them, and clears what a dead run left behind.
 
+use crate::model::release_role::ReleaseRole;
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::lease_watcher::LockWaitError;
 use std::time::Instant;
@@ -77,9 +78,9 @@ const fn writes_or_delegates_crds(step: &Step) -> bool {
     writes_crds_directly(step)
         || matches!(
             step.action,
-            Action::UpdateSource { crds: true, .. }
-                | Action::ApplyManifests { crds: true, .. }
-                | Action::AwaitHelmRelease { crds: true, requests_reconcile: true, .. }
+            Action::UpdateSource { role: ReleaseRole::Crds, .. }
+                | Action::ApplyManifests { role: ReleaseRole::Crds, .. }
+                | Action::AwaitHelmRelease { role: ReleaseRole::Crds, requests_reconcile: true, .. }
         )
 }
 

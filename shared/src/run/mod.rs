@@ -213,7 +213,7 @@ async fn run_step(
     validate: &mut Option<FinalCheck>,
 ) -> Result<StepOutcome, (StepOutcome, Exit)> {
     let began = Instant::now();
-    let (id, title, command) = (step.id.clone(), step.title.clone(), step.command.clone());
+    let (id, title, command) = (step.id.to_string(), step.title.clone(), step.command.clone());
     (run.emit)(Event::StepStarted { step: id.clone(), title, command });
     let result = guard_and_execute(run, step, validate).await.map_err(|problem| match run.locks.loss_reason() {
         // What ended because of it tells nothing more.
@@ -252,7 +252,7 @@ async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<Fin
     if run.options.stop.is_requested() {
         return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step").with_hint(RESUME_HINT));
     }
-    run.locks.begin_step(&step.id).await.map_err(lock_problem)?;
+    run.locks.begin_step(step.id.as_str()).await.map_err(lock_problem)?;
     step_guard::check_before_step(run.prepared, &run.migrated_crds(), step).await?;
     flux::check_unchanged(run, step).await?;
     verify_served_schema::check_crds_stable(run, step).await?;
@@ -263,7 +263,7 @@ async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<Fin
 }
 
 fn build_step_outcome(step: &Step, state: StepState, detail: String, took: Duration) -> StepOutcome {
-    StepOutcome { step: step.id.clone(), state, detail, seconds: took.as_secs_f64() }
+    StepOutcome { step: step.id, state, detail, seconds: took.as_secs_f64() }
 }
 
 /// What a person does after Ctrl-C.

@@ -1,6 +1,7 @@
 //! A copy of what is there before the first write: CRDs, custom resources of the kinds that change, and which revisions the
 //! releases have. helm's records, which hold values and rendered Secrets, stay in the cluster and are named by digest.
 
+use crate::model::release_role::ReleaseRole;
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -154,7 +155,11 @@ fn select_backup_scope(prepared: &Prepared) -> BackupScope {
         }
     }
     // Who else writes CRDs: helm with a release, and Flux, where the CRD chart's source moves.
-    let by_flux = prepared.plan.steps.iter().any(|step| matches!(step.action, Action::UpdateSource { crds: true, .. }));
+    let by_flux = prepared
+        .plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::UpdateSource { role: ReleaseRole::Crds, .. }));
     let by_others = prepared
         .plan
         .crds

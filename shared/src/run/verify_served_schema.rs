@@ -13,6 +13,7 @@ use crate::cluster::openapi_documents::OpenApiDocument;
 use crate::cluster::{ApiError, Cluster, crd_reader, openapi_documents};
 use crate::diff;
 use crate::model::crd::{Crd, SpecWriter, find_writer_since, list_spec_writers};
+use crate::model::release_role::ReleaseRole;
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::value_hash::digest_json;
 use crate::plan::{Action, Step};
@@ -292,8 +293,8 @@ pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), 
     let relies = matches!(
         step.action,
         Action::UpgradeRelease { .. }
-            | Action::UpdateSource { crds: false, .. }
-            | Action::ApplyManifests { crds: false, .. }
+            | Action::UpdateSource { role: ReleaseRole::App, .. }
+            | Action::ApplyManifests { role: ReleaseRole::App, .. }
             | Action::ResumeHelmRelease { .. }
             | Action::RestoreObjects { .. }
             | Action::Validate

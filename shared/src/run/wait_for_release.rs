@@ -10,6 +10,7 @@ use super::wait_details::DetailCache;
 use super::{Run, clock_skew, verify_release};
 use crate::cluster::view_reader;
 use crate::model::cluster_view::ReadFailure;
+use crate::model::release_role::ReleaseRole;
 use crate::model::unready_objects::{OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
 use crate::prepare::judge;
@@ -37,7 +38,7 @@ pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String
         decide::build_description(&rendered_chart.fetched.digest),
         judge::run_label(&prepared.lease_watcher.identity.run),
     );
-    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, false, &description, &label);
+    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, ReleaseRole::App, &description, &label);
     let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(upgrade.release, &rendered_chart.rendered));
     let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
     let (ready, all) = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;
@@ -185,7 +186,7 @@ impl<'a> ReadinessWatch<'a> {
     /// Tells what was seen last, with what is waited for beside it.
     pub(super) fn emit_waiting(&self) {
         (self.run.emit)(Event::Waiting {
-            step: self.step.id.clone(),
+            step: self.step.id.to_string(),
             seconds: self.started.elapsed().as_secs_f64(),
             limit_seconds: self.run.options.timeout.as_secs_f64(),
             grace_seconds: self.run.options.failure_grace.as_secs(),

@@ -1,11 +1,11 @@
 //! Check `flux-depends-on`.
 
 use super::{find_helm_release, helm_releases};
-use crate::ask::expect::ReleaseRole;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
+use crate::model::release_role::ReleaseRole;
 
 /// The card.
 pub static CARD: Card = Card {

@@ -1,11 +1,11 @@
 //! Check `flux-source-version`.
 
 use super::{find_helm_release, helm_releases};
-use crate::ask::expect::ReleaseRole;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
+use crate::model::release_role::ReleaseRole;
 
 /// The card.
 pub static CARD: Card = Card {

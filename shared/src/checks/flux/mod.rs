@@ -11,10 +11,10 @@ pub mod flux_suspended;
 
 use super::check_context::CheckContext;
 use super::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
-use crate::ask::expect::ReleaseRole;
 use crate::model::check::{Card, CheckResult};
 use crate::model::cluster_view::Observed;
 use crate::model::flux::{FluxRef, FluxSource, HelmRelease};
+use crate::model::release_role::ReleaseRole;
 
 /// The HelmReleases that make our releases; or the answer, where there is none or they could not be read.
 fn helm_releases<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Result<&'a [HelmRelease], CheckResult> {

@@ -12,10 +12,10 @@ pub mod release_version;
 
 use super::check_context::CheckContext;
 use super::check_result_builder::CheckResultBuilder;
-use crate::ask::expect::ReleaseRole;
 use crate::model::check::{Card, CheckResult, Finding};
 use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
+use crate::model::release_role::ReleaseRole;
 
 /// Asks the newest record of each release. Where there is none, `release-present` and `owner-detected` say so, once.
 fn check_each_release(

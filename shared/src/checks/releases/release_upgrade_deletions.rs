@@ -1,13 +1,14 @@
 //! Check `release-upgrade-deletions`.
 
 use super::compare_each_release;
-use crate::ask::expect::{ExpectedChart, ReleaseRole};
+use crate::ask::expect::ExpectedChart;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
 use crate::model::release_inventory::Availability;
+use crate::model::release_role::ReleaseRole;
 
 /// The card.
 pub static CARD: Card = Card {

@@ -3,10 +3,10 @@
 use semver::Version;
 
 use super::check_each_release;
-use crate::ask::expect::ReleaseRole;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::release_role::ReleaseRole;
 
 /// The card.
 pub static CARD: Card = Card {

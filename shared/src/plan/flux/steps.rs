@@ -3,8 +3,9 @@
 use super::route::{FluxRoute, FluxRoutes};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::flux::{FluxObject, FluxSource, SUSPENDED_BY_ANNOTATION};
+use crate::model::release_role::ReleaseRole;
 use crate::plan::decide::{UpgradeFacts, build_migrate_step, new_step, push_annotate_step, skip_unchanged_crds};
-use crate::plan::{Action, Step, UnchangedItem};
+use crate::plan::{Action, Step, StepId, UnchangedItem};
 
 /// Decides the steps, in the only order that is safe, and what is left alone.
 #[must_use]
@@ -20,8 +21,8 @@ pub fn decide_flux_upgrade(facts: &UpgradeFacts<'_>, routes: &FluxRoutes) -> (Ve
     let suspended = app.filter(|app| needs_suspend(app, crds.is_some()));
     steps.extend(suspended.and_then(build_suspend_step));
     if let Some(crds) = crds {
-        steps.extend(build_source_step(crds, true));
-        steps.extend(build_release_step(crds, true));
+        steps.extend(build_source_step(crds, ReleaseRole::Crds));
+        steps.extend(build_release_step(crds, ReleaseRole::Crds));
         steps.extend(build_verify_step(facts));
     }
     if let Some(app) = app {
@@ -29,13 +30,13 @@ pub fn decide_flux_upgrade(facts: &UpgradeFacts<'_>, routes: &FluxRoutes) -> (Ve
         // Where the HelmRelease itself says the version, nothing moves while it is suspended: it is let go with the version.
         let (resume_before, resume_after) = if app.is_templated() { (resume, None) } else { (None, resume) };
         steps.extend(resume_before);
-        steps.extend(build_source_step(app, false));
+        steps.extend(build_source_step(app, ReleaseRole::App));
         steps.extend(resume_after);
-        steps.extend(build_release_step(app, false));
+        steps.extend(build_release_step(app, ReleaseRole::App));
     }
     if !steps.is_empty() {
         let because = "what was written is looked at in the end";
-        steps.push(new_step("validate", "look at everything again", Action::Validate, because));
+        steps.push(new_step(StepId::Validate, "look at everything again", Action::Validate, because));
     }
     left_alone.extend(routes.routes().filter(|way| way.target.is_some() && is_idle(way)).map(|way| UnchangedItem {
         subject: format!("release {} {}", way.release, way.target.as_ref().map_or("", |wanted| &wanted.version)),
@@ -61,7 +62,8 @@ fn build_suspend_step(app: &FluxRoute) -> Option<Step> {
         None => "source and HelmRelease both change: only the last of both is rolled out".to_owned(),
     };
     let title = format!("hold {helm_release} (spec.suspend)");
-    let mut step = new_step("hold", title, Action::SuspendHelmRelease { helm_release: helm_release.clone() }, because);
+    let mut step =
+        new_step(StepId::Suspend, title, Action::SuspendHelmRelease { helm_release: helm_release.clone() }, because);
     step.command = build_patch_command(&helm_release.to_kubectl_args(), r#"{"spec":{"suspend":true}}"#);
     Some(step)
 }
@@ -81,7 +83,7 @@ fn build_resume_step(app: &FluxRoute) -> Step {
     let left = app.suspended_by_run().map_or_else(String::new, |run| format!(", which our run {run} left suspended"));
     let title = format!("let {helm_release} go on{with}{left}");
     let action = Action::ResumeHelmRelease { helm_release: helm_release.clone(), has_new_values: values, depends_on };
-    let mut step = new_step("go-on", title, action, because);
+    let mut step = new_step(StepId::Resume, title, action, because);
     let values_patch = if values { r#","values":{…}"# } else { "" };
     step.command = build_patch_command(
         &helm_release.to_kubectl_args(),
@@ -95,7 +97,7 @@ fn build_patch_command(object: &str, patch: &str) -> Vec<String> {
     words.chain(["--type", "merge", "--patch", patch]).map(str::to_owned).collect()
 }
 
-fn build_source_step(route: &FluxRoute, crds: bool) -> Option<Step> {
+fn build_source_step(route: &FluxRoute, role: ReleaseRole) -> Option<Step> {
     let (target, (object, patch)) = (route.target.as_ref()?, route.version_patch.as_ref()?);
     if !route.needs_source_patch() && route.chart.as_ref().is_some_and(|chart| target.matches_source(chart)) {
         return None;
@@ -104,32 +106,31 @@ fn build_source_step(route: &FluxRoute, crds: bool) -> Option<Step> {
     let verify = route.chart.as_ref().and_then(FluxSource::verification);
     let signed = verify.map_or_else(String::new, |verify| format!(", signed ({} verifies)", verify.provider));
     let title = format!("move {object} to {} and wait for its artifact{signed}", target.version);
-    let because = if crds {
-        "the CRDs come before the application: its source stays where it is until they are proved"
-    } else {
-        "the CRDs are served: only now the application's source moves"
+    let because = match role {
+        ReleaseRole::Crds => "the CRDs come before the application: its source stays where it is until they are proved",
+        ReleaseRole::App => "the CRDs are served: only now the application's source moves",
     };
     let action = Action::UpdateSource {
-        crds,
+        role,
         object: object.clone(),
         patch: patch.clone(),
         artifact: route.artifact.clone().unwrap_or_else(|| object.clone()),
         target: target.clone(),
     };
-    let mut next = new_step(&format!("{}-source", route.release), title, action, because);
+    let mut next = new_step(StepId::Source(role), title, action, because);
     next.command = build_patch_command(&object.to_kubectl_args(), &patch.to_string());
     Some(next)
 }
 
-fn build_release_step(route: &FluxRoute, crds: bool) -> Option<Step> {
+fn build_release_step(route: &FluxRoute, role: ReleaseRole) -> Option<Step> {
     let helm_release = route.helm_release.object_ref();
     // A release that only gets new values shows the revision that it has.
     let target = route.target.clone();
     let version = target.as_ref().map_or_else(|| "what its source holds".to_owned(), |wanted| wanted.version.clone());
     let title = format!("{helm_release} is Ready at {version}, by its history");
     let because = "Ready alone proves nothing: it was True before, at the old version";
-    let action = Action::AwaitHelmRelease { crds, requests_reconcile: true, helm_release, target };
-    Some(new_step(&route.release, title, action, because))
+    let action = Action::AwaitHelmRelease { role, requests_reconcile: true, helm_release, target };
+    Some(new_step(StepId::Release(role), title, action, because))
 }
 
 fn build_verify_step(facts: &UpgradeFacts<'_>) -> Option<Step> {
@@ -137,7 +138,7 @@ fn build_verify_step(facts: &UpgradeFacts<'_>) -> Option<Step> {
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
     let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
     let because = "helm-controller calls a release Ready whatever its CRDs serve: only the served schema proves it";
-    (!names.is_empty()).then(|| new_step("served", title, Action::VerifyServedSchema { names }, because))
+    (!names.is_empty()).then(|| new_step(StepId::Served, title, Action::VerifyServedSchema { names }, because))
 }
 
 #[cfg(test)]

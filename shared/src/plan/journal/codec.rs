@@ -229,6 +229,9 @@ mod tests {
         let mut odd = serde_json::to_value(entry()).unwrap();
         odd["steps"][0]["action"] = "not-yet-thought-of".into();
         assert!(of(packed(&odd)).from_newer_version);
+        let mut odd = serde_json::to_value(entry()).unwrap();
+        odd["steps"][0]["id"] = "mural-2".into();
+        assert!(of(packed(&odd)).reason.contains("\"mural-2\" is no step of this version"));
         assert!(of(packed(&serde_json::to_value(entry()).unwrap())).reason.contains("another run"));
         assert_eq!(parse_journal(None), JournalSnapshot::default());
     }

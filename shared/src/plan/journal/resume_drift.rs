@@ -81,6 +81,7 @@ mod tests {
     use super::super::tests::{entry, recorded_state};
     use super::*;
     use crate::ask::StoredValues;
+    use crate::plan::StepId;
     use crate::plan::recorded_state::RecordedCrd;
     use crate::plan::value_hash::ValueHash;
     use serde_json::json;
@@ -171,7 +172,7 @@ mod tests {
         let mut now = recorded_state();
         change_crd(&mut now);
         assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 1, "it was not begun");
-        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
         assert!(find_resume_drift(&run, &now, &RunEffects::default()).is_empty());
     }
 }

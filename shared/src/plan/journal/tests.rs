@@ -1,6 +1,7 @@
 use super::*;
 use crate::ask::{AllowedActions, FluxSourceNames, HelmOptions, OwnerMode, StoredValues};
 use crate::model::chart::ChartRef;
+use crate::model::release_role::ReleaseRole;
 use crate::model::signature::SignatureRequirements;
 use crate::plan::recorded_state::RecordedRevision;
 use crate::plan::saved_plan::RequestedChart;
@@ -40,17 +41,17 @@ pub(crate) fn entry() -> RunEntry {
         sources: FluxSourceNames::default(),
         signature: SignatureRequirements::default(),
     };
-    let step = |id: &str, action: Action| Step {
-        id: id.into(),
-        title: id.into(),
+    let step = |id: StepId, action: Action| Step {
+        id,
+        title: id.to_string(),
         action,
         reason: String::new(),
         command: Vec::new(),
     };
     let steps = [
-        step("crds", Action::ApplyCrds { names: vec!["hubs.x".into()] }),
-        step("mural", Action::UpgradeRelease { release: "mural".into() }),
-        step("validate", Action::Validate),
+        step(StepId::Crds, Action::ApplyCrds { names: vec!["hubs.x".into()] }),
+        step(StepId::Release(ReleaseRole::App), Action::UpgradeRelease { release: "mural".into() }),
+        step(StepId::Validate, Action::Validate),
     ];
     let identity = HolderIdentity {
         run: "20261123-0712".into(),
@@ -65,10 +66,10 @@ pub(crate) fn entry() -> RunEntry {
 fn a_run_tells_where_it_stands() {
     let mut run = entry();
     assert!(run.is_unfinished() && !run.has_written());
-    run.begin_step("crds", Timestamp::UNIX_EPOCH);
+    run.begin_step(StepId::Crds, Timestamp::UNIX_EPOCH);
     assert!(run.has_written());
-    run.end_step("crds", StepPhase::Done, &"x".repeat(5000), Timestamp::UNIX_EPOCH);
-    run.begin_step("mural", Timestamp::UNIX_EPOCH);
+    run.end_step(StepId::Crds, StepPhase::Done, &"x".repeat(5000), Timestamp::UNIX_EPOCH);
+    run.begin_step(StepId::Release(ReleaseRole::App), Timestamp::UNIX_EPOCH);
     assert_eq!(run.summarize_steps(), "done crds; begun mural; to do validate");
     assert_eq!(run.steps[0].detail.len(), MAX_DETAIL_CHARS);
     run.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
@@ -88,6 +89,16 @@ fn who_goes_on_takes_over_what_was_before() {
         (2, true, 1)
     );
     assert!(later.has_written(), "what it goes on from counts");
+}
+
+#[test]
+fn the_step_that_ran_is_marked_whatever_the_release_is_called() {
+    let mut run = entry();
+    run.request.app.release = "crds".into();
+    run.steps[1].action = Action::UpgradeRelease { release: "crds".into() };
+    run.begin_step(run.steps[1].id, Timestamp::UNIX_EPOCH);
+    let phases: Vec<StepPhase> = run.steps.iter().map(|step| step.phase).collect();
+    assert_eq!(phases, [StepPhase::Pending, StepPhase::Running, StepPhase::Pending]);
 }
 
 #[test]

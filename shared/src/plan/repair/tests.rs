@@ -76,7 +76,7 @@ fn pending_and_failed_releases_are_mended() {
 fn a_mark_is_left_behind_when_its_run_is_over() {
     let mut run = entry();
     run.steps[0].action = Action::AddKeepAnnotation { names: vec!["hubs.x".into()] };
-    run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+    run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
     let mut journal = JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() };
     assert!(decide_issues(Vec::new(), &journal).0.is_empty(), "resume may need it");
     journal.runs[0].state = RunState::RolledBack;
@@ -116,7 +116,7 @@ fn interrupted_migration() -> (JournalSnapshot, Crd) {
     };
     let mut run = entry();
     run.steps[0].action = Action::MigrateObjects { crds: vec![migration] };
-    run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+    run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
     run.recorded_state.crds.insert("hubs.x".into(), Some(RecordedCrd::from_crd(&old)));
     (JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() }, Crd::new(live).unwrap())
 }

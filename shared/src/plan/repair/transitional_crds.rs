@@ -9,7 +9,7 @@ use crate::plan::decide::plural_suffix;
 use crate::plan::journal::RunEntry;
 use crate::plan::rollback_plan::restored_crd::build_restored_crd;
 use crate::plan::value_hash::digest_json;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Step, StepId};
 
 /// Those that are taken back: each CRD as it is applied, and how its objects get there, where a version goes.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl TransitionalCrds {
     pub(super) fn build_migrate_step(&self) -> Option<Step> {
         let crds: Vec<CrdMigration> = self.0.iter().filter_map(|(_, migration)| migration.clone()).collect();
         let title = format!("move the objects of {} CRD{} back", crds.len(), plural_suffix(crds.len()));
-        (!crds.is_empty()).then(|| new_repair_step("migrate", title, Action::MigrateObjects { crds }))
+        (!crds.is_empty()).then(|| new_repair_step(StepId::Migrate, title, Action::MigrateObjects { crds }))
     }
 
     /// After the application: the CRDs as they were, and the proof.
@@ -36,9 +36,9 @@ impl TransitionalCrds {
         let count = format!("{} CRD{}", names.len(), plural_suffix(names.len()));
         let apply = Action::RestoreCrds { names: names.clone() };
         vec![
-            new_repair_step("crds", format!("apply {count} as before the run"), apply),
+            new_repair_step(StepId::Crds, format!("apply {count} as before the run"), apply),
             new_repair_step(
-                "served",
+                StepId::Served,
                 format!("{count} established and served so"),
                 Action::VerifyServedSchema { names },
             ),

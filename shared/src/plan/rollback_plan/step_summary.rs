@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::{RollbackDecision, RollbackPlan};
-use crate::plan::Action;
 use crate::plan::journal::{RunEntry, StepEntry, StepPhase};
+use crate::plan::{Action, StepId};
 
 /// One step of the run that is undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepRollback {
-    /// The step's id.
-    pub step: String,
+    /// Which step.
+    pub step: StepId,
     /// Whether it goes back.
     pub decision: RollbackDecision,
     /// What becomes of it, in a few words.
@@ -38,7 +38,7 @@ fn summarize_step(step: &StepEntry, rollback: &RollbackPlan) -> StepRollback {
         Action::RecordRelease { release } | Action::UpgradeRelease { release } => summarize_release(release, rollback),
         _ => (RollbackDecision::Leave, "goes back through its owner".to_owned()),
     };
-    StepRollback { step: step.id.clone(), decision, summary }
+    StepRollback { step: step.id, decision, summary }
 }
 
 fn summarize_annotations(names: &[String], rollback: &RollbackPlan) -> (RollbackDecision, String) {

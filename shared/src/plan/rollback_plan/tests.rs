@@ -44,7 +44,7 @@ impl Scene {
     fn after_upgrade() -> Self {
         let (old, new) = (crd("hubs.x", &plain()), crd("hubs.x", &wider()));
         let mut run = entry();
-        run.begin_step("crds", jiff::Timestamp::UNIX_EPOCH);
+        run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
         run.recorded_state.crds.insert("hubs.x".into(), Some(RecordedCrd::from_crd(&old)));
         run.crds_after_run.insert("hubs.x".into(), RecordedCrd::from_crd(&new));
         let records = vec![record(1, "1.0.0", "superseded", ""), record(2, "1.1.0", "deployed", &run.run)];
@@ -230,7 +230,7 @@ fn our_own_marks_are_taken_away_in_the_end_and_no_others() {
 #[test]
 fn each_step_of_the_run_is_told_with_what_becomes_of_it() {
     let mut scene = Scene::after_upgrade();
-    scene.run.begin_step("mural", jiff::Timestamp::UNIX_EPOCH);
+    scene.run.begin_step(StepId::Release(ReleaseRole::App), jiff::Timestamp::UNIX_EPOCH);
     let (back, _) = scene.decide().unwrap();
     let decisions: Vec<(&str, RollbackDecision)> =
         back.steps.iter().map(|step| (step.step.as_str(), step.decision)).collect();

@@ -8,6 +8,7 @@ use crate::cluster::ApiError;
 use crate::cluster::flux_reader::api_paths;
 use crate::cluster::watch::{ChangeWatcher, ObjectWatcher};
 use crate::model::flux::{FluxObject, FluxRef, FluxSource, HelmRelease};
+use crate::model::release_role::ReleaseRole;
 use crate::model::unready_objects::OwnedWorkloads;
 use crate::plan::Step;
 use crate::plan::flux::TargetChart;
@@ -56,12 +57,12 @@ pub(super) async fn wait_for_release(
     step: &Step,
     object: &FluxRef,
     wanted: Option<&TargetChart>,
-    crds: bool,
+    role: ReleaseRole,
     token: Option<&str>,
 ) -> Result<String, Problem> {
     let mut wait = FluxWait::new(run, step, object, "helm-controller");
     let mut watched = ObjectWatcher::new(&run.prepared.cluster, api_paths(object).collect());
-    let mut workloads = WorkloadWatch::try_new(run, step, crds);
+    let mut workloads = WorkloadWatch::try_new(run, step, role);
     loop {
         let found = wait.poll(&mut watched).await?.map(HelmRelease::new);
         let progress = found.map(|release| match token {
@@ -87,8 +88,8 @@ struct WorkloadWatch<'a> {
 
 impl<'a> WorkloadWatch<'a> {
     /// None where the CRD chart is waited for, or the application does not move.
-    fn try_new(run: &'a Run<'a>, step: &'a Step, crds: bool) -> Option<Self> {
-        let rendered_chart = run.prepared.app.as_ref().filter(|_| !crds)?;
+    fn try_new(run: &'a Run<'a>, step: &'a Step, role: ReleaseRole) -> Option<Self> {
+        let rendered_chart = run.prepared.app.as_ref().filter(|_| role == ReleaseRole::App)?;
         let installation = &run.prepared.ask.installation;
         let watch =
             ReadinessWatch::new(run, step, OwnedWorkloads::new(&installation.app_release, &rendered_chart.rendered));
@@ -129,7 +130,7 @@ pub(super) async fn wait_for_application(
     namespace: &str,
     name: &str,
     version: &str,
-    crds: bool,
+    role: ReleaseRole,
 ) -> Result<String, Problem> {
     let object = FluxRef::new("Application", namespace, name);
     let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}");
@@ -138,7 +139,7 @@ pub(super) async fn wait_for_application(
     loop {
         let progress = wait.poll(&mut watched).await?.map(|found| argo_sync::assess_application(&found, version));
         if let Some(done) = wait.evaluate(progress)? {
-            return verify_workloads_ready(done, WorkloadWatch::try_new(run, step, crds)).await;
+            return verify_workloads_ready(done, WorkloadWatch::try_new(run, step, role)).await;
         }
         wait.emit_waiting();
     }
@@ -311,7 +312,7 @@ impl<'a> FluxWait<'a> {
     fn emit_waiting(&self) {
         let options = self.run.options;
         (self.run.emit)(Event::Waiting {
-            step: self.step.id.clone(),
+            step: self.step.id.to_string(),
             seconds: self.started.elapsed().as_secs_f64(),
             limit_seconds: options.timeout.as_secs_f64(),
             grace_seconds: options.failure_grace.as_secs(),

@@ -1,17 +1,20 @@
-//! All cards: for `--explain`, `--list-checks`, and CHECKS.md.
+//! Every card of the suite, and the texts made of them: `--explain`, `--list-checks`, completion and CHECKS.md.
+//!
+//! The cards themselves stand in `checks/` and `guards/`; this file only collects, sorts and prints them. Unit tests compare CHECKS.md
+//! with [`render_checks_page`], and the ids with each other.
 
 use crate::problem::suggest::unknown_check;
 use std::fmt::Write as _;
 
 use crate::checks::{crd_changes, health_checks};
 use crate::guards;
-use crate::model::check::{Card, Section};
+use crate::model::check::{Card, docs_link};
 use crate::problem::Problem;
 
-/// Every card of the suite, in the order of its section and then of its list.
+/// Every card, ordered by section and then by position in its list.
 #[must_use]
 pub fn cards() -> Vec<&'static Card> {
-    // Another list of checks is chained here, and is then explained, documented and tested like the rest.
+    // Chain another list of checks here: it is then explained, documented and tested like the rest.
     let guards = guards::ALL.iter().map(|(card, _)| *card);
     let changes = crd_changes::checks().map(|check| &check.card);
     let mut all: Vec<&'static Card> =
@@ -20,10 +23,10 @@ pub fn cards() -> Vec<&'static Card> {
     all
 }
 
-/// The card of that id.
+/// Finds a card by its id; `flag` names the flag that the id was given with.
 ///
 /// # Errors
-/// A usage problem with the nearest ids.
+/// A usage error if no card has this id. Its hints show the most similar ids.
 pub fn find_card(flag: &str, id: &str) -> Result<&'static Card, Problem> {
     let all = cards();
     all.iter()
@@ -32,29 +35,57 @@ pub fn find_card(flag: &str, id: &str) -> Result<&'static Card, Problem> {
         .ok_or_else(|| unknown_check(flag, id, all.iter().map(|card| card.id)))
 }
 
-/// CHECKS.md: one heading a check, which is its anchor.
+/// One check as `--explain ID` prints it.
+#[must_use]
+pub fn render_explanation(card: &Card) -> String {
+    format!(
+        "{}\n  {}\n\nsection  {}\nlevel    {}\nwhy      {}\nfix      {}\ndocs     {}\n",
+        card.id,
+        card.summary(),
+        card.section.title(),
+        card.level.as_str(),
+        card.why,
+        card.fix,
+        docs_link(card.id)
+    )
+}
+
+/// CHECKS.md: a table of contents by section, then one heading per check, which is its anchor.
 #[must_use]
 pub fn render_checks_page() -> String {
+    let cards = cards();
+    let sections: Vec<&[&Card]> = cards.chunk_by(|one, next| one.section == next.section).collect();
     let mut text = String::from(PAGE_INTRODUCTION);
-    let mut section: Option<Section> = None;
-    for card in cards() {
-        if section != Some(card.section) {
-            section = Some(card.section);
-            let _ = write!(text, "\n## {}\n", card.section.title());
-        }
-        let level = card.level.plural();
-        let Card { id, title, why, fix, .. } = card;
-        let _ = write!(
-            text,
-            "\n### {id}\n\nAsks that {title}. Its findings are {level}.\n\n**Why.** {why}\n\n**What to do.** {fix}\n"
-        );
+    for section in &sections {
+        write_contents(&mut text, section);
+    }
+    for section in &sections {
+        write_section(&mut text, section);
     }
     text
 }
 
-const PAGE_INTRODUCTION: &str = "# Checks\n\nEvery check has an id, which is also its anchor here. The same text without a network: `kubectl mural validate --explain ID`.\n\
-    A check passes, fails with findings, is skipped because it does not apply, or is undetermined because it could not look; that last is never a pass.\n\n\
-    This page is written from the checks' own cards: `MURAL_UPDATE=1 cargo test -p mural catalogue`.\n";
+/// One line of the table of contents: the section, and a link to each of its checks.
+fn write_contents(text: &mut String, cards: &[&Card]) {
+    let links: Vec<String> = cards.iter().map(|card| format!("[{id}](#{id})", id = card.id)).collect();
+    let title = cards.first().map_or("", |card| card.section.title());
+    let _ = writeln!(text, "- **{title}**: {}", links.join(", "));
+}
+
+fn write_section(text: &mut String, cards: &[&Card]) {
+    let title = cards.first().map_or("", |card| card.section.title());
+    let _ = write!(text, "\n## {title}\n");
+    for card in cards {
+        let (level, summary) = (card.level.as_str(), card.summary());
+        let Card { id, why, fix, .. } = card;
+        let _ = write!(text, "\n### {id}\n\n{summary} Level: {level}.\n\n**Why.** {why}\n\n**Fix.** {fix}\n");
+    }
+}
+
+const PAGE_INTRODUCTION: &str = "# Checks\n\nEvery check has an id, which is also its anchor on this page. `kubectl mural validate --explain ID` shows the same text offline.\n\n\
+    A check passes, fails with findings, is skipped because it does not apply, or is undetermined because something could not be read. \
+    Undetermined never counts as passed.\n\n\
+    This page is generated: `MURAL_UPDATE=1 cargo test -p mural --all-features catalogue`.\n\n";
 
 #[cfg(test)]
 mod tests {
@@ -80,7 +111,7 @@ mod tests {
             std::fs::write(file, render_checks_page()).unwrap();
         }
         let page = std::fs::read_to_string(file).unwrap_or_default();
-        let how = "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural catalogue";
+        let how = "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural --all-features catalogue";
         assert!(page == render_checks_page(), "{how}");
         for card in cards() {
             let anchor = card.finding("", "", "").docs;

@@ -72,27 +72,16 @@ fn locate_findings(verdicts: &mut [CrdVerdict], new: &CrdSet) {
 fn explain(id: &str) -> Result<Exit, Problem> {
     if id == "all" {
         let rows: Vec<Vec<String>> = page::table_rows().map(|row| row.map(str::to_owned).to_vec()).collect();
-        Stream::Stdout.write(&render_columns(&["CHECK", "LEVEL", "HURTS", "SOURCE"], &rows));
+        Stream::Stdout.write(&render_columns(&["CHECK", "LEVEL", "AFFECTS", "SOURCE"], &rows));
         return Ok(Exit::Success);
     }
     let Some(check) = checks().find(|check| check.card.id == id) else {
         let problem = Problem::usage(format!("--explain {id:?}: there is no such check"));
         let problem =
             did_you_mean(id, checks().map(|check| check.card.id)).into_iter().fold(problem, Problem::with_hint);
-        return Err(problem.with_hint("--explain all lists them"));
+        return Err(problem.with_hint("run `helm mural crds check --explain all` to list all checks"));
     };
-    let card = &check.card;
-    let text = format!(
-        "{}  {}\n  level   {}, hurts {}\n  why     {}\n  do      {}\n  source  {}\n",
-        card.id,
-        card.title,
-        card.level.plural(),
-        page::affected_party(check),
-        card.why,
-        card.fix,
-        check.source
-    );
-    Stream::Stdout.write(&text);
+    Stream::Stdout.write(&page::render_explanation(check));
     Ok(Exit::Success)
 }
 

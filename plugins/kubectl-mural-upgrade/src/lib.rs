@@ -62,8 +62,8 @@ pub fn main() -> ExitCode {
 fn explain(id: &str) -> Result<Exit, Problem> {
     let guards = || guards::ALL.iter().map(|(card, _)| card.id).collect::<Vec<_>>().join(", ");
     let card = catalogue::find_card("--explain", id)
-        .map_err(|problem| problem.with_hint(format!("the guards: {}", guards())))?;
-    Stream::Stdout.write(&format!("{}\n  {}\n\nwhy   {}\nfix   {}\n", card.id, card.title, card.why, card.fix));
+        .map_err(|problem| problem.with_hint(format!("use the id of a guard: {}", guards())))?;
+    Stream::Stdout.write(&format!("{}", catalogue::render_explanation(card)));
     Ok(Exit::Success)
 }
 

@@ -48,7 +48,7 @@ fn run_command(cli: &Cli) -> Result<Exit, Problem> {
         None if cli.checks.print_schema => Some(REPORT_JSON_SCHEMA.to_owned()),
         None if cli.checks.list_checks => Some(render_check_list()),
         None => match &cli.checks.explain {
-            Some(id) => Some(render_explanation(catalogue::find_card("--explain", id)?)),
+            Some(id) => Some(catalogue::render_explanation(catalogue::find_card("--explain", id)?)),
             None => None,
         },
     };
@@ -142,19 +142,10 @@ fn build_report(request: &ValidateRequest, observations: &ClusterObservations, t
 fn render_check_list() -> String {
     let row = |check: &health_checks::HealthCheck| {
         let Card { id, section, title, level, .. } = check.card;
-        vec![(*id).to_owned(), section.title().to_owned(), level.plural().to_owned(), (*title).to_owned()]
+        vec![(*id).to_owned(), section.title().to_owned(), level.as_str().to_owned(), (*title).to_owned()]
     };
     render_columns(
-        &["CHECK", "SECTION", "FINDINGS ARE", "ASKS THAT"],
+        &["CHECK", "SECTION", "LEVEL", "REQUIRES"],
         &health_checks::HEALTH_CHECKS.iter().map(row).collect::<Vec<_>>(),
-    )
-}
-
-fn render_explanation(card: &Card) -> String {
-    let Card { id, title, why, fix, section, level } = card;
-    let level = level.plural();
-    format!(
-        "{id}\n  asks that {title}\n  section {}, findings are {level}\n\nwhy   {why}\nfix   {fix}\ndocs  CHECKS.md#{id}\n",
-        section.title()
     )
 }

@@ -60,7 +60,7 @@ fn findings_carry_the_check_a_subject_a_command_and_an_anchor() {
         let Verdict::Fail { findings } = run_check(&installation, id) else { unreachable!() };
         for finding in findings {
             assert!(finding.check == id && !finding.subject.is_empty() && !finding.message.is_empty(), "{finding:?}");
-            assert_eq!(finding.docs, format!("CHECKS.md#{id}"));
+            assert_eq!(finding.docs, crate::model::check::docs_link(id));
             let command = ["kubectl ", "helm ", "clusteradm "].iter().any(|program| finding.hint.contains(program));
             assert!(command, "its hint holds no command: {finding:?}");
         }

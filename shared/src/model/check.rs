@@ -24,6 +24,29 @@ impl Level {
             Self::Info => "notes",
         }
     }
+
+    /// The level as JSON and `--explain` show it: `error`, `warning`, `info`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Where CHECKS.md is published. A release sets `MURAL_DOCS_BASE` to a full URL when it is built; otherwise links are paths from
+/// the root of the repository.
+pub const DOCS_BASE: &str = match option_env!("MURAL_DOCS_BASE") {
+    Some(base) => base,
+    None => "plugins/kubectl-mural-validate/CHECKS.md",
+};
+
+/// The link to the documentation of a check: `DOCS_BASE#id`.
+#[must_use]
+pub fn docs_link(id: &str) -> String {
+    format!("{DOCS_BASE}#{id}")
 }
 
 /// What a check says. "Could not look" is never a pass.
@@ -89,18 +112,26 @@ pub struct Card {
     pub id: &'static str,
     /// The section it is shown under.
     pub section: Section,
-    /// What it looks at, in a few words.
+    /// Completes "Reports …" for a CRD change, and "Requires …" for a guard or health check; no full stop.
     pub title: &'static str,
     /// How grave its findings usually are.
     pub level: Level,
-    /// What would happen without it.
+    /// What happens if a finding is ignored.
     pub why: &'static str,
-    /// How to mend what it finds.
+    /// How to fix a finding: an imperative sentence, with a command if there is one.
     pub fix: &'static str,
 }
 
 impl Card {
+    /// The title as a sentence: `Reports a removed field.`, `Requires helm 3.17 or newer.`
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let verb = if self.section == Section::CrdChanges { "Reports" } else { "Requires" };
+        format!("{verb} {}.", self.title)
+    }
+
     /// A finding of this check at its usual level.
+    #[must_use]
     pub fn finding(&self, subject: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Finding {
         Finding {
             level: self.level,
@@ -108,7 +139,7 @@ impl Card {
             subject: subject.into(),
             message: message.into(),
             hint: hint.into(),
-            docs: format!("CHECKS.md#{}", self.id),
+            docs: docs_link(self.id),
         }
     }
 }

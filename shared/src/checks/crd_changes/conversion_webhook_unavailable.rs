@@ -3,16 +3,18 @@
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::model::check::{Card, Level, Section};
 
-/// The conversion webhook answers.
 pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     card: Card {
         id: "conversion-webhook-unavailable",
         section: Section::CrdChanges,
-        title: "the conversion webhook has a living backend",
+        title: "a conversion webhook without a ready backend",
         level: Level::Error,
-        why: "Objects that are not stored in the version asked for can be neither read nor written while nobody answers, and namespaces with such objects cannot be deleted. The API server does not look when the CRD is written.",
-        fix: "Start the webhook's backend before the CRD names it: kubectl get endpointslices --namespace NAMESPACE",
+        why: "Objects that are stored in another version can be neither read nor written while the webhook does not \
+            answer, and their namespaces cannot be deleted. The API server does not check the webhook when the CRD \
+            is written.",
+        fix: "Start the backend of the webhook before you apply the CRD: kubectl get endpointslices --namespace \
+            NAMESPACE",
     },
     affects: AffectedParty::Clients,
-    source: "crds.md 1.2",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go",
 };

@@ -12,7 +12,7 @@ use crate::checks::crd_changes::{
     rule_usability, select_check, served_versions_differ,
 };
 use crate::diff::{self, Change, Effect, SchemaPath};
-use crate::model::check::Level;
+use crate::model::check::{Level, docs_link};
 use crate::model::crd::Crd;
 use crate::schema::{ServerVersion, crd_rules};
 
@@ -185,7 +185,7 @@ fn build_finding(check: &ChangeCheck, level: Level, message: String) -> CrdFindi
         line: None,
         message,
         hint: check.card.fix,
-        docs: format!("CHECKS.md#{}", check.card.id),
+        docs: docs_link(check.card.id),
         waiver_reason: None,
     }
 }

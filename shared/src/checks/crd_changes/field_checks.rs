@@ -4,105 +4,102 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::FieldChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Every field stays.
 static FIELD_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "field-removed",
         section: Section::CrdChanges,
-        title: "every field stays",
+        title: "a removed field",
         level: Level::Error,
-        why: "Every read prunes it, and the next write deletes it for good; a rollback finds it gone.",
-        fix: "Keep the field, deprecated in its description, until no object holds it.",
+        why: "Every read prunes the field, and the next write deletes it from storage. A rollback does not bring it \
+            back.",
+        fix: "Keep the field, deprecated in its description, until no object sets it.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify existingFieldRemoval; kapp NoExistingFieldRemoved; crd-schema-checker NoFieldRemoval",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning",
 };
 
-/// Fields are added where nobody has them yet.
 static FIELD_ADDED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "field-added",
         section: Section::CrdChanges,
-        title: "fields are added where nobody has them yet",
+        title: "an added field",
         level: Level::Error,
-        why: "A new field hurts nobody. One that comes where unknown fields were kept judges what objects hold already.",
-        fix: "Look at the live objects: helm mural crds check CHART.",
+        why: "A new field is safe. Where unknown fields were preserved, its schema also applies to values that \
+            objects already hold.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crds.md 1.3",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#controlling-pruning",
 };
 
-/// No field becomes required.
 static REQUIRED_ADDED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "required-added",
         section: Section::CrdChanges,
-        title: "no field becomes required",
+        title: "a field that becomes required",
         level: Level::Error,
-        why: "Every create without it fails, and so does every update that touches its parent; a default fills the gap.",
-        fix: "Give the field a default, or require it in a new version only.",
+        why: "The API server rejects every create without the field, and every update that changes its parent. A \
+            default prevents this.",
+        fix: "Give the field a default, or require it only in a new version.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify required; kapp RequiredFieldChange; crd-schema-checker NoNewRequiredFields",
+    source: "https://github.com/kubernetes-sigs/crdify/blob/main/pkg/validations/property/required.go",
 };
 
-/// A field need not be there any more.
 static REQUIRED_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "required-removed",
         section: Section::CrdChanges,
-        title: "a field need not be there any more",
+        title: "a field that is no longer required",
         level: Level::Info,
-        why: "Objects stay valid; a reader that relies on the field may meet an object without it.",
-        fix: "See that the controller copes with its absence.",
+        why: "Objects stay valid. A controller that relies on the field may read an object without it.",
+        fix: "Verify that the controller handles objects without the field.",
     },
     affects: AffectedParty::Clients,
-    source: "Sherpack RemoveRequiredField",
+    source: "https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api_changes.md",
 };
 
-/// Lists and maps keep their shape.
 static SHAPE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "shape-changed",
         section: Section::CrdChanges,
-        title: "lists and maps keep their shape",
+        title: "a changed shape of a list or map",
         level: Level::Error,
-        why: "Items or values that nobody specified are validated and pruned from now on, or no longer.",
-        fix: "Look at the live objects: helm mural crds check CHART.",
+        why: "Items or values without a schema are now validated and pruned, or no longer.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (additionalProperties, items)",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning/algorithm.go",
 };
 
-/// Unknown fields are kept where they were.
 static UNKNOWN_FIELDS_PRUNED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "unknown-fields-pruned",
         section: Section::CrdChanges,
-        title: "unknown fields are kept where they were",
+        title: "a changed x-kubernetes-preserve-unknown-fields",
         level: Level::Error,
-        why: "What no schema names is pruned by every read and lost with the next write.",
-        fix: "Name every field that objects hold, or keep x-kubernetes-preserve-unknown-fields.",
+        why: "Without it, every read prunes fields that are not in the schema, and the next write deletes them.",
+        fix: "Add every field that objects hold to the schema, or keep x-kubernetes-preserve-unknown-fields.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (preserve-unknown-fields); crds.md 1.3",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#controlling-pruning",
 };
 
-/// Embedded objects stay what they are.
 static EMBEDDED_RESOURCE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "embedded-resource-changed",
         section: Section::CrdChanges,
-        title: "embedded objects stay what they are",
+        title: "a changed x-kubernetes-embedded-resource",
         level: Level::Error,
-        why: "An embedded object must have apiVersion, kind and valid metadata; where that ends, they are pruned unless something names them.",
-        fix: "Look at the live objects: helm mural crds check CHART.",
+        why: "An embedded object needs apiVersion, kind and valid metadata. Without the marker, the API server \
+            prunes these fields unless the schema lists them.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (embedded-resource)",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta/validation.go",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[
     &FIELD_REMOVED,
     &FIELD_ADDED,
@@ -113,7 +110,7 @@ pub(crate) static CHECKS: &[&ChangeCheck] = &[
     &EMBEDDED_RESOURCE_CHANGED,
 ];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &FieldChange) -> &'static ChangeCheck {
     match change {
         FieldChange::Removed { .. } => &FIELD_REMOVED,

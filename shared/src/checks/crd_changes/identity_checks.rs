@@ -4,52 +4,50 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::NameChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Group, scope, kind and plural stay.
 static IDENTITY_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "identity-changed",
         section: Section::CrdChanges,
-        title: "group, scope, kind and plural stay",
+        title: "a changed group, scope, kind or plural",
         level: Level::Error,
-        why: "The API server takes no other group, scope, kind or plural for an established CRD: the apply is refused.",
-        fix: "Give the kind a new CRD under another name, and move its objects there.",
+        why: "These fields are immutable in an established CRD. The API server rejects the CRD.",
+        fix: "Create a new CRD with another name and move the objects to it.",
     },
     affects: AffectedParty::Server,
-    source: "crdify scope; kapp NoScopeChange; validation.go ValidateUpdate",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go",
 };
 
-/// The other names stay.
 static NAMES_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "names-changed",
         section: Section::CrdChanges,
-        title: "the other names stay",
+        title: "a changed singular, list kind, short name or category",
         level: Level::Warning,
-        why: "Scripts and people use singular, list kind, short names and categories; typed clients decode lists by the list kind.",
-        fix: "Keep the old names beside the new ones where that is possible, and tell who uses them.",
+        why: "Scripts and people use these names. Typed clients decode lists by the list kind.",
+        fix: "Keep the old names and add the new ones. Announce a name that you remove.",
     },
     affects: AffectedParty::Clients,
-    source: "crds.md 1.3",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/controller/status/naming_controller.go",
 };
 
-/// Labels and annotations that somebody acts on stay.
 static METADATA_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "metadata-changed",
         section: Section::CrdChanges,
-        title: "labels and annotations that somebody acts on stay",
+        title: "a changed label or annotation that a tool acts on",
         level: Level::Warning,
-        why: "Without helm.sh/resource-policy: keep, helm deletes a CRD that leaves its manifest, with every object of the kind; cert-manager fills the conversion webhook from another.",
-        fix: "Keep the annotation, or see that nobody relies on it.",
+        why: "Without helm.sh/resource-policy: keep, helm deletes a CRD that leaves its manifest, with every object \
+            of the kind. The cert-manager annotation fills in the CA of the conversion webhook.",
+        fix: "Keep the annotation, or verify that no tool relies on it.",
     },
     affects: AffectedParty::Clients,
-    source: "helm/helm#7279; cert-manager cainjector",
+    source: "https://github.com/helm/helm/issues/7279",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[&IDENTITY_CHANGED, &NAMES_CHANGED, &METADATA_CHANGED];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &NameChange) -> &'static ChangeCheck {
     match change {
         NameChange::Group { .. } | NameChange::Scope { .. } | NameChange::Kind { .. } | NameChange::Plural { .. } => {

@@ -4,81 +4,81 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::LimitChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Every value that was allowed stays allowed.
 static ENUM_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "enum-changed",
         section: Section::CrdChanges,
-        title: "every value that was allowed stays allowed",
+        title: "a changed list of allowed values",
         level: Level::Error,
-        why: "A create or change with a value that is gone is refused; objects that hold it may stay as they are from Kubernetes 1.30 on, and cannot be changed at all before.",
-        fix: "Keep the value for one more release, or look at the live objects: helm mural crds check CHART.",
+        why: "The API server rejects creates and changes with a removed value. Objects that hold it can stay \
+            unchanged on Kubernetes 1.30 and newer; older servers reject every update of them.",
+        fix: "Keep the value for one more release, or check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify enum; kapp EnumChange; crd-schema-checker NoEnumRemoval",
+    source: "https://github.com/kubernetes-sigs/crdify/blob/main/pkg/validations/property/enum.go",
 };
 
-/// No limit becomes tighter.
 static LIMIT_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "limit-changed",
         section: Section::CrdChanges,
-        title: "no limit becomes tighter",
+        title: "a changed minimum or maximum of a value, length or count",
         level: Level::Error,
-        why: "A create or change that breaks the limit is refused; objects that break it already may stay as they are from Kubernetes 1.30 on, and are refused at any change before.",
-        fix: "Keep the limit, or mend the objects that break the new one first: helm mural crds check CHART names them.",
+        why: "The API server rejects creates and changes that break a tighter limit. Objects that already break it \
+            can stay unchanged on Kubernetes 1.30 and newer; older servers reject every update of them.",
+        fix: "Keep the limit, or find and change the objects that break the new one: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify and kapp minimum, maximum, length, items, properties; OLM",
+    source: "https://github.com/kubernetes-sigs/crdify/blob/main/pkg/validations/property/max.go",
 };
 
-/// No pattern is added or changed.
 static PATTERN_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "pattern-changed",
         section: Section::CrdChanges,
-        title: "no pattern is added or changed",
+        title: "a changed pattern",
         level: Level::Error,
-        why: "Whether another pattern is wider or narrower cannot be told from its text. A create or change that breaks the limit is refused; objects that break it already may stay as they are from Kubernetes 1.30 on, and are refused at any change before.",
-        fix: "Look at the live objects: helm mural crds check CHART names those that do not match.",
+        why: "Two patterns cannot be compared by their text, so each change counts as tighter. The API server \
+            rejects creates and changes that do not match. Objects that already break it can stay unchanged on \
+            Kubernetes 1.30 and newer; older servers reject every update of them.",
+        fix: "Find the objects that do not match: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify pattern",
+    source: "https://github.com/kubernetes-sigs/crdify/blob/main/pkg/validations/property/pattern.go",
 };
 
-/// Formats stay.
 static FORMAT_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "format-changed",
         section: Section::CrdChanges,
-        title: "formats stay",
+        title: "a changed format",
         level: Level::Error,
-        why: "A format that the server knows is checked as a pattern is; from 1.36 on int32 and int64 are limits too.",
-        fix: "Look at the live objects: helm mural crds check CHART.",
+        why: "The API server validates the formats that it knows. From 1.36 it also enforces the range of int32 and \
+            int64.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (format); kubernetes 0835a2fa9",
+    source: "https://github.com/kubernetes/kubernetes/commit/0835a2fa9",
 };
 
-/// Numbers stay as fine as they were.
 static MULTIPLE_OF_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "multiple-of-changed",
         section: Section::CrdChanges,
-        title: "numbers stay as fine as they were",
+        title: "a changed multipleOf",
         level: Level::Error,
-        why: "A number that is no multiple of the new step is refused at its next change.",
-        fix: "Look at the live objects: helm mural crds check CHART.",
+        why: "The API server rejects changes to a number that is not a multiple of the new value.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (multipleOf)",
+    source: "https://github.com/kubernetes/kube-openapi/blob/master/pkg/validation/validate/values.go",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] =
     &[&ENUM_CHANGED, &LIMIT_CHANGED, &PATTERN_CHANGED, &FORMAT_CHANGED, &MULTIPLE_OF_CHANGED];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &LimitChange) -> &'static ChangeCheck {
     match change {
         LimitChange::EnumAdded { .. }

@@ -6,18 +6,19 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::{SchemaPath, list_positions};
 use crate::model::check::{Card, Level, Section};
 
-/// Every limit lies inside its format.
 pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     card: Card {
         id: "limit-outside-format",
         section: Section::CrdChanges,
-        title: "every limit lies inside its format",
+        title: "a minimum or maximum outside the range of the format",
         level: Level::Error,
-        why: "From Kubernetes 1.36 on int32 and int64 are enforced, and a maximum beyond the format makes every value an error: \"Maximum boundary value must be of type integer with format int32\". MetalLB v0.13 to v0.14.9 had such a CRD.",
-        fix: "Make the limit fit, or take the wider format.",
+        why: "From Kubernetes 1.36, int32 and int64 are enforced. A maximum outside the format makes every value \
+            invalid: 'Maximum boundary value must be of type integer with format int32'. MetalLB v0.13 to v0.14.9 \
+            had such a CRD.",
+        fix: "Move the limit into the range of the format, or use a wider format.",
     },
     affects: AffectedParty::Objects,
-    source: "kubernetes 0835a2fa9; crds.md 1.5",
+    source: "https://github.com/kubernetes/kubernetes/commit/0835a2fa9",
 };
 
 /// Limits outside of their format: the place, and what is wrong there.

@@ -4,24 +4,24 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::LogicChange;
 use crate::model::check::{Card, Level, Section};
 
-/// No condition becomes tighter.
 static COMPOSITION_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "composition-changed",
         section: Section::CrdChanges,
-        title: "no condition becomes tighter",
+        title: "a changed allOf, anyOf, oneOf or not",
         level: Level::Error,
-        why: "An object that no branch takes any more, or that two branches of oneOf take, is refused at its next change.",
-        fix: "Look at the live objects: helm mural crds check CHART.",
+        why: "The API server rejects changes to an object that no branch accepts, or that two branches of oneOf \
+            accept.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (oneOf, anyOf, allOf, not)",
+    source: "https://github.com/kubernetes-sigs/crdify/blob/main/pkg/validations/property/oneof.go",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[&COMPOSITION_CHANGED];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &LogicChange) -> &'static ChangeCheck {
     match change {
         LogicChange::Added { .. }

@@ -3,16 +3,16 @@
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::model::check::{Card, Level, Section};
 
-/// Every object can be judged.
 pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     card: Card {
         id: "objects-not-checked",
         section: Section::CrdChanges,
-        title: "every object can be looked at and judged",
+        title: "objects that could not be read or validated",
         level: Level::Error,
-        why: "What nobody could look at (forbidden, a conversion webhook that does not answer, a rule that cannot be evaluated here) may be hurt: it is never taken for safe.",
-        fix: "Mend what kept us from looking (kubectl auth can-i list KIND --all-namespaces; the webhook's pods), then look again.",
+        why: "Objects can be unreadable (forbidden, or the conversion webhook does not answer), or a rule cannot be \
+            evaluated here. Unchecked objects never count as safe.",
+        fix: "Fix the cause, then check again: kubectl auth can-i list KIND --all-namespaces",
     },
     affects: AffectedParty::Objects,
-    source: "product: could not look is never a pass",
+    source: "https://github.com/operator-framework/operator-lifecycle-manager/issues/3342",
 };

@@ -1,47 +1,65 @@
-//! The checks of changes as a table, and as a page: for `--explain` and for CHECKS.md.
+//! The CRD-change checks as a table and as a page, for `helm mural crds check --explain` and CHECKS.md of the helm plugin.
+//!
+//! The texts come from the cards; this file only arranges them. A unit test compares CHECKS.md with [`render_changes_page`].
 
 use std::fmt::Write as _;
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck, checks};
 
-const PAGE_INTRODUCTION: &str = "# Checks of CRD changes\n\nEvery check of `helm mural crds check` has an id, which is also its anchor here and its name in `.mural-waivers.yaml`.\n\
-    The same without a network: `helm mural crds check --explain all`, and `--explain ID`.\n\n\
-    The level is that of a finding without evidence. Where a check looks at objects, its errors sink to warnings after a\n\
-    complete look at all of them found nobody hurt; what only loosens, or adds what nobody has yet, is a note.\n\n\
-    This page is written from the checks' own cards: `MURAL_UPDATE=1 cargo test -p mural the_page_of_changes`.\n";
+const PAGE_INTRODUCTION: &str = "# Checks of CRD changes\n\nEvery check of `helm mural crds check` has an id. The id is its anchor on this page and its name in `.mural-waivers.yaml`.\n\
+    `helm mural crds check --explain ID` shows the same text offline. `--explain all` lists all checks.\n\n\
+    The level is that of a breaking change without evidence. Changes that only loosen the schema are infos.\n\
+    If a check affects stored objects, its errors become warnings after a complete check found no affected object.\n\n\
+    This page is generated: `MURAL_UPDATE=1 cargo test -p mural --all-features the_page_of_changes`.\n";
 
-/// Whom it hurts, in a word.
+/// What the change affects, as it completes `Affects: …`
 #[must_use]
 pub const fn affected_party(check: &ChangeCheck) -> &'static str {
     match check.affects {
-        AffectedParty::Server => "server refuses",
-        AffectedParty::Objects => "objects",
+        AffectedParty::Server => "the API server rejects the CRD",
+        AffectedParty::Objects => "stored objects",
         AffectedParty::Clients => "clients",
-        AffectedParty::None => "nobody",
+        AffectedParty::None => "nothing",
     }
 }
 
-/// The rows: id, level, whom it hurts, where the rule comes from.
+/// One row per check: id, level, affected party, link to the source of the rule.
 pub fn table_rows() -> impl Iterator<Item = [&'static str; 4]> {
-    checks().map(|check| [check.card.id, check.card.level.plural(), affected_party(check), check.source])
+    checks().map(|check| [check.card.id, check.card.level.as_str(), affected_party(check), check.source])
 }
 
-/// CHECKS.md of the helm plugin.
+/// One check as `--explain ID` prints it.
+#[must_use]
+pub fn render_explanation(check: &ChangeCheck) -> String {
+    let card = &check.card;
+    format!(
+        "{}\n  {}\n\nlevel    {}\naffects  {}\nwhy      {}\nfix      {}\nsource   {}\n",
+        card.id,
+        card.summary(),
+        card.level.as_str(),
+        affected_party(check),
+        card.why,
+        card.fix,
+        check.source
+    )
+}
+
+/// CHECKS.md of the helm plugin: a table of contents, then one heading per check, which is its anchor.
 #[must_use]
 pub fn render_changes_page() -> String {
     let mut text = String::from(PAGE_INTRODUCTION);
-    text.push_str("\n| check | level | hurts | source of the rule |\n| --- | --- | --- | --- |\n");
-    for [id, level, hurts, source] in table_rows() {
-        let _ = writeln!(text, "| [{id}](#{id}) | {level} | {hurts} | {source} |");
+    text.push_str("\n| check | level | affects | source |\n| --- | --- | --- | --- |\n");
+    for [id, level, affected, source] in table_rows() {
+        let _ = writeln!(text, "| [{id}](#{id}) | {level} | {affected} | [{}]({source}) |", source_label(source));
     }
     for check in checks() {
         let card = &check.card;
         let _ = write!(
             text,
-            "\n## {}\n\nAsks that {}. Its findings are {}; it hurts: {}.\n\n**Why.** {}\n\n**What to do.** {}\n\n**Source.** {}\n",
+            "\n## {}\n\n{} Level: {}. Affects: {}.\n\n**Why.** {}\n\n**Fix.** {}\n\n**Source.** <{}>\n",
             card.id,
-            card.title,
-            card.level.plural(),
+            card.summary(),
+            card.level.as_str(),
             affected_party(check),
             card.why,
             card.fix,
@@ -49,6 +67,11 @@ pub fn render_changes_page() -> String {
         );
     }
     text
+}
+
+/// The last part of a link, without which a table row would be hundreds of characters wide.
+fn source_label(source: &str) -> &str {
+    source.trim_end_matches('/').rsplit('/').next().unwrap_or(source)
 }
 
 #[cfg(test)]
@@ -65,7 +88,7 @@ mod tests {
         let now = std::fs::read_to_string(file).unwrap_or_default();
         assert!(
             now == render_changes_page(),
-            "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural the_page_of_changes"
+            "CHECKS.md is not current: MURAL_UPDATE=1 cargo test -p mural --all-features the_page_of_changes"
         );
         assert!(checks().all(|check| now.contains(&format!("\n## {}\n", check.card.id))));
     }

@@ -4,66 +4,63 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::RuleChange;
 use crate::model::check::{Card, Level, Section};
 
-/// No CEL rule is added.
 static RULE_ADDED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-added",
         section: Section::CrdChanges,
-        title: "no CEL rule is added",
+        title: "an added CEL rule",
         level: Level::Error,
-        why: "An object that breaks the rule is refused at a create, and at every update that touches the rule's place.",
-        fix: "Look at the live objects: helm mural crds check CHART judges each of them by the rule.",
+        why: "The API server rejects creates that break the rule, and updates that change the field with the rule.",
+        fix: "Evaluate the rule for each live object: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (validations); C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules",
 };
 
-/// Every CEL rule says the same.
 static RULE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-changed",
         section: Section::CrdChanges,
-        title: "every CEL rule says the same",
+        title: "a changed CEL rule",
         level: Level::Error,
-        why: "Whether the new text is wider or narrower cannot be told: objects that held before may break it.",
-        fix: "Look at the live objects: helm mural crds check CHART judges each of them by the rule.",
+        why: "Two rules cannot be compared by their text, so each change counts as tighter: valid objects may break \
+            the new rule.",
+        fix: "Evaluate the rule for each live object: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled (validations); C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules",
 };
 
-/// CEL rules go.
 static RULE_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-removed",
         section: Section::CrdChanges,
-        title: "CEL rules go",
+        title: "a removed CEL rule",
         level: Level::Info,
-        why: "Objects stay valid; a controller may meet what the rule kept out.",
-        fix: "See that the controller copes with it.",
+        why: "Objects stay valid. A controller may read values that the rule rejected before.",
+        fix: "Verify that the controller handles these values.",
     },
     affects: AffectedParty::Clients,
-    source: "C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules",
 };
 
-/// Messages of rules change.
 static RULE_MESSAGE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-message-changed",
         section: Section::CrdChanges,
-        title: "messages of rules change",
+        title: "a changed message of a CEL rule",
         level: Level::Info,
-        why: "Only the words of a refusal change.",
-        fix: "Nothing has to be done.",
+        why: "Only the text of the error changes.",
+        fix: "Do nothing: the change is safe.",
     },
     affects: AffectedParty::None,
-    source: "C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[&RULE_ADDED, &RULE_CHANGED, &RULE_REMOVED, &RULE_MESSAGE_CHANGED];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &RuleChange) -> &'static ChangeCheck {
     match change {
         RuleChange::Added { .. } => &RULE_ADDED,

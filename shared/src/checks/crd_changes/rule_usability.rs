@@ -10,32 +10,33 @@ use crate::model::check::{Card, Level, Section};
 use crate::model::crd::Crd;
 use crate::schema::{ServerVersion, parse_rule_features};
 
-/// Every new rule can be used by this server.
 pub(crate) static RULE_UNSUPPORTED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-unsupported",
         section: Section::CrdChanges,
-        title: "every new CEL rule can be used by this API server",
+        title: "a new CEL rule that this API server does not support",
         level: Level::Error,
-        why: "A new rule is compiled with the functions of the minor version before the server's own: with a function that is newer, or text that is no CEL, the whole CRD is refused.",
-        fix: "Write the rule with older functions, or upgrade the cluster first (--server-version tells what holds elsewhere).",
+        why: "The API server compiles a new rule with the functions of the previous minor version. It rejects the \
+            whole CRD if the rule uses a newer function or does not compile.",
+        fix: "Write the rule with older functions, or upgrade the cluster first. Test other versions with \
+            --server-version.",
     },
     affects: AffectedParty::Server,
-    source: "crds.md 1.1, 1.5; k8s.io/apiserver cel/environment",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiserver/pkg/cel/environment/base.go",
 };
 
-/// No new rule runs in loops without bounds.
 pub(crate) static RULE_COST_UNBOUNDED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-costly",
         section: Section::CrdChanges,
-        title: "no new CEL rule runs in loops without bounds",
+        title: "a new CEL rule with an unbounded loop",
         level: Level::Warning,
-        why: "The API server estimates what a rule can cost at most: one that loops over a list without a bound, for each item of another or twice over, goes beyond its budget, and the whole CRD is refused.",
-        fix: "Give the lists maxItems and the maps maxProperties.",
+        why: "The API server estimates the highest cost of a rule. Nested loops over lists without a limit exceed \
+            the cost budget, and the API server rejects the whole CRD.",
+        fix: "Set maxItems on the lists and maxProperties on the maps.",
     },
     affects: AffectedParty::Server,
-    source: "crds.md 1.1; crd-schema-checker MustNotExceedCostBudget",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go",
 };
 
 /// A rule and where it stands.

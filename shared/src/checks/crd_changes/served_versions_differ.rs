@@ -12,18 +12,18 @@ use crate::model::crd::Crd;
 /// Stands between the two versions of a pair.
 pub(crate) const VERSION_SEPARATOR: &str = " → ";
 
-/// Served versions hold the same where nothing converts between them.
 pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     card: Card {
         id: "served-versions-differ",
         section: Section::CrdChanges,
-        title: "served versions hold the same where nothing converts between them",
+        title: "served versions with different schemas and no conversion webhook",
         level: Level::Warning,
-        why: "With the conversion strategy None only the apiVersion is rewritten: what one version holds and the other does not is lost by a write through the other, or refused there.",
-        fix: "Let both versions hold the same fields, or convert with a webhook.",
+        why: "With the conversion strategy None, the API server rewrites only the apiVersion. A write through one \
+            version loses fields that only the other version has, or is rejected.",
+        fix: "Add the same fields to both versions, or convert with a webhook.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify served-version pairs; crds.md 1.3",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/",
 };
 
 /// What one served version holds and another does not.

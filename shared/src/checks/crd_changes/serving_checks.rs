@@ -4,77 +4,76 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::ServingChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Objects are converted as before.
 static CONVERSION_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "conversion-changed",
         section: Section::CrdChanges,
-        title: "objects are converted as before",
+        title: "a changed conversion between versions",
         level: Level::Warning,
-        why: "Without the old webhook objects of other versions are served with another apiVersion and nothing else; with a new one that does not answer they can be neither read nor written.",
-        fix: "See that the webhook lives before the CRD names it, and that nothing is stored in a version that only it understood.",
+        why: "Without the old webhook, the API server rewrites only the apiVersion of an object. If a new webhook \
+            does not answer, objects in other versions can be neither read nor written.",
+        fix: "Start the webhook before you apply the CRD. Migrate objects out of versions that only the old webhook \
+            can convert.",
     },
     affects: AffectedParty::Clients,
-    source: "crds.md 1.2, 1.3; C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#webhook-conversion",
 };
 
-/// The status subresource stays.
 static STATUS_SUBRESOURCE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "status-subresource-changed",
         section: Section::CrdChanges,
-        title: "the status subresource stays",
+        title: "an added or removed status subresource",
         level: Level::Warning,
-        why: "With a new status subresource, writes of status through the main resource are dropped silently: old controllers stop reporting. Without it, users overwrite status.",
-        fix: "Upgrade the controller with the CRD.",
+        why: "With the status subresource, the API server drops status from writes to the main resource: old \
+            controllers stop reporting. Without it, users can overwrite status.",
+        fix: "Upgrade the controller together with the CRD.",
     },
     affects: AffectedParty::Clients,
-    source: "C.6; Sherpack RemoveSubresource",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#status-subresource",
 };
 
-/// The scale subresource stays.
 static SCALE_SUBRESOURCE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "scale-subresource-changed",
         section: Section::CrdChanges,
-        title: "the scale subresource stays",
+        title: "a changed scale subresource",
         level: Level::Warning,
-        why: "Autoscalers read and write through it: with other paths, or without it, they stop.",
-        fix: "Look for HorizontalPodAutoscalers of the kind first.",
+        why: "Autoscalers read and write through the scale subresource. They stop if its paths change or it is \
+            removed.",
+        fix: "Find the autoscalers of the kind first: kubectl get horizontalpodautoscalers --all-namespaces",
     },
     affects: AffectedParty::Clients,
-    source: "crds.md 1.3; C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#scale-subresource",
 };
 
-/// Every selectable field stays.
 static SELECTABLE_FIELD_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "selectable-field-removed",
         section: Section::CrdChanges,
-        title: "every selectable field stays",
+        title: "a removed selectable field",
         level: Level::Warning,
-        why: "Selections by that field fail with an error.",
-        fix: "Find who selects by it, and move them.",
+        why: "The API server rejects requests with a field selector on the removed field.",
+        fix: "Find the clients that select by the field and change them first.",
     },
     affects: AffectedParty::Clients,
-    source: "C.6",
+    source: "https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4358-custom-resource-field-selectors",
 };
 
-/// Columns change.
 static PRINTER_COLUMNS_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "printer-columns-changed",
         section: Section::CrdChanges,
-        title: "columns change",
+        title: "changed printer columns",
         level: Level::Info,
-        why: "Only what kubectl get prints changes; scripts should not read it.",
-        fix: "Nothing has to be done.",
+        why: "Only the table of kubectl get changes. Scripts should read -o json instead.",
+        fix: "Do nothing: the change is safe.",
     },
     affects: AffectedParty::None,
-    source: "C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#additional-printer-columns",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[
     &CONVERSION_CHANGED,
     &STATUS_SUBRESOURCE_CHANGED,
@@ -83,7 +82,7 @@ pub(crate) static CHECKS: &[&ChangeCheck] = &[
     &PRINTER_COLUMNS_CHANGED,
 ];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &ServingChange) -> &'static ChangeCheck {
     match change {
         ServingChange::Strategy { .. }

@@ -4,52 +4,51 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::TypeChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Every type stays.
 static TYPE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "type-changed",
         section: Section::CrdChanges,
-        title: "every type stays",
+        title: "a changed type",
         level: Level::Error,
-        why: "Objects that hold the old type can no longer be changed there, and typed clients fail to decode a whole list because of one.",
-        fix: "Bring the new type under a new field, or in a new version with a conversion webhook.",
+        why: "The API server rejects changes to a field that holds a value of the old type. One such object makes \
+            typed clients fail to decode the whole list.",
+        fix: "Add a new field with the new type, or a new version with a conversion webhook.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify type; OLM; crd-schema-checker NoDataTypeChange",
+    source: "https://github.com/kubernetes-sigs/crdify/blob/main/pkg/validations/property/type.go",
 };
 
-/// Null is allowed where it was.
 static NULLABLE_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "nullable-changed",
         section: Section::CrdChanges,
-        title: "null is allowed where it was",
+        title: "a changed nullable",
         level: Level::Error,
-        why: "A stored null is dropped on read, or becomes the default.",
-        fix: "Look for objects that hold null: helm mural crds check CHART.",
+        why: "Where null is no longer allowed, a stored null is dropped on read or replaced by the default.",
+        fix: "Find objects that hold null: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crdify nullable",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable",
 };
 
-/// Defaults stay.
 static DEFAULT_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "default-changed",
         section: Section::CrdChanges,
-        title: "defaults stay",
+        title: "an added, changed or removed default",
         level: Level::Warning,
-        why: "Defaults are filled in on read, at once and without a write: objects that never set the field change their meaning. One that goes leaves objects without the value.",
-        fix: "Set the field in the objects that shall keep the old value, before the upgrade.",
+        why: "The API server fills in defaults on read, without a write: objects that do not set the field change \
+            their meaning at once. If a default is removed, objects lose the value.",
+        fix: "Set the field in objects that must keep the old value, before the upgrade.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify default; kapp DefaultValueChange; OLM",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[&TYPE_CHANGED, &NULLABLE_CHANGED, &DEFAULT_CHANGED];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &TypeChange) -> &'static ChangeCheck {
     match change {
         TypeChange::Type { .. } => &TYPE_CHANGED,

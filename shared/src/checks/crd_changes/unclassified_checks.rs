@@ -4,24 +4,24 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::UnknownChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Nothing changes that nobody understands.
 static UNCLASSIFIED_CHANGE: ChangeCheck = ChangeCheck {
     card: Card {
         id: "unclassified-change",
         section: Section::CrdChanges,
-        title: "nothing changes that nobody understands",
+        title: "a change that this version does not know",
         level: Level::Error,
-        why: "A keyword that this version does not know may mean anything to a newer API server: it is never silently safe.",
-        fix: "Read the change. Where it is harmless, waive it with a reason; a newer version of this plugin may know the keyword.",
+        why: "A schema keyword that this version does not know can mean anything to a newer API server. It never \
+            counts as safe.",
+        fix: "Read the change. If it is harmless, waive it with a reason, or update this plugin.",
     },
     affects: AffectedParty::Objects,
-    source: "crdify unhandled; kapp unknown change",
+    source: "https://github.com/operator-framework/operator-controller/issues/1092",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[&UNCLASSIFIED_CHANGE];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &UnknownChange) -> &'static ChangeCheck {
     let UnknownChange { .. } = change;
     &UNCLASSIFIED_CHANGE

@@ -4,105 +4,103 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::VersionChange;
 use crate::model::check::{Card, Level, Section};
 
-/// Every stored version stays in the CRD.
 static STORED_VERSION_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "stored-version-removed",
         section: Section::CrdChanges,
-        title: "every stored version stays in the CRD",
+        title: "a removed version that objects may still be stored in",
         level: Level::Error,
-        why: "Objects may still be stored in it, and without the version nobody can read them: the API server refuses the CRD as long as status.storedVersions names it.",
-        fix: "Let its objects be moved first: helm mural crds apply CHART --migrate, or kubectl mural upgrade --migrate. A chart keeps the version until they are.",
+        why: "Objects that are stored in a removed version cannot be read. The API server rejects the CRD while \
+            status.storedVersions lists the version.",
+        fix: "Migrate the objects first: helm mural crds apply CHART --migrate, or kubectl mural upgrade --migrate. \
+            Keep the version in the chart until then.",
     },
     affects: AffectedParty::Server,
-    source: "crdify storedVersionRemoval; kapp NoStoredVersionRemoved; validation.go",
+    source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go",
 };
 
-/// No version goes.
 static VERSION_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "version-removed",
         section: Section::CrdChanges,
-        title: "no version goes",
+        title: "a removed version",
         level: Level::Error,
-        why: "Clients of that version get 404 for ever, manifests in it no longer apply, and managedFields that name it can make later writes fail.",
-        fix: "Keep it one release longer, deprecated and not served, and tell who uses it.",
+        why: "Requests for the version get 404, and manifests in it no longer apply. managedFields entries of the \
+            version can make later writes fail.",
+        fix: "Keep the version for one more release, deprecated and not served. Announce the removal to its users.",
     },
     affects: AffectedParty::Clients,
-    source: "crds.md 1.3; Sherpack RemoveVersion",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-removal",
 };
 
-/// Every served version stays served.
 static VERSION_UNSERVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "version-unserved",
         section: Section::CrdChanges,
-        title: "every served version stays served",
+        title: "a version that is no longer served",
         level: Level::Error,
-        why: "Clients of that version get 404 at once, their watches end, and manifests in it no longer apply.",
-        fix: "Find who uses it (managedFields, stored manifests, API server metrics), move them, then stop serving it.",
+        why: "Requests for the version get 404 at once, watches on it end, and manifests in it no longer apply.",
+        fix: "Find the clients of the version (managedFields, stored manifests, API server metrics) and move them \
+            before it is no longer served.",
     },
     affects: AffectedParty::Clients,
-    source: "crds.md 1.3",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-removal",
 };
 
-/// Versions are added.
 static VERSION_ADDED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "version-added",
         section: Section::CrdChanges,
-        title: "versions are added",
+        title: "an added version",
         level: Level::Info,
-        why: "A new version changes nothing for those who use the old ones.",
-        fix: "Nothing has to be done.",
+        why: "A new version changes nothing for clients of the old ones.",
+        fix: "Do nothing: the change is safe.",
     },
     affects: AffectedParty::None,
-    source: "C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#specify-multiple-versions",
 };
 
-/// The storage version stays.
 static STORAGE_VERSION_CHANGED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "storage-version-moved",
         section: Section::CrdChanges,
-        title: "the storage version stays",
+        title: "a changed storage version",
         level: Level::Warning,
-        why: "From its next write on an object is stored in the new version, and loses what that version does not know; until then it stays in the old one, which cannot be dropped.",
-        fix: "Migrate before the old version goes: helm mural crds migrate NAME.",
+        why: "An object moves to the new storage version with its next write and loses fields that this version \
+            lacks. Until then it stays stored in the old version, which must not be removed.",
+        fix: "Migrate the objects before the old version is removed: helm mural crds migrate NAME",
     },
     affects: AffectedParty::Objects,
-    source: "crds.md 1.3",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#upgrade-existing-objects-to-a-new-stored-version",
 };
 
-/// Versions are deprecated.
 static VERSION_DEPRECATED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "version-deprecated",
         section: Section::CrdChanges,
-        title: "versions are deprecated",
+        title: "a version that is deprecated, or no longer deprecated",
         level: Level::Info,
-        why: "Who uses a deprecated version is warned with every request.",
-        fix: "Move to the newer version before this one goes.",
+        why: "The API server sends a warning with every response in a deprecated version.",
+        fix: "Move clients to a newer version before this one is removed.",
     },
     affects: AffectedParty::Clients,
-    source: "C.6",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-deprecation",
 };
 
-/// Every version keeps its schema.
 static SCHEMA_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "schema-removed",
         section: Section::CrdChanges,
-        title: "every version keeps its schema",
+        title: "a version that gains or loses its whole schema",
         level: Level::Error,
-        why: "A schema that comes begins to validate and prune what nobody validated before; one that goes ends both.",
-        fix: "Look at the live objects first: helm mural crds check CHART.",
+        why: "A new schema validates and prunes objects that were not validated before. Without a schema, both end.",
+        fix: "Check the live objects: helm mural crds check CHART",
     },
     affects: AffectedParty::Objects,
-    source: "crds.md 1.3",
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema",
 };
 
-/// The checks of this file.
+/// The checks of this file, in the order of the documentation.
 pub(crate) static CHECKS: &[&ChangeCheck] = &[
     &STORED_VERSION_REMOVED,
     &VERSION_REMOVED,
@@ -113,7 +111,7 @@ pub(crate) static CHECKS: &[&ChangeCheck] = &[
     &SCHEMA_REMOVED,
 ];
 
-/// Which check judges a change. Every kind of change has one: the compiler sees to it.
+/// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
 pub(crate) const fn select_check(change: &VersionChange) -> &'static ChangeCheck {
     match change {
         VersionChange::Removed { storage: true, .. } => &STORED_VERSION_REMOVED,

@@ -87,7 +87,7 @@ fn cosign(test_cluster: &TestCluster) -> Result<()> {
     script(1)?;
     let refused = plan(test_cluster, &charts, &["--cosign-key", "vendor.pub"], Some(&folder))?.expect_code(5)?;
     ensure!(
-        refused.all_text().contains("cosign does not take its signature: no matching signatures"),
+        refused.all_text().contains("cosign rejects its signature: no matching signatures"),
         "{}",
         refused.all_text()
     );

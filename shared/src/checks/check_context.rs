@@ -1,4 +1,7 @@
-//! All that the checks of `validate` look at: one view of the cluster, the tools, and what is expected.
+//! The input of all health checks: one snapshot of the cluster, the tool versions, and the expectations of the user.
+//!
+//! `prepare` reads the snapshot; the checks only borrow it. A value that could not be read is an `Observed` error, and the check
+//! that needs it becomes undetermined.
 
 use crate::ask::expect::Expectations;
 use crate::ask::expect::ExpectedChart;
@@ -14,29 +17,29 @@ use crate::model::owner::Owner;
 use crate::model::release_inventory::{Availability, ReleaseInventory};
 use crate::model::tool_versions::ToolVersions;
 
-/// All that the checks look at.
+/// Everything that the health checks of one installation read.
 #[derive(Debug)]
 pub struct CheckContext<'a> {
-    /// The cluster.
+    /// Releases, CRDs, owners, workloads and Flux objects.
     pub view: &'a ClusterView,
-    /// What stands around the releases.
+    /// Further reads that only some checks need: webhooks, spokes, live objects, metadata.
     pub health_inputs: &'a HealthInputs,
-    /// What the releases name.
+    /// Objects and CRDs in the manifests of the releases.
     pub inventory: &'a ReleaseInventory,
-    /// helm and kubectl.
+    /// Versions of helm and kubectl.
     pub tools: &'a ToolVersions,
-    /// What is expected.
+    /// Versions, charts and values that the user expects.
     pub expectations: &'a Expectations,
-    /// When the view was taken.
+    /// Time of the snapshot.
     pub now: Timestamp,
-    /// The name of the CRD chart's release.
+    /// Release name of the CRD chart.
     pub crds_release: &'a str,
-    /// The name of the application's release.
+    /// Release name of the application chart.
     pub app_release: &'a str,
 }
 
 impl<'a> CheckContext<'a> {
-    /// Puts together what was read.
+    /// Combines the reads with the release names of the installation.
     #[must_use]
     pub fn new(
         installation: &'a Installation,
@@ -56,19 +59,19 @@ impl<'a> CheckContext<'a> {
         [(ReleaseRole::Crds, self.crds_release), (ReleaseRole::App, self.app_release)]
     }
 
-    /// Who keeps a release.
+    /// The owner of a release; `None` if it was not read.
     #[must_use]
     pub fn owner(&self, release: &str) -> Option<&'a Owner> {
         self.view.owners.get(release)
     }
 
-    /// The installation's namespace.
+    /// Namespace of the installation.
     #[must_use]
     pub fn namespace(&self) -> &'a str {
         &self.view.cluster.namespace
     }
 
-    /// The chart that is expected of a release.
+    /// The chart that a release is compared with.
     #[must_use]
     pub const fn expected_chart(&self, role: ReleaseRole) -> Option<&'a ExpectedChart> {
         match role {
@@ -77,20 +80,20 @@ impl<'a> CheckContext<'a> {
         }
     }
 
-    /// What runs in a namespace.
+    /// The workloads of a namespace.
     ///
     /// # Errors
-    /// Nobody looked there.
+    /// The namespace was not read, or could not be read.
     pub fn workloads(&self, namespace: &str) -> Observed<&'a Workloads> {
         if namespace == self.namespace() {
             return Ok(&self.view.workloads);
         }
         let unseen =
-            || ReadFailure { target: format!("what runs in {namespace}"), reason: "nobody looked there".to_owned() };
+            || ReadFailure { target: format!("the workloads in {namespace}"), reason: "the namespace was not read".to_owned() };
         self.health_inputs.other_namespaces.get(namespace).ok_or_else(unseen)
     }
 
-    /// The namespaces in which the releases have objects; the installation's own where that is not known.
+    /// The namespaces in which the releases have objects; only that of the installation if the manifests are unknown.
     #[must_use]
     pub fn namespaces(&self) -> BTreeSet<String> {
         let objects = match &self.inventory.objects {

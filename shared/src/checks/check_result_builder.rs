@@ -1,9 +1,9 @@
-//! How a check that asks the same of many things comes to one answer.
+//! Combines the findings of many items into one result of a check.
 
 use crate::model::check::{Card, CheckResult, Finding, Level, Verdict};
 use crate::model::cluster_view::ReadFailure;
 
-/// What was found so far, by one check.
+/// Findings, read failures and skip reasons of one check so far.
 #[derive(Debug)]
 pub struct CheckResultBuilder {
     card: &'static Card,
@@ -14,32 +14,32 @@ pub struct CheckResultBuilder {
 }
 
 impl CheckResultBuilder {
-    /// Nothing yet.
+    /// Starts without any item.
     #[must_use]
     pub const fn new(card: &'static Card) -> Self {
         Self { card, items_checked: 0, findings: Vec::new(), failures: Vec::new(), skip_reasons: Vec::new() }
     }
 
-    /// Looked at one more thing, and this was wrong with it.
+    /// Counts one checked item with its findings.
     pub fn record(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.items_checked += 1;
         self.findings.extend(findings);
     }
 
-    /// Looked at so many more things, and this was wrong with one of them.
+    /// Counts several checked items with their findings.
     pub fn record_many(&mut self, how_many: usize, findings: impl IntoIterator<Item = Finding>) {
         self.items_checked += how_many;
         self.findings.extend(findings);
     }
 
-    /// Could not look at one more thing.
+    /// Records an item that could not be read.
     pub fn record_failure(&mut self, failure: &ReadFailure) {
         if !self.failures.contains(failure) {
             self.failures.push(failure.clone());
         }
     }
 
-    /// One more thing to which the question does not apply.
+    /// Records an item to which the check does not apply.
     pub fn record_skip(&mut self, reason: impl Into<String>) {
         let reason = reason.into();
         if !self.skip_reasons.contains(&reason) {
@@ -47,14 +47,14 @@ impl CheckResultBuilder {
         }
     }
 
-    /// Why nothing was looked at, where nothing else has said so.
+    /// Sets the skip reason if no other was recorded.
     pub fn skip_if_empty(&mut self, reason: &str) {
         if self.skip_reasons.is_empty() {
             self.record_skip(reason);
         }
     }
 
-    /// The answer. What could not be seen is never lost: beside findings it becomes a finding, alone it leaves all undetermined.
+    /// Builds the result. Read failures are never lost: with findings they become findings, alone they make the check undetermined.
     #[must_use]
     pub fn build(mut self) -> CheckResult {
         let items_checked = self.items_checked;
@@ -68,7 +68,7 @@ impl CheckResultBuilder {
             (false, _) => {
                 let unseen = self.failures.iter().map(|failure| Finding {
                     level: Level::Error,
-                    ..self.card.finding(&failure.target, format!("could not be looked at: {}", failure.reason), "")
+                    ..self.card.finding(&failure.target, format!("could not be read: {}", failure.reason), "")
                 });
                 self.findings.extend(unseen.collect::<Vec<_>>());
                 Verdict::from_findings(self.findings)
@@ -78,13 +78,13 @@ impl CheckResultBuilder {
     }
 }
 
-/// A check that could not look at all.
+/// The result of a check whose input could not be read.
 #[must_use]
 pub fn undetermined_result(card: &'static Card, failure: &ReadFailure) -> CheckResult {
     CheckResult::new(card, 0, Verdict::Undetermined { reason: failure.to_string() })
 }
 
-/// A check that does not apply here.
+/// The result of a check that does not apply.
 #[must_use]
 pub fn skipped_result(card: &'static Card, reason: impl Into<String>) -> CheckResult {
     CheckResult::new(card, 0, Verdict::Skipped { reason: reason.into() })

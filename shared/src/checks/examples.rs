@@ -99,9 +99,9 @@ fn an_image_that_is_not_the_releases_is_put_back() {
         (findings[0].message.clone(), findings[0].hint.clone())
     };
     let (message, hint) = message_and_hint(&installation);
-    assert!(message.ends_with("; its image canvas:2 is not the release's"), "{message}");
+    assert!(message.ends_with("; its image canvas:2 differs from the release"), "{message}");
     assert!(
-        hint.ends_with("; put it back: kubectl -n mural-system set image deployment/canvas main=canvas:1"),
+        hint.ends_with("; restore it: kubectl -n mural-system set image deployment/canvas main=canvas:1"),
         "{hint}"
     );
     installation.set_workload_field("canvas", "spec.template.spec.containers.0.image", json!("canvas:1"));

@@ -1,4 +1,6 @@
-//! The checks of `kubectl mural validate`: one list, in the order they are shown.
+//! The list of all health checks of `kubectl mural validate`, in the order of the report.
+//!
+//! Also owns the section names of `--only` and `--skip`, and which reads a selection of checks needs.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +11,12 @@ use crate::model::check::{Card, CheckResult, Section};
 use crate::model::health_inputs::ReadScope;
 use crate::problem::Problem;
 
-/// A check: its card, and the pure function that answers.
+/// A health check: its card and its pure function.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthCheck {
-    /// What it is.
+    /// Id, texts and level.
     pub card: &'static Card,
-    /// What it says of what was seen.
+    /// Judges the observed installation.
     pub run: fn(&CheckContext<'_>) -> CheckResult,
 }
 
@@ -24,7 +26,7 @@ macro_rules! checks {
     };
 }
 
-/// Every check of `validate`.
+/// Every health check, in the order of the report.
 pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
     tools::helm_version,
     tools::kubectl_version,
@@ -81,7 +83,7 @@ pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
     restarts::restart_required,
 ];
 
-/// The sections of `validate`, as they are named on the command line.
+/// The sections by their name on the command line.
 pub const SECTIONS: [(&str, Section); 11] = [
     ("tools", Section::Tools),
     ("cluster", Section::Cluster),
@@ -96,10 +98,10 @@ pub const SECTIONS: [(&str, Section); 11] = [
     ("restarts", Section::Restarts),
 ];
 
-/// The checks that `--only` and `--skip` leave, each naming ids or sections; without `--only` all are wanted.
+/// Selects the checks for `--only` and `--skip`; both accept ids and sections. Without `--only`, all checks are selected.
 ///
 /// # Errors
-/// A usage problem: a name that is neither, with the nearest ones; or nothing is left.
+/// A usage error: an unknown name (its hints show similar ones), or no check is left.
 pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static HealthCheck>, Problem> {
     for (flag, name) in only.iter().map(|name| ("--only", name)).chain(skip.iter().map(|name| ("--skip", name))) {
         if !HEALTH_CHECKS.iter().any(|check| has_name(check, name)) {
@@ -110,7 +112,7 @@ pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static He
     let wanted = |check: &&HealthCheck| (only.is_empty() || among(only, check)) && !among(skip, check);
     let chosen: Vec<&'static HealthCheck> = HEALTH_CHECKS.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        return Err(Problem::usage("--only and --skip leave no check").with_hint("see them all: --list-checks"));
+        return Err(Problem::usage("--only and --skip leave no check").with_hint("run `kubectl mural validate --list-checks` to list all checks"));
     }
     Ok(chosen)
 }
@@ -169,7 +171,7 @@ pub fn is_transient(check: &str, by_flux: bool) -> bool {
         || (by_flux && section.is_some_and(|section| brought.contains(&section)))
 }
 
-/// Asks them all.
+/// Runs the selected checks, in the order of the list.
 #[must_use]
 pub fn run_checks(context: &CheckContext<'_>, checks: &[&HealthCheck]) -> Vec<CheckResult> {
     checks.iter().map(|check| (check.run)(context)).collect()

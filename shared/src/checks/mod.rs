@@ -1,4 +1,9 @@
-//! PURE: is it safe, is it healthy. A check is a card and a pure function; its id is its documentation anchor.
+//! Checks: whether a CRD change is safe, and whether an installation is healthy. PURE.
+//!
+//! A check is a card (id, texts, level) and a pure function. The file name is the id and the anchor in CHECKS.md. [`crd_changes`]
+//! compares two CRDs for `helm mural crds check` and the plan; the other folders are the health checks of `kubectl mural validate`,
+//! one folder per section, listed in [`health_checks`]. The input is observed by `cluster` and `prepare`; the results go to `plan`,
+//! `guards` and `report`. Guards of an upgrade are in the folder `guards`.
 
 pub mod check_context;
 pub mod check_result_builder;

@@ -1,4 +1,4 @@
-//! Every webhook that must answer before something is written has a living backend.
+//! Admission webhooks that must answer before this run can write, and whether their Services have a ready endpoint.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,18 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "admission-webhooks-ready",
     section: Section::Guards,
-    title: "every webhook that guards what is written has a living backend",
+    title: "a ready backend for every admission webhook of the objects to write",
     level: Level::Error,
-    why: "With failurePolicy Fail (the default) the API server refuses a write when the webhook does not answer: an upgrade ends in the middle, at the first object of that kind.",
-    fix: "Bring the webhook's backend back to life, or delete the configuration of one that is no longer there.",
+    why: "With failurePolicy Fail (the default), the API server rejects a write if the webhook does not answer. The \
+        upgrade then stops half-way.",
+    fix: "Start the backend of the webhook, or delete the configuration of a webhook that no longer exists.",
 };
 
-/// The guard: webhooks with `failurePolicy: Fail` for kinds that this run writes, against the ready endpoints of their Service.
+/// Fails for each webhook with `failurePolicy: Fail` that covers a kind of this run and has a Service without ready endpoints.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let policies = context.policies;
@@ -63,18 +64,18 @@ fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let (kind, name) = (text(&configuration["kind"]), text(&configuration["metadata"]["name"]));
     let message = format!(
-        "the webhook {} must answer (failurePolicy Fail), and {service} has no ready endpoint",
+        "webhook {} has failurePolicy Fail, and {service} has no ready endpoint",
         text(&webhook["name"])
     );
     let hint = format!(
-        "kubectl get endpointslices --namespace {}; is it left over? kubectl delete {} {name}",
+        "kubectl get endpointslices --namespace {}; if its application is removed: kubectl delete {} {name}",
         service.namespace,
         kind.to_lowercase()
     );
     CARD.finding(format!("{kind} {name}"), message, hint)
 }
 
-/// One kind that this run writes.
+/// A resource of the API that this run creates or updates.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct WrittenResource {
     group: String,
@@ -89,7 +90,7 @@ impl WrittenResource {
     }
 }
 
-/// The kinds of the charts' objects, and those that helm and we write besides: release records, CRDs, locks.
+/// Lists the resources of the charts' objects, and those that every run writes: release records, CRDs and Leases.
 fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
     let mut all = BTreeSet::from([
         WrittenResource::new("", "v1", "secrets", true),
@@ -111,7 +112,8 @@ fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
     all
 }
 
-/// Whether a webhook is asked when this is created or updated (admissionregistration.k8s.io/v1 `RuleWithOperations`).
+/// Whether the rules of a webhook match a create or update of this resource, by
+/// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/api/admissionregistration/v1/types.go>.
 fn intercepts(webhook: &Value, what: &WrittenResource) -> bool {
     let lists_any = |rule: &Value, key: &str, wanted: &[&str]| {
         rule[key]

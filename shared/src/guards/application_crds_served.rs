@@ -1,4 +1,4 @@
-//! Every kind that the application's chart makes an object of is served when its turn comes.
+//! Custom resources of the application chart whose kind and version no CRD serves after the CRD step.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +7,21 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "application-crds-served",
     section: Section::Guards,
-    title: "the CRDs that the application needs come before it",
+    title: "CRDs for every custom resource of the application chart",
     level: Level::Error,
-    why: "helm fails half-way on an object whose kind or version is not served, and has by then changed the objects before it.",
-    fix: "Upgrade the CRD chart in the same run: name its version with --crds.",
+    why: "helm fails at an object whose kind or version is not served. By then it has changed the objects before it.",
+    fix: "Upgrade the CRD chart in the same run: set --crds VERSION.",
 };
 
-/// The guard: custom resources of the application's forecast against the CRDs as they will be after the CRD step.
+/// Fails for each custom resource of the rendered application that no live or planned CRD serves.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let live = match &context.view.crds {
         Ok(live) => live,
@@ -50,9 +50,9 @@ fn is_served(crds: &[&Crd], object: &ObjectRef) -> bool {
 }
 
 fn build_finding(object: &ObjectRef, crds_move: bool) -> Finding {
-    let message = format!("needs {} in {}, which no CRD will serve", object.kind, object.api_version);
+    let message = format!("needs {} in {}, which no CRD serves after the upgrade", object.kind, object.api_version);
     let hint = if crds_move {
-        "the two charts do not fit: ask for the CRD chart that belongs to this version"
+        "use the CRD chart that belongs to this version of the application"
     } else {
         CARD.fix
     };

@@ -1,4 +1,6 @@
-//! The content bundle is whole and holds both charts at the target versions.
+//! Compares a downloaded content bundle (appliance) with its checksum and with the versions of both charts.
+//!
+//! The layout of a bundle is not public. File names that show no version leave the guard undetermined.
 
 use semver::Version;
 
@@ -6,23 +8,25 @@ use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::content_bundle::ContentBundle;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "bundle-complete",
     section: Section::Guards,
-    title: "the content bundle is whole and holds both charts at the target versions",
+    title: "a complete content bundle with both charts at the target versions",
     level: Level::Error,
-    why: "A bundle of another version, or one that was not downloaded to its end, shows only after hours of uploading and unpacking. Its layout is not public: what its names do not tell is left open.",
-    fix: "Download the Content Bundle of the target version from Artifact Studio again, and compare its checksum and signature.",
+    why: "A wrong or incomplete bundle shows up only after hours of upload and unpacking. The layout of the bundle \
+        is not public, so only its file names are checked.",
+    fix: "Download the Content Bundle of the target version from Artifact Studio again, and verify its checksum and \
+        signature.",
 };
 
-/// The guard; it passes where no bundle was named.
+/// Fails for an unreadable bundle, a wrong checksum, or a chart of another version. Passes without `--bundle`.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let bundle = match context.bundle {
         None => return CheckResult::new(&CARD, 0, Verdict::Pass),
         Some(Err(unread)) => {
-            let hint = "download it again: the Content Bundle of the target version, and nothing else";
+            let hint = "download the Content Bundle of the target version again";
             let finding = CARD.finding(unread.target.clone(), unread.reason.clone(), hint);
             return CheckResult::new(&CARD, 1, Verdict::from_findings(vec![finding]));
         }
@@ -38,7 +42,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         charts.iter().filter(|(_, holds)| holds.is_none()).map(|(chart, _)| chart.chart.name.as_str()).collect();
     if findings.is_empty() && !untold.is_empty() {
         let reason =
-            format!("the names of its {} files do not tell which {} it holds", bundle.file_count, untold.join(" and "));
+            format!("the names of its {} files do not show the version of {}", bundle.file_count, untold.join(" and "));
         return CheckResult::new(&CARD, charts.len(), Verdict::Undetermined { reason });
     }
     findings.extend(check_signature(bundle));
@@ -47,24 +51,24 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 
 fn check_checksum(bundle: &ContentBundle) -> Option<Finding> {
     let found = bundle.checksum.as_ref().filter(|found| found.expected != found.actual)?;
-    let message = format!("{} says sha256 {}, and it has {}", found.file, found.expected, found.actual);
-    Some(CARD.finding("the bundle", message, "download it again"))
+    let message = format!("has the wrong checksum: {} expects sha256 {}, the bundle has {}", found.file, found.expected, found.actual);
+    Some(CARD.finding("the bundle", message, "download the bundle again"))
 }
 
 fn build_missing_finding(bundle: &ContentBundle, chart: &ChartFacts<'_>) -> Finding {
     let (name, version): (&str, &Version) = (&chart.chart.name, &chart.chart.version);
-    let message = format!("holds {name} {}, and not {version}", bundle.chart_versions(name).join(", "));
+    let message = format!("contains {name} {}, not {version}", bundle.chart_versions(name).join(", "));
     CARD.finding(
         "the bundle",
         message,
-        "download the Content Bundle of the target version, or name the version that it holds",
+        "download the Content Bundle of the target version, or set --to and --crds to the versions that it contains",
     )
 }
 
-/// Only the vendor's public key tells whether a signature is right.
+/// Reports an unverified signature as info: only the vendor's public key can verify it.
 fn check_signature(bundle: &ContentBundle) -> Option<Finding> {
     let file = bundle.signature.as_ref()?;
-    let hint = format!("openssl dgst -sha256 -verify PUBLIC-KEY -signature {file} BUNDLE, with the vendor's key");
-    let finding = CARD.finding("the bundle", format!("has the signature {file}, which was not verified here"), hint);
+    let hint = format!("openssl dgst -sha256 -verify PUBLIC-KEY -signature {file} BUNDLE (PUBLIC-KEY is the vendor's key)");
+    let finding = CARD.finding("the bundle", format!("has the signature {file}, which is not verified here"), hint);
     Some(Finding { level: Level::Info, ..finding })
 }

@@ -1,4 +1,4 @@
-//! The Flux controllers that the application brings find the CRDs that they need.
+//! Flux controllers in the application chart that watch a CRD version which is not served.
 
 use semver::Version;
 use serde_json::Value;
@@ -8,18 +8,19 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "bundled-flux-crds",
     section: Section::Guards,
-    title: "the Flux that the application brings fits the Flux CRDs",
+    title: "Flux CRDs that match the Flux controllers in the application chart",
     level: Level::Error,
-    why: "A Flux controller watches its kinds in certain versions. Where one is not served it crashes at its start, and nothing is reconciled any more.",
-    fix: "Take the CRD chart that belongs to the application: name it with --crds.",
+    why: "A Flux controller crashes at its start if a version that it watches is not served. Flux then reconciles \
+        nothing.",
+    fix: "Use the CRD chart that belongs to the application: set --crds VERSION.",
 };
 
-/// What a controller watches from a version of its own on: the controller, its first version, the CRD, the CRD's version.
-/// From the changelogs of the controllers: an API became `v1` (`v2`) in that release, and the controller watches it from then on.
+/// From which version on a controller watches a CRD version: controller, its first version, CRD, CRD version. Taken from the
+/// changelog of each controller, for example <https://github.com/fluxcd/source-controller/blob/main/CHANGELOG.md>.
 const CONTROLLER_REQUIREMENTS: [(&str, (u64, u64), &str, &str); 13] = [
     ("source-controller", (1, 0), "gitrepositories.source.toolkit.fluxcd.io", "v1"),
     ("source-controller", (1, 3), "helmrepositories.source.toolkit.fluxcd.io", "v1"),
@@ -36,11 +37,11 @@ const CONTROLLER_REQUIREMENTS: [(&str, (u64, u64), &str, &str); 13] = [
     ("source-watcher", (2, 0), "artifactgenerators.source.extensions.fluxcd.io", "v1beta1"),
 ];
 
-/// The guard: the images of the application's forecast against the CRDs as they will be after the CRD step.
+/// Fails for each Flux image of the rendered application that needs a CRD version which is not served after the CRD step.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let controllers: Vec<(String, &str, Version)> = app.rendered.iter().flat_map(flux_controllers).collect();
     if controllers.is_empty() {
@@ -53,7 +54,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, controllers.len(), Verdict::from_findings(findings.collect()))
 }
 
-/// The Flux controllers among an object's containers: the object, the controller, its version.
+/// Lists the Flux controllers among the containers of an object: the object, the controller, its version.
 fn flux_controllers(object: &Value) -> Vec<(String, &'static str, Version)> {
     let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten();
     let images = containers.filter_map(|container| container["image"].as_str());
@@ -76,7 +77,7 @@ fn find_unserved_crds(
     let unserved = needed.filter(|(.., crd, wanted)| !is_served(context, crd, wanted));
     unserved
         .map(|(.., crd, wanted)| {
-            let message = format!("{controller} {version} watches {crd} in {wanted}, which will not be served");
+            let message = format!("{controller} {version} watches {crd} in {wanted}, which is not served after the upgrade");
             CARD.finding(object.clone(), message, CARD.fix)
         })
         .collect()

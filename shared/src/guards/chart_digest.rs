@@ -1,20 +1,20 @@
-//! It is known which bytes each chart is.
+//! Charts from a registry whose digest is unknown, so that a moved tag would go unnoticed.
 
 use crate::guards::context::GuardContext;
 use crate::model::chart::{ChartRef, DigestKind};
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "chart-digest",
     section: Section::Guards,
-    title: "each chart is pinned by its digest",
+    title: "charts that are pinned by digest",
     level: Level::Warning,
-    why: "A tag can be moved between the plan and the upgrade; a digest cannot.",
-    fix: "Log in with helm registry login, so that the registry can be asked for the digest, or pin it: oci://…@sha256:….",
+    why: "A tag can be moved between the plan and the upgrade. A digest cannot.",
+    fix: "Log in with helm registry login so that the digest can be read, or pin the chart: oci://…@sha256:…",
 };
 
-/// The guard. A chart from a file or a folder is its own bytes; one from a registry should have the registry's digest.
+/// Fails for each registry chart without a digest. A chart from a file or folder is identified by its own bytes.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts: Vec<_> = [&context.crds_chart, &context.app_chart].into_iter().flatten().collect();
@@ -23,7 +23,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         registry && facts.digest.kind != DigestKind::Manifest
     });
     let findings = unpinned.map(|facts| {
-        let message = "was pulled by its tag: the registry did not tell a digest without a login".to_owned();
+        let message = "was pulled by its tag: the registry does not return a digest without a login".to_owned();
         CARD.finding(facts.reference.clone(), message, CARD.fix)
     });
     CheckResult::new(&CARD, charts.len(), Verdict::from_findings(findings.collect()))

@@ -1,25 +1,27 @@
-//! The charts are signed by a key that is trusted, where that is asked for.
+//! Results of the signature checks that `--verify` and `--cosign-key` request.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::signature::{SignatureCheck, SignatureOutcome, SignatureVerifier};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "charts-signed",
     section: Section::Guards,
-    title: "the charts are signed by a key that is trusted, where --verify or --cosign-key ask for it",
+    title: "charts that are signed with a trusted key, if --verify or --cosign-key is set",
     level: Level::Error,
-    why: "A digest says which bytes a chart is, not who made it. Whoever can push to the registry can push a chart that takes over the hub.",
-    fix: "Ask the vendor for a signed chart and the public key. --verify takes helm's provenance file (--keyring names the keys), --cosign-key a key that cosign knows.",
+    why: "A digest identifies the bytes of a chart, not its author. Anyone who can push to the registry can push a \
+        chart that takes over the hub.",
+    fix: "Ask the vendor for a signed chart and the public key. --verify reads the provenance file of helm (keys: \
+        --keyring), --cosign-key a cosign key.",
 };
 
-/// The guard; skipped where no signature is asked for.
+/// Fails for each chart whose signature was rejected. Skipped if neither `--verify` nor `--cosign-key` is set.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let all = context.signatures;
     if all.is_empty() {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "no signature is asked for".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "neither --verify nor --cosign-key is set".to_owned() });
     }
     let findings: Vec<Finding> = all.iter().filter_map(check_signature).collect();
     let unseen = all.iter().find_map(|one| match &one.outcome {
@@ -37,12 +39,12 @@ fn check_signature(one: &SignatureCheck) -> Option<Finding> {
     let SignatureOutcome::Rejected(words) = &one.outcome else { return None };
     let hint = match one.verifier {
         SignatureVerifier::Helm => {
-            "is it the vendor's public key that --keyring names? helm verify FILE.tgz tells more"
+            "set --keyring to the vendor's public key, then run helm verify FILE.tgz for details"
         }
         SignatureVerifier::Cosign => {
-            "is it the vendor's public key that --cosign-key names? where the signature is in no transparency log, see cosign verify --help"
+            "set --cosign-key to the vendor's public key; if the signature is not in a transparency log, see cosign verify --help"
         }
     };
-    let message = format!("{} does not take its signature: {words}", one.verifier.program());
+    let message = format!("{} rejects its signature: {words}", one.verifier.program());
     Some(CARD.finding(format!("the chart of {}", one.release), message, hint))
 }

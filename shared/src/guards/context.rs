@@ -1,4 +1,7 @@
-//! All that admission guards look at.
+//! The input of all guards: everything that `prepare` observed, rendered and forecast, as borrowed values.
+//!
+//! `prepare` fills in a [`GuardContext`] once per plan; the guards only read it. A value that could not be read is an
+//! `Observed` error here, and the guard that needs it becomes undetermined.
 
 use crate::model::dry_run::CrdDryRunResult;
 use crate::plan::drift::DriftItem;
@@ -26,97 +29,97 @@ use crate::model::signature::SignatureCheck;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::journal::JournalSnapshot;
 
-/// One chart of the plan, as a guard sees it.
+/// A chart that this run upgrades: its reference, files, digest and rendered objects.
 #[derive(Debug, Clone)]
 pub struct ChartFacts<'a> {
-    /// The release's name.
+    /// Name of the helm release.
     pub release: &'a str,
-    /// How it was named.
+    /// Chart reference as given by the user or the source: `oci://…`, a `.tgz` or a folder.
     pub reference: String,
-    /// What its files say.
+    /// Contents of the chart's files.
     pub chart: &'a Chart,
-    /// Which bytes it is.
+    /// Digest of the chart; absent if the registry did not return one.
     pub digest: &'a Digest,
-    /// What it renders to.
+    /// Objects of `helm template` with the values of this run.
     pub rendered: &'a [Value],
-    /// What its schemas refuse of the values.
+    /// Values that do not match a `values.schema.json`, subcharts included.
     pub schema_refusals: &'a [ValuesSchemaError],
-    /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
+    /// Why `spec.postRenderers` could not be applied to `rendered`; `None` if they were, or if there are none.
     pub post_renderer_error: Option<&'a str>,
 }
 
-/// All that admission guards look at.
+/// Everything that the guards of one plan read.
 #[derive(Debug, Clone)]
 pub struct GuardContext<'a> {
-    /// The cluster as it was read.
+    /// Snapshot of the cluster, read before the plan.
     pub view: &'a ClusterView,
-    /// Who is insisted on as owner.
+    /// Value of `--mode`: which owner the upgrade must use.
     pub mode: OwnerMode,
-    /// helm's version.
+    /// Version of the helm program.
     pub helm_version: Observed<Version>,
-    /// kubectl's version.
+    /// Version of the kubectl program.
     pub kubectl_version: Observed<Version>,
     /// The uid of `kube-system` as helm sees it.
     pub helm_cluster_uid: Observed<String>,
     /// The uid of `kube-system` as kubectl sees it.
     pub kubectl_cluster_uid: Observed<String>,
-    /// The release of the CRD chart.
+    /// Release name of the CRD chart.
     pub crds_release: &'a str,
-    /// The release of the application.
+    /// Release name of the application chart.
     pub app_release: &'a str,
-    /// The CRD chart, where it moves.
+    /// The CRD chart, if this run upgrades it.
     pub crds_chart: Option<ChartFacts<'a>>,
-    /// The application's chart, where it moves.
+    /// The application chart, if this run upgrades it.
     pub app_chart: Option<ChartFacts<'a>>,
-    /// What the server says of every CRD of the charts.
+    /// Dry-run result of every CRD in the charts, by name.
     pub forecasts: &'a BTreeMap<String, CrdDryRunResult>,
-    /// What each CRD's change does, to its live objects too.
+    /// Verdict of the CRD-change checks for each CRD, with the evidence of live objects.
     pub verdicts: &'a BTreeMap<String, CrdVerdict>,
-    /// What is wrong with the waivers.
+    /// Expired and unused waivers.
     pub waiver_notes: &'a [WaiverNote],
-    /// Who holds a lock.
+    /// Holders of the Leases that this run needs.
     pub locks: &'a Observed<Vec<HeldLock>>,
-    /// Whether the server was asked at all: not with `--dry-run=client`.
+    /// Whether dry-run requests were sent; `false` with `--dry-run=client`.
     pub server_dry_run: bool,
-    /// What is allowed besides.
+    /// Exceptions that the user allowed with flags such as `--allow-downgrade`.
     pub allowed: AllowedActions,
-    /// What is known of the application's objects; none where it does not move.
+    /// Dry-run results of the application's objects; `None` if the application is not upgraded.
     pub application: Option<&'a ApplicationState>,
-    /// What surrounds the installation.
+    /// Webhooks, quotas and disruption budgets that affect a write.
     pub policies: &'a AdmissionPolicies,
-    /// What registries say of the application's new images.
+    /// Availability of each new image; `None` with `--skip-images`.
     pub images: Option<&'a BTreeMap<String, ImageAvailability>>,
-    /// When the token of this login ends, where it says so.
+    /// Expiry of the kubeconfig's token, if it is known.
     pub token_expiry: Option<Timestamp>,
-    /// The moment of judging.
+    /// Time at which the guards run.
     pub now: Timestamp,
-    /// The longest that one wait may last.
+    /// Limit of a single wait (`--timeout`).
     pub timeout: Duration,
-    /// The bytes of each next record, where it is large enough to matter.
+    /// Estimated size in bytes of the next record of each release; large records only.
     pub record_sizes: &'a [(String, Option<usize>)],
-    /// What is granted.
+    /// Answers of the access reviews for the requests of the plan.
     pub grants: &'a AccessReview,
-    /// The user's values of the application's next revision.
+    /// User values of the application's next revision.
     pub config: &'a Hidden<Value>,
     /// The journal of earlier runs.
     pub journal: &'a Observed<JournalSnapshot>,
-    /// What has moved since a saved plan was made, or since a run was cut off; none where neither is followed.
+    /// Changes since the saved plan or the interrupted run; `None` if this run follows neither.
     pub moved: Option<&'a Observed<Vec<DriftItem>>>,
-    /// What the content bundle holds; none where none was named.
+    /// Contents of the content bundle; `None` without `--bundle`.
     pub bundle: Option<&'a Observed<ContentBundle>>,
-    /// What was said of the charts' signatures; empty where none is asked for.
+    /// Results of the signature checks; empty if none is requested.
     pub signatures: &'a [SignatureCheck],
-    /// The way through Flux; empty where Flux makes none of the releases.
+    /// HelmReleases and sources to patch; empty if Flux owns none of the releases.
     pub flux: &'a FluxRoutes,
 }
 
 impl<'a> GuardContext<'a> {
-    /// The charts that move, the CRD chart first.
+    /// The charts that this run upgrades, the CRD chart first.
     pub fn charts(&self) -> impl Iterator<Item = &ChartFacts<'a>> {
         [&self.crds_chart, &self.app_chart].into_iter().flatten()
     }
 
-    /// The CRDs of the charts as they will be, where the server takes them.
+    /// The CRDs of the charts as the API server would store them; rejected ones are left out.
     pub fn planned_crds(&self) -> impl Iterator<Item = &'a Crd> + use<'a> {
         self.forecasts.values().filter_map(|answer| answer.as_ref().ok())
     }

@@ -1,4 +1,4 @@
-//! No CRD is converted by a webhook that only comes with the application.
+//! Planned CRDs whose conversion webhook has no backend yet, for example because the application installs it later.
 
 use crate::guards::context::GuardContext;
 use crate::model::admission_policies::ServiceRef;
@@ -6,17 +6,19 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "conversion-webhook-ready",
     section: Section::Guards,
-    title: "every conversion webhook is there before its CRD",
+    title: "a ready conversion webhook before its CRD is applied",
     level: Level::Error,
-    why: "CRDs are applied first. From then on every object that is not stored in the version asked for goes through the conversion webhook: while nobody answers, such objects can be neither read nor written, and the application that would bring the webhook may wait for them.",
-    fix: "Start the webhook's backend first, or take a chart whose CRDs convert without one.",
+    why: "The CRDs are applied first. From then on, the webhook converts every object that is stored in another \
+        version. While it does not answer, these objects can be neither read nor written, and the application may \
+        never start.",
+    fix: "Start the backend of the webhook first, or use a chart whose CRDs need no conversion webhook.",
 };
 
-/// The guard: planned CRDs with a conversion webhook whose Service has no ready endpoint now.
+/// Fails for each planned CRD with a conversion webhook whose Service has no ready endpoint now.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let converted: Vec<(&Crd, ServiceRef)> =
@@ -44,8 +46,8 @@ fn build_finding(context: &GuardContext<'_>, crd: &Crd, service: &ServiceRef) ->
                 if object.namespace.is_empty() { &context.view.cluster.namespace } else { &object.namespace };
             object.kind == "Service" && object.name == service.name && *namespace == service.namespace
         });
-    let which = if comes { "comes with the application, after the CRD" } else { "has no ready endpoint" };
-    let message = format!("its objects are converted by {service}, which {which}");
+    let which = if comes { "is installed with the application, after the CRD" } else { "has no ready endpoint" };
+    let message = format!("the conversion webhook {service} {which}");
     let hint = format!(
         "kubectl get endpointslices --namespace {} --selector kubernetes.io/service-name={}",
         service.namespace, service.name

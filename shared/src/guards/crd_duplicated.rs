@@ -1,4 +1,4 @@
-//! No chart renders a CRD twice.
+//! CRDs that one chart renders more than once.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,18 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use serde_json::Value;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-duplicated",
     section: Section::Guards,
-    title: "no chart has a CRD twice",
+    title: "each CRD only once in a chart",
     level: Level::Error,
-    why: "Of two copies the one that is written last wins, and a schema that nobody chose is served. It happens when a subchart brings a CRD that the chart has too.",
-    fix: "The chart has to be mended: one copy of each CRD. Ask its maker, or take another version.",
+    why: "The last copy that is written wins, so the served schema is arbitrary. This happens if a subchart contains \
+        a CRD that the chart has too.",
+    fix: "Ask the vendor to remove the second copy, or use another version of the chart.",
 };
 
-/// The guard: two copies that differ are refused; equal ones are told.
+/// Fails for copies with different content. Equal copies are a finding of a lower level.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let looked_at = context.charts().flat_map(|facts| facts.rendered).filter_map(Crd::name_of).count();
@@ -40,8 +41,8 @@ fn find_duplicates(facts: &ChartFacts<'_>) -> Vec<Finding> {
 fn build_finding(facts: &ChartFacts<'_>, name: &str, copies: &[&Value]) -> Finding {
     let equal = copies.windows(2).all(|pair| matches!(pair, [one, other] if diff::is_same_crd(one, other)));
     let (level, which) =
-        if equal { (Level::Warning, "all equal") } else { (Level::Error, "and they differ: which one wins is chance") };
+        if equal { (Level::Warning, "all equal") } else { (Level::Error, "with different content: the last copy wins") };
     let chart = facts.chart;
-    let message = format!("is {} times in the chart {} {}, {which}", copies.len(), chart.name, chart.version);
+    let message = format!("occurs {} times in the chart {} {}, {which}", copies.len(), chart.name, chart.version);
     Finding { level, ..CARD.finding(format!("CRD {name}"), message, CARD.fix) }
 }

@@ -1,4 +1,4 @@
-//! No CRD is in both charts.
+//! CRDs that both charts contain.
 
 use crate::diff;
 use crate::guards::context::GuardContext;
@@ -6,21 +6,21 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use serde_json::Value;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-in-both-charts",
     section: Section::Guards,
-    title: "the charts do not fight over a CRD",
+    title: "each CRD in only one of the two charts",
     level: Level::Error,
-    why: "A CRD that both charts have with different content is another one after every upgrade of either: fields come and go.",
-    fix: "The charts have to be mended: each CRD in one of them. Ask for two versions that fit, or tell their maker.",
+    why: "If the copies differ, each upgrade of either chart changes the CRD, and fields come and go.",
+    fix: "Use two versions that match, and report the duplicate to the vendor.",
 };
 
-/// The guard: the same name with different content is refused; equal copies are told, since two charts then write one CRD.
+/// Fails for copies with different content. Equal copies are a finding of a lower level, because two charts write the same CRD.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(crds), Some(app)) = (&context.crds_chart, &context.app_chart) else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "only one chart moves".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "only one chart is upgraded".to_owned() });
     };
     let theirs = |name: &str| crds.rendered.iter().find(|other| Crd::name_of(other) == Some(name));
     let ours: Vec<(&str, &Value)> =
@@ -32,10 +32,10 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 fn compare_copies(name: &str, one: &Value, other: &Value) -> Option<Finding> {
     let changes = diff::compare_crds(one, other);
     let Some(first) = changes.first() else {
-        let message = "is in both charts, equal: the CRD chart's is written".to_owned();
+        let message = "is equal in both charts; the copy of the CRD chart is applied".to_owned();
         return Some(Finding { level: Level::Info, ..CARD.finding(format!("CRD {name}"), message, "") });
     };
     let rest = if changes.len() > 1 { format!(" and {} more", changes.len() - 1) } else { String::new() };
-    let message = format!("is in both charts, and they differ: {first}{rest}");
+    let message = format!("differs between the two charts: {first}{rest}");
     Some(CARD.finding(format!("CRD {name}"), message, CARD.fix))
 }

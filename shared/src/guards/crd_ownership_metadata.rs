@@ -1,4 +1,5 @@
-//! helm may take the live CRDs that its chart now has as templates.
+//! Live CRDs that become templates of a chart without the ownership metadata that helm requires
+//! (<https://github.com/helm/helm/blob/v3.17.2/pkg/action/validate.go>).
 
 use std::collections::BTreeSet;
 
@@ -7,21 +8,22 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::{self, Crd};
 use crate::model::yaml::{self, ErrorDetail};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-ownership-metadata",
     section: Section::Guards,
-    title: "helm may take over the CRDs that are templates",
+    title: "ownership metadata of this release on CRDs that are templates",
     level: Level::Error,
-    why: "A live object that is new in a release's manifest must say that this release owns it. Without that helm ends with \"invalid ownership metadata\" (helm pkg/action/validate.go).",
-    fix: "Write helm's three marks on the CRD, or say --take-ownership, which lets helm write them.",
+    why: "An existing object can join a release only if its metadata refers to that release. Otherwise helm fails \
+        with 'invalid ownership metadata' (https://github.com/helm/helm/blob/v3.17.2/pkg/action/validate.go).",
+    fix: "Add the label and the annotations in the finding to the CRD, or set --take-ownership.",
 };
 
 const RELEASE_NAME_ANNOTATION: &str = "meta.helm.sh/release-name";
 const RELEASE_NAMESPACE_ANNOTATION: &str = "meta.helm.sh/release-namespace";
 const MANAGED_BY_POINTER: &str = "/metadata/labels/app.kubernetes.io~1managed-by";
 
-/// The guard: live CRDs that are templates of a chart and not in the manifest that helm compares with.
+/// Fails for each live CRD that is new in the templates of a chart and does not belong to its release.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let mut findings = Vec::new();
@@ -41,7 +43,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings))
 }
 
-/// Live CRDs that helm would find in its way.
+/// Lists the live CRDs that helm would refuse to adopt.
 fn find_new_templates<'a>(context: &GuardContext<'a>, facts: &ChartFacts<'_>) -> Result<Vec<&'a Crd>, String> {
     let templates = crd::list_template_crds(facts.rendered, &facts.chart.folder_crds);
     if templates.is_empty() {
@@ -66,11 +68,11 @@ fn check_crd(context: &GuardContext<'_>, release: &str, live: &Crd) -> Option<Fi
     }
     let owner = match live.annotation(RELEASE_NAME_ANNOTATION).filter(|owner| *owner != release) {
         Some(owner) => format!("belongs to the release {owner}"),
-        None => "does not say that helm manages it".to_owned(),
+        None => "has no label app.kubernetes.io/managed-by: Helm".to_owned(),
     };
-    let message = format!("{owner}, and the chart of {release} now has it as a template: helm would refuse to take it");
+    let message = format!("{owner}, but is now a template in the chart of {release}: helm would refuse the upgrade");
     let hint = format!(
-        "kubectl annotate --overwrite crd {name} {RELEASE_NAME_ANNOTATION}={release} {RELEASE_NAMESPACE_ANNOTATION}={namespace} && kubectl label --overwrite crd {name} app.kubernetes.io/managed-by=Helm; or --take-ownership"
+        "kubectl annotate --overwrite crd {name} {RELEASE_NAME_ANNOTATION}={release} {RELEASE_NAMESPACE_ANNOTATION}={namespace} && kubectl label --overwrite crd {name} app.kubernetes.io/managed-by=Helm; or set --take-ownership"
     );
     Some(CARD.finding(format!("CRD {name}"), message, hint))
 }

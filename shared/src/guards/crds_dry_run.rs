@@ -1,28 +1,28 @@
-//! The API server itself accepts every CRD.
+//! CRDs that the API server would reject.
 
 use crate::diff;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crds-dry-run",
     section: Section::Guards,
-    title: "the API server accepts every CRD",
+    title: "CRDs that the API server accepts",
     level: Level::Error,
-    why: "A CRD that the server refuses half-way leaves some CRDs new and some old, with the application between them.",
-    fix: "Mend what the server names. A stored version that would vanish needs its objects moved first: --migrate.",
+    why: "If the API server rejects one CRD, the cluster has both new and old CRDs.",
+    fix: "Fix the field in the message. To remove a stored version, migrate its objects first with --migrate.",
 };
 
-/// The guard: a server-side dry-run of each CRD of the charts runs the same validation as the write. Without one, what is known of
-/// the server's rules still refuses, and never passes.
+/// Fails for each CRD that the server-side dry run rejects: it runs the same validation as the write. Without a dry run, the
+/// known rules of the API server can still fail the guard, but it never passes.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     if !context.server_dry_run {
         return CheckResult::new(&CARD, context.forecasts.len(), predict_verdict(context));
     }
     let refused = context.forecasts.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
-    let findings = refused.map(|(name, words)| build_finding(name, "the server refuses it", words));
+    let findings = refused.map(|(name, words)| build_finding(name, "the API server rejects it", words));
     CheckResult::new(&CARD, context.forecasts.len(), Verdict::from_findings(findings.collect()))
 }
 
@@ -36,17 +36,17 @@ fn predict_verdict(context: &GuardContext<'_>) -> Verdict {
         .flat_map(|(old, new)| {
             diff::predict_update_rejections(old.json(), new.json()).into_iter().map(move |refusal| (old, refusal))
         })
-        .map(|(old, refusal)| build_finding(old.name(), "the server would refuse it", &refusal.to_string()))
+        .map(|(old, refusal)| build_finding(old.name(), "the API server would reject it", &refusal.to_string()))
         .collect();
     if findings.is_empty() {
-        return Verdict::Undetermined { reason: "--dry-run=client asks the server for no dry-run".to_owned() };
+        return Verdict::Undetermined { reason: "--dry-run=client sends no dry-run requests".to_owned() };
     }
     Verdict::from_findings(findings)
 }
 
 fn build_finding(name: &str, says: &str, words: &str) -> Finding {
     let hint = if words.contains("storedVersions") {
-        "--migrate moves the objects that are stored in that version first"
+        "set --migrate to migrate the objects that are stored in that version first"
     } else {
         CARD.fix
     };

@@ -1,19 +1,19 @@
-//! CRDs that vanished from the chart are kept, and said.
+//! CRDs that the new charts no longer contain. They stay on the cluster.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crds-removed",
     section: Section::Guards,
-    title: "no CRD vanished from the chart",
+    title: "a chart with all CRDs of the previous version",
     level: Level::Info,
-    why: "What a chart no longer has stays on the cluster as it is, with its objects: nobody looks after it any more.",
-    fix: "Nothing has to be done. When none of its objects is needed, delete the CRD by hand: its objects go with it.",
+    why: "A CRD that the chart no longer contains stays on the cluster with its objects, and is no longer upgraded.",
+    fix: "Do nothing: the CRD is kept. If you delete it by hand, its objects are deleted too.",
 };
 
-/// The guard: CRDs in the `crds/` folder of a release's own chart, live, and in no chart of this run.
+/// Reports each live CRD that is in the `crds/` folder of the installed chart but in no chart of this run.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let live = match &context.view.crds {
@@ -32,8 +32,8 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         let gone = had.iter().filter(|name| !context.forecasts.contains_key(*name)).filter_map(|name| live.get(name));
         findings.extend(gone.map(|crd| {
             let message =
-                format!("is no longer in the chart {}: it is kept, with every {}", facts.chart.name, crd.kind());
-            let hint = format!("is it still needed? kubectl get {} --all-namespaces", crd.name());
+                format!("is no longer in the chart {}: the CRD and every {} stay on the cluster", facts.chart.name, crd.kind());
+            let hint = format!("list its objects before you delete it: kubectl get {} --all-namespaces", crd.name());
             CARD.finding(format!("CRD {}", crd.name()), message, hint)
         }));
     }

@@ -1,4 +1,4 @@
-//! The application's custom resources fit the schemas that its CRD step brings.
+//! Custom resources of the application that are invalid under the new CRDs, or lose fields to pruning.
 
 use serde_json::Value;
 
@@ -8,21 +8,22 @@ use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{self, Schema, ServerVersion};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "custom-resources-fit",
     section: Section::Guards,
-    title: "the application's custom resources fit the new schemas",
+    title: "custom resources of the application that are valid under the new CRDs",
     level: Level::Error,
-    why: "The application's own objects are written after the new CRDs are served, and judged by them: no dry-run can ask the server before. A refusal then ends the upgrade in the middle.",
-    fix: "Mend the chart's values, or take the pair of charts that fits.",
+    why: "helm writes these objects after the new CRDs are served, so no dry run can check them earlier. A rejected \
+        object stops the upgrade half-way.",
+    fix: "Change the values of the chart, or use a matching pair of charts.",
 };
 
-/// The guard: every custom resource of the application whose CRD the charts bring, judged as the API server will.
+/// Validates every rendered custom resource of the application against the planned CRD, as the API server will.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let server: ServerVersion = context.view.cluster.version.parse().unwrap_or(ServerVersion::NEWEST);
     let judged: Vec<(ObjectRef, &Crd, &Value)> = app
@@ -62,7 +63,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, judged.len(), verdict)
 }
 
-/// Whether the object lives and the chart wants nothing of it that it did not want before.
+/// Whether the object exists and the new chart does not change it.
 fn is_unchanged(context: &GuardContext<'_>, object: &ObjectRef, document: &Value) -> bool {
     let Some(known) = context.application else { return false };
     let lives = known.live_objects.get(object, &context.view.cluster.namespace).is_ok_and(|live| live.is_some());
@@ -72,15 +73,16 @@ fn is_unchanged(context: &GuardContext<'_>, object: &ObjectRef, document: &Value
     lives && known.stored_objects.reveal().iter().any(same)
 }
 
-/// All of an object but its metadata, which no schema of a CRD judges.
+/// The object without its metadata, which the schema of a CRD does not validate.
 fn content_fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
     object.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata")
 }
 
-/// KEP-4008: an update forgives what it does not touch.
+/// Whether the API server ratchets the error, because the update does not change the invalid field
+/// (<https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4008-crd-ratcheting>).
 fn build_ratcheting_finding(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
     let message = format!(
-        "the new schema would refuse {}: {}; it stays only because this upgrade does not change it",
+        "{} is invalid under the new schema: {}; it is accepted only while this upgrade does not change it",
         describe_path(&error.path),
         error.message
     );
@@ -90,7 +92,7 @@ fn build_ratcheting_finding(object: &ObjectRef, error: &schema::SchemaError) -> 
 fn build_rejection_finding(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
     CARD.finding(
         object.to_string(),
-        format!("the new schema refuses {}: {}", describe_path(&error.path), error.message),
+        format!("{} is invalid under the new schema: {}", describe_path(&error.path), error.message),
         CARD.fix,
     )
 }
@@ -101,6 +103,6 @@ const fn describe_path(path: &str) -> &str {
 }
 
 fn build_pruning_finding(object: &ObjectRef, path: &str) -> Finding {
-    let message = format!("{path} is in no schema: the server will drop it without a word");
+    let message = format!("{path} is not in the schema: the API server prunes it");
     Finding { level: Level::Warning, ..CARD.finding(object.to_string(), message, CARD.fix) }
 }

@@ -1,22 +1,28 @@
-//! A version that goes is proved to hold nothing, and not believed.
+//! Versions that a CRD would lose although objects may still be stored in them.
+//!
+//! `status.storedVersions` is not a proof: a storage migration can trim it before it has rewritten any object.
 
+use crate::model::text_format::format_count;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::migration::has_complete_stored_versions;
 use crate::plan::crd_migration;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "dropped-version-unused",
     section: Section::Guards,
-    title: "a version that goes is proved to hold no object",
+    title: "proof that no object is stored in a version that the chart removes",
     level: Level::Error,
-    why: "status.storedVersions is a claim: a migration of the cluster's own can trim it before it has rewritten anything (seen on 1.37), and no read tells in which version an object is stored. Where nobody but the API server ever wrote the list (its managed fields tell), it names all that was ever stored, and nothing needs proving. Without the version such objects cannot be read any more.",
-    fix: "Agree to the proof with --migrate: each object gets an empty patch, which changes it only where it was still stored in the old version.",
+    why: "status.storedVersions is not a proof: on Kubernetes 1.37, a storage migration can trim it before it \
+        rewrites any object. Objects that are stored in a removed version cannot be read. No proof is needed if only \
+        the API server ever wrote the list.",
+    fix: "Set --migrate: each object gets an empty patch, which changes only objects that are still stored in the \
+        old version.",
 };
 
-/// The guard: live CRDs that would lose a version that their status does not name, and that have objects.
+/// Fails for each live CRD with objects that would lose a version which was trimmed from `status.storedVersions`.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let live = match &context.view.crds {
@@ -24,7 +30,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),
     };
     if context.allowed.migrate {
-        let reason = "--migrate proves it before the CRD is applied".to_owned();
+        let reason = "--migrate verifies it before the CRD is applied".to_owned();
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason });
     }
     let pairs = context.planned_crds().filter_map(|next| Some((live.get(next.name())?, next)));
@@ -47,8 +53,8 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, looked_at, verdict)
 }
 
-/// Versions that go and that the CRD says nothing is stored in, after somebody took them from its list. Where it says that
-/// something is, the server refuses by itself; a list that nobody trimmed names all that ever was stored.
+/// Finds versions that the new CRD removes and that were trimmed from `status.storedVersions`. The API server itself rejects the
+/// removal of a listed version, and a list that was never trimmed contains every version that was ever stored.
 fn find_unverified_versions(now: &Crd, next: &Crd) -> Option<Vec<String>> {
     let migration = crd_migration::plan_migration(now, next).ok().flatten()?;
     (!migration.in_stored_versions && !migration.needs_transitional_crd && !has_complete_stored_versions(now))
@@ -58,7 +64,8 @@ fn find_unverified_versions(now: &Crd, next: &Crd) -> Option<Vec<String>> {
 fn build_finding(now: &Crd, drops: &[String], objects: usize) -> Finding {
     let (name, drops) = (now.name(), drops.join(", "));
     let message = format!(
-        "would lose {drops}; somebody took it from storedVersions, and nothing proves that none of its {objects} objects is still stored so"
+        "would lose {drops}, which was removed from status.storedVersions; {} may still be stored in it",
+        format_count(objects, "object")
     );
-    CARD.finding(format!("CRD {name}"), message, format!("--migrate, or first: helm mural crds migrate {name}"))
+    CARD.finding(format!("CRD {name}"), message, format!("set --migrate, or run first: helm mural crds migrate {name}"))
 }

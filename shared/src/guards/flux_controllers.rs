@@ -1,4 +1,4 @@
-//! Flux's controllers run, and serve what is patched.
+//! The Flux controllers that must apply the patches of this run: whether they run, and serve HelmRelease v2.
 
 use serde_json::Value;
 
@@ -6,17 +6,18 @@ use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-controllers",
     section: Section::Guards,
-    title: "source-controller and helm-controller run and are new enough",
+    title: "running source-controller and helm-controller that serve HelmRelease v2",
     level: Level::Error,
-    why: "Without source-controller a patched source stays at its old chart; without helm-controller nothing is upgraded. A HelmRelease before v2 names no OCIRepository as its chart.",
-    fix: "Bring the controllers up: kubectl get deployments --all-namespaces. Flux 2.6 and later serve what is needed.",
+    why: "Without source-controller, a patched source keeps its old chart. Without helm-controller, nothing is \
+        upgraded. A HelmRelease before v2 cannot refer to an OCIRepository.",
+    fix: "Start the controllers, or upgrade Flux to 2.6 or newer: kubectl get deployments --all-namespaces",
 };
 
-/// The guard.
+/// Fails if HelmRelease v2 is not served, or a controller Deployment has no ready pod. Skipped without Flux releases.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     if !context.flux.has_any() {
@@ -29,16 +30,16 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let mut findings: Vec<Finding> = controllers.iter().filter_map(check_deployment).collect();
     findings.extend(context.flux.routes().filter_map(|route| {
         let version = route.helm_release.text("/apiVersion");
-        let message = format!("is served as {version}: helm-controller is too old");
+        let message = format!("is served only as {version}: helm-controller is too old");
         (!version.ends_with("/v2")).then(|| {
-            let hint = "upgrade Flux first: helm.toolkit.fluxcd.io/v2 came with Flux 2.3";
+            let hint = "upgrade Flux to 2.6 or newer first (helm.toolkit.fluxcd.io/v2 needs 2.3)";
             CARD.finding(route.helm_release.object_ref().to_string(), message, hint)
         })
     }));
     CheckResult::new(&CARD, controllers.len(), Verdict::from_findings(findings))
 }
 
-/// A Deployment of a controller without a ready pod. Where there is none, Flux runs elsewhere: what it does will show.
+/// Reports the Deployment of a controller without a ready pod. Without a Deployment, Flux runs elsewhere and is not checked.
 fn check_deployment(deployment: &Value) -> Option<Finding> {
     let text = |pointer: &str| deployment.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let ready = deployment.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or_default();

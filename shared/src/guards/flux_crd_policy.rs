@@ -1,20 +1,21 @@
-//! helm-controller replaces the CRDs of the CRD chart.
+//! The CRD policy of the HelmRelease of the CRD chart (`spec.upgrade.crds`).
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-crd-policy",
     section: Section::Guards,
-    title: "the CRD chart's HelmRelease replaces CRDs on upgrade",
+    title: "spec.upgrade.crds: CreateReplace in the HelmRelease of the CRD chart",
     level: Level::Error,
-    why: "Without spec.upgrade.crds: CreateReplace helm-controller leaves a CRD that is there as it is, calls the release Ready, and the application meets the old schema.",
-    fix: "Set spec.upgrade.crds to CreateReplace in the CRD chart's HelmRelease, and in what keeps it.",
+    why: "Without CreateReplace, helm-controller does not update existing CRDs but reports Ready. The application \
+        then runs with the old schemas.",
+    fix: "Set spec.upgrade.crds to CreateReplace in the HelmRelease of the CRD chart, and in its source in Git.",
 };
 
-/// The guard.
+/// Fails unless `spec.upgrade.crds` is `CreateReplace`: otherwise helm-controller does not update existing CRDs.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(route) = context.flux.crds.as_ref().filter(|route| route.target.is_some()) else {
@@ -22,9 +23,9 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     };
     let is = match route.helm_release.upgrade_crds() {
         Some(CrdPolicy::CreateReplace) => return CheckResult::new(&CARD, 1, Verdict::Pass),
-        Some(CrdPolicy::Create) => "has spec.upgrade.crds: Create, which replaces no CRD",
-        Some(CrdPolicy::Skip) => "has spec.upgrade.crds: Skip, which writes no CRD",
-        None => "has no spec.upgrade.crds, which replaces no CRD",
+        Some(CrdPolicy::Create) => "has spec.upgrade.crds: Create, which does not update existing CRDs",
+        Some(CrdPolicy::Skip) => "has spec.upgrade.crds: Skip, which applies no CRD",
+        None => "has no spec.upgrade.crds, so existing CRDs are not updated",
     };
     let object_ref = route.helm_release.object_ref();
     let patch = r#"{"spec":{"upgrade":{"crds":"CreateReplace"}}}"#;

@@ -1,21 +1,23 @@
-//! Both HelmReleases are at rest before they are moved.
+//! HelmReleases that are reconciling, stalled or failing before the run patches their sources.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 use crate::plan::flux::FluxRoute;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-not-reconciling",
     section: Section::Guards,
-    title: "neither HelmRelease is at work, failing or remediating",
+    title: "HelmReleases that are not upgrading, failing or remediating",
     level: Level::Error,
-    why: "A release that is being upgraded or rolled back right now would be met half-way; one that has used up its retries or waits for a dependency tells of a trouble that the upgrade would inherit. One that is on its way to the wanted chart, as a run that was cut off leaves it, is waited for instead.",
-    fix: "Wait until it is Ready, or mend what its Ready condition names: kubectl describe helmrelease NAME.",
+    why: "An upgrade or rollback in progress would conflict with this run. A HelmRelease that has no retries left, \
+        or waits for a dependency, would also block this upgrade.",
+    fix: "Wait until the HelmRelease is Ready, or fix the cause in its Ready condition: kubectl describe helmrelease \
+        NAME",
 };
 
-/// The guard.
+/// Fails for each HelmRelease that is not settled, unless it already reconciles to the wanted chart.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let routes: Vec<&FluxRoute> = context.flux.routes().collect();
@@ -38,21 +40,21 @@ fn check_release(route: &FluxRoute) -> Option<Finding> {
         }
         return Some(CARD.finding(
             object_ref.to_string(),
-            format!("is at work: {condition}"),
+            format!("is reconciling: {condition}"),
             format!("wait until it is Ready: {look}"),
         ));
     }
     if release.stalled_condition().is_some() || (release.has_exhausted_retries() && !release.is_ready()) {
-        let went_back = if release.is_remediated() { ", and went back" } else { "" };
-        let message = format!("has used up its retries{went_back}: {condition}");
+        let went_back = if release.is_remediated() { " and rolled back" } else { "" };
+        let message = format!("has no retries left{went_back}: {condition}");
         // A new chart or new values begin anew; so this does not refuse.
-        let hint = format!("mend what it says, or the upgrade will meet it too: {look}");
+        let hint = format!("fix the cause, or the upgrade fails with it too: {look}");
         return Some(Finding { level: Level::Warning, ..CARD.finding(object_ref.to_string(), message, hint) });
     }
     let failing = ready.filter(|ready| ready.status == "False")?;
     let level = if failing.reason == "DependencyNotReady" { Level::Warning } else { Level::Error };
     Some(Finding {
         level,
-        ..CARD.finding(object_ref.to_string(), format!("is not Ready: {condition}"), format!("mend it first: {look}"))
+        ..CARD.finding(object_ref.to_string(), format!("is not Ready: {condition}"), format!("fix the cause first: {look}"))
     })
 }

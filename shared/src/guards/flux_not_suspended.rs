@@ -1,21 +1,23 @@
-//! No HelmRelease is suspended by somebody else.
+//! HelmReleases that are suspended by someone other than an upgrade run.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 use crate::plan::flux::FluxRoute;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-not-suspended",
     section: Section::Guards,
-    title: "neither HelmRelease is suspended by somebody else",
+    title: "HelmReleases that are not suspended by others",
     level: Level::Error,
-    why: "helm-controller leaves a suspended HelmRelease alone, and it keeps saying Ready. Somebody suspended it for a reason that we do not know.",
-    fix: "Ask who suspended it; then let it go on: kubectl patch helmrelease NAME --type merge --patch '{\"spec\":{\"suspend\":false}}'.",
+    why: "helm-controller ignores a suspended HelmRelease, and its Ready condition does not change. The reason for \
+        the suspension is unknown.",
+    fix: "Find out why it is suspended, then resume it: kubectl patch helmrelease NAME --type merge --patch \
+        '{\"spec\":{\"suspend\":false}}'",
 };
 
-/// The guard. What a dead run of ours left suspended is let go in the plan.
+/// Fails for each suspended HelmRelease. One that an interrupted run suspended is resumed by a step of the plan instead.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let routes: Vec<&FluxRoute> = context.flux.routes().collect();
@@ -32,5 +34,5 @@ fn build_finding(route: &FluxRoute) -> Finding {
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
         object_ref.to_kubectl_args()
     );
-    CARD.finding(object_ref.to_string(), "is suspended, and not by us", hint)
+    CARD.finding(object_ref.to_string(), "is suspended, but not by an upgrade run", hint)
 }

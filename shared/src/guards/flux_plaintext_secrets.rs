@@ -1,4 +1,4 @@
-//! No new secret is written into a HelmRelease in plain text.
+//! Secret values that the run would write into `spec.values` of a HelmRelease in plain text.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,18 @@ use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 use crate::model::secret::is_secret_key;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-plaintext-secrets",
     section: Section::Guards,
-    title: "the values bring no new secret into the HelmRelease in plain text",
+    title: "values without new plain-text secrets in the HelmRelease",
     level: Level::Error,
-    why: "spec.values is no Secret: whoever may look at HelmReleases reads it, and it is in every backup of them.",
-    fix: "Keep the secret in a Secret and name that in spec.valuesFrom of the HelmRelease; leave it out of the values file.",
+    why: "spec.values is not a Secret: everyone who can read HelmReleases can read it, and every backup contains it.",
+    fix: "Put the value into a Secret, refer to it in spec.valuesFrom of the HelmRelease, and remove it from the \
+        values file.",
 };
 
-/// The guard. What stands in plain text already is not made worse.
+/// Fails for each new plain-text secret. Existing plain-text secrets are not reported.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let app = context.flux.app.as_ref();
@@ -30,13 +31,13 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     collect_secret_keys(app.helm_release.values().reveal(), "", &mut before);
     collect_secret_keys(new.reveal(), "", &mut after);
     let findings = after.difference(&before).map(|key| {
-        let hint = "put it into a Secret, and name that in spec.valuesFrom with targetPath";
-        CARD.finding(app.helm_release.object_ref().to_string(), format!("would get {key} in plain text"), hint)
+        let hint = "put the value into a Secret, and refer to it in spec.valuesFrom with targetPath";
+        CARD.finding(app.helm_release.object_ref().to_string(), format!("would contain {key} in plain text"), hint)
     });
     CheckResult::new(&CARD, after.len(), Verdict::from_findings(findings.collect()))
 }
 
-/// Keys by their path that hold a secret text.
+/// Collects the paths of values whose key looks like a secret and that are not empty.
 fn collect_secret_keys(values: &Value, at: &str, into: &mut BTreeSet<String>) {
     for (key, value) in values.as_object().into_iter().flatten() {
         let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };

@@ -1,19 +1,20 @@
-//! What HelmReleases change of the charts' objects is in the forecast.
+//! `spec.postRenderers` of HelmReleases that the forecast could not apply.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-post-renderers",
     section: Section::Guards,
-    title: "what HelmReleases change of the charts' objects is in the forecast",
+    title: "a forecast that includes spec.postRenderers of the HelmReleases",
     level: Level::Warning,
-    why: "spec.postRenderers changes objects after the chart has rendered them. It is forecast with kubectl's own kustomize; where that fails, the dry-runs are of other objects than helm-controller will write.",
-    fix: "Mend what kustomize says: helm-controller would most likely fail over it too. kubectl kustomize FOLDER tries it by hand.",
+    why: "spec.postRenderers changes objects after the chart is rendered. The forecast uses kubectl kustomize for \
+        it. If kustomize fails, the dry runs cover other objects than helm-controller will write.",
+    fix: "Fix the kustomize error; helm-controller most likely fails with it too. Test it: kubectl kustomize FOLDER",
 };
 
-/// The guard.
+/// Reports each HelmRelease whose post-renderers failed in `kubectl kustomize`.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let findings: Vec<Finding> = context
@@ -25,7 +26,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
                 || chart.release.to_owned(),
                 |maker| crate::model::flux::FluxObject::object_ref(maker).to_string(),
             );
-            Some(CARD.finding(subject, format!("its spec.postRenderers are not in the forecast: {reason}"), CARD.fix))
+            Some(CARD.finding(subject, format!("spec.postRenderers is not in the forecast: {reason}"), CARD.fix))
         })
         .collect();
     CheckResult::new(&CARD, context.charts().count(), Verdict::from_findings(findings))

@@ -1,21 +1,23 @@
-//! One HelmRelease makes each release.
+//! Releases that more than one HelmRelease manages.
 
 use crate::ask::OwnerMode;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::{FluxObject, FluxRef, FluxView};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-single-helmrelease",
     section: Section::Guards,
-    title: "one HelmRelease makes each release",
+    title: "a single HelmRelease for each release",
     level: Level::Error,
-    why: "Two HelmReleases of one release undo each other for ever: whichever reconciles last wins, and an upgrade of one is no upgrade.",
-    fix: "Suspend and delete the one that should not be there: a HelmRelease that is deleted while suspended leaves its release alone.",
+    why: "Two HelmReleases of one release overwrite each other: the last one to reconcile wins, and an upgrade does \
+        not last.",
+    fix: "Suspend the wrong HelmRelease, then delete it. helm-controller keeps the release of a HelmRelease that is \
+        deleted while suspended.",
 };
 
-/// The guard.
+/// Fails for each release with two or more HelmReleases.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     if context.mode == OwnerMode::Helm {
@@ -28,7 +30,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, releases.len(), Verdict::from_findings(findings.collect()))
 }
 
-/// What is said of a release that more than one HelmRelease makes.
+/// The finding for a release with two or more HelmReleases; `None` with one or none.
 #[must_use]
 pub fn check_single_release(flux: &FluxView, release: &str, namespace: &str) -> Option<Finding> {
     let all: Vec<FluxRef> = flux.helm_releases_of(release, namespace).map(FluxObject::object_ref).collect();
@@ -36,5 +38,5 @@ pub fn check_single_release(flux: &FluxView, release: &str, namespace: &str) -> 
     let names = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     let hint =
         others.iter().map(|other| format!("kubectl get {}", other.to_kubectl_args())).collect::<Vec<_>>().join("; ");
-    Some(CARD.finding(format!("release {release}"), format!("is made by {names}"), format!("look whose it is: {hint}")))
+    Some(CARD.finding(format!("release {release}"), format!("is managed by {names}"), format!("find out which one is wrong: {hint}")))
 }

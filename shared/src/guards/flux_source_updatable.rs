@@ -1,4 +1,4 @@
-//! Each chart that moves has a source that can be told a version.
+//! Flux sources of the charts to upgrade that cannot get a new version by a patch.
 
 use crate::guards::context::GuardContext;
 use crate::model::chart::ChartRef;
@@ -7,18 +7,19 @@ use crate::model::cluster_view::Observed;
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, SourceKind, find_appliance_registry};
 use crate::plan::flux::FluxRoute;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-source-usable",
     section: Section::Guards,
-    title: "each chart that moves has a source that can be told a version",
+    title: "a source with a version that can be patched, for each chart to upgrade",
     level: Level::Error,
-    why: "The version of a release that Flux makes stands in its source. One that is missing, suspended, in Git or in a bucket cannot be moved by a patch, \
-          and a digest beside the version goes before it.",
-    fix: "Give the HelmRelease an OCIRepository as on the vendor's page: kubectl mural upgrade flux-manifests writes it.",
+    why: "The source sets the version of a Flux release. A patch has no effect if the source is missing, suspended, \
+        a Git repository or a bucket. A digest in the source overrides the version.",
+    fix: "Use an OCIRepository as the source of the HelmRelease. Run kubectl mural upgrade flux-manifests to write \
+        the manifests.",
 };
 
-/// The guard.
+/// Fails for each source that is missing, suspended, without chart versions, or not the one in the flags.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let moving: Vec<&FluxRoute> = context.flux.routes().filter(|route| route.target.is_some()).collect();
@@ -38,14 +39,14 @@ fn source_failure(context: &GuardContext<'_>, route: &FluxRoute) -> Option<Strin
 fn check_source(context: &GuardContext<'_>, route: &FluxRoute) -> Vec<Finding> {
     let release = route.helm_release.object_ref();
     let Some(artifact) = &route.artifact else {
-        let hint = "set spec.chartRef to an OCIRepository: kubectl mural upgrade flux-manifests writes both";
-        return vec![CARD.finding(release.to_string(), "names no chart: neither spec.chartRef nor spec.chart", hint)];
+        let hint = "set spec.chartRef to an OCIRepository; write both manifests with kubectl mural upgrade flux-manifests";
+        return vec![CARD.finding(release.to_string(), "has neither spec.chartRef nor spec.chart", hint)];
     };
     let Some(source) = &route.source else {
-        let hint = format!("kubectl get {}; is its name right in {release}?", artifact.to_kubectl_args());
+        let hint = format!("kubectl get {}; then correct its name in {release}", artifact.to_kubectl_args());
         return vec![CARD.finding(
             artifact.to_string(),
-            format!("is not there, and {release} takes its chart from it"),
+            format!("does not exist, but is the chart source of {release}"),
             hint,
         )];
     };
@@ -57,7 +58,7 @@ fn check_source(context: &GuardContext<'_>, route: &FluxRoute) -> Vec<Finding> {
             "kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
             object_ref.to_kubectl_args()
         );
-        all.push(CARD.finding(object_ref.to_string(), "is suspended: it would not take up the new version", hint));
+        all.push(CARD.finding(object_ref.to_string(), "is suspended: it would not fetch the new version", hint));
     }
     if route.version_patch.is_none() {
         all.push(build_unpatchable_finding(route, source));
@@ -66,13 +67,13 @@ fn check_source(context: &GuardContext<'_>, route: &FluxRoute) -> Vec<Finding> {
     all
 }
 
-/// A source that was named on the command line and is not the one that the HelmRelease takes its chart from.
+/// Reports `--source` or `--crds-source` if the HelmRelease takes its chart from another source.
 fn check_required_source(route: &FluxRoute) -> Option<Finding> {
     let (object_ref, artifact) = (route.required_source.as_ref()?, route.artifact.as_ref()?);
     let behind = route.source.as_ref().is_some_and(|source| source.object_ref().name == *object_ref);
     (artifact.name != *object_ref && !behind).then(|| {
-        let message = format!("takes its chart from {artifact}, and not from {object_ref}");
-        let hint = "leave --source and --crds-source out: the source is found through the HelmRelease";
+        let message = format!("takes its chart from {artifact}, not from {object_ref}");
+        let hint = "remove --source and --crds-source: the HelmRelease refers to its source";
         CARD.finding(route.helm_release.object_ref().to_string(), message, hint)
     })
 }
@@ -81,17 +82,17 @@ fn build_unpatchable_finding(route: &FluxRoute, source: &FluxSource) -> Finding 
     let object_ref = source.object_ref();
     if let (EffectiveRef::Digest(pin), SourceKind::OciRepository) = (source.effective_ref(), source.kind()) {
         let message =
-            format!("is pinned to {pin}, and the digest of the new version could not be had from its registry");
+            format!("is pinned to {pin}, and its registry did not return the digest of the new version");
         let hint =
-            "log in to the registry (helm registry login), so that the digest can be read and set beside the version";
+            "log in with helm registry login, so that the digest can be read";
         return CARD.finding(object_ref.to_string(), message, hint);
     }
     let message =
-        format!("is a {}: it holds no chart versions, so none can be set for {}", object_ref.kind, route.release);
-    CARD.finding(object_ref.to_string(), message, "change the chart where that source takes it from, CRDs first")
+        format!("is a {}: it has no chart versions, so the version of {} cannot be set", object_ref.kind, route.release);
+    CARD.finding(object_ref.to_string(), message, "change the chart in that source, CRDs first")
 }
 
-/// A chart that was named on the command line and is not what the source will bring.
+/// Reports `--chart` or `--crds-chart` if the source provides another repository.
 fn check_repository(context: &GuardContext<'_>, route: &FluxRoute, source: &FluxSource) -> Option<Finding> {
     let chart = context.charts().find(|chart| chart.release == route.release)?;
     let ChartRef::Oci { repository, .. } = ChartRef::parse(&chart.reference).ok()? else { return None };
@@ -104,8 +105,8 @@ fn check_repository(context: &GuardContext<'_>, route: &FluxRoute, source: &Flux
     // The appliance's registry has another address from outside.
     let same = same || (inside && path(&repository) == path(wanted));
     (!same).then(|| {
-        let message = format!("brings {} from {url}, and the chart was named as {}", route.release, chart.reference);
-        let hint = "leave --chart and --crds-chart out: the source's url is never changed";
+        let message = format!("provides the chart of {} from {url}, not from {}", route.release, chart.reference);
+        let hint = "remove --chart and --crds-chart: the url of a source is never changed";
         CARD.finding(source.object_ref().to_string(), message, hint)
     })
 }

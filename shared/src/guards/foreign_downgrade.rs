@@ -1,4 +1,4 @@
-//! CRDs of other projects never go back to an older state by accident.
+//! CRDs of other projects (Flux, Open Cluster Management) that the charts would downgrade.
 
 use semver::Version;
 
@@ -8,22 +8,23 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::plan::crd_plan::is_third_party;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "foreign-downgrade",
     section: Section::Guards,
-    title: "no CRD of another project goes back to an older state",
+    title: "CRDs of other projects that are not older than the live ones",
     level: Level::Error,
-    why: "The charts bring CRDs of Flux and Open Cluster Management, which a newer installation of those projects may own: forced back, its controllers lose versions and fields that their objects already use.",
-    fix: "Take a chart with newer CRDs. Where the older state is wanted: --allow-foreign-downgrade.",
+    why: "The charts contain CRDs of Flux and Open Cluster Management. A newer installation of these projects can \
+        own them: its controllers would lose versions and fields that their objects use.",
+    fix: "Use a chart with newer CRDs, or accept the older ones with --allow-foreign-downgrade.",
 };
 
-/// Where projects write which release a CRD belongs to. The version of the generator that wrote it says nothing.
+/// Labels and annotations with the project version of a CRD. The version of its generator (controller-gen) does not count.
 const VERSION_POINTERS: [&str; 2] =
     ["/metadata/labels/app.kubernetes.io~1version", "/metadata/annotations/gateway.networking.k8s.io~1bundle-version"];
 
-/// The guard. Where both sides bear a version, it decides. Else: a served version or a field would be lost, while no newer storage
-/// version arrives.
+/// Fails for each downgraded CRD. The project versions decide if both sides have one. Otherwise, a lost served version or field
+/// counts as a downgrade, unless the storage version gets newer.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     if context.allowed.foreign_downgrade {
@@ -47,7 +48,7 @@ fn check_crd(context: &GuardContext<'_>, now: &Crd, next: &Crd) -> Option<Findin
     let chart =
         context.charts().flat_map(|facts| facts.rendered).find(|other| Crd::name_of(other) == Some(next.name()));
     let lost = match (crd_version(now.json()), chart.and_then(crd_version)) {
-        (Some(now), Some(next)) if now.cmp_precedence(&next).is_gt() => format!("would go back from {now} to {next}"),
+        (Some(now), Some(next)) if now.cmp_precedence(&next).is_gt() => format!("would be downgraded from {now} to {next}"),
         (Some(_), Some(_)) => return None,
         (None, _) | (_, None) => format!("would lose {}", describe_loss(now, next)?),
     };
@@ -60,7 +61,7 @@ fn crd_version(crd: &serde_json::Value) -> Option<Version> {
         .find_map(|pointer| Version::parse(crd.pointer(pointer)?.as_str()?.trim_start_matches('v')).ok())
 }
 
-/// What the live CRD has and the next one has not, in words.
+/// Describes what the live CRD has and the planned one lacks; `None` if nothing is lost or the storage version gets newer.
 fn describe_loss(now: &Crd, next: &Crd) -> Option<String> {
     if next.storage_version() != now.storage_version()
         && version_priority(next.storage_version()) > version_priority(now.storage_version())
@@ -89,8 +90,8 @@ fn describe_loss(now: &Crd, next: &Crd) -> Option<String> {
     Some(if rest.is_empty() { first.clone() } else { format!("{first} and {} more", rest.len()) })
 }
 
-/// Kubernetes' own order of API versions (apimachinery `pkg/version`, `CompareKubeAwareVersionStrings`): a larger one is newer.
-/// An older served version that goes while a newer one stays is how projects move on.
+/// Sort key of an API version; a larger key is newer. The order is that of
+/// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apimachinery/pkg/version/helpers.go>.
 fn version_priority(version: &str) -> (u8, u64, u64) {
     let digits = |text: &str| text.parse::<u64>().unwrap_or_default();
     let rest = version.trim_start_matches('v');

@@ -1,4 +1,6 @@
-//! helm deletes what leaves a release's manifest, CRDs included, and the server then deletes every object of their kinds.
+//! CRDs that the next `helm upgrade` would delete, because they leave the manifest of a release.
+//!
+//! The API server then deletes every object of their kinds (<https://github.com/helm/helm/issues/7279>).
 
 use std::collections::BTreeSet;
 
@@ -8,17 +10,19 @@ use crate::model::crd::{self, Crd};
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
 use crate::model::yaml::{self, ErrorDetail};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "helm-would-delete-crds",
     section: Section::Guards,
-    title: "helm would delete no CRD",
+    title: "a helm upgrade that deletes no CRD",
     level: Level::Error,
-    why: "A CRD that moves from templates/ to crds/, or out of the chart, is deleted by the next helm upgrade, also with --skip-crds, and with it every custom resource of its kind (helm/helm#7279).",
-    fix: "Say --keep-crds: the plan then marks the live CRDs first. Or by hand: kubectl annotate crd NAME helm.sh/resource-policy=keep",
+    why: "helm deletes a CRD that moves from templates/ to crds/ or leaves the chart, even with --skip-crds. The API \
+        server then deletes every custom resource of its kind (https://github.com/helm/helm/issues/7279).",
+    fix: "Set --keep-crds to annotate the live CRDs first, or run kubectl annotate crd NAME \
+        helm.sh/resource-policy=keep",
 };
 
-/// The guard: CRDs in the manifest that helm compares with, absent from the next one, and not kept by annotation.
+/// Fails for each live CRD that is in the stored manifest, not in the next one, and not annotated with `keep`.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts = context.charts().count();
@@ -32,10 +36,11 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, charts, verdict)
 }
 
-/// Live CRDs that helm would delete, each with the release that had it: those of [`leaving`] without helm's mark.
+/// Lists the live CRDs that helm would delete, each with its release: those of [`find_removed_templates`] without the `keep`
+/// annotation.
 ///
 /// # Errors
-/// As [`leaving`].
+/// The same as [`find_removed_templates`].
 pub fn find_unprotected_crds(context: &GuardContext<'_>) -> Result<Vec<(String, String)>, String> {
     let mut all = find_removed_templates(context)?;
     all.retain(|(name, _)| {
@@ -44,10 +49,10 @@ pub fn find_unprotected_crds(context: &GuardContext<'_>) -> Result<Vec<(String, 
     Ok(all)
 }
 
-/// Live CRDs that leave the manifest of a release in this run, each with the release.
+/// Lists the live CRDs that leave the manifest of a release in this run, each with its release.
 ///
 /// # Errors
-/// What could not be seen, in words.
+/// The release records, the CRDs or a stored manifest could not be read.
 pub fn find_removed_templates(context: &GuardContext<'_>) -> Result<Vec<(String, String)>, String> {
     let mut all = Vec::new();
     for facts in context.charts() {
@@ -76,10 +81,10 @@ fn find_live_crd<'a>(context: &GuardContext<'a>, name: &str) -> Option<&'a Crd> 
 
 fn build_finding(context: &GuardContext<'_>, name: &str, release: &str) -> Option<Finding> {
     let message = format!(
-        "helm upgrade {release} would delete it, and with it every {}: it is a template in the release's manifest and not in the new chart's",
+        "helm upgrade {release} would delete it and every {}: the manifest of the release contains it as a template, the new chart does not",
         find_live_crd(context, name)?.kind()
     );
     let hint =
-        format!("--keep-crds marks it before helm writes; by hand: kubectl annotate crd {name} {KEEP_ANNOTATION}");
+        format!("set --keep-crds to annotate it first, or run kubectl annotate crd {name} {KEEP_ANNOTATION}");
     Some(CARD.finding(format!("CRD {name}"), message, hint))
 }

@@ -1,27 +1,30 @@
-//! Images of the new chart that their registries do not have.
+//! New images of the application that do not exist in their registries, or that could not be checked.
 
 use std::collections::BTreeMap;
 
+use crate::model::text_format::format_count;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::container_images::ImageAvailability;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "images-available",
     section: Section::Guards,
-    title: "the new chart's images are there",
+    title: "images of the new chart in their registries",
     level: Level::Warning,
-    why: "A pod whose image is not there stays in ImagePullBackOff, and helm waits for it until its time runs out. This look is from the workstation: the nodes may have other mirrors, logins and ways out.",
-    fix: "Push or mirror the image, or correct the value that names its registry. Where only the nodes can reach it: --skip-images.",
+    why: "Without its image, a pod stays in ImagePullBackOff, and helm waits until its timeout. This check runs on \
+        the workstation; the nodes may use other mirrors and credentials.",
+    fix: "Push or mirror the image, or correct its registry in the values. Set --skip-images if only the nodes can \
+        reach the registry.",
 };
 
-/// The guard: images that the new chart runs and the installed one does not.
+/// Reports each missing image, and one finding per registry that does not answer. Only images that the installed chart lacks count.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let skipped = |reason: &str| CheckResult::new(&CARD, 0, Verdict::Skipped { reason: reason.to_owned() });
     if context.app_chart.is_none() {
-        return skipped("the application stays where it is");
+        return skipped("the application is not upgraded");
     }
     let Some(images) = context.images else { return skipped("--skip-images") };
     let mut unknown: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -30,15 +33,15 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         match answer {
             ImageAvailability::Available => {}
             ImageAvailability::Missing => {
-                let message = "its registry has no such image, as seen from this workstation";
+                let message = "does not exist in its registry, as seen from this workstation";
                 findings.push(CARD.finding(format!("image {image}"), message, CARD.fix));
             }
             ImageAvailability::Undetermined { host, reason } => *unknown.entry((host, reason)).or_default() += 1,
         }
     }
     findings.extend(unknown.into_iter().map(|((host, reason), count)| {
-        let message = format!("{count} new images cannot be looked up from this workstation: {reason}");
-        let hint = "the nodes may reach it all the same; --skip-images leaves this look out";
+        let message = format!("{} cannot be checked from this workstation: {reason}", format_count(count, "new image"));
+        let hint = "set --skip-images if only the nodes can reach the registry";
         CARD.finding(format!("images of {host}"), message, hint)
     }));
     CheckResult::new(&CARD, images.len(), Verdict::from_findings(findings))

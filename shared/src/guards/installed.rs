@@ -1,20 +1,22 @@
-//! There is an installation to upgrade.
+//! Whether the namespace and the application release exist, so that an upgrade never installs by accident.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::owner::Owner;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "installed",
     section: Section::Guards,
-    title: "there is an installation to upgrade",
+    title: "an installation to upgrade",
     level: Level::Error,
-    why: "An upgrade of nothing would install the product somewhere it was never meant to be: a wrong context, a wrong namespace.",
-    fix: "Name the installation with --context, --namespace, --release and --crds-release.",
+    why: "Without an installation, the upgrade would install the product, most likely in the wrong context or \
+        namespace.",
+    fix: "Select the installation with --context, --namespace, --release and --crds-release.",
 };
 
-/// The guard: the namespace exists, and the application's release is in it. The CRD chart may have none (the vendor's page makes none).
+/// Fails if the namespace or the application release is missing. The CRD chart may have no release: the vendor's upgrade guide
+/// applies it with kubectl.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let hub = &context.view.cluster;
@@ -25,7 +27,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
             let finding = CARD.finding(
                 format!("namespace {}", hub.namespace),
                 message,
-                "kubectl get namespaces; then --namespace",
+                "kubectl get namespaces; then set --namespace",
             );
             return Ok(Verdict::from_findings(vec![finding]));
         }
@@ -34,11 +36,11 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
             return Ok(Verdict::Pass);
         }
         if let Some(Owner::Argo { application }) = context.view.owners.get(context.app_release) {
-            let reason = format!("Argo CD makes no helm release: the Application {application} is the installation");
+            let reason = format!("Argo CD creates no helm release: the Application {application} is the installation");
             return Ok(Verdict::Skipped { reason });
         }
         let message = format!("is not in namespace {}", hub.namespace);
-        let hint = "helm list --all-namespaces; then --namespace and --release. To install it for the first time, use helm install";
+        let hint = "helm list --all-namespaces; then set --namespace and --release. For a first installation, use helm install";
         Ok(Verdict::from_findings(vec![CARD.finding(format!("release {}", context.app_release), message, hint)]))
     };
     CheckResult::new(&CARD, 2, judge().unwrap_or_else(|reason| Verdict::Undetermined { reason }))

@@ -1,20 +1,22 @@
-//! The journal of earlier runs can be read: who cannot read it would write over what is to be gone on from.
+//! Journal entries of earlier runs that this version cannot read and would otherwise overwrite.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::plan::journal::{SECRET_NAME, UnreadableRun};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "journal-readable",
     section: Section::Guards,
-    title: "the journal of earlier runs can be read",
+    title: "a readable journal of earlier runs",
     level: Level::Error,
-    why: "The journal says what an interrupted run has done and what it saved. A version that cannot read it would take a half-done upgrade for none, and go on from the wrong place.",
-    fix: "Use the version that wrote it, or a newer one. What is damaged is set aside by kubectl mural upgrade repair.",
+    why: "The journal records the steps and the backup of an interrupted run. Without it, the upgrade would continue \
+        from the wrong step.",
+    fix: "Use the version that wrote the journal, or a newer one. Set a damaged journal aside: kubectl mural upgrade \
+        repair",
 };
 
-/// The guard: every run in the journal is one that this version knows.
+/// Fails for each entry that is damaged or from a newer version.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (verdict, count) = match context.journal {
@@ -33,6 +35,6 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 }
 
 const NEWER_FORMAT_HINT: &str =
-    "use the version that wrote it, or a newer one: kubectl mural version says which this is";
+    "use the version that wrote it, or a newer one; this version: kubectl mural version";
 const DAMAGED_ENTRY_HINT: &str =
-    "kubectl mural upgrade repair shows it and sets it aside; releases and CRDs are not touched by that";
+    "run kubectl mural upgrade repair to show it and set it aside; releases and CRDs do not change";

@@ -1,26 +1,28 @@
-//! The two charts are known to belong together.
+//! Whether the versions of the two charts are a documented or tested pair.
 
 use semver::Version;
 
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "known-pair",
     section: Section::Guards,
-    title: "the two charts are known to belong together",
+    title: "a known pair of chart versions",
     level: Level::Warning,
-    why: "The charts have version lines of their own, and nothing but the vendor's page says which belong together: a pair that nobody ran may lack a field or a version.",
-    fix: "Take the pair that the vendor's page names. A pair that is new here may be right all the same: the other guards look at what the charts hold.",
+    why: "The charts have independent version numbers, and only the vendor's upgrade guide lists the pairs. An \
+        untested pair may lack a field or a version.",
+    fix: "Use the pair in the vendor's upgrade guide. A newer pair can be correct: the other guards check the \
+        contents of the charts.",
 };
 
-/// The annotation with which an application's chart names the CRDs that it fits.
+/// Annotation of the application chart with the matching versions of the CRD chart.
 const CRDS_VERSION_ANNOTATION: &str = "mural.spectrocloud.com/crds-version";
-/// Pairs that are documented or ran together: the CRD chart, the application.
+/// Documented or tested pairs: version of the CRD chart, version of the application.
 const KNOWN_PAIRS: [(&str, &str); 2] = [("0.7.1", "1.1.0-rc.0"), ("0.7.4", "1.1.0-rc.3")];
 
-/// The guard: both versions as they will be after this run. A warning, never a wall.
+/// Warns if the two versions after this run are not a known pair. It never refuses.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let crds = version_after_upgrade(context, context.crds_chart.as_ref(), context.crds_release);
@@ -29,7 +31,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         (Err(reason), _) | (_, Err(reason)) => return CheckResult::new(&CARD, 1, Verdict::Undetermined { reason }),
         (Ok(Some(crds)), Ok(Some(app))) => (crds, app),
         (Ok(_), Ok(_)) => {
-            let reason = "a chart without a release that does not move has no version to compare".to_owned();
+            let reason = "a chart that is neither installed nor upgraded has no version to compare".to_owned();
             return CheckResult::new(&CARD, 0, Verdict::Skipped { reason });
         }
     };
@@ -42,17 +44,17 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         return CheckResult::new(&CARD, 1, Verdict::Pass);
     }
     let message = match says {
-        Some(wanted) => format!("mural {app} says that it fits mural-crds {wanted}, and {crds} will be there"),
-        None => format!("mural {app} with mural-crds {crds} is no pair that is known here"),
+        Some(wanted) => format!("mural {app} requires mural-crds {wanted}, but {crds} would be installed"),
+        None => format!("mural {app} with mural-crds {crds} is not a known pair"),
     };
     let hint = match says {
-        Some(wanted) => format!("name the CRD chart that it fits: --crds {wanted}"),
-        None => "does the vendor's page name this pair? --to and --crds choose another".to_owned(),
+        Some(wanted) => format!("set --crds {wanted}"),
+        None => "check that the vendor's upgrade guide lists this pair, or choose another one with --to and --crds".to_owned(),
     };
     CheckResult::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding("the pair of charts", message, hint)]))
 }
 
-/// The version of a chart after this run: where it goes, else where it is.
+/// The version of a chart after this run: the target version, or the installed one if the chart is not upgraded.
 fn version_after_upgrade(
     context: &GuardContext<'_>,
     facts: Option<&ChartFacts<'_>>,
@@ -65,7 +67,7 @@ fn version_after_upgrade(
     Ok(record.map(|record| record.chart_version.clone()))
 }
 
-/// Build metadata and a leading `v` say nothing of what a version is.
+/// Removes build metadata and a leading `v`, which do not identify a version.
 fn is_same_version(one: &str, other: &str) -> bool {
     let read = |text: &str| Version::parse(text.trim_start_matches('v'));
     match (read(one), read(other)) {

@@ -1,20 +1,23 @@
-//! The live objects fit the CRDs that come.
+//! Live custom resources that a CRD change makes invalid, or that lose fields to pruning.
 
+use crate::model::text_format::format_count;
 use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "live-objects-fit",
     section: Section::Guards,
-    title: "the live objects fit the new CRDs",
+    title: "live objects that are valid under the new CRDs",
     level: Level::Error,
-    why: "An object that the new schema refuses can be read and no longer be changed where it is wrong; a field that the schema no longer names is gone from every read at once, and for good with the next write.",
-    fix: "Mend the objects, or answer for the finding in .mural-waivers.yaml (--waivers); helm mural crds check CHART tells all of them.",
+    why: "An object that is invalid under the new schema can be read, but its invalid fields block writes. A field \
+        that leaves the schema is pruned from every read, and deleted by the next write.",
+    fix: "List the objects and change them: helm mural crds check CHART. Or accept the finding in \
+        .mural-waivers.yaml (--waivers).",
 };
 
-/// The guard: every live object of a CRD whose change could hurt it, judged by the old and by the new schema.
+/// Fails for each CRD with affected live objects, by the verdicts of the CRD-change checks. Waived findings do not count.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (mut findings, mut unsure) = (Vec::new(), None);
@@ -37,7 +40,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, looked_at, verdict)
 }
 
-/// What breaks for objects, and nobody answers for.
+/// Whether a finding breaks stored objects and is not waived.
 fn is_open_object_error(finding: &CrdFinding) -> bool {
     let of_objects = || checks().any(|check| check.card.id == finding.check && check.affects == AffectedParty::Objects);
     finding.level == Level::Error && finding.waiver_reason.is_none() && of_objects()
@@ -48,7 +51,7 @@ fn build_finding(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
     let first = evidence.objects.first().map(|one| {
         let error = one.errors.first().map(|error| format!("{}: {}", error.path, error.message));
         let why = error.unwrap_or_else(|| format!("loses {}", one.pruned.join(", ")));
-        format!("; first {} in {}, {why}", one.object, one.version)
+        format!("; for example {} in {}: {why}", one.object, one.version)
     });
     let places: Vec<String> = open
         .iter()
@@ -59,9 +62,9 @@ fn build_finding(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
         })
         .collect();
     let message = format!(
-        "{} of {} objects are hurt ({}){}",
+        "affects {} of {} ({}){}",
         evidence.objects_affected,
-        evidence.objects_checked,
+        format_count(evidence.objects_checked, "object"),
         places.join(", "),
         first.unwrap_or_default()
     );

@@ -1,4 +1,4 @@
-//! Whoever upgrades knows that the login and the registry restart meanwhile.
+//! Restarts of Dex and Zot during the upgrade, which affect logins and the image pulls of spokes.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,27 +8,28 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::object::ObjectRef;
 use crate::plan::object_changes::select_release_objects;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "login-restarts",
     section: Section::Guards,
-    title: "the login and the registry may restart",
+    title: "a login and a registry that can restart",
     level: Level::Info,
-    why: "Dex issues the tokens with which people, and perhaps this very command, log in to the hub; Zot serves what the spokes pull. Both are part of the application and restart with it: a token that ends meanwhile cannot be renewed until Dex is back.",
-    fix: "Log in anew before the upgrade, so that the token outlives it.",
+    why: "Dex issues the tokens of the users, and possibly of this command. Zot serves the images of the spokes. \
+        Both restart with the application, and an expired token cannot be renewed until Dex is ready.",
+    fix: "Log in again before the upgrade, so that the token outlives it.",
 };
 
-/// The parts whose restart others feel: a word of the name, and what it is to them.
+/// Workloads whose restart affects others: a part of the name, and the effect.
 const USER_FACING_WORKLOADS: [(&str, &str); 2] = [
-    ("dex", "nobody can log in while it restarts, and sessions are checked anew"),
-    ("zot", "spokes cannot pull while it restarts; they try again by themselves"),
+    ("dex", "no login is possible while it restarts, and sessions are verified again"),
+    ("zot", "spokes cannot pull images while it restarts; they retry"),
 ];
 
-/// The guard: Dex and Zot among the workloads whose pods change; a warning where our own token ends before the upgrade may.
+/// Reports Dex and Zot if their pods change, with a warning if the token of this kubeconfig may expire before the upgrade ends.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let namespace = &context.view.cluster.namespace;
     let old = select_release_objects(namespace, application.stored_objects.reveal());
@@ -59,11 +60,11 @@ fn build_finding(context: &GuardContext<'_>, object: &ObjectRef, issues_tokens: 
         return finding;
     }
     let message =
-        format!("restarts, and the token of this kubeconfig ends in {left} minutes: it may not be renewable by then");
+        format!("restarts, and the token of this kubeconfig expires in {left} minutes: it may not be renewable by then");
     Finding { level: Level::Warning, message, hint: CARD.fix.to_owned(), ..finding }
 }
 
-/// Whole minutes from now on; none are left where the time is over.
+/// Whole minutes until the time; 0 if it has passed.
 fn minutes_until(now: Timestamp, ends: Timestamp) -> i64 {
     (ends.as_second() - now.as_second()).max(0) / 60
 }

@@ -1,4 +1,4 @@
-//! What somebody changed by hand, and the upgrade will overwrite.
+//! Manual changes of live objects that the upgrade will overwrite.
 
 use serde_json::Value;
 
@@ -10,26 +10,27 @@ use crate::model::object::ObjectRef;
 use crate::model::secret::{MASK, is_secret_key};
 use crate::plan::object_changes::select_release_objects;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "manual-changes",
     section: Section::Guards,
-    title: "the upgrade overwrites nothing that somebody changed by hand",
+    title: "live objects without manual changes that the upgrade overwrites",
     level: Level::Warning,
-    why: "helm writes the chart's value over whatever stands there: a connector, a limit, a number of replicas that somebody set in an incident is gone without a word.",
-    fix: "Put what shall stay into the values, so that the chart says the same. What nobody needs any more may be overwritten.",
+    why: "helm overwrites manual changes, such as a connector, a limit or a replica count that was set during an \
+        incident.",
+    fix: "Add the changes that you need to the values file. The upgrade overwrites the others.",
 };
 
-/// Managers that write for the release itself.
+/// Field managers that write on behalf of the release.
 const HELM_FIELD_MANAGERS: [&str; 2] = ["helm", "helm-controller"];
-/// Characters of a value that are shown.
+/// Maximum length of a shown value, in characters.
 const MAX_VALUE_CHARS: usize = 60;
 
-/// The guard: fields of live objects that another manager than helm set to something else than the release's manifest says.
+/// Reports fields that a manager other than helm set to another value than the stored manifest, and that the upgrade changes.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let undetermined = |reason: String| CheckResult::new(&CARD, 0, Verdict::Undetermined { reason });
     if let Err(failure) = &application.kinds {
@@ -76,7 +77,7 @@ fn find_overwrites(
             if secret { (MASK.to_owned(), MASK.to_owned()) } else { (display_value(is), display_value(will)) };
         Some(CARD.finding(
             object.to_string(),
-            format!("{path} is {is}, set by {manager}, and will be {will}"),
+            format!("{path} is {is} (set by {manager}); the upgrade sets {will}"),
             CARD.fix,
         ))
     });
@@ -85,12 +86,12 @@ fn find_overwrites(
     found
 }
 
-/// A kind of Kubernetes' own: helm merges it in three ways, and what stands on the cluster counts.
+/// Whether the kind is built into Kubernetes: helm then uses a three-way merge that includes the live object.
 fn is_built_in(object: &ObjectRef) -> bool {
     !object.group().contains('.') || object.group().ends_with(".k8s.io")
 }
 
-/// A number and its text are the same to most fields.
+/// Compares two values; a number equals its text, as for most fields.
 fn is_same_value(one: &Value, other: &Value) -> bool {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     one == other || (!one.is_object() && !one.is_array() && text(one) == text(other))

@@ -1,4 +1,8 @@
-//! Admission guards: they judge the planned state, all before the first write. One file a guard, one list.
+//! Guards: checks of the planned state that can refuse a run before its first write.
+//!
+//! One file per guard, with a card (id, texts, level) and a pure function. The file name is the id and the anchor in CHECKS.md.
+//! The input is a [`context::GuardContext`], which `prepare` fills in; the output is one `CheckResult` per guard for the plan and its
+//! report. Guards read nothing themselves, and do not decide which steps run: that is the `plan` folder.
 
 pub mod admission_webhooks_ready;
 pub mod application_crds_served;
@@ -56,7 +60,7 @@ pub use context::{ChartFacts, GuardContext};
 
 type Guard = (&'static Card, fn(&GuardContext<'_>) -> CheckResult);
 
-/// Every admission guard, in the order in which they are shown.
+/// Every guard, in the order of the reports.
 pub const ALL: [Guard; 48] = [
     (&tool_versions::CARD, tool_versions::check),
     (&same_cluster::CARD, same_cluster::check),
@@ -108,7 +112,7 @@ pub const ALL: [Guard; 48] = [
     (&login_restarts::CARD, login_restarts::check),
 ];
 
-/// Asks every guard.
+/// Runs every guard.
 #[must_use]
 pub fn ask_all(admission: &GuardContext<'_>) -> Vec<CheckResult> {
     ALL.iter().map(|(_, check)| check(admission)).collect()

@@ -1,21 +1,22 @@
-//! Neither chart goes back to an older version by accident.
+//! Charts whose target version is older than the installed one.
 
 use semver::Version;
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "no-downgrade",
     section: Section::Guards,
-    title: "neither chart goes back to an older version",
+    title: "charts that are not older than the installed ones",
     level: Level::Error,
-    why: "Older CRDs may prune fields and drop versions that objects already use; older controllers do not know the newer objects.",
-    fix: "Ask for a newer version, or say --allow-downgrade.",
+    why: "Older CRDs can prune fields and remove versions that objects use. Older controllers do not support newer \
+        objects.",
+    fix: "Choose a newer version, or set --allow-downgrade.",
 };
 
-/// The guard. Versions are compared as semantic versions, build metadata ignored.
+/// Fails for each downgrade. Versions are compared as semantic versions without build metadata.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts: Vec<_> = [&context.crds_chart, &context.app_chart].into_iter().flatten().collect();
@@ -32,7 +33,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         };
         let installed = record.and_then(|record| Version::parse(record.chart_version.trim_start_matches('v')).ok());
         if let Some(installed) = installed.filter(|installed| installed.cmp_precedence(&facts.chart.version).is_gt()) {
-            let message = format!("would go back from {installed} to {}", facts.chart.version);
+            let message = format!("would be downgraded from {installed} to {}", facts.chart.version);
             findings.push(CARD.finding(format!("release {}", facts.release), message, CARD.fix));
         }
     }

@@ -1,24 +1,25 @@
-//! A saved plan, or a run that was cut off, goes on in the world that it was made for, or not at all.
+//! Changes of the cluster, charts or values since a saved plan or an interrupted run.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::plan::drift::DriftItem;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "no-drift",
     section: Section::Guards,
-    title: "the world is as the saved plan, or the interrupted run, left it",
+    title: "a cluster that is unchanged since the saved plan or the interrupted run",
     level: Level::Error,
-    why: "A saved plan was read and agreed to, and so was the run that resume goes on from. What somebody else has moved since (a CRD, a release, a chart's bytes, the values) makes it another upgrade than the one agreed to.",
-    fix: "Look who moved it and why. Then make a new plan with kubectl mural upgrade plan …, read it, and do that one.",
+    why: "You approved the saved plan for a known state. If a CRD, a release, a chart or the values changed since \
+        then, the same plan has other effects.",
+    fix: "Find out what changed the cluster. Then create and read a new plan: kubectl mural upgrade plan …",
 };
 
-/// The guard; skipped where neither is followed.
+/// Fails for each change. Skipped without a saved plan or an interrupted run.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let verdict = match context.moved {
-        None => Verdict::Skipped { reason: "no saved plan is followed".to_owned() },
+        None => Verdict::Skipped { reason: "no saved plan or interrupted run to compare with".to_owned() },
         Some(Err(failure)) => Verdict::Undetermined { reason: failure.to_string() },
         Some(Ok(drift)) => {
             let finding = |item: &DriftItem| {

@@ -1,24 +1,25 @@
-//! The API server accepts what helm will write for the application.
+//! Objects of the application that the API server would reject.
 
 use crate::guards::context::GuardContext;
 use crate::model::application::{DryRunAnswer, ObjectForecast};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "objects-dry-run",
     section: Section::Guards,
-    title: "the API server accepts every object that the application changes",
+    title: "application objects that the API server accepts",
     level: Level::Error,
-    why: "helm writes object after object and stops at the first refusal: an immutable field, a quota, an admission policy, a conflict of field managers. By then half of the application is new.",
-    fix: "Mend what the server names: in the chart's values, on the cluster, or with the policy's owner.",
+    why: "helm stops at the first rejected object: an immutable field, a quota, an admission policy, or a field \
+        manager conflict. The application is then only half upgraded.",
+    fix: "Fix the cause in the message: in the values of the chart, on the cluster, or in the admission policy.",
 };
 
-/// The guard: a server-side dry-run of every object that is created or changed and whose kind is served already.
+/// Fails for each created or changed object that the server-side dry run rejects. Kinds that are not served yet are left out.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(application) = context.application else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let dry_runs: Vec<&ObjectForecast> =
         application.forecasts.iter().filter(|one| !matches!(one.answer, DryRunAnswer::NotAsked(_))).collect();
@@ -31,11 +32,11 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, dry_runs.len(), verdict)
 }
 
-/// Why not everything could be asked.
+/// Why some objects have no dry-run result.
 fn undetermined_reason(context: &GuardContext<'_>) -> Option<String> {
     let application = context.application?;
     if !context.server_dry_run {
-        return Some("--dry-run=client asks the server for no dry-run".to_owned());
+        return Some("--dry-run=client sends no dry-run requests".to_owned());
     }
     let unread = application
         .kinds
@@ -54,19 +55,19 @@ fn undetermined_reason(context: &GuardContext<'_>) -> Option<String> {
 fn build_finding(context: &GuardContext<'_>, one: &ObjectForecast) -> Option<Finding> {
     let DryRunAnswer::Rejected { code, message: words } = &one.answer else { return None };
     // The server quotes what it refuses.
-    let words = if one.object.kind == "Secret" { "its words are kept back, they may quote the Secret" } else { words };
+    let words = if one.object.kind == "Secret" { "the message is hidden, because it may quote the Secret" } else { words };
     let hint = if *code == 403 && words.contains("exceeded quota") {
-        format!("kubectl describe quota --namespace {}: make room, or ask for less", context.view.cluster.namespace)
+        format!("kubectl describe quota --namespace {}; then raise the quota or lower the request", context.view.cluster.namespace)
     } else if words.contains("immutable") {
         let (kind, name) = (one.object.kind.to_lowercase(), &one.object.name);
         format!(
-            "the field cannot change: keep its old value, or delete the object in a maintenance window: kubectl delete {kind} {name} --namespace {}",
+            "keep the old value of the immutable field, or delete the object in a maintenance window: kubectl delete {kind} {name} --namespace {}",
             context.view.cluster.namespace
         )
     } else if *code == 409 {
-        "another field manager owns it: let it go there, or take it over with --force-conflicts".to_owned()
+        "remove the field from the other field manager, or take it over with --force-conflicts".to_owned()
     } else {
         CARD.fix.to_owned()
     };
-    Some(CARD.finding(one.object.to_string(), format!("the server refuses it: {words}"), hint))
+    Some(CARD.finding(one.object.to_string(), format!("the API server rejects it: {words}"), hint))
 }

@@ -1,21 +1,22 @@
-//! Whoever keeps the releases at their versions lets us upgrade them: helm, or Flux through its sources.
+//! Owners of the releases that cannot be upgraded by this run, such as Git or Argo CD.
 
 use crate::ask::OwnerMode;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "owner-supported",
     section: Section::Guards,
-    title: "the owner of both releases is one that we can upgrade through",
+    title: "an owner of both releases that supports this upgrade",
     level: Level::Error,
-    why: "Flux and Argo CD put back what they own: an upgrade past the owner would be undone, half-way or later. What Git keeps is changed in Git alone.",
-    fix: "Upgrade through the owner: change the version in its source, CRDs first. --write DIR writes what to commit.",
+    why: "Flux and Argo CD revert changes to the objects that they own. If Git holds the version, only a change in \
+        Git lasts.",
+    fix: "Change the version in the source of the owner, CRDs first. --write DIR writes the files to commit.",
 };
 
-/// The guard.
+/// Fails for each owner that would revert the upgrade, that `--mode` excludes, or that differs between the releases.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let owners = &context.view.owners;
@@ -35,31 +36,31 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 }
 
 fn check_owner(release: &str, owner: &Owner, mode: OwnerMode) -> Option<Finding> {
-    let other = "leave --mode out: the upgrade goes through whoever owns the release";
+    let other = "remove --mode: the upgrade then uses the owner of the release";
     let (message, hint) = match (owner, mode) {
         (Owner::Flux { helm_release, managed_in_git: true }, _) => (
             format!(
-                "is made by the HelmRelease {helm_release}, and a Kustomization keeps that in Git: a patch would be undone"
+                "belongs to the HelmRelease {helm_release}, which a Kustomization applies from Git: Flux would revert a patch"
             ),
-            "kubectl mural upgrade … --write DIR writes what to commit, in order; --follow then proves the roll-out",
+            "run kubectl mural upgrade … --write DIR and commit the files in order; then verify the rollout with --follow",
         ),
         (Owner::Flux { helm_release, .. }, OwnerMode::Helm) => {
-            (format!("is made by the HelmRelease {helm_release}, which would put it back"), other)
+            (format!("belongs to the HelmRelease {helm_release}, which would revert the upgrade"), other)
         }
         (Owner::Flux { helm_release, .. }, OwnerMode::Appliance) => (
-            format!("is made by the HelmRelease {helm_release} from a registry outside of the cluster: no appliance"),
+            format!("belongs to the HelmRelease {helm_release} with a registry outside of the cluster: not an appliance"),
             other,
         ),
         (Owner::Appliance { helm_release, registry }, OwnerMode::Helm | OwnerMode::Flux) => {
-            (format!("is made by the HelmRelease {helm_release} from the appliance's registry {registry}"), other)
+            (format!("belongs to the HelmRelease {helm_release} with the registry {registry} of the appliance"), other)
         }
         (Owner::Argo { application }, _) => (
             format!("belongs to the Argo CD Application {application}"),
-            "change targetRevision in the Application's source, CRDs first: --write DIR writes what to commit",
+            "change targetRevision in the source of the Application, CRDs first; --write DIR writes the files to commit",
         ),
         (Owner::NotInstalled | Owner::Helm, OwnerMode::Flux | OwnerMode::Appliance) => (
-            "has no HelmRelease behind it, so nothing here is upgraded by Flux".to_owned(),
-            "leave --mode out, or use --mode helm; flux-manifests --apply would hand it over to Flux",
+            "has no HelmRelease, so Flux does not upgrade it".to_owned(),
+            "remove --mode, or use --mode helm; flux-manifests --apply hands it over to Flux",
         ),
         (
             Owner::Flux { .. }
@@ -75,7 +76,7 @@ fn check_owner(release: &str, owner: &Owner, mode: OwnerMode) -> Option<Finding>
     Some(CARD.finding(format!("release {release}"), message, hint))
 }
 
-/// One release by Flux and the other by helm: nobody keeps the order between them, and a half of each path is none.
+/// Reports releases with different owners: nothing keeps the CRDs before the application then.
 fn check_mixed_owners(context: &GuardContext<'_>) -> Option<Finding> {
     let owner = |release: &str| context.view.owners.get(release);
     let by_flux = |owner: Option<&Owner>| matches!(owner, Some(Owner::Flux { .. } | Owner::Appliance { .. }));
@@ -83,7 +84,7 @@ fn check_mixed_owners(context: &GuardContext<'_>) -> Option<Finding> {
     if by_flux(Some(crds)) == by_flux(Some(app)) || (*crds == Owner::NotInstalled && context.crds_chart.is_none()) {
         return None;
     }
-    let message = format!("{} is kept by {crds}, {} by {app}", context.crds_release, context.app_release);
-    let hint = "hand both to the same owner: kubectl mural upgrade flux-manifests --apply hands them to Flux";
+    let message = format!("{} is owned by {crds}, {} by {app}", context.crds_release, context.app_release);
+    let hint = "hand both to the same owner, for example to Flux: kubectl mural upgrade flux-manifests --apply";
     Some(CARD.finding(format!("releases {}, {}", context.crds_release, context.app_release), message, hint))
 }

@@ -1,4 +1,4 @@
-//! We may do everything that the plan does.
+//! Requests of the plan that the API server would forbid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,17 @@ use crate::guards::context::GuardContext;
 use crate::model::access_review::Permission;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "permissions",
     section: Section::Guards,
-    title: "everything that the plan does is granted",
+    title: "permission for every request of the plan",
     level: Level::Error,
-    why: "A verb that is missing shows only when its turn comes: then half of the upgrade is done, and nobody may finish it.",
-    fix: "Ask for the Role that the finding names, or run as somebody who has it: --as, --context.",
+    why: "A missing permission shows up only at its step. The upgrade is then half done and cannot continue.",
+    fix: "Ask for the Role in the finding, or run as another user with --as or --context.",
 };
 
-/// The guard: what the API server does not grant, a ready Role for each namespace and one for the cluster.
+/// Fails for the missing permissions, with a ready Role per namespace and one ClusterRole in the hints.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let grants = context.grants;
@@ -41,13 +41,13 @@ fn build_finding(context: &GuardContext<'_>, place: Option<&str>, denied: &[&Per
     let words: Vec<String> = denied.iter().map(ToString::to_string).collect();
     let subject = place.map_or_else(|| "the cluster".to_owned(), |namespace| format!("namespace {namespace}"));
     let hint = format!(
-        "grant it: save this as a file, kubectl apply --filename FILE, and bind it to {who}: {}",
+        "save this Role as FILE, run kubectl apply --filename FILE, and bind it to {who}: {}",
         build_role(place, denied)
     );
     CARD.finding(subject, format!("{who} may not {}", words.join(", ")), hint)
 }
 
-/// A Role in one line, which kubectl reads as it is.
+/// A Role as one line of JSON, which `kubectl apply` accepts.
 fn build_role(place: Option<&str>, denied: &[&Permission]) -> Value {
     let mut verbs: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for need in denied {

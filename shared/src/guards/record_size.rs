@@ -1,23 +1,24 @@
-//! helm can store what it is about to do.
+//! Release records that would not fit into a Secret.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::release::MAX_SECRET_BYTES;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "record-size",
     section: Section::Guards,
-    title: "the next release records fit into a Secret",
+    title: "release records that fit into a Secret",
     level: Level::Error,
-    why: "helm keeps chart, values and manifest of a revision in one Secret of at most 1 MiB, CRDs of a crds/ folder among them. One that does not fit is refused by the API server, and helm ends before it has done anything, or after.",
-    fix: "Keep large files out of the values; a chart that is too large is its maker's to mend.",
+    why: "helm stores the chart, the values and the manifest of a revision in one Secret of at most 1 MiB. The API \
+        server rejects a larger record, and helm stops before or after it has changed objects.",
+    fix: "Remove large files from the values. Report a chart that is too large to its vendor.",
 };
 
-/// From here on it is worth a word, in percent.
+/// Share of the limit from which a finding is reported, in percent.
 const RECORD_WARNING_PERCENT: usize = 90;
 
-/// The guard: the records of the charts that move, packed as helm packs them.
+/// Compares the size of each next record, packed as helm does, with the limit of a Secret.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let sizes = context.record_sizes;
@@ -34,6 +35,6 @@ fn check_size(release: &str, size: usize) -> Option<Finding> {
         return None;
     }
     let level = if size > MAX_SECRET_BYTES { Level::Error } else { Level::Warning };
-    let message = format!("its next record takes about {share} % of the 1 MiB that a Secret may hold");
+    let message = format!("its next record needs about {share} % of the 1 MiB limit of a Secret");
     Some(Finding { level, ..CARD.finding(format!("release {release}"), message, CARD.fix) })
 }

@@ -1,22 +1,24 @@
-//! The newest revision of a release did not fail; where it did, what helm makes of that.
+//! Releases whose newest revision failed, and the effect on the next `helm upgrade`.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::pending_release::find_creating_run;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-not-failed",
     section: Section::Guards,
-    title: "no release failed last time",
+    title: "releases whose last revision did not fail",
     level: Level::Warning,
-    why: "After a failed upgrade the live objects are partly the failed revision's, while helm compares with the last deployed one: what only the failed one made is neither changed nor removed. Where none was ever deployed, helm takes the failed one for what is there.",
-    fix: "Find out why it failed with helm history, and go back to the last good revision with helm rollback. The same upgrade again goes on from there, too.",
+    why: "After a failed upgrade, live objects partly match the failed revision, but helm compares with the last \
+        deployed one. helm neither changes nor removes objects that only the failed revision created.",
+    fix: "Find the cause with helm history RELEASE. Then roll back to the last good revision with helm rollback \
+        RELEASE, or repeat the upgrade.",
 };
 
-/// The guard: a failed revision of our own may be tried again without a word; another's is told, and refused where nothing ever stood,
-/// but for the CRD chart's first record.
+/// Reports each failed revision that another helm left; one of an interrupted run passes. It is an error if no revision was ever
+/// deployed, except for the first record of the CRD chart.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let releases = [context.crds_release, context.app_release];
@@ -44,7 +46,7 @@ fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option
             return Ok(None);
         }
         let message = format!(
-            "revision {} failed, and none was ever deployed: helm would take it for what is there",
+            "revision {} failed, and no revision was ever deployed: helm would compare with the failed one",
             newest.revision
         );
         return Ok(Some(Finding { level: Level::Error, ..CARD.finding(subject, message, repair) }));
@@ -53,8 +55,8 @@ fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option
         return Ok(None);
     }
     let message = format!(
-        "revision {} failed; helm compares with revision {}, so what only the failed one made is left as it is",
+        "revision {} failed; helm compares with revision {} and ignores objects that only the failed one created",
         newest.revision, deployed.revision
     );
-    Ok(Some(CARD.finding(subject, message, format!("to go back first: {repair}"))))
+    Ok(Some(CARD.finding(subject, message, format!("roll back first: {repair}"))))
 }

@@ -1,4 +1,4 @@
-//! No release is in the middle of something that is not our own.
+//! Releases with a pending revision that this run must not overwrite.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
@@ -6,17 +6,19 @@ use crate::model::lease::Liveness;
 use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-not-pending",
     section: Section::Guards,
-    title: "no release is in the middle of something",
+    title: "releases without a pending revision",
     level: Level::Error,
-    why: "While the newest revision is pending, helm refuses every upgrade: another helm is at work, or one was killed. What a run of ours left behind is marked failed and gone on from; what somebody else's helm does is theirs.",
-    fix: "If no helm is at work, go back to the last good revision with helm rollback.",
+    why: "helm refuses every upgrade while the newest revision is pending: another helm is running, or one was \
+        killed. If an earlier run of this tool left the revision pending, the upgrade marks it as failed and \
+        continues.",
+    fix: "Wait for the other helm. If none is running, roll back to the last good revision: helm rollback RELEASE",
 };
 
-/// The guard.
+/// Fails for each pending revision, unless an upgrade run created it and certainly no longer runs.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let releases = [context.crds_release, context.app_release];
@@ -46,20 +48,20 @@ fn undetermined_verdict(reason: String) -> CheckResult {
     CheckResult::new(&CARD, 2, Verdict::Undetermined { reason })
 }
 
-/// Why a run of ours may still be at work; none where certainly none is.
+/// Why an earlier upgrade run may still be active; `None` if it certainly is not.
 fn find_active_run(context: &GuardContext<'_>) -> Option<String> {
     match context.locks {
         Err(failure) => Some(failure.to_string()),
         Ok(locks) => {
             let living = locks.iter().find(|held| held.liveness != Liveness::Dead)?;
-            Some(format!("{} may still be at work: an upgrade would first see whether they live", living.holder.user))
+            Some(format!("{} may still be running: an upgrade waits for its lock first", living.holder.user))
         }
     }
 }
 
 fn build_finding(context: &GuardContext<'_>, newest: &ReleaseRecord) -> Finding {
     let release = &newest.name;
-    let message = format!("is {} at revision {}, and no run of ours made it so", newest.status, newest.revision);
-    let hint = format!("is another helm at work? wait for it. If not: {}", context.view.rollback_command(release));
+    let message = format!("is {} at revision {}, and not because of an upgrade run", newest.status, newest.revision);
+    let hint = format!("wait for a running helm; if none is running: {}", context.view.rollback_command(release));
     CARD.finding(format!("release {release}"), message, hint)
 }

@@ -1,4 +1,4 @@
-//! There is room for the pods that a roll-out starts before it stops the old ones.
+//! Quotas and disruption budgets that would block or worsen the rollout.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,22 @@ use crate::model::object::ObjectRef;
 use crate::model::quantity;
 use crate::plan::object_changes::select_release_objects;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "rollout-capacity",
     section: Section::Guards,
-    title: "there is room for the pods that a roll-out starts",
+    title: "capacity for the pods of the rollout",
     level: Level::Warning,
-    why: "A Deployment starts new pods before it stops old ones. Where a quota has no room for them the roll-out stands still until helm's time is over. A workload that is already below its disruption budget loses more pods in a roll-out.",
-    fix: "Raise the quota for the time of the upgrade, or ask for fewer pods at once. Bring what is disrupted back first.",
+    why: "A Deployment starts new pods before it stops old ones. If a quota has no room for them, the rollout stalls \
+        until helm times out. A workload below its disruption budget loses more pods in a rollout.",
+    fix: "Raise the quota for the upgrade, or lower maxSurge. Repair disrupted workloads first.",
 };
 
-/// The guard: quotas against the surge of every Deployment whose pods change, and disruption budgets that are not met now.
+/// Compares quotas with the surge of every changed Deployment, and reports disruption budgets that are violated now.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application stays where it is".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let (quotas, budgets) = match (&context.policies.resource_quotas, &context.policies.disruption_budgets) {
         (Ok(quotas), Ok(budgets)) => (quotas, budgets),
@@ -49,7 +50,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, rolled.len(), Verdict::from_findings(findings))
 }
 
-/// What the new pods need besides the old ones, by the names that quotas use.
+/// Additional resources of the new pods, by the resource names of quotas.
 fn calculate_surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) -> BTreeMap<String, f64> {
     let mut all = BTreeMap::new();
     for (object, next) in rolled {
@@ -79,7 +80,8 @@ fn calculate_surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) 
     all
 }
 
-/// `maxSurge`, a quarter where nothing is said, rounded up (apps/v1 `RollingUpdateDeployment`).
+/// Number of surge pods: `maxSurge`, by default 25 %, rounded up (`RollingUpdateDeployment` in
+/// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/api/apps/v1/types.go>).
 fn surge_pods(deployment: &Value, replicas: f64) -> f64 {
     let strategy = &deployment["spec"]["strategy"];
     if strategy["type"] == "Recreate" {
@@ -108,15 +110,15 @@ fn check_quota(quota: &Value, surge: &BTreeMap<String, f64>, namespace: &str) ->
                 return None;
             }
             let message =
-                format!("{key}: {used} of {limit} are used, and the roll-out needs up to {needed} more at once");
+                format!("{key}: {used} of {limit} are used, and the rollout needs up to {needed} more");
             let hint =
-                format!("kubectl describe quota {name} --namespace {namespace}: raise it for the time of the upgrade");
+                format!("kubectl describe quota {name} --namespace {namespace}; then raise it for the upgrade");
             Some(CARD.finding(format!("ResourceQuota {name}"), message, hint))
         })
         .collect()
 }
 
-/// A budget that is not met before the roll-out begins.
+/// Reports a disruption budget that is violated before the rollout starts.
 fn check_budget(budget: &Value, rolled: &[(ObjectRef, &Value)], namespace: &str) -> Option<Finding> {
     let count = |key: &str| budget["status"][key].as_u64();
     let (healthy, desired) = (count("currentHealthy")?, count("desiredHealthy")?);
@@ -129,7 +131,7 @@ fn check_budget(budget: &Value, rolled: &[(ObjectRef, &Value)], namespace: &str)
     }
     let name = budget["metadata"]["name"].as_str().unwrap_or("?");
     let message =
-        format!("{healthy} of at least {desired} pods are healthy, and the pods of {object} are about to be replaced");
-    let hint = format!("kubectl describe poddisruptionbudget {name} --namespace {namespace}: bring them back first");
+        format!("only {healthy} of the required {desired} pods are healthy, and the upgrade replaces the pods of {object}");
+    let hint = format!("kubectl describe poddisruptionbudget {name} --namespace {namespace}; then repair the pods first");
     Some(CARD.finding(format!("PodDisruptionBudget {name}"), message, hint))
 }

@@ -1,19 +1,19 @@
-//! helm, kubectl and we talk to the same cluster.
+//! Whether helm, kubectl and this plugin are connected to the same cluster.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "same-cluster",
     section: Section::Guards,
-    title: "helm, kubectl and this plugin talk to one cluster",
+    title: "helm, kubectl and this plugin to connect to the same cluster",
     level: Level::Error,
-    why: "Each of the three reads the kubeconfig for itself; judged on one cluster and written on another would be the worst upgrade of all.",
-    fix: "Name the cluster once for all: --kubeconfig and --context, and unset HELM_KUBECONTEXT and HELM_KUBEAPISERVER.",
+    why: "Each program reads the kubeconfig on its own. Otherwise, one cluster is checked and another one is changed.",
+    fix: "Set --kubeconfig and --context, and unset HELM_KUBECONTEXT and HELM_KUBEAPISERVER.",
 };
 
-/// The guard: the uid of `kube-system` as each of them sees it.
+/// Compares the uid of the namespace `kube-system` that each of them reads.
 #[must_use]
 pub fn check(admission: &GuardContext<'_>) -> CheckResult {
     let cluster_uids = [
@@ -33,7 +33,7 @@ pub fn check(admission: &GuardContext<'_>) -> CheckResult {
         let here = ours.map_or("", String::as_str);
         CARD.finding(
             *who,
-            format!("talks to another cluster: {theirs}, not {here} of context {}", admission.view.cluster.context),
+            format!("is connected to another cluster: {theirs}, not {here} of context {}", admission.view.cluster.context),
             CARD.fix,
         )
     });

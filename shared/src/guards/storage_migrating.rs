@@ -1,20 +1,21 @@
-//! No CRD that drops a version is applied while the server migrates its objects.
+//! CRDs that would lose a version while a storage migration of their objects runs.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "storage-migrating",
     section: Section::Guards,
-    title: "no version is dropped while its objects are migrated",
+    title: "no running storage migration of a version that the chart removes",
     level: Level::Error,
-    why: "While a migration runs, status.storedVersions may lose a version before its objects are rewritten (seen on 1.37): a CRD without it is then accepted, and every such object becomes unreadable.",
-    fix: "Wait until the CRD's condition StorageMigrating is False: kubectl get storageversionmigrations",
+    why: "On Kubernetes 1.37, a running migration can remove a version from status.storedVersions before its objects \
+        are rewritten. The API server then accepts a CRD without the version, and these objects become unreadable.",
+    fix: "Wait until the condition StorageMigrating of the CRD is False: kubectl get storageversionmigrations",
 };
 
-/// The guard: live CRDs whose condition `StorageMigrating` is true, against the versions that the charts' CRDs still have.
+/// Fails for each live CRD with the condition `StorageMigrating` that would lose a version.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let live = match &context.view.crds {
@@ -36,7 +37,7 @@ fn check_dropped_versions(now: &Crd, next: &Crd) -> Option<Finding> {
     if gone.is_empty() {
         return None;
     }
-    let message = format!("would lose {} while its objects are being migrated", gone.join(", "));
+    let message = format!("would lose {} while a storage migration of its objects runs", gone.join(", "));
     let hint = format!("kubectl wait --for=condition=StorageMigrating=false crd/{} --timeout=10m", now.name());
     Some(CARD.finding(format!("CRD {}", now.name()), message, hint))
 }

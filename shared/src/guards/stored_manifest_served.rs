@@ -1,4 +1,4 @@
-//! helm can still build the manifest of the release as it is.
+//! Objects in the stored manifests whose version is not served after the CRD step, so that helm could not read them.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
@@ -6,17 +6,19 @@ use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::model::yaml::{self, ErrorDetail};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "stored-manifest-served",
     section: Section::Guards,
-    title: "the stored manifests use only versions that stay served",
+    title: "stored manifests that use only versions that stay served",
     level: Level::Error,
-    why: "helm first builds the objects of the release as it is. A version that no CRD serves any more ends every upgrade and rollback with \"unable to build kubernetes objects from current release manifest\".",
-    fix: "Upgrade the application first to a chart that uses the newer version, while the CRD still serves both. Or rewrite the stored manifest: helm mapkubeapis RELEASE --mapfile FILE (its own map knows only built-in kinds).",
+    why: "helm first reads the objects of the current release. If a version in it is no longer served, every upgrade \
+        and rollback fails: 'unable to build kubernetes objects from current release manifest'.",
+    fix: "Upgrade first to a chart that uses the newer version, while the CRD serves both. Or rewrite the stored \
+        manifest: helm mapkubeapis RELEASE --mapfile FILE",
 };
 
-/// The guard: the manifest that helm compares with, of both releases, against the CRDs as they will be after the CRD step.
+/// Compares the current manifest of both releases with the CRDs as they are after the CRD step.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let judge = || -> Result<(usize, Vec<Finding>), String> {
@@ -38,7 +40,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     }
 }
 
-/// A CRD of this kind that is live or planned, and after the CRD step serves other versions only.
+/// Reports an object whose CRD serves only other versions after the CRD step.
 fn check_served(context: &GuardContext<'_>, release: &str, object: &ObjectRef) -> Option<Finding> {
     let of_kind = |crd: &&Crd| crd.group() == object.group() && crd.kind() == object.kind;
     let planned = context.planned_crds().find(of_kind);
@@ -49,14 +51,14 @@ fn check_served(context: &GuardContext<'_>, release: &str, object: &ObjectRef) -
         return None;
     }
     let message = format!(
-        "stands in the manifest of release {release} as {}, which will no longer be served ({} will)",
+        "is in the manifest of release {release} as {}, which is not served after the upgrade (served: {})",
         object.api_version,
         served.join(", ")
     );
     let namespace = &context.view.cluster.namespace;
     let newest = served.last().copied().unwrap_or_default();
     let hint = format!(
-        "upgrade first to a chart that uses {group}/{newest} while both are served; or rewrite the stored manifest: helm mapkubeapis {release} --namespace {namespace} --mapfile FILE, where FILE maps {} to {group}/{newest}",
+        "upgrade first to a chart that uses {group}/{newest} while both are served; or map {} to {group}/{newest} in FILE and run helm mapkubeapis {release} --namespace {namespace} --mapfile FILE",
         object.api_version,
         group = object.group(),
     );

@@ -1,4 +1,4 @@
-//! helm and kubectl are there and new enough.
+//! Minimum versions of helm and kubectl.
 
 use semver::Version;
 
@@ -7,17 +7,18 @@ use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::cluster_view::Observed;
 use crate::model::tool_versions::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "tool-versions",
     section: Section::Guards,
-    title: "helm and kubectl are new enough",
+    title: "helm 3.17 or newer and kubectl 1.31 or newer",
     level: Level::Error,
-    why: "An older helm ignores or misreads flags that the upgrade relies on: helm before 3.17 does not check a digest.",
+    why: "An older helm ignores or misreads flags that the upgrade relies on. helm before 3.17 does not verify a \
+        digest.",
     fix: "Install helm 3.17 or newer and kubectl 1.31 or newer, and put them first on PATH.",
 };
 
-/// The guard.
+/// Fails for each program that is too old; undetermined if one cannot be run.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let tools =
@@ -35,7 +36,7 @@ fn too_old(name: &str, found: &Observed<Version>, oldest: &Version) -> Option<cr
     let found = found.as_ref().ok().filter(|found| *found < oldest)?;
     Some(CARD.finding(
         name,
-        format!("is {found}; at least {oldest} is needed"),
+        format!("is {found}; {oldest} or newer is required"),
         format!("install {name} {oldest} or newer"),
     ))
 }

@@ -1,25 +1,25 @@
-//! Values that the new charts' own schemas refuse.
+//! Values that do not match `values.schema.json` of the new charts.
 
 use crate::guards::context::GuardContext;
 use crate::model::chart::ValuesSchemaError;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "values-schema",
     section: Section::Guards,
-    title: "the charts' own schemas take the values",
+    title: "values that match values.schema.json of the charts",
     level: Level::Error,
-    why: "helm validates the values against the chart's values.schema.json when it upgrades: by the page, that is after the new CRDs are applied.",
-    fix: "Change the value in the values file, or with --set; helm show values CHART says what the chart expects.",
+    why: "helm validates the values only during the upgrade, after the new CRDs are applied.",
+    fix: "Change the value in the values file or with --set. helm show values CHART lists the expected values.",
 };
 
-/// The guard: helm's own words on every value that a `values.schema.json` refuses, subcharts' included.
+/// Fails for each invalid value, with the message of helm; subcharts are included.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts: Vec<_> = context.charts().collect();
     if charts.is_empty() {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "no chart moves".to_owned() });
+        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "no chart is upgraded".to_owned() });
     }
     let findings = charts.iter().flat_map(|chart| {
         chart.schema_refusals.iter().map(|refusal| {
@@ -31,7 +31,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
                 (true, true) => format!("values of {of}"),
                 (true, false) => format!("value {of}.{place}"),
             };
-            let message = format!("the schema of {} {} refuses it: {words}", chart.chart.name, chart.chart.version);
+            let message = format!("does not match the schema of {} {}: {words}", chart.chart.name, chart.chart.version);
             CARD.finding(place, message, CARD.fix)
         })
     });

@@ -1,19 +1,19 @@
-//! Waivers that are still needed, and still hold.
+//! Waivers that are expired or match no finding.
 
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "waivers-current",
     section: Section::Guards,
-    title: "every waiver is needed, and holds",
+    title: "waivers that are used and not expired",
     level: Level::Warning,
-    why: "An expired waiver waives nothing, so what it answered for is a finding again; one that waives nothing any more hides the next finding of its kind.",
-    fix: "Take it out of the file, or look again and renew its day.",
+    why: "An expired waiver has no effect. An unused waiver would hide the next finding of its kind.",
+    fix: "Remove the waiver from the file, or review it and set a new expiry date.",
 };
 
-/// The guard: what is wrong with the waivers of this run.
+/// Reports each expired and each unused waiver.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let notes = context.waiver_notes;

@@ -37,7 +37,7 @@ fn ensure_refused(test_cluster: &TestCluster, flags: &[&str], code: i32, expecte
 /// What is asked for does not fit what Flux has.
 fn wrong_requests(test_cluster: &TestCluster) -> Result<()> {
     ensure_refused(test_cluster, &["--to", "1.1.0-rc.3", "--crds", "0.7.9", "--yes"], 5, "has no version 0.7.9")?;
-    ensure_refused(test_cluster, &newer_flags(&["--yes", "--mode", "helm"]), 5, "which would put it back")?;
+    ensure_refused(test_cluster, &newer_flags(&["--yes", "--mode", "helm"]), 5, "which would revert the upgrade")?;
     let integer = copy_chart_as(test_cluster, &small::app(test_cluster, "1.1.0-rc.3")?, "mural", "1.1.0-rc.5")?;
     std::fs::write(integer.join("values.schema.json"), r#"{"properties":{"password":{"type":"integer"}}}"#)?;
     ensure_refused(
@@ -65,9 +65,9 @@ fn with_patch_refused(
 
 fn patched_objects_are_refused(test_cluster: &TestCluster) -> Result<()> {
     let (on, off) = (r#"{"spec":{"suspend":true}}"#, r#"{"spec":{"suspend":null}}"#);
-    with_patch_refused(test_cluster, "helmrelease", "mural", on, off, "is suspended, and not by us")?;
-    with_patch_refused(test_cluster, "ocirepository", "mural-crds", on, off, "would not take up the new version")?;
-    with_patch_refused(test_cluster, "helmrelease", "mural", GIT, NOT_GIT, "keeps that in Git")?;
+    with_patch_refused(test_cluster, "helmrelease", "mural", on, off, "is suspended, but not by an upgrade run")?;
+    with_patch_refused(test_cluster, "ocirepository", "mural-crds", on, off, "would not fetch the new version")?;
+    with_patch_refused(test_cluster, "helmrelease", "mural", GIT, NOT_GIT, "applies from Git")?;
     let policy = |crds: &str| format!(r#"{{"spec":{{"upgrade":{{"crds":{crds}}}}}}}"#);
     with_patch_refused(
         test_cluster,
@@ -75,7 +75,7 @@ fn patched_objects_are_refused(test_cluster: &TestCluster) -> Result<()> {
         "mural-crds",
         &policy("\"Skip\""),
         &policy("\"CreateReplace\""),
-        "which writes no CRD",
+        "which applies no CRD",
     )?;
     // A source in another namespace is looked for there.
     let from = |namespace: &str| format!(r#"{{"spec":{{"chartRef":{{"namespace":{namespace}}}}}}}"#);
@@ -95,7 +95,7 @@ fn two_makers(test_cluster: &TestCluster) -> Result<()> {
         test_cluster,
         &newer_flags(&["--yes"]),
         5,
-        "is made by HelmRelease mural-system/mural and HelmRelease mural-system/mural-too",
+        "is managed by HelmRelease mural-system/mural and HelmRelease mural-system/mural-too",
     )?;
     let delete = ["delete", "helmrelease", "mural-too", "--namespace", NAMESPACE];
     test_cluster.run(User::Admin, "kubectl", &delete)?.expect_code(0).map(drop)

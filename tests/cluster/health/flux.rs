@@ -50,13 +50,13 @@ pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
     (
         "flux-source-version",
         r#"digest=$(kubectl -n mural-system get ocirepository mural -o jsonpath='{.status.artifact.revision}' | cut -d@ -f2) && kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"digest":"'$digest'"}}}'"#,
-        "digest counts, and semver beside it is ignored",
+        "digest overrides semver",
         HINT,
     ),
     (
         "flux-source-version",
         r#"kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"semver":">=1.0.0-0 <1.1.0-0"}}}'"#,
-        "does not let 1.1.0-rc.0 through",
+        "does not match 1.1.0-rc.0",
         HINT,
     ),
     // An upgrade that has no time: it stays in the history, failed.
@@ -174,7 +174,7 @@ fn not_looked_at(test_cluster: &TestCluster) -> Result<()> {
     signal("-STOP")?;
     let patch = r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"interval":"11m"}}'"#;
     let told = shell(test_cluster, patch)
-        .and_then(|()| wait_for_message(test_cluster, "flux-release-ready", "has not looked at its newest spec"));
+        .and_then(|()| wait_for_message(test_cluster, "flux-release-ready", "has not observed its newest spec"));
     signal("-CONT")?;
     told?;
     ensure!(helm_release(test_cluster, "mural")?["spec"]["interval"] == "11m", "the patch is gone");

@@ -81,7 +81,7 @@ pub const CASES: &[Case] = &[
         refused(
             &["crds-dry-run"],
             &["racks.small.example.com", "storedVersions", "v1alpha1"],
-            "--migrate moves the objects",
+            "--migrate to migrate the objects",
         ),
     ),
     case(
@@ -95,7 +95,7 @@ pub const CASES: &[Case] = &[
         "older-foreign-crds",
         refused(
             &["foreign-downgrade"],
-            &["helmrepositories", "would go back from 2.7.0 to 2.2.0"],
+            &["helmrepositories", "would be downgraded from 2.7.0 to 2.2.0"],
             "--allow-foreign-downgrade",
         ),
     ),
@@ -114,7 +114,7 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "immutable-field",
-        refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], "the field cannot change"),
+        refused(&["objects-dry-run"], &["Deployment", "canvas", "immutable"], "the immutable field"),
     ),
     Case {
         alone: true,

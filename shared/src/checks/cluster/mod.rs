@@ -1,4 +1,6 @@
-//! The API server and the installation's namespace.
+//! Health checks of the API server and the namespace of the installation.
+//!
+//! They read only the cluster facts of the snapshot; objects in the namespace belong to the other sections.
 
 pub mod namespace_exists;
 pub mod server_version;

@@ -4,14 +4,14 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "namespace-exists",
     section: Section::Cluster,
-    title: "the installation's namespace exists",
+    title: "the namespace of the installation",
     level: Level::Error,
-    why: "Without it nothing is installed there: most often the context or the namespace is not the one that was meant.",
-    fix: "Name the right cluster with --context and the right namespace with --namespace.",
+    why: "Without the namespace, nothing is installed there. Most often the context or the namespace is wrong.",
+    fix: "Select the cluster with --context and the namespace with --namespace.",
 };
 
 /// Whether the namespace exists.

@@ -1,10 +1,11 @@
-//! From two CRDs, and what their objects say, to findings and a decision.
+//! Judges one CRD: from the changes between two CRDs and the evidence of objects to findings and a decision.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::model::text_format::format_count;
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::checks::crd_changes::object_evidence::{Evidence, ObjectSource};
 use crate::checks::crd_changes::{
@@ -16,36 +17,36 @@ use crate::model::check::{Level, docs_link};
 use crate::model::crd::Crd;
 use crate::schema::{ServerVersion, crd_rules};
 
-/// One trouble of a CRD.
+/// One finding about a CRD.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdFinding {
-    /// How grave.
+    /// Severity, after evidence and waivers.
     pub level: Level,
     /// The check's id.
     pub check: &'static str,
-    /// In which version; none where it is about the whole CRD.
+    /// The version; `None` if it concerns the whole CRD.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Where in the schema: `^.spec.a`; none outside of it.
+    /// Path in the schema, such as `^.spec.a`; `None` outside of the schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<SchemaPath>,
-    /// On which line of the new CRD's file; none where it was not looked up.
+    /// Line in the file of the new CRD; `None` if it was not looked up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// What changed, and who is hurt.
+    /// What changed, and how many objects it affects.
     pub message: String,
-    /// What to do.
+    /// The fix, from the card.
     pub hint: &'static str,
-    /// The documentation anchor.
+    /// Link to the documentation.
     pub docs: String,
-    /// Why somebody answers for it.
+    /// Reason of the waiver that accepts it.
     #[serde(rename = "waived", skip_serializing_if = "Option::is_none")]
     pub waiver_reason: Option<String>,
 }
 
 impl CrdFinding {
-    /// In which version it stands: of a pair, the second.
+    /// The version in which the change takes effect: the second one of a pair.
     #[must_use]
     pub fn affected_version(&self) -> Option<&str> {
         self.version
@@ -54,41 +55,41 @@ impl CrdFinding {
     }
 }
 
-/// What becomes of one CRD.
+/// The verdict on one CRD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdVerdict {
-    /// Its name.
+    /// Name of the CRD.
     pub name: String,
-    /// In one word.
+    /// Summary of all findings.
     pub decision: CrdDecision,
-    /// Why the API server would refuse it, in its own words.
+    /// Messages with which the API server rejects it.
     pub server_errors: Vec<String>,
-    /// What was looked at besides the two CRDs.
+    /// The evidence of checked objects.
     pub evidence: Evidence,
-    /// What was found, gravest first.
+    /// Findings, most severe first.
     pub findings: Vec<CrdFinding>,
-    /// What it would be without any finding above a note.
+    /// The decision if no finding is above info.
     #[serde(skip)]
     decision_without_findings: CrdDecision,
 }
 
 impl CrdVerdict {
-    /// Decides anew and sorts, after levels were set by hand.
+    /// Sorts and decides again after waivers changed the levels.
     pub(crate) fn update_decision(&mut self) {
         self.findings.sort();
         self.decision = decide_from_findings(self.decision_without_findings, &self.findings, &self.server_errors);
     }
 }
 
-/// What the API server says of the new CRD.
+/// The answer of the API server to a dry run of the new CRD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerAnswer<'a> {
-    /// It was not asked: what is known of it here counts.
+    /// No dry run was sent: the known rules of the API server are used instead.
     NotAsked,
-    /// It takes it.
+    /// The API server accepts the CRD.
     Accepted,
-    /// It refuses it, in these words.
+    /// The API server rejects the CRD with this message.
     Rejected(&'a str),
 }
 
@@ -102,10 +103,10 @@ impl ServerAnswer<'_> {
     }
 }
 
-/// Judges what becomes of a CRD.
+/// Judges the change from an old to a new CRD. A missing side means that the CRD is new or was removed from the chart.
 ///
 /// # Panics
-/// Never: one side at least must be there, and without both it is an empty verdict.
+/// Never. Without both sides, the verdict is empty.
 #[must_use]
 pub fn judge_crd(
     old: Option<&Crd>,
@@ -148,7 +149,7 @@ pub fn judge_crd(
     CrdVerdict { name, decision, server_errors, evidence, findings, decision_without_findings: calm }
 }
 
-/// What the server says when a CRD is written, as far as it is known here.
+/// The rejections of the API server that can be predicted without a dry run.
 fn predict_rejections(old: Option<&Crd>, new: &Crd) -> Vec<String> {
     let of_versions = old.map(|old| diff::predict_update_rejections(old.json(), new.json())).unwrap_or_default();
     let of_schemas = crd_rules::predict_schema_rejections(old.map(Crd::json), new.json());
@@ -190,7 +191,8 @@ fn build_finding(check: &ChangeCheck, level: Level, message: String) -> CrdFindi
     }
 }
 
-/// What text changes say is no finding. An error that only objects could prove sinks when a complete look found nobody hurt.
+/// The finding of one change; `None` for a text change. An error about objects becomes a warning if a complete check found no
+/// affected object.
 fn find_in_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<CrdFinding> {
     let check = select_check(change);
     let harmless = evidence.is_change_harmless(change, all);
@@ -212,23 +214,24 @@ fn find_in_change(change: &Change, all: &[Change], evidence: &Evidence) -> Optio
     })
 }
 
-/// Who is hurt, in words.
+/// The part of a message that counts affected objects: `; it affects 1 of 3 objects`. Empty if no objects were checked.
 fn describe_evidence(change: &Change, harmless: bool, evidence: &Evidence) -> String {
     if evidence.source == ObjectSource::None {
         return String::new();
     }
     if evidence.undetermined.is_some() {
-        return "; not all objects could be judged".to_owned();
+        return "; not all objects could be checked".to_owned();
     }
+    let all = format_count(evidence.objects_checked, "object");
     match (evidence.objects_checked, evidence.count_affected_by(change)) {
         (0, _) => "; there are no objects".to_owned(),
-        (all, _) if harmless => format!("; none of {all} objects is hurt by it"),
-        (all, 0) => format!("; {} of {all} objects are hurt elsewhere", evidence.objects_affected),
-        (all, hurt) => format!("; {hurt} of {all} objects hurt"),
+        (_, _) if harmless => format!("; it affects none of {all}"),
+        (_, 0) => format!("; other changes affect {} of {all}", evidence.objects_affected),
+        (_, affected) => format!("; it affects {affected} of {all}"),
     }
 }
 
-/// Limits outside of their format that the old CRD did not have.
+/// Finds limits outside of their format that the old CRD does not have.
 fn find_limits_outside_format(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
     let of = |crd: &Crd| -> BTreeMap<(String, SchemaPath), String> {
         let versions = crd.json().pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
@@ -249,13 +252,13 @@ fn find_limits_outside_format(old: &Crd, new: &Crd, server: ServerVersion) -> Ve
             ..build_finding(
                 &limit_outside_format::CHECK,
                 level,
-                format!("{wrong}: every value is refused from 1.36 on"),
+                format!("{wrong}: from Kubernetes 1.36, the API server rejects every value"),
             )
         })
         .collect()
 }
 
-/// New rules that this server may not take.
+/// Finds new CEL rules that this API server may reject.
 fn find_unusable_rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
     let all = rule_usability::find(old, new, server).into_iter();
     all.map(|one| CrdFinding {
@@ -266,7 +269,7 @@ fn find_unusable_rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFi
     .collect()
 }
 
-/// Pairs of served versions that differ now and did not before.
+/// Finds pairs of served versions that start to differ.
 fn find_version_differences(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
     let known = served_versions_differ::find(old);
     let fresh = served_versions_differ::find(new).into_iter().filter(|pair| !known.contains(pair));

@@ -1,8 +1,8 @@
-//! What becomes of a CRD.
+//! The decision about a CRD, in one word for plans and reports.
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of one CRD.
+/// The decision about one CRD, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CrdDecision {
@@ -10,22 +10,22 @@ pub enum CrdDecision {
     Rejected,
     /// Changes that break objects or clients.
     Breaking,
-    /// Changes that want a look.
+    /// Changes to review before the upgrade.
     Risky,
-    /// It is not on the cluster yet.
+    /// The CRD is not on the cluster yet.
     New,
-    /// Changes of the schema that can hurt nobody.
+    /// Schema changes that affect no object and no client.
     Safe,
-    /// Descriptions, printer columns and the like.
+    /// Only descriptions, printer columns and the like change.
     Text,
-    /// Equal.
+    /// The two CRDs are equal.
     Unchanged,
-    /// On the cluster and no longer in the chart; never deleted by us.
+    /// On the cluster but no longer in the chart; it is never deleted.
     RemovedFromChart,
 }
 
 impl CrdDecision {
-    /// Whether it is written.
+    /// Whether the plan applies the CRD.
     #[must_use]
     pub const fn needs_write(self) -> bool {
         match self {
@@ -34,7 +34,7 @@ impl CrdDecision {
         }
     }
 
-    /// The word that a person reads.
+    /// The word in text reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

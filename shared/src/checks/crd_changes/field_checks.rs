@@ -1,4 +1,4 @@
-//! Changes of fields: which there are, which are required, and what is kept though nobody names it.
+//! Changes of fields: added, removed or required ones, and unknown fields that are preserved.
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::FieldChange;

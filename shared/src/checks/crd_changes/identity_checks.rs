@@ -1,4 +1,4 @@
-//! Changes of what a CRD is called and where it stands.
+//! Changes of the names, the scope and the metadata of a CRD.
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::NameChange;

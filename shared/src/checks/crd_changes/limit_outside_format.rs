@@ -1,4 +1,4 @@
-//! A limit that no value of the declared format can meet.
+//! Limits outside of the range of the declared format.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     source: "https://github.com/kubernetes/kubernetes/commit/0835a2fa9",
 };
 
-/// Limits outside of their format: the place, and what is wrong there.
+/// Finds limits outside of their format: the schema path and a message.
 #[must_use]
 pub(crate) fn find(schema: &Value) -> Vec<(SchemaPath, String)> {
     let wrong = |here: &Value| -> Option<String> {
@@ -32,7 +32,7 @@ pub(crate) fn find(schema: &Value) -> Vec<(SchemaPath, String)> {
         };
         ["minimum", "maximum"].into_iter().find_map(|key| {
             let limit = here[key].as_f64().filter(|limit| *limit < low || *limit > high)?;
-            Some(format!("{key} {limit} lies outside of {}", here["format"].as_str()?))
+            Some(format!("{key} {limit} is outside of {}", here["format"].as_str()?))
         })
     };
     list_positions(schema).into_iter().filter_map(|(path, here)| Some((path, wrong(here)?))).collect()

@@ -1,4 +1,8 @@
-//! What the change of a CRD breaks, for whom, and what to do. Each kind of change is claimed by exactly one check.
+//! CRD-change checks: what the change of a CRD affects, how severe it is, and what to do.
+//!
+//! [`judge_crd`] compares an old and a new CRD (`diff`), selects exactly one check per change, and lowers or keeps its level by the
+//! evidence of objects ([`object_evidence`]). The result is a [`CrdVerdict`] with a decision for the plan and findings for the
+//! report. Nothing here reads a file or a cluster: callers stream the objects into an `EvidenceCollector`.
 
 mod conversion_webhook_unavailable;
 mod crd_verdict;
@@ -29,32 +33,32 @@ use crate::model::check::Card;
 
 pub use crd_verdict::{CrdFinding, CrdVerdict, ServerAnswer, judge_crd};
 
-/// Whom a change hurts.
+/// What a change affects, which decides whether objects can prove it harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AffectedParty {
-    /// The API server refuses the CRD.
+    /// The API server rejects the CRD.
     Server,
-    /// Objects become invalid, lose fields, or change their meaning: looking at them tells.
+    /// Stored objects become invalid, lose fields or change their meaning. Checking them can prove that none is affected.
     Objects,
-    /// Those who read and write: no object tells who they are.
+    /// Clients of the API. No object shows who they are.
     Clients,
-    /// Nobody.
+    /// Nothing: the change is safe.
     None,
 }
 
-/// A check of changes.
+/// A CRD-change check: its card, what its changes affect, and the source of its rule.
 #[derive(Debug)]
 pub struct ChangeCheck {
-    /// What it is.
+    /// Id, texts and level.
     pub card: Card,
-    /// Whom what it finds hurts.
+    /// What its changes affect.
     pub affects: AffectedParty,
-    /// Where the rule comes from.
+    /// Link to the source of the rule: a Kubernetes or Helm file, a KEP, an issue or a documentation page.
     pub source: &'static str,
 }
 
-/// Every check of changes, in the order of the parts of a CRD.
+/// Every CRD-change check, in the order of the parts of a CRD.
 pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
     let by_change = [
         identity_checks::CHECKS,
@@ -80,7 +84,7 @@ pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
     by_change.into_iter().flatten().copied().chain(standalone)
 }
 
-/// Which check judges a change.
+/// Selects the one check of a change.
 #[must_use]
 pub const fn select_check(change: &Change) -> &'static ChangeCheck {
     match &change.kind {

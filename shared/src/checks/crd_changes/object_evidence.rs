@@ -1,4 +1,6 @@
-//! Objects, judged under the old and the new CRD: who is hurt, and how.
+//! Evidence: custom resources, validated under the old and the new CRD, to see which ones a change affects.
+//!
+//! Objects are streamed in one at a time; only counts, paths and the first affected objects are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,33 +12,33 @@ use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{Schema, SchemaError, ServerVersion, Validity};
 
-/// Objects that are told one by one; more are counted.
+/// Maximum number of affected objects that are listed; further ones are only counted.
 const MAX_OBJECT_VERDICTS: usize = 20;
 
-/// Where the objects came from.
+/// Origin of the checked objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectSource {
-    /// Nobody looked.
+    /// No objects were checked.
     #[default]
     None,
-    /// Files.
+    /// Files (`--objects`).
     Files,
-    /// A cluster.
+    /// The live objects of a cluster.
     Live,
 }
 
-/// In which role an object was judged.
+/// Role of the version in which an object was validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionRole {
-    /// In the version in which it will be stored.
+    /// The new storage version.
     Storage,
-    /// In another served one.
+    /// Another served version.
     Served,
 }
 
-/// One object in one version.
+/// The result of one object in one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectVerdict {
@@ -44,56 +46,56 @@ pub struct ObjectVerdict {
     pub object: String,
     /// `live`, or `FILE:LINE`.
     pub source: String,
-    /// The CRD's name.
+    /// Name of the CRD.
     pub crd: String,
-    /// In which version it was judged.
+    /// Version in which it was validated.
     pub version: String,
-    /// In which role.
+    /// Role of that version.
     pub role: VersionRole,
-    /// Whether it could be created under the new CRD.
+    /// Whether a create is valid under the new CRD.
     pub create: Validity,
-    /// Whether an update that changes nothing would pass.
+    /// Whether an update without changes is valid (ratcheting).
     pub unchanged_update: Validity,
-    /// Fields that the new CRD prunes and the old one kept.
+    /// Fields that only the new CRD prunes.
     pub pruned: Vec<String>,
-    /// Fields that the new CRD fills in and the old one did not.
+    /// Fields that only the new CRD defaults.
     pub defaulted: Vec<String>,
-    /// Why it could not be created.
+    /// New validation errors of a create.
     pub errors: Vec<SchemaError>,
 }
 
-/// What looking at the objects of one CRD gave.
+/// The evidence of all checked objects of one CRD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// Where they came from.
+    /// Origin of the objects.
     pub source: ObjectSource,
-    /// How many were looked at.
+    /// Number of checked objects.
     pub objects_checked: usize,
-    /// How many of them are hurt.
+    /// Number of affected objects.
     pub objects_affected: usize,
-    /// Why not all could be judged; none where all were.
+    /// Why not all objects could be checked; `None` if all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undetermined: Option<String>,
-    /// Why the conversion webhook of the new CRD would not answer; none where it would, or where nobody looked.
+    /// Why the conversion webhook of the new CRD cannot answer; `None` if it can, or was not checked.
     #[serde(skip)]
     pub webhook_failure: Option<String>,
-    /// The hurt ones, the first of them.
+    /// The first affected objects.
     #[serde(skip)]
     pub objects: Vec<ObjectVerdict>,
-    /// Where objects are hurt: the version, and the field without its indices; which objects, by their number.
+    /// Affected objects, by number, for each version and field path without indices.
     #[serde(skip)]
     affected_fields: BTreeMap<(String, String), BTreeSet<usize>>,
 }
 
 impl Evidence {
-    /// Nothing was hurt, and everything was looked at.
+    /// Whether all objects were checked and none is affected.
     #[must_use]
     pub fn is_harmless(&self) -> bool {
         self.source != ObjectSource::None && self.undetermined.is_none() && self.objects_affected == 0
     }
 
-    /// Everything was looked at, and what hurts objects is at other places than these changes, which all of it has a cause in.
+    /// Whether all objects were checked and other changes in `all` explain every affected field.
     #[must_use]
     pub fn is_change_harmless(&self, change: &Change, all: &[Change]) -> bool {
         let complete = self.source != ObjectSource::None && self.undetermined.is_none();
@@ -101,7 +103,7 @@ impl Evidence {
         complete && self.affected_fields.keys().all(|place| !can_cause(change, place) && explained(place))
     }
 
-    /// How many objects are hurt where this change is, above or below it.
+    /// Number of objects that this change affects.
     #[must_use]
     pub fn count_affected_by(&self, change: &Change) -> usize {
         let here = self.affected_fields.iter().filter(|(place, _)| can_cause(change, place));
@@ -109,7 +111,7 @@ impl Evidence {
     }
 }
 
-/// Whether a change can be the cause of what is wrong at a place: it is there or above; some kinds of change also below.
+/// Whether a change can cause an error at a field: it is at the field or above it; some kinds of change also below it.
 fn can_cause(change: &Change, (version, field): &(String, String)) -> bool {
     if change.version.as_ref().is_some_and(|changed_version| changed_version != version) {
         return false;
@@ -127,8 +129,8 @@ fn can_cause(change: &Change, (version, field): &(String, String)) -> bool {
     along && (of_object.len() >= of_change.len() || !is_local(change))
 }
 
-/// Whether a change can be the cause of what is wrong at its place and below alone. A default or a field that goes may be missed by
-/// what stands around it, and a branch speaks for the whole of it.
+/// Whether a change can cause errors only at its path and below. A removed default or field can also break rules of its parents,
+/// and a branch of `oneOf` and the like applies to the whole object.
 fn is_local(change: &Change) -> bool {
     let in_branch =
         |segment: &Segment| matches!(segment, Segment::AllOf(_) | Segment::AnyOf(_) | Segment::OneOf(_) | Segment::Not);
@@ -142,7 +144,7 @@ fn is_local(change: &Change) -> bool {
     kind && change.path.as_ref().is_none_or(|path| !path.segments().iter().any(in_branch))
 }
 
-/// `spec.a[0].b` as `spec.a.b`
+/// Removes list indices from a path: `spec.a[0].b` becomes `spec.a.b`.
 fn strip_indices(path: &str) -> String {
     let mut depth = 0_usize;
     let outside = path.chars().filter(|sign| {
@@ -159,7 +161,7 @@ fn strip_indices(path: &str) -> String {
     outside.collect()
 }
 
-/// One version of a CRD, as it was and as it will be.
+/// The old and the new schema of one version.
 struct SchemaPair {
     version: String,
     role: VersionRole,
@@ -167,17 +169,17 @@ struct SchemaPair {
     new: Schema,
 }
 
-/// Judges objects of one CRD, one after another, and keeps only what is worth telling.
+/// Validates the objects of one CRD one after another, and keeps only the evidence.
 pub struct EvidenceCollector {
     crd: String,
     pairs: Vec<SchemaPair>,
-    /// The old CRD's versions, and at the end the one in which it stores: an object is judged as it was kept.
+    /// Schemas of the old versions; the last one is the storage version, in which objects are stored.
     old_schemas: Vec<(String, Schema)>,
     evidence: Evidence,
 }
 
 impl EvidenceCollector {
-    /// Prepares to judge objects by what changes between two CRDs.
+    /// Builds the schemas of both CRDs for all versions to check.
     #[must_use]
     pub fn new(old: &Crd, new: &Crd, server: ServerVersion, source: ObjectSource) -> Self {
         let storage = new.storage_version();
@@ -201,12 +203,12 @@ impl EvidenceCollector {
         }
     }
 
-    /// Judges one live object.
+    /// Checks one live object.
     pub fn add_live_object(&mut self, object: &Value) {
         self.add_object(object, "live");
     }
 
-    /// Judges one object from a file, which is named as `FILE:LINE`.
+    /// Checks one object from a file; `source` is `FILE:LINE`.
     pub fn add_object(&mut self, object: &Value, source: &str) {
         self.evidence.objects_checked += 1;
         let object = &self.to_stored(object);
@@ -214,7 +216,7 @@ impl EvidenceCollector {
             self.pairs.iter().filter_map(|pair| self.compare_schemas(pair, object, source)).collect();
         let unsure = verdicts.iter().find(|one| one.create == Validity::Undetermined).map(|one| one.object.clone());
         if let Some(object) = unsure {
-            self.evidence.undetermined.get_or_insert(format!("{object} cannot be judged here in every rule"));
+            self.evidence.undetermined.get_or_insert(format!("a rule cannot be evaluated here for {object}"));
         }
         let hurt: Vec<ObjectVerdict> = verdicts.into_iter().filter(is_affected).collect();
         if hurt.is_empty() {
@@ -233,7 +235,7 @@ impl EvidenceCollector {
         }
     }
 
-    /// As the old CRD keeps it: what it fills in is stored, and is what the new one meets.
+    /// The object as the old CRD stores it, with its defaults: that is what the new CRD reads.
     fn to_stored(&self, object: &Value) -> Value {
         let version = ObjectRef::from_manifest(object).map(|object| object.version().to_owned());
         let old_schema = self
@@ -246,12 +248,12 @@ impl EvidenceCollector {
         stored
     }
 
-    /// Remembers that not everything could be looked at.
+    /// Records that not all objects could be checked; the first reason wins.
     pub fn mark_undetermined(&mut self, reason: impl Into<String>) {
         self.evidence.undetermined.get_or_insert(reason.into());
     }
 
-    /// What came of it.
+    /// Returns the collected evidence.
     #[must_use]
     pub fn finish(self) -> Evidence {
         self.evidence
@@ -293,7 +295,7 @@ impl EvidenceCollector {
     }
 }
 
-/// A value that comes or changes by itself is told, and is no harm; a field that goes, and a refusal, are.
+/// Whether an object loses fields or becomes invalid. A new or changed default alone does not affect it.
 fn is_affected(one: &ObjectVerdict) -> bool {
     !one.pruned.is_empty() || (one.create == Validity::Invalid && !one.errors.is_empty())
 }

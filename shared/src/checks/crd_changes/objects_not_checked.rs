@@ -1,4 +1,4 @@
-//! Objects that could not be looked at, or not judged in every rule.
+//! Objects that could not be read, or whose rules could not all be evaluated.
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::model::check::{Card, Level, Section};

@@ -1,4 +1,4 @@
-//! New CEL rules that this API server may not take: functions that it does not have yet, and loops without bounds.
+//! New CEL rules that this API server may reject: unsupported functions, and loops without a limit.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ pub(crate) static RULE_COST_UNBOUNDED: ChangeCheck = ChangeCheck {
     source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go",
 };
 
-/// A rule and where it stands.
+/// A finding about a CEL rule, with its version and schema path.
 pub(crate) struct RuleFinding {
     pub(crate) check: &'static ChangeCheck,
     pub(crate) level: Level,
@@ -48,7 +48,7 @@ pub(crate) struct RuleFinding {
     pub(crate) message: String,
 }
 
-/// What is wrong with the rules that the old CRD does not have.
+/// Checks the rules that only the new CRD has.
 pub(crate) fn find(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<RuleFinding> {
     let known: BTreeSet<String> = schema_positions(old).flat_map(|(_, _, here, _)| rule_expressions(here)).collect();
     let mut found = Vec::new();
@@ -91,7 +91,7 @@ type RuleIssue = (&'static ChangeCheck, Level, String);
 fn check_support(rule: &str, server: ServerVersion) -> Option<RuleIssue> {
     let Some(uses) = parse_rule_features(rule) else {
         let message = format!(
-            "CEL rule {} cannot be read here; only the API server can say whether it takes it",
+            "CEL rule {} cannot be parsed here; only the API server can validate it",
             shorten_rule(rule)
         );
         return Some((&RULE_UNSUPPORTED, Level::Warning, message));
@@ -99,13 +99,13 @@ fn check_support(rule: &str, server: ServerVersion) -> Option<RuleIssue> {
     let (name, introduced_in) =
         uses.versioned_functions.into_iter().rfind(|(_, introduced_in)| server <= *introduced_in)?;
     let message = format!(
-        "CEL rule {} uses {name}, which came with Kubernetes {introduced_in}: a new rule may use it one version later, and this is {server}",
+        "CEL rule {} uses {name} of Kubernetes {introduced_in}: a new rule can use it one minor version later, but this server is {server}",
         shorten_rule(rule)
     );
     Some((&RULE_UNSUPPORTED, Level::Error, message))
 }
 
-/// The lists and maps around a place that have no bound, the outer ones first.
+/// The lists and maps above a path without `maxItems` or `maxProperties`, outermost first.
 fn find_unbounded_ancestors(path: &SchemaPath, root: &Value) -> Vec<SchemaPath> {
     let (mut here, mut at, mut found) = (root, SchemaPath::root(), Vec::new());
     for segment in path.segments() {
@@ -123,7 +123,7 @@ fn find_unbounded_ancestors(path: &SchemaPath, root: &Value) -> Vec<SchemaPath> 
     found
 }
 
-/// How often it runs, as a power of the number of items: for each item around its place, and for each that it loops over.
+/// Estimates how often a rule runs, as a power of the item count: once per enclosing item and per item of its loops.
 fn check_cost(rule: &str, path: &SchemaPath, here: &Value, root: &Value) -> Option<RuleIssue> {
     // All that stands in each other must fit into one request: lists around a place count once.
     let mut unbounded_loops: Vec<SchemaPath> = find_unbounded_ancestors(path, root).into_iter().take(1).collect();
@@ -143,7 +143,7 @@ fn check_cost(rule: &str, path: &SchemaPath, here: &Value, root: &Value) -> Opti
     let names: BTreeSet<String> = unbounded_loops.iter().map(ToString::to_string).collect();
     let names: Vec<String> = names.into_iter().collect();
     let message = format!(
-        "CEL rule {} runs n^{} times, and nothing bounds n ({}): the API server may refuse it as too costly",
+        "CEL rule {} runs n^{} times without a limit on n ({}): the API server may reject it as too costly",
         shorten_rule(rule),
         unbounded_loops.len(),
         names.join(", ")

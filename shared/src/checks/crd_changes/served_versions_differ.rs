@@ -1,4 +1,4 @@
-//! Served versions that do not hold the same.
+//! Served versions with different schemas and no conversion webhook.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::diff::{Change, Effect, SchemaPath, compare_schemas};
 use crate::model::check::{Card, Level, Section};
 use crate::model::crd::Crd;
 
-/// Stands between the two versions of a pair.
+/// Separator between the two versions of a pair.
 pub(crate) const VERSION_SEPARATOR: &str = " → ";
 
 pub(crate) static CHECK: ChangeCheck = ChangeCheck {
@@ -26,18 +26,18 @@ pub(crate) static CHECK: ChangeCheck = ChangeCheck {
     source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/",
 };
 
-/// What one served version holds and another does not.
+/// One difference between two served versions.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VersionDifference {
     /// `v1beta1 → v1`
     pub(crate) versions: String,
-    /// Where in the schema.
+    /// Path in the schema.
     pub(crate) path: Option<SchemaPath>,
-    /// In words.
+    /// The difference as a message.
     pub(crate) message: String,
 }
 
-/// What goes wrong from one served version to another; pairs in the order of their names.
+/// Finds the breaking differences between each pair of served versions.
 #[must_use]
 pub(crate) fn find(crd: &Crd) -> BTreeSet<VersionDifference> {
     if crd.json().pointer("/spec/conversion/strategy").is_some_and(|strategy| strategy == "Webhook") {

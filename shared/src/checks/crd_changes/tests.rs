@@ -108,13 +108,13 @@ fn objects_decide_how_grave_it_is() {
     let hurt = verdict(&["s", "xl", "m"]);
     assert_eq!((hurt.decision, hurt.evidence.objects_affected), (CrdDecision::Breaking, 1));
     assert!(
-        hurt.findings[0].message.contains("1 of 3 objects hurt") && hurt.evidence.objects[0].object == "Hub xl",
+        hurt.findings[0].message.contains("it affects 1 of 3 objects") && hurt.evidence.objects[0].object == "Hub xl",
         "{:?}",
         hurt.findings
     );
     let fine = verdict(&["s", "m"]);
     assert_eq!(fine.decision, CrdDecision::Risky);
-    assert!(fine.findings[0].message.contains("none of 2 objects is hurt"));
+    assert!(fine.findings[0].message.contains("it affects none of 2 objects"));
     let mut unseen = collect_evidence(&old, &new, &["s"]);
     unseen.undetermined = Some("forbidden".into());
     assert_eq!(judge_versions(&old, &new, unseen).decision, CrdDecision::Breaking, "could not look is never safe");

@@ -1,4 +1,4 @@
-//! A keyword that nothing here understands.
+//! Changes of schema keywords that this version does not know.
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::UnknownChange;

@@ -1,4 +1,4 @@
-//! Changes of versions, and which of them is served and stored.
+//! Changes of versions: which exist, are served, are deprecated, or are the storage version.
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::VersionChange;

@@ -5,18 +5,18 @@ use jiff::civil::Date;
 use super::{CrdFinding, CrdVerdict};
 use crate::ask::waivers::{Waiver, Waivers};
 
-/// Something about the file itself.
+/// A note about the waiver file: an expired or unused waiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaiverNote {
     /// `waiver-expired` or `waiver-unused`
     pub check: &'static str,
-    /// Which: the check, and what it is waived for.
+    /// The waiver: its check and subject.
     pub subject: String,
-    /// Which waiver, and what to do.
+    /// The problem, and what to do.
     pub message: String,
 }
 
-/// Applies them: levels first, then who is waived. What is expired waives nothing and is told, and so is what nobody needs.
+/// Applies custom levels, then waivers. Returns a note for each expired or unused waiver; an expired waiver has no effect.
 pub fn apply(waivers: &Waivers, verdicts: &mut [CrdVerdict], today: Date) -> Vec<WaiverNote> {
     let mut used = vec![false; waivers.waivers.len()];
     for verdict in verdicts {
@@ -51,14 +51,14 @@ fn note(waiver: &Waiver, used: bool, today: Date) -> Option<WaiverNote> {
     let Waiver { check, subject, expires, .. } = waiver;
     let waiver_name = format!("waiver of {check} for {subject}");
     if *expires < today {
-        let message = format!("the waiver of {check} for {subject:?} expired on {expires}: look again, or renew it");
+        let message = format!("the waiver of {check} for {subject:?} expired on {expires}: review the finding, or set a new expiry date");
         return Some(WaiverNote { check: "waiver-expired", subject: waiver_name, message });
     }
-    let message = format!("the waiver of {check} for {subject:?} waives nothing any more: take it out");
+    let message = format!("the waiver of {check} for {subject:?} matches no finding: remove it");
     (!used).then_some(WaiverNote { check: "waiver-unused", subject: waiver_name, message })
 }
 
-/// `*` stands for any text, the rest for itwaiver.
+/// Matches a pattern in which `*` stands for any text.
 fn matches_glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -4,14 +4,14 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-established",
     section: Section::Crds,
-    title: "every CRD is Established",
+    title: "the condition Established on every CRD",
     level: Level::Error,
-    why: "Until a CRD is Established the API server does not serve its kind: every read and write of such objects fails with 404.",
-    fix: "Read the CRD's conditions with kubectl describe crd; most often its names are taken by another CRD.",
+    why: "The API server does not serve a kind until its CRD is Established: every read and write fails with 404.",
+    fix: "Read the conditions of the CRD: kubectl describe crd NAME. Most often another CRD uses the same names.",
 };
 
 /// Whether each CRD is served at all.

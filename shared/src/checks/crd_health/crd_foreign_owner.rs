@@ -5,14 +5,17 @@ use crate::checks::crd_health::check_each_crd;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::crd::Crd;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-foreign-owner",
     section: Section::Crds,
-    title: "no CRD of the chart belongs to another installation",
+    title: "CRDs of the chart that no other installation owns",
     level: Level::Warning,
-    why: "The chart brings CRDs of Flux and of Open Cluster Management too. Where another release, a Kustomization or an Argo CD Application keeps one of them, the two put it back and forth, and the next upgrade of either may take it to an older version.",
-    fix: "Agree on one keeper for the CRD: leave it out of the other chart, or let both have the same version. The guard foreign-downgrade of kubectl mural upgrade refuses a step backwards.",
+    why: "The chart contains CRDs of Flux and Open Cluster Management. If another release, a Kustomization or an \
+        Argo CD Application also manages one, the two revert each other, and an upgrade of either can install an \
+        older version.",
+    fix: "Use one owner for the CRD: remove it from the other chart, or use the same version in both. The guard \
+        foreign-downgrade of kubectl mural upgrade refuses an older version.",
 };
 
 /// Whether a mark on a live CRD names somebody else than our two releases.
@@ -20,7 +23,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let keeper = find_other_owner(context, crd)?;
         let hint = build_hint(crd);
-        Some(CARD.finding(format!("CRD {}", crd.name()), format!("is kept by {keeper} too"), hint))
+        Some(CARD.finding(format!("CRD {}", crd.name()), format!("is also managed by {keeper}"), hint))
     })
 }
 
@@ -30,7 +33,7 @@ fn build_hint(crd: &Crd) -> String {
     let look = format!("kubectl get crd {name} --show-managed-fields --output yaml");
     match crd.annotation("meta.helm.sh/release-name") {
         Some(_) => format!(
-            "{look}; where that release is gone: kubectl annotate crd {name} meta.helm.sh/release-name- meta.helm.sh/release-namespace-"
+            "{look}; if that release no longer exists: kubectl annotate crd {name} meta.helm.sh/release-name- meta.helm.sh/release-namespace-"
         ),
         None => look,
     }

@@ -8,14 +8,16 @@ use crate::checks::crd_health::{expected_and_live, records_failure};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-in-two-charts",
     section: Section::Crds,
-    title: "no kind is claimed twice",
+    title: "each kind in only one chart and one CRD",
     level: Level::Warning,
-    why: "A CRD that both charts bring is another one after each upgrade of either. A kind that two CRDs of different groups have makes `kubectl get KIND` answer for one of them, and a person look at the wrong objects.",
-    fix: "Let one chart alone bring the CRD (a value such as crds.install=false in the other). Name a kind that exists twice with its group: kubectl get widgets.example.com.",
+    why: "If both charts contain a CRD, each upgrade of either changes it. If two groups have the same kind, \
+        `kubectl get KIND` shows only one of them.",
+    fix: "Disable the CRD in one chart, for example with crds.install=false. Use the full name of an ambiguous kind: \
+        kubectl get widgets.example.com",
 };
 
 /// Whether any CRD stands in both releases, and whether another CRD of the cluster has the kind of one of ours.
@@ -49,14 +51,14 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
 }
 
 fn build_release_finding(crd: &Crd, releases: &BTreeSet<&str>) -> Finding {
-    let message = format!("stands in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
+    let message = format!("is in the releases {}", releases.iter().copied().collect::<Vec<_>>().join(" and "));
     let hint = format!("kubectl get crd {} --show-managed-fields --output yaml", crd.name());
     CARD.finding(format!("CRD {}", crd.name()), message, hint)
 }
 
 fn build_kind_finding(crd: &Crd, others: &[&str]) -> Finding {
-    let message = format!("its kind {} is also that of {}", crd.kind(), others.join(", "));
-    let hint = format!("name it in full: kubectl get {}", crd.name());
+    let message = format!("its kind {} is also the kind of {}", crd.kind(), others.join(", "));
+    let hint = format!("use its full name: kubectl get {}", crd.name());
     Finding { level: Level::Info, ..CARD.finding(format!("CRD {}", crd.name()), message, hint) }
 }
 

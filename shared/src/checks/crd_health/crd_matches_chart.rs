@@ -12,14 +12,15 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
 use crate::model::text_format::format_count;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-matches-chart",
     section: Section::Crds,
-    title: "each CRD is as its chart has it",
+    title: "CRDs with the same content as in their chart",
     level: Level::Warning,
-    why: "That a CRD is there says nothing of its content. One that is older than the chart's refuses the fields of the new application or drops them; one that somebody else wrote may change again.",
-    fix: "Apply the chart's CRDs: helm mural crds apply CHART. Where the CRDs are right and only the release's record is old (the page's manual path writes none), name the chart with --crds-chart; kubectl mural upgrade brings the record up to date.",
+    why: "An older CRD rejects or prunes fields of the new application. A CRD from another source may change again.",
+    fix: "Apply the CRDs of the chart: helm mural crds apply CHART. If the CRDs are right and only the release \
+        record is old, set --crds-chart, then run kubectl mural upgrade to update the record.",
 };
 
 /// Whether each live CRD says what the chart says: errors against a chart that was named, warnings against the release's record.
@@ -33,7 +34,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         if let Some(failure) = records_failure(context) {
             return undetermined_result(&CARD, failure);
         }
-        return skipped_result(&CARD, "no record holds the content of the CRDs (--crds-chart names a chart)");
+        return skipped_result(&CARD, "no release record contains the CRDs (set --crds-chart to compare with a chart)");
     };
     let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {
@@ -81,7 +82,7 @@ fn compare_crd(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Fi
     let subject = format!("CRD {}", live.name());
     let Some(first) = real.first() else {
         let texts = format_count(text.len(), "text");
-        let message = format!("differs from {source} in {texts} only");
+        let message = format!("differs from {source} only in {texts}");
         return (!text.is_empty()).then(|| Finding { level: Level::Info, ..CARD.finding(subject, message, "") });
     };
     let place = first.path.as_ref().map(|path| format!(", first at {path}")).unwrap_or_default();

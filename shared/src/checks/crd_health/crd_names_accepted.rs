@@ -4,14 +4,15 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-names-accepted",
     section: Section::Crds,
-    title: "the names of every CRD are accepted",
+    title: "accepted names of every CRD",
     level: Level::Error,
-    why: "Another CRD of the same group holds the plural, singular, short name or kind. The CRD stays Established under its old names, and the new ones are silently not served.",
-    fix: "Find the CRD that holds the name with kubectl get crds, and rename or remove one of the two.",
+    why: "Another CRD of the same group has the same plural, singular, short name or kind. The CRD stays Established \
+        with its old names, and its new names are not served.",
+    fix: "Find the other CRD with kubectl get crds, and rename or remove one of the two.",
 };
 
 /// Whether each CRD got the names that it asks for.

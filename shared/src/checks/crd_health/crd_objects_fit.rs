@@ -8,14 +8,16 @@ use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
 use crate::model::health_inputs::{InvalidObject, ObjectScan};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-objects-fit",
     section: Section::Crds,
-    title: "every live custom resource fits the schema of its own CRD",
+    title: "live custom resources that are valid under their CRD",
     level: Level::Error,
-    why: "The API server judges an object when it is written, not when the schema changes. One that no longer fits is read as ever and then refuses the next write, the controller's own included.",
-    fix: "Edit the object so that it fits; the finding names the field. Where only a field that was wrong before is wrong, other fields can still be written (ratcheting, Kubernetes 1.30 and newer).",
+    why: "The API server validates an object when it is written, not when the schema changes. An invalid object can \
+        be read, but the next write fails, also for its controller.",
+    fix: "Correct the field in the finding: kubectl edit KIND NAME. On Kubernetes 1.30 and newer, other fields can \
+        still be written.",
 };
 
 /// Whether each live object fits; as errors where even a write that changes nothing is refused, else as warnings.
@@ -46,7 +48,7 @@ fn record_misfits(result: &mut CheckResultBuilder, crd: &Crd, one: &ObjectScan) 
     let unlisted = one.invalid_count.saturating_sub(one.invalid_examples.len());
     let rest = (unlisted > 0).then(|| {
         let hint = format!("kubectl get {} --all-namespaces", crd.name());
-        CARD.finding(format!("CRD {}", crd.name()), format!("{unlisted} more of its objects do not fit"), hint)
+        CARD.finding(format!("CRD {}", crd.name()), format!("has {unlisted} more invalid objects"), hint)
     });
     // A kind without objects is one thing looked at.
     result.record_many(one.checked_count.saturating_sub(one.invalid_examples.len()).max(1), rest);
@@ -54,7 +56,7 @@ fn record_misfits(result: &mut CheckResultBuilder, crd: &Crd, one: &ObjectScan) 
         result.record_failure(failure);
     }
     if let Some(object) = &one.undetermined_object {
-        let reason = "one of its schema's rules cannot be judged here".to_owned();
+        let reason = "a rule of its schema cannot be evaluated here".to_owned();
         result.record_failure(&ReadFailure { target: object.clone(), reason });
     }
 }
@@ -62,13 +64,13 @@ fn record_misfits(result: &mut CheckResultBuilder, crd: &Crd, one: &ObjectScan) 
 fn build_finding(crd: &Crd, misfit: &InvalidObject) -> Finding {
     let InvalidObject { object, reason: why, blocks_all_writes: stuck } = misfit;
     let (level, what) = match stuck {
-        true => (Level::Error, "every write to it is refused"),
-        false => (Level::Warning, "it can no longer be made anew, nor this field be changed"),
+        true => (Level::Error, "the API server rejects every write to it"),
+        false => (Level::Warning, "it can no longer be created, and this field cannot be changed"),
     };
     let (_, place) = object.split_once(' ').unwrap_or(("", object));
     let hint = match place.split_once('/') {
         Some((namespace, name)) => format!("kubectl -n {namespace} edit {} {name}", crd.name()),
         None => format!("kubectl edit {} {place}", crd.name()),
     };
-    Finding { level, ..CARD.finding(object.clone(), format!("does not fit, {what}: {why}"), hint) }
+    Finding { level, ..CARD.finding(object.clone(), format!("is invalid, {what}: {why}"), hint) }
 }

@@ -6,14 +6,15 @@ use crate::checks::crd_health::{apply_command, expected_and_live, records_failur
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release_inventory::CrdListSource;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-present",
     section: Section::Crds,
-    title: "every CRD of the chart is on the cluster",
+    title: "every CRD of the chart on the cluster",
     level: Level::Error,
-    why: "The application's controllers watch these kinds from their start; without one they crash or stay blind. helm installs CRDs once and never again: what was deleted does not come back by an upgrade.",
-    fix: "Apply the chart's CRDs: kubectl mural upgrade with --crds, or helm mural crds apply CHART.",
+    why: "The controllers of the application watch these kinds from their start, and crash or miss objects without \
+        the CRD. helm installs CRDs only once: an upgrade does not restore a deleted CRD.",
+    fix: "Apply the CRDs of the chart: helm mural crds apply CHART",
 };
 
 /// Whether each CRD that should be there is.
@@ -26,7 +27,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         return undetermined_result(&CARD, failure);
     }
     if context.inventory.crds_source == CrdListSource::Live {
-        return skipped_result(&CARD, "no release names its CRDs, so none can be missed (--crds-chart names them)");
+        return skipped_result(&CARD, "no release record lists the CRDs (set --crds-chart to compare with a chart)");
     }
     let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {

@@ -7,14 +7,16 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
 use crate::model::health_inputs::PublishedSchema;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-schema-served",
     section: Section::Crds,
-    title: "the API server serves the schema that each CRD has",
+    title: "the schema of each CRD, served by the API server",
     level: Level::Error,
-    why: "After a change of a CRD the server builds its schema anew. Established says nothing of that: it was true before. Until the new schema is served, kubectl explain and client-side checks go by the old one.",
-    fix: "Wait some seconds and look again. Where it stays: look at the CRD's conditions and at the API server's log, and whether one of several API servers lags behind.",
+    why: "After a change of a CRD, the API server rebuilds its schema. Established does not show this: it was true \
+        before. Until then, kubectl explain and client-side validation use the old schema.",
+    fix: "Wait a few seconds and check again. If it stays, read the conditions of the CRD and the log of each API \
+        server.",
 };
 
 /// Whether each served version of each CRD is published with the CRD's own schema.

@@ -4,14 +4,15 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-structural",
     section: Section::Crds,
-    title: "the schema of every CRD is structural",
+    title: "a structural schema in every CRD",
     level: Level::Error,
-    why: "For a schema that is not structural the API server neither prunes nor defaults nor publishes OpenAPI, and it refuses the CRD's next change.",
-    fix: "Apply the chart's own CRD again; if it is the chart's, the vendor has to mend it.",
+    why: "Without a structural schema, the API server does not prune, default or publish OpenAPI, and rejects the \
+        next change of the CRD.",
+    fix: "Apply the CRD of the chart again. If the chart has the same schema, report it to the vendor.",
 };
 
 /// Whether the API server calls any schema non-structural.

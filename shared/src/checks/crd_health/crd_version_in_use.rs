@@ -10,14 +10,15 @@ use crate::model::crd::Crd;
 use crate::model::health_inputs::ObjectScan;
 use crate::model::text_format::format_count;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "crd-version-in-use",
     section: Section::Crds,
-    title: "nobody names a version of a CRD that is on its way out",
+    title: "no use of a CRD version that is deprecated or not served",
     level: Level::Warning,
-    why: "Each manager of an object's fields is kept with the version that it wrote (managedFields). When that version is no longer served, a server-side apply by this manager is refused, and a version that is marked deprecated is the next to go.",
-    fix: "Let the manager that is named write the object once more in the new version: upgrade it, or apply its manifest with the newer apiVersion.",
+    why: "The API server stores the version of each field manager in managedFields. If the version is no longer \
+        served, server-side apply by this manager fails. A deprecated version is the next one to be removed.",
+    fix: "Upgrade the manager, or apply its manifest with the newer apiVersion.",
 };
 
 /// Whether any object's `managedFields` name a version that is deprecated or gone; gone ones are errors.
@@ -63,7 +64,7 @@ fn build_finding(crd: &Crd, version: &str, (objects, managers): &(usize, Vec<&st
         Some(_) | None => (Level::Error, "is no longer served"),
     };
     let objects = format_count(*objects, "object");
-    let message = format!("{version} {what}, and {} still names it in {objects}", managers.join(", "));
+    let message = format!("{version} {what}, but {} still uses it in {objects}", managers.join(", "));
     let hint = format!("kubectl get {} --all-namespaces --show-managed-fields --output yaml", crd.name());
     Some(Finding { level, ..CARD.finding(format!("CRD {}", crd.name()), message, hint) })
 }

@@ -1,4 +1,7 @@
-//! The CRDs that the charts name, as they are on the cluster.
+//! Health checks of the CRDs of the charts, as they are on the cluster.
+//!
+//! Which CRDs are expected comes from the charts or the release records (`ReleaseInventory`). Changes between two CRDs are judged in
+//! `crd_changes`.
 
 pub mod crd_established;
 pub mod crd_foreign_owner;
@@ -25,7 +28,7 @@ use crate::model::health_inputs::ObjectScan;
 use crate::model::object::Condition;
 use crate::model::release_inventory::Availability;
 
-/// What should be there, and all that is there; or the answer, where one of the two is not known.
+/// The expected and the live CRDs; or the result of the check, if one of the two is unknown.
 fn expected_and_live<'a>(
     context: &'a CheckContext<'_>,
     card: &'static Card,
@@ -37,19 +40,19 @@ fn expected_and_live<'a>(
     }
 }
 
-/// What streaming the live objects has told; or the answer, where nobody did or could.
+/// The scan of the live objects; or the result of the check, if they were not read.
 fn object_reports<'a>(
     context: &'a CheckContext<'_>,
     card: &'static Card,
 ) -> Result<&'a BTreeMap<String, ObjectScan>, CheckResult> {
     match &context.health_inputs.object_scans {
         Ok(Some(streamed)) => Ok(streamed),
-        Ok(None) => Err(skipped_result(card, "the live objects were not asked here: kubectl mural validate asks them")),
+        Ok(None) => Err(skipped_result(card, "the live objects are not checked here; run kubectl mural validate")),
         Err(failure) => Err(undetermined_result(card, failure)),
     }
 }
 
-/// What kept us from reading the releases' records, where something did.
+/// Why the release records could not be read, if that is so.
 fn records_failure<'a>(context: &'a CheckContext<'_>) -> Option<&'a ReadFailure> {
     match &context.inventory.objects {
         Availability::Unreadable(failure) => Some(failure),
@@ -57,7 +60,7 @@ fn records_failure<'a>(context: &'a CheckContext<'_>) -> Option<&'a ReadFailure>
     }
 }
 
-/// The chart as a command names it: the one that the caller has named.
+/// The arguments of the chart for a command in a hint.
 fn chart_arguments(context: &CheckContext<'_>) -> String {
     match &context.expectations.crds_chart {
         Some(chart) if chart.reference.starts_with("oci://") && !chart.reference.contains('@') => {
@@ -68,12 +71,12 @@ fn chart_arguments(context: &CheckContext<'_>) -> String {
     }
 }
 
-/// The command that brings the chart's CRDs.
+/// The command that applies the CRDs of the chart.
 fn apply_command(context: &CheckContext<'_>) -> String {
     format!("helm mural crds apply {}", chart_arguments(context))
 }
 
-/// Asks each CRD that should be there and is; `crd-present` names those that are not.
+/// Calls the function for each expected CRD on the cluster; `crd-present` reports the missing ones.
 fn check_each_crd(
     context: &CheckContext<'_>,
     card: &'static Card,
@@ -91,7 +94,7 @@ fn check_each_crd(
     result.build()
 }
 
-/// What a condition says, in a sentence; or that it is not there.
+/// A condition as one sentence, or that it is not set yet.
 fn describe_condition(condition: Option<Condition<'_>>) -> String {
     match condition {
         None => "has no such condition yet".to_owned(),

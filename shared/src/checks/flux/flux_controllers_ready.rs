@@ -7,14 +7,16 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-controllers-ready",
     section: Section::Flux,
-    title: "source-controller and helm-controller run",
+    title: "running source-controller and helm-controller",
     level: Level::Error,
-    why: "Without its controllers Flux does nothing, and all its objects keep the status that they had: everything looks ready.",
-    fix: "Bring the controllers back: flux check, or look at their Deployments and pods. They may also run under another name, or on another cluster.",
+    why: "Without its controllers, Flux does nothing. All its objects keep their last status, so everything looks \
+        ready.",
+    fix: "Run flux check, or look at the Deployments: kubectl get deployments --all-namespaces. They may have \
+        another name or run on another cluster.",
 };
 
 /// Whether each controller's Deployment is there and ready.
@@ -32,7 +34,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         let Some(object) = found.iter().find(of_name) else {
             // Flux may run on another cluster, as in our own tests: what it keeps then tells whether it lives.
             let (message, hint) = (
-                "is in no namespace: it runs elsewhere, or not at all",
+                "is in no namespace of this cluster",
                 "kubectl get deployments --all-namespaces | grep controller",
             );
             let absent = CARD.finding(format!("Deployment {name}"), message, hint);

@@ -7,14 +7,17 @@ use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 use crate::model::release_role::ReleaseRole;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-depends-on",
     section: Section::Flux,
-    title: "the application's HelmRelease depends on that of the CRD chart",
+    title: "spec.dependsOn on the HelmRelease of the CRD chart in that of the application",
     level: Level::Warning,
-    why: "Without dependsOn Flux installs both at once. With it, it orders installations only: an upgrade of both sources starts the application first, since the CRD release is ready, at its old version (helm-controller#276).",
-    fix: "Set spec.dependsOn to the CRD chart's HelmRelease. Upgrade with kubectl mural upgrade, which patches the application's source only when the new CRDs are served.",
+    why: "Without dependsOn, Flux installs both charts at once. dependsOn orders only installations: if both sources \
+        change, the application upgrades first, because the CRD release is Ready at its old version \
+        (https://github.com/fluxcd/helm-controller/issues/276).",
+    fix: "Set spec.dependsOn to the HelmRelease of the CRD chart. Upgrade with kubectl mural upgrade: it patches the \
+        source of the application after the new CRDs are served.",
 };
 
 /// Whether `spec.dependsOn` names the HelmRelease of the CRD chart.
@@ -25,7 +28,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let (Some(app), Some(crds)) =
         (find_helm_release(context, ReleaseRole::App), find_helm_release(context, ReleaseRole::Crds))
     else {
-        return skipped_result(&CARD, "not both releases are made by a HelmRelease");
+        return skipped_result(&CARD, "not both releases belong to a HelmRelease");
     };
     let (object_ref, wanted) = (app.object_ref(), crds.object_ref());
     let depends = app

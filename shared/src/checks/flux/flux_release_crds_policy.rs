@@ -7,14 +7,15 @@ use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
 use crate::model::release_role::ReleaseRole;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-release-crds-policy",
     section: Section::Flux,
-    title: "the CRD chart's HelmRelease replaces CRDs on upgrade",
+    title: "spec.upgrade.crds: CreateReplace in the HelmRelease of the CRD chart",
     level: Level::Warning,
-    why: "Without upgrade.crds: CreateReplace helm-controller leaves the CRDs of a chart's crds/ folder as they are: the release says the new version, and the API server serves the old schemas.",
-    fix: "Set spec.upgrade.crds to CreateReplace, as the vendor's page has it.",
+    why: "Without CreateReplace, helm-controller does not update CRDs in the crds/ folder of a chart: the release \
+        has the new version, but the API server serves the old schemas.",
+    fix: "Set spec.upgrade.crds to CreateReplace, as in the vendor's upgrade guide.",
 };
 
 /// Whether `spec.upgrade.crds` is `CreateReplace` where the chart's CRDs are in its `crds/` folder.
@@ -23,7 +24,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         return answer;
     }
     let Some(one) = find_helm_release(context, ReleaseRole::Crds) else {
-        return skipped_result(&CARD, "no HelmRelease makes the CRD chart's release");
+        return skipped_result(&CARD, "no HelmRelease manages the release of the CRD chart");
     };
     if let Ok(Some(record)) = context.view.newest_revision(context.crds_release)
         && record.crd_names.is_empty()
@@ -33,8 +34,8 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let object_ref = one.object_ref();
     let told = match one.upgrade_crds() {
         Some(CrdPolicy::CreateReplace) => None,
-        Some(policy) => Some(format!("spec.upgrade.crds is {policy:?}: CRDs that are there stay as they are")),
-        None => Some("spec.upgrade.crds is not set: CRDs that are there stay as they are".to_owned()),
+        Some(policy) => Some(format!("spec.upgrade.crds is {policy:?}: existing CRDs are not updated")),
+        None => Some("spec.upgrade.crds is not set: existing CRDs are not updated".to_owned()),
     };
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"upgrade\":{{\"crds\":\"CreateReplace\"}}}}}}'",

@@ -6,14 +6,15 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-release-ready",
     section: Section::Flux,
-    title: "every HelmRelease is ready, and its newest revision deployed",
+    title: "every HelmRelease Ready, with its newest revision deployed",
     level: Level::Error,
-    why: "Ready may speak of an older spec, and a HelmRelease that has used up its retries waits in silence until somebody changes it.",
-    fix: "Describe the HelmRelease and read its conditions and its history. After mending the cause ask for a new try: flux reconcile helmrelease NAME --reset --force.",
+    why: "Ready can refer to an older spec. A HelmRelease without retries left waits until its spec changes.",
+    fix: "Find the cause with kubectl describe helmrelease NAME. Then try again: flux reconcile helmrelease NAME \
+        --reset --force",
 };
 
 /// Whether each HelmRelease has observed its spec, is Ready, and has a deployed revision first in its history; failures that it
@@ -36,13 +37,13 @@ fn judge(one: &HelmRelease) -> Option<Finding> {
     };
     // What it gave up of an older spec says nothing of the newest; one that is suspended looks at none.
     if let Some(stalled) = one.stalled_condition().filter(|_| one.is_observed() || one.is_suspended()) {
-        return fail(Level::Error, format!("has given up: {} {}", stalled.reason, stalled.message));
+        return fail(Level::Error, format!("is stalled: {} {}", stalled.reason, stalled.message));
     }
     if one.is_suspended() {
         return None;
     }
     if !one.is_observed() {
-        return fail(Level::Error, "helm-controller has not looked at its newest spec yet".to_owned());
+        return fail(Level::Error, "helm-controller has not observed its newest spec yet".to_owned());
     }
     match one.ready_condition() {
         Some(ready) if ready.status == "True" => {}
@@ -54,7 +55,7 @@ fn judge(one: &HelmRelease) -> Option<Finding> {
     match one.history().first() {
         Some(newest) if newest.status == "deployed" => {}
         Some(newest) => return fail(Level::Error, format!("its revision {} is {}", newest.revision, newest.status)),
-        None => return fail(Level::Error, "has made no release yet".to_owned()),
+        None => return fail(Level::Error, "has not created a release yet".to_owned()),
     }
     let failures = one.upgrade_failures() + one.install_failures();
     if one.is_remediated() || failures > 0 {

@@ -6,14 +6,16 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-revision",
     section: Section::Flux,
-    title: "every HelmRelease runs what its source holds",
+    title: "every HelmRelease at the chart version of its source",
     level: Level::Warning,
-    why: "A HelmRelease stays Ready on its old chart while a new one lies in its source: a new artifact does not change its generation (helm-controller#276). Looking at Ready alone, one sees nothing.",
-    fix: "Wait for the HelmRelease's next turn, or ask for it: flux reconcile helmrelease NAME. Where it stays, look at what it depends on.",
+    why: "A HelmRelease stays Ready with its old chart while its source has a new one: a new artifact does not \
+        change its generation (https://github.com/fluxcd/helm-controller/issues/276).",
+    fix: "Wait for the next interval, or run flux reconcile helmrelease NAME. If it stays, check the dependencies of \
+        the HelmRelease.",
 };
 
 /// Whether the newest revision in each history is of the version and digest that the source's artifact has.
@@ -34,7 +36,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
                 };
                 result.record((!same).then(|| build_finding(one, &newest.chart_version, &artifact.revision)));
             }
-            None => result.record_skip("no artifact, or no release made of it yet"),
+            None => result.record_skip("no artifact, or no release from it yet"),
         }
     }
     result.build()
@@ -43,5 +45,5 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
 fn build_finding(one: &HelmRelease, runs: &str, holds: &str) -> Finding {
     let object_ref = one.object_ref();
     let hint = format!("kubectl describe {}", object_ref.to_kubectl_args());
-    CARD.finding(object_ref.to_string(), format!("runs {runs}, and its source holds {holds}"), hint)
+    CARD.finding(object_ref.to_string(), format!("runs {runs}, but its source has {holds}"), hint)
 }

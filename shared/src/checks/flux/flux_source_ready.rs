@@ -5,14 +5,16 @@ use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, FluxRef, FluxSource};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-source-ready",
     section: Section::Flux,
-    title: "every source of the charts is fetched",
+    title: "a fetched artifact of every chart source",
     level: Level::Error,
-    why: "While a source cannot fetch, the HelmRelease goes on with the artifact of before: it stays Ready, and no new version arrives.",
-    fix: "Read the source's Ready condition: a wrong version, a login that is missing, a registry that does not answer. Then ask for a new try: flux reconcile source oci NAME.",
+    why: "If a source cannot fetch, the HelmRelease keeps the previous artifact: it stays Ready, and no new version \
+        arrives.",
+    fix: "Read the Ready condition of the source: a wrong version, a missing login, or a registry that does not \
+        answer. Then try again: flux reconcile source oci NAME",
 };
 
 /// Whether each source is there, its spec observed, and Ready.
@@ -23,7 +25,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
 fn judge(object_ref: &FluxRef, source: Option<&FluxSource>) -> Option<Finding> {
     let hint = format!("kubectl describe {}", object_ref.to_kubectl_args());
     let Some(source) = source else {
-        return Some(CARD.finding(object_ref.to_string(), "a HelmRelease names it and it is not there", hint));
+        return Some(CARD.finding(object_ref.to_string(), "does not exist, but a HelmRelease refers to it", hint));
     };
     // A HelmRepository of type oci is never reconciled, and has no status (source-controller `api/v1`).
     let static_one = object_ref.kind == "HelmRepository" && source.text("/spec/type") == "oci";
@@ -32,7 +34,7 @@ fn judge(object_ref: &FluxRef, source: Option<&FluxSource>) -> Option<Finding> {
         return None;
     }
     let message = match (source.is_observed(), source.ready_condition()) {
-        (false, _) => "its controller has not looked at its newest spec yet".to_owned(),
+        (false, _) => "its controller has not observed its newest spec yet".to_owned(),
         (true, Some(ready)) => format!("is not ready: {} ({}) {}", ready.status, ready.reason, ready.message),
         (true, None) => "has no Ready condition yet".to_owned(),
     };

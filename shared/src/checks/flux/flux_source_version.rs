@@ -7,14 +7,15 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
 use crate::model::release_role::ReleaseRole;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-source-version",
     section: Section::Flux,
-    title: "each source names one version, once",
+    title: "exactly one fixed version in each source",
     level: Level::Warning,
-    why: "Beside a digest, semver and tag are ignored without a word: a patch of semver changes nothing. A range moves by itself, the application perhaps before its CRDs; and a range lets no pre-release through.",
-    fix: "Name one exact version in spec.ref.semver, and remove what stands beside it.",
+    why: "A digest overrides semver, and semver overrides tag, without a message. A range upgrades at any time, \
+        possibly the application before its CRDs, and does not match pre-releases.",
+    fix: "Set one exact version in spec.ref.semver, and remove the other fields of spec.ref.",
 };
 
 /// Whether a source of ours has more than one of digest, semver and tag, moves by itself, or leaves out the expected version.
@@ -55,7 +56,7 @@ fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding
     if let [first, rest @ ..] = set.as_slice()
         && !rest.is_empty()
     {
-        found.push(build(Level::Warning, format!("{first} counts, and {} beside it is ignored", rest.join(" and "))));
+        found.push(build(Level::Warning, format!("{first} overrides {}", rest.join(" and "))));
     }
     if let Some(why) = source.floating_reason() {
         found.push(build(Level::Warning, why));
@@ -63,7 +64,7 @@ fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding
     if let (EffectiveRef::Semver(range), Some(expected)) = (source.effective_ref(), expected)
         && range_allows(range, expected) == Some(false)
     {
-        found.push(build(Level::Error, format!("semver {range:?} does not let {expected} through")));
+        found.push(build(Level::Error, format!("semver {range:?} does not match {expected}")));
     }
     found
 }

@@ -6,14 +6,15 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::FluxObject;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "flux-suspended",
     section: Section::Flux,
-    title: "nothing of Flux is suspended",
+    title: "Flux objects that are not suspended",
     level: Level::Warning,
-    why: "A suspended object keeps its last status, Ready included, and does nothing: no new version arrives, and nothing that was changed by hand is put back.",
-    fix: "Find out who suspended it and why; then kubectl patch … '{\"spec\":{\"suspend\":false}}', or flux resume.",
+    why: "A suspended object keeps its last status, including Ready, and does nothing: Flux neither upgrades it nor \
+        reverts manual changes.",
+    fix: "Find out why it is suspended, then resume it: flux resume helmrelease NAME",
 };
 
 /// Whether any HelmRelease or source of ours is suspended.
@@ -36,7 +37,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
 
 fn judge(object: &impl FluxObject) -> Option<Finding> {
     let object_ref = object.object_ref();
-    let by = object.suspended_by_run().map(|run| format!(" by our run {run}")).unwrap_or_default();
+    let by = object.suspended_by_run().map(|run| format!(" by the upgrade run {run}")).unwrap_or_default();
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
         object_ref.to_kubectl_args()

@@ -1,4 +1,6 @@
-//! Flux: the sources, the HelmReleases that make our releases, and the controllers behind them.
+//! Health checks of Flux: the sources and HelmReleases of the two releases, and the controllers that reconcile them.
+//!
+//! They are skipped if no HelmRelease manages a release. Other Flux objects of the cluster are left out.
 
 pub mod flux_controllers_ready;
 pub mod flux_depends_on;
@@ -16,22 +18,22 @@ use crate::model::cluster_view::Observed;
 use crate::model::flux::{FluxRef, FluxSource, HelmRelease};
 use crate::model::release_role::ReleaseRole;
 
-/// The HelmReleases that make our releases; or the answer, where there is none or they could not be read.
+/// The HelmReleases of the releases; or the result of the check, if there are none or they could not be read.
 fn helm_releases<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Result<&'a [HelmRelease], CheckResult> {
     match &context.view.flux.helm_releases {
         Err(failure) => Err(undetermined_result(card, failure)),
-        Ok(all) if all.is_empty() => Err(skipped_result(card, "no HelmRelease makes the releases")),
+        Ok(all) if all.is_empty() => Err(skipped_result(card, "no HelmRelease manages the releases")),
         Ok(all) => Ok(all),
     }
 }
 
-/// The HelmRelease that makes one of the two releases.
+/// The HelmRelease of one of the two releases.
 fn find_helm_release<'a>(context: &'a CheckContext<'_>, role: ReleaseRole) -> Option<&'a HelmRelease> {
     let release = if role == ReleaseRole::Crds { context.crds_release } else { context.app_release };
     context.view.flux.sole_helm_release(release, context.namespace())
 }
 
-/// Asks each source that was looked for; one that is not there with `None`.
+/// Calls the function for each referenced source; with `None` for a missing one.
 fn check_each_source(
     context: &CheckContext<'_>,
     card: &'static Card,
@@ -48,6 +50,6 @@ fn check_each_source(
             Ok(source) => result.record(judge(object_ref, source.as_ref())),
         }
     }
-    result.record_skip("the HelmReleases name no source");
+    result.record_skip("the HelmReleases refer to no source");
     result.build()
 }

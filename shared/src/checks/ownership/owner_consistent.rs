@@ -6,14 +6,15 @@ use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "owner-consistent",
     section: Section::Ownership,
-    title: "both releases have the same kind of owner",
+    title: "the same kind of owner for both releases",
     level: Level::Warning,
-    why: "CRDs must be upgraded before the application. With two kinds of owners nobody sees to that order: each upgrades its half when it likes.",
-    fix: "Hand both releases to the same owner, or upgrade the CRD chart by hand before each change of the application.",
+    why: "CRDs must be upgraded before the application. Two kinds of owners do not keep this order: each upgrades \
+        its release at any time.",
+    fix: "Hand both releases to the same owner, or upgrade the CRD chart before each change of the application.",
 };
 
 /// Whether one kind of owner keeps both.
@@ -23,14 +24,14 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     for (_, release) in context.releases() {
         match context.owner(release) {
             Some(Owner::Undetermined { reason }) => result.record_failure(&unknown_owner(release, reason)),
-            None => result.record_failure(&unknown_owner(release, "nobody looked")),
+            None => result.record_failure(&unknown_owner(release, "the owner was not read")),
             Some(Owner::NotInstalled) => return skipped_result(&CARD, format!("{release} is not installed")),
             Some(owner) => owners.push((release, owner)),
         }
     }
     if let [(first, one), (second, other)] = owners.as_slice() {
         let same = std::mem::discriminant(*one) == std::mem::discriminant(*other);
-        let message = format!("{first} is kept by {one}, {second} by {other}");
+        let message = format!("{first} is owned by {one}, {second} by {other}");
         result.record(
             (!same)
                 .then(|| CARD.finding(format!("releases {first}, {second}"), message, "kubectl mural upgrade status")),

@@ -6,14 +6,15 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::owner::Owner;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "owner-detected",
     section: Section::Ownership,
-    title: "each release has an owner: Helm, Flux or Argo CD",
+    title: "an owner of each release: Helm, Flux or Argo CD",
     level: Level::Error,
-    why: "The owner decides how an upgrade is made: what Helm writes by hand, Flux or Argo CD would put back. Where there is no owner, the chart is not installed here.",
-    fix: "Name the right namespace and releases (--namespace, --release, --crds-release), or install the chart.",
+    why: "The owner decides how to upgrade: Flux and Argo CD revert changes that helm makes. Without an owner, the \
+        chart is not installed here.",
+    fix: "Select the namespace and the releases (--namespace, --release, --crds-release), or install the chart.",
 };
 
 /// Whether the CRDs are there without a release of theirs: so the page's manual path leaves them.
@@ -23,9 +24,9 @@ fn is_applied_by_kubectl(context: &CheckContext<'_>, release: &str) -> bool {
 }
 
 fn build_finding(context: &CheckContext<'_>, release: &str) -> Finding {
-    let message = "has no record: its CRDs were applied without helm, so helm status does not know them";
+    let message = "has no release record: its CRDs were applied without helm";
     let hint =
-        format!("kubectl mural upgrade with --crds records it; helm history {release} -n {}", context.namespace());
+        format!("run kubectl mural upgrade with --crds to record it; helm history {release} -n {}", context.namespace());
     Finding { level: Level::Info, ..CARD.finding(format!("release {release}"), message, hint) }
 }
 
@@ -45,7 +46,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. }) => {
                 result.record(None);
             }
-            None => result.record_failure(&unknown_owner(release, "nobody looked")),
+            None => result.record_failure(&unknown_owner(release, "the owner was not read")),
         }
     }
     result.build()

@@ -1,4 +1,6 @@
-//! The two helm releases, from their records.
+//! Health checks of the two helm releases, from their records (Secrets `sh.helm.release.v1.*`).
+//!
+//! Live objects are compared with the manifest by name only; whether workloads run is checked in `workloads`.
 
 pub mod release_chart_digest;
 pub mod release_deployed;
@@ -37,7 +39,7 @@ fn compare_each_release(
         match context.view.newest_revision(release) {
             Ok(Some(record)) => match judge(role, record) {
                 Some(findings) => result.record(findings),
-                None => result.record_skip(format!("nothing to hold {release} against")),
+                None => result.record_skip(format!("no chart to compare {release} with")),
             },
             Ok(None) => result.record_skip(
                 explain_missing_record(context.view, release)

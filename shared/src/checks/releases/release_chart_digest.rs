@@ -7,20 +7,21 @@ use crate::checks::check_result_builder::skipped_result;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::release::ReleaseRecord;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-chart-digest",
     section: Section::Releases,
-    title: "each release was made from the bytes of the chart that is named",
+    title: "a release from the same chart bytes as the given chart",
     level: Level::Error,
-    why: "A tag can be moved: the same version may be other bytes than those that were installed. kubectl mural upgrade writes the chart's digest into the release's description.",
-    fix: "Find out which of the two is meant. Upgrade with the right chart, pinned by its digest: --chart oci://…@sha256:….",
+    why: "A tag can move: the same version can have other bytes. kubectl mural upgrade writes the digest of the \
+        chart into the description of the release.",
+    fix: "Find out which chart is correct. Then upgrade with it, pinned by digest: --chart oci://…@sha256:…",
 };
 
 /// Whether the digest that stands in each release's description is that of the chart that was named.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
-        return skipped_result(&CARD, "no chart is named to compare with (--chart, --crds-chart)");
+        return skipped_result(&CARD, "no chart to compare with (set --chart or --crds-chart)");
     }
     compare_each_release(context, &CARD, |role, record| judge(record, context.expected_chart(role)?))
 }
@@ -32,7 +33,7 @@ fn judge(record: &ReleaseRecord, chart: &ExpectedChart) -> Option<Vec<Finding>> 
     if digest == chart.digest.sha256 || !same_version {
         return Some(Vec::new());
     }
-    let message = format!("was made from {digest}, and {} is {}", chart.reference, chart.digest.sha256);
+    let message = format!("was created from {digest}, but {} is {}", chart.reference, chart.digest.sha256);
     let hint = format!("helm history {}", record.name);
     Some(vec![CARD.finding(format!("release {}", record.name), message, hint)])
 }

@@ -6,14 +6,16 @@ use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 use crate::model::release::{DEPLOYED_STATUS, ReleaseRecord};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-deployed",
     section: Section::Releases,
-    title: "the newest revision of each release is deployed",
+    title: "the status deployed for the newest revision of each release",
     level: Level::Error,
-    why: "A failed revision was applied in part: old and new objects run side by side. A pending one was interrupted, and helm refuses every later upgrade while it is there.",
-    fix: "Read what went wrong with helm history and helm status. Then repeat the upgrade, or go back with helm rollback.",
+    why: "A failed revision was applied in part: old and new objects run side by side. While a revision is pending, \
+        helm refuses every upgrade.",
+    fix: "Find the cause with helm history RELEASE and helm status RELEASE. Then repeat the upgrade, or roll back \
+        with helm rollback RELEASE.",
 };
 
 /// Whether the newest revision is `deployed`.
@@ -25,14 +27,14 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         let (name, namespace) = (&record.name, context.namespace());
         let message = if record.is_pending() {
             format!(
-                "revision {} is {}: helm is at work, or was interrupted and refuses upgrades now",
+                "revision {} is {}: helm is running, or was interrupted and now refuses upgrades",
                 record.revision, record.status
             )
         } else {
             format!("revision {} is {}", record.revision, record.status)
         };
         let hint = if record.is_pending() {
-            format!("if no helm is at work: helm rollback {name} -n {namespace}")
+            format!("if no helm is running: helm rollback {name} -n {namespace}")
         } else {
             format!("helm history {name} -n {namespace}{}", rollback_hint(context, record))
         };
@@ -47,7 +49,7 @@ fn rollback_hint(context: &CheckContext<'_>, record: &ReleaseRecord) -> String {
         context.view.releases.get(name).and_then(|records| records.as_ref().ok()).map_or(&[][..], Vec::as_slice);
     match (context.owner(name), records.iter().rev().find(|one| one.has_been_deployed())) {
         (Some(Owner::Helm), Some(good)) => {
-            format!("; back to revision {}: helm rollback {name} {} -n {namespace}", good.revision, good.revision)
+            format!("; roll back to revision {}: helm rollback {name} {} -n {namespace}", good.revision, good.revision)
         }
         _ => format!("; helm status {name} -n {namespace}"),
     }

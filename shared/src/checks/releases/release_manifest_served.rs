@@ -5,14 +5,16 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release_inventory::Availability;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-manifest-served",
     section: Section::Releases,
-    title: "the API server still serves every version in the stored manifests",
+    title: "served API versions for every object in the stored manifests",
     level: Level::Error,
-    why: "helm builds the objects of the release as it is before every upgrade, rollback and uninstall. A version that is no longer served ends each of them with \"unable to build kubernetes objects from current release manifest\".",
-    fix: "Serve the version again (the CRD's spec.versions), or rewrite the stored manifest: helm mapkubeapis RELEASE --mapfile FILE (its own map knows only built-in kinds).",
+    why: "helm reads the objects of the current release before every upgrade, rollback and uninstall. If a version \
+        is no longer served, each of them fails: 'unable to build kubernetes objects from current release manifest'.",
+    fix: "Serve the version again in spec.versions of the CRD, or rewrite the stored manifest: helm mapkubeapis \
+        RELEASE --mapfile FILE",
 };
 
 /// Whether each object of the newest manifests could be built by helm.
@@ -23,11 +25,11 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         (Availability::Absent(reason), _) => result.record_skip(reason),
         (Availability::Known(objects), Ok(kinds)) => {
             for object in objects {
-                let message = format!("stands in a release's manifest as {}, which is not served", object.api_version);
+                let message = format!("is in the manifest of a release as {}, which is not served", object.api_version);
                 let hint = format!("kubectl api-resources --api-group={}", object.group());
                 result.record(kinds.get(object).is_none().then(|| CARD.finding(object.to_string(), message, hint)));
             }
-            result.record_skip("the releases name no objects");
+            result.record_skip("the releases have no objects");
         }
     }
     result.build()

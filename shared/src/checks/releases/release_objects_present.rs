@@ -8,14 +8,16 @@ use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::release_inventory::Availability;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-objects-present",
     section: Section::Releases,
-    title: "every object of the stored manifests is there",
+    title: "every object of the stored manifests on the cluster",
     level: Level::Error,
-    why: "What somebody deleted, helm does not miss: the release stays deployed. A Service, a role or a ConfigMap that is gone shows only when somebody needs it.",
-    fix: "Put it back: repeat the upgrade to the installed version (kubectl mural upgrade, or helm upgrade with --reuse-values), or take it from the manifest: helm get manifest RELEASE.",
+    why: "helm does not notice deleted objects: the release stays deployed. A missing Service, Role or ConfigMap \
+        shows up only when it is used.",
+    fix: "Repeat the upgrade to the installed version with kubectl mural upgrade, or take the object from helm get \
+        manifest RELEASE.",
 };
 
 /// Whether each object lives. Workloads and CRDs have checks of their own, and what is not served has another.
@@ -29,7 +31,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
                 .iter()
                 .filter(|object| is_expected_object(object))
                 .for_each(|object| check_object(context, object, &mut result));
-            result.record_skip("the releases name no other objects than workloads and CRDs");
+            result.record_skip("the releases have only workloads and CRDs");
         }
     }
     result.build()
@@ -77,7 +79,7 @@ fn check_object(context: &CheckContext<'_>, object: &ObjectRef, result: &mut Che
         Ok(Some(_)) => result.record(None),
         Ok(None) => {
             let hint = reapply_command(context);
-            result.record([CARD.finding(object.to_string(), "stands in a release's manifest and is not there", hint)]);
+            result.record([CARD.finding(object.to_string(), "is in the manifest of a release but does not exist", hint)]);
         }
     }
 }

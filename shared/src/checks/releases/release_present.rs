@@ -5,14 +5,16 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::explain_missing_record;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-present",
     section: Section::Releases,
-    title: "each chart has a release record",
+    title: "a release record of each chart",
     level: Level::Error,
-    why: "helm knows an installation only by its records (Secrets sh.helm.release.v1.*). Without one, helm would install anew over what runs, and the version cannot be told.",
-    fix: "Look whether Flux's HelmRelease is still to make its first release, or whether the records were deleted; then restore them from a backup.",
+    why: "helm knows an installation only by its records (Secrets sh.helm.release.v1.*). Without a record, helm \
+        would install over running objects, and the version is unknown.",
+    fix: "Check whether the HelmRelease has made its first release: kubectl get helmreleases --all-namespaces. If \
+        the records were deleted, restore them from a backup.",
 };
 
 /// Whether each release has a record.
@@ -25,7 +27,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             (Ok(None), Some(reason)) => result.record_skip(reason),
             (Ok(None), None) => {
                 let hint = format!("helm history {release} -n {}", context.namespace());
-                result.record([CARD.finding(format!("release {release}"), "has no record", hint)]);
+                result.record([CARD.finding(format!("release {release}"), "has no release record", hint)]);
             }
         }
     }

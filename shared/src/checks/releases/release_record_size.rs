@@ -8,14 +8,15 @@ use crate::model::release::MAX_SECRET_BYTES;
 /// From here on the next revision, a little longer than this one, may not fit.
 const RECORD_WARNING_BYTES: usize = MAX_SECRET_BYTES / 10 * 9;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-record-size",
     section: Section::Releases,
-    title: "the release records fit into a Secret",
+    title: "release records that fit into a Secret",
     level: Level::Warning,
-    why: "helm keeps the chart, the values and the manifest of a revision in one Secret of at most 1 MiB. When the next one does not fit, helm fails after it has already applied the objects.",
-    fix: "Make the values smaller, or keep large files out of them; the chart's own size is the vendor's to mend.",
+    why: "helm stores the chart, the values and the manifest of a revision in one Secret of at most 1 MiB. If the \
+        next record is too large, helm fails after it has applied the objects.",
+    fix: "Remove large files from the values. Report a chart that is too large to its vendor.",
 };
 
 /// Whether the newest record is still well below the limit.
@@ -23,7 +24,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_release(context, &CARD, |_, record| {
         let share = record.encoded_bytes * 100 / MAX_SECRET_BYTES;
         let message =
-            format!("the record of revision {} takes {share} % of the 1 MiB that a Secret may hold", record.revision);
+            format!("the record of revision {} uses {share} % of the 1 MiB limit of a Secret", record.revision);
         let hint = format!("helm get values {} -n {}", record.name, context.namespace());
         (record.encoded_bytes > RECORD_WARNING_BYTES)
             .then(|| CARD.finding(format!("release {}", record.name), message, hint))

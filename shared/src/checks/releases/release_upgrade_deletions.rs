@@ -10,20 +10,23 @@ use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, Release
 use crate::model::release_inventory::Availability;
 use crate::model::release_role::ReleaseRole;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-upgrade-deletions",
     section: Section::Releases,
-    title: "the next helm upgrade would delete nothing",
+    title: "a next helm upgrade that deletes nothing",
     level: Level::Warning,
-    why: "helm deletes what stands in the release's manifest and not in the next one. A CRD that leaves the templates goes with every object of its kind (helm/helm#7279), also with --skip-crds.",
-    fix: "Look whether what would go is meant to go. A CRD is kept by kubectl annotate crd NAME helm.sh/resource-policy=keep; kubectl mural upgrade --keep-crds does that first.",
+    why: "helm deletes objects that are in the current manifest and not in the next one. A CRD that leaves the \
+        templates is deleted with every object of its kind, even with --skip-crds \
+        (https://github.com/helm/helm/issues/7279).",
+    fix: "Verify that the objects may be deleted. Keep a CRD with kubectl annotate crd NAME \
+        helm.sh/resource-policy=keep, or with kubectl mural upgrade --keep-crds.",
 };
 
 /// What of each release's manifest is not in the chart that was named; CRDs without helm's mark are errors.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
-        return skipped_result(&CARD, "no chart is named to compare with (--chart, --crds-chart)");
+        return skipped_result(&CARD, "no chart to compare with (set --chart or --crds-chart)");
     }
     compare_each_release(context, &CARD, |role, record| {
         let chart = context.expected_chart(role)?;
@@ -58,7 +61,7 @@ fn build_finding(
     chart: &ExpectedChart,
 ) -> Option<Finding> {
     let release = context.releases().iter().find(|(other, _)| *other == role).map_or("", |(_, release)| release);
-    let message = format!("helm upgrade {release} to {} would delete it: it is not in that chart", chart.version);
+    let message = format!("helm upgrade {release} to {} would delete it: that chart does not contain it", chart.version);
     if object.kind != "CustomResourceDefinition" {
         let hint = format!("helm get manifest {release} -n {}", context.namespace());
         return Some(CARD.finding(object.to_string(), message, hint));
@@ -69,7 +72,7 @@ fn build_finding(
     {
         return None;
     }
-    let message = format!("{message}, and every object of its kind with it");
+    let message = format!("{message}. Every object of its kind is deleted too");
     let hint = format!("kubectl annotate crd {} {KEEP_ANNOTATION}", object.name);
     Some(Finding { level: Level::Error, ..CARD.finding(object.to_string(), message, hint) })
 }

@@ -6,14 +6,15 @@ use crate::diff::value_changes;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::explain_missing_record;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "release-values",
     section: Section::Releases,
-    title: "the application runs with the values of the file",
+    title: "a release with the values in the file",
     level: Level::Warning,
-    why: "Values that were set on the command line, edited in a HelmRelease or forgotten in the file are gone, or come back, with the next upgrade from this file.",
-    fix: "Bring the two together: put what runs into the file, or upgrade with the file. helm get values RELEASE shows what runs.",
+    why: "The next upgrade with this file drops values that were set on the command line, edited in a HelmRelease or \
+        missing in the file.",
+    fix: "Compare with helm get values RELEASE. Then add the running values to the file, or upgrade with the file.",
 };
 
 /// Characters of a value that are shown.
@@ -22,7 +23,7 @@ const MAX_VALUE_CHARS: usize = 60;
 /// Which values of the release's record differ from those of `--values`; secrets are compared and not shown.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let Some(wanted) = &context.expectations.values else {
-        return skipped_result(&CARD, "no values are named to compare with (--values)");
+        return skipped_result(&CARD, "no values to compare with (set --values)");
     };
     let mut result = CheckResultBuilder::new(&CARD);
     let release = context.app_release;
@@ -36,9 +37,9 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             let hint = format!("helm get values {release} -n {}", context.namespace());
             let findings = changes.into_iter().map(|change| {
                 let message = match (change.old, change.new) {
-                    (None, new) => format!("is not set, the file says {}", truncate_value(new)),
-                    (old, None) => format!("is {}, and the file does not set it", truncate_value(old)),
-                    (old, new) => format!("is {}, the file says {}", truncate_value(old), truncate_value(new)),
+                    (None, new) => format!("is not set, but is {} in the file", truncate_value(new)),
+                    (old, None) => format!("is {}, but not set in the file", truncate_value(old)),
+                    (old, new) => format!("is {}, but {} in the file", truncate_value(old), truncate_value(new)),
                 };
                 CARD.finding(format!("value {}", change.key), message, hint.clone())
             });

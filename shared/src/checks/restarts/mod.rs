@@ -1,3 +1,5 @@
-//! Restarts that are due: a pod reads its Secrets and ConfigMaps when it starts, and goes on with what it read.
+//! Health check of restarts that are due: pods that started before the last change of their Secrets and ConfigMaps.
+//!
+//! It reads metadata and field managers only, never the data of a Secret.
 
 pub mod restart_required;

@@ -13,14 +13,16 @@ use crate::model::health_inputs::{config_maps_path, find_last_data_write, secret
 use crate::model::object::ObjectRef;
 use crate::model::release_inventory::Availability;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "restart-required",
     section: Section::Restarts,
-    title: "every pod has started after its Secrets and ConfigMaps were last written",
+    title: "pods that started after the last change of their Secrets and ConfigMaps",
     level: Level::Warning,
-    why: "A program reads its configuration when it starts; what is written later does not reach it. Dex is the known case: its connectors stand in the Secret dex, and both dex and canvas must be started anew after a change.",
-    fix: "Start the workload anew: kubectl rollout restart. A program that reads its files again by itself needs it not: then the finding may be left.",
+    why: "A program reads its configuration at its start and misses later changes. Example: the connectors of Dex \
+        are in the Secret dex, and both dex and canvas need a restart after a change.",
+    fix: "Restart the workload: kubectl rollout restart KIND NAME. Ignore the finding if the program reloads its \
+        configuration.",
 };
 
 /// Managers that write for a release itself.
@@ -53,7 +55,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
                     }
                 }
             }
-            result.record_skip("the releases' pods use no Secret and no ConfigMap");
+            result.record_skip("the pods of the releases use no Secret or ConfigMap");
         }
     }
     result.build()
@@ -90,7 +92,7 @@ fn judge(
     {
         return None;
     }
-    let message = format!("runs since {started} with {} {}, which {manager} wrote at {written}", used.0, used.1);
+    let message = format!("has run since {started}, but {manager} changed {} {} at {written}", used.0, used.1);
     let hint = format!("kubectl -n {namespace} rollout restart {} {name}", kind.to_lowercase());
     Some(CARD.finding(format!("{kind} {namespace}/{name}"), message, hint))
 }

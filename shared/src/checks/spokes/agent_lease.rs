@@ -9,14 +9,16 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::find_condition;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "agent-lease",
     section: Section::Spokes,
-    title: "the agent of every managed cluster renews its lease",
+    title: "a current Lease from the agent of every managed cluster",
     level: Level::Error,
-    why: "The agent on a spoke renews a Lease on the hub. When it stops, the cluster still says available until the hub notices, five lease times later; work sent in between is not done.",
-    fix: "Look at the klusterlet's agents on the spoke (namespace open-cluster-management-agent) and at the way from there to the hub's API server, port 6443.",
+    why: "The agent on a spoke renews a Lease on the hub. If it stops, the cluster still shows available for five \
+        Lease durations, and its work is not done.",
+    fix: "Check the klusterlet agents on the spoke (namespace open-cluster-management-agent) and the network path to \
+        the API server of the hub, port 6443.",
 };
 
 /// What a ManagedCluster asks for where it says nothing (open-cluster-management.io/api `LeaseDurationSeconds`).
@@ -59,9 +61,9 @@ fn judge(cluster: &Value, leases: &[Value], now: Timestamp) -> Option<Finding> {
     };
     let is_agent_lease =
         |lease: &&Value| str_at(lease, "/metadata/namespace") == name && str_at(lease, "/metadata/name") == LEASE_NAME;
-    let Some(lease) = leases.iter().find(is_agent_lease) else { return fail("its agent has no lease".to_owned()) };
+    let Some(lease) = leases.iter().find(is_agent_lease) else { return fail("its agent has no Lease".to_owned()) };
     let Ok(renewed) = str_at(lease, "/spec/renewTime").parse::<Timestamp>() else {
-        return fail("its agent has never renewed its lease".to_owned());
+        return fail("its agent has never renewed its Lease".to_owned());
     };
     let seconds =
         cluster.pointer("/spec/leaseDurationSeconds").and_then(Value::as_i64).unwrap_or(DEFAULT_LEASE_SECONDS).max(1);
@@ -69,7 +71,7 @@ fn judge(cluster: &Value, leases: &[Value], now: Timestamp) -> Option<Finding> {
     (now.duration_since(renewed) > allowed)
         .then(|| {
             fail(format!(
-                "its agent renewed its lease last at {renewed}, more than {MAX_MISSED_RENEWALS} times {seconds} s ago"
+                "its agent last renewed its Lease at {renewed}, more than {MAX_MISSED_RENEWALS} × {seconds} s ago"
             ))
         })
         .flatten()

@@ -10,14 +10,16 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::{ObjectRef, find_condition};
 use crate::model::object_status::{self, ObjectState};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "hub-and-spoke-ready",
     section: Section::Spokes,
-    title: "every Hub and Spoke of the fleet runs",
+    title: "healthy Hub and Spoke objects",
     level: Level::Error,
-    why: "The fleet configuration controller brings up the hub and lets spokes join. An unhealthy one stays as it is until somebody looks: new compute pools do not come up.",
-    fix: "Describe the object: its conditions (HubInitialized, SpokeJoined, AddonsConfigured) name the step; then read the log of fleetconfig-controller.",
+    why: "The fleet configuration controller starts the hub and joins spokes. If one is unhealthy, new compute pools \
+        do not start.",
+    fix: "Read the conditions of the object (HubInitialized, SpokeJoined, AddonsConfigured) with kubectl describe, \
+        then the log of fleetconfig-controller.",
 };
 
 /// Conditions of the fleet configuration whose `True` is bad news (fleetconfig-controller `api/v1beta1`).

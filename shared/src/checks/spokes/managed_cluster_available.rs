@@ -8,14 +8,17 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::find_condition;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "managed-cluster-available",
     section: Section::Spokes,
-    title: "every managed cluster has joined and is available",
+    title: "every managed cluster accepted, joined and available",
     level: Level::Error,
-    why: "A spoke that is not available gets none of the hub's changes: what runs there runs on as it was, and nobody sees it from here.",
-    fix: "Look at the cluster's conditions here, and at the klusterlet's agents there (namespace open-cluster-management-agent). One that was never accepted: clusteradm accept --clusters NAME.",
+    why: "A spoke that is not available gets no changes from the hub. Its workloads keep running, but the hub does \
+        not see them.",
+    fix: "Read its conditions with kubectl describe managedcluster NAME, and check the klusterlet agents on the \
+        spoke (namespace open-cluster-management-agent). Accept a new cluster with clusteradm accept --clusters \
+        NAME.",
 };
 
 /// Whether each ManagedCluster is accepted, joined and available (open-cluster-management.io/api `cluster/v1`).
@@ -42,7 +45,7 @@ fn judge(cluster: &Value) -> Option<Finding> {
             Some(found) => {
                 return fail(format!("{what}: {} ({}) {}", found.status, found.reason, found.message), describe());
             }
-            None => return fail(format!("{what}: it has no condition {kind} yet"), describe()),
+            None => return fail(format!("{what}: the condition {kind} is not set yet"), describe()),
         }
     }
     None

@@ -1,4 +1,7 @@
-//! The hub and its spokes: managed clusters of Open Cluster Management, and the hubs and spokes of the fleet configuration.
+//! Health checks of the hub and its spokes: ManagedClusters and Leases of Open Cluster Management, and the Hub and Spoke objects of
+//! the fleet configuration controller.
+//!
+//! All of it is read from the hub; the spokes themselves are not contacted.
 
 pub mod agent_lease;
 pub mod hub_and_spoke_ready;
@@ -9,7 +12,7 @@ use serde_json::Value;
 use super::check_result_builder::CheckResultBuilder;
 use crate::model::health_inputs::OptionalKind;
 
-/// The objects of a kind; where it is not served, that is noted as a reason to skip.
+/// The objects of a kind. If the kind is not served, a skip reason is recorded instead.
 fn list_or_skip<'a>(result: &mut CheckResultBuilder, kind: &str, objects: &'a OptionalKind) -> &'a [Value] {
     match objects {
         Err(failure) => result.record_failure(failure),

@@ -9,14 +9,16 @@ use crate::checks::check_result_builder::{CheckResultBuilder, undetermined_resul
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::yaml::{self, ErrorDetail};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "tenant-role-drift",
     section: Section::Tenants,
-    title: "the tenants' copies of the project roles are as the chart's templates",
+    title: "project roles of the tenants that match the templates of the chart",
     level: Level::Warning,
-    why: "The chart's ConfigMaps mural-project-rbac-* are copied into every tenant's namespace, and the copies make all project roles. An upgrade changes the templates and never the copies: new permissions do not reach the tenants by themselves.",
-    fix: "Merge the template's rules into the copy: compare the two, keep what was added on purpose, and apply. The vendor's release notes say what is new.",
+    why: "The ConfigMaps mural-project-rbac-* are copied into the namespace of every tenant, and the copies define \
+        all project roles. An upgrade changes only the templates: tenants do not get new permissions.",
+    fix: "Compare the copy with the template, merge the new rules, keep your own additions, and apply it. The \
+        vendor's release notes list the changes.",
 };
 
 /// A template without what makes it the chart's own: `{.data}` is written as JSON, which is YAML too.
@@ -64,15 +66,15 @@ fn judge(chart_namespace: &str, tenant: &str, name: &str, template: &Value, copy
         return Some(CARD.finding(
             subject,
             "the tenant has no copy of this template",
-            format!("take it as it is: {copied}"),
+            format!("copy the template: {copied}"),
         ));
     };
     let (is, should) = (&copy["data"], &template["data"]);
     let keys = data_keys(is).into_iter().chain(data_keys(should)).collect::<BTreeSet<&str>>();
     let differ: Vec<&str> = keys.into_iter().filter(|key| !is_same_data(&is[*key], &should[*key])).collect();
-    let message = format!("differs from the chart's template in {}", differ.join(", "));
+    let message = format!("differs from the template of the chart in {}", differ.join(", "));
     let hint = format!(
-        "keep what was added on purpose: kubectl -n {tenant} edit configmap {name}; else take the template: {copied}"
+        "merge your own additions: kubectl -n {tenant} edit configmap {name}; or overwrite it with the template: {copied}"
     );
     (!differ.is_empty()).then(|| CARD.finding(subject, message, hint))
 }

@@ -6,13 +6,13 @@ use super::check_minimum_version;
 use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "helm-version",
     section: Section::Tools,
-    title: "helm is 3.17 or newer",
+    title: "helm 3.17 or newer",
     level: Level::Error,
-    why: "An older helm does not pull a chart by its digest, so nobody could prove which chart is installed.",
+    why: "An older helm cannot pull a chart by digest, so the installed chart cannot be verified.",
     fix: "Install a newer helm (https://helm.sh/docs/intro/install/), or put it first on PATH.",
 };
 

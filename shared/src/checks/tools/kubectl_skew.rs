@@ -5,14 +5,15 @@ use crate::checks::check_result_builder::undetermined_result;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 
-/// The card. The rule: <https://kubernetes.io/releases/version-skew-policy/#kubectl>
+/// Id, level and texts of the check for `--explain` and CHECKS.md. The rule: <https://kubernetes.io/releases/version-skew-policy/#kubectl>
 pub static CARD: Card = Card {
     id: "kubectl-skew",
     section: Section::Tools,
-    title: "kubectl is within one minor version of the API server",
+    title: "kubectl within one minor version of the API server",
     level: Level::Warning,
-    why: "Kubernetes supports kubectl one minor version older or newer than the API server. Farther apart, apply and its defaults are not tested by anyone.",
-    fix: "Use a kubectl of the cluster's minor version, or one next to it.",
+    why: "Kubernetes supports kubectl one minor version older or newer than the API server. Larger differences are \
+        not tested.",
+    fix: "Use kubectl of the minor version of the cluster, or one minor version next to it.",
 };
 
 /// Whether kubectl fits the server.
@@ -22,8 +23,8 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         Err(failure) => return undetermined_result(&CARD, failure),
     };
     let Some((major, minor)) = context.view.cluster.minor_version() else {
-        let reason = format!("{:?} is no version", context.view.cluster.version);
-        return undetermined_result(&CARD, &ReadFailure { target: "the API server's version".to_owned(), reason });
+        let reason = format!("{:?} is not a version", context.view.cluster.version);
+        return undetermined_result(&CARD, &ReadFailure { target: "the version of the API server".to_owned(), reason });
     };
     let near = major == kubectl.major && minor.abs_diff(kubectl.minor) <= 1;
     let message = format!("is {kubectl}, the API server is {}", context.view.cluster.version);

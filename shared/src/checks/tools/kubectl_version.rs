@@ -6,13 +6,13 @@ use super::check_minimum_version;
 use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "kubectl-version",
     section: Section::Tools,
-    title: "kubectl is 1.31 or newer",
+    title: "kubectl 1.31 or newer",
     level: Level::Error,
-    why: "An older kubectl is outside of the version skew that Kubernetes supports for any cluster the product runs on.",
+    why: "Kubernetes does not support an older kubectl with any cluster version that the product supports.",
     fix: "Install a newer kubectl (https://kubernetes.io/docs/tasks/tools/), or put it first on PATH.",
 };
 

@@ -1,4 +1,6 @@
-//! helm and kubectl: the operator's own.
+//! Health checks of the operator's helm and kubectl: their versions, and the skew to the API server.
+//!
+//! The versions are read by the `tools` folder of the crate; nothing here starts a program.
 
 pub mod helm_version;
 pub mod kubectl_skew;

@@ -1,5 +1,7 @@
-//! Webhooks: who must answer before something is written, and whether anybody does. Those that the installation brings, those that
-//! are asked about its kinds, and the conversions of its CRDs; others are not ours to judge.
+//! Health checks of webhooks: those that the releases install, admission webhooks that cover their kinds, and the conversion
+//! webhooks of their CRDs. Webhooks of other applications are left out.
+//!
+//! The API server is not called through a webhook: only its Service, endpoints and CA certificate are checked.
 
 pub mod webhook_ca;
 pub mod webhook_deadlock;
@@ -15,7 +17,7 @@ use super::check_result_builder::CheckResultBuilder;
 use crate::model::admission_policies::{self, ServiceRef};
 use crate::model::check::{Card, CheckResult, Finding};
 
-/// One place where the API server asks before it goes on.
+/// One webhook that the API server calls: an admission webhook or the conversion webhook of a CRD.
 struct WebhookTarget<'a> {
     /// `ValidatingWebhookConfiguration hue-admission`, `CRD hubs.…`
     subject: String,
@@ -38,9 +40,9 @@ impl WebhookTarget<'_> {
     /// What happens without an answer, in words.
     fn outage_effect(&self) -> &'static str {
         match (self.fails_closed, self.webhook.is_null()) {
-            (_, true) => "objects cannot be read in another version than the stored one",
-            (true, false) => "every write that it is asked about is refused",
-            (false, false) => "what it should guard passes unguarded",
+            (_, true) => "objects can be read only in their stored version",
+            (true, false) => "the API server rejects every write that it covers",
+            (false, false) => "the API server writes without it",
         }
     }
 }
@@ -84,7 +86,7 @@ fn check_each_webhook(
             );
         }
     }
-    result.skip_if_empty("no webhook is asked about the installation's kinds");
+    result.skip_if_empty("no webhook covers the kinds of the installation");
     result.build()
 }
 

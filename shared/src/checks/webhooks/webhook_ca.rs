@@ -7,14 +7,16 @@ use crate::checks::check_context::CheckContext;
 use crate::model::certificate::{self, CertificateValidity};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "webhook-ca",
     section: Section::Webhooks,
-    title: "the certificate authority of each webhook is valid",
+    title: "a valid CA certificate for each webhook",
     level: Level::Error,
-    why: "The API server trusts a webhook by the caBundle in its configuration. When that has expired, or is empty and nobody filled it in, no answer is believed: it is as if the webhook were down.",
-    fix: "Have the certificate renewed (cert-manager: cmctl renew; else repeat the upgrade, which makes a new one), and see that the caBundle is written anew.",
+    why: "The API server verifies a webhook with the caBundle in its configuration. With an expired or empty \
+        caBundle, every call fails.",
+    fix: "Renew the certificate (cert-manager: cmctl renew NAME; otherwise repeat the upgrade), and verify that the \
+        caBundle is updated.",
 };
 
 /// So long before its end a certificate is worth a word.
@@ -38,21 +40,21 @@ fn judge(target: &WebhookTarget<'_>, now: Timestamp) -> Option<Finding> {
         // Without one the system's own roots count: right for a url of the world, wrong for a Service of the cluster.
         return target
             .service()
-            .and_then(|_| fail(Level::Error, "its caBundle is empty, so no Service of the cluster is trusted"));
+            .and_then(|_| fail(Level::Error, "its caBundle is empty, so the API server trusts no Service"));
     }
     let Some(found) = certificate::parse_ca_bundle(bundle) else {
-        return fail(Level::Error, "its caBundle holds no certificate that can be read");
+        return fail(Level::Error, "its caBundle contains no readable certificate");
     };
     // Any one of a bundle that is valid is enough: an old and a new one stand side by side while they are changed.
     let last = found.iter().max_by_key(|one| one.not_after)?;
     let CertificateValidity { not_before: begins, not_after: ends } = last;
     match () {
         () if *ends <= now => {
-            fail(Level::Error, &format!("its certificate authority ended at {ends}; {}", target.outage_effect()))
+            fail(Level::Error, &format!("its CA certificate expired at {ends}; {}", target.outage_effect()))
         }
-        () if *begins > now => fail(Level::Error, &format!("its certificate authority is valid only from {begins} on")),
+        () if *begins > now => fail(Level::Error, &format!("its CA certificate is not valid before {begins}")),
         () if now.duration_since(*ends).abs() < EXPIRY_WARNING_PERIOD => {
-            fail(Level::Warning, &format!("its certificate authority ends at {ends}"))
+            fail(Level::Warning, &format!("its CA certificate expires at {ends}"))
         }
         () => None,
     }

@@ -7,20 +7,21 @@ use crate::checks::check_context::CheckContext;
 use crate::model::admission_policies;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "webhook-deadlock",
     section: Section::Webhooks,
-    title: "no webhook stands in the way of its own pods",
+    title: "webhooks that do not block their own pods",
     level: Level::Warning,
-    why: "A webhook that must answer (failurePolicy Fail) before a pod may be made, its own pods included, cannot come back by itself once all of them are gone: who should answer cannot be started.",
-    fix: "Leave the webhook's own namespace out by its namespaceSelector, or say failurePolicy Ignore (kubernetes.io: admission webhook good practices, avoid deadlocks).",
+    why: "If a webhook with failurePolicy Fail also covers its own pods, it cannot start again once all of them are \
+        gone (https://kubernetes.io/docs/concepts/cluster-administration/admission-webhooks-good-practices/).",
+    fix: "Exclude the namespace of the webhook with its namespaceSelector, or set failurePolicy to Ignore.",
 };
 
 /// Whether a webhook with `failurePolicy: Fail` is asked about pods, or what makes them, in the namespace that serves it.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
-        let message = "must answer before its own pods may be made";
+        let message = "must answer before its own pods can be created";
         result.record(
             is_deadlock(context, target)
                 .then(|| build_finding(&CARD, target, message, namespace_exclusion_command(context, target))),

@@ -4,20 +4,21 @@ use super::{build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "webhook-endpoints",
     section: Section::Webhooks,
-    title: "each webhook has a ready endpoint",
+    title: "a ready endpoint for each webhook",
     level: Level::Error,
-    why: "A Service without a ready endpoint answers nothing. With failurePolicy Fail the API server refuses what it would have asked about; with Ignore it writes it unasked.",
-    fix: "Bring the pods behind the Service back: look at the workload that its selector names.",
+    why: "A Service without a ready endpoint does not answer. With failurePolicy Fail, the API server rejects the \
+        write; with Ignore, it skips the webhook.",
+    fix: "Start the pods of the Service: check the workload that its selector matches.",
 };
 
 /// Whether each Service behind a webhook has a ready endpoint. One that is not there is told by `webhook-service`.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
-        let Some(service) = target.service() else { return result.record_skip("the webhooks answer at urls") };
+        let Some(service) = target.service() else { return result.record_skip("the webhooks use a url, not a Service") };
         match context.health_inputs.backends.get(&service) {
             Some(Err(failure)) => result.record_failure(failure),
             Some(Ok(backend)) if backend.exists && backend.ready_endpoints == 0 => {
@@ -30,7 +31,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
                 result.record([Finding { level, ..build_finding(&CARD, target, &message, hint) }]);
             }
             Some(Ok(_)) => result.record(None),
-            None => result.record_skip("their Services are not there"),
+            None => result.record_skip("their Services do not exist"),
         }
     })
 }

@@ -9,14 +9,14 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "job-failed",
     section: Section::Workloads,
-    title: "no Job of the releases has failed",
+    title: "Jobs of the releases that did not fail",
     level: Level::Error,
-    why: "A chart's Jobs prepare what the application needs. A finished one is fine and a running one has time; a failed one will not be tried again by anybody.",
-    fix: "Read the Job's pods' logs, mend the cause, delete the Job, and repeat the upgrade to have it made anew.",
+    why: "The Jobs of a chart prepare the application. A failed Job is not tried again.",
+    fix: "Read the logs of its pods, fix the cause, delete the Job, and repeat the upgrade to create it again.",
 };
 
 /// Whether any Job of the manifests, or of the charts' hooks, has failed. A Job that a CronJob made is a warning: its next one may do better.

@@ -1,4 +1,6 @@
-//! What runs: the objects of the releases' own manifests, and the pods and Jobs that they make. Others are not ours to judge.
+//! Health checks of the workloads in the manifests of the releases, and of the pods, claims and Jobs that they create.
+//!
+//! Workloads of other releases in the same namespace are left out. Readiness follows the rules in `model::object_status`.
 
 pub mod job_failed;
 pub mod pod_failing;
@@ -31,7 +33,7 @@ fn release_objects<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Re
     }
 }
 
-/// What runs in one of the releases' namespaces.
+/// The workloads of one namespace, with the release objects that belong to it.
 pub(super) struct NamespaceWorkloads<'a> {
     /// The namespace.
     pub(super) namespace: String,

@@ -9,14 +9,16 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState, PodBlocker};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "pod-failing",
     section: Section::Workloads,
-    title: "no pod of the releases is stuck",
+    title: "pods of the releases without a persistent failure",
     level: Level::Error,
-    why: "A workload can count as ready while one of its pods cannot pull its image, crashes again and again, or finds no node: the next disruption takes the rest down.",
-    fix: "Describe the pod; for a crash read its last log with kubectl logs --previous, for an image check its name and the pull secret.",
+    why: "A workload can count as ready while one of its pods cannot pull its image, crashes repeatedly or cannot be \
+        scheduled. The next disruption stops the others.",
+    fix: "Describe the pod. After a crash, read its log with kubectl logs --previous. For an image, check its name \
+        and the pull secret.",
 };
 
 /// Whether any pod that a release's objects have made is stuck. Pods of a workload that `workload-ready` reports are told there.

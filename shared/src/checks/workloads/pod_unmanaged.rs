@@ -8,14 +8,15 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::text_format::format_count;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "pod-unmanaged",
     section: Section::Workloads,
-    title: "every pod of the namespace comes of a release",
+    title: "only pods that belong to a release in the namespace",
     level: Level::Info,
-    why: "A pod whose owners end outside the releases is not touched by an upgrade and not judged here: it may be left over from an older version, or belong to a controller that makes pods of its own.",
-    fix: "Look whose it is; delete what an older version has left behind.",
+    why: "The upgrade neither changes nor checks a pod without an owner in the releases. It can be a remnant of an \
+        older version, or belong to another controller.",
+    fix: "Find its owner, and delete it if an older version left it: kubectl describe pod NAME",
 };
 
 /// Which pods of the installation's namespace end at an owner that no release and no hook names; one finding an owner.
@@ -49,7 +50,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             }
         }
         for ((kind, name), pods) in others {
-            let message = format!("has {} here and stands in no release", format_count(pods, "pod"));
+            let message = format!("has {} in this namespace but is in no release", format_count(pods, "pod"));
             let hint = format!("kubectl -n {} describe {} {name}", namespace_workloads.namespace, kind.to_lowercase());
             let subject = format!("{kind} {}/{name}", namespace_workloads.namespace);
             result.record_many(pods, [CARD.finding(subject, message, hint)]);

@@ -9,14 +9,15 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "pvc-bound",
     section: Section::Workloads,
-    title: "every volume claim of the releases is bound",
+    title: "bound PersistentVolumeClaims of the releases",
     level: Level::Error,
-    why: "A pod waits for ever for a claim that no volume is bound to; a Lost claim has lost its data's volume.",
-    fix: "Describe the claim: its events tell whether the storage class is missing, full, or waits for a pod that cannot start.",
+    why: "A pod does not start until its claim is bound. A Lost claim has lost its volume and the data.",
+    fix: "Read the events of the claim: kubectl describe pvc NAME. The storage class may be missing or full, or wait \
+        for the first pod.",
 };
 
 /// Whether each claim of the manifests, and each that a StatefulSet of theirs has made, is bound.

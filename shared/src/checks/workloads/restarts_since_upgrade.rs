@@ -10,14 +10,16 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::object_status;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "restarts-since-upgrade",
     section: Section::Workloads,
-    title: "no container has been restarted since the last upgrade",
+    title: "no container restarts since the last upgrade",
     level: Level::Warning,
-    why: "A container that ends and is started anew is ready in between: every look finds it well, and its users do not. Restarts from before the upgrade say nothing of the new version and do not count.",
-    fix: "Read how it ended: kubectl logs --previous. Out of memory (137, OOMKilled) asks for a higher limit; a failing liveness probe for more time.",
+    why: "A container that crashes and restarts is ready in between, so other checks pass. Restarts before the \
+        upgrade do not count.",
+    fix: "Read how it ended: kubectl logs --previous. After OOMKilled (137), raise the memory limit. After a failed \
+        liveness probe, raise its timeout.",
 };
 
 /// Whether a container of the releases' pods ended after the newest revision was deployed.
@@ -27,7 +29,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     }
     let Some(upgraded_at) = deployment_time(context) else {
         let mut result = CheckResultBuilder::new(&CARD);
-        result.record_skip("the release does not say when it was deployed");
+        result.record_skip("the release record has no deployment time");
         return result.build();
     };
     let mut result = CheckResultBuilder::new(&CARD);
@@ -68,7 +70,7 @@ fn check_container(pod: &ObjectRef, container: &Value, upgraded_at: Timestamp) -
         .as_str()
         .filter(|reason| *reason != "Error")
         .map_or_else(String::new, |reason| format!(" ({reason})"));
-    let message = format!("container {name} ended{code}{reason} at {at}, {restarts} restarts in all");
+    let message = format!("container {name} ended{code}{reason} at {at}, restart count {restarts}");
     let hint = format!("kubectl -n {} logs {} -c {name} --previous", pod.namespace, pod.name);
     Some(CARD.finding(pod.to_string(), message, hint))
 }

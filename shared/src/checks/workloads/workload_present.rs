@@ -5,14 +5,14 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::releases::release_objects_present::reapply_command;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "workload-present",
     section: Section::Workloads,
-    title: "every workload of the releases exists",
+    title: "every workload of the releases",
     level: Level::Error,
-    why: "The release's manifest names it, yet it is not there: somebody deleted it, and helm does not notice until the next upgrade.",
-    fix: "Put it back: repeat the upgrade to the installed version, or helm rollback to the current revision.",
+    why: "The workload is in the manifest of the release but was deleted. helm does not notice until the next upgrade.",
+    fix: "Repeat the upgrade to the installed version, or run helm rollback to the current revision.",
 };
 
 /// Whether each Deployment, StatefulSet and DaemonSet of the manifests is there.
@@ -20,6 +20,6 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_workload(context, &CARD, &WORKLOAD_KINDS, |object, live| {
         let hint = reapply_command(context);
         live.is_none()
-            .then(|| CARD.finding(object.to_string(), "stands in the release's manifest and is not there", hint))
+            .then(|| CARD.finding(object.to_string(), "is in the manifest of the release but does not exist", hint))
     })
 }

@@ -9,14 +9,15 @@ use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState, PodBlocker};
 use crate::model::release_inventory::container_images;
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "workload-ready",
     section: Section::Workloads,
-    title: "every workload of the releases is ready",
+    title: "every workload of the releases to be ready",
     level: Level::Error,
-    why: "A Deployment, StatefulSet or DaemonSet without all of its new pods ready serves in part, with the old version, or not at all.",
-    fix: "Describe the workload and its pods, and read their logs; the finding's hint names the pod where one is in trouble.",
+    why: "A Deployment, StatefulSet or DaemonSet without all new pods ready serves partly, with the old version, or \
+        not at all.",
+    fix: "Describe the workload and its pods, and read their logs. The hint of the finding shows the failing pod.",
 };
 
 /// Whether each workload is as its spec wants it, by the rules of kstatus. `workload-present` names those that are missing.
@@ -42,7 +43,7 @@ fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option
         Some((images, wanted)) => {
             let (kind, name) = (object.kind.to_lowercase(), &object.name);
             let restore = format!("kubectl -n {namespace} set image {kind}/{name} {wanted}");
-            (format!("; its image {images} is not the release's"), format!("{look}; put it back: {restore}"))
+            (format!("; its image {images} differs from the release"), format!("{look}; restore it: {restore}"))
         }
         None => (String::new(), look),
     };

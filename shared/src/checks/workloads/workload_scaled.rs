@@ -4,14 +4,16 @@ use super::{WORKLOAD_KINDS, check_each_workload};
 use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
-/// The card.
+/// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
     id: "workload-scaled",
     section: Section::Workloads,
-    title: "no workload of the releases is scaled to zero",
+    title: "every workload of the releases with at least one replica",
     level: Level::Error,
-    why: "A workload without replicas is ready by every rule, and nobody answers. Somebody scaled it down in an incident or before a restore, and helm does not put it back: to helm 3 a number that the chart did not change is nobody's business.",
-    fix: "Scale it up again, to what the chart says. Another number than zero may be meant, and is not told here.",
+    why: "A workload without replicas counts as ready but serves nothing. helm 3 does not restore a replica count \
+        that the chart did not change.",
+    fix: "Scale it to the replica count of the chart: kubectl scale KIND NAME --replicas COUNT. Other counts than \
+        zero are not reported.",
 };
 
 /// Whether a workload has no replicas though the manifest wants some.
@@ -29,7 +31,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
             object.kind.to_lowercase(),
             object.name
         );
-        let message = format!("is scaled to 0, the chart wants {wanted}");
+        let message = format!("is scaled to 0, but the chart sets {wanted}");
         (is == 0 && *wanted > 0).then(|| CARD.finding(object.to_string(), message, hint))
     })
 }

@@ -139,7 +139,7 @@ fn a_waiver_that_nobody_needs_is_told() {
     let note = WaiverNote {
         check: "waiver-unused",
         subject: "waiver of enum-changed for hubs.*".into(),
-        message: "take it out".into(),
+        message: "remove it".into(),
     };
     let reported =
         guard_findings(&GuardScenario::with(|scenario| scenario.waiver_notes = vec![note]), "waivers-current");

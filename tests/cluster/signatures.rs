@@ -60,7 +60,7 @@ fn provenance(test_cluster: &TestCluster, [crds, app]: &[String; 2]) -> Result<(
     verify(&pushed, &vendor)?.expect_code(2).context("signed, in a registry")?;
     verify(&[crds.clone(), app.clone()], &vendor)?.expect_code(2).context("signed, in files")?;
     let refused = verify(&pushed, &other)?.expect_code(5).context("another key")?;
-    ensure!(refused.all_text().contains("helm does not take its signature"), "{}", refused.all_text());
+    ensure!(refused.all_text().contains("helm rejects its signature"), "{}", refused.all_text());
     let unsigned = verify(&in_registry(test_cluster, "mural")?, &vendor)?.expect_code(5).context("unsigned")?;
     ensure!(unsigned.all_text().contains("it has no provenance file"), "{}", unsigned.all_text());
     let nowhere = verify(&pushed, "/nowhere.gpg")?.expect_code(3).context("no keyring")?;

@@ -88,8 +88,10 @@ impl<'a> CheckContext<'a> {
         if namespace == self.namespace() {
             return Ok(&self.view.workloads);
         }
-        let unseen =
-            || ReadFailure { target: format!("the workloads in {namespace}"), reason: "the namespace was not read".to_owned() };
+        let unseen = || ReadFailure {
+            target: format!("the workloads in {namespace}"),
+            reason: "the namespace was not read".to_owned(),
+        };
         self.health_inputs.other_namespaces.get(namespace).ok_or_else(unseen)
     }
 

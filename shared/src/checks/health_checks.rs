@@ -112,7 +112,8 @@ pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static He
     let wanted = |check: &&HealthCheck| (only.is_empty() || among(only, check)) && !among(skip, check);
     let chosen: Vec<&'static HealthCheck> = HEALTH_CHECKS.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        return Err(Problem::usage("--only and --skip leave no check").with_hint("run `kubectl mural validate --list-checks` to list all checks"));
+        return Err(Problem::usage("--only and --skip leave no check")
+            .with_hint("run `kubectl mural validate --list-checks` to list all checks"));
     }
     Ok(chosen)
 }
@@ -125,7 +126,7 @@ fn selectable_names() -> impl Iterator<Item = &'static str> {
     HEALTH_CHECKS.iter().map(|check| check.card.id).chain(SECTIONS.iter().map(|(name, _)| *name))
 }
 
-/// What must be read besides the first view for these checks.
+/// The reads that these checks need in addition to the first snapshot.
 #[must_use]
 pub fn read_scopes(checks: &[&HealthCheck]) -> BTreeSet<ReadScope> {
     checks.iter().flat_map(|check| required_reads(check.card)).copied().collect()

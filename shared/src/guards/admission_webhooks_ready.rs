@@ -63,10 +63,8 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -> Finding {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let (kind, name) = (text(&configuration["kind"]), text(&configuration["metadata"]["name"]));
-    let message = format!(
-        "webhook {} has failurePolicy Fail, and {service} has no ready endpoint",
-        text(&webhook["name"])
-    );
+    let message =
+        format!("webhook {} has failurePolicy Fail, and {service} has no ready endpoint", text(&webhook["name"]));
     let hint = format!(
         "kubectl get endpointslices --namespace {}; if its application is removed: kubectl delete {} {name}",
         service.namespace,

@@ -51,10 +51,6 @@ fn is_served(crds: &[&Crd], object: &ObjectRef) -> bool {
 
 fn build_finding(object: &ObjectRef, crds_move: bool) -> Finding {
     let message = format!("needs {} in {}, which no CRD serves after the upgrade", object.kind, object.api_version);
-    let hint = if crds_move {
-        "use the CRD chart that belongs to this version of the application"
-    } else {
-        CARD.fix
-    };
+    let hint = if crds_move { "use the CRD chart that belongs to this version of the application" } else { CARD.fix };
     CARD.finding(object.to_string(), message, hint)
 }

@@ -51,7 +51,10 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 
 fn check_checksum(bundle: &ContentBundle) -> Option<Finding> {
     let found = bundle.checksum.as_ref().filter(|found| found.expected != found.actual)?;
-    let message = format!("has the wrong checksum: {} expects sha256 {}, the bundle has {}", found.file, found.expected, found.actual);
+    let message = format!(
+        "has the wrong checksum: {} expects sha256 {}, the bundle has {}",
+        found.file, found.expected, found.actual
+    );
     Some(CARD.finding("the bundle", message, "download the bundle again"))
 }
 
@@ -68,7 +71,8 @@ fn build_missing_finding(bundle: &ContentBundle, chart: &ChartFacts<'_>) -> Find
 /// Reports an unverified signature as info: only the vendor's public key can verify it.
 fn check_signature(bundle: &ContentBundle) -> Option<Finding> {
     let file = bundle.signature.as_ref()?;
-    let hint = format!("openssl dgst -sha256 -verify PUBLIC-KEY -signature {file} BUNDLE (PUBLIC-KEY is the vendor's key)");
+    let hint =
+        format!("openssl dgst -sha256 -verify PUBLIC-KEY -signature {file} BUNDLE (PUBLIC-KEY is the vendor's key)");
     let finding = CARD.finding("the bundle", format!("has the signature {file}, which is not verified here"), hint);
     Some(Finding { level: Level::Info, ..finding })
 }

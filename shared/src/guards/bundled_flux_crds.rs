@@ -77,7 +77,8 @@ fn find_unserved_crds(
     let unserved = needed.filter(|(.., crd, wanted)| !is_served(context, crd, wanted));
     unserved
         .map(|(.., crd, wanted)| {
-            let message = format!("{controller} {version} watches {crd} in {wanted}, which is not served after the upgrade");
+            let message =
+                format!("{controller} {version} watches {crd} in {wanted}, which is not served after the upgrade");
             CARD.finding(object.clone(), message, CARD.fix)
         })
         .collect()

@@ -21,7 +21,11 @@ pub static CARD: Card = Card {
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let all = context.signatures;
     if all.is_empty() {
-        return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "neither --verify nor --cosign-key is set".to_owned() });
+        return CheckResult::new(
+            &CARD,
+            0,
+            Verdict::Skipped { reason: "neither --verify nor --cosign-key is set".to_owned() },
+        );
     }
     let findings: Vec<Finding> = all.iter().filter_map(check_signature).collect();
     let unseen = all.iter().find_map(|one| match &one.outcome {

@@ -40,8 +40,11 @@ fn find_duplicates(facts: &ChartFacts<'_>) -> Vec<Finding> {
 
 fn build_finding(facts: &ChartFacts<'_>, name: &str, copies: &[&Value]) -> Finding {
     let equal = copies.windows(2).all(|pair| matches!(pair, [one, other] if diff::is_same_crd(one, other)));
-    let (level, which) =
-        if equal { (Level::Warning, "all equal") } else { (Level::Error, "with different content: the last copy wins") };
+    let (level, which) = if equal {
+        (Level::Warning, "all equal")
+    } else {
+        (Level::Error, "with different content: the last copy wins")
+    };
     let chart = facts.chart;
     let message = format!("occurs {} times in the chart {} {}, {which}", copies.len(), chart.name, chart.version);
     Finding { level, ..CARD.finding(format!("CRD {name}"), message, CARD.fix) }

@@ -31,8 +31,11 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         looked_at += had.len();
         let gone = had.iter().filter(|name| !context.forecasts.contains_key(*name)).filter_map(|name| live.get(name));
         findings.extend(gone.map(|crd| {
-            let message =
-                format!("is no longer in the chart {}: the CRD and every {} stay on the cluster", facts.chart.name, crd.kind());
+            let message = format!(
+                "is no longer in the chart {}: the CRD and every {} stay on the cluster",
+                facts.chart.name,
+                crd.kind()
+            );
             let hint = format!("list its objects before you delete it: kubectl get {} --all-namespaces", crd.name());
             CARD.finding(format!("CRD {}", crd.name()), message, hint)
         }));

@@ -2,11 +2,11 @@
 //!
 //! `status.storedVersions` is not a proof: a storage migration can trim it before it has rewritten any object.
 
-use crate::model::text_format::format_count;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::migration::has_complete_stored_versions;
+use crate::model::text_format::format_count;
 use crate::plan::crd_migration;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.

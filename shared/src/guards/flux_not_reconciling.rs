@@ -55,6 +55,10 @@ fn check_release(route: &FluxRoute) -> Option<Finding> {
     let level = if failing.reason == "DependencyNotReady" { Level::Warning } else { Level::Error };
     Some(Finding {
         level,
-        ..CARD.finding(object_ref.to_string(), format!("is not Ready: {condition}"), format!("fix the cause first: {look}"))
+        ..CARD.finding(
+            object_ref.to_string(),
+            format!("is not Ready: {condition}"),
+            format!("fix the cause first: {look}"),
+        )
     })
 }

@@ -38,5 +38,9 @@ pub fn check_single_release(flux: &FluxView, release: &str, namespace: &str) -> 
     let names = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     let hint =
         others.iter().map(|other| format!("kubectl get {}", other.to_kubectl_args())).collect::<Vec<_>>().join("; ");
-    Some(CARD.finding(format!("release {release}"), format!("is managed by {names}"), format!("find out which one is wrong: {hint}")))
+    Some(CARD.finding(
+        format!("release {release}"),
+        format!("is managed by {names}"),
+        format!("find out which one is wrong: {hint}"),
+    ))
 }

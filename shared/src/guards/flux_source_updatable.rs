@@ -39,7 +39,8 @@ fn source_failure(context: &GuardContext<'_>, route: &FluxRoute) -> Option<Strin
 fn check_source(context: &GuardContext<'_>, route: &FluxRoute) -> Vec<Finding> {
     let release = route.helm_release.object_ref();
     let Some(artifact) = &route.artifact else {
-        let hint = "set spec.chartRef to an OCIRepository; write both manifests with kubectl mural upgrade flux-manifests";
+        let hint =
+            "set spec.chartRef to an OCIRepository; write both manifests with kubectl mural upgrade flux-manifests";
         return vec![CARD.finding(release.to_string(), "has neither spec.chartRef nor spec.chart", hint)];
     };
     let Some(source) = &route.source else {
@@ -81,14 +82,14 @@ fn check_required_source(route: &FluxRoute) -> Option<Finding> {
 fn build_unpatchable_finding(route: &FluxRoute, source: &FluxSource) -> Finding {
     let object_ref = source.object_ref();
     if let (EffectiveRef::Digest(pin), SourceKind::OciRepository) = (source.effective_ref(), source.kind()) {
-        let message =
-            format!("is pinned to {pin}, and its registry did not return the digest of the new version");
-        let hint =
-            "log in with helm registry login, so that the digest can be read";
+        let message = format!("is pinned to {pin}, and its registry did not return the digest of the new version");
+        let hint = "log in with helm registry login, so that the digest can be read";
         return CARD.finding(object_ref.to_string(), message, hint);
     }
-    let message =
-        format!("is a {}: it has no chart versions, so the version of {} cannot be set", object_ref.kind, route.release);
+    let message = format!(
+        "is a {}: it has no chart versions, so the version of {} cannot be set",
+        object_ref.kind, route.release
+    );
     CARD.finding(object_ref.to_string(), message, "change the chart in that source, CRDs first")
 }
 

@@ -48,7 +48,9 @@ fn check_crd(context: &GuardContext<'_>, now: &Crd, next: &Crd) -> Option<Findin
     let chart =
         context.charts().flat_map(|facts| facts.rendered).find(|other| Crd::name_of(other) == Some(next.name()));
     let lost = match (crd_version(now.json()), chart.and_then(crd_version)) {
-        (Some(now), Some(next)) if now.cmp_precedence(&next).is_gt() => format!("would be downgraded from {now} to {next}"),
+        (Some(now), Some(next)) if now.cmp_precedence(&next).is_gt() => {
+            format!("would be downgraded from {now} to {next}")
+        }
         (Some(_), Some(_)) => return None,
         (None, _) | (_, None) => format!("would lose {}", describe_loss(now, next)?),
     };

@@ -84,7 +84,6 @@ fn build_finding(context: &GuardContext<'_>, name: &str, release: &str) -> Optio
         "helm upgrade {release} would delete it and every {}: the manifest of the release contains it as a template, the new chart does not",
         find_live_crd(context, name)?.kind()
     );
-    let hint =
-        format!("set --keep-crds to annotate it first, or run kubectl annotate crd {name} {KEEP_ANNOTATION}");
+    let hint = format!("set --keep-crds to annotate it first, or run kubectl annotate crd {name} {KEEP_ANNOTATION}");
     Some(CARD.finding(format!("CRD {name}"), message, hint))
 }

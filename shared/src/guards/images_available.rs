@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::text_format::format_count;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::container_images::ImageAvailability;
+use crate::model::text_format::format_count;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {

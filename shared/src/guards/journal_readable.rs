@@ -34,7 +34,6 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, count.max(1), verdict)
 }
 
-const NEWER_FORMAT_HINT: &str =
-    "use the version that wrote it, or a newer one; this version: kubectl mural version";
+const NEWER_FORMAT_HINT: &str = "use the version that wrote it, or a newer one; this version: kubectl mural version";
 const DAMAGED_ENTRY_HINT: &str =
     "run kubectl mural upgrade repair to show it and set it aside; releases and CRDs do not change";

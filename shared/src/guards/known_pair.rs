@@ -49,7 +49,8 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     };
     let hint = match says {
         Some(wanted) => format!("set --crds {wanted}"),
-        None => "check that the vendor's upgrade guide lists this pair, or choose another one with --to and --crds".to_owned(),
+        None => "check that the vendor's upgrade guide lists this pair, or choose another one with --to and --crds"
+            .to_owned(),
     };
     CheckResult::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding("the pair of charts", message, hint)]))
 }

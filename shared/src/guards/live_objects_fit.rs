@@ -1,9 +1,9 @@
 //! Live custom resources that a CRD change makes invalid, or that lose fields to pruning.
 
-use crate::model::text_format::format_count;
 use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::text_format::format_count;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {

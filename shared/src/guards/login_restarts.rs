@@ -59,8 +59,9 @@ fn build_finding(context: &GuardContext<'_>, object: &ObjectRef, issues_tokens: 
     if left > limit {
         return finding;
     }
-    let message =
-        format!("restarts, and the token of this kubeconfig expires in {left} minutes: it may not be renewable by then");
+    let message = format!(
+        "restarts, and the token of this kubeconfig expires in {left} minutes: it may not be renewable by then"
+    );
     Finding { level: Level::Warning, message, hint: CARD.fix.to_owned(), ..finding }
 }
 

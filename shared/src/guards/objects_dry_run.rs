@@ -55,9 +55,13 @@ fn undetermined_reason(context: &GuardContext<'_>) -> Option<String> {
 fn build_finding(context: &GuardContext<'_>, one: &ObjectForecast) -> Option<Finding> {
     let DryRunAnswer::Rejected { code, message: words } = &one.answer else { return None };
     // The server quotes what it refuses.
-    let words = if one.object.kind == "Secret" { "the message is hidden, because it may quote the Secret" } else { words };
+    let words =
+        if one.object.kind == "Secret" { "the message is hidden, because it may quote the Secret" } else { words };
     let hint = if *code == 403 && words.contains("exceeded quota") {
-        format!("kubectl describe quota --namespace {}; then raise the quota or lower the request", context.view.cluster.namespace)
+        format!(
+            "kubectl describe quota --namespace {}; then raise the quota or lower the request",
+            context.view.cluster.namespace
+        )
     } else if words.contains("immutable") {
         let (kind, name) = (one.object.kind.to_lowercase(), &one.object.name);
         format!(

@@ -48,7 +48,9 @@ fn check_owner(release: &str, owner: &Owner, mode: OwnerMode) -> Option<Finding>
             (format!("belongs to the HelmRelease {helm_release}, which would revert the upgrade"), other)
         }
         (Owner::Flux { helm_release, .. }, OwnerMode::Appliance) => (
-            format!("belongs to the HelmRelease {helm_release} with a registry outside of the cluster: not an appliance"),
+            format!(
+                "belongs to the HelmRelease {helm_release} with a registry outside of the cluster: not an appliance"
+            ),
             other,
         ),
         (Owner::Appliance { helm_release, registry }, OwnerMode::Helm | OwnerMode::Flux) => {

@@ -109,10 +109,8 @@ fn check_quota(quota: &Value, surge: &BTreeMap<String, f64>, namespace: &str) ->
             if quantity::parse_quantity(&used)? + needed <= quantity::parse_quantity(&limit)? {
                 return None;
             }
-            let message =
-                format!("{key}: {used} of {limit} are used, and the rollout needs up to {needed} more");
-            let hint =
-                format!("kubectl describe quota {name} --namespace {namespace}; then raise it for the upgrade");
+            let message = format!("{key}: {used} of {limit} are used, and the rollout needs up to {needed} more");
+            let hint = format!("kubectl describe quota {name} --namespace {namespace}; then raise it for the upgrade");
             Some(CARD.finding(format!("ResourceQuota {name}"), message, hint))
         })
         .collect()
@@ -130,8 +128,10 @@ fn check_budget(budget: &Value, rolled: &[(ObjectRef, &Value)], namespace: &str)
         return None;
     }
     let name = budget["metadata"]["name"].as_str().unwrap_or("?");
-    let message =
-        format!("only {healthy} of the required {desired} pods are healthy, and the upgrade replaces the pods of {object}");
-    let hint = format!("kubectl describe poddisruptionbudget {name} --namespace {namespace}; then repair the pods first");
+    let message = format!(
+        "only {healthy} of the required {desired} pods are healthy, and the upgrade replaces the pods of {object}"
+    );
+    let hint =
+        format!("kubectl describe poddisruptionbudget {name} --namespace {namespace}; then repair the pods first");
     Some(CARD.finding(format!("PodDisruptionBudget {name}"), message, hint))
 }

@@ -33,7 +33,10 @@ pub fn check(admission: &GuardContext<'_>) -> CheckResult {
         let here = ours.map_or("", String::as_str);
         CARD.finding(
             *who,
-            format!("is connected to another cluster: {theirs}, not {here} of context {}", admission.view.cluster.context),
+            format!(
+                "is connected to another cluster: {theirs}, not {here} of context {}",
+                admission.view.cluster.context
+            ),
             CARD.fix,
         )
     });

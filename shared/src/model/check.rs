@@ -1,16 +1,19 @@
-//! The vocabulary of checks and guards: a card says what is checked, a verdict what came of it.
+//! The vocabulary of checks and guards: cards, levels, verdicts, findings and results.
+//!
+//! A [`Card`] holds the id and texts of a check, a [`Verdict`] its outcome, a [`CheckResult`] both. The checks themselves are in
+//! `checks/` and `guards/`; plans and reports only read these values.
 
 use serde::{Deserialize, Serialize};
 
-/// How grave a finding is.
+/// Severity of a finding, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// Must be mended first: a guard refuses, `validate` ends with 3.
+    /// Must be fixed first: a guard refuses the run, and `validate` exits with 3.
     Error,
-    /// Worth a look; ends with 4 under `--strict`.
+    /// Should be reviewed; exits with 4 with `--strict`.
     Warning,
-    /// Worth knowing.
+    /// For information; never changes the exit code.
     Info,
 }
 
@@ -49,31 +52,31 @@ pub fn docs_link(id: &str) -> String {
     format!("{DOCS_BASE}#{id}")
 }
 
-/// What a check says. "Could not look" is never a pass.
+/// Outcome of a check. A check that could not read its input is undetermined and never passes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Looked, and all is well.
+    /// Everything was read and nothing was found.
     Pass,
-    /// Looked, and found these.
+    /// At least one finding.
     Fail {
-        /// What was found, gravest first.
+        /// Findings, most severe first.
         findings: Vec<Finding>,
     },
-    /// Does not apply here, and why.
+    /// The check does not apply.
     Skipped {
-        /// Why it does not apply.
+        /// Why the check does not apply.
         reason: String,
     },
-    /// Could not look, and why.
+    /// The input of the check could not be read.
     Undetermined {
-        /// What kept us from looking.
+        /// Why the input could not be read.
         reason: String,
     },
 }
 
 impl Verdict {
-    /// Fail with these findings, or pass where there are none.
+    /// Sorts the findings into a failure; passes if there are none.
     #[must_use]
     pub fn from_findings(mut findings: Vec<Finding>) -> Self {
         if findings.is_empty() {
@@ -84,37 +87,37 @@ impl Verdict {
     }
 }
 
-/// One trouble: the object, the reason, the next step.
+/// One finding: the object, the reason and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// How grave.
+    /// Severity; can differ from the usual level of the card.
     pub level: Level,
-    /// The check's id.
+    /// Id of the check.
     pub check: String,
-    /// What it is about: an object, a CRD, a path.
+    /// The affected object, CRD, release or path.
     pub subject: String,
-    /// What is wrong, in one sentence.
+    /// The problem; completes the subject as one sentence.
     pub message: String,
-    /// What to do, with a command where there is one.
+    /// The next step; starts with a command or a verb.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hint: String,
-    /// The documentation anchor.
+    /// Link to the documentation of the check, by [`docs_link`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub docs: String,
 }
 
-/// What a check is: shown by `--explain`, written into CHECKS.md.
+/// Id, level and texts of a check, for `--explain`, completion and CHECKS.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Card {
-    /// The id: the file's name with dashes, and the documentation anchor.
+    /// The file name with dashes, and the anchor in CHECKS.md.
     pub id: &'static str,
-    /// The section it is shown under.
+    /// Section in reports and CHECKS.md.
     pub section: Section,
     /// Completes "Reports …" for a CRD change, and "Requires …" for a guard or health check; no full stop.
     pub title: &'static str,
-    /// How grave its findings usually are.
+    /// Usual level of its findings.
     pub level: Level,
     /// What happens if a finding is ignored.
     pub why: &'static str,
@@ -144,19 +147,19 @@ impl Card {
     }
 }
 
-/// Where a check is shown.
+/// Section of a check in reports and CHECKS.md, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Section {
     /// Admission guards of an upgrade.
     Guards,
-    /// What the change of a CRD breaks.
+    /// CRD-change checks.
     CrdChanges,
     /// helm and kubectl.
     Tools,
     /// The API server and the namespace.
     Cluster,
-    /// Who keeps the releases at their versions.
+    /// Owners of the releases.
     Ownership,
     /// The helm releases.
     Releases,
@@ -170,19 +173,19 @@ pub enum Section {
     Webhooks,
     /// Managed clusters, hubs and spokes.
     Spokes,
-    /// The tenants' copies of what the chart brings.
+    /// Copies of chart templates in the namespaces of tenants.
     Tenants,
     /// Pods that run with an older Secret or ConfigMap.
     Restarts,
 }
 
 impl Section {
-    /// The heading.
+    /// Heading of the section.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Guards => "guards",
-            Self::CrdChanges => "changes of CRDs",
+            Self::CrdChanges => "CRD changes",
             Self::Tools => "tools",
             Self::Cluster => "cluster",
             Self::Ownership => "ownership",
@@ -198,7 +201,7 @@ impl Section {
     }
 }
 
-/// A check's answer, with the card that asked.
+/// Result of one check, with the texts of its card that reports show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckResult {
@@ -206,23 +209,23 @@ pub struct CheckResult {
     pub check: &'static str,
     /// Where it is shown.
     pub section: Section,
-    /// What it looks at.
+    /// Title of the card.
     pub title: &'static str,
-    /// How many things it looked at; 1 where it is one question.
+    /// Number of checked items; 1 if the check reads a single fact.
     pub items_checked: usize,
-    /// What it says.
+    /// Outcome of the check.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
 impl CheckResult {
-    /// The answer of the check with that card.
+    /// Builds the result of the check with this card.
     #[must_use]
     pub const fn new(card: &'static Card, items_checked: usize, verdict: Verdict) -> Self {
         Self { check: card.id, section: card.section, title: card.title, items_checked: items_checked, verdict }
     }
 
-    /// Its findings; none unless it failed.
+    /// The findings; empty unless the check failed.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         match &self.verdict {
@@ -237,7 +240,7 @@ impl CheckResult {
         self.findings().iter().any(|finding| finding.level == Level::Error)
     }
 
-    /// Whether it could not look.
+    /// Whether the input of the check could not be read.
     #[must_use]
     pub const fn is_undetermined(&self) -> bool {
         matches!(self.verdict, Verdict::Undetermined { .. })

@@ -1,4 +1,4 @@
-//! Check `namespace-exists`.
+//! Health check `namespace-exists`: requires the namespace of the installation.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;

@@ -1,4 +1,4 @@
-//! Check `server-version`.
+//! Health check `server-version`: requires an API server of version 1.31 or newer.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;

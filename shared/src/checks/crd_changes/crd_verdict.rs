@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::text_format::format_count;
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::checks::crd_changes::object_evidence::{Evidence, ObjectSource};
 use crate::checks::crd_changes::{
@@ -15,6 +14,7 @@ use crate::checks::crd_changes::{
 use crate::diff::{self, Change, Effect, SchemaPath};
 use crate::model::check::{Level, docs_link};
 use crate::model::crd::Crd;
+use crate::model::text_format::format_count;
 use crate::schema::{ServerVersion, crd_rules};
 
 /// One finding about a CRD.

@@ -90,10 +90,8 @@ type RuleIssue = (&'static ChangeCheck, Level, String);
 
 fn check_support(rule: &str, server: ServerVersion) -> Option<RuleIssue> {
     let Some(uses) = parse_rule_features(rule) else {
-        let message = format!(
-            "CEL rule {} cannot be parsed here; only the API server can validate it",
-            shorten_rule(rule)
-        );
+        let message =
+            format!("CEL rule {} cannot be parsed here; only the API server can validate it", shorten_rule(rule));
         return Some((&RULE_UNSUPPORTED, Level::Warning, message));
     };
     let (name, introduced_in) =

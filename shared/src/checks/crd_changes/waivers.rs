@@ -51,7 +51,9 @@ fn note(waiver: &Waiver, used: bool, today: Date) -> Option<WaiverNote> {
     let Waiver { check, subject, expires, .. } = waiver;
     let waiver_name = format!("waiver of {check} for {subject}");
     if *expires < today {
-        let message = format!("the waiver of {check} for {subject:?} expired on {expires}: review the finding, or set a new expiry date");
+        let message = format!(
+            "the waiver of {check} for {subject:?} expired on {expires}: review the finding, or set a new expiry date"
+        );
         return Some(WaiverNote { check: "waiver-expired", subject: waiver_name, message });
     }
     let message = format!("the waiver of {check} for {subject:?} matches no finding: remove it");

@@ -1,4 +1,4 @@
-//! Check `crd-established`.
+//! Health check `crd-established`: requires the condition Established on every CRD.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};

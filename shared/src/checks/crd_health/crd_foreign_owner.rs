@@ -1,4 +1,4 @@
-//! Check `crd-foreign-owner`.
+//! Health check `crd-foreign-owner`: requires CRDs of the chart that no other installation owns.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
@@ -18,7 +18,7 @@ pub static CARD: Card = Card {
         foreign-downgrade of kubectl mural upgrade refuses an older version.",
 };
 
-/// Whether a mark on a live CRD names somebody else than our two releases.
+/// Reports live CRDs with labels or annotations of an owner other than the two releases.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let keeper = find_other_owner(context, crd)?;
@@ -27,7 +27,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     })
 }
 
-/// A mark can outlive the installation that set it.
+/// A hint, because the metadata can outlive the installation that set it.
 fn build_hint(crd: &Crd) -> String {
     let name = crd.name();
     let look = format!("kubectl get crd {name} --show-managed-fields --output yaml");

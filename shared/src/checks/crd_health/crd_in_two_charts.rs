@@ -1,4 +1,4 @@
-//! Check `crd-in-two-charts`.
+//! Health check `crd-in-two-charts`: requires each kind in only one chart and one CRD.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
         kubectl get widgets.example.com",
 };
 
-/// Whether any CRD stands in both releases, and whether another CRD of the cluster has the kind of one of ours.
+/// Reports CRDs in both releases, and kinds that another CRD of the cluster has too.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
@@ -31,7 +31,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
         let same_kind = live.values().filter(|other| other.kind() == crd.kind() && other.name() != crd.name());
         let others: Vec<&str> = same_kind.map(Crd::name).collect();
-        // Two of our own are the vendor's choice, and told by its documentation.
+        // Two CRDs of the charts with one kind are the vendor's choice and documented there.
         let others = Some(others).filter(|others| others.iter().any(|other| !wanted.contains(*other)));
         let releases = claims.get(crd.name()).filter(|releases| releases.len() > 1);
         let found = [

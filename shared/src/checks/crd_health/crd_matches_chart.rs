@@ -1,4 +1,4 @@
-//! Check `crd-matches-chart`.
+//! Health check `crd-matches-chart`: requires CRDs with the same content as in their chart.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub static CARD: Card = Card {
         record is old, set --crds-chart, then run kubectl mural upgrade to update the record.",
 };
 
-/// Whether each live CRD says what the chart says: errors against a chart that was named, warnings against the release's record.
-/// What is only text is a note.
+/// Compares each live CRD with its chart. A difference is an error with a given chart and a warning with the release record; a text
+/// difference is an info.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
@@ -49,7 +49,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     result.build()
 }
 
-/// Where the content stands, how grave a difference is, and the CRDs by name.
+/// The origin of the compared content, the level of a difference, and the CRDs by name.
 fn expected_crds<'a>(context: &'a CheckContext<'_>) -> Option<(String, Level, BTreeMap<&'a str, &'a Crd>)> {
     let by_name =
         |crds: &mut dyn Iterator<Item = &'a Crd>| crds.map(|crd| (crd.name(), crd)).collect::<BTreeMap<_, _>>();
@@ -67,7 +67,8 @@ fn expected_crds<'a>(context: &'a CheckContext<'_>) -> Option<(String, Level, BT
     Some((source, Level::Warning, by_name(&mut records.iter().flat_map(|record| &record.crd_documents))))
 }
 
-/// The spec alone: labels and annotations are written by whoever installs it. A certificate authority is filled in on the cluster.
+/// The spec without the CA of the webhook, which is filled in on the cluster. Installers set labels and annotations, so they are left
+/// out too.
 fn comparable_content(crd: &Crd) -> Value {
     let mut spec = crd.json()["spec"].clone();
     if let Some(config) = spec.pointer_mut("/conversion/webhook/clientConfig").and_then(Value::as_object_mut) {

@@ -1,4 +1,4 @@
-//! Check `crd-names-accepted`.
+//! Health check `crd-names-accepted`: requires accepted names of every CRD.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
@@ -15,7 +15,7 @@ pub static CARD: Card = Card {
     fix: "Find the other CRD with kubectl get crds, and rename or remove one of the two.",
 };
 
-/// Whether each CRD got the names that it asks for.
+/// Checks that the API server accepted the names of each CRD.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let name = crd.name();

@@ -1,4 +1,4 @@
-//! Check `crd-objects-fit`.
+//! Health check `crd-objects-fit`: requires live custom resources that are valid under their CRD.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
         still be written.",
 };
 
-/// Whether each live object fits; as errors where even a write that changes nothing is refused, else as warnings.
+/// Validates each live object. It is an error if even an unchanged update is rejected, else a warning.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,

@@ -1,4 +1,4 @@
-//! Check `crd-present`.
+//! Health check `crd-present`: requires every CRD of the chart on the cluster.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
@@ -17,7 +17,7 @@ pub static CARD: Card = Card {
     fix: "Apply the CRDs of the chart: helm mural crds apply CHART",
 };
 
-/// Whether each CRD that should be there is.
+/// Reports expected CRDs that are not on the cluster.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,

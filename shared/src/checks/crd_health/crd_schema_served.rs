@@ -1,4 +1,4 @@
-//! Check `crd-schema-served`.
+//! Health check `crd-schema-served`: requires the schema of each CRD, served by the API server.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, undetermined_result};
@@ -31,7 +31,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     };
     let mut result = CheckResultBuilder::new(&CARD);
     for crd in wanted.iter().filter_map(|name| live.get(name)) {
-        // One that is not established is told by `crd-established`.
+        // `crd-established` reports CRDs that are not established.
         for version in crd.versions().filter(|version| version.served && crd.has_condition("Established")) {
             if let Some(one) = published.get(&(crd.name().to_owned(), version.name.to_owned())) {
                 result.record(compare_published(crd, version.name, one));

@@ -1,4 +1,4 @@
-//! Check `crd-stored-versions`.
+//! Health check `crd-stored-versions`: requires only the storage version in status.storedVersions.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
@@ -21,7 +21,11 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let (name, storage) = (crd.name(), crd.storage_version());
         let left: Vec<&str> = crd.stored_versions().into_iter().filter(|version| *version != storage).collect();
-        let still = if left.len() == 1 { "is still listed in status.storedVersions" } else { "are still listed in status.storedVersions" };
+        let still = if left.len() == 1 {
+            "is still listed in status.storedVersions"
+        } else {
+            "are still listed in status.storedVersions"
+        };
         let message = format!("{} {still}, in addition to {storage}", left.join(", "));
         let hint = format!("helm mural crds migrate {name}");
         (!left.is_empty()).then(|| CARD.finding(format!("CRD {name}"), message, hint))

@@ -1,4 +1,4 @@
-//! Check `crd-structural`.
+//! Health check `crd-structural`: requires a structural schema in every CRD.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
@@ -15,7 +15,7 @@ pub static CARD: Card = Card {
     fix: "Apply the CRD of the chart again. If the chart has the same schema, report it to the vendor.",
 };
 
-/// Whether the API server calls any schema non-structural.
+/// Reports CRDs with the condition `NonStructuralSchema`.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let name = crd.name();

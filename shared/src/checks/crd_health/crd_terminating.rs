@@ -1,4 +1,4 @@
-//! Check `crd-terminating`.
+//! Health check `crd-terminating`: requires CRDs that are not being deleted.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
@@ -16,7 +16,7 @@ pub static CARD: Card = Card {
         apply the CRD again and restore them.",
 };
 
-/// Whether any CRD is on its way out.
+/// Reports CRDs that are being deleted.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let name = crd.name();

@@ -1,4 +1,4 @@
-//! Check `crd-version-in-use`.
+//! Health check `crd-version-in-use`: requires no use of a CRD version that is deprecated or not served.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub static CARD: Card = Card {
     fix: "Upgrade the manager, or apply its manifest with the newer apiVersion.",
 };
 
-/// Whether any object's `managedFields` name a version that is deprecated or gone; gone ones are errors.
+/// Reports versions in `managedFields` that are deprecated (warning) or no longer served (error).
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,

@@ -1,4 +1,4 @@
-//! Live objects of one CRD, judged one after another by the CRD's own schema. Nothing of an object is kept but what is worth telling.
+//! Validates the live objects of one CRD by its own schema, one after another. Only counts and the first invalid objects are kept.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use crate::model::health_inputs::{InvalidObject, ObjectScan};
 use crate::model::object::ObjectRef;
 use crate::schema::{Schema, ServerVersion, Validity};
 
-/// Objects that are told one by one; more are counted.
+/// Maximum number of invalid objects that are listed; further ones are only counted.
 const MAX_MISFITS: usize = 5;
 
-/// Judges the objects of one CRD.
+/// Validates the objects of one CRD and version.
 pub struct LiveObjectValidator {
-    /// None where the CRD has no such version.
+    /// `None` if the CRD has no such version.
     schema: Option<Schema>,
     group: String,
     report: ObjectScan,
 }
 
 impl LiveObjectValidator {
-    /// Prepares to judge objects that are read in this version.
+    /// Builds a validator for objects that are read in this version.
     #[must_use]
     pub fn new(crd: &Crd, version: &str, server: ServerVersion) -> Self {
         let schema = Schema::from_crd(crd, version, server);
         Self { schema, group: crd.group().to_owned(), report: ObjectScan::default() }
     }
 
-    /// Judges one object.
+    /// Validates one object and counts its field managers.
     pub fn validate(&mut self, object: &Value) {
         self.report.checked_count += 1;
         self.count_manager_versions(object);
@@ -70,7 +70,7 @@ impl LiveObjectValidator {
         }
     }
 
-    /// What came of it; with why not all were read.
+    /// Returns the scan, with the reason why some objects could not be read.
     #[must_use]
     pub fn finish(mut self, broken_off: Option<ReadFailure>) -> ObjectScan {
         self.report.read_failure = broken_off;

@@ -1,4 +1,4 @@
-//! Check `flux-controllers-ready`.
+//! Health check `flux-controllers-ready`: requires running source-controller and helm-controller.
 
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;
@@ -32,11 +32,9 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     for name in ["source-controller", "helm-controller"] {
         let of_name = |object: &&serde_json::Value| object.pointer("/metadata/name").is_some_and(|own| own == name);
         let Some(object) = found.iter().find(of_name) else {
-            // Flux may run on another cluster, as in our own tests: what it keeps then tells whether it lives.
-            let (message, hint) = (
-                "is in no namespace of this cluster",
-                "kubectl get deployments --all-namespaces | grep controller",
-            );
+            // Flux may run on another cluster, as in our own tests: then only the status of its objects shows whether it runs.
+            let (message, hint) =
+                ("is in no namespace of this cluster", "kubectl get deployments --all-namespaces | grep controller");
             let absent = CARD.finding(format!("Deployment {name}"), message, hint);
             result.record([Finding { level: Level::Warning, ..absent }]);
             continue;

@@ -1,4 +1,4 @@
-//! Check `flux-depends-on`.
+//! Health check `flux-depends-on`: requires spec.dependsOn on the HelmRelease of the CRD chart in that of the application.
 
 use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;
@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
         source of the application after the new CRDs are served.",
 };
 
-/// Whether `spec.dependsOn` names the HelmRelease of the CRD chart.
+/// Checks that `spec.dependsOn` of the application refers to the HelmRelease of the CRD chart.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;

@@ -1,4 +1,4 @@
-//! Check `flux-release-crds-policy`.
+//! Health check `flux-release-crds-policy`: requires spec.upgrade.crds: CreateReplace in the HelmRelease of the CRD chart.
 
 use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;

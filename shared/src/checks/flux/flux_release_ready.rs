@@ -1,4 +1,4 @@
-//! Check `flux-release-ready`.
+//! Health check `flux-release-ready`: requires every HelmRelease Ready, with its newest revision deployed.
 
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;

@@ -1,4 +1,4 @@
-//! Check `flux-revision`.
+//! Health check `flux-revision`: requires every HelmRelease at the chart version of its source.
 
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;
@@ -29,7 +29,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         let source = one.chart_origin().and_then(|from| context.view.flux.source(&from.artifact_ref()));
         match source.and_then(|source| Some((source.artifact()?, one.history().into_iter().next()?))) {
             Some((artifact, newest)) => {
-                // A registry's digest tells more than a version that may be pushed anew.
+                // The digest decides, because a version can be pushed again with other content.
                 let same = match (artifact.digest(), newest.oci_digest.as_str()) {
                     (Some(digest), own) if !own.is_empty() => digest == own,
                     _ => newest.is_version(artifact.version()),

@@ -1,4 +1,4 @@
-//! Check `flux-source-ready`.
+//! Health check `flux-source-ready`: requires a fetched artifact of every chart source.
 
 use super::check_each_source;
 use crate::checks::check_context::CheckContext;
@@ -29,7 +29,7 @@ fn judge(object_ref: &FluxRef, source: Option<&FluxSource>) -> Option<Finding> {
     };
     // A HelmRepository of type oci is never reconciled, and has no status (source-controller `api/v1`).
     let static_one = object_ref.kind == "HelmRepository" && source.text("/spec/type") == "oci";
-    // `flux-suspended` tells of one that is suspended.
+    // `flux-suspended` reports a suspended source.
     if source.is_ready() || source.is_suspended() || static_one {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Check `flux-source-version`.
+//! Health check `flux-source-version`: requires exactly one fixed version in each source.
 
 use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;
@@ -18,7 +18,7 @@ pub static CARD: Card = Card {
     fix: "Set one exact version in spec.ref.semver, and remove the other fields of spec.ref.",
 };
 
-/// Whether a source of ours has more than one of digest, semver and tag, moves by itself, or leaves out the expected version.
+/// Reports sources with more than one of digest, semver and tag, with a floating version, or that exclude the expected version.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
@@ -69,7 +69,7 @@ fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding
     found
 }
 
-/// The version to pin: what is expected, else what it holds.
+/// The version to pin: the expected one, else that of its artifact.
 fn target_version(source: &FluxSource, expected: Option<&semver::Version>) -> String {
     let holds =
         || source.artifact().map(|artifact| artifact.version().to_owned()).filter(|version| !version.is_empty());

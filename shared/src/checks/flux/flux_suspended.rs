@@ -1,4 +1,4 @@
-//! Check `flux-suspended`.
+//! Health check `flux-suspended`: requires Flux objects that are not suspended.
 
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;

@@ -1,4 +1,4 @@
-//! Check `owner-consistent`.
+//! Health check `owner-consistent`: requires the same kind of owner for both releases.
 
 use super::unknown_owner;
 use crate::checks::check_context::CheckContext;
@@ -17,7 +17,7 @@ pub static CARD: Card = Card {
     fix: "Hand both releases to the same owner, or upgrade the CRD chart before each change of the application.",
 };
 
-/// Whether one kind of owner keeps both.
+/// Checks that both releases have the same kind of owner.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     let mut owners: Vec<(&str, &Owner)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Check `owner-detected`.
+//! Health check `owner-detected`: requires an owner of each release: Helm, Flux or Argo CD.
 
 use super::unknown_owner;
 use crate::checks::check_context::CheckContext;
@@ -17,7 +17,7 @@ pub static CARD: Card = Card {
     fix: "Select the namespace and the releases (--namespace, --release, --crds-release), or install the chart.",
 };
 
-/// Whether the CRDs are there without a release of theirs: so the page's manual path leaves them.
+/// Whether the CRDs exist without a release, as after the manual path of the vendor's upgrade guide.
 fn is_applied_by_kubectl(context: &CheckContext<'_>, release: &str) -> bool {
     let app = context.owner(context.app_release).is_some_and(|owner| *owner != Owner::NotInstalled);
     release == context.crds_release && app && context.inventory.live_crds(context.view).next().is_some()
@@ -25,12 +25,14 @@ fn is_applied_by_kubectl(context: &CheckContext<'_>, release: &str) -> bool {
 
 fn build_finding(context: &CheckContext<'_>, release: &str) -> Finding {
     let message = "has no release record: its CRDs were applied without helm";
-    let hint =
-        format!("run kubectl mural upgrade with --crds to record it; helm history {release} -n {}", context.namespace());
+    let hint = format!(
+        "run kubectl mural upgrade with --crds to record it; helm history {release} -n {}",
+        context.namespace()
+    );
     Finding { level: Level::Info, ..CARD.finding(format!("release {release}"), message, hint) }
 }
 
-/// Whether somebody keeps each release. CRDs that kubectl applied without a release are a note.
+/// Checks that each release has an owner. CRDs that kubectl applied without a release are an info.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for (_, release) in context.releases() {

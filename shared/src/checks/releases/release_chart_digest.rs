@@ -1,4 +1,4 @@
-//! Check `release-chart-digest`.
+//! Health check `release-chart-digest`: requires a release from the same chart bytes as the given chart.
 
 use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
@@ -18,7 +18,7 @@ pub static CARD: Card = Card {
     fix: "Find out which chart is correct. Then upgrade with it, pinned by digest: --chart oci://…@sha256:…",
 };
 
-/// Whether the digest that stands in each release's description is that of the chart that was named.
+/// Compares the digest in the description of each release with the digest of the given chart.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
         return skipped_result(&CARD, "no chart to compare with (set --chart or --crds-chart)");

@@ -1,4 +1,4 @@
-//! Check `release-deployed`.
+//! Health check `release-deployed`: requires the status deployed for the newest revision of each release.
 
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
@@ -42,7 +42,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     })
 }
 
-/// The way back to the last good revision; where Flux keeps the release, it goes its own way.
+/// The command to roll back to the last deployed revision; empty if Flux owns the release and remediates it itself.
 fn rollback_hint(context: &CheckContext<'_>, record: &ReleaseRecord) -> String {
     let (name, namespace) = (&record.name, context.namespace());
     let records =

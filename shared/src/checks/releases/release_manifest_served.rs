@@ -1,4 +1,4 @@
-//! Check `release-manifest-served`.
+//! Health check `release-manifest-served`: requires served API versions for every object in the stored manifests.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;

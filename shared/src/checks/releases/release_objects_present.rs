@@ -1,4 +1,4 @@
-//! Check `release-objects-present`.
+//! Health check `release-objects-present`: requires every object of the stored manifests on the cluster.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
@@ -45,8 +45,9 @@ pub fn is_expected_object(object: &ObjectRef) -> bool {
     !WORKLOAD_KINDS.contains(&kind) && !["CustomResourceDefinition", "Job", "Pod"].contains(&kind)
 }
 
-/// The command that makes what is missing of the application anew: of helm a rollback to the revision that it is at, of Flux a
-/// forced turn (helm.toolkit.fluxcd.io/v2 `ForceRequestAnnotation`: both marks must say the same).
+/// The command that creates missing objects again: with helm, a rollback to the current revision; with Flux, a forced reconciliation,
+/// for which both annotations need the same value (`ForceRequestAnnotation` in
+/// <https://github.com/fluxcd/helm-controller/blob/main/api/v2/annotations.go>).
 #[must_use]
 pub fn reapply_command(context: &CheckContext<'_>) -> String {
     let (release, namespace) = (context.app_release, context.namespace());
@@ -79,7 +80,11 @@ fn check_object(context: &CheckContext<'_>, object: &ObjectRef, result: &mut Che
         Ok(Some(_)) => result.record(None),
         Ok(None) => {
             let hint = reapply_command(context);
-            result.record([CARD.finding(object.to_string(), "is in the manifest of a release but does not exist", hint)]);
+            result.record([CARD.finding(
+                object.to_string(),
+                "is in the manifest of a release but does not exist",
+                hint,
+            )]);
         }
     }
 }

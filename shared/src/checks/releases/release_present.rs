@@ -1,4 +1,4 @@
-//! Check `release-present`.
+//! Health check `release-present`: requires a release record of each chart.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;

@@ -1,11 +1,11 @@
-//! Check `release-record-size`.
+//! Health check `release-record-size`: requires release records that fit into a Secret.
 
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release::MAX_SECRET_BYTES;
 
-/// From here on the next revision, a little longer than this one, may not fit.
+/// Share of the limit from which the next, slightly larger record may not fit, in percent.
 const RECORD_WARNING_BYTES: usize = MAX_SECRET_BYTES / 10 * 9;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.

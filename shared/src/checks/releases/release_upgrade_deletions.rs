@@ -1,4 +1,4 @@
-//! Check `release-upgrade-deletions`.
+//! Health check `release-upgrade-deletions`: requires a next helm upgrade that deletes nothing.
 
 use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
@@ -23,7 +23,7 @@ pub static CARD: Card = Card {
         helm.sh/resource-policy=keep, or with kubectl mural upgrade --keep-crds.",
 };
 
-/// What of each release's manifest is not in the chart that was named; CRDs without helm's mark are errors.
+/// Reports objects of each manifest that the given chart does not contain; CRDs without the keep annotation are errors.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
         return skipped_result(&CARD, "no chart to compare with (set --chart or --crds-chart)");
@@ -61,7 +61,8 @@ fn build_finding(
     chart: &ExpectedChart,
 ) -> Option<Finding> {
     let release = context.releases().iter().find(|(other, _)| *other == role).map_or("", |(_, release)| release);
-    let message = format!("helm upgrade {release} to {} would delete it: that chart does not contain it", chart.version);
+    let message =
+        format!("helm upgrade {release} to {} would delete it: that chart does not contain it", chart.version);
     if object.kind != "CustomResourceDefinition" {
         let hint = format!("helm get manifest {release} -n {}", context.namespace());
         return Some(CARD.finding(object.to_string(), message, hint));

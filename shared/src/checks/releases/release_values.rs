@@ -1,4 +1,4 @@
-//! Check `release-values`.
+//! Health check `release-values`: requires a release with the values in the file.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
@@ -17,7 +17,7 @@ pub static CARD: Card = Card {
     fix: "Compare with helm get values RELEASE. Then add the running values to the file, or upgrade with the file.",
 };
 
-/// Characters of a value that are shown.
+/// Maximum length of a shown value, in characters.
 const MAX_VALUE_CHARS: usize = 60;
 
 /// Which values of the release's record differ from those of `--values`; secrets are compared and not shown.

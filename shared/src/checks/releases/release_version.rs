@@ -1,4 +1,4 @@
-//! Check `release-version`.
+//! Health check `release-version`: requires each release at the expected version.
 
 use semver::Version;
 

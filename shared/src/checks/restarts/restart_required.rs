@@ -1,4 +1,4 @@
-//! Check `restart-required`.
+//! Health check `restart-required`: requires pods that started after the last change of their Secrets and ConfigMaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,10 +25,10 @@ pub static CARD: Card = Card {
         configuration.",
 };
 
-/// Managers that write for a release itself.
+/// Field managers that write on behalf of a release.
 const HELM_FIELD_MANAGERS: [&str; 2] = ["helm", "helm-controller"];
 
-/// Whether a container of the releases' pods is older than the last write of a Secret or ConfigMap that it uses.
+/// Reports pods with a container that started before the last change of a Secret or ConfigMap that it uses.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     match &context.inventory.objects {
@@ -97,7 +97,7 @@ fn judge(
     Some(CARD.finding(format!("{kind} {namespace}/{name}"), message, hint))
 }
 
-/// When the oldest of the pod's running containers started: one that was restarted has read its configuration anew.
+/// Start time of the oldest running container: a restarted container has read its configuration again.
 fn start_time(pod: &Value) -> Option<Timestamp> {
     let containers = pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
     let times = containers.filter_map(|one| one.pointer("/state/running/startedAt")?.as_str()?.parse().ok());
@@ -169,7 +169,7 @@ impl ConfigChanges {
         Self(all)
     }
 
-    /// Where the records do not tell, it may have.
+    /// Whether the data changed in the last upgrade; `true` if the records do not show it.
     fn has_changed(&self, (kind, name): &ConfigRef, namespace: &str) -> bool {
         self.0.get(&((*kind).to_owned(), namespace.to_owned(), name.clone())).copied().unwrap_or(true)
     }

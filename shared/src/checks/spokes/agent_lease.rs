@@ -1,4 +1,4 @@
-//! Check `agent-lease`.
+//! Health check `agent-lease`: requires a current Lease from the agent of every managed cluster.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -21,7 +21,8 @@ pub static CARD: Card = Card {
         the API server of the hub, port 6443.",
 };
 
-/// What a ManagedCluster asks for where it says nothing (open-cluster-management.io/api `LeaseDurationSeconds`).
+/// Default Lease duration of a ManagedCluster in seconds (`leaseDurationSeconds` in
+/// <https://github.com/open-cluster-management-io/api/blob/main/cluster/v1/types.go>).
 const DEFAULT_LEASE_SECONDS: i64 = 60;
 /// So many missed leases and the hub calls a cluster unknown (open-cluster-management.io/ocm `pkg/registration/hub/lease`).
 const MAX_MISSED_RENEWALS: i64 = 5;

@@ -1,4 +1,4 @@
-//! Check `hub-and-spoke-ready`.
+//! Health check `hub-and-spoke-ready`: requires healthy Hub and Spoke objects.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub static CARD: Card = Card {
 /// Conditions of the fleet configuration whose `True` is bad news (fleetconfig-controller `api/v1beta1`).
 const FAILURE_CONDITIONS: [&str; 1] = ["CleanupFailed"];
 
-/// Whether each Hub and Spoke is in phase `Running`. One on its way is a warning; one without any status is nobody's yet.
+/// Checks that each Hub and Spoke is in phase `Running`. A starting one is a warning; one without a status is skipped.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     let spokes = &context.health_inputs.managed_clusters;

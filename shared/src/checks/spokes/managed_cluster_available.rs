@@ -1,4 +1,4 @@
-//! Check `managed-cluster-available`.
+//! Health check `managed-cluster-available`: requires every managed cluster accepted, joined and available.
 
 use serde_json::Value;
 

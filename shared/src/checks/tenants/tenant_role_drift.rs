@@ -1,4 +1,4 @@
-//! Check `tenant-role-drift`.
+//! Health check `tenant-role-drift`: requires project roles of the tenants that match the templates of the chart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,10 +25,10 @@ pub static CARD: Card = Card {
 const TEMPLATE_JSONPATH: &str =
     r#"apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"} name: {.metadata.name}{"\n"}data: {.data}{"\n"}"#;
 
-/// What the names of the templates begin with.
+/// Prefix of the names of the template ConfigMaps.
 pub const ROLE_TEMPLATE_PREFIX: &str = "mural-project-rbac-";
 
-/// Whether each copy says what its template says, and each tenant has all of them.
+/// Compares each copy with its template, and reports tenants without a copy.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match &context.health_inputs.role_templates {
         Ok(all) => all,

@@ -1,4 +1,4 @@
-//! Check `helm-version`.
+//! Health check `helm-version`: requires helm 3.17 or newer.
 
 use crate::model::tool_versions::MIN_HELM_VERSION;
 

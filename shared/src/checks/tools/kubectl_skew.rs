@@ -1,4 +1,4 @@
-//! Check `kubectl-skew`.
+//! Health check `kubectl-skew`: requires kubectl within one minor version of the API server.
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;

@@ -1,4 +1,4 @@
-//! Check `kubectl-version`.
+//! Health check `kubectl-version`: requires kubectl 1.31 or newer.
 
 use crate::model::tool_versions::MIN_KUBECTL_VERSION;
 

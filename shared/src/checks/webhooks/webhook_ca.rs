@@ -1,4 +1,4 @@
-//! Check `webhook-ca`.
+//! Health check `webhook-ca`: requires a valid CA certificate for each webhook.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,10 +19,10 @@ pub static CARD: Card = Card {
         caBundle is updated.",
 };
 
-/// So long before its end a certificate is worth a word.
+/// Time before the expiry of a certificate from which it is reported.
 const EXPIRY_WARNING_PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Whether each `caBundle` holds a certificate that is valid now, and some days more.
+/// Checks that each `caBundle` contains a certificate that is valid now and for some days more.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| result.record(judge(target, context.now)))
 }
@@ -37,7 +37,7 @@ fn judge(target: &WebhookTarget<'_>, now: Timestamp) -> Option<Finding> {
         |level: Level, message: &str| Some(Finding { level, ..build_finding(&CARD, target, message, hint.clone()) });
     let bundle = target.client_config["caBundle"].as_str().unwrap_or_default();
     if bundle.is_empty() {
-        // Without one the system's own roots count: right for a url of the world, wrong for a Service of the cluster.
+        // Without a caBundle, the system roots are used: right for a public url, wrong for a Service in the cluster.
         return target
             .service()
             .and_then(|_| fail(Level::Error, "its caBundle is empty, so the API server trusts no Service"));

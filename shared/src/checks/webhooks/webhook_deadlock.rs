@@ -1,4 +1,4 @@
-//! Check `webhook-deadlock`.
+//! Health check `webhook-deadlock`: requires webhooks that do not block their own pods.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub static CARD: Card = Card {
     fix: "Exclude the namespace of the webhook with its namespaceSelector, or set failurePolicy to Ignore.",
 };
 
-/// Whether a webhook with `failurePolicy: Fail` is asked about pods, or what makes them, in the namespace that serves it.
+/// Reports webhooks with `failurePolicy: Fail` that cover pods, or workloads that create pods, in their own namespace.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
         let message = "must answer before its own pods can be created";
@@ -29,7 +29,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     })
 }
 
-/// The command that leaves the webhook's own namespace out; what its selector says already stays.
+/// The command that excludes the webhook's own namespace and keeps the existing selector.
 fn namespace_exclusion_command(context: &CheckContext<'_>, target: &WebhookTarget<'_>) -> String {
     let (kind, name) = target.subject.split_once(' ').unwrap_or_default();
     let outside = json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [context.namespace()]});
@@ -48,7 +48,7 @@ fn is_deadlock(context: &CheckContext<'_>, target: &WebhookTarget<'_>) -> bool {
     let labels = context.health_inputs.namespace_labels.as_ref().ok();
     let selected =
         labels.is_some_and(|labels| admission_policies::selector_matches(&target.webhook["namespaceSelector"], labels));
-    // An objectSelector leaves most objects out: whether the own pods are among the rest cannot be told from here.
+    // An objectSelector excludes most objects; whether it matches the pods of the webhook is unknown here.
     let all_objects = target.webhook["objectSelector"].as_object().is_none_or(serde_json::Map::is_empty);
     target.fails_closed
         && !target.webhook.is_null()

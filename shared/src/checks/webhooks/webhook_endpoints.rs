@@ -1,4 +1,4 @@
-//! Check `webhook-endpoints`.
+//! Health check `webhook-endpoints`: requires a ready endpoint for each webhook.
 
 use super::{build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
@@ -15,10 +15,12 @@ pub static CARD: Card = Card {
     fix: "Start the pods of the Service: check the workload that its selector matches.",
 };
 
-/// Whether each Service behind a webhook has a ready endpoint. One that is not there is told by `webhook-service`.
+/// Checks that the Service of each webhook has a ready endpoint. `webhook-service` reports missing Services.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
-        let Some(service) = target.service() else { return result.record_skip("the webhooks use a url, not a Service") };
+        let Some(service) = target.service() else {
+            return result.record_skip("the webhooks use a url, not a Service");
+        };
         match context.health_inputs.backends.get(&service) {
             Some(Err(failure)) => result.record_failure(failure),
             Some(Ok(backend)) if backend.exists && backend.ready_endpoints == 0 => {

@@ -1,4 +1,4 @@
-//! Check `webhook-service`.
+//! Health check `webhook-service`: requires an existing Service for each webhook.
 
 use super::{build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
@@ -16,10 +16,12 @@ pub static CARD: Card = Card {
         whose application is removed.",
 };
 
-/// Whether each Service that a webhook names is there. A webhook behind a url has none.
+/// Checks that the Service of each webhook exists. A webhook with a url has none.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
-        let Some(service) = target.service() else { return result.record_skip("the webhooks use a url, not a Service") };
+        let Some(service) = target.service() else {
+            return result.record_skip("the webhooks use a url, not a Service");
+        };
         match context.health_inputs.backends.get(&service) {
             Some(Err(failure)) => result.record_failure(failure),
             Some(Ok(backend)) if backend.exists => result.record(None),
@@ -29,7 +31,9 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
                 let kind = target.subject.split(' ').next().unwrap_or_default().to_lowercase();
                 let kind = if kind == "crd" { "crd".to_owned() } else { kind };
                 let name = target.subject.split(' ').nth(1).unwrap_or_default();
-                let hint = format!("repeat the upgrade to restore it; if its application is removed: kubectl delete {kind} {name}");
+                let hint = format!(
+                    "repeat the upgrade to restore it; if its application is removed: kubectl delete {kind} {name}"
+                );
                 result.record([Finding { level, ..build_finding(&CARD, target, &message, hint) }]);
             }
         }

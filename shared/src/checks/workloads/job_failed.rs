@@ -1,4 +1,4 @@
-//! Check `job-failed`.
+//! Health check `job-failed`: requires Jobs of the releases that did not fail.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub static CARD: Card = Card {
     fix: "Read the logs of its pods, fix the cause, delete the Job, and repeat the upgrade to create it again.",
 };
 
-/// Whether any Job of the manifests, or of the charts' hooks, has failed. A Job that a CronJob made is a warning: its next one may do better.
+/// Reports failed Jobs of the manifests and hooks. A failed Job of a CronJob is a warning, because the next one may succeed.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;

@@ -95,7 +95,7 @@ pub(crate) fn is_workload_object(object: &ObjectRef) -> bool {
     WORKLOAD_KINDS.contains(&kind) || ["Job", "CronJob", "Pod", "PersistentVolumeClaim", "ReplicaSet"].contains(&kind)
 }
 
-/// Asks each object of these kinds that a release names: once with what is live, or with `None`.
+/// Calls the function for each object of these kinds in the manifests, with the live object or `None`.
 fn check_each_workload(
     context: &CheckContext<'_>,
     card: &'static Card,

@@ -1,4 +1,4 @@
-//! Check `pod-failing`.
+//! Health check `pod-failing`: requires pods of the releases without a persistent failure.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub static CARD: Card = Card {
         and the pull secret.",
 };
 
-/// Whether any pod that a release's objects have made is stuck. Pods of a workload that `workload-ready` reports are told there.
+/// Reports failing pods of the releases, except those of a workload that `workload-ready` reports.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;

@@ -1,10 +1,10 @@
-//! Which pods, Jobs and claims are a release's own: those whose owner stands in its manifest.
+//! Decides which pods, Jobs and claims belong to a release: those whose top owner is in its manifest.
 
 use serde_json::Value;
 
 use crate::model::object::ObjectRef;
 
-/// The object with the namespace in which helm puts it when its manifest names none.
+/// The object with its namespace; without one in the manifest, helm uses the namespace of the release.
 pub(super) fn with_namespace(object: &ObjectRef, namespace: &str) -> ObjectRef {
     let mut placed = object.clone();
     if placed.namespace.is_empty() {
@@ -24,7 +24,7 @@ pub(super) fn controller(object: &Value) -> Option<(&str, &str)> {
     Some((str_at(owner, "/kind"), str_at(owner, "/name")))
 }
 
-/// Who made a pod, as kind and name: the Deployment behind its ReplicaSet, the CronJob behind its Job, or the pod itself.
+/// The top owner of a pod as kind and name: the Deployment of its ReplicaSet, the CronJob of its Job, or the pod itself.
 pub(super) fn find_top_owner<'a>(pod: &'a Value, live: &'a [Value]) -> (&'a str, &'a str) {
     match controller(pod) {
         None => ("Pod", str_at(pod, "/metadata/name")),
@@ -46,14 +46,14 @@ fn find_job_owner<'a>(job: &'a str, live: &'a [Value]) -> (&'a str, &'a str) {
     found.and_then(controller).unwrap_or(("Job", job))
 }
 
-/// Whether a release's manifest names an object of that kind and name in the namespace.
+/// Whether the manifests contain an object of this kind and name in the namespace.
 pub(super) fn has_object(objects: &[ObjectRef], kind: &str, name: &str, namespace: &str) -> bool {
     objects.iter().any(|object| {
         object.kind == kind && object.name == name && (object.namespace.is_empty() || object.namespace == namespace)
     })
 }
 
-/// The pods that a release's objects have made.
+/// The pods whose top owner is in the manifest of a release.
 pub(super) fn select_release_pods<'a>(
     pods: &'a [Value],
     live: &'a [Value],

@@ -1,4 +1,4 @@
-//! Check `pod-unmanaged`.
+//! Health check `pod-unmanaged`: requires only pods that belong to a release in the namespace.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub static CARD: Card = Card {
     fix: "Find its owner, and delete it if an older version left it: kubectl describe pod NAME",
 };
 
-/// Which pods of the installation's namespace end at an owner that no release and no hook names; one finding an owner.
+/// Reports pods in the namespace whose top owner is in no release and no hook; one finding per owner.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;

@@ -1,4 +1,4 @@
-//! Check `pvc-bound`.
+//! Health check `pvc-bound`: requires bound PersistentVolumeClaims of the releases.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Check `restarts-since-upgrade`.
+//! Health check `restarts-since-upgrade`: requires no container restarts since the last upgrade.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for namespace_workloads in list_namespace_workloads(context, &mut result) {
         match namespace_workloads.release_pods() {
-            // What is stuck right now is told by `workload-ready` and `pod-failing`.
+            // `workload-ready` and `pod-failing` report containers that fail right now.
             Ok(pods) => {
                 pods.iter().filter(|(pod, _)| object_status::find_pod_blocker(pod).is_none()).for_each(|(pod, _)| {
                     result.record(find_restarts(pod, upgraded_at));

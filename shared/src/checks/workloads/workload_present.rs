@@ -1,4 +1,4 @@
-//! Check `workload-present`.
+//! Health check `workload-present`: requires every workload of the releases.
 
 use super::{WORKLOAD_KINDS, check_each_workload};
 use crate::checks::check_context::CheckContext;

@@ -1,4 +1,4 @@
-//! Check `workload-ready`.
+//! Health check `workload-ready`: requires every workload of the releases to be ready.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
     fix: "Describe the workload and its pods, and read their logs. The hint of the finding shows the failing pod.",
 };
 
-/// Whether each workload is as its spec wants it, by the rules of kstatus. `workload-present` names those that are missing.
+/// Checks the readiness of each workload by the rules of kstatus. `workload-present` reports missing ones.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_workload(context, &CARD, &WORKLOAD_KINDS, |object, live| judge(context, object, live?))
 }
@@ -50,8 +50,8 @@ fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option
     Some(CARD.finding(object.to_string(), format!("{counted}{reason}{changed}"), hint))
 }
 
-/// Images of a workload that are not the manifest's, since somebody has changed them by hand; and `container=image` as they should
-/// be. A rollback does not do: helm 4 gives way to whoever wrote the field last.
+/// Images of a workload that differ from the manifest after a manual change, and `container=image` arguments that restore them.
+/// A rollback does not restore them: helm 4 leaves fields of other managers alone.
 fn find_changed_images(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option<(String, String)> {
     let is_object = |one: &ObjectRef| {
         one.is_same_object(object) || pod_owner::with_namespace(one, context.namespace()).is_same_object(object)
@@ -68,7 +68,7 @@ fn find_changed_images(context: &CheckContext<'_>, object: &ObjectRef, live: &Va
     (!changed.is_empty()).then_some((is, should))
 }
 
-/// The workload's first pod in trouble, the gravest trouble first.
+/// The failing pod of the workload with the most severe reason.
 fn find_failing_pod(context: &CheckContext<'_>, object: &ObjectRef) -> Option<(String, PodBlocker)> {
     let workloads = context.workloads(&object.namespace).ok()?;
     let (Ok(pods), Ok(live)) = (&workloads.pods, &workloads.objects) else { return None };

@@ -1,4 +1,4 @@
-//! Check `workload-scaled`.
+//! Health check `workload-scaled`: requires every workload of the releases with at least one replica.
 
 use super::{WORKLOAD_KINDS, check_each_workload};
 use crate::checks::check_context::CheckContext;

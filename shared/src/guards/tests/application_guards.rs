@@ -371,6 +371,9 @@ fn who_logs_in_through_dex_knows_that_it_restarts() {
     assert_eq!(guard_findings(&dex(None), "login-restarts")[0].level, Level::Info);
     assert_eq!(guard_findings(&dex(ends(7200)), "login-restarts")[0].level, Level::Info, "it outlives the upgrade");
     let reported = guard_findings(&dex(ends(600)), "login-restarts");
-    assert!(reported[0].level == Level::Warning && reported[0].message.contains("ends in 10 minutes"), "{reported:?}");
+    assert!(
+        reported[0].level == Level::Warning && reported[0].message.contains("expires in 10 minutes"),
+        "{reported:?}"
+    );
     assert_eq!(with_rollout("indexer", |_| ()).run_guard("login-restarts"), Verdict::Pass, "a word, not a part of one");
 }

@@ -138,9 +138,7 @@ fn a_chart_whose_signature_is_not_taken_is_refused() {
     let unasked = GuardScenario::with(|scenario| scenario.signatures.clear());
     assert!(matches!(unasked.run_guard("charts-signed"), Verdict::Skipped { .. }));
     assert_eq!(signed(Verified).run_guard("charts-signed"), Verdict::Pass);
-    assert!(
-        guard_findings(&signed(Rejected("no key".into())), "charts-signed")[0].message.contains("helm does not take")
-    );
+    assert!(guard_findings(&signed(Rejected("no key".into())), "charts-signed")[0].message.contains("helm rejects"));
     assert!(matches!(signed(Undetermined("gone".into())).run_guard("charts-signed"), Verdict::Undetermined { .. }));
 }
 

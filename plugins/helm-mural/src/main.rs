@@ -1,7 +1,15 @@
-//! `helm mural`.
+//! `helm mural`: parses its flags, runs the use case, and ends with its exit code.
 
 use std::process::ExitCode;
 
+use mural::cli::crds::flags::Cli;
+use mural::cli::crds::run_command;
+use mural::cli::parse_args::parse_args;
+use mural::cli::report_result;
+
 fn main() -> ExitCode {
-    helm_mural::main()
+    match parse_args::<Cli>() {
+        Ok(cli) => report_result(run_command(&cli), cli.style()),
+        Err(exit_code) => exit_code,
+    }
 }

@@ -1,7 +1,15 @@
-//! `kubectl mural validate`.
+//! `kubectl mural validate`: parses its flags, runs the use case, and ends with its exit code.
 
 use std::process::ExitCode;
 
+use mural::cli::validate::flags::Cli;
+use mural::cli::validate::run_command;
+use mural::cli::parse_args::parse_args;
+use mural::cli::report_result;
+
 fn main() -> ExitCode {
-    kubectl_mural_validate::main()
+    match parse_args::<Cli>() {
+        Ok(cli) => report_result(run_command(&cli), cli.style),
+        Err(exit_code) => exit_code,
+    }
 }

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use mural::checks::health_checks::HEALTH_CHECKS;
-use mural::cli::{Stream, files, prompt};
-use mural::cluster::{Cluster, bundle_reader};
-use mural::model::secret::{Secrets, mask_value};
-use mural::model::support_bundle::{BundleFile, pack_files};
-use mural::model::tool_versions::ToolVersions;
-use mural::model::yaml;
-use mural::problem::{Exit, Problem};
-use mural::report::validate::render_html;
+use crate::checks::health_checks::HEALTH_CHECKS;
+use crate::cli::{Stream, files, prompt};
+use crate::cluster::{Cluster, bundle_reader};
+use crate::model::secret::{Secrets, mask_value};
+use crate::model::support_bundle::{BundleFile, pack_files};
+use crate::model::tool_versions::ToolVersions;
+use crate::model::yaml;
+use crate::problem::{Exit, Problem};
+use crate::report::validate::render_html;
 use serde_json::{Value, json};
 
-use crate::answer;
-use crate::flags::BundleFlags;
-use crate::observe::{self, ClusterObservations};
-use crate::validate_request::ValidateRequest;
+use crate::cli::validate::answer;
+use crate::cli::validate::flags::BundleFlags;
+use crate::cli::validate::observe::{self, ClusterObservations};
+use crate::cli::validate::validate_request::ValidateRequest;
 
 /// Reads, lists, asks, writes.
 pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
@@ -95,7 +95,7 @@ fn collect_secrets(observations: &ClusterObservations) -> Secrets {
 }
 
 fn render_versions(observations: &ClusterObservations, tools: &ToolVersions, now: Timestamp) -> String {
-    let version_text = |version: &mural::model::cluster_view::Observed<semver::Version>| {
+    let version_text = |version: &crate::model::cluster_view::Observed<semver::Version>| {
         version.as_ref().map_or_else(ToString::to_string, ToString::to_string)
     };
     let hub = &observations.view.cluster;

@@ -8,40 +8,30 @@ mod health_wait;
 mod observe;
 mod validate_request;
 
-use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
-use mural::catalogue;
-use mural::checks::health_checks;
-use mural::cli::progress_output::ProgressOutput;
-use mural::cli::runtime::block_on;
-use mural::cli::{self, Stream, StyleFlags, style_for};
-use mural::model::check::Card;
-use mural::model::tool_versions::ToolVersions;
-use mural::problem::{Exit, Problem};
-use mural::report::columns::render_columns;
-use mural::report::style::sanitize;
-use mural::report::validate::{REPORT_JSON_SCHEMA, ValidateReport, worst_exit};
+use crate::catalogue;
+use crate::checks::health_checks;
+use crate::cli::progress_output::ProgressOutput;
+use crate::cli::runtime::block_on;
+use crate::cli::{Stream, StyleFlags, style_for};
+use crate::model::check::Card;
+use crate::model::tool_versions::ToolVersions;
+use crate::problem::{Exit, Problem};
+use crate::report::columns::render_columns;
+use crate::report::style::sanitize;
+use crate::report::validate::{REPORT_JSON_SCHEMA, ValidateReport, worst_exit};
 
 use flags::{Cli, Command};
 use observe::ClusterObservations;
 use validate_request::ValidateRequest;
 
-/// Runs the command line and gives its exit code.
-#[must_use]
-pub fn main() -> ExitCode {
-    if let Some(code) = cli::complete::answer_completion_request(Cli::command()) {
-        return code;
-    }
-    match Cli::try_parse() {
-        Ok(cli) => cli::report_result(run_command(&cli), cli.style),
-        Err(error) => cli::report_clap_error(&error),
-    }
-}
-
-fn run_command(cli: &Cli) -> Result<Exit, Problem> {
+/// Runs the command and gives its exit code.
+///
+/// # Errors
+/// The command cannot be done; the problem has its exit code.
+pub fn run_command(cli: &Cli) -> Result<Exit, Problem> {
     let offline = match &cli.command {
         Some(Command::Schema) => Some(REPORT_JSON_SCHEMA.to_owned()),
         Some(Command::Bundle(flags)) => return block_on(bundle_command::run(flags)),

@@ -3,60 +3,48 @@
 mod edge;
 pub mod flags;
 mod recovery;
-mod status;
+mod status_command;
 mod upgrade_request;
 
-use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{CommandFactory, Parser};
-use mural::cli::progress_output::ProgressOutput;
-use mural::cli::report_format::ReportFormat;
-use mural::cli::signals::Signals;
-use mural::cli::{self, OutputFormat, Stream, style_for};
-use mural::plan::StepId;
-use mural::plan::journal::{RunEntry, Task};
-use mural::plan::saved_plan::SavedPlan;
-use mural::prepare::{Environment, Prepared, prepare, prepare_resume, prepare_saved_plan};
-use mural::prepare::{appliance_registry, flux_follow, handover};
-use mural::problem::{Exit, Problem};
-use mural::report::event::{Emit, Event};
-use mural::report::style::Style;
-use mural::report::upgrade_report::{Outcome, UpgradeReport};
-use mural::report::{plan, upgrade_markdown, upgrade_result};
-use mural::run::journal_writer::{JournalOptions, close_without_work};
-use mural::run::lock::release_all_stale;
-use mural::run::{RunOptions, run};
-use mural::tools::spawn::{StopSignal, exec_guarded};
-use mural::{catalogue, guards};
+use crate::cli::progress_output::ProgressOutput;
+use crate::cli::report_format::ReportFormat;
+use crate::cli::signals::Signals;
+use crate::cli::{OutputFormat, Stream, style_for};
+use crate::plan::StepId;
+use crate::plan::journal::{RunEntry, Task};
+use crate::plan::saved_plan::SavedPlan;
+use crate::prepare::{Environment, Prepared, prepare, prepare_resume, prepare_saved_plan};
+use crate::prepare::{appliance_registry, flux_follow, handover};
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
+use crate::report::style::Style;
+use crate::report::upgrade_report::{Outcome, UpgradeReport};
+use crate::report::{plan, upgrade_markdown, upgrade_result};
+use crate::run::journal_writer::{JournalOptions, close_without_work};
+use crate::run::lock::release_all_stale;
+use crate::run::{RunOptions, run};
+use crate::tools::spawn::{StopSignal};
+use crate::{catalogue, guards};
 
 use flags::{Cli, Command, EventsFlag, RunFlags};
 use upgrade_request::{UpgradeAction, UpgradeRequest};
 
-/// Runs the command line and gives its exit code.
-#[must_use]
-pub fn main() -> ExitCode {
-    if let Some(exit_code) = exec_guarded(std::env::args_os().skip(1)) {
-        return exit_code;
-    }
-    if let Some(code) = cli::complete::answer_completion_request(Cli::command()) {
-        return code;
-    }
-    let parsed = match Cli::try_parse() {
-        Ok(parsed) => parsed,
-        Err(error) => return cli::report_clap_error(&error),
-    };
+/// Runs the command and gives its exit code.
+///
+/// # Errors
+/// The command cannot be done; the problem has its exit code.
+pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
     if let Some(Command::Status(flags)) = &parsed.command {
-        return cli::report_result(edge::block_on(status::status(flags)), flags.style);
+        return edge::block_on(status_command::status(flags));
     }
-    let run_flags = parsed.run_flags();
-    let result = match (&run_flags.explain, &parsed.command) {
+    match (&parsed.run_flags().explain, &parsed.command) {
         (Some(id), _) => explain(id),
         (None, Some(Command::Rollback(flags))) => edge::block_on(recovery::rollback(flags)),
         (None, Some(Command::Repair(flags))) => edge::block_on(recovery::repair(flags)),
-        (None, _) => edge::block_on(async { upgrade(UpgradeRequest::from_cli(&parsed).await?).await }),
-    };
-    cli::report_result(result, run_flags.style)
+        (None, _) => edge::block_on(async { upgrade(UpgradeRequest::from_cli(parsed).await?).await }),
+    }
 }
 
 fn explain(id: &str) -> Result<Exit, Problem> {
@@ -135,8 +123,8 @@ async fn clear_if_nothing_to_do(
 /// How it goes, and what the environment gives.
 fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Environment, RunOptions), Problem> {
     let began = Instant::now();
-    let failure_grace = mural::ask::parse_duration("--failure-grace", &request.run_flags.failure_grace)?;
-    let wait_for_lock = mural::ask::parse_duration("--wait-for-lock", &request.run_flags.wait_for_lock)?;
+    let failure_grace = crate::ask::parse_duration("--failure-grace", &request.run_flags.failure_grace)?;
+    let wait_for_lock = crate::ask::parse_duration("--wait-for-lock", &request.run_flags.wait_for_lock)?;
     let wait = request.can_write().then_some(wait_for_lock);
     let env = edge::read_environment(request.registry.registry_config.as_deref(), wait)?;
     let env = Environment { backup_enabled: request.backup.is_some(), ..env };

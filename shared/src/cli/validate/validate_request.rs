@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mural::ask::expect::Expectations;
-use mural::ask::{Installation, RegistryAccess};
-use mural::checks::health_checks::{self, HealthCheck};
-use mural::cli::files;
-use mural::cluster;
-use mural::diff::value_changes::merge_values;
-use mural::model::chart::ChartRef;
-use mural::model::secret::Hidden;
-use mural::model::yaml::{self, ErrorDetail};
-use mural::problem::Problem;
-use mural::report::validate::Baseline;
+use crate::ask::expect::Expectations;
+use crate::ask::{Installation, RegistryAccess};
+use crate::checks::health_checks::{self, HealthCheck};
+use crate::cli::files;
+use crate::cluster;
+use crate::diff::value_changes::merge_values;
+use crate::model::chart::ChartRef;
+use crate::model::secret::Hidden;
+use crate::model::yaml::{self, ErrorDetail};
+use crate::problem::Problem;
+use crate::report::validate::Baseline;
 use serde_json::Value;
 
-use crate::flags::{Cli, ValidateFormat};
+use crate::cli::validate::flags::{Cli, ValidateFormat};
 
 /// What was asked for.
 pub(crate) struct ValidateRequest {

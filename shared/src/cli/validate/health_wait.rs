@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use mural::checks::health_checks::{HealthCheck, is_transient};
-use mural::cli::progress_output::ProgressOutput;
-use mural::model::check::{CheckResult, Finding, Level};
-use mural::model::owner::Owner;
-use mural::model::tool_versions::ToolVersions;
-use mural::model::unready_objects::{OwnedWorkloads, find_unready};
-use mural::problem::{Exit, Problem};
-use mural::report::event::{Event, WaitingObject};
-use mural::report::style::sanitize;
-use mural::report::validate::ValidateReport;
+use crate::checks::health_checks::{HealthCheck, is_transient};
+use crate::cli::progress_output::ProgressOutput;
+use crate::model::check::{CheckResult, Finding, Level};
+use crate::model::owner::Owner;
+use crate::model::tool_versions::ToolVersions;
+use crate::model::unready_objects::{OwnedWorkloads, find_unready};
+use crate::problem::{Exit, Problem};
+use crate::report::event::{Event, WaitingObject};
+use crate::report::style::sanitize;
+use crate::report::validate::ValidateReport;
 
-use crate::observe::{ClusterObservations, observe};
-use crate::validate_request::ValidateRequest;
+use crate::cli::validate::observe::{ClusterObservations, observe};
+use crate::cli::validate::validate_request::ValidateRequest;
 
 /// Between two looks.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -187,7 +187,7 @@ impl HealthWait<'_> {
     /// A reason that does not pass by itself and has lasted longer than the grace: a pod's, or that something cannot be read.
     fn find_terminal_reason(&mut self, observations: &ClusterObservations, report: &ValidateReport) -> Option<String> {
         let record = observations.view.newest_revision(&observations.installation.app_release).ok().flatten();
-        let hooks: Vec<_> = record.into_iter().flat_map(mural::model::release::ReleaseRecord::hook_objects).collect();
+        let hooks: Vec<_> = record.into_iter().flat_map(crate::model::release::ReleaseRecord::hook_objects).collect();
         let owned_workloads = OwnedWorkloads::new(&observations.installation.app_release, &hooks);
         let (_, waiting) = find_unready(&observations.view.workloads, &owned_workloads, Timestamp::now());
         let terminal = waiting.into_iter().filter(|one| !one.terminal_reason.is_empty());

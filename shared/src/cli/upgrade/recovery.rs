@@ -2,25 +2,25 @@
 
 use std::time::Instant;
 
-use mural::ask::parse_duration;
-use mural::cli::progress_output::ProgressOutput;
-use mural::cli::signals::Signals;
-use mural::cli::{Stream, style_for};
-use mural::plan::journal::Task;
-use mural::plan::repair::Issue;
-use mural::prepare::rollback::{prepare_repair, prepare_rollback, read_journal, select_run_to_roll_back};
-use mural::prepare::{Environment, Prepared};
-use mural::problem::{Exit, Problem};
-use mural::report::event::Event;
-use mural::report::rollback_report;
-use mural::report::upgrade_report::{Outcome, UpgradeReport};
-use mural::run::journal_writer::{JournalOptions, close_without_work};
-use mural::run::lock::release_all_stale;
-use mural::run::{RunOptions, run};
-use mural::tools::spawn::StopSignal;
+use crate::ask::parse_duration;
+use crate::cli::progress_output::ProgressOutput;
+use crate::cli::signals::Signals;
+use crate::cli::{Stream, style_for};
+use crate::plan::journal::Task;
+use crate::plan::repair::Issue;
+use crate::prepare::rollback::{prepare_repair, prepare_rollback, read_journal, select_run_to_roll_back};
+use crate::prepare::{Environment, Prepared};
+use crate::problem::{Exit, Problem};
+use crate::report::event::Event;
+use crate::report::rollback_report;
+use crate::report::upgrade_report::{Outcome, UpgradeReport};
+use crate::run::journal_writer::{JournalOptions, close_without_work};
+use crate::run::lock::release_all_stale;
+use crate::run::{RunOptions, run};
+use crate::tools::spawn::StopSignal;
 
-use crate::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
-use crate::{confirm_or_report, edge, write_report};
+use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
+use crate::cli::upgrade::{confirm_or_report, edge, write_report};
 
 /// What is common to both.
 struct RecoveryRun {

@@ -1,13 +1,13 @@
 //! `kubectl mural upgrade status`: where an upgrade stands.
 
-use mural::cli::environment::{identify_holder, state_dir};
-use mural::cli::{Stream, style_for};
-use mural::problem::{Exit, Problem};
-use mural::report::status_report::render;
-use mural::run::delete_backup::delete_backup;
-use mural::run::upgrade_status;
+use crate::cli::environment::{identify_holder, state_dir};
+use crate::cli::{Stream, style_for};
+use crate::problem::{Exit, Problem};
+use crate::report::status_report::render;
+use crate::run::delete_backup::delete_backup;
+use crate::run::upgrade_status;
 
-use crate::flags::StatusFlags;
+use crate::cli::upgrade::flags::StatusFlags;
 
 /// Looks, and tells. What could not be read is told too, and is no success.
 pub(crate) async fn status(flags: &StatusFlags) -> Result<Exit, Problem> {

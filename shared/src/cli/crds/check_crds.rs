@@ -4,27 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use mural::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
-use mural::checks::crd_changes::waivers;
-use mural::checks::crd_changes::{CrdVerdict, ServerAnswer, checks, judge_crd, page};
-use mural::cli::{OutputFormat, Stream, style_for};
-use mural::cluster::{ApiError, Cluster, admission_reader, crd_dry_run, object_judge};
-use mural::model::admission_policies::ServiceRef;
-use mural::model::chart::ChartRef;
-use mural::model::cluster_view::Observed;
-use mural::model::crd::Crd;
-use mural::model::object::ObjectRef;
-use mural::prepare::manifest_files;
-use mural::prepare::manifest_files::Manifest;
-use mural::problem::suggest::did_you_mean;
-use mural::problem::{Exit, Problem};
-use mural::report::columns::render_columns;
-use mural::report::crd_check::CrdCheck;
-use mural::schema::ServerVersion;
+use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
+use crate::checks::crd_changes::waivers;
+use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, checks, judge_crd, page};
+use crate::cli::{OutputFormat, Stream, style_for};
+use crate::cluster::{ApiError, Cluster, admission_reader, crd_dry_run, object_judge};
+use crate::model::admission_policies::ServiceRef;
+use crate::model::chart::ChartRef;
+use crate::model::cluster_view::Observed;
+use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+use crate::prepare::manifest_files;
+use crate::prepare::manifest_files::Manifest;
+use crate::problem::suggest::did_you_mean;
+use crate::problem::{Exit, Problem};
+use crate::report::columns::render_columns;
+use crate::report::crd_check::CrdCheck;
+use crate::schema::ServerVersion;
 
-use crate::flags::{ChartFlags, CheckFlags, CrdCheckFormat};
-use crate::helm_env::HelmEnv;
-use crate::{NEWEST_KUBERNETES_VERSION, chart_label, read_chart_crds, read_live_crds};
+use crate::cli::crds::flags::{ChartFlags, CheckFlags, CrdCheckFormat};
+use crate::cli::crds::helm_env::HelmEnv;
+use crate::cli::crds::{NEWEST_KUBERNETES_VERSION, chart_label, read_chart_crds, read_live_crds};
 
 /// One side of the comparison.
 struct CrdSet {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::ask::expect::Expectations;
-use mural::ask::{self, Installation, RegistryAccess};
-use mural::cli::{ClusterFlags, StyleFlags, complete};
-use mural::model::chart::ChartRef;
-use mural::problem::{Exit, Problem};
+use crate::ask::expect::Expectations;
+use crate::ask::{self, Installation, RegistryAccess};
+use crate::cli::{ClusterFlags, StyleFlags, complete};
+use crate::model::chart::ChartRef;
+use crate::problem::{Exit, Problem};
 use semver::Version;
 
 const EXAMPLES: &str = "Examples:

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use mural::cli::{OutputFormat, Stream};
-use mural::problem::Problem;
+use crate::cli::{OutputFormat, Stream};
+use crate::problem::Problem;
 
-pub(crate) use mural::cli::environment::read_environment;
-pub(crate) use mural::cli::prompt::can_prompt;
-pub(crate) use mural::cli::runtime::block_on;
+pub(crate) use crate::cli::environment::read_environment;
+pub(crate) use crate::cli::prompt::can_prompt;
+pub(crate) use crate::cli::runtime::block_on;
 
 /// Asks whether to go ahead, on a thread of its own: Ctrl-C is an answer too.
 pub(crate) async fn confirm_proceed() -> Result<bool, Problem> {
-    let answer = tokio::task::spawn_blocking(mural::cli::prompt::confirm_proceed).await;
+    let answer = tokio::task::spawn_blocking(crate::cli::prompt::confirm_proceed).await;
     answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
 }
 
@@ -35,5 +35,5 @@ pub(crate) fn current_dir() -> Result<PathBuf, Problem> {
 
 /// Keeps text in a file, whole or not at all. `what` says what it is.
 pub(crate) fn write_file(file: &Path, what: &str, text: &str) -> Result<(), Problem> {
-    mural::cli::files::write(file, what, text.as_bytes())
+    crate::cli::files::write(file, what, text.as_bytes())
 }

@@ -1,16 +1,16 @@
 //! `helm mural crds save DIR`
 
-use mural::cli::signals::Signals;
-use mural::cli::{Stream, style_for};
-use mural::cluster::Cluster;
-use mural::problem::{Exit, Problem};
-use mural::report::backup_report::BackupReport;
-use mural::run::backup::create::create_backup;
-use mural::tools::spawn::StopSignal;
+use crate::cli::signals::Signals;
+use crate::cli::{Stream, style_for};
+use crate::cluster::Cluster;
+use crate::problem::{Exit, Problem};
+use crate::report::backup_report::BackupReport;
+use crate::run::backup::create::create_backup;
+use crate::tools::spawn::StopSignal;
 
-use crate::flags::BackupCrdsFlags;
-use crate::helm_env::HelmEnv;
-use crate::{build_event_printer, select_crds};
+use crate::cli::crds::flags::BackupCrdsFlags;
+use crate::cli::crds::helm_env::HelmEnv;
+use crate::cli::crds::{build_event_printer, select_crds};
 
 /// Saves, and says what.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &BackupCrdsFlags) -> Result<Exit, Problem> {

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use mural::ask::{ClusterAccess, RegistryAccess};
-use mural::cli::env_var;
-use mural::problem::Problem;
-use mural::tools::program_paths::{self, ProgramHints};
+use crate::ask::{ClusterAccess, RegistryAccess};
+use crate::cli::env_var;
+use crate::problem::Problem;
+use crate::tools::program_paths::{self, ProgramHints};
 
 /// What helm hands over: its own flags, as environment.
 pub(crate) struct HelmEnv {

@@ -1,14 +1,14 @@
 //! The command line. Flags are kubectl's and helm's own wherever they have one.
 
-mod conversions;
+mod flag_conversions;
 mod owner_flags;
 mod subcommands;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
-use mural::problem::Exit;
+use crate::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
+use crate::problem::Exit;
 use semver::Version;
 
 pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
@@ -330,6 +330,15 @@ pub enum EventsFlag {
 }
 
 impl Cli {
+    /// How text looks.
+    #[must_use]
+    pub fn style(&self) -> StyleFlags {
+        match &self.command {
+            Some(Command::Status(flags)) => flags.style,
+            _ => self.run_flags().style,
+        }
+    }
+
     /// How it is done and told, where it is about an upgrade.
     #[must_use]
     pub fn run_flags(&self) -> &RunFlags {
@@ -347,7 +356,7 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use mural::ask::{ServerSide, StoredValues};
+    use crate::ask::{ServerSide, StoredValues};
 
     use super::*;
 

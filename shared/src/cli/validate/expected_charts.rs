@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use mural::ask::Installation;
-use mural::ask::expect::{Expectations, ExpectedChart};
-use mural::cluster::Cluster;
-use mural::model::chart::ChartRef;
-use mural::model::cluster_view::ClusterView;
-use mural::model::crd::Crd;
-use mural::model::object::ObjectRef;
-use mural::problem::Problem;
-use mural::tools::chart_fetch::fetch_chart;
-use mural::tools::helm::TemplateArgs;
+use crate::ask::Installation;
+use crate::ask::expect::{Expectations, ExpectedChart};
+use crate::cluster::Cluster;
+use crate::model::chart::ChartRef;
+use crate::model::cluster_view::ClusterView;
+use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+use crate::problem::Problem;
+use crate::tools::chart_fetch::fetch_chart;
+use crate::tools::helm::TemplateArgs;
 use semver::Version;
 
-use crate::observe::build_helm;
-use crate::validate_request::ValidateRequest;
+use crate::cli::validate::observe::build_helm;
+use crate::cli::validate::validate_request::ValidateRequest;
 
 /// What is expected, with the charts that were named.
 pub(crate) async fn read_expected(

@@ -1,32 +1,29 @@
 //! `helm mural crds`: what is on the cluster, what a chart holds, what differs; one file for each sub-command that writes.
 
-mod apply;
+mod apply_crds;
 mod backup_crds;
-mod check;
+mod check_crds;
 pub mod flags;
 mod helm_env;
-mod migrate;
-mod restore;
+mod migrate_crds;
+mod restore_crds;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use clap::{CommandFactory, Parser};
-use mural::cli::runtime::block_on;
-use mural::cli::{self, Stream, StyleFlags, style_for};
-use mural::cluster::{Cluster, crd_dry_run, view_reader};
-use mural::diff;
-use mural::model::chart::ChartRef;
-use mural::model::crd::Crd;
-use mural::plan::{self, API_VERSION};
-use mural::problem::{Exit, Problem};
-use mural::report::crd_report::{CrdDiff, CrdList};
-use mural::report::event::Event;
-use mural::report::human::HumanRenderer;
-use mural::tools::chart_fetch::{FetchedChart, fetch_chart};
-use mural::tools::helm::{Helm, TemplateArgs};
-use mural::tools::spawn::exec_guarded;
+use crate::cli::runtime::block_on;
+use crate::cli::{Stream, StyleFlags, style_for};
+use crate::cluster::{Cluster, crd_dry_run, view_reader};
+use crate::diff;
+use crate::model::chart::ChartRef;
+use crate::model::crd::Crd;
+use crate::plan::{self, API_VERSION};
+use crate::problem::{Exit, Problem};
+use crate::report::crd_report::{CrdDiff, CrdList};
+use crate::report::event::Event;
+use crate::report::human::HumanRenderer;
+use crate::tools::chart_fetch::{FetchedChart, fetch_chart};
+use crate::tools::helm::{Helm, TemplateArgs};
 
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 use helm_env::HelmEnv;
@@ -36,30 +33,13 @@ const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluste
 /// A chart rendered without a cluster is rendered for the newest Kubernetes that we know.
 const NEWEST_KUBERNETES_VERSION: &str = "v1.37.2";
 
-/// Runs the command line and gives its exit code.
-#[must_use]
-pub fn main() -> ExitCode {
-    if let Some(exit_code) = exec_guarded(std::env::args_os().skip(1)) {
-        return exit_code;
-    }
-    if let Some(code) = cli::complete::answer_completion_request(Cli::command()) {
-        return code;
-    }
-    let parsed = match Cli::try_parse() {
-        Ok(parsed) => parsed,
-        Err(error) => return cli::report_clap_error(&error),
-    };
-    let Command::Crds(crds) = parsed.command;
-    let style = match &crds.command {
-        None => crds.output.style,
-        Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.style,
-        Some(CrdsCommand::Check(flags)) => flags.style,
-        Some(CrdsCommand::Apply(flags)) => flags.output.style,
-        Some(CrdsCommand::Migrate(flags)) => flags.output.style,
-        Some(CrdsCommand::Save(flags)) => flags.output.style,
-        Some(CrdsCommand::Restore(flags)) => flags.output.style,
-    };
-    cli::report_result(block_on(run(&crds)), style)
+/// Runs the command and gives its exit code.
+///
+/// # Errors
+/// The command cannot be done; the problem has its exit code.
+pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
+    let Command::Crds(crds) = &parsed.command;
+    block_on(run(crds))
 }
 
 async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
@@ -82,11 +62,11 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Stream::Stdout.write(&output.output.render(&diff, || diff.render_table(style))?);
             Ok(if *exit_code && diff.has_changes() { Exit::ChangesFound } else { Exit::Success })
         }
-        Some(CrdsCommand::Check(flags)) => check::run(&helm_env, flags).await,
-        Some(CrdsCommand::Apply(flags)) => apply::run(&helm_env, flags).await,
-        Some(CrdsCommand::Migrate(flags)) => migrate::run(&helm_env, flags).await,
+        Some(CrdsCommand::Check(flags)) => check_crds::run(&helm_env, flags).await,
+        Some(CrdsCommand::Apply(flags)) => apply_crds::run(&helm_env, flags).await,
+        Some(CrdsCommand::Migrate(flags)) => migrate_crds::run(&helm_env, flags).await,
         Some(CrdsCommand::Save(flags)) => backup_crds::run(&helm_env, flags).await,
-        Some(CrdsCommand::Restore(flags)) => restore::run(&helm_env, flags).await,
+        Some(CrdsCommand::Restore(flags)) => restore_crds::run(&helm_env, flags).await,
     }
 }
 

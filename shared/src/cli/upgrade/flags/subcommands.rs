@@ -1,7 +1,7 @@
 //! The flags of what goes on, goes back and mends.
 
 use clap::Args;
-use mural::cli::{ClusterFlags, OutputFormat, StyleFlags};
+use crate::cli::{ClusterFlags, OutputFormat, StyleFlags};
 
 use super::{ApplianceFlags, InstallationFlags, RegistryFlags, RunFlags, ValueFlags};
 

@@ -1,13 +1,17 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
 pub mod complete;
+pub mod crds;
 pub mod environment;
 pub mod files;
+pub mod parse_args;
 pub mod progress_output;
 pub mod prompt;
 pub mod report_format;
 pub mod runtime;
 pub mod signals;
+pub mod upgrade;
+pub mod validate;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

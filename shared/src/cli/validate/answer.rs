@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use mural::cli::{OutputFormat as Form, Stream, StyleFlags, files, style_for};
-use mural::problem::{Exit, Problem};
-use mural::report::style::Style;
-use mural::report::validate::{
+use crate::cli::{OutputFormat as Form, Stream, StyleFlags, files, style_for};
+use crate::problem::{Exit, Problem};
+use crate::report::style::Style;
+use crate::report::validate::{
     TableOptions, ValidateReport, ValidateReportList, render_html, render_junit, render_markdown, render_sarif,
     render_table,
 };
 
-use crate::flags::ValidateFormat;
-use crate::validate_request::ValidateRequest;
+use crate::cli::validate::flags::ValidateFormat;
+use crate::cli::validate::validate_request::ValidateRequest;
 
 /// Writes the files, and then the answer.
 pub(crate) fn write_answer(

@@ -1,16 +1,16 @@
 //! `helm mural crds restore DIR`
 
-use mural::cli::prompt::{confirm_proceed, require_terminal_or_yes};
-use mural::cli::signals::Signals;
-use mural::cli::{Stream, style_for};
-use mural::cluster::Cluster;
-use mural::problem::{Exit, Problem};
-use mural::run::backup::restore::Restore;
-use mural::tools::spawn::StopSignal;
+use crate::cli::prompt::{confirm_proceed, require_terminal_or_yes};
+use crate::cli::signals::Signals;
+use crate::cli::{Stream, style_for};
+use crate::cluster::Cluster;
+use crate::problem::{Exit, Problem};
+use crate::run::backup::restore::Restore;
+use crate::tools::spawn::StopSignal;
 
-use crate::build_event_printer;
-use crate::flags::RestoreFlags;
-use crate::helm_env::HelmEnv;
+use crate::cli::crds::build_event_printer;
+use crate::cli::crds::flags::RestoreFlags;
+use crate::cli::crds::helm_env::HelmEnv;
 
 /// Reads the save, asks, and brings it back.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit, Problem> {

@@ -2,28 +2,28 @@
 
 use std::time::Instant;
 
-use mural::ask::{
+use crate::ask::{
     AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode, ReleaseTarget, UpgradeSpec,
     ValueOptions, parse_duration,
 };
-use mural::cli::environment::read_environment;
-use mural::cli::prompt::{confirm_proceed, require_terminal_or_yes};
-use mural::cli::signals::Signals;
-use mural::cli::{OutputFormat, Stream, style_for};
-use mural::model::chart::ChartRef;
-use mural::model::signature::SignatureRequirements;
-use mural::prepare::manifest_files;
-use mural::prepare::only_crds::retain_crd_steps;
-use mural::prepare::{Prepared, prepare};
-use mural::problem::{Exit, Problem};
-use mural::report::upgrade_report::{Outcome, UpgradeReport};
-use mural::report::{plan, upgrade_result};
-use mural::run::{RunOptions, run as perform};
-use mural::tools::spawn::StopSignal;
+use crate::cli::environment::read_environment;
+use crate::cli::prompt::{confirm_proceed, require_terminal_or_yes};
+use crate::cli::signals::Signals;
+use crate::cli::{OutputFormat, Stream, style_for};
+use crate::model::chart::ChartRef;
+use crate::model::signature::SignatureRequirements;
+use crate::prepare::manifest_files;
+use crate::prepare::only_crds::retain_crd_steps;
+use crate::prepare::{Prepared, prepare};
+use crate::problem::{Exit, Problem};
+use crate::report::upgrade_report::{Outcome, UpgradeReport};
+use crate::report::{plan, upgrade_result};
+use crate::run::{RunOptions, run as perform};
+use crate::tools::spawn::StopSignal;
 
-use crate::build_event_printer;
-use crate::flags::ApplyFlags;
-use crate::helm_env::HelmEnv;
+use crate::cli::crds::build_event_printer;
+use crate::cli::crds::flags::ApplyFlags;
+use crate::cli::crds::helm_env::HelmEnv;
 
 /// The application's chart: named, and never fetched, since no version of it is asked for.
 const APPLICATION_CHART: &str = "oci://public.ecr.aws/mural/mural";

@@ -1,20 +1,20 @@
 //! `helm mural crds migrate`
 
-use mural::ask::parse_duration;
-use mural::cli::prompt::{confirm_proceed, require_terminal_or_yes};
-use mural::cli::signals::Signals;
-use mural::cli::{Stream, style_for};
-use mural::cluster::Cluster;
-use mural::model::crd::Crd;
-use mural::model::migration::{is_migrating, outdated_stored_versions};
-use mural::problem::{Exit, Problem};
-use mural::report::migrate_report::{CrdMigrationResult, MigrateReport};
-use mural::run::storage_version_migration::{MigrationRoute, StorageMigrator};
-use mural::tools::spawn::StopSignal;
+use crate::ask::parse_duration;
+use crate::cli::prompt::{confirm_proceed, require_terminal_or_yes};
+use crate::cli::signals::Signals;
+use crate::cli::{Stream, style_for};
+use crate::cluster::Cluster;
+use crate::model::crd::Crd;
+use crate::model::migration::{is_migrating, outdated_stored_versions};
+use crate::problem::{Exit, Problem};
+use crate::report::migrate_report::{CrdMigrationResult, MigrateReport};
+use crate::run::storage_version_migration::{MigrationRoute, StorageMigrator};
+use crate::tools::spawn::StopSignal;
 
-use crate::flags::{MigrateFlags, Rewriter, SelectFlags};
-use crate::helm_env::HelmEnv;
-use crate::{build_event_printer, select_crds};
+use crate::cli::crds::flags::{MigrateFlags, Rewriter, SelectFlags};
+use crate::cli::crds::helm_env::HelmEnv;
+use crate::cli::crds::{build_event_printer, select_crds};
 
 /// Finds what is left behind, asks, moves and proves it.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit, Problem> {

@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mural::cli::{OutputFormat, StyleFlags};
-use mural::problem::Exit;
+use crate::cli::{OutputFormat, StyleFlags};
+use crate::problem::Exit;
 use semver::Version;
 
 /// Everything about the CRDs of a chart: show, compare, apply, migrate, save, restore.
@@ -25,6 +25,23 @@ pub enum Command {
     /// CRDs: what is on the cluster, what a chart holds, what differs.
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
     Crds(CrdsCli),
+}
+
+impl Cli {
+    /// How text looks.
+    #[must_use]
+    pub fn style(&self) -> StyleFlags {
+        let Command::Crds(crds) = &self.command;
+        match &crds.command {
+            None => crds.output.style,
+            Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.style,
+            Some(CrdsCommand::Check(flags)) => flags.style,
+            Some(CrdsCommand::Apply(flags)) => flags.output.style,
+            Some(CrdsCommand::Migrate(flags)) => flags.output.style,
+            Some(CrdsCommand::Save(flags)) => flags.output.style,
+            Some(CrdsCommand::Restore(flags)) => flags.output.style,
+        }
+    }
 }
 
 const EXAMPLES: &str = "Examples:

@@ -1,26 +1,26 @@
 //! One reading of one cluster, and what the checks say of it.
 
 use jiff::Timestamp;
-use mural::ask::expect::Expectations;
-use mural::ask::{Installation, RegistryAccess};
-use mural::checks::check_context::CheckContext;
-use mural::checks::health_checks::{self, HealthCheck};
-use mural::cli::env_var;
-use mural::cluster::{Cluster, health_reader, view_reader};
-use mural::model::check::Section;
-use mural::model::cluster_view::{ClusterView, ReadFailure};
-use mural::model::health_inputs::HealthInputs;
-use mural::model::owner::Owner;
-use mural::model::release_inventory::ReleaseInventory;
-use mural::model::tool_versions::ToolVersions;
-use mural::problem::Problem;
-use mural::report::validate::ValidateReport;
-use mural::tools::helm::Helm;
-use mural::tools::kubectl::Kubectl;
-use mural::tools::program_paths::{self, ProgramHints};
+use crate::ask::expect::Expectations;
+use crate::ask::{Installation, RegistryAccess};
+use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::{self, HealthCheck};
+use crate::cli::env_var;
+use crate::cluster::{Cluster, health_reader, view_reader};
+use crate::model::check::Section;
+use crate::model::cluster_view::{ClusterView, ReadFailure};
+use crate::model::health_inputs::HealthInputs;
+use crate::model::owner::Owner;
+use crate::model::release_inventory::ReleaseInventory;
+use crate::model::tool_versions::ToolVersions;
+use crate::problem::Problem;
+use crate::report::validate::ValidateReport;
+use crate::tools::helm::Helm;
+use crate::tools::kubectl::Kubectl;
+use crate::tools::program_paths::{self, ProgramHints};
 
-use crate::expected_charts;
-use crate::validate_request::ValidateRequest;
+use crate::cli::validate::expected_charts;
+use crate::cli::validate::validate_request::ValidateRequest;
 
 /// All that was read of one cluster.
 pub(crate) struct ClusterObservations {

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use mural::ask::UpgradeSpec;
-use mural::cli::report_format::ReportFormat;
-use mural::plan::journal::RunEntry;
-use mural::plan::saved_plan::SavedPlan;
-use mural::prepare::Prepared;
-use mural::prepare::flux_follow;
-use mural::prepare::handover::{self, ManifestOptions};
-use mural::prepare::rollback::{read_journal, select_run_to_resume};
-use mural::problem::Problem;
-use mural::run::run_backup::BackupOptions;
+use crate::ask::UpgradeSpec;
+use crate::cli::report_format::ReportFormat;
+use crate::plan::journal::RunEntry;
+use crate::plan::saved_plan::SavedPlan;
+use crate::prepare::Prepared;
+use crate::prepare::flux_follow;
+use crate::prepare::handover::{self, ManifestOptions};
+use crate::prepare::rollback::{read_journal, select_run_to_resume};
+use crate::problem::Problem;
+use crate::run::run_backup::BackupOptions;
 
-use crate::flags::{Cli, Command, RegistryFlags, RunFlags};
+use crate::cli::upgrade::flags::{Cli, Command, RegistryFlags, RunFlags};
 
 /// One upgrade, as far as it is to go.
 pub(crate) struct UpgradeRequest<'a> {

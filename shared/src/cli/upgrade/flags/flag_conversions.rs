@@ -1,19 +1,19 @@
 //! From flags to what the user wants, validated.
 
-use mural::ask::{
+use crate::ask::{
     self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode, RegistryAccess,
     ReleaseTarget, ServerSide, StoredValues, UpgradeSpec, ValueFlag, ValueOptions,
 };
-use mural::model::chart::ChartRef;
-use mural::model::flux::SourceVerification;
-use mural::model::secret::Hidden;
-use mural::model::signature::SignatureRequirements;
-use mural::plan::journal::RunEntry;
-use mural::plan::saved_plan::{RuntimeInputs, SavedPlan};
-use mural::prepare::handover::ManifestOptions;
-use mural::prepare::manifest_files;
-use mural::problem::Problem;
-use mural::run::run_backup::{BackupHook, BackupOptions};
+use crate::model::chart::ChartRef;
+use crate::model::flux::SourceVerification;
+use crate::model::secret::Hidden;
+use crate::model::signature::SignatureRequirements;
+use crate::plan::journal::RunEntry;
+use crate::plan::saved_plan::{RuntimeInputs, SavedPlan};
+use crate::prepare::handover::ManifestOptions;
+use crate::prepare::manifest_files;
+use crate::problem::Problem;
+use crate::run::run_backup::{BackupHook, BackupOptions};
 
 use super::{
     ApplianceFlags, ApplyFlags, BackupFlags, DryRunFlag, FluxManifestsFlags, HelmFlags, InstallationFlags,

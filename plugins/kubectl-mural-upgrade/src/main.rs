@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use mural::cli::upgrade::flags::Cli;
-use mural::cli::upgrade::run_command;
 use mural::cli::parse_args::parse_args;
 use mural::cli::report_result;
+use mural::cli::upgrade::flags::Cli;
+use mural::cli::upgrade::run_command;
 
 fn main() -> ExitCode {
     match parse_args::<Cli>() {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::Zoned;
 use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::waivers;
 use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, checks, judge_crd, page};
@@ -21,6 +20,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::columns::render_columns;
 use crate::report::crd_check::CrdCheck;
 use crate::schema::ServerVersion;
+use jiff::Zoned;
 
 use crate::cli::crds::flags::{ChartFlags, CheckFlags, CrdCheckFormat};
 use crate::cli::crds::helm_env::HelmEnv;

@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::{OutputFormat, StyleFlags};
 use crate::problem::Exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 /// Everything about the CRDs of a chart: show, compare, apply, migrate, save, restore.

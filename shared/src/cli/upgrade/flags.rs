@@ -6,9 +6,9 @@ mod subcommands;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
 use crate::problem::Exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};

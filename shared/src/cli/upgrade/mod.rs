@@ -25,7 +25,7 @@ use crate::report::{plan, upgrade_markdown, upgrade_result};
 use crate::run::journal_writer::{JournalOptions, close_without_work};
 use crate::run::lock::release_all_stale;
 use crate::run::{RunOptions, run};
-use crate::tools::spawn::{StopSignal};
+use crate::tools::spawn::StopSignal;
 use crate::{catalogue, guards};
 
 use flags::{Cli, Command, EventsFlag, RunFlags};

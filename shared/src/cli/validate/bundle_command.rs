@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use crate::checks::health_checks::HEALTH_CHECKS;
 use crate::cli::{Stream, files, prompt};
 use crate::cluster::{Cluster, bundle_reader};
@@ -13,6 +12,7 @@ use crate::model::tool_versions::ToolVersions;
 use crate::model::yaml;
 use crate::problem::{Exit, Problem};
 use crate::report::validate::render_html;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::validate::answer;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::ask::expect::Expectations;
 use crate::ask::{self, Installation, RegistryAccess};
 use crate::cli::{ClusterFlags, StyleFlags, complete};
 use crate::model::chart::ChartRef;
 use crate::problem::{Exit, Problem};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 const EXAMPLES: &str = "Examples:

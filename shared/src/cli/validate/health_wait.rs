@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use crate::checks::health_checks::{HealthCheck, is_transient};
 use crate::cli::progress_output::ProgressOutput;
 use crate::model::check::{CheckResult, Finding, Level};
@@ -14,6 +13,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::report::style::sanitize;
 use crate::report::validate::ValidateReport;
+use jiff::Timestamp;
 
 use crate::cli::validate::observe::{ClusterObservations, observe};
 use crate::cli::validate::validate_request::ValidateRequest;

@@ -10,7 +10,6 @@ mod validate_request;
 
 use std::time::Instant;
 
-use jiff::Timestamp;
 use crate::catalogue;
 use crate::checks::health_checks;
 use crate::cli::progress_output::ProgressOutput;
@@ -22,6 +21,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::columns::render_columns;
 use crate::report::style::sanitize;
 use crate::report::validate::{REPORT_JSON_SCHEMA, ValidateReport, worst_exit};
+use jiff::Timestamp;
 
 use flags::{Cli, Command};
 use observe::ClusterObservations;

@@ -1,6 +1,5 @@
 //! One reading of one cluster, and what the checks say of it.
 
-use jiff::Timestamp;
 use crate::ask::expect::Expectations;
 use crate::ask::{Installation, RegistryAccess};
 use crate::checks::check_context::CheckContext;
@@ -18,6 +17,7 @@ use crate::report::validate::ValidateReport;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 use crate::tools::program_paths::{self, ProgramHints};
+use jiff::Timestamp;
 
 use crate::cli::validate::expected_charts;
 use crate::cli::validate::validate_request::ValidateRequest;

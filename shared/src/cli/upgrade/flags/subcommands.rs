@@ -1,7 +1,7 @@
 //! The flags of what goes on, goes back and mends.
 
-use clap::Args;
 use crate::cli::{ClusterFlags, OutputFormat, StyleFlags};
+use clap::Args;
 
 use super::{ApplianceFlags, InstallationFlags, RegistryFlags, RunFlags, ValueFlags};
 

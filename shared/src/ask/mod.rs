@@ -229,6 +229,45 @@ pub struct UpgradeSpec {
     pub signature: SignatureRequirements,
 }
 
+impl UpgradeSpec {
+    /// What connecting needs of it.
+    #[must_use]
+    pub const fn session_spec(&self) -> SessionSpec<'_> {
+        SessionSpec { installation: &self.installation, registry: &self.registry, helm_options: &self.helm_options }
+    }
+}
+
+/// A repair: no chart and no values.
+#[derive(Debug, Clone)]
+pub struct RepairSpec {
+    /// The installation to repair.
+    pub installation: Installation,
+    /// The owner that the operator insists on.
+    pub mode: OwnerMode,
+    /// The longest that one wait may last.
+    pub timeout: Duration,
+}
+
+/// What connecting to cluster and tools needs of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSpec<'a> {
+    /// The installation and how its cluster is reached.
+    pub installation: &'a Installation,
+    /// How the registry is reached.
+    pub registry: &'a RegistryAccess,
+    /// The operator's options for helm, some of which only a newer helm has.
+    pub helm_options: &'a HelmOptions,
+}
+
+/// Where the journal of an installation is. The journal names the releases.
+#[derive(Debug, Clone)]
+pub struct JournalLocation {
+    /// The namespace of the installation.
+    pub namespace: String,
+    /// How the cluster is reached.
+    pub cluster: ClusterAccess,
+}
+
 #[cfg(test)]
 impl UpgradeSpec {
     /// What somebody could ask for: nothing moves.

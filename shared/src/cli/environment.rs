@@ -1,25 +1,19 @@
 //! What a run that writes takes from its surroundings: programs, who we are, where runs leave their signs of life.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::env_var;
 use crate::model::lease::HolderIdentity;
-use crate::prepare::Environment;
 use crate::prepare::local_run_locks::LocalRunLocks;
+use crate::prepare::prepared::{Environment, RunMode};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
 
 /// What the environment gives.
 ///
-/// `wait_for_lock` is for a run that will write.
-///
 /// # Errors
 /// helm or kubectl are not there.
-pub fn read_environment(
-    registry_config: Option<&Path>,
-    wait_for_lock: Option<Duration>,
-) -> Result<Environment, Problem> {
+pub fn read_environment(registry_config: Option<&Path>, mode: RunMode) -> Result<Environment, Problem> {
     let programs =
         program_paths::find_programs(&ProgramHints { helm: env_var("HELM_BIN"), kubectl: env_var("KUBECTL_PATH") })?;
     let home = env_var("HELM_CONFIG_HOME").map(PathBuf::from).or_else(|| {
@@ -44,7 +38,7 @@ pub fn read_environment(
         run_id: run,
         salt,
         identity: holder,
-        wait_for_lock,
+        mode,
         local_locks: local_run_locks,
         starter,
     })

@@ -9,14 +9,14 @@ use crate::model::chart::ChartRef;
 use crate::model::flux::{FluxObject, FluxSource, FluxView, find_appliance_registry};
 use crate::model::owner::Owner;
 use crate::plan::flux::appliance_checklist;
-use crate::prepare::Prepared;
+use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::tools::registry::{Registry, RegistryError};
 
 /// The check-list of the appliance's own steps, where an appliance owns the releases.
 #[must_use]
 pub fn guide(prepared: &Prepared) -> Option<String> {
-    prepared.view.owners.values().find_map(|owner| match owner {
+    prepared.session.view.owners.values().find_map(|owner| match owner {
         Owner::Appliance { registry, .. } => Some(appliance_checklist::render_checklist(registry)),
         _ => None,
     })

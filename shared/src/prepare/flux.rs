@@ -15,8 +15,9 @@ use crate::model::check::Finding;
 use crate::model::flux::{FluxObject, FluxSource, FluxView, HelmRelease, SourceKind, ValuesReference};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, ErrorDetail};
-use crate::prepare::Environment;
 use crate::prepare::appliance_registry;
+use crate::prepare::prepared::Environment;
+use crate::prepare::session::Connection;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
 
@@ -37,13 +38,9 @@ pub(crate) struct AdaptedAsk {
 ///
 /// # Errors
 /// Values that the HelmRelease names are not there or no values; helm cannot read the given ones.
-pub(crate) async fn adapt_to_flux(
-    mut ask: UpgradeSpec,
-    helm: &mut Helm,
-    cluster: &Cluster,
-    private: &Path,
-    env: &Environment,
-) -> Result<AdaptedAsk, Problem> {
+pub(crate) async fn adapt_to_flux(mut ask: UpgradeSpec, connection: &mut Connection) -> Result<AdaptedAsk, Problem> {
+    let Connection { cluster, helm, env, private_dir, .. } = connection;
+    let private = private_dir.path();
     let flux = flux_reader::read_flux_view(cluster, &ask.installation).await;
     let namespace = ask.installation.namespace.clone();
     for target in [&ask.crds, &ask.app].into_iter().filter(|_| ask.mode != OwnerMode::Helm) {

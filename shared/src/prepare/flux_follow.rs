@@ -13,39 +13,43 @@ use crate::model::release_role::ReleaseRole;
 use crate::plan::flux::commit::{CommitFile, build_commits, number_files};
 use crate::plan::flux::{FluxRoute, argo_sync as argo_plan};
 use crate::plan::{Action, Step, StepId};
-use crate::prepare::Prepared;
+use crate::prepare::prepared::Prepared;
 use crate::problem::Problem;
 
 /// Whether somebody else rolls out what is committed.
 #[must_use]
 pub fn has_external_owner(prepared: &Prepared) -> bool {
     let elsewhere = |owner: &Owner| matches!(owner, Owner::Flux { managed_in_git: true, .. } | Owner::Argo { .. });
-    prepared.view.owners.values().any(elsewhere)
+    prepared.session.view.owners.values().any(elsewhere)
 }
 
 /// What to commit, in order.
 #[must_use]
 pub fn list_commits(prepared: &Prepared) -> Vec<CommitFile> {
     let of_argo = argo_applications(prepared).into_iter().filter_map(|(release, application)| {
-        let rendered_chart =
-            if release == prepared.ask.installation.crds_release { &prepared.crds } else { &prepared.app };
-        argo_plan::build_application_commit(application, &rendered_chart.as_ref()?.fetched.chart.version.to_string())
+        let is_crds = release == prepared.session.installation.crds_release;
+        let rendered_chart = if is_crds { prepared.work.crds_chart() } else { prepared.work.app_chart() };
+        argo_plan::build_application_commit(application, &rendered_chart?.fetched.chart.version.to_string())
     });
     let of_argo: Vec<CommitFile> = of_argo.collect();
-    if of_argo.is_empty() { build_commits(&prepared.flux) } else { number_files(of_argo) }
+    match prepared.work.as_upgrade() {
+        Some(upgrade) if of_argo.is_empty() => build_commits(&upgrade.flux),
+        _ => number_files(of_argo),
+    }
 }
 
 /// The Applications of both releases, the CRD chart's first.
 fn argo_applications(prepared: &Prepared) -> Vec<(String, &Value)> {
-    let installation = &prepared.ask.installation;
+    let installation = &prepared.session.installation;
     let all: BTreeMap<&str, &Value> = prepared
+        .session
         .view
         .applications
         .iter()
         .flatten()
         .filter_map(|application| Some((application.pointer("/metadata/name")?.as_str()?, application)))
         .collect();
-    let of = |release: &String| match prepared.view.owners.get(release) {
+    let of = |release: &String| match prepared.session.view.owners.get(release) {
         Some(Owner::Argo { application }) => all.get(application.as_str()).map(|found| (release.clone(), *found)),
         _ => None,
     };
@@ -71,15 +75,16 @@ pub fn follow_rollout(mut prepared: Prepared) -> Result<Prepared, Problem> {
 
 fn build_steps(prepared: &Prepared) -> Vec<Step> {
     let mut steps = Vec::new();
-    let installation = &prepared.ask.installation;
-    let routes = [(ReleaseRole::Crds, &prepared.flux.crds), (ReleaseRole::App, &prepared.flux.app)];
+    let Some(upgrade) = prepared.work.as_upgrade() else { return steps };
+    let installation = &upgrade.ask.installation;
+    let routes = [(ReleaseRole::Crds, &upgrade.flux.crds), (ReleaseRole::App, &upgrade.flux.app)];
     let of_argo = argo_applications(prepared);
     for (role, route) in routes {
         let release = installation.release(role);
         let application = of_argo.iter().find(|(of, _)| of == release).map(|(_, application)| *application);
         let rendered_chart = match role {
-            ReleaseRole::Crds => &prepared.crds,
-            ReleaseRole::App => &prepared.app,
+            ReleaseRole::Crds => &upgrade.charts.crds,
+            ReleaseRole::App => &upgrade.charts.app,
         };
         let version = rendered_chart.as_ref().map(|rendered_chart| rendered_chart.fetched.chart.version.to_string());
         steps.extend(match (application.and_then(argo_application::namespaced_name), route, version) {

@@ -1,32 +1,22 @@
 //! The forecast: the server's own word on what would be written, and what stands around it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::ask::UpgradeSpec;
 use crate::cluster::Cluster;
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
-use crate::model::tool_versions::ToolVersions;
-use crate::prepare::Environment;
 use crate::prepare::judge::Forecast;
 use crate::prepare::render::RenderedCharts;
+use crate::prepare::session::{Connection, UpgradeContext};
 use crate::prepare::stage::Stage;
 use crate::prepare::{crd_forecast, crd_verdicts, forecast_app};
-use crate::report::event::Emit;
-use crate::tools::helm::Helm;
 
 /// The server's word on everything that would be written, and what stands around it.
-pub(crate) async fn forecast_all(
-    (cluster, helm, private): (&Cluster, &Helm, &Path),
-    ask: &UpgradeSpec,
-    view: &ClusterView,
-    rendered: &RenderedCharts,
-    tools: &ToolVersions,
-    env: &Environment,
-    emit: Emit<'_>,
-) -> Forecast {
+pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &RenderedCharts) -> Forecast {
+    let UpgradeContext { connection, ask, view, emit } = *context;
+    let Connection { cluster, helm, tools, env, .. } = connection;
     let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
     let (forecasts, application, policies, record_sizes, images, bundle, signatures) = tokio::join!(
@@ -36,7 +26,7 @@ pub(crate) async fn forecast_all(
         forecast_app::measure_record_sizes(ask, rendered),
         forecast_app::read_images(ask, view, rendered, env.helm_registry_config.as_deref()),
         forecast_app::read_bundle(ask, rendered),
-        forecast_app::verify_signatures(ask, rendered, helm, private),
+        forecast_app::verify_signatures(ask, rendered, helm, connection.private()),
     );
     let (verdicts, waiver_notes) = crd_verdicts::judge_crd_changes(cluster, ask, view, &forecasts).await;
     let objects = application.as_ref().map_or(0, |application| application.forecasts.len());

@@ -6,6 +6,7 @@ use crate::ask::{ReleaseTarget, UpgradeSpec};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::guards::installed;
 use crate::model::chart::{ChartRef, DigestKind};
+use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
 use crate::model::owner::Owner;
@@ -13,10 +14,11 @@ use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::flux_manifests::{ChartSource, FluxManifests};
-use crate::plan::{Action, Step, StepId};
-use crate::prepare;
+use crate::plan::{Action, Plan, Step, StepId};
 use crate::prepare::next_values;
-use crate::prepare::{Environment, Prepared, RenderedChart};
+use crate::prepare::prepared::{Environment, Prepared, UpgradeWork, Work};
+use crate::prepare::render::RenderedChart;
+use crate::prepare::state_dir::create_private_dir;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
 use crate::tools::registry::Registry;
@@ -61,7 +63,7 @@ pub async fn render_manifests(
         true => Value::Object(serde_json::Map::new()),
         false => {
             next_values::check_files(&ask.values)?;
-            let private = prepare::create_private_dir()?;
+            let private = create_private_dir()?;
             let read = helm.read_values(&ask.values.flags, private.path()).await;
             read.map_err(|error| error.into_problem("helm cannot read the values"))?
         }
@@ -122,10 +124,10 @@ fn not_in_registry_problem(reference: &ChartRef) -> Problem {
         .with_hint("push it first (helm push), and give --chart oci://…, --crds-chart oci://…")
 }
 
-/// The manifests of what was prepared.
-fn build_manifests(prepared: &Prepared, options: &ManifestOptions) -> Result<FluxManifests, Problem> {
-    let (installation, sources) = (&prepared.ask.installation, &prepared.ask.sources);
-    let (crds, app) = (prepared.crds.as_ref(), prepared.app.as_ref());
+/// The manifests of a prepared upgrade.
+fn build_manifests(upgrade: &UpgradeWork, options: &ManifestOptions) -> Result<FluxManifests, Problem> {
+    let (installation, sources) = (&upgrade.ask.installation, &upgrade.ask.sources);
+    let (crds, app) = (upgrade.charts.crds.as_ref(), upgrade.charts.app.as_ref());
     let missing = || Problem::usage("the manifests are about both charts").with_hint(BOTH_VERSIONS_HINT);
     Ok(FluxManifests {
         namespace: installation.namespace.clone(),
@@ -135,10 +137,10 @@ fn build_manifests(prepared: &Prepared, options: &ManifestOptions) -> Result<Flu
             options,
         )?,
         app: chart_source_from_rendered((&installation.app_release, &sources.app), app.ok_or_else(missing)?, options)?,
-        values: prepared.config.clone(),
+        values: upgrade.charts.config.clone(),
         secret_ref: options.secret_ref.clone(),
         cert_secret_ref: options.cert_secret_ref.clone(),
-        insecure: prepared.ask.registry.plain_http,
+        insecure: upgrade.ask.registry.plain_http,
         verify: options.verify.clone(),
     })
 }
@@ -175,24 +177,26 @@ fn chart_source_from_rendered(
 ///
 /// # Errors
 /// Somebody else keeps the releases; Flux is not there.
-pub fn hand_over(mut prepared: Prepared, options: &ManifestOptions) -> Result<Prepared, Problem> {
-    let manifests = build_manifests(&prepared, options)?;
-    require_no_owner(&prepared)?;
-    require_flux_served(&prepared)?;
-    prepared.plan.guards.retain(|guard| guard.check != installed::CARD.id);
-    prepared.plan.steps = build_handover_steps(&prepared, &manifests);
+pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepared, Problem> {
+    let Prepared { session, mut plan, work: Work::Upgrade(mut upgrade) } = prepared else {
+        return Err(Problem::failure("only an upgrade can hand the releases over to Flux"));
+    };
+    let manifests = build_manifests(&upgrade, options)?;
+    require_no_owner(&session.view)?;
+    require_flux_served(&session.view)?;
+    plan.guards.retain(|guard| guard.check != installed::CARD.id);
+    plan.steps = build_handover_steps(&plan, &upgrade, &manifests);
     let all = manifests
         .build_values_secret()
         .into_iter()
         .chain(manifests.build_crds_objects())
         .chain(manifests.build_app_objects());
-    prepared.flux_manifests = Hidden::new(all.collect());
-    Ok(prepared)
+    upgrade.handover_manifests = Some(Hidden::new(all.collect()));
+    Ok(Prepared { session, plan, work: Work::Upgrade(upgrade) })
 }
 
-fn require_no_owner(prepared: &Prepared) -> Result<(), Problem> {
-    let owned = prepared
-        .view
+fn require_no_owner(view: &ClusterView) -> Result<(), Problem> {
+    let owned = view
         .owners
         .iter()
         .find(|(_, owner)| matches!(owner, Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. }));
@@ -207,8 +211,8 @@ fn require_no_owner(prepared: &Prepared) -> Result<(), Problem> {
     }
 }
 
-fn require_flux_served(prepared: &Prepared) -> Result<(), Problem> {
-    let live = prepared.view.crds.as_ref().map_err(|failure| Problem::new(Exit::ChecksFailed, failure.to_string()))?;
+fn require_flux_served(view: &ClusterView) -> Result<(), Problem> {
+    let live = view.crds.as_ref().map_err(|failure| Problem::new(Exit::ChecksFailed, failure.to_string()))?;
     let serves = |name: &str, version: &str| {
         live.get(name).is_some_and(|crd: &Crd| crd.versions().any(|one| one.name == version && one.served))
     };
@@ -221,21 +225,21 @@ fn require_flux_served(prepared: &Prepared) -> Result<(), Problem> {
     }
 }
 
-fn build_handover_steps(prepared: &Prepared, manifests: &FluxManifests) -> Vec<Step> {
+fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxManifests) -> Vec<Step> {
     // What is done before any release is written stays: marks, and objects that are moved.
-    let before = prepared.plan.steps.iter().filter(|step| {
+    let before = plan.steps.iter().filter(|step| {
         matches!(
             step.action,
             Action::AddKeepAnnotation { .. } | Action::MigrateObjects { .. } | Action::UnlockRelease { .. }
         )
     });
     let mut steps: Vec<Step> = before.cloned().collect();
-    let ours = prepared.plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
+    let ours = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
     let secret = manifests.values_secret();
     let rendered_charts = [
-        (ReleaseRole::Crds, &manifests.crds, prepared.crds.as_ref()),
-        (ReleaseRole::App, &manifests.app, prepared.app.as_ref()),
+        (ReleaseRole::Crds, &manifests.crds, &upgrade.charts.crds),
+        (ReleaseRole::App, &manifests.app, &upgrade.charts.app),
     ];
     for (role, chart, rendered_chart) in rendered_charts {
         let object_ref = |kind: &str| FluxRef::new(kind, &manifests.namespace, &chart.release);
@@ -250,6 +254,7 @@ fn build_handover_steps(prepared: &Prepared, manifests: &FluxManifests) -> Vec<S
         };
         steps.push(new_step(StepId::Manifests(role), title, Action::ApplyManifests { role, objects }, because));
         let digest = rendered_chart
+            .as_ref()
             .map(|rendered_chart| &rendered_chart.fetched.digest)
             .filter(|digest| digest.kind == DigestKind::Manifest);
         let wanted = TargetChart { version: chart.version.clone(), digest: digest.map(|digest| digest.sha256.clone()) };

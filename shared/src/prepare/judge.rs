@@ -15,7 +15,6 @@ use crate::guards::helm_would_delete_crds;
 use crate::model::access_review::AccessReview;
 use crate::model::admission_policies::AdmissionPolicies;
 use crate::model::application::ApplicationState;
-use crate::model::check::CheckResult;
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::container_images::ImageLookup;
 use crate::model::content_bundle::ContentBundle;
@@ -69,20 +68,27 @@ pub struct Forecast {
     pub signatures: Vec<SignatureCheck>,
 }
 
-/// All that was seen.
+/// The uid of `kube-system` as each tool reads it: both must talk to the same cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterUids {
+    /// As helm reads it.
+    pub helm: Observed<String>,
+    /// As kubectl reads it.
+    pub kubectl: Observed<String>,
+}
+
+/// Everything read from the cluster, the registries and the tools before a decision.
 pub struct Observations<'a> {
     /// The cluster.
     pub view: &'a ClusterView,
     /// helm's and kubectl's versions.
     pub tools: &'a ToolVersions,
-    /// The uid of `kube-system` as helm sees it.
-    pub helm_cluster_uid: Observed<String>,
-    /// The uid of `kube-system` as kubectl sees it.
-    pub kubectl_cluster_uid: Observed<String>,
+    /// Which cluster helm and kubectl talk to.
+    pub cluster_uids: ClusterUids,
     /// What the server says, and what stands around.
     pub forecast: Forecast,
     /// Who holds a lock.
-    pub locks: Observed<Vec<HeldLock>>,
+    pub locks: &'a Observed<Vec<HeldLock>>,
     /// The journal of earlier runs.
     pub journal: &'a Observed<JournalSnapshot>,
     /// Whether a run that is gone on from has applied CRDs and not proved them.
@@ -159,17 +165,6 @@ pub fn build_plan(
         steps,
         unchanged_items: left_alone,
     })
-}
-
-/// Asks these guards alone.
-pub(crate) fn check_guards(
-    ask: &UpgradeSpec,
-    observations: &Observations<'_>,
-    rendered: &RenderedCharts,
-    ids: &[&str],
-) -> Vec<CheckResult> {
-    let all = guards::ask_all(&build_guard_context(ask, observations, rendered));
-    all.into_iter().filter(|guard| ids.contains(&guard.check)).collect()
 }
 
 /// The steps in their order, and what is left alone.
@@ -264,8 +259,8 @@ fn build_guard_context<'a>(
         mode: ask.mode,
         helm_version: observations.tools.helm.clone(),
         kubectl_version: observations.tools.kubectl.clone(),
-        helm_cluster_uid: observations.helm_cluster_uid.clone(),
-        kubectl_cluster_uid: observations.kubectl_cluster_uid.clone(),
+        helm_cluster_uid: observations.cluster_uids.helm.clone(),
+        kubectl_cluster_uid: observations.cluster_uids.kubectl.clone(),
         crds_release: &installation.crds_release,
         app_release: &installation.app_release,
         crds_chart: rendered
@@ -276,7 +271,7 @@ fn build_guard_context<'a>(
         forecasts: &observations.forecast.crd_answers,
         verdicts: &observations.forecast.verdicts,
         waiver_notes: &observations.forecast.waiver_notes,
-        locks: &observations.locks,
+        locks: observations.locks,
         application: observations.forecast.application.as_ref(),
         policies: &observations.forecast.policies,
         record_sizes: &observations.forecast.record_sizes,

@@ -16,6 +16,7 @@ mod next_values;
 pub mod only_crds;
 pub mod picture;
 mod plan_baseline;
+pub mod prepared;
 pub mod record_state;
 pub mod render;
 pub mod rollback;
@@ -23,123 +24,31 @@ mod session;
 mod stage;
 pub mod state_dir;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use forecast::forecast_all;
 use plan_baseline::{Drift, PlanBaseline, PlanInputs};
-use session::{Connection, Inventory, complete_identity, connect, read_inventory};
-use tempfile::TempDir;
+use session::{Inventory, UpgradeContext, connect, read_inventory};
 
 use crate::ask::UpgradeSpec;
 use crate::ask::expect::Expectations;
-use crate::cluster::Cluster;
-use crate::model::cluster_view::{ClusterView, Observed};
-use crate::model::crd::Crd;
+use crate::model::cluster_view::ClusterView;
 use crate::model::health_inputs::HealthInputs;
-use crate::model::lease::{HeldLock, HolderIdentity};
 use crate::model::secret::{Hidden, Secrets};
-use crate::model::tool_versions::ToolVersions;
 use crate::plan;
-use crate::plan::Plan;
-use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
-use crate::plan::journal::{JournalSnapshot, RunEntry};
-use crate::plan::recorded_state::RecordedState;
+use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::SavedPlan;
 use crate::prepare::flux::AdaptedAsk;
-use crate::prepare::judge::{CommandBuilder, Forecast};
-use crate::prepare::lease_watcher::LeaseWatcher;
-use crate::prepare::local_run_locks::LocalRunLocks;
+use crate::prepare::judge::{CommandBuilder, Observations};
+use crate::prepare::prepared::{ResumedRun, UpgradeWork};
 use crate::prepare::render::RenderedCharts;
-use crate::prepare::rollback::RollbackTarget;
 use crate::problem::Problem;
 use crate::report::event::Emit;
 use crate::tools::chart_fetch::FetchedChart;
-use crate::tools::helm::Helm;
-use crate::tools::kubectl::Kubectl;
-use crate::tools::program_paths::Programs;
 
-pub(crate) use session::{Session, open_session};
 pub(crate) use stage::Stage;
 
+pub use crate::prepare::prepared::{Environment, Prepared, RunMode, Session, Work};
 pub use crate::prepare::render::RenderedChart;
-
-/// What the environment gives, read at the edge.
-#[derive(Debug, Clone)]
-pub struct Environment {
-    /// helm and kubectl.
-    pub programs: Programs,
-    /// helm's own registry configuration, for a static login.
-    pub helm_registry_config: Option<PathBuf>,
-    /// The run's id.
-    pub run_id: String,
-    /// Another text in every run, for seals of values.
-    pub salt: String,
-    /// Who we are, for those who want the same locks.
-    pub identity: HolderIdentity,
-    /// How long a run that will write waits for a lock that somebody holds; none for one that only looks.
-    pub wait_for_lock: Option<Duration>,
-    /// Where signs of life are kept on this workstation; none where there is no such place.
-    pub local_locks: Option<LocalRunLocks>,
-    /// Whether custom resources are saved before the first write: then they must be listed.
-    pub backup_enabled: bool,
-    /// Where this workstation keeps what is ours: journals and saved copies.
-    pub state_dir: Option<PathBuf>,
-    /// A program of ours that starts others so that they end with us; none where the kernel has no such thing.
-    pub starter: Option<PathBuf>,
-}
-
-/// Everything that a run needs, and the plan that it follows.
-pub struct Prepared {
-    /// What was asked for.
-    pub ask: UpgradeSpec,
-    /// The cluster.
-    pub cluster: Cluster,
-    /// helm.
-    pub helm: Helm,
-    /// kubectl.
-    pub kubectl: Kubectl,
-    /// helm's and kubectl's versions.
-    pub tools: ToolVersions,
-    /// The cluster as it was read.
-    pub view: ClusterView,
-    /// What stood around the releases before the first write; none in a run that will not write.
-    pub health_inputs: Option<HealthInputs>,
-    /// The CRD chart, where it moves.
-    pub crds: Option<RenderedChart>,
-    /// The application, where it moves.
-    pub app: Option<RenderedChart>,
-    /// Every CRD of the charts, as rendered.
-    pub desired_crds: BTreeMap<String, Crd>,
-    /// Live CRDs that leave the manifest of a release: helm must find them marked.
-    pub removed_crds: Vec<String>,
-    /// What is to be done.
-    pub plan: Plan,
-    /// The way through Flux; empty where Flux makes none of the releases.
-    pub flux: FluxRoutes,
-    /// Flux's manifests, where the releases are handed over to it.
-    pub flux_manifests: Hidden<Vec<serde_json::Value>>,
-    /// The user's values of the application's next revision.
-    pub config: Hidden<serde_json::Value>,
-    /// What may be shown nowhere.
-    pub secrets: Secrets,
-    /// What the plan was made from, for a file and for the journal.
-    pub recorded_state: Observed<RecordedState>,
-    /// The run that was cut off, and that this one goes on from.
-    pub interrupted_run: Option<RunEntry>,
-    /// Whether it was asked to go on from it: then it does that or nothing.
-    pub is_resume: bool,
-    /// The run that is undone; none where nothing goes back.
-    pub rollback: Option<RollbackTarget>,
-    /// Who we are, for those who want the same locks, and what was seen of them.
-    pub lease_watcher: LeaseWatcher,
-    /// What else the environment gave.
-    pub env: Environment,
-    /// Holds the charts and value files; gone when this is dropped.
-    pub(crate) private_dir: Option<TempDir>,
-}
 
 /// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
 ///
@@ -186,140 +95,85 @@ async fn prepare_from(
     env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    let private = create_private_dir()?;
-    let Connection { mut helm, kubectl, tools, cluster, mut lease_watcher, locks, journal } =
-        connect(&ask, &env, emit).await?;
-    // Who owns the releases says where their charts and values come from: that is asked before they are fetched.
-    let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut helm, &cluster, private.path(), &env).await?;
-    let inventory = read_inventory(&cluster, &helm, &kubectl, &ask, flux, private.path(), &env, emit).await?;
-    let Inventory { view, charts, cluster_uids } = inventory;
+    next_values::check_files(&ask.values)?;
+    let mut connection = connect(&ask.session_spec(), env, emit).await?;
+    // The owners decide where charts and values come from: they are read before anything is fetched.
+    let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut connection).await?;
+    let Inventory { view, charts, cluster_uids } = read_inventory(&connection, &ask, flux, emit).await?;
 
-    let rendered = render_all((&helm, &kubectl), &ask, &view, &cluster, charts, private.path(), &env, emit).await?;
-    let (rendered, health_inputs, routes) = plan_flux_routes(&ask, &view, rendered, values);
-    let forecast = forecast_all((&cluster, &helm, private.path()), &ask, &view, &rendered, &tools, &env, emit).await;
+    let context = UpgradeContext { connection: &connection, ask: &ask, view: &view, emit };
+    let (charts, health_inputs) = render_all(&context, charts).await?;
+    let flux = find_flux_routes(&context, &charts, values);
+    let forecast = forecast_all(&context, &charts).await;
 
-    let inputs = PlanInputs { ask: &ask, view: &view, rendered: &rendered, crd_answers: &forecast.crd_answers };
-    let Drift { recorded_state, items: drift_items, interrupted_run } =
-        inputs.compute_drift(baseline, journal.as_ref().ok(), &env.salt);
-    let observations = build_observations(
-        (&view, &tools, &journal, &routes),
+    let inputs = PlanInputs { ask: &ask, view: &view, rendered: &charts, crd_answers: &forecast.crd_answers };
+    let Drift { recorded_state, items: drift, interrupted_run } =
+        inputs.compute_drift(baseline, connection.journal.as_ref().ok(), &connection.env.salt);
+    let observations = Observations {
+        view: &view,
+        tools: &connection.tools,
         cluster_uids,
         forecast,
-        locks,
-        (drift_items, interrupted_run.as_ref()),
-    );
-    let plan = judge::build_plan(
-        CommandBuilder { ask: &ask, helm: &helm, kubectl: &kubectl, run_id: &env.run_id },
-        &observations,
-        &rendered,
-    )?;
-    lease_watcher.identity = complete_identity(lease_watcher.identity, &ask, &view);
-    Ok(Prepared {
-        removed_crds: judge::list_removed_crds(&ask, &observations, &rendered),
-        secrets: collect_secrets(&ask, &view, &rendered),
-        ask,
-        cluster,
-        helm,
-        kubectl,
-        tools,
-        view,
-        health_inputs,
-        crds: rendered.crds,
-        app: rendered.app,
-        desired_crds: rendered.desired_crds,
-        plan,
-        flux: routes,
-        flux_manifests: Hidden::new(Vec::new()),
-        config: rendered.config,
-        recorded_state,
-        interrupted_run,
-        is_resume: matches!(baseline, PlanBaseline::InterruptedRun(_)),
-        rollback: None,
-        lease_watcher,
-        env,
-        private_dir: Some(private),
-    })
+        locks: &connection.locks,
+        journal: &connection.journal,
+        has_unverified_crds: interrupted_run.as_ref().is_some_and(RunEntry::has_unverified_crds),
+        drift,
+        flux: &flux,
+    };
+    let commands = CommandBuilder {
+        ask: &ask,
+        helm: &connection.helm,
+        kubectl: &connection.kubectl,
+        run_id: &connection.env.run_id,
+    };
+    let plan = judge::build_plan(commands, &observations, &charts)?;
+    let removed_crds = judge::list_removed_crds(&ask, &observations, &charts);
+    let secrets = collect_secrets(&ask, &view, &charts);
+    let is_required = matches!(baseline, PlanBaseline::InterruptedRun(_));
+    let resumed = interrupted_run.map(|run| ResumedRun { run, is_required });
+    let session = connection.into_session(&ask.installation, view, health_inputs, secrets);
+    let work = UpgradeWork { ask, charts, removed_crds, flux, handover_manifests: None, recorded_state, resumed };
+    Ok(Prepared { session, plan, work: Work::Upgrade(Box::new(work)) })
 }
 
-/// What the charts make, and the picture to compare with afterwards.
-#[expect(clippy::too_many_arguments, reason = "one stage, asked for in one place")]
+/// What the charts render to, and what the health checks read before the first write.
 async fn render_all(
-    tools: (&Helm, &Kubectl),
-    ask: &UpgradeSpec,
-    view: &ClusterView,
-    cluster: &Cluster,
+    context: &UpgradeContext<'_>,
     charts: (Option<FetchedChart>, Option<FetchedChart>),
-    private: &Path,
-    env: &Environment,
-    emit: Emit<'_>,
 ) -> Result<(RenderedCharts, Option<HealthInputs>), Problem> {
-    let stage = Stage::begin(emit, "render", "what each chart makes");
-    let rendering = render::render_both(tools, ask, view, cluster, charts, private);
-    let (rendered, health_inputs) = tokio::join!(rendering, read_health_inputs_before(cluster, ask, env, view));
+    let stage = Stage::begin(context.emit, "render", "what each chart makes");
+    let (rendered, health_inputs) =
+        tokio::join!(render::render_both(context, charts), read_health_inputs_before(context));
     let rendered = rendered?;
     stage.finish(rendered.summary());
     Ok((rendered, health_inputs))
 }
 
-/// The picture to compare with afterwards, in a run that will write: while helm renders, it costs no time.
-async fn read_health_inputs_before(
-    cluster: &Cluster,
-    ask: &UpgradeSpec,
-    env: &Environment,
-    view: &ClusterView,
-) -> Option<HealthInputs> {
-    env.wait_for_lock?;
-    Some(picture::read_health_inputs(cluster, &ask.installation, view, &Expectations::default()).await)
-}
-
-fn build_observations<'a>(
-    (view, tools, journal, flux): (&'a ClusterView, &'a ToolVersions, &'a Observed<JournalSnapshot>, &'a FluxRoutes),
-    (helm_cluster_uid, kubectl_cluster_uid): (Observed<String>, Observed<String>),
-    forecast: Forecast,
-    locks: Observed<Vec<HeldLock>>,
-    (drift_items, interrupted_run): (Option<Observed<Vec<DriftItem>>>, Option<&RunEntry>),
-) -> judge::Observations<'a> {
-    let has_unverified_crds = interrupted_run.is_some_and(RunEntry::has_unverified_crds);
-    judge::Observations {
-        view,
-        tools,
-        helm_cluster_uid,
-        kubectl_cluster_uid,
-        forecast,
-        locks,
-        journal,
-        has_unverified_crds,
-        drift: drift_items,
-        flux,
+/// What the final check compares with. Only a run that writes has one; it is read while helm renders.
+async fn read_health_inputs_before(context: &UpgradeContext<'_>) -> Option<HealthInputs> {
+    if !context.connection.env.mode.writes() {
+        return None;
     }
+    let (cluster, installation) = (&context.connection.cluster, &context.ask.installation);
+    Some(picture::read_health_inputs(cluster, installation, context.view, &Expectations::default()).await)
 }
 
-/// The way of each chart through Flux.
-fn plan_flux_routes(
-    ask: &UpgradeSpec,
-    view: &ClusterView,
-    (rendered, vitals): (RenderedCharts, Option<HealthInputs>),
+/// The route of each chart through Flux.
+fn find_flux_routes(
+    context: &UpgradeContext<'_>,
+    charts: &RenderedCharts,
     values: Option<Hidden<serde_json::Value>>,
-) -> (RenderedCharts, Option<HealthInputs>, FluxRoutes) {
-    let charts = [&rendered.crds, &rendered.app].map(|rendered_chart| {
-        rendered_chart
-            .as_ref()
-            .map(|rendered_chart| (rendered_chart.fetched.chart.version.to_string(), &rendered_chart.fetched.digest))
+) -> FluxRoutes {
+    let charts = [&charts.crds, &charts.app].map(|rendered| {
+        rendered.as_ref().map(|rendered| (rendered.fetched.chart.version.to_string(), &rendered.fetched.digest))
     });
-    let routes = plan::flux::find_routes(ask, &view.flux, charts, values);
-    (rendered, vitals, routes)
+    plan::flux::find_routes(context.ask, &context.view.flux, charts, values)
 }
 
 /// Every secret text that values and rendered Secrets hold.
-fn collect_secrets(ask: &UpgradeSpec, view: &ClusterView, rendered: &render::RenderedCharts) -> Secrets {
+fn collect_secrets(ask: &UpgradeSpec, view: &ClusterView, charts: &RenderedCharts) -> Secrets {
     let stored =
         view.newest_revision(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
-    let values: Vec<&serde_json::Value> = stored.into_iter().chain([rendered.config.reveal()]).collect();
-    Secrets::from_values(&values, rendered.app.as_ref().map_or(&[], |rendered_chart| &rendered_chart.rendered))
-}
-
-/// A folder that nobody else may read; gone when it is dropped.
-pub(crate) fn create_private_dir() -> Result<TempDir, Problem> {
-    let created = tempfile::Builder::new().prefix("mural-").tempdir();
-    created.map_err(|error| Problem::failure("cannot make a private folder").with_source(error))
+    let values: Vec<&serde_json::Value> = stored.into_iter().chain([charts.config.reveal()]).collect();
+    Secrets::from_values(&values, charts.app.as_ref().map_or(&[], |rendered| &rendered.rendered))
 }

@@ -5,7 +5,7 @@ use crate::guards::{
     permissions, record_size, release_not_failed, release_not_pending,
 };
 use crate::plan::StepId;
-use crate::prepare::Prepared;
+use crate::prepare::prepared::{ApplyCrdsWork, Prepared, Work};
 
 /// Guards that ask about releases: no release is written. Whether CRDs may be written, their dry-runs tell.
 const RELEASE_GUARDS: [&str; 10] = [
@@ -21,10 +21,11 @@ const RELEASE_GUARDS: [&str; 10] = [
     record_size::CARD.id,
 ];
 
-/// Leaves of a prepared upgrade what is done to CRDs.
+/// The part of a prepared upgrade that writes CRDs; `None` if it does not move the CRD chart.
 #[must_use]
-pub fn retain_crd_steps(mut prepared: Prepared) -> Prepared {
-    let plan = &mut prepared.plan;
+pub fn retain_crd_steps(prepared: Prepared) -> Option<Prepared> {
+    let Prepared { session, mut plan, work: Work::Upgrade(upgrade) } = prepared else { return None };
+    upgrade.charts.crds.as_ref()?;
     // A chart's CRDs that helm writes with the release are verified with it.
     plan.steps.retain(|step| match step.id {
         StepId::Migrate | StepId::Crds | StepId::Served => true,
@@ -45,5 +46,6 @@ pub fn retain_crd_steps(mut prepared: Prepared) -> Prepared {
     });
     plan.guards.retain(|guard| !RELEASE_GUARDS.contains(&guard.check));
     plan.unchanged_items.retain(|left| !left.subject.starts_with("release "));
-    prepared
+    let work = Work::ApplyCrds(ApplyCrdsWork { crds: upgrade.charts.desired_crds });
+    Some(Prepared { session, plan, work })
 }

@@ -8,20 +8,18 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::ask::{ReleaseTarget, UpgradeSpec};
-use crate::cluster::Cluster;
 use crate::model::chart::{DigestKind, ValuesSchemaError, pack_as_flux, pack_with_values};
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::{self, Crd};
 use crate::model::flux::{FluxObject, SourceKind};
-use crate::model::release::ReleaseRecord;
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::prepare::next_values;
 use crate::prepare::next_values::NextValues;
+use crate::prepare::session::{Connection, UpgradeContext};
 use crate::problem::Problem;
 use crate::tools::chart_fetch::{FetchedChart, fetch_chart};
 use crate::tools::helm::{Helm, TemplateArgs};
 use crate::tools::helm_output;
-use crate::tools::kubectl::Kubectl;
 
 /// One chart that moves: its bytes and what they render to.
 pub struct RenderedChart {
@@ -123,41 +121,31 @@ pub async fn fetch_both(
 ///
 /// # Errors
 /// A chart does not render, or helm refuses the values.
-pub async fn render_both(
-    (helm, kubectl): (&Helm, &Kubectl),
-    ask: &UpgradeSpec,
-    view: &ClusterView,
-    cluster: &Cluster,
+pub(crate) async fn render_both(
+    context: &UpgradeContext<'_>,
     charts: (Option<FetchedChart>, Option<FetchedChart>),
-    private: &Path,
 ) -> Result<RenderedCharts, Problem> {
+    let UpgradeContext { connection, ask, view, .. } = *context;
     let record = view.newest_revision(&ask.installation.app_release).ok().flatten();
     let crds = async {
         match charts.0 {
-            Some(fetched) => render_crds_chart((helm, kubectl), ask, view, fetched, private).await.map(Some),
+            Some(fetched) => render_crds_chart(context, fetched).await.map(Some),
             None => Ok(None),
         }
     };
-    let (next, crds) = tokio::join!(next_values::compute_next_values(helm, &ask.values, record, private), crds);
+    let values = next_values::compute_next_values(&connection.helm, &ask.values, record, connection.private());
+    let (next, crds) = tokio::join!(values, crds);
     let (next, crds) = (next?, crds?);
     let app = match charts.1 {
-        Some(fetched) => Some(
-            render_app_chart((helm, kubectl), ask, view, cluster, fetched, crds.as_ref(), (&next, private), record)
-                .await?,
-        ),
+        Some(fetched) => Some(render_app_chart(context, fetched, crds.as_ref(), &next).await?),
         None => None,
     };
     let wanted = collect_desired_crds(crds.as_ref(), app.as_ref());
     Ok(RenderedCharts { crds, app, desired_crds: wanted, config: next.config })
 }
 
-async fn render_crds_chart(
-    (helm, kubectl): (&Helm, &Kubectl),
-    ask: &UpgradeSpec,
-    view: &ClusterView,
-    fetched: FetchedChart,
-    private: &Path,
-) -> Result<RenderedChart, Problem> {
+async fn render_crds_chart(context: &UpgradeContext<'_>, fetched: FetchedChart) -> Result<RenderedChart, Problem> {
+    let UpgradeContext { connection: Connection { helm, .. }, ask, view, .. } = *context;
     let release = &ask.installation.crds_release;
     let as_flux = pack_as_flux_does(ask, view, release, &fetched)?;
     let template = TemplateArgs {
@@ -172,21 +160,17 @@ async fn render_crds_chart(
         extra_args: &hook_flags(ask),
     };
     let (mut rendered, schema_refusals) = render_template(helm, template, &fetched).await?;
-    let not_forecast = apply_flux_post_renderers((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
+    let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
     Ok(RenderedChart { fetched, rendered, schema_refusals, post_render_failure: not_forecast })
 }
 
-#[expect(clippy::too_many_arguments, reason = "a forecast needs all of this, and it is asked for in one place")]
 async fn render_app_chart(
-    (helm, kubectl): (&Helm, &Kubectl),
-    ask: &UpgradeSpec,
-    view: &ClusterView,
-    cluster: &Cluster,
+    context: &UpgradeContext<'_>,
     fetched: FetchedChart,
     crds: Option<&RenderedChart>,
-    (next, private): (&NextValues, &Path),
-    record: Option<&ReleaseRecord>,
+    next: &NextValues,
 ) -> Result<RenderedChart, Problem> {
+    let UpgradeContext { connection: Connection { helm, cluster, .. }, ask, view, .. } = *context;
     let mut api_versions = cluster.list_api_versions().await.map_err(|error| error.into_problem(&cluster.context))?;
     api_versions.extend(crd_api_versions(crds));
     api_versions.sort();
@@ -204,7 +188,7 @@ async fn render_app_chart(
         kube_version: &view.cluster.version,
         api_versions: &api_versions,
         include_crds: true,
-        is_upgrade: record.is_some(),
+        is_upgrade: view.newest_revision(&ask.installation.app_release).ok().flatten().is_some(),
         extra_args: &passed,
     };
     let (mut rendered, mut schema_refusals) = render_template(helm, template, &fetched).await?;
@@ -214,7 +198,7 @@ async fn render_app_chart(
         refusal.message = mask_secrets(&refusal.message, &secrets);
     }
     let release = &ask.installation.app_release;
-    let not_forecast = apply_flux_post_renderers((ask, view), kubectl, release, &fetched, private, &mut rendered).await;
+    let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
     Ok(RenderedChart { fetched, rendered, schema_refusals, post_render_failure: not_forecast })
 }
 
@@ -269,17 +253,19 @@ fn pack_as_flux_does(
 
 /// What helm-controller makes of what a chart renders to; the reason where that cannot be told.
 async fn apply_flux_post_renderers(
-    (ask, view): (&UpgradeSpec, &ClusterView),
-    kubectl: &Kubectl,
+    context: &UpgradeContext<'_>,
     release: &str,
     fetched: &FetchedChart,
-    private: &Path,
     rendered: &mut Vec<Value>,
 ) -> Option<String> {
+    let UpgradeContext { connection, ask, view, .. } = *context;
     let renderers = view.flux.sole_helm_release(release, &ask.installation.namespace)?.post_renderers();
     let post = match renderers.is_empty() {
         true => Ok(()),
-        false => post_renderers::run_post_renderers(kubectl, &renderers, &fetched.chart, private, rendered).await,
+        false => {
+            let (kubectl, private) = (&connection.kubectl, connection.private());
+            post_renderers::run_post_renderers(kubectl, &renderers, &fetched.chart, private, rendered).await
+        }
     };
     add_flux_origin_labels(ask, view, release, fetched, rendered);
     post.err()

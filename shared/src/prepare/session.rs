@@ -1,21 +1,25 @@
-//! The first reading: tools, locks, the journal, and then everything at once.
+//! Connects to the cluster and the tools, and reads: first Leases and journal, then everything at once.
 
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::ask::{HelmOptions, UpgradeSpec};
+use crate::ask::{HelmOptions, Installation, SessionSpec, UpgradeSpec};
 use crate::cluster::{Cluster, journal_secret, view_reader};
 use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
 use crate::model::flux::FluxView;
+use crate::model::health_inputs::HealthInputs;
 use crate::model::lease::{HeldLock, HolderIdentity};
+use crate::model::secret::Secrets;
 use crate::model::tool_versions::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION, ToolVersions};
 use crate::plan::journal::JournalSnapshot;
+use crate::prepare::judge::ClusterUids;
 use crate::prepare::lease_watcher;
 use crate::prepare::lease_watcher::LeaseWatcher;
+use crate::prepare::prepared::{Environment, Session};
+use crate::prepare::render;
 use crate::prepare::stage::Stage;
-use crate::prepare::{Environment, create_private_dir};
-use crate::prepare::{next_values, render};
+use crate::prepare::state_dir::create_private_dir;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
 use crate::tools::chart_fetch::FetchedChart;
@@ -23,141 +27,162 @@ use crate::tools::error::ToolError;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 
-/// What stands before the first reading.
+/// The connection to cluster and tools, with what is read before everything else.
 pub(crate) struct Connection {
+    pub(crate) cluster: Cluster,
     pub(crate) helm: Helm,
     pub(crate) kubectl: Kubectl,
     pub(crate) tools: ToolVersions,
-    pub(crate) cluster: Cluster,
     pub(crate) lease_watcher: LeaseWatcher,
     pub(crate) locks: Observed<Vec<HeldLock>>,
     pub(crate) journal: Observed<JournalSnapshot>,
+    pub(crate) env: Environment,
+    pub(crate) private_dir: TempDir,
 }
 
-/// Values files that can be read, tools that fit, a cluster, and who holds its locks.
-pub(crate) async fn connect(ask: &UpgradeSpec, env: &Environment, emit: Emit<'_>) -> Result<Connection, Problem> {
-    next_values::check_files(&ask.values)?;
-    let (helm, kubectl) = build_tools(ask, env);
+impl Connection {
+    /// The private folder of this run.
+    pub(crate) fn private(&self) -> &Path {
+        self.private_dir.path()
+    }
+
+    /// The session that the run gets, once everything is read.
+    pub(crate) fn into_session(
+        self,
+        installation: &Installation,
+        view: ClusterView,
+        health_inputs: Option<HealthInputs>,
+        secrets: Secrets,
+    ) -> Session {
+        let Self { cluster, helm, kubectl, tools, mut lease_watcher, env, private_dir, .. } = self;
+        lease_watcher.identity = complete_identity(lease_watcher.identity, installation, &view);
+        let installation = installation.clone();
+        Session {
+            installation,
+            cluster,
+            helm,
+            kubectl,
+            tools,
+            view,
+            health_inputs,
+            secrets,
+            lease_watcher,
+            env,
+            private_dir,
+        }
+    }
+}
+
+/// What every stage of an upgrade reads.
+pub(crate) struct UpgradeContext<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) ask: &'a UpgradeSpec,
+    pub(crate) view: &'a ClusterView,
+    pub(crate) emit: Emit<'a>,
+}
+
+/// Connects, and requires tools that are new enough.
+///
+/// # Errors
+/// helm, kubectl or the cluster do not answer, a tool is too old, or another run holds a Lease for too long.
+pub(crate) async fn connect(spec: &SessionSpec<'_>, env: Environment, emit: Emit<'_>) -> Result<Connection, Problem> {
+    let private_dir = create_private_dir()?;
+    let (helm, kubectl) = build_tools(spec, &env);
     let (tools, cluster) = tokio::join!(
-        check_tool_versions(&helm, &kubectl, &ask.helm_options),
-        Cluster::connect(&ask.installation.cluster)
+        check_tool_versions(&helm, &kubectl, spec.helm_options),
+        Cluster::connect(&spec.installation.cluster)
     );
     let (tools, cluster) = (tools?, cluster?);
-    let mut turn = LeaseWatcher::new(env.identity.clone(), env.local_locks.clone());
-    // Before anything is read: what somebody is changing right now would be read in vain.
+    let mut lease_watcher = LeaseWatcher::new(env.identity.clone(), env.local_locks.clone());
+    let namespace = &spec.installation.namespace;
+    // Before anything is read: what another run is changing right now would be read in vain.
     let locks =
-        lease_watcher::wait_or_read_locks(&mut turn, &cluster, &ask.installation.namespace, env.wait_for_lock, emit)
-            .await?;
-    // After the locks: what a run that lives writes meanwhile would be read too early.
-    let journal = journal_secret::read_journal(&cluster, &ask.installation.namespace).await;
-    Ok(Connection { helm, kubectl, tools, cluster, lease_watcher: turn, locks, journal })
+        lease_watcher::wait_or_read_locks(&mut lease_watcher, &cluster, namespace, env.mode.lock_wait(), emit).await?;
+    // After the locks: what a running run writes meanwhile would be read too early.
+    let journal = journal_secret::read_journal(&cluster, namespace).await;
+    Ok(Connection { cluster, helm, kubectl, tools, lease_watcher, locks, journal, env, private_dir })
 }
 
-/// What one look at everything gives.
+/// What one look at the cluster and the registry gives.
 pub(crate) struct Inventory {
     pub(crate) view: ClusterView,
     pub(crate) charts: (Option<FetchedChart>, Option<FetchedChart>),
-    /// The uid of `kube-system` as helm sees it, and as kubectl does.
-    pub(crate) cluster_uids: (Observed<String>, Observed<String>),
+    pub(crate) cluster_uids: ClusterUids,
 }
 
-#[expect(clippy::too_many_arguments, reason = "one reading of everything, asked for in one place")]
+/// Reads the cluster and fetches the charts, all at once.
+///
+/// # Errors
+/// The cluster cannot be read, or a chart cannot be fetched.
 pub(crate) async fn read_inventory(
-    cluster: &Cluster,
-    helm: &Helm,
-    kubectl: &Kubectl,
+    connection: &Connection,
     ask: &UpgradeSpec,
     flux: FluxView,
-    private: &Path,
-    env: &Environment,
     emit: Emit<'_>,
 ) -> Result<Inventory, Problem> {
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
-    // A cluster that cannot be read ends this at once, and is told before a chart that cannot be had.
+    let helm_config = connection.env.helm_registry_config.as_deref();
+    // A cluster that cannot be read ends this at once, and is reported before a chart that cannot be fetched.
     let rest = async {
         Ok(tokio::join!(
-            render::fetch_both(helm, ask, private, env.helm_registry_config.as_deref()),
-            helm.read_cluster_uid(private),
-            kubectl.read_cluster_uid(),
+            render::fetch_both(&connection.helm, ask, connection.private(), helm_config),
+            read_cluster_uids(connection),
         ))
     };
-    let (view, (charts, helm_cluster_uid, kubectl_cluster_uid)) = tokio::try_join!(
-        view_reader::read_cluster_view_with(cluster, &ask.installation, std::future::ready(flux)),
+    let (view, (charts, cluster_uids)) = tokio::try_join!(
+        view_reader::read_cluster_view_with(&connection.cluster, &ask.installation, std::future::ready(flux)),
         rest
     )?;
     let charts = charts?;
     stage.finish(summarize_view(&view));
-    let to_observed = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| to_read_failure(who, &error));
-    Ok(Inventory {
-        view,
-        charts,
-        cluster_uids: (to_observed("helm", helm_cluster_uid), to_observed("kubectl", kubectl_cluster_uid)),
-    })
+    Ok(Inventory { view, charts, cluster_uids })
 }
 
-/// One look at everything, where no chart is needed.
-pub(crate) struct Session {
-    pub(crate) helm: Helm,
-    pub(crate) kubectl: Kubectl,
-    pub(crate) tools: ToolVersions,
-    pub(crate) cluster: Cluster,
-    pub(crate) lease_watcher: LeaseWatcher,
-    pub(crate) locks: Observed<Vec<HeldLock>>,
-    pub(crate) journal: Observed<JournalSnapshot>,
+/// The cluster, for a run that needs no chart.
+pub(crate) struct ClusterReading {
     pub(crate) view: ClusterView,
-    pub(crate) helm_cluster_uid: Observed<String>,
-    pub(crate) kubectl_cluster_uid: Observed<String>,
-    pub(crate) private_dir: TempDir,
+    pub(crate) cluster_uids: ClusterUids,
 }
 
-/// Looks.
+/// Reads the cluster, where no chart is needed.
 ///
 /// # Errors
-/// As [`prepare`].
-pub(crate) async fn open_session(ask: &UpgradeSpec, env: &Environment, emit: Emit<'_>) -> Result<Session, Problem> {
-    let private = create_private_dir()?;
-    let Connection { helm, kubectl, tools, cluster, mut lease_watcher, locks, journal } =
-        connect(ask, env, emit).await?;
+/// The cluster cannot be read.
+pub(crate) async fn read_cluster(
+    connection: &Connection,
+    installation: &Installation,
+    emit: Emit<'_>,
+) -> Result<ClusterReading, Problem> {
     let stage = Stage::begin(emit, "look", "the cluster, the releases, the journal");
-    let (view, helm_cluster_uid, kubectl_cluster_uid) = tokio::join!(
-        view_reader::read_cluster_view(&cluster, &ask.installation),
-        helm.read_cluster_uid(private.path()),
-        kubectl.read_cluster_uid(),
-    );
+    let (view, cluster_uids) =
+        tokio::join!(view_reader::read_cluster_view(&connection.cluster, installation), read_cluster_uids(connection),);
     let view = view?;
     stage.finish(summarize_view(&view));
-    lease_watcher.identity = complete_identity(lease_watcher.identity, ask, &view);
-    let to_observed = |who: &str, uid: Result<String, ToolError>| uid.map_err(|error| to_read_failure(who, &error));
-    let (helm_cluster_uid, kubectl_cluster_uid) =
-        (to_observed("helm", helm_cluster_uid), to_observed("kubectl", kubectl_cluster_uid));
-    Ok(Session {
-        helm,
-        kubectl,
-        tools,
-        cluster,
-        lease_watcher,
-        locks,
-        journal,
-        view,
-        helm_cluster_uid,
-        kubectl_cluster_uid,
-        private_dir: private,
-    })
+    Ok(ClusterReading { view, cluster_uids })
 }
 
-/// Who we are, with what only the cluster and the flags can tell.
-pub(crate) fn complete_identity(ours: HolderIdentity, ask: &UpgradeSpec, view: &ClusterView) -> HolderIdentity {
-    let installation = format!("{}/{}", ask.installation.namespace, ask.installation.app_release);
+async fn read_cluster_uids(connection: &Connection) -> ClusterUids {
+    let (helm, kubectl) =
+        tokio::join!(connection.helm.read_cluster_uid(connection.private()), connection.kubectl.read_cluster_uid());
+    ClusterUids {
+        helm: helm.map_err(|error| to_read_failure("helm", &error)),
+        kubectl: kubectl.map_err(|error| to_read_failure("kubectl", &error)),
+    }
+}
+
+/// The identity of this run, with what only the cluster and the flags can tell.
+fn complete_identity(ours: HolderIdentity, installation: &Installation, view: &ClusterView) -> HolderIdentity {
+    let installation = format!("{}/{}", installation.namespace, installation.app_release);
     HolderIdentity { installation, server_user: view.cluster.user.clone().unwrap_or_default(), ..ours }
 }
 
-fn build_tools(ask: &UpgradeSpec, env: &Environment) -> (Helm, Kubectl) {
-    let cluster = ask.installation.cluster.clone();
+fn build_tools(spec: &SessionSpec<'_>, env: &Environment) -> (Helm, Kubectl) {
+    let cluster = spec.installation.cluster.clone();
     let helm = Helm {
         program: env.programs.helm.clone(),
         cluster: cluster.clone(),
-        registry: ask.registry.clone(),
-        namespace: ask.installation.namespace.clone(),
+        registry: spec.registry.clone(),
+        namespace: spec.installation.namespace.clone(),
     };
     (helm, Kubectl { program: env.programs.kubectl.clone(), cluster })
 }

@@ -14,6 +14,8 @@ use crate::model::release_role::ReleaseRole;
 use crate::plan::journal::without_runs;
 use crate::plan::{Action, Step, decide};
 use crate::prepare::judge;
+use crate::prepare::prepared::UpgradeWork;
+use crate::prepare::render::RenderedCharts;
 use crate::problem::Problem;
 use crate::report::upgrade_report::FinalCheck;
 
@@ -54,7 +56,7 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) 
 
 /// Marks CRDs, and looks whether the mark is on each: helm will ask the live object.
 async fn add_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let marked = run.prepared.kubectl.annotate_keep(names, run.options.timeout, run.options.stop.clone()).await;
+    let marked = run.prepared.session.kubectl.annotate_keep(names, run.options.timeout, run.options.stop.clone()).await;
     marked.map_err(|error| {
         error
             .into_problem("the CRDs could not all be marked to be kept")
@@ -65,7 +67,8 @@ async fn add_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, 
 }
 
 async fn remove_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let taken = run.prepared.kubectl.remove_keep_annotation(names, run.options.timeout, run.options.stop.clone()).await;
+    let taken =
+        run.prepared.session.kubectl.remove_keep_annotation(names, run.options.timeout, run.options.stop.clone()).await;
     taken.map_err(|error| error.into_problem("the mark could not be taken from all CRDs"))?;
     Ok(format!("{} CRDs bear {RESOURCE_POLICY_ANNOTATION} no more", names.len()))
 }
@@ -73,9 +76,9 @@ async fn remove_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<Strin
 /// Saved objects in place of those that are there; the CRDs themselves are not written.
 async fn restore_objects(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let folder = prepared.rollback.as_ref().and_then(|undone| undone.backup_dir.as_deref());
+    let folder = prepared.work.rollback_target().and_then(|undone| undone.backup_dir.as_deref());
     let folder = folder.ok_or_else(|| Problem::failure("there is no saved copy on this workstation"))?;
-    let restore = Restore::prepare(&prepared.cluster, folder, true).await?.only_objects_of(names);
+    let restore = Restore::prepare(&prepared.session.cluster, folder, true).await?.only_objects_of(names);
     let report = restore.run(false, &run.options.stop, run.emit).await?;
     match report.failures.first() {
         None => Ok(report.summarize()),
@@ -89,7 +92,7 @@ async fn restore_objects(run: &Run<'_>, names: &[String]) -> Result<String, Prob
 
 /// Sets runs in the journal aside that nobody can read.
 async fn set_runs_aside(run: &Run<'_>, runs: &[String]) -> Result<String, Problem> {
-    let (cluster, namespace) = (&run.prepared.cluster, &run.prepared.ask.installation.namespace);
+    let (cluster, namespace) = (&run.prepared.session.cluster, &run.prepared.session.installation.namespace);
     let failed = |error| Problem::failure("the journal could not be written").with_source(error);
     if let Some(before) = journal_secret::read_secret(cluster, namespace).await.map_err(failed)? {
         journal_secret::write_secret(cluster, namespace, &without_runs(&before, runs)).await.map_err(failed)?;
@@ -98,10 +101,14 @@ async fn set_runs_aside(run: &Run<'_>, runs: &[String]) -> Result<String, Proble
 }
 
 async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let wanted = &run.prepared.desired_crds;
+    let wanted = run.prepared.work.crds();
     let objects: Vec<&Value> = names.iter().filter_map(|name| wanted.get(name)).map(Crd::json).collect();
-    let applied =
-        run.prepared.kubectl.apply(&objects, run.options.timeout, run.process_guard, run.options.abort.clone()).await;
+    let applied = run
+        .prepared
+        .session
+        .kubectl
+        .apply(&objects, run.options.timeout, run.process_guard, run.options.abort.clone())
+        .await;
     let again = "run the same command again: what is applied is not applied twice";
     let applied = applied.map_err(|error| error.into_problem("the CRDs could not all be applied").with_hint(again))?;
     if applied != objects.len() {
@@ -115,14 +122,16 @@ async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> 
 
 async fn record_release(run: &Run<'_>) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let Some(rendered_chart) = &prepared.crds else {
+    let Some(UpgradeWork { ask, charts: RenderedCharts { crds: Some(rendered_chart), .. }, .. }) =
+        prepared.work.as_upgrade()
+    else {
         return Err(Problem::failure("the plan records a chart that does not move"));
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),
-        judge::run_label(&prepared.lease_watcher.identity.run),
+        judge::run_label(&prepared.session.lease_watcher.identity.run),
     );
-    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, ReleaseRole::Crds, &description, &label);
+    let upgrade = judge::build_helm_upgrade(ask, rendered_chart, ReleaseRole::Crds, &description, &label);
     let helm = clock_skew::helm_with_fresh_cache(run).await;
     let written = helm.upgrade(&upgrade, run.process_guard, run.options.abort.clone()).await;
     written.map_err(|error| {

@@ -12,22 +12,26 @@ use crate::tools::kubectl::Kubectl;
 
 /// The operator's helm; with an empty cache where a kept one would mislead it.
 pub(super) async fn helm_with_fresh_cache(run: &Run<'_>) -> Helm {
-    let helm = run.prepared.helm.clone();
+    let helm = run.prepared.session.helm.clone();
     Helm { cluster: cluster_access(run, helm.cluster).await, ..helm }
 }
 
 /// The operator's kubectl, likewise.
 pub(super) async fn kubectl_with_fresh_cache(run: &Run<'_>) -> Kubectl {
-    let kubectl = run.prepared.kubectl.clone();
+    let kubectl = run.prepared.session.kubectl.clone();
     Kubectl { cluster: cluster_access(run, kubectl.cluster).await, ..kubectl }
 }
 
 /// Each call gets a cache of its own: what the one before it keeps would be just as misleading.
 async fn cluster_access(run: &Run<'_>, usual: ClusterAccess) -> ClusterAccess {
-    let ahead = run.prepared.cluster.read_server_time().await.is_some_and(|date| is_ahead(date, Timestamp::now()));
-    let Some(private) = run.prepared.private_dir.as_ref().filter(|_| ahead) else { return usual };
+    let ahead =
+        run.prepared.session.cluster.read_server_time().await.is_some_and(|date| is_ahead(date, Timestamp::now()));
+    if !ahead {
+        return usual;
+    }
+    let private = run.prepared.session.private_dir.path();
     // It goes with the folder that it lies in. Where it cannot be made, the usual one has to do.
-    let empty = tempfile::Builder::new().prefix("kube-cache").disable_cleanup(true).tempdir_in(private.path());
+    let empty = tempfile::Builder::new().prefix("kube-cache").disable_cleanup(true).tempdir_in(private);
     ClusterAccess { kube_cache: empty.ok().map(|folder| folder.path().to_owned()), ..usual }
 }
 

@@ -1,7 +1,6 @@
 //! The last look: everything again, and new trouble told from old.
 
 use crate::prepare::picture::read_health_inputs;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,10 +12,9 @@ use crate::checks::check_context::CheckContext;
 use crate::cluster::{Cluster, view_reader};
 use crate::model::check::{CheckResult, Finding, Level, Verdict};
 use crate::model::cluster_view::ClusterView;
-use crate::model::crd::Crd;
 use crate::model::health_inputs::HealthInputs;
 use crate::model::release_inventory::ReleaseInventory;
-use crate::prepare::Prepared;
+use crate::prepare::prepared::{Prepared, Work};
 use crate::prepare::render::RenderedChart;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::FinalCheck;
@@ -46,21 +44,21 @@ pub(super) async fn run_final_check(run: &Run<'_>) -> Result<FinalCheck, Problem
 /// One look, with new trouble told from old.
 async fn check_once(run: &Run<'_>) -> Result<FinalCheck, Problem> {
     let prepared = run.prepared;
-    let view = view_reader::read_cluster_view(&prepared.cluster, &prepared.ask.installation).await?;
-    let health_inputs = read_final_health_inputs(&prepared.cluster, prepared, &view).await;
+    let view = view_reader::read_cluster_view(&prepared.session.cluster, &prepared.session.installation).await?;
+    let health_inputs = read_final_health_inputs(&prepared.session.cluster, prepared, &view).await;
     let unread = HealthInputs::unavailable("it was not read before");
-    let then = prepared.health_inputs.as_ref().unwrap_or(&unread);
+    let then = prepared.session.health_inputs.as_ref().unwrap_or(&unread);
     let report = |view: &ClusterView, health_inputs: &HealthInputs| {
         ValidateReport::new(view, check_health(prepared, view, health_inputs, Timestamp::now()))
     };
-    let (before, after) = (report(&prepared.view, then), report(&view, &health_inputs));
+    let (before, after) = (report(&prepared.session.view, then), report(&view, &health_inputs));
     let trouble = diff_reports(&before, &after);
     Ok(FinalCheck { checks: after.checks, comparison: trouble })
 }
 
 async fn read_final_health_inputs(cluster: &Cluster, prepared: &Prepared, view: &ClusterView) -> HealthInputs {
-    let expect = build_expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.desired_crds);
-    read_health_inputs(cluster, &prepared.ask.installation, view, &expect).await
+    let expect = build_expected(&prepared.work);
+    read_health_inputs(cluster, &prepared.session.installation, view, &expect).await
 }
 
 /// What the last look means for the run: an error that came with the upgrade is a failure, one that was there before is not.
@@ -83,18 +81,14 @@ pub(super) fn judge_final_check(last: &FinalCheck) -> Result<String, Problem> {
 
 /// What the charts of a run say that there should be.
 #[must_use]
-pub(super) fn build_expected(
-    crds: Option<&RenderedChart>,
-    app: Option<&RenderedChart>,
-    wanted: &BTreeMap<String, Crd>,
-) -> Expectations {
+pub(super) fn build_expected(work: &Work) -> Expectations {
     let version = |rendered_chart: Option<&RenderedChart>| {
         rendered_chart.map(|rendered_chart| rendered_chart.fetched.chart.version.clone())
     };
     Expectations {
-        app_version: version(app),
-        crds_version: version(crds),
-        crds_chart_list: (!wanted.is_empty()).then(|| wanted.values().cloned().collect()),
+        app_version: version(work.app_chart()),
+        crds_version: version(work.crds_chart()),
+        crds_chart_list: (!work.crds().is_empty()).then(|| work.crds().values().cloned().collect()),
         ..Expectations::default()
     }
 }
@@ -107,9 +101,9 @@ pub(super) fn check_health(
     health_inputs: &HealthInputs,
     now: Timestamp,
 ) -> Vec<CheckResult> {
-    let expect = build_expected(prepared.crds.as_ref(), prepared.app.as_ref(), &prepared.desired_crds);
-    let installation = &prepared.ask.installation;
+    let expect = build_expected(&prepared.work);
+    let installation = &prepared.session.installation;
     let named = ReleaseInventory::of(view, installation.releases(), expect.chart_crds());
-    let context = CheckContext::new(installation, (view, health_inputs), &named, &prepared.tools, &expect, now);
+    let context = CheckContext::new(installation, (view, health_inputs), &named, &prepared.session.tools, &expect, now);
     checks::health_checks::run_checks(&context, &checks::health_checks::HEALTH_CHECKS.iter().collect::<Vec<_>>())
 }

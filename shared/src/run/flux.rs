@@ -13,9 +13,9 @@ use crate::model::flux::{
     SUSPENDED_BY_ANNOTATION,
 };
 use crate::model::release_role::ReleaseRole;
-use crate::plan::flux::FluxRoutes;
 use crate::plan::{Action, Step, StepId};
 use crate::prepare::handover;
+use crate::prepare::prepared::Work;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{StepOutcome, StepState};
 
@@ -59,7 +59,10 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
 
 async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let all = handover::select_manifests(&prepared.flux_manifests, objects);
+    let Some(manifests) = prepared.work.as_upgrade().and_then(|upgrade| upgrade.handover_manifests.as_ref()) else {
+        return Err(Problem::failure("the plan applies manifests that it does not have"));
+    };
+    let all = handover::select_manifests(manifests, objects);
     let applied = clock_skew::kubectl_with_fresh_cache(run)
         .await
         .apply(&all, run.options.timeout, run.process_guard, run.options.abort.clone())
@@ -74,11 +77,11 @@ async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, P
 
 /// Another text for every step of every run: a request is one when its text is new.
 fn request_token(run: &Run<'_>, step: &Step) -> String {
-    format!("{} {}", run.prepared.lease_watcher.identity.run, step.id)
+    format!("{} {}", run.prepared.session.lease_watcher.identity.run, step.id)
 }
 
 async fn suspend_release(run: &Run<'_>, helm_release: &FluxRef) -> Result<String, Problem> {
-    let id = &run.prepared.lease_watcher.identity.run;
+    let id = &run.prepared.session.lease_watcher.identity.run;
     let patch = json!({"metadata": {"annotations": {SUSPENDED_BY_ANNOTATION: id}}, "spec": {"suspend": true}});
     apply_patch(run, helm_release, &patch).await?;
     Ok(format!("{helm_release} is suspended until its CRDs are served"))
@@ -95,16 +98,16 @@ async fn resume_release(
     if let Some(depends_on) = depends_on {
         patch["spec"]["dependsOn"] = depends_on.clone();
     }
-    let new = run.prepared.flux.app.as_ref().and_then(|app| app.values.as_ref()).filter(|_| values);
+    let new = run.prepared.work.app_route().and_then(|app| app.values.as_ref()).filter(|_| values);
     patch["metadata"]["annotations"][RECONCILE_REQUEST_ANNOTATION] = request_token(run, step).into();
     // Where the HelmRelease itself says the version, it gets it with this very patch.
-    let version_patch = run.prepared.flux.app.as_ref().and_then(|app| app.version_patch.as_ref());
+    let version_patch = run.prepared.work.app_route().and_then(|app| app.version_patch.as_ref());
     if let Some((_, version)) = version_patch.filter(|(object, _)| object == helm_release) {
         patch["spec"]["chart"] = version["spec"]["chart"].clone();
     }
     if let Some(new) = new {
         // A merge patch keeps what it does not name: what the old values had and the new ones have not is taken away by name.
-        let old = read_object(&run.prepared.cluster, helm_release)
+        let old = read_object(&run.prepared.session.cluster, helm_release)
             .await
             .map_err(|error| patch_problem(helm_release, error))?;
         let old = old.and_then(|object| object.pointer("/spec/values").cloned()).unwrap_or(Value::Null);
@@ -142,15 +145,15 @@ async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: &str) -
 }
 
 async fn apply_patch(run: &Run<'_>, object: &FluxRef, patch: &Value) -> Result<(), Problem> {
-    patch_object(&run.prepared.cluster, &run.prepared.flux, object, patch)
+    patch_object(&run.prepared.session.cluster, &run.prepared.work, object, patch)
         .await
         .map_err(|error| patch_problem(object, error))
 }
 
 /// Patches an object in the version in which it was read, and only the very object that was read: one that was made anew has another uid.
-async fn patch_object(cluster: &Cluster, routes: &FluxRoutes, object: &FluxRef, patch: &Value) -> Result<(), ApiError> {
+async fn patch_object(cluster: &Cluster, work: &Work, object: &FluxRef, patch: &Value) -> Result<(), ApiError> {
     let mut patch = patch.clone();
-    let known = uid_and_api_version(routes, object);
+    let known = uid_and_api_version(work, object);
     if let Some(uid) = known.map(|known| known.0) {
         patch["metadata"]["uid"] = uid.into();
     }
@@ -160,8 +163,8 @@ async fn patch_object(cluster: &Cluster, routes: &FluxRoutes, object: &FluxRef, 
 }
 
 /// uid and apiVersion of an object as it was read.
-fn uid_and_api_version<'a>(routes: &'a FluxRoutes, object: &FluxRef) -> Option<(&'a str, &'a str)> {
-    let found = routes.routes().find_map(|route| route.find_object(object))?;
+fn uid_and_api_version<'a>(work: &'a Work, object: &FluxRef) -> Option<(&'a str, &'a str)> {
+    let found = work.flux_routes().find_map(|route| route.find_object(object))?;
     Some((found.pointer("/metadata/uid")?.as_str()?, found["apiVersion"].as_str()?))
 }
 
@@ -185,7 +188,7 @@ fn patch_problem(object: &FluxRef, error: ApiError) -> Problem {
 pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
     let prepared = run.prepared;
     if matches!(step.action, Action::UpdateSource { .. } | Action::ApplyManifests { .. }) {
-        step_guard::check_keep_annotations(prepared, &prepared.removed_crds).await?;
+        step_guard::check_keep_annotations(prepared, prepared.work.removed_crds()).await?;
     }
     let (Action::UpdateSource { object, .. }
     | Action::SuspendHelmRelease { helm_release: object }
@@ -193,20 +196,21 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
     else {
         return Ok(());
     };
-    let now =
-        read_object(&prepared.cluster, object).await.map_err(|error| error.into_problem(&prepared.cluster.context))?;
-    let then = prepared.flux.routes().find_map(|route| route.find_object(object));
+    let now = read_object(&prepared.session.cluster, object)
+        .await
+        .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
+    let then = prepared.work.flux_routes().find_map(|route| route.find_object(object));
     // Where the HelmRelease itself says the version, our own patch has changed it by now.
     let by_us =
         matches!(step.action, Action::ResumeHelmRelease { .. } | Action::UpdateSource { role: ReleaseRole::App, .. })
             && object.kind == HELM_RELEASE_KIND
             && prepared
-                .flux
-                .routes()
+                .work
+                .flux_routes()
                 .any(|route| route.version_patch.as_ref().is_some_and(|(patched_object, _)| patched_object == object));
     match (then, now) {
         (Some(_), Some(_)) if by_us => Ok(()),
-        (Some(then), Some(now)) if has_same_spec(then, &now, &prepared.lease_watcher.identity.run) => Ok(()),
+        (Some(then), Some(now)) if has_same_spec(then, &now, &prepared.session.lease_watcher.identity.run) => Ok(()),
         (None, Some(_)) => Ok(()),
         _ => Err(step_guard::changed_problem(&object.to_string())),
     }
@@ -231,7 +235,7 @@ fn has_same_spec(then: &Value, now: &Value, run: &str) -> bool {
 /// After a failure: the hold is taken away where that changes nothing but the hold itself; else it stays, and is told.
 pub(super) async fn resume_after_failure(run: &Run<'_>, outcomes: &[StepOutcome], exit: Exit) -> Option<String> {
     let done = |id: StepId| outcomes.iter().any(|one| one.step == id && one.state == StepState::Done);
-    let app = run.prepared.flux.app.as_ref()?;
+    let app = run.prepared.work.app_route()?;
     let is_suspended = (done(StepId::Suspend) || app.suspended_by_run().is_some()) && !done(StepId::Resume);
     if exit == Exit::Success || !is_suspended {
         return None;
@@ -240,7 +244,8 @@ pub(super) async fn resume_after_failure(run: &Run<'_>, outcomes: &[StepOutcome]
     let is_source_changed = done(StepId::Source(ReleaseRole::App)) || app.needs_release_patch();
     let by_itself = app.floating_reason();
     if !is_source_changed && by_itself.is_none() {
-        let released = patch_object(&run.prepared.cluster, &run.prepared.flux, &helm_release, &resume_patch()).await;
+        let released =
+            patch_object(&run.prepared.session.cluster, &run.prepared.work, &helm_release, &resume_patch()).await;
         if released.is_ok() {
             return Some(format!("{helm_release} is no longer suspended"));
         }

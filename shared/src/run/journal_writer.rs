@@ -25,7 +25,7 @@ use crate::plan::journal::{
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::saved_plan::RecordedRequest;
 use crate::plan::{Action, Step};
-use crate::prepare::Prepared;
+use crate::prepare::prepared::{JournalBaseline, Prepared, ResumedRun};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -74,27 +74,29 @@ impl Journal {
     /// # Errors
     /// It cannot be read or written: nothing is done then. Somebody else went on from the run that is to be gone on from.
     pub async fn open(prepared: &Prepared, journal_options: &JournalOptions, emit: Emit<'_>) -> Result<Self, Problem> {
-        let (cluster, namespace) = (prepared.cluster.clone(), prepared.ask.installation.namespace.clone());
+        let (cluster, namespace) = (prepared.session.cluster.clone(), prepared.session.installation.namespace.clone());
         let unopened = |error: crate::cluster::ApiError| open_problem(&namespace).with_source(error);
         let before = journal_secret::read_secret(&cluster, &namespace).await.map_err(unopened)?;
         let recorded_journal = parse_journal(before.as_ref());
         let earlier = find_interrupted_run(prepared, &recorded_journal)?;
-        let recorded_state =
-            prepared.recorded_state.clone().map_err(|failure| open_problem_because(&namespace, failure.to_string()))?;
-        let request = RecordedRequest::new(&prepared.ask, &prepared.plan, &journal_options.working_dir);
-        let (identity, steps) = (&prepared.lease_watcher.identity, &prepared.plan.steps);
+        let Some(JournalBaseline { ask, recorded_state }) = prepared.work.journal_baseline() else {
+            return Err(open_problem_because(&namespace, "this kind of run has no journal".to_owned()));
+        };
+        let recorded_state = recorded_state.map_err(|failure| open_problem_because(&namespace, failure.to_string()))?;
+        let request = RecordedRequest::new(ask, &prepared.plan, &journal_options.working_dir);
+        let (identity, steps) = (&prepared.session.lease_watcher.identity, &prepared.plan.steps);
         let mut entry = RunEntry::new(journal_options.task, identity, request, recorded_state, steps, Timestamp::now());
         entry.number = recorded_journal.next_number();
         let mut over = Vec::new();
         if let Some(earlier) = earlier {
             entry = entry.resume_from(earlier);
         }
-        if let Some(rollback) = &prepared.rollback {
+        if let Some(rollback) = prepared.work.rollback_target() {
             entry.earlier_runs.clone_from(&rollback.run_ids);
             entry.backup.clone_from(&rollback.backup);
         }
         // What is undone is noted when that is done. With the installation's lock in our hands nobody else is at work: what is open was cut off.
-        let rolled_back_runs = prepared.rollback.as_ref().map_or(&[][..], |rolled_back_runs| &rolled_back_runs.run_ids);
+        let rolled_back_runs = prepared.work.rollback_target().map_or(&[][..], |target| &target.run_ids);
         let left =
             |run: &&RunEntry| run.is_unfinished() && run.run != entry.run && !rolled_back_runs.contains(&run.run);
         for run in recorded_journal.runs.iter().filter(left) {
@@ -303,15 +305,19 @@ fn find_interrupted_run<'a>(
     prepared: &Prepared,
     recorded_journal: &'a JournalSnapshot,
 ) -> Result<Option<&'a RunEntry>, Problem> {
-    let Some(interrupted_run) = &prepared.interrupted_run else { return Ok(None) };
-    let now = recorded_journal.unfinished_run().filter(|run| run.run == interrupted_run.run);
-    if now.is_none() && prepared.is_resume {
-        let text = format!("run {} was gone on from by somebody else meanwhile", interrupted_run.run);
+    let Some(resumed) = find_resumed_run(prepared) else { return Ok(None) };
+    let now = recorded_journal.unfinished_run().filter(|run| run.run == resumed.run.run);
+    if now.is_none() && resumed.is_required {
+        let text = format!("run {} was gone on from by somebody else meanwhile", resumed.run.run);
         return Err(
             Problem::new(Exit::Refused, text).with_hint("kubectl mural upgrade status says who, and how far it is")
         );
     }
     Ok(now)
+}
+
+fn find_resumed_run(prepared: &Prepared) -> Option<&ResumedRun> {
+    prepared.work.as_upgrade()?.resumed.as_ref()
 }
 
 /// What is seen after a step.
@@ -336,9 +342,12 @@ async fn read_evidence(run: &Run<'_>, step: &Step) -> StepEvidence {
         | Action::UpgradeRelease { release }
         | Action::RollbackRelease { release, .. }
         | Action::UnlockRelease { release, .. } => {
-            let newest =
-                view_reader::read_newest_revision(&prepared.cluster, &prepared.ask.installation.namespace, release)
-                    .await;
+            let newest = view_reader::read_newest_revision(
+                &prepared.session.cluster,
+                &prepared.session.installation.namespace,
+                release,
+            )
+            .await;
             // Evidence that cannot be had is looked for by whoever goes on.
             StepEvidence {
                 live_crds: BTreeMap::new(),
@@ -363,9 +372,9 @@ async fn read_evidence(run: &Run<'_>, step: &Step) -> StepEvidence {
 
 /// Notes the end of a run of which nothing is left to do, or to undo.
 pub async fn close_without_work(prepared: &Prepared, emit: Emit<'_>) {
-    let (cluster, namespace) = (&prepared.cluster, &prepared.ask.installation.namespace);
-    let follows = prepared.interrupted_run.as_ref().map(|run| (vec![run.run.clone()], RunState::Done));
-    let rolled_back = prepared.rollback.as_ref().map(|rolled_back| (rolled_back.run_ids.clone(), RunState::RolledBack));
+    let (cluster, namespace) = (&prepared.session.cluster, &prepared.session.installation.namespace);
+    let follows = find_resumed_run(prepared).map(|resumed| (vec![resumed.run.run.clone()], RunState::Done));
+    let rolled_back = prepared.work.rollback_target().map(|target| (target.run_ids.clone(), RunState::RolledBack));
     let Some((ids, state)) = follows.or(rolled_back) else { return };
     let Ok(Some(before)) = journal_secret::read_secret(cluster, namespace).await else { return };
     let mut runs = parse_journal(Some(&before)).runs;

@@ -12,8 +12,8 @@ use crate::cluster::leases::Locks;
 use crate::cluster::{Cluster, leases};
 use crate::model::lease::{HeldLock, HolderIdentity, LEASE_VERBS, LeaseHolder, LeaseRef, Liveness};
 use crate::plan::{Action, Step};
-use crate::prepare::Prepared;
 use crate::prepare::local_run_locks::RunLockFile;
+use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
@@ -28,19 +28,19 @@ pub(super) async fn acquire(
     emit: Emit<'_>,
 ) -> Result<Locks, Problem> {
     let began = Instant::now();
-    let cluster = &prepared.cluster;
+    let cluster = &prepared.session.cluster;
     // The journal is the installation's: who writes it holds its lock, also where CRDs alone are written.
     let lease_refs = match &options.journal_options {
         Some(_) => LeaseRef::for_run(
-            &prepared.ask.installation.namespace,
+            &prepared.session.installation.namespace,
             prepared.plan.steps.iter().any(writes_or_delegates_crds),
         ),
-        None => required_leases(&prepared.plan.steps, &prepared.ask.installation.namespace),
+        None => required_leases(&prepared.plan.steps, &prepared.session.installation.namespace),
     };
-    let mut lease_watcher = prepared.lease_watcher.clone();
+    let mut lease_watcher = prepared.session.lease_watcher.clone();
     let identity = HolderIdentity {
         workstation: lock_file.map(RunLockFile::name).unwrap_or_default(),
-        ..prepared.lease_watcher.identity.clone()
+        ..prepared.session.lease_watcher.identity.clone()
     };
     let mut leases = Vec::new();
     let mut over = Vec::new();
@@ -163,15 +163,15 @@ fn not_acquired_problem(waited: LockWaitError, lease_ref: &LeaseRef, cluster: &C
 /// Lets go of what a dead run left behind, besides these.
 async fn release_stale(lease_watcher: &mut LeaseWatcher, prepared: &Prepared, ours: &[LeaseRef], emit: Emit<'_>) {
     let mut cleared = Vec::new();
-    for lease_ref in LeaseRef::for_run(&prepared.ask.installation.namespace, true) {
+    for lease_ref in LeaseRef::for_run(&prepared.session.installation.namespace, true) {
         if ours.contains(&lease_ref) {
             continue;
         }
-        let Ok(Some(lease)) = leases::read_lease(&prepared.cluster, &lease_ref).await else { continue };
+        let Ok(Some(lease)) = leases::read_lease(&prepared.session.cluster, &lease_ref).await else { continue };
         let Some(HeldLock { liveness: Liveness::Dead, holder, .. }) = lease_watcher.observe(&lease_ref, &lease) else {
             continue;
         };
-        if leases::release(&prepared.cluster, &lease).await.is_ok() {
+        if leases::release(&prepared.session.cluster, &lease).await.is_ok() {
             let detail = format!("{lease_ref} was left behind by {holder}: removed");
             emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
             cleared.push(holder);
@@ -185,5 +185,5 @@ async fn release_stale(lease_watcher: &mut LeaseWatcher, prepared: &Prepared, ou
 ///
 /// What cannot be cleared is nobody's by its own rule: the next run takes it over.
 pub async fn release_all_stale(prepared: &Prepared, emit: Emit<'_>) {
-    release_stale(&mut prepared.lease_watcher.clone(), prepared, &[], emit).await;
+    release_stale(&mut prepared.session.lease_watcher.clone(), prepared, &[], emit).await;
 }

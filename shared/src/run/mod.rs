@@ -31,8 +31,8 @@ use crate::model::crd::Crd;
 use crate::model::lease::LEASE_DURATION;
 use crate::plan::Step;
 use crate::plan::journal::{RunState, StepPhase};
-use crate::prepare::Prepared;
 use crate::prepare::local_run_locks::RunLockFile;
+use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::upgrade_report::{FinalCheck, Outcome, StepOutcome, StepState, UpgradeReport};
@@ -92,16 +92,19 @@ impl Run<'_> {
 /// The locks cannot be had. A step's failure is part of the report.
 pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
     let lock_file = prepared
+        .session
         .env
         .local_locks
         .as_ref()
-        .and_then(|workstation| workstation.create_lock_file(&prepared.lease_watcher.identity));
-    let process_guard =
-        ProcessGuard { starter: prepared.env.starter.clone(), lock_file: lock_file.as_ref().map(RunLockFile::file) };
+        .and_then(|workstation| workstation.create_lock_file(&prepared.session.lease_watcher.identity));
+    let process_guard = ProcessGuard {
+        starter: prepared.session.env.starter.clone(),
+        lock_file: lock_file.as_ref().map(RunLockFile::file),
+    };
     let began = Instant::now();
     let locks = lock::acquire(prepared, lock_file.as_ref(), options, emit).await?;
     let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::time_spent);
-    prepared.cluster.enable_retries();
+    prepared.session.cluster.enable_retries();
     // Whoever had to wait for the locks has waited for somebody who wrote.
     let waited = began.elapsed() >= crate::prepare::lease_watcher::POLL_INTERVAL;
     let still = if waited { step_guard::check_all_unchanged(prepared).await } else { Ok(()) };
@@ -159,7 +162,7 @@ async fn open_journal_and_back_up(
 async fn run_and_record(run: &Run<'_>) -> UpgradeReport {
     let report = run_steps(run).await;
     let Some(journal) = &run.journal else { return report };
-    match (report.outcome, &run.prepared.rollback) {
+    match (report.outcome, run.prepared.work.rollback_target()) {
         (Outcome::Succeeded, Some(rollback)) => journal.record_rollback(&rollback.run_ids, run.emit).await,
         (Outcome::Succeeded, None) => journal.end_run(RunState::Done, run.emit).await,
         _ if report.exit_code == Exit::Interrupted.code() => journal.end_run(RunState::Interrupted, run.emit).await,
@@ -201,7 +204,7 @@ async fn run_steps(run: &Run<'_>) -> UpgradeReport {
     }
     let ended = if exit == Exit::Success { Outcome::Succeeded } else { Outcome::Failed };
     let seconds = options.started.elapsed().as_secs_f64();
-    let mut report = UpgradeReport::new(options.run_id.clone(), prepared.plan.clone(), ended, exit, seconds);
+    let mut report = prepared.build_report(ended, exit, seconds);
     report.steps = outcomes;
     report.final_check = validate;
     report
@@ -234,7 +237,7 @@ async fn run_step(
         }
         Err(problem) => {
             // The API server and helm quote what they refuse.
-            let reason = run.prepared.secrets.mask(&format_problem(&problem));
+            let reason = run.prepared.session.secrets.mask(&format_problem(&problem));
             record_step_end(run, step, StepPhase::Failed, &reason).await;
             (run.emit)(Event::StepFailed { step: id, reason: reason.clone(), seconds });
             Err((build_step_outcome(step, StepState::Failed, reason, began.elapsed()), problem.exit))

@@ -23,14 +23,14 @@ const MAX_SHOWN_FAILURES: usize = 3;
 
 /// Moves the objects of each CRD, and remembers how the CRD was left.
 pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) -> Result<String, Problem> {
-    let cluster = &run.prepared.cluster;
+    let cluster = &run.prepared.session.cluster;
     let stop = &run.options.stop;
     let (route, acts_within, timeout) = (MigrationRoute::Auto, CONTROLLER_START_TIMEOUT, run.options.timeout);
     let migrate = StorageMigrator { cluster, route, start_timeout: acts_within, timeout, stop, emit: run.emit };
     let mut summaries = Vec::new();
     for migration in migrations {
         let name = &migration.name;
-        let Some(wanted) = run.prepared.desired_crds.get(name) else { continue };
+        let Some(wanted) = run.prepared.work.crds().get(name) else { continue };
         if migration.needs_transitional_crd {
             apply_transitional_crd(run, migration, wanted).await?;
         }
@@ -47,7 +47,7 @@ pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) 
 }
 
 async fn read_crd(run: &Run<'_>, name: &str) -> Result<Crd, Problem> {
-    let cluster = &run.prepared.cluster;
+    let cluster = &run.prepared.session.cluster;
     let crd = cluster.get(&crd_path(name)).await.map_err(|error| error.into_problem(&cluster.context))?;
     Crd::new(crd).map_err(|_| Problem::failure(format!("the server answers with something else than CRD {name}")))
 }
@@ -55,7 +55,7 @@ async fn read_crd(run: &Run<'_>, name: &str) -> Result<Crd, Problem> {
 /// Makes the bridge on the CRD that the plan was made for, and on no other.
 async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted: &Crd) -> Result<(), Problem> {
     let name = &migration.name;
-    let planned = run.prepared.view.crds.as_ref().ok().and_then(|crds| crds.get(name));
+    let planned = run.prepared.session.view.crds.as_ref().ok().and_then(|crds| crds.get(name));
     let mut last = None;
     for _ in 0..MAX_ATTEMPTS {
         let live = read_crd(run, name).await?;
@@ -72,7 +72,7 @@ async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted:
         let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"versions": versions}});
         let path = format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", crd_path(name));
         let body = Some(("application/merge-patch+json", &patch));
-        match run.prepared.cluster.request(Method::PATCH, &path, body).await {
+        match run.prepared.session.cluster.request(Method::PATCH, &path, body).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is_conflict() => last = Some(error),
             Err(error) => return Err(transitional_crd_problem(name).with_source(error)),

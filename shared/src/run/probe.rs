@@ -13,7 +13,7 @@ use crate::problem::{Exit, Problem};
 /// It cannot be told: nothing was added that could be asked for, or we may not ask.
 pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<String>, Problem> {
     let prepared = run.prepared;
-    let before = prepared.view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
+    let before = prepared.session.view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
     let field = match before.and_then(|live| served_schema(live, version)) {
         // It is new: that it answers at all is the proof.
         None => Vec::new(),
@@ -23,8 +23,8 @@ pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Re
             .ok_or_else(|| undetermined_problem(crd, version))?,
     };
     let known = openapi_documents::is_field_served(
-        &prepared.cluster,
-        &prepared.ask.installation.namespace,
+        &prepared.session.cluster,
+        &prepared.session.installation.namespace,
         crd,
         version,
         &field,

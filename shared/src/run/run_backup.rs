@@ -20,7 +20,7 @@ use crate::plan::Action;
 use crate::plan::flux::FluxRoute;
 use crate::plan::journal::BackupRef;
 use crate::plan::value_hash::digest_json;
-use crate::prepare::Prepared;
+use crate::prepare::prepared::Prepared;
 use crate::prepare::state_dir::cluster_state_dir;
 use crate::problem::{Exit, Problem};
 use crate::report::backup_report::format_bytes;
@@ -72,7 +72,7 @@ pub async fn back_up_before_run(
     let state = journal_options.state_dir.as_deref().ok_or_else(|| {
         backup_problem("there is no folder for it: neither XDG_STATE_HOME nor HOME is set".to_owned())
     })?;
-    let folder = cluster_state_dir(state, &prepared.cluster.context).join(encode_file_name(&options.run_id));
+    let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
     let backup = write_backup(prepared, options, &folder, emit).await?;
     let (crds, objects) = (backup.crd_count, backup.object_count);
     let detail = format!("{crds} CRDs, {objects} objects, {} in {}", format_bytes(backup.size_bytes), folder.display());
@@ -101,7 +101,8 @@ async fn write_backup(
     emit: Emit<'_>,
 ) -> Result<BackupRef, Problem> {
     let BackupScope { with_objects: whole, without_objects: alone } = select_backup_scope(prepared);
-    let index = keep::create_partial_backup(&prepared.cluster, &whole, &alone, folder, &options.stop, emit).await;
+    let index =
+        keep::create_partial_backup(&prepared.session.cluster, &whole, &alone, folder, &options.stop, emit).await;
     let index = index.map_err(|problem| match problem.exit {
         Exit::Failed => {
             let causes = std::iter::once(problem.message.clone()).chain(problem.causes());
@@ -115,7 +116,7 @@ async fn write_backup(
     let releases = read_release_refs(prepared).await?;
     let unwritable = |error: BackupFileError| backup_problem(error.to_string());
     write_document(folder, RELEASES_FILE, &releases).map_err(unwritable)?;
-    if prepared.flux.routes().next().is_some() {
+    if prepared.work.flux_routes().next().is_some() {
         write_document(folder, FLUX_FILE, &describe_flux_objects(prepared)).map_err(unwritable)?;
     }
     let of = folder.to_owned();
@@ -123,7 +124,7 @@ async fn write_backup(
     let (sums, bytes) = sums.map_err(|error| backup_problem(error.to_string()))?.map_err(unwritable)?;
     write_document(folder, CHECKSUMS_FILE, &sums).map_err(unwritable)?;
     Ok(BackupRef {
-        host: prepared.lease_watcher.identity.host.clone(),
+        host: prepared.session.lease_watcher.identity.host.clone(),
         folder: folder.display().to_string(),
         digest: digest_json(&sums),
         size_bytes: bytes,
@@ -167,10 +168,10 @@ fn select_backup_scope(prepared: &Prepared) -> BackupScope {
         .filter(|crd| crd.decision.needs_write() && (by_flux || crd.template_release.is_some()));
     names.extend(by_others.map(|crd| crd.name.as_str()));
     names.extend(&migrated);
-    let live = prepared.view.crds.as_ref().ok();
+    let live = prepared.session.view.crds.as_ref().ok();
     let (mut whole, mut alone) = (Vec::new(), Vec::new());
     for crd in names.into_iter().filter_map(|name| live?.get(name)) {
-        let wanted = prepared.desired_crds.get(crd.name());
+        let wanted = prepared.work.crds().get(crd.name());
         let hurts =
             migrated.contains(&crd.name()) || wanted.is_some_and(|wanted| can_affect_objects_either_way(crd, wanted));
         if hurts { whole.push(crd.clone()) } else { alone.push(crd.clone()) }
@@ -194,18 +195,18 @@ fn describe_flux_objects(prepared: &Prepared) -> Value {
         let sources = route.chart.iter().chain(behind).map(|source| one(source.json()));
         std::iter::once(one(route.helm_release.json())).chain(sources).collect::<Vec<_>>()
     };
-    Value::Array(prepared.flux.routes().flat_map(of).collect())
+    Value::Array(prepared.work.flux_routes().flat_map(of).collect())
 }
 
 /// Which record each release has, by reference: uid and digest tell it again, and nothing of what is in it is copied.
 async fn read_release_refs(prepared: &Prepared) -> Result<Value, Problem> {
-    let installation = &prepared.ask.installation;
+    let installation = &prepared.session.installation;
     let mut all = Vec::new();
     for release in [&installation.crds_release, &installation.app_release] {
-        let Ok(Some(newest)) = prepared.view.newest_revision(release) else { continue };
+        let Ok(Some(newest)) = prepared.session.view.newest_revision(release) else { continue };
         let name = format!("sh.helm.release.v1.{release}.v{}", newest.revision);
         let path = format!("/api/v1/namespaces/{}/secrets/{name}", installation.namespace);
-        let secret = prepared.cluster.get(&path).await.map_err(|error| backup_problem(error.to_string()))?;
+        let secret = prepared.session.cluster.get(&path).await.map_err(|error| backup_problem(error.to_string()))?;
         all.push(json!({"release": release, "revision": newest.revision, "status": newest.status,
             "chartVersion": newest.chart_version, "secret": name, "uid": secret["metadata"]["uid"],
             "sha256": digest_json(&secret["data"]["release"])}));
@@ -233,8 +234,8 @@ async fn run_hook(
     let env = [
         ("MURAL_RUN", options.run_id.clone()),
         ("MURAL_SAVED", folder.display().to_string()),
-        ("MURAL_CONTEXT", prepared.cluster.context.clone()),
-        ("MURAL_NAMESPACE", prepared.ask.installation.namespace.clone()),
+        ("MURAL_CONTEXT", prepared.session.cluster.context.clone()),
+        ("MURAL_NAMESPACE", prepared.session.installation.namespace.clone()),
     ];
     call.env.extend(env.map(|(key, value)| (key.into(), value.into())));
     spawn::run_until(call, options.stop.clone()).await.map_err(|error| failed(error.to_string()))?;

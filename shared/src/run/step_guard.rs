@@ -8,7 +8,7 @@ use crate::model::crd::Crd;
 use crate::model::pending_release::FAILED_STATUS;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
 use crate::plan::{Action, Step};
-use crate::prepare::Prepared;
+use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 
 /// Looks whether the world is still the one that the plan was made for.
@@ -38,7 +38,7 @@ pub async fn check_before_step(
         | Action::UpgradeRelease { release }
         | Action::RollbackRelease { release, .. } => {
             check_release_unchanged(prepared, release).await?;
-            check_keep_annotations(prepared, &prepared.removed_crds).await
+            check_keep_annotations(prepared, prepared.work.removed_crds()).await
         }
         // Flux's objects are looked at again by the Flux path itself; an object is written over only where its version is
         // the one that was looked at.
@@ -93,10 +93,10 @@ async fn check_crds_unchanged_by(
     names: &[String],
     as_it_was: fn(&Crd, &Crd) -> bool,
 ) -> Result<(), Problem> {
-    let now = crd_reader::list_crds(&prepared.cluster)
+    let now = crd_reader::list_crds(&prepared.session.cluster)
         .await
-        .map_err(|error| error.into_problem(&prepared.cluster.context))?;
-    let before = prepared.view.crds.as_ref().map_err(unreadable_problem)?;
+        .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
+    let before = prepared.session.view.crds.as_ref().map_err(unreadable_problem)?;
     for name in names {
         let (then, live) = (migrated.get(name).or_else(|| before.get(name)), now.iter().find(|crd| crd.name() == name));
         let same = match (then, live) {
@@ -126,9 +126,9 @@ pub async fn check_keep_annotations(prepared: &Prepared, names: &[String]) -> Re
     if names.is_empty() {
         return Ok(());
     }
-    let now = crd_reader::list_crds(&prepared.cluster)
+    let now = crd_reader::list_crds(&prepared.session.cluster)
         .await
-        .map_err(|error| error.into_problem(&prepared.cluster.context))?;
+        .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
     let unannotated = now.iter().find(|crd| {
         names.iter().any(|name| name == crd.name()) && crd.annotation(RESOURCE_POLICY_ANNOTATION) != Some("keep")
     });
@@ -149,11 +149,11 @@ fn generation(crd: &serde_json::Value) -> Option<u64> {
 }
 
 async fn check_release_unchanged(prepared: &Prepared, release: &str) -> Result<(), Problem> {
-    let namespace = &prepared.ask.installation.namespace;
-    let now = view_reader::read_release_records(&prepared.cluster, namespace, release)
+    let namespace = &prepared.session.installation.namespace;
+    let now = view_reader::read_release_records(&prepared.session.cluster, namespace, release)
         .await
         .map_err(|failure| unreadable_problem(&failure))?;
-    let then = prepared.view.newest_revision(release).map_err(unreadable_problem)?;
+    let then = prepared.session.view.newest_revision(release).map_err(unreadable_problem)?;
     let same = match (then, now.last()) {
         (None, None) => true,
         // What was pending may be marked failed by now: by our own step, or by the helm that was cut off, with its last breath.

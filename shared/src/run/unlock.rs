@@ -13,8 +13,8 @@ use crate::problem::Problem;
 /// # Errors
 /// The record cannot be read or written, or somebody else writes it meanwhile.
 pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
-    let cluster = &run.prepared.cluster;
-    let namespace = &run.prepared.ask.installation.namespace;
+    let cluster = &run.prepared.session.cluster;
+    let namespace = &run.prepared.session.installation.namespace;
     let name = format!("sh.helm.release.v1.{release}.v{revision}");
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     let failed = |error: ApiError| {
@@ -23,7 +23,8 @@ pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) 
             .with_hint("run the same command again: it looks anew at what is there")
     };
     let secret = cluster.get(&path).await.map_err(failed)?;
-    let description = format!("cut off while pending; unlocked by run {}", run.prepared.lease_watcher.identity.run);
+    let description =
+        format!("cut off while pending; unlocked by run {}", run.prepared.session.lease_watcher.identity.run);
     let marked = mark_failed(&secret, &description, Timestamp::now()).map_err(|error| {
         Problem::failure(format!("Secret {namespace}/{name} is no record of helm's")).with_source(error)
     })?;
@@ -36,9 +37,12 @@ pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) 
 }
 
 async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
-    let records =
-        view_reader::read_release_records(&run.prepared.cluster, &run.prepared.ask.installation.namespace, release)
-            .await;
+    let records = view_reader::read_release_records(
+        &run.prepared.session.cluster,
+        &run.prepared.session.installation.namespace,
+        release,
+    )
+    .await;
     let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
     match records.last() {
         Some(newest) if newest.revision == revision && newest.status == FAILED_STATUS => {

@@ -18,11 +18,11 @@ pub(super) async fn verify_upgraded(
     upgrade: &UpgradeArgs<'_>,
     version: &Version,
 ) -> Result<(), Problem> {
-    let (release, namespace) = (upgrade.release, &run.prepared.ask.installation.namespace);
-    let records = view_reader::read_release_records(&run.prepared.cluster, namespace, release).await;
+    let (release, namespace) = (upgrade.release, &run.prepared.session.installation.namespace);
+    let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
     let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
     let newest = records.last();
-    if newest.is_some_and(|newest| is_ours(newest, version, &run.prepared.lease_watcher.identity.run)) {
+    if newest.is_some_and(|newest| is_ours(newest, version, &run.prepared.session.lease_watcher.identity.run)) {
         return Ok(());
     }
     let found = newest.map_or_else(
@@ -39,8 +39,8 @@ pub(super) async fn verify_upgraded(
 /// # Errors
 /// It is another one, or the records cannot be read.
 pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &str) -> Result<(), Problem> {
-    let namespace = &run.prepared.ask.installation.namespace;
-    let records = view_reader::read_release_records(&run.prepared.cluster, namespace, release).await;
+    let namespace = &run.prepared.session.installation.namespace;
+    let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
     let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
     let back = |newest: &&ReleaseRecord| newest.status == DEPLOYED_STATUS && newest.chart_version == version;
     match records.last().filter(back) {

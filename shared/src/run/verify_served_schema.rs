@@ -68,7 +68,7 @@ impl VerifiedSpec {
 /// # Errors
 /// They are not within two minutes; Ctrl-C; the server does not answer.
 pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
-    let cluster = &run.prepared.cluster;
+    let cluster = &run.prepared.session.cluster;
     let (began, mut proof) = (Instant::now(), ServedSchemaCheck::default());
     let servers = openapi_documents::count_servers(cluster);
     tokio::pin!(servers);
@@ -226,7 +226,7 @@ impl ServedSchemaCheck {
         };
         let times = times.min(MAX_CONNECTIONS);
         for _ in 0..times {
-            let missing = self.check_documents(run, &run.prepared.cluster.reconnect()?, names).await?;
+            let missing = self.check_documents(run, &run.prepared.session.cluster.reconnect()?, names).await?;
             if !missing.is_empty() {
                 return Ok((times, missing));
             }
@@ -251,7 +251,7 @@ impl ServedSchemaCheck {
 /// Which versions of which CRDs each document must hold, as the charts have them: that is what was asked for.
 fn group_by_document<'a>(run: &Run<'a>, names: &[String]) -> BTreeMap<String, Vec<(&'a Crd, String)>> {
     let mut all: BTreeMap<String, Vec<(&Crd, String)>> = BTreeMap::new();
-    for crd in names.iter().filter_map(|name| run.prepared.desired_crds.get(name)) {
+    for crd in names.iter().filter_map(|name| run.prepared.work.crds().get(name)) {
         for version in crd.versions().filter(|version| version.served) {
             let path = format!("apis/{}/{}", crd.group(), version.name);
             all.entry(path).or_default().push((crd, version.name.to_owned()));
@@ -303,7 +303,7 @@ pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), 
         return Ok(());
     }
     tokio::time::sleep(STABLE_PERIOD.saturating_sub(since.elapsed())).await;
-    let cluster = &run.prepared.cluster;
+    let cluster = &run.prepared.session.cluster;
     let now = crd_reader::list_crds(cluster).await.map_err(|error| error.into_problem(&cluster.context))?;
     for (name, then) in &proved {
         match now.iter().find(|crd| crd.name() == name) {

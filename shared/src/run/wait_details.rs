@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::model::unready_objects::{DetailQuery, UnreadyObject};
-use crate::prepare::Prepared;
+use crate::prepare::prepared::Prepared;
 
 /// Questions in one look: a namespace full of broken pods is no reason to flood the server.
 const MAX_QUERIES: usize = 5;
@@ -31,12 +31,12 @@ impl DetailCache {
             .take(MAX_QUERIES)
             .cloned()
             .collect();
-        let namespace = &prepared.ask.installation.namespace;
-        let answers = questions.iter().map(|query| read_detail(&prepared.cluster, namespace, query));
+        let namespace = &prepared.session.installation.namespace;
+        let answers = questions.iter().map(|query| read_detail(&prepared.session.cluster, namespace, query));
         let answers = futures::future::join_all(answers).await;
         for (query, text) in questions.into_iter().zip(answers) {
             // A program that cannot log in may say with which password.
-            let text = prepared.secrets.mask(&text.unwrap_or_default());
+            let text = prepared.session.secrets.mask(&text.unwrap_or_default());
             let line = text.trim().chars().take(MAX_LINE_CHARS).collect();
             self.0.insert(query, (Instant::now(), line));
         }

@@ -14,6 +14,8 @@ use crate::model::release_role::ReleaseRole;
 use crate::model::unready_objects::{OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
 use crate::prepare::judge;
+use crate::prepare::prepared::UpgradeWork;
+use crate::prepare::render::RenderedCharts;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::tools::error::ToolError;
@@ -31,14 +33,16 @@ const UNREADABLE_LIMIT: Duration = Duration::from_secs(15);
 /// helm fails, is stopped, runs out of time, or a reason that cannot pass has lasted too long.
 pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let Some(rendered_chart) = &prepared.app else {
+    let Some(UpgradeWork { ask, charts: RenderedCharts { app: Some(rendered_chart), .. }, .. }) =
+        prepared.work.as_upgrade()
+    else {
         return Err(Problem::failure("the plan upgrades a chart that does not move"));
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),
-        judge::run_label(&prepared.lease_watcher.identity.run),
+        judge::run_label(&prepared.session.lease_watcher.identity.run),
     );
-    let upgrade = judge::build_helm_upgrade(&prepared.ask, rendered_chart, ReleaseRole::App, &description, &label);
+    let upgrade = judge::build_helm_upgrade(ask, rendered_chart, ReleaseRole::App, &description, &label);
     let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(upgrade.release, &rendered_chart.rendered));
     let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
     let (ready, all) = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;
@@ -58,10 +62,10 @@ pub(super) async fn roll_back_release(
     wait: bool,
 ) -> Result<String, Problem> {
     let prepared = run.prepared;
-    let records = prepared.view.releases.get(release).and_then(|records| records.as_ref().ok());
+    let records = prepared.session.view.releases.get(release).and_then(|records| records.as_ref().ok());
     let target = records.and_then(|records| records.iter().find(|record| record.revision == revision));
     let objects = target.and_then(|target| target.manifest_objects().ok()).unwrap_or_default();
-    let (timeout, passed) = (prepared.ask.timeout, prepared.ask.helm_options.to_args());
+    let (timeout, passed) = (run.options.timeout, prepared.work.helm_args());
     let back = RollbackArgs { release, revision, wait, timeout, extra_args: passed };
     let version = target.map_or("", |target| target.chart_version.as_str());
     if !wait {
@@ -168,7 +172,8 @@ impl<'a> ReadinessWatch<'a> {
             return;
         }
         let prepared = self.run.prepared;
-        let workloads = view_reader::read_workloads(&prepared.cluster, &prepared.ask.installation.namespace).await;
+        let workloads =
+            view_reader::read_workloads(&prepared.session.cluster, &prepared.session.installation.namespace).await;
         let failure = workloads.objects.as_ref().err().or(workloads.pods.as_ref().err());
         if let Some(not_seen) = failure {
             self.unreadable_since.get_or_insert_with(|| (Instant::now(), not_seen.clone()));
@@ -254,7 +259,7 @@ impl<'a> ReadinessWatch<'a> {
 
     /// Why it did not become ready: a reason that does not pass, or the time that is over.
     fn not_ready_problem(&self) -> Problem {
-        let (release, namespace) = (&self.workloads.release, &self.run.prepared.ask.installation.namespace);
+        let (release, namespace) = (&self.workloads.release, &self.run.prepared.session.installation.namespace);
         let unready =
             |one: &WaitingObject| format!("{} {} {}", one.object, one.progress, one.reason).replace("  ", " ");
         let problem = match &self.terminal_reason {
@@ -278,7 +283,7 @@ impl<'a> ReadinessWatch<'a> {
         if self.terminal_reason.is_some() || (over && !self.run.options.stop.is_requested()) {
             return self.not_ready_problem().with_source(error);
         }
-        let (release, namespace) = (&self.workloads.release, &self.run.prepared.ask.installation.namespace);
+        let (release, namespace) = (&self.workloads.release, &self.run.prepared.session.installation.namespace);
         let unready: Vec<String> = self.waiting.iter().map(|one| format!("{} {}", one.object, one.reason)).collect();
         let problem = error.into_problem(format!("helm could not upgrade {release}"));
         let waited =

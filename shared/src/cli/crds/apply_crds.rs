@@ -14,7 +14,8 @@ use crate::model::chart::ChartRef;
 use crate::model::signature::SignatureRequirements;
 use crate::prepare::manifest_files;
 use crate::prepare::only_crds::retain_crd_steps;
-use crate::prepare::{Prepared, prepare};
+use crate::prepare::prepare;
+use crate::prepare::prepared::{Prepared, RunMode};
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::report::{plan, upgrade_result};
@@ -35,7 +36,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
     require_terminal_or_yes(flags.write.yes || !writes)?;
     let wait_for_lock = parse_duration("--wait-for-lock", &flags.wait_for_lock)?;
     let ask = build_ask(helm_env, flags)?;
-    let env = read_environment(helm_env.registry_config.as_deref(), writes.then_some(wait_for_lock))?;
+    let env = read_environment(helm_env.registry_config.as_deref(), RunMode::new(writes, wait_for_lock))?;
     let options = RunOptions {
         run_id: env.run_id.clone(),
         timeout: ask.timeout,
@@ -47,11 +48,10 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
         journal_options: None,
     };
     let (mut signals, emit) = (Signals::new()?, build_event_printer(flags.output.style));
-    let prepared = retain_crd_steps(signals.run_read_only(prepare(ask, env, &emit)).await?);
-    if prepared.crds.is_none() {
+    let Some(prepared) = retain_crd_steps(signals.run_read_only(prepare(ask, env, &emit)).await?) else {
         return Err(Problem::usage(format!("{} is named without a version", flags.chart.chart))
             .with_hint("helm mural crds apply oci://… --version VERSION"));
-    }
+    };
     let plan_text = plan::render(&prepared.plan, style_for(Stream::Stdout, flags.output.style));
     let stream = if flags.output.output == OutputFormat::Table { Stream::Stdout } else { Stream::Stderr };
     stream.write(&plan_text);
@@ -59,7 +59,6 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
         Some(report) => report,
         None => signals.run_writing(&options.stop, perform(&prepared, &options, &emit)).await?,
     };
-    let report = UpgradeReport { kind: "CrdApply", ..report };
     let style = style_for(Stream::Stdout, flags.output.style);
     Stream::Stdout.write(&flags.output.output.render(&report, || upgrade_result::render(&report, style))?);
     Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
@@ -119,5 +118,5 @@ fn confirm_or_report(
         (Outcome::Planned, Exit::Refused)
     };
     let seconds = options.started.elapsed().as_secs_f64();
-    Ok(Some(UpgradeReport::new(options.run_id.clone(), plan.clone(), outcome, exit, seconds)))
+    Ok(Some(prepared.build_report(outcome, exit, seconds)))
 }

@@ -15,8 +15,9 @@ use crate::cli::{OutputFormat, Stream, style_for};
 use crate::plan::StepId;
 use crate::plan::journal::{RunEntry, Task};
 use crate::plan::saved_plan::SavedPlan;
-use crate::prepare::{Environment, Prepared, prepare, prepare_resume, prepare_saved_plan};
+use crate::prepare::prepared::{Environment, Prepared, RunMode, UpgradeWork};
 use crate::prepare::{appliance_registry, flux_follow, handover};
+use crate::prepare::{prepare, prepare_resume, prepare_saved_plan};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::style::Style;
@@ -125,8 +126,8 @@ fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Enviro
     let began = Instant::now();
     let failure_grace = crate::ask::parse_duration("--failure-grace", &request.run_flags.failure_grace)?;
     let wait_for_lock = crate::ask::parse_duration("--wait-for-lock", &request.run_flags.wait_for_lock)?;
-    let wait = request.can_write().then_some(wait_for_lock);
-    let env = edge::read_environment(request.registry.registry_config.as_deref(), wait)?;
+    let mode = RunMode::new(request.can_write(), wait_for_lock);
+    let env = edge::read_environment(request.registry.registry_config.as_deref(), mode)?;
     let env = Environment { backup_enabled: request.backup.is_some(), ..env };
     let (run, timeout, stop, at_once) =
         (env.run_id.clone(), request.ask.timeout, StopSignal::default(), StopSignal::default());
@@ -159,7 +160,9 @@ fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Resul
     if let Some(guide) = appliance_registry::guide(prepared) {
         edge::show(&format!("\n{guide}"), request.run_flags.output);
     }
-    refuse_unused_sources(request, prepared)?;
+    if let Some(upgrade) = prepared.work.as_upgrade() {
+        refuse_unused_sources(request, upgrade)?;
+    }
     if !flux_follow::has_external_owner(prepared) {
         return match request.commit_folder() {
             Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")
@@ -180,9 +183,9 @@ fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Resul
 }
 
 /// Sources that were named where Flux makes neither release: somebody takes this for another installation.
-fn refuse_unused_sources(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Result<(), Problem> {
+fn refuse_unused_sources(request: &UpgradeRequest<'_>, upgrade: &UpgradeWork) -> Result<(), Problem> {
     let makes_them = matches!(request.action, UpgradeAction::Manifests { .. });
-    if makes_them || prepared.flux.has_any() || prepared.ask.sources.is_empty() {
+    if makes_them || upgrade.flux.has_any() || upgrade.ask.sources.is_empty() {
         return Ok(());
     }
     Err(Problem::usage("--source and --crds-source name sources of Flux, and Flux makes neither release")
@@ -228,7 +231,7 @@ async fn confirm_or_report(
         (Outcome::Planned, Exit::Refused)
     };
     let seconds = options.started.elapsed().as_secs_f64();
-    Ok(Some(UpgradeReport::new(options.run_id.clone(), plan.clone(), outcome, exit, seconds)))
+    Ok(Some(prepared.build_report(outcome, exit, seconds)))
 }
 
 /// Keeps a plan that may be done; one that a guard refuses is not worth keeping.
@@ -238,17 +241,17 @@ fn save_plan(
     report: &UpgradeReport,
     progress: &ProgressOutput,
 ) -> Result<(), Problem> {
-    let Some(file) = request.plan_file else { return Ok(()) };
+    let (Some(file), Some(upgrade)) = (request.plan_file, prepared.work.as_upgrade()) else { return Ok(()) };
     if !matches!(report.outcome, Outcome::Planned | Outcome::NothingToDo) {
         let detail = format!("{} was not written: this plan cannot be done", file.display());
         progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
         return Ok(());
     }
-    let recorded_state = prepared
+    let recorded_state = upgrade
         .recorded_state
         .clone()
         .map_err(|read_failure| Problem::new(Exit::ChecksFailed, read_failure.to_string()))?;
-    let saved = SavedPlan::new(&prepared.ask, &prepared.plan, recorded_state, edge::now(), &edge::current_dir()?);
+    let saved = SavedPlan::new(&upgrade.ask, &prepared.plan, recorded_state, edge::now(), &edge::current_dir()?);
     edge::write_file(file, "the plan", &OutputFormat::Json.render(&saved, String::new)?)?;
     let detail = format!("kubectl mural upgrade apply {} with the same value flags", file.display());
     progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });

@@ -7,9 +7,8 @@ use crate::cli::progress_output::ProgressOutput;
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, style_for};
 use crate::plan::journal::Task;
-use crate::plan::repair::Issue;
+use crate::prepare::prepared::{Environment, Prepared, RunMode, Work};
 use crate::prepare::rollback::{prepare_repair, prepare_rollback, read_journal, select_run_to_roll_back};
-use crate::prepare::{Environment, Prepared};
 use crate::problem::{Exit, Problem};
 use crate::report::event::Event;
 use crate::report::rollback_report;
@@ -37,7 +36,7 @@ fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Prob
             .with_hint("--yes goes ahead without asking; --dry-run=server only shows what would be done"));
     }
     let wait_for_lock = parse_duration("--wait-for-lock", &flags.wait_for_lock)?;
-    let env = edge::read_environment(None, writes.then_some(wait_for_lock))?;
+    let env = edge::read_environment(None, RunMode::new(writes, wait_for_lock))?;
     let journal_options = match task {
         Some(task) => Some(JournalOptions {
             task,
@@ -67,41 +66,38 @@ pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
     let emit = |event: Event| progress.show_event(&event);
     let prepared = signals
         .run_read_only(async {
-            let installation = flags.location.to_installation()?;
-            let (journal, uid) = read_journal(&installation).await?;
+            let (journal, uid) = read_journal(&flags.location.to_location()?).await?;
             let ask = flags.to_ask(select_run_to_roll_back(&journal, &uid)?)?;
             prepare_rollback(ask, flags.overwrite, env, &emit).await
         })
         .await?;
     let style = style_for(Stream::Stdout, flags.run_flags.style);
-    if let Some(target) = &prepared.rollback {
+    if let Some(target) = prepared.work.rollback_target() {
         progress.pause(|| {
             edge::show(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output)
         });
     }
     let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;
-    let rollback_plan = prepared.rollback.as_ref().map(|target| target.plan.clone());
-    write_report(&UpgradeReport { kind: "RollbackReport", rollback_plan, ..report }, &flags.run_flags)
+    write_report(&report, &flags.run_flags)
 }
 
 /// Mends what somebody left behind.
 pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
     let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, None)?;
     let emit = |event: Event| progress.show_event(&event);
-    let ask = flags.to_ask()?;
-    let (prepared, issues) = signals.run_read_only(prepare_repair(ask, env, &emit)).await?;
+    let prepared = signals.run_read_only(prepare_repair(flags.to_spec()?, env, &emit)).await?;
     let style = style_for(Stream::Stdout, flags.run_flags.style);
-    progress
-        .pause(|| edge::show(&rollback_report::render_repair(&issues, &prepared.plan, style), flags.run_flags.output));
+    if let Work::Repair(repair) = &prepared.work {
+        let text = rollback_report::render_repair(&repair.issues, &prepared.plan, style);
+        progress.pause(|| edge::show(&text, flags.run_flags.output));
+    }
     let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;
-    let report = mark_open_issues(UpgradeReport { kind: "RepairReport", ..report }, issues);
-    write_report(&report, &flags.run_flags)
+    write_report(&mark_open_issues(report), &flags.run_flags)
 }
 
 /// What is wrong and cannot be mended here is no success.
-fn mark_open_issues(report: UpgradeReport, issues: Vec<Issue>) -> UpgradeReport {
-    let open = issues.iter().any(|issue| !issue.fixable);
-    let report = UpgradeReport { issues, ..report };
+fn mark_open_issues(report: UpgradeReport) -> UpgradeReport {
+    let open = report.issues.iter().any(|issue| !issue.fixable);
     match report.outcome {
         Outcome::NothingToDo | Outcome::Succeeded if open => {
             UpgradeReport { outcome: Outcome::Undetermined, exit_code: Exit::ChecksFailed.code(), ..report }

@@ -6,9 +6,9 @@ use crate::ask::UpgradeSpec;
 use crate::cli::report_format::ReportFormat;
 use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::SavedPlan;
-use crate::prepare::Prepared;
 use crate::prepare::flux_follow;
 use crate::prepare::handover::{self, ManifestOptions};
+use crate::prepare::prepared::Prepared;
 use crate::prepare::rollback::{read_journal, select_run_to_resume};
 use crate::problem::Problem;
 use crate::run::run_backup::BackupOptions;
@@ -76,7 +76,7 @@ impl<'a> UpgradeRequest<'a> {
                 return Ok(Self { ask, saved, resumed_run, backup, plan_file, plan_only, action, registry, run_flags });
             }
             Some(Command::Resume(flags)) => {
-                let (journal, uid) = read_journal(&flags.location.to_installation()?).await?;
+                let (journal, uid) = read_journal(&flags.location.to_location()?).await?;
                 let run = select_run_to_resume(&journal, &uid)?;
                 let (ask, registry, run_flags) = (flags.to_ask(&run)?, &flags.registry, &flags.run_flags);
                 let (resumed_run, backup) = (Some(run), flags.backup.to_request());

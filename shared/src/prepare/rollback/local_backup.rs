@@ -11,9 +11,9 @@ use crate::model::crd::Crd;
 use crate::plan::journal::{BackupRef, RunEntry};
 use crate::plan::rollback_plan::restored_crd::build_restored_crd;
 use crate::plan::value_hash::digest_json;
+use crate::prepare::session::Connection;
 use crate::prepare::state_dir::cluster_state_dir;
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
-use crate::prepare::{Environment, Session};
 use crate::problem::{Exit, Problem};
 
 /// What was saved, as far as this workstation has it.
@@ -26,17 +26,18 @@ pub(crate) struct LocalBackup {
 impl LocalBackup {
     /// # Errors
     /// It is here, and is not as it was written.
-    pub(crate) fn find(run: &RunEntry, session: &Session, env: &Environment) -> Result<Self, Problem> {
+    pub(crate) fn find(run: &RunEntry, connection: &Connection) -> Result<Self, Problem> {
         let none = |why: String| Ok(Self { dir: None, crds: Err(why) });
         let Some(saved) = &run.backup else {
             return none("nothing was saved before the run (--no-save, or it was forgotten)".to_owned());
         };
         let first = run.run_ids().into_iter().next().unwrap_or_default();
         // Where we would have put it, too: the folder may have come here with a home folder that machines share.
-        let ours = env
+        let ours = connection
+            .env
             .state_dir
             .as_deref()
-            .map(|state| cluster_state_dir(state, &session.cluster.context).join(encode_file_name(&first)));
+            .map(|state| cluster_state_dir(state, &connection.cluster.context).join(encode_file_name(&first)));
         let candidate_dirs = [Some(PathBuf::from(&saved.folder)), ours];
         let Some(folder) = candidate_dirs.into_iter().flatten().find(|folder| folder.join(CHECKSUMS_FILE).is_file())
         else {

@@ -6,25 +6,28 @@ mod owner_check;
 mod run_selection;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use crate::ask::UpgradeSpec;
+use jiff::Timestamp;
+
+use crate::ask::{HelmOptions, RegistryAccess, RepairSpec, SessionSpec, UpgradeSpec};
 use crate::cluster::{Cluster, crd_dry_run};
-use crate::model::cluster_view::ClusterView;
+use crate::model::cluster_view::{ClusterView, ReadFailure};
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
-use crate::plan::journal::{BackupRef, RunEntry};
-use crate::plan::recorded_state::RecordedState;
-use crate::plan::repair::{self, Issue, RepairPlan};
+use crate::plan::Step;
+use crate::plan::journal::RunEntry;
+use crate::plan::repair::{self, RepairPlan};
 use crate::plan::rollback_plan::{self, RollbackDecision, RollbackFacts, RollbackPlan};
 use crate::prepare::crd_forecast;
 use crate::prepare::crd_verdicts;
-use crate::prepare::{Environment, Prepared, Stage, open_session};
+use crate::prepare::prepared::{Environment, Prepared, RepairWork, RollbackTarget, RollbackWork, Work};
+use crate::prepare::session::{ClusterReading, Connection, connect, read_cluster};
+use crate::prepare::stage::Stage;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
 
-use decided_steps::{DecidedSteps, into_prepared};
+use decided_steps::{DecidedSteps, RecoveryContext, collect_secrets};
 use local_backup::{LocalBackup, select_differing_crds};
 pub use run_selection::{read_journal, select_run_to_resume, select_run_to_roll_back};
 
@@ -44,81 +47,89 @@ const ROLLBACK_GUARDS: [&str; 9] = [
 const REPAIR_GUARDS: [&str; 6] =
     ["tool-versions", "same-cluster", "owner-supported", "permissions", "crds-dry-run", "storage-migrating"];
 
-/// The run that is undone.
-pub struct RollbackTarget {
-    /// It, and those that it went on from.
-    pub run_ids: Vec<String>,
-    /// What was there before.
-    pub recorded_state: RecordedState,
-    /// What was saved.
-    pub backup: Option<BackupRef>,
-    /// Where the copy is on this workstation.
-    pub backup_dir: Option<PathBuf>,
-    /// What goes back, and what does not.
-    pub plan: RollbackPlan,
-}
-
 /// Prepares a rollback: reads, judges, states; writes nothing.
 ///
 /// # Errors
-/// There is nothing to go back from; somebody else has upgraded since; the saved copy was changed; the cluster cannot be read.
+/// There is no run to roll back, another upgrade came after it, the backup was changed, or the cluster cannot be read.
 pub async fn prepare_rollback(
     ask: UpgradeSpec,
     overwrite: bool,
     env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    let session = open_session(&ask, &env, emit).await?;
-    let journal = session.journal.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
-    let uid = session.view.cluster.uid.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
-    let run = select_run_to_roll_back(&journal, &uid)?.clone();
-    owner_check::require_helm_owner(&run, &session.view)?;
+    let connection = connect(&ask.session_spec(), env, emit).await?;
+    let reading = read_cluster(&connection, &ask.installation, emit).await?;
+    let RollbackDecided { target, steps, crds, crd_answers } =
+        decide_rollback(&connection, &reading, &ask, overwrite, emit).await?;
+    let context = RecoveryContext {
+        connection: &connection,
+        reading: &reading,
+        installation: &ask.installation,
+        mode: ask.mode,
+        timeout: ask.timeout,
+        helm_args: ask.helm_options.to_args(),
+        now: Timestamp::now(),
+    };
+    let decided = DecidedSteps { steps, crd_answers: &crd_answers, guard_ids: &ROLLBACK_GUARDS };
+    let (plan, health_inputs) = tokio::join!(context.build_plan(decided), context.read_health_inputs());
+    let plan = plan?;
+    let secrets = collect_secrets(&reading.view);
+    let session = connection.into_session(&ask.installation, reading.view, Some(health_inputs), secrets);
+    Ok(Prepared { session, plan, work: Work::Rollback(Box::new(RollbackWork { ask, target, crds })) })
+}
+
+/// How far a rollback goes, and by which steps.
+struct RollbackDecided {
+    target: RollbackTarget,
+    steps: Vec<Step>,
+    crds: BTreeMap<String, Crd>,
+    crd_answers: BTreeMap<String, CrdDryRunResult>,
+}
+
+async fn decide_rollback(
+    connection: &Connection,
+    reading: &ClusterReading,
+    ask: &UpgradeSpec,
+    overwrite: bool,
+    emit: Emit<'_>,
+) -> Result<RollbackDecided, Problem> {
+    let (view, cluster) = (&reading.view, &connection.cluster);
+    let journal = connection.journal.as_ref().map_err(unreadable_problem)?;
+    let uid = view.cluster.uid.as_ref().map_err(unreadable_problem)?;
+    let run = select_run_to_roll_back(journal, uid)?.clone();
+    owner_check::require_helm_owner(&run, view)?;
     let stage = Stage::begin(emit, "saved", "what was saved before the run");
-    let backup = LocalBackup::find(&run, &session, &env)?;
+    let backup = LocalBackup::find(&run, connection)?;
     stage.finish(backup.summary());
-    let live = session.view.crds.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
+    let live = view.crds.as_ref().map_err(unreadable_problem)?;
     let stage = Stage::begin(emit, "judge", "what going back does to each CRD and its objects");
-    let wanted = select_differing_crds(&run, &live, &backup);
-    let forecasts = forecast_crds(&session.cluster, &wanted).await;
-    let (verdicts, _) = crd_verdicts::judge_crd_changes(&session.cluster, &ask, &session.view, &forecasts).await;
+    let wanted = select_differing_crds(&run, live, &backup);
+    let forecasts = forecast_crds(cluster, &wanted).await;
+    let (verdicts, _) = crd_verdicts::judge_crd_changes(cluster, ask, view, &forecasts).await;
     stage.finish(format!("{} CRDs differ", wanted.len()));
-    let releases = release_records(&session.view)?;
     let chain: Vec<&RunEntry> = run.run_ids().iter().filter_map(|id| journal.run(id)).collect();
     let facts = RollbackFacts {
         run: &run,
         run_chain: &chain,
-        earlier_rollbacks: &rollback_plan::find_interrupted_rollbacks(&journal, &run),
-        releases: &releases,
-        live: &live,
+        earlier_rollbacks: &rollback_plan::find_interrupted_rollbacks(journal, &run),
+        releases: &release_records(view)?,
+        live,
         backup_crds: backup.crds.as_ref().map_err(String::as_str),
         forecasts: &forecasts,
         verdicts: &verdicts,
         overwrite,
     };
-    let (rollback_plan, steps) = rollback_plan::decide_rollback(&facts).map_err(|by| upgraded_since_problem(&by))?;
-    check_overwrite(&rollback_plan, &backup)?;
-    let wanted = wanted.into_iter().filter(|(name, _)| is_rolled_back(&rollback_plan, name)).collect();
-    let forecasts = forecasts.into_iter().filter(|(name, _)| is_rolled_back(&rollback_plan, name)).collect();
-    let rollback = RollbackTarget {
-        run_ids: run.run_ids(),
-        recorded_state: run.recorded_state.clone(),
-        backup: run.backup.clone(),
-        backup_dir: backup.dir,
-        plan: rollback_plan,
-    };
-    into_prepared(
-        ask,
-        env,
-        session,
-        DecidedSteps {
-            steps,
-            desired_crds: wanted,
-            crd_answers: forecasts,
-            guard_ids: &ROLLBACK_GUARDS,
-            rollback: Some(rollback),
-        },
-    )
-    .await
+    let (plan, steps) = rollback_plan::decide_rollback(&facts).map_err(|by| upgraded_since_problem(&by))?;
+    check_overwrite(&plan, &backup)?;
+    let crds = wanted.into_iter().filter(|(name, _)| is_rolled_back(&plan, name)).collect();
+    let crd_answers = forecasts.into_iter().filter(|(name, _)| is_rolled_back(&plan, name)).collect();
+    let (run_ids, recorded_state) = (run.run_ids(), run.recorded_state);
+    let target = RollbackTarget { run_ids, recorded_state, backup: run.backup, backup_dir: backup.dir, plan };
+    Ok(RollbackDecided { target, steps, crds, crd_answers })
+}
+
+fn unreadable_problem(failure: &ReadFailure) -> Problem {
+    Problem::failure(failure.to_string())
 }
 
 fn is_rolled_back(rollback_plan: &RollbackPlan, name: &str) -> bool {
@@ -164,30 +175,40 @@ fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRec
         .collect()
 }
 
-/// Prepares a repair: names what somebody left behind, and decides what mends it.
+/// Prepares a repair: finds what was left behind, and decides the steps that fix it.
 ///
 /// # Errors
-/// The cluster cannot be read, or somebody is upgrading.
-pub async fn prepare_repair(
-    ask: UpgradeSpec,
-    env: Environment,
-    emit: Emit<'_>,
-) -> Result<(Prepared, Vec<Issue>), Problem> {
-    let session = open_session(&ask, &env, emit).await?;
-    let journal = session.journal.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
-    let live = session.view.crds.clone().map_err(|failure| Problem::failure(failure.to_string()))?;
-    let installation = &ask.installation;
-    let releases = release_records(&session.view)?;
-    let RepairPlan { issues: ailments, steps, crds_to_apply: wanted } = repair::decide_repair(&repair::RepairFacts {
+/// The cluster cannot be read, or another run holds a Lease.
+pub async fn prepare_repair(spec: RepairSpec, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    let installation = &spec.installation;
+    let (registry, helm_options) = (RegistryAccess::default(), HelmOptions::default());
+    let session_spec = SessionSpec { installation, registry: &registry, helm_options: &helm_options };
+    let connection = connect(&session_spec, env, emit).await?;
+    let reading = read_cluster(&connection, installation, emit).await?;
+    let journal = connection.journal.as_ref().map_err(unreadable_problem)?;
+    let live = reading.view.crds.as_ref().map_err(unreadable_problem)?;
+    let RepairPlan { issues, steps, crds_to_apply: crds } = repair::decide_repair(&repair::RepairFacts {
         namespace: &installation.namespace,
-        releases: &releases,
-        live: &live,
-        journal: &journal,
+        releases: &release_records(&reading.view)?,
+        live,
+        journal,
         app_release: &installation.app_release,
-        suspended_releases: session.view.flux.suspended_helm_releases().collect(),
+        suspended_releases: reading.view.flux.suspended_helm_releases().collect(),
     });
-    let forecasts = crd_forecast::forecast_crds(&session.cluster, &live, &wanted, true).await;
-    let decided =
-        DecidedSteps { steps, desired_crds: wanted, crd_answers: forecasts, guard_ids: &REPAIR_GUARDS, rollback: None };
-    Ok((into_prepared(ask, env, session, decided).await?, ailments))
+    let crd_answers = crd_forecast::forecast_crds(&connection.cluster, live, &crds, true).await;
+    let context = RecoveryContext {
+        connection: &connection,
+        reading: &reading,
+        installation,
+        mode: spec.mode,
+        timeout: spec.timeout,
+        helm_args: Vec::new(),
+        now: Timestamp::now(),
+    };
+    let decided = DecidedSteps { steps, crd_answers: &crd_answers, guard_ids: &REPAIR_GUARDS };
+    let (plan, health_inputs) = tokio::join!(context.build_plan(decided), context.read_health_inputs());
+    let plan = plan?;
+    let secrets = collect_secrets(&reading.view);
+    let session = connection.into_session(installation, reading.view, Some(health_inputs), secrets);
+    Ok(Prepared { session, plan, work: Work::Repair(RepairWork { issues, crds }) })
 }

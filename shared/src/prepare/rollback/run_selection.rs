@@ -1,6 +1,6 @@
 //! Which run of the journal is gone on from, or undone.
 
-use crate::ask::Installation;
+use crate::ask::JournalLocation;
 use crate::cluster::{Cluster, journal_secret};
 use crate::plan::journal::{JournalSnapshot, RunEntry, RunState, SECRET_NAME, Task};
 use crate::plan::rollback_plan;
@@ -10,12 +10,12 @@ use crate::problem::{Exit, Problem};
 ///
 /// # Errors
 /// The cluster or the journal cannot be read, or a run in it cannot.
-pub async fn read_journal(installation: &Installation) -> Result<(JournalSnapshot, String), Problem> {
-    let cluster = Cluster::connect(&installation.cluster).await?;
+pub async fn read_journal(location: &JournalLocation) -> Result<(JournalSnapshot, String), Problem> {
+    let cluster = Cluster::connect(&location.cluster).await?;
     let system = cluster.get("/api/v1/namespaces/kube-system").await;
     let uid = system.map_err(|error| error.into_problem(&cluster.context))?;
     let uid = uid["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-    let seen = journal_secret::read_journal(&cluster, &installation.namespace).await;
+    let seen = journal_secret::read_journal(&cluster, &location.namespace).await;
     let seen = seen.map_err(|failure| Problem::failure(failure.to_string()))?;
     match seen.unreadable_runs.first() {
         None => Ok((seen, uid)),
@@ -26,7 +26,7 @@ pub async fn read_journal(installation: &Installation) -> Result<(JournalSnapsho
             };
             let text = format!(
                 "run {} in the journal (Secret {}/{SECRET_NAME}) cannot be read",
-                unread.run, installation.namespace
+                unread.run, location.namespace
             );
             Err(Problem::new(Exit::Refused, text).with_source(unread.reason.clone()).with_hint(hint))
         }

@@ -40,7 +40,7 @@ pub(super) async fn wait_for_source(
     token: &str,
 ) -> Result<String, Problem> {
     let mut wait = FluxWait::new(run, step, object, "source-controller");
-    let mut watched = ObjectWatcher::new(&run.prepared.cluster, api_paths(object).collect());
+    let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, api_paths(object).collect());
     loop {
         let progress =
             wait.poll(&mut watched).await?.map(|found| assess_source(&FluxSource::new(found), wanted, token));
@@ -61,7 +61,7 @@ pub(super) async fn wait_for_release(
     token: Option<&str>,
 ) -> Result<String, Problem> {
     let mut wait = FluxWait::new(run, step, object, "helm-controller");
-    let mut watched = ObjectWatcher::new(&run.prepared.cluster, api_paths(object).collect());
+    let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, api_paths(object).collect());
     let mut workloads = WorkloadWatch::try_new(run, step, role);
     loop {
         let found = wait.poll(&mut watched).await?.map(HelmRelease::new);
@@ -89,12 +89,16 @@ struct WorkloadWatch<'a> {
 impl<'a> WorkloadWatch<'a> {
     /// None where the CRD chart is waited for, or the application does not move.
     fn try_new(run: &'a Run<'a>, step: &'a Step, role: ReleaseRole) -> Option<Self> {
-        let rendered_chart = run.prepared.app.as_ref().filter(|_| role == ReleaseRole::App)?;
-        let installation = &run.prepared.ask.installation;
+        let rendered_chart = run.prepared.work.app_chart().filter(|_| role == ReleaseRole::App)?;
+        let installation = &run.prepared.session.installation;
         let watch =
             ReadinessWatch::new(run, step, OwnedWorkloads::new(&installation.app_release, &rendered_chart.rendered));
         let pods = format!("/api/v1/namespaces/{}/pods", installation.namespace);
-        Some(Self { watch, changes: ChangeWatcher::new(&run.prepared.cluster, pods), last_poll: Instant::now() })
+        Some(Self {
+            watch,
+            changes: ChangeWatcher::new(&run.prepared.session.cluster, pods),
+            last_poll: Instant::now(),
+        })
     }
 
     /// A look where it is worth one: something has moved, something is in trouble, or long enough ago.
@@ -135,7 +139,7 @@ pub(super) async fn wait_for_application(
     let object = FluxRef::new("Application", namespace, name);
     let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}");
     let mut wait = FluxWait::new(run, step, &object, "argocd-application-controller");
-    let mut watched = ObjectWatcher::new(&run.prepared.cluster, vec![path]);
+    let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, vec![path]);
     loop {
         let progress = wait.poll(&mut watched).await?.map(|found| argo_sync::assess_application(&found, version));
         if let Some(done) = wait.evaluate(progress)? {
@@ -295,7 +299,7 @@ impl<'a> FluxWait<'a> {
 
     fn terminal_problem(&self, reason: &str) -> Problem {
         Problem::new(Exit::Failed, format!("{} cannot become ready: {reason}", self.object))
-            .with_hint(format!("kubectl describe pods --namespace {}", self.run.prepared.ask.installation.namespace))
+            .with_hint(format!("kubectl describe pods --namespace {}", self.run.prepared.session.installation.namespace))
             .with_hint("helm-controller goes on waiting until its own timeout, and then does what spec.upgrade.remediation says")
     }
 

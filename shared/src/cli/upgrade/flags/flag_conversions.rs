@@ -1,8 +1,8 @@
 //! From flags to what the user wants, validated.
 
 use crate::ask::{
-    self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode, RegistryAccess,
-    ReleaseTarget, ServerSide, StoredValues, UpgradeSpec, ValueFlag, ValueOptions,
+    self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, JournalLocation, OwnerMode,
+    RegistryAccess, ReleaseTarget, RepairSpec, ServerSide, StoredValues, UpgradeSpec, ValueFlag, ValueOptions,
 };
 use crate::model::chart::ChartRef;
 use crate::model::flux::SourceVerification;
@@ -189,47 +189,29 @@ impl RollbackFlags {
 }
 
 impl RepairFlags {
-    /// Which installation is mended; no chart is asked for.
+    /// Which installation to repair, and how.
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
-        let installation = self.installation.to_installation()?;
-        let none = |release: &str| ReleaseTarget {
-            release: release.to_owned(),
-            chart: ChartRef::Oci { repository: "none".to_owned(), digest: None },
-            version: None,
-        };
-        Ok(UpgradeSpec {
-            crds: none(&installation.crds_release),
-            app: none(&installation.app_release),
-            installation,
+    pub fn to_spec(&self) -> Result<RepairSpec, Problem> {
+        // A repair asks for no waiver, but a file that cannot be read is still a mistake.
+        manifest_files::read_waivers(self.run_flags.waivers.as_deref())?;
+        Ok(RepairSpec {
+            installation: self.installation.to_installation()?,
             mode: self.installation.to_mode(),
-            values: ValueOptions::default(),
-            registry: RegistryAccess::default(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
-            allowed_actions: AllowedActions::default(),
-            server_dry_runs: true,
-            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
-            check_images: false,
-            helm_options: HelmOptions::default(),
-            appliance: ApplianceAccess::default(),
-            sources: FluxSourceNames::default(),
-            signature: SignatureRequirements::default(),
         })
     }
 }
 
 impl JournalLocationFlags {
-    /// Where the journal is. Names of releases stand in it.
+    /// Where the journal is.
     ///
     /// # Errors
     /// A usage problem that names the flag.
-    pub fn to_installation(&self) -> Result<Installation, Problem> {
-        Ok(Installation {
+    pub fn to_location(&self) -> Result<JournalLocation, Problem> {
+        Ok(JournalLocation {
             namespace: ask::parse_name("--namespace", &self.namespace, 63)?,
-            crds_release: String::new(),
-            app_release: String::new(),
             cluster: self.cluster.to_access()?,
         })
     }

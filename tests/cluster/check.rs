@@ -58,7 +58,7 @@ fn an_enum_that_loses_a_value(test_cluster: &TestCluster) -> Result<()> {
     let mended = check(&[])?.expect_code(0)?;
     ensure!(mended.stdout.contains("none of 3 objects"), "{}", mended.all_text());
     let json: Value = serde_json::from_str(&check(&["-o", "json"])?.expect_code(0)?.stdout)?;
-    ensure!(json["evidence"] == "live" && json["lookedAt"] == 3, "{json}");
+    ensure!(json["evidence"] == "live" && json["objectsChecked"] == 3, "{json}");
     merged_by_the_server(test_cluster, &check)?;
     who_may_not_look(test_cluster, &newer)
 }

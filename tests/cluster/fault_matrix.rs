@@ -4,7 +4,7 @@
 //! A few telling cells always; the whole table, which takes about half an hour, by one command:
 //!
 //! ```text
-//! MURAL_FAULTS=full MURAL_GROUNDS=1 cargo test -p mural-tests --test cluster -- bad_days
+//! MURAL_FAULTS=full MURAL_TEST_CLUSTERS=1 cargo test -p mural-tests --test cluster -- fault_matrix
 //! ```
 //!
 //! `MURAL_FAULTS=asleep` is that row alone, `MURAL_FAULTS=helm` that column.
@@ -31,7 +31,8 @@ use crate::small::CANARY;
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 use fault::{ActiveFault, Fault, HELM_AT_WORK, STEP_IDS};
 
-pub const TESTS: &[Test] = &[("bad_days::end_right_or_are_gone_on_from", end_right_or_are_gone_on_from)];
+pub const TESTS: &[Test] =
+    &[("fault_matrix::each_cell_succeeds_or_can_be_continued", each_cell_succeeds_or_can_be_continued)];
 
 /// The cells of an ordinary test run.
 const DEFAULT_CELLS: [(Fault, &str); 3] =
@@ -43,7 +44,7 @@ struct Cell {
     sentence: String,
 }
 
-fn end_right_or_are_gone_on_from(test_cluster: &TestCluster) -> Result<()> {
+fn each_cell_succeeds_or_can_be_continued(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     to_command_output(command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.output()?)?
         .expect_code(0)?;

@@ -16,9 +16,9 @@ use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
     ("faults::the_proxy_changes_nothing_by_itself", the_proxy_changes_nothing_by_itself),
-    ("faults::kubectl_waits_when_told_to", kubectl_waits_when_told_to),
+    ("faults::kubectl_honours_retry_after", kubectl_honours_retry_after),
     ("faults::too_many_requests_pass", too_many_requests_pass),
-    ("faults::pages_that_expire_are_begun_anew", pages_that_expire_are_begun_anew),
+    ("faults::expired_pages_are_read_again", expired_pages_are_read_again),
     ("faults::a_server_that_fails_gets_one_clear_message", a_server_that_fails_gets_one_clear_message),
     ("faults::a_part_that_cannot_be_read_is_undetermined", a_part_that_cannot_be_read_is_undetermined),
 ];
@@ -64,7 +64,7 @@ fn the_proxy_changes_nothing_by_itself(test_cluster: &TestCluster) -> Result<()>
     Ok(())
 }
 
-fn kubectl_waits_when_told_to(test_cluster: &TestCluster) -> Result<()> {
+fn kubectl_honours_retry_after(test_cluster: &TestCluster) -> Result<()> {
     let proxy = proxy(test_cluster)?;
     proxy.add_fault(FaultRule::for_path_containing("/api/v1/namespaces", FaultEffect::Status(429, Some(1))));
     let began = Instant::now();
@@ -86,7 +86,7 @@ fn too_many_requests_pass(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-fn pages_that_expire_are_begun_anew(test_cluster: &TestCluster) -> Result<()> {
+fn expired_pages_are_read_again(test_cluster: &TestCluster) -> Result<()> {
     let items: Vec<Value> = (0..150)
         .map(|at| serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("page-{at}"), "namespace": "default"}}))
         .collect();

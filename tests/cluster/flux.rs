@@ -25,24 +25,24 @@ use crate::small::{self, CANARY, NAMESPACE, NEWER};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 const TESTS: &[Test] = &[
-    ("flux::the_page_gets_the_order_wrong_and_we_get_it_right", the_race),
+    ("flux::the_guide_writes_in_the_wrong_order_and_we_do_not", the_race),
     ("flux::whole_and_again_with_new_values", whole),
-    ("flux::killed_while_the_application_is_held", killed_while_suspended::while_held),
+    ("flux::killed_while_the_application_is_suspended", killed_while_suspended::while_held),
     ("flux::refused_before_any_write", flux_refusals::before_any_write),
-    ("flux::what_fails_ends_in_time_with_its_own_reason", controller_failures::in_time),
-    ("flux::what_argo_cd_keeps_is_followed_and_never_written", argo::followed),
+    ("flux::controller_failures_end_in_time_with_their_reason", controller_failures::in_time),
+    ("flux::an_argo_application_is_followed_and_never_written", argo::followed),
 ];
 /// With `MURAL_OWNERS`: whole stories, about a minute each.
 const OWNERS: &[Test] = &[
-    ("flux::what_helm_installed_is_handed_over_as_it_is", handed_over),
+    ("flux::a_helm_installation_is_handed_over_unchanged", handed_over),
     ("flux::the_appliance_rehearsal", appliance::rehearsal),
-    ("flux::what_git_keeps_is_followed_and_never_written", kept_in_git),
+    ("flux::objects_managed_in_git_are_followed_and_never_written", kept_in_git),
     ("flux::charts_of_a_helm_repository", sources::helm_repository),
     ("flux::a_source_that_asks_for_a_signature_keeps_asking", source_signature::by_cosign),
 ];
 
 /// With `MURAL_ROLLBACKS`.
-const ROLLBACK_TESTS: &[Test] = &[("flux::goes_back_the_application_first", flux_rollback::goes_back)];
+const ROLLBACK_TESTS: &[Test] = &[("flux::rolls_back_the_application_first", flux_rollback::goes_back)];
 
 pub fn tests() -> Vec<Test> {
     let more = |asked: &str, more: &'static [Test]| if env(asked).is_some() { more } else { &[] };

@@ -20,7 +20,7 @@ use crate::random::Random;
 use crate::test_cluster::TestCluster;
 use crate::{generated_crds as crds, generated_objects as objects};
 
-pub const TESTS: &[Test] = &[("generated::the_api_server_says_what_we_say", the_api_server_says_what_we_say)];
+pub const TESTS: &[Test] = &[("generated::the_api_server_agrees_with_us", the_api_server_agrees_with_us)];
 
 const CRDS: usize = 25;
 const OBJECTS: usize = 4;
@@ -42,7 +42,7 @@ struct Table {
     misses: Vec<String>,
 }
 
-fn the_api_server_says_what_we_say(test_cluster: &TestCluster) -> Result<()> {
+fn the_api_server_agrees_with_us(test_cluster: &TestCluster) -> Result<()> {
     let seed = number("MURAL_SEED", u64::from(std::process::id()));
     let count = usize::try_from(number("MURAL_GENERATED", CRDS as u64))?;
     let (mut random, (sources, from)) = (Random::new(seed), crds::sources());

@@ -25,7 +25,7 @@ use crate::kill::env;
 use crate::test_cluster::{CommandOutput, TestCluster};
 
 const TESTS: &[Test] = &[
-    ("health::found_named_and_mended", found_named_and_mended),
+    ("health::issues_are_reported_until_they_are_fixed", issues_are_reported_until_they_are_fixed),
     ("health::every_check_fires", matrix::every_check_fires),
 ];
 /// With `MURAL_OWNERS`: the sample installation made anew for each, half a minute.
@@ -157,7 +157,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn found_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
+fn issues_are_reported_until_they_are_fixed(test_cluster: &TestCluster) -> Result<()> {
     install::install(test_cluster.sandbox()?, &install::Args::default())?;
     files(test_cluster)?;
     let healthy = healthy(test_cluster)?;

@@ -14,9 +14,9 @@ use crate::small::{self, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
-    ("passed::values_are_reused_as_helm_reuses_them", values_are_reused_as_helm_reuses_them),
-    ("passed::helm_3_post_renders", helm_3_post_renders),
-    ("passed::helm_4_writes_server_side", helm_4_writes_server_side),
+    ("helm_passthrough::values_are_reused_as_helm_reuses_them", values_are_reused_as_helm_reuses_them),
+    ("helm_passthrough::helm_3_post_renders", helm_3_post_renders),
+    ("helm_passthrough::helm_4_writes_server_side", helm_4_writes_server_side),
 ];
 
 /// The newer application with a value that the older one has not, and a template that needs it.

@@ -9,10 +9,10 @@ use crate::refusals::command;
 use crate::small;
 use crate::test_cluster::{TestCluster, to_command_output};
 
-pub const TESTS: &[Test] = &[("images::new_images_are_looked_for", new_images_are_looked_for)];
+pub const TESTS: &[Test] = &[("images::new_images_are_looked_up", new_images_are_looked_up)];
 
 /// One image that the sandbox's registry has, one that it has not, and two of a registry that does not answer.
-fn new_images_are_looked_for(test_cluster: &TestCluster) -> Result<()> {
+fn new_images_are_looked_up(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let registry = test_cluster.sandbox()?.registry();
     let chart = test_cluster.files().join("mural-images");
@@ -41,7 +41,7 @@ fn new_images_are_looked_for(test_cluster: &TestCluster) -> Result<()> {
     let report: Value = serde_json::from_str(&planned.stdout)?;
     let guards = report.pointer("/plan/guards").and_then(Value::as_array).context("no guards")?;
     let guard = guards.iter().find(|guard| guard["check"] == "images-available").context("no such guard")?;
-    ensure!(guard["lookedAt"] == images.len(), "{guard}");
+    ensure!(guard["itemsChecked"] == images.len(), "{guard}");
     let findings = guard["findings"].as_array().context("no findings")?;
     let subjects: Vec<&str> = findings.iter().filter_map(|finding| finding["subject"].as_str()).collect();
     let missing = format!("image {registry}/mural/none:1");

@@ -19,9 +19,9 @@ use crate::stop_signals::interrupt_at;
 use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
-    ("journal::stopped_and_resumed_from_another_workstation", stopped_and_resumed_from_another_workstation),
-    ("journal::what_cannot_be_gone_on_from", what_cannot_be_gone_on_from),
-    ("journal::no_save_no_write", no_save_no_write),
+    ("journal::interrupted_and_resumed_from_another_workstation", interrupted_and_resumed_from_another_workstation),
+    ("journal::unreadable_runs_are_refused", unreadable_runs_are_refused),
+    ("journal::no_backup_no_write", no_backup_no_write),
 ];
 
 /// The journal's Secret; none where there is none.
@@ -79,15 +79,18 @@ pub fn ensure_says(ended: &CommandOutput, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn stopped_and_resumed_from_another_workstation(test_cluster: &TestCluster) -> Result<()> {
+fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let crds = r#""event":"step-started","step":"crds""#;
     let stopped = interrupt_at(test_cluster, &["--yes", "--events"], crds, 1)?.0.expect_code(130)?;
     ensure_says(&stopped, &["kubectl mural upgrade resume", "kubectl mural upgrade rollback"])?;
     let first = newest_run(test_cluster)?;
     let told = read_status(test_cluster)?;
-    ensure!(told["journal"][0]["state"] == "stopped" && told["journal"][0]["steps"][0]["stands"] == "done", "{told}");
-    ensure!(told["next"].as_str().is_some_and(|next| next.contains("upgrade resume")), "{told}");
+    ensure!(
+        told["journal"][0]["state"] == "interrupted" && told["journal"][0]["steps"][0]["phase"] == "done",
+        "{told}"
+    );
+    ensure!(told["nextStep"].as_str().is_some_and(|next| next.contains("upgrade resume")), "{told}");
     let table = run_here(test_cluster, &["status"])?.expect_code(0)?;
     ensure_says(&table, &["stopped", "✔ crds", "– mural", "saved: "])?;
     ensure_local_copy(test_cluster, &first)?;
@@ -159,7 +162,7 @@ fn replace_journal(test_cluster: &TestCluster, secret: &Value) -> Result<()> {
 }
 
 /// Journals that are newer, damaged, or another cluster's: a clear answer, the right code, nothing touched.
-fn what_cannot_be_gone_on_from(test_cluster: &TestCluster) -> Result<()> {
+fn unreadable_runs_are_refused(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let crds = r#""event":"step-started","step":"crds""#;
     interrupt_at(test_cluster, &["--yes", "--events"], crds, 1)?.0.expect_code(130)?;
@@ -211,7 +214,7 @@ fn with_document(secret: &Value, key: &str, document: &Value) -> Result<Value> {
 }
 
 /// What stands before the first write and fails: a hook, a place that is none. Nothing of the installation is touched.
-fn no_save_no_write(test_cluster: &TestCluster) -> Result<()> {
+fn no_backup_no_write(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let mark = test_cluster.mark()?;
     let untouched = || -> Result<()> {
@@ -228,7 +231,7 @@ fn no_save_no_write(test_cluster: &TestCluster) -> Result<()> {
         "--save-hook-args",
         "-c",
         "--save-hook-args",
-        "echo $MURAL_RUN in $MURAL_SAVED >&2; exit 3",
+        "echo $MURAL_RUN in $MURAL_BACKUP >&2; exit 3",
     ];
     let failing = upgrade(test_cluster, User::Operator, &[], &newer_flags(&failing))?.expect_code(5)?;
     ensure_says(&failing, &["--save-hook sh failed; nothing was written", "state/mural"])?;

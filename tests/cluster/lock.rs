@@ -15,9 +15,9 @@ use crate::small::{NAMESPACE, NEWER};
 use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
-    ("lock::who_lives_is_left_alone_and_named", who_lives_is_left_alone_and_named),
-    ("lock::who_does_not_renew_is_dead", who_does_not_renew_is_dead),
-    ("lock::who_may_not_lock_writes_nothing", who_may_not_lock_writes_nothing),
+    ("lock::a_live_holder_is_reported_and_left_alone", a_live_holder_is_reported_and_left_alone),
+    ("lock::a_holder_that_does_not_renew_is_taken_over", a_holder_that_does_not_renew_is_taken_over),
+    ("lock::without_permission_to_lock_nothing_is_written", without_permission_to_lock_nothing_is_written),
     ("lock::of_four_at_once_one_writes", of_four_at_once_one_writes),
 ];
 
@@ -27,8 +27,8 @@ pub fn newer_flags(more: &[&'static str]) -> Vec<&'static str> {
 
 /// A lock as another workstation's run would hold it.
 fn build_held_lease(namespace: &str, name: &str) -> Value {
-    let notes = json!({"mural-who": "ann", "mural-where": "ann@desk, process 7", "mural-since": "2026-11-23T07:13:22Z",
-        "mural-step": "crds", "mural-run": "20261123-071300", "mural-version": "0.1.0"});
+    let notes = json!({"mural.dev/user": "ann", "mural.dev/process": "ann@desk, process 7", "mural.dev/acquired-at": "2026-11-23T07:13:22Z",
+        "mural.dev/step": "crds", "mural.dev/run": "20261123-071300", "mural.dev/version": "0.1.0"});
     json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": name, "namespace": namespace, "annotations": notes},
         "spec": {"holderIdentity": "ann@desk pid 7", "leaseDurationSeconds": 15, "renewTime": "2026-11-23T07:13:22.000000Z"}})
@@ -53,7 +53,7 @@ fn read_status(test_cluster: &TestCluster) -> Result<Value> {
     Ok(serde_json::from_str(&told.stdout)?)
 }
 
-fn who_lives_is_left_alone_and_named(test_cluster: &TestCluster) -> Result<()> {
+fn a_live_holder_is_reported_and_left_alone(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let mut lease = build_held_lease(NAMESPACE, "mural-upgrade");
     apply_lease(test_cluster, &lease)?;
@@ -95,12 +95,12 @@ fn who_lives_is_left_alone_and_named(test_cluster: &TestCluster) -> Result<()> {
     }
     let seen = seen?;
     let lock = seen.pointer("/locks/0").with_context(|| format!("no lock in {seen}"))?;
-    ensure!(lock["life"] == "alive" && lock["holder"]["step"] == "crds", "{seen}");
+    ensure!(lock["liveness"] == "alive" && lock["holder"]["step"] == "crds", "{seen}");
     ensure!(waited > Duration::from_secs(6) && waited < Duration::from_secs(25), "{waited:?}");
     test_cluster.ensure_nothing_written(mark)
 }
 
-fn who_does_not_renew_is_dead(test_cluster: &TestCluster) -> Result<()> {
+fn a_holder_that_does_not_renew_is_taken_over(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     apply_lease(test_cluster, &build_held_lease(NAMESPACE, "mural-upgrade"))?;
     // Of somebody whose clock is ten years ahead: what a Lease says of times is no sign of life.
@@ -119,7 +119,7 @@ fn who_does_not_renew_is_dead(test_cluster: &TestCluster) -> Result<()> {
     ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
     let seen = read_status(test_cluster)?;
     let wrote = seen.pointer("/runs/0/revisions").and_then(Value::as_array).map(Vec::len);
-    ensure!(seen["locks"] == json!([]) && seen["next"].is_null() && wrote == Some(2), "{seen}");
+    ensure!(seen["locks"] == json!([]) && seen["nextStep"].is_null() && wrote == Some(2), "{seen}");
     let log = test_cluster.entries_since(mark)?;
     let (locked, writes) = (audit::locks_by(&log, "operator"), audit::writes_by(&log, "operator"));
     let taken: Vec<_> = locked.iter().copied().filter(|entry| entry.succeeded()).take(2).collect();
@@ -128,7 +128,7 @@ fn who_does_not_renew_is_dead(test_cluster: &TestCluster) -> Result<()> {
     audit::all_before(&writes, &gone).context("the last write, then the locks go")
 }
 
-fn who_may_not_lock_writes_nothing(test_cluster: &TestCluster) -> Result<()> {
+fn without_permission_to_lock_nothing_is_written(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     // Everything but the locks.
     let rules = json!([{"apiGroups": ["", "apps", "batch", "apiextensions.k8s.io", "small.example.com", "helm.toolkit.fluxcd.io", "argoproj.io", "admissionregistration.k8s.io", "discovery.k8s.io", "policy", "authorization.k8s.io"], "resources": ["*"], "verbs": ["*"]},

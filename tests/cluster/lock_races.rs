@@ -19,8 +19,8 @@ use crate::small::{self, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 pub const TESTS: &[Test] = &[
-    ("nothing_lost::two_operators_and_one_writes", two_operators_and_one_writes),
-    ("nothing_lost::a_lost_lock_stops_before_the_next_write", a_lost_lock_stops_before_the_next_write),
+    ("lock_races::two_operators_and_one_writes", two_operators_and_one_writes),
+    ("lock_races::a_lost_lock_stops_before_the_next_write", a_lost_lock_stops_before_the_next_write),
 ];
 
 /// `resume`, not started yet.

@@ -1,8 +1,10 @@
-//! The tiers that need a real cluster: the sandbox, and the fault proxy before it.
+//! The cluster tier: tests that need a real control plane, some of them behind the fault proxy.
 //!
-//! A harness of its own, since nothing may be skipped in silence: `MURAL_SKIP_CLUSTER=1` leaves the tier out, and the closing
-//! lines say so. Tests share a few sandboxes, one test at a time on each; those that write put it back. `MURAL_GROUNDS` says how
-//! many there are: most of a test's time is spent waiting for a control plane, and one needs about a gigabyte.
+//! It has its own harness, because a skipped tier must say so: with `MURAL_SKIP_CLUSTER=1` the last lines report it. The tests share
+//! a few sandboxes, one test at a time on each; a test that writes restores the older installation first. `MURAL_TEST_CLUSTERS` sets
+//! the number of sandboxes. A test mostly waits for its control plane, and a sandbox needs about 1 GB of memory.
+//!
+//! Each module exports its tests as `TESTS` or `tests()`; the names have the form `MODULE::TEST`.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -59,12 +61,12 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use test_cluster::{TestCluster, TestClusters};
 
-/// A test: its name, and what it does on the ground.
+/// A test: its name, `MODULE::TEST`, and the function that runs it on a test cluster.
 type Test = (&'static str, fn(&TestCluster) -> Result<()>);
 
 const SKIP_ENV: &str = "MURAL_SKIP_CLUSTER";
-const CLUSTER_COUNT_ENV: &str = "MURAL_GROUNDS";
-/// Sandboxes where nobody says how many, for two cores.
+const CLUSTER_COUNT_ENV: &str = "MURAL_TEST_CLUSTERS";
+/// Number of sandboxes if `MURAL_TEST_CLUSTERS` is not set; suits two cores.
 const DEFAULT_CLUSTER_COUNT: usize = 3;
 
 fn main() -> ExitCode {
@@ -121,11 +123,11 @@ fn run() -> Result<ExitCode> {
         println!("cluster tier skipped: {SKIP_ENV}=1 ({} tests not run)\n", conclusion.num_ignored);
     }
     clusters.slowest().iter().for_each(|(name, took)| println!("  {:>4}s  {name}", took.as_secs()));
-    let down = clusters.down().inspect_err(|error| eprintln!("a sandbox is still up: {error:#}"));
+    let down = clusters.down().inspect_err(|error| eprintln!("a sandbox did not stop: {error:#}"));
     Ok(if conclusion.has_failed() || down.is_err() { ExitCode::from(101) } else { ExitCode::SUCCESS })
 }
 
-/// Tests of the one sandbox with Flux wait for each other, and keep one of the others from being used meanwhile: among the others they seldom do.
+/// Spreads the Flux tests evenly. They share one sandbox, so two in a row would wait for each other and keep a free cluster unused.
 fn interleave(others: &[Test], flux: &[Test]) -> Vec<Test> {
     let between = others.len() / (flux.len() + 1) + 1;
     let mut flux = flux.iter();
@@ -139,17 +141,14 @@ fn cluster_count() -> Result<usize> {
     let Some(setting) = std::env::var(CLUSTER_COUNT_ENV).ok().filter(|setting| !setting.is_empty()) else {
         return Ok(DEFAULT_CLUSTER_COUNT);
     };
-    let count = setting.parse().with_context(|| format!("{CLUSTER_COUNT_ENV}={setting} is no number"))?;
-    ensure!(
-        count > 0,
-        "{CLUSTER_COUNT_ENV}=0: without a sandbox nothing can be tested; {SKIP_ENV}=1 leaves the tier out"
-    );
+    let count = setting.parse().with_context(|| format!("{CLUSTER_COUNT_ENV}={setting} is not a number"))?;
+    ensure!(count > 0, "{CLUSTER_COUNT_ENV} must be at least 1; to skip the tier, set {SKIP_ENV}=1");
     Ok(count)
 }
 
 fn trial(name: &str, test: fn(&TestCluster) -> Result<()>, clusters: Arc<TestClusters>) -> Trial {
     let test_name = name.to_owned();
-    // The whole chain and no backtrace: where it was made says nothing that the chain does not.
+    // The chain of causes names every step; a backtrace would add nothing.
     Trial::test(name, move || {
         clusters.run_on_free_cluster(&test_name, test).map_err(|error| Failed::from(format!("{error:#}")))
     })

@@ -22,9 +22,9 @@ use crate::crd_backup::{apply, crds};
 use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
-    ("migrate::by_us_while_others_write", by_us_while_others_write),
+    ("migrate::by_the_plugin_while_others_write", by_the_plugin_while_others_write),
     ("migrate::by_the_cluster_while_others_write", by_the_cluster_while_others_write),
-    ("migrate::a_claim_that_is_not_true_deceives_nobody", a_claim_that_is_not_true_deceives_nobody),
+    ("migrate::a_wrong_stored_versions_claim_is_not_trusted", a_wrong_stored_versions_claim_is_not_trusted),
     ("migrate::managed_fields_keep_their_owner", managed_fields_keep_their_owner),
 ];
 
@@ -196,7 +196,7 @@ fn start(test_cluster: &TestCluster, args: &[&str], kubeconfig: Option<&std::pat
     Ok(kubeconfig.into_iter().fold(&mut command, |command, file| command.env("KUBECONFIG", file)).spawn()?)
 }
 
-fn by_us_while_others_write(test_cluster: &TestCluster) -> Result<()> {
+fn by_the_plugin_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     plugins::folder()?;
     let (plural, count) = ("ours", objects());
     fill(test_cluster, plural, &["v1alpha1", "v1beta1"], count)?;
@@ -230,7 +230,7 @@ fn by_us_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     let (ended, written) = cut_off_twice(test_cluster, plural, &start, &far_enough)?;
     let report: Value = serde_json::from_str(&ended.stdout)?;
     let one = &report["crds"][0];
-    ensure!(one["proved"] == true && one["objects"] == count && one["by"]["us"].is_object(), "{report}");
+    ensure!(one["verified"] == true && one["objects"] == count && one["migratedBy"]["plugin"].is_object(), "{report}");
     whole(test_cluster, plural, count, &written, "v1beta1")?;
     delete_crd(test_cluster, plural)
 }
@@ -252,7 +252,7 @@ fn by_the_cluster_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     let (ended, written) = cut_off_twice(test_cluster, plural, &|| start(test_cluster, &args, None), &asked)?;
     let report: Value = serde_json::from_str(&ended.stdout)?;
     let one = &report["crds"][0];
-    ensure!(one["proved"] == true && one["objects"] == count && one["by"]["cluster"].is_object(), "{report}");
+    ensure!(one["verified"] == true && one["objects"] == count && one["migratedBy"]["cluster"].is_object(), "{report}");
     ensure!(migrations(test_cluster)?.is_empty(), "left behind: {:?}", migrations(test_cluster)?);
     whole(test_cluster, plural, count, &written, "v1beta1")?;
     delete_crd(test_cluster, plural)
@@ -267,7 +267,7 @@ fn ask_the_cluster(test_cluster: &TestCluster, name: &str, plural: &str) -> Resu
     )
 }
 
-fn a_claim_that_is_not_true_deceives_nobody(test_cluster: &TestCluster) -> Result<()> {
+fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> Result<()> {
     let (plural, count) = ("claims", objects());
     let versions = ["v1", "v2", "v3", "v4"];
     let name = format!("{plural}.{GROUP}");
@@ -298,7 +298,7 @@ fn a_claim_that_is_not_true_deceives_nobody(test_cluster: &TestCluster) -> Resul
         .context("the server is deceived")?;
     let ours = crds(test_cluster, &["migrate", &name, "--by", "us", "--yes", "--output", "json"])?.expect_code(0)?;
     let report: Value = serde_json::from_str(&ours.stdout)?;
-    ensure!(report["crds"][0]["moved"] == count && report["crds"][0]["proved"] == true, "{report}");
+    ensure!(report["crds"][0]["migratedObjects"] == count && report["crds"][0]["verified"] == true, "{report}");
     whole(test_cluster, plural, count, &BTreeMap::new(), "v4")?;
     for migration in ["first", "second"] {
         test_cluster.run(User::Admin, "kubectl", &["delete", "storageversionmigration", migration])?.expect_code(0)?;
@@ -352,7 +352,7 @@ fn managed_fields_keep_their_owner(test_cluster: &TestCluster) -> Result<()> {
     std::thread::sleep(Duration::from_secs(1));
     let ours = crds(test_cluster, &["migrate", &name, "--yes", "--by", "us", "--output", "json"])?.expect_code(0)?;
     let report: Value = serde_json::from_str(&ours.stdout)?;
-    ensure!(report["crds"][0]["repaired"] == 1 && report["crds"][0]["proved"] == true, "{report}");
+    ensure!(report["crds"][0]["repairedObjects"] == 1 && report["crds"][0]["verified"] == true, "{report}");
     ensure!(versions(test_cluster)? == [format!("{GROUP}/v1")], "{:?}", versions(test_cluster)?);
     // Who owned a field still does: what it no longer applies is dropped.
     apply(test_cluster, &[object("v1", json!({"a": 1}))])?;

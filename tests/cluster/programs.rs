@@ -15,9 +15,9 @@ use crate::small::CANARY;
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 pub const TESTS: &[Test] = &[
-    ("programs::what_cannot_be_read_writes_nothing", what_cannot_be_read_writes_nothing),
-    ("programs::helm_that_lies_is_not_believed", helm_that_lies_is_not_believed),
-    ("programs::kubectl_that_lies_is_not_believed", kubectl_that_lies_is_not_believed),
+    ("programs::unreadable_output_writes_nothing", unreadable_output_writes_nothing),
+    ("programs::helm_that_claims_success_is_verified", helm_that_claims_success_is_verified),
+    ("programs::kubectl_that_claims_success_is_verified", kubectl_that_claims_success_is_verified),
     ("programs::helm_that_dies_after_its_work", helm_that_dies_after_its_work),
 ];
 
@@ -58,7 +58,7 @@ fn ensure_clear_message(ended: &CommandOutput, program: &str) -> Result<()> {
     Ok(())
 }
 
-fn what_cannot_be_read_writes_nothing(test_cluster: &TestCluster) -> Result<()> {
+fn unreadable_output_writes_nothing(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let spoilt = |program, word, lines| BrokenProgram { program, word, lines };
     for one in [
@@ -82,7 +82,7 @@ fn what_cannot_be_read_writes_nothing(test_cluster: &TestCluster) -> Result<()> 
 }
 
 /// Says that it is done, and has done nothing.
-fn helm_that_lies_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
+fn helm_that_claims_success_is_verified(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let ended = BrokenProgram { program: "helm", word: "upgrade", lines: "exit 0" }.upgrade(test_cluster)?;
     let ended = ended.expect_code(1)?;
@@ -91,7 +91,7 @@ fn helm_that_lies_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
     rerun_succeeds(test_cluster)
 }
 
-fn kubectl_that_lies_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
+fn kubectl_that_claims_success_is_verified(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let ended =
         BrokenProgram { program: "kubectl", word: "apply", lines: "exit 0" }.upgrade(test_cluster)?.expect_code(1)?;

@@ -16,7 +16,7 @@ pub const TESTS: &[Test] = &[
     ("refusals::a_chart_that_helm_refuses", a_chart_that_helm_refuses),
     ("refusals::a_crd_that_the_server_refuses", a_crd_that_the_server_refuses),
     ("refusals::the_application_without_its_crds", the_application_without_its_crds),
-    ("refusals::nobody_who_may_write", nobody_who_may_write),
+    ("refusals::a_user_without_write_permission", a_user_without_write_permission),
     ("refusals::a_pending_release", a_pending_release),
 ];
 
@@ -114,7 +114,7 @@ fn the_application_without_its_crds(test_cluster: &TestCluster) -> Result<()> {
     ensure_refused(test_cluster, &["--yes", "--to", "1.1.0-rc.3"], 5, &["application-crds-served", "Gadget", "--crds"])
 }
 
-fn nobody_who_may_write(test_cluster: &TestCluster) -> Result<()> {
+fn a_user_without_write_permission(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let mark = test_cluster.mark()?;
     let flags: Vec<&str> = NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(["--yes"]).collect();

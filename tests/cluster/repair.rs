@@ -21,15 +21,15 @@ use crate::transitional_crd::{COUNT, RACKS, racks};
 use crate::variants::crd_out_of_templates;
 
 pub fn tests() -> Vec<Test> {
-    let mut tests: Vec<Test> = vec![("repair::each_state_is_named_and_mended", each_state_is_named_and_mended)];
+    let mut tests: Vec<Test> = vec![("repair::each_issue_is_reported_and_fixed", each_issue_is_reported_and_fixed)];
     if env("MURAL_ROLLBACKS").is_some() {
-        tests.push(("repair::a_bridge_is_taken_back", a_bridge_is_taken_back));
+        tests.push(("repair::a_transitional_crd_is_removed", a_transitional_crd_is_removed));
     }
     tests
 }
 
 /// A pending release, a failed one without a deployed revision, a mark, a damaged run: all at once.
-fn each_state_is_named_and_mended(test_cluster: &TestCluster) -> Result<()> {
+fn each_issue_is_reported_and_fixed(test_cluster: &TestCluster) -> Result<()> {
     let charts = crd_out_of_templates::prepared(test_cluster)?;
     let values = small::values(test_cluster)?;
     let args = ["--yes", "--values", &values, "--chart", &charts.app, "--crds-chart", &charts.crds, "--keep-crds"];
@@ -102,7 +102,7 @@ fn failed(test_cluster: &TestCluster, record: &str) -> Result<()> {
 }
 
 /// Killed when the bridge stands, and given up: the objects go back to the old version, and the CRD is the old one again.
-fn a_bridge_is_taken_back(test_cluster: &TestCluster) -> Result<()> {
+fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     let before = test_cluster.get(&["crd", RACKS])?["spec"].clone();
     let to: Vec<&str> = newer_flags(&[]).into_iter().take(2).collect();

@@ -21,8 +21,8 @@ pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![
         ("rollback::after_a_whole_upgrade", after_a_whole_upgrade),
         ("rollback::after_a_failed_application", after_a_failed_application),
-        ("rollback::what_others_did_is_not_undone", what_others_did_is_not_undone),
-        ("rollback::our_marks_are_taken_away_and_no_others", our_marks_are_taken_away_and_no_others),
+        ("rollback::changes_by_others_are_kept", changes_by_others_are_kept),
+        ("rollback::only_our_keep_annotations_are_removed", only_our_keep_annotations_are_removed),
     ];
     if crate::kill::env("MURAL_ROLLBACKS").is_some() {
         tests.push(("rollback::after_each_step", after_each_step));
@@ -63,7 +63,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     ensure_says(&shown, &words)?;
     let json = run_here(test_cluster, &["rollback", "--dry-run=server", "--output", "json"])?.expect_code(0)?;
     let json: Value = serde_json::from_str(&json.stdout)?;
-    ensure!(json["kind"] == "RollbackReport" && json["statement"]["run"] == run.run.as_str(), "{json}");
+    ensure!(json["kind"] == "RollbackReport" && json["rollbackPlan"]["run"] == run.run.as_str(), "{json}");
     edited(test_cluster, &run.run)?;
     test_cluster.ensure_nothing_written(mark)?;
     let mark = test_cluster.mark()?;
@@ -137,7 +137,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }
 
-fn what_others_did_is_not_undone(test_cluster: &TestCluster) -> Result<()> {
+fn changes_by_others_are_kept(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let nothing = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
     ensure_says(&nothing, &["there is nothing to go back from", "no run of ours"])?;
@@ -156,7 +156,7 @@ fn what_others_did_is_not_undone(test_cluster: &TestCluster) -> Result<()> {
 }
 
 /// The run marks a CRD so that helm keeps it; somebody else has marked another. The way back takes the first mark away.
-fn our_marks_are_taken_away_and_no_others(test_cluster: &TestCluster) -> Result<()> {
+fn only_our_keep_annotations_are_removed(test_cluster: &TestCluster) -> Result<()> {
     let charts = crd_out_of_templates::prepared(test_cluster)?;
     let theirs = ["annotate", "crd", "widgets.small.example.com", "helm.sh/resource-policy=keep"];
     test_cluster.run(User::Admin, "kubectl", &theirs)?.expect_code(0)?;

@@ -9,7 +9,7 @@ use crate::refusals::upgrade;
 use crate::small::{self, CANARY, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster};
 
-pub const TESTS: &[Test] = &[("saved::done_as_agreed_or_refused", done_as_agreed_or_refused)];
+pub const TESTS: &[Test] = &[("saved_plan::done_as_agreed_or_refused", done_as_agreed_or_refused)];
 
 fn done_as_agreed_or_refused(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
@@ -33,7 +33,7 @@ fn save(test_cluster: &TestCluster) -> Result<String> {
     let text = std::fs::read_to_string(&file)?;
     ensure!(!text.contains(CANARY), "values are in the plan:\n{text}");
     let saved: Value = serde_json::from_str(&text)?;
-    let chart = &saved["asked"]["app"]["chart"];
+    let chart = &saved["request"]["app"]["chart"];
     ensure!(chart["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "not pinned: {chart}");
     Ok(file)
 }

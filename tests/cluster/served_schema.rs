@@ -16,8 +16,8 @@ use crate::small::{CRDS, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 pub const TESTS: &[Test] = &[
-    ("proved::who_puts_a_crd_back_is_named", who_puts_a_crd_back_is_named),
-    ("proved::without_documents_by_dry_runs", without_documents_by_dry_runs),
+    ("served_schema::a_manager_that_reverts_a_crd_is_reported", a_manager_that_reverts_a_crd_is_reported),
+    ("served_schema::without_documents_by_dry_runs", without_documents_by_dry_runs),
 ];
 
 const POOLS: &str = CRDS[1];
@@ -29,7 +29,7 @@ fn older_pools(test_cluster: &TestCluster) -> Result<String> {
     Ok(kept.to_string())
 }
 
-fn who_puts_a_crd_back_is_named(test_cluster: &TestCluster) -> Result<()> {
+fn a_manager_that_reverts_a_crd_is_reported(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let older = older_pools(test_cluster)?;
     let mut child = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--events", "json"]))?

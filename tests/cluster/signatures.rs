@@ -11,7 +11,7 @@ use crate::Test;
 use crate::small::{self, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
-pub const TESTS: &[Test] = &[("signed::charts_are_taken_with_the_right_key_alone", the_right_key)];
+pub const TESTS: &[Test] = &[("signatures::charts_need_a_signature_by_the_right_key", the_right_key)];
 
 fn key(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/keys").join(name).display().to_string()

@@ -17,10 +17,10 @@ use crate::small::NAMESPACE;
 use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[
-    ("stopped::before_the_first_write", before_the_first_write),
-    ("stopped::in_a_step_that_takes_a_moment", in_a_step_that_takes_a_moment),
-    ("stopped::while_helm_waits", while_helm_waits),
-    ("stopped::twice", twice),
+    ("stop_signals::before_the_first_write", before_the_first_write),
+    ("stop_signals::during_a_short_step", during_a_short_step),
+    ("stop_signals::while_helm_waits", while_helm_waits),
+    ("stop_signals::twice", twice),
 ];
 
 /// Its pods wait for a node that does not come.
@@ -82,7 +82,7 @@ fn before_the_first_write(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.ensure_nothing_written(mark)
 }
 
-fn in_a_step_that_takes_a_moment(test_cluster: &TestCluster) -> Result<()> {
+fn during_a_short_step(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let (ended, _) = interrupt_at(test_cluster, &["--yes", "--events"], r#""event":"step-started","step":"crds""#, 1)?;
     let ended = ended.expect_code(130)?;

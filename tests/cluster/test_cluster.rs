@@ -1,4 +1,7 @@
-//! What the cluster tests stand on: sandboxes, each brought up by the first test that needs it.
+//! The sandboxes of the cluster tests. Each one starts with the first test that needs it; all are removed at the end.
+//!
+//! A test gets a [`TestCluster`]: it runs programs as a user, reads objects and the audit log, and installs the older charts from a
+//! snapshot. How a sandbox starts is in `tests/src/sandbox`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,38 +18,38 @@ use tempfile::TempDir;
 
 use crate::{flux, small};
 
-/// Sandboxes of these tests are named after their process, so that one left behind can be told and cleaned.
+/// Followed by the process id of the test run, so that an orphaned sandbox can be recognized and removed.
 const SANDBOX_PREFIX: &str = "test-";
-/// The end of the name of the one with Flux.
+/// Ends the name of the sandbox with Flux.
 const FLUX_SUFFIX: &str = "-flux";
-/// The one with Flux.
+/// The sandbox with Flux.
 static FLUX_CLUSTER: OnceLock<TestCluster> = OnceLock::new();
 
-/// What was made on the first sandbox that needed it, for all of them: a snapshot fits any.
+/// The older installation, made on the first sandbox that needs it. Every sandbox can restore the same snapshot.
 type SharedSnapshot = Arc<OnceLock<Result<Snapshot, String>>>;
 
-/// A sandbox, and what was made on it once.
+/// A sandbox that tests use one at a time.
 pub struct TestCluster {
     name: String,
     sandbox: OnceLock<Result<Sandbox, String>>,
     older_snapshot: SharedSnapshot,
     files: OnceLock<TempDir>,
-    /// Whether Flux runs in this one.
+    /// Whether the Flux controllers run in it.
     is_flux: bool,
-    /// Held by the test that uses the one with Flux.
+    /// Held by the test that uses the sandbox with Flux.
     lock: Mutex<()>,
-    /// The helm, where a test has asked for another than the usual one.
+    /// The linked helm version, if a test changed it.
     other_helm: Mutex<Option<String>>,
 }
 
-/// All of them; as many tests run at the same time.
+/// All test clusters. As many tests run at the same time as there are clusters.
 pub struct TestClusters {
     all: Vec<Arc<TestCluster>>,
     free: Mutex<Vec<Arc<TestCluster>>>,
     durations: Mutex<Vec<(String, Duration)>>,
 }
 
-/// How many of the slowest tests are told in the end: where the tier's budget goes.
+/// Number of slowest tests that the run prints at its end.
 const SLOWEST_TESTS_SHOWN: usize = 10;
 
 impl TestClusters {
@@ -62,10 +65,10 @@ impl TestClusters {
         self.all.len()
     }
 
-    /// Runs a test on a ground that no other test uses meanwhile.
+    /// Runs a test on a cluster that no other test uses at the same time.
     ///
     /// # Errors
-    /// The test fails, or more tests run than there are grounds.
+    /// The test fails, or more tests run than there are clusters.
     pub fn run_on_free_cluster(&self, name: &str, test: fn(&TestCluster) -> Result<()>) -> Result<()> {
         let began = Instant::now();
         let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +80,7 @@ impl TestClusters {
         result.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked)).and(helm_restored)
     }
 
-    /// The tests that took longest, what they waited for on their own sandbox included.
+    /// The slowest tests, longest first. Durations include the start of the sandbox.
     pub fn slowest(&self) -> Vec<(String, Duration)> {
         let mut took = self.durations.lock().unwrap_or_else(PoisonError::into_inner).clone();
         took.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
@@ -85,10 +88,10 @@ impl TestClusters {
         took
     }
 
-    /// Ends every sandbox that was brought up.
+    /// Stops every sandbox that was started.
     ///
     /// # Errors
-    /// One resists; the others are ended nevertheless.
+    /// A sandbox does not stop. The others are stopped nevertheless.
     pub fn down(&self) -> Result<()> {
         let flux = FLUX_CLUSTER.get().into_iter();
         let down: Vec<Result<()>> = self.all.iter().map(Arc::as_ref).chain(flux).map(TestCluster::down).collect();
@@ -96,7 +99,7 @@ impl TestClusters {
     }
 }
 
-/// How a program ended.
+/// Exit code and output of a program.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub code: i32,
@@ -105,20 +108,20 @@ pub struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Both streams, for searching.
+    /// Standard output, then standard error.
     pub fn all_text(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
     }
 
     /// # Errors
-    /// It ended with another code.
+    /// The exit code differs. The error contains both streams.
     pub fn expect_code(self, code: i32) -> Result<Self> {
         ensure!(self.code == code, "exit code {} instead of {code}\n{}\n{}", self.code, self.stdout, self.stderr);
         Ok(self)
     }
 }
 
-/// How a program ended that nobody killed.
+/// Output of a program that ended with an exit code, not by a signal.
 pub fn to_command_output(output: Output) -> Result<CommandOutput> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let code = output.status.code().context("it was killed")?;
@@ -130,7 +133,7 @@ impl TestCluster {
         Self {
             name: format!("{SANDBOX_PREFIX}{}-{at}", std::process::id()),
             sandbox: OnceLock::new(),
-            older_snapshot: older_snapshot,
+            older_snapshot,
             files: OnceLock::new(),
             is_flux: false,
             lock: Mutex::default(),
@@ -138,16 +141,16 @@ impl TestCluster {
         }
     }
 
-    /// The sandbox; the first call brings it up. One that does not come up is begun anew once, and said: what stood in its way
-    /// may be another sandbox that was starting beside it.
+    /// The sandbox; the first call starts it. A failed start is retried once: another sandbox that starts at the same time can take
+    /// its ports.
     ///
     /// # Errors
-    /// It does not come up; every test of this ground says why.
+    /// It does not start. Every test on this cluster reports the same reason.
     pub fn sandbox(&self) -> Result<&Sandbox> {
         let sandbox = self.sandbox.get_or_init(|| {
             let options = Options { flux: self.is_flux, ..Options::with_name(&self.name) };
             let again = |error: anyhow::Error| {
-                eprintln!("the sandbox `{}` did not come up, and is begun anew: {error:#}", self.name);
+                eprintln!("the sandbox `{}` did not start; trying again: {error:#}", self.name);
                 Sandbox::down_by_name(&self.name).and_then(|()| Sandbox::up(&options))
             };
             Sandbox::up(&options).or_else(again).map_err(|error| format!("{error:#}"))
@@ -155,7 +158,7 @@ impl TestCluster {
         sandbox.as_ref().map_err(|error| anyhow!("no sandbox `{}`: {error}", self.name))
     }
 
-    /// The ground on which Flux runs, for one test at a time: elsewhere its controllers would only be in the way.
+    /// The cluster with Flux, locked for one test. The other clusters have no Flux controllers, which would write on their own.
     pub fn flux_cluster(&self) -> (&'static Self, MutexGuard<'static, ()>) {
         let test_cluster = FLUX_CLUSTER.get_or_init(|| {
             let name = format!("{SANDBOX_PREFIX}{}{FLUX_SUFFIX}", std::process::id());
@@ -164,7 +167,7 @@ impl TestCluster {
         (test_cluster, test_cluster.lock.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A folder for this process's files.
+    /// A temporary folder for the files of this cluster's tests.
     pub fn files(&self) -> &Path {
         self.files.get_or_init(|| tempfile::tempdir().expect("a folder")).path()
     }
@@ -182,7 +185,7 @@ impl TestCluster {
     }
 
     /// # Errors
-    /// The operator wrote something since the mark, a lock and the journal included.
+    /// The operator wrote an object, a Lease or the journal since the mark.
     pub fn ensure_nothing_written(&self, mark: Mark) -> Result<()> {
         let log = self.entries_since(mark)?;
         let user = User::Operator.to_string();
@@ -198,7 +201,7 @@ impl TestCluster {
         self.run_with(user, program, args, "", &[])
     }
 
-    /// As [`Ground::run`], with standard input and more environment.
+    /// Like [`TestCluster::run`], with standard input and additional environment variables.
     pub fn run_with(
         &self,
         user: User,
@@ -216,12 +219,12 @@ impl TestCluster {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| program.to_owned())?;
-        // Who reads nothing closes the pipe: no failure.
+        // A program that reads no input closes the pipe. That is not a failure.
         drop(child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes())));
         to_command_output(child.wait_with_output()?)
     }
 
-    /// A program: ours by its full path, helm and kubectl as the sandbox links them.
+    /// A command that is not started yet: a plugin by its full path; helm and kubectl as linked in the sandbox.
     pub fn command(&self, user: User, program: &str) -> Result<Command> {
         let sandbox = self.sandbox()?;
         let path: PathBuf = match plugins::PROGRAMS.contains(&program) {
@@ -233,33 +236,33 @@ impl TestCluster {
         Ok(command)
     }
 
-    /// `kubectl … -o json` as the admin, read.
+    /// Runs `kubectl get … -o json` as the admin and parses the answer.
     pub fn get(&self, args: &[&str]) -> Result<serde_json::Value> {
         let args = [&["get", "--output", "json"], args].concat();
         Ok(serde_json::from_str(&self.run(User::Admin, "kubectl", &args)?.expect_code(0)?.stdout)?)
     }
 
-    /// The older installation of the small charts, made once and brought back for every test that asks.
+    /// Restores the older installation of the small charts; the first call makes it.
     pub fn install_older(&self) -> Result<()> {
-        // A ground without a sandbox does not speak for the others.
+        // If this sandbox does not start, the shared snapshot must not hold its error.
         self.sandbox()?;
         let install = if self.is_flux { flux::install } else { small::install };
         let mut fresh = false;
         let older = self.older_snapshot.get_or_init(|| {
             fresh = true;
-            // A test that needed no snapshot may have left an installation of its own.
+            // An earlier test may have left an installation.
             let result = self.sandbox().and_then(mural_tests::install::remove);
             let result = result.and_then(|()| install(self)).and_then(|()| self.sandbox()?.snapshot("older"));
             result.map_err(|error| format!("{error:#}"))
         });
-        let snapshot = older.as_ref().map_err(|error| anyhow!("the older installation cannot be made: {error}"))?;
+        let snapshot = older.as_ref().map_err(|error| anyhow!("cannot install the older charts: {error}"))?;
         if !fresh {
             self.sandbox()?.restore(snapshot)?;
         }
         small::wait_ready(self)
     }
 
-    /// Another helm, until this test ends.
+    /// Links another helm version until the test ends.
     pub fn use_helm(&self, version: &str) -> Result<()> {
         *self.other_helm.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.to_owned());
         self.link_helm(version)
@@ -273,16 +276,16 @@ impl TestCluster {
 
     fn restore_usual_helm(&self) -> Result<()> {
         let other = self.other_helm.lock().unwrap_or_else(PoisonError::into_inner).take();
-        other.map_or(Ok(()), |_| self.link_helm(parts::HELM)).context("the usual helm, for the next test")
+        other.map_or(Ok(()), |_| self.link_helm(parts::HELM)).context("linking the default helm again")
     }
 
-    /// Ends the sandbox, where there is one.
+    /// Stops the sandbox if it was started.
     fn down(&self) -> Result<()> {
         self.sandbox.get().map_or(Ok(()), |_| Sandbox::down_by_name(&self.name))
     }
 }
 
-/// A test process that was killed has left its sandbox running.
+/// Removes sandboxes of test runs that were killed.
 fn remove_orphaned_sandboxes() {
     for name in sandbox::names().unwrap_or_default() {
         let ours =

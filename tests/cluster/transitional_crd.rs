@@ -19,12 +19,18 @@ use crate::variants::overlay;
 /// With `MURAL_KILLS`, who breaks off half-way too: the cluster's own migration takes half a minute each time.
 pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![
-        ("bridge::the_storage_version_is_dropped", the_storage_version_is_dropped),
-        ("bridge::the_crds_alone", the_crds_alone),
-        ("bridge::a_claim_is_not_believed", a_claim_is_not_believed),
+        ("transitional_crd::the_storage_version_is_dropped", the_storage_version_is_dropped),
+        ("transitional_crd::the_crds_alone", the_crds_alone),
+        (
+            "transitional_crd::a_wrong_stored_versions_claim_is_not_trusted",
+            a_wrong_stored_versions_claim_is_not_trusted,
+        ),
     ];
     if crate::kill::env("MURAL_KILLS").is_some() {
-        tests.push(("bridge::who_breaks_off_on_the_bridge_goes_on", who_breaks_off_on_the_bridge_goes_on));
+        tests.push((
+            "transitional_crd::an_interrupted_run_continues_from_the_transitional_crd",
+            an_interrupted_run_continues_from_the_transitional_crd,
+        ));
     }
     tests
 }
@@ -149,7 +155,7 @@ fn the_crds_alone(test_cluster: &TestCluster) -> Result<()> {
     let done = to_command_output(apply.wait_with_output()?)?.expect_code(0)?;
     meanwhile?;
     let report: Value = serde_json::from_str(&done.stdout)?;
-    ensure!(report["kind"] == "CrdApply" && report["outcome"] == "upgraded", "{}", done.stdout);
+    ensure!(report["kind"] == "CrdApply" && report["outcome"] == "succeeded", "{}", done.stdout);
     let log = test_cluster.entries_since(mark)?;
     let secrets: Vec<_> =
         audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.resource == "secrets").collect();
@@ -176,7 +182,7 @@ fn seen_by_others(test_cluster: &TestCluster, chart: &str) -> Result<()> {
             last => ensure!(began.elapsed() < Duration::from_secs(30), "never at migrate: {last:?}"),
         }
     };
-    ensure!(lock["place"]["name"] == "mural-crds", "{lock}");
+    ensure!(lock["lease"]["name"] == "mural-crds", "{lock}");
     let second = crds(test_cluster, &["apply", chart, "--migrate", "--yes"])?.expect_code(7)?;
     let run = lock["holder"]["run"].as_str().context("no run")?;
     for word in ["somebody else is upgrading", "step   migrate", run] {
@@ -202,7 +208,7 @@ fn apply_transitional_crd_by_hand(test_cluster: &TestCluster) -> Result<()> {
 }
 
 /// Somebody says that nothing is stored in the old version any more. The server takes the chart's CRD then, and loses everything.
-fn a_claim_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
+fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     apply_transitional_crd_by_hand(test_cluster)?;
     let claim = r#"{"status":{"storedVersions":["v1"]}}"#;
@@ -219,7 +225,7 @@ fn a_claim_is_not_believed(test_cluster: &TestCluster) -> Result<()> {
 }
 
 /// The bridge stands, nothing is moved yet: what a run leaves behind that is cut off.
-fn who_breaks_off_on_the_bridge_goes_on(test_cluster: &TestCluster) -> Result<()> {
+fn an_interrupted_run_continues_from_the_transitional_crd(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     apply_transitional_crd_by_hand(test_cluster)?;
     let listed = crds(test_cluster, &["--all"])?.expect_code(0)?;

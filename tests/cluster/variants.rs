@@ -27,10 +27,10 @@ use run_outcome::RunOutcome;
 use table::{CASES, Case, Expect};
 
 pub const TESTS: &[Test] = &[
-    ("variants::every_case_has_its_story", every_case_has_its_story),
-    ("variants::every_case_ends_as_it_should", every_case_ends_as_it_should),
+    ("variants::every_case_has_a_readme", every_case_has_a_readme),
+    ("variants::every_case_ends_as_expected", every_case_ends_as_expected),
     (
-        "variants::a_moved_crd_loses_its_objects_by_the_page_and_keeps_them_with_ours",
+        "variants::a_moved_crd_loses_its_objects_by_the_guide_and_keeps_them_with_us",
         crd_out_of_templates::loses_its_objects_by_the_page_and_keeps_them_with_ours,
     ),
 ];
@@ -69,7 +69,7 @@ impl CaseResults {
     }
 }
 
-fn every_case_has_its_story(_: &TestCluster) -> Result<()> {
+fn every_case_has_a_readme(_: &TestCluster) -> Result<()> {
     let folders = overlay::folders()?;
     let cases: Vec<&str> = CASES.iter().map(|case| case.name).collect();
     let without: Vec<&&str> = cases.iter().filter(|case| !folders.contains(&(**case).to_owned())).collect();
@@ -85,7 +85,7 @@ fn every_case_has_its_story(_: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-fn every_case_ends_as_it_should(test_cluster: &TestCluster) -> Result<()> {
+fn every_case_ends_as_expected(test_cluster: &TestCluster) -> Result<()> {
     let chosen = std::env::var("MURAL_CASES").unwrap_or_default();
     plugins::folder().context("built before the clock runs")?;
     test_cluster.install_older()?;

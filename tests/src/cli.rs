@@ -1,4 +1,6 @@
-//! `cargo sandbox …`: what can be said, and what is done then.
+//! The command line of `cargo sandbox`: flags, and the functions that run each command.
+//!
+//! Answers go to standard output, progress and errors to standard error. The sandbox itself is in [`crate::sandbox`].
 
 use crate::message::print_message;
 use crate::parts::{self, PARTS, Source};
@@ -15,7 +17,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
-/// A real Kubernetes control plane, registry, helm and kubectl, for trying Mural and for its tests.
+/// Run a real Kubernetes control plane, registry, helm and kubectl on this machine, to try Mural and to test it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo sandbox", bin_name = "cargo sandbox", max_term_width = 110)]
 struct Cli {
@@ -25,73 +27,74 @@ struct Cli {
 
 #[derive(Debug, clap::Args)]
 struct SandboxName {
-    /// Which sandbox; several can run at once.
+    /// Name of the sandbox. Several can run at the same time.
     #[arg(long, default_value = "demo", env = "MURAL_SANDBOX")]
     name: String,
 }
 
 #[derive(Debug, Subcommand)]
 enum SandboxCommand {
-    /// Start a sandbox, or find it running. What is missing on this machine is built first, once.
+    /// Start a sandbox, or join a running one. Missing programs are built first, once per machine.
     Up {
         #[command(flatten)]
         sandbox: SandboxName,
-        /// The helm inside: 3, 4, 3.17 or a full version.
+        /// Version of helm: 3, 4, 3.17 or a full version. On a running sandbox, exchange the linked helm.
         #[arg(long, value_name = "VERSION")]
         helm: Option<String>,
-        /// Without nodes: pods stay Pending, and less memory is needed.
+        /// Start without nodes. Pods stay Pending; the sandbox needs less memory.
         #[arg(long)]
         without_nodes: bool,
-        /// With Flux's source-controller and helm-controller, which start as soon as their CRDs are there.
+        /// Add source-controller and helm-controller of Flux. They start when their CRDs are installed.
         #[arg(long)]
         flux: bool,
     },
-    /// Run a command against the sandbox: its kubeconfig, its helm and kubectl, our plugins on PATH.
+    /// Run a command with the sandbox's kubeconfig, helm, kubectl and the plugins on PATH.
     Run {
         #[command(flatten)]
         sandbox: SandboxName,
-        /// Who acts.
+        /// The user that runs it.
         #[arg(long = "as", value_enum, default_value_t)]
         user: User,
-        /// The command.
+        /// The command and its arguments.
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// A shell in the sandbox's environment.
+    /// Open a shell with the sandbox's kubeconfig, helm, kubectl and the plugins on PATH.
     Shell {
         #[command(flatten)]
         sandbox: SandboxName,
-        /// Who acts.
+        /// The user that runs it.
         #[arg(long = "as", value_enum, default_value_t)]
         user: User,
     },
-    /// What runs, and where.
+    /// List the sandboxes, their ports and their processes.
     Status,
-    /// What a part has said.
+    /// Print the log of a part.
     Logs {
         #[command(flatten)]
         sandbox: SandboxName,
-        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry, source-controller, helm-controller or supervisor.
+        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry, source-controller, helm-controller, supervisor
+        /// or audit.
         part: String,
     },
-    /// Stop a sandbox and remove all of it.
+    /// Stop a sandbox and remove its folder.
     Down {
         #[command(flatten)]
         sandbox: SandboxName,
-        /// Every sandbox of this machine.
+        /// Stop every sandbox of this machine, also those of running tests.
         #[arg(long)]
         all: bool,
     },
-    /// What is found on this machine, where it comes from, and what would be built.
+    /// Show which programs are found, where, and which would be built.
     Doctor,
-    /// Install the sample charts.
+    /// Install the sample charts. They replace what is installed.
     Install {
         #[command(flatten)]
         sandbox: SandboxName,
         #[command(flatten)]
         args: install::Args,
     },
-    /// The whole story, on a sandbox of its own.
+    /// Start a new sandbox, install the older charts, upgrade and validate.
     Demo {
         #[command(flatten)]
         sandbox: SandboxName,
@@ -102,7 +105,7 @@ enum SandboxCommand {
     Supervise { name: String },
     #[command(name = "__webhook", hide = true)]
     Webhook { port: u16, pki: std::path::PathBuf },
-    /// The README's picture: a terminal capture on standard input becomes an SVG on standard output.
+    /// Convert a terminal capture on standard input to an SVG on standard output, for the README.
     #[command(name = "__picture", hide = true)]
     Picture { title: String },
     #[command(name = "__exec", hide = true)]
@@ -113,7 +116,7 @@ enum SandboxCommand {
     },
 }
 
-/// The command line's way in.
+/// Parses the command line, runs the command and returns the exit code: 0, 1 on failure, or 2 on a usage error.
 #[must_use]
 pub fn main() -> ExitCode {
     match run_command(Cli::parse().command) {
@@ -154,7 +157,7 @@ fn up(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Becomes the command: its exit code, its signals and its terminal are the person's own.
+/// Replaces this process with the command, so that exit code, signals and terminal are the command's own.
 fn run(sandbox: &Sandbox, user: User, command: &[OsString]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no command")?;
     let error = sandbox.command(user, program).args(arguments).exec();
@@ -162,23 +165,23 @@ fn run(sandbox: &Sandbox, user: User, command: &[OsString]) -> Result<()> {
 }
 
 fn shell(sandbox: &Sandbox, user: User) -> Result<()> {
-    print_message(format_args!("a shell in the sandbox `{}` as {user}; `exit` leaves it", sandbox.name()));
+    print_message(format_args!("opening a shell in the sandbox `{}` as {user}; leave it with `exit`", sandbox.name()));
     run(sandbox, user, &[env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())])
 }
 
 fn status() -> Result<()> {
     let names = names()?;
     if names.is_empty() {
-        print_message("no sandbox; start one with `cargo sandbox up`");
+        print_message("no sandbox exists; start one with `cargo sandbox up`");
     }
     for name in names {
         let folder = Folder::of(&name)?;
         let Ok(spec) = Spec::read(&folder) else { continue };
         let state = State::read(&folder);
         let phase = match (folder.is_supervised(), state.phase) {
-            (true, Phase::Ready) => "runs",
+            (true, Phase::Ready) => "is running",
             (true, _) => "is starting",
-            (false, _) => "does not run",
+            (false, _) => "is stopped",
         };
         print(&format!(
             "{name} {phase}: API server 127.0.0.1:{}, registry 127.0.0.1:{}, helm {}, {}",
@@ -200,14 +203,14 @@ fn status() -> Result<()> {
 fn logs(name: &str, part: &str) -> Result<()> {
     let folder = Folder::of(name)?;
     let path = if part == "audit" { folder.path("audit/audit.log") } else { folder.log(part) };
-    ensure!(path.is_file(), "no log of `{part}` in the sandbox `{name}`: {}", last_lines(&path, 0));
+    ensure!(path.is_file(), "the sandbox `{name}` has no log of `{part}`: {}", last_lines(&path, 0));
     std::io::stdout().write_all(&fs::read(&path)?)?;
     Ok(())
 }
 
 fn down(name: &str) -> Result<()> {
     Sandbox::down_by_name(name)?;
-    print_message(format_args!("the sandbox `{name}` is gone"));
+    print_message(format_args!("removed the sandbox `{name}`"));
     Ok(())
 }
 
@@ -220,7 +223,7 @@ fn doctor() -> Result<()> {
             Some((source, path, version)) => format!("{} ({})  {}", version, origin(*source), path.display()),
             None => {
                 missing += part.build_seconds;
-                format!("{} would be built, about {} s", part.version, part.build_seconds)
+                format!("{} is missing; a build takes about {} s", part.version, part.build_seconds)
             }
         };
         print(&format!("{:<24} {line}", part.name))?;
@@ -228,12 +231,12 @@ fn doctor() -> Result<()> {
             .iter()
             .filter(|(source, path, version)| *source != Source::Cache && version.is_none() && path.exists())
         {
-            print(&format!("{:<24} not {}: another version", "", path.display()))?;
+            print(&format!("{:<24} not used: {} (other version)", "", path.display()))?;
         }
     }
     if missing > 0 {
         print(&format!(
-            "to build all that is missing: about {} minutes, once; `up` builds only what it needs",
+            "building all missing programs takes about {} minutes, once; `cargo sandbox up` builds only what it needs",
             missing.div_ceil(60)
         ))?;
     }
@@ -253,7 +256,7 @@ fn picture(title: &str) -> Result<()> {
     print(svg::render(title, &capture).trim_end())
 }
 
-/// The answer goes to standard output; a reader that went away is no error of ours worth a panic.
+/// Writes an answer to standard output. A closed pipe is an error, not a panic.
 fn print(line: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").context("standard output")
 }

@@ -1,22 +1,22 @@
-//! Programs of other projects that a tier asks, built from the modules in `tests/tools/`.
+//! Builds helper programs of a test or bench, such as the oracle and crdify, from the Go modules in `tests/tools/`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// Why none can be built here; none where there is Go.
+/// Why no Go program can be built here; `None` if Go is installed.
 #[must_use]
 pub fn missing() -> Option<String> {
     let there =
         Command::new("go").arg("version").stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
-    (!there).then(|| "Go is not on this machine (https://go.dev/dl): nothing can be built from its module".to_owned())
+    (!there).then(|| "Go is not installed (https://go.dev/dl): the helper program cannot be built".to_owned())
 }
 
-/// Builds `package` of the module `tests/tools/NAME` as `folder/NAME`; Go's own cache makes the second time quick.
+/// Builds `package` of the module `tests/tools/NAME` as `folder/NAME`. Go's cache makes the second build quick.
 ///
 /// # Errors
-/// It does not build; Go has said why on standard error.
+/// The build fails. Go's messages are on standard error.
 pub fn build(name: &str, package: &str, folder: &Path) -> Result<PathBuf> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(name);
     let program = folder.join(name);

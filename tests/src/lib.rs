@@ -1,4 +1,6 @@
-//! The sandbox: a real control plane, a real registry, real helm and kubectl, and what the test tiers need of them.
+//! The sandbox (a real control plane, registry, helm and kubectl on this machine) and the helpers of the test tiers.
+//!
+//! `cargo sandbox …` is [`cli`]. The tests themselves are in the folders beside `src`; see `tests/README.md`.
 #![allow(
     clippy::disallowed_methods,
     reason = "this package starts real programs, reads the environment and builds its own clients; the bans are for the product"

@@ -1,7 +1,7 @@
-//! The one voice of this package: lines for a person, on standard error.
-#![allow(clippy::print_stderr, reason = "the only file of this package that talks")]
+//! Progress and error messages, one line each, on standard error. Every message of this package goes through here.
+#![allow(clippy::print_stderr, reason = "the only file of this package that prints messages")]
 
-/// Says one line.
+/// Prints one line on standard error.
 pub fn print_message(line: impl std::fmt::Display) {
     eprintln!("{line}");
 }

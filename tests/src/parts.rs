@@ -1,4 +1,6 @@
-//! Every real program of the sandbox, with its version and where it is found or built.
+//! The programs of the sandbox: the table of names, versions and Go modules.
+//!
+//! `find` looks for a fitting program in `KUBEBUILDER_ASSETS`, the cache and `PATH`; `build` builds a missing one.
 
 mod build;
 mod find;
@@ -9,42 +11,42 @@ pub use find::{Found, Source, find, find_or_build, look};
 use anyhow::{Context as _, Result, bail};
 use semver::Version;
 
-/// Kubernetes' version: API server, controllers, scheduler and kubectl move together.
+/// Version of the API server, the controllers, the scheduler and kubectl.
 pub const KUBERNETES: &str = "1.37.2";
 
-/// The helm that a sandbox has when nobody asks for another.
+/// The default version of helm in a sandbox.
 pub const HELM: &str = "4.3.1";
 
-/// The variable that asks for another helm-controller: 1.4 has helm 3 inside, 1.6 helm 4.
+/// Environment variable that selects the version of helm-controller: 1.4 contains helm 3, 1.6 contains helm 4.
 pub const HELM_CONTROLLER: &str = "MURAL_HELM_CONTROLLER";
 
-/// Which version found elsewhere may stand in for ours.
+/// Which other versions a part accepts, if found on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// Only this very version.
+    /// Only the version of the table.
     Exact,
     /// Any patch of the same minor version.
     SameMinor,
-    /// One minor version up or down, as kubectl promises towards a server.
+    /// One minor version older or newer: the skew that kubectl supports.
     NextMinor,
-    /// This major and minor version or anything newer.
+    /// This major and minor version, or newer.
     AtLeast(u64, u64),
 }
 
-/// One real program: what it is called, which version we mean, and the Go module that builds it.
+/// One program: its name, its version, and the Go module that builds it.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
-    /// The program's plain name.
+    /// File name of the program, such as `helm`.
     pub name: &'static str,
-    /// The version we build.
+    /// The version that a build produces.
     pub version: &'static str,
-    /// What may replace it.
+    /// Which other versions are accepted.
     pub fit: Fit,
-    /// The folder under `tests/tools/`.
+    /// Folder of the Go module below `tests/tools/`.
     pub module: &'static str,
     /// The Go package to build.
     pub package: &'static str,
-    /// A cold build on two cores with downloads, in seconds: said beforehand, so that nobody thinks it hangs.
+    /// Duration of a cold build on two cores with downloads, in seconds. Printed before the build starts.
     pub build_seconds: u64,
 }
 
@@ -58,7 +60,7 @@ const fn part(
     Part { name, version, fit: Fit::SameMinor, module, package, build_seconds }
 }
 
-/// The table. Everything else asks it.
+/// The table of all parts.
 #[rustfmt::skip]
 pub static PARTS: [Part; 14] = [
     part("etcd", "3.7.3", "etcd", "go.etcd.io/etcd/server/v3", 60),
@@ -77,7 +79,7 @@ pub static PARTS: [Part; 14] = [
     Part { fit: Fit::Exact, ..part("helm-controller", "1.4.3", "helm-controller-1.4.3", "github.com/fluxcd/helm-controller", 220) },
 ];
 
-/// The part of this name; for helm, use [`helm`].
+/// Finds a part by name; for helm, use [`helm`].
 ///
 /// # Errors
 /// When the table has no such part.
@@ -85,7 +87,7 @@ pub fn part_named(name: &str) -> Result<Part> {
     PARTS.iter().find(|part| part.name == name).copied().with_context(|| format!("the sandbox has no part `{name}`"))
 }
 
-/// The helm that was asked for: `3`, `4`, `3.17` or a full version; nothing asked for means ours, or any newer than 3.17.
+/// The newest helm of the table that matches `3`, `4`, `3.17` or a full version. Without a version: [`HELM`], or any helm from 3.17.
 ///
 /// # Errors
 /// When the table has no such helm.
@@ -99,11 +101,11 @@ pub fn helm(wanted: Option<&str>) -> Result<Part> {
     });
     match newest {
         Some(part) => Ok(*part),
-        None => bail!("no helm {wanted} here: the sandbox knows {}", helms().join(", ")),
+        None => bail!("helm {wanted} is not available; versions: {}", helms().join(", ")),
     }
 }
 
-/// The helm-controller that [`HELM_CONTROLLER`] asks for; the newest where it asks for none.
+/// The helm-controller of this version; without a version, the default one.
 ///
 /// # Errors
 /// When the table has no such helm-controller.
@@ -112,7 +114,7 @@ pub fn helm_controller(wanted: Option<&str>) -> Result<Part> {
     let all = || PARTS.iter().filter(|part| part.name == "helm-controller");
     let is = |part: &&Part| part.version == wanted || part.version.starts_with(&format!("{wanted}."));
     let known = || all().map(|part| part.version).collect::<Vec<_>>().join(", ");
-    all().find(is).copied().with_context(|| format!("no helm-controller {wanted} here: the sandbox knows {}", known()))
+    all().find(is).copied().with_context(|| format!("helm-controller {wanted} is not available; versions: {}", known()))
 }
 
 /// Every helm version of the table, oldest first.
@@ -122,13 +124,13 @@ pub fn helms() -> Vec<&'static str> {
 }
 
 impl Part {
-    /// The name of the built file: several versions live side by side.
+    /// File name in the cache, with the version: `helm-4.3.1`.
     #[must_use]
     pub fn file_name(&self) -> String {
         format!("{}-{}", self.name, self.version)
     }
 
-    /// Whether a program of that version may stand in for this part.
+    /// Whether a program of this version can be used for the part.
     #[must_use]
     pub fn fits(&self, found: &Version) -> bool {
         let Ok(ours) = Version::parse(self.version) else { return false };
@@ -140,7 +142,7 @@ impl Part {
         }
     }
 
-    /// The arguments that make the program say its version.
+    /// The arguments that print the program's version.
     pub(crate) fn version_args(&self) -> &'static [&'static str] {
         match self.name {
             "kubectl" => &["version", "--client"],
@@ -150,7 +152,7 @@ impl Part {
     }
 }
 
-/// The first `1.2.3` in what a program says of itself, without the build suffix.
+/// The first version `1.2.3` in a program's output, without the build suffix.
 pub(crate) fn read_version(output: &str) -> Option<Version> {
     output.split(|c: char| c.is_whitespace() || c == '"' || c == ',').find_map(|word| {
         let version = Version::parse(word.trim_start_matches('v')).ok()?;
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_what_programs_really_say() {
+    fn versions_are_read_from_real_output() {
         for (said, version) in [
             ("etcd Version: 3.7.3\nGit SHA: Not provided", "3.7.3"),
             ("kwok version v0.8.0 go1.26.8 (linux/amd64)", "0.8.0"),
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn helm_is_chosen_by_as_much_of_the_version_as_was_said() {
+    fn helm_is_selected_by_a_partial_version() {
         for (asked, version) in
             [("3", "3.22.0"), ("4", "4.3.1"), ("3.17", "3.17.2"), ("v4.2.3", "4.2.3"), ("4.2", "4.2.3")]
         {
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_helm_controller_with_helm_3_inside_is_asked_for_by_name() {
+    fn a_helm_controller_with_helm_3_can_be_selected() {
         let version = |asked| helm_controller(asked).map(|part| part.version);
         assert_eq!((version(None).unwrap(), version(Some("1.4")).unwrap()), ("1.6.4", "1.4.3"));
         assert!(version(Some("1.5")).is_err());

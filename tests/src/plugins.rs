@@ -1,4 +1,4 @@
-//! Our own four programs, built once for whoever needs them on `PATH`.
+//! Builds this project's four programs once per process, for tests and sandboxes that need them on `PATH`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,14 +9,13 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-/// The packages, each with one program of its name.
+/// The packages of the plugins. Each builds one program of the same name.
 pub const PROGRAMS: [&str; 4] = ["kubectl-mural", "kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"];
 
-/// Builds the programs in the profile of this one and gives the folder they lie in. Once per process; cargo's own lock
-/// keeps several processes apart.
+/// Builds the programs in the profile of this process and returns their folder. Cargo's lock separates parallel processes.
 ///
 /// # Errors
-/// They do not build; cargo has said why on standard error.
+/// The build fails. Cargo's messages are on standard error.
 pub fn folder() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
@@ -24,12 +23,12 @@ pub fn folder() -> Result<PathBuf> {
 }
 
 fn build() -> Result<PathBuf> {
-    // `cargo test` and `cargo run` say which cargo it is; a program started by hand takes the one on PATH.
+    // `cargo test` and `cargo run` set CARGO. A program started by hand uses the cargo on PATH.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let mut command = Command::new(cargo);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--message-format", "json"]);
-    // Below `cargo test` these describe the test; build scripts that watch them would run anew, and half the tree with them.
+    // `cargo test` sets these for the test. Build scripts that watch them would run again and rebuild half of the workspace.
     let about_us = |name: &str| {
         ["CARGO_MANIFEST", "CARGO_PKG", "CARGO_CRATE", "CARGO_BIN", "CARGO_PRIMARY"]
             .iter()
@@ -40,14 +39,14 @@ fn build() -> Result<PathBuf> {
     }
     command.args(["--profile", profile]).args(PROGRAMS.iter().flat_map(|name| ["--package", name]));
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(output.status.success(), "the plugins do not build: {}", output.status);
+    ensure!(output.status.success(), "the plugins cannot be built: {}", output.status);
     let programs: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect();
     ensure!(programs.len() == PROGRAMS.len(), "cargo built {programs:?} instead of {PROGRAMS:?}");
     let folder = programs[0].parent().context("a program lies in a folder")?;
     Ok(folder.to_owned())
 }
 
-/// The program in one of cargo's messages, where it tells of one of ours.
+/// The path of a plugin's executable in a message of cargo; none for other messages.
 fn executable(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     let name = message.pointer("/target/name")?.as_str()?;
@@ -55,7 +54,7 @@ fn executable(line: &str) -> Option<PathBuf> {
     PROGRAMS.contains(&name).then(|| file.into())
 }
 
-/// Makes `helm mural` answer in a sandbox: a folder in its `HELM_PLUGINS`, as `install.sh` makes one for the operator's helm.
+/// Installs the helm plugin `mural` into a sandbox's `HELM_PLUGINS`, in the layout that `install.sh` uses.
 ///
 /// # Errors
 /// The folder cannot be written.

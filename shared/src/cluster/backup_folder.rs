@@ -13,7 +13,7 @@ use crate::model::chart::to_hex;
 use crate::model::yaml::{self, ErrorDetail};
 
 /// Tells that the save is whole, and what is in it.
-const INDEX_FILE: &str = "save.json";
+const INDEX_FILE: &str = "backup.json";
 const CRDS_FOLDER: &str = "crds";
 const OBJECTS_FOLDER: &str = "objects";
 /// The folder of objects that are in no namespace: no namespace can have this name.
@@ -21,7 +21,7 @@ const CLUSTER_SCOPE_FOLDER: &str = "_cluster";
 /// Custom resources may hold secrets.
 const FOLDER_MODE: u32 = 0o700;
 
-/// The folder of a save: `crds/<name>.yaml`, `objects/<crd>/<namespace>/<name>.yaml`, and `save.json` when all is written.
+/// The folder of a save: `crds/<name>.yaml`, `objects/<crd>/<namespace>/<name>.yaml`, and `backup.json` when all is written.
 #[derive(Debug, Clone)]
 pub struct BackupFolder {
     root: PathBuf,
@@ -263,7 +263,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let backup = BackupFolder::create(folder.path()).unwrap();
         backup.write_crd(&json!({"kind": "CustomResourceDefinition", "metadata": {"name": "hubs.a.b"}})).unwrap();
-        assert!(BackupFolder::open(folder.path()).unwrap_err().to_string().contains("save.json"));
+        assert!(BackupFolder::open(folder.path()).unwrap_err().to_string().contains("backup.json"));
         assert!(BackupFolder::create(folder.path()).unwrap_err().to_string().contains("something is in this folder"));
     }
 

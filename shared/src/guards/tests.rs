@@ -131,7 +131,7 @@ fn what_our_own_run_left_pending_is_ours_where_nobody_lives() {
     let ours = |locks: Observed<Vec<HeldLock>>| {
         GuardScenario::with(|scenario| {
             let mut pending = release_record("mural", "1.0.0", "pending-upgrade", "");
-            pending.labels.insert("mural-run".into(), "7".into());
+            pending.labels.insert(RUN_LABEL.into(), "7".into());
             scenario.set_record(pending);
             scenario.locks = locks;
         })

@@ -17,13 +17,12 @@ pub use helm_release::{
 pub use source::{Artifact, EffectiveRef, FluxSource, SourceKind, SourceVerification, is_exact_version, range_allows};
 
 use super::cluster_view::Observed;
+use super::metadata_keys::SUSPENDED_BY_ANNOTATION;
 
 /// Asks a controller to look at an object now, with any new text (fluxcd/pkg `apis/meta`, `ReconcileRequestAnnotation`).
 pub const RECONCILE_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/requestedAt";
 /// Asks helm-controller to forget the failures that it has counted, with the text of [`REQUESTED_AT`] (`api/v2`, `ResetRequestAnnotation`).
 pub const RESET_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/resetAt";
-/// Says that a run of ours suspended the object, and which one. Whoever finds it may release the object again.
-pub const SUSPENDED_BY_ANNOTATION: &str = "mural.dev/held-by-run";
 /// A Kustomization's labels on everything that it applies (kustomize-controller).
 const KUSTOMIZE_LABEL_PREFIX: &str = "kustomize.toolkit.fluxcd.io/";
 

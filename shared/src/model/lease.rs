@@ -7,6 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::metadata_keys::{
+    ACQUIRED_AT_ANNOTATION, INSTALLATION_ANNOTATION, MANAGED_BY, PROCESS_ANNOTATION, RUN_ANNOTATION, STEP_ANNOTATION,
+    USER_ANNOTATION, VERSION_ANNOTATION, WORKSTATION_ANNOTATION,
+};
+
 /// A lock that was not renewed for this long is nobody's: client-go's default `LeaseDuration`.
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// How often a holder renews: a third of [`HOLDS_FOR`], so that one lost request is no lost lock.
@@ -17,15 +22,6 @@ pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 pub const LEASE_VERBS: [&str; 4] = ["get", "create", "update", "delete"];
 /// CRDs belong to the cluster, so their lock lives where every cluster has a namespace, beside those of its own parts.
 pub const CRDS_LEASE_NAMESPACE: &str = "kube-system";
-
-const USER_ANNOTATION: &str = "mural-who";
-const PROCESS_ANNOTATION: &str = "mural-where";
-const ACQUIRED_AT_ANNOTATION: &str = "mural-since";
-const STEP_ANNOTATION: &str = "mural-step";
-const VERSION_ANNOTATION: &str = "mural-version";
-const RUN_ANNOTATION: &str = "mural-run";
-const INSTALLATION_ANNOTATION: &str = "mural-installation";
-const WORKSTATION_ANNOTATION: &str = "mural-workstation";
 
 /// Which Lease.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -150,7 +146,8 @@ impl LeaseHolder {
     pub fn from_lease(lease: &Value) -> Option<Self> {
         let text =
             |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
-        let note = |key: &str| text(&format!("/metadata/annotations/{key}"));
+        let annotations = &lease["metadata"]["annotations"];
+        let annotation = |key: &str| annotations[key].as_str().unwrap_or_default().to_owned();
         let identity = text("/spec/holderIdentity");
         if identity.is_empty() {
             return None;
@@ -160,15 +157,15 @@ impl LeaseHolder {
         let lease_duration =
             lease.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64).map(Duration::from_secs);
         Some(Self {
-            user: or_default(note(USER_ANNOTATION), &identity),
-            process: or_default(note(PROCESS_ANNOTATION), "an unknown place"),
-            acquired_at: or_default(note(ACQUIRED_AT_ANNOTATION), &text("/spec/acquireTime")),
+            user: or_default(annotation(USER_ANNOTATION), &identity),
+            process: or_default(annotation(PROCESS_ANNOTATION), "an unknown place"),
+            acquired_at: or_default(annotation(ACQUIRED_AT_ANNOTATION), &text("/spec/acquireTime")),
             renewed_at: text("/spec/renewTime"),
-            step: or_default(note(STEP_ANNOTATION), "unknown"),
-            version: note(VERSION_ANNOTATION),
-            run: note(RUN_ANNOTATION),
-            installation: note(INSTALLATION_ANNOTATION),
-            workstation: note(WORKSTATION_ANNOTATION),
+            step: or_default(annotation(STEP_ANNOTATION), "unknown"),
+            version: annotation(VERSION_ANNOTATION),
+            run: annotation(RUN_ANNOTATION),
+            installation: annotation(INSTALLATION_ANNOTATION),
+            workstation: annotation(WORKSTATION_ANNOTATION),
             lease_duration: lease_duration.unwrap_or(LEASE_DURATION).clamp(Duration::from_secs(1), LEASE_DURATION * 4),
             identity,
         })
@@ -194,7 +191,7 @@ pub fn build_acquired_lease(
     let transitions = before.and_then(|lease| lease.pointer("/spec/leaseTransitions")?.as_u64());
     let mut metadata = json!({
         "name": lease_ref.name, "namespace": lease_ref.namespace,
-        "labels": {"app.kubernetes.io/managed-by": "kubectl-mural-upgrade"},
+        "labels": {"app.kubernetes.io/managed-by": MANAGED_BY},
         "annotations": {
             USER_ANNOTATION: identity.effective_user(), PROCESS_ANNOTATION: format!("{}@{}, process {}", identity.user, identity.host, identity.pid),
             ACQUIRED_AT_ANNOTATION: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), STEP_ANNOTATION: step, VERSION_ANNOTATION: identity.version,

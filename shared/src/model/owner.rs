@@ -8,7 +8,7 @@ use crate::model::cluster_view::ClusterView;
 
 /// The owner of one chart's release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "owner", rename_all = "kebab-case")]
+#[serde(tag = "owner", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Owner {
     /// Nothing is installed.
     NotInstalled,

@@ -9,10 +9,9 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::metadata_keys::RUN_LABEL;
 use super::release::{RecordError, ReleaseRecord, decode_release};
 
-/// The label that the releases of our runs carry.
-pub const RUN_LABEL: &str = "mural-run";
 /// What unlocking leaves a record with.
 pub const FAILED_STATUS: &str = "failed";
 
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!((&is["info"]["status"], &is["info"]["description"]), (&json!("failed"), &json!("said")));
         (was["info"]["status"], was["info"]["description"]) = (json!("failed"), json!("said"));
         assert_eq!(was, is);
-        let labels = json!({"name": "mural", "owner": "helm", "status": "failed", "version": "2", "mural-run": "2", "modifiedAt": "0"});
+        let labels = json!({"name": "mural", "owner": "helm", "status": "failed", "version": "2", (RUN_LABEL): "2", "modifiedAt": "0"});
         assert_eq!((&after["metadata"]["labels"], &after["metadata"]["resourceVersion"]), (&labels, &json!("9")));
     }
 

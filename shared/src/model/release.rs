@@ -243,7 +243,7 @@ mod tests {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(release.to_string().as_bytes()).unwrap();
         let data = STANDARD.encode(STANDARD.encode(packer.finish().unwrap()));
-        json!({"metadata": {"labels": {"name": "mural", "owner": "helm", "mural-run": "7"}}, "data": {"release": data}})
+        json!({"metadata": {"labels": {"name": "mural", "owner": "helm", "mural.dev/run": "7"}}, "data": {"release": data}})
     }
 
     #[test]

@@ -126,7 +126,7 @@ mod tests {
     use serde_json::json;
 
     fn holder(workstation: &str) -> LeaseHolder {
-        let notes = json!({"mural-workstation": workstation});
+        let notes = json!({WORKSTATION_ANNOTATION: workstation});
         LeaseHolder::from_lease(&json!({"metadata": {"annotations": notes}, "spec": {"holderIdentity": "x"}})).unwrap()
     }
 

@@ -323,7 +323,7 @@ fn render_tables(status: &UpgradeStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::pending_release::RUN_LABEL;
+    use crate::model::metadata_keys::RUN_LABEL;
     use crate::model::release_role::ReleaseRole;
     use crate::plan::StepId;
 

@@ -71,7 +71,7 @@ pub struct UpgradeReport {
     pub api_version: &'static str,
     /// `UpgradeReport`
     pub kind: &'static str,
-    /// The run's id: the release label `mural-run` carries it.
+    /// The run's id: the release label `mural.dev/run` carries it.
     pub run: String,
     /// How it ended.
     pub outcome: Outcome,

@@ -10,8 +10,8 @@ use crate::cluster::flux_reader::{api_path, read_object};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::flux::{
     FluxObject, FluxRef, HELM_RELEASE_KIND, RECONCILE_REQUEST_ANNOTATION, RESET_REQUEST_ANNOTATION,
-    SUSPENDED_BY_ANNOTATION,
 };
+use crate::model::metadata_keys::SUSPENDED_BY_ANNOTATION;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::{Action, Step, StepId};
 use crate::prepare::handover;

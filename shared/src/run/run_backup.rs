@@ -233,7 +233,7 @@ async fn run_hook(
     let mut call = Call::new(&hook.program, program, options.timeout).args(&hook.args);
     let env = [
         ("MURAL_RUN", options.run_id.clone()),
-        ("MURAL_SAVED", folder.display().to_string()),
+        ("MURAL_BACKUP", folder.display().to_string()),
         ("MURAL_CONTEXT", prepared.session.cluster.context.clone()),
         ("MURAL_NAMESPACE", prepared.session.installation.namespace.clone()),
     ];

@@ -4,7 +4,7 @@ use semver::Version;
 
 use super::Run;
 use crate::cluster::view_reader;
-use crate::model::pending_release::RUN_LABEL;
+use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::release::{DEPLOYED_STATUS, ReleaseRecord};
 use crate::problem::Problem;
 use crate::tools::helm::UpgradeArgs;

@@ -23,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_STDERR_CHARS: usize = 4000;
 const SIGTERM: i32 = 15;
 /// The first argument of ourselves as a starter; nobody types it.
-const GUARD_ARGUMENT: &str = "__on-leash";
+const GUARD_ARGUMENT: &str = "__process-guard";
 
 /// Asks running programs to stop. Cloned into whoever may ask.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +107,7 @@ fn build_expression(call: &Call) -> io::Result<duct::Expression> {
     })
 }
 
-/// `PROGRAM __on-leash PARENT COMMAND…`: becomes the command, after asking the kernel for SIGTERM when the parent dies.
+/// `PROGRAM __process-guard PARENT COMMAND…`: becomes the command, after asking the kernel for SIGTERM when the parent dies.
 ///
 /// helm records `failed` on SIGTERM, so that a run that was killed leaves no helm that goes on writing behind it.
 /// `None` where these are not such arguments. Comes back only where the command cannot be started.

@@ -15,7 +15,7 @@ use crate::test_cluster::{TestCluster, to_command_output};
 const RANGE: &str = r#"{"spec":{"ref":{"semver":"1.1.0-rc.0 || >9.0.0"}}}"#;
 /// As a run leaves it that died right after its first patch.
 const SUSPENDED_BY_RUN_PATCH: &str =
-    r#"{"metadata":{"annotations":{"mural.dev/held-by-run":"20261101-1"}},"spec":{"suspend":true}}"#;
+    r#"{"metadata":{"annotations":{"mural.dev/suspended-by-run":"20261101-1"}},"spec":{"suspend":true}}"#;
 
 pub fn while_held(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
@@ -56,11 +56,11 @@ fn kill_while_suspended(test_cluster: &TestCluster) -> Result<()> {
 fn read_suspending_run(test_cluster: &TestCluster) -> Result<String> {
     let status = upgrade(test_cluster, &["status"], &["--output", "json"])?.expect_code(0)?;
     let status_json: Value = serde_json::from_str(&status.stdout)?;
-    let suspended = &status_json["held"][0];
+    let suspended = &status_json["suspendedReleases"][0];
     let run = suspended["run"].as_str().unwrap_or_default().to_owned();
     let whole = suspended["helmRelease"]["name"] == "mural"
-        && suspended["since"].is_string()
-        && suspended["leftBehind"] == true;
+        && suspended["suspendedAt"].is_string()
+        && suspended["isOrphaned"] == true;
     ensure!(whole && !run.is_empty(), "{}", status.stdout);
     let text = upgrade(test_cluster, &["status"], &[])?.expect_code(0)?.stdout;
     for part in ["held        HelmRelease mural-system/mural", "by hand: kubectl patch helmrelease mural", "next  "] {
@@ -90,7 +90,7 @@ fn repair_resumes(test_cluster: &TestCluster) -> Result<()> {
 
 fn ensure_resumed(test_cluster: &TestCluster) -> Result<()> {
     let release = helm_release(test_cluster, "mural")?;
-    let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("held-by-run"));
+    let left = release.pointer("/metadata/annotations").is_some_and(|all| all.to_string().contains("suspended-by-run"));
     ensure!(release["spec"].get("suspend").is_none_or(|held| held != true) && !left, "left behind: {release}");
     Ok(())
 }

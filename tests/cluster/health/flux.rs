@@ -208,9 +208,10 @@ fn several(own: &TestCluster, flux: &TestCluster) -> Result<()> {
     let list = json(&ended)?;
     ensure!(list["kind"] == "ValidateReportList", "{}", ended.stdout);
     let items = list["items"].as_array().context("no items")?;
-    let of =
-        |context: &str| items.iter().find(|one| one["hub"]["context"] == context).with_context(|| context.to_owned());
-    ensure!(items.len() == 3 && of("dead")?["unread"].is_string(), "{}", ended.stdout);
+    let of = |context: &str| {
+        items.iter().find(|one| one["cluster"]["context"] == context).with_context(|| context.to_owned())
+    };
+    ensure!(items.len() == 3 && of("dead")?["readFailure"].is_string(), "{}", ended.stdout);
     ensure!(
         of(&first)?["owners"]["mural"]["owner"] == "helm" && of(&second)?["owners"]["mural"]["owner"] == "flux",
         "{}",

@@ -105,7 +105,7 @@ pub fn read_state(test_cluster: &TestCluster) -> Result<ClusterState> {
             continue;
         }
         let key = key(&object);
-        if object["type"] == "mural.spectrocloud.com/journal" {
+        if object["type"] == mural::model::metadata_keys::JOURNAL_SECRET_TYPE {
             all.extend(journal(&object));
             continue;
         }

@@ -1,4 +1,4 @@
-//! Building a part from its pinned Go module, once for all processes of this machine.
+//! Builds a part from its pinned Go module, once per machine. A second process waits for the first.
 
 use super::{KUBERNETES, Part};
 use crate::message::print_message;
@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Builds into the cache and returns the program's path; another process that builds the same module is waited for.
+/// Builds a part into the cache and returns its path. Waits if another process builds the same module.
 pub(crate) fn build(part: &Part, cache: &Path) -> Result<PathBuf> {
     let target = cache.join(part.file_name());
     fs::create_dir_all(cache).with_context(|| format!("could not create {}", cache.display()))?;
@@ -19,20 +19,17 @@ pub(crate) fn build(part: &Part, cache: &Path) -> Result<PathBuf> {
     }
     require_go(part)?;
     let about = part.build_seconds;
-    print_message(format_args!(
-        "  building {} {} (once; about {about} s from nothing on two cores)",
-        part.name, part.version
-    ));
+    print_message(format_args!("  building {} {} (once; about {about} s on two cores)", part.name, part.version));
     let began = Instant::now();
-    // The temporary name keeps an interrupted build from being taken for a program.
+    // With a temporary name, an interrupted build leaves no program in the cache.
     let unfinished = cache.join(format!(".{}.{}", part.file_name(), std::process::id()));
     let log = cache.join(format!(".{}.log", part.file_name()));
-    let status = wait_talking(part, go_build(part, &unfinished, &log)?, began)?;
+    let status = wait_with_progress(part, go_build(part, &unfinished, &log)?, began)?;
     if !status.success() {
         fs::remove_file(&unfinished).ok();
         bail!("building {} {} failed ({status}):\n{}", part.name, part.version, crate::sandbox::last_lines(&log, 15));
     }
-    fs::rename(&unfinished, &target).with_context(|| format!("could not keep {}", target.display()))?;
+    fs::rename(&unfinished, &target).with_context(|| format!("could not move it to {}", target.display()))?;
     fs::remove_file(&log).ok();
     print_message(format_args!("  built {} {} in {} s", part.name, part.version, began.elapsed().as_secs()));
     Ok(target)
@@ -42,7 +39,7 @@ fn lock_module(part: &Part, cache: &Path) -> Result<File> {
     let path = cache.join(format!(".{}.lock", part.module));
     let lock = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
     if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-        print_message(format_args!("  waiting for another process that builds {}", part.module));
+        print_message(format_args!("  waiting for another process to build {}", part.module));
         lock.lock().with_context(|| format!("could not lock {}", path.display()))?;
     }
     Ok(lock)
@@ -55,7 +52,7 @@ fn require_go(part: &Part) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{} {} is not on this machine, and without Go it cannot be built here.\n\
+        "{} {} is missing, and Go is not installed to build it.\n\
          Install Go 1.26 or newer (https://go.dev/dl), or put a fitting {} on PATH{}.",
         part.name,
         part.version,
@@ -80,8 +77,8 @@ fn go_build(part: &Part, output: &Path, log: &Path) -> Result<Child> {
         .with_context(|| format!("could not start go in {}", module.display()))
 }
 
-/// What the release builds put in: without it Kubernetes calls itself v0.0.0-master and helm 3 believes in Kubernetes 1.20,
-/// and charts with a `kubeVersion` are refused.
+/// Linker flags with the versions that a release build contains. Without them Kubernetes reports v0.0.0-master, helm 3 assumes
+/// Kubernetes 1.20, and charts with a `kubeVersion` are rejected.
 fn link_flags(part: &Part) -> String {
     let mut flags = vec!["-s".to_owned(), "-w".to_owned()];
     let mut set = |name: &str, value: &str| flags.extend(["-X".to_owned(), format!("{name}={value}")]);
@@ -110,8 +107,8 @@ fn helm3(set: &mut impl FnMut(&str, &str), version: &str, kubernetes_minor: &str
     }
 }
 
-/// A sign of life now and then: the API server takes minutes.
-fn wait_talking(part: &Part, mut child: Child, began: Instant) -> Result<ExitStatus> {
+/// Waits for the build and prints a line every 20 seconds: the API server takes minutes.
+fn wait_with_progress(part: &Part, mut child: Child, began: Instant) -> Result<ExitStatus> {
     let mut next = Duration::from_secs(20);
     loop {
         if let Some(status) = child.try_wait().context("could not wait for go")? {
@@ -119,7 +116,7 @@ fn wait_talking(part: &Part, mut child: Child, began: Instant) -> Result<ExitSta
         }
         if began.elapsed() > next {
             print_message(format_args!(
-                "  still building {}: {} s of about {}",
+                "  still building {}: {} s of about {} s",
                 part.name,
                 began.elapsed().as_secs(),
                 part.build_seconds

@@ -1,4 +1,4 @@
-//! Where a part comes from: `KUBEBUILDER_ASSETS`, our cache, `PATH`, and only then a build.
+//! Finds a part in `KUBEBUILDER_ASSETS`, in the cache or on `PATH`, in this order. If it is nowhere, [`build`] builds it.
 
 use super::{Part, build, read_version};
 use anyhow::{Context as _, Result};
@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 pub enum Source {
     /// The folder that envtest and kubebuilder use as well.
     Assets,
-    /// Built here before.
+    /// Built before, in the cache.
     Cache,
-    /// Installed on this machine.
+    /// On `PATH`.
     Path,
 }
 
@@ -22,41 +22,41 @@ pub enum Source {
 pub struct Found {
     /// The program.
     pub path: PathBuf,
-    /// The version it is.
+    /// Its version.
     pub version: String,
     /// Where it was found.
     pub source: Source,
 }
 
-/// The folder of the programs built here.
+/// The cache folder for built programs and assembled charts: `$XDG_CACHE_HOME/mural/bin` or `~/.cache/mural/bin`.
 ///
 /// # Errors
 /// When neither `XDG_CACHE_HOME` nor `HOME` is set.
 pub(crate) fn cache_dir() -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
         Some(dir) => PathBuf::from(dir),
-        None => {
-            PathBuf::from(env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set: no place for a cache")?)
-                .join(".cache")
-        }
+        None => PathBuf::from(
+            env::var_os("HOME").context("there is no cache folder: neither XDG_CACHE_HOME nor HOME is set")?,
+        )
+        .join(".cache"),
     };
     Ok(cache.join("mural/bin"))
 }
 
-/// The first program that fits, or nothing.
+/// The first fitting program, or none.
 ///
 /// # Errors
-/// When there is no place for a cache.
+/// There is no cache folder. A missing program is not an error.
 pub fn find(part: &Part) -> Result<Option<Found>> {
     Ok(look(part)?.into_iter().find_map(|(source, path, version)| {
         version.filter(|_| path.is_file()).map(|version| Found { path, version, source })
     }))
 }
 
-/// Every place looked at, in order: the version is there only where the program exists and fits.
+/// Every place where the part can be, in order of precedence. The version is set if the program exists and fits.
 ///
 /// # Errors
-/// When there is no place for a cache.
+/// There is no cache folder.
 pub fn look(part: &Part) -> Result<Vec<(Source, PathBuf, Option<String>)>> {
     let mut places = Vec::new();
     if let Some(assets) =
@@ -77,10 +77,10 @@ pub fn look(part: &Part) -> Result<Vec<(Source, PathBuf, Option<String>)>> {
     Ok(places)
 }
 
-/// The part, built if need be.
+/// Finds the part, or builds it.
 ///
 /// # Errors
-/// When it is nowhere and cannot be built: the message says what to install.
+/// It is not found and cannot be built. The message says what to install.
 pub fn find_or_build(part: &Part) -> Result<Found> {
     match find(part)? {
         Some(found) => Ok(found),

@@ -11,7 +11,8 @@ use crate::ask::UpgradeSpec;
 use crate::guards::tests::scenario::{GuardScenario, fires, guard_findings};
 use crate::guards::tests::*;
 use crate::model::check::{Level, Verdict};
-use crate::model::flux::{FluxRef, FluxSource, FluxView, HelmRelease, SUSPENDED_BY_ANNOTATION};
+use crate::model::flux::{FluxRef, FluxSource, FluxView, HelmRelease};
+use crate::model::metadata_keys::SUSPENDED_BY_ANNOTATION;
 use crate::model::owner::Owner;
 use crate::plan::flux::find_routes;
 

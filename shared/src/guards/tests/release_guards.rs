@@ -28,7 +28,7 @@ fn a_failed_revision_is_told_and_refused_where_nothing_ever_stood() {
 fn our_own_failed_revision_is_gone_on_from_without_a_word() {
     let by = |run: &str, revision, status: &str| {
         let mut record = ReleaseRecord { revision, ..release_record("mural", "1.0.0", status, "") };
-        record.labels.insert("mural-run".into(), run.into());
+        record.labels.insert(RUN_LABEL.into(), run.into());
         record
     };
     assert!(!fires(&with_history(vec![by("1", 1, "deployed"), by("2", 2, "failed")]), "release-not-failed"));
@@ -40,7 +40,7 @@ fn our_own_failed_revision_is_gone_on_from_without_a_word() {
 fn our_own_first_record_of_the_crd_chart_is_written_again() {
     let first = |run: Option<&str>| {
         let mut record = ReleaseRecord { revision: 1, ..release_record("mural-crds", "0.7.4", "failed", "") };
-        record.labels.extend(run.map(|run| ("mural-run".to_owned(), run.to_owned())));
+        record.labels.extend(run.map(|run| (RUN_LABEL.to_owned(), run.to_owned())));
         GuardScenario::with(|scenario| drop(scenario.view.releases.insert("mural-crds".into(), Ok(vec![record]))))
     };
     assert!(!fires(&first(Some("1")), "release-not-failed"));

@@ -149,7 +149,8 @@ fn what_git_keeps_and_what_we_hold_is_told_by_labels_and_annotations() {
 
 #[test]
 fn a_hold_tells_since_when_and_how_it_ends() {
-    let fields = json!({"f:metadata": {"f:annotations": {"f:mural.dev/held-by-run": {}}}, "f:spec": {"f:suspend": {}}});
+    let fields =
+        json!({"f:metadata": {"f:annotations": {"f:mural.dev/suspended-by-run": {}}}, "f:spec": {"f:suspend": {}}});
     let mut object = recorded().json().clone();
     object["metadata"]["annotations"] = json!({SUSPENDED_BY_ANNOTATION: "20261126-1"});
     object["metadata"]["managedFields"] = json!([{"manager": "helm-controller", "time": "2026-11-26T20:00:00Z"},
@@ -160,7 +161,8 @@ fn a_hold_tells_since_when_and_how_it_ends() {
     assert_eq!(suspended.suspended_at.as_deref(), Some("2026-11-26T21:00:00Z"));
     let by_hand = "kubectl patch helmrelease mural-crds --namespace mural-system --type merge --patch";
     assert!(
-        suspended.resume_command().starts_with(by_hand) && suspended.resume_command().contains("held-by-run\":null"),
+        suspended.resume_command().starts_with(by_hand)
+            && suspended.resume_command().contains("suspended-by-run\":null"),
         "{}",
         suspended.resume_command()
     );

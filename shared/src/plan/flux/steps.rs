@@ -2,7 +2,8 @@
 
 use super::route::{FluxRoute, FluxRoutes};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::model::flux::{FluxObject, FluxSource, SUSPENDED_BY_ANNOTATION};
+use crate::model::flux::{FluxObject, FluxSource};
+use crate::model::metadata_keys::SUSPENDED_BY_ANNOTATION;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::decide::{UpgradeFacts, build_migrate_step, new_step, push_annotate_step, skip_unchanged_crds};
 use crate::plan::{Action, Step, StepId, UnchangedItem};

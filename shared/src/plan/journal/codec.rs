@@ -11,12 +11,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{RUN_KIND, RunEntry};
+use crate::model::metadata_keys::{JOURNAL_SECRET_TYPE, MANAGED_BY};
 use crate::plan::API_VERSION;
 
 /// The Secret's name, in the installation's namespace.
 pub const SECRET_NAME: &str = "mural-journal";
-/// Its type: `helm list` and those who look for credentials pass it by.
-const SECRET_TYPE: &str = "mural.spectrocloud.com/journal";
 /// Runs that are kept.
 pub const MAX_RUNS: usize = 10;
 /// Bytes that all runs may take together, packed; the API server takes 1 MiB of a Secret.
@@ -143,9 +142,9 @@ pub fn build_secret(namespace: &str, before: Option<&Value>, runs: &[&RunEntry])
         data.remove(&oldest);
     }
     let mut secret = before.cloned().unwrap_or_else(|| {
-        json!({"apiVersion": "v1", "kind": "Secret", "type": SECRET_TYPE,
+        json!({"apiVersion": "v1", "kind": "Secret", "type": JOURNAL_SECRET_TYPE,
             "metadata": {"name": SECRET_NAME, "namespace": namespace,
-                "labels": {"app.kubernetes.io/managed-by": "kubectl-mural-upgrade"}}})
+                "labels": {"app.kubernetes.io/managed-by": MANAGED_BY}}})
     });
     secret["data"] = Value::Object(data);
     Some(secret)

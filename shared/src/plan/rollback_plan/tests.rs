@@ -4,7 +4,7 @@ use super::super::journal::tests::{entry, recorded_state};
 use super::*;
 use crate::checks::crd_changes::object_evidence::Evidence;
 use crate::checks::crd_changes::{ServerAnswer, judge_crd};
-use crate::model::pending_release::RUN_LABEL;
+use crate::model::metadata_keys::RUN_LABEL;
 use crate::schema::ServerVersion;
 
 fn crd(name: &str, spec: &Value) -> Crd {

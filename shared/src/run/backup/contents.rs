@@ -28,7 +28,9 @@ pub(super) struct BackupEntry {
 pub(super) fn read_backup(folder: &Path) -> Result<BackupContents, Problem> {
     let (snapshot, index) = BackupFolder::open(folder).map_err(|error| {
         let problem = Problem::new(Exit::Refused, format!("{} holds no save that is whole", folder.display()));
-        problem.with_source(error).with_hint("a save ends by writing save.json: without it, it was cut off; save again")
+        problem
+            .with_source(error)
+            .with_hint("a save ends by writing backup.json: without it, it was cut off; save again")
     })?;
     let (mut crds, mut objects) = (BTreeMap::new(), Vec::new());
     for entry in &index.crds {
@@ -52,7 +54,7 @@ fn read_crd(snapshot: &BackupFolder, name: &str) -> Result<Crd, Problem> {
     let crd = Crd::new(document).ok().filter(|crd| {
         crd.name() == name && is_dns_subdomain(name) && name == format!("{}.{}", crd.plural(), crd.group())
     });
-    crd.ok_or_else(|| modified_problem(&content_error(&file, "it is not the CRD that save.json names")))
+    crd.ok_or_else(|| modified_problem(&content_error(&file, "it is not the CRD that backup.json names")))
 }
 
 fn read_entry(file: PathBuf, crd: &Crd) -> Result<BackupEntry, Problem> {

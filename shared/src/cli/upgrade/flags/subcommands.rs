@@ -29,7 +29,7 @@ pub struct BackupFlags {
     /// Save no copy of CRDs and custom resources; they can then not go back.
     #[arg(long, conflicts_with_all = ["save_hook", "save_hook_args"])]
     pub no_save: bool,
-    /// A program that saves more, run before the first write: it must end with 0. No shell; it is told MURAL_RUN, MURAL_SAVED, MURAL_CONTEXT, MURAL_NAMESPACE.
+    /// A program that saves more, run before the first write: it must end with 0. No shell; it is told MURAL_RUN, MURAL_BACKUP, MURAL_CONTEXT, MURAL_NAMESPACE.
     #[arg(long, value_name = "PROGRAM")]
     pub save_hook: Option<String>,
     /// An argument of that program; may be given several times.

@@ -1,5 +1,5 @@
-//! `helm mural crds` and files that are not what they should be: what is wrong, in which file and line, and the exit code.
-//! Never a guess, never a panic, and no cluster: both sides are files.
+//! `helm mural crds` with invalid files: the message contains the file, the line and the reason, and the exit code is
+//! right. No panic, no guess; both sides are files, so no cluster is needed.
 #![allow(
     missing_docs,
     dead_code,

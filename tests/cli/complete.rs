@@ -1,4 +1,4 @@
-//! Tab: what kubectl and helm get from our programs when they ask for completion.
+//! Shell completion: what kubectl and helm receive from the plugins.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

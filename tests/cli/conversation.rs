@@ -1,4 +1,5 @@
-//! The plugins with scripted helm and kubectl and no cluster: bad input gets one clear message and the right exit code.
+//! The plugins with scripted helm and kubectl and without a cluster: bad input gets one clear message and the right
+//! exit code.
 #![allow(
     missing_docs,
     clippy::expect_used,
@@ -28,7 +29,8 @@ struct Case {
     next: &'static str,
 }
 
-/// What is known to be wrong still: the case and the fault. A gap that has been closed fails the test until it leaves this list.
+/// What is known to be wrong still: the case and the fault. A gap that has been closed fails the test until it leaves
+/// this list.
 const GAPS: &[(&str, &str)] = &[];
 
 fn cases() -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! `install.sh`, run for real: into an empty home, with the real helm and kubectl where they are on this machine.
+//! `install.sh` in an empty home folder, with the real helm and kubectl if they are installed.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -27,7 +27,8 @@ fn script() -> PathBuf {
     checkout().join("install.sh")
 }
 
-/// A release archive of the programs in the profile of this test. `--pack` builds them, which is quick where they are there.
+/// A release archive of the programs in the profile of this test. `--pack` builds them, which is quick where they are
+/// there.
 fn release() -> &'static Path {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
     ARCHIVE.get_or_init(|| {
@@ -160,7 +161,8 @@ fn assert_success(output: &Output) {
     assert!(output.status.success(), "{}\n{}", output.status, text(output));
 }
 
-/// The tools on this machine: those that the sandbox has built, or that are on PATH. None found is no failure, but said.
+/// The tools on this machine: those that the sandbox has built, or that are on PATH. None found is no failure, but
+/// said.
 fn tools(name: &str) -> Vec<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));

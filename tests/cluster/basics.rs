@@ -1,4 +1,5 @@
-//! The sandbox itself: it answers, its audit log tells the truth, and everybody means the same cluster.
+//! The sandbox itself: the control plane answers, the audit log separates writes from dry-runs, and all clients reach
+//! the same cluster.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! `helm mural crds check` against a cluster: who is hurt, refused, mended, answered for.
+//! `helm mural crds check` against a cluster: affected live objects are reported, a waiver and a fix make the check
+//! pass, and objects that cannot be listed are not treated as safe.
 
 use anyhow::{Result, ensure};
 use mural_tests::sandbox::User;
@@ -63,7 +64,8 @@ fn an_enum_that_loses_a_value(test_cluster: &TestCluster) -> Result<()> {
     who_may_not_look(test_cluster, &newer)
 }
 
-/// What the server makes of a CRD counts, not the file: what another manager set stays, and a refusal is in its own words.
+/// What the server makes of a CRD counts, not the file: what another manager set stays, and a refusal is in its own
+/// words.
 fn merged_by_the_server(test_cluster: &TestCluster, check: &dyn Fn(&[&str]) -> Result<CommandOutput>) -> Result<()> {
     let label = ["label", "crd", NAME, "team=harbour"];
     test_cluster.run(User::Admin, "kubectl", &label)?.expect_code(0)?;

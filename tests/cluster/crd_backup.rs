@@ -1,4 +1,5 @@
-//! `helm mural crds save`, an emptied cluster, `restore`: compared by kubectl and `diff`, which know nothing of ours.
+//! `helm mural crds save`, then an emptied cluster, then `restore`: kubectl and `diff` compare the objects before and
+//! after.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,13 +1,13 @@
-//! The fault matrix: a bad day begins at a step of an upgrade. Each cell ends right, or in a clear refusal from which `resume`
-//! or the same command goes on to the very state that an undisturbed upgrade leaves.
+//! The fault matrix: a fault begins at a step of an upgrade. Each cell succeeds, or fails with a clear message; then
+//! `resume` or the same command reaches the state that an undisturbed upgrade leaves.
 //!
-//! A few telling cells always; the whole table, which takes about half an hour, by one command:
+//! An ordinary run takes three cells. The whole table takes about 30 minutes:
 //!
 //! ```text
 //! MURAL_FAULTS=full MURAL_TEST_CLUSTERS=1 cargo test -p mural-tests --test cluster -- fault_matrix
 //! ```
 //!
-//! `MURAL_FAULTS=asleep` is that row alone, `MURAL_FAULTS=helm` that column.
+//! `MURAL_FAULTS=asleep` selects the rows whose name contains the text, `MURAL_FAULTS=helm` the column of that name.
 
 mod clock_skew;
 mod disk;

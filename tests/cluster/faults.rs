@@ -1,4 +1,5 @@
-//! An API server that has a bad day: what the clients make of it, and what a person is told.
+//! Failing API servers: what our client and kubectl do on 429, 5xx, resets and expired pages, and which message the
+//! operator gets.
 
 use std::time::{Duration, Instant};
 

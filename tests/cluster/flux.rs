@@ -1,4 +1,5 @@
-//! The Flux path on real controllers: installed by the page's four manifests, upgraded by us, judged by the audit log.
+//! Upgrades through Flux with its real controllers. The installation comes from the four manifests of the vendor's
+//! guide; the audit log is the evidence for the order of writes.
 
 mod appliance;
 mod argo;
@@ -86,7 +87,8 @@ pub fn helm_release(test_cluster: &TestCluster, name: &str) -> Result<Value> {
     test_cluster.get(&["helmrelease", name, "--namespace", NAMESPACE])
 }
 
-/// The older installation, with controllers that have looked at all of it once after they started: from then on they are quiet.
+/// The older installation, with controllers that have looked at all of it once after they started: from then on they
+/// are quiet.
 pub fn install_older(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let now = jiff::Timestamp::now().to_string();
@@ -263,7 +265,8 @@ fn whole(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own; then upgraded.
+/// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own;
+/// then upgraded.
 fn handed_over(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;

@@ -1,7 +1,7 @@
-//! CRDs and custom resources that chance makes, judged by the sandbox's real API server and by us.
+//! Generated CRDs and custom resources: our schema engine and the sandbox's API server must agree on each of them.
 //!
-//! The same generator as the differential tier, whose other side is the server's own module: here it is the server. The seed is
-//! printed; `MURAL_SEED` has a run again, and `MURAL_GENERATED` says how many CRDs, with four objects each.
+//! The generator is that of the differential tier, which compares with the API server's Go code instead. The seed is
+//! printed; `MURAL_SEED` repeats a run, and `MURAL_GENERATED` sets the number of CRDs (four objects each).
 
 use std::time::Duration;
 

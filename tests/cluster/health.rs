@@ -1,5 +1,5 @@
-//! `kubectl mural validate` on the sample installation: healthy, then broken in one place after another by real actions, each
-//! found by its id and gone when its hint is followed; and with each list forbidden in turn.
+//! `kubectl mural validate` on the sample installation: no finding while it is healthy; after a real action breaks it,
+//! the right check fails, and its hint repairs it. Also `validate` with each list forbidden in turn.
 
 mod flux;
 mod forms;
@@ -56,8 +56,8 @@ fn json(ended: &CommandOutput) -> Result<Value> {
     serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.all_text()))
 }
 
-/// A place where it is broken: what does it, which checks must find it, and what mends it. `hint` stands for the first command
-/// of the first finding's own hint.
+/// A place where it is broken: what does it, which checks must find it, and what mends it. `hint` stands for the first
+/// command of the first finding's own hint.
 struct Case {
     breaks: &'static [&'static str],
     finds: &'static [&'static str],
@@ -225,8 +225,8 @@ fn broken(test_cluster: &TestCluster, case: &Case) -> Result<()> {
     .with_context(|| format!("{only} is still there after it was mended"))
 }
 
-/// Does what a finding's hint says. Where several commands stand in it, the last one mends, and what comes before looks; words
-/// before a command say when it is meant. A question is answered with yes.
+/// Does what a finding's hint says. Where several commands stand in it, the last one mends, and what comes before
+/// looks; words before a command say when it is meant. A question is answered with yes.
 fn follow(test_cluster: &TestCluster, finding: &Value) -> Result<()> {
     let hint = finding["hint"].as_str().unwrap_or_default();
     let last = hint.rsplit(['?', ';']).next().unwrap_or_default().trim();
@@ -258,7 +258,8 @@ fn until<T>(_: &TestCluster, mut look: impl FnMut() -> Result<Option<T>>) -> Res
     }
 }
 
-/// The files that cases name: a webhook without a Service, with a certificate that has ended; a cluster that nobody accepted.
+/// The files that cases name: a webhook without a Service, with a certificate that has ended; a cluster that nobody
+/// accepted.
 fn files(test_cluster: &TestCluster) -> Result<()> {
     let mut params = rcgen::CertificateParams::new(vec!["ghost.mural-system.svc".to_owned()])?;
     (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
@@ -292,7 +293,8 @@ fn variables(test_cluster: &TestCluster) -> Result<[(&'static str, PathBuf); 3]>
     ])
 }
 
-/// A line of a person, in the sandbox's environment and in the folder of the files. `helm mural` is ours, as helm would start it.
+/// A line of a person, in the sandbox's environment and in the folder of the files. `helm mural` is ours, as helm would
+/// start it.
 fn shell(test_cluster: &TestCluster, line: &str) -> Result<()> {
     let ours = mural_tests::plugins::folder()?.join("helm-mural").display().to_string();
     let mut command = test_cluster.sandbox()?.command(User::Operator, "sh");

@@ -1,4 +1,5 @@
-//! helm's own flags: passed on where this helm knows them, refused by name where it does not, and in the forecast too.
+//! helm's own flags on the plugin's command line: passed on if the linked helm knows them, rejected by name if not, and
+//! respected in the forecast.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -29,7 +30,8 @@ fn with_a_new_value(test_cluster: &TestCluster) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// `--reuse-values` renders with the old chart's defaults: what only the new chart says is missing, and the forecast knows it.
+/// `--reuse-values` renders with the old chart's defaults: what only the new chart says is missing, and the forecast
+/// knows it.
 fn values_are_reused_as_helm_reuses_them(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let chart = with_a_new_value(test_cluster)?.display().to_string();

@@ -1,4 +1,4 @@
-//! Whether the new chart's images are there, asked of real registries.
+//! The guard `images-available`: new images are looked up in real registries.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;

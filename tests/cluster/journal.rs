@@ -1,4 +1,5 @@
-//! The journal: where a run stands is told, anybody goes on from it, and what cannot be gone on from is refused in words.
+//! The journal: `status` shows an interrupted run, another workstation can resume it, unreadable or foreign runs are
+//! refused, and no write happens without a backup.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
-//! An upgrade that is killed, anywhere, and gone on from: it ends as if nothing had happened, and nobody had to lend a hand.
+//! Upgrades that are killed at random moments and then continued: the cluster ends as after an undisturbed upgrade.
 //!
-//! Every second one is gone on from by `resume`, the others by the same command again; who goes on may be killed as well, up to
-//! three times in one upgrade. The network dies by a proxy.
+//! The upgrade is continued in turn by `resume` and by the same command, which can be killed too, up to three times. A
+//! fault proxy cuts the network.
 //!
-//! `MURAL_KILLS=200` kills so often, each upgrade from the same snapshot; `MURAL_KILL_SEED` repeats a run; `MURAL_KILL_HELM` is
-//! the helm that is used. With `MURAL_KILLS` the sample pair is killed too, once in each way:
+//! `MURAL_KILLS=200` makes 200 kills, each from the same snapshot; `MURAL_KILL_SEED` repeats a run; `MURAL_KILL_HELM`
+//! selects the helm. With `MURAL_KILLS`, the upgrade of the sample pair is killed too, once in each way:
 //!
 //! ```text
 //! MURAL_KILLS=200 MURAL_KILL_HELM=3.17.2 cargo test -p mural-tests --test cluster -- kill
@@ -33,7 +33,8 @@ use moment::{Dice, KillTarget, Killed, Missed, NOTHING_TO_RESUME, Undisturbed};
 const DEFAULT_KILLS: usize = 10;
 /// Kills that one upgrade may meet: who goes on is killed as well.
 const MAX_KILLS_IN_CHAIN: usize = 3;
-/// Runs after the last kill that may be needed: the one that goes on, and one more where a dying helm moved the world meanwhile.
+/// Runs after the last kill that may be needed: the one that goes on, and one more where a dying helm moved the world
+/// meanwhile.
 const AGAIN: usize = 2;
 
 pub fn tests() -> Vec<Test> {

@@ -1,4 +1,5 @@
-//! Two operators: who comes second is told who was first, a lock of the dead is taken over, and exactly one of many writes.
+//! The lock of an upgrade: a second operator is refused with the holder's identity, an expired Lease is taken over, and
+//! of several simultaneous runs exactly one writes.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! Two operators: exactly one writes, and who has lost the lock writes nothing more. `MURAL_RACES=20` races so often.
+//! Races of two operators: exactly one writes, and a run that loses its Lease writes nothing more. `MURAL_RACES=20`
+//! makes 20 races.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

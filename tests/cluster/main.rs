@@ -1,8 +1,9 @@
 //! The cluster tier: tests that need a real control plane, some of them behind the fault proxy.
 //!
-//! It has its own harness, because a skipped tier must say so: with `MURAL_SKIP_CLUSTER=1` the last lines report it. The tests share
-//! a few sandboxes, one test at a time on each; a test that writes restores the older installation first. `MURAL_TEST_CLUSTERS` sets
-//! the number of sandboxes. A test mostly waits for its control plane, and a sandbox needs about 1 GB of memory.
+//! It has its own harness, because a skipped tier must say so: with `MURAL_SKIP_CLUSTER=1` the last lines report it.
+//! The tests share a few sandboxes, one test at a time on each; a test that writes restores the older installation
+//! first. `MURAL_TEST_CLUSTERS` sets the number of sandboxes. A test mostly waits for its control plane, and a sandbox
+//! needs about 1 GB of memory.
 //!
 //! Each module exports its tests as `TESTS` or `tests()`; the names have the form `MODULE::TEST`.
 #![allow(
@@ -127,7 +128,8 @@ fn run() -> Result<ExitCode> {
     Ok(if conclusion.has_failed() || down.is_err() { ExitCode::from(101) } else { ExitCode::SUCCESS })
 }
 
-/// Spreads the Flux tests evenly. They share one sandbox, so two in a row would wait for each other and keep a free cluster unused.
+/// Spreads the Flux tests evenly. They share one sandbox, so two in a row would wait for each other and keep a free
+/// cluster unused.
 fn interleave(others: &[Test], flux: &[Test]) -> Vec<Test> {
     let between = others.len() / (flux.len() + 1) + 1;
     let mut flux = flux.iter();

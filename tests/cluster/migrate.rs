@@ -1,5 +1,5 @@
-//! `helm mural crds migrate`: by us and by the cluster, while another client keeps writing, cut off twice; and claims that are
-//! not true.
+//! `helm mural crds migrate`, by the plugin and by the cluster's StorageVersionMigration: other clients keep writing,
+//! the migration is interrupted twice, and `storedVersions` makes wrong claims.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};

@@ -1,6 +1,6 @@
-//! helm and kubectl that crash, lie, or print what nobody can read, in an upgrade on the real control plane.
+//! helm and kubectl that crash, report a false success, or print unreadable output during an upgrade.
 //!
-//! Each is the real program with one verb spoilt: no real one does this on demand.
+//! Each is the real program with one verb replaced, because no real one fails on demand.
 
 use std::process::Stdio;
 

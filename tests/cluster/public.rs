@@ -1,5 +1,6 @@
-//! The guards' own false alarms: charts of public projects that no one here wrote, from the corpus, older to newer, with their own
-//! custom resources around them. Each finding was looked at, and says here why it is true; any other is a false alarm.
+//! False alarms of the guards, on charts of public projects from the corpus: each is upgraded from an older to a newer
+//! version with its own custom resources on the cluster. Every expected finding carries the reason why it is true; any
+//! other is a false alarm.
 
 mod charts;
 

@@ -1,4 +1,4 @@
-//! Upgrades that must not begin: refused with the right code, in words, and nothing written.
+//! Upgrades that must be refused: the exit code and the message are right, and nothing is written.
 
 use std::time::Duration;
 

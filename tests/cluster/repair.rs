@@ -1,4 +1,4 @@
-//! States that somebody left behind: each is named and shown first, then mended, and nothing else is touched.
+//! `kubectl mural upgrade repair`: each issue is reported first, then fixed, and nothing else is written.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -101,7 +101,8 @@ fn failed(test_cluster: &TestCluster, record: &str) -> Result<()> {
     Ok(())
 }
 
-/// Killed when the bridge stands, and given up: the objects go back to the old version, and the CRD is the old one again.
+/// Killed when the bridge stands, and given up: the objects go back to the old version, and the CRD is the old one
+/// again.
 fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     let before = test_cluster.get(&["crd", RACKS])?["spec"].clone();

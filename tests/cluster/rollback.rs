@@ -1,4 +1,4 @@
-//! Going back: stated first, then done, and the cluster is as before but for what was stated.
+//! Rollbacks: the rollback plan is shown first; afterwards the cluster is as before, except for what the plan listed.
 
 use std::collections::BTreeSet;
 

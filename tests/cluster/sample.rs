@@ -1,4 +1,5 @@
-//! The sample installation, of the product's size: 42 CRDs, workloads, webhooks, hooks, claims.
+//! An upgrade of the sample installation, which has the product's size: 42 CRDs, workloads, webhooks, hooks and volume
+//! claims.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit;

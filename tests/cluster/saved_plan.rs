@@ -1,4 +1,4 @@
-//! A saved plan: done as it was agreed to, and refused where the world has moved since.
+//! A saved plan: applied as recorded, and refused if the cluster, the charts or the values have drifted since.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;

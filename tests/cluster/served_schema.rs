@@ -1,5 +1,5 @@
-//! The proof of what is served: it does not hold where another manager puts a CRD back, and where no document tells,
-//! it is asked for by strict dry-runs.
+//! Verification of the served schema: it fails if another field manager reverts a CRD, and it uses strict dry-runs if
+//! the server publishes no OpenAPI documents.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! Whose signature the charts bear: helm's own provenance files on both lines of helm, cosign played by a script.
+//! Chart signatures: helm's provenance files with helm 3 and helm 4, and cosign, which a script replaces.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A small pair of charts in an older and a newer version: what an upgrade is made of, and nothing else.
+//! A small pair of charts in an older and a newer version, with one example of each kind of change.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Ctrl-C: before the first write it ends everything at once, after it at the next safe point, and twice at once.
+//! Ctrl-C: before the first write it stops the run at once, later at the next safe point; a second Ctrl-C stops it at
+//! once.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};

@@ -1,7 +1,7 @@
 //! The sandboxes of the cluster tests. Each one starts with the first test that needs it; all are removed at the end.
 //!
-//! A test gets a [`TestCluster`]: it runs programs as a user, reads objects and the audit log, and installs the older charts from a
-//! snapshot. How a sandbox starts is in `tests/src/sandbox`.
+//! A test gets a [`TestCluster`]: it runs programs as a user, reads objects and the audit log, and installs the older
+//! charts from a snapshot. How a sandbox starts is in `tests/src/sandbox`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -141,8 +141,8 @@ impl TestCluster {
         }
     }
 
-    /// The sandbox; the first call starts it. A failed start is retried once: another sandbox that starts at the same time can take
-    /// its ports.
+    /// The sandbox; the first call starts it. A failed start is retried once: another sandbox that starts at the same
+    /// time can take its ports.
     ///
     /// # Errors
     /// It does not start. Every test on this cluster reports the same reason.
@@ -158,7 +158,8 @@ impl TestCluster {
         sandbox.as_ref().map_err(|error| anyhow!("no sandbox `{}`: {error}", self.name))
     }
 
-    /// The cluster with Flux, locked for one test. The other clusters have no Flux controllers, which would write on their own.
+    /// The cluster with Flux, locked for one test. The other clusters have no Flux controllers, which would write on
+    /// their own.
     pub fn flux_cluster(&self) -> (&'static Self, MutexGuard<'static, ()>) {
         let test_cluster = FLUX_CLUSTER.get_or_init(|| {
             let name = format!("{SANDBOX_PREFIX}{}{FLUX_SUFFIX}", std::process::id());

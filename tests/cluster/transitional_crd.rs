@@ -1,4 +1,5 @@
-//! A chart that drops the version in which everything is stored: refused by the page's way, carried through over the bridge.
+//! A chart that drops the version in which all objects are stored: the plain upgrade is refused, and `--migrate` uses a
+//! transitional CRD to keep every object.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -171,7 +172,8 @@ fn the_crds_alone(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.ensure_nothing_written(mark)
 }
 
-/// Who applies CRDs alone keeps no journal: its lock says who, and at which step, to whoever looks and to whoever comes second.
+/// Who applies CRDs alone keeps no journal: its lock says who, and at which step, to whoever looks and to whoever comes
+/// second.
 fn seen_by_others(test_cluster: &TestCluster, chart: &str) -> Result<()> {
     let began = Instant::now();
     let lock = loop {
@@ -207,7 +209,8 @@ fn apply_transitional_crd_by_hand(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody says that nothing is stored in the old version any more. The server takes the chart's CRD then, and loses everything.
+/// Somebody says that nothing is stored in the old version any more. The server takes the chart's CRD then, and loses
+/// everything.
 fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     apply_transitional_crd_by_hand(test_cluster)?;

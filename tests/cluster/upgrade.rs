@@ -1,4 +1,4 @@
-//! The first real upgrade, whole, with each helm: planned, done, proved, and asked for again.
+//! A whole upgrade with each version of helm: planned, applied, verified, and repeated with nothing left to do.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit::{self, Entry};

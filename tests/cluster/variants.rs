@@ -1,8 +1,9 @@
-//! Broken charts, one folder a case below `tests/charts/cases/`: each is refused, or fails, with its own reason, exit code and
-//! hint, and what ran before still runs.
+//! Broken charts, one folder for each case below `tests/charts/cases/`: each is refused or fails with its own reason,
+//! exit code and hint, and the older version keeps running.
 //!
-//! All share one installation. A refusal leaves it as it was, so those that need no world of their own are run side by side; then
-//! those that do, one after the other; then those that begin, each put right again.
+//! All cases share one installation. Cases without a cluster state of their own run in parallel, because a refusal
+//! writes nothing. Then follow the cases that need such a state, and last those that write; each restores the
+//! installation.
 
 mod archives;
 mod case_state;

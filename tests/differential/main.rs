@@ -1,8 +1,8 @@
-//! The schema engine against the API server's own code, over CRDs and custom resources that chance makes.
+//! Our schema engine and the API server's own code, compared on generated CRDs and custom resources.
 //!
-//! Each disagreement is a defect of ours, or one of the named exceptions in `compare.rs`. The seed is printed;
-//! `MURAL_SEED=…` has a run again. It builds the server's code, so it runs only where it is asked for:
-//! `MURAL_DIFFERENTIAL=some` looks at 300 changed CRDs and 2,000 objects, `full` at 5,000 and 20,000:
+//! Each disagreement is a defect, or one of the named exceptions in `compare.rs`. The seed is printed; `MURAL_SEED=…`
+//! repeats a run. The tier builds the server's code, so it runs on request only: `MURAL_DIFFERENTIAL=some` compares 300
+//! changed CRDs and 2,000 objects, `full` 5,000 and 20,000:
 //!
 //! ```text
 //! MURAL_DIFFERENTIAL=full cargo test -p mural-tests --test differential

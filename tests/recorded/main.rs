@@ -1,4 +1,4 @@
-//! What each helm and kubectl really printed, read by the code that reads them: every folder in `tests/samples/`.
+//! Recorded output of every helm and kubectl version in `tests/samples/`, read by the product's own parsers.
 #![allow(
     missing_docs,
     clippy::expect_used,

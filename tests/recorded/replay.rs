@@ -1,4 +1,4 @@
-//! A program that prints what a real one printed.
+//! A program that prints a recorded output.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! The API server's audit log, read as evidence: order, silence, cost.
 //!
-//! The file's order is nearly the order of completion, not etcd's: one request is before another only where it was answered
-//! before the other arrived. Reads and events are not in the log, nor the leases of the cluster's own parts: the
-//! sandbox's policy leaves them out.
+//! The file's order is nearly the order of completion, not etcd's: one request is before another only where it was
+//! answered before the other arrived. Reads and events are not in the log, nor the leases of the cluster's own parts:
+//! the sandbox's policy leaves them out.
 
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
@@ -135,7 +135,8 @@ pub fn ends_before(a: &Entry, b: &Entry) -> bool {
     a.answered < b.received
 }
 
-/// What this user meant to change, dry-runs, questions, locks and the journal apart; refused writes are among them ([`Entry::succeeded`]).
+/// What this user meant to change, dry-runs, questions, locks and the journal apart; refused writes are among them
+/// ([`Entry::succeeded`]).
 #[must_use]
 pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::Write)
@@ -207,7 +208,8 @@ impl AuditLog {
         &self.file
     }
 
-    /// The place where it ends now. The server writes before it answers, so whatever was answered by now lies before it.
+    /// The place where it ends now. The server writes before it answers, so whatever was answered by now lies before
+    /// it.
     ///
     /// # Errors
     /// The file is not there.

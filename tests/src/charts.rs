@@ -1,4 +1,5 @@
-//! The sample charts, assembled: our own CRDs beside Flux's and Open Cluster Management's, each in an older and a newer version.
+//! The sample charts, assembled: our own CRDs beside Flux's and Open Cluster Management's, each in an older and a newer
+//! version.
 //!
 //! Packed deterministically (the same sources give the same bytes and digests), once, into the cache.
 

@@ -73,8 +73,8 @@ enum SandboxCommand {
     Logs {
         #[command(flatten)]
         sandbox: SandboxName,
-        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry, source-controller, helm-controller, supervisor
-        /// or audit.
+        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, registry, source-controller,
+        /// helm-controller, supervisor or audit.
         part: String,
     },
     /// Stop a sandbox and remove its folder.

@@ -59,7 +59,8 @@ pub fn upgrade_line(sandbox: &Sandbox) -> Result<Vec<String>> {
     Ok(line)
 }
 
-/// The arguments of `kubectl` that upgrade a Flux installation: charts and values come from its sources and HelmReleases.
+/// The arguments of `kubectl` that upgrade a Flux installation: charts and values come from its sources and
+/// HelmReleases.
 #[must_use]
 pub fn flux_line() -> Vec<String> {
     let (crds, app) = charts::PAIRS[1];

@@ -1,4 +1,4 @@
-//! The page's Flux path in a sandbox: Flux's CRDs, the four manifests, and waiting for them.
+//! Installs by Flux in a sandbox: the CRDs of Flux, the four manifests of the vendor's guide, and waiting for them.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -11,33 +11,33 @@ use crate::charts;
 use crate::install::{NAMESPACE, output, webhook_values};
 use crate::sandbox::{Sandbox, User};
 
-/// The versions of an installation, and the application's values.
+/// Versions of both charts, and the application's values.
 #[derive(Debug)]
 pub struct Pair<'a> {
-    /// Of the CRD chart.
+    /// Version of the CRD chart.
     pub crds: &'a str,
-    /// Of the application.
+    /// Version of the application.
     pub app: &'a str,
     /// `spec.values` of the application's HelmRelease.
     pub values: &'a Value,
 }
 
-/// Applies the CRDs of Flux, as its own installation would, and waits until the controllers' kinds are served.
+/// Applies the CRDs of Flux, as `flux install` does, and waits until they are Established.
 ///
 /// # Errors
-/// They cannot be had or applied.
+/// The CRDs cannot be read or applied.
 pub fn crds(sandbox: &Sandbox) -> Result<()> {
     let all = charts::public_crds(charts::PAIRS[0].0)?;
     let flux: Vec<&str> =
         all.iter().filter(|(name, _)| name.ends_with("toolkit.fluxcd.io")).map(|(_, text)| text.as_str()).collect();
-    ensure!(flux.len() >= 6, "only {} of Flux's CRDs are found", flux.len());
+    ensure!(flux.len() >= 6, "found only {} CRDs of Flux", flux.len());
     apply(sandbox, &flux.join("\n---\n"))?;
     let names = ["helmreleases.helm.toolkit.fluxcd.io", "ocirepositories.source.toolkit.fluxcd.io"];
     let wait = ["wait", "--for=condition=Established", "crd", names[0], names[1], "--timeout=60s"];
     output(sandbox, "kubectl", &wait).map(drop)
 }
 
-/// The page's four manifests, as it has them, for the sandbox's registry.
+/// The four manifests of the vendor's guide, for the sandbox's registry.
 #[must_use]
 pub fn manifests(sandbox: &Sandbox, pair: &Pair<'_>) -> String {
     let source = |name: &str, version: &str| {
@@ -63,10 +63,10 @@ pub fn manifests(sandbox: &Sandbox, pair: &Pair<'_>) -> String {
     all.map(|object| object.to_string()).join("\n---\n")
 }
 
-/// The sample operator's values, with the sandbox's webhook among them.
+/// The sample operator's values, with the address of the sandbox's webhook.
 ///
 /// # Errors
-/// They cannot be read.
+/// The values file cannot be read.
 pub fn sample_values(sandbox: &Sandbox) -> Result<Value> {
     let text = std::fs::read_to_string(charts::values_file())?;
     let mut values = yaml::parse_document(&text, ErrorDetail::LocationOnly).context("the sample values")?;
@@ -81,10 +81,10 @@ pub fn sample_values(sandbox: &Sandbox) -> Result<Value> {
     Ok(values)
 }
 
-/// `kubectl apply --server-side` of these documents as the operator.
+/// Runs `kubectl apply --server-side` on these documents as the operator.
 ///
 /// # Errors
-/// kubectl fails; its words are in the message.
+/// kubectl fails. The message contains its output.
 pub fn apply(sandbox: &Sandbox, documents: &str) -> Result<()> {
     let mut child = sandbox
         .command(User::Operator, "kubectl")
@@ -107,7 +107,7 @@ pub fn apply(sandbox: &Sandbox, documents: &str) -> Result<()> {
 /// Waits until a HelmRelease is Ready.
 ///
 /// # Errors
-/// It is not within two minutes; what it says of itself is in the message.
+/// It is not Ready within 120 seconds. The message contains its conditions.
 pub fn ready(sandbox: &Sandbox, name: &str) -> Result<()> {
     let place = format!("helmrelease/{name}");
     let wait = ["wait", "--for=condition=Ready", &place, "--namespace", NAMESPACE, "--timeout=120s"];

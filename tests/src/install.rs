@@ -1,4 +1,6 @@
-//! `cargo sandbox install`: the older installation, by helm, with an operator's own objects in it.
+//! `cargo sandbox install`: install the sample charts with helm or Flux, and create an operator's objects.
+//!
+//! Tests use the same functions. An existing installation is removed first.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,10 +13,10 @@ use crate::message::print_message;
 use crate::sandbox::{Sandbox, User};
 use crate::{charts, flux};
 
-/// Where the installation lives.
+/// Namespace of the installation.
 pub const NAMESPACE: &str = "mural-system";
 
-/// What `cargo sandbox install` takes besides `--name`.
+/// Flags of `cargo sandbox install`, besides `--name`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Version of the CRD chart.
@@ -23,7 +25,8 @@ pub struct Args {
     /// Version of the application.
     #[arg(long, default_value = charts::PAIRS[0].1)]
     pub app: String,
-    /// By Flux, with the page's four manifests, instead of helm. The sandbox must have been started with --flux.
+    /// Install with Flux, by the manifests of the vendor's guide, instead of helm. Needs a sandbox that was started
+    /// with --flux.
     #[arg(long)]
     pub flux: bool,
 }
@@ -34,23 +37,23 @@ impl Default for Args {
     }
 }
 
-/// Installs anew: what is there is taken away first.
+/// Installs the sample charts into the sandbox of this name.
 ///
 /// # Errors
-/// helm or kubectl fail; their words are in the message.
+/// The sandbox does not run, or helm or kubectl fails. The message contains their output.
 pub fn run(name: &str, args: &Args) -> Result<()> {
     install(&Sandbox::open(name)?, args)
 }
 
-/// As [`run`], in a sandbox at hand.
+/// Installs the sample charts. An existing installation is removed first.
 ///
 /// # Errors
-/// As there.
+/// helm or kubectl fails. The message contains its output.
 pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
     let crds = chart("mural-crds", &args.crds)?;
     let app = chart("mural", &args.app)?;
-    run_step("charts in the registry", || charts::push(sandbox))?;
-    run_step("nothing left of an older installation", || remove(sandbox))?;
+    run_step("push the charts to the registry", || charts::push(sandbox))?;
+    run_step("remove the previous installation", || remove(sandbox))?;
     if args.flux {
         return install_with_flux(sandbox, args);
     }
@@ -59,7 +62,7 @@ pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
     run_step(&format!("helm install mural-crds {}", args.crds), || {
         helm(sandbox, &["install", "mural-crds", &crds, "--namespace", NAMESPACE, "--create-namespace"])
     })?;
-    run_step("its CRDs are established", || {
+    run_step("wait until the CRDs are Established", || {
         kubectl(sandbox, &["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
     })?;
     run_step(&format!("helm install mural {} --wait", args.app), || {
@@ -73,22 +76,23 @@ pub fn install(sandbox: &Sandbox, args: &Args) -> Result<()> {
 
 fn objects(sandbox: &Sandbox) -> Result<()> {
     let objects = charts::objects().to_string_lossy().into_owned();
-    run_step("an operator's own objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
+    run_step("create the operator's objects", || kubectl(sandbox, &["apply", "--server-side", "--filename", &objects]))
 }
 
-/// As the page's Flux path does it; Flux's own CRDs come first, as with `flux install`.
+/// Installs by the Flux manifests of the vendor's guide. The CRDs of Flux come first, as with `flux install`.
 fn install_with_flux(sandbox: &Sandbox, args: &Args) -> Result<()> {
-    ensure!(sandbox.spec().flux, "the sandbox `{0}` has no Flux: cargo sandbox up --flux --name {0}", sandbox.name());
-    run_step("Flux's own CRDs", || flux::crds(sandbox))?;
+    ensure!(sandbox.spec().flux, "the sandbox `{0}` has no Flux; start one with `cargo sandbox up --flux --name {0}`", sandbox.name());
+    run_step("install the CRDs of Flux", || flux::crds(sandbox))?;
     let values = flux::sample_values(sandbox)?;
     let pair = flux::Pair { crds: &args.crds, app: &args.app, values: &values };
-    run_step("the page's four manifests", || flux::apply(sandbox, &flux::manifests(sandbox, &pair)))?;
-    run_step(&format!("mural-crds {} is Ready", args.crds), || flux::ready(sandbox, "mural-crds"))?;
-    run_step(&format!("mural {} is Ready", args.app), || flux::ready(sandbox, "mural"))?;
+    run_step("apply the guide's four manifests", || flux::apply(sandbox, &flux::manifests(sandbox, &pair)))?;
+    run_step(&format!("wait until mural-crds {} is Ready", args.crds), || flux::ready(sandbox, "mural-crds"))?;
+    run_step(&format!("wait until mural {} is Ready", args.app), || flux::ready(sandbox, "mural"))?;
     objects(sandbox)
 }
 
-/// Where the sandbox's webhook answers, as values of the application's chart.
+/// Values of the application's chart that set the URL and CA bundle of the sandbox's webhook, as `KEY=VALUE` for
+/// `--set`.
 ///
 /// # Errors
 /// The sandbox's certificate authority cannot be read.
@@ -104,13 +108,13 @@ fn chart(name: &str, version: &str) -> Result<PathBuf> {
     let known = || all.keys().filter_map(|key| key.strip_prefix(&format!("{name}-"))).collect::<Vec<_>>().join(", ");
     all.get(&format!("{name}-{version}"))
         .cloned()
-        .with_context(|| format!("no sample chart {name} {version}: there are {}", known()))
+        .with_context(|| format!("there is no sample chart {name} {version}; versions: {}", known()))
 }
 
-/// Takes away what an earlier installation left: webhooks first, so that nothing stands in the way of the rest.
+/// Removes an installation. Webhooks go first, because they could reject the other deletions.
 ///
 /// # Errors
-/// kubectl fails; its words are in the message.
+/// kubectl fails. The message contains its output.
 pub fn remove(sandbox: &Sandbox) -> Result<()> {
     let ignore = "--ignore-not-found";
     kubectl(sandbox, &["delete", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "--all", ignore])?;
@@ -118,7 +122,7 @@ pub fn remove(sandbox: &Sandbox) -> Result<()> {
     let ours = crds.lines().filter(|name| {
         ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"].iter().any(|group| name.ends_with(group))
     });
-    // In one call, so that the API server takes them away side by side.
+    // One call deletes in parallel.
     let namespace = format!("namespace/{NAMESPACE}");
     let all: Vec<&str> = ours.chain([namespace.as_str()]).collect();
     kubectl(sandbox, &[&["delete", ignore, "--wait=true", "--timeout=120s"], &all[..]].concat())
@@ -139,10 +143,10 @@ fn kubectl(sandbox: &Sandbox, args: &[&str]) -> Result<()> {
     output(sandbox, "kubectl", args).map(drop)
 }
 
-/// Runs helm or kubectl as the operator and gives what it wrote.
+/// Runs helm or kubectl as the operator and returns its standard output.
 ///
 /// # Errors
-/// It fails; its words are in the message.
+/// It fails. The message contains its standard error.
 pub fn output(sandbox: &Sandbox, program: &str, args: &[&str]) -> Result<String> {
     ensure!(["helm", "kubectl"].contains(&program), "only helm and kubectl");
     let output = sandbox

@@ -87,7 +87,8 @@ pub fn part_named(name: &str) -> Result<Part> {
     PARTS.iter().find(|part| part.name == name).copied().with_context(|| format!("the sandbox has no part `{name}`"))
 }
 
-/// The newest helm of the table that matches `3`, `4`, `3.17` or a full version. Without a version: [`HELM`], or any helm from 3.17.
+/// The newest helm of the table that matches `3`, `4`, `3.17` or a full version. Without a version: [`HELM`], or any
+/// helm from 3.17.
 ///
 /// # Errors
 /// When the table has no such helm.

@@ -12,7 +12,8 @@ use crate::sandbox::Sandbox;
 /// The packages of the plugins. Each builds one program of the same name.
 pub const PROGRAMS: [&str; 4] = ["kubectl-mural", "kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"];
 
-/// Builds the programs in the profile of this process and returns their folder. Cargo's lock separates parallel processes.
+/// Builds the programs in the profile of this process and returns their folder. Cargo's lock separates parallel
+/// processes.
 ///
 /// # Errors
 /// The build fails. Cargo's messages are on standard error.

@@ -1,7 +1,7 @@
 //! A proxy before the API server that injects faults.
 //!
-//! It ends TLS with a certificate of its own and speaks to the API server with the client certificate of the kubeconfig that
-//! it was given, so the server sees the same user. HTTP/1.1 on both sides; one connection in, one connection out.
+//! It ends TLS with a certificate of its own and speaks to the API server with the client certificate of the kubeconfig
+//! that it was given, so the server sees the same user. HTTP/1.1 on both sides; one connection in, one connection out.
 
 mod relay;
 mod tls;
@@ -157,7 +157,8 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Starts a proxy before the API server of a kubeconfig's current context, and writes `proxy.kubeconfig` into `dir`.
+    /// Starts a proxy before the API server of a kubeconfig's current context, and writes `proxy.kubeconfig` into
+    /// `dir`.
     ///
     /// # Errors
     /// The kubeconfig cannot be read or has no client certificate, or no port can be had.

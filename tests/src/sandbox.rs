@@ -1,4 +1,7 @@
-//! A control plane of our own, in one folder, under one supervisor.
+//! The sandbox: a real control plane in one folder, with one supervisor process that owns all parts.
+//!
+//! [`Sandbox::up`] starts it, [`Sandbox::command`] runs programs in its environment. It outlives the process that
+//! started it. Its client refuses every cluster that no sandbox created.
 
 mod folder;
 mod part;
@@ -25,18 +28,18 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What sort of sandbox is wanted.
+/// What to start.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its name; several can run at once.
+    /// Name of the sandbox. Several can run at the same time.
     pub name: String,
-    /// The helm it has: `3`, `4`, `3.17`, a full version, or whatever fits.
+    /// Version of helm: `3`, `4`, `3.17`, a full version, or the default.
     pub helm: Option<String>,
-    /// Whether pods run.
+    /// Whether to start a simulated node. Without one, pods stay Pending.
     pub nodes: bool,
-    /// Whether Flux's controllers run, once their CRDs are there.
+    /// Whether to start the Flux controllers as soon as their CRDs are installed.
     pub flux: bool,
-    /// Start from a copy instead of from nothing.
+    /// A snapshot to start from, instead of an empty cluster.
     pub from: Option<Snapshot>,
 }
 
@@ -47,14 +50,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A sandbox of that name, with nodes and the newest helm.
+    /// A sandbox with a node, the default helm and no Flux.
     #[must_use]
     pub fn with_name(name: &str) -> Self {
         Self { name: name.to_owned(), helm: None, nodes: true, flux: false, from: None }
     }
 }
 
-/// A running sandbox. Dropping it changes nothing: it runs until [`Sandbox::down`].
+/// A running sandbox. Dropping the value does not stop it; [`Sandbox::down`] does.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     folder: Folder,
@@ -62,38 +65,39 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts it, or finds it running. Programs that are nowhere are built first, which takes minutes, once.
+    /// Starts a sandbox, or joins a running one. Missing programs are built first, which takes minutes, once per
+    /// machine.
     ///
     /// # Errors
-    /// When a program can be neither found nor built, or a part does not start: the message holds the end of its log.
+    /// A program can neither be found nor built, or a part does not start. The message contains the end of its log.
     pub fn up(options: &Options) -> Result<Self> {
         start::up(options)
     }
 
-    /// The sandbox of that name, which must run.
+    /// Opens a running sandbox.
     ///
     /// # Errors
-    /// When it does not.
+    /// It does not run.
     pub fn open(name: &str) -> Result<Self> {
         let folder = Folder::of(name)?;
         let spec = Spec::read(&folder)?;
         let ready = folder.is_supervised() && State::read(&folder).phase == Phase::Ready;
-        ensure!(ready, "the sandbox `{name}` does not run: start it with `cargo sandbox up --name {name}`");
+        ensure!(ready, "the sandbox `{name}` is not running; start it with `cargo sandbox up --name {name}`");
         Ok(Self { folder, spec })
     }
 
-    /// Stops everything and removes the folder.
+    /// Stops all parts and removes the folder.
     ///
     /// # Errors
-    /// When a process or the folder resists.
+    /// A process does not end, or the folder cannot be removed.
     pub fn down(self) -> Result<()> {
         Self::down_by_name(self.name())
     }
 
-    /// [`Sandbox::down`] for one that need not run, nor exist.
+    /// Like [`Sandbox::down`], by name. A sandbox that does not run or does not exist is not an error.
     ///
     /// # Errors
-    /// As there.
+    /// A process does not end, or the folder cannot be removed.
     pub fn down_by_name(name: &str) -> Result<()> {
         let folder = Folder::of(name)?;
         let held = folder.lock()?;
@@ -103,43 +107,43 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Its name.
+    /// Name of the sandbox, as in `--name`.
     #[must_use]
     pub fn name(&self) -> &str {
         self.folder.name()
     }
 
-    /// Its folder.
+    /// Folder that contains all of its files.
     #[must_use]
     pub fn dir(&self) -> PathBuf {
         self.folder.dir()
     }
 
-    /// What it is made of.
+    /// Programs, versions and ports of this sandbox.
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// `127.0.0.1:PORT` of the OCI registry, plain http.
+    /// `127.0.0.1:PORT` of the OCI registry, over plain HTTP.
     #[must_use]
     pub fn registry(&self) -> String {
         format!("127.0.0.1:{}", self.spec.ports.registry)
     }
 
-    /// Where the sample application's admission webhooks answer.
+    /// URL of the sandbox's webhook, for the sample application.
     #[must_use]
     pub fn webhook(&self) -> String {
         format!("https://127.0.0.1:{}/", self.spec.ports.webhook)
     }
 
-    /// The API server's audit log, one JSON document a line.
+    /// The API server's audit log: one JSON document per line.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {
         self.folder.path("audit/audit.log")
     }
 
-    /// The name of the context in every kubeconfig of this sandbox.
+    /// Name of the context in all kubeconfigs of this sandbox.
     #[must_use]
     pub fn context(&self) -> String {
         context_name(self.name())
@@ -151,15 +155,15 @@ impl Sandbox {
         users::kubeconfig_path(&self.folder, &user.to_string())
     }
 
-    /// A client of the API server, acting as that user.
+    /// Builds a client that acts as the user.
     ///
     /// # Errors
-    /// When the kubeconfig cannot be read, or is not ours.
+    /// The kubeconfig cannot be read, or no sandbox created it.
     pub async fn client(&self, user: User) -> Result<Client> {
         client_from(&self.kubeconfig(user)).await
     }
 
-    /// The environment in which helm, kubectl and our plugins meet this sandbox and nothing else.
+    /// Environment variables that direct helm, kubectl and the plugins to this sandbox only.
     #[must_use]
     pub fn env(&self, user: User) -> Vec<(String, OsString)> {
         let inside = |path: &str| self.folder.path(path).into_os_string();
@@ -174,7 +178,7 @@ impl Sandbox {
             ("HELM_REGISTRY_CONFIG", inside("helm/config/registry.json")),
             ("XDG_STATE_HOME", inside("state")),
             ("NO_PROXY", "127.0.0.1,localhost".into()),
-            // No node here pulls anything.
+            // No node of a sandbox pulls an image.
             ("MURAL_SKIP_IMAGES", "true".into()),
             ("MURAL_SANDBOX", self.name().into()),
             ("MURAL_SANDBOX_REGISTRY", self.registry().into()),
@@ -183,11 +187,11 @@ impl Sandbox {
         .to_vec()
     }
 
-    /// A program in [`Sandbox::env`]; looked for on that PATH, so that `helm` and `kubectl` are this sandbox's.
+    /// A command with [`Sandbox::env`]. `helm` and `kubectl` resolve to the sandbox's own programs.
     #[must_use]
     pub fn command(&self, user: User, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        // What the person has set for clusters of their own must not reach into ours, nor ours into theirs.
+        // Settings for the user's own clusters must not affect the sandbox.
         for (name, _) in env::vars_os() {
             if name
                 .to_str()
@@ -200,7 +204,7 @@ impl Sandbox {
         command
     }
 
-    /// This sandbox's helm and kubectl, then our plugins, then what was there.
+    /// `PATH`: helm and kubectl of the sandbox, then the plugins, then the user's own folders.
     fn search_path(&self) -> OsString {
         let mut dirs = vec![self.folder.path("bin")];
         dirs.extend(running::own_program().ok().and_then(|program| program.parent().map(Path::to_path_buf)));
@@ -209,7 +213,7 @@ impl Sandbox {
     }
 }
 
-/// The one place of this package that builds a client, and only for contexts that a sandbox made.
+/// Builds a client. The only function of this package that does; it accepts contexts of sandboxes only.
 pub(crate) async fn client_from(kubeconfig: &Path) -> Result<Client> {
     let read = Kubeconfig::read_from(kubeconfig).with_context(|| format!("could not read {}", kubeconfig.display()))?;
     let context = read.current_context.clone().unwrap_or_default();
@@ -219,15 +223,15 @@ pub(crate) async fn client_from(kubeconfig: &Path) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-/// Cluster tests touch no cluster that they did not create.
+/// Makes sure that a test reaches no cluster outside of a sandbox.
 ///
 /// # Errors
-/// When the context or the server's address is not a sandbox's.
+/// No sandbox created the context, or the server is not on 127.0.0.1.
 pub fn refuse_foreign(context: &str, server: &http::Uri) -> Result<()> {
     ensure!(
         context.starts_with(&context_name("")),
-        "the context `{context}` was not made by a sandbox: refusing to touch it"
+        "refusing to use the context `{context}`: no sandbox created it"
     );
-    ensure!(server.host() == Some("127.0.0.1"), "the server {server} is not on this machine: refusing to touch it");
+    ensure!(server.host() == Some("127.0.0.1"), "refusing to use the server {server}: it is not on 127.0.0.1");
     Ok(())
 }

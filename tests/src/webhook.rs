@@ -1,6 +1,7 @@
 //! The admission webhooks of the sample application: a small HTTPS server of the sandbox that really answers.
 //!
-//! kwok's pods answer nothing, and the API server would dial a Service's address; a `clientConfig.url` on loopback works.
+//! kwok's pods answer nothing, and the API server would dial a Service's address; a `clientConfig.url` on loopback
+//! works.
 
 use std::convert::Infallible;
 use std::fs;

@@ -1,7 +1,9 @@
-//! The keys of every annotation and label that this project writes to a cluster. All of them have the prefix `mural.dev/`.
+//! The keys of every annotation and label that this project writes to a cluster. All of them have the prefix
+//! `mural.dev/`.
 //!
-//! This module owns keys that only we write. Keys of Helm and Flux stay beside the code that reads them: [`super::release`] and
-//! [`super::flux`]. What a Lease, a HelmRelease or a release record means with these keys is decided by its own module.
+//! This module owns keys that only we write. Keys of Helm and Flux stay beside the code that reads them:
+//! [`super::release`] and [`super::flux`]. What a Lease, a HelmRelease or a release record means with these keys is
+//! decided by its own module.
 
 /// On a Lease: the user that the API server sees.
 pub const USER_ANNOTATION: &str = "mural.dev/user";
@@ -20,8 +22,8 @@ pub const INSTALLATION_ANNOTATION: &str = "mural.dev/installation";
 /// On a Lease: which workstation can tell, by a file lock, whether the run is alive.
 pub const WORKSTATION_ANNOTATION: &str = "mural.dev/workstation";
 
-/// On the record of a release: the run that made the revision. `helm upgrade --labels` sets it, and helm 3.13 and later copy it
-/// to the Secret.
+/// On the record of a release: the run that made the revision. `helm upgrade --labels` sets it, and helm 3.13 and later
+/// copy it to the Secret.
 pub const RUN_LABEL: &str = "mural.dev/run";
 
 /// On a HelmRelease: the run that suspended it. A later run may resume the object if that run has ended.

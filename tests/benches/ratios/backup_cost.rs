@@ -1,4 +1,4 @@
-//! What lock, journal and saved copy cost, with a thousand custom resources of a kind that changes.
+//! The cost of lock, journal and backup, with a thousand custom resources of a CRD that changes.
 
 use std::fmt::Write as _;
 

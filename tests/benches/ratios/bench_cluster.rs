@@ -1,4 +1,4 @@
-//! What is measured on: a sandbox with the older sample installation, brought back before every run.
+//! The cluster of the benches: a sandbox with the older sample installation, restored before every run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -53,8 +53,8 @@ impl BenchCluster {
         self.wait_until_idle()
     }
 
-    /// Waits until a control plane that has just started is no busier than one that runs for days: every pod is ready, and
-    /// the schema document of every group has been put together once.
+    /// Waits until a control plane that has just started is no busier than one that runs for days: every pod is ready,
+    /// and the schema document of every group has been put together once.
     fn wait_until_idle(&self) -> Result<()> {
         let args = ["rollout", "status", "deployment", "--namespace", NAMESPACE, "--timeout=180s"];
         self.run("kubectl", &args)?;

@@ -1,4 +1,4 @@
-//! `helm mural crds check` beside crdify, over the public CRD updates of the corpus.
+//! `helm mural crds check` and crdify, on the public CRD updates of the corpus.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

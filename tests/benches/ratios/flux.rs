@@ -1,7 +1,7 @@
-//! The upgrade through Flux beside the page's two patches, and what waiting for Flux costs the API server.
+//! An upgrade through Flux and the two patches of the vendor's guide; and the requests that waiting for Flux costs.
 //!
-//! The page's patches, one right after the other, upgrade the application first: nothing to compare with. So theirs waits for the
-//! CRD chart's release between the two, as whoever knows of it does, and a pair counts only where the audit log shows that order.
+//! The guide's patches upgrade the application first if they follow each other directly. For a fair comparison, the
+//! second patch waits for the CRD chart's release, and a pair counts only if the audit log shows that order.
 
 use std::time::{Duration, Instant};
 

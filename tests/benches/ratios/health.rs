@@ -1,4 +1,4 @@
-//! `kubectl mural validate` beside the page's own commands, one after another; and how many questions it asks.
+//! `kubectl mural validate` and the commands of the vendor's guide, one after another; and the number of requests.
 
 use anyhow::{Result, ensure};
 use mural::cluster::USER_AGENT_VALUE;

@@ -1,4 +1,4 @@
-//! How long a program of ours needs to say what it does, over a program that does nothing.
+//! The start of each plugin, measured by `--help`, relative to a program that does nothing.
 
 use std::process::Stdio;
 

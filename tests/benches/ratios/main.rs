@@ -1,9 +1,9 @@
-//! `cargo bench -p mural-tests`: how long our work takes beside the vendor's own commands, on the sandbox.
+//! `cargo bench -p mural-tests`: how long the plugins take, relative to the vendor's own commands, on the sandbox.
 //!
-//! Absolute times say more about the machine than about us, so every figure is a ratio: ours and theirs in turn, pair by pair,
-//! and the median of the pairs. Names after `--` choose; `--runs N` sets the number of pairs. `check` (it builds crdify), `flux` (a
-//! sandbox of its own), `many`, `objects` (`MURAL_OBJECTS` says how many) and `scale` (`MURAL_PODS`, `MURAL_CRDS`) run only when
-//! they are named.
+//! Absolute times depend on the machine, so every figure is a ratio: both sides run in turn, and the median of the
+//! pairs counts. Names after `--` select benches; `--runs N` sets the number of pairs. `check` (builds crdify), `flux`
+//! (starts another sandbox), `many`, `objects` (`MURAL_OBJECTS` sets their number) and `scale` (`MURAL_PODS`,
+//! `MURAL_CRDS`) run only if named.
 #![allow(
     missing_docs,
     clippy::print_stdout,

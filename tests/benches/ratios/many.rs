@@ -1,4 +1,4 @@
-//! A cluster with a thousand CRDs more than the product's: does the time grow with them, or faster?
+//! A cluster with a thousand CRDs more than the product's: the time must not grow faster than their number.
 
 use std::fmt::Write as _;
 use std::time::Duration;

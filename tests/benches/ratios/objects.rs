@@ -1,4 +1,4 @@
-//! Many live objects past the new schema: how long beside a bare list, and how much memory.
+//! A check of many live objects against a new schema: time relative to a plain list, and memory.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How many questions we ask the API server, counted by a proxy before it.
+//! The number of requests to the API server, counted by a proxy.
 
 use anyhow::{Result, ensure};
 use mural::cluster::USER_AGENT_VALUE;
@@ -11,7 +11,8 @@ use crate::row::Row;
 
 const CRDS: &str = "/customresourcedefinitions/";
 
-/// Looks at 42 CRDs, applies those that differ and proves them: the CRD chart alone, so that no wait for pods is counted.
+/// Looks at 42 CRDs, applies those that differ and proves them: the CRD chart alone, so that no wait for pods is
+/// counted.
 pub fn look_and_prove(test_cluster: &BenchCluster, _: usize) -> Result<Vec<Row>> {
     test_cluster.restore_older()?;
     let proxy = FaultProxy::start(&test_cluster.sandbox.kubeconfig(User::Operator), test_cluster.files())?;

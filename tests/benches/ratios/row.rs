@@ -1,4 +1,4 @@
-//! A line of the table, and how it is made from pairs of runs.
+//! A row of the table, and how it is computed from pairs of runs.
 
 use std::io::Read as _;
 use std::process::{Command, Output, Stdio};

@@ -1,4 +1,4 @@
-//! `kubectl mural validate` where there is much to look at: thousands of pods, a thousand CRDs. Time, memory, questions.
+//! `kubectl mural validate` with thousands of pods and a thousand CRDs: time, memory and requests.
 
 use anyhow::{Result, ensure};
 use mural::cluster::USER_AGENT_VALUE;

@@ -1,4 +1,5 @@
-//! The whole upgrade with every guard and proof, beside the two commands of the vendor's page, which have neither.
+//! A whole upgrade with every guard and verification, relative to the two commands of the vendor's guide, which have
+//! neither.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! A stage without a cluster: scripted helm and kubectl on `PATH`, a kubeconfig, and an API server that knows a few lines.
+//! An environment without a cluster: scripted helm and kubectl on `PATH`, a kubeconfig, and a server that knows a few
+//! paths.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};

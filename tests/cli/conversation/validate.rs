@@ -1,4 +1,5 @@
-//! `kubectl mural validate` and bad input that needs no cluster to be refused: a clear message, the right code, no file left behind.
+//! `kubectl mural validate` with bad input that is refused without a cluster: a clear message, the right exit code, no
+//! file left behind.
 
 use crate::stage::Stage;
 

@@ -1,4 +1,5 @@
-//! A clock that is off: our own program is told another time by its C library. helm and kubectl ask the kernel themselves.
+//! The fault `our clock ±1 h`: a preloaded library shifts `CLOCK_REALTIME` for our program only. helm and kubectl are
+//! static Go programs and ask the kernel.
 
 use std::process::Command;
 
@@ -33,7 +34,8 @@ pub fn shift_clock(test_cluster: &TestCluster, command: &mut Command, seconds: i
     Ok(())
 }
 
-/// The installation's lock, left behind by a dead run whose clock was off the same way. Only that it stands still counts.
+/// The installation's lock, left behind by a dead run whose clock was off the same way. Only that it stands still
+/// counts.
 pub fn create_lease_of_dead_run(test_cluster: &TestCluster, seconds: i64) -> Result<()> {
     let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds))?;
     let then = then.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();

@@ -1,5 +1,5 @@
-//! A disk that is full: a small file system of its own, filled in the middle of a run. No root is needed where the kernel
-//! gives namespaces to everybody.
+//! The fault `disk full`: the plugin's state folder is a small tmpfs in a mount namespace, filled in the middle of a
+//! run. It needs no root if the kernel allows unprivileged user namespaces.
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What a bad day is, and how it is made.
+//! The faults of the matrix: their names, the steps at which they begin, and how each is injected.
 
 use std::fmt;
 use std::process::Command;
@@ -205,7 +205,8 @@ pub enum ActiveFault {
 }
 
 impl ActiveFault {
-    /// The run has ended: the day is over, and what it must not have done is looked for. Whether somebody else did the rest.
+    /// The run has ended: the day is over, and what it must not have done is looked for. Whether somebody else did the
+    /// rest.
     pub fn finish(self, test_cluster: &TestCluster, run: &CommandOutput) -> Result<bool> {
         match self {
             Self::FullDisk => {

@@ -1,4 +1,5 @@
-//! An appliance: a registry with a password stands for Zot, the Service `zot` says that it is the cluster's own.
+//! An appliance: a registry with a password stands in for Zot, and the Service `zot` marks it as the cluster's own
+//! registry.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

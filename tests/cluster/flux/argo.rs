@@ -1,4 +1,4 @@
-//! What Argo CD keeps: its Applications and what it writes are played by the test, the cluster is real.
+//! Installations that Argo CD owns. The test plays the Argo CD controller; the cluster is real.
 
 use std::process::Stdio;
 

@@ -1,4 +1,5 @@
-//! What goes wrong after the first write ends in time, with its own reason, with what is done and what is not; and what mends it.
+//! Failures after the first write: the run ends in time with the controller's reason, lists what is done and what is
+//! not, and says how to continue.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What is refused before any write, each with its own reason; and what only looks like trouble.
+//! States of Flux in which an upgrade is refused before any write, and states that only look like it.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit;

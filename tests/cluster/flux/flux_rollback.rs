@@ -1,4 +1,4 @@
-//! Going back where Flux keeps the releases.
+//! A rollback of an installation that Flux manages.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;

@@ -1,4 +1,5 @@
-//! A run that died while it held the application: `status` tells it, the next run, `resume` and `repair` each end it.
+//! A run that was killed while the HelmRelease was suspended: `status` reports it, and a new run, `resume` and `repair`
+//! each resume the HelmRelease.
 
 use std::process::Stdio;
 

@@ -1,7 +1,8 @@
-//! A source that asks for a signature (`spec.verify`) keeps asking: source-controller's own cosign judges, by key.
+//! A source with `spec.verify` still verifies signatures after the upgrade: source-controller's own cosign does it,
+//! with a key.
 //!
-//! What `cosign sign --key` leaves in a registry is an image under the tag `sha256-….sig`: a payload that names the digest, and
-//! beside it the signature of that payload (sigstore/cosign `specs/SIGNATURE_SPEC.md`).
+//! `cosign sign --key` writes an image with the tag `sha256-….sig` to the registry: a payload with the digest, and its
+//! signature as an annotation (sigstore/cosign `specs/SIGNATURE_SPEC.md`).
 
 use std::collections::BTreeMap;
 

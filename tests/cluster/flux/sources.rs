@@ -1,5 +1,5 @@
-//! Charts of a HelmRepository, where the HelmRelease itself or a HelmChart says the version; a GitRepository; and what
-//! post-renderers change.
+//! Other sources: a HelmRepository whose version is in the HelmRelease or in a HelmChart, a GitRepository, and
+//! post-renderers.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::flux as page;

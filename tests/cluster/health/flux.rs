@@ -1,4 +1,5 @@
-//! What only Flux can get wrong, on its real controllers: found, and mended by the hints' own commands. And several clusters at once.
+//! Checks about Flux, with its real controllers: each finding goes away when its hint's command runs. Also several
+//! clusters at once.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::install;
@@ -45,7 +46,8 @@ pub const BROKEN: [State; 6] = [
     ),
 ];
 
-/// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends it.
+/// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends
+/// it.
 pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
     (
         "flux-source-version",
@@ -181,7 +183,8 @@ fn not_looked_at(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Two clusters of two owners and one that does not answer, in one report; a context without the installation is left out.
+/// Two clusters of two owners and one that does not answer, in one report; a context without the installation is left
+/// out.
 fn several(own: &TestCluster, flux: &TestCluster) -> Result<()> {
     let dead = own.files().join("dead.yaml");
     let [first, second] =

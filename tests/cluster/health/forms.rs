@@ -1,5 +1,5 @@
-//! Every form of one report, of an installation with much that is wrong: each says the same to a reader that is not ours, is clean at
-//! every width, and holds no secret; nor does the bundle.
+//! All output formats of one report with many findings: an independent reader gets the same facts from each, the text
+//! fits every width, and no format and no support bundle contains a secret.
 
 use std::io::Read;
 

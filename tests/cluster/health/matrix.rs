@@ -1,4 +1,5 @@
-//! Every check on the sample installation: silent where all is well, found where a real action has broken it.
+//! Every check of `validate` on the sample installation: silent while it is healthy, and fired by a real action that
+//! breaks it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,8 +24,8 @@ use crate::test_cluster::{CommandOutput, TestCluster};
 
 /// The document that an API server which lags behind still serves.
 const DOCUMENT: &str = "/openapi/v3/apis/spectrocloud.com/v1alpha1";
-/// Characters of a value that fills the record of a release, and no more: random ones, which cannot be packed smaller than
-/// three quarters of them, and are then written as base64.
+/// Characters of a value that fills the record of a release, and no more: random ones, which cannot be packed smaller
+/// than three quarters of them, and are then written as base64.
 const FILLER: usize = 930_000;
 
 /// No check without an action that fires it, nor an action for a check that is no more.

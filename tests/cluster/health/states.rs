@@ -1,7 +1,7 @@
-//! What breaks an installation, and which checks must find it: for every check of `validate` a real action.
+//! The actions that break an installation, and the checks that must find each of them.
 //!
-//! Each line is a person's, for a shell, in a folder with the files that [`super::matrix`] lays there; `$CRDS` and `$APP` are the
-//! installed charts, `$LESSER` is the application's chart with a template less.
+//! Each action is a shell line. It runs in the folder that [`super::matrix`] fills; `$CRDS` and `$APP` are the
+//! installed charts, `$LESSER` is the application's chart without one template.
 
 /// An action, and the checks that find what it does.
 pub struct State {
@@ -128,8 +128,8 @@ pub const REQUESTED_STATES: [State; 3] = [
     state(&["namespace-exists", "owner-detected"], "--namespace nowhere"),
 ];
 
-/// Fired in [`super::matrix`] by programs and servers that stand in for others: an older helm and kubectl on the way, an older API
-/// server, one of several API servers that lags behind.
+/// Fired in [`super::matrix`] by programs and servers that stand in for others: an older helm and kubectl on the way,
+/// an older API server, one of several API servers that lags behind.
 pub const STAND_INS: [&str; 5] =
     ["helm-version", "kubectl-version", "kubectl-skew", "server-version", "crd-schema-served"];
 

@@ -1,4 +1,4 @@
-//! `--wait` while something happens: what it waits for is told, it ends well, and early where nothing gets better.
+//! `validate --wait`: it reports what it waits for, succeeds when that is ready, and ends early if waiting cannot help.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -49,7 +49,8 @@ pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
     known_and_strict(test_cluster, &image("newer"))
 }
 
-/// What was known before is not waited for. A warning is, with `--strict`; one that waiting does not mend ends the wait at once.
+/// What was known before is not waited for. A warning is, with `--strict`; one that waiting does not mend ends the wait
+/// at once.
 fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
     let file = test_cluster.files().join("known.json").display().to_string();
     let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "workloads"], flags].concat());

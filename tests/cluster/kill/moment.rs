@@ -1,4 +1,4 @@
-//! When and how a run is killed.
+//! The moments and the ways in which a run is killed.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! What a cluster looks like in the end: object by object, without what differs between any two runs.
+//! The state of a cluster for comparison: object by object, without the fields that differ between any two runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Charts made of the corpus: the CRDs of a public project in two versions, and an application of its own sample resources.
+//! Builds charts from the corpus: the CRDs of a public project in two versions, and an application of its sample
+//! resources.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,8 @@ impl Corpus {
         Ok(folder)
     }
 
-    /// The project's samples that the older CRDs take; for the newer application, those whose version the newer CRDs still serve.
+    /// The project's samples that the older CRDs take; for the newer application, those whose version the newer CRDs
+    /// still serve.
     fn resources(&self, at: &[String; 2], newer: bool) -> Result<Vec<Value>> {
         let (mut all, mut names, mut counts) = (Vec::new(), BTreeSet::new(), std::collections::BTreeMap::new());
         for verdict in &self.verdicts {

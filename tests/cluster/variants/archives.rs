@@ -1,4 +1,4 @@
-//! Files that are no charts: made here, since an archive tells a reader nothing.
+//! Archives that are not charts, generated here because an archive in the repository would not be readable.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

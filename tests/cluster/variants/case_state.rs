@@ -1,4 +1,4 @@
-//! The world of a case: what it needs on the cluster before, what lives there, and how it is put right again.
+//! The cluster state of a case: what it needs before, which objects must survive, and how it is removed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

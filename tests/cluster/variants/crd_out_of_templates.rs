@@ -1,4 +1,4 @@
-//! The CRD that moves out of `templates/`: by the page's commands its objects are lost, with ours they live.
+//! A CRD that moves out of `templates/`: with the guide's commands its objects are deleted, with ours they stay.
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::sandbox::User;

@@ -1,4 +1,4 @@
-//! A case's charts: the small pair with the case's own files laid over it.
+//! The charts of a case: the small pair, overlaid with the case's own files.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a run told, against what the table expects of it: exit code, guards, words, the next step.
+//! Compares the outcome of a case with the table: exit code, guards, messages and the next step.
 
 use std::path::Path;
 

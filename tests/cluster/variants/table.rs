@@ -1,4 +1,4 @@
-//! The cases: how each is called, and what must come of it.
+//! The table of cases: the command line of each, and its expected outcome.
 
 /// How a run ends.
 pub struct Expect {

@@ -77,8 +77,8 @@ fn go_build(part: &Part, output: &Path, log: &Path) -> Result<Child> {
         .with_context(|| format!("could not start go in {}", module.display()))
 }
 
-/// Linker flags with the versions that a release build contains. Without them Kubernetes reports v0.0.0-master, helm 3 assumes
-/// Kubernetes 1.20, and charts with a `kubeVersion` are rejected.
+/// Linker flags with the versions that a release build contains. Without them Kubernetes reports v0.0.0-master, helm 3
+/// assumes Kubernetes 1.20, and charts with a `kubeVersion` are rejected.
 fn link_flags(part: &Part) -> String {
     let mut flags = vec!["-s".to_owned(), "-w".to_owned()];
     let mut set = |name: &str, value: &str| flags.extend(["-X".to_owned(), format!("{name}={value}")]);

@@ -1,4 +1,5 @@
-//! Finds a part in `KUBEBUILDER_ASSETS`, in the cache or on `PATH`, in this order. If it is nowhere, [`build`] builds it.
+//! Finds a part in `KUBEBUILDER_ASSETS`, in the cache or on `PATH`, in this order. If it is nowhere, [`build`] builds
+//! it.
 
 use super::{Part, build, read_version};
 use anyhow::{Context as _, Result};

@@ -1,4 +1,5 @@
-//! Both ends of the proxy's TLS: a certificate authority of its own before clients, the kubeconfig's identity before the server.
+//! Both ends of the proxy's TLS: a certificate authority of its own before clients, the kubeconfig's identity before
+//! the server.
 
 use std::path::Path;
 use std::sync::Arc;

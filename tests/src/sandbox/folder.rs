@@ -109,8 +109,8 @@ impl Folder {
         }
     }
 
-    /// Held from the choice of ports until they are written down, so that sandboxes that start together do not choose the same.
-    /// It is the folder of all of them that is locked: no file stays behind.
+    /// Held from the choice of ports until they are written down, so that sandboxes that start together do not choose
+    /// the same. It is the folder of all of them that is locked: no file stays behind.
     pub(crate) fn lock_ports(&self) -> Result<File> {
         let root = File::open(&self.root).with_context(|| format!("could not open {}", self.root.display()))?;
         root.lock().with_context(|| format!("could not lock {}", self.root.display()))?;

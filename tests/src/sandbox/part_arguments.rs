@@ -1,4 +1,5 @@
-//! The command line of each part. Order of starting: etcd and the registry, the API server, then everything that needs it.
+//! The command line of each part. Order of starting: etcd and the registry, the API server, then everything that needs
+//! it.
 
 use super::folder::Folder;
 use super::spec::Spec;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// What is copied: everything the cluster, the registry and source-controller remember.
 const SNAPSHOT_FOLDERS: [&str; 3] = ["etcd", "registry", "artifacts"];
 
-/// A copy of etcd's folder, the registry's and source-controller's. It fits any sandbox: ports and certificates are not part of it.
+/// A copy of etcd's folder, the registry's and source-controller's. It fits any sandbox: ports and certificates are not
+/// part of it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     dir: PathBuf,
@@ -40,7 +41,8 @@ impl Snapshot {
 }
 
 impl Sandbox {
-    /// Stops the control plane, sets its memory aside under that label inside the sandbox's folder, and starts it again.
+    /// Stops the control plane, sets its memory aside under that label inside the sandbox's folder, and starts it
+    /// again.
     ///
     /// # Errors
     /// When it does not stop, copy or start.
@@ -55,8 +57,8 @@ impl Sandbox {
         Ok(Snapshot { dir })
     }
 
-    /// Brings the control plane back to the snapshot, under the same ports and certificates. The audit log goes on: note its
-    /// length before, if what follows is to be counted.
+    /// Brings the control plane back to the snapshot, under the same ports and certificates. The audit log goes on:
+    /// note its length before, if what follows is to be counted.
     ///
     /// # Errors
     /// When it does not stop, copy or start.

@@ -121,7 +121,8 @@ impl State {
 }
 
 impl Ports {
-    /// Free ports below the range from which the system takes those of outgoing connections, and none of another sandbox.
+    /// Free ports below the range from which the system takes those of outgoing connections, and none of another
+    /// sandbox.
     pub(crate) fn choose() -> Result<Self> {
         let taken = ports_of_others()?;
         let start = RandomState::new().hash_one(std::process::id()) % 10_000;

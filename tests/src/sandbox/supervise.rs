@@ -172,7 +172,8 @@ impl Supervisor {
     }
 }
 
-/// An open port is not enough: with a broken folder etcd listens and never answers, and the API server would get the blame.
+/// An open port is not enough: with a broken folder etcd listens and never answers, and the API server would get the
+/// blame.
 async fn etcd_is_healthy(port: u16) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -202,7 +203,8 @@ async fn flux_is_served(folder: &Folder) -> Result<bool> {
     Ok(true)
 }
 
-/// Becomes CMD, after asking the kernel to kill it when our parent dies. Called by the hidden `sandbox __exec PARENT -- CMD`.
+/// Becomes CMD, after asking the kernel to kill it when our parent dies. Called by the hidden `sandbox __exec PARENT --
+/// CMD`.
 ///
 /// # Errors
 /// Always, when it comes back at all: the parent is gone, or CMD cannot be started.

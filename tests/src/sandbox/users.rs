@@ -1,4 +1,5 @@
-//! Who acts in a sandbox: certificates and kubeconfigs, one for each actor, since a user agent is no evidence in an audit log.
+//! Who acts in a sandbox: certificates and kubeconfigs, one for each actor, since a user agent is no evidence in an
+//! audit log.
 
 use super::folder::Folder;
 use super::spec::Spec;

@@ -81,7 +81,11 @@ fn objects(sandbox: &Sandbox) -> Result<()> {
 
 /// Installs by the Flux manifests of the vendor's guide. The CRDs of Flux come first, as with `flux install`.
 fn install_with_flux(sandbox: &Sandbox, args: &Args) -> Result<()> {
-    ensure!(sandbox.spec().flux, "the sandbox `{0}` has no Flux; start one with `cargo sandbox up --flux --name {0}`", sandbox.name());
+    ensure!(
+        sandbox.spec().flux,
+        "the sandbox `{0}` has no Flux; start one with `cargo sandbox up --flux --name {0}`",
+        sandbox.name()
+    );
     run_step("install the CRDs of Flux", || flux::crds(sandbox))?;
     let values = flux::sample_values(sandbox)?;
     let pair = flux::Pair { crds: &args.crds, app: &args.app, values: &values };

@@ -228,10 +228,7 @@ pub(crate) async fn client_from(kubeconfig: &Path) -> Result<Client> {
 /// # Errors
 /// No sandbox created the context, or the server is not on 127.0.0.1.
 pub fn refuse_foreign(context: &str, server: &http::Uri) -> Result<()> {
-    ensure!(
-        context.starts_with(&context_name("")),
-        "refusing to use the context `{context}`: no sandbox created it"
-    );
+    ensure!(context.starts_with(&context_name("")), "refusing to use the context `{context}`: no sandbox created it");
     ensure!(server.host() == Some("127.0.0.1"), "refusing to use the server {server}: it is not on 127.0.0.1");
     Ok(())
 }

@@ -38,7 +38,7 @@ pub const TESTS: &[Test] =
 const DEFAULT_CELLS: [(Fault, &str); 3] =
     [(Fault::ExpiredCredentials, "record"), (Fault::ServerRestarts, HELM_AT_WORK), (Fault::FullDisk, "crds")];
 
-/// How a cell ended: in a word for the table, and in a sentence.
+/// The result of a cell: a short form for the table, and a sentence for the line of the cell.
 struct Cell {
     word: String,
     sentence: String,
@@ -59,7 +59,7 @@ fn each_cell_succeeds_or_can_be_continued(test_cluster: &TestCluster) -> Result<
             .collect()
         }
     };
-    ensure!(!cells.is_empty(), "MURAL_FAULTS names no row and no column: full is all of them");
+    ensure!(!cells.is_empty(), "MURAL_FAULTS matches no row and no column; `full` selects all");
     let (mut failed, mut table) = (Vec::new(), Vec::new());
     println!();
     for (fault, at) in cells {
@@ -82,27 +82,27 @@ fn each_cell_succeeds_or_can_be_continued(test_cluster: &TestCluster) -> Result<
     Ok(())
 }
 
-/// As Markdown: a row for each day, a column for each step.
+/// Markdown: a row for each fault, a column for each step.
 fn render_table(table: &[(Fault, &str, String)]) -> String {
     let line = |first: &str, cells: Vec<&str>| format!("\n  | {first:<24} | {} |", cells.join(" | "));
     let mut out = line("the fault begins at", STEP_IDS.to_vec()) + &line("---", vec!["---"; STEP_IDS.len()]);
-    for day in Fault::ALL.into_iter().filter(|day| table.iter().any(|(of, ..)| of == day)) {
-        let of = |step: &str| table.iter().find(|(of, at, _)| *of == day && *at == step);
-        let cells = STEP_IDS.iter().map(|step| of(step).map_or("", |(.., word)| word.as_str())).collect();
-        out += &line(&day.to_string(), cells);
+    for fault in Fault::ALL.into_iter().filter(|fault| table.iter().any(|(row, ..)| row == fault)) {
+        let find_cell = |step: &str| table.iter().find(|(row, at, _)| *row == fault && *at == step);
+        let cells = STEP_IDS.iter().map(|step| find_cell(step).map_or("", |(.., word)| word.as_str())).collect();
+        out += &line(&fault.to_string(), cells);
     }
-    out + "\n  0: done and as undisturbed; N → resume: exit code N, gone on from by resume; N → anew: by the same command\n"
+    out + "\n  0: done, equal to an undisturbed upgrade; N → resume: exit code N, continued by resume; N → retry: by the same command\n"
 }
 
 fn run_cell(test_cluster: &TestCluster, fault: Fault, at: &str, wanted: &ClusterState) -> Result<Cell> {
-    // A sandbox that has only just been restored may reset a connection; who only looks is told at once, and begins anew.
+    // A sandbox that was just restored may reset a connection. A run that has not written yet reports that and ends.
     let started = start_cell(test_cluster, fault, at).or_else(|error| {
-        println!("  {fault:<24} at {at:<9} did not begin, and is begun anew: {error:#}");
+        println!("  {fault:<24} at {at:<9} did not start; trying again: {error:#}");
         start_cell(test_cluster, fault, at)
     });
     let Some((run, active_fault)) = started? else {
         let word = "not here".to_owned();
-        return Ok(Cell { word, sentence: "this machine cannot do that to a program: not asked".to_owned() });
+        return Ok(Cell { word, sentence: "this machine cannot produce the fault".to_owned() });
     };
     let active_fault = fault.inject(test_cluster, &run, active_fault)?;
     let run = run.wait()?;
@@ -114,20 +114,23 @@ fn run_cell(test_cluster: &TestCluster, fault: Fault, at: &str, wanted: &Cluster
     }
     if run.code == 0 {
         wanted.ensure_same(&state::read_state(test_cluster)?)?;
-        ensure!(!newest_run(test_cluster)?.is_unfinished(), "the journal does not know that it is done");
-        return Ok(Cell { word: "0".to_owned(), sentence: "ended well".to_owned() });
+        ensure!(!newest_run(test_cluster)?.is_unfinished(), "the journal has an unfinished run");
+        return Ok(Cell { word: "0".to_owned(), sentence: "succeeded".to_owned() });
     }
     let reason = failure_reason(&run);
     ensure!(!fault.is_harmless(), "exit {}: {reason}", run.code);
-    ensure!(run.stdout.contains("go on") || run.stderr.contains('→'), "no way on is told:\n{}", run.all_text());
+    ensure!(
+        run.stdout.contains("go on") || run.stderr.contains('→'),
+        "does not say how to continue:\n{}",
+        run.all_text()
+    );
     let retried = resume_to_success(test_cluster).with_context(|| format!("exit {}: {reason}", run.code))?;
     wanted.ensure_same(&state::read_state(test_cluster)?).with_context(|| format!("exit {}: {reason}", run.code))?;
-    let retry_command = if retried.stderr.contains("proved done") { "resume" } else { "anew" };
-    let word = format!("{} → {retry_command}", run.code);
-    Ok(Cell { word, sentence: format!("exit {} ({reason}), gone on from: {retry_command}", run.code) })
+    let word = format!("{} → {}", run.code, retried.command);
+    Ok(Cell { word, sentence: format!("exit {} ({reason}), continued by {}", run.code, retried.command) })
 }
 
-/// An upgrade that has come to where the day begins; none where this machine cannot do that to a program.
+/// Starts an upgrade and stops reading at the step where the fault begins; none if this machine cannot produce the fault.
 fn start_cell(test_cluster: &TestCluster, fault: Fault, at: &str) -> Result<Option<(RunningUpgrade, ActiveFault)>> {
     test_cluster.install_older()?;
     let Some((command, active_fault)) =
@@ -142,11 +145,11 @@ fn start_cell(test_cluster: &TestCluster, fault: Fault, at: &str) -> Result<Opti
     Ok(Some((run, active_fault)))
 }
 
-/// Waits until helm is at work: it has read its chart by then, and speaks to the API server.
+/// Waits until helm has read its chart and talks to the API server.
 fn wait_until_helm_runs(run: &RunningUpgrade) -> Result<()> {
     let began = Instant::now();
     while !children(run.child.id()).iter().any(|(_, name)| name.starts_with("helm")) {
-        ensure!(began.elapsed() < Duration::from_secs(20), "helm is not started");
+        ensure!(began.elapsed() < Duration::from_secs(20), "helm was not started");
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(400));
@@ -157,7 +160,7 @@ fn flags() -> Vec<&'static str> {
     newer_flags(&["--yes", "--events", "json"])
 }
 
-/// Which step failed, and why, in its own words; of a run that ended before any step, its last words.
+/// The failed step and its reason; for a run without a step, its last lines on standard error.
 fn failure_reason(run: &CommandOutput) -> String {
     let mut events = run.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let failed = events.rfind(|event| event["event"] == "step-failed");

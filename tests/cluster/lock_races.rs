@@ -24,7 +24,7 @@ pub const TESTS: &[Test] = &[
     ("lock_races::a_lost_lock_stops_before_the_next_write", a_lost_lock_stops_before_the_next_write),
 ];
 
-/// `resume`, not started yet.
+/// The command `resume`, not started yet.
 pub fn resume_command(test_cluster: &TestCluster) -> Result<std::process::Command> {
     let values = small::values(test_cluster)?;
     let mut command = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
@@ -32,14 +32,14 @@ pub fn resume_command(test_cluster: &TestCluster) -> Result<std::process::Comman
     Ok(command)
 }
 
-/// A run, in the middle: its events up to this line have been read.
+/// A run that is still in progress, with its events read up to a line.
 pub struct RunningUpgrade {
     pub child: Child,
     reader: BufReader<std::process::ChildStderr>,
     stderr: String,
 }
 
-/// Starts an upgrade and lets it run until it tells this.
+/// Starts an upgrade and reads its events up to a line that contains this text.
 pub fn run_until(mut command: std::process::Command, line: &str) -> Result<RunningUpgrade> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (mut reader, mut stderr) = (BufReader::new(child.stderr.take().context("stderr")?), String::new());
@@ -72,7 +72,7 @@ pub fn count_revisions(test_cluster: &TestCluster) -> Result<usize> {
     Ok(history.as_array().map_or(0, Vec::len))
 }
 
-/// Real processes, a random moment apart; in every second race one of them resumes what was stopped before.
+/// Two processes start a random time apart. In every second race, one of them resumes an interrupted run.
 fn two_operators_and_one_writes(test_cluster: &TestCluster) -> Result<()> {
     let races = env("MURAL_RACES").map_or(Ok(2), |races| races.parse::<usize>()).context("MURAL_RACES")?;
     let seed = env("MURAL_KILL_SEED").map_or_else(|| Ok(7), |seed| seed.parse()).context("MURAL_KILL_SEED")?;
@@ -128,7 +128,7 @@ fn two_operators_and_one_writes(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody takes the lock away in the middle of a step: it is done, and no other is begun.
+/// The Lease is deleted during a step: the step ends, and no other step starts.
 fn a_lost_lock_stops_before_the_next_write(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let run = run_until(
@@ -146,17 +146,25 @@ fn a_lost_lock_stops_before_the_next_write(test_cluster: &TestCluster) -> Result
     let writes = audit::writes_by(&log, "operator");
     ensure!(writes.iter().all(|entry| entry.is_crd()), "wrote on: {writes:?}");
     ensure!(count_revisions(test_cluster)? == 1, "the application was begun");
-    let on = resume_to_success(test_cluster)?;
+    let on = resume_to_success(test_cluster)?.output;
     ensure!(on.stderr.contains("proved done crds"), "{}", on.all_text());
     Ok(())
 }
 
-/// `resume`, or a new run where nothing was noted yet.
-pub fn resume_to_success(test_cluster: &TestCluster) -> Result<CommandOutput> {
-    let on = to_command_output(resume_command(test_cluster)?.output()?)?;
-    if on.code == 5 && on.stderr.contains("there is nothing to resume") {
-        return to_command_output(command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.output()?)?
-            .expect_code(0);
+/// An interrupted upgrade that a second command completed.
+pub struct CompletedUpgrade {
+    /// `resume`, or `retry` for the same command again.
+    pub command: &'static str,
+    pub output: CommandOutput,
+}
+
+/// Runs `resume`, or the same command again if the journal has no run yet.
+pub fn resume_to_success(test_cluster: &TestCluster) -> Result<CompletedUpgrade> {
+    let resumed = to_command_output(resume_command(test_cluster)?.output()?)?;
+    if resumed.code == 5 && resumed.stderr.contains("there is nothing to resume") {
+        let mut retry = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?;
+        let output = to_command_output(retry.output()?)?.expect_code(0)?;
+        return Ok(CompletedUpgrade { command: "retry", output });
     }
-    on.expect_code(0)
+    Ok(CompletedUpgrade { command: "resume", output: resumed.expect_code(0)? })
 }

@@ -15,46 +15,46 @@ use crate::journal::{newest_run, read_journal};
 use crate::lock_races::{RunningUpgrade, resume_command};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
-/// Where a day begins: at the boundaries of an upgrade's steps, and when helm is at work on the application.
+/// The columns: a fault begins when one of these steps starts, or while helm upgrades the application.
 pub const STEP_IDS: [&str; 6] = ["crds", "served", "record", "mural", HELM_AT_WORK, "validate"];
 pub const HELM_AT_WORK: &str = "helm";
 const FIRST_STEP: [&str; 1] = ["crds"];
-/// Longer than a lock lasts without being renewed.
+/// Longer than the lease duration.
 const SLEEP_DURATION: Duration = Duration::from_secs(17);
 const HOUR_SECONDS: i64 = 3600;
 
-/// A bad day.
+/// A fault that disturbs an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// 429 for everything, for some seconds.
+    /// Every request gets 429, for 3 seconds.
     TooManyRequests,
-    /// 500 for everything, for some seconds.
+    /// Every request gets 500, for 3 seconds.
     InternalServerError,
-    /// 503 for everything, for some seconds.
+    /// Every request gets 503, for 3 seconds.
     ServiceUnavailable,
-    /// Connections are reset, for some seconds.
+    /// Every connection is reset, for 3 seconds.
     ConnectionReset,
-    /// Answers are lost after the server has done what was asked, for some seconds.
+    /// The server processes each request and the answer is lost, for 3 seconds.
     LostAnswers,
-    /// Each answer takes a second, until the end.
+    /// Each answer takes 1 second, until the run ends.
     SlowAnswers,
-    /// The credentials are not taken any more, until the end.
+    /// Every request gets 401, until the run ends.
     ExpiredCredentials,
-    /// The journal alone cannot be written, until the end.
+    /// Writes of the journal get 500, until the run ends.
     JournalWriteFails,
-    /// The API server dies and is started anew.
+    /// The API server is killed and restarted.
     ServerRestarts,
-    /// etcd stands still for a third of a second, again and again, until the end.
+    /// etcd is stopped for 330 ms out of 430 ms, until the run ends.
     EtcdSlow,
-    /// The disk of the workstation is full: ENOSPC by a real file system.
+    /// The workstation's state folder is full: a real file system returns ENOSPC.
     FullDisk,
-    /// We sleep longer than the lock lasts, and nobody takes over.
+    /// The plugin is stopped longer than the lease duration, and no other run takes over.
     Sleep,
-    /// We sleep, and somebody on another workstation takes over.
+    /// The plugin is stopped, and another workstation takes over the Lease and resumes the run.
     SleepAndTakeover,
-    /// The server's `Date` is an hour ahead, or behind.
+    /// The server's `Date` header is off by these seconds.
     ServerClockSkew(i64),
-    /// Our own clock is an hour ahead, or behind, and a dead run of such a clock holds the lock.
+    /// The plugin's clock is off by these seconds, and a dead run with the same clock holds the Lease.
     LocalClockSkew(i64),
 }
 
@@ -79,7 +79,7 @@ impl Fault {
         Self::LocalClockSkew(-HOUR_SECONDS),
     ];
 
-    /// Where it may begin. A clock is off from the very start, which the first column stands for.
+    /// The steps at which it can begin. A wrong clock is wrong from the start, so it has the first column only.
     pub const fn steps(self) -> &'static [&'static str] {
         match self {
             Self::ServerClockSkew(_) | Self::LocalClockSkew(_) => &FIRST_STEP,
@@ -87,7 +87,7 @@ impl Fault {
         }
     }
 
-    /// A clock that is off is no reason to fail.
+    /// Whether the run must succeed despite the fault.
     pub const fn is_harmless(self) -> bool {
         matches!(self, Self::ServerClockSkew(_) | Self::LocalClockSkew(_))
     }
@@ -111,7 +111,7 @@ impl Fault {
         Some(rule.times(usize::MAX))
     }
 
-    /// How long its fault lasts; none until the run has ended.
+    /// How long the fault lasts; none: until the run ends.
     const fn duration(self) -> Option<Duration> {
         match self {
             Self::TooManyRequests
@@ -123,7 +123,7 @@ impl Fault {
         }
     }
 
-    /// What has to stand before the run begins; none where this machine cannot do it.
+    /// Prepares the fault before the run starts; none if this machine cannot produce it.
     pub fn set_up(self, test_cluster: &TestCluster, mut command: Command) -> Result<Option<(Command, ActiveFault)>> {
         if let Some(rule) = self.proxy_rule() {
             let proxy = FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?;
@@ -146,7 +146,7 @@ impl Fault {
         }
     }
 
-    /// Begins it, and waits until it is over, where it ends by itself.
+    /// Injects the fault. Returns when it is over, if it has a duration.
     pub fn inject(
         self,
         test_cluster: &TestCluster,
@@ -181,9 +181,9 @@ impl Fault {
     }
 }
 
-/// From another workstation: no file lock tells there whether the sleeper lives.
+/// Resumes the run from another workstation, where no file lock shows that the stopped run is alive.
 fn take_over_while_asleep(test_cluster: &TestCluster, run: &RunningUpgrade) -> Result<ActiveFault> {
-    // At once: the last look is over in a moment.
+    // Stop it first: its last step may be over in a moment.
     run.signal(Signal::STOP)?;
     let sleeper = newest_run(test_cluster);
     let state = test_cluster.files().join("not-asleep");
@@ -191,11 +191,11 @@ fn take_over_while_asleep(test_cluster: &TestCluster, run: &RunningUpgrade) -> R
         .and_then(|mut resume| to_command_output(resume.env("XDG_STATE_HOME", state).output()?));
     let mark = test_cluster.mark();
     run.signal(Signal::CONT)?;
-    other?.expect_code(0).context("who takes over")?;
+    other?.expect_code(0).context("the run that takes over")?;
     Ok(ActiveFault::TakenOver { sleeper: sleeper?.run, mark: mark? })
 }
 
-/// What is still there of a day, or what has to be looked at when the run has ended.
+/// A fault that is active, or what to verify after the run.
 pub enum ActiveFault {
     Nothing,
     Proxy(FaultProxy),
@@ -205,8 +205,7 @@ pub enum ActiveFault {
 }
 
 impl ActiveFault {
-    /// The run has ended: the day is over, and what it must not have done is looked for. Whether somebody else did the
-    /// rest.
+    /// Ends the fault and verifies the run. Returns whether another run completed the upgrade.
     pub fn finish(self, test_cluster: &TestCluster, run: &CommandOutput) -> Result<bool> {
         match self {
             Self::FullDisk => {
@@ -219,7 +218,7 @@ impl ActiveFault {
     }
 }
 
-/// Who was taken over while asleep says so, and writes nothing: neither a CRD, nor a release, nor the journal.
+/// A run that was taken over reports it, and writes no CRD, no release and no journal entry afterwards.
 fn check_after_sleep(test_cluster: &TestCluster, run: &CommandOutput, sleeper: &str, mark: Mark) -> Result<()> {
     let last = run.code == 0 && run.stderr.contains("meanwhile");
     let lost = run.code == 1 && run.all_text().contains("the lock is no longer ours");
@@ -227,9 +226,9 @@ fn check_after_sleep(test_cluster: &TestCluster, run: &CommandOutput, sleeper: &
     let log = test_cluster.entries_since(mark)?;
     let written = [audit::writes_by(&log, "operator"), audit::journal_by(&log, "operator")].concat();
     let written: Vec<_> = written.into_iter().filter(|entry| entry.succeeded()).collect();
-    ensure!(written.is_empty(), "wrote after it woke: {written:?}");
+    ensure!(written.is_empty(), "wrote after it continued: {written:?}");
     let runs = read_journal(test_cluster)?.runs;
-    let slept = runs.iter().find(|run| run.run == sleeper).context("the sleeper's run is not in the journal")?;
+    let slept = runs.iter().find(|run| run.run == sleeper).context("the stopped run is not in the journal")?;
     ensure!(!slept.is_unfinished(), "{}: {}", slept.run, slept.state.as_str());
     Ok(())
 }

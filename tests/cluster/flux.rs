@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit::{self, Entry};
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
@@ -50,16 +50,16 @@ pub fn tests() -> Vec<Test> {
     [TESTS, more("MURAL_OWNERS", OWNERS), more("MURAL_ROLLBACKS", ROLLBACK_TESTS)].concat()
 }
 
-/// Flux's CRDs, both pairs in the registry, and the older one installed by the page's four manifests.
+/// Flux's CRDs, both pairs in the registry, and the older one installed by the four manifests of the vendor's guide.
 pub fn install(test_cluster: &TestCluster) -> Result<()> {
     let sandbox = test_cluster.sandbox()?;
     small::push_all(test_cluster)?;
-    page::crds(sandbox)?;
+    flux_install::crds(sandbox)?;
     let values = json!({"password": CANARY});
-    let pair = page::Pair { crds: "0.7.1", app: "1.1.0-rc.0", values: &values };
-    page::apply(sandbox, &page::manifests(sandbox, &pair))?;
-    page::ready(sandbox, "mural-crds")?;
-    page::ready(sandbox, "mural")
+    let pair = flux_install::Pair { crds: "0.7.1", app: "1.1.0-rc.0", values: &values };
+    flux_install::apply(sandbox, &flux_install::manifests(sandbox, &pair))?;
+    flux_install::ready(sandbox, "mural-crds")?;
+    flux_install::ready(sandbox, "mural")
 }
 
 /// `kubectl mural upgrade`, without what the Helm path needs: charts and values are Flux's.
@@ -105,7 +105,7 @@ pub fn install_older(test_cluster: &TestCluster) -> Result<()> {
         };
         Ok(objects.iter().map(handled).collect::<Result<Vec<bool>>>()?.into_iter().all(|handled| handled))
     })?;
-    page::ready(test_cluster.sandbox()?, "mural")
+    flux_install::ready(test_cluster.sandbox()?, "mural")
 }
 
 /// The chart version of the newest revision.
@@ -147,18 +147,18 @@ fn the_race(test_cluster: &TestCluster) -> Result<()> {
     let app = copy_chart_as(test_cluster, &small::app(test_cluster, "1.1.0-rc.0")?, "mural", APP)?;
     let late = copy_chart_as(test_cluster, &small::crds(test_cluster, "0.7.4")?, "mural-crds", "0.7.5")?;
     small::push(test_cluster, &app)?;
-    the_page(test_cluster, &late)?;
+    upgrade_by_guide(test_cluster, &late)?;
     install_older(test_cluster)?;
     small::push(test_cluster, &app)?;
     ours(test_cluster, &late)
 }
 
-/// The page's two patches, the CRD source first.
-fn the_page(test_cluster: &TestCluster, late: &Path) -> Result<()> {
+/// The two patches of the vendor's guide, the CRD source first.
+fn upgrade_by_guide(test_cluster: &TestCluster, late: &Path) -> Result<()> {
     let mark = test_cluster.mark()?;
     patch(test_cluster, "ocirepository", "mural-crds", r#"{"spec":{"ref":{"semver":"0.7.5"}}}"#)?;
     patch(test_cluster, "ocirepository", "mural", &format!(r#"{{"spec":{{"ref":{{"semver":"{APP}"}}}}}}"#))?;
-    wait_within(60, "the page's application is upgraded", || {
+    wait_within(60, "the guide's application is upgraded", || {
         Ok(deployed_version(test_cluster, "mural")?.starts_with(APP))
     })?;
     ensure!(!crds_are_new(test_cluster)?, "the CRDs came first: no race was provoked");

@@ -283,7 +283,7 @@ fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> R
     let early = trimmed_too_early(test_cluster, plural, "second")?;
     println!("the cluster's claim came {}", if early { "before its end" } else { "with its end, this time" });
     let proved = crds(test_cluster, &["migrate", &name, "--yes", "--output", "json"])?.expect_code(0)?;
-    ensure!(proved.stdout.contains("\"proved\": true"), "{}", proved.stdout);
+    ensure!(proved.stdout.contains("\"verified\": true"), "{}", proved.stdout);
 
     // What is left when such a migration fails, or its controller dies: a claim, and not one object moved.
     apply(test_cluster, &[crd(plural, &versions, "v4")])?;

@@ -102,7 +102,7 @@ fn every_finding_is_true(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Installs the older pair as the vendor's page does, and upgrades it with ours.
+/// Installs the older pair by the vendor's guide, and upgrades it with ours.
 fn check_upgrade(test_cluster: &TestCluster, corpus: &Corpus, upgrade: &Upgrade) -> Result<()> {
     let charts = corpus.charts(upgrade.project, upgrade.from, upgrade.to, &test_cluster.files().join("public"))?;
     let namespace = format!("public-{}", upgrade.project);

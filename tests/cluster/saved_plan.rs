@@ -90,7 +90,7 @@ fn a_file_that_is_none(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody began with the page's commands: the CRDs are the newer chart's already, and the plan knows of none of that.
+/// Somebody began with the guide's commands: the CRDs are the newer chart's already, and the plan knows of none of that.
 fn half_applied_by_hand(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let chart = small::crds(test_cluster, "0.7.4")?.display().to_string();
     let rendered =

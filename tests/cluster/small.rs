@@ -63,7 +63,7 @@ pub fn values(test_cluster: &TestCluster) -> Result<String> {
     Ok(file.display().to_string())
 }
 
-/// Installs the older pair as the vendor's page does, as the admin, and pushes both pairs to the registry.
+/// Installs the older pair by the vendor's guide, as the admin, and pushes both pairs to the registry.
 pub fn install(test_cluster: &TestCluster) -> Result<()> {
     push_all(test_cluster)?;
     install_with_helm(test_cluster)
@@ -79,7 +79,7 @@ pub fn push_all(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Installs the older pair as the vendor's page does, as the admin.
+/// Installs the older pair by the vendor's guide, as the admin.
 pub fn install_with_helm(test_cluster: &TestCluster) -> Result<()> {
     let helm = |args: &[&str]| test_cluster.run(User::Admin, "helm", args)?.expect_code(0);
     let old = crds(test_cluster, "0.7.1")?.display().to_string();

@@ -96,12 +96,12 @@ fn the_storage_version_is_dropped(test_cluster: &TestCluster) -> Result<()> {
         .run(User::Admin, "helm", &["template", "mural-crds", &chart, "--include-crds"])?
         .expect_code(0)?
         .stdout;
-    let by_the_page = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename", "-"];
-    let page = test_cluster
-        .run_with(User::Admin, "kubectl", &by_the_page, &rendered, &[])?
+    let by_guide = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename", "-"];
+    let by_guide_output = test_cluster
+        .run_with(User::Admin, "kubectl", &by_guide, &rendered, &[])?
         .expect_code(1)
-        .context("the page's way")?;
-    ensure!(page.stderr.contains("must remain in spec.versions"), "{}", page.stderr);
+        .context("by the guide")?;
+    ensure!(by_guide_output.stderr.contains("must remain in spec.versions"), "{}", by_guide_output.stderr);
 
     let mark = test_cluster.mark()?;
     let refused = run(test_cluster, &chart, &[], &["--yes"])?.expect_code(5).context("not agreed to")?;

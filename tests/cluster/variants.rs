@@ -32,7 +32,7 @@ pub const TESTS: &[Test] = &[
     ("variants::every_case_ends_as_expected", every_case_ends_as_expected),
     (
         "variants::a_moved_crd_loses_its_objects_by_the_guide_and_keeps_them_with_us",
-        crd_out_of_templates::loses_its_objects_by_the_page_and_keeps_them_with_ours,
+        crd_out_of_templates::loses_its_objects_by_the_guide_and_keeps_them_with_us,
     ),
 ];
 
@@ -79,8 +79,8 @@ fn every_case_has_a_readme(_: &TestCluster) -> Result<()> {
     for case in CASES {
         let story = overlay::story(case.name)?;
         let code = format!("xit code {}", case.expect.code);
-        for part in ["**By the page.**", "**Ours.**", &code].iter().chain(case.expect.fires) {
-            ensure!(story.contains(part), "the page of {} says nothing of {part}", case.name);
+        for part in ["**By the guide.**", "**Ours.**", &code].iter().chain(case.expect.fires) {
+            ensure!(story.contains(part), "the README of {} does not mention {part}", case.name);
         }
     }
     Ok(())

@@ -1,8 +1,7 @@
-//! The API server's audit log, read as evidence: order, silence, cost.
+//! The API server's audit log, parsed as evidence: who wrote what, in which order, and how many requests it took.
 //!
-//! The file's order is nearly the order of completion, not etcd's: one request is before another only where it was
-//! answered before the other arrived. Reads and events are not in the log, nor the leases of the cluster's own parts:
-//! the sandbox's policy leaves them out.
+//! The file is roughly in order of completion. One request is before another only if it was answered before the other
+//! arrived. The sandbox's audit policy omits reads, events, and the Leases of the control plane.
 
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,28 +11,28 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// API groups whose `create` asks a question and stores nothing.
+/// API groups whose `create` stores nothing, such as SubjectAccessReview.
 const QUESTIONS: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
 const WRITES: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 
-/// A place in the log, in bytes: what came after it is asked for with [`AuditLog::since`].
+/// A position in the log, in bytes. [`AuditLog::entries_since`] reads what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(u64);
 
-/// What a request was for.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// Asked for something that exists.
+    /// A read of existing objects.
     Read,
-    /// Asked who one is or what one may: a `create` that stores nothing.
+    /// A `create` that stores nothing: an access review or a token review.
     Review,
-    /// A write with `dryRun`: judged, never stored.
+    /// A write with `dryRun`.
     DryRun,
-    /// Took, renewed or let go of a lock (a Lease): changes nothing of the installation.
+    /// A write of a lock's Lease.
     Lock,
-    /// Noted what a run does: changes nothing of the installation.
+    /// A write of the journal's Secret.
     Journal,
-    /// Meant to change something, whether the server let it or not.
+    /// Any other write, accepted or rejected.
     Write,
 }
 
@@ -42,29 +41,29 @@ pub enum Act {
 pub struct Entry {
     /// The certificate's user.
     pub user: String,
-    /// Whom the user acted as, with `--as`.
+    /// The impersonated user, with `--as`.
     pub as_user: Option<String>,
     /// `get`, `list`, `create`, `patch`, …
     pub verb: String,
     /// The API group; empty for the core.
     pub group: String,
-    /// `customresourcedefinitions`; empty where the path is no resource.
+    /// The resource, such as `customresourcedefinitions`; empty for other paths.
     pub resource: String,
-    /// `status`, `scale`; mostly empty.
+    /// The subresource, such as `status` or `scale`; mostly empty.
     pub subresource: String,
     /// Empty for cluster-scoped objects.
     pub namespace: String,
-    /// Empty where the server chose it, and for whole collections.
+    /// Name of the object; empty if the server generated it, and for collections.
     pub name: String,
     /// Path and query.
     pub uri: String,
     /// The HTTP status of the answer.
     pub code: u16,
-    /// What the client calls itself: no evidence.
+    /// The client's user agent. It proves nothing.
     pub user_agent: String,
-    /// When the server had read the request.
+    /// Time when the server had received the request.
     pub received: Timestamp,
-    /// When it had answered.
+    /// Time when the server had answered.
     pub answered: Timestamp,
 }
 
@@ -87,19 +86,19 @@ impl Entry {
         }
     }
 
-    /// The server did what was asked.
+    /// Whether the server accepted the request.
     #[must_use]
     pub const fn succeeded(&self) -> bool {
         self.code >= 200 && self.code < 300
     }
 
-    /// Writes a CustomResourceDefinition, or its status.
+    /// Whether it writes a CustomResourceDefinition or its status.
     #[must_use]
     pub fn is_crd(&self) -> bool {
         self.group == "apiextensions.k8s.io" && self.resource == "customresourcedefinitions"
     }
 
-    /// Writes helm's record of a revision of this release.
+    /// Whether it writes helm's record of a revision of this release.
     #[must_use]
     pub fn is_record_of(&self, release: &str) -> bool {
         let revision = self
@@ -110,7 +109,7 @@ impl Entry {
         self.resource == "secrets" && revision.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
-    /// The field manager that the client named, still percent-encoded.
+    /// The client's field manager, percent-encoded.
     #[must_use]
     pub fn field_manager(&self) -> Option<&str> {
         self.query("fieldManager")
@@ -129,14 +128,14 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Whether `a` was certainly before `b`. Two that overlap have no order.
+/// Whether `a` was answered before `b` arrived. Overlapping requests have no order.
 #[must_use]
 pub fn ends_before(a: &Entry, b: &Entry) -> bool {
     a.answered < b.received
 }
 
-/// What this user meant to change, dry-runs, questions, locks and the journal apart; refused writes are among them
-/// ([`Entry::succeeded`]).
+/// The user's writes, without dry-runs, reviews, locks and the journal. They include rejected writes, see
+/// [`Entry::succeeded`].
 #[must_use]
 pub fn writes_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::Write)
@@ -148,13 +147,13 @@ pub fn dry_runs_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::DryRun)
 }
 
-/// What this user noted in the journal.
+/// The user's writes of the journal.
 #[must_use]
 pub fn journal_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::Journal)
 }
 
-/// What this user did with locks.
+/// The user's writes of locks.
 #[must_use]
 pub fn locks_by<'a>(entries: &'a [Entry], user: &str) -> Vec<&'a Entry> {
     acts_by(entries, user, Act::Lock)
@@ -164,10 +163,10 @@ fn acts_by<'a>(entries: &'a [Entry], user: &str, act: Act) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.user == user && entry.act() == act).collect()
 }
 
-/// Proves that every one of `first` was answered before any of `then` arrived.
+/// Makes sure that every earlier request was answered before any later one arrived.
 ///
 /// # Errors
-/// The first pair that was not, as text. An empty side proves nothing and is an error too.
+/// The message contains the first pair in the wrong order. An empty side is an error, because it would prove nothing.
 pub fn all_before(earlier: &[&Entry], later: &[&Entry]) -> Result<()> {
     let last =
         earlier.iter().max_by_key(|entry| entry.answered).context("nothing that should come first is in the log")?;
@@ -177,12 +176,12 @@ pub fn all_before(earlier: &[&Entry], later: &[&Entry]) -> Result<()> {
     Ok(())
 }
 
-/// Proves that every write of a CRD came before the first write of an application object, among one user's writes.
+/// Makes sure that every write of a CRD came before the first write of an application object.
 ///
-/// What `application` refuses to call its own (the CRD chart's record) counts for neither side.
+/// `application` selects the application's objects; other writes, such as the CRD chart's record, are ignored.
 ///
 /// # Errors
-/// As [`all_before`].
+/// See [`all_before`].
 pub fn crds_first(writes: &[&Entry], application: impl Fn(&Entry) -> bool) -> Result<()> {
     let (crds, others): (Vec<&Entry>, Vec<&Entry>) = writes.iter().copied().partition(|entry| entry.is_crd());
     let others: Vec<&Entry> = others.into_iter().filter(|entry| application(entry)).collect();
@@ -196,32 +195,32 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// The log in this file.
+    /// Reads the log from this file.
     #[must_use]
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into() }
     }
 
-    /// Where it is.
+    /// Path of the log.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The place where it ends now. The server writes before it answers, so whatever was answered by now lies before
-    /// it.
+    /// The current end of the log. The server logs a request before it answers, so every request answered so far is
+    /// before the mark.
     ///
     /// # Errors
-    /// The file is not there.
+    /// The file does not exist.
     pub fn mark(&self) -> Result<Mark> {
         let length = std::fs::metadata(&self.file).with_context(|| self.file.display().to_string())?.len();
         Ok(Mark(length))
     }
 
-    /// Everything that was answered after the mark, in the file's order. A last line that is not finished is left out.
+    /// The entries after the mark, in the order of the file, without an incomplete last line.
     ///
     /// # Errors
-    /// The file is not readable, was begun anew since the mark, or a line is no audit event.
+    /// The file cannot be read, is shorter than the mark, or contains a line that is not an audit event.
     pub fn entries_since(&self, mark: Mark) -> Result<Vec<Entry>> {
         let read = || -> Result<Vec<u8>> {
             let mut file = std::fs::File::open(&self.file)?;
@@ -237,13 +236,13 @@ impl AuditLog {
     /// The whole log.
     ///
     /// # Errors
-    /// As [`AuditLog::since`].
+    /// See [`AuditLog::entries_since`].
     pub fn all(&self) -> Result<Vec<Entry>> {
         self.entries_since(Mark(0))
     }
 }
 
-/// Reads JSON lines; what follows the last newline is not finished.
+/// Parses JSON lines. Text after the last newline is incomplete and ignored.
 fn entries(bytes: &[u8]) -> Result<Vec<Entry>> {
     let finished = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines = bytes[..finished].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

@@ -1,7 +1,7 @@
-//! The sample charts, assembled: our own CRDs beside Flux's and Open Cluster Management's, each in an older and a newer
-//! version.
+//! Assembles the sample charts, an older and a newer version of each: our own sample CRDs with those of Flux and Open
+//! Cluster Management.
 //!
-//! Packed deterministically (the same sources give the same bytes and digests), once, into the cache.
+//! The result is deterministic (the same sources give the same digests) and is kept in the cache.
 
 mod modules;
 mod pack;
@@ -21,7 +21,7 @@ use crate::sandbox::{Sandbox, User};
 
 /// The older and the newer pair: version of the CRD chart, version of the application.
 pub const PAIRS: [(&str, &str); 2] = [("0.7.1", "1.1.0-rc.0"), ("0.7.4", "1.1.0-rc.3")];
-/// How many CRDs the product's chart has, in every version that is known.
+/// Number of CRDs in the product's chart, the same in all known versions.
 pub const CRDS: usize = 42;
 
 /// The folder of the sources.
@@ -36,24 +36,24 @@ pub fn values_file() -> PathBuf {
     sources().join("values.yaml")
 }
 
-/// An operator's own objects in the older installation: a folder of manifests.
+/// Folder with the manifests of an operator's objects, created in the older installation.
 #[must_use]
 pub fn objects() -> PathBuf {
     sources().join("objects")
 }
 
-/// The CRDs by name that a version of the CRD chart takes from public modules: Flux's, and Open Cluster Management's.
+/// The CRDs that a version of the CRD chart takes from public Go modules (Flux, Open Cluster Management), by name.
 ///
 /// # Errors
-/// The modules cannot be had.
+/// The modules cannot be downloaded.
 pub fn public_crds(version: &str) -> Result<BTreeMap<String, String>> {
     modules::crds(version)
 }
 
-/// The packed charts by `name-version`.
+/// Assembles all charts if necessary, and returns the archives by `NAME-VERSION`.
 ///
 /// # Errors
-/// The modules that hold the public CRDs cannot be had, or a source is broken.
+/// The modules with the public CRDs cannot be downloaded, or a source file is invalid.
 pub fn assemble() -> Result<BTreeMap<String, PathBuf>> {
     let cache = crate::parts::cache_dir()?.join("charts").join(key()?);
     let all = PAIRS.iter().flat_map(|(crds, app)| [format!("mural-crds-{crds}"), format!("mural-{app}")]);
@@ -78,7 +78,7 @@ pub fn assemble() -> Result<BTreeMap<String, PathBuf>> {
 /// Pushes the packed charts to the sandbox's registry, as `oci://HOST/mural/NAME:VERSION`.
 ///
 /// # Errors
-/// As [`assemble`], or helm cannot push.
+/// [`assemble`] fails, or helm cannot push.
 pub fn push(sandbox: &Sandbox) -> Result<()> {
     for (name, file) in assemble()? {
         let target = format!("oci://{}/mural", sandbox.registry());
@@ -89,7 +89,7 @@ pub fn push(sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Changes with every source that goes into a chart, and with the code that puts them together.
+/// Cache key: a digest of all sources of the charts and of the code that assembles them.
 fn key() -> Result<String> {
     let mut hasher = Sha256::new();
     hasher.update(include_bytes!("charts.rs"));
@@ -111,7 +111,7 @@ fn crds_chart(version: &str, later: bool) -> Result<ChartFiles> {
         crds.insert(name, crd);
     }
     let names = fs::read_to_string(sources().join("mural-crds/names.txt"))?;
-    ensure!(crds.keys().map(String::as_str).eq(names.lines()), "{:?} instead of the page's CRDs", crds.keys());
+    ensure!(crds.keys().map(String::as_str).eq(names.lines()), "{:?} instead of the guide's CRDs", crds.keys());
     let mut files: ChartFiles =
         crds.into_iter().map(|(name, text)| (format!("crds/{name}.yaml"), text.into_bytes())).collect();
     let about = "description: The CRDs of a sample installation, shaped like the product's.\n";

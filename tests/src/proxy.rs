@@ -1,7 +1,8 @@
-//! A proxy before the API server that injects faults.
+//! A proxy in front of the API server that injects faults.
 //!
-//! It ends TLS with a certificate of its own and speaks to the API server with the client certificate of the kubeconfig
-//! that it was given, so the server sees the same user. HTTP/1.1 on both sides; one connection in, one connection out.
+//! It terminates TLS with its own certificate and uses the client certificate of the given kubeconfig, so the API
+//! server sees the same user. It speaks HTTP/1.1 and opens one connection to the server for each connection of a
+//! client.
 
 mod relay;
 mod tls;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 
-/// What happens to a request.
+/// What the proxy does with a matching request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultEffect {
     /// Not passed on; answered with this status, and with `Retry-After` in seconds where one is given.
@@ -35,7 +36,7 @@ pub enum FaultEffect {
     Date(i64),
 }
 
-/// A fault, and which requests it meets.
+/// A fault, and the requests to which it applies.
 #[derive(Debug, Clone)]
 pub struct FaultRule {
     effect: FaultEffect,
@@ -48,45 +49,45 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
-    /// Meets the first request whose path and query contain this text.
+    /// Applies to the first request whose path and query contain this text.
     pub fn for_path_containing(path: impl Into<String>, effect: FaultEffect) -> Self {
         Self { effect, method: None, path: path.into(), exact: false, agent: String::new(), skip: 0, times: 1 }
     }
 
-    /// Meets the first request for this very path and query.
+    /// Applies to the first request with exactly this path and query.
     pub fn for_path(path: impl Into<String>, what: FaultEffect) -> Self {
         Self { exact: true, ..Self::for_path_containing(path, what) }
     }
 
-    /// Meets this method alone.
+    /// Applies to this method only.
     #[must_use]
     pub fn for_method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
     }
 
-    /// Meets the requests of clients whose name begins so.
+    /// Applies to clients whose user agent starts with this text.
     #[must_use]
     pub fn for_agent(mut self, agent: &str) -> Self {
         agent.clone_into(&mut self.agent);
         self
     }
 
-    /// Lets so many matching requests pass first.
+    /// Skips this number of matching requests first.
     #[must_use]
     pub const fn skip(mut self, skip: usize) -> Self {
         self.skip = skip;
         self
     }
 
-    /// Meets so many matching requests, one after the other.
+    /// Applies to this number of matching requests.
     #[must_use]
     pub const fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// Whether it meets this request; counts it.
+    /// Whether it applies to this request. Counts the request.
     fn take_if_matches(&mut self, method: &str, path: &str, agent: &str) -> bool {
         let path_matches = if self.exact { path == self.path } else { path.contains(&self.path) };
         let matches = path_matches
@@ -111,7 +112,7 @@ pub struct ProxiedRequest {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// What the client calls itself: `kubectl/v1.37.2 …`, `Helm/4.3.1`, or ours.
+    /// The client's user agent, such as `kubectl/v1.37.2 …` or `Helm/4.3.1`.
     pub agent: String,
     /// What was done to it.
     pub fault: Option<FaultEffect>,
@@ -149,7 +150,7 @@ impl SharedState {
     }
 }
 
-/// A running proxy; it ends when dropped.
+/// A running proxy. Dropping it stops it.
 pub struct FaultProxy {
     shared: Arc<SharedState>,
     kubeconfig: PathBuf,
@@ -157,11 +158,11 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Starts a proxy before the API server of a kubeconfig's current context, and writes `proxy.kubeconfig` into
-    /// `dir`.
+    /// Starts a proxy in front of the API server of the kubeconfig's current context, and writes `proxy.kubeconfig`
+    /// into `dir`.
     ///
     /// # Errors
-    /// The kubeconfig cannot be read or has no client certificate, or no port can be had.
+    /// The kubeconfig cannot be read or has no client certificate, or no port is free.
     pub fn start(upstream: &Path, dir: &Path) -> Result<Self> {
         let target = tls::target(upstream).with_context(|| format!("the kubeconfig {}", upstream.display()))?;
         let identity = tls::identity()?;
@@ -176,7 +177,7 @@ impl FaultProxy {
         Ok(Self { shared, kubeconfig, runtime: Some(runtime) })
     }
 
-    /// The kubeconfig whose one context goes through the proxy.
+    /// The kubeconfig for clients; its only context uses the proxy.
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
@@ -187,7 +188,7 @@ impl FaultProxy {
         self.shared.state().faults.push(fault);
     }
 
-    /// Takes every fault away and forgets the requests.
+    /// Removes all faults and recorded requests.
     pub fn clear(&self) {
         *self.shared.state() = State::default();
     }

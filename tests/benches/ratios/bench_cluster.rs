@@ -26,7 +26,7 @@ impl BenchCluster {
         Self::start(&Options::with_name(&format!("bench-{}", std::process::id())))
     }
 
-    /// The same with Flux, installed by the page's four manifests.
+    /// The same with Flux, installed by the four manifests of the vendor's guide.
     ///
     /// # Errors
     /// As [`Ground::up`].
@@ -89,7 +89,7 @@ impl BenchCluster {
     ///
     /// # Errors
     /// One of the two fails.
-    pub fn page_crds(&self, chart: &[&str]) -> Result<()> {
+    pub fn guide_crds(&self, chart: &[&str]) -> Result<()> {
         let template = [&["template", "mural-crds"], chart, &["--include-crds"]].concat();
         let mut helm = self.command("helm").args(template).stdout(Stdio::piped()).spawn()?;
         let rendered = helm.stdout.take().context("helm's output")?;
@@ -104,7 +104,7 @@ impl BenchCluster {
     ///
     /// # Errors
     /// It fails.
-    pub fn page_app(&self) -> Result<()> {
+    pub fn guide_app(&self) -> Result<()> {
         let (_, version) = charts::PAIRS[1];
         let (chart, values) = (self.registry("mural"), self.values()?);
         let mut args = vec!["upgrade", "mural", &chart, "--version", version, "--plain-http", "--namespace", NAMESPACE];

@@ -46,7 +46,7 @@ fn measured(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
         quiet(test_cluster)?;
         let log = AuditLog::new(test_cluster.sandbox.audit_log());
         let mark = log.mark()?;
-        let took = measure_duration(|| page(test_cluster, crds, app))?;
+        let took = measure_duration(|| upgrade_by_guide(test_cluster, crds, app))?;
         ordered(&log.entries_since(mark)?).context("this pair does not count")?;
         Ok(took)
     };
@@ -62,7 +62,7 @@ fn measured(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
         goal: "≤ 6",
         reached: per_minute <= 6.0,
     };
-    Ok(vec![pairs.row("whole upgrade through Flux ÷ the page's patches in order", "≤ 1.1", 1.1), waiting, looks])
+    Ok(vec![pairs.row("whole upgrade through Flux ÷ the guide's patches in order", "≤ 1.1", 1.1), waiting, looks])
 }
 
 /// The older installation, with controllers that have looked at all of it since they started.
@@ -82,8 +82,8 @@ fn until(test_cluster: &BenchCluster, object: &str, condition: &str) -> Result<(
     test_cluster.run("kubectl", &["wait", &wait, object, "--namespace", NAMESPACE, "--timeout=180s"]).map(drop)
 }
 
-/// The page's patches, each waited for.
-fn page(test_cluster: &BenchCluster, crds: &str, app: &str) -> Result<()> {
+/// The guide's patches, each waited for.
+fn upgrade_by_guide(test_cluster: &BenchCluster, crds: &str, app: &str) -> Result<()> {
     for (name, version) in [("mural-crds", crds), ("mural", app)] {
         let patch = format!(r#"{{"spec":{{"ref":{{"semver":"{version}"}}}}}}"#);
         let line = ["patch", "ocirepository", name, "--namespace", NAMESPACE, "--type", "merge", "--patch", &patch];

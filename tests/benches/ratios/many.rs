@@ -50,7 +50,7 @@ fn planned(test_cluster: &BenchCluster, count: u32, runs: usize) -> Result<Durat
 /// Writes so many CRDs to the cluster, and gives their chart.
 pub fn installed(test_cluster: &BenchCluster, count: u32) -> Result<String> {
     let chart = chart(test_cluster, count, "before")?;
-    test_cluster.page_crds(&[&chart])?;
+    test_cluster.guide_crds(&[&chart])?;
     test_cluster.run("kubectl", &["wait", "--for=condition=Established", "crd", "--all", "--timeout=600s"])?;
     Ok(chart)
 }

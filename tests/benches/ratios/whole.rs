@@ -19,37 +19,37 @@ pub fn half_of_the_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<
         runs,
         &["--crds-chart", &chart, "--crds", version],
         &[&chart, "--version", version, "--plain-http"],
-        "whole upgrade ÷ the page's two commands, 21 of 42 CRDs",
+        "whole upgrade ÷ the guide's two commands, 21 of 42 CRDs",
     )
 }
 
 pub fn all_of_the_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     let chart = every_crd_changed(test_cluster)?.display().to_string();
-    let what = "whole upgrade ÷ the page's two commands, 42 of 42 CRDs";
+    let what = "whole upgrade ÷ the guide's two commands, 42 of 42 CRDs";
     upgrades(test_cluster, runs, &["--crds-chart", &chart], &[&chart], what)
 }
 
-fn upgrades(test_cluster: &BenchCluster, runs: usize, ours: &[&str], page: &[&str], what: &str) -> Result<Vec<Row>> {
+fn upgrades(test_cluster: &BenchCluster, runs: usize, ours: &[&str], guide: &[&str], what: &str) -> Result<Vec<Row>> {
     let fresh = |act: &dyn Fn() -> Result<()>| {
         test_cluster.restore_older()?;
         measure_duration(act)
     };
-    let theirs = || test_cluster.page_crds(page).and_then(|()| test_cluster.page_app());
+    let theirs = || test_cluster.guide_crds(guide).and_then(|()| test_cluster.guide_app());
     let pairs = Pairs::measure(runs, || fresh(&|| test_cluster.upgrade(ours)), || fresh(&theirs))?;
     Ok(vec![pairs.row(what, "≤ 1.0", 1.0)])
 }
 
-/// A second run: ours looks and says so, the page's commands write everything once more.
+/// A second run: ours looks and says so, the guide's commands write everything once more.
 pub fn nothing_to_do(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     let (chart, version) = (test_cluster.registry("mural-crds"), charts::PAIRS[1].0);
     let ours = ["--crds-chart", chart.as_str(), "--crds", version];
-    let page = [chart.as_str(), "--version", version, "--plain-http"];
+    let guide = [chart.as_str(), "--version", version, "--plain-http"];
     test_cluster.restore_older()?;
     test_cluster.upgrade(&ours)?;
     // helm waits for what it has just written again; ours must not find that in progress.
-    let theirs = || measure_duration(|| test_cluster.page_crds(&page).and_then(|()| test_cluster.page_app()));
+    let theirs = || measure_duration(|| test_cluster.guide_crds(&guide).and_then(|()| test_cluster.guide_app()));
     let pairs = Pairs::measure(runs, || measure_duration(|| test_cluster.upgrade(&ours)), theirs)?;
-    Ok(vec![pairs.row("nothing to do ÷ the page's two commands", "≤ 0.3", 0.3)])
+    Ok(vec![pairs.row("nothing to do ÷ the guide's two commands", "≤ 0.3", 0.3)])
 }
 
 /// The newer CRD chart with one more field in every schema, as a folder.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use mural_tests::sandbox::User;
 use serde_json::json;
 
@@ -80,7 +80,7 @@ fn login(host: &str, password: &str) -> String {
 fn secret(test_cluster: &TestCluster, zot: &Zot, password: &str) -> Result<()> {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
         "metadata": {"name": "zot", "namespace": NAMESPACE}, "stringData": {".dockerconfigjson": login(&zot.host, password)}});
-    page::apply(test_cluster.sandbox()?, &secret.to_string())
+    flux_install::apply(test_cluster.sandbox()?, &secret.to_string())
 }
 
 /// The appliance rehearsal: each refusal, then the upgrade.
@@ -90,7 +90,7 @@ pub fn rehearsal(test_cluster: &TestCluster) -> Result<()> {
     let zot = Zot::start(test_cluster)?;
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "zot", "namespace": NAMESPACE},
         "spec": {"type": "NodePort", "selector": {"app": "zot"}, "ports": [{"port": 5000, "nodePort": zot.port()}]}});
-    page::apply(test_cluster.sandbox()?, &service.to_string())?;
+    flux_install::apply(test_cluster.sandbox()?, &service.to_string())?;
     secret(test_cluster, &zot, PASSWORD)?;
     zot.push(test_cluster, &small::crds(test_cluster, "0.7.1")?)?;
     zot.push(test_cluster, &small::app(test_cluster, "1.1.0-rc.0")?)?;
@@ -102,8 +102,8 @@ pub fn rehearsal(test_cluster: &TestCluster) -> Result<()> {
         let source = test_cluster.get(&["ocirepository", "mural", "--namespace", NAMESPACE])?;
         Ok(source["status"]["observedGeneration"] == source["metadata"]["generation"])
     })?;
-    page::ready(test_cluster.sandbox()?, "mural-crds")?;
-    page::ready(test_cluster.sandbox()?, "mural")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural-crds")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural")?;
     refusals(test_cluster, &zot)?;
     let done = upgrade(
         test_cluster,

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Result, ensure};
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub fn followed(test_cluster: &TestCluster) -> Result<()> {
     let kubectl = |args: &[&str]| test_cluster.run(User::Admin, "kubectl", args)?.expect_code(0);
     // Argo CD renders charts and keeps no release.
     kubectl(&["delete", "secrets", "--selector", "owner=helm", "--namespace", NAMESPACE])?;
-    page::apply(test_cluster.sandbox()?, CRD)?;
+    flux_install::apply(test_cluster.sandbox()?, CRD)?;
     kubectl(&["wait", "--for=condition=Established", "crd/applications.argoproj.io", "--timeout=60s"])?;
     let older = [("mural-crds", "0.7.1"), ("mural", "1.1.0-rc.0")];
     older.iter().try_for_each(|(name, version)| application(test_cluster, name, version, version))?;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use mural_tests::plugins;
 use mural_tests::sandbox::{Folder, State, User};
 
@@ -68,7 +68,7 @@ fn source_controller_stopped(test_cluster: &TestCluster) -> Result<()> {
 fn rolled_back(test_cluster: &TestCluster) -> Result<()> {
     let impatient = r#"{"spec":{"timeout":"6s","upgrade":{"remediation":{"remediateLastFailure":true}}}}"#;
     patch(test_cluster, "helmrelease", "mural", impatient)?;
-    page::ready(test_cluster.sandbox()?, "mural")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural")?;
     let values = test_cluster.files().join("nowhere.yaml");
     std::fs::write(&values, format!("password: {CANARY}\nnode: nowhere\n"))?;
     let file = values.display().to_string();

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use mural_tests::audit;
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn patched_objects_are_refused(test_cluster: &TestCluster) -> Result<()> {
     let from = |namespace: &str| format!(r#"{{"spec":{{"chartRef":{{"namespace":{namespace}}}}}}}"#);
     let there = "and OCIRepository elsewhere/mural-crds is not there";
     with_patch_refused(test_cluster, "helmrelease", "mural-crds", &from("\"elsewhere\""), &from("null"), there)?;
-    page::ready(test_cluster.sandbox()?, "mural-crds")
+    flux_install::ready(test_cluster.sandbox()?, "mural-crds")
 }
 
 /// Two HelmReleases of one release.
@@ -158,7 +158,7 @@ fn a_pin(test_cluster: &TestCluster) -> Result<()> {
     let revision = crds["status"]["artifact"]["revision"].as_str().unwrap_or_default().to_owned();
     let digest = revision.split_once('@').context("a revision with its digest")?.1;
     patch(test_cluster, "ocirepository", "mural-crds", &json!({"spec": {"ref": {"digest": digest}}}).to_string())?;
-    page::ready(test_cluster.sandbox()?, "mural-crds")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural-crds")?;
     let planned = upgrade(test_cluster, &["plan"], &newer_flags(&["--output", "json"]))?.expect_code(2)?;
     let planned: Value = serde_json::from_str(&planned.stdout)?;
     let steps = planned["plan"]["steps"].as_array().cloned().unwrap_or_default();

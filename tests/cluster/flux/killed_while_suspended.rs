@@ -4,7 +4,7 @@
 use std::process::Stdio;
 
 use anyhow::{Result, ensure};
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use serde_json::Value;
 
 use super::{
@@ -22,7 +22,7 @@ pub fn while_held(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;
     patch(test_cluster, "ocirepository", "mural", RANGE)?;
-    page::ready(test_cluster.sandbox()?, "mural")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural")?;
     patch(test_cluster, "helmrelease", "mural", SUSPENDED_BY_RUN_PATCH)?;
     repair_resumes(test_cluster)?;
     kill_while_suspended(test_cluster)?;
@@ -80,7 +80,7 @@ fn repair_resumes(test_cluster: &TestCluster) -> Result<()> {
     let repaired = upgrade(test_cluster, &["repair"], &["--yes"])?.expect_code(0)?;
     ensure!(repaired.all_text().contains("was suspended by our run 20261101-1"), "{}", repaired.all_text());
     ensure_resumed(test_cluster)?;
-    page::ready(test_cluster.sandbox()?, "mural")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural")?;
     ensure!(
         deployed_version(test_cluster, "mural")?.starts_with("1.1.0-rc.0") && !crds_are_new(test_cluster)?,
         "{}",

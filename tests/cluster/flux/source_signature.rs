@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -43,7 +43,7 @@ pub fn by_cosign(test_cluster: &TestCluster) -> Result<()> {
         let all = source["status"]["conditions"].as_array().cloned().unwrap_or_default();
         Ok(all.iter().any(|one| one["type"] == "SourceVerified" && one["status"] == "True"))
     })?;
-    page::ready(test_cluster.sandbox()?, "mural-crds")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural-crds")?;
     unsigned(test_cluster)?;
     let done = upgrade(test_cluster, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("signed")?;
     for told in ["signed (cosign verifies)", ", its signature verified by cosign"] {

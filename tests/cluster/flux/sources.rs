@@ -2,7 +2,7 @@
 //! post-renderers.
 
 use anyhow::{Context, Result, ensure};
-use mural_tests::flux as page;
+use mural_tests::flux as flux_install;
 use serde_json::{Value, json};
 
 use super::controller_failures::{fails, while_stopped};
@@ -33,12 +33,12 @@ pub fn helm_repository(test_cluster: &TestCluster) -> Result<()> {
             Ok(release["status"]["observedGeneration"] == release["metadata"]["generation"]
                 && release["status"]["history"][0]["ociDigest"].as_str().unwrap_or_default().is_empty())
         })?;
-        page::ready(test_cluster.sandbox()?, name)?;
+        flux_install::ready(test_cluster.sandbox()?, name)?;
     }
     let note = r#"{"spec":{"postRenderers":[{"kustomize":{"patches":[{"target":{"kind":"Deployment","name":"canvas"},
         "patch":"[{\"op\":\"add\",\"path\":\"/spec/template/metadata/annotations/noted\",\"value\":\"by-kustomize\"}]"}]}}]}}"#;
     patch(test_cluster, "helmrelease", "mural", note)?;
-    page::ready(test_cluster.sandbox()?, "mural")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural")?;
     let plan = upgrade(test_cluster, &["plan"], &newer_flags(&["--output", "json"]))?.expect_code(2)?;
     let planned: Value = serde_json::from_str(&plan.stdout)?;
     ensure!(
@@ -83,7 +83,7 @@ fn helm_chart(test_cluster: &TestCluster) -> Result<()> {
         "mural",
         r#"{"spec":{"chart":null,"chartRef":{"kind":"HelmChart","name":"app"}}}"#,
     )?;
-    page::ready(test_cluster.sandbox()?, "mural")?;
+    flux_install::ready(test_cluster.sandbox()?, "mural")?;
     let next = copy_chart_as(test_cluster, &small::app(test_cluster, "1.1.0-rc.3")?, "mural", "1.1.0-rc.6")?;
     small::push(test_cluster, &next)?;
     let done = upgrade(test_cluster, &[], &["--to", "1.1.0-rc.6", "--yes"])?.expect_code(0).context("a HelmChart")?;
@@ -108,7 +108,7 @@ fn git(test_cluster: &TestCluster) -> Result<()> {
 fn source(test_cluster: &TestCluster, kind: &str, name: &str, spec: &Value) -> Result<()> {
     let object = json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": kind, "spec": spec,
         "metadata": {"name": name, "namespace": NAMESPACE}});
-    page::apply(test_cluster.sandbox()?, &object.to_string())
+    flux_install::apply(test_cluster.sandbox()?, &object.to_string())
 }
 
 /// A HelmRelease takes its chart from another source.

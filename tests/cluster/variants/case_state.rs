@@ -17,7 +17,7 @@ pub type LiveObjects = BTreeMap<String, Value>;
 /// Brings about what the case needs before: another older CRD chart, and objects of its own.
 pub fn prepare(test_cluster: &TestCluster, case: &str, charts: &Charts) -> Result<()> {
     if let Some(older) = &charts.older_crds {
-        // As helm would have it: what the page applied is helm's now.
+        // As helm would have it: what the guide's commands applied is helm's now.
         let install = ["upgrade", "--install", "mural-crds", older, "--namespace", NAMESPACE];
         test_cluster.run(User::Admin, "helm", &install)?.expect_code(0)?;
         established(test_cluster)?;

@@ -11,9 +11,9 @@ use crate::test_cluster::TestCluster;
 const CASE: &str = "crd-moved-out-of-templates";
 pub const KIND: &str = "crates.small.example.com";
 
-pub fn loses_its_objects_by_the_page_and_keeps_them_with_ours(test_cluster: &TestCluster) -> Result<()> {
+pub fn loses_its_objects_by_the_guide_and_keeps_them_with_us(test_cluster: &TestCluster) -> Result<()> {
     let charts = prepared(test_cluster)?;
-    by_the_page(test_cluster, &charts)?;
+    by_guide(test_cluster, &charts)?;
     let gone = test_cluster.run(User::Admin, "kubectl", &["get", KIND, "--namespace", NAMESPACE])?;
     ensure!(
         gone.code != 0 && gone.stderr.contains("doesn't have a resource type"),
@@ -48,8 +48,8 @@ pub fn prepared(test_cluster: &TestCluster) -> Result<Charts> {
     Ok(charts)
 }
 
-/// Apply the CRDs, then let helm know of them, as the page does for charts with templates among their CRDs.
-fn by_the_page(test_cluster: &TestCluster, charts: &Charts) -> Result<()> {
+/// Apply the CRDs, then let helm know of them, as the guide does for charts with templates among their CRDs.
+fn by_guide(test_cluster: &TestCluster, charts: &Charts) -> Result<()> {
     let template = ["template", "mural-crds", &charts.crds, "--include-crds"];
     let rendered = test_cluster.run(User::Admin, "helm", &template)?.expect_code(0)?.stdout;
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];

@@ -35,7 +35,7 @@ pub fn folders() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The page that tells what is broken.
+/// The README of a case.
 pub fn story(case: &str) -> Result<String> {
     let file = cases().join(case).join("README.md");
     std::fs::read_to_string(&file).with_context(|| file.display().to_string())

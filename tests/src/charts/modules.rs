@@ -1,4 +1,4 @@
-//! The CRDs that public Go modules publish, at pinned versions with their checksums; nothing of them is built.
+//! CRDs from public Go modules, at pinned versions with checksums. The modules are downloaded, not built.
 
 use std::collections::BTreeMap;
 use std::fs;

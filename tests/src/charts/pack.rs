@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use mural::model::chart::ChartFiles;
 
-/// Writes `NAME-VERSION.tgz`, whole or not at all.
+/// Writes `NAME-VERSION.tgz` atomically.
 pub(super) fn write(folder: &Path, name: &str, version: &str, files: &ChartFiles) -> Result<()> {
     let packer = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::default());
     let mut archive = tar::Builder::new(packer);

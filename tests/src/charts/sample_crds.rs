@@ -1,4 +1,5 @@
-//! Whole CRDs from `own.yaml`: the file holds what tells kinds apart, this holds what they all share.
+//! Builds the sample CRDs from `own.yaml`. The file contains what differs between kinds; this module adds what they
+//! share.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the sample charts promise, from their sources alone: no cluster, no module, no helm.
+//! Tests of the sample charts' sources, without a cluster, the Go modules or helm.
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ fn objects() -> Vec<Value> {
 }
 
 #[test]
-fn the_pages_names_are_complete_and_sorted() {
+fn the_names_of_the_guide_are_complete_and_sorted() {
     let text = fs::read_to_string(sources().join("mural-crds/names.txt")).unwrap();
     let names: BTreeSet<&str> = text.lines().collect();
     assert_eq!(names.len(), CRDS);

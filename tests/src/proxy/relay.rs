@@ -1,4 +1,4 @@
-//! Requests in, requests out, and the faults between.
+//! Forwards requests from a client to the API server and applies the faults.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};

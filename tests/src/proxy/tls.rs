@@ -1,5 +1,5 @@
-//! Both ends of the proxy's TLS: a certificate authority of its own before clients, the kubeconfig's identity before
-//! the server.
+//! TLS of the proxy: its own certificate authority towards clients, the kubeconfig's client certificate towards the
+//! server.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The folder of a sandbox: where everything lies, and who may touch it.
+//! The folder of a sandbox: its paths and its locks.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::env;
@@ -13,10 +13,10 @@ pub struct Folder {
     root: PathBuf,
 }
 
-/// `MURAL_SANDBOX_ROOT`, or a folder below the user's state.
+/// Folder of all sandboxes: `MURAL_SANDBOX_ROOT`, or `mural/sandbox` below the user's state folder.
 ///
 /// # Errors
-/// When nothing says where the user's state lies.
+/// None of `MURAL_SANDBOX_ROOT`, `XDG_STATE_HOME` and `HOME` is set.
 pub fn root() -> Result<PathBuf> {
     let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     if let Some(root) = set("MURAL_SANDBOX_ROOT") {
@@ -29,7 +29,7 @@ pub fn root() -> Result<PathBuf> {
 /// The names of all sandboxes, running or not.
 ///
 /// # Errors
-/// When the root cannot be found out.
+/// See [`root`].
 pub fn names() -> Result<Vec<String>> {
     let Ok(entries) = fs::read_dir(root()?) else { return Ok(Vec::new()) };
     let mut names: Vec<String> = entries
@@ -42,10 +42,10 @@ pub fn names() -> Result<Vec<String>> {
 }
 
 impl Folder {
-    /// The folder of the sandbox of that name, which need not exist.
+    /// The folder of the sandbox with this name. It need not exist.
     ///
     /// # Errors
-    /// When the name is none that a file, a context and a person can share.
+    /// The name is not 1 to 40 characters of `a-z`, `0-9` and `-`.
     pub fn of(name: &str) -> Result<Self> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         ensure!(
@@ -73,13 +73,13 @@ impl Folder {
         self.dir().join(inside)
     }
 
-    /// What one part has said.
+    /// Log file of a part.
     #[must_use]
     pub fn log(&self, part: &str) -> PathBuf {
         self.path("logs").join(format!("{part}.log"))
     }
 
-    /// While this file is there, somebody waits for that part to be started anew.
+    /// File that requests a restart of the part. The supervisor removes it.
     pub(crate) fn restart(&self, part: &str) -> PathBuf {
         self.path(format!("restart-{part}"))
     }
@@ -94,7 +94,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Held while somebody starts, stops or copies this sandbox.
+    /// Locks the sandbox against other processes that start, stop or copy it.
     pub(crate) fn lock(&self) -> Result<FolderLock> {
         create_private(&self.root)?;
         let path = self.root.join(format!("{}.lock", self.name));
@@ -148,7 +148,7 @@ impl Folder {
     }
 }
 
-/// A held lock; [`Held::remove`] takes its file away as well.
+/// A held lock. [`FolderLock::remove`] also deletes its file.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     path: PathBuf,
@@ -156,7 +156,7 @@ pub(crate) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Leaves nothing behind.
+    /// Deletes the lock's file.
     pub(crate) fn remove(self) {
         fs::remove_file(&self.path).ok();
     }
@@ -171,7 +171,7 @@ fn create_private(dir: &Path) -> Result<()> {
         .with_context(|| format!("could not create {}", dir.display()))
 }
 
-/// The end of a log, for a message.
+/// The last lines of a log, for a message.
 #[must_use]
 pub fn last_lines(path: &Path, count: usize) -> String {
     let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! One part of a running sandbox by itself: restarted as after a crash, or stopped and let go on.
+//! Faults of a single part: restart it as after a crash, pause it, or slow it down.
 
 use super::Sandbox;
 use super::folder::Folder;
@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 const PART_RESTART_TIMEOUT: Duration = Duration::from_secs(90);
 
 impl Sandbox {
-    /// Ends a part at once, as a crash does, and waits until its supervisor has started it again and it answers.
+    /// Kills a part, and waits until the supervisor has restarted it and it answers.
     ///
     /// # Errors
-    /// There is no such part, or it does not come back: then the whole sandbox ends, and its state says why.
+    /// There is no such part, or it does not start again. Then the whole sandbox ends, and its state contains the
+    /// reason.
     pub fn restart(&self, part: &str) -> Result<()> {
         pid(&self.folder, part)?;
         let request_file = self.folder.restart(part);
@@ -35,7 +36,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Stops a part until what is given back is dropped: its connections stay open, and nothing answers.
+    /// Pauses a part until the guard is dropped. Its connections stay open, and nothing answers.
     ///
     /// # Errors
     /// There is no such part.
@@ -45,7 +46,7 @@ impl Sandbox {
         Ok(Paused(pid))
     }
 
-    /// Makes a part slow until what is given back is dropped: stopped and let go on, again and again.
+    /// Slows a part down until the guard is dropped, by pausing it again and again.
     ///
     /// # Errors
     /// There is no such part.
@@ -68,7 +69,7 @@ impl Sandbox {
     }
 }
 
-/// A part that is stopped; it goes on when this is dropped.
+/// A paused part. Dropping the guard continues it.
 #[derive(Debug)]
 pub struct Paused(Pid);
 
@@ -79,7 +80,7 @@ impl Drop for Paused {
     }
 }
 
-/// A part that is slow; it is itself again when this is dropped.
+/// A slowed part. Dropping the guard ends the pauses.
 #[derive(Debug)]
 pub struct Slowed {
     over: Arc<AtomicBool>,
@@ -95,7 +96,7 @@ impl Drop for Slowed {
     }
 }
 
-/// The process of a part: looked up anew each time, and never somebody else's.
+/// The process of a part, read from the state each time and verified to belong to this sandbox.
 fn pid(folder: &Folder, part: &str) -> Result<Pid> {
     let state = State::read(folder);
     let known = state.children.get(part).copied().filter(|pid| is_ours(folder, *pid));

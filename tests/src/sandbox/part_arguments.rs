@@ -1,5 +1,5 @@
-//! The command line of each part. Order of starting: etcd and the registry, the API server, then everything that needs
-//! it.
+//! The command line of each part, and the order in which the parts start: etcd and the registry, the API server, then
+//! its clients.
 
 use super::folder::Folder;
 use super::spec::Spec;
@@ -164,7 +164,7 @@ fn kwok(folder: &Folder) -> Vec<String> {
     ]
 }
 
-/// Without their own pages: nobody asks for them, and each would need a port.
+/// Arguments of both Flux controllers, without metrics and health endpoints, which would need ports.
 fn flux_controller() -> Vec<String> {
     ["--metrics-addr=0", "--health-addr=0", "--events-addr=", "--watch-all-namespaces", "--log-encoding=console"]
         .map(str::to_owned)

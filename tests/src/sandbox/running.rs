@@ -1,4 +1,4 @@
-//! Starting and stopping the supervisor, seen from outside.
+//! Starts and stops the supervisor process of a sandbox.
 
 use super::folder::{Folder, last_lines};
 use super::spec::{Phase, State};
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// From nothing to ready; the parts' own patience is shorter, so that they say what is wrong.
+/// Limit for a whole start. The limits of the parts are shorter, so that their own messages come first.
 const SANDBOX_START_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The `sandbox` program: ourselves, or, for a test, the one that cargo built beside it.
@@ -47,7 +47,7 @@ pub(crate) fn start(folder: &Folder) -> Result<()> {
     outcome
 }
 
-/// Waits for a supervisor that may be somebody else's child.
+/// Waits for a supervisor that another process may have started.
 pub(crate) fn wait_ready(folder: &Folder, supervisor: u32) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < SANDBOX_START_TIMEOUT {
@@ -67,7 +67,7 @@ pub(crate) fn wait_ready(folder: &Folder, supervisor: u32) -> Result<()> {
     bail!("the sandbox `{}` was not ready within {} s", folder.name(), SANDBOX_START_TIMEOUT.as_secs())
 }
 
-/// Which part failed, why, and what it said last.
+/// The failed part, the reason, and the last lines of its log.
 pub(crate) fn failure(folder: &Folder, state: &State) -> String {
     let part = state.failed.as_deref().unwrap_or("supervisor");
     let log = folder.log(part);

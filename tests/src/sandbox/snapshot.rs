@@ -1,4 +1,4 @@
-//! A control plane set aside, and brought back in about four seconds.
+//! Snapshots: copy the state of a control plane, and restore it in about four seconds.
 
 use super::folder::Folder;
 use super::{Sandbox, running};
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is copied: everything the cluster, the registry and source-controller remember.
+/// The folders that a snapshot copies: the state of etcd, the registry and source-controller.
 const SNAPSHOT_FOLDERS: [&str; 3] = ["etcd", "registry", "artifacts"];
 
 /// A copy of etcd's folder, the registry's and source-controller's. It fits any sandbox: ports and certificates are not
@@ -20,13 +20,13 @@ impl Snapshot {
     /// A snapshot that was taken before, for [`super::Options::from`] or [`Sandbox::restore`].
     ///
     /// # Errors
-    /// When there is none.
+    /// The folder contains no snapshot.
     pub fn open(dir: &Path) -> Result<Self> {
         ensure!(dir.join("etcd").is_dir(), "no snapshot in {}", dir.display());
         Ok(Self { dir: dir.to_path_buf() })
     }
 
-    /// Where it lies.
+    /// Folder of the snapshot.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -41,11 +41,10 @@ impl Snapshot {
 }
 
 impl Sandbox {
-    /// Stops the control plane, sets its memory aside under that label inside the sandbox's folder, and starts it
-    /// again.
+    /// Stops the control plane, copies its state to a folder with this label inside the sandbox, and starts it again.
     ///
     /// # Errors
-    /// When it does not stop, copy or start.
+    /// The control plane does not stop or start, or a file cannot be copied.
     pub fn snapshot(&self, label: &str) -> Result<Snapshot> {
         let _held = self.folder.lock()?;
         let dir = self.folder.path("snapshots").join(label);
@@ -57,11 +56,10 @@ impl Sandbox {
         Ok(Snapshot { dir })
     }
 
-    /// Brings the control plane back to the snapshot, under the same ports and certificates. The audit log goes on:
-    /// note its length before, if what follows is to be counted.
+    /// Restores the snapshot, with the same ports and certificates. The audit log continues in the same file.
     ///
     /// # Errors
-    /// When it does not stop, copy or start.
+    /// The control plane does not stop or start, or a file cannot be copied.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<()> {
         let _held = self.folder.lock()?;
         running::stop(&self.folder)?;

@@ -1,4 +1,5 @@
-//! What a sandbox is made of, as it stands in its folder: written by `up`, read by the supervisor and everybody else.
+//! The files `sandbox.json` (versions, ports, programs) and `state.json` (phase, processes) of a sandbox. `up` writes
+//! the first, the supervisor the second.
 
 use super::folder::{self, Folder};
 use anyhow::{Context as _, Result, bail};

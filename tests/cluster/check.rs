@@ -64,8 +64,8 @@ fn an_enum_that_loses_a_value(test_cluster: &TestCluster) -> Result<()> {
     who_may_not_look(test_cluster, &newer)
 }
 
-/// What the server makes of a CRD counts, not the file: what another manager set stays, and a refusal is in its own
-/// words.
+/// The check uses the server's merge result, not the file: fields of other managers stay, and a rejection is in the
+/// server's words.
 fn merged_by_the_server(test_cluster: &TestCluster, check: &dyn Fn(&[&str]) -> Result<CommandOutput>) -> Result<()> {
     let label = ["label", "crd", NAME, "team=harbour"];
     test_cluster.run(User::Admin, "kubectl", &label)?.expect_code(0)?;
@@ -80,7 +80,7 @@ fn merged_by_the_server(test_cluster: &TestCluster, check: &dyn Fn(&[&str]) -> R
     Ok(())
 }
 
-/// Objects that cannot be listed are never taken for safe.
+/// If objects cannot be listed, the check does not pass.
 fn who_may_not_look(test_cluster: &TestCluster, newer: &str) -> Result<()> {
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reads-crds}\nrules:\n\
         - {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get, list]}\n---\n\

@@ -18,7 +18,7 @@ pub const TESTS: &[Test] =
 const GROUP: &str = "keep.example.com";
 const KINDS: [&str; 3] = ["parts", "roots", "things"];
 const SECRET: &str = "canary-91c2";
-/// Objects that are there to be many: more than one page.
+/// Enough objects for more than one page of a list.
 const MANY: usize = 120;
 
 /// `helm mural crds …` as the operator.
@@ -57,7 +57,7 @@ fn part(namespace: &str, name: &str, owners: &Value) -> Value {
         "spec": {"password": SECRET, "odd": ["1e3", "0x1F", 1e21, 0.5, true, "off", ""], "nothing": {}}})
 }
 
-/// A reference to an object as it is now.
+/// An owner reference to an existing object.
 fn owner(test_cluster: &TestCluster, args: &[&str]) -> Result<Value> {
     let owner = test_cluster.get(args)?;
     Ok(
@@ -65,7 +65,7 @@ fn owner(test_cluster: &TestCluster, args: &[&str]) -> Result<Value> {
     )
 }
 
-/// Three kinds, their objects, owners of several sorts, status, a finalizer.
+/// Creates three kinds with objects, owners of several kinds, status and a finalizer.
 fn fill(test_cluster: &TestCluster) -> Result<()> {
     let config = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "keeper", "namespace": namespace}});
     let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
@@ -97,7 +97,7 @@ fn fill(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// All objects as kubectl tells them, without what belongs to one cluster; owners by name.
+/// Writes all objects as kubectl prints them, without the fields that belong to one cluster; owners by name.
 fn write_objects(test_cluster: &TestCluster, file: &Path) -> Result<()> {
     let mut all = test_cluster.get(&["crd", "--selector", "kept=yes"])?["items"].take();
     for crd in all.as_array_mut().context("CRDs")? {
@@ -114,7 +114,7 @@ fn write_objects(test_cluster: &TestCluster, file: &Path) -> Result<()> {
         for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
             owner["uid"].take();
         }
-        // Its owner goes with its namespace and is not made anew by us.
+        // Its owner is deleted with the namespace, and a restore does not create it.
         if (metadata["name"].as_str(), metadata.get("namespace").and_then(Value::as_str))
             == (Some("of-a-config"), Some("keep-a"))
         {
@@ -169,7 +169,7 @@ fn a_restored_cluster_equals_the_backup(test_cluster: &TestCluster) -> Result<()
     ensure!(saved.stdout.contains(&format!("saved 3 CRDs and {} objects", MANY + 7)), "{}", saved.stdout);
     crds(test_cluster, &["save", &dir])?.expect_code(1).context("a second save into the same folder")?;
     only_mine(&folder)?;
-    // A save is a folder of CRDs and of objects: both sides of a check, and what it looks at.
+    // A backup folder contains CRDs and objects, so a check accepts it on both sides and for `--objects`.
     let checked = crds(test_cluster, &["check", &dir, &dir, "--objects", &dir, "--output", "json"])?.expect_code(0)?;
     let checked: Value = serde_json::from_str(&checked.stdout)?;
     ensure!(checked["evidence"] == "files" && checked["objectsChecked"] == MANY + 7, "{checked}");
@@ -198,7 +198,8 @@ fn a_restored_cluster_equals_the_backup(test_cluster: &TestCluster) -> Result<()
     restore_again(test_cluster, &dir, &before, &after)
 }
 
-/// Owners are those of this cluster: the garbage collector would take what names a dead one.
+/// Owner references get the uids of this cluster: the garbage collector would delete an object whose owner does not
+/// exist.
 fn linked(test_cluster: &TestCluster) -> Result<()> {
     let pairs = [
         (["parts", "a-child", "--namespace", "keep-a"], vec!["parts", "part-0", "--namespace", "keep-a"]),
@@ -213,7 +214,7 @@ fn linked(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// What is there stays, unless it shall be replaced.
+/// Existing objects stay, unless `--overwrite` is set.
 fn restore_again(test_cluster: &TestCluster, dir: &str, before: &Path, after: &Path) -> Result<()> {
     let mark = test_cluster.mark()?;
     let equal_all = crds(test_cluster, &["restore", dir, "--yes", "--output", "json"])?.expect_code(0)?;
@@ -241,7 +242,7 @@ fn restore_again(test_cluster: &TestCluster, dir: &str, before: &Path, after: &P
     equal(before, after)
 }
 
-/// Files and folders that only their owner may read.
+/// Only the owner may read the files and folders.
 fn only_mine(folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mut open: Vec<PathBuf> = vec![folder.to_owned()];

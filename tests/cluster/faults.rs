@@ -38,7 +38,7 @@ fn ask<T>(proxy: &FaultProxy, work: impl AsyncFnOnce(&Cluster) -> Result<T>) -> 
     tokio::runtime::Runtime::new()?.block_on(async { work(&Cluster::connect(&access).await?).await })
 }
 
-/// Our upgrade through the proxy, as far as the plan.
+/// `kubectl mural upgrade plan` through the proxy.
 fn plan(test_cluster: &TestCluster, proxy: &FaultProxy) -> Result<CommandOutput> {
     let args = ["plan", "--chart", "none", "--request-timeout", "3s"];
     test_cluster.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &[("KUBECONFIG", proxy.kubeconfig())])
@@ -55,7 +55,7 @@ fn the_proxy_changes_nothing_by_itself(test_cluster: &TestCluster) -> Result<()>
     );
     let items = |text: &str| serde_json::from_str::<Value>(text).map(|list| list["items"].clone());
     ensure!(items(&direct)? == items(&through)?, "{direct}\n{through}");
-    // A watch is an answer without an end.
+    // A watch is a response that does not end.
     let watch = ["get", "namespaces", "--watch", "--request-timeout", "2s"];
     let watched = kubectl(test_cluster, &proxy, &watch)?;
     ensure!(watched.stdout.contains("kube-system"), "{watched:?}");
@@ -112,7 +112,7 @@ fn expired_pages_are_read_again(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// The same list page by page, where the second page expires: the names, and how many requests came before.
+/// Lists with an expired second page. Returns the names, and the number of requests.
 fn list_in_pages(proxy: &FaultProxy) -> Result<(Vec<String>, usize)> {
     let first = proxy.requests().len();
     proxy.add_fault(FaultRule::for_path_containing("continue=", FaultEffect::Expired));
@@ -133,11 +133,11 @@ fn a_server_that_fails_gets_one_clear_message(test_cluster: &TestCluster) -> Res
     let mark = test_cluster.mark()?;
     let days = [
         (FaultEffect::Status(500, None), "fault proxy"),
-        // Asked again until the time is over: what is told is the time, not the 503.
+        // The client retries until the time limit. The message names the limit, not the 503.
         (FaultEffect::Status(503, None), "3s"),
         (FaultEffect::Reset, "127.0.0.1"),
         (FaultEffect::Truncated, "127.0.0.1"),
-        // helm has no time limit of its own for a request, and its look at the cluster is waited for.
+        // helm has no limit for a single request, so the whole call takes longer.
         (FaultEffect::Delay(Duration::from_secs(8)), "3s"),
     ];
     for (what, says) in days {
@@ -159,7 +159,7 @@ fn a_part_that_cannot_be_read_is_undetermined(test_cluster: &TestCluster) -> Res
     let args = ["plan", "--crds-chart", &chart, "--output", "json"];
     let env = [("KUBECONFIG", proxy.kubeconfig())];
     let ended = test_cluster.run_with(User::Operator, "kubectl-mural-upgrade", &args, "", &env)?;
-    // Nothing is installed either, which refuses: but never may "could not look" be taken for "is not there".
+    // Nothing is installed, which refuses too. A failed read must never count as "not installed".
     ensure!([3, 5].contains(&ended.code), "exit code {}\n{}", ended.code, ended.all_text());
     ensure!(ended.stdout.contains("undetermined") && ended.stdout.contains("fault proxy"), "{}", ended.all_text());
     Ok(())

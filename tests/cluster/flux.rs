@@ -33,7 +33,7 @@ const TESTS: &[Test] = &[
     ("flux::controller_failures_end_in_time_with_their_reason", controller_failures::in_time),
     ("flux::an_argo_application_is_followed_and_never_written", argo::followed),
 ];
-/// With `MURAL_OWNERS`: whole stories, about a minute each.
+/// With `MURAL_OWNERS`. Each takes about a minute.
 const OWNERS: &[Test] = &[
     ("flux::a_helm_installation_is_handed_over_unchanged", handed_over),
     ("flux::the_appliance_rehearsal", appliance::rehearsal),
@@ -62,7 +62,7 @@ pub fn install(test_cluster: &TestCluster) -> Result<()> {
     flux_install::ready(sandbox, "mural")
 }
 
-/// `kubectl mural upgrade`, without what the Helm path needs: charts and values are Flux's.
+/// `kubectl mural upgrade` without chart and values flags: Flux has them.
 fn command(test_cluster: &TestCluster, words: &[&str], flags: &[&str]) -> Result<std::process::Command> {
     let mut upgrade = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
     upgrade.args(words).args(["--namespace", NAMESPACE]).args(flags);
@@ -87,8 +87,8 @@ pub fn helm_release(test_cluster: &TestCluster, name: &str) -> Result<Value> {
     test_cluster.get(&["helmrelease", name, "--namespace", NAMESPACE])
 }
 
-/// The older installation, with controllers that have looked at all of it once after they started: from then on they
-/// are quiet.
+/// Installs the older pair, and waits until the controllers have reconciled everything once. After that they write
+/// nothing.
 pub fn install_older(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let now = jiff::Timestamp::now().to_string();
@@ -114,7 +114,7 @@ fn deployed_version(test_cluster: &TestCluster, name: &str) -> Result<String> {
     Ok(release.pointer("/status/history/0/chartVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
-/// Whether the CRD that the newer chart changes is the newer chart's.
+/// Whether the changed CRD has the newer chart's content.
 fn crds_are_new(test_cluster: &TestCluster) -> Result<bool> {
     Ok(test_cluster.get(&["crd", "pools.small.example.com"])?["spec"]["versions"].to_string().contains("note"))
 }
@@ -139,11 +139,11 @@ fn copy_chart_as(test_cluster: &TestCluster, chart: &Path, name: &str, version: 
 /// The race's application: the older one under a newer version.
 const APP: &str = "1.1.0-rc.4";
 
-/// The one provocation for both: the CRD chart's tag comes to the registry six seconds late.
+/// Pushes the CRD chart's tag six seconds late, for the guide's commands and for ours.
 fn the_race(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;
-    // An application that runs on either CRDs: else it would fail, and the log would not show what was written first.
+    // The application runs with either CRDs. Otherwise it would fail, and the log would not show the order.
     let app = copy_chart_as(test_cluster, &small::app(test_cluster, "1.1.0-rc.0")?, "mural", APP)?;
     let late = copy_chart_as(test_cluster, &small::crds(test_cluster, "0.7.4")?, "mural-crds", "0.7.5")?;
     small::push(test_cluster, &app)?;
@@ -206,7 +206,8 @@ fn ours(test_cluster: &TestCluster, late: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every CRD before every object of the application, by helm-controller's own writes; and ours in between.
+/// Makes sure that helm-controller wrote every CRD before any object of the application, and that our patch came
+/// between.
 fn order(log: &[Entry]) -> Result<()> {
     let writes = audit::writes_by(log, "helm-controller");
     let of_app = |entry: &Entry| entry.namespace == NAMESPACE && entry.resource == "deployments";
@@ -220,11 +221,11 @@ fn order(log: &[Entry]) -> Result<()> {
     if source.is_empty() { Ok(()) } else { audit::all_before(&crds, &source) }
 }
 
-/// Plan, upgrade, again; then new values alone.
+/// Plan, upgrade, the same upgrade again, and then new values only.
 fn whole(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;
-    // A controller that has just been restored may have rolled the older chart out once more.
+    // A controller that was just restored may have rolled out the older chart again.
     let newest = helm_release(test_cluster, "mural")?.pointer("/status/history/0/version").and_then(Value::as_u64);
     let before = newest.context("a revision")?;
     let mark = test_cluster.mark()?;
@@ -265,12 +266,12 @@ fn whole(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// `flux-manifests --apply` over an installation that helm made: no object is made anew, and the values are its own;
-/// then upgraded.
+/// `flux-manifests --apply` for an installation by helm: no object is recreated, and the values stay. Then an upgrade
+/// through Flux.
 fn handed_over(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;
-    // Nothing of Flux's is left but its CRDs and controllers.
+    // Only the CRDs and controllers of Flux are left.
     let kubectl = |args: &[&str]| test_cluster.run(User::Admin, "kubectl", args)?.expect_code(0);
     kubectl(&["delete", "namespace", NAMESPACE, "--timeout=60s"])?;
     kubectl(&["delete", "crd", "pools.small.example.com", "widgets.small.example.com"])?;
@@ -314,7 +315,8 @@ fn uids(test_cluster: &TestCluster) -> Result<Vec<String>> {
     objects.iter().chain(&crds).map(uid).collect()
 }
 
-/// What to commit is written; applied in its order it is followed and proved; we write nothing, not even a lock.
+/// The plugin writes files to commit. Once they are applied in order, it follows and verifies the roll-out, and writes
+/// nothing itself, not even a Lease.
 fn kept_in_git(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;

@@ -28,7 +28,7 @@ const TESTS: &[Test] = &[
     ("health::issues_are_reported_until_they_are_fixed", issues_are_reported_until_they_are_fixed),
     ("health::every_check_fires", matrix::every_check_fires),
 ];
-/// With `MURAL_OWNERS`: the sample installation made anew for each, half a minute.
+/// With `MURAL_OWNERS`. Each reinstalls the sample charts, which takes half a minute.
 const OWNERS: &[Test] = &[
     ("health::silent_by_helm_3_17", |test_cluster| matrix::silent_by_helm(test_cluster, "3.17")),
     ("health::silent_by_helm_3_22", |test_cluster| matrix::silent_by_helm(test_cluster, "3.22")),
@@ -41,11 +41,11 @@ pub fn tests() -> Vec<Test> {
     [TESTS, more].concat()
 }
 
-/// Without the first nothing can be asked; the second only tells clusters apart.
+/// Lists that are never forbidden: nothing works without the first; the second only identifies the cluster.
 const NEEDED: [&str; 2] = ["/version", "/api/v1/namespaces/kube-system"];
-/// Where it is set, every list is forbidden in turn.
+/// If set, every list is forbidden in turn.
 const ALL_LISTS: &str = "MURAL_LISTS";
-/// What is broken shows, and what is mended has gone, within this.
+/// Limit for a finding to appear or to go away.
 const WITHIN: Duration = Duration::from_secs(90);
 
 pub fn validate(test_cluster: &TestCluster, flags: &[&str]) -> Result<CommandOutput> {
@@ -56,13 +56,13 @@ fn json(ended: &CommandOutput) -> Result<Value> {
     serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.all_text()))
 }
 
-/// A place where it is broken: what does it, which checks must find it, and what mends it. `hint` stands for the first
-/// command of the first finding's own hint.
+/// A fault of the installation: the action that causes it, the checks that must find it, and the fix. `hint` means the
+/// command of the first finding's hint.
 struct Case {
     breaks: &'static [&'static str],
     finds: &'static [&'static str],
     fixes: &'static [&'static str],
-    /// Whether the installed CRD chart is named: then it stands in the hints too.
+    /// Whether `--crds-chart` is given; then the hints contain it.
     against: bool,
 }
 
@@ -72,7 +72,7 @@ fn case(breaks: &'static [&'static str], found: &'static [&'static str], mends: 
     Case { breaks, finds: found, fixes: mends, against: false }
 }
 
-/// Commands are words for a shell, in the sandbox's environment, as the operator.
+/// Runs a shell command in the sandbox's environment, as the operator.
 fn cases() -> Vec<Case> {
     vec![
         case(&["kubectl -n mural-system scale deployment canvas --replicas=0"], &["workload-scaled"], HINT),
@@ -169,7 +169,7 @@ fn issues_are_reported_until_they_are_fixed(test_cluster: &TestCluster) -> Resul
     wait::waits_until_healthy(test_cluster)
 }
 
-/// No finding, no doubt, no note; and nothing of a secret.
+/// Makes sure that the report has no finding, no undetermined check and no secret.
 fn healthy(test_cluster: &TestCluster) -> Result<Value> {
     let mark = test_cluster.mark()?;
     let ended = until(test_cluster, || {
@@ -195,7 +195,7 @@ fn healthy(test_cluster: &TestCluster) -> Result<Value> {
     Ok(report)
 }
 
-/// Breaks, sees that each check finds it, mends, sees that it is gone.
+/// Causes the fault, waits until each check finds it, fixes it, and waits until the findings are gone.
 fn broken(test_cluster: &TestCluster, case: &Case) -> Result<()> {
     for command in case.breaks {
         shell(test_cluster, command)?;
@@ -225,8 +225,7 @@ fn broken(test_cluster: &TestCluster, case: &Case) -> Result<()> {
     .with_context(|| format!("{only} is still there after it was mended"))
 }
 
-/// Does what a finding's hint says. Where several commands stand in it, the last one mends, and what comes before
-/// looks; words before a command say when it is meant. A question is answered with yes.
+/// Runs the command of a finding's hint. Of several commands, the last is the fix. Questions are answered with yes.
 fn follow(test_cluster: &TestCluster, finding: &Value) -> Result<()> {
     let hint = finding["hint"].as_str().unwrap_or_default();
     let last = hint.rsplit(['?', ';']).next().unwrap_or_default().trim();
@@ -258,8 +257,8 @@ fn until<T>(_: &TestCluster, mut look: impl FnMut() -> Result<Option<T>>) -> Res
     }
 }
 
-/// The files that cases name: a webhook without a Service, with a certificate that has ended; a cluster that nobody
-/// accepted.
+/// Writes the files that the faults use: a webhook without a Service and with an expired certificate; a managed cluster
+/// that was not accepted.
 fn files(test_cluster: &TestCluster) -> Result<()> {
     let mut params = rcgen::CertificateParams::new(vec!["ghost.mural-system.svc".to_owned()])?;
     (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));

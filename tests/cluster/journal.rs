@@ -25,14 +25,14 @@ pub const TESTS: &[Test] = &[
     ("journal::no_backup_no_write", no_backup_no_write),
 ];
 
-/// The journal's Secret; none where there is none.
+/// The journal's Secret, if it exists.
 pub fn read_journal_secret(test_cluster: &TestCluster) -> Result<Option<Value>> {
     let list =
         test_cluster.get(&["secrets", "--namespace", NAMESPACE, "--field-selector", "metadata.name=mural-journal"])?;
     Ok(list["items"].as_array().and_then(|items| items.first().cloned()))
 }
 
-/// What it holds.
+/// The parsed journal.
 pub fn read_journal(test_cluster: &TestCluster) -> Result<JournalSnapshot> {
     Ok(parse_journal(read_journal_secret(test_cluster)?.as_ref()))
 }
@@ -42,7 +42,8 @@ pub fn newest_run(test_cluster: &TestCluster) -> Result<RunEntry> {
     read_journal(test_cluster)?.runs.last().cloned().context("no run in the journal")
 }
 
-/// A sub-command without charts, as another workstation gives it: another folder, another home for what is ours.
+/// Runs a subcommand without chart flags as on another workstation: with another working folder and another state
+/// folder.
 pub fn run_on_other_workstation(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
     let state = test_cluster.files().join("another-workstation");
     let mut command = test_cluster.command(User::Operator, "kubectl-mural-upgrade")?;
@@ -55,9 +56,9 @@ pub fn run_here(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutp
     test_cluster.run(User::Operator, "kubectl-mural-upgrade", args)
 }
 
-/// What this workstation keeps of its runs.
+/// The folder in which this workstation keeps its runs.
 pub fn state_folder(test_cluster: &TestCluster) -> Result<PathBuf> {
-    // Other tests come with other contexts: through a proxy, for one.
+    // Other tests use other contexts, such as one through a proxy.
     let sandbox = test_cluster.sandbox()?;
     let folder = sandbox.dir().join("state/mural").join(sandbox.context());
     ensure!(folder.is_dir(), "nothing is kept in {}", folder.display());
@@ -70,7 +71,7 @@ pub fn read_status(test_cluster: &TestCluster) -> Result<Value> {
     Ok(serde_json::from_str(&told.stdout)?)
 }
 
-/// Insists on words, and on no secret among them.
+/// Makes sure that the output contains these texts and no secret.
 pub fn ensure_says(ended: &CommandOutput, words: &[&str]) -> Result<()> {
     let all = ended.all_text();
     for word in words {
@@ -122,7 +123,7 @@ fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) 
     test_cluster.ensure_nothing_written(mark)
 }
 
-/// The copy on this workstation, for its owner alone; no value anywhere.
+/// Checks the backup on this workstation: only its owner can read it, and it contains no values.
 fn ensure_local_copy(test_cluster: &TestCluster, run: &RunEntry) -> Result<()> {
     let folder = state_folder(test_cluster)?;
     let file = folder.join(format!("{}.json", run.run));
@@ -162,7 +163,8 @@ fn replace_journal(test_cluster: &TestCluster, secret: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Journals that are newer, damaged, or another cluster's: a clear answer, the right code, nothing touched.
+/// Journals of a newer version, damaged ones, and those of another cluster get a clear message and the right exit code.
+/// Nothing is written.
 fn unreadable_runs_are_refused(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let crds = r#""event":"step-started","step":"crds""#;
@@ -214,7 +216,7 @@ fn with_document(secret: &Value, key: &str, document: &Value) -> Result<Value> {
     Ok(secret)
 }
 
-/// What stands before the first write and fails: a hook, a place that is none. Nothing of the installation is touched.
+/// A failing backup hook or an unusable state folder stops the run before the first write.
 fn no_backup_no_write(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let mark = test_cluster.mark()?;
@@ -242,7 +244,7 @@ fn no_backup_no_write(test_cluster: &TestCluster) -> Result<()> {
             .expect_code(5)?;
     ensure_says(&missing, &["there is no such program"])?;
     untouched()?;
-    // A file stands where the folder should be: as with a full disk, nothing can be kept there.
+    // A file instead of the folder: as with a full disk, no backup can be written.
     let file = test_cluster.files().join("a-file");
     std::fs::write(&file, "")?;
     let full = |flags: &[&'static str]| -> Result<CommandOutput> {

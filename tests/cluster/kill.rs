@@ -31,9 +31,9 @@ use moment::{Dice, KillTarget, Killed, Missed, NOTHING_TO_RESUME, Undisturbed};
 
 /// Kills in an ordinary test run.
 const DEFAULT_KILLS: usize = 10;
-/// Kills that one upgrade may meet: who goes on is killed as well.
+/// Kills of one upgrade at most. The commands that continue it are killed too.
 const MAX_KILLS_IN_CHAIN: usize = 3;
-/// Runs after the last kill that may be needed: the one that goes on, and one more where a dying helm moved the world
+/// Runs that may be needed after the last kill: one to continue, and another if a dying helm changed the cluster
 /// meanwhile.
 const AGAIN: usize = 2;
 
@@ -49,10 +49,10 @@ pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What is killed, and what it shall look like in the end.
+/// The upgrade under test.
 struct Case<'a> {
     test_cluster: &'a TestCluster,
-    /// Brings the older installation back.
+    /// Restores the older installation.
     restore: &'a dyn Fn() -> Result<()>,
     /// The upgrade, not started yet.
     upgrade: &'a dyn Fn() -> Result<std::process::Command>,
@@ -95,7 +95,7 @@ fn resume(test_cluster: &TestCluster, flags: &[&str]) -> Result<std::process::Co
     Ok(command)
 }
 
-/// Custom resources that no chart owns: the ones that hurt most when they are lost.
+/// Creates custom resources that no chart owns, as an operator would.
 fn objects_of_an_operator(test_cluster: &TestCluster) -> Result<()> {
     let one = |kind: &str, at: usize| {
         json!({"apiVersion": "small.example.com/v1", "kind": kind,
@@ -107,7 +107,7 @@ fn objects_of_an_operator(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// What an upgrade that nobody disturbs leaves.
+/// The result of an undisturbed upgrade.
 struct Wanted {
     state: state::ClusterState,
     custom_resources: state::CustomResources,
@@ -163,17 +163,17 @@ fn jiff_seed() -> u64 {
     since.map_or(1, |since| since.as_secs())
 }
 
-/// When it strikes.
+/// Chooses the moments.
 struct Chance {
     dice: Dice,
     undisturbed: Undisturbed,
 }
 
-/// An upgrade, what killed it, and how it came to its end nevertheless.
+/// An upgrade with its kills, and how it was completed.
 struct Story {
     first: usize,
     killed: Vec<(KillTarget, Killed)>,
-    /// Who went on in the end, and how often that took.
+    /// The command that completed it, and the number of attempts.
     ended: &'static str,
     runs: usize,
 }
@@ -190,7 +190,7 @@ impl fmt::Display for Story {
     }
 }
 
-/// A kill that comes when all is done is no kill: thrown again.
+/// Repeats a kill that came after the end of the run.
 fn until_it_hits(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wanted) -> Result<Story> {
     for _ in 0..20 {
         if let Some(story) = trial(case, kills.clone(), chance, wanted)? {
@@ -200,7 +200,7 @@ fn until_it_hits(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, want
     anyhow::bail!("twenty kills, and all of them came too late")
 }
 
-/// One upgrade that is killed, gone on from and killed again, until nobody kills it: then it ends well.
+/// Kills one upgrade, continues it, and kills it again. The last run must succeed.
 fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wanted) -> Result<Option<Story>> {
     (case.restore)()?;
     let before = state::read_custom_resources(case.test_cluster)?;
@@ -221,7 +221,7 @@ fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wan
             }
             Some(Missed::Done(_)) => break,
             Some(Missed::NothingToResume) => next = Next::Upgrade,
-            // A dying helm may have moved the world meanwhile, once: who fails by itself is no proof of anything.
+            // A dying helm may change the cluster once more after a run has read it, so one failure is allowed.
             Some(Missed::ByItself(said)) => {
                 ensure!(
                     !std::mem::replace(&mut stumbled, true),
@@ -244,7 +244,7 @@ fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wan
     Ok(Some(Story { first: kills.start, killed, ended: next.name(), runs }))
 }
 
-/// `resume`, or the same command, until it ends well. Says how often that was.
+/// Runs `resume` or the same command until it succeeds. Returns the number of attempts.
 fn to_the_end(case: &Case<'_>, next: Next) -> Result<usize> {
     let mut said = Vec::new();
     for again in 1..=AGAIN {
@@ -262,7 +262,7 @@ fn to_the_end(case: &Case<'_>, next: Next) -> Result<usize> {
     anyhow::bail!("{AGAIN} runs more and still not done:\n{}", said.join("\n"))
 }
 
-/// How it is gone on.
+/// The command that continues an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// The same command again.
@@ -286,7 +286,7 @@ impl Next {
     }
 }
 
-/// Every second kill, and each way of killing in turn.
+/// Rotates through both commands and all targets.
 const fn resumes(at: usize) -> bool {
     (at / KillTarget::ALL.len() + at) % 2 == 1
 }

@@ -26,7 +26,7 @@ pub fn newer_flags(more: &[&'static str]) -> Vec<&'static str> {
     NEWER.iter().flat_map(|(flag, value)| [*flag, *value]).chain(more.iter().copied()).collect()
 }
 
-/// A lock as another workstation's run would hold it.
+/// A Lease as the run of another workstation would write it.
 fn build_held_lease(namespace: &str, name: &str) -> Value {
     let notes = json!({"mural.dev/user": "ann", "mural.dev/process": "ann@desk, process 7", "mural.dev/acquired-at": "2026-11-23T07:13:22Z",
         "mural.dev/step": "crds", "mural.dev/run": "20261123-071300", "mural.dev/version": "0.1.0"});
@@ -40,14 +40,14 @@ fn apply_lease(test_cluster: &TestCluster, lease: &Value) -> Result<CommandOutpu
     test_cluster.run_with(User::Admin, "kubectl", &apply, &lease.to_string(), &[])?.expect_code(0)
 }
 
-/// The locks that are there now.
+/// Names of the existing Leases of locks.
 pub fn lock_names(test_cluster: &TestCluster) -> Result<Vec<String>> {
     let leases = test_cluster.get(&["leases", "--all-namespaces"])?;
     let names = leases["items"].as_array().into_iter().flatten().filter_map(|lease| lease["metadata"]["name"].as_str());
     Ok(names.filter(|name| name.starts_with("mural-")).map(str::to_owned).collect())
 }
 
-/// Where the upgrade stands, as a second terminal sees it.
+/// Runs `status -o json`, as in a second terminal.
 fn read_status(test_cluster: &TestCluster) -> Result<Value> {
     let told =
         test_cluster.run(User::Operator, "kubectl-mural-upgrade", &["status", "--output", "json"])?.expect_code(0)?;
@@ -104,7 +104,7 @@ fn a_live_holder_is_reported_and_left_alone(test_cluster: &TestCluster) -> Resul
 fn a_holder_that_does_not_renew_is_taken_over(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     apply_lease(test_cluster, &build_held_lease(NAMESPACE, "mural-upgrade"))?;
-    // Of somebody whose clock is ten years ahead: what a Lease says of times is no sign of life.
+    // Its holder's clock is ten years ahead. The times in a Lease must not matter.
     let mut ahead = build_held_lease("kube-system", "mural-crds");
     ahead["spec"]["renewTime"] = "2036-11-23T07:13:22.000000Z".into();
     apply_lease(test_cluster, &ahead)?;
@@ -131,7 +131,7 @@ fn a_holder_that_does_not_renew_is_taken_over(test_cluster: &TestCluster) -> Res
 
 fn without_permission_to_lock_nothing_is_written(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
-    // Everything but the locks.
+    // All permissions except on Leases.
     let rules = json!([{"apiGroups": ["", "apps", "batch", "apiextensions.k8s.io", "small.example.com", "helm.toolkit.fluxcd.io", "argoproj.io", "admissionregistration.k8s.io", "discovery.k8s.io", "policy", "authorization.k8s.io"], "resources": ["*"], "verbs": ["*"]},
         {"nonResourceURLs": ["*"], "verbs": ["get"]}]);
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "no-locks"}, "rules": rules});
@@ -160,7 +160,7 @@ fn of_four_at_once_one_writes(test_cluster: &TestCluster) -> Result<()> {
     let ended: Vec<_> = all.into_iter().map(std::process::Child::wait_with_output).collect::<Result<_, _>>()?;
     let codes: Vec<_> = ended.iter().map(|ended| ended.status.code().unwrap_or(-1)).collect();
     let told = || ended.iter().map(|ended| String::from_utf8_lossy(&ended.stderr).into_owned()).collect::<String>();
-    // Who came second is told so, or finds the world moved when its turn comes, or (late) that all is done.
+    // A later run is refused by the lock (7), finds drift (5), or finds nothing to do (0).
     ensure!(codes.contains(&0) && codes.iter().all(|code| [0, 5, 7].contains(code)), "{codes:?}\n{}", told());
     ensure!(codes.contains(&7), "nobody was told to wait: {codes:?}");
     let log = test_cluster.entries_since(mark)?;

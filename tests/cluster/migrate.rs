@@ -32,7 +32,7 @@ pub const GROUP: &str = "moved.example.com";
 const NAMESPACE: &str = "default";
 const MERGE: &str = "application/merge-patch+json";
 
-/// How many objects: some hundred by default.
+/// Number of objects.
 fn objects() -> usize {
     std::env::var("MURAL_OBJECTS").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
 }
@@ -58,7 +58,7 @@ fn collection(plural: &str, version: &str) -> String {
     format!("/apis/{GROUP}/{version}/namespaces/{NAMESPACE}/{plural}")
 }
 
-/// The CRD, and so many objects of it stored in its first version.
+/// Creates the CRD and this number of objects, stored in its first version.
 pub fn fill(test_cluster: &TestCluster, plural: &str, versions: &[&str], count: usize) -> Result<()> {
     apply(test_cluster, &[crd(plural, versions, versions[0])])?;
     established(test_cluster, plural)?;
@@ -69,7 +69,7 @@ pub fn fill(test_cluster: &TestCluster, plural: &str, versions: &[&str], count: 
     };
     client(test_cluster, async |cluster| {
         let path = collection(plural, versions[0]);
-        // Just established, it may not be served for a moment.
+        // A CRD that was just established may not be served yet.
         while cluster.get(&path).await.is_err() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -102,7 +102,7 @@ fn delete_crd(test_cluster: &TestCluster, plural: &str) -> Result<()> {
         .map(drop)
 }
 
-/// A client that keeps writing until it is told to end; what the server acknowledged last, by object.
+/// A client that writes until it is stopped. Returns the last acknowledged value of each object.
 fn keep_writing(
     test_cluster: &TestCluster,
     plural: &str,
@@ -114,7 +114,7 @@ fn keep_writing(
         let mut turn = 0_u64;
         while !over.load(Ordering::SeqCst) {
             turn += 1;
-            // Another object each time, in no simple order.
+            // Each write goes to another object.
             let name = format!("one-{}", (turn as usize * 7919) % count);
             let path = format!("{}/{name}", collection(plural, "v1beta1"));
             let patch = json!({"spec": {"count": turn}});
@@ -125,7 +125,7 @@ fn keep_writing(
     })
 }
 
-/// Nothing lost, nothing reverted, all readable when the old version is gone.
+/// Makes sure that no object is lost or reverted, and that all can be read without the old version.
 fn whole(
     test_cluster: &TestCluster,
     plural: &str,
@@ -140,7 +140,7 @@ fn whole(
     );
     apply(test_cluster, &[crd(plural, &[last], last)]).context("the CRD without the older versions")?;
     let items = client(test_cluster, async |cluster| {
-        // The API server takes a moment to know the new CRD.
+        // The API server needs a moment to serve the new CRD.
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(cluster.list(&collection(plural, last), "").await?)
     })?;
@@ -153,7 +153,7 @@ fn whole(
     Ok(())
 }
 
-/// Migrates while somebody writes, the first two runs killed when `far_enough` says so.
+/// Migrates while another client writes. The first two runs are killed when `far_enough` returns true.
 fn cut_off_twice(
     test_cluster: &TestCluster,
     plural: &str,
@@ -207,7 +207,7 @@ fn by_the_plugin_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.ensure_nothing_written(mark)?;
     ensure!(dry.stdout.contains(&format!("{count} objects would be stored as v1beta1")), "{}", dry.stdout);
 
-    // Slow enough to be cut off in the middle.
+    // Slow enough to be interrupted in the middle.
     let proxy = FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?;
     proxy.add_fault(
         FaultRule::for_path_containing("/ours/", FaultEffect::Delay(Duration::from_millis(20)))
@@ -218,7 +218,7 @@ fn by_the_plugin_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     let far = Mutex::new(0);
     let far_enough = || -> Result<bool> {
         let mut far = far.lock().map_err(|_| anyhow::anyhow!("poisoned"))?;
-        // A third of the objects further each time.
+        // Each run migrates a third of the objects.
         let enough = patched() >= *far + count / 3;
         if enough {
             *far = patched();
@@ -246,7 +246,7 @@ fn by_the_cluster_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     fill(test_cluster, plural, &["v1alpha1", "v1beta1"], count)?;
     apply(test_cluster, &[crd(plural, &["v1alpha1", "v1beta1"], "v1beta1")])?;
     let name = format!("{plural}.{GROUP}");
-    // As soon as it has asked the cluster.
+    // As soon as the StorageVersionMigration exists.
     let asked = || Ok(!migrations(test_cluster)?.is_empty());
     let args = [name.as_str(), "--by", "cluster", "--yes", "--output", "json"];
     let (ended, written) = cut_off_twice(test_cluster, plural, &|| start(test_cluster, &args, None), &asked)?;
@@ -258,7 +258,7 @@ fn by_the_cluster_while_others_write(test_cluster: &TestCluster) -> Result<()> {
     delete_crd(test_cluster, plural)
 }
 
-/// A migration of the cluster's own, as anybody may ask for it.
+/// Creates a StorageVersionMigration, as any client may.
 fn ask_the_cluster(test_cluster: &TestCluster, name: &str, plural: &str) -> Result<()> {
     apply(
         test_cluster,
@@ -276,7 +276,7 @@ fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> R
     ask_the_cluster(test_cluster, "first", plural)?;
     let wait = ["wait", "--for=condition=Succeeded", "storageversionmigration/first", "--timeout=120s"];
     test_cluster.run(User::Admin, "kubectl", &wait)?.expect_code(0)?;
-    // From its second migration on, the controller owns storedVersions and lets go of it as it begins.
+    // From its second migration on, the controller owns `storedVersions` and trims it at the start.
     apply(test_cluster, &[crd(plural, &versions, "v3")])?;
     ensure!(stored_versions(test_cluster, plural)? == ["v2", "v3"], "{:?}", stored_versions(test_cluster, plural)?);
     ask_the_cluster(test_cluster, "second", plural)?;
@@ -285,7 +285,8 @@ fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> R
     let proved = crds(test_cluster, &["migrate", &name, "--yes", "--output", "json"])?.expect_code(0)?;
     ensure!(proved.stdout.contains("\"verified\": true"), "{}", proved.stdout);
 
-    // What is left when such a migration fails, or its controller dies: a claim, and not one object moved.
+    // The state after such a migration fails or its controller dies: `storedVersions` is trimmed, and no object is
+    // migrated.
     apply(test_cluster, &[crd(plural, &versions, "v4")])?;
     let patch = r#"{"status":{"storedVersions":["v4"]}}"#;
     let claim = ["patch", "crd", &name, "--subresource=status", "--type=merge", "--patch", patch];
@@ -306,13 +307,13 @@ fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> R
     delete_crd(test_cluster, plural)
 }
 
-/// Whether storedVersions was trimmed while the migration was still at work. Waits no longer than its end.
+/// Whether `storedVersions` was trimmed while the migration was still running. Waits until its end at most.
 fn trimmed_too_early(test_cluster: &TestCluster, plural: &str, migration: &str) -> Result<bool> {
     client(test_cluster, async |cluster| {
         let crd = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{GROUP}");
         let path = format!("/apis/storagemigration.k8s.io/v1/storageversionmigrations/{migration}");
         for _ in 0..2000 {
-            // First the end, then the claim: a claim that is seen before an end came before it.
+            // Read the end first. If `storedVersions` is trimmed and no end was seen, it was trimmed before the end.
             let (stored, ended) = (cluster.get(&crd).await?, cluster.get(&path).await?);
             let ended = ended.to_string().contains("\"type\":\"Succeeded\"");
             let trimmed = stored["status"]["storedVersions"].as_array().map(Vec::len) == Some(1);
@@ -354,7 +355,7 @@ fn managed_fields_keep_their_owner(test_cluster: &TestCluster) -> Result<()> {
     let report: Value = serde_json::from_str(&ours.stdout)?;
     ensure!(report["crds"][0]["repairedObjects"] == 1 && report["crds"][0]["verified"] == true, "{report}");
     ensure!(versions(test_cluster)? == [format!("{GROUP}/v1")], "{:?}", versions(test_cluster)?);
-    // Who owned a field still does: what it no longer applies is dropped.
+    // Field owners are kept: a field that its owner no longer applies is removed.
     apply(test_cluster, &[object("v1", json!({"a": 1}))])?;
     let now = test_cluster.get(&[&name, "one", "--namespace", NAMESPACE])?;
     ensure!(now["spec"] == json!({"a": 1}), "{now}");

@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = &[
     ("programs::helm_that_dies_after_its_work", helm_that_dies_after_its_work),
 ];
 
-/// A program of the sandbox whose calls with this word end in these lines of shell; `$REAL` is the real one.
+/// A program of the sandbox. Calls with this verb run these shell lines instead; `$REAL` is the real program.
 struct BrokenProgram {
     program: &'static str,
     word: &'static str,
@@ -29,7 +29,7 @@ struct BrokenProgram {
 }
 
 impl BrokenProgram {
-    /// An upgrade with it.
+    /// An upgrade that uses it.
     fn upgrade(&self, test_cluster: &TestCluster) -> Result<CommandOutput> {
         let path = test_cluster.files().join("spoilt").join(self.program);
         let real = test_cluster.sandbox()?.dir().join("bin").join(self.program);
@@ -46,7 +46,7 @@ impl BrokenProgram {
     }
 }
 
-/// One clear message: the program, no panic, no secret, nothing that moves a terminal's cursor.
+/// Makes sure that there is one clear message with the program's name, no panic, no secret and no control characters.
 fn ensure_clear_message(ended: &CommandOutput, program: &str) -> Result<()> {
     let all = ended.all_text();
     ensure!(all.contains(program), "does not name {program}:\n{all}");
@@ -81,7 +81,7 @@ fn unreadable_output_writes_nothing(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Says that it is done, and has done nothing.
+/// Exits with 0 and does nothing.
 fn helm_that_claims_success_is_verified(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let ended = BrokenProgram { program: "helm", word: "upgrade", lines: "exit 0" }.upgrade(test_cluster)?;
@@ -100,7 +100,7 @@ fn kubectl_that_claims_success_is_verified(test_cluster: &TestCluster) -> Result
     rerun_succeeds(test_cluster)
 }
 
-/// Has done what it should and dies before it can say so.
+/// Does its work, and dies before it reports it.
 fn helm_that_dies_after_its_work(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let lines = "\"$REAL\" \"$@\"\nkill -s SEGV $$";
@@ -109,7 +109,7 @@ fn helm_that_dies_after_its_work(test_cluster: &TestCluster) -> Result<()> {
     rerun_succeeds(test_cluster)
 }
 
-/// With the real programs the same command ends well.
+/// With the real programs the same command succeeds.
 fn rerun_succeeds(test_cluster: &TestCluster) -> Result<()> {
     let mut again = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?;
     to_command_output(again.output()?)?.expect_code(0).context("run again")?;

@@ -19,9 +19,9 @@ pub const TESTS: &[Test] = &[("public::every_finding_is_true", every_finding_is_
 struct TrueFinding {
     guard: &'static str,
     level: &'static str,
-    /// A part of every subject it has.
+    /// A part of each finding's subject.
     subject: &'static str,
-    /// How many of them.
+    /// Number of findings.
     count: usize,
     because: &'static str,
 }
@@ -42,9 +42,10 @@ const fn silent(project: &'static str, from: &'static str, to: &'static str) -> 
 const UPGRADES: &[Upgrade] = &[
     // 27 findings of crdify: defaults, descriptions, enum values that arrive.
     silent("cert-manager", "v1.18.6", "v1.20.3"),
-    // 425 findings of crdify: the storage version moves, three versions stay served, patterns and limits are spelled anew.
+    // 425 findings of crdify: the storage version changes, three versions stay served, patterns and limits are
+    // rewritten.
     silent("istio", "1.22.8", "1.28.10"),
-    // Two versions go that nobody stores; 11 findings of crdify.
+    // Two versions are removed that no object is stored in; 11 findings of crdify.
     silent("cluster-api", "v1.11.11", "v1.13.5"),
     Upgrade {
         project: "kyverno",
@@ -102,7 +103,7 @@ fn every_finding_is_true(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Installs the older pair by the vendor's guide, and upgrades it with ours.
+/// Installs the older pair by the vendor's guide, and upgrades it with the plugin.
 fn check_upgrade(test_cluster: &TestCluster, corpus: &Corpus, upgrade: &Upgrade) -> Result<()> {
     let charts = corpus.charts(upgrade.project, upgrade.from, upgrade.to, &test_cluster.files().join("public"))?;
     let namespace = format!("public-{}", upgrade.project);
@@ -119,7 +120,7 @@ fn check_upgrade(test_cluster: &TestCluster, corpus: &Corpus, upgrade: &Upgrade)
     print_report(upgrade, &report, &before, ended.code, &found);
     ensure_expected_findings(upgrade, &found)?;
     ensure!(ended.code == upgrade.code, "exit code {} instead of {}\n{}", ended.code, upgrade.code, ended.all_text());
-    // Silence was right: what lives can still be read in every version it is asked for, and is as it was.
+    // No finding was right: every object can still be read in every served version, and is unchanged.
     let after = objects(test_cluster, &charts)?;
     ensure!(before.iter().all(|object| after.contains(object)), "objects were lost: {before:?}, {after:?}");
     Ok(())
@@ -146,7 +147,7 @@ fn objects(test_cluster: &TestCluster, charts: &Charts) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Every finding that is more than worth knowing: the guard, its level, its subject, its message.
+/// All findings above the level info: guard, level, subject, message.
 fn findings(report: &Value) -> Result<Vec<[String; 4]>> {
     let guards = report.pointer("/plan/guards").and_then(Value::as_array).context("guards in the report")?;
     let undetermined = guards.iter().find(|guard| guard["verdict"] == "undetermined");

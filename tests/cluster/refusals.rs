@@ -46,14 +46,14 @@ fn upgrade_args(test_cluster: &TestCluster, command: &[&str], flags: &[&str]) ->
     let charts = small::charts(test_cluster)?;
     let values = small::values(test_cluster)?;
     let mut args: Vec<&str> = [command, &["--plain-http", "--values", &values]].concat();
-    // A chart that is named here stands for the registry's.
+    // A chart flag of the test replaces the registry's chart.
     let named = charts.iter().filter(|(flag, _)| !flags.contains(flag));
     args.extend(named.flat_map(|(flag, chart)| [*flag, chart.as_str()]));
     args.extend(flags);
     Ok(args.into_iter().map(str::to_owned).collect())
 }
 
-/// Insists on a refusal: the code, these words, no secret, no write.
+/// Makes sure that the run is refused: the exit code, these texts, no secret, no write.
 fn ensure_refused(test_cluster: &TestCluster, flags: &[&str], code: i32, words: &[&str]) -> Result<()> {
     let mark = test_cluster.mark()?;
     let ended = upgrade(test_cluster, User::Operator, &[], flags)?;
@@ -135,7 +135,7 @@ fn a_pending_release(test_cluster: &TestCluster) -> Result<()> {
     ensure_refused(test_cluster, &flags, 5, &["release-not-pending", "pending-upgrade"])
 }
 
-/// Its pods wait for a node that does not come; killed without a warning, helm leaves the revision pending.
+/// The pods wait for a node that does not exist. helm is killed and leaves the revision pending.
 pub fn leave_pending_release(test_cluster: &TestCluster, flags: &[&str], chart: &str) -> Result<()> {
     let args = ["upgrade", "mural", chart, "--namespace", NAMESPACE, "--set", "node=none", "--wait"];
     let mut helm = test_cluster.command(User::Admin, "helm")?;

@@ -28,7 +28,8 @@ pub fn tests() -> Vec<Test> {
     tests
 }
 
-/// A pending release, a failed one without a deployed revision, a mark, a damaged run: all at once.
+/// A pending release, a failed one without a deployed revision, a keep annotation and a damaged run, all at the same
+/// time.
 fn each_issue_is_reported_and_fixed(test_cluster: &TestCluster) -> Result<()> {
     let charts = crd_out_of_templates::prepared(test_cluster)?;
     let values = small::values(test_cluster)?;
@@ -83,7 +84,7 @@ fn statuses(test_cluster: &TestCluster, release: &str) -> Result<Vec<String>> {
     Ok(all.filter_map(|one| one["status"].as_str().map(str::to_owned)).collect())
 }
 
-/// A record that helm would have written, had it failed after it had marked the one before as superseded.
+/// The record that helm leaves if it fails after it has marked the previous revision as superseded.
 fn failed(test_cluster: &TestCluster, record: &str) -> Result<()> {
     let mut secret = test_cluster.get(&["secret", record, "--namespace", NAMESPACE])?;
     let text = secret["data"]["release"].as_str().context("no record")?.to_owned();
@@ -101,8 +102,8 @@ fn failed(test_cluster: &TestCluster, record: &str) -> Result<()> {
     Ok(())
 }
 
-/// Killed when the bridge stands, and given up: the objects go back to the old version, and the CRD is the old one
-/// again.
+/// An upgrade is killed while the transitional CRD exists. `repair` moves the objects back to the old version and
+/// restores the CRD.
 fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     let before = test_cluster.get(&["crd", RACKS])?["spec"].clone();
@@ -124,7 +125,7 @@ fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
     )?;
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
     ensure_says(&back, &["they would be unreadable", "kubectl mural upgrade repair moves them back", "stay so"])?;
-    // The cluster's own migration, once asked for, goes on by itself: while it does, no version may go.
+    // The cluster's own migration continues by itself. Until it ends, no version can be removed.
     let mut mended: Option<CommandOutput> = None;
     wait_within(120, || {
         let ended = run_here(test_cluster, &["repair", "--yes"])?;
@@ -148,7 +149,7 @@ fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
         ensure!(format!("rack-{}", rack["spec"]["size"]) == name, "{name} holds {}", rack["spec"]);
     }
     ensure_says(&run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?, &["nothing to do"])?;
-    // And forward again, as if nothing had been.
+    // The same upgrade succeeds afterwards.
     let forward = to_command_output(command(test_cluster, User::Operator, &[], &flags)?.output()?)?;
     forward.expect_code(0).context("the upgrade after all").map(drop)
 }

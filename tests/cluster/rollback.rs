@@ -30,7 +30,7 @@ pub fn tests() -> Vec<Test> {
     tests
 }
 
-/// What may differ after a way back: what the statement names, and revisions that helm counts on.
+/// What may differ after a rollback: what the rollback plan lists, and helm's revision numbers.
 fn as_before(before: &ClusterState, now: &ClusterState, stated: &[&str]) -> Result<()> {
     let stated: BTreeSet<String> = stated.iter().map(|name| (*name).to_owned()).collect();
     let differ = before.differences(now);
@@ -40,7 +40,7 @@ fn as_before(before: &ClusterState, now: &ClusterState, stated: &[&str]) -> Resu
     Ok(())
 }
 
-/// The release's record was none before, and the new CRD is never deleted.
+/// The release had no record before. A rollback never deletes the new CRD.
 const EXPECTED_DIFFERENCES: [&str; 4] =
     ["gadgets.small.example.com", "newest record of mural-crds", "newest record of mural", "journal"];
 
@@ -82,7 +82,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     here_and_green(test_cluster)?;
     let again = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
     ensure_says(&again, &["there is nothing to go back from", "already"])?;
-    // Forward again: nothing of the way back is in its way. Its copy is dropped when it is asked for.
+    // The upgrade succeeds again after the rollback. Its backup is deleted on request.
     upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("forward again")?;
     let run = newest_run(test_cluster)?;
     let folder = state_folder(test_cluster)?.join(&run.run);
@@ -92,7 +92,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     run_here(test_cluster, &["status", "--forget", "none"])?.expect_code(64).map(drop)
 }
 
-/// A saved copy that somebody edited is named, and nothing is done with it.
+/// A backup that was edited is reported and not used.
 fn edited(test_cluster: &TestCluster, run: &str) -> Result<()> {
     let file = state_folder(test_cluster)?.join(run).join("crds/pools.small.example.com.yaml");
     let text = std::fs::read_to_string(&file)?;
@@ -120,7 +120,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
         upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--set", "node=none", "--timeout", "6s"]))?
             .expect_code(6)?;
     ensure_says(&failed, &["kubectl mural upgrade rollback"])?;
-    // With the cluster's journal alone the application goes back, and the CRDs stay: the copy is elsewhere.
+    // Without the backup, which is on another workstation, the application is rolled back and the CRDs stay.
     let folder = state_folder(test_cluster)?.join(newest_run(test_cluster)?.run);
     let away = test_cluster.files().join("away");
     std::fs::rename(&folder, &away)?;
@@ -128,7 +128,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     std::fs::rename(&away, &folder)?;
     let shown = shown?;
     ensure_says(&shown, &["the saved copy is on", "stays", "as revision 1 was"])?;
-    // What somebody wrote since is left as it is, or put back where that is asked for.
+    // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];
     test_cluster.run(User::Admin, "kubectl", &patch)?.expect_code(0)?;
@@ -155,7 +155,7 @@ fn changes_by_others_are_kept(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.ensure_nothing_written(mark)
 }
 
-/// The run marks a CRD so that helm keeps it; somebody else has marked another. The way back takes the first mark away.
+/// The run annotates one CRD with keep; another user annotated another. The rollback removes the first annotation only.
 fn only_our_keep_annotations_are_removed(test_cluster: &TestCluster) -> Result<()> {
     let charts = crd_out_of_templates::prepared(test_cluster)?;
     let theirs = ["annotate", "crd", "widgets.small.example.com", "helm.sh/resource-policy=keep"];
@@ -174,7 +174,7 @@ fn only_our_keep_annotations_are_removed(test_cluster: &TestCluster) -> Result<(
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }
 
-/// Stopped after every step, then back: as before, or what was stated.
+/// Interrupted after every step and rolled back: the cluster is as before, except for what the plan listed.
 fn after_each_step(test_cluster: &TestCluster) -> Result<()> {
     for step in ["crds", "served", "record", "mural", "validate"] {
         test_cluster.install_older()?;

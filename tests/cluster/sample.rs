@@ -13,7 +13,7 @@ use crate::test_cluster::{CommandOutput, TestCluster};
 
 pub const TESTS: &[Test] = &[("sample::the_newer_pair_in_the_right_order", the_newer_pair_in_the_right_order)];
 
-/// `kubectl mural upgrade` to the newer pair, as the demo does it.
+/// Runs `kubectl mural upgrade` to the newer pair, with the flags of the demo.
 fn upgrade(test_cluster: &TestCluster, words: &[&str], flags: &[&str]) -> Result<CommandOutput> {
     crate::test_cluster::to_command_output(command(test_cluster, words, flags)?.output()?)
 }

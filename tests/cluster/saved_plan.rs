@@ -90,7 +90,7 @@ fn a_file_that_is_none(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody began with the guide's commands: the CRDs are the newer chart's already, and the plan knows of none of that.
+/// Another operator has applied the newer CRDs by the guide's commands since the plan was saved.
 fn half_applied_by_hand(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let chart = small::crds(test_cluster, "0.7.4")?.display().to_string();
     let rendered =
@@ -112,7 +112,7 @@ fn the_same_world(test_cluster: &TestCluster, file: &str) -> Result<()> {
     Ok(())
 }
 
-/// What was agreed to is done: a plan is for one time.
+/// A plan can be applied once.
 fn a_second_time(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let values = small::values(test_cluster)?;
     refused(test_cluster, file, &["--values", &values], &["release mural: is deployed at 2, and was deployed at 1"])

@@ -22,7 +22,7 @@ pub const TESTS: &[Test] = &[
 
 const POOLS: &str = CRDS[1];
 
-/// The older CRD as another client would keep it.
+/// The older CRD as another client would apply it.
 fn older_pools(test_cluster: &TestCluster) -> Result<String> {
     let live = test_cluster.get(&["crd", POOLS])?;
     let kept = json!({"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {"name": POOLS}, "spec": live["spec"]});
@@ -58,7 +58,7 @@ fn a_manager_that_reverts_a_crd_is_reported(test_cluster: &TestCluster) -> Resul
     let history: Value =
         serde_json::from_str(&test_cluster.run(User::Admin, "helm", &history)?.expect_code(0)?.stdout)?;
     ensure!(history.as_array().map(Vec::len) == Some(1), "the application was begun: {history}");
-    // Left alone, the same command goes on.
+    // Once the other client stops, the same command succeeds.
     let again = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0)?;
     let all = again.all_text();
     ensure!(

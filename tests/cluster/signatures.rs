@@ -22,7 +22,7 @@ fn the_right_key(test_cluster: &TestCluster) -> Result<()> {
     let files = signed(test_cluster)?;
     provenance(test_cluster, &files)?;
     cosign(test_cluster)?;
-    // The oldest helm that we take verifies a chart that was pulled by digest too.
+    // The oldest supported helm also verifies a chart that was pulled by digest.
     test_cluster.use_helm("3.17")?;
     let charts = in_registry(test_cluster, "signed")?;
     plan(test_cluster, &charts, &["--verify", "--keyring", &key("vendor.gpg")], None)?
@@ -31,7 +31,7 @@ fn the_right_key(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Both newer charts, packed, signed, and pushed beside the unsigned ones.
+/// Packs and signs both newer charts, and pushes them next to the unsigned ones.
 fn signed(test_cluster: &TestCluster) -> Result<[String; 2]> {
     let into = test_cluster.files().join("signed").display().to_string();
     let registry = format!("oci://{}/signed", test_cluster.sandbox()?.registry());
@@ -68,7 +68,7 @@ fn provenance(test_cluster: &TestCluster, [crds, app]: &[String; 2]) -> Result<(
     Ok(())
 }
 
-/// cosign is told the key and the digest, and its word counts.
+/// cosign gets the key and the digest, and its exit code decides.
 fn cosign(test_cluster: &TestCluster) -> Result<()> {
     let charts = in_registry(test_cluster, "mural")?;
     let folder = test_cluster.files().join("with-cosign");

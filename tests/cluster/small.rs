@@ -8,14 +8,15 @@ use mural_tests::sandbox::User;
 use crate::test_cluster::TestCluster;
 
 pub const NAMESPACE: &str = "mural-system";
-/// Stands in the values of every upgrade; may be said nowhere.
+/// A secret in the values of every upgrade. No output may contain it.
 pub const CANARY: &str = "canary-7f3a";
-/// What an upgrade here names.
+/// Version flags of an upgrade to the newer pair.
 pub const NEWER: [(&str, &str); 2] = [("--to", "1.1.0-rc.3"), ("--crds", "0.7.4")];
 /// The CRDs of the newer chart: one unchanged, one changed, one new.
 pub const CRDS: [&str; 3] = ["gadgets.small.example.com", "pools.small.example.com", "widgets.small.example.com"];
 
-/// Writes a chart's folder, once: the older chart of `tests/charts/small/`, and what is laid over it in the newer one.
+/// Writes a chart's folder once: the older chart of `tests/charts/small/`, overlaid with the files of the newer
+/// version.
 fn chart(test_cluster: &TestCluster, name: &str, version: &str, newer: bool) -> Result<PathBuf> {
     let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/small");
     let folder = test_cluster.files().join(format!("{name}-{version}"));
@@ -26,7 +27,7 @@ fn chart(test_cluster: &TestCluster, name: &str, version: &str, newer: bool) -> 
     Ok(folder)
 }
 
-/// Lays one folder over another. An empty file takes away what it lies on.
+/// Copies a folder over another. An empty file deletes its target.
 pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     if !from.exists() {
         return Ok(());
@@ -56,7 +57,7 @@ pub fn app(test_cluster: &TestCluster, version: &str) -> Result<PathBuf> {
     chart(test_cluster, "mural", version, version == "1.1.0-rc.3")
 }
 
-/// Values with a secret among them, and their file.
+/// Path of a values file with a secret.
 pub fn values(test_cluster: &TestCluster) -> Result<String> {
     let file = test_cluster.files().join("values.yaml");
     std::fs::write(&file, format!("password: {CANARY}\n"))?;
@@ -109,14 +110,14 @@ pub fn pack(test_cluster: &TestCluster, folder: &Path) -> Result<String> {
     Ok(packed.stdout.rsplit_once(": ").context("helm says where the file is")?.1.trim().to_owned())
 }
 
-/// Waits until the workloads run again after a restore.
+/// Waits until the workloads are ready after a restore.
 pub fn wait_ready(test_cluster: &TestCluster) -> Result<()> {
     let args = ["rollout", "status", "deployment/canvas", "--namespace", NAMESPACE, "--timeout=120s"];
     test_cluster.run(User::Admin, "kubectl", &args)?.expect_code(0)?;
     Ok(())
 }
 
-/// The flags that name the charts of the sandbox's registry.
+/// Flags with the charts in the sandbox's registry.
 pub fn charts(test_cluster: &TestCluster) -> Result<[(&'static str, String); 2]> {
     let registry = test_cluster.sandbox()?.registry();
     Ok([("--chart", "mural"), ("--crds-chart", "mural-crds")]

@@ -24,10 +24,10 @@ pub const TESTS: &[Test] = &[
     ("stop_signals::twice", twice),
 ];
 
-/// Its pods wait for a node that does not come.
+/// The pods wait for a node that does not exist.
 const NO_NODE: [&str; 4] = ["--yes", "--set", "node=none", "--events"];
 
-/// An upgrade that tells its events, and gets Ctrl-C when a line of them says this.
+/// Starts an upgrade with JSON events, and sends SIGINT when a line contains this text.
 pub fn interrupt_at(
     test_cluster: &TestCluster,
     flags: &[&'static str],
@@ -65,7 +65,7 @@ fn newest_revision(test_cluster: &TestCluster) -> Result<Value> {
     history.as_array().and_then(|all| all.last().cloned()).context("no history")
 }
 
-/// Nobody has to lend a hand: the same command goes on.
+/// The same command completes the upgrade.
 fn rerun_succeeds(test_cluster: &TestCluster) -> Result<()> {
     upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("run again")?;
     let newest = newest_revision(test_cluster)?;

@@ -17,7 +17,7 @@ use crate::small::NAMESPACE;
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 use crate::variants::overlay;
 
-/// With `MURAL_KILLS`, who breaks off half-way too: the cluster's own migration takes half a minute each time.
+/// With `MURAL_KILLS`, also an interrupted run: the cluster's own migration takes half a minute each time.
 pub fn tests() -> Vec<Test> {
     let mut tests: Vec<Test> = vec![
         ("transitional_crd::the_storage_version_is_dropped", the_storage_version_is_dropped),
@@ -39,7 +39,7 @@ pub fn tests() -> Vec<Test> {
 pub const RACKS: &str = "racks.small.example.com";
 pub const COUNT: usize = 60;
 
-/// Racks in the older version, and the chart that knows only the newer one.
+/// Creates Racks in the older version, and the chart that has only the newer one.
 pub fn racks(test_cluster: &TestCluster) -> Result<String> {
     test_cluster.install_older()?;
     let spec = json!({"type": "object", "properties": {"size": {"type": "integer"}}});
@@ -68,7 +68,7 @@ fn run(test_cluster: &TestCluster, chart: &str, command: &[&str], more: &[&str])
     upgrade(test_cluster, User::Operator, command, &[&to[..], &["--crds-chart", chart], more].concat())
 }
 
-/// Everything is stored in the version that the chart keeps, and nothing is lost.
+/// Makes sure that all objects are stored in the chart's version and none is lost.
 fn ensure_migrated(test_cluster: &TestCluster) -> Result<()> {
     let crd = test_cluster.get(&["crd", RACKS])?;
     let versions: Vec<&Value> =
@@ -82,7 +82,7 @@ fn ensure_migrated(test_cluster: &TestCluster) -> Result<()> {
         ensure!(format!("rack-{}", rack["spec"]["size"]) == name, "{name} holds {}", rack["spec"]);
         ensure!(!rack["metadata"]["managedFields"].to_string().contains("v1alpha1"), "{name}: {}", rack["metadata"]);
     }
-    // Whoever owned a field before still does.
+    // The owners of fields are the same.
     let again = json!({"apiVersion": "small.example.com/v1", "kind": "Rack", "metadata": {"name": "rack-7", "namespace": NAMESPACE}});
     apply(test_cluster, &[again])?;
     let rack = test_cluster.get(&[RACKS, "rack-7", "--namespace", NAMESPACE])?;
@@ -131,7 +131,7 @@ fn the_storage_version_is_dropped(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// `helm mural crds`: whose each CRD is, and how far it is from what the release holds.
+/// `helm mural crds`: the owner of the CRD and its drift from the release.
 fn as_recorded(test_cluster: &TestCluster) -> Result<()> {
     let listed: Value =
         serde_json::from_str(&crds(test_cluster, &["--all", "--output", "json"])?.expect_code(0)?.stdout)?;
@@ -140,7 +140,7 @@ fn as_recorded(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// `helm mural crds apply`: the same, and no release is written.
+/// `helm mural crds apply`: the same, without a release.
 fn the_crds_alone(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     let mark = test_cluster.mark()?;
@@ -172,8 +172,7 @@ fn the_crds_alone(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.ensure_nothing_written(mark)
 }
 
-/// Who applies CRDs alone keeps no journal: its lock says who, and at which step, to whoever looks and to whoever comes
-/// second.
+/// `helm mural crds apply` writes no journal, so its Lease tells `status` and a second run the holder and the step.
 fn seen_by_others(test_cluster: &TestCluster, chart: &str) -> Result<()> {
     let began = Instant::now();
     let lock = loop {
@@ -193,7 +192,7 @@ fn seen_by_others(test_cluster: &TestCluster, chart: &str) -> Result<()> {
     Ok(())
 }
 
-/// The chart's version stands beside the old one, and stores; nothing is moved yet.
+/// Adds the chart's version to the CRD as the storage version. No object is migrated yet.
 fn apply_transitional_crd_by_hand(test_cluster: &TestCluster) -> Result<()> {
     let mut bridge = test_cluster.get(&["crd", RACKS])?;
     let mut newer = bridge["spec"]["versions"][0].clone();
@@ -209,8 +208,8 @@ fn apply_transitional_crd_by_hand(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Somebody says that nothing is stored in the old version any more. The server takes the chart's CRD then, and loses
-/// everything.
+/// `storedVersions` claims that no object is stored in the old version. The server would accept the chart's CRD, and
+/// every object would be lost.
 fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     apply_transitional_crd_by_hand(test_cluster)?;
@@ -227,7 +226,7 @@ fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> R
     ensure_migrated(test_cluster)
 }
 
-/// The bridge stands, nothing is moved yet: what a run leaves behind that is cut off.
+/// The transitional CRD exists and no object is migrated: the state that an interrupted run leaves.
 fn an_interrupted_run_continues_from_the_transitional_crd(test_cluster: &TestCluster) -> Result<()> {
     let chart = racks(test_cluster)?;
     apply_transitional_crd_by_hand(test_cluster)?;

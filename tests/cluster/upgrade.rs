@@ -34,7 +34,7 @@ fn whole(test_cluster: &TestCluster, helm: &str) -> Result<()> {
     Ok(())
 }
 
-/// `plan` and `--dry-run` tell what would be done, and leave it.
+/// `plan` and `--dry-run` write nothing.
 fn plans_write_nothing(test_cluster: &TestCluster) -> Result<String> {
     let mark = test_cluster.mark()?;
     let plan = run(test_cluster, User::Operator, &["plan"], &newer_flags(&["--output", "json"]))?
@@ -51,7 +51,7 @@ fn plans_write_nothing(test_cluster: &TestCluster) -> Result<String> {
     Ok(plan.all_text() + &dry.all_text())
 }
 
-/// The upgrade itself, judged by the audit log, plain helm and plain kubectl.
+/// Runs the upgrade, and verifies it by the audit log, helm and kubectl.
 fn once(test_cluster: &TestCluster) -> Result<String> {
     let mark = test_cluster.mark()?;
     let report = test_cluster.files().join("report.md").display().to_string();
@@ -98,7 +98,7 @@ fn in_order(log: &[Entry]) -> Result<()> {
     Ok(())
 }
 
-/// Asked for again: nothing to do, nothing written, and `plan` says so too.
+/// A second upgrade has nothing to do and writes nothing; `plan` says so too.
 fn again(test_cluster: &TestCluster) -> Result<String> {
     let mark = test_cluster.mark()?;
     let second =

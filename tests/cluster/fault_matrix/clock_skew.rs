@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::crd_backup::apply;
 use crate::test_cluster::TestCluster;
 
-/// `clock_gettime` as before, but for the clock on the wall.
+/// Replaces `clock_gettime`: `CLOCK_REALTIME` is shifted, other clocks are not.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -24,7 +24,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 }
 "#;
 
-/// Tells a program that it is so many seconds later.
+/// Shifts the clock of the command by these seconds.
 pub fn shift_clock(test_cluster: &TestCluster, command: &mut Command, seconds: i64) -> Result<()> {
     let (source, shim) = (test_cluster.files().join("clock.c"), test_cluster.files().join("clock.so"));
     std::fs::write(&source, SHIM)?;
@@ -34,8 +34,7 @@ pub fn shift_clock(test_cluster: &TestCluster, command: &mut Command, seconds: i
     Ok(())
 }
 
-/// The installation's lock, left behind by a dead run whose clock was off the same way. Only that it stands still
-/// counts.
+/// Creates the Leases of a dead run with the same wrong clock. Its times must not matter: only missing renewals count.
 pub fn create_lease_of_dead_run(test_cluster: &TestCluster, seconds: i64) -> Result<()> {
     let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_secs(seconds))?;
     let then = then.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
@@ -43,7 +42,7 @@ pub fn create_lease_of_dead_run(test_cluster: &TestCluster, seconds: i64) -> Res
         json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, "namespace": namespace},
             "spec": {"holderIdentity": "ann@desk pid 7", "leaseDurationSeconds": 15, "renewTime": then, "acquireTime": then}})
     };
-    // The other one has no holder at all: it is nobody's, and is taken at once.
+    // The second Lease has no holder, so it can be acquired at once.
     let mut free = lease("kube-system", "mural-crds");
     free["spec"] = json!({"holderIdentity": "", "leaseDurationSeconds": 15});
     apply(test_cluster, &[lease(crate::small::NAMESPACE, "mural-upgrade"), free])

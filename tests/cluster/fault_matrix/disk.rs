@@ -9,12 +9,12 @@ use anyhow::{Context, Result, ensure};
 
 use crate::test_cluster::TestCluster;
 
-/// Where what is ours is kept, inside.
+/// The plugin's state folder inside the mount namespace.
 const STATE_FOLDER: &str = "/tmp/mural-small-disk";
-/// Enough for the copy before the first write.
+/// Enough for the backup before the first write.
 const DISK_SIZE: &str = "4m";
 
-/// The same program, where what it keeps lies on a small file system; none where the kernel gives none.
+/// The same command with its state folder on a small tmpfs; none if the kernel allows no user namespaces.
 pub fn run_on_small_disk(test_cluster: &TestCluster, command: &Command) -> Result<Option<Command>> {
     let alone = ["--user", "--map-current-user", "--mount", "--keep-caps"];
     let can = Command::new("unshare").args(alone).arg("true").stderr(Stdio::null()).status();
@@ -22,7 +22,7 @@ pub fn run_on_small_disk(test_cluster: &TestCluster, command: &Command) -> Resul
         return Ok(None);
     }
     std::fs::create_dir_all(STATE_FOLDER)?;
-    // A file system that this process alone sees; what comes after keeps its process id.
+    // Only this process sees the file system. `exec` keeps the process id.
     let script = format!("mount -t tmpfs -o size={DISK_SIZE} mural {STATE_FOLDER} && exec \"$@\"");
     let mut small = Command::new("unshare");
     small.args(alone).args(["sh", "-c", &script, "sh"]).arg(command.get_program()).args(command.get_args());
@@ -38,7 +38,7 @@ pub fn run_on_small_disk(test_cluster: &TestCluster, command: &Command) -> Resul
     Ok(Some(small))
 }
 
-/// Fills it to the last byte.
+/// Fills the file system to the last byte.
 pub fn fill_disk(pid: u32) -> Result<()> {
     let file = PathBuf::from(format!("/proc/{pid}/root{STATE_FOLDER}/full"));
     let mut full = std::fs::File::create(&file).with_context(|| file.display().to_string())?;

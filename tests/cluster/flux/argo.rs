@@ -11,7 +11,7 @@ use super::wait_within;
 use crate::small::{self, NAMESPACE, NEWER};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
-/// As much of the CRD as an upgrade reads.
+/// The part of the CRD that an upgrade reads.
 const CRD: &str = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"applications.argoproj.io"},
     "spec":{"group":"argoproj.io","scope":"Namespaced","names":{"kind":"Application","plural":"applications"},"versions":[{"name":"v1alpha1",
     "served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}"#;
@@ -40,7 +40,7 @@ pub fn followed(test_cluster: &TestCluster) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()?;
     std::thread::sleep(std::time::Duration::from_secs(3));
-    // Git says the new versions; the CRD chart is synced, and then the application.
+    // Git has the new versions. The CRD chart is synced first, then the application.
     application(test_cluster, "mural-crds", "0.7.4", "0.7.1")?;
     application(test_cluster, "mural", "1.1.0-rc.3", "1.1.0-rc.0")?;
     synced(test_cluster, "mural-crds", "0.7.4", &small::crds(test_cluster, "0.7.4")?.display().to_string())?;
@@ -64,7 +64,7 @@ fn upgrade(test_cluster: &TestCluster, more: &[&str]) -> Result<CommandOutput> {
     to_command_output(command(test_cluster, more)?.output()?)
 }
 
-/// An Application as it was recorded of a real Argo CD, told a version and synced to one.
+/// An Application, recorded from a real Argo CD, with a target version and a synced version.
 fn application(test_cluster: &TestCluster, name: &str, told: &str, synced: &str) -> Result<()> {
     let status = if told == synced { "Synced" } else { "OutOfSync" };
     let object = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": NAMESPACE},
@@ -78,7 +78,7 @@ fn application(test_cluster: &TestCluster, name: &str, told: &str, synced: &str)
     Ok(())
 }
 
-/// What the application controller does: renders, applies, says so.
+/// Does what the application controller does: render, apply, update the status.
 fn synced(test_cluster: &TestCluster, name: &str, version: &str, chart: &str) -> Result<()> {
     let values = small::values(test_cluster)?;
     let template = ["template", name, chart, "--namespace", NAMESPACE, "--include-crds", "--values", &values];

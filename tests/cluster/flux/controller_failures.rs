@@ -12,7 +12,7 @@ use super::{copy_chart_as, crds_are_new, deployed_version, helm_release, install
 use crate::small::{self, CANARY, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster};
 
-/// No trouble here may last longer: the patience is a few seconds.
+/// Limit for each failure; the timeouts of the runs are a few seconds.
 const IN_TIME: Duration = Duration::from_secs(60);
 
 pub fn in_time(test_cluster: &TestCluster) -> Result<()> {
@@ -26,7 +26,7 @@ pub fn in_time(test_cluster: &TestCluster) -> Result<()> {
     tag_missing_and_registry_gone(test_cluster)
 }
 
-/// It fails in time, and tells all of this.
+/// Makes sure that the run fails in time, with all of these texts.
 pub fn fails(test_cluster: &TestCluster, flags: &[&str], told: &[&str]) -> Result<CommandOutput> {
     let began = Instant::now();
     let ended = upgrade(test_cluster, &[], flags)?.expect_code(1).with_context(|| told.join(", "))?;
@@ -40,7 +40,7 @@ pub fn fails(test_cluster: &TestCluster, flags: &[&str], told: &[&str]) -> Resul
     Ok(ended)
 }
 
-/// Does something while a controller stands still.
+/// Runs a closure while a controller is paused.
 pub fn while_stopped(test_cluster: &TestCluster, controller: &str, what: impl FnOnce() -> Result<()>) -> Result<()> {
     let state = State::read(&Folder::of(test_cluster.sandbox()?.name())?);
     let process = state.children.get(controller).with_context(|| format!("{controller} runs"))?.to_string();
@@ -54,7 +54,7 @@ pub fn while_stopped(test_cluster: &TestCluster, controller: &str, what: impl Fn
     done
 }
 
-/// Nobody looks at the patched source.
+/// source-controller does not reconcile the patched source.
 fn source_controller_stopped(test_cluster: &TestCluster) -> Result<()> {
     let told = ["source-controller has not looked at the change: does it run?", "mural-crds-source"];
     while_stopped(test_cluster, "source-controller", || {
@@ -64,7 +64,7 @@ fn source_controller_stopped(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// The new application never gets ready: helm-controller gives up after its own timeout, and goes back.
+/// The new application never becomes ready: helm-controller stops after its own timeout and rolls back.
 fn rolled_back(test_cluster: &TestCluster) -> Result<()> {
     let impatient = r#"{"spec":{"timeout":"6s","upgrade":{"remediation":{"remediateLastFailure":true}}}}"#;
     patch(test_cluster, "helmrelease", "mural", impatient)?;
@@ -75,7 +75,7 @@ fn rolled_back(test_cluster: &TestCluster) -> Result<()> {
     let told = ["HelmRelease mural-system/mural: ", "RetriesExceeded", "went back to 1.1.0-rc.0+"];
     fails(test_cluster, &newer_flags(&["--yes", "--values", &file]), &told)?;
     ensure!(crds_are_new(test_cluster)?, "the CRDs came first");
-    // Now there is such a node, and the run is gone on from as it was.
+    // Now such a node exists, and the run is resumed.
     test_cluster.run(User::Admin, "kubectl", &["label", "nodes", "--all", "node=nowhere"])?.expect_code(0)?;
     let resumed =
         upgrade(test_cluster, &["resume"], &["--yes", "--values", &file])?.expect_code(0).context("resume")?;
@@ -83,7 +83,7 @@ fn rolled_back(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// helm-controller corrects drift while it upgrades: what was changed by hand is told before, and gone after.
+/// helm-controller corrects drift during an upgrade: a manual change is reported before, and is gone after.
 fn drift(test_cluster: &TestCluster) -> Result<()> {
     let values = test_cluster.files().join("anywhere.yaml");
     std::fs::write(&values, format!("password: {CANARY}\n"))?;
@@ -100,7 +100,7 @@ fn drift(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// What is on this workstation and not where source-controller looks for it.
+/// A chart that exists on this workstation only, not in the registry of source-controller.
 fn tag_missing_and_registry_gone(test_cluster: &TestCluster) -> Result<()> {
     let unpushed = copy_chart_as(test_cluster, &small::crds(test_cluster, "0.7.4")?, "mural-crds", "0.7.6")?;
     let file = small::pack(test_cluster, &unpushed)?;

@@ -11,7 +11,7 @@ use crate::crd_backup::apply;
 use crate::small::{self, NAMESPACE};
 use crate::test_cluster::{TestCluster, to_command_output};
 
-/// The labels of what a Kustomization of Flux keeps, and none.
+/// Sets and removes the labels of an object that a Kustomization manages.
 const GIT: &str = r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"hub","kustomize.toolkit.fluxcd.io/namespace":"flux-system"}}}"#;
 const NOT_GIT: &str =
     r#"{"metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":null,"kustomize.toolkit.fluxcd.io/namespace":null}}}"#;
@@ -34,7 +34,7 @@ fn ensure_refused(test_cluster: &TestCluster, flags: &[&str], code: i32, expecte
     test_cluster.ensure_nothing_written(mark)
 }
 
-/// What is asked for does not fit what Flux has.
+/// Requests that contradict the Flux objects.
 fn wrong_requests(test_cluster: &TestCluster) -> Result<()> {
     ensure_refused(test_cluster, &["--to", "1.1.0-rc.3", "--crds", "0.7.9", "--yes"], 5, "has no version 0.7.9")?;
     ensure_refused(test_cluster, &newer_flags(&["--yes", "--mode", "helm"]), 5, "which would revert the upgrade")?;
@@ -49,7 +49,7 @@ fn wrong_requests(test_cluster: &TestCluster) -> Result<()> {
     ensure_refused(test_cluster, &newer_flags(&["--yes", "--source", "canvas"]), 5, "and not from canvas")
 }
 
-/// An object is bent, which is refused, and bent back.
+/// Patches an object, expects a refusal, and reverts the patch.
 fn with_patch_refused(
     test_cluster: &TestCluster,
     object: &str,
@@ -77,7 +77,7 @@ fn patched_objects_are_refused(test_cluster: &TestCluster) -> Result<()> {
         &policy("\"CreateReplace\""),
         "which applies no CRD",
     )?;
-    // A source in another namespace is looked for there.
+    // The source of another namespace is read there.
     let from = |namespace: &str| format!(r#"{{"spec":{{"chartRef":{{"namespace":{namespace}}}}}}}"#);
     let there = "and OCIRepository elsewhere/mural-crds is not there";
     with_patch_refused(test_cluster, "helmrelease", "mural-crds", &from("\"elsewhere\""), &from("null"), there)?;
@@ -101,7 +101,7 @@ fn two_makers(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.run(User::Admin, "kubectl", &delete)?.expect_code(0).map(drop)
 }
 
-/// Who may do everything but patch the sources.
+/// A user with all permissions except to patch the sources.
 fn not_allowed(test_cluster: &TestCluster) -> Result<()> {
     let rule = |groups: &[&str], resources: &[&str], verbs: &[&str]| json!({"apiGroups": groups, "resources": resources, "verbs": verbs});
     let all = ["create", "update", "patch", "delete"];
@@ -134,7 +134,7 @@ fn not_allowed(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.run(User::Admin, "kubectl", &delete)?.expect_code(0).map(drop)
 }
 
-/// Between the plan and its doing the installation went into Git.
+/// A saved plan, and an installation that moved to Git before `apply`.
 fn a_plan_whose_owner_changed(test_cluster: &TestCluster) -> Result<()> {
     let file = test_cluster.files().join("flux-plan.json").display().to_string();
     upgrade(test_cluster, &["plan"], &newer_flags(&["--save", &file]))?.expect_code(2)?;
@@ -152,7 +152,7 @@ fn a_plan_whose_owner_changed(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// A digest goes before any version: it is moved with it, and is no contradiction that stays.
+/// A pinned digest takes precedence over a version, so the upgrade updates both.
 fn a_pin(test_cluster: &TestCluster) -> Result<()> {
     let crds = test_cluster.get(&["ocirepository", "mural-crds", "--namespace", NAMESPACE])?;
     let revision = crds["status"]["artifact"]["revision"].as_str().unwrap_or_default().to_owned();

@@ -6,7 +6,7 @@ use mural_tests::sandbox::User;
 use super::{crds_are_new, deployed_version, install_older, newer_flags, upgrade};
 use crate::test_cluster::{TestCluster, to_command_output};
 
-/// The commands that the refusal of a rollback names are the way back: done as they stand, the application first.
+/// `rollback` is refused with commands. Run as printed, they roll back the application first, then the CRDs.
 pub fn goes_back(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;

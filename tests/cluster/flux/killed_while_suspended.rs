@@ -12,9 +12,9 @@ use super::{
 };
 use crate::test_cluster::{TestCluster, to_command_output};
 
-/// What nothing in the registry answers to but the installed version: it could move by itself, and does not.
+/// A version range that only the installed version satisfies, so the source stays where it is.
 const RANGE: &str = r#"{"spec":{"ref":{"semver":"1.1.0-rc.0 || >9.0.0"}}}"#;
-/// As a run leaves it that died right after its first patch.
+/// The patch that a run leaves if it dies right after it.
 const SUSPENDED_BY_RUN_PATCH: &str =
     r#"{"metadata":{"annotations":{"mural.dev/suspended-by-run":"20261101-1"}},"spec":{"suspend":true}}"#;
 
@@ -40,7 +40,7 @@ pub fn while_held(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Kills an upgrade as soon as it holds the application.
+/// Kills an upgrade as soon as it has suspended the application's HelmRelease.
 fn kill_while_suspended(test_cluster: &TestCluster) -> Result<()> {
     let mut child =
         command(test_cluster, &[], &newer_flags(&["--yes"]))?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -53,7 +53,8 @@ fn kill_while_suspended(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// `status`: which HelmRelease, by which run, since when, and how it is let go. Gives the run.
+/// Checks what `status` says about the suspended HelmRelease: the run, the time, and the command that resumes it.
+/// Returns the run.
 fn read_suspending_run(test_cluster: &TestCluster) -> Result<String> {
     let status = upgrade(test_cluster, &["status"], &["--output", "json"])?.expect_code(0)?;
     let status_json: Value = serde_json::from_str(&status.stdout)?;
@@ -70,7 +71,7 @@ fn read_suspending_run(test_cluster: &TestCluster) -> Result<String> {
     Ok(run)
 }
 
-/// `repair` lets go what a dead run held, and nothing else moves.
+/// `repair` resumes the HelmRelease that a dead run suspended, and changes nothing else.
 fn repair_resumes(test_cluster: &TestCluster) -> Result<()> {
     ensure!(read_suspending_run(test_cluster)? == "20261101-1", "another run");
     let mark = test_cluster.mark()?;

@@ -22,7 +22,7 @@ use crate::crd_backup::apply;
 use crate::small::{self, NAMESPACE};
 use crate::test_cluster::TestCluster;
 
-/// Where a layer says what its signature is.
+/// Annotation of a layer that contains the signature.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
@@ -59,7 +59,7 @@ pub fn by_cosign(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// The newer chart under a version that nobody signed: its source says so, in time, and nothing moves.
+/// An unsigned version of the newer chart: the source reports it in time, and nothing is upgraded.
 fn unsigned(test_cluster: &TestCluster) -> Result<()> {
     let chart = copy_chart_as(test_cluster, &small::crds(test_cluster, "0.7.4")?, "mural-crds", "0.7.7")?;
     small::push(test_cluster, &chart)?;
@@ -72,9 +72,9 @@ fn unsigned(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Signs what lies at a tag.
+/// Signs the artifact of a tag.
 fn sign(key: &KeyPair, image: &str) -> Result<()> {
-    // Its client wants to know which one there is, though it speaks plain http here. A second call is refused, rightly.
+    // The client needs a crypto provider even over plain HTTP. A second installation fails, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });
     let image: Reference = image.parse()?;

@@ -46,7 +46,7 @@ pub fn helm_repository(test_cluster: &TestCluster) -> Result<()> {
         "a false change: {}",
         planned["plan"]["objects"]
     );
-    // Nobody carries the version from the HelmRelease to its HelmChart.
+    // Without helm-controller, no one copies the version from the HelmRelease to its HelmChart.
     let told =
         ["still asks for 0.7.1: helm-controller has not looked at the change: does it run?", "mural-crds-source"];
     while_stopped(test_cluster, "helm-controller", || {
@@ -72,7 +72,7 @@ pub fn helm_repository(test_cluster: &TestCluster) -> Result<()> {
     git(test_cluster)
 }
 
-/// A HelmChart of its own, to which the HelmRelease only refers, says the version: it is what moves.
+/// The HelmRelease refers to a HelmChart, which has the version: the upgrade patches the HelmChart.
 fn helm_chart(test_cluster: &TestCluster) -> Result<()> {
     let spec = json!({"chart": "mural", "version": "1.1.0-rc.3", "interval": "10m",
         "sourceRef": {"kind": "HelmRepository", "name": "repo"}});
@@ -96,7 +96,7 @@ fn helm_chart(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// A source that knows no versions is explained, and nothing is written.
+/// A source without versions is explained, and nothing is written.
 fn git(test_cluster: &TestCluster) -> Result<()> {
     from(test_cluster, "mural", "GitRepository", "1.1.0-rc.3")?;
     let mark = test_cluster.mark()?;

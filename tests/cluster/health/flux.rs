@@ -16,7 +16,7 @@ const fn state(fires: &'static [&'static str], does: &'static str) -> State {
     State { fires, does }
 }
 
-/// All at once, on the small installation that Flux has made.
+/// Faults that are caused together, on the small Flux installation.
 pub const BROKEN: [State; 6] = [
     state(
         &["flux-depends-on"],
@@ -26,7 +26,8 @@ pub const BROKEN: [State; 6] = [
         &["flux-suspended"],
         r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"suspend":true}}'"#,
     ),
-    // Two ways to say a version, and the one that counts is not what runs: the release is suspended.
+    // The source has a digest and a version, and the effective one is not deployed, because the HelmRelease is
+    // suspended.
     state(
         &["flux-source-version", "flux-revision"],
         r#"kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"semver":"1.1.0-rc.3","tag":"1.1.0-rc.0"}}}'"#,
@@ -46,8 +47,7 @@ pub const BROKEN: [State; 6] = [
     ),
 ];
 
-/// What else the checks of Flux find, one after another: the check, what does it, a word of the message, and what mends
-/// it.
+/// Faults that are caused one after another: the check, the action, a part of the message, and the fix.
 pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
     (
         "flux-source-version",
@@ -61,7 +61,7 @@ pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
         "does not match 1.1.0-rc.0",
         HINT,
     ),
-    // An upgrade that has no time: it stays in the history, failed.
+    // An upgrade with a timeout that is too short stays in the history as failed.
     (
         "flux-release-ready",
         r#"kubectl -n mural-system patch helmrelease mural --type merge --patch '{"spec":{"timeout":"1s","values":{"node":"nowhere"}}}'"#,
@@ -70,9 +70,10 @@ pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 const HINT: &str = "";
-/// The sandbox's controllers run beside the cluster; `flux install` would have put these into it.
+/// Deployments of the controllers, as `flux install` creates them. The sandbox's controllers run outside of the
+/// cluster.
 const CONTROLLERS: &str = "kubectl create namespace flux-system && for one in source helm; do kubectl -n flux-system create deployment $one-controller --image=example.com/flux; done";
-/// What the installation is meant to be.
+/// Flags with the expected versions.
 const EXPECT_FLAGS: [&str; 6] = ["--expect", "mural=1.1.0-rc.0", "--expect", "crds=0.7.1", "--output", "json"];
 
 pub fn on_real_controllers(test_cluster: &TestCluster) -> Result<()> {
@@ -106,24 +107,24 @@ pub fn on_real_controllers(test_cluster: &TestCluster) -> Result<()> {
 fn whole(test_cluster: &TestCluster) -> Result<()> {
     not_looked_at(test_cluster)?;
     healthy(test_cluster).context("with the controller back")?;
-    // What somebody has deleted, Flux makes again when it is told to.
+    // Flux recreates deleted objects on request.
     shell(test_cluster, "kubectl -n mural-system delete deployment canvas")?;
     let report = wait_for_findings(test_cluster, &["workload-present"])?;
     follow(test_cluster, findings(&report, "workload-present")[0])?;
     healthy(test_cluster).context("put back by Flux")
 }
 
-/// The sample installation, made by Flux: nothing to say of it.
+/// The sample installation by Flux has no finding.
 pub fn silent(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
-    // What another test has left goes with the cluster that it was made on.
+    // Objects of an earlier test are removed with the namespace.
     install_older(test_cluster)?;
     install::install(test_cluster.sandbox()?, &install::Args { flux: true, ..install::Args::default() })?;
     shell(test_cluster, CONTROLLERS)?;
     healthy(test_cluster)
 }
 
-/// Nothing at all to say.
+/// Waits until there is no finding at all.
 fn healthy(test_cluster: &TestCluster) -> Result<()> {
     let mut last = String::new();
     until(test_cluster, || {
@@ -144,7 +145,7 @@ fn wait_for_findings(test_cluster: &TestCluster, ids: &[&str]) -> Result<Value> 
     report.with_context(|| format!("these find nothing: {silent:?}"))
 }
 
-/// Looks until a check says this.
+/// Waits until a check has a finding with this text.
 fn wait_for_message(test_cluster: &TestCluster, id: &str, word: &str) -> Result<Value> {
     let report = until(test_cluster, || {
         let report = json(&validate(test_cluster, &EXPECT_FLAGS)?)?;
@@ -156,7 +157,7 @@ fn wait_for_message(test_cluster: &TestCluster, id: &str, word: &str) -> Result<
     report.with_context(|| format!("{id} does not say {word:?}"))
 }
 
-/// What each hint says, to the letter.
+/// Runs the command of each hint, unchanged.
 fn by_hints(test_cluster: &TestCluster, report: &Value) -> Result<()> {
     for id in ["flux-source-version", "flux-release-crds-policy", "flux-depends-on", "flux-suspended"] {
         findings(report, id).iter().try_for_each(|finding| follow(test_cluster, finding))?;
@@ -164,7 +165,7 @@ fn by_hints(test_cluster: &TestCluster, report: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A controller that does not look at a new spec.
+/// A controller that does not observe a new generation.
 fn not_looked_at(test_cluster: &TestCluster) -> Result<()> {
     let sandbox = test_cluster.sandbox()?;
     let state = mural_tests::sandbox::State::read(&mural_tests::sandbox::Folder::of(sandbox.name())?);
@@ -183,8 +184,8 @@ fn not_looked_at(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// Two clusters of two owners and one that does not answer, in one report; a context without the installation is left
-/// out.
+/// One report about two clusters with different owners and one that does not answer. A context without an installation
+/// is omitted.
 fn several(own: &TestCluster, flux: &TestCluster) -> Result<()> {
     let dead = own.files().join("dead.yaml");
     let [first, second] =
@@ -194,7 +195,7 @@ fn several(own: &TestCluster, flux: &TestCluster) -> Result<()> {
         &dead,
         "apiVersion: v1\nkind: Config\nclusters: [{name: dead, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: me, user: {}}]\ncontexts: [{name: dead, context: {cluster: dead, user: me}}]\n",
     )?;
-    // Users of one name in two files would be one user.
+    // Two kubeconfigs must not use the same user name.
     let renamed = |test_cluster: &TestCluster, name: &str| -> Result<std::path::PathBuf> {
         let text = std::fs::read_to_string(test_cluster.sandbox()?.kubeconfig(User::Operator))?;
         let file = own.files().join(format!("{name}.yaml"));

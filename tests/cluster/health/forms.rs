@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::{shell, validate};
 use crate::test_cluster::TestCluster;
 
-/// What is told, and in which file the report is kept: every form once.
+/// Each output format with its file.
 const FORMS: [(&str, &str); 4] =
     [("table", "report.yaml"), ("wide", "report.json"), ("junit", "report.sarif"), ("markdown", "report.html")];
-/// Where everything that a run has said is kept for a look; nowhere unless set.
+/// `MURAL_KEEP`: folder that receives all outputs for inspection.
 const KEEP: &str = "MURAL_KEEP";
 
 pub fn every_form(test_cluster: &TestCluster, asked: &[String], report: &Value) -> Result<()> {
@@ -49,7 +49,7 @@ fn widths(test_cluster: &TestCluster) -> Result<()> {
         let output = command.env("COLUMNS", columns.to_string()).output()?;
         let text = String::from_utf8(output.stdout)?;
         keep(&format!("table-{columns}.txt"), &text)?;
-        // A command is never folded, nor is a word that is longer than the line.
+        // Commands are not wrapped, nor are words that are longer than the line.
         let long = |line: &&str| line.chars().count() > columns && !line.contains('→') && line.trim().contains(' ');
         let long: Vec<&str> = text.lines().filter(long).collect();
         ensure!(long.is_empty(), "wider than {columns} columns: {long:#?}");
@@ -59,7 +59,7 @@ fn widths(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// helm's reader of YAML finds in the one form what is in the other.
+/// helm's YAML parser reads the same data from the YAML format as from JSON.
 fn yaml_is_read_by_helm(test_cluster: &TestCluster) -> Result<()> {
     let chart = "mkdir -p reader/templates && printf 'apiVersion: v2\\nname: reader\\nversion: 1.0.0\\n' > reader/Chart.yaml && printf '{{ .Values | toJson }}' > reader/templates/all.json";
     shell(test_cluster, chart)?;
@@ -79,7 +79,7 @@ fn yaml_is_read_by_helm(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
-/// The sample operator's secrets: as they are, as base64, and as the middle of a longer base64 text.
+/// The sample operator's secrets in plain text, in base64, and as the middle of a longer base64 text.
 fn secrets() -> Result<Vec<String>> {
     let text = std::fs::read_to_string(charts::values_file())?;
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
@@ -103,7 +103,7 @@ fn told_nothing(secrets: &[String], what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Everything is listed before it is written, and nothing in it is a secret.
+/// The support bundle lists its content before it is written, and contains no secret.
 fn bundle(test_cluster: &TestCluster, secrets: &[String]) -> Result<()> {
     let file = test_cluster.files().join("broken.tar.gz");
     let ended = validate(test_cluster, &["bundle", "--yes", &file.display().to_string()])?.expect_code(0)?;

@@ -22,13 +22,13 @@ use super::states::{
 use super::{files, findings, flux, forms, json, shell, until, validate};
 use crate::test_cluster::{CommandOutput, TestCluster};
 
-/// The document that an API server which lags behind still serves.
+/// The outdated OpenAPI document of an API server that lags behind.
 const DOCUMENT: &str = "/openapi/v3/apis/spectrocloud.com/v1alpha1";
 /// Characters of a value that fills the record of a release, and no more: random ones, which cannot be packed smaller
 /// than three quarters of them, and are then written as base64.
 const FILLER: usize = 930_000;
 
-/// No check without an action that fires it, nor an action for a check that is no more.
+/// Every check has an action that fires it, and every action names existing checks.
 fn every_check_has_an_action() -> Result<()> {
     let states = BROKEN.iter().chain(&BROKEN_AFTER_FIX).chain(&REQUESTED_STATES).chain(&flux::BROKEN);
     let fired = states.flat_map(|state| state.fires).chain(&STAND_INS).copied();
@@ -41,7 +41,7 @@ fn every_check_has_an_action() -> Result<()> {
     Ok(())
 }
 
-/// The sample installation and what it lacks: nothing to say of it.
+/// The sample installation, extended by objects for all checks, has no finding.
 fn furnished(test_cluster: &TestCluster) -> Result<Vec<String>> {
     install::install(test_cluster.sandbox()?, &install::Args::default())?;
     lay(test_cluster)?;
@@ -51,7 +51,7 @@ fn furnished(test_cluster: &TestCluster) -> Result<Vec<String>> {
     Ok(expect_flags)
 }
 
-/// The same where another helm has made it.
+/// The same with an installation by another helm.
 pub fn silent_by_helm(test_cluster: &TestCluster, version: &str) -> Result<()> {
     test_cluster.use_helm(version)?;
     furnished(test_cluster).map(drop)
@@ -60,7 +60,7 @@ pub fn silent_by_helm(test_cluster: &TestCluster, version: &str) -> Result<()> {
 pub fn every_check_fires(test_cluster: &TestCluster) -> Result<()> {
     every_check_has_an_action()?;
     let done = one_after_another(test_cluster);
-    // Also where it failed: other tests use this sandbox.
+    // Also after a failure, because other tests use this sandbox.
     let mended: Vec<Result<()>> = FIX_COMMANDS.iter().map(|line| shell(test_cluster, line)).collect();
     done.and_then(|()| mended.into_iter().collect())
 }
@@ -88,7 +88,7 @@ fn one_after_another(test_cluster: &TestCluster) -> Result<()> {
     unreadable(test_cluster)
 }
 
-/// The flags that say what is installed.
+/// Flags with the installed charts.
 fn expect_flags(test_cluster: &TestCluster) -> Result<Vec<String>> {
     let (crds, app) = charts::PAIRS[0];
     let words = ["--expect", &format!("mural={app}"), "--expect", &format!("crds={crds}")].map(str::to_owned);
@@ -97,7 +97,7 @@ fn expect_flags(test_cluster: &TestCluster) -> Result<Vec<String>> {
     Ok([&words[..], &files].concat())
 }
 
-/// As the shell would write it.
+/// Quotes the text for a shell.
 fn expanded(test_cluster: &TestCluster, word: &str) -> Result<String> {
     let known = super::variables(test_cluster)?.into_iter().find(|(name, _)| word == format!("${name}"));
     Ok(known.map_or_else(|| word.to_owned(), |(_, path)| path.display().to_string()))
@@ -108,7 +108,7 @@ fn look(test_cluster: &TestCluster, flags: &[String]) -> Result<CommandOutput> {
     validate(test_cluster, &[&flags[..], &["--output", "json"]].concat())
 }
 
-/// Nothing at all to say, and every check that is not about Flux has looked at something.
+/// Makes sure that there is no finding, and that every check except those about Flux has inspected an item.
 fn healthy(test_cluster: &TestCluster, expect_flags: &[String]) -> Result<()> {
     let strict = [expect_flags, &["--strict".to_owned()]].concat();
     let mut last = None;
@@ -148,7 +148,7 @@ fn fires(ended: &CommandOutput, state: &State) -> Result<()> {
     Ok(())
 }
 
-/// Looks until every one of these has found something, each with an object, a hint and an anchor.
+/// Waits until each of these checks has a finding with an object, a hint and a documentation link.
 fn wait_for_findings(test_cluster: &TestCluster, expect_flags: &[String], ids: &[&str]) -> Result<Value> {
     let mut silent = Vec::new();
     let report = until(test_cluster, || {
@@ -164,7 +164,7 @@ fn wait_for_findings(test_cluster: &TestCluster, expect_flags: &[String], ids: &
     Ok(report)
 }
 
-/// helm and kubectl as they were, first on the way.
+/// Puts older versions of helm and kubectl first on `PATH`.
 fn older_tools(test_cluster: &TestCluster) -> Result<()> {
     let file = |name: &str| test_cluster.files().join(name);
     scripted::write_program(&file("old-helm"), "printf v3.16.4\n")?;
@@ -176,7 +176,7 @@ fn older_tools(test_cluster: &TestCluster) -> Result<()> {
     fires(&ended, &State { fires: &STAND_INS[..3], does: "an older helm and kubectl" })
 }
 
-/// An API server of another version, and one that has not seen the newest schema.
+/// An API server of another version, and one with an outdated schema.
 fn older_servers(test_cluster: &TestCluster, document: String) -> Result<()> {
     let proxy = FaultProxy::start(&test_cluster.sandbox()?.kubeconfig(User::Operator), test_cluster.files())?;
     let version = json!({"major": "1", "minor": "30", "gitVersion": "v1.30.9"}).to_string();
@@ -191,7 +191,7 @@ fn older_servers(test_cluster: &TestCluster, document: String) -> Result<()> {
     fires(&ended, &State { fires: &STAND_INS[3..], does: "an older API server, that lags behind" })
 }
 
-/// Bad input that only a cluster can give: each with a clear message, its object and the right code.
+/// Bad input that needs a cluster: each gets a clear message with the object, and the right exit code.
 fn unreadable(test_cluster: &TestCluster) -> Result<()> {
     let says = |flags: &[&str], code: i32, words: &[&str]| -> Result<()> {
         let ended = validate(test_cluster, flags)?.expect_code(code).with_context(|| flags.join(" "))?;
@@ -219,7 +219,7 @@ fn unreadable(test_cluster: &TestCluster) -> Result<()> {
     says(&["--output", "wide"], 3, &["Secret mural-system/sh.helm.release.v1.mural.", "could not look"])
 }
 
-/// The files that the states name.
+/// Writes the files that the states use.
 fn lay(test_cluster: &TestCluster) -> Result<()> {
     files(test_cluster)?;
     let write = |name: &str, text: String| std::fs::write(test_cluster.files().join(name), text);
@@ -262,14 +262,14 @@ fn hook(name: &str, policy: &str, service: &str, authority: &str, rule: &Value) 
         "clientConfig": {"service": {"namespace": NAMESPACE, "name": service}, "caBundle": authority}, "rules": [rule]}]})
 }
 
-/// A Job in the place of the chart's hook.
+/// A Job that replaces the chart's hook.
 fn job(image: &str, fails: Option<&str>) -> Value {
     let annotations = fails.map_or_else(|| json!({}), |how| json!({"mural.test/fail": how}));
     json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mural-setup", "namespace": NAMESPACE}, "spec": {"backoffLimit": 0,
         "template": {"metadata": {"annotations": annotations}, "spec": {"restartPolicy": "Never", "containers": [{"name": "setup", "image": image}]}}}})
 }
 
-/// A CRD with the kind of another.
+/// A CRD that claims the names of another.
 fn impostor() -> Value {
     let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "othercomputeconfigs.spectrocloud.com"},
@@ -277,7 +277,7 @@ fn impostor() -> Value {
             "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}})
 }
 
-/// Letters by a generator of its own (xorshift): equal in every run.
+/// Pseudo-random letters (xorshift), equal in every run.
 fn filler() -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
@@ -290,7 +290,7 @@ fn filler() -> String {
     (0..FILLER).map(|_| next()).collect()
 }
 
-/// The installed application's chart without the template of dex, under the same version.
+/// Builds the application's chart without the template of dex, with the same version.
 fn lesser(test_cluster: &TestCluster) -> Result<()> {
     shell(
         test_cluster,

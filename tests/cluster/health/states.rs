@@ -13,7 +13,7 @@ const fn state(fires: &'static [&'static str], does: &'static str) -> State {
     State { fires, does }
 }
 
-/// What the sample installation lacks for some check to have anything to look at: all of it healthy.
+/// Actions that extend the sample installation, so that every check has an item to inspect. All of it is healthy.
 pub const FURNISHED: [&str; 7] = [
     r#"helm upgrade mural $APP -n mural-system --reuse-values --wait --description "by a test, digest sha256:$(sha256sum $APP | cut -d' ' -f1)""#,
     "helm get values mural -n mural-system --output yaml > running.yaml",
@@ -24,9 +24,9 @@ pub const FURNISHED: [&str; 7] = [
     r#"for role in viewer editor admin; do kubectl -n mural-system get configmap mural-project-rbac-$role -o jsonpath='apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"}  name: {.metadata.name}{"\n"}data: {.data}{"\n"}' | kubectl -n tenant-a apply --server-side --filename -; done"#,
 ];
 
-/// All at once: one look finds them all.
+/// Faults that are caused together and found by one run.
 pub const BROKEN: [State; 23] = [
-    // A hook that has no time left: the revision stays failed. Its values fill the record.
+    // A hook times out, so the revision stays failed. Its values fill the release record.
     state(
         &["release-deployed", "release-record-size", "release-values"],
         "! helm upgrade mural $APP -n mural-system --reuse-values --set-file filler=filler.txt --wait --timeout 1ms",
@@ -42,7 +42,7 @@ pub const BROKEN: [State; 23] = [
         &["pvc-bound"],
         "kubectl get storageclass standard --output yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > standard.yaml && kubectl delete storageclass standard && kubectl -n mural-system scale statefulset zot --replicas=2",
     ),
-    // What the kubelet writes of a container that has ended and was started anew.
+    // The status that the kubelet writes for a restarted container.
     state(
         &["restarts-since-upgrade"],
         r#"pod=$(kubectl -n mural-system get pods --selector app=fleetconfig-controller --output name) && now=$(date -u +%FT%TZ) && kubectl -n mural-system patch $pod --subresource status --type json --patch '[{"op":"replace","path":"/status/containerStatuses/0/restartCount","value":3},{"op":"add","path":"/status/containerStatuses/0/lastState","value":{"terminated":{"exitCode":137,"reason":"OOMKilled","startedAt":"'$now'","finishedAt":"'$now'"}}}]'"#,
@@ -79,12 +79,12 @@ pub const BROKEN: [State; 23] = [
         &["crd-matches-chart", "crd-objects-fit"],
         r#"kubectl patch crd tenants.spectrocloud.com --type json --patch '[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength","value":2}]'"#,
     ),
-    // Another CRD of the group takes the names while this one is away.
+    // Another CRD of the group takes the names while this one is deleted.
     state(
         &["crd-established", "crd-names-accepted", "crd-in-two-charts"],
         "kubectl get crd computeconfigs.spectrocloud.com --output yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > away.yaml && kubectl delete crd computeconfigs.spectrocloud.com && kubectl create --filename impostor.yaml && kubectl wait --for=condition=Established crd/othercomputeconfigs.spectrocloud.com --timeout=30s && kubectl create --filename away.yaml",
     ),
-    // The stored version moves on, and the one before is on its way out.
+    // The storage version changes, and the previous version is deprecated.
     state(
         &["crd-stored-versions", "crd-version-in-use"],
         r#"kubectl patch crd hubs.fleetconfig.open-cluster-management.io --type json --patch '[{"op":"replace","path":"/spec/versions/0/storage","value":false},{"op":"add","path":"/spec/versions/0/deprecated","value":true},{"op":"add","path":"/spec/versions/-","value":{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}]'"#,
@@ -97,43 +97,43 @@ pub const BROKEN: [State; 23] = [
         &["release-manifest-served"],
         r#"kubectl patch crd settings.spectrocloud.com --type json --patch '[{"op":"replace","path":"/spec/versions/0/served","value":false}]'"#,
     ),
-    // Last: from here on no pod can be made in the namespace.
+    // Last, because no pod can be created in the namespace afterwards.
     state(&["webhook-deadlock"], "kubectl apply --filename guard.yaml"),
 ];
 
-/// What another installation in the same cluster would stumble over.
+/// Fixes for faults that would affect a later installation in the same cluster.
 pub const FIX_COMMANDS: [&str; 3] = [
     "kubectl apply --filename standard.yaml",
     r#"kubectl -n mural-system patch definitionrevisions.spectrocloud.com held --type merge --patch '{"metadata":{"finalizers":null}}'"#,
     "kubectl delete namespace edge-1 tenant-a && kubectl delete managedcluster edge-1",
 ];
 
-/// What cannot be there at the same time.
+/// Faults that exclude those above.
 pub const BROKEN_AFTER_FIX: [State; 2] = [
     state(
         &["pod-failing"],
         "kubectl delete validatingwebhookconfiguration guard && kubectl -n mural-system delete job mural-setup && kubectl create --filename job-stuck.yaml",
     ),
-    // Somebody else keeps one of the two releases, and has made none yet.
+    // Another owner manages one of the two releases and has not installed it yet.
     state(
         &["owner-consistent", "release-present"],
         "kubectl -n mural-system delete secret --selector owner=helm,name=mural-crds && kubectl apply --filename helm-release.yaml",
     ),
 ];
 
-/// What differs from what is asked for: flags of the command itself.
+/// Faults by the flags of `validate`: the installation differs from the request.
 pub const REQUESTED_STATES: [State; 3] = [
     state(&["release-version"], "--expect mural=9.9.9"),
     state(&["release-upgrade-deletions", "release-chart-digest"], "--chart $LESSER"),
     state(&["namespace-exists", "owner-detected"], "--namespace nowhere"),
 ];
 
-/// Fired in [`super::matrix`] by programs and servers that stand in for others: an older helm and kubectl on the way,
-/// an older API server, one of several API servers that lags behind.
+/// Checks that [`super::matrix`] fires by stand-ins: an older helm and kubectl on `PATH`, an older API server, and one
+/// that lags behind.
 pub const STAND_INS: [&str; 5] =
     ["helm-version", "kubectl-version", "kubectl-skew", "server-version", "crd-schema-served"];
 
-/// Checks without an action, and why.
+/// Checks without an action, with the reason.
 pub const EXCEPTIONS: [(&str, &str); 1] = [(
     "crd-structural",
     "an API server takes no such CRD since apiextensions.k8s.io/v1; only old ones may still lie in etcd",

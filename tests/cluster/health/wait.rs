@@ -9,12 +9,12 @@ use mural_tests::sandbox::User;
 use super::{shell, validate};
 use crate::test_cluster::TestCluster;
 
-/// A roll-out is waited for, with what keeps it; an image that cannot be pulled ends the wait early.
+/// `--wait` reports why a roll-out is not ready. An image that cannot be pulled ends the wait early.
 pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
     let image =
         |tag: &str| format!("kubectl -n mural-system set image deployment/hue hue=registry.example.com/hue:{tag}");
     shell(test_cluster, &image("no-such-image"))?;
-    // On a terminal, which `script` makes, and in a pipe at the same time.
+    // On a terminal, which `script` provides, and in a pipe at the same time.
     let flags = ["--wait", "90s", "--skip", "restarts"];
     let program = mural_tests::plugins::folder()?.join("kubectl-mural-validate").display().to_string();
     let mut terminal = test_cluster.command(User::Operator, "kubectl")?;
@@ -33,7 +33,7 @@ pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
         let shown = terminal.wait_with_output()?;
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
         ensure!(shown.status.success(), "{text}");
-        // The moving line is drawn anew, which only a terminal can.
+        // The progress line is redrawn, which needs a terminal.
         ensure!(text.contains("\u{1b}[") && text.contains("ImagePullBackOff") && text.contains("s of 90s"), "{text:?}");
     }
     shell(test_cluster, &image("no-such-image"))?;
@@ -49,8 +49,8 @@ pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
     known_and_strict(test_cluster, &image("newer"))
 }
 
-/// What was known before is not waited for. A warning is, with `--strict`; one that waiting does not mend ends the wait
-/// at once.
+/// `--wait` ignores findings of the baseline. With `--strict` it waits for warnings; one that does not heal with time
+/// ends the wait at once.
 fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
     let file = test_cluster.files().join("known.json").display().to_string();
     let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "workloads"], flags].concat());
@@ -71,7 +71,7 @@ fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
     Ok(())
 }
 
-/// A line on a terminal of its own, where there is `script` to make one.
+/// Runs a command line on a new terminal; none if `script` is not installed.
 fn terminal_of(like: &mut std::process::Command, line: &str) -> Result<Option<std::process::Child>> {
     let mut command = std::process::Command::new("script");
     command

@@ -13,13 +13,13 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::test_cluster::TestCluster;
 
-/// What gets SIGKILL.
+/// The target of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillTarget {
     Plugin,
     Tool,
     ProcessGroup,
-    /// Nothing: from that moment on no request gets through.
+    /// The network: from this moment every connection is reset.
     Network,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for KillTarget {
     }
 }
 
-/// Repeatable chance (splitmix64).
+/// Repeatable random numbers (splitmix64).
 pub struct Dice(u64);
 
 impl Dice {
@@ -56,7 +56,7 @@ impl Dice {
     }
 }
 
-/// How an upgrade goes that nobody kills.
+/// Durations of an undisturbed upgrade.
 pub struct Undisturbed {
     locked: Duration,
     whole: Duration,
@@ -69,24 +69,24 @@ impl fmt::Display for Undisturbed {
 }
 
 impl Undisturbed {
-    /// A later run was quicker: the first one had cold caches.
+    /// Updates the durations if a later run was quicker than the first, which had cold caches.
     pub fn record_duration(&mut self, took: Duration) {
         self.whole = self.whole.min(took).max(self.locked);
     }
 
-    /// A random moment of a run that goes on: it has less to do, and its lock is not taken when it has looked.
+    /// A random moment of a run that continues an upgrade. It has less to do.
     pub fn later(&self, dice: &mut Dice) -> Duration {
         self.whole.mul_f64(dice.throw() * 0.7)
     }
 
-    /// A random moment: two of three times while it writes, else anywhere.
+    /// A random moment: two of three times during the writes.
     pub fn moment(&self, dice: &mut Dice, round: usize) -> Duration {
         let from = if round % 3 == 2 { Duration::ZERO } else { self.locked };
         from + (self.whole - from).mul_f64(dice.throw())
     }
 }
 
-/// Runs it to its end and takes the time.
+/// Runs the upgrade to its end and measures it.
 pub fn measure_undisturbed(mut command: Command) -> Result<Undisturbed> {
     let began = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
@@ -102,23 +102,24 @@ pub fn measure_undisturbed(mut command: Command) -> Result<Undisturbed> {
     Ok(Undisturbed { locked: locked.with_context(|| format!("it takes no lock:\n{said}"))?, whole: began.elapsed() })
 }
 
-/// What `resume` says, exit code 5, after a run that was killed before its first note: nothing was written.
+/// Message of `resume`, with exit code 5, after a run that was killed before its first journal entry. Nothing was
+/// written.
 pub const NOTHING_TO_RESUME: &str = "there is nothing to resume";
 
-/// What came of a kill.
+/// The result of a kill.
 pub struct Killed {
     summary: String,
-    /// Why it was none.
+    /// Why the kill missed.
     pub missed: Option<Missed>,
 }
 
-/// Why a kill was none.
+/// Why a kill missed.
 #[derive(Debug)]
 pub enum Missed {
-    /// The run had ended well before, after so long.
+    /// The run had succeeded before, after this duration.
     Done(Duration),
     NothingToResume,
-    /// It failed, and not by us: what it said.
+    /// The run failed by itself, with this output.
     ByItself(String),
 }
 
@@ -128,7 +129,8 @@ impl fmt::Display for Killed {
     }
 }
 
-/// Starts it in a group of its own and kills at that moment. No helm and no kubectl of it may live on.
+/// Starts the run in its own process group and kills the target at the moment. No helm and no kubectl of it may
+/// survive.
 pub fn kill(test_cluster: &TestCluster, mut command: Command, how: KillTarget, when: Duration) -> Result<Killed> {
     let proxy = match how {
         KillTarget::Network => {
@@ -186,10 +188,10 @@ pub fn kill(test_cluster: &TestCluster, mut command: Command, how: KillTarget, w
     Ok(Killed { summary: told, missed })
 }
 
-/// How it is told that a tool was killed.
+/// Text in the output of a run whose tool was killed.
 const DIED: &str = " died";
 
-/// Kills the helm or kubectl that runs now, or the next one; none where none was to be had any more.
+/// Kills the helm or kubectl that runs now, or the next one; none if the run starts no more of them.
 fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<Option<String>> {
     let began = Instant::now();
     while tools.is_empty() {
@@ -204,7 +206,7 @@ fn a_tool(child: &Child, tools: &mut Vec<(u32, String)>) -> Result<Option<String
     }
     let (pid, name) = &tools[0];
     let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw).context("a pid")?;
-    // It may have ended by itself in this very moment.
+    // It may have ended by itself at the same moment.
     Ok(kill_process(pid, Signal::KILL).ok().map(|()| format!("{name}{DIED}")))
 }
 

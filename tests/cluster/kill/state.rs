@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::test_cluster::TestCluster;
 
-/// Kinds that controllers make and name by chance, or that say when something happened.
+/// Kinds with generated names, and kinds that record times.
 const RANDOM_FIELDS: [&str; 9] = [
     "events",
     "events.events.k8s.io",
@@ -21,14 +21,14 @@ const RANDOM_FIELDS: [&str; 9] = [
     "controllerrevisions.apps",
     "bindings",
 ];
-/// What differs between any two objects that are alike.
+/// Metadata fields that differ between equal objects.
 const VOLATILE_METADATA: [&str; 5] = ["uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"];
 
 /// Objects by `Kind namespace/name`, and the newest record of each release.
 pub struct ClusterState(BTreeMap<String, Value>);
 
 impl ClusterState {
-    /// What differs, by object.
+    /// The differences, by object.
     pub fn differences(&self, other: &Self) -> Vec<(String, String)> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         let differ = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
@@ -38,7 +38,7 @@ impl ClusterState {
             .collect()
     }
 
-    /// The same, whoever owns which field.
+    /// The same state without the owners of fields.
     pub fn without_managers(mut self) -> Self {
         for object in self.0.values_mut() {
             if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -49,7 +49,7 @@ impl ClusterState {
     }
 
     /// # Errors
-    /// The first differences, by object.
+    /// The states differ. The message lists the objects.
     pub fn ensure_same(&self, other: &Self) -> Result<()> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
         let differ = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
@@ -68,12 +68,12 @@ impl ClusterState {
     }
 }
 
-/// Custom resources by name, each with what makes it itself.
+/// Custom resources by name, each with its uid and spec.
 pub struct CustomResources(BTreeMap<String, (Value, Value)>);
 
 impl CustomResources {
     /// # Errors
-    /// One that was there is gone, made anew, or changed in another way than the undisturbed upgrade changes it.
+    /// An object is missing, was recreated, or was changed in another way than by an undisturbed upgrade.
     pub fn ensure_unchanged(&self, now: &Self, undisturbed: &Self) -> Result<()> {
         for (name, was) in &self.0 {
             let is = now.0.get(name).with_context(|| format!("{name} is lost"))?;
@@ -85,12 +85,12 @@ impl CustomResources {
     }
 }
 
-/// The namespace's objects, the CRDs, the webhooks, the locks wherever they are.
+/// Reads the objects of the namespace, the CRDs, the webhooks, and the Leases of the locks.
 pub fn read_state(test_cluster: &TestCluster) -> Result<ClusterState> {
     let mut all = BTreeMap::new();
     let mut records: BTreeMap<String, (u64, Value)> = BTreeMap::new();
     for object in objects(test_cluster)? {
-        // The API server's own certificate authority, written by a controller: after a restore from another sandbox it is late.
+        // A controller writes the API server's certificate authority, late after a restore from another sandbox.
         if object["kind"] == "ConfigMap" && object["metadata"]["name"] == "kube-root-ca.crt" {
             continue;
         }
@@ -113,7 +113,7 @@ pub fn read_state(test_cluster: &TestCluster) -> Result<ClusterState> {
     }
     all.extend(records.into_iter().map(|(name, (_, record))| (format!("newest record of {name}"), record)));
     let left = std::fs::read_dir(test_cluster.sandbox()?.dir().join("state/mural/runs"));
-    // One that nobody holds is of a run that died before its Lease was written; a later run sweeps it.
+    // An unlocked file is from a run that died before it wrote its Lease. A later run deletes it.
     let held = |path: &std::path::Path| std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_err());
     for sign in left.into_iter().flatten().flatten().filter(|sign| held(&sign.path())) {
         all.insert(format!("sign of life {}", sign.file_name().display()), Value::Null);
@@ -121,7 +121,7 @@ pub fn read_state(test_cluster: &TestCluster) -> Result<ClusterState> {
     Ok(ClusterState(all))
 }
 
-/// What of the journal is the same after every good end: no run is open, and all could be read.
+/// The part of the journal that must be equal: no run is unfinished, and all runs can be read.
 fn journal(secret: &Value) -> Vec<(String, Value)> {
     let seen = mural::plan::journal::parse_journal(Some(secret));
     let open =
@@ -130,7 +130,7 @@ fn journal(secret: &Value) -> Vec<(String, Value)> {
     vec![("open runs in the journal".to_owned(), open.chain(unread).collect::<Vec<_>>().into())]
 }
 
-/// Everything of a group that a CRD made.
+/// Reads all objects of the charts' API groups.
 pub fn read_custom_resources(test_cluster: &TestCluster) -> Result<CustomResources> {
     let crds: BTreeSet<String> = kinds(test_cluster, &[])?.into_iter().filter(|kind| is_custom(kind)).collect();
     let crds = crds.into_iter().collect::<Vec<_>>().join(",");
@@ -181,9 +181,9 @@ fn key(object: &Value) -> String {
     format!("{} {}/{}", text(&object["kind"]), text(&meta["namespace"]), text(&meta["name"]))
 }
 
-/// An object without what differs between any two that are alike.
+/// An object without the fields that differ between equal objects.
 fn normalize(object: Value) -> Value {
-    // A Job names itself by its uid, in its labels and in its selector.
+    // A Job has its own uid in labels and selector.
     let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or("no uid").to_owned();
     let mut object = serde_json::from_str(&object.to_string().replace(&uid, "its own uid")).unwrap_or(object);
     let kept = match object["kind"].as_str() {

@@ -22,6 +22,7 @@ use crate::model::chart::DigestKind;
 use crate::model::check::Verdict;
 use crate::model::cluster_view::ReadFailure;
 use crate::model::lease::{LeaseHolder, LeaseRef, Liveness};
+use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::plan::journal::{JournalSnapshot, UnreadableRun};

@@ -123,6 +123,7 @@ impl Drop for RunLockFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metadata_keys::WORKSTATION_ANNOTATION;
     use serde_json::json;
 
     fn holder(workstation: &str) -> LeaseHolder {

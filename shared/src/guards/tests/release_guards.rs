@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::guards::tests::scenario::{GuardScenario, build_crd, fires, guard_findings, release_record};
 use crate::model::check::{Level, Verdict};
+use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::release::ReleaseRecord;
 
 fn with_history(records: Vec<ReleaseRecord>) -> GuardScenario {

@@ -342,7 +342,7 @@ mod tests {
     fn the_command_line_is_sound_and_tells_its_exit_codes() {
         Cli::command().debug_assert();
         let help = Cli::command().render_help().to_string();
-        assert!(help.contains("64  wrong usage") && help.contains("kubectl mural validate --explain"), "{help}");
+        assert!(help.contains("64  usage error") && help.contains("kubectl mural validate --explain"), "{help}");
     }
 
     #[test]

@@ -268,27 +268,19 @@ pub struct JournalLocation {
     pub cluster: ClusterAccess,
 }
 
-#[cfg(test)]
 impl UpgradeSpec {
-    /// What somebody could ask for: nothing moves.
-    pub(crate) fn sample() -> Self {
-        let target = |release: &str| {
-            let chart = ChartRef::Oci { repository: format!("a.example/mural/{release}"), digest: None };
-            ReleaseTarget { release: release.to_owned(), chart, version: None }
-        };
+    /// An upgrade of these charts as it is without a flag: neither chart changes its version, and no registry is asked for images.
+    #[must_use]
+    pub fn new(installation: Installation, crds_chart: ChartRef, app_chart: ChartRef, timeout: Duration) -> Self {
+        let target = |release: &str, chart| ReleaseTarget { release: release.to_owned(), chart, version: None };
         Self {
-            installation: Installation {
-                namespace: "mural-system".to_owned(),
-                crds_release: "mural-crds".to_owned(),
-                app_release: "mural".to_owned(),
-                cluster: ClusterAccess::default(),
-            },
-            crds: target("mural-crds"),
-            app: target("mural"),
+            crds: target(&installation.crds_release, crds_chart),
+            app: target(&installation.app_release, app_chart),
+            installation,
             mode: OwnerMode::Auto,
             values: ValueOptions::default(),
             registry: RegistryAccess::default(),
-            timeout: Duration::from_secs(60),
+            timeout,
             allowed_actions: AllowedActions::default(),
             server_dry_runs: true,
             waivers: Waivers::default(),
@@ -298,6 +290,21 @@ impl UpgradeSpec {
             sources: FluxSourceNames::default(),
             signature: SignatureRequirements::default(),
         }
+    }
+}
+
+#[cfg(test)]
+impl UpgradeSpec {
+    /// What somebody could ask for: nothing moves.
+    pub(crate) fn sample() -> Self {
+        let chart = |release: &str| ChartRef::Oci { repository: format!("a.example/mural/{release}"), digest: None };
+        let installation = Installation {
+            namespace: "mural-system".to_owned(),
+            crds_release: "mural-crds".to_owned(),
+            app_release: "mural".to_owned(),
+            cluster: ClusterAccess::default(),
+        };
+        Self::new(installation, chart("mural-crds"), chart("mural"), Duration::from_secs(60))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files that a command leaves: whole or not at all.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::problem::Problem;
 
@@ -34,6 +34,14 @@ pub fn write(file: &Path, what: &str, bytes: &[u8]) -> Result<(), Problem> {
     let mut temporary = tempfile::NamedTempFile::new_in(parent_folder(file)).map_err(failed)?;
     temporary.write_all(bytes).map_err(failed)?;
     temporary.persist(file).map(drop).map_err(|error| failed(error.error))
+}
+
+/// The folder that relative paths begin at.
+///
+/// # Errors
+/// It is gone.
+pub fn current_dir() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| Problem::failure("there is no current folder").with_source(error))
 }
 
 /// Reads a file of text that the caller named.

@@ -1,13 +1,16 @@
 //! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
 
 pub mod complete;
+pub mod confirmation;
 pub mod crds;
 pub mod environment;
+pub mod explain;
 pub mod files;
 pub mod parse_args;
 pub mod progress_output;
 pub mod prompt;
 pub mod report_format;
+pub mod run_limits;
 pub mod runtime;
 pub mod signals;
 pub mod upgrade;
@@ -150,6 +153,14 @@ impl Stream {
             Self::Stdout => std::io::stdout().lock().write_all(text.as_bytes()),
             Self::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
         };
+    }
+}
+
+/// Shows text for a person: part of the answer, unless the answer is for a program.
+pub fn show_to_operator(text: &str, output: OutputFormat) {
+    match output {
+        OutputFormat::Table => Stream::Stdout.write(text),
+        OutputFormat::Json | OutputFormat::Yaml => Stream::Stderr.write(text),
     }
 }
 

@@ -10,30 +10,24 @@ pub fn can_prompt() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// A run that would have to ask, and cannot.
-///
-/// # Errors
-/// There is no terminal, and `--yes` was not given.
-pub fn require_terminal_or_yes(yes: bool) -> Result<(), Problem> {
-    if yes || can_prompt() {
-        return Ok(());
-    }
-    Err(Problem::usage("there is no terminal to ask on").with_hint("--yes goes ahead without asking"))
-}
-
 /// Asks whether to go ahead.
 ///
 /// # Errors
 /// The terminal is gone.
-pub fn confirm_proceed() -> Result<bool, Problem> {
-    ask_yes_no("Go ahead?")
+pub async fn confirm_proceed() -> Result<bool, Problem> {
+    ask_yes_no("Go ahead?".to_owned()).await
 }
 
-/// Asks a question that `y` or `yes` answers with yes.
+/// Asks a question that `y` or `yes` answers with yes, on a thread of its own: Ctrl-C is an answer too.
 ///
 /// # Errors
 /// The terminal is gone.
-pub fn ask_yes_no(question: &str) -> Result<bool, Problem> {
+pub async fn ask_yes_no(question: String) -> Result<bool, Problem> {
+    let answer = tokio::task::spawn_blocking(move || read_yes_no(&question)).await;
+    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
+}
+
+fn read_yes_no(question: &str) -> Result<bool, Problem> {
     let read_answer = || -> std::io::Result<String> {
         let mut stderr = std::io::stderr().lock();
         write!(stderr, "\n{question} [y/N] ")?;

@@ -11,7 +11,13 @@ use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
 
 /// Groups of the product's CRDs, and of those that its chart brings along.
-pub const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
+const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
+
+/// Whether a CRD is in one of the product's API groups, or in a group below one.
+#[must_use]
+pub fn is_product_crd(crd: &Crd) -> bool {
+    PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
+}
 
 /// A list that is known, does not exist here, or could not be seen.
 #[derive(Debug, Clone)]
@@ -212,15 +218,12 @@ fn find_live_crds(manifests: &[ReleaseManifest], view: &ClusterView) -> Availabi
         Ok(live) => live,
         Err(failure) => return Availability::Unreadable(failure.clone()),
     };
-    let product = |crd: &Crd| {
-        PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
-    };
     let has_objects = |crd: &Crd| {
         let mut objects = manifests.iter().flat_map(|manifest| &manifest.objects);
         objects.any(|object| object.group() == crd.group() && object.kind == crd.kind())
     };
     let names: BTreeSet<String> =
-        live.values().filter(|crd| product(crd) || has_objects(crd)).map(|crd| crd.name().to_owned()).collect();
+        live.values().filter(|crd| is_product_crd(crd) || has_objects(crd)).map(|crd| crd.name().to_owned()).collect();
     if names.is_empty() {
         return Availability::Absent("the releases name no CRDs, and the cluster has none of the product's".to_owned());
     }

@@ -1,22 +1,100 @@
-//! What the charts' CRDs do to the objects that live: read once, page by page, before anything is decided.
+//! What a change of CRDs does to the objects of their kinds, read page by page before anything is decided. An upgrade and
+//! `helm mural crds check` ask the same judge.
 
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use jiff::Zoned;
 
+use super::manifest_files::Manifest;
 use crate::ask::UpgradeSpec;
-use crate::checks::crd_changes::object_evidence::{EvidenceCollector, ObjectSource};
+use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::waivers::{self, WaiverNote};
 use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, judge_crd};
 use crate::cluster::{Cluster, object_judge};
-use crate::model::cluster_view::ClusterView;
+use crate::model::admission_policies::ServiceRef;
+use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
+use crate::model::object::ObjectRef;
 use crate::schema::ServerVersion;
 
 /// Kinds that are read at the same time.
 const MAX_CONCURRENT_KINDS: usize = 8;
+
+/// One CRD before and after a change, with the API server's answer to it.
+#[derive(Debug, Clone, Copy)]
+pub struct CrdChange<'a> {
+    /// The CRD before; none for a new one.
+    pub old: Option<&'a Crd>,
+    /// The CRD after; none for one that leaves its chart.
+    pub new: Option<&'a Crd>,
+    /// What the API server says of the new one.
+    pub server_answer: ServerAnswer<'a>,
+}
+
+/// Judges changes of CRDs by the objects that it can reach.
+pub struct CrdJudge<'a> {
+    /// The version of the API server that decides.
+    pub server: ServerVersion,
+    /// The cluster with the live objects; none where only files are compared.
+    pub cluster: Option<&'a Cluster>,
+    /// Objects from files; none where no files were named.
+    pub files: Option<&'a [Manifest]>,
+    /// The ready endpoints of the Services that convert objects; a Service that is missing here is not judged.
+    pub conversion_backends: &'a BTreeMap<ServiceRef, Observed<usize>>,
+}
+
+impl CrdJudge<'_> {
+    /// A verdict for each change, in the order of the changes.
+    pub async fn judge_all(&self, changes: Vec<CrdChange<'_>>) -> Vec<CrdVerdict> {
+        stream::iter(changes).map(|change| self.judge(change)).buffered(MAX_CONCURRENT_KINDS).collect().await
+    }
+
+    async fn judge(&self, change: CrdChange<'_>) -> CrdVerdict {
+        let CrdChange { old, new, server_answer } = change;
+        let mut evidence = match (old, new) {
+            (Some(old), Some(new)) => self.collect_evidence(old, new).await,
+            (None, _) | (_, None) => Evidence::default(),
+        };
+        evidence.webhook_failure = new.and_then(|new| self.explain_silent_webhook(new));
+        judge_crd(old, new, evidence, self.server, server_answer)
+    }
+
+    /// The objects of the files, then the live ones if the change could hurt them.
+    async fn collect_evidence(&self, old: &Crd, new: &Crd) -> Evidence {
+        let source = match (self.cluster, self.files) {
+            (Some(_), _) => ObjectSource::Live,
+            (None, Some(_)) => ObjectSource::Files,
+            (None, None) => return Evidence::default(),
+        };
+        let mut collector = EvidenceCollector::new(old, new, self.server, source);
+        for manifest in self.files.unwrap_or_default().iter().filter(|manifest| is_object_of(manifest, new)) {
+            collector.add_object(&manifest.document, &format!("{}:{}", manifest.file.display(), manifest.line));
+        }
+        match self.cluster {
+            Some(cluster) => object_judge::judge_objects(cluster, old, new, collector).await.finish(),
+            None => collector.finish(),
+        }
+    }
+
+    /// Why the CRD's conversion webhook would not answer; none where it would, or where nobody looked.
+    fn explain_silent_webhook(&self, crd: &Crd) -> Option<String> {
+        let service = ServiceRef::from_conversion(crd)?;
+        match self.conversion_backends.get(&service)? {
+            Ok(0) => Some(format!("its objects are converted by {service}, which has no ready endpoint")),
+            Ok(_) => None,
+            Err(read_failure) => {
+                Some(format!("whether {service} answers for its conversion is not known: {read_failure}"))
+            }
+        }
+    }
+}
+
+fn is_object_of(manifest: &Manifest, crd: &Crd) -> bool {
+    ObjectRef::from_manifest(&manifest.document)
+        .is_some_and(|object| object.group() == crd.group() && object.kind == crd.kind())
+}
 
 /// A verdict for every CRD that is on the cluster and that the server takes; waivers are applied, and what is wrong with them is told.
 pub(crate) async fn judge_crd_changes(
@@ -28,22 +106,12 @@ pub(crate) async fn judge_crd_changes(
     let Ok(live) = &view.crds else { return Default::default() };
     let server = view.cluster.version.parse().unwrap_or(ServerVersion::NEWEST);
     let server_answer = if ask.server_dry_runs { ServerAnswer::Accepted } else { ServerAnswer::NotAsked };
-    let pairs = forecasts.iter().filter_map(|(name, answer)| Some((live.get(name)?, answer.as_ref().ok()?)));
-    let judging = stream::iter(pairs).map(|(old, new)| judge_crd_change(cluster, old, new, server, server_answer));
-    let mut all: Vec<CrdVerdict> = judging.buffer_unordered(MAX_CONCURRENT_KINDS).collect().await;
+    let changes = forecasts.iter().filter_map(|(name, answer)| {
+        Some(CrdChange { old: Some(live.get(name)?), new: Some(answer.as_ref().ok()?), server_answer })
+    });
+    // Conversion webhooks have a guard of their own.
+    let judge = CrdJudge { server, cluster: Some(cluster), files: None, conversion_backends: &BTreeMap::new() };
+    let mut all = judge.judge_all(changes.collect()).await;
     let notes = waivers::apply(&ask.waivers, &mut all, Zoned::now().date());
     (all.into_iter().map(|verdict| (verdict.name.clone(), verdict)).collect(), notes)
-}
-
-async fn judge_crd_change(
-    cluster: &Cluster,
-    old: &Crd,
-    new: &Crd,
-    server: ServerVersion,
-    server_answer: ServerAnswer<'_>,
-) -> CrdVerdict {
-    let evidence =
-        object_judge::judge_objects(cluster, old, new, EvidenceCollector::new(old, new, server, ObjectSource::Live))
-            .await;
-    judge_crd(Some(old), Some(new), evidence.finish(), server, server_answer)
 }

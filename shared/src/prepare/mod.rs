@@ -2,7 +2,7 @@
 
 pub mod appliance_registry;
 pub mod crd_forecast;
-mod crd_verdicts;
+pub mod crd_verdicts;
 pub(crate) mod flux;
 pub mod flux_follow;
 mod forecast;

@@ -65,6 +65,12 @@ impl Exit {
         }
     }
 
+    /// The way to end that has this code; a code of no entry counts as a failure.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        Self::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Failed)
+    }
+
     /// What the code means, in a few words.
     #[must_use]
     pub const fn meaning(self) -> &'static str {

@@ -3,26 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::waivers;
-use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, checks, judge_crd, page};
-use crate::cli::{OutputFormat, Stream, style_for};
-use crate::cluster::{ApiError, Cluster, admission_reader, crd_dry_run, object_judge};
+use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, page};
+use crate::cli::explain::explain;
+use crate::cli::report_format::ReportFormat;
+use crate::cli::{Stream, style_for};
+use crate::cluster::{ApiError, Cluster, admission_reader, crd_dry_run};
 use crate::model::admission_policies::ServiceRef;
 use crate::model::chart::ChartRef;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
-use crate::model::object::ObjectRef;
+use crate::prepare::crd_verdicts::{CrdChange, CrdJudge};
 use crate::prepare::manifest_files;
 use crate::prepare::manifest_files::Manifest;
-use crate::problem::suggest::did_you_mean;
 use crate::problem::{Exit, Problem};
 use crate::report::columns::render_columns;
 use crate::report::crd_check::CrdCheck;
 use crate::schema::ServerVersion;
 use jiff::Zoned;
 
-use crate::cli::crds::flags::{ChartFlags, CheckFlags, CrdCheckFormat};
+use crate::cli::crds::flags::{ChartFlags, CheckFlags};
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{NEWEST_KUBERNETES_VERSION, chart_label, read_chart_crds, read_live_crds};
 
@@ -38,15 +38,14 @@ struct CrdSet {
 
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, Problem> {
     if let Some(id) = &flags.explain {
-        return explain(id);
+        return explain_check(id);
     }
     let accepted = manifest_files::read_waivers(flags.waivers.as_deref())?;
     let (old, new) = read_crd_sets(helm_env, flags).await?;
     let server = read_server_version(flags, &old).await?;
-    let verdicts = judge_crds(flags, &old, &new, server).await?;
-    let mut verdicts: Vec<CrdVerdict> = verdicts;
+    let mut verdicts = judge_crds(flags, &old, &new, server).await?;
     let notes = waivers::apply(&accepted, &mut verdicts, Zoned::now().date());
-    if flags.output == CrdCheckFormat::Sarif {
+    if flags.output == ReportFormat::Sarif {
         locate_findings(&mut verdicts, &new);
     }
     let mut report = CrdCheck::new(old.name, new.name, server.to_string(), verdicts, &notes);
@@ -69,33 +68,26 @@ fn locate_findings(verdicts: &mut [CrdVerdict], new: &CrdSet) {
     }
 }
 
-fn explain(id: &str) -> Result<Exit, Problem> {
+fn explain_check(id: &str) -> Result<Exit, Problem> {
     if id == "all" {
         let rows: Vec<Vec<String>> = page::table_rows().map(|row| row.map(str::to_owned).to_vec()).collect();
         Stream::Stdout.write(&render_columns(&["CHECK", "LEVEL", "AFFECTS", "SOURCE"], &rows));
         return Ok(Exit::Success);
     }
-    let Some(check) = checks().find(|check| check.card.id == id) else {
-        let problem = Problem::usage(format!("--explain {id:?}: there is no such check"));
-        let problem =
-            did_you_mean(id, checks().map(|check| check.card.id)).into_iter().fold(problem, Problem::with_hint);
-        return Err(problem.with_hint("run `helm mural crds check --explain all` to list all checks"));
-    };
-    Stream::Stdout.write(&page::render_explanation(check));
-    Ok(Exit::Success)
+    explain(id).map_err(|problem| problem.with_hint("run `helm mural crds check --explain all` to list all checks"))
 }
 
 fn render_report(report: &CrdCheck, flags: &CheckFlags) -> Result<String, Problem> {
     let style = style_for(Stream::Stdout, flags.style);
     let unwritable = |error: std::io::Error| Problem::failure("cannot write the answer").with_source(error);
     match flags.output {
-        CrdCheckFormat::Table => Ok(report.render_table(style, flags.all)),
-        CrdCheckFormat::Wide => Ok(report.render_table(style, true)),
-        CrdCheckFormat::Json => OutputFormat::Json.render(report, String::new),
-        CrdCheckFormat::Yaml => OutputFormat::Yaml.render(report, String::new),
-        CrdCheckFormat::Markdown => Ok(report.render_markdown()),
-        CrdCheckFormat::Sarif => OutputFormat::Json.render(&report.render_sarif(), String::new),
-        CrdCheckFormat::Junit => report.render_junit().map_err(unwritable),
+        ReportFormat::Table => Ok(report.render_table(style, flags.all)),
+        ReportFormat::Wide => Ok(report.render_table(style, true)),
+        format @ (ReportFormat::Json | ReportFormat::Yaml) => format.render_data(report),
+        ReportFormat::Markdown => Ok(report.render_markdown()),
+        ReportFormat::Sarif => ReportFormat::Json.render_data(&report.render_sarif()),
+        ReportFormat::Junit => report.render_junit().map_err(unwritable),
+        ReportFormat::Html => Err(Problem::usage("a CRD check has no HTML form")),
     }
 }
 
@@ -190,37 +182,32 @@ async fn judge_crds(
     new: &CrdSet,
     server: ServerVersion,
 ) -> Result<Vec<CrdVerdict>, Problem> {
-    let objects: Vec<Manifest> = flags
-        .objects
-        .iter()
-        .map(|path| manifest_files::read_manifests(path))
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .flatten()
-        .collect();
+    let objects = read_objects(&flags.objects)?;
     let (forecasts, backends) = tokio::join!(forecast_crds(old, new), read_backends(old, new));
-    let mut all = Vec::new();
-    for (name, wanted) in &new.crds {
-        let now = old.crds.get(name);
+    let judge = CrdJudge {
+        server,
+        cluster: old.cluster.as_ref(),
+        files: (!flags.objects.is_empty()).then_some(objects.as_slice()),
+        conversion_backends: &backends,
+    };
+    let changed = new.crds.iter().map(|(name, wanted)| {
         let (next, server_answer) = match forecasts.get(name) {
             Some(Ok(merged)) => (merged, ServerAnswer::Accepted),
             Some(Err(words)) => (wanted, ServerAnswer::Rejected(words)),
             None => (wanted, ServerAnswer::NotAsked),
         };
-        let mut evidence = match now {
-            Some(now) => {
-                collect_evidence(old.cluster.as_ref(), &objects, !flags.objects.is_empty(), now, next, server).await
-            }
-            None => Evidence::default(),
-        };
-        evidence.webhook_failure = explain_silent_webhook(next, &backends);
-        all.push(judge_crd(now, Some(next), evidence, server, server_answer));
-    }
-    if old.cluster.is_none() {
-        let removed = old.crds.iter().filter(|(name, _)| !new.crds.contains_key(*name));
-        all.extend(
-            removed.map(|(_, crd)| judge_crd(Some(crd), None, Evidence::default(), server, ServerAnswer::NotAsked)),
-        );
+        CrdChange { old: old.crds.get(name), new: Some(next), server_answer }
+    });
+    let removed = old.crds.iter().filter(|(name, _)| old.cluster.is_none() && !new.crds.contains_key(*name));
+    let removed =
+        removed.map(|(_, crd)| CrdChange { old: Some(crd), new: None, server_answer: ServerAnswer::NotAsked });
+    Ok(judge.judge_all(changed.chain(removed).collect()).await)
+}
+
+fn read_objects(paths: &[PathBuf]) -> Result<Vec<Manifest>, Problem> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(manifest_files::read_manifests(path)?);
     }
     Ok(all)
 }
@@ -251,41 +238,4 @@ async fn read_backends(old: &CrdSet, new: &CrdSet) -> BTreeMap<ServiceRef, Obser
     let Some(cluster) = &old.cluster else { return BTreeMap::new() };
     let services: BTreeSet<ServiceRef> = new.crds.values().filter_map(ServiceRef::from_conversion).collect();
     admission_reader::read_backends(cluster, &services).await
-}
-
-/// Why nobody would answer for a CRD's conversion.
-fn explain_silent_webhook(crd: &Crd, backends: &BTreeMap<ServiceRef, Observed<usize>>) -> Option<String> {
-    let service = ServiceRef::from_conversion(crd)?;
-    match backends.get(&service)? {
-        Ok(0) => Some(format!("its objects are converted by {service}, which has no ready endpoint")),
-        Ok(_) => None,
-        Err(read_failure) => Some(format!("whether {service} answers for its conversion is not known: {read_failure}")),
-    }
-}
-
-/// Objects of this kind from files, and the live ones where the old side is a cluster and the change could hurt them.
-async fn collect_evidence(
-    cluster: Option<&Cluster>,
-    files: &[Manifest],
-    has_files: bool,
-    old: &Crd,
-    new: &Crd,
-    server: ServerVersion,
-) -> Evidence {
-    let source = match (cluster, has_files) {
-        (Some(_), _) => ObjectSource::Live,
-        (None, true) => ObjectSource::Files,
-        (None, false) => return Evidence::default(),
-    };
-    let mut judge = EvidenceCollector::new(old, new, server, source);
-    let of_kind = |one: &&Manifest| {
-        ObjectRef::from_manifest(&one.document)
-            .is_some_and(|object| object.group() == new.group() && object.kind == new.kind())
-    };
-    let source = |one: &Manifest| format!("{}:{}", one.file.display(), one.line);
-    files.iter().filter(of_kind).for_each(|one| judge.add_object(&one.document, &source(one)));
-    if let Some(cluster) = cluster {
-        judge = object_judge::judge_objects(cluster, old, new, judge).await;
-    }
-    judge.finish()
 }

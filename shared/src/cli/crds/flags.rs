@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::cli::confirmation::{DryRunFlag, WriteMode};
+use crate::cli::report_format::ReportFormat;
 use crate::cli::{OutputFormat, StyleFlags};
 use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -109,6 +111,17 @@ pub enum CrdsCommand {
     Restore(RestoreFlags),
 }
 
+/// The forms of a CRD check.
+const CHECK_FORMATS: [ReportFormat; 7] = [
+    ReportFormat::Table,
+    ReportFormat::Wide,
+    ReportFormat::Json,
+    ReportFormat::Yaml,
+    ReportFormat::Markdown,
+    ReportFormat::Sarif,
+    ReportFormat::Junit,
+];
+
 /// `helm mural crds check`
 #[derive(Debug, Args)]
 pub struct CheckFlags {
@@ -152,30 +165,11 @@ pub struct CheckFlags {
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// The answer's form.
-    #[arg(short = 'o', long, value_enum, default_value = "table")]
-    pub output: CrdCheckFormat,
+    #[arg(short = 'o', long, value_parser = ReportFormat::parser(&CHECK_FORMATS), default_value = "table")]
+    pub output: ReportFormat,
     /// How text looks.
     #[command(flatten)]
     pub style: StyleFlags,
-}
-
-/// The forms of a review.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CrdCheckFormat {
-    /// For a person.
-    Table,
-    /// For a person, with what hurts nobody.
-    Wide,
-    /// For a program.
-    Json,
-    /// For a program, or a person with patience.
-    Yaml,
-    /// For a pull request.
-    Markdown,
-    /// For code scanning: SARIF 2.1.0.
-    Sarif,
-    /// For a CI server.
-    Junit,
 }
 
 /// Which CRDs of the cluster.
@@ -196,8 +190,16 @@ pub struct WriteFlags {
     #[arg(short = 'y', long)]
     pub yes: bool,
     /// Say what would be done, and write nothing.
-    #[arg(long, value_name = "client|server", value_parser = ["client", "server"])]
-    pub dry_run: Option<String>,
+    #[arg(long, value_enum, value_name = "client|server")]
+    pub dry_run: Option<DryRunFlag>,
+}
+
+impl WriteFlags {
+    /// Whether the command writes, and whether it asks first.
+    #[must_use]
+    pub const fn to_write_mode(&self) -> WriteMode {
+        WriteMode::new(self.dry_run, self.yes)
+    }
 }
 
 /// `helm mural crds apply`

@@ -1,7 +1,7 @@
 //! `helm mural crds migrate`
 
 use crate::ask::parse_duration;
-use crate::cli::prompt::{confirm_proceed, require_terminal_or_yes};
+use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, style_for};
 use crate::cluster::Cluster;
@@ -18,8 +18,8 @@ use crate::cli::crds::{build_event_printer, select_crds};
 
 /// Finds what is left behind, asks, moves and proves it.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit, Problem> {
-    let dry_run = flags.write.dry_run.as_deref();
-    require_terminal_or_yes(flags.write.yes || dry_run.is_some())?;
+    let mode = flags.write.to_write_mode();
+    mode.require_terminal("")?;
     let (acts_within, timeout) =
         (parse_duration("--acts-within", &flags.acts_within)?, parse_duration("--timeout", &flags.timeout)?);
     let cluster = Cluster::connect(&helm_env.cluster).await?;
@@ -37,16 +37,18 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     let migrate =
         StorageMigrator { cluster: &cluster, route, start_timeout: acts_within, timeout, stop: &stop, emit: &emit };
     Stream::Stderr.write(&render_plan(&wanted, &cluster.context));
-    if dry_run.is_none() && !flags.write.yes && !wanted.is_empty() && !confirm_proceed()? {
-        return Err(Problem::new(Exit::Refused, "nothing was written"));
+    if !wanted.is_empty() {
+        mode.require_consent().await?;
     }
     let work = async {
         let mut migrated = Vec::new();
         for crd in &wanted {
-            migrated.push(match dry_run {
-                Some("client") => CrdMigrationResult { dry_run: true, ..CrdMigrationResult::new(crd) },
-                Some(_) => migrate.dry_run(crd.name()).await?,
-                None => migrate.migrate_crd(crd.name(), None).await?,
+            migrated.push(match mode {
+                WriteMode::DryRun(DryRunFlag::Client) | WriteMode::PlanOnly => {
+                    CrdMigrationResult { dry_run: true, ..CrdMigrationResult::new(crd) }
+                }
+                WriteMode::DryRun(DryRunFlag::Server) => migrate.dry_run(crd.name()).await?,
+                WriteMode::WithoutAsking | WriteMode::Ask => migrate.migrate_crd(crd.name(), None).await?,
             });
         }
         Ok(migrated)

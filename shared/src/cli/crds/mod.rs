@@ -17,6 +17,7 @@ use crate::cluster::{Cluster, crd_dry_run, view_reader};
 use crate::diff;
 use crate::model::chart::ChartRef;
 use crate::model::crd::Crd;
+use crate::model::release_inventory::is_product_crd;
 use crate::plan::{self, API_VERSION};
 use crate::problem::{Exit, Problem};
 use crate::report::crd_report::{CrdDiff, CrdList};
@@ -28,8 +29,6 @@ use crate::tools::helm::{Helm, TemplateArgs};
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 use helm_env::HelmEnv;
 
-/// The groups that the product's CRD chart brings: its own, Flux's, Open Cluster Management's (the vendor's own filter).
-const PRODUCT_GROUPS: [&str; 3] = ["spectrocloud.com", "fluxcd.io", "open-cluster-management.io"];
 /// A chart rendered without a cluster is rendered for the newest Kubernetes that we know.
 const NEWEST_KUBERNETES_VERSION: &str = "v1.37.2";
 
@@ -89,10 +88,6 @@ async fn list_cluster_crds(helm_env: &HelmEnv, flags: &CrdsCli) -> Result<CrdLis
             Ok(list)
         }
     }
-}
-
-fn is_product_crd(crd: &Crd) -> bool {
-    PRODUCT_GROUPS.iter().any(|group| crd.group() == *group || crd.group().ends_with(&format!(".{group}")))
 }
 
 /// The CRDs of the cluster that the flags name.

@@ -1,6 +1,5 @@
 //! `helm mural crds restore DIR`
 
-use crate::cli::prompt::{confirm_proceed, require_terminal_or_yes};
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, style_for};
 use crate::cluster::Cluster;
@@ -14,8 +13,8 @@ use crate::cli::crds::helm_env::HelmEnv;
 
 /// Reads the save, asks, and brings it back.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit, Problem> {
-    let dry_run = flags.write.dry_run.is_some();
-    require_terminal_or_yes(flags.write.yes || dry_run)?;
+    let mode = flags.write.to_write_mode();
+    mode.require_terminal("")?;
     let cluster = Cluster::connect(&helm_env.cluster).await?;
     let stop = StopSignal::default();
     let restore = Restore::prepare(&cluster, &flags.folder, flags.overwrite).await?;
@@ -23,15 +22,12 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit
         return Err(missing_namespaces_problem(&restore));
     }
     Stream::Stderr.write(&render_plan(&restore, flags, &cluster.context));
-    let report = if dry_run {
-        restore.new_report()
-    } else if flags.write.yes || confirm_proceed()? {
-        {
-            let emit = build_event_printer(flags.output.style);
-            Signals::new()?.run_writing(&stop, restore.run(flags.create_namespace, &stop, &emit)).await?
-        }
+    let report = if mode.can_write() {
+        mode.require_consent().await?;
+        let emit = build_event_printer(flags.output.style);
+        Signals::new()?.run_writing(&stop, restore.run(flags.create_namespace, &stop, &emit)).await?
     } else {
-        return Err(Problem::new(Exit::Refused, "nothing was written"));
+        restore.new_report()
     };
     let style = style_for(Stream::Stdout, flags.output.style);
     Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);

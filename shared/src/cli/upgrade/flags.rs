@@ -6,13 +6,19 @@ mod subcommands;
 
 use std::path::PathBuf;
 
+use crate::cli::confirmation::{DryRunFlag, WriteMode};
+use crate::cli::report_format::{ReportFile, ReportFormat};
+use crate::cli::run_limits::RunLimits;
 use crate::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
-use crate::problem::Exit;
+use crate::problem::{Exit, Problem};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
 pub use subcommands::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
+
+/// The forms of a file that keeps the report.
+const REPORT_FORMATS: [ReportFormat; 3] = [ReportFormat::Json, ReportFormat::Yaml, ReportFormat::Markdown];
 
 const EXAMPLES: &str = "Examples:
   # look, plan, show, ask, do, prove
@@ -313,20 +319,36 @@ pub enum ModeFlag {
     Appliance,
 }
 
-/// `--dry-run`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
-pub enum DryRunFlag {
-    Client,
-    Server,
-}
-
 /// `--events`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[expect(missing_docs, reason = "the names are the values")]
 pub enum EventsFlag {
     Human,
     Json,
+}
+
+impl RunFlags {
+    /// The file that keeps the report, where one is named.
+    ///
+    /// # Errors
+    /// A usage problem: its ending tells no form, or it cannot be written.
+    pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
+        ReportFile::from_flag(self.report.as_deref(), &REPORT_FORMATS)
+    }
+
+    /// How long the run waits, and for what.
+    ///
+    /// # Errors
+    /// A usage problem that names the flag with no duration.
+    pub fn to_limits(&self) -> Result<RunLimits, Problem> {
+        RunLimits::parse(&self.timeout, &self.failure_grace, &self.wait_for_lock)
+    }
+
+    /// Whether the run writes, and whether it asks first.
+    #[must_use]
+    pub const fn to_write_mode(&self) -> WriteMode {
+        WriteMode::new(self.dry_run, self.yes)
+    }
 }
 
 impl Cli {

@@ -1,6 +1,5 @@
 //! The command line of `kubectl mural upgrade`: flags in, one answer on standard output, the talk on standard error.
 
-mod edge;
 pub mod flags;
 mod recovery;
 mod status_command;
@@ -8,10 +7,17 @@ mod upgrade_request;
 
 use std::time::Instant;
 
+use jiff::Timestamp;
+
+use crate::cli::confirmation::confirm_or_report;
+use crate::cli::environment::read_environment;
+use crate::cli::explain::explain;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::report_format::ReportFormat;
+use crate::cli::runtime::block_on;
 use crate::cli::signals::Signals;
-use crate::cli::{OutputFormat, Stream, style_for};
+use crate::cli::{OutputFormat, Stream, files, show_to_operator, style_for};
+use crate::guards;
 use crate::plan::StepId;
 use crate::plan::journal::{RunEntry, Task};
 use crate::plan::saved_plan::SavedPlan;
@@ -26,8 +32,6 @@ use crate::report::{plan, upgrade_markdown, upgrade_result};
 use crate::run::journal_writer::{JournalOptions, close_without_work};
 use crate::run::lock::release_all_stale;
 use crate::run::{RunOptions, run};
-use crate::tools::spawn::StopSignal;
-use crate::{catalogue, guards};
 
 use flags::{Cli, Command, EventsFlag, RunFlags};
 use upgrade_request::{UpgradeAction, UpgradeRequest};
@@ -38,28 +42,26 @@ use upgrade_request::{UpgradeAction, UpgradeRequest};
 /// The command cannot be done; the problem has its exit code.
 pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
     if let Some(Command::Status(flags)) = &parsed.command {
-        return edge::block_on(status_command::status(flags));
+        return block_on(status_command::status(flags));
     }
+    // A file that cannot keep the report is found before anything is done.
+    parsed.run_flags().to_report_file()?;
     match (&parsed.run_flags().explain, &parsed.command) {
-        (Some(id), _) => explain(id),
-        (None, Some(Command::Rollback(flags))) => edge::block_on(recovery::rollback(flags)),
-        (None, Some(Command::Repair(flags))) => edge::block_on(recovery::repair(flags)),
-        (None, _) => edge::block_on(async { upgrade(UpgradeRequest::from_cli(parsed).await?).await }),
+        (Some(id), _) => explain_guard(id),
+        (None, Some(Command::Rollback(flags))) => block_on(recovery::rollback(flags)),
+        (None, Some(Command::Repair(flags))) => block_on(recovery::repair(flags)),
+        (None, _) => block_on(async { upgrade(UpgradeRequest::from_cli(parsed).await?).await }),
     }
 }
 
-fn explain(id: &str) -> Result<Exit, Problem> {
+fn explain_guard(id: &str) -> Result<Exit, Problem> {
     let guards = || guards::ALL.iter().map(|(card, _)| card.id).collect::<Vec<_>>().join(", ");
-    let card = catalogue::find_card("--explain", id)
-        .map_err(|problem| problem.with_hint(format!("use the id of a guard: {}", guards())))?;
-    Stream::Stdout.write(&format!("{}", catalogue::render_explanation(card)));
-    Ok(Exit::Success)
+    explain(id).map_err(|problem| problem.with_hint(format!("the guards: {}", guards())))
 }
 
 async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
-    if request.can_write() && !request.run_flags.yes && !edge::can_prompt() {
-        return Err(Problem::usage("there is no terminal to ask on")
-            .with_hint("--yes goes ahead without asking; plan only shows what would be done"));
+    if request.can_write() {
+        request.write_mode().require_terminal("; plan only shows what would be done")?;
     }
     let (env, manner) = build_environment_and_options(&request)?;
     let progress = ProgressOutput::new(
@@ -77,7 +79,7 @@ async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     if let Some(run) = &request.resumed_run {
         progress.show_event(&build_resume_event(run, &prepared));
     }
-    let show = |text: &str| edge::show(text, request.run_flags.output);
+    let show = |text: &str| show_to_operator(text, request.run_flags.output);
     progress.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Stdout, request.run_flags.style))));
     show_manual_steps(&request, &prepared)?;
     let report = match end_without_writing(&request, &prepared, &manner, &mut signals).await? {
@@ -105,7 +107,7 @@ async fn end_without_writing(
     if request.is_following_rollout(prepared) {
         return Ok(None);
     }
-    signals.run_read_only(confirm_or_report(prepared, options, request.run_flags, request.plan_only)).await
+    signals.run_read_only(confirm_or_report(prepared, options, request.write_mode())).await
 }
 
 /// Where nothing is left to do: what a dead run left behind is cleared, and its journal closed.
@@ -124,41 +126,27 @@ async fn clear_if_nothing_to_do(
 /// How it goes, and what the environment gives.
 fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Environment, RunOptions), Problem> {
     let began = Instant::now();
-    let failure_grace = crate::ask::parse_duration("--failure-grace", &request.run_flags.failure_grace)?;
-    let wait_for_lock = crate::ask::parse_duration("--wait-for-lock", &request.run_flags.wait_for_lock)?;
-    let mode = RunMode::new(request.can_write(), wait_for_lock);
-    let env = edge::read_environment(request.registry.registry_config.as_deref(), mode)?;
+    let limits = request.run_flags.to_limits()?;
+    let mode = RunMode::new(request.can_write(), limits.wait_for_lock);
+    let env = read_environment(request.registry.registry_config.as_deref(), mode)?;
     let env = Environment { backup_enabled: request.backup.is_some(), ..env };
-    let (run, timeout, stop, at_once) =
-        (env.run_id.clone(), request.ask.timeout, StopSignal::default(), StopSignal::default());
-    let (task, state, folder) = (Task::Upgrade, env.state_dir.clone(), edge::current_dir()?);
+    let working_dir = files::current_dir()?;
     // Who follows somebody else's roll-out, or hands the releases over, writes nothing that we could go back from.
     let upgrades = matches!(request.action, UpgradeAction::Upgrade { .. });
     let journal_options = upgrades.then(|| JournalOptions {
-        task,
-        state_dir: state,
-        working_dir: folder,
+        task: Task::Upgrade,
+        state_dir: env.state_dir.clone(),
+        working_dir,
         backup: request.backup.clone(),
     });
-    Ok((
-        env,
-        RunOptions {
-            run_id: run,
-            timeout,
-            failure_grace,
-            wait_for_lock,
-            stop,
-            abort: at_once,
-            started: began,
-            journal_options,
-        },
-    ))
+    let options = limits.to_run_options(&env, began, journal_options);
+    Ok((env, options))
 }
 
 /// What a person does beside: an appliance's own steps, and what to commit, which is written where a folder was named.
 fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Result<(), Problem> {
     if let Some(guide) = appliance_registry::guide(prepared) {
-        edge::show(&format!("\n{guide}"), request.run_flags.output);
+        show_to_operator(&format!("\n{guide}"), request.run_flags.output);
     }
     if let Some(upgrade) = prepared.work.as_upgrade() {
         refuse_unused_sources(request, upgrade)?;
@@ -171,13 +159,13 @@ fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Resul
         };
     }
     let all = flux_follow::list_commits(prepared);
-    edge::show(&format!("\nto commit\n{}", flux_follow::format_commits(&all)), request.run_flags.output);
+    show_to_operator(&format!("\nto commit\n{}", flux_follow::format_commits(&all)), request.run_flags.output);
     let Some(folder) = request.commit_folder() else { return Ok(()) };
     std::fs::create_dir_all(folder)
         .map_err(|error| Problem::failure(format!("cannot make the folder {}", folder.display())).with_source(error))?;
     for commit in &all {
         let text = commit.render().map_err(|error| Problem::failure("cannot write YAML").with_source(error))?;
-        edge::write_file(&folder.join(&commit.file_name), "what to commit", &text)?;
+        files::write(&folder.join(&commit.file_name), "what to commit", text.as_bytes())?;
     }
     Ok(())
 }
@@ -211,29 +199,6 @@ fn build_resume_event(run: &RunEntry, prepared: &Prepared) -> Event {
     Event::StageDone { stage: "resume", detail, seconds: 0.0 }
 }
 
-/// What ends here without a write, and how; `None` where the run may begin.
-async fn confirm_or_report(
-    prepared: &Prepared,
-    options: &RunOptions,
-    flags: &RunFlags,
-    plan_only: bool,
-) -> Result<Option<UpgradeReport>, Problem> {
-    let plan = &prepared.plan;
-    let (outcome, exit) = if let Some(decided) = UpgradeReport::outcome_before_run(plan) {
-        decided
-    } else if plan_only {
-        (Outcome::Planned, Exit::ChangesFound)
-    } else if flags.dry_run.is_some() {
-        (Outcome::Planned, Exit::Success)
-    } else if flags.yes || edge::confirm_proceed().await? {
-        return Ok(None);
-    } else {
-        (Outcome::Planned, Exit::Refused)
-    };
-    let seconds = options.started.elapsed().as_secs_f64();
-    Ok(Some(prepared.build_report(outcome, exit, seconds)))
-}
-
 /// Keeps a plan that may be done; one that a guard refuses is not worth keeping.
 fn save_plan(
     request: &UpgradeRequest<'_>,
@@ -251,8 +216,8 @@ fn save_plan(
         .recorded_state
         .clone()
         .map_err(|read_failure| Problem::new(Exit::ChecksFailed, read_failure.to_string()))?;
-    let saved = SavedPlan::new(&upgrade.ask, &prepared.plan, recorded_state, edge::now(), &edge::current_dir()?);
-    edge::write_file(file, "the plan", &OutputFormat::Json.render(&saved, String::new)?)?;
+    let saved = SavedPlan::new(&upgrade.ask, &prepared.plan, recorded_state, Timestamp::now(), &files::current_dir()?);
+    files::write(file, "the plan", OutputFormat::Json.render(&saved, String::new)?.as_bytes())?;
     let detail = format!("kubectl mural upgrade apply {} with the same value flags", file.display());
     progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
     Ok(())
@@ -261,9 +226,12 @@ fn save_plan(
 fn write_report(report: &UpgradeReport, flags: &RunFlags) -> Result<Exit, Problem> {
     let style: Style = style_for(Stream::Stdout, flags.style);
     Stream::Stdout.write(&flags.output.render(report, || upgrade_result::render(report, style))?);
-    if let Some(file) = &flags.report {
-        let form = ReportFormat::from_path(file)?;
-        edge::write_file(file, "the report", &form.render(report, || upgrade_markdown::render(report))?)?;
+    if let Some(file) = flags.to_report_file()? {
+        let text = match file.format {
+            ReportFormat::Markdown => upgrade_markdown::render(report),
+            format => format.render_data(report)?,
+        };
+        file.write(&text)?;
     }
-    Ok(Exit::ALL.into_iter().find(|exit| exit.code() == report.exit_code).unwrap_or(Exit::Failed))
+    Ok(Exit::from_code(report.exit_code))
 }

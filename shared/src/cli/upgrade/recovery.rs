@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use crate::ask::parse_duration;
+use crate::cli::confirmation::confirm_or_report;
+use crate::cli::environment::read_environment;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::signals::Signals;
-use crate::cli::{Stream, style_for};
+use crate::cli::{Stream, files, show_to_operator, style_for};
 use crate::plan::journal::Task;
 use crate::prepare::prepared::{Environment, Prepared, RunMode, Work};
 use crate::prepare::rollback::{prepare_repair, prepare_rollback, read_journal, select_run_to_roll_back};
@@ -16,10 +17,9 @@ use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::run::journal_writer::{JournalOptions, close_without_work};
 use crate::run::lock::release_all_stale;
 use crate::run::{RunOptions, run};
-use crate::tools::spawn::StopSignal;
 
 use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
-use crate::cli::upgrade::{confirm_or_report, edge, write_report};
+use crate::cli::upgrade::write_report;
 
 /// What is common to both.
 struct RecoveryRun {
@@ -30,32 +30,20 @@ struct RecoveryRun {
 }
 
 fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Problem> {
-    let writes = flags.dry_run.is_none();
-    if writes && !flags.yes && !edge::can_prompt() {
-        return Err(Problem::usage("there is no terminal to ask on")
-            .with_hint("--yes goes ahead without asking; --dry-run=server only shows what would be done"));
-    }
-    let wait_for_lock = parse_duration("--wait-for-lock", &flags.wait_for_lock)?;
-    let env = edge::read_environment(None, RunMode::new(writes, wait_for_lock))?;
+    let mode = flags.to_write_mode();
+    mode.require_terminal("; --dry-run=server only shows what would be done")?;
+    let limits = flags.to_limits()?;
+    let env = read_environment(None, RunMode::new(mode.can_write(), limits.wait_for_lock))?;
     let journal_options = match task {
         Some(task) => Some(JournalOptions {
             task,
             state_dir: env.state_dir.clone(),
-            working_dir: edge::current_dir()?,
+            working_dir: files::current_dir()?,
             backup: None,
         }),
         None => None,
     };
-    let options = RunOptions {
-        run_id: env.run_id.clone(),
-        timeout: parse_duration("--timeout", &flags.timeout)?,
-        failure_grace: parse_duration("--failure-grace", &flags.failure_grace)?,
-        wait_for_lock,
-        stop: StopSignal::default(),
-        abort: StopSignal::default(),
-        started: Instant::now(),
-        journal_options,
-    };
+    let options = limits.to_run_options(&env, Instant::now(), journal_options);
     let progress = ProgressOutput::new(flags.events == EventsFlag::Json, style_for(Stream::Stderr, flags.style));
     Ok(RecoveryRun { env, options, progress, signals: Signals::new()? })
 }
@@ -74,7 +62,7 @@ pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
     let style = style_for(Stream::Stdout, flags.run_flags.style);
     if let Some(target) = prepared.work.rollback_target() {
         progress.pause(|| {
-            edge::show(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output)
+            show_to_operator(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output)
         });
     }
     let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;
@@ -89,7 +77,7 @@ pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
     let style = style_for(Stream::Stdout, flags.run_flags.style);
     if let Work::Repair(repair) = &prepared.work {
         let text = rollback_report::render_repair(&repair.issues, &prepared.plan, style);
-        progress.pause(|| edge::show(&text, flags.run_flags.output));
+        progress.pause(|| show_to_operator(&text, flags.run_flags.output));
     }
     let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;
     write_report(&mark_open_issues(report), &flags.run_flags)
@@ -114,9 +102,9 @@ async fn confirm_and_run(
     signals: &mut Signals,
 ) -> Result<UpgradeReport, Problem> {
     let emit = |event: Event| progress.show_event(&event);
-    let report = match signals.run_read_only(confirm_or_report(prepared, options, flags, false)).await? {
+    let report = match signals.run_read_only(confirm_or_report(prepared, options, flags.to_write_mode())).await? {
         Some(report) => {
-            if flags.dry_run.is_none() && report.outcome == Outcome::NothingToDo {
+            if flags.to_write_mode().can_write() && report.outcome == Outcome::NothingToDo {
                 release_all_stale(prepared, &emit).await;
                 close_without_work(prepared, &emit).await;
             }

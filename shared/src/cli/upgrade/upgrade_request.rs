@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::ask::UpgradeSpec;
-use crate::cli::report_format::ReportFormat;
+use crate::cli::confirmation::WriteMode;
 use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::SavedPlan;
 use crate::prepare::flux_follow;
@@ -64,8 +64,6 @@ impl<'a> UpgradeRequest<'a> {
     /// # Errors
     /// A usage problem that names the flag or the file; there is nothing to resume.
     pub(crate) async fn from_cli(cli: &'a Cli) -> Result<Self, Problem> {
-        // Asked before anything is done.
-        cli.run_flags().report.as_deref().map(ReportFormat::from_path).transpose()?;
         let (upgrade, plan_file, plan_only) = match &cli.command {
             Some(Command::Apply(flags)) => {
                 let saved = read_saved_plan(&flags.file)?;
@@ -101,6 +99,11 @@ impl<'a> UpgradeRequest<'a> {
         Ok(Self { ask, saved: None, resumed_run: None, backup, plan_file, plan_only, action, registry, run_flags })
     }
 
+    /// Whether it writes, and whether it asks first.
+    pub(crate) const fn write_mode(&self) -> WriteMode {
+        if self.plan_only { WriteMode::PlanOnly } else { self.run_flags.to_write_mode() }
+    }
+
     /// Whether it is meant to write.
     pub(crate) const fn can_write(&self) -> bool {
         let by_us = match &self.action {
@@ -108,16 +111,13 @@ impl<'a> UpgradeRequest<'a> {
             UpgradeAction::Follow { .. } => false,
             UpgradeAction::Manifests { apply, .. } => *apply,
         };
-        by_us && !self.plan_only && self.run_flags.dry_run.is_none()
+        by_us && self.write_mode().can_write()
     }
 
     /// Whether somebody else's roll-out is followed now: nothing is written, so nothing is asked.
     pub(crate) fn is_following_rollout(&self, prepared: &Prepared) -> bool {
         let fine = !prepared.plan.is_refused() && !prepared.plan.is_undetermined();
-        matches!(self.action, UpgradeAction::Follow { .. })
-            && fine
-            && !self.plan_only
-            && self.run_flags.dry_run.is_none()
+        matches!(self.action, UpgradeAction::Follow { .. }) && fine && self.write_mode().can_write()
     }
 
     /// The folder for what is to be committed.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::cli::{OutputFormat as Form, Stream, StyleFlags, files, style_for};
+use crate::cli::report_format::ReportFormat;
+use crate::cli::{Stream, StyleFlags, files, style_for};
 use crate::problem::{Exit, Problem};
 use crate::report::style::Style;
 use crate::report::validate::{
@@ -10,60 +11,58 @@ use crate::report::validate::{
     render_table,
 };
 
-use crate::cli::validate::flags::ValidateFormat;
 use crate::cli::validate::validate_request::ValidateRequest;
 
 /// Writes the files, and then the answer.
 pub(crate) fn write_answer(
     reports: &[ValidateReport],
     request: &ValidateRequest,
-    (output, style): (ValidateFormat, StyleFlags),
+    (output, style): (ReportFormat, StyleFlags),
     exit: Exit,
     elapsed: Duration,
 ) -> Result<(), Problem> {
     if let Some(file) = &request.save_baseline {
         files::write(file, "the baseline", render_json(reports)?.as_bytes())?;
     }
-    if let Some((file, form)) = &request.report {
-        let text = render(reports, *form, TableOptions { show_all_checks: true, exit, elapsed: None }, Style::PLAIN)?;
-        files::write(file, "the report", text.as_bytes())?;
+    if let Some(file) = &request.report {
+        let render_options = TableOptions { show_all_checks: true, exit, elapsed: None };
+        file.write(&render(reports, file.format, render_options, Style::PLAIN)?)?;
     }
     let elapsed = Stream::Stdout.is_terminal().then_some(elapsed);
-    let render_options = TableOptions { show_all_checks: output == ValidateFormat::Wide, exit, elapsed };
+    let render_options = TableOptions { show_all_checks: output == ReportFormat::Wide, exit, elapsed };
     Stream::Stdout.write(&render(reports, output, render_options, style_for(Stream::Stdout, style))?);
     Ok(())
 }
 
 /// One report, or a list of them.
 pub(crate) fn render_json(reports: &[ValidateReport]) -> Result<String, Problem> {
-    render_one_or_list(reports, Form::Json)
+    render_one_or_list(reports, ReportFormat::Json)
 }
 
-fn render_one_or_list(reports: &[ValidateReport], form: Form) -> Result<String, Problem> {
+fn render_one_or_list(reports: &[ValidateReport], format: ReportFormat) -> Result<String, Problem> {
     match reports {
-        [one] => form.render(one, String::new),
-        many => form.render(&ValidateReportList::new(many), String::new),
+        [one] => format.render_data(one),
+        many => format.render_data(&ValidateReportList::new(many)),
     }
 }
 
 fn render(
     reports: &[ValidateReport],
-    output: ValidateFormat,
+    output: ReportFormat,
     render_options: TableOptions,
     style: Style,
 ) -> Result<String, Problem> {
     match output {
-        ValidateFormat::Table | ValidateFormat::Wide => {
+        ReportFormat::Table | ReportFormat::Wide => {
             let each: Vec<String> = reports.iter().map(|report| render_table(report, render_options, style)).collect();
             Ok(each.join("\n"))
         }
-        ValidateFormat::Json => render_json(reports),
-        ValidateFormat::Yaml => render_one_or_list(reports, Form::Yaml),
-        ValidateFormat::Junit => {
+        ReportFormat::Json | ReportFormat::Yaml => render_one_or_list(reports, output),
+        ReportFormat::Junit => {
             render_junit(reports).map_err(|error| Problem::failure("cannot write the report").with_source(error))
         }
-        ValidateFormat::Sarif => Form::Json.render(&render_sarif(reports), String::new),
-        ValidateFormat::Markdown => Ok(render_markdown(reports)),
-        ValidateFormat::Html => Ok(render_html(reports)),
+        ReportFormat::Sarif => output.render_data(&render_sarif(reports)),
+        ReportFormat::Markdown => Ok(render_markdown(reports)),
+        ReportFormat::Html => Ok(render_html(reports)),
     }
 }

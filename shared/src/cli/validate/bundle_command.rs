@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::checks::health_checks::HEALTH_CHECKS;
-use crate::cli::{Stream, files, prompt};
+use crate::cli::confirmation::WriteMode;
+use crate::cli::prompt::ask_yes_no;
+use crate::cli::{Stream, files};
 use crate::cluster::{Cluster, bundle_reader};
 use crate::model::secret::{Secrets, mask_value};
 use crate::model::support_bundle::{BundleFile, pack_files};
@@ -25,7 +27,8 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     if !flags.file.to_string_lossy().ends_with(".tar.gz") {
         return Err(Problem::usage(format!("{} does not end with .tar.gz", flags.file.display())));
     }
-    prompt::require_terminal_or_yes(flags.yes)?;
+    let mode = WriteMode::new(None, flags.yes);
+    mode.require_terminal("")?;
     files::check_writable(&flags.file, "the bundle")?;
     let request = ValidateRequest::for_installation(flags.installation.to_installation(&flags.cluster)?);
     let (observations, tools) = tokio::join!(
@@ -51,18 +54,12 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     let bytes = pack_files("mural-bundle", &entries, u64::try_from(now.as_second()).unwrap_or_default());
     let bytes = bytes.map_err(|error| Problem::failure("cannot pack the bundle").with_source(error))?;
     Stream::Stderr.write(&render_contents(&entries, bytes.len()));
-    if !flags.yes && !confirm_write(&flags.file.display().to_string()).await? {
+    if mode == WriteMode::Ask && !ask_yes_no(format!("Write {}?", flags.file.display())).await? {
         return Err(Problem::new(Exit::Interrupted, "nothing was written"));
     }
     files::write(&flags.file, "the bundle", &bytes)?;
     Stream::Stdout.write(&format!("{}\n", flags.file.display()));
     Ok(Exit::Success)
-}
-
-async fn confirm_write(file: &str) -> Result<bool, Problem> {
-    let question = format!("Write {file}?");
-    let answer = tokio::task::spawn_blocking(move || prompt::ask_yes_no(&question)).await;
-    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
 }
 
 /// What is in it, by folder.

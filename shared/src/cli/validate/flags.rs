@@ -1,15 +1,28 @@
 //! The command line. Flags are kubectl's own wherever it has one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ask::expect::Expectations;
 use crate::ask::{self, Installation, RegistryAccess};
+use crate::cli::report_format::{ReportFile, ReportFormat};
 use crate::cli::{ClusterFlags, StyleFlags, complete};
 use crate::model::chart::ChartRef;
 use crate::problem::{Exit, Problem};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use semver::Version;
+
+/// The forms of the answer.
+const OUTPUT_FORMATS: [ReportFormat; 8] = [
+    ReportFormat::Table,
+    ReportFormat::Wide,
+    ReportFormat::Json,
+    ReportFormat::Yaml,
+    ReportFormat::Junit,
+    ReportFormat::Sarif,
+    ReportFormat::Markdown,
+    ReportFormat::Html,
+];
 
 const EXAMPLES: &str = "Examples:
   # is the installation healthy?
@@ -72,8 +85,8 @@ pub struct Cli {
     #[command(flatten)]
     pub wait: WaitFlags,
     /// The form of the answer.
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = "Output")]
-    pub output: ValidateFormat,
+    #[arg(short, long, value_parser = ReportFormat::parser(&OUTPUT_FORMATS), default_value = "table", value_name = "FORM", help_heading = "Output")]
+    pub output: ReportFormat,
     /// Keep the report in this file too: .json, .yaml, .xml (JUnit), .sarif, .md or .html.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
@@ -207,44 +220,13 @@ pub struct InstallationFlags {
     pub crds_release: String,
 }
 
-/// The form of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ValidateFormat {
-    /// For a person: counts, and what is wrong.
-    #[default]
-    Table,
-    /// For a person: every check.
-    Wide,
-    /// For a program.
-    Json,
-    /// For a program.
-    Yaml,
-    /// For a CI server.
-    Junit,
-    /// For code scanning.
-    Sarif,
-    /// For a ticket or a pull request.
-    Markdown,
-    /// For a browser: one file, no network.
-    Html,
-}
-
-impl ValidateFormat {
-    /// The form of a file, by its ending.
+impl Cli {
+    /// The file that keeps the report, where one is named.
     ///
     /// # Errors
-    /// A usage problem: the ending tells none.
-    pub fn from_path(file: &Path) -> Result<Self, Problem> {
-        match file.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => Ok(Self::Json),
-            Some("yaml" | "yml") => Ok(Self::Yaml),
-            Some("xml") => Ok(Self::Junit),
-            Some("sarif") => Ok(Self::Sarif),
-            Some("md" | "markdown") => Ok(Self::Markdown),
-            Some("html" | "htm") => Ok(Self::Html),
-            _ => Err(Problem::usage(format!("--report {} does not tell its form", file.display()))
-                .with_hint("end it with .json, .yaml, .xml, .sarif, .md or .html")),
-        }
+    /// A usage problem: its ending tells no form, or it cannot be written.
+    pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
+        ReportFile::from_flag(self.report.as_deref(), &OUTPUT_FORMATS)
     }
 }
 
@@ -362,16 +344,6 @@ mod tests {
         assert!(refused(&["--contexts", "a,b", "--context", "c"]) && refused(&["--all-contexts", "--wait", "1m"]));
         assert!(refused(&["--only", "crds", "bundle", "x.tar.gz"]));
         assert_eq!(parse_args(&["--contexts", "a,b"]).clusters.contexts, ["a", "b"]);
-    }
-
-    #[test]
-    fn a_files_ending_tells_its_form() {
-        let by = |name: &str| ValidateFormat::from_path(Path::new(name)).ok();
-        assert_eq!(
-            [by("a.html"), by("b/c.xml"), by("d.sarif")],
-            [Some(ValidateFormat::Html), Some(ValidateFormat::Junit), Some(ValidateFormat::Sarif)]
-        );
-        assert_eq!([by("a.txt"), by("json")], [None, None]);
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod validate_request;
 
 use std::time::Instant;
 
-use crate::catalogue;
 use crate::checks::health_checks;
+use crate::cli::explain::explain;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::runtime::block_on;
 use crate::cli::{Stream, StyleFlags, style_for};
@@ -38,7 +38,7 @@ pub fn run_command(cli: &Cli) -> Result<Exit, Problem> {
         None if cli.checks.print_schema => Some(REPORT_JSON_SCHEMA.to_owned()),
         None if cli.checks.list_checks => Some(render_check_list()),
         None => match &cli.checks.explain {
-            Some(id) => Some(catalogue::render_explanation(catalogue::find_card("--explain", id)?)),
+            Some(id) => return explain(id),
             None => None,
         },
     };

@@ -7,6 +7,7 @@ use crate::ask::expect::Expectations;
 use crate::ask::{Installation, RegistryAccess};
 use crate::checks::health_checks::{self, HealthCheck};
 use crate::cli::files;
+use crate::cli::report_format::ReportFile;
 use crate::cluster;
 use crate::diff::value_changes::merge_values;
 use crate::model::chart::ChartRef;
@@ -16,7 +17,7 @@ use crate::problem::Problem;
 use crate::report::validate::Baseline;
 use serde_json::Value;
 
-use crate::cli::validate::flags::{Cli, ValidateFormat};
+use crate::cli::validate::flags::Cli;
 
 /// What was asked for.
 pub(crate) struct ValidateRequest {
@@ -33,7 +34,7 @@ pub(crate) struct ValidateRequest {
     pub(crate) registry: RegistryAccess,
     pub(crate) baseline: Option<Vec<Baseline>>,
     pub(crate) save_baseline: Option<PathBuf>,
-    pub(crate) report: Option<(PathBuf, ValidateFormat)>,
+    pub(crate) report: Option<ReportFile>,
     /// How long to wait, and the grace of a reason that does not pass.
     pub(crate) wait: Option<(Duration, Duration)>,
     pub(crate) strict: bool,
@@ -47,13 +48,8 @@ impl ValidateRequest {
         let expect = Expectations { values: read_values(&cli.expectations.values)?, ..cli.expectations.to_expect()? };
         let baseline = cli.expectations.baseline.as_deref().map(|file| files::read(file, "the baseline"));
         let baseline = baseline.transpose()?.map(|text| Baseline::read(&text)).transpose()?;
-        let report = cli
-            .report
-            .as_ref()
-            .map(|file| ValidateFormat::from_path(file).map(|form| (file.clone(), form)))
-            .transpose()?;
-        for (file, what) in [(&cli.report, "the report"), (&cli.expectations.save_baseline, "the baseline")] {
-            file.as_deref().map_or(Ok(()), |file| files::check_writable(file, what))?;
+        if let Some(file) = &cli.expectations.save_baseline {
+            files::check_writable(file, "the baseline")?;
         }
         Ok(Self {
             contexts: select_contexts(cli)?,
@@ -67,7 +63,7 @@ impl ValidateRequest {
             checks,
             expect,
             baseline,
-            report,
+            report: cli.to_report_file()?,
         })
     }
 

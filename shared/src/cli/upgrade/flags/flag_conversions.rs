@@ -16,9 +16,9 @@ use crate::problem::Problem;
 use crate::run::run_backup::{BackupHook, BackupOptions};
 
 use super::{
-    ApplianceFlags, ApplyFlags, BackupFlags, DryRunFlag, FluxManifestsFlags, HelmFlags, InstallationFlags,
-    JournalLocationFlags, ModeFlag, OwnerFlags, RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, RunFlags,
-    ServerSideFlag, SignatureFlags, UpgradeFlags, ValueFlags,
+    ApplianceFlags, ApplyFlags, BackupFlags, FluxManifestsFlags, HelmFlags, InstallationFlags, JournalLocationFlags,
+    ModeFlag, OwnerFlags, RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, RunFlags, ServerSideFlag,
+    SignatureFlags, UpgradeFlags, ValueFlags,
 };
 
 impl UpgradeFlags {
@@ -27,24 +27,18 @@ impl UpgradeFlags {
     /// # Errors
     /// A usage problem that names the flag.
     pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
-        let installation = self.installation.to_installation()?;
-        let (crds_release, app_release) = (installation.crds_release.clone(), installation.app_release.clone());
+        let spec = UpgradeSpec::new(
+            self.installation.to_installation()?,
+            parse_chart("--crds-chart", &self.crds_chart)?,
+            parse_chart("--chart", &self.chart)?,
+            ask::parse_duration("--timeout", &self.run_flags.timeout)?,
+        );
         Ok(UpgradeSpec {
-            crds: ReleaseTarget {
-                release: crds_release,
-                chart: parse_chart("--crds-chart", &self.crds_chart)?,
-                version: self.crds.clone(),
-            },
-            app: ReleaseTarget {
-                release: app_release,
-                chart: parse_chart("--chart", &self.chart)?,
-                version: self.to.clone(),
-            },
-            installation,
+            crds: ReleaseTarget { version: self.crds.clone(), ..spec.crds },
+            app: ReleaseTarget { version: self.to.clone(), ..spec.app },
             mode: self.installation.to_mode(),
             values: self.values.to_values(),
             registry: self.registry.to_access(),
-            timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             allowed_actions: self.to_allowed(),
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
             waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
@@ -53,6 +47,7 @@ impl UpgradeFlags {
             appliance: self.owners.appliance.to_access()?,
             sources: self.owners.to_source_names()?,
             signature: self.signature.to_request()?,
+            ..spec
         })
     }
 
@@ -258,7 +253,7 @@ impl ServerSideFlag {
 
 impl RunFlags {
     fn needs_server_dry_runs(&self) -> bool {
-        self.dry_run != Some(DryRunFlag::Client)
+        self.to_write_mode().asks_server()
     }
 }
 

@@ -57,7 +57,7 @@ async fn every_helm_renders_the_same_objects() {
     let mut first: Option<Vec<Value>> = None;
     for one in list_recordings("helm") {
         let replay = Replay::new(&one);
-        let objects = replay.helm().template(&template("chart".as_ref(), &api_versions)).await.unwrap();
+        let objects = replay.helm().template(&template("chart".as_ref(), &api_versions)).await.unwrap().objects;
         let names: Vec<&str> = objects.iter().map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["pools.example.com", "secret", "texts", "workload", "hook"], "{}", one.version);
         assert_eq!(*first.get_or_insert_with(|| objects.clone()), objects, "{}", one.version);

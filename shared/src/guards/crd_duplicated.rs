@@ -6,6 +6,7 @@ use crate::diff;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::manifest::release_objects;
 use serde_json::Value;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -22,14 +23,14 @@ pub static CARD: Card = Card {
 /// Fails for copies with different content. Equal copies are a finding of a lower level.
 #[must_use]
 pub fn check(context: &GuardContext<'_>) -> CheckResult {
-    let looked_at = context.charts().flat_map(|facts| facts.rendered).filter_map(Crd::name_of).count();
+    let looked_at = context.charts().flat_map(|facts| release_objects(facts.rendered)).filter_map(Crd::name_of).count();
     let findings = context.charts().flat_map(find_duplicates).collect();
     CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings))
 }
 
 fn find_duplicates(facts: &ChartFacts<'_>) -> Vec<Finding> {
     let mut copies: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-    for document in facts.rendered {
+    for document in release_objects(facts.rendered) {
         if let Some(name) = Crd::name_of(document) {
             copies.entry(name).or_default().push(document);
         }

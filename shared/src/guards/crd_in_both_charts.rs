@@ -4,6 +4,7 @@ use crate::diff;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::manifest::release_objects;
 use serde_json::Value;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -22,9 +23,9 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(crds), Some(app)) = (&context.crds_chart, &context.app_chart) else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "only one chart is upgraded".to_owned() });
     };
-    let theirs = |name: &str| crds.rendered.iter().find(|other| Crd::name_of(other) == Some(name));
+    let theirs = |name: &str| release_objects(crds.rendered).find(|other| Crd::name_of(other) == Some(name));
     let ours: Vec<(&str, &Value)> =
-        app.rendered.iter().filter_map(|document| Some((Crd::name_of(document)?, document))).collect();
+        release_objects(app.rendered).filter_map(|document| Some((Crd::name_of(document)?, document))).collect();
     let findings = ours.iter().filter_map(|(name, document)| compare_copies(name, theirs(name)?, document));
     CheckResult::new(&CARD, ours.len(), Verdict::from_findings(findings.collect()))
 }

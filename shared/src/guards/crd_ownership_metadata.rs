@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::{self, Crd};
-use crate::model::yaml::{self, ErrorDetail};
+use crate::model::manifest::{RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION};
+use crate::model::release::ReleaseRecord;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -19,8 +20,6 @@ pub static CARD: Card = Card {
     fix: "Add the label and the annotations in the finding to the CRD, or set --take-ownership.",
 };
 
-const RELEASE_NAME_ANNOTATION: &str = "meta.helm.sh/release-name";
-const RELEASE_NAMESPACE_ANNOTATION: &str = "meta.helm.sh/release-namespace";
 const MANAGED_BY_POINTER: &str = "/metadata/labels/app.kubernetes.io~1managed-by";
 
 /// Fails for each live CRD that is new in the templates of a chart and does not belong to its release.
@@ -52,7 +51,7 @@ fn find_new_templates<'a>(context: &GuardContext<'a>, facts: &ChartFacts<'_>) ->
     let live = context.view.crds.as_ref().map_err(ToString::to_string)?;
     let record = context.view.current_revision(facts.release).map_err(ToString::to_string)?;
     let stored = record
-        .map_or(Ok(Vec::new()), |record| yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly));
+        .map_or(Ok(Vec::new()), ReleaseRecord::manifest_objects);
     let stored = stored.map_err(|error| format!("the stored manifest of {}: {error}", facts.release))?;
     let had: BTreeSet<&str> = stored.iter().filter_map(Crd::name_of).collect();
     Ok(templates.iter().filter(|name| !had.contains(name.as_str())).filter_map(|name| live.get(name)).collect())

@@ -6,6 +6,7 @@ use crate::diff::{self, ChangeKind, FieldChange, VersionChange};
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::manifest::release_objects;
 use crate::plan::crd_plan::is_third_party;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -46,7 +47,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 fn check_crd(context: &GuardContext<'_>, now: &Crd, next: &Crd) -> Option<Finding> {
     // What the server makes of the chart's CRD may keep a label that somebody else put there: the chart's own counts.
     let chart =
-        context.charts().flat_map(|facts| facts.rendered).find(|other| Crd::name_of(other) == Some(next.name()));
+        context.charts().flat_map(|facts| release_objects(facts.rendered)).find(|other| Crd::name_of(other) == Some(next.name()));
     let lost = match (crd_version(now.json()), chart.and_then(crd_version)) {
         (Some(now), Some(next)) if now.cmp_precedence(&next).is_gt() => {
             format!("would be downgraded from {now} to {next}")

@@ -8,7 +8,6 @@ use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::{self, Crd};
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
-use crate::model::yaml::{self, ErrorDetail};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -68,7 +67,8 @@ pub fn find_removed_templates(context: &GuardContext<'_>) -> Result<Vec<(String,
 }
 
 fn find_removed_in_release(record: &ReleaseRecord, facts: &ChartFacts<'_>) -> Result<BTreeSet<String>, String> {
-    let stored = yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly)
+    let stored = record
+        .manifest_objects()
         .map_err(|error| format!("the stored manifest of {} revision {}: {error}", record.name, record.revision))?;
     let next: BTreeSet<String> =
         crd::list_template_crds(facts.rendered, &facts.chart.folder_crds).into_iter().collect();

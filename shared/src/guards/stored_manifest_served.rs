@@ -4,7 +4,6 @@ use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::model::yaml::{self, ErrorDetail};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -26,7 +25,8 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         let (mut looked_at, mut findings) = (0, Vec::new());
         for release in [context.crds_release, context.app_release] {
             let Some(record) = context.view.current_revision(release).map_err(ToString::to_string)? else { continue };
-            let stored = yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly)
+            let stored = record
+                .manifest_objects()
                 .map_err(|error| format!("the stored manifest of {release} revision {}: {error}", record.revision))?;
             let objects: Vec<ObjectRef> = stored.iter().filter_map(ObjectRef::from_manifest).collect();
             looked_at += objects.len();

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::crd::Crd;
+use super::manifest::{is_folder_crd_path, parse_manifest};
 use super::yaml::{self, ErrorDetail};
 
 /// Files that one chart may have, and bytes of all of them: an archive that unpacks to more is no chart.
@@ -281,19 +282,14 @@ fn read_values_schema(files: &ChartFiles) -> Result<Option<Value>, ChartError> {
 }
 
 fn read_folder_crds(files: &ChartFiles) -> Result<Vec<String>, ChartError> {
-    let in_crds = |path: &str| {
-        let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
-        let folders: Vec<&str> = path.rsplit('/').skip(1).collect();
-        yaml && folders.contains(&"crds") && !folders.contains(&"templates")
-    };
     let mut names = Vec::new();
-    for (path, bytes) in files.iter().filter(|(path, _)| in_crds(path)) {
+    for (path, bytes) in files.iter().filter(|(path, _)| is_folder_crd_path(path)) {
         let broken = |source: Box<dyn std::error::Error + Send + Sync>| ChartError::UnreadableFile {
             file: path.clone(),
             source,
         };
         let text = std::str::from_utf8(bytes).map_err(|error| broken(error.into()))?;
-        for document in yaml::parse_documents(text, ErrorDetail::LocationOnly).map_err(|error| broken(error.into()))? {
+        for document in parse_manifest(text, ErrorDetail::LocationOnly).map_err(|error| broken(error.into()))? {
             if let Ok(crd) = Crd::new(document) {
                 names.push(crd.name().to_owned());
             }

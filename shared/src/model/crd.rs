@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::manifest::release_objects;
 use super::object::{Condition, find_condition};
 
 /// One CRD, from a chart or from the cluster. Nothing of it is lost.
@@ -211,7 +212,7 @@ impl Crd {
 pub fn list_template_crds(rendered: &[Value], crds_folder: &[String]) -> Vec<String> {
     let mut in_folder: Vec<&str> = crds_folder.iter().map(String::as_str).collect();
     let mut names = Vec::new();
-    for name in rendered.iter().filter_map(Crd::name_of) {
+    for name in release_objects(rendered).filter_map(Crd::name_of) {
         match in_folder.iter().position(|other| *other == name) {
             Some(at) => drop(in_folder.swap_remove(at)),
             None => names.push(name.to_owned()),

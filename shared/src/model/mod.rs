@@ -17,6 +17,7 @@ pub mod flux;
 pub mod health_inputs;
 pub mod lease;
 pub mod managed_fields;
+pub mod manifest;
 pub mod metadata_keys;
 pub mod migration;
 pub mod object;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::chart::ChartFiles;
 use super::crd::Crd;
+use super::manifest::{is_folder_crd_path, is_recorded_path, parse_manifest};
 use super::secret::Hidden;
-use super::yaml::{self, ErrorDetail, YamlError};
+use super::yaml::{ErrorDetail, YamlError};
 
 /// The status of a revision that helm has brought to its end.
 pub const DEPLOYED_STATUS: &str = "deployed";
@@ -79,15 +80,26 @@ pub enum RecordError {
     Json(#[source] serde_json::Error),
 }
 
-/// The bytes that the next record will take: chart, values and manifest as helm keeps them, packed as helm packs them.
+/// What helm stores of a revision, as far as it decides the size of the record.
+#[derive(Debug, Clone)]
+pub struct RecordContent {
+    /// The chart's files; those of subcharts are not stored and may be among them.
+    pub files: std::sync::Arc<ChartFiles>,
+    /// The manifest and the hooks as helm renders them, without the CRDs of `crds/` folders. They may hold secrets.
+    pub manifest: Hidden<String>,
+    /// The user's values.
+    pub config: Hidden<Value>,
+}
+
+/// The bytes of the next release record in its Secret: stored files, values and manifest, packed as helm packs them.
 ///
-/// None where even unpacked it is far from what a Secret may hold: packing takes time.
+/// `None` if even the unpacked record is far below the limit of a Secret: packing takes time.
 #[must_use]
-pub fn estimate_record_bytes(files: &ChartFiles, manifest: &[Value], values: &Value) -> Option<usize> {
-    let files: Vec<Value> =
-        files.iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
-    let manifest: Vec<String> = manifest.iter().map(ToString::to_string).collect();
-    let record = json!({"chart": {"files": files}, "config": values, "manifest": manifest.join("\n---\n")}).to_string();
+pub fn estimate_record_bytes(content: &RecordContent) -> Option<usize> {
+    let stored = content.files.iter().filter(|(path, _)| is_recorded_path(path));
+    let files: Vec<Value> = stored.map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
+    let (config, manifest) = (content.config.reveal(), content.manifest.reveal());
+    let record = json!({"chart": {"files": files}, "config": config, "manifest": manifest}).to_string();
     if record.len() < MAX_SECRET_BYTES / 2 {
         return None;
     }
@@ -111,7 +123,7 @@ pub fn read_record(secret: &Value) -> Result<ReleaseRecord, RecordError> {
 /// As [`read_record`].
 pub fn read_crds(secret: &Value) -> Result<Vec<Crd>, RecordError> {
     let (release, _) = decode_release(secret)?;
-    let manifest = yaml::parse_documents(release["manifest"].as_str().unwrap_or_default(), ErrorDetail::LocationOnly);
+    let manifest = parse_manifest(release["manifest"].as_str().unwrap_or_default(), ErrorDetail::LocationOnly);
     let of_manifest = manifest.unwrap_or_default().into_iter().filter_map(|document| Crd::new(document).ok());
     Ok(read_chart_crds(&release["chart"]["files"]).into_iter().chain(of_manifest).collect())
 }
@@ -163,11 +175,10 @@ fn build_record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecor
 
 /// The CRDs among a chart's files, by name: entries `{name, data}`, the data in base64.
 fn read_chart_crds(files: &Value) -> Vec<Crd> {
-    let is_crd_file =
-        |file: &&Value| file["name"].as_str().is_some_and(|name| name.starts_with("crds/") || name.contains("/crds/"));
+    let is_crd_file = |file: &&Value| file["name"].as_str().is_some_and(is_folder_crd_path);
     let text = |file: &Value| String::from_utf8(STANDARD.decode(file["data"].as_str()?).ok()?).ok();
     let texts = files.as_array().into_iter().flatten().filter(is_crd_file).filter_map(text);
-    let documents = texts.flat_map(|text| yaml::parse_documents(&text, ErrorDetail::LocationOnly).unwrap_or_default());
+    let documents = texts.flat_map(|text| parse_manifest(&text, ErrorDetail::LocationOnly).unwrap_or_default());
     let mut found: Vec<Crd> = documents.filter_map(|document| Crd::new(document).ok()).collect();
     found.sort_by(|a, b| a.name().cmp(b.name()));
     found
@@ -197,7 +208,7 @@ impl ReleaseRecord {
     /// # Errors
     /// The manifest is not YAML.
     pub fn manifest_objects(&self) -> Result<Vec<Value>, YamlError> {
-        yaml::parse_documents(self.manifest.reveal(), ErrorDetail::LocationOnly)
+        parse_manifest(self.manifest.reveal(), ErrorDetail::LocationOnly)
     }
 
     /// The objects of the chart's hooks; one that is no YAML is left out, nobody waits for it.
@@ -205,7 +216,7 @@ impl ReleaseRecord {
         self.hooks
             .reveal()
             .iter()
-            .flat_map(|text| yaml::parse_documents(text, ErrorDetail::LocationOnly).unwrap_or_default())
+            .flat_map(|text| parse_manifest(text, ErrorDetail::LocationOnly).unwrap_or_default())
     }
 }
 
@@ -272,7 +283,12 @@ mod tests {
         let noise =
             |seed: u64| (0..300_000_u64).map(move |n| (n * n * 31 + n * seed).to_le_bytes()[2]).collect::<Vec<u8>>();
         let files = ChartFiles::from([("crds/a.yaml".to_owned(), noise(7)), ("crds/b.yaml".to_owned(), noise(11))]);
-        let size = estimate_record_bytes(&files, &[], &json!({})).unwrap();
+        let content = |files: &ChartFiles| RecordContent {
+            files: std::sync::Arc::new(files.clone()),
+            manifest: Hidden::new(String::new()),
+            config: Hidden::new(json!({})),
+        };
+        let size = estimate_record_bytes(&content(&files)).unwrap();
         let plain: Vec<Value> =
             files.iter().map(|(name, data)| json!({"name": name, "data": STANDARD.encode(data)})).collect();
         let record = read_record(&secret(&json!({"chart": {"files": plain}}))).unwrap();
@@ -281,7 +297,10 @@ mod tests {
             "{size} is not near {}",
             record.encoded_bytes
         );
-        assert_eq!(estimate_record_bytes(&ChartFiles::new(), &[], &json!({})), None);
+        assert_eq!(estimate_record_bytes(&content(&ChartFiles::new())), None);
+        // https://github.com/helm/helm/issues/11493
+        let subchart = ChartFiles::from([("charts/sub/files/blob".to_owned(), noise(7))]);
+        assert_eq!(estimate_record_bytes(&content(&subchart)), None);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::cluster_view::Workloads;
+use super::manifest::{RELEASE_NAME_ANNOTATION, is_hook};
 use super::object::ObjectRef;
 use super::object_status::{self, ObjectState, PodBlocker};
 
 /// What makes an object one of a release: helm annotates everything of its manifest.
-const RELEASE_NAME_ANNOTATION: &str = "meta.helm.sh/release-name";
 
 /// Which objects are waited for.
 #[derive(Debug, Clone)]
@@ -59,8 +59,7 @@ impl OwnedWorkloads {
     /// The release's own, with the hooks that its chart renders to.
     #[must_use]
     pub fn new(release: &str, rendered: &[Value]) -> Self {
-        let is_hook = |document: &&Value| document.pointer("/metadata/annotations/helm.sh~1hook").is_some();
-        let hooks = rendered.iter().filter(is_hook).filter_map(ObjectRef::from_manifest).collect();
+        let hooks = rendered.iter().filter(|document| is_hook(document)).filter_map(ObjectRef::from_manifest).collect();
         Self { release: release.to_owned(), hooks }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{ObjectChange, ObjectChangeKind};
+use crate::model::manifest::release_objects;
 use crate::model::object::ObjectRef;
 
 /// Details that one object shows; the rest is counted.
@@ -36,9 +37,7 @@ fn build_change(object: &ObjectRef, verb: ObjectChangeKind, details: Vec<String>
 
 /// The objects that helm keeps in a release: hooks are run, not kept. A missing namespace is the release's own.
 pub(crate) fn select_release_objects<'a>(namespace: &str, manifest: &'a [Value]) -> Vec<(ObjectRef, &'a Value)> {
-    manifest
-        .iter()
-        .filter(|object| object.pointer("/metadata/annotations").is_none_or(|all| all.get("helm.sh/hook").is_none()))
+    release_objects(manifest)
         .filter_map(|object| Some((ObjectRef::from_manifest(object)?, object)))
         .map(|(mut reference, object)| {
             if reference.namespace == namespace {

@@ -20,7 +20,7 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::object::ObjectRef;
-use crate::model::release::{ReleaseRecord, estimate_record_bytes};
+use crate::model::release::{RecordContent, ReleaseRecord, estimate_record_bytes};
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::model::signature::{SignatureCheck, SignatureVerifier};
 use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
@@ -170,9 +170,12 @@ pub(crate) async fn measure_record_sizes(ask: &UpgradeSpec, rendered: &RenderedC
     let mut all = Vec::new();
     for (rendered_chart, release) in rendered_charts {
         let Some(rendered_chart) = rendered_chart else { continue };
-        let (files, manifest, config) =
-            (Arc::clone(&rendered_chart.fetched.files), rendered_chart.manifest_objects(), rendered.config.clone());
-        let work = move || estimate_record_bytes(&files, &manifest, config.reveal());
+        let content = RecordContent {
+            files: Arc::clone(&rendered_chart.fetched.files),
+            manifest: rendered_chart.manifest_text.clone(),
+            config: rendered.config.clone(),
+        };
+        let work = move || estimate_record_bytes(&content);
         all.push((release.clone(), tokio::task::spawn_blocking(work).await.ok().flatten()));
     }
     all

@@ -28,8 +28,6 @@ use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 use crate::model::signature::SignatureCheck;
 use crate::model::tool_versions::ToolVersions;
-use crate::model::yaml;
-use crate::model::yaml::ErrorDetail;
 use crate::plan::decide::{ChartState, UpgradeFacts};
 use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
@@ -362,7 +360,7 @@ impl<'a> ChartChange<'a> {
 
 fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
     let Some(record) = record else { return Ok(Vec::new()) };
-    yaml::parse_documents(record.manifest.reveal(), ErrorDetail::LocationOnly).map_err(|error| {
+    record.manifest_objects().map_err(|error| {
         Problem::failure(format!(
             "the stored manifest of release {} revision {} is not readable",
             record.name, record.revision

@@ -12,13 +12,14 @@ use crate::model::chart::{DigestKind, ValuesSchemaError, pack_as_flux, pack_with
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::{self, Crd};
 use crate::model::flux::{FluxObject, SourceKind};
+use crate::model::manifest::{release_objects, set_release_owner};
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::prepare::next_values;
 use crate::prepare::next_values::NextValues;
 use crate::prepare::session::{Connection, UpgradeContext};
 use crate::problem::Problem;
 use crate::tools::chart_fetch::{FetchedChart, fetch_chart};
-use crate::tools::helm::{Helm, TemplateArgs};
+use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs};
 use crate::tools::helm_output;
 
 /// One chart that moves: its bytes and what they render to.
@@ -27,6 +28,8 @@ pub struct RenderedChart {
     pub fetched: FetchedChart,
     /// What it renders to, CRDs included.
     pub rendered: Vec<Value>,
+    /// The text that helm stores of it in the release record.
+    pub manifest_text: Hidden<String>,
     /// What its schemas refuse of the values, secrets masked.
     pub schema_refusals: Vec<ValuesSchemaError>,
     /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
@@ -63,17 +66,21 @@ impl RenderedCharts {
         let rendered_charts = rendered_charts
             .into_iter()
             .filter_map(|(rendered_chart, release)| Some((rendered_chart.as_ref()?, release)));
-        let ours: BTreeSet<&String> = [&self.crds, &self.app]
-            .into_iter()
-            .flatten()
-            .flat_map(|rendered_chart| &rendered_chart.fetched.chart.folder_crds)
-            .collect();
+        let folder_crds = |chart: &'_ Option<RenderedChart>| -> BTreeSet<String> {
+            chart.iter().flat_map(|chart| chart.fetched.chart.folder_crds.iter().cloned()).collect()
+        };
+        let (of_crds_chart, of_app) = (folder_crds(&self.crds), folder_crds(&self.app));
         // The CRD chart's comes last: it is written first, and by then there.
         let all = rendered_charts.flat_map(|(rendered_chart, release)| {
             let names = crd::list_template_crds(&rendered_chart.rendered, &rendered_chart.fetched.chart.folder_crds);
             names.into_iter().map(|name| (name, release.clone()))
         });
-        all.filter(|(name, _)| !ours.contains(name)).collect()
+        // A CRD that is a template of the CRD chart is written with that chart's release, also if the application's `crds/` has a
+        // copy: helm skips files of `crds/` that exist, and refuses to import a template's CRD that somebody else created.
+        let is_ours = |name: &String, release: &String| {
+            of_crds_chart.contains(name) || (of_app.contains(name) && *release == installation.app_release)
+        };
+        all.filter(|(name, release)| !is_ours(name, release)).collect()
     }
 
     /// How much the charts render to, in words.
@@ -140,7 +147,7 @@ pub(crate) async fn render_both(
         Some(fetched) => Some(render_app_chart(context, fetched, crds.as_ref(), &next).await?),
         None => None,
     };
-    let wanted = collect_desired_crds(crds.as_ref(), app.as_ref());
+    let wanted = collect_desired_crds(ask, crds.as_ref(), app.as_ref());
     Ok(RenderedCharts { crds, app, desired_crds: wanted, config: next.config })
 }
 
@@ -159,9 +166,10 @@ async fn render_crds_chart(context: &UpgradeContext<'_>, fetched: FetchedChart) 
         is_upgrade: view.newest_revision(release).ok().flatten().is_some(),
         extra_args: &hook_flags(ask),
     };
-    let (mut rendered, schema_refusals) = render_template(helm, template, &fetched).await?;
+    let (RenderedTemplate { objects: mut rendered, text }, schema_refusals) =
+        render_template(helm, template, &fetched).await?;
     let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
-    Ok(RenderedChart { fetched, rendered, schema_refusals, post_render_failure: not_forecast })
+    Ok(RenderedChart { fetched, rendered, manifest_text: text, schema_refusals, post_render_failure: not_forecast })
 }
 
 async fn render_app_chart(
@@ -191,7 +199,8 @@ async fn render_app_chart(
         is_upgrade: view.newest_revision(&ask.installation.app_release).ok().flatten().is_some(),
         extra_args: &passed,
     };
-    let (mut rendered, mut schema_refusals) = render_template(helm, template, &fetched).await?;
+    let (RenderedTemplate { objects: mut rendered, text }, mut schema_refusals) =
+        render_template(helm, template, &fetched).await?;
     let secrets = collect_secrets(next.config.reveal());
     for refusal in &mut schema_refusals {
         // A pattern's refusal quotes the value.
@@ -199,7 +208,7 @@ async fn render_app_chart(
     }
     let release = &ask.installation.app_release;
     let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
-    Ok(RenderedChart { fetched, rendered, schema_refusals, post_render_failure: not_forecast })
+    Ok(RenderedChart { fetched, rendered, manifest_text: text, schema_refusals, post_render_failure: not_forecast })
 }
 
 /// What a chart renders to. Where its schema refuses the values, what it would render to without: so that all that is wrong is
@@ -208,7 +217,7 @@ async fn render_template(
     helm: &Helm,
     template: TemplateArgs<'_>,
     fetched: &FetchedChart,
-) -> Result<(Vec<Value>, Vec<ValuesSchemaError>), Problem> {
+) -> Result<(RenderedTemplate, Vec<ValuesSchemaError>), Problem> {
     let error = match helm.template(&template).await {
         Ok(rendered) => return Ok((rendered, Vec::new())),
         Err(error) => error,
@@ -314,10 +323,27 @@ fn crd_api_versions(crds: Option<&RenderedChart>) -> Vec<String> {
     .collect()
 }
 
-fn collect_desired_crds(crds: Option<&RenderedChart>, app: Option<&RenderedChart>) -> BTreeMap<String, Crd> {
+/// Every CRD of both charts, as it will be written. A CRD that the CRD chart has in `crds/` and the application as a template is
+/// written by us and then imported by helm: it gets the ownership metadata that helm requires.
+fn collect_desired_crds(
+    ask: &UpgradeSpec,
+    crds: Option<&RenderedChart>,
+    app: Option<&RenderedChart>,
+) -> BTreeMap<String, Crd> {
     let mut all = BTreeMap::new();
-    for document in [crds, app].into_iter().flatten().flat_map(|rendered_chart| &rendered_chart.rendered) {
-        if let Ok(crd) = Crd::new(document.clone()) {
+    let installation = &ask.installation;
+    let app_templates = app.map_or_else(Vec::new, |app| {
+        crd::list_template_crds(&app.rendered, &app.fetched.chart.folder_crds)
+    });
+    let is_imported = |name: &String| {
+        crds.is_some_and(|crds| crds.fetched.chart.folder_crds.contains(name)) && app_templates.contains(name)
+    };
+    for document in [crds, app].into_iter().flatten().flat_map(|chart| release_objects(&chart.rendered)) {
+        let mut document = document.clone();
+        if Crd::name_of(&document).is_some_and(|name| is_imported(&name.to_owned())) {
+            set_release_owner(&mut document, &installation.app_release, &installation.namespace);
+        }
+        if let Ok(crd) = Crd::new(document) {
             all.entry(crd.name().to_owned()).or_insert(crd);
         }
     }

@@ -12,6 +12,8 @@ use super::error::ToolError;
 use super::helm_output;
 use super::spawn::{self, StopSignal};
 use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
+use crate::model::manifest::recorded_text;
+use crate::model::secret::Hidden;
 
 /// Everything but an upgrade is local work or one small download.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
@@ -79,6 +81,15 @@ pub struct UpgradeArgs<'a> {
     pub timeout: Duration,
     /// Words of the operator that go to helm as they are.
     pub extra_args: Vec<String>,
+}
+
+/// What a chart renders to.
+#[derive(Debug, Clone)]
+pub struct RenderedTemplate {
+    /// The objects in their order: those of `crds/` folders first, hooks among the others, lists taken apart.
+    pub objects: Vec<Value>,
+    /// The text that helm stores in the release record.
+    pub text: Hidden<String>,
 }
 
 impl Helm {
@@ -197,7 +208,7 @@ impl Helm {
     ///
     /// # Errors
     /// It does not render; values that its schema refuses are among the reasons.
-    pub async fn template(&self, args: &TemplateArgs<'_>) -> Result<Vec<Value>, ToolError> {
+    pub async fn template(&self, args: &TemplateArgs<'_>) -> Result<RenderedTemplate, ToolError> {
         let mut call = self.build_call(COMMAND_TIMEOUT).args(["template", args.release]).arg(args.chart);
         call = call.flag("--namespace", &self.namespace).flag("--kube-version", args.kube_version).arg("--skip-tests");
         for (wanted, flag) in [(args.include_crds, "--include-crds"), (args.is_upgrade, "--is-upgrade")] {
@@ -208,11 +219,10 @@ impl Helm {
         let call = with_value_flags(call, args.values).args(args.extra_args);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
-        helm_output::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable {
-            command,
-            expected: "YAML",
-            source,
-        })
+        let objects = helm_output::parse_manifest(&bytes);
+        let objects = objects.map_err(|source| ToolError::Unreadable { command, expected: "YAML", source })?;
+        let text = Hidden::new(recorded_text(&String::from_utf8_lossy(&bytes)));
+        Ok(RenderedTemplate { objects, text })
     }
 
     /// The uid of `kube-system` as helm sees it: a chart of our own that looks it up on the API server.

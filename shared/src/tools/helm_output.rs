@@ -4,7 +4,8 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::model::chart::ValuesSchemaError;
-use crate::model::yaml::{self, ErrorDetail};
+use crate::model::manifest;
+use crate::model::yaml::ErrorDetail;
 
 /// The version in `helm version --template '{{.Version}}'`.
 ///
@@ -22,7 +23,7 @@ pub fn parse_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error 
 pub fn parse_manifest(bytes: &[u8]) -> Result<Vec<Value>, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::str::from_utf8(bytes)?;
     // Rendered Secrets may stand in it: an error quotes nothing.
-    Ok(yaml::parse_documents(text, ErrorDetail::LocationOnly)?)
+    Ok(manifest::parse_manifest(text, ErrorDetail::LocationOnly)?)
 }
 
 /// What helm says where a `values.schema.json` refuses values; empty for any other failure (helm `pkg/chart/util/jsonschema.go`).

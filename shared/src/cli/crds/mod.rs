@@ -155,7 +155,7 @@ async fn read_chart_crds(
         .template(&template)
         .await
         .map_err(|error| error.into_problem(format!("the chart {} does not render", flags.chart)))?;
-    let wanted = rendered.into_iter().filter_map(|document| Crd::new(document).ok());
+    let wanted = rendered.objects.into_iter().filter_map(|document| Crd::new(document).ok());
     Ok((fetched, wanted.map(|crd| (crd.name().to_owned(), crd)).collect()))
 }
 

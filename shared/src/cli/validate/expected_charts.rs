@@ -86,7 +86,8 @@ impl ChartRenderer<'_> {
         let rendered = helm
             .template(&template)
             .await
-            .map_err(|error| error.into_problem(format!("{reference} does not render")))?;
+            .map_err(|error| error.into_problem(format!("{reference} does not render")))?
+            .objects;
         let manifest_documents = rendered.iter().filter(|document| !fetched.chart.is_folder_crd(document));
         let objects = manifest_documents.filter_map(ObjectRef::from_manifest).collect();
         let crds = rendered.into_iter().filter_map(|document| Crd::new(document).ok()).collect();

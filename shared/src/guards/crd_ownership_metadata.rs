@@ -50,8 +50,7 @@ fn find_new_templates<'a>(context: &GuardContext<'a>, facts: &ChartFacts<'_>) ->
     }
     let live = context.view.crds.as_ref().map_err(ToString::to_string)?;
     let record = context.view.current_revision(facts.release).map_err(ToString::to_string)?;
-    let stored = record
-        .map_or(Ok(Vec::new()), ReleaseRecord::manifest_objects);
+    let stored = record.map_or(Ok(Vec::new()), ReleaseRecord::manifest_objects);
     let stored = stored.map_err(|error| format!("the stored manifest of {}: {error}", facts.release))?;
     let had: BTreeSet<&str> = stored.iter().filter_map(Crd::name_of).collect();
     Ok(templates.iter().filter(|name| !had.contains(name.as_str())).filter_map(|name| live.get(name)).collect())

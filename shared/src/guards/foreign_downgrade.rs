@@ -46,8 +46,10 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 
 fn check_crd(context: &GuardContext<'_>, now: &Crd, next: &Crd) -> Option<Finding> {
     // What the server makes of the chart's CRD may keep a label that somebody else put there: the chart's own counts.
-    let chart =
-        context.charts().flat_map(|facts| release_objects(facts.rendered)).find(|other| Crd::name_of(other) == Some(next.name()));
+    let chart = context
+        .charts()
+        .flat_map(|facts| release_objects(facts.rendered))
+        .find(|other| Crd::name_of(other) == Some(next.name()));
     let lost = match (crd_version(now.json()), chart.and_then(crd_version)) {
         (Some(now), Some(next)) if now.cmp_precedence(&next).is_gt() => {
             format!("would be downgraded from {now} to {next}")

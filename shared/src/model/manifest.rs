@@ -120,8 +120,7 @@ mod tests {
 
     #[test]
     fn a_list_that_is_a_hook_makes_hooks_of_its_items() {
-        let text =
-            "kind: List\nmetadata: {annotations: {helm.sh/hook: pre-install}}\nitems:\n- {kind: A, metadata: {name: a}}\n";
+        let text = "kind: List\nmetadata: {annotations: {helm.sh/hook: pre-install}}\nitems:\n- {kind: A, metadata: {name: a}}\n";
         let objects = parse_manifest(text, ErrorDetail::Snippet).unwrap();
         assert!(objects.iter().all(is_hook) && objects.len() == 1);
         assert_eq!(release_objects(&objects).count(), 0);

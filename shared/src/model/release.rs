@@ -213,10 +213,7 @@ impl ReleaseRecord {
 
     /// The objects of the chart's hooks; one that is no YAML is left out, nobody waits for it.
     pub fn hook_objects(&self) -> impl Iterator<Item = Value> {
-        self.hooks
-            .reveal()
-            .iter()
-            .flat_map(|text| parse_manifest(text, ErrorDetail::LocationOnly).unwrap_or_default())
+        self.hooks.reveal().iter().flat_map(|text| parse_manifest(text, ErrorDetail::LocationOnly).unwrap_or_default())
     }
 }
 

@@ -332,9 +332,8 @@ fn collect_desired_crds(
 ) -> BTreeMap<String, Crd> {
     let mut all = BTreeMap::new();
     let installation = &ask.installation;
-    let app_templates = app.map_or_else(Vec::new, |app| {
-        crd::list_template_crds(&app.rendered, &app.fetched.chart.folder_crds)
-    });
+    let app_templates =
+        app.map_or_else(Vec::new, |app| crd::list_template_crds(&app.rendered, &app.fetched.chart.folder_crds));
     let is_imported = |name: &String| {
         crds.is_some_and(|crds| crds.fetched.chart.folder_crds.contains(name)) && app_templates.contains(name)
     };

@@ -1,6 +1,6 @@
 #!/bin/sh
-# `Established` says that a CRD was accepted once. An update does not touch the condition: it was true before the new
-# schema was served, and waiting for it returns at once.
+# The condition `Established` is set once, when a CRD is first accepted. An update does not change it, so waiting for it returns
+# at once, before the new schema is served.
 #
 # cargo sandbox run -- sh tests/why/established-proves-nothing.sh
 set -eu

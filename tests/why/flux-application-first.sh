@@ -1,6 +1,7 @@
 #!/bin/sh
-# The page's Flux path: both sources are patched, the CRD chart's first, and `dependsOn` is to keep the order. Here the CRD chart's
-# new tag is late in its registry, as behind a slow mirror: the application goes on, and the CRD release calls itself Ready all the while.
+# The Flux path of the vendor's guide patches both sources, the CRD chart's first, and relies on `dependsOn` for the order. Here the
+# CRD chart's new tag arrives late in the registry, as behind a slow mirror: the application is upgraded first, and the CRD release
+# stays Ready all the time.
 #
 # cargo sandbox up --flux && cargo sandbox install --flux && cargo sandbox run -- sh tests/why/flux-application-first.sh
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
-# `helm upgrade` deletes CRDs that leave a chart's templates, and with them every object of their kinds. Moving them to
-# `crds/`, as helm's own guide says, is enough, and `--skip-crds` does not help.
+# `helm upgrade` deletes CRDs that are no longer in a chart's templates, and with them every object of their kinds. It happens when
+# a chart moves its CRDs to `crds/`, as helm's documentation recommends. `--skip-crds` does not prevent it.
 #
 # cargo sandbox run -- sh tests/why/helm-deletes-crds.sh
 set -eu

@@ -1,5 +1,5 @@
 #!/bin/sh
-# After the manual path (`helm template … | kubectl apply`) helm goes on telling the old version of the CRD chart.
+# After a manual upgrade (`helm template … | kubectl apply`), helm still reports the old version of the CRD chart.
 #
 # cargo sandbox run -- sh tests/why/helm-tells-the-old-version.sh
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
-# `status.storedVersions` can lose a version before a single object was rewritten: the API server then accepts a CRD
-# without that version, and every object becomes unreadable. Seen on Kubernetes 1.37.2, which migrates by itself.
+# `status.storedVersions` can lose a version before any object was rewritten. The API server then accepts a CRD without that
+# version, and every object becomes unreadable. Observed with Kubernetes 1.37.2, which can migrate by itself.
 #
 # cargo sandbox run -- sh tests/why/stored-versions.sh
 set -eu
@@ -54,5 +54,5 @@ while :; do
     case $now in *v2*) ;; *) break ;; esac
     case $state in *Succeeded* | *Failed*) break ;; esac
 done
-if [ "$left" -gt 0 ]; then echo "v2 has left storedVersions, and $left objects are still stored in it."; fi
+if [ "$left" -gt 0 ]; then echo "v2 is no longer in storedVersions, and $left objects are still stored in it."; fi
 rm -f "$before"

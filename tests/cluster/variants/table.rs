@@ -88,9 +88,9 @@ pub const CASES: &[Case] = &[
         "served-version-dropped",
         refused(&["stored-manifest-served"], &["Pool", "small.example.com/v1"], "while both are served"),
     ),
-    case("scope-changed", refused(&["crds-dry-run"], &[WIDGETS, "immutable"], "Mend what the server names")),
-    case("crd-duplicated", refused(&["crd-duplicated"], &[WIDGETS, "2 times"], "one copy of each CRD")),
-    case("crd-in-both-charts", refused(&["crd-in-both-charts"], &[WIDGETS], "each CRD in one of them")),
+    case("scope-changed", refused(&["crds-dry-run"], &[WIDGETS, "immutable"], "Fix the field in the message")),
+    case("crd-duplicated", refused(&["crd-duplicated"], &[WIDGETS, "2 times"], "remove the second copy")),
+    case("crd-in-both-charts", refused(&["crd-in-both-charts"], &[WIDGETS], "Use two versions that match")),
     case(
         "older-foreign-crds",
         refused(
@@ -110,7 +110,7 @@ pub const CASES: &[Case] = &[
     // The application's objects.
     case(
         "custom-resource-invalid",
-        refused(&["custom-resources-fit"], &["Pool", "spec.size"], "Mend the chart's values"),
+        refused(&["custom-resources-fit"], &["Pool", "spec.size"], "Change the values of the chart"),
     ),
     case(
         "immutable-field",

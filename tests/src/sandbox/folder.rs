@@ -23,7 +23,7 @@ pub fn root() -> Result<PathBuf> {
         return std::path::absolute(root).context("MURAL_SANDBOX_ROOT");
     }
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-    Ok(state.context("neither XDG_STATE_HOME nor HOME is set: no place for a sandbox")?.join("mural/sandbox"))
+    Ok(state.context("there is no folder for sandboxes: neither XDG_STATE_HOME nor HOME is set")?.join("mural/sandbox"))
 }
 
 /// The names of all sandboxes, running or not.
@@ -50,7 +50,7 @@ impl Folder {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         ensure!(
             !name.is_empty() && name.len() <= 40 && name.chars().all(plain) && !name.starts_with('-'),
-            "`{name}` is no name for a sandbox: use a-z, 0-9 and -, at most 40 of them"
+            "`{name}` is not a valid name for a sandbox: use a-z, 0-9 and -, at most 40 characters"
         );
         Ok(Self { name: name.to_owned(), root: root()? })
     }
@@ -137,7 +137,7 @@ impl Folder {
     /// Removes everything.
     pub(crate) fn remove(&self) -> Result<()> {
         if self.is_supervised() {
-            bail!("the sandbox `{}` still runs", self.name);
+            bail!("the sandbox `{}` is still running", self.name);
         }
         match fs::remove_dir_all(self.dir()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

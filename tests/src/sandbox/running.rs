@@ -71,8 +71,8 @@ pub(crate) fn wait_ready(folder: &Folder, supervisor: u32) -> Result<()> {
 pub(crate) fn failure(folder: &Folder, state: &State) -> String {
     let part = state.failed.as_deref().unwrap_or("supervisor");
     let log = folder.log(part);
-    let message = state.message.as_deref().unwrap_or("ended without a word");
-    format!("{part}: {message}\n{}\n  (the whole log: {})", last_lines(&log, 15), log.display())
+    let message = state.message.as_deref().unwrap_or("ended without a message");
+    format!("{part}: {message}\n{}\n  (whole log: {})", last_lines(&log, 15), log.display())
 }
 
 /// Stops the supervisor and waits until it and every part are gone. The caller holds the folder's lock.
@@ -88,7 +88,7 @@ pub(crate) fn stop(folder: &Folder) -> Result<()> {
             return Ok(());
         }
     }
-    bail!("the sandbox `{}` does not stop: its supervisor is process {}", folder.name(), state.supervisor)
+    bail!("the sandbox `{}` does not stop; its supervisor is process {}", folder.name(), state.supervisor)
 }
 
 fn wait_gone(folder: &Folder, state: &State, patience: Duration) -> bool {

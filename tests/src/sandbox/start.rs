@@ -50,7 +50,7 @@ fn join(folder: Folder, mut spec: Spec, options: &Options) -> Result<Sandbox> {
         spec.write(&folder)?;
         link_programs(&folder, &spec)?;
     }
-    print_message(format_args!("the sandbox `{}` runs already (helm {})", spec.name, spec.helm));
+    print_message(format_args!("the sandbox `{}` is already running (helm {})", spec.name, spec.helm));
     let sandbox = Sandbox { folder, spec };
     furnish(&sandbox)?;
     Ok(sandbox)

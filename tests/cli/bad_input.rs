@@ -67,6 +67,12 @@ fn readable() -> Vec<Case> {
         case("a List", list, 0, &["1 unchanged"]),
         case("CRLF", GOOD.replace('\n', "\r\n"), 0, &["1 unchanged"]),
         case("anchors", anchors, 0, &["1 safe"]),
+        case(
+            "a key twice",
+            format!("{GOOD}kind: CustomResourceDefinition\n"),
+            0,
+            &["1 unchanged", "new.yaml:13: the key stands twice"],
+        ),
         case("a plain =", with("{type: string}", "{type: string, enum: [=, a]}"), FINDINGS, &["\"=\"", "^.spec.size"]),
         case("v1beta1", with("k8s.io/v1", "k8s.io/v1beta1"), FINDINGS, &["no matches for kind", "v1beta1"]),
         case(
@@ -86,12 +92,6 @@ fn unusable() -> Vec<Case> {
     }
     let deep = |levels: usize| format!("apiVersion: v1\nkind: X\na: {}{}\n", "[".repeat(levels), "]".repeat(levels));
     vec![
-        case(
-            "a key twice",
-            format!("{GOOD}spec: {{}}\n"),
-            USAGE,
-            &["new.yaml", "line 13", "duplicate mapping key: spec"],
-        ),
         case(
             "a template",
             with("{name: pools.a.b}", "{name: {{ .Release.Name }}}"),
@@ -151,6 +151,13 @@ fn folders_and_paths() {
     stage.file("mixed/notes.yml", "just: text\n");
     stage.file("mixed/README.md", "# Not YAML: [\n");
     holds("a folder with other YAML", &checked(&stage, &["old.yaml", "mixed"]), 0, &["1 unchanged"]);
+    stage.file("mixed/broken.yaml", "a: [\n");
+    holds(
+        "a folder with a broken file",
+        &checked(&stage, &["old.yaml", "mixed"]),
+        FINDINGS,
+        &["1 unchanged", "broken.yaml", "the other files are checked"],
+    );
     stage.file("twice/a.yaml", GOOD);
     stage.file("twice/b.yaml", GOOD);
     holds(

@@ -2,7 +2,7 @@
 //!
 //! Each disagreement is a defect, or one of the named exceptions in `compare.rs`. The seed is printed; `MURAL_SEED=…`
 //! repeats a run. The tier builds the server's code, so it runs on request only: `MURAL_DIFFERENTIAL=some` compares 300
-//! changed CRDs and 2,000 objects, `full` 5,000 and 20,000:
+//! changed CRDs, 2,000 objects and 5,000 patterns, `full` 5,000, 20,000 and 100,000:
 //!
 //! ```text
 //! MURAL_DIFFERENTIAL=full cargo test -p mural-tests --test differential
@@ -22,6 +22,7 @@ mod crds;
 mod invalid_crds;
 mod objects;
 mod oracle;
+mod patterns;
 mod random;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ use random::Random;
 struct Size {
     crds: usize,
     objects: usize,
+    patterns: usize,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +50,11 @@ fn main() -> ExitCode {
         None => Some("MURAL_DIFFERENTIAL=some or =full has it run".to_owned()),
         Some(_) => oracle::missing(),
     };
-    let size = if full { Size { crds: 5_000, objects: 20_000 } } else { Size { crds: 300, objects: 2_000 } };
+    let size = if full {
+        Size { crds: 5_000, objects: 20_000, patterns: 100_000 }
+    } else {
+        Size { crds: 300, objects: 2_000, patterns: 5_000 }
+    };
     let seed = std::env::var("MURAL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
     let ignored = missing.is_some();
     let trials = vec![
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         })
         .with_ignored_flag(ignored),
         Trial::test("refusals_are_those_of_the_api_server", move || to_trial_result(|| refusals_agree(size, seed)))
+            .with_ignored_flag(ignored),
+        Trial::test("patterns_are_read_as_go_reads_them", move || to_trial_result(|| patterns_agree(size, seed)))
             .with_ignored_flag(ignored),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -107,4 +115,9 @@ fn refusals_agree(size: Size, seed: u64) -> anyhow::Result<()> {
     }
     println!("\nseed {seed}");
     table.show()
+}
+
+fn patterns_agree(size: Size, seed: u64) -> anyhow::Result<()> {
+    println!("\nseed {seed}");
+    patterns::agree(size.patterns, &mut Random::new(seed), &mut Oracle::start()?)
 }

@@ -111,7 +111,7 @@ fn spinner_message(event: &Event, width: usize) -> Option<String> {
             Some(std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n"))
         }
         Event::Progress { step, detail, done, total } => Some(format!("{step:<12}{detail}: {done} of {total}")),
-        Event::StageDone { .. } | Event::StepDone { .. } | Event::StepFailed { .. } => None,
+        Event::StageDone { .. } | Event::Warning { .. } | Event::StepDone { .. } | Event::StepFailed { .. } => None,
     }
 }
 

@@ -38,6 +38,9 @@ pub enum FieldChange {
         /// Whether the field itself is new.
         new_field: bool,
     },
+    /// The schema requires a field that every Kubernetes object has: the API server takes none without it anyway.
+    #[serde(rename = "required-stated")]
+    RequiredStated,
     /// A field need not be there any more.
     #[serde(rename = "required-removed")]
     RequiredRemoved,
@@ -96,6 +99,7 @@ impl FieldChange {
             Self::Added { constrains: false, .. }
             | Self::Removed { preserved: true, .. }
             | Self::RequiredAdded { default: Some(_), .. }
+            | Self::RequiredStated
             | Self::RequiredRemoved
             | Self::ItemsRemoved { preserved: true, .. }
             | Self::ValuesAdded { constrains: false, .. }
@@ -128,6 +132,7 @@ impl fmt::Display for FieldChange {
             }
             Self::RequiredAdded { new_field: true, .. } => f.write_str("required now, and the field is new"),
             Self::RequiredAdded { .. } => f.write_str("required now"),
+            Self::RequiredStated => f.write_str("required now, as it is in every object"),
             Self::RequiredRemoved => f.write_str("required no longer"),
             Self::ItemsAdded { .. } => f.write_str("list items are specified now"),
             Self::ItemsRemoved { .. } => f.write_str("list items are no longer specified"),
@@ -183,7 +188,12 @@ fn compare_required(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
     for name in new.difference(&old) {
         let default = pair.new.pointer("/properties").and_then(|all| all.get(name)?.get("default")).cloned();
         let new_field = pair.old.pointer("/properties").is_none_or(|all| all.get(name).is_none());
-        collector.add_at(pair.path.field(name), FieldChange::RequiredAdded { default, new_field });
+        let change = if is_always_present(pair, name) {
+            FieldChange::RequiredStated
+        } else {
+            FieldChange::RequiredAdded { default, new_field }
+        };
+        collector.add_at(pair.path.field(name), change);
     }
     for name in old.difference(&new) {
         // A field that went away whole says so itself.
@@ -191,6 +201,17 @@ fn compare_required(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
             collector.add_at(pair.path.field(name), FieldChange::RequiredRemoved);
         }
     }
+}
+
+/// Whether every object that the API server takes has the field: the type and the metadata of the resource itself, and the type of
+/// an embedded one (apiextensions-apiserver `pkg/apiserver/schema/objectmeta/validation.go`).
+fn is_always_present(pair: &PositionPair<'_>, name: &str) -> bool {
+    let is_type = matches!(name, "apiVersion" | "kind");
+    let is_root = pair.path.segments().iter().all(|segment| matches!(segment, Segment::AllOf(_)));
+    let is_embedded = |keyword: Option<&Value>| keyword.is_some_and(|embedded| embedded == true);
+    let key = "x-kubernetes-embedded-resource";
+    (is_root && (is_type || name == "metadata"))
+        || (is_type && is_embedded(pair.old_keyword(key)) && is_embedded(pair.new_keyword(key)))
 }
 
 fn has_property(schema: &Value, name: &str) -> bool {

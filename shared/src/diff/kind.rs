@@ -133,18 +133,72 @@ const MAX_VALUE_CHARS: usize = 60;
 
 /// A value for a line of text: shortened, on one line.
 pub(super) fn format_value(value: &Value) -> String {
-    let text = match value {
+    shorten(&value_text(value))
+}
+
+fn value_text(value: &Value) -> String {
+    match value {
         Value::String(text) => format!("{text:?}"),
         other => other.to_string(),
-    };
+    }
+}
+
+fn shorten(text: &str) -> String {
     if text.chars().count() <= MAX_VALUE_CHARS {
-        return text;
+        return text.to_owned();
     }
     text.chars().take(MAX_VALUE_CHARS - 1).chain(['…']).collect()
 }
 
-/// `old → new`
+/// `old → new`. Of two long values, the parts that differ: what both begin and end with is left out.
 pub(super) fn format_change(old: Option<&Value>, new: Option<&Value>) -> String {
-    let side = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), format_value);
-    format!("{} → {}", side(old), side(new))
+    let side = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), value_text);
+    let (old, new) = (side(old), side(new));
+    let is_long = |text: &str| text.chars().count() > MAX_VALUE_CHARS;
+    if !is_long(&old) && !is_long(&new) {
+        return format!("{old} → {new}");
+    }
+    let (old, new): (Vec<char>, Vec<char>) = (old.chars().collect(), new.chars().collect());
+    let count_equal = |pairs: &mut dyn Iterator<Item = (&char, &char)>| pairs.take_while(|(a, b)| a == b).count();
+    let start = count_equal(&mut old.iter().zip(&new));
+    let end = count_equal(&mut old[start..].iter().rev().zip(new[start..].iter().rev()));
+    format!("{} → {}", cut_out(&old, start, end), cut_out(&new, start, end))
+}
+
+/// Characters of the equal parts that are shown around a difference.
+const CONTEXT_CHARS: usize = 12;
+
+/// The part of a text between `start` characters and the last `end` ones, with a little of both around it.
+fn cut_out(text: &[char], start: usize, end: usize) -> String {
+    let from = start.saturating_sub(CONTEXT_CHARS);
+    let to = (text.len() - end + CONTEXT_CHARS).min(text.len());
+    let mut part: String = text[from..to].iter().collect();
+    if part.chars().count() > 2 * MAX_VALUE_CHARS {
+        part = part.chars().take(2 * MAX_VALUE_CHARS).chain(['…']).collect();
+    } else if to < text.len() {
+        part.push('…');
+    }
+    if from > 0 { format!("…{part}") } else { part }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_two_long_values_the_difference_is_shown() {
+        let with = |end: &str| {
+            json!(format!(
+                "self.all(x, x.name.startsWith('a-long-prefix-that-both-have') && x.size < {end}) || self.old"
+            ))
+        };
+        let shown = format_change(Some(&with("10")), Some(&with("12")));
+        assert_eq!(shown, "…& x.size < 10) || self.ol… → …& x.size < 12) || self.ol…");
+        assert_eq!(format_change(Some(&json!(1)), None), "1 → none");
+        let longer = json!(format!("{}{}", "a".repeat(70), "b".repeat(300)));
+        let cut = format_change(Some(&json!("a".repeat(70))), Some(&longer));
+        assert!(cut.contains("bbb") && cut.chars().count() < 200, "{cut}");
+    }
 }

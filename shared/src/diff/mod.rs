@@ -12,7 +12,7 @@
 //! | [`NameChange`] | `group-changed` `scope-changed` `kind-changed` `plural-changed` `singular-changed` `list-kind-changed` `short-names-changed` `categories-changed` `label-changed` `annotation-changed` |
 //! | [`VersionChange`] | `version-added` `version-removed` `version-served` `version-unserved` `storage-version-moved` `version-deprecated` `deprecation-withdrawn` `deprecation-warning-changed` `schema-added` `schema-removed` `crd-preserve-unknown-fields-changed` |
 //! | [`ServingChange`] | `conversion-strategy-changed` `conversion-webhook-changed` `conversion-ca-bundle-changed` `conversion-review-versions-changed` `status-subresource-added` `status-subresource-removed` `scale-subresource-added` `scale-subresource-removed` `scale-subresource-changed` `printer-columns-changed` `selectable-field-added` `selectable-field-removed` |
-//! | [`FieldChange`] | `field-added` `field-removed` `required-added` `required-removed` `items-added` `items-removed` `map-values-added` `map-values-removed` `preserve-unknown-fields-added` `preserve-unknown-fields-removed` `embedded-resource-added` `embedded-resource-removed` |
+//! | [`FieldChange`] | `field-added` `field-removed` `required-added` `required-stated` `required-removed` `items-added` `items-removed` `map-values-added` `map-values-removed` `preserve-unknown-fields-added` `preserve-unknown-fields-removed` `embedded-resource-added` `embedded-resource-removed` |
 //! | [`TypeChange`] | `type-changed` `nullable-added` `nullable-removed` `default-added` `default-removed` `default-changed` |
 //! | [`LimitChange`] | `enum-added` `enum-removed` `enum-values-added` `enum-values-removed` `limit-tightened` `limit-loosened` `pattern-changed` `format-changed` `multiple-of-changed` |
 //! | [`RuleChange`] | `rule-added` `rule-removed` `rule-changed` `rule-message-changed` |
@@ -58,7 +58,7 @@ pub use merge_strategy::ListChange;
 pub use names::NameChange;
 pub use normal_form::{INT_OR_STRING, normalise, normalise_numbers};
 pub use path::{SchemaPath, Segment};
-pub use rules::RuleChange;
+pub use rules::{RuleChange, is_transition_rule};
 pub use served_schema_diff::compare_served_schema;
 pub use serving::ServingChange;
 pub use text::TextChange;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use kube_cel::cel::parser::Parser;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind::{Effect, format_value};
+use super::kind::{Effect, format_change, format_value};
 use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of a CEL rule. Old and new are whole rules with their messages.
@@ -45,8 +46,9 @@ pub enum RuleChange {
 impl RuleChange {
     /// How grave this can be.
     #[must_use]
-    pub const fn effect(&self) -> Effect {
+    pub fn effect(&self) -> Effect {
         match self {
+            Self::Added { new } | Self::Changed { new, .. } if is_transition_rule(new) => Effect::Risky,
             Self::Added { .. } | Self::Changed { .. } => Effect::Breaking,
             Self::Removed { .. } => Effect::Safe,
             Self::Message { .. } => Effect::Text,
@@ -54,13 +56,39 @@ impl RuleChange {
     }
 }
 
+/// Whether the API server evaluates a rule only when an update changes its value: it reads `oldSelf`, and does not ask for
+/// an optional one. No stored object and no create can break it (KEP-2876,
+/// <https://kubernetes.io/docs/reference/using-api/cel/#transition-rules>).
+#[must_use]
+pub fn is_transition_rule(rule: &Value) -> bool {
+    let expression = Parser::new().enable_optional_syntax(true).parse(rule["rule"].as_str().unwrap_or_default().trim());
+    rule["optionalOldSelf"] != true
+        && expression.is_ok_and(|expression| expression.references().has_variable("oldSelf"))
+}
+
+/// The rule, and what it says when it fails.
+fn describe_rule(rule: &Value) -> String {
+    let expression = format_value(&rule["rule"]);
+    match rule["message"].as_str().filter(|message| !message.is_empty()) {
+        Some(message) => format!("{expression} ({message})"),
+        None => expression,
+    }
+}
+
 impl fmt::Display for RuleChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added { new } => write!(f, "CEL rule added: {}", format_value(&new["rule"])),
-            Self::Removed { old } => write!(f, "CEL rule removed: {}", format_value(&old["rule"])),
+            Self::Added { new } if is_transition_rule(new) => {
+                write!(f, "CEL rule for changes added: {}", describe_rule(new))
+            }
+            Self::Added { new } => write!(f, "CEL rule added: {}", describe_rule(new)),
+            Self::Removed { old } => write!(f, "CEL rule removed: {}", describe_rule(old)),
             Self::Changed { old, new } => {
-                write!(f, "CEL rule changed: {} → {}", format_value(&old["rule"]), format_value(&new["rule"]))
+                write!(f, "CEL rule changed: {}", format_change(Some(&old["rule"]), Some(&new["rule"])))?;
+                new["message"].as_str().map_or(Ok(()), |message| write!(f, " ({message})"))
+            }
+            Self::Message { old, new } if old["message"] != new["message"] => {
+                write!(f, "message of a CEL rule changed: {}", format_change(old.get("message"), new.get("message")))
             }
             Self::Message { new, .. } => write!(f, "message of a CEL rule changed: {}", format_value(&new["rule"])),
         }

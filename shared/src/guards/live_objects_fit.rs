@@ -50,8 +50,9 @@ fn build_finding(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
     let evidence = &verdict.evidence;
     let first = evidence.objects.first().map(|one| {
         let error = one.errors.first().map(|error| format!("{}: {}", error.path, error.message));
-        let why = error.unwrap_or_else(|| format!("loses {}", one.pruned.join(", ")));
-        format!("; for example {} in {}: {why}", one.object, one.version)
+        let lost = (!one.pruned.is_empty()).then(|| format!("loses {}", one.pruned.join(", ")));
+        let why: Vec<String> = error.into_iter().chain(lost).collect();
+        format!("; for example {} in {}: {}", one.object, one.version, why.join("; "))
     });
     let places: Vec<String> = open
         .iter()

@@ -33,6 +33,19 @@ impl ObjectRef {
         })
     }
 
+    /// As [`Self::from_manifest`], but the API server may still choose the name: `generateName: run-` is named `run-*`.
+    #[must_use]
+    pub fn from_unnamed_manifest(manifest: &Value) -> Option<Self> {
+        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let generated = || text("/metadata/generateName").map(|prefix| format!("{prefix}*"));
+        Some(Self {
+            api_version: text("/apiVersion")?,
+            kind: text("/kind")?,
+            namespace: text("/metadata/namespace").unwrap_or_default(),
+            name: text("/metadata/name").or_else(generated).unwrap_or_else(|| "without a name".to_owned()),
+        })
+    }
+
     /// The API group; empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {

@@ -27,7 +27,23 @@ pub enum ErrorDetail {
     LocationOnly,
 }
 
-fn build_options(detail: ErrorDetail) -> serde_saphyr::Options {
+/// A key that stands twice in one map. helm and kubectl take the last of them without a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuplicateKey {
+    /// The line on which the key stands again, from 1 on; none where the YAML crate does not say.
+    pub line: Option<u64>,
+}
+
+/// What a text holds, read as helm and kubectl read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct YamlText {
+    /// Its documents that are not empty.
+    pub documents: Vec<Value>,
+    /// The first key that stands twice.
+    pub duplicate_key: Option<DuplicateKey>,
+}
+
+fn build_options(detail: ErrorDetail, duplicate_keys: DuplicateKeyPolicy) -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
@@ -39,20 +55,48 @@ fn build_options(detail: ErrorDetail) -> serde_saphyr::Options {
         },
         // helm (Go) reads 0777 as 511; the default here would be 777.0.
         legacy_octal_numbers: true,
-        duplicate_keys: DuplicateKeyPolicy::Error,
+        duplicate_keys: duplicate_keys,
+        // Nothing here reads comments, and the crate takes no more than 32 lines of them after a key without a value.
+        emit_comments: false,
         with_snippet: detail == ErrorDetail::Snippet,
     }
 }
 
-/// Every document of a text that is not empty.
+/// Every document of a text that is not empty. Of a key that stands twice, the last counts.
 ///
 /// # Errors
-/// The text is not YAML, is not UTF-8 text, holds a key twice, or breaches the budget.
-#[expect(clippy::disallowed_methods, reason = "this file owns the YAML crate")]
+/// The text is not YAML, is not UTF-8 text, or breaches the budget.
 pub fn parse_documents(text: &str, detail: ErrorDetail) -> Result<Vec<Value>, YamlError> {
-    serde_saphyr::from_multiple_with_options::<Value>(text, build_options(detail))
+    parse_text(text, detail).map(|text| text.documents)
+}
+
+/// As [`parse_documents`], and with the first key that stands twice.
+///
+/// # Errors
+/// As [`parse_documents`].
+pub fn parse_text(text: &str, detail: ErrorDetail) -> Result<YamlText, YamlError> {
+    let strict = match parse_with(text, detail, DuplicateKeyPolicy::Error) {
+        Ok(documents) => return Ok(YamlText { documents, duplicate_key: None }),
+        Err(error) => error,
+    };
+    // What can be read in this way alone holds a key twice.
+    match parse_with(text, detail, DuplicateKeyPolicy::LastWins) {
+        Ok(documents) => {
+            let line = strict.location().map(|at| at.line());
+            Ok(YamlText { documents, duplicate_key: Some(DuplicateKey { line }) })
+        }
+        Err(error) => Err(to_yaml_error(&error, detail)),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file owns the YAML crate")]
+fn parse_with(
+    text: &str,
+    detail: ErrorDetail,
+    duplicate_keys: DuplicateKeyPolicy,
+) -> Result<Vec<Value>, serde_saphyr::Error> {
+    serde_saphyr::from_multiple_with_options::<Value>(text, build_options(detail, duplicate_keys))
         .map(|documents| documents.into_iter().filter(|document| !document.is_null()).collect())
-        .map_err(|error| to_yaml_error(&error, detail))
 }
 
 /// One document; an empty text is an empty map, as helm reads an empty values file.
@@ -116,10 +160,26 @@ mod tests {
         assert_eq!(read, json!({"a": 511, "b": true, "c": 31, "d": 1000, "e": "12:30:45"}));
     }
 
+    /// <https://github.com/komodorio/helm-dashboard/issues/328>, <https://github.com/lensapp/lens/issues/7996>
     #[test]
-    fn a_duplicate_key_is_an_error_with_its_line() {
-        let error = parse_document("a: 1\na: 2\n", ErrorDetail::LocationOnly).unwrap_err().to_string();
-        assert!(error.contains("line 2"), "{error}");
+    fn the_last_of_two_keys_counts_and_its_line_is_known() {
+        let text = "labels:\n  app: a\n  part-of: kitchen\n  app: b\n---\nkind: List\n";
+        let read = parse_text(text, ErrorDetail::LocationOnly).unwrap();
+        assert_eq!(read.documents, [json!({"labels": {"app": "b", "part-of": "kitchen"}}), json!({"kind": "List"})]);
+        assert_eq!(read.duplicate_key, Some(DuplicateKey { line: Some(4) }));
+        assert_eq!(parse_document("a: {b: 1}\na: {c: 2}\n", ErrorDetail::Snippet).unwrap(), json!({"a": {"c": 2}}));
+        assert_eq!(parse_text("a: 1\nb: 2\n", ErrorDetail::Snippet).unwrap().duplicate_key, None);
+    }
+
+    /// <https://github.com/kubewarden/helm-charts>: `global:` with 35 lines of comment below it.
+    #[test]
+    fn comments_are_read_in_any_number() {
+        let comments = "  # nothing is set here\n".repeat(40);
+        let read = parse_document(&format!("global:\n{comments}other: 1\n"), ErrorDetail::Snippet).unwrap();
+        assert_eq!(read, json!({"global": null, "other": 1}));
+        let list =
+            parse_document(&format!("- a\n{comments}- b: # c\n{comments}    c: 1\n"), ErrorDetail::Snippet).unwrap();
+        assert_eq!(list, json!(["a", {"b": {"c": 1}}]));
     }
 
     #[test]

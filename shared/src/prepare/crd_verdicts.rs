@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use jiff::Zoned;
 
-use super::manifest_files::Manifest;
+use super::manifest_files::{Manifest, ManifestFiles};
 use crate::ask::UpgradeSpec;
 use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::waivers::{self, WaiverNote};
@@ -40,7 +40,7 @@ pub struct CrdJudge<'a> {
     /// The cluster with the live objects; none where only files are compared.
     pub cluster: Option<&'a Cluster>,
     /// Objects from files; none where no files were named.
-    pub files: Option<&'a [Manifest]>,
+    pub files: Option<&'a ManifestFiles>,
     /// The ready endpoints of the Services that convert objects; a Service that is missing here is not judged.
     pub conversion_backends: &'a BTreeMap<ServiceRef, Observed<usize>>,
 }
@@ -69,8 +69,13 @@ impl CrdJudge<'_> {
             (None, None) => return Evidence::default(),
         };
         let mut collector = EvidenceCollector::new(old, new, self.server, source);
-        for manifest in self.files.unwrap_or_default().iter().filter(|manifest| is_object_of(manifest, new)) {
+        let manifests = self.files.into_iter().flat_map(|files| &files.manifests);
+        for manifest in manifests.filter(|manifest| is_object_of(manifest, new)) {
             collector.add_object(&manifest.document, &format!("{}:{}", manifest.file.display(), manifest.line));
+        }
+        let unreadable = self.files.and_then(|files| files.unreadable.first());
+        if let Some(problem) = unreadable.filter(|_| object_judge::can_affect_objects(old, new)) {
+            collector.mark_undetermined(problem.message.clone());
         }
         match self.cluster {
             Some(cluster) => object_judge::judge_objects(cluster, old, new, collector).await.finish(),
@@ -91,8 +96,9 @@ impl CrdJudge<'_> {
     }
 }
 
+/// Whether an object is of the CRD's kind, with a name or with `generateName` alone.
 fn is_object_of(manifest: &Manifest, crd: &Crd) -> bool {
-    ObjectRef::from_manifest(&manifest.document)
+    ObjectRef::from_unnamed_manifest(&manifest.document)
         .is_some_and(|object| object.group() == crd.group() && object.kind == crd.kind())
 }
 

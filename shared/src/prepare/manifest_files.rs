@@ -15,7 +15,7 @@ use crate::checks::crd_changes::checks;
 use crate::diff::Segment;
 use crate::model::crd::Crd;
 use crate::model::yaml::THREAD_STACK_BYTES;
-use crate::model::yaml::{self, ErrorDetail};
+use crate::model::yaml::{self, DuplicateKey, ErrorDetail, YamlText};
 use crate::model::yaml_location::{self, PathSegment};
 use crate::problem::Problem;
 use crate::report::style::sanitize;
@@ -38,20 +38,61 @@ pub struct Manifest {
     pub document: Value,
 }
 
-/// Every document below a path, a folder with its folders in the order of names. A `List` is its items.
-///
-/// # Errors
-/// A usage problem that names the file, the line and what to do.
-pub fn read_manifests(path: &Path) -> Result<Vec<Manifest>, Problem> {
-    let mut files = Vec::new();
-    collect_files(path, path.is_dir(), &mut files)?;
-    let read: Vec<Vec<Manifest>> = map_in_parallel(&files, read_file).into_iter().collect::<Result<_, _>>()?;
-    Ok(read.into_iter().flatten().collect())
+/// What was read below a path.
+#[derive(Debug, Default)]
+pub struct ManifestFiles {
+    /// The documents, in the order of the names of their files.
+    pub manifests: Vec<Manifest>,
+    /// Why files of a folder could not be read. The others were read.
+    pub unreadable: Vec<Problem>,
+    /// What is odd in files that were read, with file and line.
+    pub warnings: Vec<String>,
 }
 
-fn read_file(file: &Path) -> Result<Vec<Manifest>, Problem> {
+impl ManifestFiles {
+    /// Puts together what was read below several paths.
+    pub fn extend(&mut self, mut other: Self) {
+        self.manifests.append(&mut other.manifests);
+        self.unreadable.append(&mut other.unreadable);
+        self.warnings.append(&mut other.warnings);
+    }
+}
+
+/// Every document below a path, a folder with its folders in the order of names. A `List` is its items.
+///
+/// A file of a folder that cannot be read does not end the reading: it is one of [`ManifestFiles::unreadable`].
+///
+/// # Errors
+/// A usage problem that names the file, the line and what to do: the path is a file that cannot be read, or no file of the
+/// folder can be.
+pub fn read_manifests(path: &Path) -> Result<ManifestFiles, Problem> {
+    let (mut files, is_folder) = (Vec::new(), path.is_dir());
+    collect_files(path, is_folder, &mut files)?;
+    let mut all = ManifestFiles::default();
+    let mut any_read = false;
+    for answer in map_in_parallel(&files, read_file) {
+        match answer {
+            Ok(read) => {
+                any_read = true;
+                all.extend(read);
+            }
+            Err(problem) if is_folder => all.unreadable.push(problem),
+            Err(problem) => return Err(problem),
+        }
+    }
+    if any_read || all.unreadable.is_empty() { Ok(all) } else { Err(all.unreadable.remove(0)) }
+}
+
+fn read_file(file: &Path) -> Result<ManifestFiles, Problem> {
     let text = read_text(file)?;
-    let documents = parse_documents(file, &text)?;
+    let YamlText { documents, duplicate_key } = parse_text(file, &text)?;
+    let warning = duplicate_key.map(|DuplicateKey { line }| {
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!(
+            "{}{line}: the key stands twice in one map; the last one counts, as for helm and kubectl",
+            file.display()
+        )
+    });
     let lines = yaml_location::find_document_lines(&text);
     // A text in which documents are parted in another way: the file's name must do.
     let parted = lines.len() == documents.len();
@@ -60,7 +101,7 @@ fn read_file(file: &Path) -> Result<Vec<Manifest>, Problem> {
         let line = if parted { lines[at] } else { 1 };
         expand_lists(&Origin { file, text: &text, line }, document, &[], &mut all);
     }
-    Ok(all)
+    Ok(ManifestFiles { manifests: all, unreadable: Vec::new(), warnings: warning.into_iter().collect() })
 }
 
 /// The same for each of them, on as many threads as there are processors; the answers in their order.
@@ -156,10 +197,10 @@ fn read_text(file: &Path) -> Result<String, Problem> {
     })
 }
 
-fn parse_documents(file: &Path, text: &str) -> Result<Vec<Value>, Problem> {
+fn parse_text(file: &Path, text: &str) -> Result<YamlText, Problem> {
     let wrong = |why: String| unusable_problem(file, why);
     let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
-    yaml::parse_documents(text, ErrorDetail::Snippet).map_err(|error| match template {
+    yaml::parse_text(text, ErrorDetail::Snippet).map_err(|error| match template {
         Some((line, _)) => wrong(format!("line {} is a template that was not rendered", line + 1))
             .with_hint("render it first: helm template …, or name the chart instead of its templates"),
         None => wrong(error.to_string()).with_hint("mend the line, or leave the file out"),
@@ -270,7 +311,8 @@ mod tests {
 
     fn error_text(files: &[(&str, &[u8])]) -> String {
         let folder = folder(files);
-        let problem = read_manifests(folder.path()).and_then(|all| collect_crds(folder.path(), all)).unwrap_err();
+        let problem =
+            read_manifests(folder.path()).and_then(|all| collect_crds(folder.path(), all.manifests)).unwrap_err();
         assert_eq!(problem.exit.code(), 64);
         format!("{} {}", problem.message, problem.causes().join(" "))
     }
@@ -285,9 +327,21 @@ mod tests {
             ("odd.yaml", odd),
             ("notes.txt", b"\xff"),
         ]);
-        let found = collect_crds(folder.path(), read_manifests(folder.path()).unwrap()).unwrap();
+        let found = collect_crds(folder.path(), read_manifests(folder.path()).unwrap().manifests).unwrap();
         let names: Vec<(&str, usize)> = found.iter().map(|(crd, _, line)| (crd.name(), *line)).collect();
         assert_eq!(names, [("hubs.x", 1), ("spokes.x", 3)]);
+    }
+
+    /// jobset, kubevela, crossplane and rook hold such samples in their public folders.
+    #[test]
+    fn one_unreadable_file_does_not_end_the_reading() {
+        let twice = CRD.replace("metadata:", "kind: CustomResourceDefinition\r\nmetadata:");
+        let folder = folder(&[("a.yaml", b"a: [1\nb: 2\n"), ("b.yaml", twice.as_bytes())]);
+        let read = read_manifests(folder.path()).unwrap();
+        assert_eq!((read.manifests.len(), read.unreadable.len()), (1, 1));
+        assert!(read.unreadable[0].message.contains("a.yaml"), "{:?}", read.unreadable);
+        assert!(read.warnings[0].contains("b.yaml:3: "), "{:?}", read.warnings);
+        assert_eq!(read_manifests(&folder.path().join("a.yaml")).unwrap_err().exit.code(), 64);
     }
 
     #[test]
@@ -298,9 +352,8 @@ mod tests {
             (0..40).map(|n| format!("b{n}: &b{n} [{}]\n", "*a,".repeat(9))).collect::<String>()
         );
         let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
-        let cases: [(&[u8], &str); 6] = [
+        let cases: [(&[u8], &str); 5] = [
             (b"a: 1\nb: \xff\n", "line 2 is not UTF-8"),
-            (b"a: 1\na: 2\n", "line 2"),
             (b"a: 1\n{{- if .Values.crds }}\nb: 2\n{{- end }}\n", "line 2 is a template"),
             (b"a: [1\nb: 2\n", "line"),
             (deep.as_bytes(), "f.yaml"),

@@ -42,7 +42,7 @@ use crate::prepare::judge::{CommandBuilder, Observations};
 use crate::prepare::prepared::{ResumedRun, UpgradeWork};
 use crate::prepare::render::RenderedCharts;
 use crate::problem::Problem;
-use crate::report::event::Emit;
+use crate::report::event::{Emit, Event};
 use crate::tools::chart_fetch::FetchedChart;
 
 pub(crate) use stage::Stage;
@@ -95,7 +95,9 @@ async fn prepare_from(
     env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    next_values::check_files(&ask.values)?;
+    for message in next_values::check_files(&ask.values)? {
+        emit(Event::Warning { stage: "values", message });
+    }
     let mut connection = connect(&ask.session_spec(), env, emit).await?;
     // The owners decide where charts and values come from: they are read before anything is fetched.
     let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut connection).await?;

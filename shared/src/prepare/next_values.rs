@@ -8,22 +8,27 @@ use crate::ask::{ValueFlag, ValueOptions};
 use crate::diff::value_changes::{compute_chart_values, compute_user_values};
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
-use crate::model::yaml::{self, ErrorDetail};
+use crate::model::yaml::{self, DuplicateKey, ErrorDetail, YamlText};
 use crate::problem::Problem;
 use crate::tools::helm::Helm;
 
-/// Looks at every values file before anything else is done.
+/// Reads every values file before anything else is done. The warnings name a file and a line, and quote nothing of it.
 ///
 /// # Errors
 /// A usage problem that names the file and the line, and quotes nothing of it.
-pub(crate) fn check_files(values: &ValueOptions) -> Result<(), Problem> {
-    values.flags.iter().try_for_each(|flag| match flag {
-        ValueFlag::File(file) => check_file(file),
-        ValueFlag::Set(_) | ValueFlag::SetString(_) | ValueFlag::SetJson(_) | ValueFlag::SetFile(_) => Ok(()),
-    })
+pub(crate) fn check_files(values: &ValueOptions) -> Result<Vec<String>, Problem> {
+    let mut warnings = Vec::new();
+    for flag in &values.flags {
+        match flag {
+            ValueFlag::File(file) => warnings.extend(check_file(file)?),
+            ValueFlag::Set(_) | ValueFlag::SetString(_) | ValueFlag::SetJson(_) | ValueFlag::SetFile(_) => {}
+        }
+    }
+    Ok(warnings)
 }
 
-fn check_file(file: &Path) -> Result<(), Problem> {
+/// What is odd in a values file that helm can read.
+fn check_file(file: &Path) -> Result<Option<String>, Problem> {
     let remote = file.to_str().is_some_and(|name| name == "-" || name.contains("://"));
     if remote {
         return Err(Problem::usage(format!("--values {} is not a file", file.display()))
@@ -32,17 +37,24 @@ fn check_file(file: &Path) -> Result<(), Problem> {
     let wrong = || Problem::usage(format!("the values file {} cannot be used", file.display()));
     let text = std::fs::read_to_string(file)
         .map_err(|error| wrong().with_source(error).with_hint("is the path right, and is it UTF-8 text?"))?;
-    let read = yaml::parse_document(&text, ErrorDetail::LocationOnly);
-    let value = read.map_err(|error| {
-        wrong()
-            .with_source(error)
-            .with_hint("mend the line; a key that stands twice counts as an error here, helm would take the last")
-    })?;
-    if value.is_object() {
-        Ok(())
-    } else {
-        Err(wrong().with_source("it is not a map of values").with_hint("a values file begins with keys, like global:"))
+    let read = yaml::parse_text(&text, ErrorDetail::LocationOnly);
+    let YamlText { documents, duplicate_key } =
+        read.map_err(|error| wrong().with_source(error).with_hint("correct the line"))?;
+    match documents.as_slice() {
+        [] | [Value::Object(_)] => {}
+        [_] => {
+            let problem = wrong().with_source("it is not a map of values");
+            return Err(problem.with_hint("a values file begins with keys, like global:"));
+        }
+        several => {
+            let problem = wrong().with_source(format!("{} documents where one is expected", several.len()));
+            return Err(problem.with_hint("correct the line"));
+        }
     }
+    Ok(duplicate_key.map(|DuplicateKey { line }| {
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}: the key stands twice in one map; helm takes the last", file.display())
+    }))
 }
 
 /// The values of the next revision, and a private file that holds them for the forecast.
@@ -83,4 +95,25 @@ pub(crate) async fn compute_next_values(
         .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     let instead = record.and_then(|_| compute_chart_values(values.stored, config, chart)).map(Hidden::new);
     Ok(NextValues { config: Hidden::new(next), file, chart_values: instead })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// <https://github.com/komodorio/helm-dashboard/issues/328>: helm takes the last of two keys.
+    #[test]
+    fn a_key_that_stands_twice_is_a_warning_without_the_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |text: &str| {
+            let file = folder.path().join("values.yaml");
+            std::fs::write(&file, text).unwrap();
+            check_file(&file)
+        };
+        let warning = check("a: canary\nb: 1\na: canary\n").unwrap().unwrap();
+        assert!(warning.contains("values.yaml:3: ") && !warning.contains("canary"), "{warning}");
+        assert_eq!(check(&format!("global:\n{}b: 1\n", "  # a comment\n".repeat(40))).unwrap(), None);
+        assert_eq!(check("").unwrap(), None);
+        assert!(check("- a\n").is_err() && check("a: [\n").is_err() && check("a: 1\n---\nb: 2\n").is_err());
+    }
 }

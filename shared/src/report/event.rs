@@ -22,6 +22,13 @@ pub enum Event {
         /// How long it took.
         seconds: f64,
     },
+    /// Something that does not stop the run and that the operator should correct.
+    Warning {
+        /// What it is about, in one word.
+        stage: &'static str,
+        /// What is odd, and where.
+        message: String,
+    },
     /// A step has begun.
     StepStarted {
         /// The step's id.

@@ -27,6 +27,9 @@ impl HumanRenderer {
             Event::StageDone { stage, detail, seconds } => {
                 vec![self.format_result(Mark::Pass, stage, detail, *seconds)]
             }
+            Event::Warning { stage, message } => {
+                vec![format!("{} {}{}", self.style.mark(Mark::Warn), pad_name(stage), sanitize(message))]
+            }
             Event::StepDone { step, detail, seconds } => {
                 self.last_waiting.clear();
                 vec![self.format_result(Mark::Pass, step, detail, *seconds)]

@@ -9,6 +9,7 @@
 mod conversion;
 mod escape;
 pub(super) mod features;
+pub(super) mod type_check;
 
 use std::sync::OnceLock;
 

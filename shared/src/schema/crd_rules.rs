@@ -43,6 +43,14 @@ pub fn predict_schema_rejections(old: Option<&Value>, new: &Value) -> Vec<Reject
     all
 }
 
+/// Why the API server would refuse to apply this manifest, whatever it says: one that was exported from a cluster still holds the
+/// managed fields (apimachinery `pkg/util/managedfields`, <https://github.com/kubernetes/kubernetes/issues/81453>).
+#[must_use]
+pub fn predict_apply_rejection(manifest: &Value) -> Option<&'static str> {
+    let managed_fields = manifest["metadata"]["managedFields"].as_array();
+    managed_fields.is_some_and(|entries| !entries.is_empty()).then_some("metadata.managedFields must be nil")
+}
+
 /// What is asked of a schema: what the older CRD broke already is not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ValidationOptions {

@@ -24,13 +24,15 @@ pub enum ErrorKind {
     TooMany,
     /// Not allowed here.
     Forbidden,
+    /// The CEL rules were not evaluated, because other errors came first. It says nothing about the object itself.
+    SkippedRules,
 }
 
 impl ErrorKind {
     const fn prefix(self) -> &'static str {
         match self {
             Self::Required => "Required value",
-            Self::TypeInvalid | Self::Invalid => "Invalid value",
+            Self::TypeInvalid | Self::Invalid | Self::SkippedRules => "Invalid value",
             Self::NotSupported => "Unsupported value",
             Self::Duplicate => "Duplicate value",
             Self::TooLong => "Too long",
@@ -92,6 +94,12 @@ impl SchemaError {
     pub(super) fn with_server_detail(mut self, detail: String) -> Self {
         self.detail = detail;
         self
+    }
+
+    /// Whether it only says that the CEL rules were not evaluated: the errors beside it are the reason.
+    #[must_use]
+    pub fn is_skipped_rules(&self) -> bool {
+        self.kind == ErrorKind::SkippedRules
     }
 
     pub(super) const fn with_nil_field(mut self) -> Self {

@@ -33,6 +33,7 @@ mod value_validation;
 mod tests;
 
 pub use cel::features::{RuleFeatures, parse_rule_features};
+pub use cel::type_check::find_rule_type_error;
 pub use error::{ErrorKind, SchemaError, UndeterminedField};
 pub use server_version::ServerVersion;
 pub use validation_result::{ValidationResult, Validity};

@@ -1,9 +1,10 @@
 //! Patterns as the server reads them: Go's RE2 syntax, put into the words of the `regex` crate.
 //!
-//! The two differ, and here is where that is mended: `\d`, `\w`, `\s` and `\b` know only ASCII in Go; inside of brackets
-//! `[`, `&&`, `--` and `~~` are plain characters there; `{` that begins no repetition is a plain character; `\<` and
-//! `\>` are plain too; `\Q…\E` quotes. What is left different: Go refuses more than 1,000 repetitions (such a CRD is
-//! refused when it is written), and `\C` is not known here. A pattern that cannot be read is *undetermined*.
+//! [`go_syntax`] parses a pattern as Go does and writes it for the crate. A pattern that Go reads and the crate does not (a class
+//! that its Unicode tables lack, a program beyond every size) is *undetermined*, never rejected.
+
+mod go_syntax;
+mod unicode_classes;
 
 use std::sync::OnceLock;
 
@@ -30,153 +31,54 @@ impl Pattern {
     /// The pattern cannot be read here.
     pub(super) fn is_match(&self, text: &str) -> Result<bool, String> {
         let compiled = self.compiled.get_or_init(|| {
-            let built = RegexBuilder::new(&translate_from_go(&self.text)).size_limit(MAX_PROGRAM_BYTES).build();
-            built.map_err(|_| format!("the pattern '{}' cannot be read here", self.text))
+            let unreadable = || format!("the pattern '{}' cannot be read here", self.text);
+            let translated = go_syntax::translate(&self.text).map_err(|_| unreadable())?;
+            RegexBuilder::new(&translated).size_limit(MAX_PROGRAM_BYTES).build().map_err(|_| unreadable())
         });
         compiled.as_ref().map(|regex| regex.is_match(text)).map_err(Clone::clone)
     }
 }
 
-/// The most repetitions that Go takes (`regexp/syntax`, `maxRepeat`).
-const MAX_REPETITIONS: u32 = 1000;
-
 /// Whether the server can read a pattern.
 ///
 /// # Errors
-/// Why not, in a few words.
+/// Why not, in Go's words.
 pub(super) fn check_readable(pattern: &str) -> Result<(), String> {
-    let counts = pattern.split('{').skip(1).filter(|rest| is_repetition(&format!("{{{rest}")));
-    let numbers = counts.filter_map(|rest| rest.split_once('}')).flat_map(|(inner, _)| inner.split(','));
-    if numbers.filter_map(|number| number.parse().ok()).any(|number: u32| number > MAX_REPETITIONS) {
-        return Err("error parsing regexp: invalid repeat count".to_owned());
-    }
-    let read = RegexBuilder::new(&translate_from_go(pattern)).size_limit(MAX_PROGRAM_BYTES).build();
-    read.map(drop).map_err(|_| "error parsing regexp".to_owned())
-}
-
-/// A pattern of Go in the words of `regex`.
-fn translate_from_go(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 16);
-    let mut rest = pattern;
-    while let Some(next) = rest.chars().next() {
-        let consumed = match next {
-            '\\' => translate_escape(rest, false, &mut out),
-            '[' => translate_class(rest, &mut out),
-            '{' if !is_repetition(rest) => {
-                out.push_str("\\{");
-                1
-            }
-            other => {
-                out.push(other);
-                other.len_utf8()
-            }
-        };
-        rest = rest.get(consumed..).unwrap_or_default();
-    }
-    out
-}
-
-/// `{2}`, `{2,}`, `{2,5}`: Go takes any other `{` as a plain character.
-fn is_repetition(rest: &str) -> bool {
-    let Some(inner) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner) else {
-        return false;
-    };
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    inner
-        .split_once(',')
-        .map_or_else(|| number(inner), |(least, most)| number(least) && (most.is_empty() || number(most)))
-}
-
-/// Writes one escape; says how many bytes of the pattern it was.
-fn translate_escape(rest: &str, in_class: bool, out: &mut String) -> usize {
-    let Some(letter) = rest.chars().nth(1) else {
-        out.push('\\');
-        return 1;
-    };
-    let plain = |inside: &str| if in_class { inside.to_owned() } else { format!("[{inside}]") };
-    match letter {
-        'd' => out.push_str(&plain("0-9")),
-        'w' => out.push_str(&plain("0-9A-Za-z_")),
-        's' => out.push_str(&plain("\\t\\n\\f\\r ")),
-        'D' => out.push_str("[^0-9]"),
-        'W' => out.push_str("[^0-9A-Za-z_]"),
-        'S' => out.push_str("[^\\t\\n\\f\\r ]"),
-        'b' if !in_class => out.push_str("(?-u:\\b)"),
-        'B' if !in_class => out.push_str("(?-u:\\B)"),
-        '<' | '>' => out.push(letter),
-        'Q' if !in_class => return translate_quote(rest, out),
-        '0'..='7' => return translate_octal(rest, out),
-        other => {
-            out.push('\\');
-            out.push(other);
-        }
-    }
-    1 + letter.len_utf8()
-}
-
-fn translate_quote(rest: &str, out: &mut String) -> usize {
-    let inner = rest.get(2..).unwrap_or_default();
-    let end = inner.find("\\E");
-    out.push_str(&regex::escape(&inner[..end.unwrap_or(inner.len())]));
-    end.map_or(rest.len(), |end| 2 + end + 2)
-}
-
-/// `\0`, `\07`, `\123`: a character by its octal number.
-fn translate_octal(rest: &str, out: &mut String) -> usize {
-    let digits: String = rest.chars().skip(1).take(3).take_while(|digit| ('0'..='7').contains(digit)).collect();
-    let number = u32::from_str_radix(&digits, 8).unwrap_or_default();
-    out.push_str(&format!("\\x{{{number:X}}}"));
-    1 + digits.len()
-}
-
-/// Writes a bracket expression; says how many bytes of the pattern it was.
-fn translate_class(rest: &str, out: &mut String) -> usize {
-    let mut at = 1;
-    out.push('[');
-    if rest[at..].starts_with('^') {
-        out.push('^');
-        at += 1;
-    }
-    let mut first = true;
-    while let Some(next) = rest[at..].chars().next() {
-        let here = &rest[at..];
-        match next {
-            ']' if !first => {
-                out.push(']');
-                return at + 1;
-            }
-            '[' if here.starts_with("[:") && here.contains(":]") => {
-                let end = here.find(":]").unwrap_or_default() + 2;
-                out.push_str(&here[..end]);
-                at += end;
-            }
-            '\\' => at += translate_escape(here, true, out),
-            ']' | '[' | '&' | '~' => {
-                out.push('\\');
-                out.push(next);
-                at += 1;
-            }
-            '-' if first || here.starts_with("--") || here.starts_with("-]") => {
-                out.push_str("\\-");
-                at += 1;
-            }
-            other => {
-                out.push(other);
-                at += other.len_utf8();
-            }
-        }
-        first = false;
-    }
-    at
+    go_syntax::translate(pattern).map(drop).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[track_caller]
     fn is_match(pattern: &str, text: &str) -> bool {
         Pattern::new(pattern).is_match(text).unwrap()
+    }
+
+    /// What Go 1.26 says of each pattern: an error, or the texts in which it is found. The first line holds all texts.
+    /// `tests/differential/patterns.rs` asks Go itself about patterns that chance makes.
+    #[test]
+    fn every_pattern_is_read_as_go_reads_it() {
+        let mut lines = include_str!("re2/go_1.26.jsonl").lines().map(|line| serde_json::from_str(line).unwrap());
+        let texts: Vec<String> = serde_json::from_value(lines.next().unwrap()).unwrap();
+        let mut wrong = Vec::new();
+        let mut count = 0;
+        for line in lines {
+            let (pattern, answer): (String, Value) = serde_json::from_value(line).unwrap();
+            count += 1;
+            let found = |text: &&String| Pattern::new(&pattern).is_match(text).unwrap_or_default();
+            let ours = match check_readable(&pattern) {
+                Ok(()) => Value::from_iter(texts.iter().filter(found).cloned()),
+                Err(error) => Value::from(error),
+            };
+            if ours != answer {
+                wrong.push(format!("{pattern}: Go says {answer}, we say {ours}"));
+            }
+        }
+        assert!(wrong.is_empty() && count > 60, "{}", wrong.join("\n"));
     }
 
     #[test]

@@ -108,8 +108,9 @@ const fn decide_validity(errors: &[SchemaError], undetermined: &[UndeterminedFie
     }
 }
 
+/// By field; that rules were skipped comes last, because the other errors are the reason for it.
 fn sort_errors(mut errors: Vec<SchemaError>) -> Vec<SchemaError> {
-    errors.sort();
+    errors.sort_by(|one, other| (one.is_skipped_rules(), one).cmp(&(other.is_skipped_rules(), other)));
     errors.dedup();
     errors
 }
@@ -181,7 +182,7 @@ fn evaluate_rules(
     if errors.iter().any(|error| error.kind.blocks_rules()) {
         let words = "some validation rules were not checked because the object was invalid; correct the existing errors \
                      to complete validation";
-        let skipped = SchemaError::new(String::new(), ErrorKind::Invalid, Some("null".to_owned()), words);
+        let skipped = SchemaError::new(String::new(), ErrorKind::SkippedRules, Some("null".to_owned()), words);
         errors.push(skipped.with_nil_field());
         return RuleOutcome { has_transition_rules: true, ..RuleOutcome::default() };
     }

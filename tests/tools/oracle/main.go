@@ -4,6 +4,7 @@
 //	{"crd": …, "version": "v1", "objects": […]}         what would be said of these objects?
 //	{"crd": …}                                          would this CRD be created?
 //	{"crd": …, "old": …}                                would this CRD replace that one?
+//	{"patterns": […], "texts": […]}                     how does Go read these patterns, and in which texts are they found?
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"sort"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -35,6 +37,15 @@ type question struct {
 	Old     json.RawMessage          `json:"old"`
 	Version string                   `json:"version"`
 	Objects []map[string]interface{} `json:"objects"`
+
+	Patterns []string `json:"patterns"`
+	Texts    []string `json:"texts"`
+}
+
+// patternAnswer says why Go rejects a pattern, or in which texts it is found.
+type patternAnswer struct {
+	Error string `json:"error,omitempty"`
+	Found []bool `json:"found,omitempty"`
 }
 
 type told struct {
@@ -55,6 +66,8 @@ type answer struct {
 	Failure  string    `json:"failure,omitempty"`
 	CRD      []told    `json:"crd,omitempty"`
 	Verdicts []verdict `json:"verdicts,omitempty"`
+
+	Patterns []patternAnswer `json:"patterns,omitempty"`
 }
 
 var scheme = runtime.NewScheme()
@@ -77,6 +90,23 @@ func main() {
 	}
 }
 
+func matchAll(patterns, texts []string) []patternAnswer {
+	all := make([]patternAnswer, 0, len(patterns))
+	for _, pattern := range patterns {
+		compiled, err := regexp.Compile(pattern)
+		if err != nil {
+			all = append(all, patternAnswer{Error: err.Error()})
+			continue
+		}
+		found := make([]bool, 0, len(texts))
+		for _, text := range texts {
+			found = append(found, compiled.MatchString(text))
+		}
+		all = append(all, patternAnswer{Found: found})
+	}
+	return all
+}
+
 // ask never panics: a question that cannot be put is an answer of its own.
 func ask(line []byte) (given answer) {
 	defer func() {
@@ -88,6 +118,9 @@ func ask(line []byte) (given answer) {
 	// json.Unmarshal of the Kubernetes kind: integers stay integers.
 	if err := unmarshal(line, &q); err != nil {
 		return answer{Failure: err.Error()}
+	}
+	if q.Patterns != nil {
+		return answer{Patterns: matchAll(q.Patterns, q.Texts)}
 	}
 	crd, internal, err := readCRD(q.CRD)
 	if err != nil {

@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::checks::crd_changes::object_evidence::{Evidence, ObjectSource};
 use crate::checks::crd_changes::{
-    AffectedParty, ChangeCheck, conversion_webhook_unavailable, limit_outside_format, objects_not_checked,
-    rule_usability, select_check, served_versions_differ,
+    AffectedParty, ChangeCheck, conversion_webhook_unavailable, crd_removed, limit_outside_format,
+    objects_already_invalid, objects_not_checked, rule_usability, select_check, served_versions_differ,
 };
-use crate::diff::{self, Change, Effect, SchemaPath};
+use crate::diff::{self, Change, ChangeKind, Effect, SchemaPath, TypeChange, VersionChange};
 use crate::model::check::{Level, docs_link};
 use crate::model::crd::Crd;
 use crate::model::text_format::format_count;
@@ -126,7 +126,7 @@ pub fn judge_crd(
             decision,
             server_errors,
             evidence,
-            findings: Vec::new(),
+            findings: old.filter(|_| new.is_none()).map(find_removal).into_iter().collect(),
             decision_without_findings: calm,
         };
     };
@@ -136,10 +136,9 @@ pub fn judge_crd(
         changes.iter().filter_map(|change| find_in_change(change, &changes, &evidence)).collect();
     findings.extend(find_limits_outside_format(old, new, server));
     findings.extend(find_version_differences(old, new, &evidence));
-    findings.extend(find_unusable_rules(old, new, server));
-    findings.extend(
-        evidence.undetermined.iter().map(|why| build_finding(&objects_not_checked::CHECK, Level::Error, why.clone())),
-    );
+    findings.extend(find_unusable_rules(old, new, server, server_answer));
+    findings.extend(find_unjudged_objects(&changes, &evidence));
+    findings.extend(find_already_invalid_objects(&evidence));
     let silent =
         evidence.webhook_failure.iter().filter(|_| new.versions().filter(|version| version.served).count() > 1);
     findings.extend(silent.map(|why| build_finding(&conversion_webhook_unavailable::CHECK, Level::Error, why.clone())));
@@ -160,7 +159,12 @@ fn decide_from_findings(calm: CrdDecision, findings: &[CrdFinding], server_error
     if !server_errors.is_empty() {
         return CrdDecision::Rejected;
     }
-    match findings.iter().map(|finding| finding.level).min() {
+    // What was wrong before the change says nothing about the change; a CRD that leaves is never written.
+    let of_change = |finding: &&CrdFinding| finding.check != objects_already_invalid::CHECK.card.id;
+    if calm == CrdDecision::RemovedFromChart {
+        return calm;
+    }
+    match findings.iter().filter(of_change).map(|finding| finding.level).min() {
         Some(Level::Error) => CrdDecision::Breaking,
         Some(Level::Warning) => CrdDecision::Risky,
         _ => calm,
@@ -191,14 +195,65 @@ fn build_finding(check: &ChangeCheck, level: Level, message: String) -> CrdFindi
     }
 }
 
+/// A CRD that only the old side holds. With the keep annotation helm leaves it on the cluster.
+fn find_removal(old: &Crd) -> CrdFinding {
+    let keeps = old.json()["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep";
+    let (level, message) = if keeps {
+        (
+            Level::Warning,
+            "the new side does not hold this CRD: it stays on the cluster (keep), and is no longer updated",
+        )
+    } else {
+        (
+            Level::Error,
+            "the new side does not hold this CRD: helm upgrade deletes it with all its objects if a template rendered it",
+        )
+    };
+    build_finding(&crd_removed::CHECK, level, message.to_owned())
+}
+
+/// What no object could be asked about: those that could not be read, and those that only a webhook can convert.
+fn find_unjudged_objects(changes: &[Change], evidence: &Evidence) -> Vec<CrdFinding> {
+    let check = &objects_not_checked::CHECK;
+    let unread = evidence.undetermined.iter().map(|why| build_finding(check, Level::Error, why.clone()));
+    let matters = |version: &str| {
+        changes.iter().any(|change| {
+            let here = change.version.as_deref().is_none_or(|changed| changed == version);
+            let added = matches!(change.kind, ChangeKind::Version(VersionChange::Added { .. } | VersionChange::Served));
+            here && (added || change.kind.effect() >= Effect::Risky)
+        })
+    };
+    let converted = evidence.unjudged_versions.iter().filter(|version| matters(version)).map(|version| CrdFinding {
+        version: Some(version.clone()),
+        ..build_finding(
+            check,
+            Level::Warning,
+            format!("a conversion webhook converts the objects to {version}: they are not checked in it"),
+        )
+    });
+    unread.chain(converted).collect()
+}
+
+/// Objects that fit neither the old nor the new CRD.
+fn find_already_invalid_objects(evidence: &Evidence) -> Option<CrdFinding> {
+    let first = evidence.first_already_invalid.as_ref()?;
+    let why = first.errors.first().map(|error| format!(": {} {}", error.path, error.message)).unwrap_or_default();
+    let message = format!(
+        "{} of {} objects fit neither the old nor the new CRD; the first is {} in {}{why}",
+        evidence.objects_already_invalid, evidence.objects_checked, first.object, first.version
+    );
+    Some(build_finding(&objects_already_invalid::CHECK, Level::Warning, message))
+}
+
 /// The finding of one change; `None` for a text change. An error about objects becomes a warning if a complete check found no
-/// affected object.
+/// affected object; a warning becomes an error if the check found stored objects that lose fields.
 fn find_in_change(change: &Change, all: &[Change], evidence: &Evidence) -> Option<CrdFinding> {
     let check = select_check(change);
     let harmless = evidence.is_change_harmless(change, all);
     let level = match change.kind.effect() {
         Effect::Breaking if check.affects == AffectedParty::Objects && harmless => Level::Warning,
         Effect::Breaking => Level::Error,
+        Effect::Risky if can_move_objects(change) && evidence.count_losing_fields_by(change) > 0 => Level::Error,
         Effect::Risky => Level::Warning,
         Effect::Safe => Level::Info,
         Effect::Text => return None,
@@ -214,6 +269,11 @@ fn find_in_change(change: &Change, all: &[Change], evidence: &Evidence) -> Optio
     })
 }
 
+/// Whether the change has objects stored or converted in another version.
+const fn can_move_objects(change: &Change) -> bool {
+    matches!(change.kind, ChangeKind::Version(_) | ChangeKind::Serving(_))
+}
+
 /// The part of a message that counts affected objects: `; it affects 1 of 3 objects`. Empty if no objects were checked.
 fn describe_evidence(change: &Change, harmless: bool, evidence: &Evidence) -> String {
     if evidence.source == ObjectSource::None {
@@ -223,11 +283,34 @@ fn describe_evidence(change: &Change, harmless: bool, evidence: &Evidence) -> St
         return "; not all objects could be checked".to_owned();
     }
     let all = format_count(evidence.objects_checked, "object");
+    let losing = evidence.count_losing_fields_by(change);
     match (evidence.objects_checked, evidence.count_affected_by(change)) {
+        (0, _) if evidence.source == ObjectSource::Files => "; the files hold no object of this kind".to_owned(),
         (0, _) => "; there are no objects".to_owned(),
-        (_, _) if harmless => format!("; it affects none of {all}"),
+        _ if evidence.is_unjudged(change) => "; a webhook converts the objects: they are not checked".to_owned(),
+        (_, 0) if matches!(change.kind, ChangeKind::Type(_)) && change.kind.effect() == Effect::Risky => {
+            describe_default(change, evidence)
+        }
+        _ if can_move_objects(change) && losing > 0 => format!("; it removes fields of {losing} of {all}"),
+        _ if harmless => format!("; it affects none of {all}"),
         (_, 0) => format!("; other changes affect {} of {all}", evidence.objects_affected),
         (_, affected) => format!("; it affects {affected} of {all}"),
+    }
+}
+
+/// Which objects a default changes. The API server fills a default in on every read, so an object does not show whether it
+/// stored the old one.
+fn describe_default(change: &Change, evidence: &Evidence) -> String {
+    let all = format_count(evidence.objects_checked, "object");
+    match (&change.kind, evidence.count_defaulted_by(change)) {
+        (ChangeKind::Type(TypeChange::DefaultAdded { .. }), 0) => format!("; it sets the value in none of {all}"),
+        (ChangeKind::Type(TypeChange::DefaultAdded { .. }), count) => {
+            format!("; it sets the value in {count} of {all}")
+        }
+        (ChangeKind::Type(TypeChange::DefaultRemoved { .. }), _) => {
+            "; objects that never stored the value lose it".to_owned()
+        }
+        _ => "; objects that never stored the old value get the new one".to_owned(),
     }
 }
 
@@ -258,9 +341,19 @@ fn find_limits_outside_format(old: &Crd, new: &Crd, server: ServerVersion) -> Ve
         .collect()
 }
 
-/// Finds new CEL rules that this API server may reject.
-fn find_unusable_rules(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<CrdFinding> {
-    let all = rule_usability::find(old, new, server).into_iter();
+/// New rules that this server may not take. A server that took the CRD has answered the question.
+fn find_unusable_rules(
+    old: &Crd,
+    new: &Crd,
+    server: ServerVersion,
+    server_answer: ServerAnswer<'_>,
+) -> Vec<CrdFinding> {
+    let mut all = rule_usability::find(old, new, server);
+    if server_answer == ServerAnswer::NotAsked {
+        all.extend(rule_usability::find_type_errors(old, new));
+        all.extend(rule_usability::find_not_estimated(old, new));
+    }
+    let all = all.into_iter();
     all.map(|one| CrdFinding {
         version: Some(one.version),
         path: Some(one.path),

@@ -115,7 +115,7 @@ pub(crate) const fn select_check(change: &FieldChange) -> &'static ChangeCheck {
     match change {
         FieldChange::Removed { .. } => &FIELD_REMOVED,
         FieldChange::Added { .. } => &FIELD_ADDED,
-        FieldChange::RequiredAdded { .. } => &REQUIRED_ADDED,
+        FieldChange::RequiredAdded { .. } | FieldChange::RequiredStated => &REQUIRED_ADDED,
         FieldChange::RequiredRemoved => &REQUIRED_REMOVED,
         FieldChange::ItemsAdded { .. }
         | FieldChange::ItemsRemoved { .. }

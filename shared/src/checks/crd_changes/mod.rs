@@ -4,7 +4,9 @@
 //! evidence of objects ([`object_evidence`]). The result is a [`CrdVerdict`] with a decision for the plan and findings for the
 //! report. Nothing here reads a file or a cluster: callers stream the objects into an `EvidenceCollector`.
 
+mod change_causes;
 mod conversion_webhook_unavailable;
+mod crd_removed;
 mod crd_verdict;
 pub mod decision;
 mod field_checks;
@@ -14,6 +16,7 @@ mod limit_outside_format;
 mod list_checks;
 mod logic_checks;
 pub mod object_evidence;
+mod objects_already_invalid;
 mod objects_not_checked;
 pub mod page;
 mod rule_checks;
@@ -73,12 +76,15 @@ pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
         text_checks::CHECKS,
         unclassified_checks::CHECKS,
     ];
-    let standalone: [&'static ChangeCheck; 6] = [
+    let standalone: [&'static ChangeCheck; 9] = [
+        &crd_removed::CHECK,
         &limit_outside_format::CHECK,
         &served_versions_differ::CHECK,
         &rule_usability::RULE_UNSUPPORTED,
         &rule_usability::RULE_COST_UNBOUNDED,
+        &rule_usability::RULES_NOT_ESTIMATED,
         &objects_not_checked::CHECK,
+        &objects_already_invalid::CHECK,
         &conversion_webhook_unavailable::CHECK,
     ];
     by_change.into_iter().flatten().copied().chain(standalone)
@@ -86,7 +92,7 @@ pub fn checks() -> impl Iterator<Item = &'static ChangeCheck> {
 
 /// Selects the one check of a change.
 #[must_use]
-pub const fn select_check(change: &Change) -> &'static ChangeCheck {
+pub fn select_check(change: &Change) -> &'static ChangeCheck {
     match &change.kind {
         ChangeKind::Name(change) => identity_checks::select_check(change),
         ChangeKind::Version(change) => version_checks::select_check(change),

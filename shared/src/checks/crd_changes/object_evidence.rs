@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::diff::{Change, ChangeKind, FieldChange, Segment};
+use crate::checks::crd_changes::change_causes::{AffectedField, can_cause, is_at_or_above, strip_indices};
+use crate::diff::{self, Change, ChangeKind, RuleChange};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::schema::{Schema, SchemaError, ServerVersion, Validity};
@@ -74,6 +75,15 @@ pub struct Evidence {
     pub objects_checked: usize,
     /// Number of affected objects.
     pub objects_affected: usize,
+    /// How many of them lose fields in the version in which the new CRD stores them: the next write deletes these fields for good.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub objects_losing_fields: usize,
+    /// How many of them the old CRD would refuse too, and for no reason that the new CRD adds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub objects_already_invalid: usize,
+    /// Versions to which a conversion webhook converts the objects. Only the webhook knows what the objects look like there.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unjudged_versions: BTreeSet<String>,
     /// Why not all objects could be checked; `None` if all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undetermined: Option<String>,
@@ -83,82 +93,89 @@ pub struct Evidence {
     /// The first affected objects.
     #[serde(skip)]
     pub objects: Vec<ObjectVerdict>,
-    /// Affected objects, by number, for each version and field path without indices.
+    /// The first object that the old CRD would refuse too.
     #[serde(skip)]
-    affected_fields: BTreeMap<(String, String), BTreeSet<usize>>,
+    pub first_already_invalid: Option<ObjectVerdict>,
+    /// Where objects are hurt.
+    #[serde(skip)]
+    affected_fields: ObjectsByField,
+    /// Where objects lose fields in their storage version.
+    #[serde(skip)]
+    lost_fields: ObjectsByField,
+    /// Where objects gain a default.
+    #[serde(skip)]
+    defaulted_fields: ObjectsByField,
+}
+
+/// Which objects, by their number, for each field.
+type ObjectsByField = BTreeMap<AffectedField, BTreeSet<usize>>;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Evidence {
-    /// Whether all objects were checked and none is affected.
+    /// Whether every object was read and judged. A folder of files that holds no object of the kind says nothing about the cluster.
     #[must_use]
-    pub fn is_harmless(&self) -> bool {
-        self.source != ObjectSource::None && self.undetermined.is_none() && self.objects_affected == 0
+    pub const fn is_complete(&self) -> bool {
+        let has_looked = match self.source {
+            ObjectSource::None => false,
+            ObjectSource::Files => self.objects_checked > 0,
+            ObjectSource::Live => true,
+        };
+        has_looked && self.undetermined.is_none()
     }
 
-    /// Whether all objects were checked and other changes in `all` explain every affected field.
+    /// Whether every object was judged, in every version, and none is hurt.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        self.is_complete() && self.unjudged_versions.is_empty() && self.objects_affected == 0
+    }
+
+    /// Whether every object was judged where this change applies, and other changes explain all that hurts objects.
     #[must_use]
     pub fn is_change_harmless(&self, change: &Change, all: &[Change]) -> bool {
-        let complete = self.source != ObjectSource::None && self.undetermined.is_none();
-        let explained = |place: &(String, String)| all.iter().any(|other| can_cause(other, place));
-        complete && self.affected_fields.keys().all(|place| !can_cause(change, place) && explained(place))
+        let explained = |place: &AffectedField| all.iter().any(|other| can_cause(other, place));
+        self.is_complete()
+            && !self.is_unjudged(change)
+            && self.affected_fields.keys().all(|place| !can_cause(change, place) && explained(place))
+    }
+
+    /// Whether the change applies to a version to which a webhook converts the objects.
+    #[must_use]
+    pub fn is_unjudged(&self, change: &Change) -> bool {
+        match &change.version {
+            Some(version) => self.unjudged_versions.contains(version),
+            None => !self.unjudged_versions.is_empty(),
+        }
     }
 
     /// Number of objects that this change affects.
     #[must_use]
     pub fn count_affected_by(&self, change: &Change) -> usize {
-        let here = self.affected_fields.iter().filter(|(place, _)| can_cause(change, place));
-        here.flat_map(|(_, objects)| objects).collect::<BTreeSet<_>>().len()
+        count_objects(&self.affected_fields, |place| can_cause(change, place))
+    }
+
+    /// How many objects lose fields for good where this change is, above or below it.
+    #[must_use]
+    pub fn count_losing_fields_by(&self, change: &Change) -> usize {
+        count_objects(&self.lost_fields, |place| can_cause(change, place))
+    }
+
+    /// How many objects gain the default that this change adds.
+    #[must_use]
+    pub fn count_defaulted_by(&self, change: &Change) -> usize {
+        count_objects(&self.defaulted_fields, |(version, field)| {
+            let same_version = change.version.as_ref().is_none_or(|changed| changed == version);
+            same_version && change.path.as_ref().is_some_and(|path| is_at_or_above(field, path))
+        })
     }
 }
 
-/// Whether a change can cause an error at a field: it is at the field or above it; some kinds of change also below it.
-fn can_cause(change: &Change, (version, field): &(String, String)) -> bool {
-    if change.version.as_ref().is_some_and(|changed_version| changed_version != version) {
-        return false;
-    }
-    let Some(path) = &change.path else { return true };
-    // Below `additionalProperties` the names are the object's own.
-    let of_change = path.segments().iter().take_while(|segment| **segment != Segment::Values);
-    let of_change = of_change.filter_map(|segment| match segment {
-        Segment::Property(name) => Some(name.split('.')),
-        _ => None,
-    });
-    let (of_change, of_object): (Vec<&str>, Vec<&str>) =
-        (of_change.flatten().collect(), field.split('.').filter(|part| !part.is_empty()).collect());
-    let along = of_change.iter().zip(&of_object).all(|(one, other)| one == other);
-    along && (of_object.len() >= of_change.len() || !is_local(change))
-}
-
-/// Whether a change can cause errors only at its path and below. A removed default or field can also break rules of its parents,
-/// and a branch of `oneOf` and the like applies to the whole object.
-fn is_local(change: &Change) -> bool {
-    let in_branch =
-        |segment: &Segment| matches!(segment, Segment::AllOf(_) | Segment::AnyOf(_) | Segment::OneOf(_) | Segment::Not);
-    let kind = matches!(
-        change.kind,
-        ChangeKind::Limit(_)
-            | ChangeKind::Rule(_)
-            | ChangeKind::List(_)
-            | ChangeKind::Field(FieldChange::RequiredAdded { .. })
-    );
-    kind && change.path.as_ref().is_none_or(|path| !path.segments().iter().any(in_branch))
-}
-
-/// Removes list indices from a path: `spec.a[0].b` becomes `spec.a.b`.
-fn strip_indices(path: &str) -> String {
-    let mut depth = 0_usize;
-    let outside = path.chars().filter(|sign| {
-        match sign {
-            '[' => depth += 1,
-            ']' => {
-                depth = depth.saturating_sub(1);
-                return false;
-            }
-            _ => {}
-        }
-        depth == 0
-    });
-    outside.collect()
+fn count_objects(fields: &ObjectsByField, applies: impl Fn(&AffectedField) -> bool) -> usize {
+    let objects = fields.iter().filter(|(place, _)| applies(place)).flat_map(|(_, objects)| objects);
+    objects.collect::<BTreeSet<_>>().len()
 }
 
 /// The old and the new schema of one version.
@@ -167,6 +184,8 @@ struct SchemaPair {
     role: VersionRole,
     old: Schema,
     new: Schema,
+    /// Whether the new version has a CEL rule that the old one does not have.
+    has_new_rules: bool,
 }
 
 /// Validates the objects of one CRD one after another, and keeps only the evidence.
@@ -175,30 +194,31 @@ pub struct EvidenceCollector {
     pairs: Vec<SchemaPair>,
     /// Schemas of the old versions; the last one is the storage version, in which objects are stored.
     old_schemas: Vec<(String, Schema)>,
+    converts_by_webhook: bool,
     evidence: Evidence,
+}
+
+/// What both schemas of a version make of one object.
+struct Comparison {
+    verdict: ObjectVerdict,
+    /// Why the new schema may refuse it although nothing here says so.
+    undetermined: Option<String>,
+    /// Why both schemas refuse it; empty where the new one adds a reason.
+    known_errors: Vec<SchemaError>,
 }
 
 impl EvidenceCollector {
     /// Builds the schemas of both CRDs for all versions to check.
     #[must_use]
     pub fn new(old: &Crd, new: &Crd, server: ServerVersion, source: ObjectSource) -> Self {
-        let storage = new.storage_version();
-        let served = new.versions().filter(|version| version.served || version.name == storage);
-        let pairs = served.filter_map(|version| {
-            let was = Schema::from_crd(old, version.name, server);
-            let stored = || Schema::from_crd(old, old.storage_version(), server);
-            let role = if version.name == storage { VersionRole::Storage } else { VersionRole::Served };
-            let new = Schema::from_crd(new, version.name, server)?;
-            Some(SchemaPair { version: version.name.to_owned(), role, old: was.or_else(stored)?, new })
-        });
-        let pairs = pairs.collect();
         let names = old.versions().map(|version| version.name).chain([old.storage_version()]);
         let old_schemas =
             names.filter_map(|name| Some((name.to_owned(), Schema::from_crd(old, name, server)?))).collect();
         Self {
             crd: new.name().to_owned(),
-            pairs,
-            old_schemas: old_schemas,
+            pairs: pair_schemas(old, new, server),
+            old_schemas,
+            converts_by_webhook: new.json()["spec"]["conversion"]["strategy"] == "Webhook",
             evidence: Evidence { source, ..Evidence::default() },
         }
     }
@@ -211,41 +231,63 @@ impl EvidenceCollector {
     /// Checks one object from a file; `source` is `FILE:LINE`.
     pub fn add_object(&mut self, object: &Value, source: &str) {
         self.evidence.objects_checked += 1;
-        let object = &self.to_stored(object);
-        let verdicts: Vec<ObjectVerdict> =
-            self.pairs.iter().filter_map(|pair| self.compare_schemas(pair, object, source)).collect();
-        let unsure = verdicts.iter().find(|one| one.create == Validity::Undetermined).map(|one| one.object.clone());
-        if let Some(object) = unsure {
-            self.evidence.undetermined.get_or_insert(format!("a rule cannot be evaluated here for {object}"));
+        let own_version = ObjectRef::from_unnamed_manifest(object).map(|object| object.version().to_owned());
+        let stored = self.to_stored(object, own_version.as_deref());
+        let (judged, converted): (Vec<&SchemaPair>, Vec<&SchemaPair>) = self
+            .pairs
+            .iter()
+            .partition(|pair| !self.converts_by_webhook || Some(&pair.version) == own_version.as_ref());
+        let unjudged: Vec<String> = converted.into_iter().map(|pair| pair.version.clone()).collect();
+        let comparisons: Vec<Comparison> =
+            judged.into_iter().filter_map(|pair| self.compare_schemas(pair, &stored, source)).collect();
+        self.evidence.unjudged_versions.extend(unjudged);
+        self.record(comparisons);
+    }
+
+    /// The object as the old CRD stores it, with its defaults: that is what the new CRD reads.
+    fn to_stored(&self, object: &Value, version: Option<&str>) -> Value {
+        let old_schema = self
+            .old_schemas
+            .iter()
+            .find(|(name, _)| Some(name.as_str()) == version)
+            .or_else(|| self.old_schemas.last());
+        let mut stored = old_schema.map_or_else(|| object.clone(), |(_, schema)| schema.to_persisted(object));
+        stored["apiVersion"] = object["apiVersion"].clone();
+        stored
+    }
+
+    /// Counts one object by what its versions make of it.
+    fn record(&mut self, comparisons: Vec<Comparison>) {
+        let number = self.evidence.objects_checked;
+        for reason in comparisons.iter().filter_map(|one| one.undetermined.as_ref()) {
+            self.evidence.undetermined.get_or_insert_with(|| reason.clone());
         }
-        let hurt: Vec<ObjectVerdict> = verdicts.into_iter().filter(is_affected).collect();
+        if let Some(Comparison { verdict, known_errors, .. }) =
+            comparisons.iter().find(|one| !one.known_errors.is_empty())
+        {
+            self.evidence.objects_already_invalid += 1;
+            let first = || ObjectVerdict { errors: known_errors.clone(), ..verdict.clone() };
+            self.evidence.first_already_invalid.get_or_insert_with(first);
+        }
+        for one in &comparisons {
+            record_fields(&mut self.evidence.defaulted_fields, &one.verdict, &one.verdict.defaulted, number);
+        }
+        let hurt: Vec<ObjectVerdict> = comparisons.into_iter().map(|one| one.verdict).filter(is_affected).collect();
         if hurt.is_empty() {
             return;
         }
         self.evidence.objects_affected += 1;
+        self.evidence.objects_losing_fields += usize::from(hurt.iter().any(loses_stored_fields));
         for one in &hurt {
             let fields = one.errors.iter().map(|error| &error.path).chain(&one.pruned);
-            for field in fields {
-                let place = (one.version.clone(), strip_indices(field));
-                self.evidence.affected_fields.entry(place).or_default().insert(self.evidence.objects_checked);
+            record_fields(&mut self.evidence.affected_fields, one, fields, number);
+            if loses_stored_fields(one) {
+                record_fields(&mut self.evidence.lost_fields, one, &one.pruned, number);
             }
         }
         if self.evidence.objects.len() < MAX_OBJECT_VERDICTS {
             self.evidence.objects.extend(hurt);
         }
-    }
-
-    /// The object as the old CRD stores it, with its defaults: that is what the new CRD reads.
-    fn to_stored(&self, object: &Value) -> Value {
-        let version = ObjectRef::from_manifest(object).map(|object| object.version().to_owned());
-        let old_schema = self
-            .old_schemas
-            .iter()
-            .find(|(name, _)| Some(name) == version.as_ref())
-            .or_else(|| self.old_schemas.last());
-        let mut stored = old_schema.map_or_else(|| object.clone(), |(_, schema)| schema.to_persisted(object));
-        stored["apiVersion"] = object["apiVersion"].clone();
-        stored
     }
 
     /// Records that not all objects could be checked; the first reason wins.
@@ -259,43 +301,94 @@ impl EvidenceCollector {
         self.evidence
     }
 
-    fn compare_schemas(&self, pair: &SchemaPair, object: &Value, source: &str) -> Option<ObjectVerdict> {
+    fn compare_schemas(&self, pair: &SchemaPair, object: &Value, source: &str) -> Option<Comparison> {
         let is = pair.new.validate(object);
-        // Nearly all of them: whatever the old schema said, this one takes it whole.
-        if is.create == Validity::Valid && is.pruned_fields.is_empty() {
+        // Nearly all of them: whatever the old schema said, this one takes the object whole.
+        if is.create == Validity::Valid && is.pruned_fields.is_empty() && is.defaulted_fields.is_empty() {
             return None;
         }
         let was = pair.old.validate(object);
-        let only_new = |now: &[String], then: &[String]| -> Vec<String> {
-            now.iter().filter(|path| !then.contains(path)).cloned().collect()
+        let skips_rules = is.errors.iter().any(SchemaError::is_skipped_rules);
+        // What was invalid before is not this change's doing; that rules were skipped is no reason of its own.
+        let is_new = |error: &SchemaError| !error.is_skipped_rules() && !was.errors.contains(error);
+        let errors: Vec<SchemaError> = is.errors.iter().filter(|error| is_new(error)).cloned().collect();
+        let already_invalid = is.create == Validity::Invalid && errors.is_empty();
+        let name = ObjectRef::from_unnamed_manifest(object).map(|object| object.to_string()).unwrap_or_default();
+        let unsure = is.create != Validity::Valid && errors.is_empty() && is.undetermined != was.undetermined;
+        let undetermined = if unsure {
+            Some(format!("a rule cannot be evaluated here for {name}"))
+        } else {
+            let unseen = already_invalid && skips_rules && pair.has_new_rules;
+            unseen.then(|| format!("{name} is invalid already, so the API server evaluates none of its CEL rules"))
         };
-        let (pruned, defaulted) =
-            (only_new(&is.pruned_fields, &was.pruned_fields), only_new(&is.defaulted_fields, &was.defaulted_fields));
-        let same = is.create == was.create && is.unchanged_update == was.unchanged_update;
-        let same_stored = pair.old.to_persisted(object) == pair.new.to_persisted(object);
-        // What could not be judged before and cannot be judged now, for the same reasons, is not this change's doing.
-        let as_unsure = is.undetermined == was.undetermined;
-        if same && same_stored && pruned.is_empty() && defaulted.is_empty() && as_unsure {
-            return None;
-        }
-        // What was invalid before is not this change's doing.
-        let errors = is.errors.into_iter().filter(|error| !was.errors.contains(error)).collect();
-        Some(ObjectVerdict {
-            object: ObjectRef::from_manifest(object).map(|object| object.to_string()).unwrap_or_default(),
+        let verdict = ObjectVerdict {
+            object: name,
             source: source.to_owned(),
             crd: self.crd.clone(),
             version: pair.version.clone(),
             role: pair.role,
             create: is.create,
             unchanged_update: is.unchanged_update,
-            pruned,
-            defaulted,
+            pruned: without(is.pruned_fields, &was.pruned_fields),
+            defaulted: without(is.defaulted_fields, &was.defaulted_fields),
             errors,
-        })
+        };
+        Some(Comparison { verdict, undetermined, known_errors: if already_invalid { is.errors } else { Vec::new() } })
     }
+}
+
+/// The versions that the new CRD serves or stores, each with what held before.
+///
+/// The storage version is compared with the version in which the old CRD stored, whatever its name: without a webhook, that
+/// is what the next write turns into the other (strategy `None`,
+/// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/>).
+fn pair_schemas(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<SchemaPair> {
+    let storage = new.storage_version();
+    let versions_with_new_rules = find_versions_with_new_rules(old, new);
+    let served = new.versions().filter(|version| version.served || version.name == storage);
+    let pairs = served.filter_map(|version| {
+        let role = if version.name == storage { VersionRole::Storage } else { VersionRole::Served };
+        let stored = || Schema::from_crd(old, old.storage_version(), server);
+        let before = match role {
+            VersionRole::Storage => stored(),
+            VersionRole::Served => Schema::from_crd(old, version.name, server).or_else(stored),
+        };
+        let after = Schema::from_crd(new, version.name, server)?;
+        let has_new_rules = versions_with_new_rules.contains(version.name);
+        Some(SchemaPair { version: version.name.to_owned(), role, old: before?, new: after, has_new_rules })
+    });
+    pairs.collect()
+}
+
+fn find_versions_with_new_rules(old: &Crd, new: &Crd) -> BTreeSet<String> {
+    let changes = diff::compare_crds(old.json(), new.json()).into_iter();
+    let with_rules = changes.filter(|change| {
+        matches!(change.kind, ChangeKind::Rule(RuleChange::Added { .. } | RuleChange::Changed { .. }))
+    });
+    with_rules.filter_map(|change| change.version).collect()
+}
+
+fn record_fields<'a>(
+    fields: &mut ObjectsByField,
+    of: &ObjectVerdict,
+    paths: impl IntoIterator<Item = &'a String>,
+    number: usize,
+) {
+    for path in paths {
+        fields.entry((of.version.clone(), strip_indices(path))).or_default().insert(number);
+    }
+}
+
+fn without(mut paths: Vec<String>, known: &[String]) -> Vec<String> {
+    paths.retain(|path| !known.contains(path));
+    paths
 }
 
 /// Whether an object loses fields or becomes invalid. A new or changed default alone does not affect it.
 fn is_affected(one: &ObjectVerdict) -> bool {
     !one.pruned.is_empty() || (one.create == Validity::Invalid && !one.errors.is_empty())
+}
+
+fn loses_stored_fields(one: &ObjectVerdict) -> bool {
+    one.role == VersionRole::Storage && !one.pruned.is_empty()
 }

@@ -1,7 +1,7 @@
 //! Changes of CEL rules.
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
-use crate::diff::RuleChange;
+use crate::diff::{RuleChange, is_transition_rule};
 use crate::model::check::{Card, Level, Section};
 
 static RULE_ADDED: ChangeCheck = ChangeCheck {
@@ -31,6 +31,20 @@ static RULE_CHANGED: ChangeCheck = ChangeCheck {
     source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules",
 };
 
+static TRANSITION_RULE_ADDED: ChangeCheck = ChangeCheck {
+    card: Card {
+        id: "transition-rule-added",
+        section: Section::CrdChanges,
+        title: "a new CEL rule for changes (oldSelf)",
+        level: Level::Warning,
+        why: "The API server evaluates the rule only if an update changes the value: creates and stored objects cannot \
+            break it. From now on, the API server rejects such a change.",
+        fix: "Find the controllers and pipelines that change the value, and stop them before the upgrade.",
+    },
+    affects: AffectedParty::Clients,
+    source: "https://kubernetes.io/docs/reference/using-api/cel/#transition-rules",
+};
+
 static RULE_REMOVED: ChangeCheck = ChangeCheck {
     card: Card {
         id: "rule-removed",
@@ -58,11 +72,15 @@ static RULE_MESSAGE_CHANGED: ChangeCheck = ChangeCheck {
 };
 
 /// The checks of this file, in the order of the documentation.
-pub(crate) static CHECKS: &[&ChangeCheck] = &[&RULE_ADDED, &RULE_CHANGED, &RULE_REMOVED, &RULE_MESSAGE_CHANGED];
+pub(crate) static CHECKS: &[&ChangeCheck] =
+    &[&RULE_ADDED, &RULE_CHANGED, &TRANSITION_RULE_ADDED, &RULE_REMOVED, &RULE_MESSAGE_CHANGED];
 
 /// Selects the check of a change. The match is exhaustive: a new kind of change does not compile without a check.
-pub(crate) const fn select_check(change: &RuleChange) -> &'static ChangeCheck {
+pub(crate) fn select_check(change: &RuleChange) -> &'static ChangeCheck {
     match change {
+        RuleChange::Added { new } | RuleChange::Changed { new, .. } if is_transition_rule(new) => {
+            &TRANSITION_RULE_ADDED
+        }
         RuleChange::Added { .. } => &RULE_ADDED,
         RuleChange::Changed { .. } => &RULE_CHANGED,
         RuleChange::Removed { .. } => &RULE_REMOVED,

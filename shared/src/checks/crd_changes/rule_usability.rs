@@ -1,6 +1,6 @@
 //! New CEL rules that this API server may reject: unsupported functions, and loops without a limit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
 use crate::diff::{SchemaPath, Segment, list_positions};
 use crate::model::check::{Card, Level, Section};
 use crate::model::crd::Crd;
-use crate::schema::{ServerVersion, parse_rule_features};
+use crate::schema::{ServerVersion, find_rule_type_error, parse_rule_features};
 
 pub(crate) static RULE_UNSUPPORTED: ChangeCheck = ChangeCheck {
     card: Card {
@@ -39,6 +39,20 @@ pub(crate) static RULE_COST_UNBOUNDED: ChangeCheck = ChangeCheck {
     source: "https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation/validation.go",
 };
 
+pub(crate) static RULES_NOT_ESTIMATED: ChangeCheck = ChangeCheck {
+    card: Card {
+        id: "rules-not-estimated",
+        section: Section::CrdChanges,
+        title: "a new CEL rule whose cost is not estimated",
+        level: Level::Warning,
+        why: "The API server checks the types of a new rule and estimates its cost from the limits of the schema. It \
+            rejects the whole CRD if the cost exceeds the budget. This check does not repeat the estimate.",
+        fix: "Run helm mural crds check NEW against a cluster: the API server answers in a dry-run.",
+    },
+    affects: AffectedParty::Server,
+    source: "https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#resource-use-by-validation-functions",
+};
+
 /// A finding about a CEL rule, with its version and schema path.
 pub(crate) struct RuleFinding {
     pub(crate) check: &'static ChangeCheck,
@@ -65,6 +79,73 @@ pub(crate) fn find(old: &Crd, new: &Crd, server: ServerVersion) -> Vec<RuleFindi
         }
     }
     found
+}
+
+/// One finding for each version with rules that only the API server can estimate, at the first of them.
+pub(crate) fn find_not_estimated(old: &Crd, new: &Crd) -> Vec<RuleFinding> {
+    let known: BTreeSet<(SchemaPath, String)> =
+        schema_positions(old).flat_map(|(_, path, here, _)| rules_at(&path, here)).collect();
+    let mut by_version: BTreeMap<&str, Vec<SchemaPath>> = BTreeMap::new();
+    for (version, path, here, _) in schema_positions(new) {
+        let unknown = rules_at(&path, here).into_iter().filter(|rule| !known.contains(rule) && !is_trivial(&rule.1));
+        by_version.entry(version).or_default().extend(unknown.map(|(path, _)| path));
+    }
+    let findings = by_version.into_iter().filter_map(|(version, paths)| {
+        let (count, path) = (paths.len(), paths.into_iter().next()?);
+        let rules = if count == 1 { "1 new CEL rule".to_owned() } else { format!("{count} new CEL rules") };
+        let message = format!("the types and the cost of {rules} are not estimated here: only the API server can say");
+        Some(RuleFinding {
+            check: &RULES_NOT_ESTIMATED,
+            level: Level::Warning,
+            version: version.to_owned(),
+            path,
+            message,
+        })
+    });
+    findings.collect()
+}
+
+/// Rules of the new CRD that do not fit its schema, where the same rule fitted the old one or was not there. A rule need not
+/// have changed: the field that it names may be gone.
+pub(crate) fn find_type_errors(old: &Crd, new: &Crd) -> Vec<RuleFinding> {
+    let known: BTreeSet<(SchemaPath, String)> =
+        list_type_errors(old).into_iter().map(|(_, path, message)| (path, message)).collect();
+    let fresh = list_type_errors(new)
+        .into_iter()
+        .filter(|(_, path, message)| !known.contains(&(path.clone(), message.clone())));
+    let to_finding = |(version, path, message)| RuleFinding {
+        check: &RULE_UNSUPPORTED,
+        level: Level::Error,
+        version,
+        path,
+        message,
+    };
+    fresh.map(to_finding).collect()
+}
+
+fn list_type_errors(crd: &Crd) -> Vec<(String, SchemaPath, String)> {
+    let is_branch =
+        |segment: &Segment| matches!(segment, Segment::AllOf(_) | Segment::AnyOf(_) | Segment::OneOf(_) | Segment::Not);
+    let mut all = Vec::new();
+    for (version, path, here, _) in schema_positions(crd) {
+        // The values of a branch are those of the schema around it.
+        if path.segments().iter().any(is_branch) {
+            continue;
+        }
+        let is_resource = path.segments().is_empty() || here["x-kubernetes-embedded-resource"] == true;
+        for rule in rule_expressions(here) {
+            if let Some(error) = find_rule_type_error(&rule, here, is_resource) {
+                let message = format!("CEL rule {} does not fit the schema: {error}", shorten_rule(&rule));
+                all.push((version.to_owned(), path.clone(), message));
+            }
+        }
+    }
+    all
+}
+
+/// The rules of a position, each with the position: the same rule elsewhere has another cost.
+fn rules_at(path: &SchemaPath, here: &Value) -> Vec<(SchemaPath, String)> {
+    rule_expressions(here).into_iter().map(|rule| (path.clone(), rule)).collect()
 }
 
 type SchemaPosition<'a> = (&'a str, SchemaPath, &'a Value, &'a Value);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::checks::crd_changes::{AffectedParty, ChangeCheck};
-use crate::diff::{Change, Effect, SchemaPath, compare_schemas};
+use crate::diff::{Change, ChangeKind, Effect, FieldChange, SchemaPath, compare_schemas};
 use crate::model::check::{Card, Level, Section};
 use crate::model::crd::Crd;
 
@@ -53,10 +53,29 @@ fn compare_versions(crd: &Crd, from: &str, to: &str) -> Vec<VersionDifference> {
     let breaking = compare_schemas(old, new).into_iter().filter(|change| change.kind.effect() == Effect::Breaking);
     let to_difference = |change: Change| VersionDifference {
         versions: format!("{from}{VERSION_SEPARATOR}{to}"),
-        message: change.kind.to_string(),
+        message: describe_difference(&change.kind, to),
         path: change.path,
     };
     breaking.map(to_difference).collect()
+}
+
+/// A difference between two versions is no change: nothing was removed, one version has what the other lacks.
+fn describe_difference(kind: &ChangeKind, to: &str) -> String {
+    match kind {
+        ChangeKind::Field(FieldChange::Removed { .. }) => format!("{to} does not have this field"),
+        ChangeKind::Field(FieldChange::RequiredAdded { .. }) => format!("{to} requires this field"),
+        ChangeKind::Name(_)
+        | ChangeKind::Version(_)
+        | ChangeKind::Serving(_)
+        | ChangeKind::Field(_)
+        | ChangeKind::Type(_)
+        | ChangeKind::Limit(_)
+        | ChangeKind::Rule(_)
+        | ChangeKind::List(_)
+        | ChangeKind::Logic(_)
+        | ChangeKind::Text(_)
+        | ChangeKind::Unknown(_) => format!("in {to}: {kind}"),
+    }
 }
 
 fn version_schema<'a>(crd: &'a Crd, version: &str) -> Option<&'a Value> {

@@ -15,11 +15,12 @@ use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
 use crate::prepare::crd_verdicts::{CrdChange, CrdJudge};
 use crate::prepare::manifest_files;
-use crate::prepare::manifest_files::Manifest;
+use crate::prepare::manifest_files::ManifestFiles;
 use crate::problem::{Exit, Problem};
 use crate::report::columns::render_columns;
 use crate::report::crd_check::CrdCheck;
 use crate::schema::ServerVersion;
+use crate::schema::crd_rules::predict_apply_rejection;
 use jiff::Zoned;
 
 use crate::cli::crds::flags::{ChartFlags, CheckFlags};
@@ -32,6 +33,8 @@ struct CrdSet {
     crds: BTreeMap<String, Crd>,
     /// File and line of each CRD, where it is from files.
     files: BTreeMap<String, (PathBuf, usize)>,
+    /// Whether a file of the folder could not be read.
+    has_unreadable_files: bool,
     /// Set where this side is a cluster.
     cluster: Option<Cluster>,
 }
@@ -43,15 +46,45 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
     let accepted = manifest_files::read_waivers(flags.waivers.as_deref())?;
     let (old, new) = read_crd_sets(helm_env, flags).await?;
     let server = read_server_version(flags, &old).await?;
-    let mut verdicts = judge_crds(flags, &old, &new, server).await?;
+    let objects = read_objects(&flags.objects)?;
+    let mut verdicts = judge_crds(objects.as_ref(), &old, &new, server).await;
     let notes = waivers::apply(&accepted, &mut verdicts, Zoned::now().date());
     if flags.output == ReportFormat::Sarif {
         locate_findings(&mut verdicts, &new);
     }
-    let mut report = CrdCheck::new(old.name, new.name, server.to_string(), verdicts, &notes);
-    report.files = new.files.into_iter().map(|(name, (file, _))| (name, file.display().to_string())).collect();
+    let mut report = CrdCheck::new(old.name.clone(), new.name.clone(), server.to_string(), verdicts, &notes);
+    report.files = new.files.iter().map(|(name, (file, _))| (name.clone(), file.display().to_string())).collect();
     Stream::Stdout.write(&render_report(&report, flags)?);
-    Ok(report.exit(flags.strict))
+    let objects_unreadable = objects.is_some_and(|objects| !objects.unreadable.is_empty());
+    let could_read_all = !(old.has_unreadable_files || new.has_unreadable_files || objects_unreadable);
+    Ok(match report.exit(flags.strict) {
+        Exit::Success if !could_read_all => Exit::ChecksFailed,
+        exit => exit,
+    })
+}
+
+/// The objects of `--objects`; none where no files were named.
+fn read_objects(paths: &[PathBuf]) -> Result<Option<ManifestFiles>, Problem> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut files = ManifestFiles::default();
+    for path in paths {
+        files.extend(manifest_files::read_manifests(path)?);
+    }
+    write_file_notes(&files);
+    Ok(Some(files))
+}
+
+/// Files that could not be read, and what is odd in the others.
+fn write_file_notes(files: &ManifestFiles) {
+    for problem in &files.unreadable {
+        let causes: String = problem.causes().iter().map(|cause| format!(": {cause}")).collect();
+        Stream::Stderr.write(&format!("error: {}{causes}; the other files are checked\n", problem.message));
+    }
+    for warning in &files.warnings {
+        Stream::Stderr.write(&format!("warning: {warning}\n"));
+    }
 }
 
 /// Looks up on which line of its file each finding stands.
@@ -118,7 +151,9 @@ async fn read_crd_set(
     if name == "cluster" {
         let cluster = Cluster::connect(&helm_env.cluster).await?;
         let crds = read_live_crds(&cluster).await?;
-        return Ok(CrdSet { name: cluster.context.clone(), crds, files: BTreeMap::new(), cluster: Some(cluster) });
+        let name = cluster.context.clone();
+        let files = BTreeMap::new();
+        return Ok(CrdSet { name, crds, files, has_unreadable_files: false, cluster: Some(cluster) });
     }
     let path = PathBuf::from(name);
     if is_chart(name, &path) {
@@ -129,18 +164,23 @@ async fn read_crd_set(
             ca_file: flags.ca_file.clone(),
         };
         let (fetched, crds) = read_chart_crds(helm_env, &chart, NEWEST_KUBERNETES_VERSION).await?;
-        return Ok(CrdSet { name: chart_label(&fetched), crds, files: BTreeMap::new(), cluster: None });
+        let name = chart_label(&fetched);
+        return Ok(CrdSet { name, crds, files: BTreeMap::new(), has_unreadable_files: false, cluster: None });
     }
     // On a thread of its own: the other side is read meanwhile.
     let read = tokio::task::spawn_blocking(move || {
-        manifest_files::collect_crds(&path, manifest_files::read_manifests(&path)?)
+        let mut files = manifest_files::read_manifests(&path)?;
+        let found = manifest_files::collect_crds(&path, std::mem::take(&mut files.manifests))?;
+        Ok::<_, Problem>((found, files))
     })
     .await;
-    let found =
+    let (found, notes) =
         read.map_err(|error| Problem::failure(format!("{name} was not read to its end")).with_source(error))??;
     let files = found.iter().map(|(crd, file, line)| (crd.name().to_owned(), (file.clone(), *line))).collect();
     let crds = found.into_iter().map(|(crd, ..)| (crd.name().to_owned(), crd)).collect();
-    Ok(CrdSet { name: name.to_owned(), crds, files, cluster: None })
+    write_file_notes(&notes);
+    let has_unreadable_files = !notes.unreadable.is_empty();
+    Ok(CrdSet { name: name.to_owned(), crds, files, has_unreadable_files, cluster: None })
 }
 
 fn is_chart(name: &str, path: &Path) -> bool {
@@ -177,39 +217,36 @@ async fn read_server_version(flags: &CheckFlags, old: &CrdSet) -> Result<ServerV
 
 /// Every CRD of either side; what only a cluster has is not part of a chart, and no news.
 async fn judge_crds(
-    flags: &CheckFlags,
+    objects: Option<&ManifestFiles>,
     old: &CrdSet,
     new: &CrdSet,
     server: ServerVersion,
-) -> Result<Vec<CrdVerdict>, Problem> {
-    let objects = read_objects(&flags.objects)?;
+) -> Vec<CrdVerdict> {
     let (forecasts, backends) = tokio::join!(forecast_crds(old, new), read_backends(old, new));
     let judge = CrdJudge {
         server,
         cluster: old.cluster.as_ref(),
-        files: (!flags.objects.is_empty()).then_some(objects.as_slice()),
+        files: objects,
         conversion_backends: &backends,
     };
     let changed = new.crds.iter().map(|(name, wanted)| {
         let (next, server_answer) = match forecasts.get(name) {
             Some(Ok(merged)) => (merged, ServerAnswer::Accepted),
             Some(Err(words)) => (wanted, ServerAnswer::Rejected(words)),
-            None => (wanted, ServerAnswer::NotAsked),
+            None => (wanted, predict_answer(new, wanted)),
         };
         CrdChange { old: old.crds.get(name), new: Some(next), server_answer }
     });
     let removed = old.crds.iter().filter(|(name, _)| old.cluster.is_none() && !new.crds.contains_key(*name));
     let removed =
         removed.map(|(_, crd)| CrdChange { old: Some(crd), new: None, server_answer: ServerAnswer::NotAsked });
-    Ok(judge.judge_all(changed.chain(removed).collect()).await)
+    judge.judge_all(changed.chain(removed).collect()).await
 }
 
-fn read_objects(paths: &[PathBuf]) -> Result<Vec<Manifest>, Problem> {
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(manifest_files::read_manifests(path)?);
-    }
-    Ok(all)
+/// A manifest that was exported from a cluster cannot be applied as it is; what a cluster holds was.
+fn predict_answer(new: &CrdSet, wanted: &Crd) -> ServerAnswer<'static> {
+    let rejection = predict_apply_rejection(wanted.json()).filter(|_| new.cluster.is_none());
+    rejection.map_or(ServerAnswer::NotAsked, ServerAnswer::Rejected)
 }
 
 /// What the server would make of each CRD: it merges, and what others set stays. None where it was not asked, or did not say.

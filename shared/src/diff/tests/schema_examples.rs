@@ -42,6 +42,9 @@ fn fields() -> Vec<Row> {
     let (a, both) = (object(&json!({"a": text()})), object(&json!({"a": text(), "b": text()})));
     let required = extend(&both, &json!({"required": ["a", "b"]}));
     let less = extend(&both, &json!({"required": ["b"]}));
+    let keys = ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"];
+    let embedded = json!({"type": "object", keys[0]: true, keys[1]: true});
+    let requires = |field: &str| extend(&embedded, &json!({"required": [field]}));
     vec![
         ("field-added", Safe, a.clone(), both.clone(), both.clone(), required.clone()),
         ("field-removed", Breaking, both.clone(), a.clone(), required.clone(), both.clone()),
@@ -53,6 +56,7 @@ fn fields() -> Vec<Row> {
             extend(&both, &json!({"required": ["b", "a"]})),
             required.clone(),
         ),
+        ("required-stated", Safe, embedded.clone(), requires("kind"), embedded.clone(), requires("metadata")),
         ("required-removed", Safe, required.clone(), less, required, extend(&a, &json!({"required": ["a"]}))),
     ]
 }

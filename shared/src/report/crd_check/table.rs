@@ -61,6 +61,9 @@ impl TableWriter {
         let mark = match crd.decision {
             CrdDecision::Rejected | CrdDecision::Breaking => Mark::Fail,
             CrdDecision::Risky => Mark::Warn,
+            CrdDecision::RemovedFromChart if crd.findings.iter().any(|finding| finding.level == Level::Error) => {
+                Mark::Fail
+            }
             CrdDecision::RemovedFromChart | CrdDecision::Unchanged => Mark::Skip,
             CrdDecision::New | CrdDecision::Safe | CrdDecision::Text => Mark::Pass,
         };
@@ -146,7 +149,7 @@ pub(super) fn describe_object(one: &ObjectVerdict) -> String {
         (Validity::Invalid, "") => error.message.clone(),
         (_, path) => format!("{path} {}", error.message),
     });
-    let stays = if refused.is_some() && one.unchanged_update == Validity::Valid {
+    let stays = if refused.is_some() && lost.is_none() && one.unchanged_update == Validity::Valid {
         "; it may stay as it is, and cannot be made again so"
     } else {
         ""

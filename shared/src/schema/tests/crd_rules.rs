@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::crd_rules::predict_schema_rejections;
+use crate::schema::crd_rules::{predict_apply_rejection, predict_schema_rejections};
 
 /// A CRD with these keywords at `spec.a`.
 fn crd(a: &Value) -> Value {
@@ -129,4 +129,13 @@ fn columns_scale_and_selectable_fields() {
     assert!(scale.contains("spec.subresources.scale.specReplicasPath: Invalid value"), "{scale}");
     let selectable = with("selectableFields", json!([{"jsonPath": ".spec.a"}]));
     assert!(selectable.contains("must point to a field of type string, boolean or integer"), "{selectable}");
+}
+
+/// <https://github.com/kubernetes/kubernetes/issues/81453>, <https://github.com/kubernetes/kubernetes/issues/73723>
+#[test]
+fn a_manifest_that_was_exported_from_a_cluster_is_not_applied() {
+    let mut exported = crd(&json!({"type": "string"}));
+    assert_eq!(predict_apply_rejection(&exported), None);
+    exported["metadata"]["managedFields"] = json!([{"manager": "kubectl", "operation": "Apply"}]);
+    assert_eq!(predict_apply_rejection(&exported), Some("metadata.managedFields must be nil"));
 }

@@ -223,12 +223,7 @@ async fn judge_crds(
     server: ServerVersion,
 ) -> Vec<CrdVerdict> {
     let (forecasts, backends) = tokio::join!(forecast_crds(old, new), read_backends(old, new));
-    let judge = CrdJudge {
-        server,
-        cluster: old.cluster.as_ref(),
-        files: objects,
-        conversion_backends: &backends,
-    };
+    let judge = CrdJudge { server, cluster: old.cluster.as_ref(), files: objects, conversion_backends: &backends };
     let changed = new.crds.iter().map(|(name, wanted)| {
         let (next, server_answer) = match forecasts.get(name) {
             Some(Ok(merged)) => (merged, ServerAnswer::Accepted),

@@ -33,7 +33,7 @@ fn check_release(route: &FluxRoute) -> Option<Finding> {
     let condition = ready.as_ref().map_or_else(String::new, |ready| format!("{}: {}", ready.reason, ready.message));
     let look = format!("kubectl describe {}", object_ref.to_kubectl_args());
     let newest = release.history().into_iter().next();
-    let pending = newest.is_some_and(|newest| newest.status.starts_with("pending-") || newest.status == "uninstalling");
+    let pending = newest.is_some_and(|newest| newest.status.is_in_progress());
     if pending || ready.as_ref().is_some_and(|ready| ready.status == "Unknown") {
         if route.is_waiting_for_controllers() {
             return None;

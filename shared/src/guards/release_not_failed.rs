@@ -4,6 +4,7 @@ use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::pending_release::find_creating_run;
+use crate::model::release_status::ReleaseStatus;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -32,10 +33,11 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
 }
 
 fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option<Finding>, &'a ReadFailure> {
-    let Some(newest) = context.view.newest_revision(release)?.filter(|record| record.status == "failed") else {
+    let Some(newest) = context.view.newest_revision(release)?.filter(|record| record.status == ReleaseStatus::Failed)
+    else {
         return Ok(None);
     };
-    let compared = context.view.current_revision(release)?.filter(|record| record.status == "deployed");
+    let compared = context.view.current_revision(release)?.filter(|record| record.status == ReleaseStatus::Deployed);
     let subject = format!("release {release}");
     let repair = context.view.rollback_command(release);
     let records = context.view.releases.get(release).and_then(|records| records.as_ref().ok());

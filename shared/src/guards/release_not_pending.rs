@@ -29,7 +29,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
             Some(Ok(records)) => records.as_slice(),
             None => &[],
         };
-        let Some(newest) = records.last().filter(|newest| newest.is_pending()) else { continue };
+        let Some(newest) = records.last().filter(|newest| newest.status.is_in_progress()) else { continue };
         match find_interrupted_run(records).map(|run| (run, find_active_run(context))) {
             Some((_, None)) => {}
             Some((run, Some(doubt))) => {

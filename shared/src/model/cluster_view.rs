@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::crd::Crd;
 use super::flux::FluxView;
 use super::owner::Owner;
-use super::release::{DEPLOYED_STATUS, ReleaseRecord};
+use super::release::ReleaseRecord;
+use super::release_status::ReleaseStatus;
 
 /// What could not be seen, and why. Never read as "nothing is there".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ impl ClusterView {
     pub fn current_revision(&self, release: &str) -> Result<Option<&ReleaseRecord>, &ReadFailure> {
         match self.releases.get(release) {
             Some(Ok(records)) => {
-                let deployed = records.iter().rev().find(|record| record.status == DEPLOYED_STATUS);
+                let deployed = records.iter().rev().find(|record| record.status == ReleaseStatus::Deployed);
                 Ok(deployed.or_else(|| records.last()))
             }
             Some(Err(failure)) => Err(failure),
@@ -122,7 +123,7 @@ impl ClusterView {
         let namespace = &self.cluster.namespace;
         let records = self.releases.get(release).and_then(|records| records.as_ref().ok());
         let older = records.and_then(|records| records.split_last()).map_or(&[][..], |(_, older)| older);
-        match older.iter().rev().find(|record| record.has_been_deployed()) {
+        match older.iter().rev().find(|record| record.status.has_been_deployed()) {
             Some(record) => format!("helm rollback {release} {} --namespace {namespace}", record.revision),
             None => format!(
                 "no revision of it ever stood: helm uninstall {release} --namespace {namespace}, then install it anew"

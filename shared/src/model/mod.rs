@@ -29,6 +29,7 @@ pub mod rejection;
 pub mod release;
 pub mod release_inventory;
 pub mod release_role;
+pub mod release_status;
 pub mod secret;
 pub mod served_kinds;
 pub mod signature;

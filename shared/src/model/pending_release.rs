@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use super::metadata_keys::RUN_LABEL;
 use super::release::{RecordError, ReleaseRecord, decode_release};
+use super::release_status::ReleaseStatus;
 
-/// What unlocking leaves a record with.
-pub const FAILED_STATUS: &str = "failed";
 
 /// The run of ours that made the newest revision, judged by a release's records, oldest first.
 ///
@@ -30,7 +29,7 @@ pub fn find_creating_run(records: &[ReleaseRecord]) -> Option<&str> {
 /// The run of ours in which helm was cut off: the one that [`made_by`] names, where the newest revision is pending.
 #[must_use]
 pub fn find_interrupted_run(records: &[ReleaseRecord]) -> Option<&str> {
-    find_creating_run(records).filter(|_| records.last().is_some_and(|newest| newest.status.starts_with("pending-")))
+    find_creating_run(records).filter(|_| records.last().is_some_and(|newest| newest.status.is_pending()))
 }
 
 /// The Secret of a pending record, marked failed; none where it is not pending any more.
@@ -44,17 +43,17 @@ pub fn find_interrupted_run(records: &[ReleaseRecord]) -> Option<&str> {
 pub fn mark_failed(secret: &Value, description: &str, now: Timestamp) -> Result<Option<Value>, RecordError> {
     let (mut release, _) = decode_release(secret)?;
     let status = release.pointer("/info/status").and_then(Value::as_str).unwrap_or_default();
-    if !status.starts_with("pending-") {
+    if !ReleaseStatus::from(status).is_pending() {
         return Ok(None);
     }
-    release["info"]["status"] = FAILED_STATUS.into();
+    release["info"]["status"] = ReleaseStatus::Failed.as_str().into();
     release["info"]["description"] = description.into();
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     let packed = packer.write_all(release.to_string().as_bytes()).and_then(|()| packer.finish());
     let packed = packed.map_err(RecordError::Gzip)?;
     let mut secret = secret.clone();
     secret["data"]["release"] = STANDARD.encode(STANDARD.encode(packed)).into();
-    secret["metadata"]["labels"]["status"] = FAILED_STATUS.into();
+    secret["metadata"]["labels"]["status"] = ReleaseStatus::Failed.as_str().into();
     secret["metadata"]["labels"]["modifiedAt"] = json!(now.as_second().to_string());
     Ok(Some(secret))
 }

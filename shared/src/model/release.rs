@@ -11,11 +11,10 @@ use serde_json::{Value, json};
 use super::chart::ChartFiles;
 use super::crd::Crd;
 use super::manifest::{is_folder_crd_path, is_recorded_path, parse_manifest};
+use super::release_status::ReleaseStatus;
 use super::secret::Hidden;
 use super::yaml::{ErrorDetail, YamlError};
 
-/// The status of a revision that helm has brought to its end.
-pub const DEPLOYED_STATUS: &str = "deployed";
 /// helm's own annotation: an object that bears it with the value `keep` is left when it leaves the manifest.
 pub const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 /// The annotation as kubectl writes it.
@@ -33,8 +32,8 @@ pub struct ReleaseRecord {
     pub name: String,
     /// The revision: 1, 2, …
     pub revision: u64,
-    /// `deployed`, `superseded`, `failed`, `pending-upgrade`, …
-    pub status: String,
+    /// Where the revision stands.
+    pub status: ReleaseStatus,
     /// What was said when it was made; ours carries the chart's digest.
     pub description: String,
     /// When it was last deployed, RFC 3339 as helm wrote it.
@@ -151,7 +150,7 @@ fn build_record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecor
     ReleaseRecord {
         name: text("/name"),
         revision: release["version"].as_u64().unwrap_or_default(),
-        status: text("/info/status"),
+        status: text("/info/status").into(),
         description: text("/info/description"),
         last_deployed: text("/info/last_deployed"),
         chart_name: text("/chart/metadata/name"),
@@ -191,18 +190,6 @@ fn take_map(value: Option<&mut Value>) -> Value {
 }
 
 impl ReleaseRecord {
-    /// Whether helm is, or was when it was killed, in the middle of something.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.status.starts_with("pending-") || self.status == "uninstalling"
-    }
-
-    /// Whether it once stood: `deployed`, or `superseded` by a later one. helm goes back to such a revision.
-    #[must_use]
-    pub fn has_been_deployed(&self) -> bool {
-        matches!(self.status.as_str(), "deployed" | "superseded")
-    }
-
     /// The objects of the rendered manifest. They hold secrets: use them, do not show them.
     ///
     /// # Errors
@@ -225,7 +212,7 @@ impl ReleaseRecord {
         Self {
             name: name.to_owned(),
             revision: 3,
-            status: "deployed".to_owned(),
+            status: ReleaseStatus::Deployed,
             description: String::new(),
             last_deployed: String::new(),
             chart_name: name.to_owned(),
@@ -259,7 +246,10 @@ mod tests {
         let release = json!({"name": "mural", "version": 3, "info": {"status": "deployed"}, "config": {"password": "canary"},
             "chart": {"metadata": {"name": "mural", "version": "1.1.0-rc.0"}, "values": null}, "manifest": "a: canary"});
         let record = read_record(&secret(&release)).unwrap();
-        assert_eq!((record.revision, record.chart_version.as_str(), record.is_pending()), (3, "1.1.0-rc.0", false));
+        assert_eq!(
+            (record.revision, record.chart_version.as_str(), record.status.is_in_progress()),
+            (3, "1.1.0-rc.0", false)
+        );
         assert_eq!(record.labels.len(), 1);
         assert!(!format!("{record:?}").contains("canary"));
     }

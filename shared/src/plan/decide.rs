@@ -8,6 +8,7 @@ use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, StepId, Unch
 use crate::model::chart::Digest;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
+use crate::model::release_status::ReleaseStatus;
 
 /// Written into a release's description, so that the record says which bytes it was made from.
 const DIGEST_IN_DESCRIPTION: &str = "digest ";
@@ -64,7 +65,7 @@ pub fn build_description(digest: &Digest) -> String {
 /// whole manifest are.
 #[must_use]
 pub fn is_up_to_date(state: &ChartState<'_>) -> bool {
-    let Some(record) = state.record.filter(|record| record.status == "deployed") else { return false };
+    let Some(record) = state.record.filter(|record| record.status == ReleaseStatus::Deployed) else { return false };
     if !state.values.is_empty() {
         return false;
     }
@@ -231,7 +232,7 @@ fn push_release_step(
         return;
     }
     steps.extend(build_unlock_step(role, state));
-    let status = state.record.map_or("deployed", |record| record.status.as_str());
+    let status = state.record.map_or(&ReleaseStatus::Deployed, |record| &record.status);
     let from =
         state.upgrade.from.as_ref().map_or_else(|| "no release".to_owned(), |from| format!("{from} is {status}"));
     let (id, title, action, because) = match role {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value_hash::ValueHash;
 use crate::model::crd::Crd;
+use crate::model::release_status::ReleaseStatus;
 use crate::plan::drift::DriftItem;
 
 /// The world of a plan. Holds no values and nothing secret.
@@ -35,8 +36,8 @@ pub struct RecordedState {
 pub struct RecordedRevision {
     /// 1, 2, …
     pub revision: u64,
-    /// `deployed`, `failed`, …
-    pub status: String,
+    /// Where it stands.
+    pub status: ReleaseStatus,
 }
 
 /// A live CRD.

@@ -13,6 +13,7 @@ use crate::model::crd::Crd;
 use crate::model::flux::SuspendedHelmRelease;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
+use crate::model::release_status::ReleaseStatus;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -131,7 +132,7 @@ fn check_release(
     let mut report = |id: &'static str, message: String, cure: String, mended: bool| {
         issues.push(Issue { id, subject: format!("release {release}"), message, fix: cure, fixable: mended });
     };
-    if status.starts_with("pending-") {
+    if status.is_pending() {
         let title = format!("mark revision {revision} of {release} failed");
         report(
             "release-pending",
@@ -142,7 +143,7 @@ fn check_release(
         let action = Action::UnlockRelease { release: release.to_owned(), revision };
         return steps.push(new_repair_step(StepId::Unlock(facts.role_of(release)), title, action));
     }
-    if status == "uninstalling" {
+    if *status == ReleaseStatus::Uninstalling {
         let fix = format!("helm uninstall {release} --namespace {} ends it", facts.namespace);
         return report("release-pending", format!("revision {revision} was being uninstalled at {at}"), fix, false);
     }
@@ -157,8 +158,10 @@ fn check_failed_release(
     issues: &mut Vec<Issue>,
     steps: &mut Vec<Step>,
 ) {
-    let failed = records.last().filter(|newest| newest.status == "failed");
-    let Some(newest) = failed.filter(|_| !records.iter().any(|record| record.status == "deployed")) else { return };
+    let failed = records.last().filter(|newest| newest.status == ReleaseStatus::Failed);
+    let Some(newest) = failed.filter(|_| !records.iter().any(|record| record.status == ReleaseStatus::Deployed)) else {
+        return;
+    };
     let mut report = |message: String, cure: String, mended: bool| {
         issues.push(Issue {
             id: "release-failed",
@@ -171,7 +174,7 @@ fn check_failed_release(
     let revision = newest.revision;
     let message =
         format!("revision {revision} failed, and none is deployed: helm takes the failed one for what is there");
-    match records.iter().rev().find(|record| record.has_been_deployed()) {
+    match records.iter().rev().find(|record| record.status.has_been_deployed()) {
         Some(good) => {
             let title = format!("{release} back to revision {}, {}", good.revision, good.chart_version);
             report(message, title.clone(), true);

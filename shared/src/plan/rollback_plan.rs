@@ -20,6 +20,7 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
+use crate::model::release_status::ReleaseStatus;
 
 pub use releases::{ForeignRevision, ReleaseRollback};
 pub use step_summary::StepRollback;
@@ -170,7 +171,8 @@ fn find_crds_to_unannotate(
 ) -> Vec<String> {
     let stands = |release: &&ReleaseRollback| {
         let newest = facts.releases.get(&release.release).and_then(|records| records.last());
-        release.decision == RollbackDecision::RollBack || newest.is_none_or(|newest| newest.status == "deployed")
+        release.decision == RollbackDecision::RollBack
+            || newest.is_none_or(|newest| newest.status == ReleaseStatus::Deployed)
     };
     if !releases.iter().all(stands) {
         return Vec::new();

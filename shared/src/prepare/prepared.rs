@@ -112,10 +112,10 @@ impl Prepared {
         match &self.work {
             Work::Upgrade(_) => report,
             Work::Rollback(rollback) => {
-                UpgradeReport { kind: "RollbackReport", rollback_plan: Some(rollback.target.plan.clone()), ..report }
+                UpgradeReport { kind: ReportKind::Rollback, rollback_plan: Some(rollback.target.plan.clone()), ..report }
             }
-            Work::Repair(repair) => UpgradeReport { kind: "RepairReport", issues: repair.issues.clone(), ..report },
-            Work::ApplyCrds(_) => UpgradeReport { kind: "CrdApply", ..report },
+            Work::Repair(repair) => UpgradeReport { kind: ReportKind::Repair, issues: repair.issues.clone(), ..report },
+            Work::ApplyCrds(_) => UpgradeReport { kind: ReportKind::CrdApply, ..report },
         }
     }
 }

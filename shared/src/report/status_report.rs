@@ -12,6 +12,7 @@ use crate::model::flux::SuspendedHelmRelease;
 use crate::model::lease::{HeldLock, Liveness};
 use crate::model::pending_release::{find_creating_run, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
+use crate::model::release_status::ReleaseStatus;
 use crate::plan::API_VERSION;
 use crate::plan::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task, UnreadableRun};
 
@@ -59,8 +60,8 @@ pub struct RevisionRow {
     pub release: String,
     /// Its number.
     pub revision: u64,
-    /// `deployed`, `failed`, `pending-upgrade` …
-    pub status: String,
+    /// Where the revision stands.
+    pub status: ReleaseStatus,
     /// The chart's version.
     pub chart_version: String,
     /// When helm wrote it, by helm's clock.
@@ -177,8 +178,7 @@ fn suggest_next_step(
         }
         _ => {}
     }
-    let pending =
-        records_read.iter().find(|records| records.last().is_some_and(|last| last.status.starts_with("pending-")));
+    let pending = records_read.iter().find(|records| records.last().is_some_and(|last| last.status.is_pending()));
     match pending.map(|records| (find_interrupted_run(records), records.last())) {
         Some((Some(run), _)) => {
             Some(format!("run {run} was cut off: run the same upgrade again, it goes on from there"))
@@ -292,7 +292,8 @@ fn render_newest_run(status: &UpgradeStatus, style: Style) -> String {
 /// The releases as they are, then the runs.
 fn render_tables(status: &UpgradeStatus) -> String {
     let row = |one: &RevisionRow| {
-        let cells = [&one.release, &one.chart_version, &one.revision.to_string(), &one.status, &one.deployed_at];
+        let cells =
+            [&one.release, &one.chart_version, &one.revision.to_string(), &one.status.to_string(), &one.deployed_at];
         cells.map(|cell| sanitize(cell)).to_vec()
     };
     let run_rows = |past: &RunRevisions| -> Vec<Vec<String>> {

@@ -63,14 +63,30 @@ pub struct FinalCheck {
     pub comparison: FindingDiff,
 }
 
+/// Which operation a report is about; it is the `kind` of the JSON document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum ReportKind {
+    /// An upgrade, or a saved plan that was applied.
+    #[serde(rename = "UpgradeReport")]
+    Upgrade,
+    /// A rollback.
+    #[serde(rename = "RollbackReport")]
+    Rollback,
+    /// A repair.
+    #[serde(rename = "RepairReport")]
+    Repair,
+    /// CRDs alone (`helm mural crds apply`).
+    CrdApply,
+}
+
 /// The whole answer.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeReport {
     /// `mural/v1`
     pub api_version: &'static str,
-    /// `UpgradeReport`
-    pub kind: &'static str,
+    /// Which operation it is about.
+    pub kind: ReportKind,
     /// The run's id: the release label `mural.dev/run` carries it.
     pub run: String,
     /// How it ended.
@@ -114,7 +130,7 @@ impl UpgradeReport {
     pub const fn new(run: String, plan: Plan, outcome: Outcome, exit: Exit, seconds: f64) -> Self {
         Self {
             api_version: API_VERSION,
-            kind: "UpgradeReport",
+            kind: ReportKind::Upgrade,
             run,
             outcome,
             exit_code: exit.code(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::style::{Mark, Style, sanitize};
-use super::upgrade_report::{Outcome, StepState, UpgradeReport};
+use super::upgrade_report::{Outcome, ReportKind, StepState, UpgradeReport};
 use crate::model::check::{CheckResult, Level, Verdict};
 use crate::problem::Exit;
 
@@ -27,13 +27,15 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
 /// The command that goes on.
 fn next_command(report: &UpgradeReport) -> &'static str {
     match report.kind {
-        "UpgradeReport" => {
+        ReportKind::Upgrade => {
             "mend the reason, then: kubectl mural upgrade resume, with the same value flags; what is done is not done twice"
         }
-        "RollbackReport" => {
+        ReportKind::Rollback => {
             "mend the reason, then: kubectl mural upgrade rollback; what is back is not brought back twice"
         }
-        _ => "mend the reason, then run the same command again: what is done is not done twice",
+        ReportKind::Repair | ReportKind::CrdApply => {
+            "mend the reason, then run the same command again: what is done is not done twice"
+        }
     }
 }
 
@@ -76,9 +78,9 @@ fn format_versions(report: &UpgradeReport) -> String {
 
 fn render_success(out: &mut String, report: &UpgradeReport, style: Style) {
     let (word, what) = match report.kind {
-        "RollbackReport" => ("went back", "to what was there before".to_owned()),
-        "RepairReport" => ("mended", "what was left behind".to_owned()),
-        _ => ("upgraded", format_versions(report)),
+        ReportKind::Rollback => ("went back", "to what was there before".to_owned()),
+        ReportKind::Repair => ("mended", "what was left behind".to_owned()),
+        ReportKind::Upgrade | ReportKind::CrdApply => ("upgraded", format_versions(report)),
     };
     let _ = writeln!(out, "\n{} {word:<12}{what} in {:.0}s", style.mark(Mark::Pass), report.seconds);
     if let Some(final_check) = &report.final_check {
@@ -126,7 +128,7 @@ fn render_failure(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ = writeln!(out, "  {:<10}{}", "done", names_in(StepState::Done));
     let _ = writeln!(out, "  {:<10}{}", "not done", names_in(StepState::NotStarted));
     let _ = writeln!(out, "  {:<10}{}", "go on", next_command(report));
-    if report.kind == "UpgradeReport" {
+    if report.kind == ReportKind::Upgrade {
         let _ = writeln!(out, "  {:<10}kubectl mural upgrade rollback says what can go back, and asks", "go back");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::cluster::{crd_reader, view_reader};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
-use crate::model::pending_release::FAILED_STATUS;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
+use crate::model::release_status::ReleaseStatus;
 use crate::plan::{Action, Step};
 use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
@@ -159,7 +159,7 @@ async fn check_release_unchanged(prepared: &Prepared, release: &str) -> Result<(
         // What was pending may be marked failed by now: by our own step, or by the helm that was cut off, with its last breath.
         (Some(then), Some(now)) => {
             then.revision == now.revision
-                && (then.status == now.status || (then.is_pending() && now.status == FAILED_STATUS))
+                && (then.status == now.status || (then.status.is_in_progress() && now.status == ReleaseStatus::Failed))
         }
         (None, Some(_)) | (Some(_), None) => false,
     };

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 
 use super::Run;
 use crate::cluster::{ApiError, view_reader};
-use crate::model::pending_release::{FAILED_STATUS, mark_failed};
+use crate::model::pending_release::mark_failed;
+use crate::model::release_status::ReleaseStatus;
 use crate::problem::Problem;
 
 /// Marks it, and sees that helm's own reading of it says so.
@@ -45,8 +46,8 @@ async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<
     .await;
     let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
     match records.last() {
-        Some(newest) if newest.revision == revision && newest.status == FAILED_STATUS => {
-            Ok(format!("revision {revision} is marked {FAILED_STATUS}"))
+        Some(newest) if newest.revision == revision && newest.status == ReleaseStatus::Failed => {
+            Ok(format!("revision {revision} is marked {}", newest.status))
         }
         newest => {
             let found =

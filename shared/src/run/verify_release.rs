@@ -5,7 +5,8 @@ use semver::Version;
 use super::Run;
 use crate::cluster::view_reader;
 use crate::model::metadata_keys::RUN_LABEL;
-use crate::model::release::{DEPLOYED_STATUS, ReleaseRecord};
+use crate::model::release::ReleaseRecord;
+use crate::model::release_status::ReleaseStatus;
 use crate::problem::Problem;
 use crate::tools::helm::UpgradeArgs;
 
@@ -42,7 +43,7 @@ pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &s
     let namespace = &run.prepared.session.installation.namespace;
     let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
     let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
-    let back = |newest: &&ReleaseRecord| newest.status == DEPLOYED_STATUS && newest.chart_version == version;
+    let back = |newest: &&ReleaseRecord| newest.status == ReleaseStatus::Deployed && newest.chart_version == version;
     match records.last().filter(back) {
         Some(_) => Ok(()),
         None => Err(Problem::failure(format!("helm says that {release} is {version} again, and its record does not"))
@@ -51,7 +52,7 @@ pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &s
 }
 
 fn is_ours(newest: &ReleaseRecord, version: &Version, run: &str) -> bool {
-    newest.status == DEPLOYED_STATUS
+    newest.status == ReleaseStatus::Deployed
         && newest.chart_version == version.to_string()
         && newest.labels.get(RUN_LABEL).is_some_and(|label| label == run)
 }

@@ -5,6 +5,7 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
+use crate::model::release_status::ReleaseStatus;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -53,7 +54,7 @@ fn judge(one: &HelmRelease) -> Option<Finding> {
         None => return fail(Level::Error, "has no Ready condition yet".to_owned()),
     }
     match one.history().first() {
-        Some(newest) if newest.status == "deployed" => {}
+        Some(newest) if newest.status == ReleaseStatus::Deployed => {}
         Some(newest) => return fail(Level::Error, format!("its revision {} is {}", newest.revision, newest.status)),
         None => return fail(Level::Error, "has not created a release yet".to_owned()),
     }

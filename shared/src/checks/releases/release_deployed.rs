@@ -4,7 +4,8 @@ use super::check_each_release;
 use crate::checks::check_context::CheckContext;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
-use crate::model::release::{DEPLOYED_STATUS, ReleaseRecord};
+use crate::model::release::ReleaseRecord;
+use crate::model::release_status::ReleaseStatus;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -21,11 +22,11 @@ pub static CARD: Card = Card {
 /// Whether the newest revision is `deployed`.
 pub fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_release(context, &CARD, |_, record| {
-        if record.status == DEPLOYED_STATUS {
+        if record.status == ReleaseStatus::Deployed {
             return None;
         }
         let (name, namespace) = (&record.name, context.namespace());
-        let message = if record.is_pending() {
+        let message = if record.status.is_in_progress() {
             format!(
                 "revision {} is {}: helm is running, or was interrupted and now refuses upgrades",
                 record.revision, record.status
@@ -33,7 +34,7 @@ pub fn check(context: &CheckContext<'_>) -> CheckResult {
         } else {
             format!("revision {} is {}", record.revision, record.status)
         };
-        let hint = if record.is_pending() {
+        let hint = if record.status.is_in_progress() {
             format!("if no helm is running: helm rollback {name} -n {namespace}")
         } else {
             format!("helm history {name} -n {namespace}{}", rollback_hint(context, record))
@@ -47,7 +48,7 @@ fn rollback_hint(context: &CheckContext<'_>, record: &ReleaseRecord) -> String {
     let (name, namespace) = (&record.name, context.namespace());
     let records =
         context.view.releases.get(name).and_then(|records| records.as_ref().ok()).map_or(&[][..], Vec::as_slice);
-    match (context.owner(name), records.iter().rev().find(|one| one.has_been_deployed())) {
+    match (context.owner(name), records.iter().rev().find(|one| one.status.has_been_deployed())) {
         (Some(Owner::Helm), Some(good)) => {
             format!("; roll back to revision {}: helm rollback {name} {} -n {namespace}", good.revision, good.revision)
         }

@@ -151,7 +151,7 @@ impl ConfigChanges {
         for (_, release) in context.releases() {
             let records = context.view.releases.get(release).and_then(|records| records.as_ref().ok());
             let Some((newest, older)) = records.and_then(|records| records.split_last()) else { continue };
-            let Some(before) = older.iter().rev().find(|record| record.has_been_deployed()) else { continue };
+            let Some(before) = older.iter().rev().find(|record| record.status.has_been_deployed()) else { continue };
             let (Ok(now), Ok(then)) = (newest.manifest_objects(), before.manifest_objects()) else { continue };
             for object in now.iter().filter(|object| is_config_object(object)) {
                 let Some(object_ref) = ObjectRef::from_manifest(object) else { continue };

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{FluxObject, FluxRef};
 use crate::model::chart::to_hex;
+use crate::model::release_status::ReleaseStatus;
 use crate::model::secret::Hidden;
 
 /// The kind.
@@ -103,8 +104,8 @@ pub struct Snapshot {
     pub chart_version: String,
     /// The chart's digest in the registry; empty where the source has none.
     pub oci_digest: String,
-    /// `deployed`, `failed`, `superseded`, `pending-upgrade`, …
-    pub status: String,
+    /// Where the revision stands.
+    pub status: ReleaseStatus,
 }
 
 impl Snapshot {
@@ -262,7 +263,7 @@ impl HelmRelease {
                 revision: entry["version"].as_u64().unwrap_or_default(),
                 chart_version: text("chartVersion"),
                 oci_digest: text("ociDigest"),
-                status: text("status"),
+                status: text("status").into(),
             }
         };
         self.0.pointer("/status/history").and_then(Value::as_array).into_iter().flatten().map(parse_entry).collect()

@@ -3,6 +3,7 @@
 use super::TargetChart;
 use crate::model::flux::{FluxCondition, FluxObject, FluxSource, HelmRelease, SourceKind};
 use crate::model::object::find_condition;
+use crate::model::release_status::ReleaseStatus;
 
 /// How far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +85,9 @@ pub fn assess_helm_release(release: &HelmRelease, target: Option<&TargetChart>, 
     if release.is_suspended() {
         return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
     }
-    let there = newest
-        .as_ref()
-        .filter(|newest| newest.status == "deployed" && target.is_none_or(|wanted| wanted.matches_revision(newest)));
+    let there = newest.as_ref().filter(|newest| {
+        newest.status == ReleaseStatus::Deployed && target.is_none_or(|wanted| wanted.matches_revision(newest))
+    });
     if let Some(newest) = there.filter(|_| release.is_ready() && (target.is_some() || answered)) {
         let digest = if newest.oci_digest.is_empty() {
             String::new()
@@ -130,9 +131,9 @@ fn assess_failure(release: &HelmRelease, ready: &FluxCondition) -> Progress {
 /// What helm-controller did after the failure.
 fn describe_remediation(release: &HelmRelease, target: Option<&TargetChart>) -> String {
     let newest = release.history().into_iter().next();
-    match newest
-        .filter(|newest| newest.status == "deployed" && target.is_some_and(|wanted| !wanted.matches_revision(newest)))
-    {
+    match newest.filter(|newest| {
+        newest.status == ReleaseStatus::Deployed && target.is_some_and(|wanted| !wanted.matches_revision(newest))
+    }) {
         Some(newest) => {
             format!("; helm-controller went back to {} (revision {})", newest.chart_version, newest.revision)
         }

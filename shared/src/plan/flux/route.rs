@@ -10,6 +10,7 @@ use crate::model::flux::{
     ChartOrigin, EffectiveRef, FluxObject, FluxRef, FluxSource, FluxView, HelmRelease, Snapshot, SourceKind,
     is_exact_version,
 };
+use crate::model::release_status::ReleaseStatus;
 use crate::model::secret::Hidden;
 
 /// Which chart an object shall show.
@@ -82,7 +83,8 @@ impl FluxRoute {
         let Some(target) = &self.target else { return !self.needs_release_patch() };
         let is_served = self.chart.as_ref().is_some_and(|chart| target.matches_source(chart));
         let newest = self.helm_release.history().into_iter().next();
-        let deployed = newest.is_some_and(|newest| newest.status == "deployed" && target.matches_revision(&newest));
+        let deployed =
+            newest.is_some_and(|newest| newest.status == ReleaseStatus::Deployed && target.matches_revision(&newest));
         !self.needs_source_patch()
             && is_served
             && deployed

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunEntry;
+use crate::model::release_status::ReleaseStatus;
 use crate::plan::drift::DriftItem;
 use crate::plan::recorded_state::{RecordedRevision, RecordedState, find_drift as moved_since};
 
@@ -72,7 +73,7 @@ fn previous_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
 /// A revision that was pending then may have ended since: by its own helm, or marked by us.
 fn has_ended(was: Option<&RecordedRevision>, is: Option<&RecordedRevision>) -> bool {
     was.zip(is).is_some_and(|(was, is)| {
-        was.revision == is.revision && was.status.starts_with("pending-") && is.status == "failed"
+        was.revision == is.revision && was.status.is_pending() && is.status == ReleaseStatus::Failed
     })
 }
 

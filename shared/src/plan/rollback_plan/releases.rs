@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{RollbackDecision, RollbackFacts, is_rolling_back};
 use crate::model::pending_release::find_creating_run;
 use crate::model::release::ReleaseRecord;
+use crate::model::release_status::ReleaseStatus;
 
 /// One release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,7 +42,7 @@ pub struct ForeignRevision {
     /// Its chart's version.
     pub version: String,
     /// Its status.
-    pub status: String,
+    pub status: ReleaseStatus,
 }
 
 /// The application.
@@ -75,7 +76,7 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
         to_revision: None,
         to_version: None,
         reason: String::new(),
-        pending_revision: newest.filter(|newest| newest.is_pending()).map(|newest| newest.revision),
+        pending_revision: newest.filter(|newest| newest.status.is_in_progress()).map(|newest| newest.revision),
     };
     let before = facts.run.recorded_state.releases.get(release).and_then(Option::as_ref);
     let last_revision = before.map_or(0, |before| before.revision);
@@ -97,7 +98,7 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
             format!("helm no longer keeps a revision up to {last_revision} that stood (--history-max)"),
         );
     };
-    if newest.status == "deployed" && is_same_release(newest, target) {
+    if newest.status == ReleaseStatus::Deployed && is_same_release(newest, target) {
         rollback.reason = format!("it is as revision {} was", target.revision);
         return Ok(rollback);
     }
@@ -108,7 +109,7 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
 
 /// The newest revision up to this one that once stood.
 fn find_target_revision(records: &[ReleaseRecord], last_revision: u64) -> Option<&ReleaseRecord> {
-    records.iter().rev().find(|record| record.revision <= last_revision && record.has_been_deployed())
+    records.iter().rev().find(|record| record.revision <= last_revision && record.status.has_been_deployed())
 }
 
 fn is_same_release(one: &ReleaseRecord, other: &ReleaseRecord) -> bool {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::crd_plan::{CrdDecision, CrdPlan};
 use super::flux::{self, FluxRoutes};
-use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, StepId, UnchangedItem, ValueChange};
+use super::{
+    Action, ChartUpgrade, CrdMigration, ObjectChange, Step, StepId, UnchangedItem, UnchangedSubject, ValueChange,
+};
 use crate::model::chart::Digest;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
@@ -161,9 +163,9 @@ fn push_template_steps(
     }
     let count = names.len();
     if !written {
-        let what = format!("{count} CRD{} of release {release}", plural_suffix(count));
+        let subject = UnchangedSubject::TemplateCrds { count, release: release.to_owned() };
         let because = "templates of its chart, which helm writes with the release: it stays as it is".to_owned();
-        left_alone.push(UnchangedItem { subject: what, reason: because });
+        left_alone.push(UnchangedItem { subject, reason: because });
         return;
     }
     let title = format!("{count} CRD{} that helm wrote with {release}: established and served", plural_suffix(count));
@@ -198,7 +200,7 @@ fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, left_alone: &
     left_alone.extend(skip_unchanged_crds(facts.crds));
     left_alone.extend(facts.crds.iter().filter(|crd| crd.decision == CrdDecision::RemovedFromChart).map(|crd| {
         UnchangedItem {
-            subject: format!("CRD {}", crd.name),
+            subject: UnchangedSubject::Crd(crd.name.clone()),
             reason: "no longer in the chart; a CRD is never deleted, since its objects would go with it".to_owned(),
         }
     }));
@@ -211,8 +213,7 @@ pub(super) fn skip_unchanged_crds(crds: &[CrdPlan]) -> Option<UnchangedItem> {
 
 fn skip_crds_with(crds: &[CrdPlan], decision: CrdDecision, because: &str) -> Option<UnchangedItem> {
     let count = crds.iter().filter(|crd| crd.decision == decision).count();
-    (count > 0)
-        .then(|| UnchangedItem { subject: format!("{count} CRD{}", plural_suffix(count)), reason: because.to_owned() })
+    (count > 0).then(|| UnchangedItem { subject: UnchangedSubject::Crds(count), reason: because.to_owned() })
 }
 
 pub(super) const fn plural_suffix(count: usize) -> &'static str {
@@ -228,7 +229,8 @@ fn push_release_step(
     let release = &state.upgrade.release;
     if is_up_to_date(state) {
         let because = "same chart bytes, same values, deployed".to_owned();
-        left_alone.push(UnchangedItem { subject: format!("release {release} {}", state.upgrade.to), reason: because });
+        let subject = UnchangedSubject::Release { release: release.clone(), version: state.upgrade.to.clone() };
+        left_alone.push(UnchangedItem { subject, reason: because });
         return;
     }
     steps.extend(build_unlock_step(role, state));

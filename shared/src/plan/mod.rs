@@ -15,6 +15,7 @@ pub mod required_permissions;
 pub mod rollback_plan;
 pub mod saved_plan;
 pub mod step_id;
+pub mod unchanged;
 pub mod value_hash;
 pub mod writes;
 
@@ -35,6 +36,7 @@ pub use crate::diff::value_changes::ValueChange;
 pub use crd_migration::CrdMigration;
 pub use crd_plan::{CrdDecision, CrdPlan};
 pub use step_id::StepId;
+pub use unchanged::{UnchangedItem, UnchangedSubject};
 
 /// The version of the plan's JSON.
 pub const API_VERSION: &str = "mural/v1";
@@ -230,16 +232,6 @@ pub struct Step {
     /// The exact command, secrets masked; empty where none is run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-}
-
-/// What was looked at and is left alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UnchangedItem {
-    /// What.
-    pub subject: String,
-    /// Why.
-    pub reason: String,
 }
 
 /// All that is to be done, and all that it was decided from.

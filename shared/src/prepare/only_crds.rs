@@ -45,7 +45,7 @@ pub fn retain_crd_steps(prepared: Prepared) -> Option<Prepared> {
         | StepId::Validate => false,
     });
     plan.guards.retain(|guard| !RELEASE_GUARDS.contains(&guard.check));
-    plan.unchanged_items.retain(|left| !left.subject.starts_with("release "));
+    plan.unchanged_items.retain(|left| !left.subject.is_release());
     let work = Work::ApplyCrds(ApplyCrdsWork { crds: upgrade.charts.desired_crds });
     Some(Prepared { session, plan, work })
 }

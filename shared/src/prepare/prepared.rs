@@ -28,7 +28,7 @@ use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::prepare::render::{RenderedChart, RenderedCharts};
 use crate::problem::Exit;
-use crate::report::upgrade_report::{Outcome, UpgradeReport};
+use crate::report::upgrade_report::{Outcome, ReportKind, UpgradeReport};
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 use crate::tools::program_paths::Programs;

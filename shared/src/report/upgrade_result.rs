@@ -42,7 +42,7 @@ fn next_command(report: &UpgradeReport) -> &'static str {
 fn render_nothing_to_do(out: &mut String, report: &UpgradeReport, style: Style) {
     let _ = writeln!(out, "\n{} nothing to do: everything is as asked for", style.mark(Mark::Pass));
     for left in &report.plan.unchanged_items {
-        let _ = writeln!(out, "  {}: {}", sanitize(&left.subject), left.reason);
+        let _ = writeln!(out, "  {}: {}", sanitize(&left.subject.to_string()), left.reason);
     }
 }
 

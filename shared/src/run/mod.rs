@@ -218,16 +218,7 @@ async fn run_step(
     let began = Instant::now();
     let (id, title, command) = (step.id.to_string(), step.title.clone(), step.command.clone());
     (run.emit)(Event::StepStarted { step: id.clone(), title, command });
-    let result = guard_and_execute(run, step, validate).await.map_err(|problem| match run.locks.loss_reason() {
-        // What ended because of it tells nothing more.
-        Some(reason) if problem.exit == Exit::Interrupted || problem.message == lock_lost_problem(reason).message => {
-            lock_lost_problem(reason)
-        }
-        Some(reason) => lock_lost_problem(reason).with_source(format_problem(&problem)),
-        // On a terminal Ctrl-C reaches helm and kubectl as well: then they fail before we have asked them to stop.
-        None if run.options.stop.is_requested() => interrupted_problem(step, problem),
-        None => problem,
-    });
+    let result = guard_and_execute(run, step, validate).await.map_err(|error| error.into_problem(run, step));
     let seconds = began.elapsed().as_secs_f64();
     match result {
         Ok(detail) => {
@@ -251,18 +242,58 @@ async fn record_step_end(run: &Run<'_>, step: &Step, stands: StepPhase, detail: 
     }
 }
 
-async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) -> Result<String, Problem> {
+async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) -> Result<String, StepError> {
     if run.options.stop.is_requested() {
-        return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step").with_hint(RESUME_HINT));
+        return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step")
+            .with_hint(RESUME_HINT)
+            .into());
     }
-    run.locks.begin_step(step.id.as_str()).await.map_err(lock_problem)?;
+    run.locks.begin_step(step.id.as_str()).await?;
     step_guard::check_before_step(run.prepared, &run.migrated_crds(), step).await?;
     flux::check_unchanged(run, step).await?;
     verify_served_schema::check_crds_stable(run, step).await?;
     if let Some(journal) = &run.journal {
         journal.begin_step(step, run.emit).await?;
     }
-    act::act(run, step, validate).await
+    Ok(act::act(run, step, validate).await?)
+}
+
+/// Why a step ended before it was done.
+enum StepError {
+    /// The lock is no longer ours, or the API server does not renew it.
+    Lock(LockError),
+    /// A guard refused, or the step itself failed.
+    Step(Problem),
+}
+
+impl From<LockError> for StepError {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
+
+impl From<Problem> for StepError {
+    fn from(problem: Problem) -> Self {
+        Self::Step(problem)
+    }
+}
+
+impl StepError {
+    /// What a person reads: a lost lock explains every other failure.
+    fn into_problem(self, run: &Run<'_>, step: &Step) -> Problem {
+        let problem = match self {
+            Self::Lock(LockError::Lost(reason)) => return lock_lost_problem(&reason),
+            Self::Lock(LockError::NotRenewed(reason)) => lock_not_renewed_problem(reason),
+            Self::Step(problem) => problem,
+        };
+        match run.locks.loss_reason() {
+            Some(reason) if problem.exit == Exit::Interrupted => lock_lost_problem(reason),
+            Some(reason) => lock_lost_problem(reason).with_source(format_problem(&problem)),
+            // On a terminal Ctrl-C reaches helm and kubectl as well: they fail before we have asked them to stop.
+            None if run.options.stop.is_requested() => interrupted_problem(step, problem),
+            None => problem,
+        }
+    }
 }
 
 fn build_step_outcome(step: &Step, state: StepState, detail: String, took: Duration) -> StepOutcome {
@@ -281,15 +312,10 @@ fn interrupted_problem(step: &Step, problem: Problem) -> Problem {
         .with_hint(RESUME_HINT)
 }
 
-fn lock_problem(not_held: LockError) -> Problem {
-    match not_held {
-        LockError::Lost(reason) => lock_lost_problem(&reason),
-        LockError::NotRenewed(reason) => {
-            Problem::failure("this step was not begun: the API server does not renew our lock")
-                .with_source(reason)
-                .with_hint(API_SERVER_HINT)
-        }
-    }
+fn lock_not_renewed_problem(reason: String) -> Problem {
+    Problem::failure("this step was not begun: the API server does not renew our lock")
+        .with_source(reason)
+        .with_hint(API_SERVER_HINT)
 }
 
 /// What a person does when the server does not let us go on.

@@ -99,10 +99,26 @@ pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Res
     }
 }
 
-fn not_served_problem(missing: &[String], first: &str, live: &[Crd]) -> Problem {
-    let text = format!("{} of the CRDs' versions are not served as the chart has them: {first}", missing.len());
-    let mentioned_crd = live.iter().find(|crd| first.contains(crd.name()));
-    let writer = mentioned_crd.and_then(|crd| Some((crd.name(), list_spec_writers(crd).pop()?)));
+/// What the API server does not serve yet.
+#[derive(Clone)]
+struct Unserved {
+    /// The CRD; none where a whole group and version is missing.
+    crd: Option<String>,
+    /// What is missing, in words.
+    reason: String,
+}
+
+impl Unserved {
+    fn of_crd(crd: &str, reason: String) -> Self {
+        Self { crd: Some(crd.to_owned()), reason }
+    }
+}
+
+fn not_served_problem(missing: &[Unserved], first: &Unserved, live: &[Crd]) -> Problem {
+    let count = missing.len();
+    let text = format!("{count} of the CRDs' versions are not served as the chart has them: {}", first.reason);
+    let crd = live.iter().find(|crd| first.crd.as_deref() == Some(crd.name()));
+    let writer = crd.and_then(|crd| Some((crd.name(), list_spec_writers(crd).pop()?)));
     let hint = match writer {
         Some((name, SpecWriter { manager, time })) => {
             format!("{manager} wrote {name} last, at {time}; look at its conditions and at who else keeps it")
@@ -113,13 +129,13 @@ fn not_served_problem(missing: &[String], first: &str, live: &[Crd]) -> Problem 
 }
 
 /// What is not there or not established, in words.
-fn list_unestablished(names: &[String], live: &[Crd]) -> Vec<String> {
+fn list_unestablished(names: &[String], live: &[Crd]) -> Vec<Unserved> {
     let one = |name: &String| match live.iter().find(|crd| crd.name() == name) {
-        None => Some(format!("CRD {name} is not there")),
+        None => Some(Unserved::of_crd(name, format!("CRD {name} is not there"))),
         Some(crd) => {
             let condition =
                 ["Established", "NamesAccepted"].into_iter().find(|condition| !crd.has_condition(condition))?;
-            Some(format!("CRD {name} is not {condition}"))
+            Some(Unserved::of_crd(name, format!("CRD {name} is not {condition}")))
         }
     };
     names.iter().filter_map(one).collect()
@@ -131,7 +147,7 @@ struct ServedSchemaCheck {
     /// The hash of each document that was read.
     hashes: BTreeMap<String, String>,
     /// What is missing in each.
-    missing: BTreeMap<String, Vec<String>>,
+    missing: BTreeMap<String, Vec<Unserved>>,
     /// How many versions were asked for by dry-run, since no document told.
     probe_count: usize,
 }
@@ -143,7 +159,7 @@ impl ServedSchemaCheck {
         run: &Run<'_>,
         cluster: &Cluster,
         names: &[String],
-    ) -> Result<Vec<String>, Problem> {
+    ) -> Result<Vec<Unserved>, Problem> {
         let wanted = group_by_document(run, names);
         let now = match openapi_documents::read_hashes(cluster).await {
             Ok(now) => now,
@@ -158,7 +174,7 @@ impl ServedSchemaCheck {
         for path in changed {
             let missing = match documents.get(&path) {
                 Some(document) => self.check_document(run, document, &wanted[&path]).await?,
-                None => vec![format!("{path} is not served")],
+                None => vec![Unserved { crd: None, reason: format!("{path} is not served") }],
             };
             self.missing.insert(path.clone(), missing);
             self.hashes.insert(path.clone(), now.get(&path).cloned().unwrap_or_default());
@@ -171,7 +187,7 @@ impl ServedSchemaCheck {
         run: &Run<'_>,
         document: &OpenApiDocument,
         wanted: &[(&Crd, String)],
-    ) -> Result<Vec<String>, Problem> {
+    ) -> Result<Vec<Unserved>, Problem> {
         let mut missing = Vec::new();
         for (crd, version) in wanted {
             let schema = crd.versions().find(|one| one.name == version).and_then(|one| one.schema);
@@ -180,7 +196,8 @@ impl ServedSchemaCheck {
                 (Some(definition), Some(schema)) => {
                     if let Err(paths) = diff::compare_served_schema(schema, definition) {
                         let first = paths.first().map_or_else(String::new, |path| format!(" at {path}"));
-                        missing.push(format!("{version} of CRD {} is served with another schema{first}", crd.name()));
+                        let reason = format!("{version} of CRD {} is served with another schema{first}", crd.name());
+                        missing.push(Unserved::of_crd(crd.name(), reason));
                     }
                 }
                 (Some(_), None) => {}
@@ -195,7 +212,7 @@ impl ServedSchemaCheck {
         &mut self,
         run: &Run<'_>,
         wanted: &BTreeMap<String, Vec<(&Crd, String)>>,
-    ) -> Result<Vec<String>, Problem> {
+    ) -> Result<Vec<Unserved>, Problem> {
         self.probe_count = 0;
         let mut missing = Vec::new();
         for (crd, version) in wanted.values().flatten() {
@@ -204,9 +221,10 @@ impl ServedSchemaCheck {
         Ok(missing)
     }
 
-    async fn probe(&mut self, run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<String>, Problem> {
+    async fn probe(&mut self, run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<Unserved>, Problem> {
         self.probe_count += 1;
-        probe::probe_version(run, crd, version).await
+        let reason = probe::probe_version(run, crd, version).await?;
+        Ok(reason.map(|reason| Unserved::of_crd(crd.name(), reason)))
     }
 
     /// Asks over new connections; whoever answers another document than the proved one has it judged too.
@@ -215,7 +233,7 @@ impl ServedSchemaCheck {
         run: &Run<'_>,
         names: &[String],
         servers: Option<usize>,
-    ) -> Result<(usize, Vec<String>), Problem> {
+    ) -> Result<(usize, Vec<Unserved>), Problem> {
         if self.hashes.is_empty() {
             return Ok((0, Vec::new()));
         }

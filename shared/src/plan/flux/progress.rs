@@ -5,13 +5,42 @@ use crate::model::flux::{FluxCondition, FluxObject, FluxSource, HelmRelease, Sou
 use crate::model::object::find_condition;
 use crate::model::release_status::ReleaseStatus;
 
+/// The controller of Flux that acts on an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FluxController {
+    /// Fetches charts.
+    Source,
+    /// Writes releases, and the HelmCharts that they take their charts from.
+    Helm,
+}
+
+impl FluxController {
+    /// The name of its Deployment.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source-controller",
+            Self::Helm => "helm-controller",
+        }
+    }
+
+    fn not_observed(self, what: &str) -> Progress {
+        Progress::NotObserved { controller: self, reason: format!("{what}: does it run?") }
+    }
+}
+
 /// How far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// There, and what shows it.
     Done(String),
     /// Its controller has not looked yet: it may be slow for a moment, or gone.
-    NotObserved(String),
+    NotObserved {
+        /// The controller that has to look.
+        controller: FluxController,
+        /// What it has not looked at.
+        reason: String,
+    },
     /// On its way.
     Waiting(String),
     /// Does not look good, and may still pass: ends the wait when it lasts.
@@ -28,18 +57,16 @@ pub fn assess_source(source: &FluxSource, target: &TargetChart, requested_at: &s
         return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
     }
     if let Some(old) = outdated_chart_version(source, target) {
-        return Progress::NotObserved(format!(
-            "still asks for {old}: helm-controller has not looked at the change: does it run?"
-        ));
+        return FluxController::Helm
+            .not_observed(&format!("still asks for {old}: helm-controller has not looked at the change"));
     }
     if !source.is_observed() {
-        let silent = "source-controller has not looked at the change: does it run?";
         return match ready {
             Some(ready) if ready.status == "Unknown" => Progress::Waiting(format_condition(&ready)),
             Some(ready) if ready.status == "False" && source.has_current_ready_condition() => {
                 Progress::Failing(format_condition(&ready))
             }
-            _ => Progress::NotObserved(silent.to_owned()),
+            _ => FluxController::Source.not_observed("source-controller has not looked at the change"),
         };
     }
     if let Some(stalled) = source.stalled_condition() {
@@ -110,7 +137,7 @@ pub fn assess_helm_release(release: &HelmRelease, target: Option<&TargetChart>, 
         Some(ready) if ready.status == "False" && answered => assess_failure(release, &ready),
         Some(ready) if ready.status == "False" => Progress::Waiting(format_condition(&ready)),
         _ if !release.is_observed() || !answered => {
-            Progress::NotObserved("helm-controller has not looked at it: does it run?".to_owned())
+            FluxController::Helm.not_observed("helm-controller has not looked at it")
         }
         _ => {
             let at = newest.map_or_else(|| "no revision".to_owned(), |newest| newest.chart_version);
@@ -184,7 +211,7 @@ mod tests {
         assert!(matches!(assess(&done), Progress::Done(text) if text.contains("revision 2 is 0.7.4+05")));
         let unseen =
             release(("True", "x"), &revision("0.7.4", "deployed"), &[("/status/observedGeneration", json!(1))]);
-        assert!(matches!(assess(&unseen), Progress::NotObserved(text) if text.contains("does it run")));
+        assert!(matches!(assess(&unseen), Progress::NotObserved { reason, .. } if reason.contains("does it run")));
     }
 
     #[test]
@@ -219,7 +246,9 @@ mod tests {
                 "status": {"observedGeneration": 1, "artifact": {"revision": version}, "conditions": [{"type": "Ready", "status": "True"}]}});
             assess_source(&FluxSource::new(chart), &TargetChart { version: "0.7.4".into(), digest: None }, "t")
         };
-        assert!(matches!(assess("0.7.1"), Progress::NotObserved(text) if text.contains("0.7.1: helm-controller")));
+        assert!(
+            matches!(assess("0.7.1"), Progress::NotObserved { controller: FluxController::Helm, reason } if reason.contains("0.7.1: helm-controller"))
+        );
         assert!(matches!(assess("0.7.4"), Progress::Done(_)));
     }
 
@@ -235,7 +264,7 @@ mod tests {
         assert!(matches!(assess(&source("True", "", "0.7.4@sha256:new", 2)), Progress::Done(_)));
         let mut failing = source("False", "no match found for semver: 0.7.4", "0.7.1@sha256:old", 1).json().clone();
         assert!(
-            matches!(assess(&FluxSource::new(failing.clone())), Progress::NotObserved(_)),
+            matches!(assess(&FluxSource::new(failing.clone())), Progress::NotObserved { .. }),
             "it speaks of the older spec"
         );
         failing["status"]["conditions"][0]["observedGeneration"] = 2.into();
@@ -255,7 +284,7 @@ mod tests {
         );
         assert!(matches!(assess(&source("True", "", "0.7.4@sha256:other", 2)), Progress::Failing(_)));
         assert!(
-            matches!(assess(&source("True", "", "0.7.1@sha256:old", 1)), Progress::NotObserved(text) if text.contains("does it run"))
+            matches!(assess(&source("True", "", "0.7.1@sha256:old", 1)), Progress::NotObserved { reason, .. } if reason.contains("does it run"))
         );
         assert!(
             matches!(assess(&source("False", "no match for semver", "0.7.1@sha256:old", 2)), Progress::Failing(text) if text.contains("no match"))

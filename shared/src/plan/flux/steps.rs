@@ -6,7 +6,7 @@ use crate::model::flux::{FluxObject, FluxSource};
 use crate::model::metadata_keys::SUSPENDED_BY_ANNOTATION;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::decide::{UpgradeFacts, build_migrate_step, new_step, push_annotate_step, skip_unchanged_crds};
-use crate::plan::{Action, Step, StepId, UnchangedItem};
+use crate::plan::{Action, Step, StepId, UnchangedItem, UnchangedSubject};
 
 /// Decides the steps, in the only order that is safe, and what is left alone.
 #[must_use]
@@ -40,7 +40,10 @@ pub fn decide_flux_upgrade(facts: &UpgradeFacts<'_>, routes: &FluxRoutes) -> (Ve
         steps.push(new_step(StepId::Validate, "look at everything again", Action::Validate, because));
     }
     left_alone.extend(routes.routes().filter(|way| way.target.is_some() && is_idle(way)).map(|way| UnchangedItem {
-        subject: format!("release {} {}", way.release, way.target.as_ref().map_or("", |wanted| &wanted.version)),
+        subject: UnchangedSubject::Release {
+            release: way.release.clone(),
+            version: way.target.as_ref().map_or_else(String::new, |wanted| wanted.version.clone()),
+        },
         reason: "its source, its HelmRelease and its newest revision are at it already".to_owned(),
     }));
     left_alone.extend(skip_unchanged_crds(facts.crds));

@@ -13,7 +13,7 @@ use crate::model::unready_objects::OwnedWorkloads;
 use crate::plan::Step;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::argo_sync;
-use crate::plan::flux::progress::{Progress, assess_helm_release, assess_source};
+use crate::plan::flux::progress::{FluxController, Progress, assess_helm_release, assess_source};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::run::Run;
@@ -39,7 +39,7 @@ pub(super) async fn wait_for_source(
     wanted: &TargetChart,
     token: &str,
 ) -> Result<String, Problem> {
-    let mut wait = FluxWait::new(run, step, object, "source-controller");
+    let mut wait = FluxWait::new(run, step, object);
     let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, api_paths(object).collect());
     loop {
         let progress =
@@ -60,7 +60,7 @@ pub(super) async fn wait_for_release(
     role: ReleaseRole,
     token: Option<&str>,
 ) -> Result<String, Problem> {
-    let mut wait = FluxWait::new(run, step, object, "helm-controller");
+    let mut wait = FluxWait::new(run, step, object);
     let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, api_paths(object).collect());
     let mut workloads = WorkloadWatch::try_new(run, step, role);
     loop {
@@ -122,8 +122,8 @@ impl<'a> WorkloadWatch<'a> {
 /// Whoever waits for somebody else's commit waits as long as it takes; only what has failed for good ends it.
 fn treat_trouble_as_waiting(progress: Progress) -> Progress {
     match progress {
-        Progress::Failing(reason) | Progress::NotObserved(reason) => Progress::Waiting(reason),
-        other => other,
+        Progress::Failing(reason) | Progress::NotObserved { reason, .. } => Progress::Waiting(reason),
+        other @ (Progress::Done(_) | Progress::Waiting(_) | Progress::Failed(_)) => other,
     }
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn wait_for_application(
 ) -> Result<String, Problem> {
     let object = FluxRef::new("Application", namespace, name);
     let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}");
-    let mut wait = FluxWait::new(run, step, &object, "argocd-application-controller");
+    let mut wait = FluxWait::new(run, step, &object);
     let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, vec![path]);
     loop {
         let progress = wait.poll(&mut watched).await?.map(|found| argo_sync::assess_application(&found, version));
@@ -162,9 +162,10 @@ struct FluxWait<'a> {
     run: &'a Run<'a>,
     step: &'a Step,
     object: &'a FluxRef,
-    controller: &'static str,
     started: Instant,
     reason: String,
+    /// The controller that the reason is about, where it has not looked at our change.
+    silent_controller: Option<FluxController>,
     /// Since when the same trouble lasts.
     troubled_since: Option<Instant>,
     /// Since when it is on its way again.
@@ -181,15 +182,15 @@ enum ControllerSilence {
 }
 
 impl<'a> FluxWait<'a> {
-    fn new(run: &'a Run<'a>, step: &'a Step, object: &'a FluxRef, controller: &'static str) -> Self {
+    fn new(run: &'a Run<'a>, step: &'a Step, object: &'a FluxRef) -> Self {
         let (reason, started) = (String::new(), Instant::now());
         Self {
             run,
             step,
             object,
-            controller,
             started,
             reason,
+            silent_controller: None,
             troubled_since: None,
             recovering_since: None,
             controller_silence: None,
@@ -215,7 +216,7 @@ impl<'a> FluxWait<'a> {
             Ok(None) => Err(Problem::failure(format!("{} has been deleted meanwhile", self.object))
                 .with_hint("look who deletes it; then run the same command again")),
             Err(error) if self.unreadable_since.get_or_insert_with(Instant::now).elapsed() < UNREADABLE_LIMIT => {
-                self.reason = format!("cannot be read: {error}");
+                self.set_reason(format!("cannot be read: {error}"), None);
                 Ok(None)
             }
             Err(error) => {
@@ -235,28 +236,35 @@ impl<'a> FluxWait<'a> {
         let was_silent = self.controller_silence.take().is_some();
         match progress {
             Some(Progress::Done(summary)) => return Ok(Some(summary)),
-            Some(Progress::Failed(reason)) => return Err(self.problem(Exit::Failed, &reason)),
+            Some(Progress::Failed(reason)) => return Err(self.problem(Exit::Failed, &reason, None)),
             // Quiet at first: a controller that looks a second later is no news.
-            Some(Progress::NotObserved(reason))
+            Some(Progress::NotObserved { controller, reason })
                 if self.started.elapsed() < CONTROLLER_QUIET_PERIOD.min(options.failure_grace) =>
             {
-                (self.reason, self.controller_silence) = (reason, Some(ControllerSilence::TooEarly));
+                self.set_reason(reason, Some(controller));
+                self.controller_silence = Some(ControllerSilence::TooEarly);
             }
-            Some(Progress::NotObserved(reason)) => {
+            Some(Progress::NotObserved { controller, reason }) => {
                 self.controller_silence = Some(ControllerSilence::Reportable);
-                self.record_trouble(reason, self.started)?;
+                self.set_reason(reason, Some(controller));
+                self.record_trouble(self.started)?;
             }
             Some(Progress::Failing(reason)) => {
                 // Its silence was another trouble.
                 self.troubled_since = self.troubled_since.filter(|_| !was_silent);
-                self.record_trouble(reason, Instant::now())?;
+                self.set_reason(reason, None);
+                self.record_trouble(Instant::now())?;
             }
             Some(Progress::Waiting(reason)) => self.record_waiting(reason),
             None => {}
         }
         if self.started.elapsed() >= options.timeout {
             let limit = options.timeout.as_secs();
-            return Err(self.problem(Exit::TimedOut, &format!("not there within {limit}s: {}", self.reason)));
+            return Err(self.problem(
+                Exit::TimedOut,
+                &format!("not there within {limit}s: {}", self.reason),
+                self.silent_controller,
+            ));
         }
         Ok(None)
     }
@@ -267,34 +275,35 @@ impl<'a> FluxWait<'a> {
         {
             return;
         }
-        (self.reason, self.troubled_since, self.recovering_since) = (reason, None, None);
+        self.set_reason(reason, None);
+        (self.troubled_since, self.recovering_since) = (None, None);
+    }
+
+    fn set_reason(&mut self, reason: String, silent_controller: Option<FluxController>) {
+        (self.reason, self.silent_controller) = (reason, silent_controller);
     }
 
     /// Ends the wait where the trouble has lasted too long.
-    fn record_trouble(&mut self, reason: String, from: Instant) -> Result<(), Problem> {
+    fn record_trouble(&mut self, from: Instant) -> Result<(), Problem> {
         self.recovering_since = None;
         let since = *self.troubled_since.get_or_insert(from);
-        self.reason = reason;
         if since.elapsed() < self.run.options.failure_grace {
             return Ok(());
         }
         let seconds = since.elapsed().as_secs();
-        Err(self.problem(Exit::Failed, &format!("{}, for {seconds}s", self.reason)))
+        Err(self.problem(Exit::Failed, &format!("{}, for {seconds}s", self.reason), self.silent_controller))
     }
 
-    fn problem(&self, exit: Exit, reason: &str) -> Problem {
+    fn problem(&self, exit: Exit, reason: &str, silent_controller: Option<FluxController>) -> Problem {
         let object = self.object;
-        // A HelmChart is helm-controller's to write, and source-controller's to fetch: the reason names the one.
-        let controller = if reason.contains("helm-controller") { "helm-controller" } else { self.controller };
         let problem = Problem::new(exit, format!("{object}: {reason}"));
-        let problem = if reason.contains("does it run") {
-            problem.with_hint(format!(
-                "kubectl get deployments --all-namespaces --field-selector metadata.name={controller}"
-            ))
-        } else {
-            problem.with_hint(format!("kubectl describe {}", object.to_kubectl_args()))
+        let look = match silent_controller {
+            Some(controller) => {
+                format!("kubectl get deployments --all-namespaces --field-selector metadata.name={}", controller.name())
+            }
+            None => format!("kubectl describe {}", object.to_kubectl_args()),
         };
-        problem.with_hint("mend it, then run the same command again: it goes on from what is there")
+        problem.with_hint(look).with_hint("mend it, then run the same command again: it goes on from what is there")
     }
 
     fn terminal_problem(&self, reason: &str) -> Problem {

@@ -1,0 +1,70 @@
+//! What a plan leaves alone, each with its reason: shown to people, so that they see that it was looked at.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::decide::plural_suffix;
+
+/// Something that a plan leaves as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnchangedItem {
+    /// What.
+    pub subject: UnchangedSubject,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is left alone; in JSON it is its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnchangedSubject {
+    /// A release that is at its chart's version already.
+    Release {
+        /// Its name.
+        release: String,
+        /// The version.
+        version: String,
+    },
+    /// One CRD.
+    Crd(String),
+    /// CRDs that share a reason.
+    Crds(usize),
+    /// CRDs that are templates of a release's chart.
+    TemplateCrds {
+        /// How many.
+        count: usize,
+        /// The release.
+        release: String,
+    },
+}
+
+impl UnchangedSubject {
+    /// Whether it is a release itself.
+    #[must_use]
+    pub const fn is_release(&self) -> bool {
+        match self {
+            Self::Release { .. } => true,
+            Self::Crd(_) | Self::Crds(_) | Self::TemplateCrds { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for UnchangedSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release { release, version } => write!(f, "release {release} {version}"),
+            Self::Crd(name) => write!(f, "CRD {name}"),
+            Self::Crds(count) => write!(f, "{count} CRD{}", plural_suffix(*count)),
+            Self::TemplateCrds { count, release } => {
+                write!(f, "{count} CRD{} of release {release}", plural_suffix(*count))
+            }
+        }
+    }
+}
+
+impl Serialize for UnchangedSubject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

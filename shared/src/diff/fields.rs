@@ -12,7 +12,7 @@ use super::walk::{ChangeCollector, PositionPair, walk};
 
 /// A change of which fields there are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum FieldChange {
     /// A field that the old schema did not name. What stands below it is new with it and is not told apart.
     #[serde(rename = "field-added")]

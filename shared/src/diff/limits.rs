@@ -10,7 +10,7 @@ use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of a constraint on one value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum LimitChange {
     /// Any value went, now only these.
     #[serde(rename = "enum-added")]

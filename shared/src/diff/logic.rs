@@ -12,7 +12,7 @@ use super::walk::{ChangeCollector, PositionPair, WalkContext, walk};
 
 /// A change of a condition made of schemas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum LogicChange {
     /// A condition where there was none.
     #[serde(rename = "condition-added")]

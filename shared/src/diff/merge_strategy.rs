@@ -10,7 +10,7 @@ use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of merging. It moves the ownership of server-side apply, and `set` and `map` refuse duplicates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum ListChange {
     /// `x-kubernetes-list-type: atomic` written down or left out: it is the default, nothing changes.
     #[serde(rename = "list-type-stated")]

@@ -10,7 +10,7 @@ use super::outline::Outline;
 
 /// A change of how a CRD and its kind are called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "old and new are the same everywhere: before and after")]
 pub enum NameChange {
     /// `spec.group`; the API server refuses it.

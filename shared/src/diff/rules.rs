@@ -11,7 +11,7 @@ use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of a CEL rule. Old and new are whole rules with their messages.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum RuleChange {
     /// A new rule.
     #[serde(rename = "rule-added")]

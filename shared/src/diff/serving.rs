@@ -10,7 +10,7 @@ use super::outline::{Outline, VersionOutline};
 
 /// A change of what the API server does around an object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "old and new are the same everywhere: before and after")]
 pub enum ServingChange {
     /// `spec.conversion.strategy`: without a webhook only the apiVersion is rewritten.

@@ -10,7 +10,7 @@ use super::walk::{ChangeCollector, PositionPair};
 
 /// Documentation inside a schema. Old or new is absent where there was none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum TextChange {
     /// `description`
     #[serde(rename = "description-changed")]

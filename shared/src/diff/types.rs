@@ -11,7 +11,7 @@ use super::walk::{ChangeCollector, PositionPair};
 
 /// A change of what a value may be, or of what stands in where there is none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum TypeChange {
     /// `type`, or `x-kubernetes-int-or-string`, told as the type `int-or-string`.
     #[serde(rename = "type-changed")]

@@ -10,7 +10,7 @@ use super::outline::{Outline, VersionOutline};
 
 /// A change of the list of versions, or of a version as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum VersionChange {
     /// A new version.
     #[serde(rename = "version-added")]

@@ -88,7 +88,7 @@ pub enum ObjectChangeKind {
 
 /// One thing to do. Data, never a closure: `run/act.rs` gives it its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case")]
+#[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Action {
     /// Mark these live CRDs `helm.sh/resource-policy: keep`: they leave a release's manifest, and helm would delete them.
     AddKeepAnnotation {

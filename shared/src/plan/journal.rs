@@ -295,11 +295,7 @@ impl RunEntry {
 
     /// The migrations that a step has begun: their CRDs may stand between two specs.
     pub fn started_migrations(&self) -> impl Iterator<Item = &CrdMigration> {
-        let moved = self.started_steps().filter_map(|step| match &step.action {
-            Action::MigrateObjects { crds } => Some(crds),
-            _ => None,
-        });
-        moved.flatten()
+        self.started_steps().flat_map(|step| step.action.migrations())
     }
 
     /// The CRDs whose objects a step has begun to move.

@@ -1,5 +1,6 @@
 //! PURE: what is to be done, as data. Decided from values alone, printable, comparable; every step says why.
 
+mod action_effects;
 pub mod crd_migration;
 pub mod crd_plan;
 pub mod decide;

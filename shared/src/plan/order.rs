@@ -41,29 +41,7 @@ pub fn check_order(steps: &[Step]) -> Result<(), OrderError> {
         if !ids.insert(step.id) {
             return Err(OrderError::DuplicateId(step.id));
         }
-        match &step.action {
-            Action::AddKeepAnnotation { .. } if state.is_release_written => {
-                return Err(OrderError::AnnotatedTooLate(step.id));
-            }
-            Action::ApplyCrds { .. } if state.is_app_upgraded => {
-                return Err(OrderError::CrdsAfterApplication(step.id));
-            }
-            Action::ApplyCrds { .. } => state.has_unverified_crds = true,
-            Action::VerifyServedSchema { .. } => state.has_unverified_crds = false,
-            Action::RecordRelease { .. } | Action::UpgradeRelease { .. } if state.has_unverified_crds => {
-                return Err(OrderError::UnverifiedCrds(step.id));
-            }
-            Action::UpgradeRelease { .. } => (state.is_app_upgraded, state.is_release_written) = (true, true),
-            Action::RecordRelease { .. } => state.is_release_written = true,
-            // A CRD without the version makes what is still stored in it unreadable.
-            Action::MigrateObjects { .. } if state.has_unverified_crds || state.is_release_written => {
-                return Err(OrderError::MigratedTooLate(step.id));
-            }
-            Action::RollbackRelease { .. } | Action::RestoreCrds { .. } | Action::RestoreObjects { .. } => {
-                state.check_rollback(step)?;
-            }
-            _ => state.check_flux(step)?,
-        }
+        state.check_step(step)?;
     }
     let writes = steps.iter().any(|step| step.action.is_write());
     let validates = steps.last().is_some_and(|last| last.action == Action::Validate);
@@ -84,60 +62,82 @@ struct OrderState {
 }
 
 impl OrderState {
-    /// On a way back: the application first, and nothing over CRDs that no step has proved.
-    fn check_rollback(&mut self, step: &Step) -> Result<(), OrderError> {
+    fn check_step(&mut self, step: &Step) -> Result<(), OrderError> {
         match &step.action {
-            Action::RollbackRelease { wait: true, .. } if self.are_crds_restored => {
-                Err(OrderError::RolledBackTooLate(step.id))
+            Action::AddKeepAnnotation { .. } if self.is_release_written => Err(OrderError::AnnotatedTooLate(step.id)),
+            Action::ApplyCrds { .. } => self.apply_crds(step.id),
+            // A CRD without the version makes what is still stored in it unreadable.
+            Action::MigrateObjects { .. } if self.has_unverified_crds || self.is_release_written => {
+                Err(OrderError::MigratedTooLate(step.id))
             }
-            Action::RollbackRelease { .. } | Action::RestoreObjects { .. } if self.has_unverified_crds => {
-                Err(OrderError::UnverifiedCrds(step.id))
+            Action::RecordRelease { .. } => self.write_release(step.id, ReleaseRole::Crds),
+            Action::UpgradeRelease { .. } | Action::ResumeHelmRelease { .. } => {
+                self.write_release(step.id, ReleaseRole::App)
             }
+            Action::UpdateSource { role, .. } | Action::ApplyManifests { role, .. } => {
+                self.let_flux_write(step.id, *role)
+            }
+            Action::RollbackRelease { wait, .. } => self.roll_back(step.id, *wait),
             Action::RestoreCrds { .. } => {
                 (self.has_unverified_crds, self.are_crds_restored) = (true, true);
                 Ok(())
             }
-            Action::RollbackRelease { .. } => {
-                self.is_release_written = true;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The same rules where Flux does the writing: moving a source is what writes.
-    fn check_flux(&mut self, step: &Step) -> Result<(), OrderError> {
-        match &step.action {
-            Action::UpdateSource { role: ReleaseRole::Crds, .. }
-            | Action::ApplyManifests { role: ReleaseRole::Crds, .. }
-                if self.is_app_upgraded =>
-            {
-                Err(OrderError::CrdsAfterApplication(step.id))
-            }
-            Action::UpdateSource { role: ReleaseRole::Crds, .. }
-            | Action::ApplyManifests { role: ReleaseRole::Crds, .. } => {
-                (self.has_unverified_crds, self.is_release_written) = (true, true);
-                Ok(())
-            }
-            Action::AwaitHelmRelease { role: ReleaseRole::Crds, .. } => {
+            Action::RestoreObjects { .. } => self.require_verified_crds(step.id),
+            Action::VerifyServedSchema { .. } | Action::AwaitHelmRelease { role: ReleaseRole::Crds, .. } => {
                 self.has_unverified_crds = false;
                 Ok(())
             }
-            Action::UpdateSource { role: ReleaseRole::App, .. }
-            | Action::ApplyManifests { role: ReleaseRole::App, .. }
-            | Action::ResumeHelmRelease { .. }
-                if self.has_unverified_crds =>
-            {
-                Err(OrderError::UnverifiedCrds(step.id))
-            }
-            Action::UpdateSource { role: ReleaseRole::App, .. }
-            | Action::ApplyManifests { role: ReleaseRole::App, .. }
-            | Action::ResumeHelmRelease { .. } => {
-                (self.is_app_upgraded, self.is_release_written) = (true, true);
+            Action::AddKeepAnnotation { .. }
+            | Action::MigrateObjects { .. }
+            | Action::UnlockRelease { .. }
+            | Action::SuspendHelmRelease { .. }
+            | Action::AwaitHelmRelease { role: ReleaseRole::App, .. }
+            | Action::AwaitArgoApplication { .. }
+            | Action::RemoveKeepAnnotation { .. }
+            | Action::DiscardRuns { .. }
+            | Action::Validate => Ok(()),
+        }
+    }
+
+    const fn require_verified_crds(&self, id: StepId) -> Result<(), OrderError> {
+        if self.has_unverified_crds { Err(OrderError::UnverifiedCrds(id)) } else { Ok(()) }
+    }
+
+    const fn apply_crds(&mut self, id: StepId) -> Result<(), OrderError> {
+        if self.is_app_upgraded {
+            return Err(OrderError::CrdsAfterApplication(id));
+        }
+        self.has_unverified_crds = true;
+        Ok(())
+    }
+
+    fn write_release(&mut self, id: StepId, role: ReleaseRole) -> Result<(), OrderError> {
+        self.require_verified_crds(id)?;
+        self.is_release_written = true;
+        self.is_app_upgraded |= role == ReleaseRole::App;
+        Ok(())
+    }
+
+    /// Flux writes a release as soon as its source moves; the CRD chart's brings its CRDs along.
+    fn let_flux_write(&mut self, id: StepId, role: ReleaseRole) -> Result<(), OrderError> {
+        match role {
+            ReleaseRole::Crds => {
+                self.apply_crds(id)?;
+                self.is_release_written = true;
                 Ok(())
             }
-            _ => Ok(()),
+            ReleaseRole::App => self.write_release(id, role),
         }
+    }
+
+    /// The application first, and nothing over CRDs that no step has verified.
+    fn roll_back(&mut self, id: StepId, waits: bool) -> Result<(), OrderError> {
+        if waits && self.are_crds_restored {
+            return Err(OrderError::RolledBackTooLate(id));
+        }
+        self.require_verified_crds(id)?;
+        self.is_release_written = true;
+        Ok(())
     }
 }
 

@@ -53,7 +53,19 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
             wait_for_flux::wait_for_application(run, step, namespace, name, version, *role).await
         }
         Action::ApplyManifests { objects, .. } => apply_manifests(run, objects).await,
-        _ => Err(Problem::failure("no step of the Flux path")),
+        Action::AddKeepAnnotation { .. }
+        | Action::MigrateObjects { .. }
+        | Action::ApplyCrds { .. }
+        | Action::VerifyServedSchema { .. }
+        | Action::UnlockRelease { .. }
+        | Action::RecordRelease { .. }
+        | Action::UpgradeRelease { .. }
+        | Action::RollbackRelease { .. }
+        | Action::RestoreCrds { .. }
+        | Action::RestoreObjects { .. }
+        | Action::RemoveKeepAnnotation { .. }
+        | Action::DiscardRuns { .. }
+        | Action::Validate => Err(Problem::failure("no step of the Flux path")),
     }
 }
 
@@ -190,12 +202,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
     if matches!(step.action, Action::UpdateSource { .. } | Action::ApplyManifests { .. }) {
         step_guard::check_keep_annotations(prepared, prepared.work.removed_crds()).await?;
     }
-    let (Action::UpdateSource { object, .. }
-    | Action::SuspendHelmRelease { helm_release: object }
-    | Action::ResumeHelmRelease { helm_release: object, .. }) = &step.action
-    else {
-        return Ok(());
-    };
+    let Some(object) = step.action.patched_object() else { return Ok(()) };
     let now = read_object(&prepared.session.cluster, object)
         .await
         .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;

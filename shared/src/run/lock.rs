@@ -1,6 +1,5 @@
 //! Our turn: sees who holds the locks, waits until nobody who lives does, takes them, and clears what a dead run left behind.
 
-use crate::model::release_role::ReleaseRole;
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::lease_watcher::LockWaitError;
 use std::time::Instant;
@@ -11,7 +10,7 @@ use super::RunOptions;
 use crate::cluster::leases::Locks;
 use crate::cluster::{Cluster, leases};
 use crate::model::lease::{HeldLock, HolderIdentity, LEASE_VERBS, LeaseHolder, LeaseRef, Liveness};
-use crate::plan::{Action, Step};
+use crate::plan::Step;
 use crate::prepare::local_run_locks::RunLockFile;
 use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
@@ -74,31 +73,13 @@ fn describe_takeover(dead: &LeaseHolder) -> String {
 }
 
 /// Whether a step writes CRDs, or lets Flux write them.
-const fn writes_or_delegates_crds(step: &Step) -> bool {
-    writes_crds_directly(step)
-        || matches!(
-            step.action,
-            Action::UpdateSource { role: ReleaseRole::Crds, .. }
-                | Action::ApplyManifests { role: ReleaseRole::Crds, .. }
-                | Action::AwaitHelmRelease { role: ReleaseRole::Crds, requests_reconcile: true, .. }
-        )
-}
-
-/// Whether we write CRDs ourselves, or the objects of their kinds.
-const fn writes_crds_directly(step: &Step) -> bool {
-    matches!(
-        step.action,
-        Action::ApplyCrds { .. }
-            | Action::MigrateObjects { .. }
-            | Action::RestoreCrds { .. }
-            | Action::RestoreObjects { .. }
-            | Action::RemoveKeepAnnotation { .. }
-    )
+fn writes_or_delegates_crds(step: &Step) -> bool {
+    step.action.writes_crds() || step.action.lets_flux_write_crds()
 }
 
 /// The locks that these steps need. Who applies CRDs alone need have no installation.
 fn required_leases(steps: &[Step], namespace: &str) -> Vec<LeaseRef> {
-    let of_release = |step: &Step| step.action.is_write() && !writes_crds_directly(step);
+    let of_release = |step: &Step| step.action.is_write() && !step.action.writes_crds();
     // Who only follows somebody else's roll-out locks nobody out.
     if !steps.iter().any(|step| step.action.is_write()) {
         return Vec::new();

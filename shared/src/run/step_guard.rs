@@ -63,16 +63,9 @@ pub async fn check_before_step(
 pub async fn check_all_unchanged(prepared: &Prepared) -> Result<(), Problem> {
     let (mut crds, none) = (Vec::new(), BTreeMap::new());
     for step in &prepared.plan.steps {
-        match &step.action {
-            Action::AddKeepAnnotation { names }
-            | Action::ApplyCrds { names }
-            | Action::RestoreCrds { names }
-            | Action::RemoveKeepAnnotation { names } => crds.extend(names.iter().cloned()),
-            Action::UnlockRelease { release, .. }
-            | Action::RecordRelease { release }
-            | Action::UpgradeRelease { release }
-            | Action::RollbackRelease { release, .. } => check_release_unchanged(prepared, release).await?,
-            _ => {}
+        crds.extend(step.action.written_crds().iter().cloned());
+        if let Some(release) = step.action.written_release() {
+            check_release_unchanged(prepared, release).await?;
         }
     }
     if crds.is_empty() { Ok(()) } else { check_crds_unchanged(prepared, &none, &crds).await }

@@ -13,10 +13,9 @@ use crate::cluster::openapi_documents::OpenApiDocument;
 use crate::cluster::{ApiError, Cluster, crd_reader, openapi_documents};
 use crate::diff;
 use crate::model::crd::{Crd, SpecWriter, find_writer_since, list_spec_writers};
-use crate::model::release_role::ReleaseRole;
+use crate::plan::Step;
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::value_hash::digest_json;
-use crate::plan::{Action, Step};
 use crate::problem::{Exit, Problem};
 
 /// The longest that new schemas may take to be served: seconds on one API server, more where there are several.
@@ -308,16 +307,7 @@ impl VerifiedCrds {
 /// Another manager has put one of them back, or deleted it; it is named.
 pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
     let Some((since, proved)) = run.verified_crds.snapshot() else { return Ok(()) };
-    let relies = matches!(
-        step.action,
-        Action::UpgradeRelease { .. }
-            | Action::UpdateSource { role: ReleaseRole::App, .. }
-            | Action::ApplyManifests { role: ReleaseRole::App, .. }
-            | Action::ResumeHelmRelease { .. }
-            | Action::RestoreObjects { .. }
-            | Action::Validate
-    );
-    if !relies {
+    if !step.action.relies_on_verified_crds() {
         return Ok(());
     }
     tokio::time::sleep(STABLE_PERIOD.saturating_sub(since.elapsed())).await;

@@ -1,0 +1,190 @@
+//! What an action touches: each question that the stages ask about a step, answered for every action.
+
+use super::{Action, CrdMigration};
+use crate::model::flux::FluxRef;
+use crate::model::release_role::ReleaseRole;
+
+impl Action {
+    /// Whether we write CRDs ourselves, or the objects of their kinds: the CRDs' lock is needed, the installation's is not.
+    #[must_use]
+    pub const fn writes_crds(&self) -> bool {
+        match self {
+            Self::ApplyCrds { .. }
+            | Self::MigrateObjects { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. } => true,
+            Self::AddKeepAnnotation { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => false,
+        }
+    }
+
+    /// Whether Flux writes CRDs because of it.
+    #[must_use]
+    pub fn lets_flux_write_crds(&self) -> bool {
+        match self {
+            Self::UpdateSource { role, .. } | Self::ApplyManifests { role, .. } => *role == ReleaseRole::Crds,
+            Self::AwaitHelmRelease { role, requests_reconcile, .. } => {
+                *role == ReleaseRole::Crds && *requests_reconcile
+            }
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => false,
+        }
+    }
+
+    /// Whether it relies on CRDs that a step before it has verified: they are looked at once more just before it.
+    #[must_use]
+    pub fn relies_on_verified_crds(&self) -> bool {
+        match self {
+            Self::UpdateSource { role, .. } | Self::ApplyManifests { role, .. } => *role == ReleaseRole::App,
+            Self::UpgradeRelease { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RestoreObjects { .. }
+            | Self::Validate => true,
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. } => false,
+        }
+    }
+
+    /// The CRDs that it annotates or applies by name.
+    #[must_use]
+    pub fn written_crds(&self) -> &[String] {
+        match self {
+            Self::AddKeepAnnotation { names }
+            | Self::ApplyCrds { names }
+            | Self::RestoreCrds { names }
+            | Self::RemoveKeepAnnotation { names } => names,
+            Self::MigrateObjects { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreObjects { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => &[],
+        }
+    }
+
+    /// The CRDs whose objects it migrates.
+    #[must_use]
+    pub fn migrations(&self) -> &[CrdMigration] {
+        match self {
+            Self::MigrateObjects { crds } => crds,
+            Self::AddKeepAnnotation { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => &[],
+        }
+    }
+
+    /// The release whose record it writes through helm.
+    #[must_use]
+    pub fn written_release(&self) -> Option<&str> {
+        match self {
+            Self::UnlockRelease { release, .. }
+            | Self::RecordRelease { release }
+            | Self::UpgradeRelease { release }
+            | Self::RollbackRelease { release, .. } => Some(release),
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => None,
+        }
+    }
+
+    /// The object of Flux that it patches.
+    #[must_use]
+    pub const fn patched_object(&self) -> Option<&FluxRef> {
+        match self {
+            Self::UpdateSource { object, .. } => Some(object),
+            Self::SuspendHelmRelease { helm_release } | Self::ResumeHelmRelease { helm_release, .. } => {
+                Some(helm_release)
+            }
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => None,
+        }
+    }
+}

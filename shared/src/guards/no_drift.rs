@@ -24,7 +24,7 @@ pub fn check(context: &GuardContext<'_>) -> CheckResult {
         Some(Ok(drift)) => {
             let finding = |item: &DriftItem| {
                 let hint = if item.hint.is_empty() { CARD.fix } else { item.hint };
-                CARD.finding(item.subject.clone(), item.change.clone(), hint)
+                CARD.finding(item.subject.to_string(), item.change.clone(), hint)
             };
             Verdict::from_findings(drift.iter().map(finding).collect())
         }

@@ -81,7 +81,7 @@ fn check_owner(release: &str, owner: &Owner, mode: OwnerMode) -> Option<Finding>
 /// Reports releases with different owners: nothing keeps the CRDs before the application then.
 fn check_mixed_owners(context: &GuardContext<'_>) -> Option<Finding> {
     let owner = |release: &str| context.view.owners.get(release);
-    let by_flux = |owner: Option<&Owner>| matches!(owner, Some(Owner::Flux { .. } | Owner::Appliance { .. }));
+    let by_flux = |owner: Option<&Owner>| owner.is_some_and(Owner::is_flux);
     let (crds, app) = (owner(context.crds_release)?, owner(context.app_release)?);
     if by_flux(Some(crds)) == by_flux(Some(app)) || (*crds == Owner::NotInstalled && context.crds_chart.is_none()) {
         return None;

@@ -11,7 +11,7 @@ use crate::ask::OwnerMode;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
 use crate::model::lease::HeldLock;
-use crate::plan::drift::DriftItem;
+use crate::plan::drift::{DriftItem, DriftSubject};
 use std::collections::BTreeMap;
 
 use semver::Version;
@@ -60,7 +60,7 @@ fn old_tools_are_refused_and_unknown_ones_are_undetermined() {
 
 #[test]
 fn a_saved_plan_holds_or_says_what_moved() {
-    let moved = || DriftItem { subject: "CRD hubs.x".into(), change: "is gone".into(), hint: "" };
+    let moved = || DriftItem { subject: DriftSubject::Crd("hubs.x".into()), change: "is gone".into(), hint: "" };
     assert!(fires(&GuardScenario::with(|scenario| scenario.moved = Ok(vec![moved()])), "no-drift"));
     let unseen = ReadFailure { target: "CRDs".into(), reason: "forbidden".into() };
     let unseen = GuardScenario::with(|scenario| scenario.moved = Err(unseen));

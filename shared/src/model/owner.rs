@@ -40,6 +40,36 @@ pub enum Owner {
     },
 }
 
+impl Owner {
+    /// Whether Flux makes the release, on an appliance or not.
+    #[must_use]
+    pub const fn is_flux(&self) -> bool {
+        match self {
+            Self::Flux { .. } | Self::Appliance { .. } => true,
+            Self::NotInstalled | Self::Helm | Self::Argo { .. } | Self::Undetermined { .. } => false,
+        }
+    }
+
+    /// Whether a controller rolls out what is committed to Git: the version is changed by a commit.
+    #[must_use]
+    pub const fn follows_commits(&self) -> bool {
+        match self {
+            Self::Flux { managed_in_git, .. } => *managed_in_git,
+            Self::Argo { .. } => true,
+            Self::NotInstalled | Self::Helm | Self::Appliance { .. } | Self::Undetermined { .. } => false,
+        }
+    }
+
+    /// Whether nothing stands between us and the release: a controller would put back what helm writes.
+    #[must_use]
+    pub const fn is_helm_or_absent(&self) -> bool {
+        match self {
+            Self::NotInstalled | Self::Helm => true,
+            Self::Flux { .. } | Self::Appliance { .. } | Self::Argo { .. } | Self::Undetermined { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -187,4 +187,107 @@ impl Action {
             | Self::Validate => None,
         }
     }
+
+    /// The CRDs that it annotates with `helm.sh/resource-policy: keep`.
+    #[must_use]
+    pub fn annotated_crds(&self) -> &[String] {
+        match self {
+            Self::AddKeepAnnotation { names } => names,
+            Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => &[],
+        }
+    }
+
+    /// The CRDs of which it verifies that the API server serves them.
+    #[must_use]
+    pub fn verified_crds(&self) -> &[String] {
+        match self {
+            Self::VerifyServedSchema { names } => names,
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::UpdateSource { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => &[],
+        }
+    }
+
+    /// Whether Flux writes a release because of it, and helm-controller compares with the manifest that is there.
+    #[must_use]
+    pub const fn moves_flux_chart(&self) -> bool {
+        match self {
+            Self::UpdateSource { .. } | Self::ApplyManifests { .. } => true,
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ResumeHelmRelease { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => false,
+        }
+    }
+
+    /// Whether a step of ours before it may have patched the same object of Flux.
+    #[must_use]
+    pub fn follows_own_patch(&self) -> bool {
+        match self {
+            Self::UpdateSource { role, .. } => *role == ReleaseRole::App,
+            Self::ResumeHelmRelease { .. } => true,
+            Self::AddKeepAnnotation { .. }
+            | Self::MigrateObjects { .. }
+            | Self::ApplyCrds { .. }
+            | Self::VerifyServedSchema { .. }
+            | Self::UnlockRelease { .. }
+            | Self::RecordRelease { .. }
+            | Self::UpgradeRelease { .. }
+            | Self::SuspendHelmRelease { .. }
+            | Self::AwaitHelmRelease { .. }
+            | Self::AwaitArgoApplication { .. }
+            | Self::ApplyManifests { .. }
+            | Self::RollbackRelease { .. }
+            | Self::RestoreCrds { .. }
+            | Self::RestoreObjects { .. }
+            | Self::RemoveKeepAnnotation { .. }
+            | Self::DiscardRuns { .. }
+            | Self::Validate => false,
+        }
+    }
 }

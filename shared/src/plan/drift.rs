@@ -1,12 +1,44 @@
 //! What changed since a plan was saved or a run was interrupted.
 
-/// One thing that is not as it was when a plan was saved, or a run cut off.
+use std::fmt;
+
+/// One thing that is not as it was when a plan was saved, or a run interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DriftItem {
-    /// `CRD pools.small.example.com`, `release mural`, `values`
-    pub subject: String,
+    /// What changed.
+    pub subject: DriftSubject,
     /// How it is other than it was.
     pub change: String,
     /// What to do about it; empty where the card says it.
     pub hint: &'static str,
+}
+
+/// What changed; a person reads it as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DriftSubject {
+    /// The cluster itself: it has another uid.
+    Cluster,
+    /// A release: its owner or its newest revision.
+    Release(String),
+    /// A live CRD.
+    Crd(String),
+    /// The bytes of a release's chart.
+    Chart(String),
+    /// A CRD as the chart renders it.
+    RenderedCrd(String),
+    /// The application's values.
+    Values,
+}
+
+impl fmt::Display for DriftSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => f.write_str("the cluster"),
+            Self::Release(name) => write!(f, "release {name}"),
+            Self::Crd(name) => write!(f, "CRD {name}"),
+            Self::Chart(release) => write!(f, "the chart of {release}"),
+            Self::RenderedCrd(name) => write!(f, "the chart's CRD {name}"),
+            Self::Values => f.write_str("values"),
+        }
+    }
 }

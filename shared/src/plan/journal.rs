@@ -306,27 +306,22 @@ impl RunEntry {
 
     /// The CRDs that a step has begun to mark, so that helm keeps them.
     pub fn annotated_crds(&self) -> impl Iterator<Item = &String> {
-        let marked = self.started_steps().filter_map(|step| match &step.action {
-            Action::AddKeepAnnotation { names } => Some(names),
-            _ => None,
-        });
-        marked.flatten()
+        self.started_steps().flat_map(|step| step.action.annotated_crds())
     }
 
     /// Whether a step has proved of this CRD that it is served.
     #[must_use]
     pub fn has_verified(&self, crd: &str) -> bool {
-        self.steps.iter().any(|step| {
-            step.phase == StepPhase::Done
-                && matches!(&step.action, Action::VerifyServedSchema { names } if names.iter().any(|name| name == crd))
-        })
+        self.steps
+            .iter()
+            .any(|step| step.phase == StepPhase::Done && step.action.verified_crds().iter().any(|name| name == crd))
     }
 
     /// Whether CRDs may have been applied of which nobody has proved that they are served.
     #[must_use]
     pub fn has_unverified_crds(&self) -> bool {
         let open = self.steps.iter().any(|step| step.id == StepId::Served && step.phase != StepPhase::Done);
-        let applied = self.steps.iter().find(|step| matches!(step.action, Action::ApplyCrds { .. }));
+        let applied = self.steps.iter().find(|step| step.id == StepId::Crds);
         open && applied.is_none_or(|applied| applied.phase != StepPhase::Pending)
     }
 

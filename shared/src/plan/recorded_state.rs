@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::value_hash::ValueHash;
 use crate::model::crd::Crd;
 use crate::model::release_status::ReleaseStatus;
-use crate::plan::drift::DriftItem;
+use crate::plan::drift::{DriftItem, DriftSubject};
 
 /// The world of a plan. Holds no values and nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,34 +79,33 @@ impl RecordedCrd {
 /// Everything that is other than it was, gravest first.
 #[must_use]
 pub fn find_drift(then: &RecordedState, now: &RecordedState) -> Vec<DriftItem> {
-    let plain = |what: String, how: String| DriftItem { subject: what, change: how, hint: "" };
     if then.cluster_uid != now.cluster_uid {
         let how = "is another one than the plan was made for: the uid of kube-system differs".to_owned();
         let hint = "name the right one with --context or --kubeconfig, or make a plan for this one";
-        return vec![DriftItem { subject: "the cluster".to_owned(), change: how, hint }];
+        return vec![DriftItem { subject: DriftSubject::Cluster, change: how, hint }];
     }
     let mut all = Vec::new();
-    let mut each = |found: Vec<(String, String)>, prefix: &str| {
-        all.extend(found.into_iter().map(|(name, how)| plain(format!("{prefix} {name}"), how)));
+    let mut each = |found: Vec<(String, String)>, subject: fn(String) -> DriftSubject| {
+        all.extend(found.into_iter().map(|(name, how)| DriftItem { subject: subject(name), change: how, hint: "" }));
     };
     each(
         diff_entries(&then.owners, &now.owners, |then, now| format!("is kept by {now}, and was by {then}")),
-        "release",
+        DriftSubject::Release,
     );
     each(
         diff_entries(&then.releases, &now.releases, |then, now| {
             format!("{}, and {}", describe_current(now), describe_previous(then))
         }),
-        "release",
+        DriftSubject::Release,
     );
-    each(diff_crds(&then.crds, &now.crds), "CRD");
+    each(diff_crds(&then.crds, &now.crds), DriftSubject::Crd);
     each(
         diff_entries(&then.chart_digests, &now.chart_digests, |then, now| format!("is {now}, and was {then}")),
-        "the chart of",
+        DriftSubject::Chart,
     );
     if then.chart_digests == now.chart_digests {
         let how = |_: &String, _: &String| "this helm renders it to another text than the plan's helm did".to_owned();
-        each(diff_entries(&then.rendered_crd_digests, &now.rendered_crd_digests, how), "the chart's CRD");
+        each(diff_entries(&then.rendered_crd_digests, &now.rendered_crd_digests, how), DriftSubject::RenderedCrd);
     }
     all.extend(then.values.find_drift(&now.values));
     all

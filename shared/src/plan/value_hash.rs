@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::ask::StoredValues;
 use crate::diff::value_changes::flatten_values;
 use crate::model::chart::to_hex;
-use crate::plan::drift::DriftItem;
+use crate::plan::drift::{DriftItem, DriftSubject};
 
 /// Rounds of the whole seal: who has the file and guesses a password has to work for each guess.
 const HASH_ROUNDS: usize = 20_000;
@@ -46,7 +46,7 @@ impl ValueHash {
     pub fn find_drift(&self, now: &Self) -> Option<DriftItem> {
         let drift = |how: String| {
             let hint = "give apply the value flags that plan was given, or make a new plan with these";
-            Some(DriftItem { subject: "values".to_owned(), change: how, hint })
+            Some(DriftItem { subject: DriftSubject::Values, change: how, hint })
         };
         if self.stored_values != now.stored_values {
             let how = format!(

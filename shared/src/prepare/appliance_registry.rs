@@ -18,7 +18,9 @@ use crate::tools::registry::{Registry, RegistryError};
 pub fn guide(prepared: &Prepared) -> Option<String> {
     prepared.session.view.owners.values().find_map(|owner| match owner {
         Owner::Appliance { registry, .. } => Some(appliance_checklist::render_checklist(registry)),
-        _ => None,
+        Owner::NotInstalled | Owner::Helm | Owner::Flux { .. } | Owner::Argo { .. } | Owner::Undetermined { .. } => {
+            None
+        }
     })
 }
 

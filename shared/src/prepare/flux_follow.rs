@@ -19,8 +19,7 @@ use crate::problem::Problem;
 /// Whether somebody else rolls out what is committed.
 #[must_use]
 pub fn has_external_owner(prepared: &Prepared) -> bool {
-    let elsewhere = |owner: &Owner| matches!(owner, Owner::Flux { managed_in_git: true, .. } | Owner::Argo { .. });
-    prepared.session.view.owners.values().any(elsewhere)
+    prepared.session.view.owners.values().any(Owner::follows_commits)
 }
 
 /// What to commit, in order.
@@ -51,7 +50,14 @@ fn argo_applications(prepared: &Prepared) -> Vec<(String, &Value)> {
         .collect();
     let of = |release: &String| match prepared.session.view.owners.get(release) {
         Some(Owner::Argo { application }) => all.get(application.as_str()).map(|found| (release.clone(), *found)),
-        _ => None,
+        Some(
+            Owner::NotInstalled
+            | Owner::Helm
+            | Owner::Flux { .. }
+            | Owner::Appliance { .. }
+            | Owner::Undetermined { .. },
+        )
+        | None => None,
     };
     [&installation.crds_release, &installation.app_release].into_iter().filter_map(of).collect()
 }

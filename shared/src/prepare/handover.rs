@@ -9,7 +9,6 @@ use crate::model::chart::{ChartRef, DigestKind};
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
-use crate::model::owner::Owner;
 use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::plan::flux::TargetChart;
@@ -199,7 +198,7 @@ fn require_no_owner(view: &ClusterView) -> Result<(), Problem> {
     let owned = view
         .owners
         .iter()
-        .find(|(_, owner)| matches!(owner, Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Argo { .. }));
+        .find(|(_, owner)| owner.is_flux() || owner.follows_commits());
     match owned {
         None => Ok(()),
         Some((release, owner)) => Err(Problem::new(
@@ -227,11 +226,22 @@ fn require_flux_served(view: &ClusterView) -> Result<(), Problem> {
 
 fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxManifests) -> Vec<Step> {
     // What is done before any release is written stays: marks, and objects that are moved.
-    let before = plan.steps.iter().filter(|step| {
-        matches!(
-            step.action,
-            Action::AddKeepAnnotation { .. } | Action::MigrateObjects { .. } | Action::UnlockRelease { .. }
-        )
+    let before = plan.steps.iter().filter(|step| match step.id {
+        StepId::Keep | StepId::Migrate | StepId::Unlock(_) => true,
+        StepId::Crds
+        | StepId::Served
+        | StepId::ServedTemplates(_)
+        | StepId::Record
+        | StepId::Release(_)
+        | StepId::Source(_)
+        | StepId::Manifests(_)
+        | StepId::Suspend
+        | StepId::Resume
+        | StepId::Ready
+        | StepId::Objects
+        | StepId::RemoveKeep
+        | StepId::DiscardRuns
+        | StepId::Validate => false,
     });
     let mut steps: Vec<Step> = before.cloned().collect();
     let ours = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);

@@ -6,7 +6,6 @@ use crate::ask::UpgradeSpec;
 use crate::diff;
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::dry_run::CrdDryRunResult;
-use crate::model::owner::Owner;
 use crate::model::pending_release::find_creating_run;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::drift::DriftItem;
@@ -101,9 +100,7 @@ impl PlanInputs<'_> {
         let makers = self.view.releases.iter().filter_map(|(release, records)| {
             Some((release.clone(), find_creating_run(records.as_ref().ok()?)?.to_owned()))
         });
-        let others = |release: &&String| {
-            !matches!(self.view.owners.get(*release), None | Some(Owner::Helm | Owner::NotInstalled))
-        };
+        let others = |release: &&String| self.view.owners.get(*release).is_some_and(|owner| !owner.is_helm_or_absent());
         let wanted = |release: &String| {
             let installation = &self.ask.installation;
             let rendered_chart = match installation.role_of(release) {

@@ -199,7 +199,7 @@ fn patch_problem(object: &FluxRef, error: ApiError) -> Problem {
 /// A refusal that names the object.
 pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
     let prepared = run.prepared;
-    if matches!(step.action, Action::UpdateSource { .. } | Action::ApplyManifests { .. }) {
+    if step.action.moves_flux_chart() {
         step_guard::check_keep_annotations(prepared, prepared.work.removed_crds()).await?;
     }
     let Some(object) = step.action.patched_object() else { return Ok(()) };
@@ -209,7 +209,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
     let then = prepared.work.flux_routes().find_map(|route| route.find_object(object));
     // Where the HelmRelease itself says the version, our own patch has changed it by now.
     let by_us =
-        matches!(step.action, Action::ResumeHelmRelease { .. } | Action::UpdateSource { role: ReleaseRole::App, .. })
+        step.action.follows_own_patch()
             && object.kind == HELM_RELEASE_KIND
             && prepared
                 .work

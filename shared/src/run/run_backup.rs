@@ -1,7 +1,6 @@
 //! A copy of what is there before the first write: CRDs, custom resources of the kinds that change, and which revisions the
 //! releases have. helm's records, which hold values and rendered Secrets, stay in the cluster and are named by digest.
 
-use crate::model::release_role::ReleaseRole;
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,7 +15,6 @@ use crate::cluster::object_judge::can_affect_objects_either_way;
 use crate::model::backup_format::encode_file_name;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxObject;
-use crate::plan::Action;
 use crate::plan::flux::FluxRoute;
 use crate::plan::journal::BackupRef;
 use crate::plan::value_hash::digest_json;
@@ -145,22 +143,11 @@ fn select_backup_scope(prepared: &Prepared) -> BackupScope {
     let mut names: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
     let mut migrated: Vec<&str> = Vec::new();
     for step in &prepared.plan.steps {
-        match &step.action {
-            Action::ApplyCrds { names: of }
-            | Action::AddKeepAnnotation { names: of }
-            | Action::RestoreCrds { names: of } => {
-                names.extend(of.iter().map(String::as_str));
-            }
-            Action::MigrateObjects { crds } => migrated.extend(crds.iter().map(|one| one.name.as_str())),
-            _ => {}
-        }
+        names.extend(step.action.written_crds().iter().map(String::as_str));
+        migrated.extend(step.action.migrations().iter().map(|one| one.name.as_str()));
     }
     // Who else writes CRDs: helm with a release, and Flux, where the CRD chart's source moves.
-    let by_flux = prepared
-        .plan
-        .steps
-        .iter()
-        .any(|step| matches!(step.action, Action::UpdateSource { role: ReleaseRole::Crds, .. }));
+    let by_flux = prepared.plan.steps.iter().any(|step| step.action.lets_flux_write_crds());
     let by_others = prepared
         .plan
         .crds

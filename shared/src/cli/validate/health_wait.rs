@@ -137,11 +137,7 @@ impl HealthWait<'_> {
         report: &ValidateReport,
         request: &ValidateRequest,
     ) -> Option<Exit> {
-        let by_flux = observations
-            .view
-            .owners
-            .values()
-            .any(|owner| matches!(owner, Owner::Flux { .. } | Owner::Appliance { .. }));
+        let by_flux = observations.view.owners.values().any(Owner::is_flux);
         let known = |finding: &&Finding| {
             report.comparison.as_ref().is_some_and(|compared| compared.pre_existing.contains(finding))
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunEntry;
 use crate::model::release_status::ReleaseStatus;
-use crate::plan::drift::DriftItem;
+use crate::plan::drift::{DriftItem, DriftSubject};
 use crate::plan::recorded_state::{RecordedRevision, RecordedState, find_drift as moved_since};
 
 /// What is known of the world now, besides what a plan keeps of it.
@@ -26,7 +26,7 @@ pub fn find_resume_drift(run: &RunEntry, now: &RecordedState, effects: &RunEffec
     let all = moved_since(&ours, now);
     all.into_iter()
         .map(|moved| DriftItem {
-            hint: if moved.subject == "values" { RESUME_VALUES_HINT } else { moved.hint },
+            hint: if moved.subject == DriftSubject::Values { RESUME_VALUES_HINT } else { moved.hint },
             ..moved
         })
         .collect()

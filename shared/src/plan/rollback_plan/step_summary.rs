@@ -36,7 +36,19 @@ fn summarize_step(step: &StepEntry, rollback: &RollbackPlan) -> StepRollback {
             (RollbackDecision::Leave, format!("revision {revision} stays marked failed: helm was cut off in it"))
         }
         Action::RecordRelease { release } | Action::UpgradeRelease { release } => summarize_release(release, rollback),
-        _ => (RollbackDecision::Leave, "goes back through its owner".to_owned()),
+        Action::SuspendHelmRelease { .. }
+        | Action::UpdateSource { .. }
+        | Action::AwaitHelmRelease { .. }
+        | Action::AwaitArgoApplication { .. }
+        | Action::ApplyManifests { .. }
+        | Action::ResumeHelmRelease { .. }
+        | Action::VerifyServedSchema { .. }
+        | Action::RollbackRelease { .. }
+        | Action::RestoreCrds { .. }
+        | Action::RestoreObjects { .. }
+        | Action::RemoveKeepAnnotation { .. }
+        | Action::DiscardRuns { .. }
+        | Action::Validate => (RollbackDecision::Leave, "goes back through its owner".to_owned()),
     };
     StepRollback { step: step.id, decision, summary }
 }

@@ -10,15 +10,12 @@ use crate::problem::{Exit, Problem};
 /// # Errors
 /// A refusal with the commands that go back through the owner, in their order, and the versions that were there before.
 pub(crate) fn require_helm_owner(run: &RunEntry, view: &ClusterView) -> Result<(), Problem> {
-    let elsewhere = |(_, owner): &(&String, &Owner)| !matches!(owner, Owner::Helm | Owner::NotInstalled);
+    let elsewhere = |(_, owner): &(&String, &Owner)| !owner.is_helm_or_absent();
     let Some((release, owner)) = view.owners.iter().find(elsewhere) else { return Ok(()) };
     let text = format!("release {release} is kept by {owner}: it would put back what we take back");
     let problem = Problem::new(Exit::Refused, text);
-    let extra_flags = match owner {
-        // What Git keeps is written for a commit, and followed.
-        Owner::Flux { managed_in_git: true, .. } | Owner::Argo { .. } => " --write DIR",
-        _ => "",
-    };
+    // What Git keeps is written for a commit, and followed.
+    let extra_flags = if owner.follows_commits() { " --write DIR" } else { "" };
     // The CRDs that the run brought go back with it, also those of others that the chart holds.
     let names = [
         ("--allow-downgrade --to", &run.request.app.release),

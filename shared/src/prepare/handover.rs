@@ -195,10 +195,7 @@ pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepar
 }
 
 fn require_no_owner(view: &ClusterView) -> Result<(), Problem> {
-    let owned = view
-        .owners
-        .iter()
-        .find(|(_, owner)| owner.is_flux() || owner.follows_commits());
+    let owned = view.owners.iter().find(|(_, owner)| owner.is_flux() || owner.follows_commits());
     match owned {
         None => Ok(()),
         Some((release, owner)) => Err(Problem::new(

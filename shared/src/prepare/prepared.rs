@@ -111,9 +111,11 @@ impl Prepared {
         let report = UpgradeReport::new(run_id, self.plan.clone(), outcome, exit, seconds);
         match &self.work {
             Work::Upgrade(_) => report,
-            Work::Rollback(rollback) => {
-                UpgradeReport { kind: ReportKind::Rollback, rollback_plan: Some(rollback.target.plan.clone()), ..report }
-            }
+            Work::Rollback(rollback) => UpgradeReport {
+                kind: ReportKind::Rollback,
+                rollback_plan: Some(rollback.target.plan.clone()),
+                ..report
+            },
             Work::Repair(repair) => UpgradeReport { kind: ReportKind::Repair, issues: repair.issues.clone(), ..report },
             Work::ApplyCrds(_) => UpgradeReport { kind: ReportKind::CrdApply, ..report },
         }

@@ -208,13 +208,12 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
         .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
     let then = prepared.work.flux_routes().find_map(|route| route.find_object(object));
     // Where the HelmRelease itself says the version, our own patch has changed it by now.
-    let by_us =
-        step.action.follows_own_patch()
-            && object.kind == HELM_RELEASE_KIND
-            && prepared
-                .work
-                .flux_routes()
-                .any(|route| route.version_patch.as_ref().is_some_and(|(patched_object, _)| patched_object == object));
+    let by_us = step.action.follows_own_patch()
+        && object.kind == HELM_RELEASE_KIND
+        && prepared
+            .work
+            .flux_routes()
+            .any(|route| route.version_patch.as_ref().is_some_and(|(patched_object, _)| patched_object == object));
     match (then, now) {
         (Some(_), Some(_)) if by_us => Ok(()),
         (Some(then), Some(now)) if has_same_spec(then, &now, &prepared.session.lease_watcher.identity.run) => Ok(()),

@@ -13,7 +13,6 @@ use super::metadata_keys::RUN_LABEL;
 use super::release::{RecordError, ReleaseRecord, decode_release};
 use super::release_status::ReleaseStatus;
 
-
 /// The run of ours that made the newest revision, judged by a release's records, oldest first.
 ///
 /// The label alone proves nothing: helm hands the labels of one revision on to the next, also when somebody upgrades or

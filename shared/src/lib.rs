@@ -36,7 +36,6 @@ pub mod tools;
 #[cfg(feature = "effects")]
 pub mod cluster;
 
-#[cfg(feature = "effects")]
 pub mod prepare;
 
 #[cfg(feature = "effects")]

@@ -6,7 +6,7 @@ use super::prompt::{can_prompt, confirm_proceed};
 use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
-use crate::run::RunOptions;
+use crate::run::run_options::RunOptions;
 
 /// `--dry-run`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::ask::parse_duration;
 use crate::prepare::prepared::Environment;
 use crate::problem::Problem;
-use crate::run::RunOptions;
-use crate::run::journal_writer::JournalOptions;
+use crate::run::run_options::JournalOptions;
+use crate::run::run_options::RunOptions;
 use crate::tools::spawn::StopSignal;
 
 /// How long a run waits, and for what.

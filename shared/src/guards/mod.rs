@@ -119,4 +119,4 @@ pub fn ask_all(admission: &GuardContext<'_>) -> Vec<CheckResult> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@ mod crd_guards;
 mod flux_guards;
 mod matrix;
 mod release_guards;
-mod scenario;
+pub(crate) mod scenario;
 
 use crate::ask::OwnerMode;
 use crate::model::cluster_view::Observed;

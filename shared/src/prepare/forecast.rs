@@ -8,7 +8,7 @@ use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::prepare::judge::Forecast;
-use crate::prepare::render::RenderedCharts;
+use crate::prepare::rendered_charts::RenderedCharts;
 use crate::prepare::session::{Connection, UpgradeContext};
 use crate::prepare::stage::Stage;
 use crate::prepare::{crd_forecast, crd_verdicts, forecast_app};

@@ -25,7 +25,7 @@ use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::model::signature::{SignatureCheck, SignatureVerifier};
 use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::writes;
-use crate::prepare::render::{RenderedChart, RenderedCharts};
+use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::tools::chart_signature;
 use crate::tools::content_archive as bundles;
 use crate::tools::helm::Helm;

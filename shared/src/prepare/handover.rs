@@ -16,7 +16,7 @@ use crate::plan::flux::flux_manifests::{ChartSource, FluxManifests};
 use crate::plan::{Action, Plan, Step, StepId};
 use crate::prepare::next_values;
 use crate::prepare::prepared::{Environment, Prepared, UpgradeWork, Work};
-use crate::prepare::render::RenderedChart;
+use crate::prepare::rendered_charts::RenderedChart;
 use crate::prepare::state_dir::create_private_dir;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;

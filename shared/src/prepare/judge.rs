@@ -1,11 +1,13 @@
-//! From what was seen to the plan: asks every guard, judges every CRD, decides the steps. Touches nothing.
+//! From the observations to the plan: asks every guard, judges every CRD, decides the steps.
+//!
+//! Pure: the clock and the commands of helm and kubectl arrive as arguments, so the same observations give the same plan.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ask::{StoredValues, UpgradeSpec};
+use crate::ask::UpgradeSpec;
 use crate::checks::crd_changes::CrdVerdict;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::diff;
@@ -21,7 +23,6 @@ use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::lease::HeldLock;
-use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::owner::Owner;
 use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
@@ -36,10 +37,8 @@ use crate::plan::{
     API_VERSION, ChartUpgrade, CrdPlan, ObjectChange, Plan, Step, UnchangedItem, ValueChange, crd_migration, crd_plan,
     decide, object_changes, order,
 };
-use crate::prepare::render::{RenderedChart, RenderedCharts};
+use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
-use crate::tools::helm::{Helm, UpgradeArgs};
-use crate::tools::kubectl::Kubectl;
 
 /// What the server says of everything that would be written, and what stands around it.
 pub struct Forecast {
@@ -78,6 +77,8 @@ pub struct ClusterUids {
 
 /// Everything read from the cluster, the registries and the tools before a decision.
 pub struct Observations<'a> {
+    /// When they were read.
+    pub now: Timestamp,
     /// The cluster.
     pub view: &'a ClusterView,
     /// helm's and kubectl's versions.
@@ -98,30 +99,16 @@ pub struct Observations<'a> {
     pub flux: &'a FluxRoutes,
 }
 
-/// Makes the commands that a plan shows.
-#[derive(Clone, Copy)]
-pub struct CommandBuilder<'a> {
-    /// What is asked for.
-    pub ask: &'a UpgradeSpec,
-    /// helm.
-    pub helm: &'a Helm,
-    /// kubectl.
-    pub kubectl: &'a Kubectl,
-    /// The run's id.
-    pub run_id: &'a str,
-}
+/// Builds the exact commands that a plan shows, secrets masked.
+pub trait PlanCommands {
+    /// The command that writes the release of a chart.
+    fn upgrade_release(&self, role: ReleaseRole, chart: &RenderedChart) -> Vec<String>;
 
-impl CommandBuilder<'_> {
-    fn upgrade_command(self, state: &ChartChange<'_>, role: ReleaseRole) -> Vec<String> {
-        let (description, label) = (decide::build_description(&state.upgrade.digest), run_label(self.run_id));
-        let upgrade = build_helm_upgrade(self.ask, state.chart, role, &description, &label);
-        let mut words = self.helm.build_upgrade_call(&upgrade).masked_words();
-        // The private file's name says nothing to a person: the chart is named as they named it.
-        if let Some(chart) = words.get_mut(3) {
-            chart.clone_from(&state.upgrade.chart);
-        }
-        words
-    }
+    /// The command that annotates CRDs with keep.
+    fn annotate_keep(&self, names: &[String]) -> Vec<String>;
+
+    /// The command that applies CRDs.
+    fn apply_crds(&self) -> Vec<String>;
 }
 
 /// Makes the plan.
@@ -129,31 +116,28 @@ impl CommandBuilder<'_> {
 /// # Errors
 /// The stored manifest of a release is not readable, or the steps break a rule of their own order, which is a defect of ours.
 pub fn build_plan(
-    commands: CommandBuilder<'_>,
+    ask: &UpgradeSpec,
     observations: &Observations<'_>,
     rendered: &RenderedCharts,
+    commands: &dyn PlanCommands,
 ) -> Result<Plan, Problem> {
-    let ask = commands.ask;
     let guards = guards::ask_all(&build_guard_context(ask, observations, rendered));
     let crds = judge_crds(ask, observations, rendered);
-    let config = Some(rendered.config.reveal());
-    let crds_chart = rendered
-        .crds
-        .as_ref()
-        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, ReleaseRole::Crds, None));
-    let app = rendered
-        .app
-        .as_ref()
-        .map(|rendered_chart| ChartChange::new(ask, observations.view, rendered_chart, ReleaseRole::App, config));
-    let states = [crds_chart.transpose()?, app.transpose()?];
-    let (steps, left_alone) = decide_steps(commands, observations, rendered, &states, &crds)?;
-    let charts = states.iter().flatten().map(|state| state.upgrade.clone()).collect();
-    let [_, app] = states;
+    let view = observations.view;
+    let crds_chart = rendered.crds.as_ref().map(|chart| ChartChange::new(ask, view, chart, ReleaseRole::Crds));
+    let app = rendered.app.as_ref().map(|chart| ChartChange::new(ask, view, chart, ReleaseRole::App));
+    let states = ChartChanges {
+        crds: crds_chart.transpose()?,
+        app: app.transpose()?.map(|state| state.with_values(rendered.config.reveal())),
+    };
+    let (steps, left_alone) = decide_steps(ask, observations, rendered, &states, &crds, commands)?;
+    let charts = [&states.crds, &states.app].into_iter().flatten().map(|state| state.upgrade.clone()).collect();
+    let ChartChanges { app, .. } = states;
     let (objects, values) = app.map_or_else(Default::default, |state| (state.objects, state.values));
     Ok(Plan {
         api_version: API_VERSION,
         kind: "UpgradePlan",
-        cluster: observations.view.cluster.clone(),
+        cluster: view.cluster.clone(),
         mode: ask.mode,
         locks: observations.locks.clone(),
         charts,
@@ -168,13 +152,13 @@ pub fn build_plan(
 
 /// The steps in their order, and what is left alone.
 fn decide_steps(
-    commands: CommandBuilder<'_>,
+    ask: &UpgradeSpec,
     observations: &Observations<'_>,
     rendered: &RenderedCharts,
-    [crds_chart, app]: &[Option<ChartChange<'_>>; 2],
+    changes: &ChartChanges<'_>,
     crds: &[CrdPlan],
+    commands: &dyn PlanCommands,
 ) -> Result<(Vec<Step>, Vec<UnchangedItem>), Problem> {
-    let CommandBuilder { ask, kubectl, .. } = commands;
     let keep = list_crds_to_keep(ask, observations, rendered);
     let migrate = crd_migration::plan_migrations(
         &live_crds(observations.view),
@@ -182,15 +166,13 @@ fn decide_steps(
         ask.allowed_actions.migrate,
     );
     let decided = decide::decide_upgrade(&UpgradeFacts {
-        crds_chart: crds_chart
-            .as_ref()
-            .map(|state| state.to_chart_state(commands.upgrade_command(state, ReleaseRole::Crds))),
-        app: app.as_ref().map(|state| state.to_chart_state(commands.upgrade_command(state, ReleaseRole::App))),
+        crds_chart: changes.crds.as_ref().map(|change| change.to_chart_state(commands)),
+        app: changes.app.as_ref().map(|change| change.to_chart_state(commands)),
         crds,
         crds_to_annotate: &keep,
         migrations: &migrate,
-        annotate_command: kubectl.build_annotate_keep_call(&keep, ask.timeout).masked_words(),
-        apply_command: kubectl.build_apply_call(ask.timeout).masked_words(),
+        annotate_command: commands.annotate_keep(&keep),
+        apply_command: commands.apply_crds(),
         flux: observations.flux.has_any().then_some(observations.flux),
         has_unverified_crds: observations.has_unverified_crds,
     });
@@ -279,7 +261,7 @@ fn build_guard_context<'a>(
         token_expiry: observations.forecast.token_ends,
         bundle: observations.forecast.bundle.as_ref(),
         signatures: &observations.forecast.signatures,
-        now: Timestamp::now(),
+        now: observations.now,
         timeout: ask.timeout,
         config: &rendered.config,
         server_dry_run: ask.server_dry_runs,
@@ -300,8 +282,15 @@ pub(crate) fn list_dropped_crds(ask: &UpgradeSpec, view: &ClusterView, rendered:
     had.into_iter().filter(|name| !rendered.desired_crds.contains_key(name)).collect()
 }
 
-/// One chart's way, with what it changes.
+/// What changes in each release that moves.
+struct ChartChanges<'a> {
+    crds: Option<ChartChange<'a>>,
+    app: Option<ChartChange<'a>>,
+}
+
+/// What changes in one release.
 struct ChartChange<'a> {
+    role: ReleaseRole,
     upgrade: ChartUpgrade,
     record: Option<&'a ReleaseRecord>,
     interrupted_run: Option<&'a str>,
@@ -316,7 +305,6 @@ impl<'a> ChartChange<'a> {
         view: &'a ClusterView,
         rendered_chart: &'a RenderedChart,
         role: ReleaseRole,
-        config: Option<&Value>,
     ) -> Result<Self, Problem> {
         let release = ask.installation.release(role);
         let record = view.newest_revision(release).ok().flatten();
@@ -338,20 +326,22 @@ impl<'a> ChartChange<'a> {
             &parse_stored_manifest(compared)?,
             &rendered_chart.manifest_objects(),
         );
-        let values = match (config, record) {
-            (Some(next), Some(record)) => diff::value_changes::diff_values(record.config.reveal(), next),
-            _ => Vec::new(),
-        };
-        Ok(Self { upgrade: moves, record, interrupted_run: cut_off, chart: rendered_chart, objects, values })
+        let (chart, values, interrupted_run) = (rendered_chart, Vec::new(), cut_off);
+        Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values })
     }
 
-    fn to_chart_state(&self, command: Vec<String>) -> ChartState<'_> {
-        let (record, cut_off) = (self.record, self.interrupted_run);
+    /// With the values that change between the stored and the next ones.
+    fn with_values(self, next: &Value) -> Self {
+        let values = self.record.map(|record| diff::value_changes::diff_values(record.config.reveal(), next));
+        Self { values: values.unwrap_or_default(), ..self }
+    }
+
+    fn to_chart_state(&self, commands: &dyn PlanCommands) -> ChartState<'_> {
         ChartState {
             upgrade: &self.upgrade,
-            record,
-            interrupted_run: cut_off,
-            command,
+            record: self.record,
+            interrupted_run: self.interrupted_run,
+            command: commands.upgrade_release(self.role, self.chart),
             objects: &self.objects,
             values: &self.values,
         }
@@ -369,46 +359,5 @@ fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, P
     })
 }
 
-/// The label that a release of ours carries.
-#[must_use]
-pub fn run_label(run: &str) -> String {
-    format!("{RUN_LABEL}={run}")
-}
-
-/// How a release is written: the CRD chart's is only recorded, the application's is waited for.
-#[must_use]
-pub fn build_helm_upgrade<'a>(
-    ask: &'a UpgradeSpec,
-    rendered_chart: &'a RenderedChart,
-    role: ReleaseRole,
-    description: &'a str,
-    label: &'a str,
-) -> UpgradeArgs<'a> {
-    let stored_values = match ask.values.stored {
-        StoredValues::HelmDefault => None,
-        StoredValues::Reuse => Some("--reuse-values"),
-        StoredValues::Reset => Some("--reset-values"),
-        StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
-    };
-    let mut passed = ask.helm_options.to_args();
-    // The CRD chart is only recorded: what stands in it is applied by us.
-    if role == ReleaseRole::App {
-        passed.extend(ask.helm_options.to_post_renderer_args());
-    }
-    UpgradeArgs {
-        release: ask.installation.release(role),
-        chart: &rendered_chart.fetched.file,
-        values: match role {
-            ReleaseRole::Crds => &[],
-            ReleaseRole::App => &ask.values.flags,
-        },
-        stored_values: stored_values.filter(|_| role == ReleaseRole::App),
-        description,
-        label,
-        install: role == ReleaseRole::Crds,
-        take_ownership: ask.allowed_actions.take_ownership,
-        wait: role == ReleaseRole::App,
-        timeout: ask.timeout,
-        extra_args: passed,
-    }
-}
+#[cfg(test)]
+mod tests;

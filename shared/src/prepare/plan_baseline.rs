@@ -15,7 +15,7 @@ use crate::plan::recorded_state::{RecordedState, find_drift};
 use crate::plan::saved_plan::SavedPlan;
 use crate::prepare::judge;
 use crate::prepare::record_state::record_state;
-use crate::prepare::render::RenderedCharts;
+use crate::prepare::rendered_charts::RenderedCharts;
 
 /// What was agreed to before, and is followed.
 #[derive(Clone, Copy)]

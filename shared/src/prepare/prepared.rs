@@ -26,7 +26,7 @@ use crate::plan::repair::Issue;
 use crate::plan::rollback_plan::RollbackPlan;
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::local_run_locks::LocalRunLocks;
-use crate::prepare::render::{RenderedChart, RenderedCharts};
+use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Exit;
 use crate::report::upgrade_report::{Outcome, ReportKind, UpgradeReport};
 use crate::tools::helm::Helm;

@@ -4,7 +4,7 @@ use crate::ask::UpgradeSpec;
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::plan::recorded_state::{RecordedCrd, RecordedRevision, RecordedState};
 use crate::plan::value_hash::{ValueHash, digest_json};
-use crate::prepare::render::RenderedCharts;
+use crate::prepare::rendered_charts::RenderedCharts;
 
 /// The world of a plan; `gone` are CRDs that the charts no longer name.
 ///

@@ -1,28 +1,23 @@
-//! Connects to the cluster and the tools, and reads: first Leases and journal, then everything at once.
+//! Connects to the cluster and the tools, and reads the Leases and the journal before everything else.
 
 use std::path::Path;
 
 use tempfile::TempDir;
 
 use crate::ask::{HelmOptions, Installation, SessionSpec, UpgradeSpec};
-use crate::cluster::{Cluster, journal_secret, view_reader};
-use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
-use crate::model::flux::FluxView;
+use crate::cluster::{Cluster, journal_secret};
+use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::health_inputs::HealthInputs;
 use crate::model::lease::{HeldLock, HolderIdentity};
 use crate::model::secret::Secrets;
 use crate::model::tool_versions::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION, ToolVersions};
 use crate::plan::journal::JournalSnapshot;
-use crate::prepare::judge::ClusterUids;
 use crate::prepare::lease_watcher;
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::prepared::{Environment, Session};
-use crate::prepare::render;
-use crate::prepare::stage::Stage;
 use crate::prepare::state_dir::create_private_dir;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
-use crate::tools::chart_fetch::FetchedChart;
 use crate::tools::error::ToolError;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
@@ -103,73 +98,6 @@ pub(crate) async fn connect(spec: &SessionSpec<'_>, env: Environment, emit: Emit
     Ok(Connection { cluster, helm, kubectl, tools, lease_watcher, locks, journal, env, private_dir })
 }
 
-/// What one look at the cluster and the registry gives.
-pub(crate) struct Inventory {
-    pub(crate) view: ClusterView,
-    pub(crate) charts: (Option<FetchedChart>, Option<FetchedChart>),
-    pub(crate) cluster_uids: ClusterUids,
-}
-
-/// Reads the cluster and fetches the charts, all at once.
-///
-/// # Errors
-/// The cluster cannot be read, or a chart cannot be fetched.
-pub(crate) async fn read_inventory(
-    connection: &Connection,
-    ask: &UpgradeSpec,
-    flux: FluxView,
-    emit: Emit<'_>,
-) -> Result<Inventory, Problem> {
-    let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
-    let helm_config = connection.env.helm_registry_config.as_deref();
-    // A cluster that cannot be read ends this at once, and is reported before a chart that cannot be fetched.
-    let rest = async {
-        Ok(tokio::join!(
-            render::fetch_both(&connection.helm, ask, connection.private(), helm_config),
-            read_cluster_uids(connection),
-        ))
-    };
-    let (view, (charts, cluster_uids)) = tokio::try_join!(
-        view_reader::read_cluster_view_with(&connection.cluster, &ask.installation, std::future::ready(flux)),
-        rest
-    )?;
-    let charts = charts?;
-    stage.finish(summarize_view(&view));
-    Ok(Inventory { view, charts, cluster_uids })
-}
-
-/// The cluster, for a run that needs no chart.
-pub(crate) struct ClusterReading {
-    pub(crate) view: ClusterView,
-    pub(crate) cluster_uids: ClusterUids,
-}
-
-/// Reads the cluster, where no chart is needed.
-///
-/// # Errors
-/// The cluster cannot be read.
-pub(crate) async fn read_cluster(
-    connection: &Connection,
-    installation: &Installation,
-    emit: Emit<'_>,
-) -> Result<ClusterReading, Problem> {
-    let stage = Stage::begin(emit, "look", "the cluster, the releases, the journal");
-    let (view, cluster_uids) =
-        tokio::join!(view_reader::read_cluster_view(&connection.cluster, installation), read_cluster_uids(connection),);
-    let view = view?;
-    stage.finish(summarize_view(&view));
-    Ok(ClusterReading { view, cluster_uids })
-}
-
-async fn read_cluster_uids(connection: &Connection) -> ClusterUids {
-    let (helm, kubectl) =
-        tokio::join!(connection.helm.read_cluster_uid(connection.private()), connection.kubectl.read_cluster_uid());
-    ClusterUids {
-        helm: helm.map_err(|error| to_read_failure("helm", &error)),
-        kubectl: kubectl.map_err(|error| to_read_failure("kubectl", &error)),
-    }
-}
-
 /// The identity of this run, with what only the cluster and the flags can tell.
 fn complete_identity(ours: HolderIdentity, installation: &Installation, view: &ClusterView) -> HolderIdentity {
     let installation = format!("{}/{}", installation.namespace, installation.app_release);
@@ -211,14 +139,4 @@ async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOption
     }
     passed.check_supported_by(&found.0)?;
     Ok(ToolVersions { helm: Ok(found.0), kubectl: Ok(found.1) })
-}
-
-fn to_read_failure(who: &str, error: &ToolError) -> ReadFailure {
-    ReadFailure { target: "namespace kube-system".to_owned(), reason: format!("{who}: {error}") }
-}
-
-fn summarize_view(view: &ClusterView) -> String {
-    let crds: Observed<usize> = view.crds.as_ref().map(std::collections::BTreeMap::len).map_err(Clone::clone);
-    let crds = crds.map_or_else(|failure| failure.to_string(), |count| format!("{count} CRDs"));
-    format!("{} {}, {crds}", view.cluster.context, view.cluster.version)
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::backup::restore::Restore;
+use super::context::Run;
 use super::{
-    Run, clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release, verify_served_schema,
+    clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release, verify_served_schema,
     wait_for_release as waits,
 };
 use crate::cluster::journal_secret;
@@ -13,9 +14,9 @@ use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
 use crate::model::release_role::ReleaseRole;
 use crate::plan::journal::without_runs;
 use crate::plan::{Action, Step, decide};
-use crate::prepare::judge;
+use crate::prepare::plan_commands;
 use crate::prepare::prepared::UpgradeWork;
-use crate::prepare::render::RenderedCharts;
+use crate::prepare::rendered_charts::RenderedCharts;
 use crate::problem::Problem;
 use crate::report::upgrade_report::FinalCheck;
 
@@ -129,9 +130,9 @@ async fn record_release(run: &Run<'_>) -> Result<String, Problem> {
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),
-        judge::run_label(&prepared.session.lease_watcher.identity.run),
+        plan_commands::run_label(&prepared.session.lease_watcher.identity.run),
     );
-    let upgrade = judge::build_helm_upgrade(ask, rendered_chart, ReleaseRole::Crds, &description, &label);
+    let upgrade = plan_commands::build_helm_upgrade(ask, rendered_chart, ReleaseRole::Crds, &description, &label);
     let helm = clock_skew::helm_with_fresh_cache(run).await;
     let written = helm.upgrade(&upgrade, run.process_guard, run.options.abort.clone()).await;
     written.map_err(|error| {

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Run;
+use super::context::Run;
 use crate::ask::ClusterAccess;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;

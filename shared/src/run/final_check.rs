@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Run;
+use super::context::Run;
 use crate::ask::expect::Expectations;
 use crate::checks;
 use crate::checks::check_context::CheckContext;
@@ -15,7 +15,7 @@ use crate::model::cluster_view::ClusterView;
 use crate::model::health_inputs::HealthInputs;
 use crate::model::release_inventory::ReleaseInventory;
 use crate::prepare::prepared::{Prepared, Work};
-use crate::prepare::render::RenderedChart;
+use crate::prepare::rendered_charts::RenderedChart;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::FinalCheck;
 use crate::report::validate::{ValidateReport, diff_reports};

@@ -5,7 +5,8 @@ mod wait_for_flux;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Run, clock_skew, step_guard};
+use super::context::Run;
+use super::{clock_skew, step_guard};
 use crate::cluster::flux_reader::{api_path, read_object};
 use crate::cluster::{ApiError, Cluster};
 use crate::model::flux::{

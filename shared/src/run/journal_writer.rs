@@ -5,10 +5,7 @@
 
 use crate::prepare::state_dir::cluster_state_dir;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,15 +13,16 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Run;
-use crate::cluster::{Cluster, journal_secret, view_reader};
+use super::local_journal::write_local_file;
+use super::run_options::JournalOptions;
+use crate::cluster::{Cluster, journal_secret};
 use crate::model::backup_format::encode_file_name;
+use crate::plan::Step;
 use crate::plan::journal::{
-    BackupRef, JournalSnapshot, RunEntry, RunState, SECRET_NAME, StepPhase, Task, build_secret, parse_journal,
+    BackupRef, JournalSnapshot, RunEntry, RunState, SECRET_NAME, StepPhase, build_secret, parse_journal,
 };
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::saved_plan::RecordedRequest;
-use crate::plan::{Action, Step};
 use crate::prepare::prepared::{JournalBaseline, Prepared, ResumedRun};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
@@ -32,21 +30,6 @@ use crate::report::event::{Emit, Event};
 /// How often a write is tried against others, and against a server that has a bad moment.
 const MAX_ATTEMPTS: u32 = 6;
 const RETRY_DELAY: Duration = Duration::from_millis(300);
-/// Local journals that are kept of one cluster.
-const MAX_LOCAL_FILES: usize = 10;
-
-/// How a run is kept.
-#[derive(Debug, Clone)]
-pub struct JournalOptions {
-    /// What it is for.
-    pub task: Task,
-    /// Where this workstation keeps what is ours (`$XDG_STATE_HOME/mural`); none where there is no such place.
-    pub state_dir: Option<PathBuf>,
-    /// Where relative paths begin.
-    pub working_dir: PathBuf,
-    /// What is saved before the first write; none with `--no-save`.
-    pub backup: Option<super::run_backup::BackupOptions>,
-}
 
 /// A run's journal.
 pub struct Journal {
@@ -143,7 +126,8 @@ impl Journal {
         *self.time_spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add_time_spent(&self, since: Instant) {
+    /// Counts time that the journal costs.
+    pub(super) fn add_time_spent(&self, since: Instant) {
         *self.time_spent.lock().unwrap_or_else(PoisonError::into_inner) += since.elapsed();
     }
 
@@ -167,22 +151,19 @@ impl Journal {
     /// Notes what came of a step, with the evidence. That it is done is written with the next note, the next step's or the
     /// run's end: who goes on after a kill looks at the cluster itself. How CRDs were left, and that a step failed, is written at
     /// once; where that cannot be, it is said, and the next write has it too.
-    pub async fn end_step(&self, run: &Run<'_>, step: &Step, stands: StepPhase, detail: &str) {
-        let began = Instant::now();
-        let found = read_evidence(run, step).await;
-        self.add_time_spent(began);
+    pub async fn end_step(&self, step: &Step, phase: StepPhase, detail: &str, found: StepEvidence, emit: Emit<'_>) {
         // How the CRDs were left tells later whose they are: that waits for nothing.
         let found_crds = !found.live_crds.is_empty();
         let note = |entry: &mut RunEntry| {
-            entry.end_step(step.id, stands, detail, Timestamp::now());
+            entry.end_step(step.id, phase, detail, Timestamp::now());
             entry.crds_after_run.extend(found.live_crds);
             entry.revisions.extend(found.revision);
         };
-        if stands == StepPhase::Done && !found_crds {
-            return self.update_unwritten(note, run.emit).await;
+        if phase == StepPhase::Done && !found_crds {
+            return self.update_unwritten(note, emit).await;
         }
-        if let Err(reason) = self.write(note, run.emit).await {
-            emit_note(run.emit, format!("what came of {} is not written yet: {reason}", step.id));
+        if let Err(reason) = self.write(note, emit).await {
+            emit_note(emit, format!("what came of {} is not written yet: {reason}", step.id));
         }
     }
 
@@ -320,54 +301,13 @@ fn find_resumed_run(prepared: &Prepared) -> Option<&ResumedRun> {
     prepared.work.as_upgrade()?.resumed.as_ref()
 }
 
-/// What is seen after a step.
+/// What the cluster shows after a step, as the journal records it.
 #[derive(Default)]
-struct StepEvidence {
-    live_crds: BTreeMap<String, RecordedCrd>,
-    revision: Option<(String, u64)>,
-}
-
-async fn read_evidence(run: &Run<'_>, step: &Step) -> StepEvidence {
-    let prepared = run.prepared;
-    match &step.action {
-        Action::VerifyServedSchema { .. } => {
-            StepEvidence { live_crds: run.verified_crds.to_live_crds(), revision: None }
-        }
-        Action::MigrateObjects { .. } => {
-            let left =
-                run.migrated_crds().iter().map(|(name, crd)| (name.clone(), RecordedCrd::from_crd(crd))).collect();
-            StepEvidence { live_crds: left, revision: None }
-        }
-        Action::RecordRelease { release }
-        | Action::UpgradeRelease { release }
-        | Action::RollbackRelease { release, .. }
-        | Action::UnlockRelease { release, .. } => {
-            let newest = view_reader::read_newest_revision(
-                &prepared.session.cluster,
-                &prepared.session.installation.namespace,
-                release,
-            )
-            .await;
-            // Evidence that cannot be had is looked for by whoever goes on.
-            StepEvidence {
-                live_crds: BTreeMap::new(),
-                revision: newest.ok().flatten().map(|newest| (release.clone(), newest)),
-            }
-        }
-        Action::AddKeepAnnotation { .. }
-        | Action::RemoveKeepAnnotation { .. }
-        | Action::ApplyCrds { .. }
-        | Action::RestoreCrds { .. }
-        | Action::RestoreObjects { .. }
-        | Action::DiscardRuns { .. }
-        | Action::SuspendHelmRelease { .. }
-        | Action::UpdateSource { .. }
-        | Action::AwaitHelmRelease { .. }
-        | Action::AwaitArgoApplication { .. }
-        | Action::ApplyManifests { .. }
-        | Action::ResumeHelmRelease { .. }
-        | Action::Validate => StepEvidence::default(),
-    }
+pub struct StepEvidence {
+    /// The CRDs as the step left them.
+    pub live_crds: BTreeMap<String, RecordedCrd>,
+    /// The newest revision of the release that the step wrote, with the release.
+    pub revision: Option<(String, u64)>,
 }
 
 /// Notes the end of a run of which nothing is left to do, or to undo.
@@ -387,33 +327,10 @@ pub async fn close_without_work(prepared: &Prepared, emit: Emit<'_>) {
     }
 }
 
-/// Whole or not at all, for its owner alone; older ones beyond the last ten go.
-fn write_local_file(file: &Path, entry: &RunEntry) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or_else(|| Path::new("."));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let temporary = tempfile::NamedTempFile::new_in(folder)?;
-    write_entry(temporary.as_file(), entry)?;
-    temporary.persist(file).map_err(|error| error.error)?;
-    let all = std::fs::read_dir(folder)?.flatten().map(|one| one.path());
-    let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
-    all.sort();
-    let old = all.len().saturating_sub(MAX_LOCAL_FILES);
-    // One that cannot be removed does no harm.
-    all.iter().take(old).filter(|old| *old != file).for_each(|old| drop(std::fs::remove_file(old)));
-    Ok(())
-}
-
-/// Writes it all, or says why not.
-fn write_entry(mut file: &File, entry: &RunEntry) -> std::io::Result<()> {
-    file.write_all(&serde_json::to_vec_pretty(entry)?)?;
-    file.flush()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::journal::tests::entry;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn who_was_taken_over_writes_nothing_more() {
@@ -432,28 +349,5 @@ mod tests {
         assert!(find_recorded_end(&later, &seen(&theirs)).unwrap().is_err(), "done, and not by us");
         theirs.supersede(RunState::Superseded, "20261126-9");
         assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("20261126-9"));
-    }
-
-    /// `/dev/full` answers every write as a full disk does.
-    #[test]
-    fn a_full_disk_is_an_error() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let error = write_entry(&full, &entry()).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-    }
-
-    #[test]
-    fn the_copy_here_is_for_its_owner_alone_and_the_last_ten_are_kept() {
-        let state = tempfile::tempdir().unwrap();
-        let folder = cluster_state_dir(state.path(), "prod/hub");
-        for at in 10..25 {
-            write_local_file(&folder.join(format!("20261123-{at}.json")), &entry()).unwrap();
-        }
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(folder.parent(), Some(state.path()), "a context is no path");
-        assert_eq!((mode(&folder), mode(&folder.join("20261123-24.json"))), (0o700, 0o600));
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), MAX_LOCAL_FILES);
-        let text = std::fs::read_to_string(folder.join("20261123-24.json")).unwrap();
-        assert_eq!(serde_json::from_str::<RunEntry>(&text).unwrap(), entry());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::RunOptions;
+use super::run_options::RunOptions;
 use crate::cluster::leases::Locks;
 use crate::cluster::{Cluster, leases};
 use crate::model::lease::{HeldLock, HolderIdentity, LEASE_VERBS, LeaseHolder, LeaseRef, Liveness};

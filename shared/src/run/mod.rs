@@ -3,31 +3,38 @@
 pub mod act;
 pub mod backup;
 mod clock_skew;
+pub mod context;
 pub mod delete_backup;
 mod final_check;
 pub mod flux;
 pub mod journal_writer;
+mod local_journal;
 pub mod lock;
 mod object_migration;
 mod probe;
 pub mod run_backup;
+pub mod run_options;
+mod step_evidence;
 pub mod step_guard;
 pub mod storage_version_migration;
 mod unlock;
 pub mod upgrade_status;
+mod verified_crds;
 mod verify_release;
 mod verify_served_schema;
 mod wait_details;
 mod wait_for_release;
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use context::Run;
 use journal_writer::Journal;
+use run_options::RunOptions;
+use verified_crds::VerifiedCrds;
 
-use crate::cluster::leases::{LockError, Locks};
-use crate::model::crd::Crd;
+use crate::cluster::leases::LockError;
+use crate::model::command::ProcessGuard;
 use crate::model::lease::LEASE_DURATION;
 use crate::plan::Step;
 use crate::plan::journal::{RunState, StepPhase};
@@ -36,55 +43,6 @@ use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::upgrade_report::{FinalCheck, Outcome, StepOutcome, StepState, UpgradeReport};
-use crate::tools::call::ProcessGuard;
-use crate::tools::spawn::StopSignal;
-
-/// How a run behaves, besides what it does.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
-    /// The run's id: the label on the release.
-    pub run_id: String,
-    /// The longest one wait may last.
-    pub timeout: Duration,
-    /// How long a reason that does not pass by itself may last before a wait ends.
-    pub failure_grace: Duration,
-    /// How long to wait for a lock that somebody else holds.
-    pub wait_for_lock: Duration,
-    /// Asked by Ctrl-C, and when a lock is lost: what waits ends, what takes a moment is done first.
-    pub stop: StopSignal,
-    /// Asked when a lock is lost: nothing may go on.
-    pub abort: StopSignal,
-    /// When the run began.
-    pub started: Instant,
-    /// How it is kept: a journal, and a copy of what is there before. None for a run that writes CRDs alone.
-    pub journal_options: Option<journal_writer::JournalOptions>,
-}
-
-/// What the steps of one run share.
-pub struct Run<'a> {
-    /// What was prepared.
-    pub prepared: &'a Prepared,
-    /// How it behaves.
-    pub options: &'a RunOptions,
-    /// Where events go.
-    pub emit: Emit<'a>,
-    /// What says that it is our turn.
-    pub locks: &'a Locks,
-    /// What keeps helm and kubectl from outliving us.
-    pub process_guard: &'a ProcessGuard,
-    /// What is noted of it.
-    pub journal: Option<Journal>,
-    /// What was proved of the CRDs.
-    pub verified_crds: verify_served_schema::VerifiedCrds,
-    /// The CRDs whose objects this run has moved, as it left them.
-    migrated_crds: Mutex<BTreeMap<String, Crd>>,
-}
-
-impl Run<'_> {
-    fn migrated_crds(&self) -> BTreeMap<String, Crd> {
-        self.migrated_crds.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// Runs a plan that no guard refuses, to its end or to the first failure: with the locks, which it takes and lets go.
 ///
@@ -115,7 +73,7 @@ pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> R
     let report = match opened {
         Ok(journal) => {
             let before = began.elapsed().saturating_sub(spent(&journal));
-            let (proved, migrated) = (verify_served_schema::VerifiedCrds::default(), Mutex::default());
+            let (proved, migrated) = (VerifiedCrds::default(), Mutex::default());
             let run = Run {
                 prepared,
                 options,
@@ -236,9 +194,12 @@ async fn run_step(
     }
 }
 
-async fn record_step_end(run: &Run<'_>, step: &Step, stands: StepPhase, detail: &str) {
+async fn record_step_end(run: &Run<'_>, step: &Step, phase: StepPhase, detail: &str) {
     if let Some(journal) = &run.journal {
-        journal.end_step(run, step, stands, detail).await;
+        let began = Instant::now();
+        let evidence = step_evidence::read_step_evidence(run, step).await;
+        journal.add_time_spent(began);
+        journal.end_step(step, phase, detail, evidence, run.emit).await;
     }
 }
 

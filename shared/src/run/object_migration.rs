@@ -1,12 +1,11 @@
 //! The bridge: the cluster's CRD plus the chart's storage version, over which objects leave a version that the chart drops.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
 
-use super::Run;
+use super::context::Run;
 use super::storage_version_migration::{MigrationRoute, StorageMigrator};
 use crate::model::crd::Crd;
 use crate::model::managed_fields::FIELD_MANAGER;
@@ -41,7 +40,7 @@ pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) 
         }
         summaries.push(format!("{name}: {}", migrated.summarize()));
         let left = read_crd(run, name).await?;
-        run.migrated_crds.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), left);
+        run.record_migrated_crd(left);
     }
     Ok(summaries.join("\n"))
 }

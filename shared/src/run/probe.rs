@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Run;
+use super::context::Run;
 use crate::cluster::openapi_documents;
 use crate::model::crd::Crd;
 use crate::problem::{Exit, Problem};

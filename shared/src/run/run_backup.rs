@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::RunOptions;
 use super::backup::create as keep;
-use super::journal_writer::{Journal, JournalOptions};
+use super::journal_writer::Journal;
+use super::run_options::{BackupHook, BackupOptions, JournalOptions, RunOptions};
 use crate::cluster::backup_folder::{BackupFileError, write_document};
 use crate::cluster::object_judge::can_affect_objects_either_way;
 use crate::model::backup_format::encode_file_name;
+use crate::model::command::Call;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxObject;
 use crate::plan::flux::FluxRoute;
@@ -23,29 +24,12 @@ use crate::prepare::state_dir::cluster_state_dir;
 use crate::problem::{Exit, Problem};
 use crate::report::backup_report::format_bytes;
 use crate::report::event::{Emit, Event};
-use crate::tools::call::Call;
 use crate::tools::{program_paths, spawn};
 
 /// The releases, by reference.
 const RELEASES_FILE: &str = "releases.json";
 /// The HelmReleases and their sources.
 const FLUX_FILE: &str = "flux.json";
-
-/// What is saved, besides what always is.
-#[derive(Debug, Clone, Default)]
-pub struct BackupOptions {
-    /// A program of the operator's that saves more; it must end with 0.
-    pub hook: Option<BackupHook>,
-}
-
-/// `--save-hook PROGRAM --save-hook-args ARGUMENT …`: no shell stands in between.
-#[derive(Debug, Clone)]
-pub struct BackupHook {
-    /// The program.
-    pub program: String,
-    /// Its arguments.
-    pub args: Vec<String>,
-}
 
 /// Saves, notes it in the journal, and lets the operator's own program save more.
 ///

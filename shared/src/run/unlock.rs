@@ -3,7 +3,7 @@
 use http::Method;
 use jiff::Timestamp;
 
-use super::Run;
+use super::context::Run;
 use crate::cluster::{ApiError, view_reader};
 use crate::model::pending_release::mark_failed;
 use crate::model::release_status::ReleaseStatus;

@@ -2,7 +2,7 @@
 
 use semver::Version;
 
-use super::Run;
+use super::context::Run;
 use crate::cluster::view_reader;
 use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::release::ReleaseRecord;

@@ -4,18 +4,16 @@
 //! another manager may put the CRD back, and of several API servers behind one address one may still serve the old schema.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Run;
+use super::context::Run;
 use super::probe;
+use super::verified_crds::VerifiedSpec;
 use crate::cluster::openapi_documents::OpenApiDocument;
 use crate::cluster::{ApiError, Cluster, crd_reader, openapi_documents};
 use crate::diff;
 use crate::model::crd::{Crd, SpecWriter, find_writer_since, list_spec_writers};
 use crate::plan::Step;
-use crate::plan::recorded_state::RecordedCrd;
-use crate::plan::value_hash::digest_json;
 use crate::problem::{Exit, Problem};
 
 /// The longest that new schemas may take to be served: seconds on one API server, more where there are several.
@@ -31,36 +29,6 @@ const CONNECTIONS_PER_SERVER: usize = 4;
 const ASSUMED_API_SERVERS: usize = 3;
 /// More than this many new connections tell nothing new.
 const MAX_CONNECTIONS: usize = 20;
-
-/// What was proved, and when: for a second look.
-#[derive(Default)]
-pub struct VerifiedCrds(Mutex<Option<(Instant, BTreeMap<String, VerifiedSpec>)>>);
-
-/// A CRD's spec as it was proved.
-#[derive(Clone)]
-struct VerifiedSpec {
-    uid: String,
-    digest: String,
-    stored_versions: Vec<String>,
-    writers: Vec<SpecWriter>,
-}
-
-impl VerifiedSpec {
-    fn from_crd(crd: &Crd) -> Self {
-        let stored_versions = crd.stored_versions().into_iter().map(str::to_owned).collect();
-        Self {
-            uid: crd.uid().to_owned(),
-            digest: digest_json(&crd.json()["spec"]),
-            stored_versions,
-            writers: list_spec_writers(crd),
-        }
-    }
-
-    fn is_same(&self, now: &Crd) -> bool {
-        let now = Self::from_crd(now);
-        (&self.uid, &self.digest) == (&now.uid, &now.digest)
-    }
-}
 
 /// Proves that these CRDs are established, their names accepted, and every version served with the chart's schema.
 ///
@@ -275,30 +243,6 @@ fn group_by_document<'a>(run: &Run<'a>, names: &[String]) -> BTreeMap<String, Ve
         }
     }
     all
-}
-
-impl VerifiedCrds {
-    fn record(&self, live: &[Crd]) {
-        let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut specs = verified.take().map_or_else(BTreeMap::new, |(_, specs)| specs);
-        specs.extend(live.iter().map(|crd| (crd.name().to_owned(), VerifiedSpec::from_crd(crd))));
-        *verified = Some((Instant::now(), specs));
-    }
-
-    /// The proved CRDs, as a journal keeps them.
-    pub(super) fn to_live_crds(&self) -> BTreeMap<String, RecordedCrd> {
-        let specs = self.snapshot().map(|(_, specs)| specs).unwrap_or_default();
-        let live = |spec: VerifiedSpec| RecordedCrd {
-            uid: spec.uid,
-            spec_digest: spec.digest,
-            stored_versions: spec.stored_versions,
-        };
-        specs.into_iter().map(|(name, spec)| (name, live(spec))).collect()
-    }
-
-    fn snapshot(&self) -> Option<(Instant, BTreeMap<String, VerifiedSpec>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// The second look: before the application relies on the proved CRDs, and in the end.

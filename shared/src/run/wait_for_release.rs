@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::context::Run;
 use super::wait_details::DetailCache;
-use super::{Run, clock_skew, verify_release};
+use super::{clock_skew, verify_release};
 use crate::cluster::view_reader;
 use crate::model::cluster_view::ReadFailure;
 use crate::model::release_role::ReleaseRole;
 use crate::model::unready_objects::{OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
-use crate::prepare::judge;
+use crate::prepare::plan_commands;
 use crate::prepare::prepared::UpgradeWork;
-use crate::prepare::render::RenderedCharts;
+use crate::prepare::rendered_charts::RenderedCharts;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::tools::error::ToolError;
@@ -40,9 +41,9 @@ pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),
-        judge::run_label(&prepared.session.lease_watcher.identity.run),
+        plan_commands::run_label(&prepared.session.lease_watcher.identity.run),
     );
-    let upgrade = judge::build_helm_upgrade(ask, rendered_chart, ReleaseRole::App, &description, &label);
+    let upgrade = plan_commands::build_helm_upgrade(ask, rendered_chart, ReleaseRole::App, &description, &label);
     let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(upgrade.release, &rendered_chart.rendered));
     let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
     let (ready, all) = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;

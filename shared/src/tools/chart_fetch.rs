@@ -1,32 +1,18 @@
 //! A chart reference becomes bytes in a private folder, once; every later step uses those bytes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use semver::Version;
 
 use super::helm::Helm;
 use super::registry::{Registry, RegistryError};
-use crate::model::chart::{self, Chart, ChartFiles, ChartRef, Digest, DigestKind};
+use crate::model::chart::{self, Chart, ChartRef, Digest, DigestKind};
+use crate::model::fetched_chart::FetchedChart;
 use crate::problem::{Exit, Problem};
 
 /// What a chart can be given as.
 const ACCEPTED_CHART_FORMS: &str = "give oci://host/path, a chart's folder, or a .tgz file that helm package made";
-
-/// A chart whose bytes lie in our private folder.
-#[derive(Debug, Clone)]
-pub struct FetchedChart {
-    /// How it was named.
-    pub reference: ChartRef,
-    /// The packed file.
-    pub file: PathBuf,
-    /// Which bytes they are.
-    pub digest: Digest,
-    /// What its files say.
-    pub chart: Chart,
-    /// The files: helm keeps them in the release's record.
-    pub files: Arc<ChartFiles>,
-}
 
 /// Fetches a chart into `private`, which nobody else may read.
 ///

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::call::Call;
-use super::chart_fetch::FetchedChart;
 use super::error::ToolError;
 use super::helm::Helm;
 use super::program_paths;
 use super::spawn;
 use crate::ask::RegistryAccess;
 use crate::model::chart::{ChartRef, DigestKind};
+use crate::model::command::Call;
+use crate::model::fetched_chart::FetchedChart;
 use crate::model::signature::SignatureOutcome;
 
 /// A look into a registry, and some arithmetic.

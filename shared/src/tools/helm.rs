@@ -7,11 +7,11 @@ use semver::Version;
 use serde_json::Value;
 
 use super::KUBE_CACHE_ENV;
-use super::call::{Call, ProcessGuard};
 use super::error::ToolError;
 use super::helm_output;
 use super::spawn::{self, StopSignal};
 use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
+use crate::model::command::{Call, ProcessGuard};
 use crate::model::manifest::recorded_text;
 use crate::model::secret::Hidden;
 

@@ -7,11 +7,11 @@ use semver::Version;
 use serde_json::{Value, json};
 
 use super::KUBE_CACHE_ENV;
-use super::call::{Call, ProcessGuard};
 use super::error::ToolError;
 use super::helm_output;
 use super::spawn::{self, StopSignal};
 use crate::ask::ClusterAccess;
+use crate::model::command::{Call, ProcessGuard};
 
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 

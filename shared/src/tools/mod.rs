@@ -1,6 +1,5 @@
 //! EFFECTS: the operator's own helm and kubectl, and the registry. Typed verbs in, domain values out.
 
-pub mod call;
 pub mod chart_fetch;
 pub mod chart_signature;
 pub mod content_archive;

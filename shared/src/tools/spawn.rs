@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use duct::unix::HandleExt;
 use tokio::task::spawn_blocking;
 
-use super::call::{Arg, Call};
 use super::error::ToolError;
+use crate::model::command::{Arg, Call};
 use crate::model::secret::{MASK, collect_secrets, mask_secrets};
 use crate::model::yaml::{self, ErrorDetail};
 
@@ -188,8 +188,8 @@ fn mask_call_secrets(call: &Call, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::call::ProcessGuard;
     use super::*;
+    use crate::model::command::ProcessGuard;
 
     fn call(script: &str, deadline: Duration) -> Call {
         Call::new("sh", "/bin/sh", deadline).args(["-c", script])

@@ -17,13 +17,14 @@ use crate::cluster::{Cluster, crd_dry_run, view_reader};
 use crate::diff;
 use crate::model::chart::ChartRef;
 use crate::model::crd::Crd;
+use crate::model::fetched_chart::FetchedChart;
 use crate::model::release_inventory::is_product_crd;
 use crate::plan::{self, API_VERSION};
 use crate::problem::{Exit, Problem};
 use crate::report::crd_report::{CrdDiff, CrdList};
 use crate::report::event::Event;
 use crate::report::human::HumanRenderer;
-use crate::tools::chart_fetch::{FetchedChart, fetch_chart};
+use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{Helm, TemplateArgs};
 
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};

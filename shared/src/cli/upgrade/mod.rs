@@ -29,9 +29,10 @@ use crate::report::event::{Emit, Event};
 use crate::report::style::Style;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::report::{plan, upgrade_markdown, upgrade_result};
-use crate::run::journal_writer::{JournalOptions, close_without_work};
+use crate::run::journal_writer::close_without_work;
 use crate::run::lock::release_all_stale;
-use crate::run::{RunOptions, run};
+use crate::run::run;
+use crate::run::run_options::{JournalOptions, RunOptions};
 
 use flags::{Cli, Command, EventsFlag, RunFlags};
 use upgrade_request::{UpgradeAction, UpgradeRequest};

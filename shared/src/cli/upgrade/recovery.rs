@@ -14,9 +14,10 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::Event;
 use crate::report::rollback_report;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
-use crate::run::journal_writer::{JournalOptions, close_without_work};
+use crate::run::journal_writer::close_without_work;
 use crate::run::lock::release_all_stale;
-use crate::run::{RunOptions, run};
+use crate::run::run;
+use crate::run::run_options::{JournalOptions, RunOptions};
 
 use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
 use crate::cli::upgrade::write_report;

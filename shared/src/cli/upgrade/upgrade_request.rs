@@ -11,7 +11,7 @@ use crate::prepare::handover::{self, ManifestOptions};
 use crate::prepare::prepared::Prepared;
 use crate::prepare::rollback::{read_journal, select_run_to_resume};
 use crate::problem::Problem;
-use crate::run::run_backup::BackupOptions;
+use crate::run::run_options::BackupOptions;
 
 use crate::cli::upgrade::flags::{Cli, Command, RegistryFlags, RunFlags};
 

@@ -21,8 +21,9 @@ use crate::model::secret::{Hidden, Secrets};
 use crate::plan::flux::FluxRoutes;
 use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::{API_VERSION, Action, Plan, Step, order};
+use crate::prepare::inventory::ClusterReading;
 use crate::prepare::picture;
-use crate::prepare::session::{ClusterReading, Connection};
+use crate::prepare::session::Connection;
 use crate::problem::Problem;
 use crate::tools::helm::RollbackArgs;
 

@@ -16,7 +16,7 @@ use crate::plan::flux::argo_sync;
 use crate::plan::flux::progress::{FluxController, Progress, assess_helm_release, assess_source};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
-use crate::run::Run;
+use crate::run::context::Run;
 use crate::run::wait_for_release::ReadinessWatch;
 
 /// The longest between two judgements, whether anything has changed or not.

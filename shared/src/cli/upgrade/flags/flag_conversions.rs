@@ -13,7 +13,7 @@ use crate::plan::saved_plan::{RuntimeInputs, SavedPlan};
 use crate::prepare::handover::ManifestOptions;
 use crate::prepare::manifest_files;
 use crate::problem::Problem;
-use crate::run::run_backup::{BackupHook, BackupOptions};
+use crate::run::run_options::{BackupHook, BackupOptions};
 
 use super::{
     ApplianceFlags, ApplyFlags, BackupFlags, FluxManifestsFlags, HelmFlags, InstallationFlags, JournalLocationFlags,

@@ -1,0 +1,91 @@
+//! The commands of helm and kubectl that an upgrade runs: the plan shows them, the run starts the same ones.
+
+use crate::ask::{StoredValues, UpgradeSpec};
+use crate::model::metadata_keys::RUN_LABEL;
+use crate::model::release_role::ReleaseRole;
+use crate::plan::decide;
+use crate::prepare::judge::PlanCommands;
+use crate::prepare::rendered_charts::RenderedChart;
+use crate::tools::helm::{Helm, UpgradeArgs};
+use crate::tools::kubectl::Kubectl;
+
+/// Builds the commands of an upgrade with the operator's own tools.
+#[derive(Clone, Copy)]
+pub struct ToolCommands<'a> {
+    /// The operator's request.
+    pub ask: &'a UpgradeSpec,
+    /// The operator's helm.
+    pub helm: &'a Helm,
+    /// The operator's kubectl.
+    pub kubectl: &'a Kubectl,
+    /// The run's id.
+    pub run_id: &'a str,
+}
+
+impl PlanCommands for ToolCommands<'_> {
+    fn upgrade_release(&self, role: ReleaseRole, chart: &RenderedChart) -> Vec<String> {
+        let (description, label) = (decide::build_description(&chart.fetched.digest), run_label(self.run_id));
+        let upgrade = build_helm_upgrade(self.ask, chart, role, &description, &label);
+        let mut words = self.helm.build_upgrade_call(&upgrade).masked_words();
+        // The private file's name tells a person nothing: the command shows the chart as the operator named it.
+        if let Some(word) = words.get_mut(CHART_WORD) {
+            *word = chart.fetched.reference.to_string();
+        }
+        words
+    }
+
+    fn annotate_keep(&self, names: &[String]) -> Vec<String> {
+        self.kubectl.build_annotate_keep_call(names, self.ask.timeout).masked_words()
+    }
+
+    fn apply_crds(&self) -> Vec<String> {
+        self.kubectl.build_apply_call(self.ask.timeout).masked_words()
+    }
+}
+
+/// Where the chart stands in `helm upgrade RELEASE CHART`.
+const CHART_WORD: usize = 3;
+
+/// The label by which a release names the run that wrote it.
+#[must_use]
+pub fn run_label(run: &str) -> String {
+    format!("{RUN_LABEL}={run}")
+}
+
+/// How a release is written: the CRD chart's is only recorded, the application's is waited for.
+#[must_use]
+pub fn build_helm_upgrade<'a>(
+    ask: &'a UpgradeSpec,
+    rendered_chart: &'a RenderedChart,
+    role: ReleaseRole,
+    description: &'a str,
+    label: &'a str,
+) -> UpgradeArgs<'a> {
+    let stored_values = match ask.values.stored {
+        StoredValues::HelmDefault => None,
+        StoredValues::Reuse => Some("--reuse-values"),
+        StoredValues::Reset => Some("--reset-values"),
+        StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
+    };
+    let mut passed = ask.helm_options.to_args();
+    // The CRD chart is only recorded: what stands in it is applied by us.
+    if role == ReleaseRole::App {
+        passed.extend(ask.helm_options.to_post_renderer_args());
+    }
+    UpgradeArgs {
+        release: ask.installation.release(role),
+        chart: &rendered_chart.fetched.file,
+        values: match role {
+            ReleaseRole::Crds => &[],
+            ReleaseRole::App => &ask.values.flags,
+        },
+        stored_values: stored_values.filter(|_| role == ReleaseRole::App),
+        description,
+        label,
+        install: role == ReleaseRole::Crds,
+        take_ownership: ask.allowed_actions.take_ownership,
+        wait: role == ReleaseRole::App,
+        timeout: ask.timeout,
+        extra_args: passed,
+    }
+}

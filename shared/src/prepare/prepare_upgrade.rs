@@ -1,0 +1,158 @@
+//! Prepares an upgrade: the stages look, render, forecast, judge and decide, in this order.
+
+use jiff::Timestamp;
+
+use crate::ask::UpgradeSpec;
+use crate::ask::expect::Expectations;
+use crate::model::cluster_view::ClusterView;
+use crate::model::fetched_chart::FetchedChart;
+use crate::model::health_inputs::HealthInputs;
+use crate::model::secret::{Hidden, Secrets};
+use crate::plan;
+use crate::plan::flux::FluxRoutes;
+use crate::plan::journal::RunEntry;
+use crate::plan::saved_plan::SavedPlan;
+use crate::prepare::flux::AdaptedAsk;
+use crate::prepare::forecast::forecast_all;
+use crate::prepare::inventory::{Inventory, read_inventory};
+use crate::prepare::judge::{self, Observations};
+use crate::prepare::plan_baseline::{Drift, PlanBaseline, PlanInputs};
+use crate::prepare::plan_commands::ToolCommands;
+use crate::prepare::prepared::{Environment, Prepared, ResumedRun, UpgradeWork, Work};
+use crate::prepare::rendered_charts::RenderedCharts;
+use crate::prepare::session::{UpgradeContext, connect};
+use crate::prepare::stage::Stage;
+use crate::prepare::{flux, next_values, picture, render};
+use crate::problem::Problem;
+use crate::report::event::{Emit, Event};
+
+/// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
+///
+/// # Errors
+/// A problem that names what is missing: a cluster that cannot be read, a chart that is none, values that helm refuses.
+/// What a guard refuses is no error: the plan says it.
+pub async fn prepare(ask: UpgradeSpec, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
+    prepare_from(ask, PlanBaseline::Fresh, env, emit).await
+}
+
+/// As [`prepare`], for a run that was cut off, and what was asked for in it: what somebody else has moved since is refused.
+///
+/// # Errors
+/// As [`prepare`].
+pub async fn prepare_resume(
+    ask: UpgradeSpec,
+    run: &RunEntry,
+    env: Environment,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
+    prepare_from(ask, PlanBaseline::InterruptedRun(run), env, emit).await
+}
+
+/// As [`prepare`], for a plan that was saved, and what was asked for in it: what has moved since is refused, and so are other steps.
+///
+/// # Errors
+/// As [`prepare`]; the steps are not the saved ones though nothing moved.
+pub async fn prepare_saved_plan(
+    ask: UpgradeSpec,
+    saved: &SavedPlan,
+    env: Environment,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
+    let prepared = prepare_from(ask, PlanBaseline::SavedPlan(saved), env, emit).await?;
+    if !prepared.plan.is_refused() && !prepared.plan.is_undetermined() {
+        saved.ensure_same_steps(&prepared.plan)?;
+    }
+    Ok(prepared)
+}
+
+async fn prepare_from(
+    ask: UpgradeSpec,
+    baseline: PlanBaseline<'_>,
+    env: Environment,
+    emit: Emit<'_>,
+) -> Result<Prepared, Problem> {
+    for message in next_values::check_files(&ask.values)? {
+        emit(Event::Warning { stage: "values", message });
+    }
+    let mut connection = connect(&ask.session_spec(), env, emit).await?;
+    // The owners decide where charts and values come from: they are read before anything is fetched.
+    let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut connection).await?;
+    let Inventory { view, charts, cluster_uids } = read_inventory(&connection, &ask, flux, emit).await?;
+
+    let context = UpgradeContext { connection: &connection, ask: &ask, view: &view, emit };
+    let (charts, health_inputs) = render_all(&context, charts).await?;
+    let flux = find_flux_routes(&context, &charts, values);
+    let forecast = forecast_all(&context, &charts).await;
+
+    let inputs = PlanInputs { ask: &ask, view: &view, rendered: &charts, crd_answers: &forecast.crd_answers };
+    let Drift { recorded_state, items: drift, interrupted_run } =
+        inputs.compute_drift(baseline, connection.journal.as_ref().ok(), &connection.env.salt);
+    let observations = Observations {
+        now: Timestamp::now(),
+        view: &view,
+        tools: &connection.tools,
+        cluster_uids,
+        forecast,
+        locks: &connection.locks,
+        journal: &connection.journal,
+        has_unverified_crds: interrupted_run.as_ref().is_some_and(RunEntry::has_unverified_crds),
+        drift,
+        flux: &flux,
+    };
+    let commands = ToolCommands {
+        ask: &ask,
+        helm: &connection.helm,
+        kubectl: &connection.kubectl,
+        run_id: &connection.env.run_id,
+    };
+    let plan = judge::build_plan(&ask, &observations, &charts, &commands)?;
+    let removed_crds = judge::list_removed_crds(&ask, &observations, &charts);
+    let secrets = collect_secrets(&ask, &view, &charts);
+    let is_required = matches!(baseline, PlanBaseline::InterruptedRun(_));
+    let resumed = interrupted_run.map(|run| ResumedRun { run, is_required });
+    let session = connection.into_session(&ask.installation, view, health_inputs, secrets);
+    let work = UpgradeWork { ask, charts, removed_crds, flux, handover_manifests: None, recorded_state, resumed };
+    Ok(Prepared { session, plan, work: Work::Upgrade(Box::new(work)) })
+}
+
+/// What the charts render to, and what the health checks read before the first write.
+async fn render_all(
+    context: &UpgradeContext<'_>,
+    charts: (Option<FetchedChart>, Option<FetchedChart>),
+) -> Result<(RenderedCharts, Option<HealthInputs>), Problem> {
+    let stage = Stage::begin(context.emit, "render", "what each chart makes");
+    let (rendered, health_inputs) =
+        tokio::join!(render::render_both(context, charts), read_health_inputs_before(context));
+    let rendered = rendered?;
+    stage.finish(rendered.summary());
+    Ok((rendered, health_inputs))
+}
+
+/// What the final check compares with. Only a run that writes has one; it is read while helm renders.
+async fn read_health_inputs_before(context: &UpgradeContext<'_>) -> Option<HealthInputs> {
+    if !context.connection.env.mode.writes() {
+        return None;
+    }
+    let (cluster, installation) = (&context.connection.cluster, &context.ask.installation);
+    Some(picture::read_health_inputs(cluster, installation, context.view, &Expectations::default()).await)
+}
+
+/// The route of each chart through Flux.
+fn find_flux_routes(
+    context: &UpgradeContext<'_>,
+    charts: &RenderedCharts,
+    values: Option<Hidden<serde_json::Value>>,
+) -> FluxRoutes {
+    let charts = [&charts.crds, &charts.app].map(|rendered| {
+        rendered.as_ref().map(|rendered| (rendered.fetched.chart.version.to_string(), &rendered.fetched.digest))
+    });
+    plan::flux::find_routes(context.ask, &context.view.flux, charts, values)
+}
+
+/// Every secret text that values and rendered Secrets hold.
+fn collect_secrets(ask: &UpgradeSpec, view: &ClusterView, charts: &RenderedCharts) -> Secrets {
+    let stored =
+        view.newest_revision(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
+    let values: Vec<&serde_json::Value> = stored.into_iter().chain([charts.config.reveal()]).collect();
+    Secrets::from_values(&values, charts.app.as_ref().map_or(&[], |rendered| &rendered.rendered))
+}

@@ -1,0 +1,81 @@
+//! What the charts of an upgrade render to: plain values, which the judge reads and the run writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::ask::UpgradeSpec;
+use crate::model::chart::ValuesSchemaError;
+use crate::model::crd::{self, Crd};
+use crate::model::fetched_chart::FetchedChart;
+use crate::model::secret::Hidden;
+
+/// One chart that moves: its bytes and what they render to.
+pub struct RenderedChart {
+    /// The chart's bytes.
+    pub fetched: FetchedChart,
+    /// What it renders to, CRDs included.
+    pub rendered: Vec<Value>,
+    /// The text that helm stores of it in the release record.
+    pub manifest_text: Hidden<String>,
+    /// What its schemas refuse of the values, secrets masked.
+    pub schema_refusals: Vec<ValuesSchemaError>,
+    /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
+    pub post_render_failure: Option<String>,
+}
+
+impl RenderedChart {
+    /// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
+    #[must_use]
+    pub fn manifest_objects(&self) -> Vec<Value> {
+        let chart = &self.fetched.chart;
+        self.rendered.iter().filter(|document| !chart.is_folder_crd(document)).cloned().collect()
+    }
+}
+
+/// Both charts, rendered.
+pub struct RenderedCharts {
+    /// The CRD chart, where it moves.
+    pub crds: Option<RenderedChart>,
+    /// The application, where it moves.
+    pub app: Option<RenderedChart>,
+    /// Every CRD of both, by name; the CRD chart's where both have one.
+    pub desired_crds: BTreeMap<String, Crd>,
+    /// The user's values of the application's next revision.
+    pub config: Hidden<Value>,
+}
+
+impl RenderedCharts {
+    /// The CRDs that helm writes as templates of a chart, each with its release; what stands in a `crds/` folder is ours to apply.
+    #[must_use]
+    pub fn crds_in_templates(&self, ask: &UpgradeSpec) -> BTreeMap<String, String> {
+        let installation = &ask.installation;
+        let rendered_charts = [(&self.app, &installation.app_release), (&self.crds, &installation.crds_release)];
+        let rendered_charts = rendered_charts
+            .into_iter()
+            .filter_map(|(rendered_chart, release)| Some((rendered_chart.as_ref()?, release)));
+        let folder_crds = |chart: &'_ Option<RenderedChart>| -> BTreeSet<String> {
+            chart.iter().flat_map(|chart| chart.fetched.chart.folder_crds.iter().cloned()).collect()
+        };
+        let (of_crds_chart, of_app) = (folder_crds(&self.crds), folder_crds(&self.app));
+        // The CRD chart's comes last: it is written first, and by then there.
+        let all = rendered_charts.flat_map(|(rendered_chart, release)| {
+            let names = crd::list_template_crds(&rendered_chart.rendered, &rendered_chart.fetched.chart.folder_crds);
+            names.into_iter().map(|name| (name, release.clone()))
+        });
+        // A CRD that is a template of the CRD chart is written with that chart's release, also if the application's `crds/` has a
+        // copy: helm skips files of `crds/` that exist, and refuses to import a template's CRD that somebody else created.
+        let is_ours = |name: &String, release: &String| {
+            of_crds_chart.contains(name) || (of_app.contains(name) && *release == installation.app_release)
+        };
+        all.filter(|(name, release)| !is_ours(name, release)).collect()
+    }
+
+    /// How much the charts render to, in words.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let objects: usize =
+            [&self.crds, &self.app].into_iter().flatten().map(|rendered_chart| rendered_chart.rendered.len()).sum();
+        format!("{} CRDs, {} other objects", self.desired_crds.len(), objects.saturating_sub(self.desired_crds.len()))
+    }
+}

@@ -1,0 +1,52 @@
+//! What a step leaves on the cluster, for the journal.
+
+use std::collections::BTreeMap;
+
+use super::context::Run;
+use super::journal_writer::StepEvidence;
+use crate::cluster::view_reader;
+use crate::plan::recorded_state::RecordedCrd;
+use crate::plan::{Action, Step};
+
+/// What the cluster shows after a step. Evidence that cannot be read is read again by the run that resumes.
+pub(super) async fn read_step_evidence(run: &Run<'_>, step: &Step) -> StepEvidence {
+    let prepared = run.prepared;
+    match &step.action {
+        Action::VerifyServedSchema { .. } => {
+            StepEvidence { live_crds: run.verified_crds.to_live_crds(), revision: None }
+        }
+        Action::MigrateObjects { .. } => {
+            let left =
+                run.migrated_crds().iter().map(|(name, crd)| (name.clone(), RecordedCrd::from_crd(crd))).collect();
+            StepEvidence { live_crds: left, revision: None }
+        }
+        Action::RecordRelease { release }
+        | Action::UpgradeRelease { release }
+        | Action::RollbackRelease { release, .. }
+        | Action::UnlockRelease { release, .. } => {
+            let newest = view_reader::read_newest_revision(
+                &prepared.session.cluster,
+                &prepared.session.installation.namespace,
+                release,
+            )
+            .await;
+            StepEvidence {
+                live_crds: BTreeMap::new(),
+                revision: newest.ok().flatten().map(|newest| (release.clone(), newest)),
+            }
+        }
+        Action::AddKeepAnnotation { .. }
+        | Action::RemoveKeepAnnotation { .. }
+        | Action::ApplyCrds { .. }
+        | Action::RestoreCrds { .. }
+        | Action::RestoreObjects { .. }
+        | Action::DiscardRuns { .. }
+        | Action::SuspendHelmRelease { .. }
+        | Action::UpdateSource { .. }
+        | Action::AwaitHelmRelease { .. }
+        | Action::AwaitArgoApplication { .. }
+        | Action::ApplyManifests { .. }
+        | Action::ResumeHelmRelease { .. }
+        | Action::Validate => StepEvidence::default(),
+    }
+}

@@ -288,7 +288,8 @@ fn a_downgrade_is_refused_unless_it_is_allowed() {
 
 #[test]
 fn a_saved_plan_is_refused_if_the_cluster_changed_since() {
-    let item = DriftItem { subject: crate::plan::drift::DriftSubject::Crd(HUBS.into()), change: "is gone".into(), hint: "" };
+    let item =
+        DriftItem { subject: crate::plan::drift::DriftSubject::Crd(HUBS.into()), change: "is gone".into(), hint: "" };
     let plan = Situation::with(|situation| situation.drift = Some(Ok(vec![item]))).plan();
     assert_eq!(refusals(&plan), ["no-drift"]);
 }

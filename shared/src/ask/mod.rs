@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::waivers::Waivers;
 use crate::model::chart::ChartRef;
+use crate::model::proxy::ProxySettings;
 use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
@@ -34,6 +35,17 @@ pub struct ClusterAccess {
     pub request_timeout: Option<Duration>,
     /// `$KUBECACHEDIR` of helm and kubectl, where they keep what the server told them; their own choice where there is none.
     pub kube_cache: Option<PathBuf>,
+    /// The variables that kubectl and helm read too.
+    pub variables: ConnectionVariables,
+}
+
+/// Environment variables that decide how the API server is reached.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionVariables {
+    /// Where the kubeconfig is without `--kubeconfig`: the files of `KUBECONFIG`, else `~/.kube/config`.
+    pub kubeconfig_files: Vec<PathBuf>,
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`
+    pub proxies: ProxySettings,
 }
 
 /// How a registry is reached: helm's own flags.

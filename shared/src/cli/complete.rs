@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use clap::Command;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
-use super::Stream;
+use super::{Stream, read_connection_variables};
+use crate::ask::ClusterAccess;
 use crate::catalogue;
 use crate::cluster;
 use crate::model::check::Card;
@@ -62,7 +63,10 @@ fn format_candidate(candidate: &CompletionCandidate) -> String {
 /// Offers the contexts of the kubeconfig.
 #[must_use]
 pub fn context_candidates() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| cluster::list_contexts().into_iter().map(CompletionCandidate::new).collect())
+    ArgValueCandidates::new(|| {
+        let access = ClusterAccess { variables: read_connection_variables(), ..ClusterAccess::default() };
+        cluster::list_contexts(&access).into_iter().map(CompletionCandidate::new).collect()
+    })
 }
 
 /// Offers the ids of all checks and guards, each with its title.

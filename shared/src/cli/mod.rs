@@ -16,17 +16,19 @@ pub mod signals;
 pub mod upgrade;
 pub mod validate;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::ask::{self, ClusterAccess};
+use crate::ask::{self, ClusterAccess, ConnectionVariables};
+use crate::model::proxy::ProxySettings;
 use crate::problem::{Exit, Problem};
 use crate::report::problem_text::render_problem;
 use crate::report::style::Style;
+use crate::tools::helm_driver::{self, UnsupportedDriver};
 
 /// How the cluster is reached: kubectl's own flags.
 #[derive(Debug, Clone, Default, Args)]
@@ -53,8 +55,9 @@ impl ClusterFlags {
     /// The flags, validated.
     ///
     /// # Errors
-    /// `--request-timeout` is no duration.
+    /// `--request-timeout` is not a duration, or `HELM_DRIVER` names a storage that is not supported.
     pub fn to_access(&self) -> Result<ClusterAccess, Problem> {
+        require_readable_releases()?;
         let timeout = self.request_timeout.as_deref().map(|text| ask::parse_duration("--request-timeout", text));
         Ok(ClusterAccess {
             kubeconfig: self.kubeconfig.clone(),
@@ -63,6 +66,7 @@ impl ClusterFlags {
             impersonate_groups: self.impersonate_groups.clone(),
             request_timeout: timeout.transpose()?,
             kube_cache: None,
+            variables: read_connection_variables(),
         })
     }
 }
@@ -169,6 +173,25 @@ pub fn show_to_operator(text: &str, output: OutputFormat) {
 #[expect(clippy::disallowed_methods, reason = "this is the edge: the environment is read here and handed in")]
 pub fn env_var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Refuses a `HELM_DRIVER` whose releases we cannot read.
+///
+/// # Errors
+/// The driver is not `secret`.
+pub fn require_readable_releases() -> Result<(), UnsupportedDriver> {
+    helm_driver::require_secrets(env_var("HELM_DRIVER").as_deref().map(OsStr::to_string_lossy).as_deref())
+}
+
+/// The variables that decide how the API server is reached.
+#[must_use]
+pub fn read_connection_variables() -> ConnectionVariables {
+    let kubeconfig_files = match env_var("KUBECONFIG") {
+        Some(list) => std::env::split_paths(&list).filter(|file| !file.as_os_str().is_empty()).collect(),
+        None => env_var("HOME").map(|home| Path::new(&home).join(".kube/config")).into_iter().collect(),
+    };
+    let proxies = ProxySettings::from_variables(|name| env_var(name).and_then(|value| value.into_string().ok()));
+    ConnectionVariables { kubeconfig_files, proxies }
 }
 
 /// How text may look on a stream.

@@ -1,10 +1,8 @@
 //! How the API server can fail, told in its own words and without its Debug output.
 
-use kube::config::KubeconfigError;
-
-use crate::ask::ClusterAccess;
+use super::login::{Login, LoginError};
 use crate::model::cluster_view::ReadFailure;
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +33,9 @@ pub enum ApiError {
         /// How long we waited.
         seconds: u64,
     },
+    /// The credentials could not be renewed: nothing was sent.
+    #[error("{0}")]
+    Login(LoginError),
     /// No connection, or not the API server at its other end.
     #[error("{server} cannot be reached: {reason}")]
     Unreachable {
@@ -49,7 +50,7 @@ impl ApiError {
     /// Whether nobody answered.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Login(_))
     }
 
     pub(super) fn from_cause(server: &str, error: &dyn std::error::Error) -> Self {
@@ -87,7 +88,7 @@ impl ApiError {
     /// Whether the server may answer the next time: it was away, had no time, or had a bad moment.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Rejected { code: 429 | 500..=599, .. })
+        self.is_unavailable() || matches!(self, Self::Rejected { code: 429 | 500..=599, .. })
     }
 
     /// As something that could not be seen.
@@ -96,28 +97,37 @@ impl ApiError {
         ReadFailure { target: what.into(), reason: self.to_string() }
     }
 
-    /// As a problem: the cluster cannot be read at all.
+    /// What the operator can do.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Rejected { code: 401, .. } => {
+                "log in again, or choose another --context: the server does not accept these credentials".to_owned()
+            }
+            Self::Rejected { .. } | Self::Expired { .. } => {
+                "kubectl auth whoami; kubectl auth can-i --list: they show what you are allowed to do".to_owned()
+            }
+            Self::Timeout { .. } | Self::Unreachable { .. } => {
+                "kubectl config current-context; kubectl version: they show whether this is the right cluster, and up"
+                    .to_owned()
+            }
+            Self::Login(failure) => failure.hint(),
+        }
+    }
+
+    /// As a problem of the whole command, which cannot go on without this answer.
     #[must_use]
     pub fn into_problem(self, context: &str) -> Problem {
-        let message = format!("cannot read the cluster of context {context}");
-        let (exit, hint) = match &self {
-            Self::Rejected { code: 401, .. } => (
-                Exit::Failed,
-                "the server does not accept these credentials: expired? log in anew, or choose another --context",
-            ),
-            Self::Rejected { .. } | Self::Expired { .. } => {
-                (Exit::Failed, "are you allowed to? kubectl auth whoami; kubectl auth can-i --list")
-            }
-            Self::Timeout { .. } | Self::Unreachable { .. } => (
-                Exit::Failed,
-                "is it the right context, and is the cluster up? kubectl config current-context; kubectl version",
-            ),
-        };
-        Problem::new(exit, message).with_source(self).with_hint(hint)
+        let hint = self.hint();
+        Problem::failure(format!("cannot read the cluster of context {context}")).with_source(self).with_hint(hint)
     }
 }
 
-pub(super) fn from_kube_error(server: &str, error: kube::Error) -> ApiError {
+/// The error of a request. `login` describes a login that fails while the request is prepared.
+pub(super) fn from_kube_error(server: &str, login: &Login, error: kube::Error) -> ApiError {
+    if let Some(failure) = login.find_failure(&error) {
+        return ApiError::Login(failure);
+    }
     match error {
         kube::Error::Api(status) if status.code == 410 => ApiError::Expired {
             message: status.message.clone(),
@@ -136,34 +146,6 @@ pub(super) fn from_kube_error(server: &str, error: kube::Error) -> ApiError {
     }
 }
 
-pub(super) fn build_kubeconfig_problem(access: &ClusterAccess, error: &KubeconfigError) -> Problem {
-    let source_file = match error {
-        // The file as kube looked for it: from --kubeconfig, KUBECONFIG or the home folder.
-        KubeconfigError::ReadConfig(_, file) => Some(file.clone()),
-        _ => access.kubeconfig.clone(),
-    };
-    let message = match source_file {
-        Some(file) => format!("the kubeconfig {} cannot be read", file.display()),
-        None => "no kubeconfig can be read".to_owned(),
-    };
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    Problem::failure(message)
-        .with_source(innermost.to_string())
-        .with_hint("set KUBECONFIG to the hub cluster's kubeconfig file, or name it with --kubeconfig")
-}
-
-pub(super) fn build_context_problem(context: &str, known: &[String]) -> Problem {
-    let message = match context {
-        "" => "the kubeconfig has no current context".to_owned(),
-        _ => format!("the kubeconfig has no context {context:?}"),
-    };
-    let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-    Problem::failure(message).with_hint(format!("choose one with --context: {known}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +155,11 @@ mod tests {
     fn a_list_that_expired_says_how_it_goes_on() {
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {"continue": "from-here"}, "status": "Failure",
             "message": "The provided continue parameter is too old", "reason": "Expired", "code": 410});
-        let error = from_kube_error("https://hub", kube::Error::Api(Box::new(serde_json::from_value(status).unwrap())));
+        let error = from_kube_error(
+            "https://hub",
+            &Login::default(),
+            kube::Error::Api(Box::new(serde_json::from_value(status).unwrap())),
+        );
         assert!(error.is_expired());
         assert!(matches!(error, ApiError::Expired { continue_token: Some(token), .. } if token == "from-here"));
     }

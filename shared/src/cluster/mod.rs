@@ -10,7 +10,9 @@ pub mod error;
 pub mod flux_reader;
 pub mod health_reader;
 pub mod journal_secret;
+pub mod kubeconfig;
 pub mod leases;
+pub mod login;
 pub mod object_judge;
 pub mod openapi_documents;
 mod outage_retry;
@@ -22,21 +24,22 @@ pub mod storage_version_wait;
 pub mod view_reader;
 pub mod watch;
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, Request};
 use jiff::Timestamp;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
 pub use error::ApiError;
+pub use kubeconfig::KubeconfigError;
+use login::Login;
 use outage_retry::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};
 
 use crate::ask::ClusterAccess;
 use crate::model::token_expiry;
-use crate::problem::Problem;
 
 /// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
 const LIST_PAGE_SIZE: usize = 100;
@@ -53,6 +56,7 @@ pub const USER_AGENT_VALUE: &str = concat!("mural/", env!("CARGO_PKG_VERSION"));
 pub struct Cluster {
     client: kube::Client,
     config: kube::Config,
+    login: Arc<Login>,
     /// The kubeconfig context in use.
     pub context: String,
     /// The API server's address.
@@ -68,23 +72,14 @@ impl Cluster {
     ///
     /// # Errors
     /// A problem that says what is missing: no kubeconfig, no such context, an unreadable certificate.
-    pub async fn connect(access: &ClusterAccess) -> Result<Self, Problem> {
+    pub async fn connect(access: &ClusterAccess) -> Result<Self, KubeconfigError> {
         // With two TLS providers in a process the first client would panic; naming one first makes it certain. A second call is refused, rightly.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let kubeconfig = match &access.kubeconfig {
-            Some(file) => Kubeconfig::read_from(file),
-            None => Kubeconfig::read(),
-        };
-        let kubeconfig = kubeconfig.map_err(|error| error::build_kubeconfig_problem(access, &error))?;
-        let contexts: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-        let context = access.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
-        if !contexts.contains(&context) {
-            return Err(error::build_context_problem(&context, &contexts));
-        }
-        let options = KubeConfigOptions { context: Some(context.clone()), ..Default::default() };
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
-            Problem::failure(format!("the kubeconfig context {context} cannot be used")).with_source(error)
-        })?;
+        let kubeconfig = kubeconfig::read(access)?;
+        let context = kubeconfig::choose_context(&kubeconfig, access.context.as_deref())?;
+        let mut config = kubeconfig::build_config(&kubeconfig, &context, &access.variables.proxies)?;
+        login::avoid_prompt(&mut config.auth_info, std::io::stdin().is_terminal());
+        let login = Arc::new(Login::new(&config.auth_info));
         if access.impersonate.is_some() {
             config.auth_info.impersonate.clone_from(&access.impersonate);
             config.auth_info.impersonate_groups = Some(access.impersonate_groups.clone());
@@ -94,16 +89,16 @@ impl Cluster {
             access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(DEFAULT_REQUEST_TIMEOUT);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let token_expiry = read_token_expiry(&config);
-        let (client, outage_retry) = (build_client(config.clone(), &context)?, Arc::default());
-        Ok(Self { client, config, context, server, token_expiry, request_timeout, outage_retry })
+        let client = build_client(config.clone(), &context, &login)?;
+        Ok(Self { client, config, login, context, server, token_expiry, request_timeout, outage_retry: Arc::default() })
     }
 
     /// The same cluster over connections of its own: behind one address may stand several API servers.
     ///
     /// # Errors
     /// As [`Cluster::connect`].
-    pub fn reconnect(&self) -> Result<Self, Problem> {
-        Ok(Self { client: build_client(self.config.clone(), &self.context)?, ..self.clone() })
+    pub fn reconnect(&self) -> Result<Self, KubeconfigError> {
+        Ok(Self { client: build_client(self.config.clone(), &self.context, &self.login)?, ..self.clone() })
     }
 
     /// One request; the answer as JSON.
@@ -174,7 +169,7 @@ impl Cluster {
     /// Takes note of an answer: whether the same question may get another one in a moment.
     fn should_retry(&self, path: &str, answer: &Result<String, ApiError>) -> bool {
         match answer {
-            Err(ApiError::Unreachable { .. }) => self.outage_retry.record_failure(Instant::now()),
+            Err(ApiError::Unreachable { .. } | ApiError::Login(_)) => self.outage_retry.record_failure(Instant::now()),
             Err(error) if error.is_forbidden() => self.outage_retry.record_forbidden(path, Instant::now()),
             Err(ApiError::Timeout { .. }) => false,
             _ => {
@@ -186,7 +181,7 @@ impl Cluster {
 
     async fn send_once(&self, request: Request<Vec<u8>>) -> Result<String, ApiError> {
         match tokio::time::timeout(self.request_timeout, self.client.request_text(request)).await {
-            Ok(answer) => answer.map_err(|error| error::from_kube_error(&self.server, error)),
+            Ok(answer) => answer.map_err(|error| error::from_kube_error(&self.server, &self.login, error)),
             Err(_) => Err(ApiError::Timeout { server: self.server.clone(), seconds: self.request_timeout.as_secs() }),
         }
     }
@@ -276,17 +271,10 @@ impl Cluster {
     }
 }
 
-/// The contexts of the kubeconfig that kubectl would read; none where there is none.
+/// The contexts of the kubeconfig files that kubectl would read. Empty if none can be read.
 #[must_use]
-pub fn list_contexts() -> Vec<String> {
-    list_contexts_in(None)
-}
-
-/// The contexts of a kubeconfig, or of the one that kubectl would read; none where it cannot be read.
-#[must_use]
-pub fn list_contexts_in(file: Option<&std::path::Path>) -> Vec<String> {
-    let kubeconfig = file.map_or_else(Kubeconfig::read, Kubeconfig::read_from).unwrap_or_default();
-    kubeconfig.contexts.into_iter().map(|context| context.name).collect()
+pub fn list_contexts(access: &ClusterAccess) -> Vec<String> {
+    kubeconfig::read(access).map(|kubeconfig| kubeconfig::list_contexts(&kubeconfig)).unwrap_or_default()
 }
 
 /// Only of a token that stands in the kubeconfig: what a plugin gives is renewed by the plugin.
@@ -296,10 +284,8 @@ fn read_token_expiry(config: &kube::Config) -> Option<Timestamp> {
     token_expiry::read_expiry(login["token"].as_str()?)
 }
 
-fn build_client(config: kube::Config, context: &str) -> Result<kube::Client, Problem> {
-    kube::Client::try_from(config).map_err(|error| {
-        Problem::failure(format!("the kubeconfig context {context} cannot be used")).with_source(error)
-    })
+fn build_client(config: kube::Config, context: &str, login: &Login) -> Result<kube::Client, KubeconfigError> {
+    kube::Client::try_from(config).map_err(|error| KubeconfigError::from_client(context, login, &error))
 }
 
 /// The items of a list, each with the `apiVersion` and `kind` that the list's own kind tells.

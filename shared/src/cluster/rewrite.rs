@@ -162,7 +162,7 @@ async fn patch_with_retry(
 const fn is_retryable(error: &ApiError) -> bool {
     match error {
         ApiError::Rejected { code, .. } => matches!(*code, 409 | 429 | 500 | 502 | 503 | 504),
-        ApiError::Timeout { .. } | ApiError::Unreachable { .. } => true,
+        ApiError::Timeout { .. } | ApiError::Unreachable { .. } | ApiError::Login(_) => true,
         ApiError::Expired { .. } => false,
     }
 }

@@ -191,8 +191,9 @@ impl Cluster {
         let request = request.map_err(|error| ApiError::from_cause(&self.server, &error))?;
         let opened = tokio::time::timeout(self.request_timeout, self.client.request_events::<Value>(request)).await;
         let silent = |_| ApiError::Timeout { server: self.server.clone(), seconds: self.request_timeout.as_secs() };
-        let server = self.server.clone();
-        let events = opened.map_err(silent)?.map_err(|error| error::from_kube_error(&self.server, error))?;
-        Ok(events.map(move |event| event.map_err(|cause| error::from_kube_error(&server, cause))).boxed())
+        let (server, login) = (self.server.clone(), self.login.clone());
+        let events =
+            opened.map_err(silent)?.map_err(|error| error::from_kube_error(&self.server, &self.login, error))?;
+        Ok(events.map(move |event| event.map_err(|cause| error::from_kube_error(&server, &login, cause))).boxed())
     }
 }

@@ -26,6 +26,7 @@ pub mod object;
 pub mod object_status;
 pub mod owner;
 pub mod pending_release;
+pub mod proxy;
 pub mod quantity;
 pub mod rejection;
 pub mod release;

@@ -25,8 +25,16 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    fn build_call(&self, deadline: Duration) -> Call {
+    /// Preferences (kuberc, on by default from 1.34) may turn a plain `apply` into a dry run or change its field manager:
+    /// <https://kubernetes.io/docs/reference/kubectl/kuberc/>
+    fn build_local_call(&self, deadline: Duration) -> Call {
         let mut call = Call::new("kubectl", &self.program, deadline);
+        call.env.push(("KUBERC".into(), "off".into()));
+        call
+    }
+
+    fn build_call(&self, deadline: Duration) -> Call {
+        let mut call = self.build_local_call(deadline);
         if let Some(folder) = &self.cluster.kube_cache {
             call.env.push((KUBE_CACHE_ENV.into(), folder.into()));
         }
@@ -51,8 +59,7 @@ impl Kubectl {
     /// # Errors
     /// It does not run, or prints no version.
     pub async fn read_version(&self) -> Result<Version, ToolError> {
-        let call =
-            Call::new("kubectl", &self.program, COMMAND_TIMEOUT).args(["version", "--client", "--output", "json"]);
+        let call = self.build_local_call(COMMAND_TIMEOUT).args(["version", "--client", "--output", "json"]);
         let command = call.to_string();
         parse_version(&spawn::run(call).await?).map_err(|source| ToolError::Unreadable {
             command,
@@ -96,7 +103,7 @@ impl Kubectl {
     /// # Errors
     /// kustomize refuses it.
     pub async fn kustomize(&self, folder: &Path) -> Result<Vec<Value>, ToolError> {
-        let call = Call::new("kubectl", &self.program, COMMAND_TIMEOUT).arg("kustomize").arg(folder);
+        let call = self.build_local_call(COMMAND_TIMEOUT).arg("kustomize").arg(folder);
         let command = call.to_string();
         let bytes = spawn::run(call).await?;
         helm_output::parse_manifest(&bytes).map_err(|source| ToolError::Unreadable {
@@ -170,6 +177,19 @@ fn parse_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Se
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn preferences_are_off_in_every_call() {
+        let kubectl = Kubectl { program: "/usr/bin/kubectl".into(), cluster: ClusterAccess::default() };
+        let names = ["hubs.example.com".to_owned()];
+        let calls = [
+            kubectl.build_local_call(COMMAND_TIMEOUT),
+            kubectl.build_apply_call(COMMAND_TIMEOUT),
+            kubectl.build_annotate_keep_call(&names, COMMAND_TIMEOUT),
+            kubectl.build_remove_keep_call(&names, COMMAND_TIMEOUT),
+        ];
+        assert!(calls.iter().all(|call| call.env.contains(&("KUBERC".into(), "off".into()))));
+    }
 
     #[test]
     fn the_version_is_read_from_json() {

@@ -5,6 +5,7 @@ pub mod chart_signature;
 pub mod content_archive;
 pub mod error;
 pub mod helm;
+pub mod helm_driver;
 pub mod helm_output;
 pub mod image_lookup;
 pub mod kubectl;

@@ -36,12 +36,45 @@ pub enum RegistryError {
     /// The certificate file of `--ca-file` is not readable.
     #[error("cannot read the certificate {0}")]
     CaFile(PathBuf, #[source] std::io::Error),
-    /// The registry wants a login that we cannot read; helm may have it from a credential helper.
+    /// The registry requires a login that we cannot read; helm may have it from a credential helper.
     #[error("{0} asks for a login")]
-    LoginRequired(String, #[source] Box<OciDistributionError>),
+    LoginRequired(String, #[source] RegistryFailure),
     /// The registry does not answer, or not as a registry does.
     #[error("{0} does not answer")]
-    Unreachable(String, #[source] Box<OciDistributionError>),
+    Unreachable(String, #[source] RegistryFailure),
+}
+
+/// What a registry or the connection to it said, without URLs, tokens and answers: a signed URL is a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RegistryFailure(String);
+
+impl RegistryFailure {
+    fn new(error: OciDistributionError) -> Self {
+        Self(match error {
+            OciDistributionError::RequestError(error) => innermost_cause(&error.without_url()),
+            OciDistributionError::IoError(error) => error.to_string(),
+            OciDistributionError::ServerError { code, .. } => format!("it answers with HTTP status {code}"),
+            OciDistributionError::UnauthorizedError { .. } => "it answers with HTTP status 401".to_owned(),
+            OciDistributionError::AuthenticationFailure(_) => "it rejects the credentials".to_owned(),
+            OciDistributionError::RegistryTokenDecodeError(_) => "its token service gives no token".to_owned(),
+            OciDistributionError::RegistryError { envelope, .. } => {
+                let codes: Vec<String> = envelope.errors.iter().map(|one| format!("{:?}", one.code)).collect();
+                format!("it answers with {}", codes.join(", "))
+            }
+            // The others quote the answer.
+            _ => "its answer does not follow the OCI distribution specification".to_owned(),
+        })
+    }
+}
+
+/// "Connection refused", not "error sending request".
+fn innermost_cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 /// One registry, with what is needed to ask it.
@@ -144,9 +177,9 @@ impl Registry {
                 missing
             }
             OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
-                RegistryError::LoginRequired(host, Box::new(error))
+                RegistryError::LoginRequired(host, RegistryFailure::new(error))
             }
-            other => RegistryError::Unreachable(host, Box::new(other)),
+            other => RegistryError::Unreachable(host, RegistryFailure::new(other)),
         }
     }
 }
@@ -164,6 +197,21 @@ fn read_login(file: &Path, host: &str) -> Option<RegistryAuth> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_quotes_no_url_and_no_answer() {
+        let (url, message) = ("https://a.example/v2/?token=canary".to_owned(), "canary".to_owned());
+        let failures = [
+            OciDistributionError::ServerError { code: 502, url: url.clone(), message: message.clone() },
+            OciDistributionError::UnauthorizedError { url },
+            OciDistributionError::AuthenticationFailure(message.clone()),
+            OciDistributionError::RegistryTokenDecodeError(message.clone()),
+            OciDistributionError::ManifestParsingError(message),
+        ];
+        for failure in failures.map(RegistryFailure::new) {
+            assert!(!format!("{failure} {failure:?}").contains("canary"), "{failure}");
+        }
+    }
 
     #[test]
     fn a_static_login_is_found_by_host() {

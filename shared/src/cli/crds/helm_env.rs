@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::ask::{ClusterAccess, RegistryAccess};
-use crate::cli::env_var;
+use crate::cli::{env_var, read_connection_variables};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
 
@@ -37,6 +37,7 @@ impl HelmEnv {
                 impersonate_groups: groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
                 request_timeout: None,
                 kube_cache: None,
+                variables: read_connection_variables(),
             },
             namespace: namespace.unwrap_or_else(|| "mural-system".to_owned()),
             registry_config: env_var("HELM_REGISTRY_CONFIG").map(PathBuf::from),

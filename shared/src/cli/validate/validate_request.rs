@@ -97,7 +97,7 @@ fn select_contexts(cli: &Cli) -> Result<Option<Vec<String>>, Problem> {
     if !cli.clusters.all_contexts {
         return Ok((!cli.clusters.contexts.is_empty()).then(|| cli.clusters.contexts.clone()));
     }
-    let all = cluster::list_contexts_in(cli.cluster.kubeconfig.as_deref());
+    let all = cluster::list_contexts(&cli.cluster.to_access()?);
     if all.is_empty() {
         return Err(Problem::usage("the kubeconfig has no contexts").with_hint("kubectl config get-contexts"));
     }

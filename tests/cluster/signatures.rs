@@ -64,7 +64,7 @@ fn provenance(test_cluster: &TestCluster, [crds, app]: &[String; 2]) -> Result<(
     let unsigned = verify(&in_registry(test_cluster, "mural")?, &vendor)?.expect_code(5).context("unsigned")?;
     ensure!(unsigned.all_text().contains("it has no provenance file"), "{}", unsigned.all_text());
     let nowhere = verify(&pushed, "/nowhere.gpg")?.expect_code(3).context("no keyring")?;
-    ensure!(nowhere.all_text().contains("the keyring /nowhere.gpg is not there"), "{}", nowhere.all_text());
+    ensure!(nowhere.all_text().contains("the keyring /nowhere.gpg does not exist"), "{}", nowhere.all_text());
     Ok(())
 }
 

@@ -1,4 +1,7 @@
-//! look at the surroundings: webhooks and their backends, quotas, disruption budgets. Few requests, all at once.
+//! Reads the policies that a write must pass: webhooks with their backends, quotas and disruption budgets.
+//!
+//! It owns the requests and how their answers combine into `AdmissionPolicies`. It judges nothing: `guards/` and `prepare/judge.rs` do.
+//! All parts are read at once, with few requests. A part that cannot be read carries its reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +13,9 @@ use crate::model::cluster_view::Observed;
 
 const ADMISSION_API: &str = "/apis/admissionregistration.k8s.io/v1";
 
-/// Reads what surrounds the namespace. `conversions` are the Services that the planned CRDs are converted by.
+/// Reads the policies that affect writes in the namespace. `conversions` are the Services behind the planned CRDs' conversion webhooks.
 ///
-/// Never fails as a whole; each part says by itself whether it was seen.
+/// Never fails as a whole: a part that cannot be read holds its reason.
 pub async fn read_admission_policies(
     cluster: &Cluster,
     namespace: &str,
@@ -27,7 +30,7 @@ pub async fn read_admission_policies(
         cluster.list(&quotas, ""),
         cluster.list(&budgets, ""),
     );
-    // One that is not there yet has the label that the server gives every namespace, and no other.
+    // A namespace that does not exist yet will have only the label that the server adds.
     let default_labels = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
     let labels = match labels {
         Ok(found) => Ok(admission_policies::read_labels(&found)),
@@ -44,7 +47,7 @@ pub async fn read_admission_policies(
     }
 }
 
-/// Every webhook configuration, and how many ready endpoints each Service has that one of them, or a conversion, names.
+/// Every webhook configuration, and the number of ready endpoints of each Service behind a webhook or a conversion.
 pub(super) async fn read_webhooks_and_backends(
     cluster: &Cluster,
     conversions: &BTreeSet<ServiceRef>,
@@ -64,7 +67,7 @@ pub(super) async fn read_webhooks_and_backends(
     (webhooks, backends)
 }
 
-/// How many ready endpoints each Service has: one request for all Services of a namespace.
+/// The number of ready endpoints per Service, with one request per namespace.
 pub async fn read_backends(
     cluster: &Cluster,
     services: &BTreeSet<ServiceRef>,
@@ -89,7 +92,7 @@ pub async fn read_backends(
     futures::future::join_all(read).await.into_iter().flatten().collect()
 }
 
-/// Endpoints that are ready; one that does not say is (discovery.k8s.io/v1 `EndpointConditions`).
+/// Counts ready endpoints. An endpoint without the condition is ready (discovery.k8s.io/v1 `EndpointConditions`).
 fn count_ready_endpoints(slices: &[Value], service: &str) -> usize {
     let of_service = |slice: &&Value| {
         slice.pointer("/metadata/labels/kubernetes.io~1service-name").is_some_and(|name| name == service)

@@ -1,4 +1,7 @@
-//! The application's objects: as they live, and what the server says of what helm would write. Dry-runs only.
+//! Reads the application's live objects, and asks the API server for a dry run of each write that helm would make.
+//!
+//! Callers hand in the rendered manifests. The answers are `DryRun` values that `guards/` and `prepare/forecast` read.
+//! Nothing here writes: every request is a read or carries `dryRun=All`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +16,19 @@ use crate::model::object::ObjectRef;
 use crate::model::served_kinds::ServedKinds;
 use crate::plan::writes::{ObjectWrite, WriteOperation};
 
-/// Requests under way at once.
+/// Concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
-/// A kind with so few objects in the charts is read one by one, a list could be long.
+/// Up to this many objects of a kind are read one by one: a list could be long.
 const MAX_SINGLE_READS: usize = 2;
-/// helm's own records stand among the Secrets, each up to a megabyte.
+/// Secrets include helm's release records of up to 1 MiB each.
 const EXCLUDE_RELEASE_SECRETS: &str = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
-/// Kinds that the view of the cluster holds already.
+/// Kinds that the `ClusterView` already holds.
 const KINDS_IN_VIEW: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "PersistentVolumeClaim"];
 
-/// The kinds that the server serves: two requests (KEP-3352, since Kubernetes 1.30).
+/// Reads the served kinds with two requests: aggregated discovery (KEP-3352, GA in Kubernetes 1.30).
 ///
 /// # Errors
-/// The server cannot be asked, or something between us and it answers in the older form.
+/// The API server does not answer, or a proxy answers in the unaggregated form.
 pub async fn read_served_kinds(cluster: &Cluster) -> Observed<ServedKinds> {
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     let (core, groups) = tokio::join!(cluster.get_as("/api", accept), cluster.get_as("/apis", accept));
@@ -36,7 +39,7 @@ pub async fn read_served_kinds(cluster: &Cluster) -> Observed<ServedKinds> {
     ServedKinds::read(&documents).ok_or_else(|| ReadFailure { target: what.to_owned(), reason: reason() })
 }
 
-/// Reads the objects of these manifests as they live: what the view holds already, then each kind once.
+/// Reads the live objects of these manifests: from the view where it has them, otherwise with one request per kind.
 pub async fn read_live_objects(
     cluster: &Cluster,
     view: &ClusterView,
@@ -98,10 +101,10 @@ async fn read_collection(
     Ok(found)
 }
 
-/// Asks the server what it would say of each write.
+/// Dry-runs each write.
 ///
 /// `force` is helm's `--force-conflicts`. `waits` tells why an object must not be asked about yet. `mask` takes secrets out of
-/// the server's words.
+/// the server's message.
 pub async fn dry_run_writes(
     cluster: &Cluster,
     kinds: &ServedKinds,

@@ -1,4 +1,8 @@
-//! The folder of a save: one file for each object, readable by its owner alone, whole or not there.
+//! The folder of a backup: one file per object, readable only by its owner.
+//!
+//! Each file is written completely or not at all, and the index comes last: a backup without an index is incomplete.
+//! `run/backup` decides what is backed up and restored; the index format is `model/backup_format.rs`. Custom resources may hold
+//! secrets, so no error quotes a file.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
@@ -12,38 +16,38 @@ use crate::model::backup_format::{BackupIndex, encode_file_name, strip_cluster_f
 use crate::model::chart::to_hex;
 use crate::model::yaml::{self, ErrorDetail};
 
-/// Tells that the save is whole, and what is in it.
+/// Exists only in a complete backup. Lists its content.
 const INDEX_FILE: &str = "backup.json";
 const CRDS_FOLDER: &str = "crds";
 const OBJECTS_FOLDER: &str = "objects";
-/// The folder of objects that are in no namespace: no namespace can have this name.
+/// The folder of cluster-scoped objects. Not a valid namespace name.
 const CLUSTER_SCOPE_FOLDER: &str = "_cluster";
-/// Custom resources may hold secrets.
+/// Owner only: custom resources may hold secrets.
 const FOLDER_MODE: u32 = 0o700;
 
-/// The folder of a save: `crds/<name>.yaml`, `objects/<crd>/<namespace>/<name>.yaml`, and `backup.json` when all is written.
+/// The layout: `crds/<name>.yaml`, `objects/<crd>/<namespace>/<name>.yaml`, and `backup.json` at the end.
 #[derive(Debug, Clone)]
 pub struct BackupFolder {
     root: PathBuf,
 }
 
-/// A file of a save that is not what it should be.
+/// Why a file of a backup is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupFileError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
-        /// Which file or folder.
+        /// The file or folder.
         path: String,
-        /// Why.
+        /// The system's reason.
         source: io::Error,
     },
-    /// It is no manifest of one object.
+    /// The file is not a manifest of one object, or not a backup index.
     #[error("{path}: {reason}")]
     Content {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Why, without its content.
+        /// The reason, without the content.
         reason: String,
     },
 }
@@ -59,34 +63,34 @@ impl BackupFileError {
 }
 
 impl BackupFolder {
-    /// A new save in this folder, which is made, or is empty.
+    /// Creates a backup in a folder that is new or empty.
     ///
     /// # Errors
-    /// It cannot be made, or something is in it.
+    /// The folder cannot be created, or is not empty.
     pub fn create(root: &Path) -> Result<Self, BackupFileError> {
         create_folder(root)?;
         match fs::read_dir(root).map_err(|error| BackupFileError::io(root, error))?.next() {
             None => Ok(Self { root: root.to_owned() }),
-            Some(_) => Err(BackupFileError::content(root, "something is in this folder already")),
+            Some(_) => Err(BackupFileError::content(root, "the folder is not empty")),
         }
     }
 
-    /// A save that was written before, and what is in it.
+    /// Opens a complete backup with its index.
     ///
     /// # Errors
-    /// There is none, or it was cut off before its end.
+    /// There is no backup, or it is incomplete.
     pub fn open(root: &Path) -> Result<(Self, BackupIndex), BackupFileError> {
         let path = root.join(INDEX_FILE);
         let bytes = fs::read(&path).map_err(|error| BackupFileError::io(&path, error))?;
         let index: BackupIndex =
             serde_json::from_slice(&bytes).map_err(|error| BackupFileError::content(&path, error.to_string()))?;
         if !index.is_supported() {
-            return Err(BackupFileError::content(&path, "no index of a save that this version can read"));
+            return Err(BackupFileError::content(&path, "this version cannot read this backup index"));
         }
         Ok((Self { root: root.to_owned() }, index))
     }
 
-    /// Where it is.
+    /// The folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -95,7 +99,7 @@ impl BackupFolder {
     /// Writes a CRD.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn write_crd(&self, crd: &Value) -> Result<(), BackupFileError> {
         self.write_manifest(&self.root.join(CRDS_FOLDER), crd)
     }
@@ -103,7 +107,7 @@ impl BackupFolder {
     /// Writes an object of this CRD.
     ///
     /// # Errors
-    /// As [`Snapshot::put_crd`].
+    /// As [`BackupFolder::write_crd`].
     pub fn write_object(&self, crd: &str, object: &Value) -> Result<(), BackupFileError> {
         let namespace = object["metadata"]["namespace"].as_str().filter(|namespace| !namespace.is_empty());
         let namespace = namespace.map_or_else(|| CLUSTER_SCOPE_FOLDER.to_owned(), encode_file_name);
@@ -117,10 +121,10 @@ impl BackupFolder {
         write_atomically(&path, to_manifest_text(&strip_cluster_fields(object)).as_bytes())
     }
 
-    /// Ends the save: from now on it is whole.
+    /// Writes the index: the backup is complete.
     ///
     /// # Errors
-    /// As [`Snapshot::put_crd`].
+    /// As [`BackupFolder::write_crd`].
     pub fn finish(&self, index: &BackupIndex) -> Result<(), BackupFileError> {
         let path = self.root.join(INDEX_FILE);
         let text =
@@ -128,13 +132,13 @@ impl BackupFolder {
         write_atomically(&path, &text)
     }
 
-    /// The file of this CRD.
+    /// The path of this CRD's file.
     #[must_use]
     pub fn crd_path(&self, name: &str) -> PathBuf {
         self.root.join(CRDS_FOLDER).join(format!("{}.yaml", encode_file_name(name)))
     }
 
-    /// The files of the objects of this CRD, sorted. None where it has no objects.
+    /// The files of this CRD's objects, sorted. Empty if it has none.
     ///
     /// # Errors
     /// A folder cannot be read.
@@ -153,7 +157,7 @@ impl BackupFolder {
     /// Reads one manifest.
     ///
     /// # Errors
-    /// It cannot be read or is no manifest of one object. Its content is not told: it may hold secrets.
+    /// The file cannot be read or is not a manifest of one object.
     pub fn read_manifest(path: &Path) -> Result<Value, BackupFileError> {
         let text = fs::read_to_string(path).map_err(|error| BackupFileError::io(path, error))?;
         let object = yaml::parse_document(&text, ErrorDetail::LocationOnly)
@@ -162,12 +166,12 @@ impl BackupFolder {
         if has_identity {
             Ok(strip_cluster_fields(&object))
         } else {
-            Err(BackupFileError::content(path, "no object with a kind and a name"))
+            Err(BackupFileError::content(path, "not an object with a kind and a name"))
         }
     }
 }
 
-/// As YAML where that reads back the same, else as JSON, which is YAML too: nothing may be lost in a file.
+/// YAML if it reads back the same, otherwise JSON, which is YAML too: no value may change.
 fn to_manifest_text(object: &Value) -> String {
     let as_yaml = yaml::write(object).ok();
     let whole =
@@ -175,10 +179,10 @@ fn to_manifest_text(object: &Value) -> String {
     whole.unwrap_or_else(|| format!("{object}\n"))
 }
 
-/// Keeps a document of ours beside the objects of a save.
+/// Writes an additional document into a backup.
 ///
 /// # Errors
-/// It cannot be written.
+/// The file cannot be written.
 pub fn write_document(root: &Path, name: &str, document: &Value) -> Result<(), BackupFileError> {
     let path = root.join(name);
     let text =
@@ -186,10 +190,10 @@ pub fn write_document(root: &Path, name: &str, document: &Value) -> Result<(), B
     write_atomically(&path, &text)
 }
 
-/// Every file below a folder by its path from there on: its digest, and its bytes; sorted.
+/// Every file below a folder: relative path, SHA-256 digest, size in bytes. Sorted.
 ///
 /// # Errors
-/// One of them cannot be read, or is neither a file nor a folder.
+/// An entry cannot be read, or is neither a file nor a folder.
 pub fn list_file_digests(root: &Path) -> Result<Vec<(String, String, u64)>, BackupFileError> {
     let (mut pending, mut all) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = pending.pop() {
@@ -200,7 +204,7 @@ pub fn list_file_digests(root: &Path) -> Result<Vec<(String, String, u64)>, Back
                 continue;
             }
             if !kind.is_file() {
-                return Err(BackupFileError::content(&path, "it is neither a file nor a folder"));
+                return Err(BackupFileError::content(&path, "neither a file nor a folder"));
             }
             let bytes = fs::read(&path).map_err(|error| BackupFileError::io(&path, error))?;
             let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
@@ -219,7 +223,7 @@ fn create_folder(folder: &Path) -> Result<(), BackupFileError> {
         .map_err(|error| BackupFileError::io(folder, error))
 }
 
-/// Whole or not at all, and for its owner alone: a temporary file has mode 0600.
+/// Writes a file completely or not at all. Mode 0600, from the temporary file.
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BackupFileError> {
     let failed = |error| BackupFileError::io(path, error);
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
@@ -264,7 +268,7 @@ mod tests {
         let backup = BackupFolder::create(folder.path()).unwrap();
         backup.write_crd(&json!({"kind": "CustomResourceDefinition", "metadata": {"name": "hubs.a.b"}})).unwrap();
         assert!(BackupFolder::open(folder.path()).unwrap_err().to_string().contains("backup.json"));
-        assert!(BackupFolder::create(folder.path()).unwrap_err().to_string().contains("something is in this folder"));
+        assert!(BackupFolder::create(folder.path()).unwrap_err().to_string().contains("the folder is not empty"));
     }
 
     #[test]

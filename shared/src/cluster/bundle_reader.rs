@@ -1,4 +1,7 @@
-//! What support asks for first: the objects around an installation, its events and the last lines of its logs. Reads only.
+//! Reads what a support request needs: the objects of an installation, its events and the last lines of its logs.
+//!
+//! It owns the list of kinds and the limits on logs. Secrets are listed as metadata only. The result is a set of files for
+//! `kubectl mural validate bundle`; a part that cannot be read becomes a file with the reason. Reads only.
 
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
@@ -13,13 +16,13 @@ use crate::model::secret::Secrets;
 use crate::model::support_bundle::{BundleFile, mask_object, sanitize_file_name};
 use crate::model::yaml;
 
-/// Requests under way at once.
+/// Concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
-/// Lines of each container's log.
+/// Log lines per container.
 const MAX_LOG_LINES: usize = 200;
-/// Bytes of each container's log.
+/// Log bytes per container.
 const MAX_LOG_BYTES: usize = 256 * 1024;
-/// Kinds that are read in every namespace of the releases.
+/// Kinds that are read in every namespace with objects of the releases.
 const BUNDLED_KINDS: [(&str, &str); 12] = [
     ("/apis/apps/v1", "deployments"),
     ("/apis/apps/v1", "statefulsets"),
@@ -35,7 +38,7 @@ const BUNDLED_KINDS: [(&str, &str); 12] = [
     ("/apis/networking.k8s.io/v1", "ingresses"),
 ];
 
-/// Everything that was read, as files. What could not be read is a file that says why.
+/// Reads all parts as files. A part that cannot be read becomes a file with the reason.
 pub async fn read_bundle(
     cluster: &Cluster,
     view: &ClusterView,
@@ -75,7 +78,7 @@ pub async fn read_bundle(
     all
 }
 
-/// Names and writers of objects, Secrets among them: of these nothing else is read.
+/// Reads metadata only: names and field managers. The only form in which Secrets are read.
 fn build_names_entry(folder: &str, list: &crate::model::cluster_view::Observed<Vec<Value>>) -> BundleFile {
     let path = format!("names/{}.yaml", sanitize_file_name(folder.trim_start_matches('/')));
     match list {
@@ -89,7 +92,7 @@ struct BundleReader<'a> {
     secrets: &'a Secrets,
 }
 
-/// A container whose log is wanted: namespace, pod, container, and whether the run before is meant.
+/// A log to read: namespace, pod, container, and whether it is the log of the previous run.
 type ContainerLog = (String, String, String, bool);
 
 impl BundleReader<'_> {
@@ -148,7 +151,7 @@ fn build_unread_entry(path: &str, error: &ApiError) -> BundleFile {
     BundleFile::new(format!("{path}.unread.txt"), format!("{error}\n"))
 }
 
-/// Every container of the namespace's pods; one that was restarted twice, with its run before.
+/// Every container of the namespace's pods, and the previous run of a container that restarted at least twice.
 fn list_containers(view: &ClusterView) -> Vec<ContainerLog> {
     let mut all = Vec::new();
     for pod in view.workloads.pods.iter().flatten() {

@@ -1,4 +1,6 @@
-//! The server's own answer to a write, without the write: a dry-run of a server-side apply.
+//! Dry-runs the server-side apply of each CRD: the API server merges and validates, and stores nothing.
+//!
+//! Callers hand in the chart's CRDs. `checks/crd_changes` and `guards/` compare the merged results with the live CRDs.
 
 use futures::stream::{self, StreamExt};
 use http::Method;
@@ -8,19 +10,19 @@ use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 use crate::model::managed_fields::FIELD_MANAGER;
 
-/// Dry-runs under way at once: enough to hide the way there and back, few enough for a busy API server.
+/// Concurrent dry runs: enough to hide the latency, few enough for a busy API server.
 const MAX_CONCURRENT_DRY_RUNS: usize = 8;
 
-/// What the server would make of one CRD.
+/// The API server's answer for one CRD.
 #[derive(Debug, Clone)]
 pub struct CrdForecast {
     /// The CRD's name.
     pub name: String,
-    /// The merged result, or the server's refusal.
+    /// The merged CRD, or the server's rejection.
     pub answer: Result<Crd, ApiError>,
 }
 
-/// Asks the server what it would make of each CRD, in the order given.
+/// Dry-runs each CRD. The answers keep the order of the arguments.
 pub async fn dry_run_crds(cluster: &Cluster, wanted: &[Crd]) -> Vec<CrdForecast> {
     stream::iter(wanted)
         .map(|crd| async move {

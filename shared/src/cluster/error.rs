@@ -1,53 +1,56 @@
-//! How the API server can fail, told in its own words and without its Debug output.
+//! How a request to the API server can fail.
+//!
+//! The messages are the server's own, without kube-rs's Debug output. A login that fails while a request is prepared is described by
+//! `login.rs`. Callers decide by the predicates here (`is_conflict`, `is_transient`, …), never by the text.
 
 use super::login::{Login, LoginError};
 use crate::model::cluster_view::ReadFailure;
 use crate::problem::Problem;
 
-/// A request that failed.
+/// Why a request has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// The server answered, and refused.
+    /// The API server rejected the request.
     #[error("{message}")]
     Rejected {
-        /// The HTTP status.
+        /// The HTTP status code.
         code: u16,
-        /// The server's one word: `Forbidden`, `Invalid`, `NotFound`, …
+        /// The reason of the `Status`: `Forbidden`, `Invalid`, `NotFound`, …
         reason: String,
-        /// The server's sentence.
+        /// The message of the `Status`.
         message: String,
     },
-    /// The snapshot that a list was read from is gone (410): the next page cannot be had as it was.
+    /// The snapshot of a list expired (410): its next page is gone.
     #[error("{message}")]
     Expired {
-        /// The server's sentence.
+        /// The message of the `Status`.
         message: String,
-        /// A token with which the list goes on where it stopped, from what is there now; none where the server gives none.
+        /// Continues the list at the same place with the current objects. `None`: the server gave no token.
         continue_token: Option<String>,
     },
-    /// Nothing came back in time.
-    #[error("{server} did not answer within {seconds}s")]
+    /// No answer within the time limit.
+    #[error("{server} did not answer within {seconds} s")]
     Timeout {
-        /// The server's address.
+        /// The API server's URL.
         server: String,
-        /// How long we waited.
+        /// The time limit in seconds.
         seconds: u64,
     },
-    /// The credentials could not be renewed: nothing was sent.
+    /// The credentials cannot be renewed. Nothing was sent.
     #[error("{0}")]
     Login(LoginError),
-    /// No connection, or not the API server at its other end.
-    #[error("{server} cannot be reached: {reason}")]
+    /// No connection, or the other end is not an API server.
+    #[error("cannot reach {server}: {reason}")]
     Unreachable {
-        /// The server's address.
+        /// The API server's URL.
         server: String,
-        /// The innermost cause.
+        /// The innermost cause, for example "connection refused".
         reason: String,
     },
 }
 
 impl ApiError {
-    /// Whether nobody answered.
+    /// Whether there was no answer at all.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Login(_))
@@ -61,37 +64,37 @@ impl ApiError {
         Self::Unreachable { server: server.to_owned(), reason: innermost.to_string() }
     }
 
-    /// The object, or the whole kind, is not there.
+    /// Whether the object or its kind does not exist.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::Rejected { code: 404, .. })
     }
 
-    /// Somebody else wrote meanwhile: the version that we saw is no more, or the object is there already.
+    /// Whether the object changed since it was read, or already exists.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Rejected { code: 409, .. })
     }
 
-    /// We may not.
+    /// Whether RBAC or an admission plugin forbids the request.
     #[must_use]
     pub const fn is_forbidden(&self) -> bool {
         matches!(self, Self::Rejected { code: 403, .. })
     }
 
-    /// A list's pages have expired, or a watch has fallen behind.
+    /// Whether the pages of a list expired, or a watch is too far behind.
     #[must_use]
     pub const fn is_expired(&self) -> bool {
         matches!(self, Self::Expired { .. })
     }
 
-    /// Whether the server may answer the next time: it was away, had no time, or had a bad moment.
+    /// Whether a retry may succeed: an outage, a timeout, an overloaded server.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         self.is_unavailable() || matches!(self, Self::Rejected { code: 429 | 500..=599, .. })
     }
 
-    /// As something that could not be seen.
+    /// The failure as part of an observation: `what` could not be read.
     #[must_use]
     pub fn to_read_failure(&self, what: impl Into<String>) -> ReadFailure {
         ReadFailure { target: what.into(), reason: self.to_string() }
@@ -115,7 +118,7 @@ impl ApiError {
         }
     }
 
-    /// As a problem of the whole command, which cannot go on without this answer.
+    /// The problem of a command that cannot continue without this answer.
     #[must_use]
     pub fn into_problem(self, context: &str) -> Problem {
         let hint = self.hint();

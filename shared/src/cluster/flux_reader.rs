@@ -1,4 +1,7 @@
-//! look at Flux: the HelmReleases of an installation, their sources, the controllers. One request where there is no Flux.
+//! Reads Flux: the HelmReleases of an installation, their sources and the controllers.
+//!
+//! It owns which API versions are tried, newest first. The result is a `FluxView` for `guards/`, `checks/flux` and `prepare/flux`.
+//! A cluster without Flux costs one request. Writes to Flux objects are made by `run/flux`, in the version that was read here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +15,16 @@ use crate::model::flux::{
 };
 
 const HELM_GROUP: &str = "helm.toolkit.fluxcd.io";
-/// The versions of each API that we read, the newest first. What is written is written in the version that was read.
+/// The supported versions of each API, newest first. Writes use the version that was read.
 const HELM_API_VERSIONS: [&str; 2] = ["v2", "v2beta2"];
 const SOURCE_API_VERSIONS: [&str; 2] = ["v1", "v1beta2"];
 const CONTROLLER_NAMES: [&str; 2] = ["source-controller", "helm-controller"];
-/// The appliance's registry.
+/// The registry inside the appliance.
 const REGISTRY_SERVICE_NAME: &str = "zot";
 
-/// Reads what Flux has of an installation.
+/// Reads the Flux objects of an installation.
 ///
-/// Never fails as a whole; each part says by itself whether it was seen.
+/// Never fails as a whole: a part that cannot be read holds its reason.
 pub async fn read_flux_view(cluster: &Cluster, installation: &Installation) -> FluxView {
     let all = match list_helm_releases(cluster).await {
         Ok(all) => all,
@@ -43,10 +46,10 @@ pub async fn read_flux_view(cluster: &Cluster, installation: &Installation) -> F
     FluxView { helm_releases: Ok(ours), sources, controllers, registries }
 }
 
-/// The HelmReleases that a run of ours suspended and did not let go.
+/// The HelmReleases that one of our runs suspended and did not resume.
 ///
 /// # Errors
-/// HelmReleases cannot be listed.
+/// The HelmReleases cannot be listed.
 pub async fn read_suspended_by_run(
     cluster: &Cluster,
     installation: &Installation,
@@ -56,14 +59,14 @@ pub async fn read_suspended_by_run(
     Ok(view.suspended_helm_releases().collect())
 }
 
-/// Those that make a release of the installation.
+/// The HelmReleases that manage a release of the installation.
 fn select_for_installation(all: Vec<Value>, installation: &Installation) -> Vec<HelmRelease> {
     let releases = [&installation.crds_release, &installation.app_release];
     let ours = |one: &HelmRelease| releases.iter().any(|release| one.manages_release(release, &installation.namespace));
     all.into_iter().map(HelmRelease::new).filter(ours).collect()
 }
 
-/// Every HelmRelease of the cluster; not being served is the same as having none.
+/// Every HelmRelease of the cluster. Empty if the kind is not served.
 async fn list_helm_releases(cluster: &Cluster) -> Result<Vec<Value>, ApiError> {
     for version in HELM_API_VERSIONS {
         match cluster.list(&format!("/apis/{HELM_GROUP}/{version}/helmreleases"), "").await {
@@ -74,7 +77,7 @@ async fn list_helm_releases(cluster: &Cluster) -> Result<Vec<Value>, ApiError> {
     Ok(Vec::new())
 }
 
-/// What the HelmReleases take their charts from, and what a HelmChart is made from.
+/// The sources of the HelmReleases, and the sources behind their HelmCharts.
 async fn read_sources(cluster: &Cluster, ours: &[HelmRelease]) -> BTreeMap<FluxRef, Observed<Option<FluxSource>>> {
     let mut wanted: BTreeSet<FluxRef> = BTreeSet::new();
     for from in ours.iter().filter_map(HelmRelease::chart_origin) {
@@ -100,10 +103,10 @@ async fn read_all(cluster: &Cluster, wanted: BTreeSet<FluxRef>) -> BTreeMap<Flux
     futures::future::join_all(read).await.into_iter().collect()
 }
 
-/// Reads one of Flux's objects again; none where it is not there.
+/// Reads one Flux object again. `None`: it does not exist.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn read_object(cluster: &Cluster, reference: &FluxRef) -> Result<Option<Value>, ApiError> {
     for path in api_paths(reference) {
         match cluster.get(&path).await {
@@ -114,7 +117,7 @@ pub async fn read_object(cluster: &Cluster, reference: &FluxRef) -> Result<Optio
     Ok(None)
 }
 
-/// Where an object of Flux is served in that `apiVersion`; in the newest where none is known.
+/// The path of a Flux object in its `apiVersion`, or in the newest supported version if it has none.
 #[must_use]
 pub fn api_path(reference: &FluxRef, api_version: &str) -> String {
     let version = api_version.rsplit('/').next().unwrap_or_default();
@@ -126,7 +129,7 @@ pub fn api_path(reference: &FluxRef, api_version: &str) -> String {
     all.find(|path| path.contains(&format!("/{version}/"))).unwrap_or(newest)
 }
 
-/// Where an object of Flux may be served, the newest version first.
+/// The paths at which a Flux object may be served, newest version first.
 pub fn api_paths(reference: &FluxRef) -> impl Iterator<Item = String> {
     let versions = if reference.kind == HELM_RELEASE_KIND { HELM_API_VERSIONS } else { SOURCE_API_VERSIONS };
     let ((group, plural), namespace, name) =

@@ -1,5 +1,7 @@
-//! look further: what stands around the releases, in every namespace that they name. Few requests, all at once; their number
-//! does not grow with the number of pods but for paging.
+//! Reads what the health checks need beyond the `ClusterView`, in every namespace of the releases' objects.
+//!
+//! It owns which kinds are read and in which form. All parts are read at once; the number of requests does not grow with the
+//! number of pods, except for paging. A part that cannot be read holds its reason. `checks/` judge the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,16 +27,16 @@ use crate::model::object::ObjectRef;
 use crate::model::release_inventory::ReleaseInventory;
 use crate::schema::ServerVersion;
 
-/// Requests under way at once, in each part.
+/// Concurrent requests of each part.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
-/// A kind with so few objects in the releases is read one by one, a list could be long.
+/// Up to this many objects of a kind are read one by one: a list could be long.
 const MAX_SINGLE_READS: usize = 2;
-/// helm's own records stand among the Secrets: their metadata alone, and still many.
+/// Secrets include helm's release records: only metadata is read, and there may be many.
 const EXCLUDE_RELEASE_SECRETS: &str = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
-/// The project roles that the chart is known to bring, where the release does not say.
+/// The project roles of the chart, used if the release does not list them.
 const DEFAULT_PROJECT_ROLES: [&str; 3] = ["viewer", "editor", "admin"];
 
-/// What is read, and of what.
+/// The parts to read, and their subjects.
 struct HealthReader<'a> {
     cluster: &'a Cluster,
     view: &'a ClusterView,
@@ -44,7 +46,7 @@ struct HealthReader<'a> {
 
 /// Reads these parts.
 ///
-/// Never fails as a whole; each part says by itself whether it was seen.
+/// Never fails as a whole: a part that cannot be read holds its reason.
 pub async fn read_health_inputs(
     cluster: &Cluster,
     view: &ClusterView,
@@ -91,7 +93,7 @@ impl HealthReader<'_> {
         &self.view.cluster.namespace
     }
 
-    /// The namespaces besides our own in which pods of the releases run.
+    /// The other namespaces in which pods of the releases run.
     fn list_other_namespaces(&self) -> BTreeSet<String> {
         let running: Vec<ObjectRef> =
             self.inventory.known_objects().iter().filter(|object| is_workload_object(object)).cloned().collect();
@@ -117,7 +119,7 @@ impl HealthReader<'_> {
                 folders.entry(folder).or_default().insert(object.name.clone());
             }
         }
-        // Pods use these whether a release names them or not.
+        // Pods use these even if no release contains them.
         for namespace in self.list_other_namespaces().into_iter().chain([self.namespace().to_owned()]) {
             for folder in [secrets_path(&namespace), config_maps_path(&namespace)] {
                 folders.insert(folder, BTreeSet::new());
@@ -132,7 +134,7 @@ impl HealthReader<'_> {
         (kinds, names)
     }
 
-    /// These objects, or all of them where there are more than a few; their metadata alone.
+    /// The metadata of these objects, or of all objects of the kind if these are many.
     async fn list_metadata(&self, folder: &str, names: &BTreeSet<String>) -> Result<Vec<Value>, ApiError> {
         if names.is_empty() || names.len() > MAX_SINGLE_READS {
             let query = if folder.ends_with("/secrets") { EXCLUDE_RELEASE_SECRETS } else { "" };
@@ -188,7 +190,7 @@ impl HealthReader<'_> {
         futures::future::join_all(read).await.into_iter().collect()
     }
 
-    /// Each document is compared and dropped: all of them together may weigh many megabytes.
+    /// Each document is compared and dropped: together they may have many megabytes.
     async fn compare_published_schemas(&self) -> Observed<BTreeMap<(String, String), PublishedSchema>> {
         let mut wanted: BTreeMap<String, Vec<(&Crd, &str)>> = BTreeMap::new();
         for crd in self.inventory.live_crds(self.view).filter(|crd| crd.has_condition("Established")) {
@@ -249,7 +251,7 @@ impl HealthReader<'_> {
         ManagedClusters { clusters, hubs, spokes, leases }
     }
 
-    /// All objects of a CRD that the cluster may not have.
+    /// All objects of a CRD. Empty if the cluster does not have the CRD.
     async fn list_optional_kind(&self, crd: &str) -> OptionalKind {
         let Some(crd) = self.view.crds.as_ref().map_err(Clone::clone)?.get(crd) else { return Ok(None) };
         let Some(version) = crd.reading_version() else { return Ok(None) };
@@ -287,7 +289,7 @@ fn compare_published_version(
     let definition = document.and_then(|document| document.definition(crd.group(), version, crd.kind()));
     let found = match (document, definition, schema) {
         (None, _, _) => PublishedSchema::Missing,
-        // A kind that the document leaves out is new, or published nowhere: nothing is said against it.
+        // A kind without a schema in the document is new or not published: that is not a finding.
         (Some(_), None, _) | (Some(_), Some(_), None) => PublishedSchema::Same,
         (Some(_), Some(definition), Some(schema)) => match diff::compare_served_schema(schema, definition) {
             Ok(()) => PublishedSchema::Same,

@@ -1,4 +1,7 @@
-//! The journal's Secret: read, and written so that the server compares versions.
+//! Reads and writes the Secret that holds the upgrade journal.
+//!
+//! Every write carries the `resourceVersion` that was read, so the API server rejects a write over a newer journal (409).
+//! The journal's format is `plan/journal`; when to write is decided by `run/journal_writer.rs`.
 
 use http::Method;
 use serde_json::Value;
@@ -11,10 +14,10 @@ fn secret_path(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/secrets/{SECRET_NAME}")
 }
 
-/// Reads the Secret; none where there is none.
+/// Reads the Secret. `None`: it does not exist.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn read_secret(cluster: &Cluster, namespace: &str) -> Result<Option<Value>, ApiError> {
     match cluster.get(&secret_path(namespace)).await {
         Ok(secret) => Ok(Some(secret)),
@@ -26,17 +29,17 @@ pub async fn read_secret(cluster: &Cluster, namespace: &str) -> Result<Option<Va
 /// Reads the journal.
 ///
 /// # Errors
-/// The Secret cannot be read. One without a readable run is no error: the answer says why.
+/// The Secret cannot be read. A Secret without a readable run is not an error: the answer holds the reason.
 pub async fn read_journal(cluster: &Cluster, namespace: &str) -> Observed<JournalSnapshot> {
     let secret = read_secret(cluster, namespace).await;
     let what = || format!("the journal (Secret {namespace}/{SECRET_NAME})");
     secret.map(|secret| parse_journal(secret.as_ref())).map_err(|error| error.to_read_failure(what()))
 }
 
-/// Writes the Secret: new, or over the version that it carries. Gives it back as the server keeps it.
+/// Creates the Secret, or updates the version that it carries. Returns it as stored.
 ///
 /// # Errors
-/// Somebody else wrote meanwhile ([`ApiError::conflict`]); the server refuses or does not answer.
+/// The Secret changed since it was read ([`ApiError::is_conflict`]), or the API server rejects the request or does not answer.
 pub async fn write_secret(cluster: &Cluster, namespace: &str, secret: &Value) -> Result<Value, ApiError> {
     let exists = secret.pointer("/metadata/resourceVersion").is_some();
     let (method, path) = match exists {
@@ -44,7 +47,7 @@ pub async fn write_secret(cluster: &Cluster, namespace: &str, secret: &Value) ->
         false => (Method::POST, format!("/api/v1/namespaces/{namespace}/secrets")),
     };
     match cluster.request(method, &path, Some(("application/json", secret))).await {
-        // Somebody has deleted it: it is made anew, and what older runs told is lost.
+        // The Secret was deleted: create it again. The history of older runs is lost.
         Err(error) if exists && error.is_not_found() => {
             let mut recreated = secret.clone();
             if let Some(metadata) = recreated["metadata"].as_object_mut() {

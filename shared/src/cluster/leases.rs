@@ -1,4 +1,8 @@
-//! The locks: Leases that are read, taken, renewed while we live, and let go. Every write lets the server compare versions.
+//! The locks of a run: Leases that are acquired, renewed while we live, and released.
+//!
+//! Every write carries the `resourceVersion` that was read, so two holders never both succeed. What a Lease contains and when it
+//! counts as expired is in `model/lease.rs`; whom to wait for is decided by `prepare/lease_watcher.rs`. The background renewal ends
+//! with [`Locks`], and calls back once if a lock is lost.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,13 +16,13 @@ use super::outage_retry::{MAX_OUTAGE_DURATION, RETRY_INTERVAL};
 use super::{ApiError, Cluster};
 use crate::model::lease::{self, HolderIdentity, LeaseHolder, LeaseRef, RENEW_DEADLINE, RENEW_INTERVAL};
 
-/// Between a renewal that failed and the next.
+/// Interval between a failed renewal and the next one.
 const RENEW_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads a lock; none where the Lease is not there.
+/// Reads a lock. `None`: the Lease does not exist.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn read_lease(cluster: &Cluster, lease_ref: &LeaseRef) -> Result<Option<Value>, ApiError> {
     match cluster.get(&lease_ref.path()).await {
         Ok(lease) => Ok(Some(lease)),
@@ -27,10 +31,10 @@ pub async fn read_lease(cluster: &Cluster, lease_ref: &LeaseRef) -> Result<Optio
     }
 }
 
-/// Takes a lock as it was `before`; none where somebody was quicker.
+/// Acquires a lock that still has the state `before`. `None`: another holder was faster.
 ///
 /// # Errors
-/// The server refuses for another reason, or does not answer.
+/// The API server rejects the request for another reason, or does not answer.
 pub async fn acquire(
     cluster: &Cluster,
     lease_ref: &LeaseRef,
@@ -49,14 +53,14 @@ pub async fn acquire(
     }
 }
 
-/// Lets a lock go; one that somebody else has taken meanwhile stays theirs.
+/// Releases a lock. A lock that another holder acquired meanwhile stays with that holder.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn release(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> {
     let mut result = delete_lease(cluster, lease).await;
     if result.as_ref().is_err_and(ApiError::is_conflict) {
-        // An answer to a renewal may have been lost on its way to us.
+        // The answer to a renewal may have been lost: the lock is still ours with a newer version.
         let now = cluster.get(&lease_path(lease)).await;
         result = match now {
             Ok(now) if now["spec"]["holderIdentity"] == lease["spec"]["holderIdentity"] => {
@@ -72,10 +76,10 @@ pub async fn release(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> {
     }
 }
 
-/// Lets several go, the last taken first; each is tried, whatever became of the others.
+/// Releases several locks, the last acquired first. A failure does not stop the others.
 ///
 /// # Errors
-/// The first that could not be.
+/// The first failure.
 pub async fn release_all(cluster: &Cluster, leases: &[Value]) -> Result<(), ApiError> {
     let mut result = Ok(());
     for lease in leases.iter().rev() {
@@ -90,7 +94,7 @@ async fn delete_lease(cluster: &Cluster, lease: &Value) -> Result<(), ApiError> 
     cluster.request(Method::DELETE, &lease_path(lease), Some(("application/json", &only_this))).await.map(drop)
 }
 
-/// Locks that are ours, renewed in the background until they are let go or lost.
+/// The locks that we hold, renewed in the background until they are released or lost.
 pub struct Locks {
     state: Arc<LockState>,
     renewal: JoinHandle<()>,
@@ -98,16 +102,16 @@ pub struct Locks {
 
 struct LockState {
     cluster: Cluster,
-    /// As the server last gave them. Taken by one writer at a time: two renewals side by side would refuse each other.
+    /// The Leases as last stored. One writer at a time: two concurrent renewals would conflict with each other.
     leases: tokio::sync::Mutex<Vec<Value>>,
     step: Mutex<String>,
-    /// When the last renewal was asked for that the server did.
+    /// When the last successful renewal was requested.
     last_renewal: Mutex<Instant>,
     loss_reason: OnceLock<String>,
 }
 
 impl Locks {
-    /// Holds what was taken. `on_loss` is called once, when a lock is lost.
+    /// Starts to renew the acquired Leases. `on_loss` is called at most once.
     #[must_use]
     pub fn start_renewal(cluster: &Cluster, leases: Vec<Value>, on_loss: impl Fn() + Send + 'static) -> Self {
         let state = Arc::new(LockState {
@@ -121,17 +125,17 @@ impl Locks {
         Self { state: state, renewal: renewal }
     }
 
-    /// Renews at once and says which step begins: who begins a step certainly holds the locks.
+    /// Renews now and records the step that begins, so that no step begins without the locks.
     ///
     /// # Errors
-    /// A lock is no longer ours, or could not be renewed.
+    /// A lock is lost, or cannot be renewed.
     pub async fn begin_step(&self, step: &str) -> Result<(), LockError> {
         step.clone_into(&mut self.state.step.lock().unwrap_or_else(PoisonError::into_inner));
         let began = Instant::now();
         loop {
             match self.state.renew().await {
                 Ok(()) => break,
-                // A server that is away for a moment: the lock lasts longer than that.
+                // A short outage: the lease duration is longer.
                 Err(RenewError::Failed { transient: true, .. })
                     if began.elapsed() < MAX_OUTAGE_DURATION && self.loss_reason().is_none() =>
                 {
@@ -147,18 +151,18 @@ impl Locks {
         }
     }
 
-    /// Why a lock is no longer ours; none while they all are.
+    /// Why a lock was lost. `None`: we hold all of them.
     #[must_use]
     pub fn loss_reason(&self) -> Option<&str> {
         self.state.loss_reason.get().map(String::as_str)
     }
 
-    /// Lets them go, the last taken first.
+    /// Releases all locks, the last acquired first.
     ///
     /// # Errors
-    /// The first that could not be: it goes by itself when its time is over.
+    /// The first failure: that Lease expires by itself.
     pub async fn release(self) -> Result<(), ApiError> {
-        // A renewal that is under way holds them: cut off in the middle, it would leave us with a version that is no more.
+        // Wait for a renewal in progress: aborted, it would leave us with an outdated version.
         let leases = self.state.leases.lock().await;
         self.renewal.abort();
         release_all(&self.state.cluster, &leases).await
@@ -168,20 +172,20 @@ impl Locks {
 /// Why a step must not begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockError {
-    /// A lock is no longer ours.
+    /// A lock is lost.
     Lost(String),
-    /// It may still be, and the server does not renew it.
+    /// We may still hold the lock, but it cannot be renewed.
     NotRenewed(String),
 }
 
 /// Why a renewal failed.
 enum RenewError {
-    /// It is somebody else's now, or gone.
+    /// Another holder has the Lease, or it was deleted.
     Lost(String),
-    /// The server did not do it this time.
+    /// The API server did not renew it this time.
     Failed {
         reason: String,
-        /// Whether it may do it the next time.
+        /// Whether the next attempt may succeed.
         transient: bool,
     },
 }
@@ -190,16 +194,16 @@ async fn run_renewal(state: Arc<LockState>, on_loss: impl Fn() + Send) {
     let mut pause = RENEW_INTERVAL;
     loop {
         tokio::time::sleep(pause).await;
-        // Never waits for an answer beyond the time in which it is still of use.
+        // An answer after the renew deadline is useless.
         let left = RENEW_DEADLINE.saturating_sub(state.time_since_renewal());
         let loss_reason = match tokio::time::timeout(left, state.renew()).await {
             Ok(Ok(())) => {
-                // Counted from when it was asked for: the time that the answer took is not to spare.
+                // Counted from the request: the Lease's time started then, not with the answer.
                 pause = RENEW_INTERVAL.saturating_sub(state.time_since_renewal());
                 continue;
             }
             Ok(Err(RenewError::Lost(reason))) => reason,
-            // Tried again soon: one bad moment of the server is no lost lock.
+            // Retry soon: one failed renewal is not a lost lock.
             Ok(Err(RenewError::Failed { .. }))
                 if state.time_since_renewal() + RENEW_RETRY_INTERVAL < RENEW_DEADLINE =>
             {
@@ -216,7 +220,7 @@ async fn run_renewal(state: Arc<LockState>, on_loss: impl Fn() + Send) {
 }
 
 impl LockState {
-    /// For how long no renewal of all of them has been asked for that the server did.
+    /// The time since the last successful renewal of all locks was requested.
     fn time_since_renewal(&self) -> Duration {
         self.last_renewal.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
@@ -225,7 +229,7 @@ impl LockState {
         let mut leases = self.leases.lock().await;
         let requested_at = Instant::now();
         let step = self.step.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // Side by side: over a slow line, one after the other takes too long.
+        // Concurrently: one after the other takes too long over a slow connection.
         let all = futures::future::join_all(leases.iter().map(|lease| self.renew_lease(lease, &step))).await;
         let mut result = Ok(());
         for (lease, again) in leases.iter_mut().zip(all) {
@@ -241,7 +245,7 @@ impl LockState {
 
     async fn renew_lease(&self, ours: &Value, step: &str) -> Result<Value, RenewError> {
         match self.update_lease(&lease::build_renewed_lease(ours, step, Timestamp::now())).await {
-            // Somebody touched it, or an answer to us was lost: it is still ours if it says so.
+            // The Lease changed, or an answer was lost: it is ours if it still names us.
             Err(error) if error.is_conflict() => {
                 let now = self.cluster.get(&lease_path(ours)).await.map_err(|error| to_renew_error(ours, &error))?;
                 if now["spec"]["holderIdentity"] != ours["spec"]["holderIdentity"] {
@@ -266,7 +270,7 @@ fn to_renew_error(lease: &Value, error: &ApiError) -> RenewError {
     if error.is_not_found() {
         return RenewError::Lost(format!("{} was deleted", describe_lock(lease)));
     }
-    // We were allowed to a moment ago: a server that has just started knows no roles yet, and says forbidden.
+    // A server that has just started has not loaded RBAC yet and answers 403 to everything.
     let transient = error.is_transient() || error.is_forbidden();
     RenewError::Failed { reason: format!("{} could not be renewed: {error}", describe_lock(lease)), transient }
 }

@@ -1,4 +1,8 @@
-//! EFFECTS: the API server. This file is the only one that builds a client; everything is read and written as raw JSON.
+//! EFFECTS: the Kubernetes API.
+//!
+//! [`Cluster`] is one API server with one identity and one time limit. This file is the only one that builds a client. Objects are
+//! read and written as raw JSON; the modules below turn them into values of `model`. Nothing here judges: callers of the folder pass
+//! closures. Failures are typed: `KubeconfigError` before the first request, [`ApiError`] afterwards.
 
 pub mod admission_reader;
 pub mod application_objects;
@@ -41,39 +45,39 @@ use outage_retry::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};
 use crate::ask::ClusterAccess;
 use crate::model::token_expiry;
 
-/// Objects that one answer of a list may hold: CRDs are large, a page of them is some megabytes.
+/// Objects per list page. CRDs are large: a page may have some megabytes.
 const LIST_PAGE_SIZE: usize = 100;
-/// The form of an answer that holds metadata alone (meta.k8s.io/v1 `PartialObjectMetadata`).
+/// Requests metadata only (meta.k8s.io/v1 `PartialObjectMetadata`).
 const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const ACCEPT_METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-/// No answer for this long is no answer. `--request-timeout` changes it.
+/// Time limit of one request. `--request-timeout` changes it.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// How an administrator finds us in the audit log of their cluster, beside the operator's kubectl and helm.
+/// Our name in the cluster's audit log, next to the operator's kubectl and helm.
 pub const USER_AGENT_VALUE: &str = concat!("mural/", env!("CARGO_PKG_VERSION"));
 
-/// One cluster, one identity, one time limit.
+/// A connection to one API server with one identity.
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
     config: kube::Config,
     login: Arc<Login>,
-    /// The kubeconfig context in use.
+    /// The kubeconfig context.
     pub context: String,
-    /// The API server's address.
+    /// The API server's URL.
     pub server: String,
-    /// When the token of this login ends, where it is one that says so.
+    /// When the kubeconfig's token expires. `None`: unknown, or no token.
     pub token_expiry: Option<Timestamp>,
     request_timeout: Duration,
     outage_retry: Arc<OutageRetry>,
 }
 
 impl Cluster {
-    /// Reads the kubeconfig as kubectl would and prepares a client. Nothing is asked of the server yet.
+    /// Reads the kubeconfig as kubectl does and prepares a client. Sends nothing yet, but runs a login plugin.
     ///
     /// # Errors
-    /// A problem that says what is missing: no kubeconfig, no such context, an unreadable certificate.
+    /// The kubeconfig or the context is missing or not usable, or the login plugin fails.
     pub async fn connect(access: &ClusterAccess) -> Result<Self, KubeconfigError> {
-        // With two TLS providers in a process the first client would panic; naming one first makes it certain. A second call is refused, rightly.
+        // With two TLS providers linked, the first client panics unless one is installed. A second call fails, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let kubeconfig = kubeconfig::read(access)?;
         let context = kubeconfig::choose_context(&kubeconfig, access.context.as_deref())?;
@@ -93,7 +97,7 @@ impl Cluster {
         Ok(Self { client, config, login, context, server, token_expiry, request_timeout, outage_retry: Arc::default() })
     }
 
-    /// The same cluster over connections of its own: behind one address may stand several API servers.
+    /// The same cluster over new connections: a load balancer may lead to another API server.
     ///
     /// # Errors
     /// As [`Cluster::connect`].
@@ -101,16 +105,16 @@ impl Cluster {
         Ok(Self { client: build_client(self.config.clone(), &self.context, &self.login)?, ..self.clone() })
     }
 
-    /// One request; the answer as JSON.
+    /// Sends one request and returns the answer as JSON.
     ///
     /// # Errors
-    /// The server refuses, does not answer in time, or answers with something else than JSON.
+    /// The API server rejects the request, does not answer in time, or does not answer in JSON.
     pub async fn request(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ApiError> {
         let text = self.request_text(method, path, body).await?;
         serde_json::from_str(&text).map_err(|error| ApiError::from_cause(&self.server, &error))
     }
 
-    /// As [`Cluster::request`], the answer as it came.
+    /// As [`Cluster::request`], with the answer as text.
     async fn request_text(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<String, ApiError> {
         let (kind, bytes) = match body {
             Some((kind, value)) => (kind, value.to_string().into_bytes()),
@@ -119,7 +123,7 @@ impl Cluster {
         self.send(Request::builder().method(method).uri(path).header("Content-Type", kind).body(bytes)).await
     }
 
-    /// Reads one path in a form of one's own.
+    /// Reads one path in the form of the `Accept` header.
     ///
     /// # Errors
     /// As [`Cluster::request`].
@@ -128,7 +132,7 @@ impl Cluster {
         serde_json::from_str(&text).map_err(|error| ApiError::from_cause(&self.server, &error))
     }
 
-    /// The server's own time, as it dates its answers; none where it does not answer.
+    /// Reads the server's clock from the `Date` header. `None`: no answer.
     pub async fn read_server_time(&self) -> Option<Timestamp> {
         let request = Request::builder().uri("/version").body(kube::client::Body::empty()).ok()?;
         let answer = tokio::time::timeout(self.request_timeout, self.client.send(request)).await.ok()?.ok()?;
@@ -136,12 +140,12 @@ impl Cluster {
         jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
     }
 
-    /// From now on, reads wait for a server that goes away for a moment. For a run that has begun to write.
+    /// Lets reads wait through a short outage from now on. For a run that has started to write.
     pub fn enable_retries(&self) {
         self.outage_retry.enable();
     }
 
-    /// Whether the server has only just come back: what it forbids then it may allow in a moment.
+    /// Whether the server just returned from an outage: a 403 may be wrong until it has loaded RBAC.
     pub(crate) fn is_recovering(&self) -> bool {
         self.outage_retry.is_recovering(Instant::now())
     }
@@ -166,7 +170,7 @@ impl Cluster {
         }
     }
 
-    /// Takes note of an answer: whether the same question may get another one in a moment.
+    /// Records an answer. Returns whether a retry may give another one.
     fn should_retry(&self, path: &str, answer: &Result<String, ApiError>) -> bool {
         match answer {
             Err(ApiError::Unreachable { .. } | ApiError::Login(_)) => self.outage_retry.record_failure(Instant::now()),
@@ -194,7 +198,7 @@ impl Cluster {
         self.request(Method::GET, path, None).await
     }
 
-    /// Reads one path whose answer is no JSON: a log.
+    /// Reads one path whose answer is not JSON, for example a log.
     ///
     /// # Errors
     /// As [`Cluster::request`].
@@ -202,10 +206,10 @@ impl Cluster {
         self.request_text(Method::GET, path, None).await
     }
 
-    /// Lists everything below a path, page by page. Items carry `apiVersion` and `kind`, which the server leaves out in lists.
+    /// Lists all objects of a collection. Adds `apiVersion` and `kind` to each item, which the server omits in lists.
     ///
     /// # Errors
-    /// As [`Cluster::request`]. A list whose pages expire on the way (410) is begun anew once.
+    /// As [`Cluster::request`]. A list that expires between two pages (410) is retried once.
     pub async fn list(&self, path: &str, query: &str) -> Result<Vec<Value>, ApiError> {
         match self.list_pages(path, query).await {
             Err(error) if error.is_expired() => self.list_pages(path, query).await,
@@ -213,7 +217,7 @@ impl Cluster {
         }
     }
 
-    /// As [`Cluster::list`], the metadata of the objects alone: of a Secret its name and who wrote it when, and nothing of its data.
+    /// As [`Cluster::list`], metadata only: for Secrets, nothing of their data.
     ///
     /// # Errors
     /// As [`Cluster::list`].
@@ -224,7 +228,7 @@ impl Cluster {
         }
     }
 
-    /// The metadata of one object.
+    /// Reads the metadata of one object.
     ///
     /// # Errors
     /// As [`Cluster::request`].
@@ -232,7 +236,7 @@ impl Cluster {
         self.get_as(path, ACCEPT_METADATA).await
     }
 
-    /// Every group/version that is served, as charts ask for them.
+    /// Lists the served group/versions, as charts query them.
     ///
     /// # Errors
     /// As [`Cluster::request`].
@@ -277,9 +281,9 @@ pub fn list_contexts(access: &ClusterAccess) -> Vec<String> {
     kubeconfig::read(access).map(|kubeconfig| kubeconfig::list_contexts(&kubeconfig)).unwrap_or_default()
 }
 
-/// Only of a token that stands in the kubeconfig: what a plugin gives is renewed by the plugin.
+/// Only for a token in the kubeconfig: a plugin renews its own.
 fn read_token_expiry(config: &kube::Config) -> Option<Timestamp> {
-    // kube shows a token to a serializer only.
+    // kube-rs exposes a token only to a serializer.
     let login = serde_json::to_value(&config.auth_info).ok()?;
     token_expiry::read_expiry(login["token"].as_str()?)
 }
@@ -288,7 +292,7 @@ fn build_client(config: kube::Config, context: &str, login: &Login) -> Result<ku
     kube::Client::try_from(config).map_err(|error| KubeconfigError::from_client(context, login, &error))
 }
 
-/// The items of a list, each with the `apiVersion` and `kind` that the list's own kind tells.
+/// The items of a list, with the `apiVersion` and `kind` derived from the list's kind.
 fn into_typed_items(mut page: Value) -> Vec<Value> {
     let version = page["apiVersion"].as_str().unwrap_or_default().to_owned();
     let kind = page["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();

@@ -1,4 +1,7 @@
-//! Live objects, page by page past a judge: one page is judged while the next one comes, and no more are in memory.
+//! Streams the live objects of a kind through a judge, page by page.
+//!
+//! One page is judged on a thread of its own while the next one is read, so memory holds two pages. The judge is a closure from
+//! `checks/crd_changes`; this module knows only pages and verdicts. A kind that cannot be listed is undetermined.
 
 use serde_json::Value;
 
@@ -21,9 +24,9 @@ pub fn can_affect_objects_either_way(old: &Crd, new: &Crd) -> bool {
     can_affect_objects(old, new) || can_affect_objects(new, old)
 }
 
-/// Hands every object of a CRD's kind to the judge, in its storage version; nothing is read where no change can hurt an object.
+/// Judges every object of a CRD in its storage version. Reads nothing if no change can affect an object.
 ///
-/// Never fails: a kind that cannot be listed is *undetermined*, which is never safe.
+/// Never fails: a kind that cannot be listed is *undetermined*, which never passes.
 pub async fn judge_objects(cluster: &Cluster, old: &Crd, new: &Crd, mut judge: EvidenceCollector) -> EvidenceCollector {
     if !can_affect_objects(old, new) {
         return judge;
@@ -49,12 +52,12 @@ pub async fn judge_objects(cluster: &Cluster, old: &Crd, new: &Crd, mut judge: E
     }
 }
 
-/// Judges a page on a thread of its own.
+/// Judges a page on a blocking thread.
 async fn judge_page(mut judge: EvidenceCollector, items: Vec<Value>) -> EvidenceCollector {
     let judging = tokio::task::spawn_blocking(move || {
         items.iter().for_each(|object| judge.add_live_object(object));
         judge
     });
-    // It is not cancelled; a panic is the judge's, and goes on here.
+    // The task is never cancelled; a panic of the judge continues here.
     judging.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

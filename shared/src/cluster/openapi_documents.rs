@@ -1,5 +1,7 @@
-//! Which schema the API server serves: the OpenAPI v3 documents, one for each group and version; and a question of our own
-//! where they cannot be had.
+//! Reads which schema the API server serves: the OpenAPI v3 document of each group and version.
+//!
+//! If a document cannot be read, a strict dry run of a create asks for one field instead. It also counts the API servers, since each
+//! one publishes its own documents. `run/verify_served_schema.rs` compares the documents with the chart's CRDs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +13,14 @@ use serde_json::{Map, Value, json};
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 
-/// The served documents, by `apis/<group>/<version>`.
+/// The served documents by path: `apis/<group>/<version>`.
 pub type OpenApiDocuments = BTreeMap<String, OpenApiDocument>;
 
-/// The schemas of a document. Its paths, many times as large, are passed over while it is read.
+/// The schemas of a document. Its `paths`, many times larger, are skipped while parsing.
 #[derive(Debug, Default)]
 pub struct OpenApiDocument {
     schemas: Map<String, Value>,
-    /// Under which name a group, version and kind stands.
+    /// The schema name of each group, version and kind.
     names: BTreeMap<(String, String, String), String>,
 }
 
@@ -45,7 +47,7 @@ impl OpenApiDocument {
         Ok(Self { schemas, names })
     }
 
-    /// The definition of a kind, found by its group, version and kind.
+    /// The schema of a group, version and kind.
     #[must_use]
     pub fn definition(&self, group: &str, version: &str, kind: &str) -> Option<&Value> {
         let name = self.names.get(&(group.to_owned(), version.to_owned(), kind.to_owned()))?;
@@ -53,16 +55,16 @@ impl OpenApiDocument {
     }
 }
 
-/// A server whose Lease is older than that, beside the newest one, is gone; their clocks may differ a little.
+/// A server whose Lease is this much older than the newest one is gone. The clocks may differ by seconds.
 const MAX_RENEWAL_GAP: SignedDuration = SignedDuration::from_secs(120);
 
-/// Reads the documents at these paths; one that is not served is left out.
+/// Reads the documents at these paths. A path that is not served is left out.
 ///
-/// They are asked for without the hash that `/openapi/v3` tells: just after a change the server answers an old hash with a
+/// Requests omit the hash from `/openapi/v3`: just after a change the server answers an old hash with a
 /// redirect and an empty body (k8s.io/kube-openapi `handler3`).
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn read_documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<OpenApiDocuments, ApiError> {
     let read = wanted.iter().map(|path| async move {
         let text = cluster.get_text(&format!("/openapi/v3/{path}")).await;
@@ -78,10 +80,10 @@ pub async fn read_documents(cluster: &Cluster, wanted: &BTreeSet<String>) -> Res
     futures::future::try_join_all(read).await.map(|all| all.into_iter().flatten().collect())
 }
 
-/// The hash of every served document, by `apis/<group>/<version>`: one small answer that tells which of them have changed.
+/// The hash of every served document by path. One small answer shows which documents changed.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn read_hashes(cluster: &Cluster) -> Result<BTreeMap<String, String>, ApiError> {
     Ok(parse_hashes(&cluster.get("/openapi/v3").await?))
 }
@@ -93,8 +95,8 @@ fn parse_hashes(index: &Value) -> BTreeMap<String, String> {
     paths.filter_map(|(path, entry)| Some((path.clone(), hash(entry)?))).collect()
 }
 
-/// How many API servers there are, by the endpoints of the Service `kubernetes` and by the Leases of the servers' identities
-/// (KEP-1965), whichever tells of more; none where neither does.
+/// The number of API servers: the larger of the endpoints of the Service `kubernetes` and the servers' identity Leases
+/// (KEP-1965). `None`: neither can be read.
 pub async fn count_servers(cluster: &Cluster) -> Option<usize> {
     let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
@@ -106,15 +108,15 @@ pub async fn count_servers(cluster: &Cluster) -> Option<usize> {
     counts.into_iter().flatten().max().filter(|count| *count > 0)
 }
 
-/// The addresses of these EndpointSlices.
+/// Counts the addresses of these EndpointSlices.
 fn count_addresses(slices: &[Value]) -> usize {
     let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
     let addresses = endpoints.filter_map(|one| one["addresses"].as_array()).flatten().filter_map(Value::as_str);
     addresses.collect::<BTreeSet<_>>().len()
 }
 
-/// How many of these Leases were renewed about when the newest one was: a server renews its own every ten seconds, and the Lease of
-/// one that is gone stays for an hour.
+/// Counts the Leases renewed about when the newest one was. A server renews its Lease every 10 s; the Lease of a server
+/// that is gone stays for an hour.
 fn count_live_leases(leases: &[Value]) -> usize {
     let renewed = |lease: &Value| lease.pointer("/spec/renewTime")?.as_str()?.parse::<Timestamp>().ok();
     let renewed: Vec<Timestamp> = leases.iter().filter_map(renewed).collect();
@@ -122,10 +124,10 @@ fn count_live_leases(leases: &[Value]) -> usize {
     renewed.iter().filter(|at| newest.is_some_and(|newest| newest.duration_since(**at) <= MAX_RENEWAL_GAP)).count()
 }
 
-/// Whether a version is served with a field that it had not before, asked by a strict dry-run of a create; nothing is written.
+/// Whether a version is served with a new field, by a strict dry run of a create. Nothing is written.
 ///
 /// # Errors
-/// The server does not answer, or we may not ask (403).
+/// The API server does not answer, or forbids the dry run (403).
 pub async fn is_field_served(
     cluster: &Cluster,
     namespace: &str,
@@ -146,7 +148,7 @@ pub async fn is_field_served(
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error @ ApiError::Rejected { .. }) if error.is_forbidden() => Err(error),
-        // The server reads the fields before it judges them: a refusal for another reason has known this one.
+        // Field validation comes first: a rejection for another reason means that the field is known.
         Err(ApiError::Rejected { message, .. }) => {
             Ok(!message.contains(&format!("unknown field \"{}\"", field.join("."))))
         }

@@ -1,58 +1,58 @@
-//! Patience with a server that goes away for a moment: it is restarted, a balancer takes another one, a connection is reset.
+//! Retries through a short outage of the API server: a restart, a failover of the load balancer, a connection reset.
 //!
-//! Only in a run that has begun to write, where to give up at once would leave things half-done; and for reads alone, since a
-//! write that was not answered may have been done. Whoever only looks is told at once.
+//! Only for a run that has started to write, since giving up there leaves work half done. Only for reads, since a write without an
+//! answer may have happened. Commands that only read fail at once.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the server may be away before a read fails. Shorter than the time after which a lock is given up.
+/// Limit of an outage before a read fails. Shorter than the deadline of a lock's renewal.
 pub(super) const MAX_OUTAGE_DURATION: Duration = Duration::from_secs(8);
-/// Between two tries.
+/// Interval between two attempts.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Shared by all that speak to one cluster: an outage is waited for once, and not by each request anew.
+/// Shared by all clones of a [`super::Cluster`]: one outage is waited for once, not once per request.
 #[derive(Debug, Default)]
 pub(super) struct OutageRetry {
     enabled: AtomicBool,
     outage: Mutex<Outage>,
-    /// What we were allowed to read.
+    /// The paths that were readable.
     allowed_paths: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug, Default)]
 struct Outage {
-    /// Since when nothing has come back.
+    /// When the outage began.
     began: Option<Instant>,
-    /// When the last request did not come back.
+    /// When the last request failed.
     last_failure: Option<Instant>,
 }
 
 impl OutageRetry {
-    /// From now on, reads wait for a server that is away.
+    /// Lets reads wait from now on.
     pub(super) fn enable(&self) {
         self.enabled.store(true, Ordering::SeqCst);
     }
 
-    /// The server has answered, and allowed this.
+    /// Records a successful read.
     pub(super) fn record_allowed(&self, path: &str) {
         self.allowed_paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
     }
 
-    /// It forbids what it allowed before: whether that is to be believed.
+    /// Records a 403. Returns whether to retry: the path was readable, or the server just returned.
     pub(super) fn record_forbidden(&self, path: &str, now: Instant) -> bool {
         let was_allowed = self.allowed_paths.lock().unwrap_or_else(PoisonError::into_inner).contains(path);
         if was_allowed { self.record_failure(now) } else { self.is_recovering(now) }
     }
 
-    /// The server has answered, whatever it said.
+    /// Records any answer: the outage is over.
     pub(super) fn record_answer(&self) {
         self.outage.lock().unwrap_or_else(PoisonError::into_inner).began = None;
     }
 
-    /// It did not answer: whether it is worth asking again.
+    /// Records a missing answer. Returns whether to retry.
     pub(super) fn record_failure(&self, now: Instant) -> bool {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         outage.last_failure = Some(now);
@@ -60,7 +60,7 @@ impl OutageRetry {
         self.enabled.load(Ordering::SeqCst) && now.duration_since(began) < MAX_OUTAGE_DURATION
     }
 
-    /// Whether it has only just come back: one that has started a moment ago knows no roles yet, and says forbidden.
+    /// Whether the server just returned: a server that has just started answers 403 until it has loaded RBAC.
     pub(super) fn is_recovering(&self, now: Instant) -> bool {
         let last_failure = self.outage.lock().unwrap_or_else(PoisonError::into_inner).last_failure;
         self.enabled.load(Ordering::SeqCst)

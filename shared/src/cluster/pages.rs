@@ -1,17 +1,19 @@
-//! Objects of a kind, page by page: one page is in memory at a time, however many objects there are.
+//! Lists the objects of a kind page by page: one page is in memory at a time, however many objects exist.
+//!
+//! It owns page sizes, continue tokens and what to do when the list's snapshot expires (410). `Cluster::list` reads small lists whole.
 
 use http::Method;
 use serde_json::Value;
 
 use super::{ApiError, Cluster, into_typed_items};
 
-/// Objects of the first page, when nothing is known of their size.
+/// Objects of the first page, before their size is known.
 const FIRST_PAGE_SIZE: usize = 50;
 /// Objects of any page: kubectl's own `--chunk-size`.
 const MAX_PAGE_SIZE: usize = 500;
-/// What a page should weigh: custom resources may weigh a megabyte each.
+/// Target size of a page: a custom resource may have 1 MiB.
 const TARGET_PAGE_BYTES: usize = 2 * 1024 * 1024;
-/// How often one page may be asked for again because its snapshot is gone.
+/// Retries of one page after its snapshot expired.
 const MAX_EXPIRED_RETRIES: usize = 5;
 
 /// One page of a list.
@@ -19,37 +21,37 @@ const MAX_EXPIRED_RETRIES: usize = 5;
 pub struct Page {
     /// The objects, each with `apiVersion` and `kind`.
     pub items: Vec<Value>,
-    /// How many are still to come, where the server says.
+    /// The number of remaining objects, if the server reports it.
     pub remaining: Option<u64>,
 }
 
-/// A list that is read page by page. Every object that is there all the while is handed on exactly once.
+/// A list that is read page by page. An object that exists the whole time is returned exactly once.
 pub struct Pages<'a> {
     cluster: &'a Cluster,
     path: String,
     limit: usize,
-    /// Where the next page begins; none when all are read.
+    /// The token of the next page. `None`: all pages are read.
     continue_token: Option<String>,
-    /// The last object that was handed on, as the server orders them.
+    /// The last returned object in the server's order.
     last_key: String,
     has_restarted: bool,
 }
 
 impl<'a> Pages<'a> {
-    /// The pages of the list at this path (`/apis/<group>/<version>/<plural>`). Nothing is read yet.
+    /// Prepares the list at this path (`/apis/<group>/<version>/<plural>`). Sends nothing yet.
     #[must_use]
     pub fn new(cluster: &'a Cluster, path: impl Into<String>) -> Self {
         let (limit, continue_token, last_key) = (FIRST_PAGE_SIZE, Some(String::new()), String::new());
         Self { cluster, path: path.into(), limit, continue_token, last_key, has_restarted: false }
     }
 
-    /// The next page; none after the last one. An empty list has one empty page.
+    /// Reads the next page. `None`: after the last one. An empty list has one empty page.
     ///
-    /// When the snapshot behind the list is gone (410), it goes on from what is there now: with the token that the server
-    /// gives for it, or from the beginning, past what was handed on.
+    /// If the snapshot of the list expired (410), it continues with the current objects: with the token that the server
+    /// returns, or from the beginning and past the returned objects.
     ///
     /// # Errors
-    /// As [`Cluster::request`]. Asked again, the same page is tried again.
+    /// As [`Cluster::request`]. The next call retries the same page.
     pub async fn next(&mut self) -> Result<Option<Page>, ApiError> {
         let mut expired = 0;
         loop {
@@ -89,13 +91,13 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// As many objects of this size as a page should hold.
+/// The page limit for objects of this size.
 fn fit_page_size(bytes: usize, objects: usize) -> usize {
     let each = bytes / objects.max(1);
     (TARGET_PAGE_BYTES / each.max(1)).clamp(1, MAX_PAGE_SIZE)
 }
 
-/// Where an object stands in a list: the server orders them by their key in etcd.
+/// An object's position in a list: the server sorts by etcd key.
 fn object_key(object: &Value) -> String {
     let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default();
     format!("{}/{}", text("namespace"), text("name"))

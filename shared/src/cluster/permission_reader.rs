@@ -1,4 +1,7 @@
-//! What we are allowed to do: one request for a whole namespace, one for the cluster, and one for each thing that is left open.
+//! Reads what we are allowed to do.
+//!
+//! One SelfSubjectRulesReview covers a namespace and one the cluster; what their rules leave open is asked with one
+//! SelfSubjectAccessReview each. `guards/permissions` compares the answer with what the plan needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +12,14 @@ use serde_json::{Value, json};
 use super::{ApiError, Cluster};
 use crate::model::access_review::{AccessReview, Permission};
 
-/// Requests under way at once.
+/// Concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
 const AUTHORIZATION_API: &str = "/apis/authorization.k8s.io/v1";
-/// A namespace that cannot exist, for its name is none: no RoleBinding is in it, so the rules that hold there are those of
-/// ClusterRoleBindings, and they hold for what belongs to the cluster as well (`pkg/registry/rbac/validation`, `VisitRulesFor`).
+/// A namespace name that is not valid, so no RoleBinding exists in it: the rules that apply there come from
+/// ClusterRoleBindings and apply to cluster-scoped resources too (Kubernetes `pkg/registry/rbac/validation`, `VisitRulesFor`).
 const CLUSTER_SCOPE_NAMESPACE: &str = "cluster:";
 
-/// Asks what of this is granted. The rules answer most of it; what they leave open is asked one by one.
+/// Reads which of these permissions are granted. The rules answer most; the rest is asked one by one.
 pub async fn review_permissions(cluster: &Cluster, needs: &[Permission]) -> AccessReview {
     let denied = list_denied(cluster, needs).await.map_err(|error| error.to_read_failure("what we are allowed to do"));
     AccessReview { checked_count: needs.len(), denied }
@@ -34,12 +37,12 @@ async fn list_denied(cluster: &Cluster, needs: &[Permission]) -> Result<Vec<Perm
     Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(need, _)| need.clone()).collect())
 }
 
-/// Where the rules that tell of this need hold.
+/// The namespace whose rules decide this permission.
 fn rules_namespace(need: &Permission) -> &str {
     need.namespace.as_deref().unwrap_or(CLUSTER_SCOPE_NAMESPACE)
 }
 
-/// The rules that hold in each namespace, and in none. They may be incomplete: then more is asked one by one.
+/// The rules of each namespace and of the cluster. They may be incomplete: then more is asked one by one.
 async fn review_rules(cluster: &Cluster, needs: &[Permission]) -> Result<BTreeMap<String, Value>, ApiError> {
     let namespaces: BTreeSet<&str> = needs.iter().map(rules_namespace).collect();
     let path = format!("{AUTHORIZATION_API}/selfsubjectrulesreviews");

@@ -1,7 +1,8 @@
-//! One walk over all objects of a CRD with empty patches: whatever lies in another version is stored in the storage version.
+//! Rewrites all objects of a CRD with empty patches, so that each one is stored in the storage version.
 //!
-//! An empty merge patch carries no content of ours: the server reads the object, changes nothing and writes it, so what
-//! somebody else writes meanwhile can neither be lost nor reverted.
+//! An empty merge patch carries no content: the API server reads the object, changes nothing and writes it. A concurrent change
+//! by somebody else can neither be lost nor reverted. `run/object_migration.rs` decides when; `storage_migration.rs` is the cluster's
+//! own way to do the same.
 
 use std::time::{Duration, Instant};
 
@@ -15,41 +16,41 @@ use crate::model::crd::Crd;
 use crate::model::migration::{MIGRATION_FIELD_MANAGER, MigrationPass, is_storage_rewrite_only, repair_managed_fields};
 use crate::model::object::ObjectRef;
 
-/// Objects that are written at once.
+/// Concurrent writes.
 const MAX_CONCURRENT_WRITES: usize = 8;
-/// How often one object is tried against others who write it, or against a server that is busy.
+/// Attempts for one object, against conflicts and a busy server.
 const MAX_ATTEMPTS: u32 = 8;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
-/// Between two words about how far it is.
+/// Interval between two progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
-/// Failures that are kept with their reason.
+/// Failures that are reported with their reason; the others are counted.
 const MAX_RECORDED_FAILURES: usize = 100;
 
-/// How a walk goes.
+/// The options of a rewrite.
 pub struct RewriteOptions<'a> {
-    /// The CRD as it was read.
+    /// The CRD as read from the cluster.
     pub crd: &'a Crd,
-    /// The versions that managed fields may name.
+    /// The versions that managed fields may have.
     pub known_versions: &'a [String],
-    /// The version that entries of a version that is gone are given to.
+    /// The version for managed fields of a version that no longer exists.
     pub target_version: &'a str,
-    /// Ask the server for its answer alone.
+    /// Whether to send dry runs only.
     pub dry_run: bool,
 }
 
-/// What became of one object.
+/// The outcome for one object.
 enum RewriteOutcome {
     Unchanged,
     Migrated,
     Repaired,
-    /// Somebody has deleted it meanwhile.
+    /// The object was deleted meanwhile.
     Deleted,
 }
 
-/// Walks. `tell` is given how many are done, and how many there are where the server says; where it gives false, the walk ends.
+/// Rewrites all objects. `tell` gets the number done and the total, if known. The rewrite ends when it returns false.
 ///
 /// # Errors
-/// The objects cannot be listed. An object that cannot be written is part of the answer.
+/// The objects cannot be listed. An object that cannot be written is not an error: the answer lists it.
 pub async fn rewrite_objects(
     cluster: &Cluster,
     options: &RewriteOptions<'_>,
@@ -90,7 +91,7 @@ pub async fn rewrite_objects(
     Ok(Some(walk))
 }
 
-/// Between two pages nothing is under way: the safe point to stop.
+/// Between two pages no request is pending: the safe point to stop.
 fn report_page_end(
     report_progress: &(dyn Fn(u64, u64) -> bool + Send + Sync),
     last_report: &mut Instant,
@@ -128,7 +129,7 @@ async fn patch_with_retry(
 ) -> Result<RewriteOutcome, ApiError> {
     let mut backoff = INITIAL_BACKOFF;
     for attempt in 1.. {
-        // Only this patch has content of ours, and holds for the object that was read alone.
+        // Only this patch has content, so it applies only to the version that was read.
         let repair =
             repair_managed_fields(&object, options.crd.group(), options.known_versions, options.target_version);
         let repairs = repair.is_some();
@@ -158,7 +159,7 @@ async fn patch_with_retry(
     Ok(RewriteOutcome::Unchanged)
 }
 
-/// Whether the same request may well be answered otherwise in a moment.
+/// Whether the same request may succeed in a moment.
 const fn is_retryable(error: &ApiError) -> bool {
     match error {
         ApiError::Rejected { code, .. } => matches!(*code, 409 | 429 | 500 | 502 | 503 | 504),

@@ -1,4 +1,7 @@
-//! The cluster's own `StorageVersionMigration` (KEP-4192): asked for, followed, cleared away.
+//! The cluster's own `StorageVersionMigration` (KEP-4192): request one, follow it, delete it.
+//!
+//! Its result is a claim of a controller: `run/` verifies `status.storedVersions` and the objects afterwards. If the API is not served
+//! or no controller picks the migration up, `rewrite.rs` does the work.
 
 use std::time::{Duration, Instant};
 
@@ -9,38 +12,38 @@ use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 use crate::model::object::find_condition;
 
-/// Newest first. The alpha of 1.30 to 1.34 names a version too and is off by default: left alone.
+/// Newest first. The alpha API of 1.30 to 1.34 is off by default and has another schema: not used.
 const API_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// Marks the migrations that we asked for: those are ours to clear away.
+/// Name prefix of the migrations that we request: only those are deleted.
 const NAME_PREFIX: &str = "mural-";
 
-/// One migration of the cluster's own.
+/// One `StorageVersionMigration`.
 #[derive(Debug, Clone)]
 pub struct Migration {
     path: String,
     is_ours: bool,
 }
 
-/// How a migration of the cluster's own stands.
+/// The state of a migration, from its conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MigrationState {
-    /// Nobody has taken it up.
+    /// No controller has picked it up.
     Pending,
-    /// Its controller is at work.
+    /// The controller migrates objects.
     Running,
-    /// It says that all objects are moved. A claim, not a proof.
+    /// The controller reports that all objects are migrated. Not verified here.
     Succeeded,
-    /// It says why it gave up.
+    /// The controller gave up: its reason and message.
     Failed(String),
-    /// Somebody has deleted it.
+    /// The migration was deleted.
     Deleted,
 }
 
-/// Where migrations are asked for; none where this server has no such API.
+/// The path of the collection. `None`: the API is not served.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn find_collection(cluster: &Cluster) -> Result<Option<String>, ApiError> {
     for version in API_VERSIONS {
         let root = format!("/apis/storagemigration.k8s.io/{version}");
@@ -53,10 +56,10 @@ pub async fn find_collection(cluster: &Cluster) -> Result<Option<String>, ApiErr
     Ok(None)
 }
 
-/// Asks for a migration of this CRD's objects, or finds the one that is under way.
+/// Requests a migration of this CRD's objects, or returns the one that is running.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn request_migration(cluster: &Cluster, collection: &str, crd: &Crd) -> Result<Migration, ApiError> {
     let resource = json!({"group": crd.group(), "resource": crd.plural()});
     let at = |object: &Value, ours| {
@@ -72,7 +75,7 @@ pub async fn request_migration(cluster: &Cluster, collection: &str, crd: &Crd) -
         let ours = object["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(NAME_PREFIX));
         match parse_state(&object) {
             MigrationState::Pending | MigrationState::Running => return Ok(at(&object, ours)),
-            // Left by a run that was cut off: what it claims was true then, if ever.
+            // Left by an interrupted run: its result is outdated.
             MigrationState::Succeeded | MigrationState::Failed(_) | MigrationState::Deleted => {
                 delete_if_ours(cluster, &at(&object, ours)).await?
             }
@@ -85,10 +88,10 @@ pub async fn request_migration(cluster: &Cluster, collection: &str, crd: &Crd) -
     Ok(at(&created, true))
 }
 
-/// How it stands now.
+/// Reads the current state.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn read_state(cluster: &Cluster, migration: &Migration) -> Result<MigrationState, ApiError> {
     match cluster.get(&migration.path).await {
         Ok(object) => Ok(parse_state(&object)),
@@ -107,10 +110,10 @@ fn parse_state(object: &Value) -> MigrationState {
     }
 }
 
-/// Waits until it ends, as long as `goes_on` allows; gives up on a controller that does not take it up `within` that time.
+/// Waits for the end while `should_continue` returns true. Gives up if no controller picks it up within `start_timeout`.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn wait_for_end(
     cluster: &Cluster,
     migration: &Migration,
@@ -130,10 +133,10 @@ pub async fn wait_for_end(
     }
 }
 
-/// Clears away what we asked for. Somebody else's stays.
+/// Deletes a migration that we requested. Others stay.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn delete_if_ours(cluster: &Cluster, migration: &Migration) -> Result<(), ApiError> {
     if !migration.is_ours {
         return Ok(());

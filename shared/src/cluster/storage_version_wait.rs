@@ -1,4 +1,7 @@
-//! When an API server has taken up a CRD: in which version it stores from now on.
+//! Waits until the API server stores objects of a CRD in its new storage version.
+//!
+//! After a CRD changes, each API server takes a moment to use it. Discovery publishes a hash of the storage version; this module
+//! polls it until it stays right. Migrations begin only afterwards, otherwise they would rewrite objects in the old version.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +11,19 @@ use super::{ApiError, Cluster};
 use crate::model::crd::Crd;
 use crate::model::migration::storage_version_hash;
 
-/// So long discovery must say the same, whichever API server answers.
+/// How long discovery must agree, since any of several API servers may answer.
 const AGREEMENT_DURATION: Duration = Duration::from_secs(2);
-/// Where discovery does not tell (the storage version is not served), each API server has learned of a CRD by then.
+/// If the storage version is not served, discovery has no hash: every API server knows the CRD after this time.
 const PROPAGATION_DELAY: Duration = Duration::from_secs(10);
-/// The longest that it may take.
+/// The limit of the wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Waits until the server says that objects of this CRD are stored in its storage version. False where it does not in time,
-/// or `goes_on` says so.
+/// Waits until discovery reports the CRD's storage version. False: the time is over,
+/// or `should_continue` returned false.
 ///
 /// # Errors
-/// The server refuses or does not answer.
+/// The API server rejects the request or does not answer.
 pub async fn wait_for_storage_version(
     cluster: &Cluster,
     crd: &Crd,
@@ -47,7 +50,7 @@ pub async fn wait_for_storage_version(
     Ok(false)
 }
 
-/// What discovery says of the version in which a kind is stored; none where the kind is not served yet.
+/// The storage version hash in discovery. `None`: the kind is not served yet.
 async fn read_storage_hash(cluster: &Cluster, path: &str, plural: &str) -> Result<Option<String>, ApiError> {
     let resources = match cluster.get(path).await {
         Ok(resources) => resources,

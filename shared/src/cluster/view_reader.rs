@@ -1,4 +1,7 @@
-//! look(installation) → ClusterView: one bounded, concurrent reading. What could not be read says so in the view.
+//! Reads the `ClusterView`: what guards, plan and checks need to know of an installation.
+//!
+//! All parts are read at once with a fixed number of requests. A part that cannot be read holds its reason, and only a server that
+//! does not answer at all is an error. Judging is done by `checks/` and `guards/`; Flux is read by `flux_reader.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +19,10 @@ use crate::model::owner::Owner;
 use crate::model::release::{ReleaseRecord, read_crds, read_record};
 use crate::problem::Problem;
 
-/// Reads all that guards, plan and checks need to know of an installation.
+/// Reads the view of an installation, Flux included.
 ///
 /// # Errors
-/// The cluster cannot be read at all. A part that cannot be read (forbidden, failing) is no error: the view says so.
+/// The cluster cannot be read at all. A part that cannot be read is not an error: it holds its reason.
 pub async fn read_cluster_view(cluster: &Cluster, installation: &Installation) -> Result<ClusterView, Problem> {
     read_cluster_view_with(cluster, installation, flux_reader::read_flux_view(cluster, installation)).await
 }
@@ -33,7 +36,7 @@ pub async fn read_cluster_view_with(
     installation: &Installation,
     flux: impl Future<Output = FluxView>,
 ) -> Result<ClusterView, Problem> {
-    // The first question alone: if the server does not answer it, nothing else needs asking.
+    // First alone: if this request fails, all others would too.
     let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
     let namespace = &installation.namespace;
     let releases_and_flux = async {
@@ -92,10 +95,10 @@ fn to_existence(answer: Result<Value, ApiError>) -> Result<bool, ApiError> {
     }
 }
 
-/// The records of one release, oldest first. helm keeps them as Secrets, by default in the release's namespace.
+/// The records of one release, oldest first. helm stores them as Secrets, by default in the release's namespace.
 ///
 /// # Errors
-/// The Secrets cannot be read, or one of them is no record.
+/// The Secrets cannot be read, or one of them is not a release record.
 pub async fn read_release_records(cluster: &Cluster, namespace: &str, release: &str) -> Observed<Vec<ReleaseRecord>> {
     let secrets = list_record_secrets(cluster, namespace, release).await?;
     let mut records = Vec::with_capacity(secrets.len());
@@ -109,7 +112,7 @@ pub async fn read_release_records(cluster: &Cluster, namespace: &str, release: &
     Ok(records)
 }
 
-/// The newest revision of a release, by the labels of its records alone: a record may have a megabyte.
+/// The newest revision of a release, from the labels of its records: a record may have 1 MiB.
 ///
 /// # Errors
 /// The Secrets cannot be read.
@@ -121,7 +124,7 @@ pub async fn read_newest_revision(cluster: &Cluster, namespace: &str, release: &
     Ok(list["items"].as_array().into_iter().flatten().filter_map(revision).max())
 }
 
-/// Where else helm has releases of these names, as `mural in ai-prod`: from the labels of its records alone.
+/// Releases of these names in other namespaces, as `mural in ai-prod`, from the labels of their records.
 ///
 /// # Errors
 /// The Secrets of all namespaces cannot be listed.
@@ -136,12 +139,12 @@ pub async fn find_installed_anywhere(cluster: &Cluster, releases: &[&str]) -> Re
 async fn list_record_secrets(cluster: &Cluster, namespace: &str, release: &str) -> Observed<Vec<Value>> {
     let what = format!("the records of release {release} (Secrets in {namespace})");
     let path = format!("/api/v1/namespaces/{namespace}/secrets");
-    // `=` and `,` inside a query's value stay readable for the server when they are percent-encoded.
+    // `=` and `,` in a query value must be percent-encoded.
     let query = format!("labelSelector=owner%3Dhelm%2Cname%3D{release}&fieldSelector=type%3Dhelm.sh%2Frelease.v1");
     cluster.list(&path, &query).await.map_err(|error| error.to_read_failure(&what))
 }
 
-/// The CRDs of the newest record of a release, by name; none where there is no such release.
+/// The CRDs of a release's newest record, by name. Empty if the release does not exist.
 ///
 /// # Errors
 /// As [`releases`].
@@ -165,9 +168,9 @@ pub async fn read_live_crds(cluster: &Cluster) -> Observed<BTreeMap<String, Crd>
     Ok(items.into_iter().filter_map(|item| Crd::new(item).ok()).map(|crd| (crd.name().to_owned(), crd)).collect())
 }
 
-/// What runs in the namespace: for the first picture, and again while we wait.
+/// Workloads and pods of the namespace: once for the view, and again while a step waits.
 ///
-/// Never fails as a whole; each half says by itself whether it was seen.
+/// Never fails as a whole: a half that cannot be read holds its reason.
 pub async fn read_workloads(cluster: &Cluster, namespace: &str) -> Workloads {
     let kinds = [
         "/apis/apps/v1/namespaces/{}/deployments",
@@ -194,7 +197,7 @@ pub async fn read_workloads(cluster: &Cluster, namespace: &str) -> Workloads {
     Workloads { objects: owners, pods: pods.map_err(|error| error.to_read_failure(format!("pods in {namespace}"))) }
 }
 
-/// Pods there may be thousands of: who wrote which of their fields, which nobody asks, is not kept.
+/// Drops the managed fields: there may be thousands of pods.
 async fn list_pods(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, ApiError> {
     let (mut pages, mut all) = (Pages::new(cluster, format!("/api/v1/namespaces/{namespace}/pods")), Vec::new());
     while let Some(Page { mut items, .. }) = pages.next().await? {
@@ -206,7 +209,7 @@ async fn list_pods(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, Api
     Ok(all)
 }
 
-/// All objects of a kind that may not exist on this cluster: not being served is the same as having none.
+/// All objects of a kind. Empty if the kind is not served.
 async fn list_optional_kind(cluster: &Cluster, path: &str, what: &str) -> Observed<Vec<Value>> {
     match cluster.list(path, "").await {
         Ok(items) => Ok(items),
@@ -215,7 +218,7 @@ async fn list_optional_kind(cluster: &Cluster, path: &str, what: &str) -> Observ
     }
 }
 
-/// The records of every release, from where they are kept: helm keeps them in its own namespace, helm-controller where its HelmRelease says.
+/// The records of every release, from their namespaces: helm-controller stores them in the HelmRelease's `storageNamespace`.
 async fn read_all_release_records(
     cluster: &Cluster,
     installation: &Installation,
@@ -230,7 +233,7 @@ async fn read_all_release_records(
     futures::future::join_all(read).await.into_iter().collect()
 }
 
-/// Who keeps a release at its version, from evidence: what would put it back comes before what merely made it.
+/// The owner of a release, from evidence: what would revert a change comes before what created the release.
 fn determine_owner(
     release: &str,
     namespace: &str,

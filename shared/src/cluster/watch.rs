@@ -1,6 +1,8 @@
-//! EFFECTS: an object as it changes. A watch costs one request where polling costs one a second; where it is refused, we poll.
+//! Follows an object while it changes.
 //!
-//! Source: Kubernetes API concepts, "Efficient detection of changes".
+//! A watch costs one request where polling costs one per second. If the server or a proxy does not allow a watch, this module polls
+//! with growing intervals. Waits in `run/` use it and never see the difference.
+//! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -12,42 +14,42 @@ use serde_json::Value;
 
 use super::{ACCEPT_METADATA_LIST, ApiError, Cluster, error};
 
-/// Between two readings where nothing can be watched: quick at first, since most of it takes a second or two, then at leisure.
+/// Polling intervals without a watch: short at first, since most changes take 1 to 2 s.
 const FAST_POLL_INTERVAL: Duration = Duration::from_millis(200);
 const FAST_POLL_DURATION: Duration = Duration::from_secs(10);
 const SLOW_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// So long a watch is asked for; then a new one is.
+/// Duration of one watch; then a new one starts.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(300);
-/// A connection can die without a word: what is watched is read again this often.
+/// A connection can die silently: the object is read again at this interval.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(30);
-/// A watch that ends sooner is none: something on the way does not let it through.
+/// A watch that ends sooner does not work: a proxy between us and the server cuts it.
 const MIN_WATCH_DURATION: Duration = Duration::from_secs(2);
 
 type EventStream = Pin<Box<dyn Stream<Item = Result<WatchEvent<Value>, ApiError>> + Send>>;
 
-/// A watch, where one is to be had.
+/// A watch, if the server allows one.
 #[derive(Default)]
 struct WatchStream {
     open: Option<(Instant, EventStream)>,
-    /// No watch is to be had here.
+    /// Watches do not work here.
     is_unsupported: bool,
 }
 
 impl WatchStream {
-    /// Begins to watch, where that is not done already.
+    /// Starts the watch unless it runs.
     async fn start(&mut self, cluster: &Cluster, collection: &str, query: &str, accept: &str) {
         if self.open.is_some() || self.is_unsupported {
             return;
         }
         match cluster.watch_events(collection, query, accept).await {
             Ok(events) => self.open = Some((Instant::now(), events)),
-            // What does not answer is asked again at the next reading; what refuses would refuse again.
+            // An outage is retried at the next reading; a rejection would repeat.
             Err(ApiError::Rejected { .. }) => self.is_unsupported = true,
             Err(_) => {}
         }
     }
 
-    /// It has broken off.
+    /// The watch ended.
     fn close_broken(&mut self) {
         self.is_unsupported |= self.open.take().is_some_and(|(opened, _)| opened.elapsed() < MIN_WATCH_DURATION);
     }
@@ -56,7 +58,7 @@ impl WatchStream {
 /// One object, watched.
 pub struct ObjectWatcher {
     cluster: Cluster,
-    /// Where it may be served, the newest version first; after the first reading the one where it is.
+    /// Possible paths, newest version first. After the first reading: the one that exists.
     paths: Vec<String>,
     last_object: Option<Value>,
     began: Instant,
@@ -65,17 +67,17 @@ pub struct ObjectWatcher {
 }
 
 impl ObjectWatcher {
-    /// The object at one of these paths. Nothing is asked for yet.
+    /// Prepares to follow the object at one of these paths. Sends nothing yet.
     #[must_use]
     pub fn new(cluster: &Cluster, paths: Vec<String>) -> Self {
         let (began, last_read) = (Instant::now(), Instant::now());
         Self { cluster: cluster.clone(), paths, last_object: None, began, last_read, stream: WatchStream::default() }
     }
 
-    /// The object as it is: at once at the first call, then when it has changed, at the latest after `at_most`. None: it is not there.
+    /// The object: immediately at the first call, then after a change, at the latest after `at_most`. `None`: it does not exist.
     ///
     /// # Errors
-    /// The server refuses the reading or does not answer. Asked again, it is tried again.
+    /// The API server rejects the request or does not answer. The next call retries.
     pub async fn next(&mut self, at_most: Duration) -> Result<Option<Value>, ApiError> {
         if self.last_object.is_none() {
             return self.reread().await;
@@ -107,7 +109,7 @@ impl ObjectWatcher {
         if self.began.elapsed() < FAST_POLL_DURATION { FAST_POLL_INTERVAL } else { SLOW_POLL_INTERVAL }
     }
 
-    /// Reads it, and begins to watch from there.
+    /// Reads the object and starts the watch from its version.
     async fn reread(&mut self) -> Result<Option<Value>, ApiError> {
         self.last_read = Instant::now();
         self.last_object = self.read_object().await?;
@@ -144,7 +146,7 @@ fn resource_version(object: &Value) -> Option<String> {
     object.pointer("/metadata/resourceVersion")?.as_str().map(str::to_owned)
 }
 
-/// Whether anything of a kind has changed in a namespace, at the price of one request for all the time.
+/// Whether any object of a kind has changed in a namespace, with one watch.
 pub struct ChangeWatcher {
     cluster: Cluster,
     collection: String,
@@ -152,13 +154,13 @@ pub struct ChangeWatcher {
 }
 
 impl ChangeWatcher {
-    /// Of this collection. Nothing is asked for yet.
+    /// Prepares to follow this collection. Sends nothing yet.
     #[must_use]
     pub fn new(cluster: &Cluster, collection: String) -> Self {
         Self { cluster: cluster.clone(), collection, stream: WatchStream::default() }
     }
 
-    /// Whether anything has changed since it was asked last; also true where that cannot be told, as at the first time.
+    /// Whether an object changed since the last call. True if that is unknown, as at the first call.
     pub async fn has_changed(&mut self) -> bool {
         let Some((_, events)) = &mut self.stream.open else {
             self.stream.start(&self.cluster, &self.collection, "", ACCEPT_METADATA_LIST).await;
@@ -179,10 +181,10 @@ impl ChangeWatcher {
 }
 
 impl Cluster {
-    /// A watch of a collection, from now on or from the version that the query names.
+    /// Starts a watch of a collection, from now or from the version in the query.
     ///
     /// # Errors
-    /// The server refuses it, or does not answer in time.
+    /// The API server rejects the watch or does not answer in time.
     async fn watch_events(&self, collection: &str, query: &str, accept: &str) -> Result<EventStream, ApiError> {
         let seconds = WATCH_TIMEOUT.as_secs();
         let separator = if query.is_empty() { "" } else { "&" };

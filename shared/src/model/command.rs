@@ -1,4 +1,6 @@
-//! A command as a value: program, arguments, what it gets on its standard input. No shell ever stands in between. Pure.
+//! A command as a value: program, arguments and standard input. Pure: no shell, no process.
+//!
+//! `Helm` and `Kubectl` build commands, the plan shows them with secrets masked, and `spawn.rs` starts them.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -13,39 +15,39 @@ use crate::model::text_format::shell_quote;
 /// One argument.
 #[derive(Debug, Clone)]
 pub enum Arg {
-    /// May be shown.
+    /// Shown as it is.
     Plain(OsString),
-    /// Never shown.
+    /// Shown as `***`.
     Secret(Hidden<OsString>),
 }
 
-/// What ends a program with us, and lets the next run see that it has ended. Empty: it may outlive us.
+/// Ends a child process with us, and shows the next run whether it has ended. Empty: the child may outlive us.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessGuard {
-    /// A program of ours that starts it so that the kernel asks it to stop when we die, even by SIGKILL.
+    /// The program that starts the child so that the kernel sends it SIGTERM when we die, even by SIGKILL.
     pub starter: Option<PathBuf>,
-    /// A locked file that it holds open beside us: the lock lasts until both have ended.
+    /// A locked file that the child holds open too: the lock lasts until both have ended.
     pub lock_file: Option<Arc<File>>,
 }
 
 /// A command, ready to be started or shown.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What a person calls the program: `helm`, `kubectl`. Its file may be called otherwise.
+    /// The program's usual name: `helm`, `kubectl`. The file may have another name.
     pub name: String,
     /// The program's full path.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<Arg>,
-    /// Environment on top of our own.
+    /// Variables in addition to our own environment.
     pub env: Vec<(OsString, OsString)>,
-    /// Bytes for its standard input; it gets nothing otherwise.
+    /// Standard input. `None`: empty.
     pub stdin: Option<Hidden<Vec<u8>>>,
-    /// How long it may run.
+    /// Time limit.
     pub deadline: Duration,
-    /// Files of values among its arguments: their secrets are masked in what it says.
+    /// Values files among the arguments: their secrets are masked in its error output.
     pub values_files: Vec<PathBuf>,
-    /// What ends it with us.
+    /// Ends the child with us.
     pub guard: ProcessGuard,
 }
 
@@ -83,7 +85,7 @@ impl Call {
         self.arg(flag).arg(value)
     }
 
-    /// Adds an argument that never shows.
+    /// Adds an argument that is shown as `***`.
     #[must_use]
     pub fn secret(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(Arg::Secret(Hidden::new(arg.into())));
@@ -97,21 +99,21 @@ impl Call {
         self.flag("--values", file)
     }
 
-    /// Hands it bytes on its standard input.
+    /// Sets the standard input.
     #[must_use]
     pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
         self.stdin = Some(Hidden::new(bytes));
         self
     }
 
-    /// Lets it not outlive us.
+    /// Ends the child with us.
     #[must_use]
     pub fn guard(mut self, guard: &ProcessGuard) -> Self {
         self.guard = guard.clone();
         self
     }
 
-    /// The arguments themselves, for starting it.
+    /// The arguments with their secrets, to start the program.
     pub fn reveal_args(&self) -> impl Iterator<Item = &OsStr> {
         self.args.iter().map(|arg| match arg {
             Arg::Plain(text) => text.as_os_str(),
@@ -119,7 +121,7 @@ impl Call {
         })
     }
 
-    /// The words as a person would type them, the program by its name; secrets masked.
+    /// The command as an operator types it, secrets masked.
     #[must_use]
     pub fn masked_words(&self) -> Vec<String> {
         let args = self.args.iter().map(|arg| match arg {

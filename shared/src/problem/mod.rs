@@ -1,4 +1,7 @@
-//! What went wrong, told to a person: one type at the edge, one table of exit codes, one printer.
+//! What a command reports when it cannot do its task, and how it exits.
+//!
+//! [`Problem`] is the one type at the edge; the folders below have typed errors with one `From` each. [`Exit`] is the only table of exit
+//! codes. `report/problem_text.rs` prints both.
 
 pub mod suggest;
 
@@ -7,34 +10,34 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How a command ends. The only table of exit codes; `--help`, the README and the code share it.
+/// How a command exits. `--help`, the README and the code share this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
-    /// Fine.
+    /// The command did its task.
     Success,
     /// A step failed.
     Failed,
     /// There are changes (`plan`, `diff --exit-code`).
     ChangesFound,
-    /// Checks failed or could not be decided.
+    /// Checks failed or are undetermined.
     ChecksFailed,
     /// Only warnings, with `--strict`.
     OnlyWarnings,
     /// Refused by a guard, before any write.
     Refused,
-    /// Out of time.
+    /// A time limit was reached.
     TimedOut,
-    /// Somebody else holds the lock.
+    /// Another run holds the lock.
     Locked,
-    /// Wrong usage.
+    /// The flags, a file or a value of the operator is not usable.
     Usage,
     /// Stopped by Ctrl-C.
     Interrupted,
 }
 
 impl Exit {
-    /// Every way to end, in the order of its code.
+    /// All variants in the order of their codes.
     pub const ALL: [Self; 10] = [
         Self::Success,
         Self::Failed,
@@ -65,13 +68,13 @@ impl Exit {
         }
     }
 
-    /// The way to end that has this code; a code of no entry counts as a failure.
+    /// The variant with this code. [`Exit::Failed`] for an unknown code.
     #[must_use]
     pub fn from_code(code: u8) -> Self {
         Self::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Failed)
     }
 
-    /// What the code means, in a few words.
+    /// The meaning of the code, for `--help`.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -88,40 +91,40 @@ impl Exit {
         }
     }
 
-    /// The table as text, for `--help`.
+    /// The table as text, one line per code.
     #[must_use]
     pub fn table() -> String {
         Self::ALL.iter().map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning())).collect()
     }
 }
 
-/// One clear message: the object, the reason, the next step.
+/// A failure for people: the object, the reason, the next steps.
 ///
-/// The cause stays in `source` and is never repeated inside `message`; hints are separate values.
+/// The message does not repeat the cause, which is in `source`. Neither may contain a secret.
 #[derive(Debug)]
 pub struct Problem {
-    /// How the command ends because of it.
+    /// The command's exit code.
     pub exit: Exit,
-    /// What is wrong, naming the object.
+    /// What failed, on which object.
     pub message: String,
-    /// What a person can do next, best first.
+    /// The next steps, best first. Each starts with a command or a verb.
     pub hints: Vec<String>,
-    /// The cause.
+    /// The cause, if another error led to this one.
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
-    /// A problem without a cause of its own.
+    /// A problem without a cause.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hints: Vec::new(), source: None }
     }
 
-    /// Wrong usage: a flag, a file or a value the caller gave.
+    /// A usage error ([`Exit::Usage`]): a flag, a file or a value of the operator.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 
-    /// A step that failed.
+    /// A failed step ([`Exit::Failed`]).
     pub fn failure(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, message)
     }
@@ -140,7 +143,7 @@ impl Problem {
         self
     }
 
-    /// The causes, outermost first, each on its own, without repetitions.
+    /// The causes, outermost first. A cause that the previous one repeats is left out.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
         let mut causes: Vec<String> = Vec::new();

@@ -1,11 +1,13 @@
-//! The nearest known names for one that is not known.
+//! Suggests the nearest known names for a name that does not exist.
+//!
+//! The lists of known names are arguments: this folder knows no checks.
 
 use super::Problem;
 
-/// How alike two names are before one is offered for the other: a letter too many, two swapped, a word left out.
+/// The Jaro-Winkler similarity for a suggestion: an extra letter, two swapped letters, a missing word.
 const MIN_SIMILARITY: f64 = 0.75;
 
-/// `did you mean …?`, where some of the known names are like this one.
+/// `did you mean …?` with up to three similar names. `None`: no name is similar.
 #[must_use]
 pub fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>) -> Option<String> {
     let mut alike: Vec<(f64, &str)> = known.map(|known| (strsim::jaro_winkler(name, known), known)).collect();
@@ -15,10 +17,10 @@ pub fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>) -> Op
     (!nearest.is_empty()).then(|| format!("did you mean {}?", nearest.join(", ")))
 }
 
-/// A usage problem for a check that does not exist, with the nearest names.
+/// The usage error for a check that does not exist, with similar names.
 #[must_use]
 pub fn unknown_check(flag: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Problem {
     let problem = Problem::usage(format!("{flag} {name:?}: there is no such check"));
     let problem = did_you_mean(name, known).into_iter().fold(problem, Problem::with_hint);
-    problem.with_hint("kubectl mural validate --list-checks shows them all")
+    problem.with_hint("kubectl mural validate --list-checks lists all checks")
 }

@@ -1,4 +1,7 @@
-//! A chart reference becomes bytes in a private folder, once; every later step uses those bytes.
+//! Fetches a chart once into a private folder; every later step uses those bytes.
+//!
+//! A chart comes from a registry (by digest), a folder or a `.tgz` file. helm pulls and packages; `registry.rs` resolves digests.
+//! The result feeds `prepare/render`. A wrong reference is a `Problem` with the newest versions or the accepted forms as hints.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +14,14 @@ use crate::model::chart::{self, Chart, ChartRef, Digest, DigestKind};
 use crate::model::fetched_chart::FetchedChart;
 use crate::problem::{Exit, Problem};
 
-/// What a chart can be given as.
+/// The accepted chart references, as a hint.
 const ACCEPTED_CHART_FORMS: &str = "give oci://host/path, a chart's folder, or a .tgz file that helm package made";
 
-/// Fetches a chart into `private`, which nobody else may read.
+/// Fetches a chart into `private`, a folder that only we can read.
 ///
 /// # Errors
-/// A problem that names the chart and the next step: no version named (with the newest found), no such version, a registry
-/// that does not answer, a path that is no chart.
+/// The version is missing or does not exist (the hint lists the newest versions), the registry does not
+/// answer, or the path is not a chart.
 pub async fn fetch_chart(
     helm: &Helm,
     reference: &ChartRef,
@@ -27,7 +30,7 @@ pub async fn fetch_chart(
     helm_config: Option<&Path>,
 ) -> Result<FetchedChart, Problem> {
     let into = tempfile::Builder::new().prefix("chart-").tempdir_in(private);
-    let into = into.map_err(|error| Problem::failure("cannot make a private folder").with_source(error))?.keep();
+    let into = into.map_err(|error| Problem::failure("cannot create a private folder").with_source(error))?.keep();
     let digest = match reference {
         ChartRef::Oci { repository, digest } => {
             pull_from_registry(helm, repository, digest.as_deref(), version, &into, helm_config).await?
@@ -59,7 +62,7 @@ async fn pull_from_registry(
     let digest = match (pinned, version) {
         (Some(pinned), _) => match registry.verify_digest(pinned).await {
             Err(RegistryError::NoSuchVersion { .. }) => return Err(build_unknown_digest_problem(repository, pinned)),
-            // helm may have a login that we do not read, and says itself what it cannot have.
+            // helm may have a login that we cannot read; its own error is then the right one.
             Ok(()) | Err(_) => Ok(pinned.to_owned()),
         },
         (None, Some(version)) => registry.resolve_digest(version).await,
@@ -75,7 +78,7 @@ async fn pull_from_registry(
         (Err(RegistryError::NoSuchVersion { .. }), Some(version)) => {
             Err(build_unknown_version_problem(repository, version, &registry).await)
         }
-        // helm may have a login from a credential helper that we do not read: then the file's own digest has to do.
+        // helm may log in with a credential helper that we do not use: then the archive's own digest must do.
         (Err(RegistryError::LoginRequired(..)), Some(version)) => {
             let pulled = helm.pull_version(repository, version, into).await;
             pulled.map_err(|error| error.into_problem(format!("cannot pull oci://{repository} {version}")))?;
@@ -88,14 +91,14 @@ async fn pull_from_registry(
 async fn build_missing_version_problem(repository: &str, registry: &Registry) -> Problem {
     let problem = Problem::usage(format!("oci://{repository} needs a version"));
     match registry.list_versions().await.ok().and_then(|versions| versions.into_iter().next()) {
-        Some(newest) => problem.with_hint(format!("the newest there is {newest}")),
-        None => problem.with_hint("name it with --to (the application) or --crds (the CRD chart)"),
+        Some(newest) => problem.with_hint(format!("the newest version is {newest}")),
+        None => problem.with_hint("set it with --to (the application) or --crds (the CRD chart)"),
     }
 }
 
 fn build_unknown_digest_problem(repository: &str, digest: &str) -> Problem {
     Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}")).with_hint(
-        "is the digest copied whole? without it, name a version: --to (the application) or --crds (the CRD chart)",
+        "check the digest, or name a version instead: --to (the application) or --crds (the CRD chart)",
     )
 }
 
@@ -104,29 +107,29 @@ async fn build_unknown_version_problem(repository: &str, version: &Version, regi
     match registry.list_versions().await {
         Ok(versions) if !versions.is_empty() => {
             let some: Vec<String> = versions.iter().take(5).map(ToString::to_string).collect();
-            problem.with_hint(format!("the newest there: {}", some.join(", ")))
+            problem.with_hint(format!("the newest versions: {}", some.join(", ")))
         }
-        Ok(_) => problem.with_hint("the repository has no versions: is its name right?"),
+        Ok(_) => problem.with_hint("check the repository name: it has no versions"),
         Err(error) => {
-            problem.with_source(error).with_hint("is the repository's name right? --chart and --crds-chart change it")
+            problem.with_source(error).with_hint("check the repository name: --chart and --crds-chart change it")
         }
     }
 }
 
 fn build_registry_problem(repository: &str, error: RegistryError) -> Problem {
     let host = repository.split('/').next().unwrap_or_default();
-    Problem::new(Exit::ChecksFailed, format!("cannot find out which bytes oci://{repository} is"))
+    Problem::new(Exit::ChecksFailed, format!("cannot resolve the digest of oci://{repository}"))
         .with_source(error)
-        .with_hint(format!("is {host} reachable from here? helm registry login {host}; --plain-http, --ca-file"))
+        .with_hint(format!("helm registry login {host}; or see --plain-http and --ca-file"))
         .with_hint("without a registry: --chart and --crds-chart also take a .tgz file or a folder")
 }
 
 async fn package_folder(helm: &Helm, path: &Path, into: &Path) -> Result<Option<Digest>, Problem> {
     if !path.join("Chart.yaml").is_file() {
-        return Err(build_not_a_chart_problem(path, "it holds no Chart.yaml"));
+        return Err(build_not_a_chart_problem(path, "it has no Chart.yaml"));
     }
     let packed = helm.package(path, into).await;
-    packed.map_err(|error| error.into_problem(format!("cannot pack the chart {}", path.display())))?;
+    packed.map_err(|error| error.into_problem(format!("cannot package the chart {}", path.display())))?;
     Ok(None)
 }
 
@@ -142,13 +145,13 @@ fn build_not_a_chart_problem(path: &Path, reason: &str) -> Problem {
 
 fn read_chart(reference: &ChartRef, into: &Path, digest: Option<Digest>) -> Result<FetchedChart, Problem> {
     let wrong = || Problem::usage(format!("{reference} is not a chart")).with_hint(ACCEPTED_CHART_FORMS);
-    // helm names the file itself (by version, or by digest): it is the only one in a folder of our own.
+    // helm chooses the file name (version or digest): it is the only file in this folder.
     let file = std::fs::read_dir(into)
         .ok()
         .and_then(|mut entries| entries.find_map(|entry| entry.ok().map(|entry| entry.path())))
         .ok_or_else(|| {
-            Problem::failure(format!("helm says that it pulled {reference}, and left no file"))
-                .with_hint("call `helm pull` by hand, and see what it does there")
+            Problem::failure(format!("helm pulled {reference} but left no file"))
+                .with_hint("run helm pull by hand to see its output")
         })?;
     let bytes = std::fs::read(&file).map_err(|error| wrong().with_source(error))?;
     let files = chart::unpack(&bytes).map_err(|error| wrong().with_source(error))?;

@@ -1,4 +1,7 @@
-//! Whose signature a chart bears: asked of the operator's own helm, and of cosign where it is installed.
+//! Verifies a chart's signature: `helm verify` for provenance files, cosign for charts in a registry.
+//!
+//! It collects the files that each program needs and turns the exit status into a `SignatureOutcome`. Which signatures are required is
+//! decided by `ask`; a program that is missing or cannot run is undetermined, which never passes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,12 +18,12 @@ use crate::model::signature::SignatureOutcome;
 
 /// A look into a registry, and some arithmetic.
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(120);
-/// What a provenance file's name ends with, after the chart's.
+/// The extension of a provenance file, after the chart's file name.
 const PROVENANCE_EXTENSION: &str = "prov";
 
-/// What helm says of a chart's provenance file. `keyring`: the public keys; helm's own where none is named.
+/// Verifies a chart's provenance file with helm. `keyring`: the public keys; `None`: helm's default keyring.
 ///
-/// helm compares the file's name too, and a chart that was pulled by digest is called otherwise: it gets its own name first
+/// helm compares the file name too, and a chart pulled by digest has another one: it is renamed first
 /// (helm `pkg/provenance/sign.go`, `Signatory.Verify`).
 pub async fn verify_provenance(
     helm: &Helm,
@@ -29,21 +32,21 @@ pub async fn verify_provenance(
     private: &Path,
 ) -> SignatureOutcome {
     if let Some(missing) = keyring.filter(|file| !file.is_file()) {
-        return SignatureOutcome::Undetermined(format!("the keyring {} is not there", missing.display()));
+        return SignatureOutcome::Undetermined(format!("the keyring {} does not exist", missing.display()));
     }
     let folder = match tempfile::Builder::new().prefix("signed-").tempdir_in(private) {
         Ok(folder) => folder.keep(),
-        Err(error) => return SignatureOutcome::Undetermined(format!("cannot make a private folder: {error}")),
+        Err(error) => return SignatureOutcome::Undetermined(format!("cannot create a private folder: {error}")),
     };
     let signed = match collect_provenance(helm, fetched, &folder).await {
         Ok(Some(signed)) => signed,
-        Ok(None) => return SignatureOutcome::Rejected("it has no provenance file: nobody has signed it".to_owned()),
+        Ok(None) => return SignatureOutcome::Rejected("not signed: it has no provenance file".to_owned()),
         Err(reason) => return SignatureOutcome::Undetermined(reason),
     };
     to_signature_outcome(helm.verify(&signed, keyring).await)
 }
 
-/// The chart under its own name, its provenance file beside it; none where there is no such file.
+/// Copies the chart under its own name, with its provenance file. `None`: it has no provenance file.
 async fn collect_provenance(helm: &Helm, fetched: &FetchedChart, folder: &Path) -> Result<Option<PathBuf>, String> {
     let chart = &fetched.chart;
     let chart_file = folder.join(format!("{}-{}.tgz", chart.name, chart.version));
@@ -69,14 +72,14 @@ async fn collect_provenance(helm: &Helm, fetched: &FetchedChart, folder: &Path) 
     Ok(Some(chart_file))
 }
 
-/// Where a chart's provenance file lies.
+/// The path of a chart's provenance file.
 fn provenance_path(chart: &Path) -> PathBuf {
     let mut name = chart.as_os_str().to_owned();
     name.push(format!(".{PROVENANCE_EXTENSION}"));
     name.into()
 }
 
-/// What cosign says of a chart in a registry, by this key.
+/// Verifies a chart in a registry with cosign and this key.
 pub async fn verify_cosign(
     fetched: &FetchedChart,
     key: &str,
@@ -84,7 +87,7 @@ pub async fn verify_cosign(
     private: &Path,
 ) -> SignatureOutcome {
     let Some(program) = program_paths::find_program("cosign") else {
-        return SignatureOutcome::Undetermined("cosign is not installed here".to_owned());
+        return SignatureOutcome::Undetermined("cosign is not installed".to_owned());
     };
     let (ChartRef::Oci { repository, .. }, DigestKind::Manifest) = (&fetched.reference, fetched.digest.kind) else {
         let reason = "cosign signs what lies in a registry, and this chart's digest there is not known";
@@ -97,7 +100,7 @@ pub async fn verify_cosign(
     if let Some(file) = &access.ca_file {
         call = call.flag("--registry-cacert", file);
     }
-    // helm names a file that is made with the first login.
+    // helm names a file that exists only after the first login.
     if let Some(config) = access.config.as_deref().filter(|file| file.is_file()) {
         match copy_login_config(config, private) {
             Ok(folder) => call.env.push(("DOCKER_CONFIG".into(), folder.into())),
@@ -107,7 +110,7 @@ pub async fn verify_cosign(
     to_signature_outcome(spawn::run(call.arg(format!("{repository}@{}", fetched.digest.sha256))).await.map(drop))
 }
 
-/// helm's logins as cosign looks for them: `config.json` in a folder.
+/// Copies helm's logins to where cosign reads them: `config.json` in a folder.
 fn copy_login_config(config: &Path, private: &Path) -> std::io::Result<PathBuf> {
     let folder = private.join("cosign");
     std::fs::create_dir_all(&folder)?;
@@ -115,7 +118,7 @@ fn copy_login_config(config: &Path, private: &Path) -> std::io::Result<PathBuf> 
     Ok(folder)
 }
 
-/// Both programs end with another status than 0 where the signature is not good; what did not run says nothing of it.
+/// Both programs exit with a status other than 0 if the signature is not valid. A program that did not run proves nothing.
 fn to_signature_outcome(ended: Result<(), ToolError>) -> SignatureOutcome {
     match ended {
         Ok(()) => SignatureOutcome::Verified,

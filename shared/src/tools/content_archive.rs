@@ -1,4 +1,7 @@
-//! Reads a content bundle from end to end, entry by entry: a bundle is tens of gigabytes, and a damaged one is told by its end.
+//! Reads a content bundle of an appliance from end to end.
+//!
+//! A bundle has tens of gigabytes, so it is streamed entry by entry; only its end shows whether it is complete. The result lists the
+//! charts inside and the checksum files beside it. `prepare/appliance_registry.rs` compares it with the registry.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,27 +16,27 @@ use sha2::{Digest as _, Sha256};
 use crate::model::chart::to_hex;
 use crate::model::content_bundle::{Checksum, ContentBundle, parse_chart_name};
 
-/// An index of images that is larger is none.
+/// Limit for an image index.
 const MAX_INDEX_BYTES: u64 = 8 * 1024 * 1024;
-/// What the compressed forms begin with.
+/// Magic bytes of the compressed forms.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A bundle that cannot be read.
+/// Why a bundle cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentBundleError {
-    /// The file is not there, or may not be read.
-    #[error("{0} cannot be read")]
+    /// The file does not exist or is not readable.
+    #[error("cannot read {0}")]
     File(PathBuf, #[source] std::io::Error),
-    /// It is no archive, or ends too early.
-    #[error("{0} is no whole archive: damaged, or not downloaded to its end")]
+    /// The file is not an archive, or it is truncated.
+    #[error("{0} is not a complete archive: damaged or truncated")]
     Archive(PathBuf, #[source] std::io::Error),
 }
 
-/// Reads a bundle, and what lies beside it: `FILE.sha256`, `FILE.sig.bin`, `sig.bin`.
+/// Reads a bundle and the files beside it: `FILE.sha256`, `FILE.sig.bin`, `sig.bin`.
 ///
 /// # Errors
-/// It cannot be read to its end.
+/// The bundle cannot be read to its end.
 pub fn read_bundle(file: &Path, charts: [&str; 2]) -> Result<ContentBundle, ContentBundleError> {
     let unreadable = |error| ContentBundleError::File(file.to_path_buf(), error);
     let mut start = [0_u8; 4];
@@ -75,20 +78,20 @@ fn read_entries(mut archive: impl Read, charts: [&str; 2]) -> std::io::Result<Co
                 visit_references(&index, &mut |reference| found.extend(parse_chart_name(reference, charts)));
             }
         } else {
-            // Read to its end: a truncated one shows here.
+            // Read to the end: a truncated entry fails here.
             std::io::copy(&mut entry, &mut std::io::sink())?;
         }
     }
-    // An archive ends with two empty blocks, and its compression with a sum of its own.
+    // A tar archive ends with two empty blocks, and its compression with a checksum.
     std::io::copy(&mut archive, &mut std::io::sink())?;
     if bundle.file_count == 0 {
-        return Err(std::io::Error::other("it holds no file"));
+        return Err(std::io::Error::other("it contains no file"));
     }
     bundle.charts = found.into_iter().collect();
     Ok(bundle)
 }
 
-/// Every text of an index: references stand in annotations and in `RepoTags`.
+/// Visits every string of an index: references are in annotations and in `RepoTags`.
 fn visit_references(value: &Value, each: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) => each(text),

@@ -1,53 +1,55 @@
-//! How an external program can fail: it did not start, ended badly, ran out of time, or said what we cannot read.
+//! How a helm, kubectl or cosign command can fail.
+//!
+//! Commands and standard error are masked before they reach an error. The exit code follows from the variant.
 
 use std::time::Duration;
 
 use crate::problem::{Exit, Problem};
 
-/// A program that failed.
+/// Why a command gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// The system could not start it.
+    /// The system cannot start the program.
     #[error("cannot start {command}")]
     Start {
         /// The command, secrets masked.
         command: String,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
-    /// It ended with another status than 0.
-    #[error("{command} ended with {status}{}", format_stderr(.stderr))]
+    /// The exit status is not 0.
+    #[error("{command} failed with {status}{}", format_stderr(.stderr))]
     Status {
         /// The command, secrets masked.
         command: String,
         /// `exit code 1`, `signal 9`
         status: String,
-        /// The end of what it said on standard error, secrets masked.
+        /// The end of its standard error, secrets masked.
         stderr: String,
     },
-    /// It ran longer than it may; it was asked to stop, and it stopped.
-    #[error("{command} ran longer than {}s and was stopped", .limit.as_secs())]
+    /// The command reached its time limit and was stopped.
+    #[error("{command} reached its time limit of {} s and was stopped", .limit.as_secs())]
     Timeout {
         /// The command, secrets masked.
         command: String,
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
     },
-    /// We asked it to stop, for a reason that is told elsewhere.
+    /// We stopped the command: Ctrl-C, or a lost lock.
     #[error("{command} was stopped")]
     Stopped {
         /// The command, secrets masked.
         command: String,
     },
-    /// It ended well but said what we cannot read.
-    #[error("{command} answered with something else than {expected}")]
+    /// The exit status is 0, but the output has another form.
+    #[error("{command} did not print {expected}")]
     Unreadable {
         /// The command, secrets masked.
         command: String,
-        /// What we expected.
+        /// The expected form.
         expected: &'static str,
-        /// Why it is not that.
+        /// The parser's reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -58,7 +60,7 @@ fn format_stderr(stderr: &str) -> String {
 }
 
 impl ToolError {
-    /// The exit code that fits.
+    /// The exit code of a command that fails for this reason.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
@@ -68,7 +70,7 @@ impl ToolError {
         }
     }
 
-    /// What it said on standard error; empty where it said nothing or did not get so far.
+    /// Its standard error. Empty if it printed nothing or did not run.
     #[must_use]
     pub fn stderr(&self) -> &str {
         match self {
@@ -77,16 +79,16 @@ impl ToolError {
         }
     }
 
-    /// As a problem whose message says what we were doing. Where the program said nothing that helps, the hint is to call it by hand.
+    /// The problem of the task that needed the command. `message` names the task.
     pub fn into_problem(self, message: impl Into<String>) -> Problem {
         let problem = Problem::new(self.exit(), message);
         match self.has_no_stderr() {
-            true => problem.with_source(self).with_hint("run that command by hand, and see what it does there"),
+            true => problem.with_source(self).with_hint("run that command by hand to see its output"),
             false => problem.with_source(self),
         }
     }
 
-    /// Whether it crashed, or said what is no answer, without a word of why.
+    /// Whether the program did not give a reason.
     fn has_no_stderr(&self) -> bool {
         match self {
             Self::Start { .. } | Self::Unreadable { .. } => true,

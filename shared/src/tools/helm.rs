@@ -1,4 +1,7 @@
-//! The operator's helm. At least 3.17: the first whose `pull` takes `oci://…@sha256:…` and checks it.
+//! The operator's helm: typed operations in, values out.
+//!
+//! It owns helm's command lines. Minimum 3.17: the first version whose `pull` takes `oci://…@sha256:…` and verifies the digest.
+//! `spawn.rs` starts the commands, `helm_output.rs` reads their output, and `run/act.rs` decides when a release is written.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,15 +18,15 @@ use crate::model::command::{Call, ProcessGuard};
 use crate::model::manifest::recorded_text;
 use crate::model::secret::Hidden;
 
-/// Everything but an upgrade is local work or one small download.
+/// Limit for everything but an upgrade: local work or one small download.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
-/// Waits longer than helm itself, so that helm's own time limit ends it in an orderly way and is recorded.
+/// We wait longer than helm's own `--timeout`, so that helm ends first and records the failure.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(30);
 
-/// helm, with the cluster and the registry that it is to use.
+/// helm with its cluster, registry and namespace.
 #[derive(Debug, Clone)]
 pub struct Helm {
-    /// Where it is.
+    /// The program's path.
     pub program: PathBuf,
     /// How it reaches the cluster.
     pub cluster: ClusterAccess,
@@ -33,12 +36,12 @@ pub struct Helm {
     pub namespace: String,
 }
 
-/// A forecast of what helm would write.
+/// The arguments of `helm template`.
 #[derive(Debug)]
 pub struct TemplateArgs<'a> {
     /// The release's name.
     pub release: &'a str,
-    /// The packed chart.
+    /// The packaged chart.
     pub chart: &'a Path,
     /// Files of values, merged in this order before the flags.
     pub values_files: &'a [PathBuf],
@@ -46,40 +49,40 @@ pub struct TemplateArgs<'a> {
     pub values: &'a [ValueFlag],
     /// `v1.37.2`
     pub kube_version: &'a str,
-    /// Group/versions of the cluster and of chart 1.
+    /// The group/versions of the cluster and of the CRD chart.
     pub api_versions: &'a [String],
-    /// With the CRDs of `crds/` folders.
+    /// Whether to include the CRDs of `crds/` folders.
     pub include_crds: bool,
-    /// As an upgrade, not an installation.
+    /// Whether to render for an upgrade instead of an installation.
     pub is_upgrade: bool,
-    /// Words of the operator that go to helm as they are.
+    /// Extra arguments of the operator, passed to helm unchanged.
     pub extra_args: &'a [String],
 }
 
-/// A write of a release.
+/// The arguments of `helm upgrade`.
 #[derive(Debug)]
 pub struct UpgradeArgs<'a> {
     /// The release's name.
     pub release: &'a str,
-    /// The packed chart.
+    /// The packaged chart.
     pub chart: &'a Path,
     /// The operator's own value flags.
     pub values: &'a [ValueFlag],
-    /// helm's flag for the stored values, where one is wanted.
+    /// helm's flag for the stored values, if any.
     pub stored_values: Option<&'static str>,
-    /// Shown by `helm history`: carries the chart's digest.
+    /// The description in `helm history`: contains the chart's digest.
     pub description: &'a str,
-    /// `key=value`, kept on the release.
+    /// The label on the release record: `key=value`.
     pub label: &'a str,
-    /// Installs where nothing is installed.
+    /// Whether to install a release that does not exist.
     pub install: bool,
-    /// Takes over objects that belong to no release.
+    /// Whether to take ownership of objects that belong to no release.
     pub take_ownership: bool,
-    /// Waits until everything is ready.
+    /// Whether to wait until all objects are ready.
     pub wait: bool,
-    /// How long helm waits.
+    /// helm's time limit for the wait.
     pub timeout: Duration,
-    /// Words of the operator that go to helm as they are.
+    /// Extra arguments of the operator, passed to helm unchanged.
     pub extra_args: Vec<String>,
 }
 
@@ -127,10 +130,10 @@ impl Helm {
         }
     }
 
-    /// Its version.
+    /// Reads helm's version.
     ///
     /// # Errors
-    /// It does not run, or prints no version.
+    /// helm does not run, or prints no version.
     pub async fn read_version(&self) -> Result<Version, ToolError> {
         let call = self.build_call(COMMAND_TIMEOUT).args(["version", "--template", "{{.Version}}"]);
         let command = call.to_string();
@@ -144,27 +147,27 @@ impl Helm {
 
     /// Pulls a chart by digest (`host/path`, `sha256:…`) into a folder.
     ///
-    /// A tag never stands beside a digest: 3.17.2 then installs the tag whatever the digest says, 4.1.0 fails on a right one.
+    /// Never with a tag: 3.17.2 then installs the tag and ignores the digest, 4.1.0 fails even if both match.
     ///
     /// # Errors
-    /// It cannot be pulled.
+    /// The chart cannot be pulled.
     pub async fn pull_digest(&self, repository: &str, digest: &str, into: &Path) -> Result<(), ToolError> {
         self.pull(self.build_call(COMMAND_TIMEOUT).arg("pull").arg(format!("oci://{repository}@{digest}")), into).await
     }
 
-    /// Pulls a chart by version: only where no digest can be had.
+    /// Pulls a chart by version, only if its digest cannot be resolved.
     ///
     /// # Errors
-    /// It cannot be pulled.
+    /// The chart cannot be pulled.
     pub async fn pull_version(&self, repository: &str, version: &Version, into: &Path) -> Result<(), ToolError> {
         let call = self.build_call(COMMAND_TIMEOUT).arg("pull").arg(format!("oci://{repository}"));
         self.pull(call.flag("--version", version.to_string()), into).await
     }
 
-    /// Pulls a chart with its provenance file, where it has one: by digest, where that is known.
+    /// Pulls a chart with its provenance file, by digest if it is known.
     ///
     /// # Errors
-    /// It cannot be pulled. That there is no provenance file is none.
+    /// The chart cannot be pulled. A missing provenance file is not an error.
     pub async fn pull_with_provenance(
         &self,
         repository: &str,
@@ -180,10 +183,10 @@ impl Helm {
         self.pull(call, into).await
     }
 
-    /// Makes sure that a chart's provenance file, which lies beside it, is signed by a key of the keyring and names these bytes.
+    /// Verifies that the provenance file beside a chart is signed by a key of the keyring and matches the chart.
     ///
     /// # Errors
-    /// helm says that it is not so.
+    /// The signature or the digest does not match, or helm does not run.
     pub async fn verify(&self, file: &Path, keyring: Option<&Path>) -> Result<(), ToolError> {
         let call = self.build_call(COMMAND_TIMEOUT).arg("verify").arg(file);
         let call = keyring.map_or(call.clone(), |keyring| call.flag("--keyring", keyring));
@@ -194,20 +197,20 @@ impl Helm {
         spawn::run(self.with_registry_flags(call).flag("--destination", into)).await.map(drop)
     }
 
-    /// Packs a chart's folder, as its `.helmignore` says.
+    /// Packages a chart's folder.
     ///
     /// # Errors
-    /// It is no chart.
+    /// The folder is not a chart.
     pub async fn package(&self, folder: &Path, into: &Path) -> Result<(), ToolError> {
         spawn::run(self.build_call(COMMAND_TIMEOUT).arg("package").arg(folder).flag("--destination", into))
             .await
             .map(drop)
     }
 
-    /// Renders a chart without touching the cluster.
+    /// Renders a chart without the cluster.
     ///
     /// # Errors
-    /// It does not render; values that its schema refuses are among the reasons.
+    /// The chart does not render, for example because its schema rejects the values.
     pub async fn template(&self, args: &TemplateArgs<'_>) -> Result<RenderedTemplate, ToolError> {
         let mut call = self.build_call(COMMAND_TIMEOUT).args(["template", args.release]).arg(args.chart);
         call = call.flag("--namespace", &self.namespace).flag("--kube-version", args.kube_version).arg("--skip-tests");
@@ -225,7 +228,7 @@ impl Helm {
         Ok(RenderedTemplate { objects, text })
     }
 
-    /// The uid of `kube-system` as helm sees it: a chart of our own that looks it up on the API server.
+    /// Reads the uid of `kube-system` through helm, with a chart that looks it up: it identifies helm's cluster.
     ///
     /// # Errors
     /// helm cannot reach the API server, or may not read that namespace.
@@ -240,7 +243,7 @@ impl Helm {
         uid.ok_or_else(|| ToolError::Unreadable { command, expected: "a uid", source: "there is none in it".into() })
     }
 
-    /// What the value flags say, read by helm itself: a chart of our own that prints its values.
+    /// Reads the result of the value flags through helm, with a chart that prints its values.
     ///
     /// # Errors
     /// helm refuses a flag or cannot read a file.
@@ -257,14 +260,14 @@ impl Helm {
         })
     }
 
-    /// The command that writes a release: shown in the plan, started by the run.
+    /// The `helm upgrade` command: the plan shows it, the run starts it.
     #[must_use]
     pub fn build_upgrade_call(&self, args: &UpgradeArgs<'_>) -> Call {
         let mut call = self.build_call(args.timeout + TIMEOUT_MARGIN).args(["upgrade", args.release]).arg(args.chart);
         call = if args.install { call.arg("--install") } else { call };
-        // CRDs are ours in every step: helm 4 would write `crds/` on an installation, helm 3 would not.
+        // Only we write CRDs: helm would write `crds/` on an installation.
         call = self.with_cluster_flags(call).arg("--skip-crds");
-        // helm knows the flag from 3.17 on, the oldest that we take.
+        // helm has this flag from 3.17, our minimum.
         call = if args.take_ownership { call.arg("--take-ownership") } else { call };
         call =
             if args.wait { call.arg("--wait").flag("--timeout", format!("{}s", args.timeout.as_secs())) } else { call };
@@ -273,7 +276,7 @@ impl Helm {
         call.flag("--description", args.description).flag("--labels", args.label)
     }
 
-    /// Writes a release.
+    /// Runs `helm upgrade`.
     ///
     /// # Errors
     /// helm fails, is stopped, or runs out of time.
@@ -287,23 +290,23 @@ impl Helm {
     }
 }
 
-/// A release that goes back to an earlier revision.
+/// The arguments of `helm rollback`.
 #[derive(Debug)]
 pub struct RollbackArgs<'a> {
     /// The release.
     pub release: &'a str,
-    /// The revision.
+    /// The revision to roll back to.
     pub revision: u64,
-    /// Waits until everything is ready.
+    /// Whether to wait until all objects are ready.
     pub wait: bool,
-    /// How long helm waits.
+    /// helm's time limit for the wait.
     pub timeout: Duration,
-    /// Words of the operator that go to helm as they are.
+    /// Extra arguments of the operator, passed to helm unchanged.
     pub extra_args: Vec<String>,
 }
 
 impl Helm {
-    /// The command that takes a release back.
+    /// The `helm rollback` command.
     #[must_use]
     pub fn build_rollback_call(&self, args: &RollbackArgs<'_>) -> Call {
         let call = self.build_call(args.timeout + TIMEOUT_MARGIN).args(["rollback", args.release]);
@@ -313,7 +316,7 @@ impl Helm {
         call.args(&args.extra_args)
     }
 
-    /// Takes a release back.
+    /// Runs `helm rollback`.
     ///
     /// # Errors
     /// helm fails, is stopped, or runs out of time.
@@ -337,9 +340,9 @@ fn with_value_flags(call: Call, flags: &[ValueFlag]) -> Call {
     })
 }
 
-/// A chart with one template, written into the private folder: helm answers questions only through templates.
+/// Writes a chart with one template: helm answers questions only through templates.
 ///
-/// The answer stands in a ConfigMap, since a dry-run against the server takes nothing but objects.
+/// The answer is in a ConfigMap, since a server dry run accepts only objects.
 fn write_query_chart(private: &Path, name: &str, question: &str) -> Result<PathBuf, ToolError> {
     let folder = private.join(name);
     let failed = |source| ToolError::Start { command: format!("helm template {name}"), source };
@@ -352,7 +355,7 @@ fn write_query_chart(private: &Path, name: &str, question: &str) -> Result<PathB
     Ok(folder)
 }
 
-/// What the template of such a chart answers.
+/// The answer of such a chart's template.
 fn read_query_answer(bytes: &[u8]) -> Option<Value> {
     let document = helm_output::parse_manifest(bytes).ok()?.into_iter().next()?;
     serde_json::from_str(document.pointer("/data/answer")?.as_str()?).ok()

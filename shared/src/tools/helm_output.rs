@@ -1,4 +1,6 @@
-//! What helm prints, read from bytes. Pure; tested on what each supported helm really printed.
+//! Reads what helm prints. Pure.
+//!
+//! The tests use recorded output of each supported helm. Manifests may contain Secrets, so no error quotes them.
 
 use semver::Version;
 use serde_json::Value;
@@ -10,25 +12,25 @@ use crate::model::yaml::ErrorDetail;
 /// The version in `helm version --template '{{.Version}}'`.
 ///
 /// # Errors
-/// It is no version.
+/// The text is not a semantic version.
 pub fn parse_version(bytes: &[u8]) -> Result<Version, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::str::from_utf8(bytes)?.trim();
     Ok(Version::parse(text.trim_start_matches('v'))?)
 }
 
-/// The objects of a rendered manifest, in its own order.
+/// The objects of a rendered manifest, in its order.
 ///
 /// # Errors
-/// It is not YAML.
+/// The text is not YAML.
 pub fn parse_manifest(bytes: &[u8]) -> Result<Vec<Value>, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::str::from_utf8(bytes)?;
-    // Rendered Secrets may stand in it: an error quotes nothing.
+    // The text may contain rendered Secrets: an error must not quote it.
     Ok(manifest::parse_manifest(text, ErrorDetail::LocationOnly)?)
 }
 
-/// What helm says where a `values.schema.json` refuses values; empty for any other failure (helm `pkg/chart/util/jsonschema.go`).
+/// The errors of a `values.schema.json`. Empty for any other failure (helm `pkg/chart/util/jsonschema.go`).
 ///
-/// Each helm has its own form: up to 3.17 `- dex.replicas: words`, newer ones `- at '/dex/replicas': words`.
+/// The form depends on the version: up to 3.17 `- dex.replicas: reason`, later `- at '/dex/replicas': reason`.
 #[must_use]
 pub fn parse_values_schema_errors(stderr: &str) -> Vec<ValuesSchemaError> {
     let Some((_, details)) = stderr.split_once("values don't meet the specifications of the schema(s)") else {

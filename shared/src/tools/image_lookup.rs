@@ -1,4 +1,7 @@
-//! Whether images are there, asked of their registries from this workstation.
+//! Checks whether container images exist in their registries, from this workstation.
+//!
+//! A result that cannot be determined only warns: the cluster's nodes may have access that this machine does not have.
+//! The image list comes from the rendered charts; `guards/images` judges the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,14 +15,14 @@ use super::registry::{Registry, RegistryError};
 use crate::ask::RegistryAccess;
 use crate::model::container_images::ImageAvailability;
 
-/// The longest that one registry is waited for: a look that only warns may not hold a plan up.
+/// Time limit per registry: a lookup that only warns must not delay the plan.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Questions to one registry at once.
+/// Concurrent requests per registry.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
 
-/// Asks about every image. Plain http is spoken only with `chart_hosts`, the registries that the flags are about.
+/// Checks every image. Plain HTTP is used only for `chart_hosts`, the registries that the flags refer to.
 ///
-/// A registry that does not answer the first question is not asked another.
+/// A registry that does not answer the first request gets no other.
 pub async fn check_images(
     images: &BTreeSet<String>,
     access: &RegistryAccess,

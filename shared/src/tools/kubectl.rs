@@ -1,4 +1,7 @@
-//! The operator's kubectl. At least 1.31: the oldest cluster that the product runs on, within kubectl's own skew.
+//! The operator's kubectl: typed operations in, values out.
+//!
+//! It owns kubectl's command lines. Minimum 1.31: the oldest supported cluster, within kubectl's version skew.
+//! `spawn.rs` starts the commands; `run/act.rs` decides when CRDs are applied or annotated.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,10 +18,10 @@ use crate::model::command::{Call, ProcessGuard};
 
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// kubectl, with the cluster that it is to use.
+/// kubectl with its cluster.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
-    /// Where it is.
+    /// The program's path.
     pub program: PathBuf,
     /// How it reaches the cluster.
     pub cluster: ClusterAccess,
@@ -54,10 +57,10 @@ impl Kubectl {
         }
     }
 
-    /// Its version.
+    /// Reads kubectl's version.
     ///
     /// # Errors
-    /// It does not run, or prints no version.
+    /// kubectl does not run, or prints no version.
     pub async fn read_version(&self) -> Result<Version, ToolError> {
         let call = self.build_local_call(COMMAND_TIMEOUT).args(["version", "--client", "--output", "json"]);
         let command = call.to_string();
@@ -68,7 +71,7 @@ impl Kubectl {
         })
     }
 
-    /// The uid of `kube-system` as kubectl sees it.
+    /// Reads the uid of `kube-system` through kubectl: it identifies kubectl's cluster.
     ///
     /// # Errors
     /// kubectl cannot reach the API server, or may not read that namespace.
@@ -84,7 +87,7 @@ impl Kubectl {
         namespace["metadata"]["uid"].as_str().map(str::to_owned).ok_or_else(|| unreadable("no uid in it".into()))
     }
 
-    /// The command that applies objects server-side with kubectl's own field manager, as the vendor's page does.
+    /// The `kubectl apply --server-side` command with kubectl's default field manager, as in the vendor's upgrade guide.
     #[must_use]
     pub fn build_apply_call(&self, deadline: Duration) -> Call {
         self.build_call(deadline).args([
@@ -98,10 +101,10 @@ impl Kubectl {
         ])
     }
 
-    /// What the kustomization in a folder makes.
+    /// Renders the kustomization in a folder.
     ///
     /// # Errors
-    /// kustomize refuses it.
+    /// kustomize rejects the folder.
     pub async fn kustomize(&self, folder: &Path) -> Result<Vec<Value>, ToolError> {
         let call = self.build_local_call(COMMAND_TIMEOUT).arg("kustomize").arg(folder);
         let command = call.to_string();
@@ -113,32 +116,32 @@ impl Kubectl {
         })
     }
 
-    /// The command that marks CRDs so that helm leaves them where they are. The manager `kubectl-annotate` owns the mark alone: no apply takes it away.
+    /// The command that adds the keep annotation. The field manager `kubectl-annotate` is its only owner, so no apply removes it.
     #[must_use]
     pub fn build_annotate_keep_call(&self, names: &[String], deadline: Duration) -> Call {
         let call = self.build_call(deadline).args(["annotate", "--overwrite", "customresourcedefinitions"]);
         names.iter().fold(call, Call::arg).arg(crate::model::release::KEEP_ANNOTATION)
     }
 
-    /// Marks CRDs so that helm leaves them where they are.
+    /// Adds the annotation `helm.sh/resource-policy: keep` to CRDs.
     ///
     /// # Errors
-    /// One of them is not there, or the server refuses.
+    /// A CRD does not exist, or the API server rejects the change.
     pub async fn annotate_keep(&self, names: &[String], deadline: Duration, stop: StopSignal) -> Result<(), ToolError> {
         spawn::run_until(self.build_annotate_keep_call(names, deadline), stop).await.map(drop)
     }
 
-    /// The command that takes the mark from CRDs again.
+    /// The command that removes the keep annotation.
     #[must_use]
     pub fn build_remove_keep_call(&self, names: &[String], deadline: Duration) -> Call {
         let call = self.build_call(deadline).args(["annotate", "customresourcedefinitions"]);
         names.iter().fold(call, Call::arg).arg(format!("{}-", crate::model::release::RESOURCE_POLICY_ANNOTATION))
     }
 
-    /// Takes the mark from CRDs again.
+    /// Removes the keep annotation from CRDs.
     ///
     /// # Errors
-    /// One of them is not there, or the server refuses.
+    /// A CRD does not exist, or the API server rejects the change.
     pub async fn remove_keep_annotation(
         &self,
         names: &[String],
@@ -148,10 +151,10 @@ impl Kubectl {
         spawn::run_until(self.build_remove_keep_call(names, deadline), stop).await.map(drop)
     }
 
-    /// Applies objects in their order, with one process. Gives how many kubectl says it applied.
+    /// Applies objects in their order with one process. Returns how many kubectl applied.
     ///
     /// # Errors
-    /// One of them is refused (kubectl goes on with the others), or it runs out of time.
+    /// The API server rejects an object (kubectl continues with the others), or the time limit is reached.
     pub async fn apply(
         &self,
         objects: &[&Value],
@@ -162,7 +165,7 @@ impl Kubectl {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
         let output =
             spawn::run_until(self.build_apply_call(deadline).stdin(list.into_bytes()).guard(guard), stop).await?;
-        // `--output name`: one line an object.
+        // `--output name` prints one line per object.
         Ok(output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
     }
 }

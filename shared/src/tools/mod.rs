@@ -1,4 +1,7 @@
-//! EFFECTS: the operator's own helm and kubectl, and the registry. Typed verbs in, domain values out.
+//! EFFECTS: the operator's helm, kubectl and cosign, and the registry.
+//!
+//! Typed operations in, model values out: no other folder knows a command line or parses a program's output. `spawn.rs` is the only
+//! file that starts a process. Failures are typed (`ToolError`, `RegistryError`, `ContentBundleError`) and never contain secrets.
 
 pub mod chart_fetch;
 pub mod chart_signature;
@@ -13,5 +16,5 @@ pub mod program_paths;
 pub mod registry;
 pub mod spawn;
 
-/// Where helm and kubectl keep what the API server told them (k8s.io/cli-runtime, `ConfigFlags`).
+/// The folder of helm's and kubectl's discovery cache (k8s.io/cli-runtime, `ConfigFlags`).
 const KUBE_CACHE_ENV: &str = "KUBECACHEDIR";

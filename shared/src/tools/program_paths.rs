@@ -1,49 +1,51 @@
-//! Where helm and kubectl are: the one that called us first, then `PATH`.
+//! Finds helm, kubectl and cosign: first the program that called us, then `PATH`.
+//!
+//! The variables are read at the edge (`cli/environment.rs`). Versions are checked later, by `prepare/session.rs`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::problem::{Exit, Problem};
 
-/// What the environment says about the programs; read at the edge.
+/// The variables that name the programs.
 #[derive(Debug, Clone, Default)]
 pub struct ProgramHints {
-    /// `HELM_BIN`: helm sets it for its plugins.
+    /// `HELM_BIN`: set by helm for its plugins.
     pub helm: Option<OsString>,
-    /// `KUBECTL_PATH`: kubectl sets it for its plugins from 1.37 on.
+    /// `KUBECTL_PATH`: set by kubectl 1.37 and newer for its plugins.
     pub kubectl: Option<OsString>,
 }
 
-/// The two programs.
+/// The paths of both programs.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    /// helm
+    /// The path of helm.
     pub helm: PathBuf,
-    /// kubectl
+    /// The path of kubectl.
     pub kubectl: PathBuf,
 }
 
-/// Finds both.
+/// Finds helm and kubectl.
 ///
 /// # Errors
-/// A refusal that names the missing program and how to get it.
+/// A program is missing or not executable.
 pub fn find_programs(hints: &ProgramHints) -> Result<Programs, Problem> {
     Ok(Programs { helm: find_helm(hints)?, kubectl: find_kubectl(hints)? })
 }
 
-/// Finds helm alone.
+/// Finds helm.
 ///
 /// # Errors
-/// As [`programs`].
+/// As [`find_programs`].
 pub fn find_helm(hints: &ProgramHints) -> Result<PathBuf, Problem> {
     let install_hint = "install helm 3.17 or newer and put it on PATH: https://helm.sh/docs/intro/install/";
     resolve_program("helm", hints.helm.as_ref(), install_hint)
 }
 
-/// Finds kubectl alone.
+/// Finds kubectl.
 ///
 /// # Errors
-/// As [`programs`].
+/// As [`find_programs`].
 pub fn find_kubectl(hints: &ProgramHints) -> Result<PathBuf, Problem> {
     let install_hint = "install kubectl 1.31 or newer and put it on PATH: https://kubernetes.io/docs/tasks/tools/";
     resolve_program("kubectl", hints.kubectl.as_ref(), install_hint)
@@ -56,10 +58,10 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 }
 
 fn resolve_program(name: &str, hint: Option<&OsString>, install_hint: &str) -> Result<PathBuf, Problem> {
-    // A hint may be a bare name (`HELM_BIN=helm`): it is looked up like any other.
+    // The variable may hold a bare name (`HELM_BIN=helm`): look it up in PATH too.
     let wanted = hint.filter(|hint| !hint.is_empty()).cloned().unwrap_or_else(|| name.into());
     which::which(&wanted).map_err(|error| {
-        Problem::new(Exit::Refused, format!("{} is not there or cannot be started", wanted.to_string_lossy()))
+        Problem::new(Exit::Refused, format!("{} is not installed or not executable", wanted.to_string_lossy()))
             .with_source(error)
             .with_hint(install_hint)
     })

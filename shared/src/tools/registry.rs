@@ -1,4 +1,7 @@
-//! A registry client for two questions that helm answers only in prose: which digest has this tag, and which tags are there.
+//! A registry client for what helm reports only in prose: which digest a tag has, and which tags exist.
+//!
+//! Charts are pulled by helm, not here. Credentials come from helm's registry configuration; a credential helper is not run.
+//! Errors never quote URLs, tokens or answers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,30 +19,30 @@ use crate::ask::RegistryAccess;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// Tags that one answer may list; a registry may give fewer at once.
+/// Tags per answer. A registry may return fewer.
 const TAG_PAGE_SIZE: usize = 1000;
 
-/// Why a registry could not say which bytes a version is.
+/// Why a version has no digest.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// There is no such tag, or no such repository.
+    /// The tag or the repository does not exist.
     #[error("{repository} has no version {version}")]
     NoSuchVersion {
         /// `host/path`
         repository: String,
-        /// The version asked for.
+        /// The requested version or digest.
         version: String,
     },
-    /// The reference cannot be read.
-    #[error("{0} is not a reference to a registry")]
+    /// The text is not an OCI reference.
+    #[error("{0} is not an OCI reference")]
     InvalidReference(String),
     /// The certificate file of `--ca-file` is not readable.
     #[error("cannot read the certificate {0}")]
     CaFile(PathBuf, #[source] std::io::Error),
-    /// The registry requires a login that we cannot read; helm may have it from a credential helper.
-    #[error("{0} asks for a login")]
+    /// The registry requires a login. helm may have one from a credential helper.
+    #[error("{0} requires a login")]
     LoginRequired(String, #[source] RegistryFailure),
-    /// The registry does not answer, or not as a registry does.
+    /// The registry does not answer, or not as the OCI distribution specification defines.
     #[error("{0} does not answer")]
     Unreachable(String, #[source] RegistryFailure),
 }
@@ -77,7 +80,7 @@ fn innermost_cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// One registry, with what is needed to ask it.
+/// The client for one repository.
 pub struct Registry {
     client: Client,
     auth: RegistryAuth,
@@ -85,9 +88,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Prepares to ask about `host/path`.
+    /// Prepares the client for `host/path`. Sends nothing yet.
     ///
-    /// `helm_config` is helm's own registry configuration (`HELM_REGISTRY_CONFIG`), read for a static login.
+    /// `helm_config` is helm's registry configuration (`HELM_REGISTRY_CONFIG`), the source of a static login.
     ///
     /// # Errors
     /// The certificate file is not readable.
@@ -118,10 +121,10 @@ impl Registry {
         text.parse().map_err(|_| RegistryError::InvalidReference(text))
     }
 
-    /// The digest of a version's manifest, `sha256:…`. helm writes a version's `+` as `_` in a tag.
+    /// Resolves the manifest digest of a version, `sha256:…`. helm writes the `+` of a version as `_` in the tag.
     ///
     /// # Errors
-    /// No such version, a login that we have not, or no answer.
+    /// The version does not exist, the registry requires a login, or it does not answer.
     pub async fn resolve_digest(&self, version: &Version) -> Result<String, RegistryError> {
         let reference = self.build_reference(&version.to_string().replace('+', "_"))?;
         self.client
@@ -130,10 +133,10 @@ impl Registry {
             .map_err(|error| self.to_registry_error(error, &version.to_string()))
     }
 
-    /// Makes sure that there is a manifest of this digest, `sha256:…`.
+    /// Verifies that a manifest with this digest exists, `sha256:…`.
     ///
     /// # Errors
-    /// As [`Registry::digest`].
+    /// As [`Registry::resolve_digest`].
     pub async fn verify_digest(&self, digest: &str) -> Result<(), RegistryError> {
         let text = format!("{}@{digest}", self.repository);
         let reference: Reference = text.parse().map_err(|_| RegistryError::InvalidReference(text))?;
@@ -141,19 +144,19 @@ impl Registry {
         found.map(drop).map_err(|error| self.to_registry_error(error, digest))
     }
 
-    /// Makes sure that there is an image, by its tag or digest.
+    /// Verifies that an image exists, by tag or digest.
     ///
     /// # Errors
-    /// As [`Registry::digest`].
+    /// As [`Registry::resolve_digest`].
     pub async fn verify_image(&self, reference: &Reference) -> Result<(), RegistryError> {
         let found = self.client.fetch_manifest_digest(reference, &self.auth).await;
         found.map(drop).map_err(|error| self.to_registry_error(error, reference.tag().unwrap_or_default()))
     }
 
-    /// Every version among the tags, newest first.
+    /// Lists the tags that are versions, newest first.
     ///
     /// # Errors
-    /// As [`Registry::digest`].
+    /// As [`Registry::resolve_digest`].
     pub async fn list_versions(&self) -> Result<Vec<Version>, RegistryError> {
         let reference = self.build_reference("latest")?;
         let answer = self.client.list_tags(&reference, &self.auth, Some(TAG_PAGE_SIZE), None).await;
@@ -184,7 +187,7 @@ impl Registry {
     }
 }
 
-/// A static login in a Docker-style configuration file: `auths.HOST.auth`.
+/// Reads a static login from a Docker configuration file: `auths.HOST.auth`.
 fn read_login(file: &Path, host: &str) -> Option<RegistryAuth> {
     let config: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     let auths = config["auths"].as_object()?;

@@ -1,4 +1,7 @@
-//! The only file that starts a process. Deadline, nothing on standard input unless a step hands bytes to it, fixed locale.
+//! Starts processes: the only file that does.
+//!
+//! Every process has a time limit, an empty standard input unless bytes are given, and the C locale. It ends with SIGTERM first, then
+//! SIGKILL after a grace period. Standard error is masked before it enters a [`ToolError`]. Commands come from `call.rs`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
@@ -15,48 +18,48 @@ use crate::model::command::{Arg, Call};
 use crate::model::secret::{MASK, collect_secrets, mask_secrets};
 use crate::model::yaml::{self, ErrorDetail};
 
-/// helm needs this long to record a release as `failed` after SIGTERM; killed at once, it would stay `pending-upgrade`.
+/// helm needs this long to record a release as `failed` after SIGTERM. Killed at once, it stays `pending-upgrade`.
 const STOP_GRACE_PERIOD: Duration = Duration::from_secs(20);
-/// How often a running program is looked at, besides waiting for its end.
+/// Interval between two checks of the stop signal and the time limit.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How much of standard error an error keeps: its end says the most.
+/// Characters of standard error in an error, counted from its end.
 const MAX_STDERR_CHARS: usize = 4000;
 const SIGTERM: i32 = 15;
-/// The first argument of ourselves as a starter; nobody types it.
+/// The first argument that makes this program a starter. Internal.
 const GUARD_ARGUMENT: &str = "__process-guard";
 
-/// Asks running programs to stop. Cloned into whoever may ask.
+/// Requests running programs to stop. Clones share one signal.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<AtomicBool>);
 
 impl StopSignal {
-    /// Asks.
+    /// Requests the stop.
     pub fn request(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody asked.
+    /// Whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// Runs a command to its end and gives its standard output.
+/// Runs a command to its end and returns its standard output.
 ///
 /// # Errors
-/// It does not start, does not end with 0, or runs longer than its deadline.
+/// The command does not start, exits with a status other than 0, or reaches its time limit.
 pub async fn run(call: Call) -> Result<Vec<u8>, ToolError> {
     run_until(call, StopSignal::default()).await
 }
 
-/// As [`run`]; ends early where `stop` is asked: SIGTERM, and only after a grace SIGKILL.
+/// As [`run`]. A requested `stop` sends SIGTERM, and SIGKILL after the grace period.
 ///
 /// # Errors
 /// As [`run`], and [`ToolError::Stopped`].
 pub async fn run_until(call: Call, stop: StopSignal) -> Result<Vec<u8>, ToolError> {
     let command = call.to_string();
-    let lost = ToolError::Start { command, source: io::Error::other("the thread that watched it is gone") };
+    let lost = ToolError::Start { command, source: io::Error::other("the waiting thread ended unexpectedly") };
     spawn_blocking(move || wait_for_exit(&call, &stop)).await.unwrap_or(Err(lost))
 }
 
@@ -95,22 +98,22 @@ fn build_expression(call: &Call) -> io::Result<duct::Expression> {
         .stdout_capture()
         .stderr_capture()
         .unchecked()
-        // One language and no pager or debug talk, whatever the operator's shell has set.
+        // One language and no debug output, whatever the operator's shell has set.
         .env("LC_ALL", "C")
         .env_remove("HELM_DEBUG");
     let with_env = call.env.iter().fold(base, |expression, (key, value)| expression.env(key, value));
     Ok(match (&call.stdin, &call.guard.lock_file) {
         (Some(bytes), _) => with_env.stdin_bytes(bytes.reveal().clone()),
-        // An empty file reads like nothing at all; open, it keeps our lock on it.
+        // An empty file reads like empty input, and the open file keeps our lock.
         (None, Some(file)) => with_env.stdin_file(file.try_clone()?),
         (None, None) => with_env.stdin_null(),
     })
 }
 
-/// `PROGRAM __process-guard PARENT COMMAND…`: becomes the command, after asking the kernel for SIGTERM when the parent dies.
+/// `PROGRAM __process-guard PARENT COMMAND…`: becomes the command, after requesting SIGTERM for the parent's death.
 ///
-/// helm records `failed` on SIGTERM, so that a run that was killed leaves no helm that goes on writing behind it.
-/// `None` where these are not such arguments. Comes back only where the command cannot be started.
+/// helm records `failed` on SIGTERM, so a killed run leaves no helm that continues to write.
+/// `None`: these are other arguments. Returns a code only if the command cannot be started.
 #[must_use]
 pub fn exec_guarded(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     if args.next()? != GUARD_ARGUMENT {
@@ -129,7 +132,7 @@ fn exec_with_parent_death_signal(
 ) -> ExitCode {
     use std::os::unix::process::CommandExt as _;
     let bound = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
-    // It may have died before we asked: then nobody would ever tell us.
+    // The parent may have died before the request: then no signal would ever arrive.
     if bound.is_err() || Some(std::os::unix::process::parent_id()) != parent {
         return ExitCode::FAILURE;
     }
@@ -138,13 +141,13 @@ fn exec_with_parent_death_signal(
     ExitCode::FAILURE
 }
 
-/// Other kernels have no such signal: there, no starter is used.
+/// Other kernels have no such signal; no starter is used there.
 #[cfg(not(target_os = "linux"))]
-fn become_it(_: Option<u32>, _: &OsStr, _: impl Iterator<Item = OsString>) -> ExitCode {
+fn exec_with_parent_death_signal(_: Option<u32>, _: &OsStr, _: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Asks it to stop, waits, and only then kills it.
+/// Sends SIGTERM, waits for the grace period, then sends SIGKILL.
 fn terminate(handle: &duct::Handle) -> io::Result<()> {
     handle.send_signal(SIGTERM)?;
     if handle.wait_timeout(STOP_GRACE_PERIOD)?.is_none() {
@@ -163,7 +166,7 @@ fn check_output(call: &Call, command: String, output: std::process::Output) -> R
     Err(ToolError::Status { command, status: output.status.to_string(), stderr: mask_call_secrets(call, tail) })
 }
 
-/// A program may repeat its arguments, or what stands in its values, in an error: what was secret there is masked here too.
+/// A program may repeat its arguments or values in an error: mask their secrets.
 fn mask_call_secrets(call: &Call, text: &str) -> String {
     let text = call.values_files.iter().fold(text.to_owned(), |text, file| {
         let read = std::fs::read_to_string(file).ok();
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_keeps_what_was_said_but_no_secret() {
+    async fn an_error_keeps_standard_error_without_secrets() {
         let failing = call("echo \"bad value $0\" >&2; exit 3", Duration::from_secs(10)).secret("a.b=canary-1");
         let error = run(failing).await.unwrap_err();
         assert!(error.stderr().starts_with("bad value"), "{error}");
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_tells_no_secret_of_a_values_file() {
+    async fn an_error_masks_the_secrets_of_a_values_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "dex:\n  clientSecret: canary-2\n  name: seen\n").unwrap();
         let failing = call("echo 'bad: canary-2, seen' >&2; exit 1", Duration::from_secs(10)).values_file(file.path());
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_asked_to_stop_stops() {
+    async fn a_requested_stop_ends_the_program() {
         let stop = StopSignal::default();
         let waiting = run_until(call("exec sleep 60", Duration::from_secs(60)), stop.clone());
         let (result, ()) = tokio::join!(waiting, async {
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_on_a_leash_keeps_the_lock_and_reads_nothing() {
+    async fn a_guarded_program_keeps_the_lock_and_reads_nothing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let ours = std::fs::File::open(file.path()).unwrap();
         ours.try_lock().unwrap();
@@ -247,14 +250,14 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(200)).await;
         drop(guard);
         let others = std::fs::File::open(file.path()).unwrap();
-        // `run` has its own copy; what counts is that the lock goes with the last of them.
+        // `run` has its own copy: the lock ends with the last one.
         assert!(others.try_lock().is_err());
         assert_eq!(child.await.unwrap().unwrap(), b"");
         assert!(others.try_lock().is_ok());
     }
 
     #[test]
-    fn only_a_starters_arguments_start_something() {
+    fn only_the_arguments_of_a_starter_start_a_program() {
         let args = |words: &[&str]| words.iter().map(|word| OsString::from(*word)).collect::<Vec<_>>().into_iter();
         assert!(exec_guarded(args(&[])).is_none());
         assert!(exec_guarded(args(&["plan", "--yes"])).is_none());
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_there_does_not_start() {
+    async fn a_missing_program_does_not_start() {
         let missing = Call::new("program", "/no/such/program", Duration::from_secs(1));
         assert!(matches!(run(missing).await, Err(ToolError::Start { .. })));
     }

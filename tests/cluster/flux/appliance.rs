@@ -141,7 +141,7 @@ fn refusals(test_cluster: &TestCluster, zot: &Zot) -> Result<()> {
     let whole = std::fs::read(bundle(test_cluster)?)?;
     let truncated = test_cluster.files().join("truncated.tar.gz");
     std::fs::write(&truncated, &whole[..whole.len() - 30])?;
-    refuses(&["--yes", "--bundle", &truncated.display().to_string()], "is no whole archive")
+    refuses(&["--yes", "--bundle", &truncated.display().to_string()], "is not a complete archive")
 }
 
 /// A content bundle with both newer charts in it.

@@ -97,9 +97,8 @@ async fn build_missing_version_problem(repository: &str, registry: &Registry) ->
 }
 
 fn build_unknown_digest_problem(repository: &str, digest: &str) -> Problem {
-    Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}")).with_hint(
-        "check the digest, or name a version instead: --to (the application) or --crds (the CRD chart)",
-    )
+    Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}"))
+        .with_hint("check the digest, or name a version instead: --to (the application) or --crds (the CRD chart)")
 }
 
 async fn build_unknown_version_problem(repository: &str, version: &Version, registry: &Registry) -> Problem {

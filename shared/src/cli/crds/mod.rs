@@ -71,7 +71,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
 }
 
 async fn list_cluster_crds(helm_env: &HelmEnv, flags: &CrdsCli) -> Result<CrdList, Problem> {
-    cli::require_readable_releases()?;
+    crate::cli::require_readable_releases()?;
     let cluster = Cluster::connect(&helm_env.cluster).await?;
     let release = &flags.crds_release;
     let (live, released) =

@@ -166,6 +166,7 @@ impl Login {
         let text = String::from_utf8_lossy(stderr);
         let printed = String::from_utf8_lossy(stdout);
         let printed = printed.split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | ',' | '='));
+        let printed = printed.filter(|word| !CREDENTIAL_KEYS.contains(word));
         let secrets = self
             .secrets
             .iter()

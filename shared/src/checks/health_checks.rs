@@ -11,18 +11,46 @@ use crate::model::check::{Card, CheckResult, Section};
 use crate::model::health_inputs::ReadScope;
 use crate::problem::Problem;
 
-/// A health check: its card and its pure function.
+/// A health check as data. Each file of a section's folder defines one as `CHECK`.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthCheck {
     /// Id, texts and level.
     pub card: &'static Card,
+    /// What must be read from the cluster for it, besides the first view.
+    pub reads: &'static [ReadScope],
+    /// Whether its findings can disappear without anyone acting: an object is still starting, or a controller retries.
+    pub heals_with_time: bool,
     /// Judges the observed installation.
     pub run: fn(&CheckContext<'_>) -> CheckResult,
 }
 
+impl HealthCheck {
+    /// Whether time alone can resolve its findings. Flux installs every missing object of a release that it manages.
+    #[must_use]
+    pub const fn is_transient(&self, managed_by_flux: bool) -> bool {
+        self.heals_with_time || (managed_by_flux && is_part_of_release(self.card.section))
+    }
+}
+
+/// Whether the checks of this section look at objects that a release installs.
+const fn is_part_of_release(section: Section) -> bool {
+    match section {
+        Section::Releases | Section::Crds | Section::Workloads | Section::Webhooks => true,
+        Section::Guards
+        | Section::CrdChanges
+        | Section::Tools
+        | Section::Cluster
+        | Section::Ownership
+        | Section::Flux
+        | Section::Spokes
+        | Section::Tenants
+        | Section::Restarts => false,
+    }
+}
+
 macro_rules! checks {
     ($($area:ident :: $name:ident),* $(,)?) => {
-        [$(HealthCheck { card: &$area::$name::CARD, run: $area::$name::check }),*]
+        [$($area::$name::CHECK),*]
     };
 }
 
@@ -129,47 +157,13 @@ fn selectable_names() -> impl Iterator<Item = &'static str> {
 /// The reads that these checks need in addition to the first snapshot.
 #[must_use]
 pub fn read_scopes(checks: &[&HealthCheck]) -> BTreeSet<ReadScope> {
-    checks.iter().flat_map(|check| required_reads(check.card)).copied().collect()
+    checks.iter().flat_map(|check| check.reads).copied().collect()
 }
 
-fn required_reads(card: &Card) -> &'static [ReadScope] {
-    match (card.section, card.id) {
-        (_, "release-manifest-served" | "release-objects-present") => &[ReadScope::ObjectMetadata],
-        (_, "crd-schema-served") => &[ReadScope::ServedSchemas],
-        (_, "crd-objects-fit" | "crd-version-in-use") => &[ReadScope::CustomResources],
-        (Section::Workloads, _) => &[ReadScope::OtherNamespaces],
-        (Section::Restarts, _) => &[ReadScope::OtherNamespaces, ReadScope::ObjectMetadata],
-        (Section::Webhooks, _) => &[ReadScope::Webhooks],
-        (Section::Spokes, _) => &[ReadScope::ManagedClusters],
-        (Section::Tenants, _) => &[ReadScope::RoleTemplates],
-        _ => &[],
-    }
-}
-
-/// What the passing of time may mend: something is on its way, or a controller is at work.
-const TRANSIENT_CHECKS: [&str; 10] = [
-    "release-deployed",
-    "crd-established",
-    "crd-names-accepted",
-    "crd-schema-served",
-    "crd-terminating",
-    "workload-ready",
-    "pod-failing",
-    "pvc-bound",
-    "webhook-endpoints",
-    "hub-and-spoke-ready",
-];
-
-/// Whether waiting may mend what a check has found. Where Flux keeps the releases, it may bring all that is missing of them.
+/// Whether time alone can resolve what the check with this id has found.
 #[must_use]
-pub fn is_transient(check: &str, by_flux: bool) -> bool {
-    let section = HEALTH_CHECKS.iter().find(|one| one.card.id == check).map(|one| one.card.section);
-    let brought = [Section::Releases, Section::Crds, Section::Workloads, Section::Webhooks];
-    TRANSIENT_CHECKS.contains(&check)
-        || matches!(section, Some(Section::Spokes | Section::Flux))
-            && !["flux-release-crds-policy", "flux-depends-on", "flux-suspended", "flux-source-version"]
-                .contains(&check)
-        || (by_flux && section.is_some_and(|section| brought.contains(&section)))
+pub fn is_transient(check: &str, managed_by_flux: bool) -> bool {
+    HEALTH_CHECKS.iter().any(|one| one.card.id == check && one.is_transient(managed_by_flux))
 }
 
 /// Runs the selected checks, in the order of the list.

@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -14,8 +15,11 @@ pub static CARD: Card = Card {
     fix: "Select the cluster with --context and the namespace with --namespace.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether the namespace exists.
-pub fn check(seen: &CheckContext<'_>) -> CheckResult {
+fn check(seen: &CheckContext<'_>) -> CheckResult {
     let hub = &seen.view.cluster;
     let exists = match &hub.namespace_exists {
         Ok(exists) => *exists,

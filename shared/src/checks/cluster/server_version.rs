@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 
@@ -16,8 +17,11 @@ pub static CARD: Card = Card {
     fix: "Upgrade the hub cluster first, one minor version at a time.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether the API server is new enough.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let hub = &context.view.cluster;
     let Some(found) = hub.minor_version() else {
         let reason = format!("{:?} is not a version", hub.version);

@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::crd::Crd;
 
@@ -18,8 +19,11 @@ pub static CARD: Card = Card {
         foreign-downgrade of kubectl mural upgrade refuses an older version.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Reports live CRDs with labels or annotations of an owner other than the two releases.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let keeper = find_other_owner(context, crd)?;
         let hint = build_hint(crd);

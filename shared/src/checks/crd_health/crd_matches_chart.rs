@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::checks::crd_health::{apply_command, chart_arguments, expected_and_live, records_failure};
+use crate::checks::health_checks::HealthCheck;
 use crate::diff::{self, Effect};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
@@ -23,9 +24,12 @@ pub static CARD: Card = Card {
         record is old, set --crds-chart, then run kubectl mural upgrade to update the record.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Compares each live CRD with its chart. A difference is an error with a given chart and a warning with the release record; a text
 /// difference is an info.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,

@@ -3,10 +3,11 @@
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::crd_health::{expected_and_live, object_reports};
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
-use crate::model::health_inputs::{InvalidObject, ObjectScan};
+use crate::model::health_inputs::{InvalidObject, ObjectScan, ReadScope};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -20,8 +21,12 @@ pub static CARD: Card = Card {
         still be written.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::CustomResources], heals_with_time: false, run: check };
+
 /// Validates each live object. It is an error if even an unchanged update is rejected, else a warning.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,

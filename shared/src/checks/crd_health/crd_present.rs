@@ -3,6 +3,7 @@
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::checks::crd_health::{apply_command, expected_and_live, records_failure};
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release_inventory::CrdListSource;
 
@@ -17,8 +18,11 @@ pub static CARD: Card = Card {
     fix: "Apply the CRDs of the chart: helm mural crds apply CHART",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Reports expected CRDs that are not on the cluster.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,

@@ -3,9 +3,10 @@
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, undetermined_result};
 use crate::checks::crd_health::expected_and_live;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::health_inputs::PublishedSchema;
+use crate::model::health_inputs::{PublishedSchema, ReadScope};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -19,8 +20,12 @@ pub static CARD: Card = Card {
         server.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::ServedSchemas], heals_with_time: true, run: check };
+
 /// Whether each served version of each CRD is published with the CRD's own schema.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,

@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -16,8 +17,11 @@ pub static CARD: Card = Card {
         trim the list alone: it is not a proof.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether `status.storedVersions` holds the storage version alone.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let (name, storage) = (crd.name(), crd.storage_version());
         let left: Vec<&str> = crd.stored_versions().into_iter().filter(|version| *version != storage).collect();

@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -15,8 +16,11 @@ pub static CARD: Card = Card {
     fix: "Apply the CRD of the chart again. If the chart has the same schema, report it to the vendor.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Reports CRDs with the condition `NonStructuralSchema`.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let name = crd.name();
         let message = format!("NonStructuralSchema is {}", describe_condition(crd.condition("NonStructuralSchema")));

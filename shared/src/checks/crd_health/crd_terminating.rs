@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::check_each_crd;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -16,8 +17,11 @@ pub static CARD: Card = Card {
         apply the CRD again and restore them.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
+
 /// Reports CRDs that are being deleted.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let name = crd.name();
         let going = crd.json().pointer("/metadata/deletionTimestamp").is_some() || crd.has_condition("Terminating");

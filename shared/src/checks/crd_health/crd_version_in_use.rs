@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::crd_health::{expected_and_live, object_reports};
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
-use crate::model::health_inputs::ObjectScan;
+use crate::model::health_inputs::{ObjectScan, ReadScope};
 use crate::model::text_format::format_count;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -21,8 +22,12 @@ pub static CARD: Card = Card {
     fix: "Upgrade the manager, or apply its manifest with the newer apiVersion.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::CustomResources], heals_with_time: false, run: check };
+
 /// Reports versions in `managedFields` that are deprecated (warning) or no longer served (error).
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,
         Err(answer) => return answer,

@@ -3,6 +3,7 @@
 use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 use crate::model::release_role::ReleaseRole;
@@ -20,8 +21,11 @@ pub static CARD: Card = Card {
         source of the application after the new CRDs are served.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Checks that `spec.dependsOn` of the application refers to the HelmRelease of the CRD chart.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
     }

@@ -3,6 +3,7 @@
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 use crate::model::release_status::ReleaseStatus;
@@ -18,9 +19,12 @@ pub static CARD: Card = Card {
         --reset --force",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
+
 /// Whether each HelmRelease has observed its spec, is Ready, and has a deployed revision first in its history; failures that it
 /// has counted since are warnings.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match helm_releases(context, &CARD) {
         Ok(all) => all,
         Err(answer) => return answer,

@@ -3,6 +3,7 @@
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 
@@ -18,8 +19,11 @@ pub static CARD: Card = Card {
         the HelmRelease.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
+
 /// Whether the newest revision in each history is of the version and digest that the source's artifact has.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match helm_releases(context, &CARD) {
         Ok(all) => all,
         Err(answer) => return answer,

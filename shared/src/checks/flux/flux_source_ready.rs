@@ -2,6 +2,7 @@
 
 use super::check_each_source;
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, FluxRef, FluxSource};
 
@@ -17,8 +18,11 @@ pub static CARD: Card = Card {
         answer. Then try again: flux reconcile source oci NAME",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
+
 /// Whether each source is there, its spec observed, and Ready.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_source(context, &CARD, |object_ref, source| judge(object_ref, source).into_iter().collect())
 }
 

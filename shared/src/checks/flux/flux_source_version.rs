@@ -3,6 +3,7 @@
 use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
 use crate::model::release_role::ReleaseRole;
@@ -18,8 +19,11 @@ pub static CARD: Card = Card {
     fix: "Set one exact version in spec.ref.semver, and remove the other fields of spec.ref.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Reports sources with more than one of digest, semver and tag, with a floating version, or that exclude the expected version.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
     }

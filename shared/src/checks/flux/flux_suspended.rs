@@ -3,6 +3,7 @@
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::FluxObject;
 
@@ -17,8 +18,11 @@ pub static CARD: Card = Card {
     fix: "Find out why it is suspended, then resume it: flux resume helmrelease NAME",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether any HelmRelease or source of ours is suspended.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match helm_releases(context, &CARD) {
         Ok(all) => all,
         Err(answer) => return answer,

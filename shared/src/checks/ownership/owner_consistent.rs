@@ -3,6 +3,7 @@
 use super::unknown_owner;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 
@@ -17,8 +18,11 @@ pub static CARD: Card = Card {
     fix: "Hand both releases to the same owner, or upgrade the CRD chart before each change of the application.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Checks that both releases have the same kind of owner.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     let mut owners: Vec<(&str, &Owner)> = Vec::new();
     for (_, release) in context.releases() {

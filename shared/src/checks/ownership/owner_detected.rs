@@ -3,6 +3,7 @@
 use super::unknown_owner;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::owner::Owner;
 
@@ -16,6 +17,9 @@ pub static CARD: Card = Card {
         chart is not installed here.",
     fix: "Select the namespace and the releases (--namespace, --release, --crds-release), or install the chart.",
 };
+
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
 /// Whether the CRDs exist without a release, as after the manual path of the vendor's upgrade guide.
 fn is_applied_by_kubectl(context: &CheckContext<'_>, release: &str) -> bool {
@@ -33,7 +37,7 @@ fn build_finding(context: &CheckContext<'_>, release: &str) -> Finding {
 }
 
 /// Checks that each release has an owner. CRDs that kubectl applied without a release are an info.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for (_, release) in context.releases() {
         match context.owner(release) {

@@ -4,6 +4,7 @@ use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::release::ReleaseRecord;
 
@@ -18,8 +19,11 @@ pub static CARD: Card = Card {
     fix: "Find out which chart is correct. Then upgrade with it, pinned by digest: --chart oci://…@sha256:…",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Compares the digest in the description of each release with the digest of the given chart.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
         return skipped_result(&CARD, "no chart to compare with (set --chart or --crds-chart)");
     }

@@ -2,6 +2,7 @@
 
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
@@ -19,8 +20,11 @@ pub static CARD: Card = Card {
         with helm rollback RELEASE.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
+
 /// Whether the newest revision is `deployed`.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_release(context, &CARD, |_, record| {
         if record.status == ReleaseStatus::Deployed {
             return None;

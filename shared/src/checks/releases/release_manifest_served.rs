@@ -2,7 +2,9 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::release_inventory::Availability;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -17,8 +19,12 @@ pub static CARD: Card = Card {
         RELEASE --mapfile FILE",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::ObjectMetadata], heals_with_time: false, run: check };
+
 /// Whether each object of the newest manifests could be built by helm.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     match (&context.inventory.objects, &context.health_inputs.kinds) {
         (Availability::Unreadable(failure), _) | (_, Err(failure)) => result.record_failure(failure),

@@ -2,8 +2,10 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::checks::workloads::WORKLOAD_KINDS;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::release_inventory::Availability;
@@ -20,8 +22,12 @@ pub static CARD: Card = Card {
         manifest RELEASE.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::ObjectMetadata], heals_with_time: false, run: check };
+
 /// Whether each object lives. Workloads and CRDs have checks of their own, and what is not served has another.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     match &context.inventory.objects {
         Availability::Unreadable(failure) => result.record_failure(failure),

@@ -2,6 +2,7 @@
 
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release::MAX_SECRET_BYTES;
 
@@ -19,8 +20,11 @@ pub static CARD: Card = Card {
     fix: "Remove large files from the values. Report a chart that is too large to its vendor.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether the newest record is still well below the limit.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_release(context, &CARD, |_, record| {
         let share = record.encoded_bytes * 100 / MAX_SECRET_BYTES;
         let message =

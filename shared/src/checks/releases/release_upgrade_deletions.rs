@@ -4,6 +4,7 @@ use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
@@ -23,8 +24,11 @@ pub static CARD: Card = Card {
         helm.sh/resource-policy=keep, or with kubectl mural upgrade --keep-crds.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Reports objects of each manifest that the given chart does not contain; CRDs without the keep annotation are errors.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.expectations.app_chart.is_none() && context.expectations.crds_chart.is_none() {
         return skipped_result(&CARD, "no chart to compare with (set --chart or --crds-chart)");
     }

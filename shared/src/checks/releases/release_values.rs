@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
+use crate::checks::health_checks::HealthCheck;
 use crate::diff::value_changes;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::explain_missing_record;
@@ -17,11 +18,14 @@ pub static CARD: Card = Card {
     fix: "Compare with helm get values RELEASE. Then add the running values to the file, or upgrade with the file.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Maximum length of a shown value, in characters.
 const MAX_VALUE_CHARS: usize = 60;
 
 /// Which values of the release's record differ from those of `--values`; secrets are compared and not shown.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let Some(wanted) = &context.expectations.values else {
         return skipped_result(&CARD, "no values to compare with (set --values)");
     };

@@ -5,6 +5,7 @@ use semver::Version;
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release_role::ReleaseRole;
 
@@ -19,8 +20,11 @@ pub static CARD: Card = Card {
     fix: "Upgrade to the expected version with kubectl mural upgrade, or correct --expect.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether the versions are the expected ones; build metadata (`+…`) does not count, registries drop it.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let expect = context.expectations;
     if expect.app_version.is_none() && expect.crds_version.is_none() {
         return skipped_result(&CARD, "no expected version (set --expect mural=VERSION or --expect crds=VERSION)");

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::checks::workloads::list_namespace_workloads;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
-use crate::model::health_inputs::{config_maps_path, find_last_data_write, secrets_path};
+use crate::model::health_inputs::{ReadScope, config_maps_path, find_last_data_write, secrets_path};
 use crate::model::object::ObjectRef;
 use crate::model::release_inventory::Availability;
 
@@ -25,11 +26,19 @@ pub static CARD: Card = Card {
         configuration.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck {
+    card: &CARD,
+    reads: &[ReadScope::OtherNamespaces, ReadScope::ObjectMetadata],
+    heals_with_time: false,
+    run: check,
+};
+
 /// Field managers that write on behalf of a release.
 const HELM_FIELD_MANAGERS: [&str; 2] = ["helm", "helm-controller"];
 
 /// Reports pods with a container that started before the last change of a Secret or ConfigMap that it uses.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     match &context.inventory.objects {
         Availability::Unreadable(failure) => result.record_failure(failure),

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::{list_or_skip, str_at};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::find_condition;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -21,6 +23,10 @@ pub static CARD: Card = Card {
         the API server of the hub, port 6443.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::ManagedClusters], heals_with_time: true, run: check };
+
 /// Default Lease duration of a ManagedCluster in seconds (`leaseDurationSeconds` in
 /// <https://github.com/open-cluster-management-io/api/blob/main/cluster/v1/types.go>).
 const DEFAULT_LEASE_SECONDS: i64 = 60;
@@ -30,7 +36,7 @@ const MAX_MISSED_RENEWALS: i64 = 5;
 const LEASE_NAME: &str = "managed-cluster-lease";
 
 /// Whether the lease of each cluster that has joined is younger than five lease times.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     let clusters = list_or_skip(&mut result, "ManagedCluster", &context.health_inputs.managed_clusters.clusters);
     if clusters.is_empty() {

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::{list_or_skip, str_at};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::{ObjectRef, find_condition};
 use crate::model::object_status::{self, ObjectState};
 
@@ -22,11 +24,15 @@ pub static CARD: Card = Card {
         then the log of fleetconfig-controller.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::ManagedClusters], heals_with_time: true, run: check };
+
 /// Conditions of the fleet configuration whose `True` is bad news (fleetconfig-controller `api/v1beta1`).
 const FAILURE_CONDITIONS: [&str; 1] = ["CleanupFailed"];
 
 /// Checks that each Hub and Spoke is in phase `Running`. A starting one is a warning; one without a status is skipped.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     let spokes = &context.health_inputs.managed_clusters;
     for (kind, objects) in [("Hub", &spokes.hubs), ("Spoke", &spokes.spokes)] {

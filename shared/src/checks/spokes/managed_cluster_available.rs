@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{list_or_skip, str_at};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::find_condition;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -21,8 +23,12 @@ pub static CARD: Card = Card {
         NAME.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::ManagedClusters], heals_with_time: true, run: check };
+
 /// Whether each ManagedCluster is accepted, joined and available (open-cluster-management.io/api `cluster/v1`).
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for cluster in list_or_skip(&mut result, "ManagedCluster", &context.health_inputs.managed_clusters.clusters) {
         result.record(judge(cluster));

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, undetermined_result};
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::yaml::{self, ErrorDetail};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -21,6 +23,10 @@ pub static CARD: Card = Card {
         vendor's release notes list the changes.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::RoleTemplates], heals_with_time: false, run: check };
+
 /// A template without what makes it the chart's own: `{.data}` is written as JSON, which is YAML too.
 const TEMPLATE_JSONPATH: &str =
     r#"apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"} name: {.metadata.name}{"\n"}data: {.data}{"\n"}"#;
@@ -29,7 +35,7 @@ const TEMPLATE_JSONPATH: &str =
 pub const ROLE_TEMPLATE_PREFIX: &str = "mural-project-rbac-";
 
 /// Compares each copy with its template, and reports tenants without a copy.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match &context.health_inputs.role_templates {
         Ok(all) => all,
         Err(failure) => return undetermined_result(&CARD, failure),

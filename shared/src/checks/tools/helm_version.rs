@@ -4,6 +4,7 @@ use crate::model::tool_versions::MIN_HELM_VERSION;
 
 use super::check_minimum_version;
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -16,8 +17,11 @@ pub static CARD: Card = Card {
     fix: "Install a newer helm (https://helm.sh/docs/intro/install/), or put it first on PATH.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether helm is new enough.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_minimum_version(&CARD, &context.tools.helm, &MIN_HELM_VERSION, |version| {
         CARD.finding(
             "helm",

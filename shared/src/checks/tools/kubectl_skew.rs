@@ -2,6 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 
@@ -16,8 +17,11 @@ pub static CARD: Card = Card {
     fix: "Use kubectl of the minor version of the cluster, or one minor version next to it.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+
 /// Whether kubectl fits the server.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     let kubectl = match &context.tools.kubectl {
         Ok(version) => version,
         Err(failure) => return undetermined_result(&CARD, failure),

@@ -4,8 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{WebhookTarget, build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::certificate::{self, CertificateValidity};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -19,11 +21,15 @@ pub static CARD: Card = Card {
         caBundle is updated.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::Webhooks], heals_with_time: false, run: check };
+
 /// Time before the expiry of a certificate from which it is reported.
 const EXPIRY_WARNING_PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Checks that each `caBundle` contains a certificate that is valid now and for some days more.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| result.record(judge(target, context.now)))
 }
 

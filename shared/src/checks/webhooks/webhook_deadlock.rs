@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::{WebhookTarget, build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::admission_policies;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -18,8 +20,12 @@ pub static CARD: Card = Card {
     fix: "Exclude the namespace of the webhook with its namespaceSelector, or set failurePolicy to Ignore.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::Webhooks], heals_with_time: false, run: check };
+
 /// Reports webhooks with `failurePolicy: Fail` that cover pods, or workloads that create pods, in their own namespace.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
         let message = "must answer before its own pods can be created";
         result.record(

@@ -2,7 +2,9 @@
 
 use super::{build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,8 +17,12 @@ pub static CARD: Card = Card {
     fix: "Start the pods of the Service: check the workload that its selector matches.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::Webhooks], heals_with_time: true, run: check };
+
 /// Checks that the Service of each webhook has a ready endpoint. `webhook-service` reports missing Services.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_webhook(context, &CARD, |target, result| {
         let Some(service) = target.service() else {
             return result.record_skip("the webhooks use a url, not a Service");

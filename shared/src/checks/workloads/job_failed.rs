@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{list_namespace_workloads, pod_owner, release_objects};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState};
 
@@ -19,8 +21,12 @@ pub static CARD: Card = Card {
     fix: "Read the logs of its pods, fix the cause, delete the Job, and repeat the upgrade to create it again.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: false, run: check };
+
 /// Reports failed Jobs of the manifests and hooks. A failed Job of a CronJob is a warning, because the next one may succeed.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::{list_namespace_workloads, pod_owner, release_objects};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::text_format::format_count;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -19,8 +21,12 @@ pub static CARD: Card = Card {
     fix: "Find its owner, and delete it if an older version left it: kubectl describe pod NAME",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: false, run: check };
+
 /// Reports pods in the namespace whose top owner is in no release and no hook; one finding per owner.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }

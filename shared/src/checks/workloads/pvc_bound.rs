@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{NamespaceWorkloads, list_namespace_workloads, pod_owner, release_objects};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState};
 
@@ -20,8 +22,12 @@ pub static CARD: Card = Card {
         for the first pod.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: true, run: check };
+
 /// Whether each claim of the manifests, and each that a StatefulSet of theirs has made, is bound.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }

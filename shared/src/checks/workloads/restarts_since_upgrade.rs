@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::{list_namespace_workloads, release_objects};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status;
 
@@ -22,8 +24,12 @@ pub static CARD: Card = Card {
         liveness probe, raise its timeout.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: false, run: check };
+
 /// Whether a container of the releases' pods ended after the newest revision was deployed.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;
     }

@@ -2,8 +2,10 @@
 
 use super::{WORKLOAD_KINDS, check_each_workload};
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::checks::releases::release_objects_present::reapply_command;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,8 +17,12 @@ pub static CARD: Card = Card {
     fix: "Repeat the upgrade to the installed version, or run helm rollback to the current revision.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: false, run: check };
+
 /// Whether each Deployment, StatefulSet and DaemonSet of the manifests is there.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_workload(context, &CARD, &WORKLOAD_KINDS, |object, live| {
         let hint = reapply_command(context);
         live.is_none()

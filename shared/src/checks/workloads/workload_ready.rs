@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::{WORKLOAD_KINDS, check_each_workload, pod_owner};
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState, PodBlocker};
 use crate::model::release_inventory::container_images;
@@ -20,8 +22,12 @@ pub static CARD: Card = Card {
     fix: "Describe the workload and its pods, and read their logs. The hint of the finding shows the failing pod.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: true, run: check };
+
 /// Checks the readiness of each workload by the rules of kstatus. `workload-present` reports missing ones.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_workload(context, &CARD, &WORKLOAD_KINDS, |object, live| judge(context, object, live?))
 }
 

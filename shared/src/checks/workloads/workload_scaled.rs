@@ -2,7 +2,9 @@
 
 use super::{WORKLOAD_KINDS, check_each_workload};
 use crate::checks::check_context::CheckContext;
+use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -16,8 +18,12 @@ pub static CARD: Card = Card {
         zero are not reported.",
 };
 
+/// What it reads, and how its findings change with time.
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: false, run: check };
+
 /// Whether a workload has no replicas though the manifest wants some.
-pub fn check(context: &CheckContext<'_>) -> CheckResult {
+fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_workload(context, &CARD, &WORKLOAD_KINDS[..2], |object, live| {
         let is = live?.pointer("/spec/replicas")?.as_u64()?;
         let mut named = context.inventory.replicas.iter();

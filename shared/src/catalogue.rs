@@ -15,7 +15,7 @@ use crate::problem::Problem;
 #[must_use]
 pub fn cards() -> Vec<&'static Card> {
     // Chain another list of checks here: it is then explained, documented and tested like the rest.
-    let guards = guards::ALL.iter().map(|(card, _)| *card);
+    let guards = guards::ALL.iter().map(|guard| guard.card);
     let changes = crd_changes::checks().map(|check| &check.card);
     let mut all: Vec<&'static Card> =
         guards.chain(changes).chain(health_checks::HEALTH_CHECKS.iter().map(|check| check.card)).collect();

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::admission_policies::{self, ServiceRef};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -21,9 +23,12 @@ pub static CARD: Card = Card {
     fix: "Start the backend of the webhook, or delete the configuration of a webhook that no longer exists.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::ApplyCrds], check };
+
 /// Fails for each webhook with `failurePolicy: Fail` that covers a kind of this run and has a Service without ready endpoints.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let policies = context.policies;
     let (configurations, labels) = match (&policies.webhooks, &policies.namespace_labels) {
         (Ok(configurations), Ok(labels)) => (configurations, labels),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
     fix: "Upgrade the CRD chart in the same run: set --crds VERSION.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Fails for each custom resource of the rendered application that no live or planned CRD serves.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

@@ -4,9 +4,11 @@
 
 use semver::Version;
 
+use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::content_bundle::ContentBundle;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -20,9 +22,12 @@ pub static CARD: Card = Card {
         signature.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for an unreadable bundle, a wrong checksum, or a chart of another version. Passes without `--bundle`.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let bundle = match context.bundle {
         None => return CheckResult::new(&CARD, 0, Verdict::Pass),
         Some(Err(unread)) => {

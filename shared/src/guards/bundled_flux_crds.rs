@@ -3,10 +3,12 @@
 use semver::Version;
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -18,6 +20,9 @@ pub static CARD: Card = Card {
         nothing.",
     fix: "Use the CRD chart that belongs to the application: set --crds VERSION.",
 };
+
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
 
 /// From which version on a controller watches a CRD version: controller, its first version, CRD, CRD version. Taken from the
 /// changelog of each controller, for example <https://github.com/fluxcd/source-controller/blob/main/CHANGELOG.md>.
@@ -39,7 +44,7 @@ const CONTROLLER_REQUIREMENTS: [(&str, (u64, u64), &str, &str); 13] = [
 
 /// Fails for each Flux image of the rendered application that needs a CRD version which is not served after the CRD step.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

@@ -1,8 +1,10 @@
 //! Results of the signature checks that `--verify` and `--cosign-key` request.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::signature::{SignatureCheck, SignatureOutcome, SignatureVerifier};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -16,9 +18,12 @@ pub static CARD: Card = Card {
         --keyring), --cosign-key a cosign key.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each chart whose signature was rejected. Skipped if neither `--verify` nor `--cosign-key` is set.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let all = context.signatures;
     if all.is_empty() {
         return CheckResult::new(

@@ -1,10 +1,12 @@
 //! Planned CRDs whose conversion webhook has no backend yet, for example because the application installs it later.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::admission_policies::ServiceRef;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -18,9 +20,12 @@ pub static CARD: Card = Card {
     fix: "Start the backend of the webhook first, or use a chart whose CRDs need no conversion webhook.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each planned CRD with a conversion webhook whose Service has no ready endpoint now.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let converted: Vec<(&Crd, ServiceRef)> =
         context.planned_crds().filter_map(|crd| Some((crd, ServiceRef::from_conversion(crd)?))).collect();
     let mut findings = Vec::new();

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::diff;
+use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::manifest::release_objects;
+use crate::model::task::Task;
 use serde_json::Value;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -20,9 +22,12 @@ pub static CARD: Card = Card {
     fix: "Ask the vendor to remove the second copy, or use another version of the chart.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for copies with different content. Equal copies are a finding of a lower level.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let looked_at = context.charts().flat_map(|facts| release_objects(facts.rendered)).filter_map(Crd::name_of).count();
     let findings = context.charts().flat_map(find_duplicates).collect();
     CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings))

@@ -1,10 +1,12 @@
 //! CRDs that both charts contain.
 
 use crate::diff;
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::manifest::release_objects;
+use crate::model::task::Task;
 use serde_json::Value;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
     fix: "Use two versions that match, and report the duplicate to the vendor.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for copies with different content. Equal copies are a finding of a lower level, because two charts write the same CRD.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(crds), Some(app)) = (&context.crds_chart, &context.app_chart) else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "only one chart is upgraded".to_owned() });
     };

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::{self, Crd};
 use crate::model::manifest::{RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION};
 use crate::model::release::ReleaseRecord;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -20,11 +22,14 @@ pub static CARD: Card = Card {
     fix: "Add the label and the annotations in the finding to the CRD, or set --take-ownership.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 const MANAGED_BY_POINTER: &str = "/metadata/labels/app.kubernetes.io~1managed-by";
 
 /// Fails for each live CRD that is new in the templates of a chart and does not belong to its release.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let mut findings = Vec::new();
     let mut looked_at = 0;
     for facts in context.charts() {

@@ -1,8 +1,10 @@
 //! CRDs that the API server would reject.
 
 use crate::diff;
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -14,10 +16,14 @@ pub static CARD: Card = Card {
     fix: "Fix the field in the message. To remove a stored version, migrate its objects first with --migrate.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard =
+    Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair, Task::ApplyCrds], check };
+
 /// Fails for each CRD that the server-side dry run rejects: it runs the same validation as the write. Without a dry run, the
 /// known rules of the API server can still fail the guard, but it never passes.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     if !context.server_dry_run {
         return CheckResult::new(&CARD, context.forecasts.len(), predict_verdict(context));
     }

@@ -1,7 +1,9 @@
 //! CRDs that the new charts no longer contain. They stay on the cluster.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -13,9 +15,12 @@ pub static CARD: Card = Card {
     fix: "Do nothing: the CRD is kept. If you delete it by hand, its objects are deleted too.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Reports each live CRD that is in the `crds/` folder of the installed chart but in no chart of this run.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let live = match &context.view.crds {
         Ok(live) => live,
         Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 use crate::schema::{self, Schema, ServerVersion};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -19,9 +21,12 @@ pub static CARD: Card = Card {
     fix: "Change the values of the chart, or use a matching pair of charts.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Validates every rendered custom resource of the application against the planned CRD, as the API server will.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

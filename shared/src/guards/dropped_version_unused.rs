@@ -2,10 +2,12 @@
 //!
 //! `status.storedVersions` is not a proof: a storage migration can trim it before it has rewritten any object.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::migration::has_complete_stored_versions;
+use crate::model::task::Task;
 use crate::model::text_format::format_count;
 use crate::plan::crd_migration;
 
@@ -22,9 +24,12 @@ pub static CARD: Card = Card {
         old version.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each live CRD with objects that would lose a version which was trimmed from `status.storedVersions`.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let live = match &context.view.crds {
         Ok(live) => live,
         Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
     fix: "Start the controllers, or upgrade Flux to 2.6 or newer: kubectl get deployments --all-namespaces",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails if HelmRelease v2 is not served, or a controller Deployment has no ready pod. Skipped without Flux releases.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     if !context.flux.has_any() {
         return CheckResult::new(&CARD, 0, Verdict::Pass);
     }

@@ -1,8 +1,10 @@
 //! The CRD policy of the HelmRelease of the CRD chart (`spec.upgrade.crds`).
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,9 +17,12 @@ pub static CARD: Card = Card {
     fix: "Set spec.upgrade.crds to CreateReplace in the HelmRelease of the CRD chart, and in its source in Git.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails unless `spec.upgrade.crds` is `CreateReplace`: otherwise helm-controller does not update existing CRDs.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(route) = context.flux.crds.as_ref().filter(|route| route.target.is_some()) else {
         return CheckResult::new(&CARD, 0, Verdict::Pass);
     };

@@ -1,8 +1,10 @@
 //! HelmReleases that are reconciling, stalled or failing before the run patches their sources.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
+use crate::model::task::Task;
 use crate::plan::flux::FluxRoute;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
         NAME",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each HelmRelease that is not settled, unless it already reconciles to the wanted chart.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let routes: Vec<&FluxRoute> = context.flux.routes().collect();
     let findings =
         routes.iter().filter(|route| !route.helm_release.is_suspended()).filter_map(|route| check_release(route));

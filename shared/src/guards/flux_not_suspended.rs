@@ -1,8 +1,10 @@
 //! HelmReleases that are suspended by someone other than an upgrade run.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
+use crate::model::task::Task;
 use crate::plan::flux::FluxRoute;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
         '{\"spec\":{\"suspend\":false}}'",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each suspended HelmRelease. One that an interrupted run suspended is resumed by a step of the plan instead.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let routes: Vec<&FluxRoute> = context.flux.routes().collect();
     let findings = routes
         .iter()

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
 use crate::model::secret::is_secret_key;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -20,9 +22,12 @@ pub static CARD: Card = Card {
         values file.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each new plain-text secret. Existing plain-text secrets are not reported.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let app = context.flux.app.as_ref();
     let Some((app, new)) = app.and_then(|app| Some((app, app.values.as_ref()?))) else {
         return CheckResult::new(&CARD, 0, Verdict::Pass);

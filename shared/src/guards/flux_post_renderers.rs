@@ -1,7 +1,9 @@
 //! `spec.postRenderers` of HelmReleases that the forecast could not apply.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -14,9 +16,12 @@ pub static CARD: Card = Card {
     fix: "Fix the kustomize error; helm-controller most likely fails with it too. Test it: kubectl kustomize FOLDER",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Reports each HelmRelease whose post-renderers failed in `kubectl kustomize`.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let findings: Vec<Finding> = context
         .charts()
         .filter_map(|chart| {

@@ -1,9 +1,11 @@
 //! Releases that more than one HelmRelease manages.
 
 use crate::ask::OwnerMode;
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::flux::{FluxObject, FluxRef, FluxView};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
         deleted while suspended.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each release with two or more HelmReleases.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     if context.mode == OwnerMode::Helm {
         return CheckResult::new(&CARD, 0, Verdict::Pass);
     }

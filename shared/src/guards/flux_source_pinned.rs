@@ -1,8 +1,10 @@
 //! Sources that follow a version range or a mutable tag.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::FluxObject;
+use crate::model::task::Task;
 use crate::plan::flux::FluxRoute;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -16,9 +18,12 @@ pub static CARD: Card = Card {
     fix: "Do nothing: the upgrade pins the source. Set the range again afterwards if you accept the risk.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Reports each source to patch whose version floats; the upgrade pins it.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let moving: Vec<&FluxRoute> = context.flux.routes().filter(|route| route.target.is_some()).collect();
     let findings = moving.iter().filter_map(|route| {
         let (why, chart) = (route.floating_reason()?, route.chart.as_ref()?);

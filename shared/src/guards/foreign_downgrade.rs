@@ -3,10 +3,12 @@
 use semver::Version;
 
 use crate::diff::{self, ChangeKind, FieldChange, VersionChange};
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::manifest::release_objects;
+use crate::model::task::Task;
 use crate::plan::crd_plan::is_third_party;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -20,6 +22,9 @@ pub static CARD: Card = Card {
     fix: "Use a chart with newer CRDs, or accept the older ones with --allow-foreign-downgrade.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Labels and annotations with the project version of a CRD. The version of its generator (controller-gen) does not count.
 const VERSION_POINTERS: [&str; 2] =
     ["/metadata/labels/app.kubernetes.io~1version", "/metadata/annotations/gateway.networking.k8s.io~1bundle-version"];
@@ -27,7 +32,7 @@ const VERSION_POINTERS: [&str; 2] =
 /// Fails for each downgraded CRD. The project versions decide if both sides have one. Otherwise, a lost served version or field
 /// counts as a downgrade, unless the storage version gets newer.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     if context.allowed.foreign_downgrade {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "--allow-foreign-downgrade".to_owned() });
     }

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::{self, Crd};
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -21,9 +23,12 @@ pub static CARD: Card = Card {
         helm.sh/resource-policy=keep",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Fails for each live CRD that is in the stored manifest, not in the next one, and not annotated with `keep`.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts = context.charts().count();
     let verdict = match find_unprotected_crds(context) {
         Err(reason) => Verdict::Undetermined { reason },

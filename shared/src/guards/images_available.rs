@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::container_images::ImageAvailability;
+use crate::model::task::Task;
 use crate::model::text_format::format_count;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -19,9 +21,12 @@ pub static CARD: Card = Card {
         reach the registry.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Reports each missing image, and one finding per registry that does not answer. Only images that the installed chart lacks count.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let skipped = |reason: &str| CheckResult::new(&CARD, 0, Verdict::Skipped { reason: reason.to_owned() });
     if context.app_chart.is_none() {
         return skipped("the application is not upgraded");

@@ -1,8 +1,10 @@
 //! Whether the namespace and the application release exist, so that an upgrade never installs by accident.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::owner::Owner;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,10 +17,13 @@ pub static CARD: Card = Card {
     fix: "Select the installation with --context, --namespace, --release and --crds-release.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Fails if the namespace or the application release is missing. The CRD chart may have no release: the vendor's upgrade guide
 /// applies it with kubectl.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let hub = &context.view.cluster;
     let judge = || -> Result<Verdict, String> {
         let namespace = hub.namespace_exists.as_ref().map_err(ToString::to_string)?;

@@ -1,7 +1,9 @@
 //! Journal entries of earlier runs that this version cannot read and would otherwise overwrite.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 use crate::plan::journal::{SECRET_NAME, UnreadableRun};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -16,9 +18,12 @@ pub static CARD: Card = Card {
         repair",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback], check };
+
 /// Fails for each entry that is damaged or from a newer version.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let (verdict, count) = match context.journal {
         Err(failure) => (Verdict::Undetermined { reason: failure.to_string() }, 1),
         Ok(journal) => {

@@ -2,8 +2,10 @@
 
 use semver::Version;
 
+use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -17,6 +19,9 @@ pub static CARD: Card = Card {
         contents of the charts.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Annotation of the application chart with the matching versions of the CRD chart.
 const CRDS_VERSION_ANNOTATION: &str = "mural.spectrocloud.com/crds-version";
 /// Documented or tested pairs: version of the CRD chart, version of the application.
@@ -24,7 +29,7 @@ const KNOWN_PAIRS: [(&str, &str); 2] = [("0.7.1", "1.1.0-rc.0"), ("0.7.4", "1.1.
 
 /// Warns if the two versions after this run are not a known pair. It never refuses.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let crds = version_after_upgrade(context, context.crds_chart.as_ref(), context.crds_release);
     let app = version_after_upgrade(context, context.app_chart.as_ref(), context.app_release);
     let (crds, app) = match (crds, app) {

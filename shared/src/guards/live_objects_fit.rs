@@ -1,8 +1,10 @@
 //! Live custom resources that a CRD change makes invalid, or that lose fields to pruning.
 
 use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::task::Task;
 use crate::model::text_format::format_count;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
         .mural-waivers.yaml (--waivers).",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each CRD with affected live objects, by the verdicts of the CRD-change checks. Waived findings do not count.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let (mut findings, mut unsure) = (Vec::new(), None);
     for verdict in context.verdicts.values() {
         let open: Vec<&CrdFinding> = verdict.findings.iter().filter(|finding| is_open_object_error(finding)).collect();

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 use crate::plan::object_changes::select_release_objects;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -19,6 +21,9 @@ pub static CARD: Card = Card {
     fix: "Log in again before the upgrade, so that the token outlives it.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::ApplyCrds], check };
+
 /// Workloads whose restart affects others: a part of the name, and the effect.
 const USER_FACING_WORKLOADS: [(&str, &str); 2] = [
     ("dex", "no login is possible while it restarts, and sessions are verified again"),
@@ -27,7 +32,7 @@ const USER_FACING_WORKLOADS: [(&str, &str); 2] = [
 
 /// Reports Dex and Zot if their pods change, with a warning if the token of this kubeconfig may expire before the upgrade ends.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::application::ApplyMethod;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::managed_fields;
 use crate::model::object::ObjectRef;
 use crate::model::secret::{MASK, is_secret_key};
+use crate::model::task::Task;
 use crate::plan::object_changes::select_release_objects;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -21,6 +23,9 @@ pub static CARD: Card = Card {
     fix: "Add the changes that you need to the values file. The upgrade overwrites the others.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Field managers that write on behalf of the release.
 const HELM_FIELD_MANAGERS: [&str; 2] = ["helm", "helm-controller"];
 /// Maximum length of a shown value, in characters.
@@ -28,7 +33,7 @@ const MAX_VALUE_CHARS: usize = 60;
 
 /// Reports fields that a manager other than helm set to another value than the stored manifest, and that the upgrade changes.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

@@ -27,7 +27,7 @@ pub mod flux_plaintext_secrets;
 pub mod flux_post_renderers;
 pub mod flux_single_helmrelease;
 pub mod flux_source_pinned;
-pub mod flux_source_updatable;
+pub mod flux_source_usable;
 pub mod foreign_downgrade;
 pub mod helm_would_delete_crds;
 pub mod images_available;
@@ -55,67 +55,82 @@ pub mod values_schema;
 pub mod waivers_current;
 
 use crate::model::check::{Card, CheckResult};
+use crate::model::task::Task;
 
 pub use context::{ChartFacts, GuardContext};
 
-type Guard = (&'static Card, fn(&GuardContext<'_>) -> CheckResult);
+/// A guard as data. Each file of this folder defines one as `GUARD`.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard {
+    /// Id, texts and level.
+    pub card: &'static Card,
+    /// The tasks that it applies to. The other tasks do not run it.
+    pub applies_to: &'static [Task],
+    /// Judges the planned state.
+    pub check: fn(&GuardContext<'_>) -> CheckResult,
+}
 
 /// Every guard, in the order of the reports.
-pub const ALL: [Guard; 48] = [
-    (&tool_versions::CARD, tool_versions::check),
-    (&same_cluster::CARD, same_cluster::check),
-    (&no_drift::CARD, no_drift::check),
-    (&owner_supported::CARD, owner_supported::check),
-    (&flux_single_helmrelease::CARD, flux_single_helmrelease::check),
-    (&flux_source_updatable::CARD, flux_source_updatable::check),
-    (&flux_not_suspended::CARD, flux_not_suspended::check),
-    (&flux_crd_policy::CARD, flux_crd_policy::check),
-    (&flux_not_reconciling::CARD, flux_not_reconciling::check),
-    (&flux_controllers::CARD, flux_controllers::check),
-    (&flux_source_pinned::CARD, flux_source_pinned::check),
-    (&flux_plaintext_secrets::CARD, flux_plaintext_secrets::check),
-    (&flux_post_renderers::CARD, flux_post_renderers::check),
-    (&bundle_complete::CARD, bundle_complete::check),
-    (&installed::CARD, installed::check),
-    (&permissions::CARD, permissions::check),
-    (&journal_readable::CARD, journal_readable::check),
-    (&release_not_pending::CARD, release_not_pending::check),
-    (&release_not_failed::CARD, release_not_failed::check),
-    (&chart_digest::CARD, chart_digest::check),
-    (&charts_signed::CARD, charts_signed::check),
-    (&no_downgrade::CARD, no_downgrade::check),
-    (&known_pair::CARD, known_pair::check),
-    (&record_size::CARD, record_size::check),
-    (&crd_duplicated::CARD, crd_duplicated::check),
-    (&crd_in_both_charts::CARD, crd_in_both_charts::check),
-    (&crds_removed::CARD, crds_removed::check),
-    (&crds_dry_run::CARD, crds_dry_run::check),
-    (&storage_migrating::CARD, storage_migrating::check),
-    (&dropped_version_unused::CARD, dropped_version_unused::check),
-    (&foreign_downgrade::CARD, foreign_downgrade::check),
-    (&bundled_flux_crds::CARD, bundled_flux_crds::check),
-    (&application_crds_served::CARD, application_crds_served::check),
-    (&stored_manifest_served::CARD, stored_manifest_served::check),
-    (&helm_would_delete_crds::CARD, helm_would_delete_crds::check),
-    (&crd_ownership_metadata::CARD, crd_ownership_metadata::check),
-    (&conversion_webhook_ready::CARD, conversion_webhook_ready::check),
-    (&admission_webhooks_ready::CARD, admission_webhooks_ready::check),
-    (&live_objects_fit::CARD, live_objects_fit::check),
-    (&waivers_current::CARD, waivers_current::check),
-    (&custom_resources_fit::CARD, custom_resources_fit::check),
-    (&objects_dry_run::CARD, objects_dry_run::check),
-    (&manual_changes::CARD, manual_changes::check),
-    (&values_schema::CARD, values_schema::check),
-    (&unknown_values::CARD, unknown_values::check),
-    (&images_available::CARD, images_available::check),
-    (&rollout_capacity::CARD, rollout_capacity::check),
-    (&login_restarts::CARD, login_restarts::check),
+pub static ALL: [Guard; 48] = [
+    tool_versions::GUARD,
+    same_cluster::GUARD,
+    no_drift::GUARD,
+    owner_supported::GUARD,
+    flux_single_helmrelease::GUARD,
+    flux_source_usable::GUARD,
+    flux_not_suspended::GUARD,
+    flux_crd_policy::GUARD,
+    flux_not_reconciling::GUARD,
+    flux_controllers::GUARD,
+    flux_source_pinned::GUARD,
+    flux_plaintext_secrets::GUARD,
+    flux_post_renderers::GUARD,
+    bundle_complete::GUARD,
+    installed::GUARD,
+    permissions::GUARD,
+    journal_readable::GUARD,
+    release_not_pending::GUARD,
+    release_not_failed::GUARD,
+    chart_digest::GUARD,
+    charts_signed::GUARD,
+    no_downgrade::GUARD,
+    known_pair::GUARD,
+    record_size::GUARD,
+    crd_duplicated::GUARD,
+    crd_in_both_charts::GUARD,
+    crds_removed::GUARD,
+    crds_dry_run::GUARD,
+    storage_migrating::GUARD,
+    dropped_version_unused::GUARD,
+    foreign_downgrade::GUARD,
+    bundled_flux_crds::GUARD,
+    application_crds_served::GUARD,
+    stored_manifest_served::GUARD,
+    helm_would_delete_crds::GUARD,
+    crd_ownership_metadata::GUARD,
+    conversion_webhook_ready::GUARD,
+    admission_webhooks_ready::GUARD,
+    live_objects_fit::GUARD,
+    waivers_current::GUARD,
+    custom_resources_fit::GUARD,
+    objects_dry_run::GUARD,
+    manual_changes::GUARD,
+    values_schema::GUARD,
+    unknown_values::GUARD,
+    images_available::GUARD,
+    rollout_capacity::GUARD,
+    login_restarts::GUARD,
 ];
 
-/// Runs every guard.
+/// The guards of this task, in the order of the reports.
+pub fn list_guards(task: Task) -> impl Iterator<Item = &'static Guard> {
+    ALL.iter().filter(move |guard| guard.applies_to.contains(&task))
+}
+
+/// Runs every guard of this task.
 #[must_use]
-pub fn ask_all(admission: &GuardContext<'_>) -> Vec<CheckResult> {
-    ALL.iter().map(|(_, check)| check(admission)).collect()
+pub fn run_guards(task: Task, context: &GuardContext<'_>) -> Vec<CheckResult> {
+    list_guards(task).map(|guard| (guard.check)(context)).collect()
 }
 
 #[cfg(test)]

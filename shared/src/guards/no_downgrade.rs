@@ -2,8 +2,10 @@
 
 use semver::Version;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -16,9 +18,12 @@ pub static CARD: Card = Card {
     fix: "Choose a newer version, or set --allow-downgrade.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each downgrade. Versions are compared as semantic versions without build metadata.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts: Vec<_> = [&context.crds_chart, &context.app_chart].into_iter().flatten().collect();
     if context.allowed.downgrade {
         return CheckResult::new(&CARD, charts.len(), Verdict::Skipped { reason: "--allow-downgrade".to_owned() });

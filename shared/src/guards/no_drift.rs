@@ -1,7 +1,9 @@
 //! Changes of the cluster, charts or values since a saved plan or an interrupted run.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 use crate::plan::drift::DriftItem;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -15,9 +17,12 @@ pub static CARD: Card = Card {
     fix: "Find out what changed the cluster. Then create and read a new plan: kubectl mural upgrade plan …",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each change. Skipped without a saved plan or an interrupted run.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let verdict = match context.moved {
         None => Verdict::Skipped { reason: "no saved plan or interrupted run to compare with".to_owned() },
         Some(Err(failure)) => Verdict::Undetermined { reason: failure.to_string() },

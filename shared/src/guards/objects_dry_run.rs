@@ -1,8 +1,10 @@
 //! Objects of the application that the API server would reject.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::application::{DryRunAnswer, ObjectForecast};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,9 +17,12 @@ pub static CARD: Card = Card {
     fix: "Fix the cause in the message: in the values of the chart, on the cluster, or in the admission policy.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each created or changed object that the server-side dry run rejects. Kinds that are not served yet are left out.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(application) = context.application else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

@@ -1,9 +1,11 @@
 //! Owners of the releases that cannot be upgraded by this run, such as Git or Argo CD.
 
 use crate::ask::OwnerMode;
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -16,9 +18,13 @@ pub static CARD: Card = Card {
     fix: "Change the version in the source of the owner, CRDs first. --write DIR writes the files to commit.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard =
+    Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair, Task::ApplyCrds], check };
+
 /// Fails for each owner that would revert the upgrade, that `--mode` excludes, or that differs between the releases.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let owners = &context.view.owners;
     let unseen = owners.iter().find_map(|(release, owner)| match owner {
         Owner::Undetermined { reason } => Some(format!("the owner of {release}: {reason}")),

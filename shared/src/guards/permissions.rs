@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::access_review::Permission;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -18,9 +20,12 @@ pub static CARD: Card = Card {
     fix: "Ask for the Role in the finding, or run as another user with --as or --context.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair], check };
+
 /// Fails for the missing permissions, with a ready Role per namespace and one ClusterRole in the hints.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let grants = context.grants;
     let verdict = match &grants.denied {
         Err(failure) => Verdict::Undetermined { reason: failure.to_string() },

@@ -1,8 +1,10 @@
 //! Release records that would not fit into a Secret.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::release::MAX_SECRET_BYTES;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,12 +17,15 @@ pub static CARD: Card = Card {
     fix: "Remove large files from the values. Report a chart that is too large to its vendor.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Share of the limit from which a finding is reported, in percent.
 const RECORD_WARNING_PERCENT: usize = 90;
 
 /// Compares the size of each next record, packed as helm does, with the limit of a Secret.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let sizes = context.record_sizes;
     CheckResult::new(
         &CARD,

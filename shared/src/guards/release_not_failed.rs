@@ -1,10 +1,12 @@
 //! Releases whose newest revision failed, and the effect on the next `helm upgrade`.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::pending_release::find_creating_run;
 use crate::model::release_status::ReleaseStatus;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -18,10 +20,13 @@ pub static CARD: Card = Card {
         RELEASE, or repeat the upgrade.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Reports each failed revision that another helm left; one of an interrupted run passes. It is an error if no revision was ever
 /// deployed, except for the first record of the CRD chart.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let releases = [context.crds_release, context.app_release];
     let judged: Result<Vec<Option<Finding>>, &ReadFailure> =
         releases.iter().map(|release| check_release(context, release)).collect();

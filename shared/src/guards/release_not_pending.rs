@@ -1,10 +1,12 @@
 //! Releases with a pending revision that this run must not overwrite.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::lease::Liveness;
 use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -18,9 +20,12 @@ pub static CARD: Card = Card {
     fix: "Wait for the other helm. If none is running, roll back to the last good revision: helm rollback RELEASE",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
+
 /// Fails for each pending revision, unless an upgrade run created it and certainly no longer runs.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let releases = [context.crds_release, context.app_release];
     let mut findings = Vec::new();
     for release in releases {

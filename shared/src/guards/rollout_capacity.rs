@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::admission_policies;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::object::ObjectRef;
 use crate::model::quantity;
+use crate::model::task::Task;
 use crate::plan::object_changes::select_release_objects;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -22,9 +24,12 @@ pub static CARD: Card = Card {
     fix: "Raise the quota for the upgrade, or lower maxSurge. Repair disrupted workloads first.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Compares quotas with the surge of every changed Deployment, and reports disruption budgets that are violated now.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let (Some(application), Some(app)) = (context.application, &context.app_chart) else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };

@@ -1,7 +1,9 @@
 //! Whether helm, kubectl and this plugin are connected to the same cluster.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -13,9 +15,13 @@ pub static CARD: Card = Card {
     fix: "Set --kubeconfig and --context, and unset HELM_KUBECONTEXT and HELM_KUBEAPISERVER.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard =
+    Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair, Task::ApplyCrds], check };
+
 /// Compares the uid of the namespace `kube-system` that each of them reads.
 #[must_use]
-pub fn check(admission: &GuardContext<'_>) -> CheckResult {
+fn check(admission: &GuardContext<'_>) -> CheckResult {
     let cluster_uids = [
         ("this plugin", &admission.view.cluster.uid),
         ("kubectl", &admission.kubectl_cluster_uid),

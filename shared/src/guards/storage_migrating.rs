@@ -1,8 +1,10 @@
 //! CRDs that would lose a version while a storage migration of their objects runs.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -15,9 +17,13 @@ pub static CARD: Card = Card {
     fix: "Wait until the condition StorageMigrating of the CRD is False: kubectl get storageversionmigrations",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard =
+    Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair, Task::ApplyCrds], check };
+
 /// Fails for each live CRD with the condition `StorageMigrating` that would lose a version.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let live = match &context.view.crds {
         Ok(live) => live,
         Err(failure) => return CheckResult::new(&CARD, 0, Verdict::Undetermined { reason: failure.to_string() }),

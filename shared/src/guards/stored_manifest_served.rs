@@ -1,9 +1,11 @@
 //! Objects in the stored manifests whose version is not served after the CRD step, so that helm could not read them.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -17,9 +19,12 @@ pub static CARD: Card = Card {
         manifest: helm mapkubeapis RELEASE --mapfile FILE",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Compares the current manifest of both releases with the CRDs as they are after the CRD step.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let judge = || -> Result<(usize, Vec<Finding>), String> {
         context.view.crds.as_ref().map_err(ToString::to_string)?;
         let (mut looked_at, mut findings) = (0, Vec::new());

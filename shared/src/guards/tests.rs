@@ -31,14 +31,14 @@ use scenario::{GuardScenario, build_crd, fires, guard_findings, release_record};
 #[test]
 fn a_healthy_world_passes_every_guard() {
     let scenario = GuardScenario::healthy();
-    for (card, _) in ALL {
+    for Guard { card, .. } in &ALL {
         assert_eq!(scenario.run_guard(card.id), Verdict::Pass, "{}", card.id);
     }
 }
 
 #[test]
 fn ids_are_unique() {
-    let ids: std::collections::BTreeSet<&str> = ALL.iter().map(|(card, _)| card.id).collect();
+    let ids: std::collections::BTreeSet<&str> = ALL.iter().map(|guard| guard.card.id).collect();
     assert_eq!(ids.len(), ALL.len());
 }
 

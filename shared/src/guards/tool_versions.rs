@@ -2,9 +2,11 @@
 
 use semver::Version;
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::cluster_view::Observed;
+use crate::model::task::Task;
 use crate::model::tool_versions::{MIN_HELM_VERSION, MIN_KUBECTL_VERSION};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -18,9 +20,13 @@ pub static CARD: Card = Card {
     fix: "Install helm 3.17 or newer and kubectl 1.31 or newer, and put them first on PATH.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard =
+    Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair, Task::ApplyCrds], check };
+
 /// Fails for each program that is too old; undetermined if one cannot be run.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let tools =
         [("helm", &context.helm_version, MIN_HELM_VERSION), ("kubectl", &context.kubectl_version, MIN_KUBECTL_VERSION)];
     let unseen: Vec<String> =

@@ -1,8 +1,10 @@
 //! Values that do not match `values.schema.json` of the new charts.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::chart::ValuesSchemaError;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -14,9 +16,12 @@ pub static CARD: Card = Card {
     fix: "Change the value in the values file or with --set. helm show values CHART lists the expected values.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each invalid value, with the message of helm; subcharts are included.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let charts: Vec<_> = context.charts().collect();
     if charts.is_empty() {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "no chart is upgraded".to_owned() });

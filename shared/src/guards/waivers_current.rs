@@ -1,7 +1,9 @@
 //! Waivers that are expired or match no finding.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -13,9 +15,12 @@ pub static CARD: Card = Card {
     fix: "Remove the waiver from the file, or review it and set a new expiry date.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Reports each expired and each unused waiver.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let notes = context.waiver_notes;
     let findings = notes.iter().map(|note| CARD.finding(note.subject.clone(), note.message.clone(), CARD.fix));
     CheckResult::new(&CARD, notes.len(), Verdict::from_findings(findings.collect()))

@@ -37,6 +37,7 @@ pub mod secret;
 pub mod served_kinds;
 pub mod signature;
 pub mod support_bundle;
+pub mod task;
 pub mod text_format;
 pub mod token_expiry;
 pub mod tool_versions;

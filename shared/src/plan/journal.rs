@@ -14,6 +14,7 @@ use super::saved_plan::RecordedRequest;
 use super::value_hash::digest_json;
 use super::{API_VERSION, Action, CrdMigration, Step, StepId};
 use crate::model::lease::HolderIdentity;
+pub use crate::model::task::Task;
 
 pub use codec::{
     JournalSnapshot, MAX_PACKED_BYTES, MAX_RUNS, SECRET_NAME, UnreadableRun, build_secret, parse_journal, without_runs,
@@ -23,18 +24,6 @@ pub use codec::{
 const RUN_KIND: &str = "UpgradeRun";
 /// Characters of what came of a step that are kept.
 const MAX_DETAIL_CHARS: usize = 600;
-
-/// What a run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// Forward.
-    Upgrade,
-    /// Back to what was before a run.
-    Rollback,
-    /// Mends what somebody left behind.
-    Repair,
-}
 
 /// How far a run came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,6 +28,7 @@ use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 use crate::model::signature::SignatureCheck;
+use crate::model::task::Task;
 use crate::model::tool_versions::ToolVersions;
 use crate::plan::decide::{ChartState, UpgradeFacts};
 use crate::plan::drift::DriftItem;
@@ -121,7 +122,7 @@ pub fn build_plan(
     rendered: &RenderedCharts,
     commands: &dyn PlanCommands,
 ) -> Result<Plan, Problem> {
-    let guards = guards::ask_all(&build_guard_context(ask, observations, rendered));
+    let guards = guards::run_guards(Task::Upgrade, &build_guard_context(ask, observations, rendered));
     let crds = judge_crds(ask, observations, rendered);
     let view = observations.view;
     let crds_chart = rendered.crds.as_ref().map(|chart| ChartChange::new(ask, view, chart, ReleaseRole::Crds));

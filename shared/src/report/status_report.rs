@@ -265,6 +265,7 @@ fn render_newest_run(status: &UpgradeStatus, style: Style) -> String {
         Task::Upgrade => "upgrade",
         Task::Rollback => "rollback",
         Task::Repair => "repair",
+        Task::ApplyCrds => "apply of CRDs",
     };
     let mut out = format!(
         "\nrun         {} · {task} · {state} · {} ({})\n",

@@ -56,7 +56,7 @@ pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
 }
 
 fn explain_guard(id: &str) -> Result<Exit, Problem> {
-    let guards = || guards::ALL.iter().map(|(card, _)| card.id).collect::<Vec<_>>().join(", ");
+    let guards = || guards::ALL.iter().map(|guard| guard.card.id).collect::<Vec<_>>().join(", ");
     explain(id).map_err(|problem| problem.with_hint(format!("the guards: {}", guards())))
 }
 

@@ -64,7 +64,7 @@ fn object_mut<'a>(all: &'a mut BTreeMap<String, Value>, name: &str) -> &'a mut V
 #[test]
 fn a_healthy_flux_passes_every_guard() {
     let scenario = with_flux_objects(|_| ());
-    for (card, _) in ALL {
+    for Guard { card, .. } in &ALL {
         assert_eq!(scenario.run_guard(card.id), Verdict::Pass, "{}", card.id);
     }
 }

@@ -163,7 +163,7 @@ impl CaseCharts {
             Verdict::Undetermined { reason } => panic!("{id}: {reason}"),
             Verdict::Pass | Verdict::Skipped { .. } => false,
         };
-        ALL.iter().map(|(card, _)| card.id).filter(|id| speaks(id)).collect()
+        ALL.iter().map(|guard| guard.card.id).filter(|id| speaks(id)).collect()
     }
 }
 

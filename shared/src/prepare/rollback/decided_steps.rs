@@ -18,6 +18,7 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::health_inputs::HealthInputs;
 use crate::model::secret::{Hidden, Secrets};
+use crate::model::task::Task;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::{API_VERSION, Action, Plan, Step, order};
@@ -43,7 +44,8 @@ pub(crate) struct RecoveryContext<'a> {
 pub(crate) struct DecidedSteps<'a> {
     pub(crate) steps: Vec<Step>,
     pub(crate) crd_answers: &'a BTreeMap<String, CrdDryRunResult>,
-    pub(crate) guard_ids: &'static [&'static str],
+    /// Selects the guards.
+    pub(crate) task: Task,
 }
 
 impl RecoveryContext<'_> {
@@ -116,7 +118,7 @@ impl RecoveryContext<'_> {
             moved: None,
             flux: &FluxRoutes::default(),
         };
-        guards::ask_all(&context).into_iter().filter(|guard| decided.guard_ids.contains(&guard.check)).collect()
+        guards::run_guards(decided.task, &context)
     }
 
     /// The exact command of a step that runs one; empty for all others.

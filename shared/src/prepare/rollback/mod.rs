@@ -15,6 +15,7 @@ use crate::model::cluster_view::{ClusterView, ReadFailure};
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
+use crate::model::task::Task;
 use crate::plan::Step;
 use crate::plan::journal::RunEntry;
 use crate::plan::repair::{self, RepairPlan};
@@ -31,22 +32,6 @@ use crate::report::event::Emit;
 use decided_steps::{DecidedSteps, RecoveryContext, collect_secrets};
 use local_backup::{LocalBackup, select_differing_crds};
 pub use run_selection::{read_journal, select_run_to_resume, select_run_to_roll_back};
-
-/// The guards that a way back has to pass: the others ask about charts.
-const ROLLBACK_GUARDS: [&str; 9] = [
-    "tool-versions",
-    "same-cluster",
-    "owner-supported",
-    "permissions",
-    "journal-readable",
-    "crds-dry-run",
-    "storage-migrating",
-    "admission-webhooks-ready",
-    "login-restarts",
-];
-/// What mending has to pass.
-const REPAIR_GUARDS: [&str; 6] =
-    ["tool-versions", "same-cluster", "owner-supported", "permissions", "crds-dry-run", "storage-migrating"];
 
 /// Prepares a rollback: reads, judges, states; writes nothing.
 ///
@@ -71,7 +56,7 @@ pub async fn prepare_rollback(
         helm_args: ask.helm_options.to_args(),
         now: Timestamp::now(),
     };
-    let decided = DecidedSteps { steps, crd_answers: &crd_answers, guard_ids: &ROLLBACK_GUARDS };
+    let decided = DecidedSteps { steps, crd_answers: &crd_answers, task: Task::Rollback };
     let (plan, health_inputs) = tokio::join!(context.build_plan(decided), context.read_health_inputs());
     let plan = plan?;
     let secrets = collect_secrets(&reading.view);
@@ -206,7 +191,7 @@ pub async fn prepare_repair(spec: RepairSpec, env: Environment, emit: Emit<'_>) 
         helm_args: Vec::new(),
         now: Timestamp::now(),
     };
-    let decided = DecidedSteps { steps, crd_answers: &crd_answers, guard_ids: &REPAIR_GUARDS };
+    let decided = DecidedSteps { steps, crd_answers: &crd_answers, task: Task::Repair };
     let (plan, health_inputs) = tokio::join!(context.build_plan(decided), context.read_health_inputs());
     let plan = plan?;
     let secrets = collect_secrets(&reading.view);

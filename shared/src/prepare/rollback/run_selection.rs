@@ -50,7 +50,7 @@ pub fn select_run_to_resume(journal: &JournalSnapshot, uid: &str) -> Result<RunE
     require_same_cluster(run, uid)?;
     match run.task {
         Task::Upgrade => Ok(run.clone()),
-        Task::Rollback | Task::Repair => {
+        Task::Rollback | Task::Repair | Task::ApplyCrds => {
             let text = format!("run {} was going back: it is not gone on from by going forward", run.run);
             Err(refused(text).with_hint("kubectl mural upgrade rollback goes on with it; a new upgrade begins anew"))
         }

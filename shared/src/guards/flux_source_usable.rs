@@ -1,10 +1,12 @@
 //! Flux sources of the charts to upgrade that cannot get a new version by a patch.
 
+use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::chart::ChartRef;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::Observed;
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, SourceKind, find_appliance_registry};
+use crate::model::task::Task;
 use crate::plan::flux::FluxRoute;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -19,9 +21,12 @@ pub static CARD: Card = Card {
         the manifests.",
 };
 
+/// The tasks that it applies to.
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+
 /// Fails for each source that is missing, suspended, without chart versions, or not the one in the flags.
 #[must_use]
-pub fn check(context: &GuardContext<'_>) -> CheckResult {
+fn check(context: &GuardContext<'_>) -> CheckResult {
     let moving: Vec<&FluxRoute> = context.flux.routes().filter(|route| route.target.is_some()).collect();
     let unseen = moving.iter().find_map(|route| source_failure(context, route));
     if let Some(reason) = unseen {

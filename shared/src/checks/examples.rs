@@ -4,6 +4,9 @@ mod check_examples;
 mod cluster_fixtures;
 mod installation;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::json;
 
 use super::health_checks::HEALTH_CHECKS;
@@ -50,6 +53,49 @@ fn every_check_has_an_example_that_fires_it_and_one_that_nearly_does() {
         assert!(matches!(run_check(&broken, id), Verdict::Fail { .. }), "{id}: {:?}", run_check(&broken, id));
         assert_eq!(run_check(&near, id), Verdict::Pass, "{id}");
     }
+}
+
+/// Each folder of `checks/` that holds health checks, with its files that are no check.
+static FOLDERS: [(&str, &[&str]); 11] = [
+    ("cluster", &[]),
+    ("crd_health", &["live_object_validator"]),
+    ("flux", &[]),
+    ("ownership", &[]),
+    ("releases", &[]),
+    ("restarts", &[]),
+    ("spokes", &[]),
+    ("tenants", &[]),
+    ("tools", &[]),
+    ("webhooks", &[]),
+    ("workloads", &["pod_owner"]),
+];
+
+fn file_stems(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_file_is_in_the_list_and_its_name_is_the_id() {
+    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks");
+    let ids = |folder: &str, other_files: &[&str]| -> Vec<String> {
+        let stems = file_stems(&checks.join(folder));
+        let is_check = |stem: &String| stem != "mod" && !other_files.contains(&stem.as_str());
+        stems.filter(is_check).map(|stem| stem.replace('_', "-")).collect()
+    };
+    let files: BTreeSet<String> = FOLDERS.iter().flat_map(|(folder, other_files)| ids(folder, other_files)).collect();
+    let listed: BTreeSet<String> = HEALTH_CHECKS.iter().map(|check| check.card.id.to_owned()).collect();
+    assert_eq!(files, listed);
+    assert_eq!(listed.len(), HEALTH_CHECKS.len(), "an id stands twice in the list");
+}
+
+#[test]
+fn every_folder_of_checks_is_compared_with_the_list() {
+    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks");
+    let folders: BTreeSet<String> =
+        file_stems(&checks).filter(|stem| checks.join(stem).is_dir() && stem != "examples").collect();
+    let known = FOLDERS.iter().map(|(folder, _)| *folder).chain(["crd_changes"]);
+    assert_eq!(folders, known.map(str::to_owned).collect());
 }
 
 #[test]

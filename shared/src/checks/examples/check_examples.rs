@@ -40,7 +40,15 @@ pub(super) const EXAMPLES: [Example; 53] = [
         |w| w.tools.kubectl = Ok(Version::new(1, 32, 0)),
     ),
     ("server-version", |w| w.view.cluster.version = "v1.30.9".into(), |w| w.view.cluster.version = "v1.31+".into()),
-    ("namespace-exists", |w| w.view.cluster.namespace_exists = Ok(false), |_| {}),
+    (
+        "namespace-exists",
+        |w| w.view.cluster.namespace_exists = Ok(false),
+        |w| {
+            // It exists and is empty.
+            w.view.releases.values_mut().for_each(|records| *records = Ok(Vec::new()));
+            w.view.workloads = Workloads { objects: Ok(Vec::new()), pods: Ok(Vec::new()) };
+        },
+    ),
     (
         "owner-detected",
         |w| drop(w.view.owners.insert("mural".into(), Owner::NotInstalled)),
@@ -54,7 +62,12 @@ pub(super) const EXAMPLES: [Example; 53] = [
             w.view.owners.insert("mural-crds".into(), flux_owner());
         },
     ),
-    ("release-present", |w| drop(w.view.releases.insert("mural".into(), Ok(Vec::new()))), |_| {}),
+    (
+        "release-present",
+        |w| drop(w.view.releases.insert("mural".into(), Ok(Vec::new()))),
+        // Its only record failed: that is a record all the same.
+        |w| w.newest_record("mural").status = "failed".into(),
+    ),
     (
         "release-deployed",
         |w| w.newest_record("mural").status = "pending-upgrade".into(),
@@ -232,7 +245,18 @@ pub(super) const EXAMPLES: [Example; 53] = [
         |w| w.set_workload_field("canvas", "spec.replicas", json!(0)),
         |w| w.set_workload_field("canvas", "spec.replicas", json!(1)),
     ),
-    ("flux-controllers-ready", |w| w.flux_view().controllers = Ok(Vec::new()), |_| {}),
+    (
+        "flux-controllers-ready",
+        |w| w.flux_view().controllers = Ok(Vec::new()),
+        // A controller that no HelmRelease needs has no ready pod.
+        |w| {
+            let controllers = w.flux_view().controllers.as_mut().unwrap();
+            let mut other = controllers[0].clone();
+            set_field(&mut other, "metadata.name", json!("image-automation-controller"));
+            set_field(&mut other, "status.readyReplicas", json!(0));
+            controllers.push(other);
+        },
+    ),
     (
         "flux-suspended",
         |w| w.set_app_helm_release("spec.suspend", json!(true)),

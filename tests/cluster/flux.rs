@@ -37,7 +37,7 @@ const TESTS: &[Test] = &[
 const OWNERS: &[Test] = &[
     ("flux::a_helm_installation_is_handed_over_unchanged", handed_over),
     ("flux::the_appliance_rehearsal", appliance::rehearsal),
-    ("flux::objects_managed_in_git_are_followed_and_never_written", kept_in_git),
+    ("flux::objects_managed_in_git_are_followed_and_never_written", managed_in_git),
     ("flux::charts_of_a_helm_repository", sources::helm_repository),
     ("flux::a_source_that_asks_for_a_signature_keeps_asking", source_signature::by_cosign),
 ];
@@ -317,7 +317,7 @@ fn uids(test_cluster: &TestCluster) -> Result<Vec<String>> {
 
 /// The plugin writes files to commit. Once they are applied in order, it follows and verifies the roll-out, and writes
 /// nothing itself, not even a Lease.
-fn kept_in_git(test_cluster: &TestCluster) -> Result<()> {
+fn managed_in_git(test_cluster: &TestCluster) -> Result<()> {
     let (test_cluster, _turn) = test_cluster.flux_cluster();
     install_older(test_cluster)?;
     let labels = ["kustomize.toolkit.fluxcd.io/name=hub", "kustomize.toolkit.fluxcd.io/namespace=flux-system"];

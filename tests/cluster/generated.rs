@@ -35,7 +35,7 @@ fn number(name: &str, or: u64) -> u64 {
 struct Table {
     taken: usize,
     refused: usize,
-    known: usize,
+    predicted: usize,
     objects: usize,
     invalid: usize,
     undetermined: usize,
@@ -67,7 +67,7 @@ fn the_api_server_agrees_with_us(test_cluster: &TestCluster) -> Result<()> {
         .expect_code(0)?;
     println!(
         "seed {seed}, from {from}: {} CRDs taken, {} refused ({} known offline); {} objects, {} invalid, {} undetermined here",
-        table.taken, table.refused, table.known, table.objects, table.invalid, table.undetermined
+        table.taken, table.refused, table.predicted, table.objects, table.invalid, table.undetermined
     );
     ensure!(table.misses.is_empty(), "{} disagreements:\n{}", table.misses.len(), table.misses.join("\n"));
     Ok(())
@@ -107,7 +107,7 @@ impl Table {
         let answer = was_refused(cluster.request(Method::POST, &path, Some(("application/json", crd))).await)?;
         if answer.is_none() {
             self.refused += 1;
-            self.known += usize::from(!ours.is_empty());
+            self.predicted += usize::from(!ours.is_empty());
             return Ok(false);
         }
         self.taken += 1;

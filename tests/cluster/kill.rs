@@ -171,7 +171,7 @@ struct Chance {
 
 /// An upgrade with its kills, and how it was completed.
 struct Story {
-    first: usize,
+    first_kill: usize,
     killed: Vec<(KillTarget, Killed)>,
     /// The command that completed it, and the number of attempts.
     ended: &'static str,
@@ -184,7 +184,7 @@ impl fmt::Display for Story {
             let more = if at == 0 { "" } else { "again " };
             let last = at + 1 == self.killed.len();
             let ended = if last { format!("; ended by {}, run {}", self.ended, self.runs) } else { String::new() };
-            writeln!(f, "  {:>3}  {how:<16} {more}{killed}{ended}", self.first + at)?;
+            writeln!(f, "  {:>3}  {how:<16} {more}{killed}{ended}", self.first_kill + at)?;
         }
         Ok(())
     }
@@ -241,7 +241,7 @@ fn trial(case: &Case<'_>, kills: Range<usize>, chance: &mut Chance, wanted: &Wan
     before
         .ensure_unchanged(&state::read_custom_resources(case.test_cluster)?, &wanted.custom_resources)
         .with_context(story)?;
-    Ok(Some(Story { first: kills.start, killed, ended: next.name(), runs }))
+    Ok(Some(Story { first_kill: kills.start, killed, ended: next.name(), runs }))
 }
 
 /// Runs `resume` or the same command until it succeeds. Returns the number of attempts.

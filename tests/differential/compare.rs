@@ -211,7 +211,7 @@ fn texts(all: &Value) -> Vec<String> {
 #[derive(Default)]
 struct Refusals {
     refused: usize,
-    known: usize,
+    predicted: usize,
     words: (usize, usize),
     misses: Vec<String>,
     unknown: BTreeMap<String, usize>,
@@ -224,7 +224,7 @@ impl Refusals {
         let fields: BTreeSet<&str> = theirs.iter().map(|(field, _)| field.as_str()).collect();
         let known: BTreeSet<&str> = ours.iter().map(|refusal| refusal.field.as_str()).collect();
         self.refused += usize::from(!theirs.is_empty());
-        self.known += usize::from(!theirs.is_empty() && !known.is_empty());
+        self.predicted += usize::from(!theirs.is_empty() && !known.is_empty());
         if !known.is_subset(&fields) {
             self.misses.push(format!("{place}\n  ours   {ours:?}\n  theirs {theirs:?}"));
         }
@@ -240,7 +240,7 @@ impl Refusals {
     fn show(&self) {
         println!(
             "{} refused by the server, {} of those known offline; {} of {} reasons word for word",
-            self.refused, self.known, self.words.1, self.words.0
+            self.refused, self.predicted, self.words.1, self.words.0
         );
         for (words, count) in &self.unknown {
             println!("  not said offline: {words} ({count})");
@@ -261,14 +261,14 @@ fn kind(words: &str) -> String {
 /// What we say that the server refuses of a CRD's update, against what it refuses.
 #[derive(Default)]
 pub struct CrdTable {
-    asked: usize,
+    compared: usize,
     panics: usize,
     refusals: Refusals,
 }
 
 impl CrdTable {
     pub fn judge(&mut self, oracle: &mut Oracle, old: &Value, new: &Value, done: &str) -> Result<()> {
-        self.asked += 1;
+        self.compared += 1;
         let stored: Vec<&Value> = old["spec"]["versions"]
             .as_array()
             .into_iter()
@@ -291,7 +291,7 @@ impl CrdTable {
     }
 
     pub fn show(&self) -> Result<()> {
-        println!("{} changed CRDs", self.asked);
+        println!("{} changed CRDs", self.compared);
         println!("exception, the server panics {:>14}", self.panics);
         self.refusals.show();
         finish(&self.refusals.misses)

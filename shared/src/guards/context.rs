@@ -104,7 +104,7 @@ pub struct GuardContext<'a> {
     /// The journal of earlier runs.
     pub journal: &'a Observed<JournalSnapshot>,
     /// Changes since the saved plan or the interrupted run; `None` if this run follows neither.
-    pub moved: Option<&'a Observed<Vec<DriftItem>>>,
+    pub drift: Option<&'a Observed<Vec<DriftItem>>>,
     /// Contents of the content bundle; `None` without `--bundle`.
     pub bundle: Option<&'a Observed<ContentBundle>>,
     /// Results of the signature checks; empty if none is requested.

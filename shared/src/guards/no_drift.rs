@@ -23,7 +23,7 @@ pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task:
 /// Fails for each change. Skipped without a saved plan or an interrupted run.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
-    let verdict = match context.moved {
+    let verdict = match context.drift {
         None => Verdict::Skipped { reason: "no saved plan or interrupted run to compare with".to_owned() },
         Some(Err(failure)) => Verdict::Undetermined { reason: failure.to_string() },
         Some(Ok(drift)) => {

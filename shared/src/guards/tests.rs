@@ -56,9 +56,9 @@ fn old_tools_are_refused_and_unknown_ones_are_undetermined() {
 #[test]
 fn a_saved_plan_holds_or_says_what_moved() {
     let moved = || DriftItem { subject: DriftSubject::Crd("hubs.x".into()), change: "is gone".into(), hint: "" };
-    assert!(fires(&GuardScenario::with(|scenario| scenario.moved = Ok(vec![moved()])), "no-drift"));
+    assert!(fires(&GuardScenario::with(|scenario| scenario.drift = Ok(vec![moved()])), "no-drift"));
     let unseen = ReadFailure { target: "CRDs".into(), reason: "forbidden".into() };
-    let unseen = GuardScenario::with(|scenario| scenario.moved = Err(unseen));
+    let unseen = GuardScenario::with(|scenario| scenario.drift = Err(unseen));
     assert!(matches!(unseen.run_guard("no-drift"), Verdict::Undetermined { .. }));
 }
 

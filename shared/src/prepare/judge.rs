@@ -268,7 +268,7 @@ fn build_guard_context<'a>(
         server_dry_run: ask.server_dry_runs,
         allowed: ask.allowed_actions,
         journal: observations.journal,
-        moved: observations.drift.as_ref(),
+        drift: observations.drift.as_ref(),
         flux: observations.flux,
     }
 }

@@ -40,7 +40,7 @@ fn find_checks(old: &Value, new: &Value) -> Vec<(&'static str, Level)> {
     verdict.findings.iter().map(|finding| (finding.check, finding.level)).collect()
 }
 
-fn known() -> Vec<&'static str> {
+fn check_ids() -> Vec<&'static str> {
     checks().map(|check| check.card.id).collect()
 }
 
@@ -158,7 +158,7 @@ fn who_answers_for_a_finding_is_named_until_the_day() {
     let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
     let text =
         "waivers: [{check: field-removed, subject: 'hubs.* ^.spec.a', reason: nobody uses it, expires: 2026-12-31}]";
-    let accepted = Waivers::read(text, &known()).unwrap();
+    let accepted = Waivers::read(text, &check_ids()).unwrap();
     let mut verdicts = [judge_versions(&old, &new, Evidence::default())];
     let day = |text: &str| text.parse().unwrap();
     assert!(waivers::apply(&accepted, &mut verdicts, day("2026-12-31")).is_empty());
@@ -175,7 +175,7 @@ fn a_level_of_ones_own_decides() {
     let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
     let with = |text: &str| {
         let mut verdicts = [judge_versions(&old, &new, Evidence::default())];
-        waivers::apply(&Waivers::read(text, &known()).unwrap(), &mut verdicts, "2026-01-01".parse().unwrap());
+        waivers::apply(&Waivers::read(text, &check_ids()).unwrap(), &mut verdicts, "2026-01-01".parse().unwrap());
         let [verdict] = verdicts;
         (verdict.decision, verdict.findings[0].level)
     };

@@ -115,7 +115,7 @@ impl RecoveryContext<'_> {
             server_dry_run: true,
             allowed: AllowedActions::default(),
             journal: &self.connection.journal,
-            moved: None,
+            drift: None,
             flux: &FluxRoutes::default(),
         };
         guards::run_guards(decided.task, &context)

@@ -124,10 +124,10 @@ fn render_report(report: &CrdCheck, flags: &CheckFlags) -> Result<String, Proble
     }
 }
 
-/// Without a second side the first is what comes, and the cluster is what is there.
+/// Without a right side the left one is what comes, and the cluster is what is there.
 async fn read_crd_sets(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<(CrdSet, CrdSet), Problem> {
-    let first = flags.first.as_deref().unwrap_or_default();
-    let (old, new) = flags.second.as_deref().map_or(("cluster", first), |second| (first, second));
+    let left = flags.left.as_deref().unwrap_or_default();
+    let (old, new) = flags.right.as_deref().map_or(("cluster", left), |right| (left, right));
     let version = |is_old: bool| if is_old { flags.old_version.clone() } else { flags.version.clone() };
     let (old, new) = tokio::join!(
         read_crd_set(helm_env, flags, old, version(true)),

@@ -127,10 +127,10 @@ const CHECK_FORMATS: [ReportFormat; 7] = [
 pub struct CheckFlags {
     /// OLD and NEW, or NEW alone against the cluster: a CRD file, a folder of CRDs, a chart (folder, .tgz, oci://…), or `cluster`.
     #[arg(value_name = "OLD", required_unless_present = "explain")]
-    pub first: Option<String>,
+    pub left: Option<String>,
     /// What comes; without it OLD is what comes, and the cluster is what is there.
     #[arg(value_name = "NEW")]
-    pub second: Option<String>,
+    pub right: Option<String>,
     /// Version of the old chart, where it is in a registry.
     #[arg(long, value_name = "VERSION")]
     pub old_version: Option<Version>,
@@ -156,7 +156,7 @@ pub struct CheckFlags {
     #[arg(long)]
     pub all: bool,
     /// Say what a check is, why, and where its rule comes from; `all` lists them.
-    #[arg(long, value_name = "CHECK", conflicts_with_all = ["first", "second"])]
+    #[arg(long, value_name = "CHECK", conflicts_with_all = ["left", "right"])]
     pub explain: Option<String>,
     /// Speak plain http with the registry.
     #[arg(long)]

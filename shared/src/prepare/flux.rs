@@ -20,6 +20,7 @@ use crate::prepare::prepared::Environment;
 use crate::prepare::session::Connection;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
+use crate::tools::private_files::write_private_file;
 
 /// Where the public charts lie: a chart that nobody named comes from the source instead.
 const PUBLIC_REGISTRY_PREFIX: &str = "public.ecr.aws/mural/";
@@ -224,7 +225,7 @@ fn write_merged_logins(operator_config: Option<&Path>, logins: &[Value], private
     let empty = Value::Object(Map::new());
     let all = logins.iter().fold(read.unwrap_or(empty), |all, login| merge_values(&all, login));
     let file = private.join("registry.json");
-    std::fs::write(&file, all.to_string())
+    write_private_file(&file, all.to_string())
         .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     Ok(file)
 }
@@ -259,7 +260,7 @@ async fn compose_application_values(
     }
     let composed = merge_values(&composed, &new);
     let file = private.join("flux-values.json");
-    std::fs::write(&file, composed.to_string())
+    write_private_file(&file, composed.to_string())
         .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     ask.values = ValueOptions { flags: vec![ValueFlag::File(file)], stored: StoredValues::Reset };
     Ok((new != *old.reveal()).then(|| Hidden::new(new)))

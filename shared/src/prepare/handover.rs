@@ -17,9 +17,9 @@ use crate::plan::{Action, Plan, Step, StepId};
 use crate::prepare::next_values;
 use crate::prepare::prepared::{Environment, Prepared, UpgradeWork, Work};
 use crate::prepare::rendered_charts::RenderedChart;
-use crate::prepare::state_dir::create_private_dir;
 use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
+use crate::tools::private_files::create_private_dir;
 use crate::tools::registry::Registry;
 
 /// How the manifests are made, besides versions and values.

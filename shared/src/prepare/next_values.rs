@@ -11,6 +11,7 @@ use crate::model::secret::Hidden;
 use crate::model::yaml::{self, DuplicateKey, ErrorDetail, YamlText};
 use crate::problem::Problem;
 use crate::tools::helm::Helm;
+use crate::tools::private_files::write_private_file;
 
 /// Reads every values file before anything else is done. The warnings name a file and a line, and quote nothing of it.
 ///
@@ -91,7 +92,7 @@ pub(crate) async fn compute_next_values(
     let next = compute_user_values(values.stored, &flags, !values.flags.is_empty(), config);
     let file = private.join("values.json");
     // JSON is YAML, and nothing in it can be misread.
-    std::fs::write(&file, next.to_string())
+    write_private_file(&file, next.to_string())
         .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     let instead = record.and_then(|_| compute_chart_values(values.stored, config, chart)).map(Hidden::new);
     Ok(NextValues { config: Hidden::new(next), file, chart_values: instead })

@@ -23,6 +23,7 @@ use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs};
 use crate::tools::helm_output;
+use crate::tools::private_files::write_private_file;
 
 /// Whether a chart moves: a version is asked for, or the chart carries its own (a local one, or one pinned by its digest).
 const fn has_upgrade_target(target: &ReleaseTarget) -> bool {
@@ -166,7 +167,7 @@ async fn render_template(
 /// The chart as `--reuse-values` changes it, beside the one that helm is given.
 fn pack_with_reused_values(fetched: &FetchedChart, values: &Hidden<Value>) -> Result<PathBuf, Problem> {
     let file = fetched.file.with_file_name("reused-values.tgz");
-    let written = pack_with_values(&fetched.files, values.reveal()).and_then(|bytes| std::fs::write(&file, bytes));
+    let written = pack_with_values(&fetched.files, values.reveal()).and_then(|bytes| write_private_file(&file, bytes));
     written.map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     Ok(file)
 }
@@ -187,7 +188,7 @@ fn pack_as_flux_does(
     let file = fetched.file.with_file_name("as-flux-names-it.tgz");
     let packed = pack_as_flux(&fetched.files, &fetched.chart.version, &fetched.digest);
     packed
-        .and_then(|bytes| std::fs::write(&file, bytes))
+        .and_then(|bytes| write_private_file(&file, bytes))
         .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     Ok(Some(file))
 }

@@ -15,12 +15,12 @@ use crate::plan::journal::JournalSnapshot;
 use crate::prepare::lease_watcher;
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::prepared::{Environment, Session};
-use crate::prepare::state_dir::create_private_dir;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
 use crate::tools::error::ToolError;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
+use crate::tools::private_files::create_private_dir;
 
 /// The connection to cluster and tools, with what is read before everything else.
 pub(crate) struct Connection {

@@ -1,13 +1,11 @@
-//! The folders of this workstation: where journals and backups are kept, a backup's list of digests, and the private folder of a run.
+//! The folders of this workstation: where journals and backups are kept, and a backup's list of digests.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::cluster::backup_folder::BackupFileError;
 use crate::model::backup_format::encode_file_name;
-use crate::problem::Problem;
 
 /// What is kept of one cluster on this workstation.
 #[must_use]
@@ -29,10 +27,4 @@ pub(crate) fn compute_checksums(folder: &Path) -> Result<(Value, u64), BackupFil
         sums.insert(name, sum.into());
     }
     Ok((Value::Object(sums), bytes))
-}
-
-/// A folder that nobody else may read; removed on drop.
-pub(crate) fn create_private_dir() -> Result<TempDir, Problem> {
-    let created = tempfile::Builder::new().prefix("mural-").tempdir();
-    created.map_err(|error| Problem::failure("cannot make a private folder").with_source(error))
 }

@@ -4,11 +4,13 @@
 //! `getFreshness`: a negative age is below any lifetime). Kinds that have come since are then unknown to them: "no matches for kind".
 
 use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
 
 use super::context::Run;
 use crate::ask::ClusterAccess;
 use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
+use crate::tools::private_files::create_private_dir_in;
 
 /// The operator's helm; with an empty cache where a kept one would mislead it.
 pub(super) async fn helm_with_fresh_cache(run: &Run<'_>) -> Helm {
@@ -31,8 +33,8 @@ async fn cluster_access(run: &Run<'_>, usual: ClusterAccess) -> ClusterAccess {
     }
     let private = run.prepared.session.private_dir.path();
     // It goes with the folder that it lies in. Where it cannot be made, the usual one has to do.
-    let empty = tempfile::Builder::new().prefix("kube-cache").disable_cleanup(true).tempdir_in(private);
-    ClusterAccess { kube_cache: empty.ok().map(|folder| folder.path().to_owned()), ..usual }
+    let empty = create_private_dir_in(private, "kube-cache");
+    ClusterAccess { kube_cache: empty.ok().map(TempDir::keep), ..usual }
 }
 
 /// `Date` is in whole seconds, cut off: any lead that it shows is real.

@@ -13,6 +13,7 @@ use super::registry::{Registry, RegistryError};
 use crate::model::chart::{self, Chart, ChartRef, Digest, DigestKind};
 use crate::model::fetched_chart::FetchedChart;
 use crate::problem::{Exit, Problem};
+use crate::tools::private_files::create_private_dir_in;
 
 /// The accepted chart references, as a hint.
 const ACCEPTED_CHART_FORMS: &str = "give oci://host/path, a chart's folder, or a .tgz file that helm package made";
@@ -29,7 +30,7 @@ pub async fn fetch_chart(
     private: &Path,
     helm_config: Option<&Path>,
 ) -> Result<FetchedChart, Problem> {
-    let into = tempfile::Builder::new().prefix("chart-").tempdir_in(private);
+    let into = create_private_dir_in(private, "chart-");
     let into = into.map_err(|error| Problem::failure("cannot create a private folder").with_source(error))?.keep();
     let digest = match reference {
         ChartRef::Oci { repository, digest } => {

@@ -15,6 +15,7 @@ use crate::model::chart::{ChartRef, DigestKind};
 use crate::model::command::Call;
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::signature::SignatureOutcome;
+use crate::tools::private_files::create_private_dir_in;
 
 /// A look into a registry, and some arithmetic.
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -34,7 +35,7 @@ pub async fn verify_provenance(
     if let Some(missing) = keyring.filter(|file| !file.is_file()) {
         return SignatureOutcome::Undetermined(format!("the keyring {} does not exist", missing.display()));
     }
-    let folder = match tempfile::Builder::new().prefix("signed-").tempdir_in(private) {
+    let folder = match create_private_dir_in(private, "signed-") {
         Ok(folder) => folder.keep(),
         Err(error) => return SignatureOutcome::Undetermined(format!("cannot create a private folder: {error}")),
     };

@@ -17,6 +17,7 @@ use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
 use crate::model::command::{Call, ProcessGuard};
 use crate::model::manifest::recorded_text;
 use crate::model::secret::Hidden;
+use crate::tools::private_files::write_private_file;
 
 /// Limit for everything but an upgrade: local work or one small download.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
@@ -349,9 +350,9 @@ fn write_query_chart(private: &Path, name: &str, question: &str) -> Result<PathB
     let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
     let template = format!("{object}data:\n  answer: {{{{ {question} | toJson | quote }}}}\n");
     std::fs::create_dir_all(folder.join("templates")).map_err(failed)?;
-    std::fs::write(folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.0.1\n"))
+    write_private_file(&folder.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.0.1\n"))
         .map_err(failed)?;
-    std::fs::write(folder.join("templates/answer.yaml"), template).map_err(failed)?;
+    write_private_file(&folder.join("templates/answer.yaml"), template).map_err(failed)?;
     Ok(folder)
 }
 

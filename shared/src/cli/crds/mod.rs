@@ -26,6 +26,7 @@ use crate::report::event::Event;
 use crate::report::human::HumanRenderer;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{Helm, TemplateArgs};
+use crate::tools::private_files::create_private_dir;
 
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 use helm_env::HelmEnv;
@@ -130,8 +131,7 @@ async fn read_chart_crds(
     flags: &ChartFlags,
     kube_version: &str,
 ) -> Result<(FetchedChart, BTreeMap<String, Crd>), Problem> {
-    let private =
-        tempfile::tempdir().map_err(|error| Problem::failure("cannot make a private folder").with_source(error))?;
+    let private = create_private_dir()?;
     let reference = ChartRef::parse(&flags.chart).map_err(|error| Problem::usage(error.to_string()))?;
     let helm = Helm {
         program: helm_env.find_helm()?,

@@ -12,6 +12,7 @@ use crate::model::object::ObjectRef;
 use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::TemplateArgs;
+use crate::tools::private_files::{create_private_dir, write_private_file};
 use semver::Version;
 
 use crate::cli::validate::observe::build_helm;
@@ -28,8 +29,7 @@ pub(crate) async fn read_expected(
     if request.charts.iter().all(Option::is_none) {
         return Ok(expect);
     }
-    let failed = |error| Problem::failure("cannot make a private folder").with_source(error);
-    let private = tempfile::tempdir().map_err(failed)?;
+    let private = create_private_dir()?;
     let renderer = ChartRenderer { request, installation, cluster, view, private: private.path() };
     let (crds, app) = tokio::join!(
         renderer.render_chart(0, expect.crds_version.as_ref()),
@@ -101,7 +101,7 @@ impl ChartRenderer<'_> {
         let Some(values) = self.request.expect.values.as_ref().or(stored) else { return Ok(Vec::new()) };
         let file = self.private.join("values.json");
         let failed = |error| Problem::failure("cannot write a private file").with_source(error);
-        std::fs::write(&file, values.reveal().to_string()).map_err(failed)?;
+        write_private_file(&file, values.reveal().to_string()).map_err(failed)?;
         Ok(vec![file])
     }
 }

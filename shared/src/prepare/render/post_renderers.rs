@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::model::chart::Chart;
 use crate::tools::error::ToolError;
 use crate::tools::kubectl::Kubectl;
+use crate::tools::private_files::{create_private_dir_in, write_private_file};
 
 /// Changes what was rendered. What stands in the chart's `crds/` folder is not touched: helm writes it beside the release.
 ///
@@ -40,12 +41,12 @@ async fn run_kustomize(
     objects: &[Value],
 ) -> Result<Vec<Value>, String> {
     let io = |error: std::io::Error| format!("cannot write a private file: {error}");
-    let folder = tempfile::Builder::new().prefix("kustomize-").tempdir_in(private).map_err(io)?;
+    let folder = create_private_dir_in(private, "kustomize-").map_err(io)?;
     let all: Vec<String> = objects.iter().map(Value::to_string).collect();
-    std::fs::write(folder.path().join("all.yaml"), all.join("\n---\n")).map_err(io)?;
+    write_private_file(&folder.path().join("all.yaml"), all.join("\n---\n")).map_err(io)?;
     let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": ["all.yaml"],
         "patches": patches(renderer), "images": renderer["images"].as_array().cloned().unwrap_or_default()});
-    std::fs::write(folder.path().join("kustomization.yaml"), kustomization.to_string()).map_err(io)?;
+    write_private_file(&folder.path().join("kustomization.yaml"), kustomization.to_string()).map_err(io)?;
     kubectl.kustomize(folder.path()).await.map_err(|error| kustomize_reason(&error))
 }
 

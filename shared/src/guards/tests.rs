@@ -2,6 +2,8 @@
 
 mod application_guards;
 mod crd_guards;
+mod example_states;
+mod examples;
 mod flux_guards;
 mod lists;
 mod matrix;

@@ -24,7 +24,7 @@ fn canvas_deployment(replicas: u32) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "canvas"}, "spec": {"replicas": replicas}})
 }
 
-fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
+pub(super) fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
     let object = ObjectRef::from_manifest(&canvas_deployment(1)).unwrap();
     GuardScenario::with(|scenario| scenario.application.forecasts = vec![ObjectForecast { object, answer }])
 }
@@ -57,7 +57,7 @@ fn what_the_server_says_of_a_secret_is_kept_back() {
 }
 
 /// A Deployment that somebody scaled, in a release that says two.
-fn with_scaled_canvas(by: &str, live: u32, next: u32) -> GuardScenario {
+pub(super) fn with_scaled_canvas(by: &str, live: u32, next: u32) -> GuardScenario {
     GuardScenario::with(|scenario| {
         scenario.application.stored_objects = Hidden::new(vec![canvas_deployment(2)]);
         let mut scaled = canvas_deployment(live);
@@ -97,7 +97,7 @@ fn of_a_custom_resource_helm_leaves_what_no_chart_changes() {
 }
 
 /// A webhook for Secrets, which helm writes in every upgrade.
-fn with_webhook(modify: impl FnOnce(&mut Value), ready: usize) -> GuardScenario {
+pub(super) fn with_webhook(modify: impl FnOnce(&mut Value), ready: usize) -> GuardScenario {
     let mut webhook = json!({"name": "v.example.com", "failurePolicy": "Fail",
         "clientConfig": {"service": {"namespace": "policy", "name": "webhook"}},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"], "operations": ["CREATE"]}]});
@@ -130,88 +130,95 @@ fn a_webhook_that_must_answer_has_to_live() {
     assert!(matches!(unseen.run_guard("admission-webhooks-ready"), Verdict::Undetermined { .. }));
 }
 
+/// A CRD that comes with a conversion webhook, and how many endpoints of its Service are ready.
+pub(super) fn with_conversion_webhook(live: bool, ready: usize) -> GuardScenario {
+    GuardScenario::with(|scenario| {
+        let mut next = build_crd("hubs.example.com", "v1").json().clone();
+        let service = json!({"namespace": "mural-system", "name": "hue"});
+        next["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": service}}});
+        let second_version = json!({"name": "v2", "served": true, "storage": false});
+        next["spec"]["versions"].as_array_mut().unwrap().push(second_version);
+        scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+        if !live {
+            scenario.view.crds = Ok(BTreeMap::new());
+        }
+        scenario.rendered_app = vec![json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hue"}})];
+        scenario
+            .policies
+            .ready_endpoints
+            .insert(ServiceRef { namespace: "mural-system".into(), name: "hue".into() }, Ok(ready));
+    })
+}
+
 #[test]
 fn a_conversion_webhook_is_there_before_its_crd() {
-    let converted = |live: bool, ready: usize| {
-        GuardScenario::with(|scenario| {
-            let mut next = build_crd("hubs.example.com", "v1").json().clone();
-            let service = json!({"namespace": "mural-system", "name": "hue"});
-            next["spec"]["conversion"] =
-                json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": service}}});
-            let second_version = json!({"name": "v2", "served": true, "storage": false});
-            next["spec"]["versions"].as_array_mut().unwrap().push(second_version);
-            scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
-            if !live {
-                scenario.view.crds = Ok(BTreeMap::new());
-            }
-            scenario.rendered_app = vec![json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hue"}})];
-            scenario
-                .policies
-                .ready_endpoints
-                .insert(ServiceRef { namespace: "mural-system".into(), name: "hue".into() }, Ok(ready));
-        })
-    };
-    let reported = guard_findings(&converted(true, 0), "conversion-webhook-ready");
+    let reported = guard_findings(&with_conversion_webhook(true, 0), "conversion-webhook-ready");
     assert!(
         reported[0].level == Level::Error && reported[0].message.contains("is installed with the application"),
         "{reported:?}"
     );
-    assert_eq!(guard_findings(&converted(false, 0), "conversion-webhook-ready")[0].level, Level::Warning);
-    assert!(!fires(&converted(true, 1), "conversion-webhook-ready"));
+    assert_eq!(guard_findings(&with_conversion_webhook(false, 0), "conversion-webhook-ready")[0].level, Level::Warning);
+    assert!(!fires(&with_conversion_webhook(true, 1), "conversion-webhook-ready"));
+}
+
+/// A custom resource of the chart with this `spec`; its new schema takes a `size` of at most 3.
+pub(super) fn with_hub_spec(value: Value) -> GuardScenario {
+    GuardScenario::with(|scenario| {
+        let mut next = build_crd("hubs.example.com", "v1").json().clone();
+        next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+            {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
+        scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+        scenario.rendered_app =
+            vec![json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": value})];
+    })
 }
 
 #[test]
 fn a_custom_resource_is_judged_by_the_schema_that_comes() {
-    let sized = |value: Value| {
-        GuardScenario::with(|scenario| {
-            let mut next = build_crd("hubs.example.com", "v1").json().clone();
-            next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
-                {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
-            scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
-            scenario.rendered_app =
-                vec![json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": value})];
-        })
-    };
-    let reported = guard_findings(&sized(json!({"size": 4})), "custom-resources-fit");
+    let reported = guard_findings(&with_hub_spec(json!({"size": 4})), "custom-resources-fit");
     assert!(reported[0].message.contains("spec.size") && reported[0].level == Level::Error, "{reported:?}");
-    assert_eq!(sized(json!({"size": 3})).run_guard("custom-resources-fit"), Verdict::Pass);
-    let dropped = guard_findings(&sized(json!({"sizes": 3})), "custom-resources-fit");
+    assert_eq!(with_hub_spec(json!({"size": 3})).run_guard("custom-resources-fit"), Verdict::Pass);
+    let dropped = guard_findings(&with_hub_spec(json!({"sizes": 3})), "custom-resources-fit");
     assert!(dropped[0].level == Level::Warning && dropped[0].message.contains("spec.sizes"), "{dropped:?}");
+}
+
+/// A live object with this size; the new schema takes `a` alone.
+pub(super) fn with_live_hub(live: &str, waived: bool, blind: bool) -> GuardScenario {
+    GuardScenario::with(|scenario| {
+        let of = |sizes: &[&str]| {
+            let mut crd = build_crd("hubs.example.com", "v1").json().clone();
+            crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
+                {"spec": {"type": "object", "properties": {"size": {"type": "string", "enum": sizes}}}}});
+            Crd::new(crd).unwrap()
+        };
+        let (old, new) = (of(&["a", "b"]), of(&["a"]));
+        let mut looking = EvidenceCollector::new(&old, &new, ServerVersion::NEWEST, ObjectSource::Live);
+        looking.add_live_object(
+            &json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": live}}),
+        );
+        if blind {
+            looking.mark_undetermined("forbidden");
+        }
+        let mut verdict =
+            judge_crd(Some(&old), Some(&new), looking.finish(), ServerVersion::NEWEST, ServerAnswer::NotAsked);
+        if waived {
+            verdict.findings.iter_mut().for_each(|finding| finding.waiver_reason = Some("known".to_owned()));
+        }
+        scenario.verdicts = BTreeMap::from([("hubs.example.com".to_owned(), verdict)]);
+    })
 }
 
 #[test]
 fn live_objects_that_the_new_schema_hurts_are_refused_unless_someone_answers_for_them() {
-    let with = |live: &str, waived: bool, blind: bool| {
-        GuardScenario::with(|scenario| {
-            let of = |sizes: &[&str]| {
-                let mut crd = build_crd("hubs.example.com", "v1").json().clone();
-                crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
-                    {"spec": {"type": "object", "properties": {"size": {"type": "string", "enum": sizes}}}}});
-                Crd::new(crd).unwrap()
-            };
-            let (old, new) = (of(&["a", "b"]), of(&["a"]));
-            let mut looking = EvidenceCollector::new(&old, &new, ServerVersion::NEWEST, ObjectSource::Live);
-            looking.add_live_object(&json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": {"size": live}}));
-            if blind {
-                looking.mark_undetermined("forbidden");
-            }
-            let mut verdict =
-                judge_crd(Some(&old), Some(&new), looking.finish(), ServerVersion::NEWEST, ServerAnswer::NotAsked);
-            if waived {
-                verdict.findings.iter_mut().for_each(|finding| finding.waiver_reason = Some("known".to_owned()));
-            }
-            scenario.verdicts = BTreeMap::from([("hubs.example.com".to_owned(), verdict)]);
-        })
-    };
-    let reported = guard_findings(&with("b", false, false), "live-objects-fit");
+    let reported = guard_findings(&with_live_hub("b", false, false), "live-objects-fit");
     assert!(
         reported[0].level == Level::Error && reported[0].message.contains("affects 1 of 1 object ("),
         "{reported:?}"
     );
     assert!(reported[0].message.contains("Hub h") && reported[0].message.contains("spec.size"), "{reported:?}");
-    assert_eq!(with("b", true, false).run_guard("live-objects-fit"), Verdict::Pass);
-    assert_eq!(with("a", false, false).run_guard("live-objects-fit"), Verdict::Pass);
-    assert!(matches!(with("a", false, true).run_guard("live-objects-fit"), Verdict::Undetermined { .. }));
+    assert_eq!(with_live_hub("b", true, false).run_guard("live-objects-fit"), Verdict::Pass);
+    assert_eq!(with_live_hub("a", false, false).run_guard("live-objects-fit"), Verdict::Pass);
+    assert!(matches!(with_live_hub("a", false, true).run_guard("live-objects-fit"), Verdict::Undetermined { .. }));
 }
 
 #[test]
@@ -327,7 +334,7 @@ fn what_is_not_granted_is_told_with_a_ready_role() {
     assert!(matches!(unseen.run_guard("permissions"), Verdict::Undetermined { .. }));
 }
 
-fn with_rollout(name: &str, modify: impl FnOnce(&mut GuardScenario)) -> GuardScenario {
+pub(super) fn with_rollout(name: &str, modify: impl FnOnce(&mut GuardScenario)) -> GuardScenario {
     let workload = |image: &str| {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": 4, "template":
             {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"image": image, "resources": {"requests": {"cpu": "500m"}}}]}}}})

@@ -12,16 +12,16 @@ use crate::guards::tests::scenario::{GuardScenario, build_crd, fires, guard_find
 use crate::model::check::{Level, Verdict};
 use crate::schema::ServerVersion;
 
-const HUBS: &str = "hubs.example.com";
-const FLUX: &str = "helmreleases.helm.toolkit.fluxcd.io";
+pub(super) const HUBS: &str = "hubs.example.com";
+pub(super) const FLUX: &str = "helmreleases.helm.toolkit.fluxcd.io";
 
-fn modified_crd(name: &str, modify: impl FnOnce(&mut Value)) -> Crd {
+pub(super) fn modified_crd(name: &str, modify: impl FnOnce(&mut Value)) -> Crd {
     let mut json = build_crd(name, "v1").json().clone();
     modify(&mut json);
     Crd::new(json).unwrap()
 }
 
-fn set_cluster_scope(json: &mut Value) {
+pub(super) fn set_cluster_scope(json: &mut Value) {
     json["spec"]["scope"] = "Cluster".into();
 }
 
@@ -88,7 +88,7 @@ fn no_version_goes_while_its_objects_are_migrated() {
 }
 
 /// A chart that drops v1beta1, with what the CRD's list says and so many objects.
-fn with_dropped_version(stored: &[&str], objects: usize) -> GuardScenario {
+pub(super) fn with_dropped_version(stored: &[&str], objects: usize) -> GuardScenario {
     let version = |name: &&str| json!({"name": name, "served": true, "storage": *name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
     let hubs = |names: &[&str]| {
         modified_crd(HUBS, |json| {

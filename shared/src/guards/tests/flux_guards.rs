@@ -17,7 +17,7 @@ use crate::model::owner::Owner;
 use crate::plan::flux::find_routes;
 
 /// Both HelmReleases and sources; the test bends one of them: `mural`, `mural-crds`, and the same with `source-` before it.
-fn flux_scenario(modify: impl FnOnce(&mut BTreeMap<String, Value>), values: Option<Value>) -> GuardScenario {
+pub(super) fn flux_scenario(modify: impl FnOnce(&mut BTreeMap<String, Value>), values: Option<Value>) -> GuardScenario {
     let mut all = BTreeMap::new();
     for name in ["mural", "mural-crds"] {
         let history =
@@ -53,11 +53,11 @@ fn flux_scenario(modify: impl FnOnce(&mut BTreeMap<String, Value>), values: Opti
     })
 }
 
-fn with_flux_objects(modify: impl FnOnce(&mut BTreeMap<String, Value>)) -> GuardScenario {
+pub(super) fn with_flux_objects(modify: impl FnOnce(&mut BTreeMap<String, Value>)) -> GuardScenario {
     flux_scenario(modify, None)
 }
 
-fn object_mut<'a>(all: &'a mut BTreeMap<String, Value>, name: &str) -> &'a mut Value {
+pub(super) fn object_mut<'a>(all: &'a mut BTreeMap<String, Value>, name: &str) -> &'a mut Value {
     all.get_mut(name).unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::model::check::{Level, Verdict};
 use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::release::ReleaseRecord;
 
-fn with_history(records: Vec<ReleaseRecord>) -> GuardScenario {
+pub(super) fn with_history(records: Vec<ReleaseRecord>) -> GuardScenario {
     GuardScenario::with(|scenario| drop(scenario.view.releases.insert("mural".into(), Ok(records))))
 }
 

@@ -107,6 +107,8 @@ pub(crate) struct GuardScenario {
     pub(crate) app_chart: Chart,
     pub(crate) crds_chart: Chart,
     pub(crate) digest: Digest,
+    /// Where both charts come from: the folder of a registry, or one on disk.
+    pub(crate) chart_source: String,
     /// What the application's chart makes.
     pub(crate) rendered_app: Vec<Value>,
     /// What the CRD chart makes.
@@ -146,6 +148,7 @@ impl GuardScenario {
             app_chart: chart("name: mural\nversion: 1.1.0-rc.3\n"),
             crds_chart: chart("name: mural-crds\nversion: 0.7.4\n"),
             digest: Digest::from_bytes(b"", DigestKind::Manifest),
+            chart_source: "oci://a.example/mural".into(),
             rendered_app: Vec::new(),
             rendered_crds: Vec::new(),
             schema_refusals: Vec::new(),
@@ -181,7 +184,7 @@ impl GuardScenario {
     fn charts(&self) -> [ChartFacts<'_>; 2] {
         let app = ChartFacts {
             release: "mural",
-            reference: "oci://a.example/mural/mural".into(),
+            reference: format!("{}/mural", self.chart_source),
             chart: &self.app_chart,
             digest: &self.digest,
             rendered: &self.rendered_app,
@@ -190,7 +193,7 @@ impl GuardScenario {
         };
         let crds = ChartFacts {
             release: "mural-crds",
-            reference: "oci://a.example/mural/mural-crds".into(),
+            reference: format!("{}/mural-crds", self.chart_source),
             chart: &self.crds_chart,
             rendered: &self.rendered_crds,
             schema_refusals: &[],

@@ -173,6 +173,12 @@ pub struct AllowedActions {
     /// `--migrate`: objects stored in a version that a chart drops are moved first.
     #[serde(default)]
     pub migrate: bool,
+    /// `--allow-chart-change`: a release may be upgraded to a chart with another name.
+    #[serde(default)]
+    pub chart_change: bool,
+    /// `--allow-removals`: helm may delete claims, namespaces, custom resources and all workloads of a release.
+    #[serde(default)]
+    pub removals: bool,
     /// `--take-ownership`: helm may take over objects that belong to no release.
     pub take_ownership: bool,
 }

@@ -9,6 +9,7 @@ pub mod application_crds_served;
 pub mod bundle_complete;
 pub mod bundled_flux_crds;
 pub mod chart_digest;
+pub mod chart_identity;
 pub mod charts_signed;
 pub mod context;
 pub mod conversion_webhook_ready;
@@ -40,6 +41,7 @@ pub mod manual_changes;
 pub mod no_downgrade;
 pub mod no_drift;
 pub mod objects_dry_run;
+pub mod objects_removed;
 pub mod owner_supported;
 pub mod permissions;
 pub mod record_size;
@@ -71,7 +73,7 @@ pub struct Guard {
 }
 
 /// Every guard, in the order of the reports.
-pub static ALL: [Guard; 48] = [
+pub static ALL: [Guard; 50] = [
     tool_versions::GUARD,
     same_cluster::GUARD,
     no_drift::GUARD,
@@ -93,6 +95,7 @@ pub static ALL: [Guard; 48] = [
     release_not_failed::GUARD,
     chart_digest::GUARD,
     charts_signed::GUARD,
+    chart_identity::GUARD,
     no_downgrade::GUARD,
     known_pair::GUARD,
     record_size::GUARD,
@@ -113,6 +116,7 @@ pub static ALL: [Guard; 48] = [
     live_objects_fit::GUARD,
     waivers_current::GUARD,
     custom_resources_fit::GUARD,
+    objects_removed::GUARD,
     objects_dry_run::GUARD,
     manual_changes::GUARD,
     values_schema::GUARD,

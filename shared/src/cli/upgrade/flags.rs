@@ -133,6 +133,12 @@ pub struct UpgradeFlags {
     /// Allow CRDs of other projects (Flux, Open Cluster Management) to go back to an older state.
     #[arg(long, help_heading = "What")]
     pub allow_foreign_downgrade: bool,
+    /// Allow a release to be upgraded to a chart with another name.
+    #[arg(long, help_heading = "What")]
+    pub allow_chart_change: bool,
+    /// Allow helm to delete claims, namespaces, custom resources or all workloads that leave a release.
+    #[arg(long, help_heading = "What")]
+    pub allow_removals: bool,
     /// Annotate CRDs that helm would delete helm.sh/resource-policy=keep, before helm writes anything.
     #[arg(long, help_heading = "What")]
     pub keep_crds: bool,

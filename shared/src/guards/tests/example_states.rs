@@ -176,3 +176,8 @@ pub(super) fn with_pod_quota(hard: &str) -> GuardScenario {
         scenario.policies.resource_quotas = Ok(vec![json!({"metadata": {"name": "q"}, "status": status})]);
     })
 }
+
+/// The stored manifest of the application has this object, and the new chart has none.
+pub(super) fn with_stored_manifest(manifest: &str) -> GuardScenario {
+    GuardScenario::with(|scenario| scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", manifest)))
+}

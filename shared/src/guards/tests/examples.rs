@@ -11,7 +11,7 @@ use super::example_states::{
     add_description, add_helm_release, controller, damaged_run, hub, owned_by_helm_in_flux_mode, refused_value,
     removed_crd, set_ready, suspend_by_run, unused_waiver, with_bundle, with_chart_crds, with_controller_image,
     with_crd_in_manifest, with_expected_crds, with_flux_crd_versions, with_image, with_migration, with_pod_quota,
-    with_record_size, with_removed_crd, with_values,
+    with_record_size, with_removed_crd, with_stored_manifest, with_values,
 };
 use super::flux_guards::{flux_scenario, object_mut, with_flux_objects};
 use super::release_guards::with_history;
@@ -39,7 +39,7 @@ const fn example(id: &'static str, fires: fn() -> GuardScenario, nearly: fn() ->
     GuardExample { id, fires, nearly }
 }
 
-const EXAMPLES: [GuardExample; 48] = [
+const EXAMPLES: [GuardExample; 50] = [
     example(
         "tool-versions",
         || GuardScenario::with(|w| w.helm_version = Ok(Version::new(3, 16, 4))),
@@ -152,6 +152,27 @@ const EXAMPLES: [GuardExample; 48] = [
         "charts-signed",
         || GuardScenario::with(|w| w.signatures[0].outcome = SignatureOutcome::Rejected("no key".into())),
         || GuardScenario::with(|w| w.signatures[0].verifier = SignatureVerifier::Cosign),
+    ),
+    example(
+        "chart-identity",
+        || GuardScenario::with(|w| w.app_chart.name = "podinfo".into()),
+        // The flag says that the chart was renamed.
+        || {
+            GuardScenario::with(|w| {
+                w.app_chart.name = "palette".into();
+                w.allowed.chart_change = true;
+            })
+        },
+    ),
+    example(
+        "objects-removed",
+        || with_stored_manifest("kind: PersistentVolumeClaim\napiVersion: v1\nmetadata: {name: data}\n"),
+        // helm keeps the claim by its annotation.
+        || {
+            with_stored_manifest(
+                "kind: PersistentVolumeClaim\napiVersion: v1\nmetadata: {name: data, annotations: {helm.sh/resource-policy: keep}}\n",
+            )
+        },
     ),
     example(
         "no-downgrade",

@@ -57,6 +57,8 @@ impl UpgradeFlags {
             foreign_downgrade: self.allow_foreign_downgrade,
             keep_crds: self.keep_crds,
             migrate: self.migrate,
+            chart_change: self.allow_chart_change,
+            removals: self.allow_removals,
             take_ownership: self.helm.take_ownership,
         }
     }

@@ -17,7 +17,7 @@ pub static CARD: Card = Card {
 };
 
 /// The tasks that it applies to.
-pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
 
 /// Fails if the name in the chart differs from the chart's name in the release record.
 #[must_use]

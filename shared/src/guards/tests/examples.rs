@@ -156,13 +156,8 @@ const EXAMPLES: [GuardExample; 50] = [
     example(
         "chart-identity",
         || GuardScenario::with(|w| w.app_chart.name = "podinfo".into()),
-        // The flag says that the chart was renamed.
-        || {
-            GuardScenario::with(|w| {
-                w.app_chart.name = "palette".into();
-                w.allowed.chart_change = true;
-            })
-        },
+        // Another version of the same chart.
+        || GuardScenario::with(|w| w.app_chart.version = Version::new(9, 0, 0)),
     ),
     example(
         "objects-removed",

@@ -120,3 +120,30 @@ fn the_next_record_has_to_fit_into_a_secret() {
     assert_eq!(guard_findings(&takes(1_000_000), "record-size")[0].level, Level::Warning);
     assert_eq!(takes(900_000).run_guard("record-size"), Verdict::Pass);
 }
+
+#[test]
+fn a_release_keeps_its_product() {
+    let deployments = |count: usize| -> String {
+        (0..count).map(|n| format!("---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d{n}}}\n")).collect()
+    };
+    let removed = |manifest: String, next: usize, allowed: bool| {
+        let scenario = GuardScenario::with(|scenario| {
+            scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", &manifest));
+            scenario.rendered_app =
+                crate::model::yaml::parse_documents(&deployments(next), crate::model::yaml::ErrorDetail::Snippet)
+                    .unwrap();
+            scenario.allowed.removals = allowed;
+        });
+        match scenario.run_guard("objects-removed") {
+            Verdict::Fail { findings } => findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>(),
+            Verdict::Pass | Verdict::Skipped { .. } | Verdict::Undetermined { .. } => Vec::new(),
+        }
+    };
+    assert_eq!(removed(deployments(2), 0, false), ["would lose all of its 2 workloads"]);
+    assert_eq!(removed(deployments(8), 2, false), ["would lose 6 of its 8 objects"]);
+    assert_eq!(removed(deployments(8), 4, false), [""; 0]);
+    assert_eq!(removed(deployments(2), 0, true), [""; 0]);
+    // A custom resource of a CRD that is on the cluster holds data.
+    let hub = "apiVersion: example.com/v1\nkind: Hub\nmetadata: {name: h}\n".to_owned();
+    assert_eq!(removed(hub, 0, false), ["would be deleted with its data: it leaves the manifest of the release mural"]);
+}

@@ -124,24 +124,24 @@ impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Added { constrains: false, .. } => f.write_str("field added"),
-            Self::Added { .. } => f.write_str("field specified that objects may hold already"),
+            Self::Added { .. } => f.write_str("field added to the schema; objects may already hold it"),
             Self::Removed { preserved: false, .. } => f.write_str("field removed"),
-            Self::Removed { .. } => f.write_str("field no longer specified (objects keep it)"),
+            Self::Removed { .. } => f.write_str("field removed from the schema; objects keep it"),
             Self::RequiredAdded { default: Some(value), .. } => {
-                write!(f, "required now, with the default {}", format_value(value))
+                write!(f, "now required, with the default {}", format_value(value))
             }
-            Self::RequiredAdded { new_field: true, .. } => f.write_str("required now, and the field is new"),
-            Self::RequiredAdded { .. } => f.write_str("required now"),
-            Self::RequiredStated => f.write_str("required now, as it is in every object"),
-            Self::RequiredRemoved => f.write_str("required no longer"),
-            Self::ItemsAdded { .. } => f.write_str("list items are specified now"),
-            Self::ItemsRemoved { .. } => f.write_str("list items are no longer specified"),
-            Self::ValuesAdded { .. } => f.write_str("map values are specified now"),
-            Self::ValuesRemoved { .. } => f.write_str("map values are no longer specified"),
-            Self::PreserveAdded => f.write_str("unknown fields are kept now"),
-            Self::PreserveRemoved => f.write_str("unknown fields are pruned now"),
-            Self::EmbeddedAdded => f.write_str("must be a whole Kubernetes object now"),
-            Self::EmbeddedRemoved { .. } => f.write_str("need not be a whole Kubernetes object any more"),
+            Self::RequiredAdded { new_field: true, .. } => f.write_str("now required, and the field is new"),
+            Self::RequiredAdded { .. } => f.write_str("now required"),
+            Self::RequiredStated => f.write_str("now required, as it is in every object"),
+            Self::RequiredRemoved => f.write_str("no longer required"),
+            Self::ItemsAdded { .. } => f.write_str("list items now have a schema"),
+            Self::ItemsRemoved { .. } => f.write_str("list items no longer have a schema"),
+            Self::ValuesAdded { .. } => f.write_str("map values now have a schema"),
+            Self::ValuesRemoved { .. } => f.write_str("map values no longer have a schema"),
+            Self::PreserveAdded => f.write_str("unknown fields are now preserved"),
+            Self::PreserveRemoved => f.write_str("unknown fields are now pruned"),
+            Self::EmbeddedAdded => f.write_str("now an embedded resource"),
+            Self::EmbeddedRemoved { .. } => f.write_str("no longer an embedded resource"),
         }
     }
 }

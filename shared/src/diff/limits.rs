@@ -202,8 +202,8 @@ fn format_values(values: &[Value]) -> String {
 impl fmt::Display for LimitChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EnumAdded { new } => write!(f, "only these values now: {}", format_values(new)),
-            Self::EnumRemoved { old } => write!(f, "any value now, before only {}", format_values(old)),
+            Self::EnumAdded { new } => write!(f, "enum added: {}", format_values(new)),
+            Self::EnumRemoved { old } => write!(f, "enum removed: {}", format_values(old)),
             Self::EnumValuesAdded { new } => write!(f, "enum value added: {}", format_values(new)),
             Self::EnumValuesRemoved { old } => write!(f, "enum value removed: {}", format_values(old)),
             Self::Tightened { limit, old, new } => {

@@ -71,14 +71,14 @@ impl fmt::Display for ListChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ListTypeStated { old, new } => {
-                write!(f, "list type stated otherwise, same meaning: {}", format_change(old.as_ref(), new.as_ref()))
+                write!(f, "list type written differently, same meaning: {}", format_change(old.as_ref(), new.as_ref()))
             }
             Self::ListType { old, new } => write!(f, "list type changed: {}", format_change(Some(old), Some(new))),
             Self::ListMapKeys { old, new } => {
-                write!(f, "list keys changed: {}", format_change(old.as_ref(), new.as_ref()))
+                write!(f, "list map keys changed: {}", format_change(old.as_ref(), new.as_ref()))
             }
             Self::MapTypeStated { old, new } => {
-                write!(f, "map type stated otherwise, same meaning: {}", format_change(old.as_ref(), new.as_ref()))
+                write!(f, "map type written differently, same meaning: {}", format_change(old.as_ref(), new.as_ref()))
             }
             Self::MapType { old, new } => write!(f, "map type changed: {}", format_change(Some(old), Some(new))),
         }

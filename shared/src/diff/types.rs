@@ -80,8 +80,8 @@ impl fmt::Display for TypeChange {
         let type_name = |name: &Option<String>| name.clone().unwrap_or_else(|| "any".to_owned());
         match self {
             Self::Type { old, new } => write!(f, "type changed: {} → {}", type_name(old), type_name(new)),
-            Self::NullableAdded => f.write_str("null is allowed now"),
-            Self::NullableRemoved => f.write_str("null is allowed no longer"),
+            Self::NullableAdded => f.write_str("null is now allowed"),
+            Self::NullableRemoved => f.write_str("null is no longer allowed"),
             Self::DefaultAdded { new } => write!(f, "default added: {}", format_value(new)),
             Self::DefaultRemoved { old, required: false } => write!(f, "default removed: {}", format_value(old)),
             Self::DefaultRemoved { old, required: true } => {

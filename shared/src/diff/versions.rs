@@ -112,24 +112,24 @@ impl fmt::Display for VersionChange {
                 };
                 write!(f, "version removed{was}")
             }
-            Self::Served => f.write_str("served now"),
-            Self::Unserved => f.write_str("served no longer"),
+            Self::Served => f.write_str("now served"),
+            Self::Unserved => f.write_str("no longer served"),
             Self::StorageVersionChanged { old, new } => {
-                write!(f, "storage version moved: {} → {}", name_or_none(old), name_or_none(new))
+                write!(f, "storage version changed: {} → {}", name_or_none(old), name_or_none(new))
             }
-            Self::Deprecated { warning: None } => f.write_str("deprecated now"),
-            Self::Deprecated { warning: Some(words) } => write!(f, "deprecated now: {words}"),
-            Self::DeprecationWithdrawn => f.write_str("deprecated no longer"),
+            Self::Deprecated { warning: None } => f.write_str("now deprecated"),
+            Self::Deprecated { warning: Some(words) } => write!(f, "now deprecated: {words}"),
+            Self::DeprecationWithdrawn => f.write_str("no longer deprecated"),
             Self::WarningChanged { old, new } => {
                 write!(f, "deprecation warning changed: {} → {}", name_or_none(old), name_or_none(new))
             }
-            Self::SchemaAdded { .. } => f.write_str("schema added where there was none"),
+            Self::SchemaAdded { .. } => f.write_str("schema added"),
             Self::SchemaRemoved { .. } => f.write_str("schema removed"),
             Self::PreserveUnknownFieldsChanged { new: false, .. } => {
-                f.write_str("unknown fields are pruned now, in every version")
+                f.write_str("unknown fields are now pruned in every version")
             }
             Self::PreserveUnknownFieldsChanged { new: true, .. } => {
-                f.write_str("unknown fields are kept now, in every version")
+                f.write_str("unknown fields are now preserved in every version")
             }
         }
     }

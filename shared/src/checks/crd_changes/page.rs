@@ -69,9 +69,10 @@ pub fn render_changes_page() -> String {
     text
 }
 
-/// The last part of a link, without which a table row would be hundreds of characters wide.
-fn source_label(source: &str) -> &str {
-    source.trim_end_matches('/').rsplit('/').next().unwrap_or(source)
+/// A short text for a link, because a full one would make a table row hundreds of characters wide: `validation.go`, `issue 7279`.
+fn source_label(source: &str) -> String {
+    let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or(source);
+    if source.contains("/issues/") { format!("issue {last}") } else { last.to_owned() }
 }
 
 #[cfg(test)]

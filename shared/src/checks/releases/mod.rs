@@ -19,7 +19,7 @@ use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 
-/// Asks the newest record of each release. Where there is none, `release-present` and `owner-detected` say so, once.
+/// Calls the function for the newest record of each release. `release-present` and `owner-detected` report a missing one.
 fn check_each_release(
     context: &CheckContext<'_>,
     card: &'static Card,
@@ -28,7 +28,7 @@ fn check_each_release(
     compare_each_release(context, card, |role, record| Some(judge(role, record).into_iter().collect()))
 }
 
-/// As [`each`], with any number of findings; `None` where the question does not apply to a release.
+/// Like the function for single findings, with any number of findings; `None` if the check does not apply to a release.
 fn compare_each_release(
     context: &CheckContext<'_>,
     card: &'static Card,

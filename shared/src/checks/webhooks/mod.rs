@@ -24,11 +24,11 @@ struct WebhookTarget<'a> {
     /// The webhook's own name; `conversion` for a CRD's.
     name: &'a str,
     client_config: &'a Value,
-    /// Its place among the webhooks of its configuration.
+    /// Index among the webhooks of its configuration.
     index: usize,
     /// The webhook; null for a conversion.
     webhook: &'a Value,
-    /// Whether nothing goes on without an answer.
+    /// Whether the API server rejects the request if the webhook does not answer.
     fails_closed: bool,
 }
 
@@ -37,7 +37,7 @@ impl WebhookTarget<'_> {
         ServiceRef::from_client_config(self.client_config)
     }
 
-    /// What happens without an answer, in words.
+    /// The effect of an outage, as the end of a message.
     fn outage_effect(&self) -> &'static str {
         match (self.fails_closed, self.webhook.is_null()) {
             (_, true) => "objects can be read only in their stored version",
@@ -47,7 +47,7 @@ impl WebhookTarget<'_> {
     }
 }
 
-/// Asks each webhook and each conversion that concerns the installation.
+/// Calls the function for each webhook that concerns the installation.
 fn check_each_webhook(
     context: &CheckContext<'_>,
     card: &'static Card,
@@ -102,7 +102,7 @@ fn build_target<'a>(configuration: &Value, at: usize, webhook: &'a Value) -> Web
     }
 }
 
-/// The groups of everything that the releases name.
+/// The API groups of the objects in the manifests.
 fn installation_groups(context: &CheckContext<'_>) -> BTreeSet<String> {
     let objects = context.inventory.known_objects().iter().map(|object| object.group().to_owned());
     objects.chain(context.inventory.live_crds(context.view).map(|crd| crd.group().to_owned())).collect()
@@ -127,7 +127,7 @@ fn has_rule_for(webhook: &Value, groups: &BTreeSet<String>) -> bool {
     api_groups.into_iter().any(|group| group == "*" || groups.contains(group))
 }
 
-/// Where the namespace's labels are not known, it may be.
+/// Whether the webhook can match the namespace; `true` if its labels are unknown.
 fn selects_namespace(context: &CheckContext<'_>, webhook: &Value) -> bool {
     context
         .health_inputs
@@ -136,7 +136,7 @@ fn selects_namespace(context: &CheckContext<'_>, webhook: &Value) -> bool {
         .map_or(true, |labels| admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
 }
 
-/// A finding about one of them.
+/// Builds a finding about one webhook.
 fn build_finding(card: &Card, target: &WebhookTarget<'_>, message: &str, hint: impl Into<String>) -> Finding {
     card.finding(target.subject.clone(), format!("{}: {message}", target.name), hint)
 }

@@ -21,10 +21,10 @@ use crate::model::cluster_view::{Observed, ReadFailure};
 use crate::model::object::ObjectRef;
 use crate::model::release_inventory::Availability;
 
-/// Kinds with pods that run until they are replaced.
+/// Workload kinds whose pods run until they are replaced.
 pub(super) const WORKLOAD_KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
-/// The releases' objects by name; or the answer, where they are not known.
+/// The objects of the releases; or the result of the check, if they are unknown.
 fn release_objects<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Result<&'a [ObjectRef], CheckResult> {
     match &context.inventory.objects {
         Availability::Unreadable(failure) => Err(undetermined_result(card, failure)),
@@ -35,28 +35,28 @@ fn release_objects<'a>(context: &'a CheckContext<'_>, card: &'static Card) -> Re
 
 /// The workloads of one namespace, with the release objects that belong to it.
 pub(super) struct NamespaceWorkloads<'a> {
-    /// The namespace.
+    /// Name of the namespace.
     pub(super) namespace: String,
     /// Deployments, StatefulSets, DaemonSets, Jobs and claims.
     pub(super) live_objects: &'a [Value],
-    /// Pods.
+    /// Pods of the namespace.
     pub(super) pods: &'a Observed<Vec<Value>>,
-    /// The releases' objects and hooks that belong here.
+    /// Objects and hooks of the releases in the namespace.
     pub(super) release_objects: Vec<ObjectRef>,
 }
 
-/// A pod, and who made it: kind and name.
+/// A pod with its top owner: kind and name.
 pub(super) type OwnedPod<'a> = (&'a Value, (&'a str, &'a str));
 
 impl NamespaceWorkloads<'_> {
-    /// The releases' own pods here.
+    /// The pods that belong to a release.
     pub(super) fn release_pods(&self) -> Result<Vec<OwnedPod<'_>>, &ReadFailure> {
         let pods = self.pods.as_ref()?;
         Ok(pod_owner::select_release_pods(pods, self.live_objects, &self.release_objects, &self.namespace).collect())
     }
 }
 
-/// Every namespace in which the releases have objects, as far as it could be read; the others are noted.
+/// Every readable namespace with objects of the releases; read failures are recorded in the result.
 pub(super) fn list_namespace_workloads<'a>(
     context: &'a CheckContext<'_>,
     result: &mut CheckResultBuilder,
@@ -84,12 +84,12 @@ pub(super) fn list_namespace_workloads<'a>(
     all
 }
 
-/// An object without a namespace is put into the release's own.
+/// Namespace of an object: that of the release if the manifest sets none.
 fn is_in_namespace(object: &ObjectRef, namespace: &str, default_namespace: &str) -> bool {
     object.namespace == namespace || (object.namespace.is_empty() && namespace == default_namespace)
 }
 
-/// Whether pods come of an object.
+/// Whether an object creates pods.
 pub(crate) fn is_workload_object(object: &ObjectRef) -> bool {
     let kind = object.kind.as_str();
     WORKLOAD_KINDS.contains(&kind) || ["Job", "CronJob", "Pod", "PersistentVolumeClaim", "ReplicaSet"].contains(&kind)

@@ -173,8 +173,8 @@ impl FluxSource {
             EffectiveRef::Semver(range) => Some(format!("semver {range:?} is a range")),
             // A tag can be pushed anew; one that reads as a full version is by custom not.
             EffectiveRef::Tag(tag) if is_exact_version(tag) => None,
-            EffectiveRef::Tag(tag) => Some(format!("tag {tag:?} is no version and can be pushed anew")),
-            EffectiveRef::Latest => Some("no version is set: it follows the newest".to_owned()),
+            EffectiveRef::Tag(tag) => Some(format!("tag {tag:?} is not a version and can be moved")),
+            EffectiveRef::Latest => Some("no version is set: it follows the newest version version".to_owned()),
         }
     }
 }

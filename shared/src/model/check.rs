@@ -18,16 +18,6 @@ pub enum Level {
 }
 
 impl Level {
-    /// The level as a plural noun: `errors`, `warnings`, `notes`.
-    #[must_use]
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Error => "errors",
-            Self::Warning => "warnings",
-            Self::Info => "notes",
-        }
-    }
-
     /// The level as JSON and `--explain` show it: `error`, `warning`, `info`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

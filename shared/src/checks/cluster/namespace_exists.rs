@@ -18,7 +18,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether the namespace exists.
+/// Fails if the namespace does not exist; undetermined if it could not be read.
 fn check(seen: &CheckContext<'_>) -> CheckResult {
     let hub = &seen.view.cluster;
     let exists = match &hub.namespace_exists {

@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether the API server is new enough.
+/// Fails if the API server is older than 1.31.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let hub = &context.view.cluster;
     let Some(found) = hub.minor_version() else {

@@ -18,7 +18,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
 
-/// Whether each CRD is served at all.
+/// Fails for each CRD without the condition `Established`.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let name = crd.name();

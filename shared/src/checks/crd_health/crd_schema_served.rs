@@ -24,7 +24,7 @@ pub static CARD: Card = Card {
 pub const CHECK: HealthCheck =
     HealthCheck { card: &CARD, reads: &[ReadScope::ServedSchemas], heals_with_time: true, run: check };
 
-/// Whether each served version of each CRD is published with the CRD's own schema.
+/// Compares the published OpenAPI schema of each served version with the schema in the CRD.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let (wanted, live) = match expected_and_live(context, &CARD) {
         Ok(both) => both,

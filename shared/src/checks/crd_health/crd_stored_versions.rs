@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether `status.storedVersions` holds the storage version alone.
+/// Reports versions in `status.storedVersions` other than the storage version.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_crd(context, &CARD, |crd| {
         let (name, storage) = (crd.name(), crd.storage_version());

@@ -23,7 +23,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
 
-/// Whether each controller's Deployment is there and ready.
+/// Fails for each controller without a ready Deployment.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;

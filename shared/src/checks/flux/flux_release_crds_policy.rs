@@ -22,7 +22,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether `spec.upgrade.crds` is `CreateReplace` where the chart's CRDs are in its `crds/` folder.
+/// Checks for `spec.upgrade.crds: CreateReplace` if the CRD chart has CRDs in its `crds/` folder.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;

@@ -22,8 +22,8 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
 
-/// Whether each HelmRelease has observed its spec, is Ready, and has a deployed revision first in its history; failures that it
-/// has counted since are warnings.
+/// Checks that each HelmRelease has observed its spec, is Ready, and has a deployed revision first in its history. Failures since
+/// the last success are warnings.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match helm_releases(context, &CARD) {
         Ok(all) => all,

@@ -22,7 +22,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
 
-/// Whether the newest revision in each history is of the version and digest that the source's artifact has.
+/// Compares the newest revision in each history with the version and digest of the source's artifact.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match helm_releases(context, &CARD) {
         Ok(all) => all,

@@ -21,7 +21,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
 
-/// Whether each source is there, its spec observed, and Ready.
+/// Checks that each source exists, has observed its spec and is Ready.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_source(context, &CARD, |object_ref, source| judge(object_ref, source).into_iter().collect())
 }

@@ -21,7 +21,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether any HelmRelease or source of ours is suspended.
+/// Reports suspended HelmReleases and sources of the two releases.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let all = match helm_releases(context, &CARD) {
         Ok(all) => all,

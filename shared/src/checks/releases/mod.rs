@@ -28,7 +28,7 @@ fn check_each_release(
     compare_each_release(context, card, |role, record| Some(judge(role, record).into_iter().collect()))
 }
 
-/// Like the function for single findings, with any number of findings; `None` if the check does not apply to a release.
+/// Like [`check_each_release`] with any number of findings; `None` if there is no chart to compare a release with.
 fn compare_each_release(
     context: &CheckContext<'_>,
     card: &'static Card,

@@ -30,7 +30,8 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     compare_each_release(context, &CARD, |role, record| judge(record, context.expected_chart(role)?))
 }
 
-/// None where the release does not say, or the two digests are of different things: an archive's and a manifest's never agree.
+/// Returns `None` if the release has no digest, or if the digests are of different kinds: those of an archive and of an OCI manifest
+/// never match.
 fn judge(record: &ReleaseRecord, chart: &ExpectedChart) -> Option<Vec<Finding>> {
     let (_, digest) = record.description.split_once("digest ")?;
     let same_version = record.chart_version.trim_start_matches('v') == chart.version.to_string();

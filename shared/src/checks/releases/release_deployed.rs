@@ -23,7 +23,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
 
-/// Whether the newest revision is `deployed`.
+/// Fails for each release whose newest revision is pending or failed.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_release(context, &CARD, |_, record| {
         if record.status == ReleaseStatus::Deployed {

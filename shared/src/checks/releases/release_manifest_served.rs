@@ -23,7 +23,7 @@ pub static CARD: Card = Card {
 pub const CHECK: HealthCheck =
     HealthCheck { card: &CARD, reads: &[ReadScope::ObjectMetadata], heals_with_time: false, run: check };
 
-/// Whether each object of the newest manifests could be built by helm.
+/// Fails for each object of the newest manifests whose version is not served, so that helm could not read it.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     match (&context.inventory.objects, &context.health_inputs.kinds) {

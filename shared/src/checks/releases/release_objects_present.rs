@@ -26,7 +26,7 @@ pub static CARD: Card = Card {
 pub const CHECK: HealthCheck =
     HealthCheck { card: &CARD, reads: &[ReadScope::ObjectMetadata], heals_with_time: false, run: check };
 
-/// Whether each object lives. Workloads and CRDs have checks of their own, and what is not served has another.
+/// Reports objects of the manifests that do not exist. Other checks cover workloads, CRDs and kinds that are not served.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     match &context.inventory.objects {
@@ -43,8 +43,8 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     result.build()
 }
 
-/// Whether an object is looked for here. Workloads and CRDs have checks of their own; a Job may have been cleared away when it
-/// was done (`ttlSecondsAfterFinished`).
+/// Whether this check covers an object. Workloads and CRDs have their own checks, and a finished Job may have been deleted
+/// (`ttlSecondsAfterFinished`).
 #[must_use]
 pub fn is_expected_object(object: &ObjectRef) -> bool {
     let kind = object.kind.as_str();

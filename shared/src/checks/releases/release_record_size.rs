@@ -23,7 +23,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether the newest record is still well below the limit.
+/// Reports records whose size is close to the limit of a Secret.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     check_each_release(context, &CARD, |_, record| {
         let share = record.encoded_bytes * 100 / MAX_SECRET_BYTES;

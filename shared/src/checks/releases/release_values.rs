@@ -24,7 +24,7 @@ pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with
 /// Maximum length of a shown value, in characters.
 const MAX_VALUE_CHARS: usize = 60;
 
-/// Which values of the release's record differ from those of `--values`; secrets are compared and not shown.
+/// Compares the values of the release record with `--values`. Secrets are compared but not shown.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let Some(wanted) = &context.expectations.values else {
         return skipped_result(&CARD, "no values to compare with (set --values)");
@@ -53,7 +53,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     result.build()
 }
 
-/// A certificate in a value would fill a page.
+/// Shortens a long value, such as a certificate.
 fn truncate_value(value: Option<String>) -> String {
     let value = value.unwrap_or_default();
     if value.chars().count() <= MAX_VALUE_CHARS {

@@ -23,7 +23,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether the versions are the expected ones; build metadata (`+…`) does not count, registries drop it.
+/// Compares the versions with `--expect`. Build metadata (`+…`) does not count, because registries drop it.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let expect = context.expectations;
     if expect.app_version.is_none() && expect.crds_version.is_none() {

@@ -30,12 +30,13 @@ pub const CHECK: HealthCheck =
 /// Default Lease duration of a ManagedCluster in seconds (`leaseDurationSeconds` in
 /// <https://github.com/open-cluster-management-io/api/blob/main/cluster/v1/types.go>).
 const DEFAULT_LEASE_SECONDS: i64 = 60;
-/// So many missed leases and the hub calls a cluster unknown (open-cluster-management.io/ocm `pkg/registration/hub/lease`).
+/// Number of missed renewals after which the hub sets a cluster to unknown
+/// (<https://github.com/open-cluster-management-io/ocm/tree/main/pkg/registration/hub/lease>).
 const MAX_MISSED_RENEWALS: i64 = 5;
-/// Its name in the cluster's own namespace.
+/// Name of the Lease in the namespace of the cluster.
 const LEASE_NAME: &str = "managed-cluster-lease";
 
-/// Whether the lease of each cluster that has joined is younger than five lease times.
+/// Checks that the Lease of each joined cluster was renewed within [`MAX_MISSED_RENEWALS`] Lease durations.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     let clusters = list_or_skip(&mut result, "ManagedCluster", &context.health_inputs.managed_clusters.clusters);

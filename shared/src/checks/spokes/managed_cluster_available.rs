@@ -27,7 +27,8 @@ pub static CARD: Card = Card {
 pub const CHECK: HealthCheck =
     HealthCheck { card: &CARD, reads: &[ReadScope::ManagedClusters], heals_with_time: true, run: check };
 
-/// Whether each ManagedCluster is accepted, joined and available (open-cluster-management.io/api `cluster/v1`).
+/// Checks that each ManagedCluster is accepted, joined and available, by the conditions in
+/// <https://github.com/open-cluster-management-io/api/blob/main/cluster/v1/types.go>.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for cluster in list_or_skip(&mut result, "ManagedCluster", &context.health_inputs.managed_clusters.clusters) {

@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether helm is new enough.
+/// Fails if helm is older than `MIN_HELM_VERSION`; undetermined if it cannot be run.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     check_minimum_version(&CARD, &context.tools.helm, &MIN_HELM_VERSION, |version| {
         CARD.finding(

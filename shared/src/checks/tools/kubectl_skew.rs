@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Whether kubectl fits the server.
+/// Compares the minor versions of kubectl and the API server.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let kubectl = match &context.tools.kubectl {
         Ok(version) => version,

@@ -26,7 +26,7 @@ pub static CARD: Card = Card {
 pub const CHECK: HealthCheck =
     HealthCheck { card: &CARD, reads: &[ReadScope::OtherNamespaces], heals_with_time: true, run: check };
 
-/// Whether each claim of the manifests, and each that a StatefulSet of theirs has made, is bound.
+/// Reports claims of the manifests and of their StatefulSets that are not bound.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = release_objects(context, &CARD) {
         return answer;

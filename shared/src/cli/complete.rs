@@ -1,7 +1,8 @@
-//! The answer to a Tab: kubectl and helm ask their plugins with cobra's words, `__complete WORD… TYPED`.
+//! Shell completion with cobra's protocol: kubectl and helm call `__complete WORD… TYPED`.
 //!
-//! One candidate a line, its help behind a tab, and a directive in the last line (cobra `completions.go`). This is the only
-//! file that names the completion engine, which calls itself unstable.
+//! The output has one candidate per line, with its help after a tab, and a directive in the last line. Source:
+//! https://github.com/spf13/cobra/blob/main/completions.go. Only this file uses `clap_complete::engine`, because that API is
+//! unstable.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -15,12 +16,12 @@ use crate::catalogue;
 use crate::cluster;
 use crate::model::check::Card;
 
-/// What kubectl's and helm's completion put before the words.
+/// The first argument of a completion request from kubectl or helm.
 const COMPLETE_COMMAND: &str = "__complete";
-/// `ShellCompDirectiveNoFileComp`: the answer is whole, the shell adds no file names. Ours are among the candidates.
+/// `ShellCompDirectiveNoFileComp`: the shell adds no file names, because the candidates already contain them.
 const NO_FILE_COMPLETION_DIRECTIVE: &str = ":4";
 
-/// Answers the question for completion, where the call is one. It runs nothing and asks no cluster.
+/// Answers a completion request; `None` if the call is not one. Sends no request to a cluster and runs no program.
 #[must_use]
 pub fn answer_completion_request(command: Command) -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);
@@ -33,14 +34,14 @@ fn complete_words(mut command: Command, words: Vec<OsString>) -> String {
     let folder = std::env::current_dir().ok();
     let program = OsString::from(command.get_name());
     let words: Vec<OsString> = std::iter::once(program).chain(words).collect();
-    // The last word is the one being typed; a call without any asks for what may come first.
+    // The last word is the incomplete one. A request without words completes an empty first word.
     let typed = words.len() - 1;
     let (words, typed) = if typed == 0 { ([words, vec![OsString::new()]].concat(), 1) } else { (words, typed) };
-    // Nothing to offer is no failure: the person goes on typing.
+    // An error means no candidates: a completion must not print errors.
     let nothing_typed = words.last().is_some_and(|word| word.is_empty());
     let mut candidates = complete(&mut command, words, typed, folder.as_deref()).unwrap_or_default();
     candidates.retain(|candidate| !candidate.is_hide_set());
-    // As kubectl does: flags are offered to who types a dash, or where there is nothing else.
+    // As in kubectl: offer flags after a dash, or if there is no other candidate.
     if nothing_typed && !candidates.iter().all(is_flag) {
         candidates.retain(|candidate| !is_flag(candidate));
     }
@@ -69,7 +70,7 @@ pub fn context_candidates() -> ArgValueCandidates {
     })
 }
 
-/// Offers the ids of all checks and guards, each with its title.
+/// Offers the ids of all checks and guards, with their titles.
 #[must_use]
 pub fn check_candidates() -> ArgValueCandidates {
     let offer = |card: &Card| CompletionCandidate::new(card.id).help(Some(card.title.into()));
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_come_where_there_is_nothing_else_or_a_dash_is_typed() {
+    fn flags_are_offered_after_a_dash_or_without_other_candidates() {
         assert!(complete_call(&[""]).starts_with("--explain\t"));
         let with_commands = <Cli as clap::CommandFactory>::command().subcommand(Command::new("plan"));
         let offered = complete_words(with_commands, vec![OsString::new()]);
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_or_unknown_is_not_offered() {
+    fn hidden_and_unknown_words_are_not_offered() {
         assert!(!complete_call(&["--"]).contains("secret"));
         assert_eq!(complete_call(&["--output", "nothing"]), ":4\n");
         assert!(complete_call(&[]).ends_with(":4\n"));

@@ -1,4 +1,7 @@
-//! Between the plan and the first write: what ends without a write, and whether the operator agrees to the rest.
+//! The confirmation between the plan and the first write.
+//!
+//! Combines `--dry-run`, `--yes` and the terminal: a command ends with its plan, or it continues with the writes after the
+//! operator confirmed. The question itself is in `prompt`.
 
 use clap::ValueEnum;
 
@@ -8,29 +11,30 @@ use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::run::run_options::RunOptions;
 
-/// `--dry-run`
+/// The values of `--dry-run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
 pub enum DryRunFlag {
+    /// Send no dry-run requests to the API server.
     Client,
+    /// Send dry-run requests to the API server.
     Server,
 }
 
-/// Whether a command writes, and whether it asks first.
+/// Whether a command writes, and whether it needs a confirmation first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
-    /// `plan`: the changes are the answer.
+    /// `plan`: shows the changes and ends.
     PlanOnly,
-    /// `--dry-run`
+    /// `--dry-run`: makes the full plan and ends.
     DryRun(DryRunFlag),
-    /// `--yes`
+    /// `--yes`: writes without a confirmation.
     WithoutAsking,
-    /// Neither: the operator is asked at the terminal.
+    /// Writes after a confirmation at the terminal.
     Ask,
 }
 
 impl WriteMode {
-    /// Reads `--dry-run` and `--yes`; a dry-run writes nothing, with `--yes` too.
+    /// Combines `--dry-run` and `--yes`. A dry run writes nothing, even with `--yes`.
     #[must_use]
     pub const fn new(dry_run: Option<DryRunFlag>, yes: bool) -> Self {
         match (dry_run, yes) {
@@ -40,7 +44,7 @@ impl WriteMode {
         }
     }
 
-    /// Whether a write may follow.
+    /// Whether the command can write.
     #[must_use]
     pub const fn can_write(self) -> bool {
         match self {
@@ -49,25 +53,25 @@ impl WriteMode {
         }
     }
 
-    /// Whether the API server may be asked for dry-runs: not with `--dry-run=client`.
+    /// Whether the command sends dry-run requests to the API server: not with `--dry-run=client`.
     #[must_use]
     pub const fn asks_server(self) -> bool {
         !matches!(self, Self::DryRun(DryRunFlag::Client))
     }
 
-    /// Ends a command early that would have to ask and has no terminal.
+    /// Refuses a command that needs a confirmation and has no terminal, before any work. `alternative` extends the hint.
     ///
     /// # Errors
-    /// A usage problem, whose hint names `--yes` and the way to look without a write.
+    /// A usage error with the hint `--yes`.
     pub fn require_terminal(self, alternative: &str) -> Result<(), Problem> {
         if self != Self::Ask || can_prompt() {
             return Ok(());
         }
-        Err(Problem::usage("there is no terminal to ask on")
-            .with_hint(format!("--yes goes ahead without asking{alternative}")))
+        Err(Problem::usage("the command needs a confirmation, and there is no terminal")
+            .with_hint(format!("use --yes to skip the confirmation{alternative}")))
     }
 
-    /// How a plan with changes ends; `None` if they are to be written.
+    /// The exit code of a plan with changes; `None` if the writes follow.
     async fn end_before_write(self) -> Result<Option<Exit>, Problem> {
         Ok(match self {
             Self::PlanOnly => Some(Exit::ChangesFound),
@@ -77,10 +81,10 @@ impl WriteMode {
         })
     }
 
-    /// Whether the operator agrees to a write: asked at the terminal, or agreed before with `--yes`.
+    /// Asks for the confirmation, unless `--yes` gave it.
     ///
     /// # Errors
-    /// The operator declined, or the terminal is gone.
+    /// The operator declined, or the terminal is closed.
     pub async fn require_consent(self) -> Result<(), Problem> {
         if self != Self::Ask || confirm_proceed().await? {
             return Ok(());
@@ -89,10 +93,10 @@ impl WriteMode {
     }
 }
 
-/// The report of a plan that ends without a write; `None` if the run may begin.
+/// Asks for the confirmation of a plan. Returns the report if the command ends without a write, else `None`.
 ///
 /// # Errors
-/// The terminal is gone.
+/// The terminal is closed.
 pub async fn confirm_or_report(
     prepared: &Prepared,
     options: &RunOptions,

@@ -1,4 +1,6 @@
-//! What a run that writes takes from its surroundings: programs, who we are, where runs leave their signs of life.
+//! The process environment of a run that writes: programs, registry logins, the identity of the run and its local state.
+//!
+//! The result is an `Environment` for `prepare`; nothing after it reads environment variables.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +11,10 @@ use crate::prepare::prepared::{Environment, RunMode};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
 
-/// What the environment gives.
+/// Reads the environment of a run.
 ///
 /// # Errors
-/// helm or kubectl are not there.
+/// helm or kubectl is not installed.
 pub fn read_environment(registry_config: Option<&Path>, mode: RunMode) -> Result<Environment, Problem> {
     let programs =
         program_paths::find_programs(&ProgramHints { helm: env_var("HELM_BIN"), kubectl: env_var("KUBECTL_PATH") })?;
@@ -26,7 +28,7 @@ pub fn read_environment(registry_config: Option<&Path>, mode: RunMode) -> Result
         registry_config.map(Path::to_owned).or_else(|| home.map(|home| home.join("registry/config.json")));
     let (holder, local_run_locks) = identify_holder();
     let run = holder.run.clone();
-    // Only Linux tells a child that its parent died.
+    // Only Linux can signal a child process when its parent dies (PR_SET_PDEATHSIG).
     let starter = if cfg!(target_os = "linux") { std::env::current_exe().ok() } else { None };
     let salt = format!("{}-{}", jiff::Timestamp::now().as_nanosecond(), holder.pid);
     let state = state_dir();
@@ -44,7 +46,7 @@ pub fn read_environment(registry_config: Option<&Path>, mode: RunMode) -> Result
     })
 }
 
-/// Who we are in this run, and where runs on this workstation leave their signs of life.
+/// The holder identity of a new run, and the folder with the locks of runs on this workstation.
 #[must_use]
 pub fn identify_holder() -> (HolderIdentity, Option<LocalRunLocks>) {
     let holder = read_holder_identity(&jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string());
@@ -52,14 +54,14 @@ pub fn identify_holder() -> (HolderIdentity, Option<LocalRunLocks>) {
     (holder, local_run_locks)
 }
 
-/// Where runs leave their signs of life: below the XDG state folder.
+/// The folder with the locks of local runs, below the XDG state folder.
 fn locate_local_run_locks(host: &str) -> Option<LocalRunLocks> {
-    // A home folder may be shared by machines and outlives every boot.
+    // Several machines may share a home folder, and a lock file of an earlier boot means nothing.
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Some(LocalRunLocks::new(&state_dir()?, format!("{host}-{}", boot.trim())))
 }
 
-/// Where this workstation keeps what is ours: below the XDG state folder. None where the environment names no place.
+/// The folder for local journals and backups: `$XDG_STATE_HOME/mural`, else `~/.local/state/mural`; `None` without `HOME`.
 #[must_use]
 pub fn state_dir() -> Option<PathBuf> {
     let state = env_var("XDG_STATE_HOME").map(PathBuf::from).filter(|state| state.is_absolute());
@@ -67,7 +69,7 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(state.join("mural"))
 }
 
-/// Who we are on this workstation.
+/// The user, host, process id and version of this run.
 fn read_holder_identity(run: &str) -> HolderIdentity {
     let user = ["USER", "LOGNAME"].iter().find_map(|name| env_var(name));
     let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()).into());

@@ -1,14 +1,14 @@
-//! `--explain ID`: the card of a check or guard. Needs no cluster.
+//! `--explain ID`: the description of a check or guard. Needs no cluster.
 
 use super::Stream;
 use crate::catalogue;
 use crate::checks::crd_changes::{checks, page};
 use crate::problem::{Exit, Problem};
 
-/// Prints the explanation of the check or guard with that id; a check of CRD changes also has the source of its rule.
+/// Prints the description of a check or guard. For a check of CRD changes, it includes the source of the rule.
 ///
 /// # Errors
-/// A usage problem with the nearest ids.
+/// A usage error with the most similar ids.
 pub fn explain(id: &str) -> Result<Exit, Problem> {
     let card = catalogue::find_card("--explain", id)?;
     let text = match checks().find(|check| check.card.id == card.id) {

@@ -1,4 +1,4 @@
-//! Files that a command leaves: whole or not at all.
+//! Files that a command reads and writes. A file is written completely or not at all (temporary file and rename).
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,50 +9,50 @@ fn parent_folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// Looks whether a file could be written, before anything is asked of a cluster.
+/// Checks that a file is writable, before any request to a cluster. `description` is for the error.
 ///
 /// # Errors
-/// A usage problem: its folder is not there or may not be written, or the name is that of a folder.
-pub fn check_writable(file: &Path, what: &str) -> Result<(), Problem> {
-    let wrong = || Problem::usage(format!("cannot write {what} {}", file.display()));
+/// A usage error if the folder does not exist or is not writable, or if the path is a folder.
+pub fn check_writable(file: &Path, description: &str) -> Result<(), Problem> {
+    let wrong = || Problem::usage(format!("cannot write {description} {}", file.display()));
     if file.is_dir() {
         return Err(wrong().with_source("it is a folder"));
     }
-    // Gone again at once.
+    // Dropping the file deletes it.
     tempfile::NamedTempFile::new_in(parent_folder(file))
         .map(drop)
-        .map_err(|error| wrong().with_source(error).with_hint("is the folder there, and may you write it?"))
+        .map_err(|error| wrong().with_source(error).with_hint("check that the folder exists and is writable"))
 }
 
-/// Keeps bytes in a file, for its owner alone. `what` says what it is.
+/// Writes a file with mode 0600. `description` is for the error.
 ///
 /// # Errors
-/// The file cannot be written.
-pub fn write(file: &Path, what: &str, bytes: &[u8]) -> Result<(), Problem> {
+/// The file is not writable.
+pub fn write(file: &Path, description: &str, bytes: &[u8]) -> Result<(), Problem> {
     let failed =
-        |error: std::io::Error| Problem::failure(format!("cannot write {what} {}", file.display())).with_source(error);
+        |error: std::io::Error| Problem::failure(format!("cannot write {description} {}", file.display())).with_source(error);
     let mut temporary = tempfile::NamedTempFile::new_in(parent_folder(file)).map_err(failed)?;
     temporary.write_all(bytes).map_err(failed)?;
     temporary.persist(file).map(drop).map_err(|error| failed(error.error))
 }
 
-/// The folder that relative paths begin at.
+/// The current working directory.
 ///
 /// # Errors
-/// It is gone.
+/// The directory does not exist any more.
 pub fn current_dir() -> Result<PathBuf, Problem> {
-    std::env::current_dir().map_err(|error| Problem::failure("there is no current folder").with_source(error))
+    std::env::current_dir().map_err(|error| Problem::failure("cannot read the current working directory").with_source(error))
 }
 
-/// Reads a file of text that the caller named.
+/// Reads a text file from the command line. `description` is for the error.
 ///
 /// # Errors
-/// A usage problem that names the file.
-pub fn read(file: &Path, what: &str) -> Result<String, Problem> {
+/// A usage error if the file does not exist, is not readable or is not UTF-8.
+pub fn read(file: &Path, description: &str) -> Result<String, Problem> {
     std::fs::read_to_string(file).map_err(|error| {
-        Problem::usage(format!("cannot read {what} {}", file.display()))
+        Problem::usage(format!("cannot read {description} {}", file.display()))
             .with_source(error)
-            .with_hint("is the path right, and is it text?")
+            .with_hint("check the path; the file must be UTF-8 text")
     })
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use crate::problem::Exit;
 
     #[test]
-    fn what_cannot_be_written_is_told_before_and_leaves_nothing() {
+    fn an_unwritable_file_is_refused_early_and_a_check_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("no/report.json");
         assert_eq!(check_writable(&missing, "the report").unwrap_err().exit, Exit::Usage);

@@ -1,4 +1,8 @@
-//! The edge that the plugins share (feature `cli`): flags that mean the same everywhere, the environment, the streams.
+//! The command lines of the plugins (feature `cli`).
+//!
+//! Input: arguments, environment variables and the terminal. Output: one report on standard output, progress on standard
+//! error, and an exit code. Each command has a folder (`upgrade`, `validate`, `crds`); the shared flags and the streams are
+//! here. This is the only folder that reads the environment and writes to the terminal.
 
 pub mod complete;
 pub mod confirmation;
@@ -30,32 +34,32 @@ use crate::report::problem_text::render_problem;
 use crate::report::style::Style;
 use crate::tools::helm_driver::{self, UnsupportedDriver};
 
-/// How the cluster is reached: kubectl's own flags.
+/// Access to the cluster: the flags of kubectl.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Cluster, as kubectl reads them")]
+#[command(next_help_heading = "Cluster (same as kubectl)")]
 pub struct ClusterFlags {
-    /// Path of the kubeconfig file.
+    /// Path to the kubeconfig file.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig context to use.
+    /// Name of the kubeconfig context to use.
     #[arg(long, value_name = "NAME", add = complete::context_candidates())]
     pub context: Option<String>,
     /// User to impersonate.
     #[arg(long = "as", value_name = "USER")]
     pub impersonate: Option<String>,
-    /// Group to impersonate; may be given several times.
+    /// Group to impersonate; repeatable.
     #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
     pub impersonate_groups: Vec<String>,
-    /// How long one request to the API server may take, like 30s or 1m.
+    /// Time limit for one request to the API server, for example 30s or 1m.
     #[arg(long, value_name = "DURATION")]
     pub request_timeout: Option<String>,
 }
 
 impl ClusterFlags {
-    /// The flags, validated.
+    /// Validates the flags and adds the environment variables for the connection.
     ///
     /// # Errors
-    /// `--request-timeout` is not a duration, or `HELM_DRIVER` names a storage that is not supported.
+    /// A usage error if `--request-timeout` is not a duration or `HELM_DRIVER` is not supported.
     pub fn to_access(&self) -> Result<ClusterAccess, Problem> {
         require_readable_releases()?;
         let timeout = self.request_timeout.as_deref().map(|text| ask::parse_duration("--request-timeout", text));
@@ -71,48 +75,48 @@ impl ClusterFlags {
     }
 }
 
-/// When to colour.
+/// The values of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// Use colour on a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
-    /// Always.
+    /// Always use colour.
     Always,
-    /// Never.
+    /// Never use colour.
     Never,
 }
 
-/// How text looks.
+/// Colour and marks of text output.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct StyleFlags {
-    /// When to colour.
+    /// Use colour.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
-    /// Plain ASCII marks: ok, warn, FAIL.
+    /// Use ASCII marks: ok, warn, FAIL.
     #[arg(long)]
     pub ascii: bool,
 }
 
-/// The forms that every answer has.
+/// The output formats that every report supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
-    /// For a person.
+    /// Text for the terminal.
     Table,
-    /// For a program.
+    /// One JSON document.
     Json,
-    /// For a program, or a person with patience.
+    /// One YAML document.
     Yaml,
 }
 
 impl OutputFormat {
-    /// An answer in this form.
+    /// Renders a report in this format; `table` renders the text.
     ///
     /// # Errors
-    /// The value cannot be written in it.
+    /// The serialization failed.
     pub fn render<T: serde::Serialize>(self, value: &T, table: impl FnOnce() -> String) -> Result<String, Problem> {
-        let unwritable = || Problem::failure("cannot write the answer");
+        let unwritable = || Problem::failure("cannot render the report");
         match self {
             Self::Table => Ok(table()),
             Self::Json => serde_json::to_string_pretty(value)
@@ -123,17 +127,17 @@ impl OutputFormat {
     }
 }
 
-/// Which stream text is for.
+/// A standard stream of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// Standard output: the answer.
+    /// Standard output: the report.
     Stdout,
-    /// Standard error: the talk.
+    /// Standard error: progress, questions and errors.
     Stderr,
 }
 
 impl Stream {
-    /// Whether a person looks at it.
+    /// Whether the stream is a terminal.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         match self {
@@ -142,7 +146,7 @@ impl Stream {
         }
     }
 
-    /// How wide the terminal is; none where it is none.
+    /// The width of the terminal in columns; `None` if the stream is not a terminal.
     fn columns(self) -> Option<usize> {
         let terminal = match self {
             Self::Stdout => console::Term::stdout(),
@@ -151,7 +155,7 @@ impl Stream {
         terminal.size_checked().map(|(_, columns)| usize::from(columns))
     }
 
-    /// Writes to it. A closed pipe (`| head`) is the reader's choice and no failure of ours.
+    /// Writes text and ignores write errors, for example a closed pipe (`| head`).
     pub fn write(self, text: &str) {
         let _ = match self {
             Self::Stdout => std::io::stdout().lock().write_all(text.as_bytes()),
@@ -160,7 +164,7 @@ impl Stream {
     }
 }
 
-/// Shows text for a person: part of the answer, unless the answer is for a program.
+/// Shows text to the operator: on standard output, or on standard error if the report is JSON or YAML.
 pub fn show_to_operator(text: &str, output: OutputFormat) {
     match output {
         OutputFormat::Table => Stream::Stdout.write(text),
@@ -168,22 +172,22 @@ pub fn show_to_operator(text: &str, output: OutputFormat) {
     }
 }
 
-/// A variable of the environment; an empty one counts as unset.
+/// An environment variable; an empty one counts as unset.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the edge: the environment is read here and handed in")]
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
 pub fn env_var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Refuses a `HELM_DRIVER` whose releases we cannot read.
+/// Refuses a `HELM_DRIVER` that stores releases where the plugins do not read them.
 ///
 /// # Errors
-/// The driver is not `secret`.
+/// The driver is not supported.
 pub fn require_readable_releases() -> Result<(), UnsupportedDriver> {
     helm_driver::require_secrets(env_var("HELM_DRIVER").as_deref().map(OsStr::to_string_lossy).as_deref())
 }
 
-/// The variables that decide how the API server is reached.
+/// Reads the variables for the connection to the API server: `KUBECONFIG`, `HOME` and the proxies.
 #[must_use]
 pub fn read_connection_variables() -> ConnectionVariables {
     let kubeconfig_files = match env_var("KUBECONFIG") {
@@ -194,7 +198,7 @@ pub fn read_connection_variables() -> ConnectionVariables {
     ConnectionVariables { kubeconfig_files, proxies }
 }
 
-/// How text may look on a stream.
+/// The style for text on a stream: from the flags, `NO_COLOR`, `TERM`, the locale and the width of the terminal.
 #[must_use]
 pub fn style_for(stream: Stream, flags: StyleFlags) -> Style {
     let colour = match flags.color {
@@ -212,14 +216,14 @@ pub fn style_for(stream: Stream, flags: StyleFlags) -> Style {
     Style { colour, ascii: flags.ascii || is_not_utf8, width: columns.clamp(60, 200) }
 }
 
-/// Tells what clap found; help and version are answers, everything else is wrong usage.
+/// Prints the message of clap. `--help` and `--version` exit with 0, everything else is a usage error.
 #[must_use]
 pub fn report_clap_error(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Success.code() })
 }
 
-/// The exit code of a command; a problem is told on standard error first.
+/// The exit code of a command. Writes an error to standard error first.
 #[must_use]
 pub fn report_result(result: Result<Exit, Problem>, flags: StyleFlags) -> ExitCode {
     let exit = result.unwrap_or_else(|problem| {

@@ -1,4 +1,4 @@
-//! The first thing that every plugin does: it is started as a guard or for completion, or it parses its flags.
+//! The start of every plugin: guard a child process, answer a completion request, or parse the flags.
 
 use std::process::ExitCode;
 
@@ -10,8 +10,8 @@ use crate::tools::spawn::exec_guarded;
 /// Parses the flags of this process.
 ///
 /// # Errors
-/// The exit code where the process is done already: it guarded a child, answered a completion request, printed its help, or
-/// was called with wrong flags.
+/// The exit code if the process is already done: it guarded a child process, answered a completion request, printed
+/// its help, or refused its flags.
 pub fn parse_args<C: Parser>() -> Result<C, ExitCode> {
     if let Some(exit_code) = exec_guarded(std::env::args_os().skip(1)) {
         return Err(exit_code);

@@ -1,4 +1,4 @@
-//! The talk on standard error: lines for a person, with a moving one on a terminal, or JSON, one event a line.
+//! Progress on standard error: plain lines, on a terminal with a spinner, or JSON with one event per line.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,12 @@ use crate::report::event::{Event, WaitingObject};
 use crate::report::human::HumanRenderer;
 use crate::report::style::{Style, sanitize};
 
-/// How often the moving line moves.
+/// The redraw interval of the spinner.
 const SPINNER_TICK_INTERVAL: Duration = Duration::from_millis(120);
-/// Things that are not ready, below it.
+/// The maximum number of pending objects below the spinner.
 const MAX_SPINNER_OBJECTS: usize = 8;
 
-/// Where events go.
+/// The destination of the events of a command.
 #[derive(Debug)]
 pub struct ProgressOutput {
     json: bool,
@@ -25,14 +25,14 @@ pub struct ProgressOutput {
 }
 
 impl ProgressOutput {
-    /// A talk that has not begun: for a person, or with `json` for a program.
+    /// Starts the output: JSON lines with `json`, else text. The spinner needs a terminal.
     #[must_use]
     pub fn new(json: bool, style: Style) -> Self {
         let spinner = (!json && std::io::stderr().is_terminal()).then(build_spinner);
         Self { json, human: Mutex::new(HumanRenderer::new(style)), spinner, width: style.width }
     }
 
-    /// Tells one event.
+    /// Shows one event.
     pub fn show_event(&self, event: &Event) {
         if self.json {
             if let Ok(line) = serde_json::to_string(event) {
@@ -42,7 +42,7 @@ impl ProgressOutput {
         }
         if let (Some(bar), Some(message)) = (&self.spinner, spinner_message(event, self.width)) {
             bar.set_message(message);
-            // What is waited for stands below the moving line, and needs no lines of its own.
+            // The spinner shows the pending objects below its line, so they need no separate lines.
             if matches!(event, Event::Waiting { .. }) {
                 return;
             }
@@ -51,7 +51,7 @@ impl ProgressOutput {
         lines.iter().for_each(|line| self.print_line(line));
     }
 
-    /// Writes a line for a person.
+    /// Prints a line above the spinner.
     pub fn print_line(&self, line: &str) {
         match &self.spinner {
             Some(bar) => bar.suspend(|| write_line(line)),
@@ -59,7 +59,7 @@ impl ProgressOutput {
         }
     }
 
-    /// Takes the moving line away while something else is written, so that both do not stand on one line.
+    /// Hides the spinner during other output, so that both do not share a line. Ends with [`Self::resume`].
     pub fn pause(&self, write: impl FnOnce()) {
         match &self.spinner {
             Some(bar) => {
@@ -72,7 +72,7 @@ impl ProgressOutput {
         }
     }
 
-    /// Lets the moving line move again.
+    /// Shows the spinner again.
     pub fn resume(&self) {
         if let Some(bar) = &self.spinner {
             bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
@@ -80,7 +80,7 @@ impl ProgressOutput {
         }
     }
 
-    /// Takes the moving line away.
+    /// Removes the spinner.
     pub fn finish(&self) {
         if let Some(bar) = &self.spinner {
             bar.finish_and_clear();
@@ -97,7 +97,7 @@ fn build_spinner() -> ProgressBar {
     bar
 }
 
-/// What the moving line says.
+/// The text of the spinner; `None` if the event does not change it.
 fn spinner_message(event: &Event, width: usize) -> Option<String> {
     match event {
         Event::StageStarted { stage, detail } => Some(format!("{stage:<12}{detail}")),
@@ -115,7 +115,7 @@ fn spinner_message(event: &Event, width: usize) -> Option<String> {
     }
 }
 
-/// One thing that is not ready, below the moving line.
+/// One pending object below the spinner: name, progress, duration of a terminal reason, and reason.
 fn format_waiting_object(object: &WaitingObject, grace: u64, width: usize) -> String {
     let lasts = object.terminal_seconds.map_or_else(String::new, |seconds| format!(" ({seconds}s of {grace}s)"));
     let text = format!("    {:<30} {:<5}{lasts} {}", object.object, object.progress, object.reason);
@@ -123,6 +123,6 @@ fn format_waiting_object(object: &WaitingObject, grace: u64, width: usize) -> St
 }
 
 fn write_line(line: &str) {
-    // Nobody reads on: there is nobody to tell.
+    // A write error means that the reader closed the stream; there is no other place for the message.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -1,30 +1,32 @@
-//! The person at the terminal, asked before a write.
+//! Questions to the operator at the terminal.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use crate::problem::Problem;
 
-/// Whether there is a person to ask.
+/// Whether standard input and standard error are a terminal.
 #[must_use]
 pub fn can_prompt() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks whether to go ahead.
+/// Asks for the confirmation before the first write.
 ///
 /// # Errors
-/// The terminal is gone.
+/// The terminal is closed.
 pub async fn confirm_proceed() -> Result<bool, Problem> {
-    ask_yes_no("Go ahead?".to_owned()).await
+    ask_yes_no("Continue?".to_owned()).await
 }
 
-/// Asks a question that `y` or `yes` answers with yes, on a thread of its own: Ctrl-C is an answer too.
+/// Asks a question. `y`, `Y` and `yes` are a yes; everything else is a no.
+///
+/// Reads on a separate thread, so that Ctrl-C ends the wait.
 ///
 /// # Errors
-/// The terminal is gone.
+/// The terminal is closed.
 pub async fn ask_yes_no(question: String) -> Result<bool, Problem> {
     let answer = tokio::task::spawn_blocking(move || read_yes_no(&question)).await;
-    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask").with_source(error)))
+    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask for the confirmation").with_source(error)))
 }
 
 fn read_yes_no(question: &str) -> Result<bool, Problem> {
@@ -36,6 +38,6 @@ fn read_yes_no(question: &str) -> Result<bool, Problem> {
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line)
     };
-    let line = read_answer().map_err(|error| Problem::failure("cannot ask").with_source(error))?;
+    let line = read_answer().map_err(|error| Problem::failure("cannot ask for the confirmation").with_source(error))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

@@ -1,4 +1,4 @@
-//! The forms of a report, on standard output (`-o`) and in a file (`--report FILE`, whose ending tells the form).
+//! The formats of a report: on standard output (`-o`) and in a file (`--report FILE`; the extension selects the format).
 
 use std::path::{Path, PathBuf};
 
@@ -8,36 +8,36 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::{OutputFormat, files};
 use crate::problem::Problem;
 
-/// A form of a report. A command lists the forms that its report has.
+/// A format of a report. Each command lists the formats that its report supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// For a person: counts, and what is wrong.
+    /// Text: the counts and the problems.
     Table,
-    /// For a person: everything.
+    /// Text: every check.
     Wide,
-    /// For a program.
+    /// One JSON document.
     Json,
-    /// For a program.
+    /// One YAML document.
     Yaml,
-    /// For a CI server.
+    /// JUnit XML, for a CI server.
     Junit,
-    /// For code scanning: SARIF 2.1.0.
+    /// SARIF 2.1.0, for code scanning.
     Sarif,
-    /// For a ticket or a pull request.
+    /// Markdown, for a ticket or a pull request.
     Markdown,
-    /// For a browser: one file, no network.
+    /// One HTML file without external resources.
     Html,
 }
 
 impl ReportFormat {
-    /// Parses the value of `-o`, which is one of these forms.
+    /// The clap parser of `-o` for these formats.
     pub fn parser(formats: &[Self]) -> impl TypedValueParser<Value = Self> + use<> {
         let values: Vec<_> = formats.iter().filter_map(Self::to_possible_value).collect();
         PossibleValuesParser::new(values).try_map(|name| <Self as ValueEnum>::from_str(&name, false))
     }
 
-    /// The endings of a file in this form, the usual one first; a terminal's forms are not kept in files.
-    const fn file_endings(self) -> &'static [&'static str] {
+    /// The file extensions of this format, the usual one first. `table` and `wide` have none.
+    const fn file_extensions(self) -> &'static [&'static str] {
         match self {
             Self::Table | Self::Wide => &[],
             Self::Json => &["json"],
@@ -49,22 +49,22 @@ impl ReportFormat {
         }
     }
 
-    /// The form that a file's ending tells.
+    /// The format that the extension of a file selects.
     ///
     /// # Errors
-    /// A usage problem: the ending tells none of these forms.
+    /// A usage error if the extension selects none of these formats.
     pub fn from_path(file: &Path, formats: &[Self]) -> Result<Self, Problem> {
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        formats.iter().copied().find(|format| format.file_endings().contains(&ending)).ok_or_else(|| {
-            Problem::usage(format!("--report {} does not tell its form", file.display()))
-                .with_hint(format!("end it with {}", list_endings(formats)))
+        let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        formats.iter().copied().find(|format| format.file_extensions().contains(&extension)).ok_or_else(|| {
+            Problem::usage(format!("--report {}: the file extension selects no report format", file.display()))
+                .with_hint(format!("use a file name that ends with {}", list_extensions(formats)))
         })
     }
 
-    /// The value as JSON or YAML.
+    /// Renders a value as YAML if this is [`Self::Yaml`], else as JSON.
     ///
     /// # Errors
-    /// The value cannot be written in it.
+    /// The serialization failed.
     pub fn render_data<T: serde::Serialize>(self, value: &T) -> Result<String, Problem> {
         let format = if self == Self::Yaml { OutputFormat::Yaml } else { OutputFormat::Json };
         format.render(value, String::new)
@@ -72,29 +72,29 @@ impl ReportFormat {
 }
 
 /// `.json, .yaml or .md`
-fn list_endings(formats: &[ReportFormat]) -> String {
-    let endings: Vec<String> =
-        formats.iter().filter_map(|format| format.file_endings().first()).map(|ending| format!(".{ending}")).collect();
-    match endings.split_last() {
+fn list_extensions(formats: &[ReportFormat]) -> String {
+    let extensions: Vec<String> =
+        formats.iter().filter_map(|format| format.file_extensions().first()).map(|extension| format!(".{extension}")).collect();
+    match extensions.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => String::new(),
     }
 }
 
-/// A file that keeps the report.
+/// The file of `--report`.
 #[derive(Debug, Clone)]
 pub struct ReportFile {
     path: PathBuf,
-    /// The form that the file's ending tells.
+    /// The format that the file extension selects.
     pub format: ReportFormat,
 }
 
 impl ReportFile {
-    /// Reads `--report`, before anything is asked of a cluster; `None` without the flag.
+    /// Validates `--report` before any request to a cluster; `None` without the flag.
     ///
     /// # Errors
-    /// A usage problem: the ending tells none of these forms, or the file cannot be written.
+    /// A usage error if the extension selects none of these formats or the file is not writable.
     pub fn from_flag(flag: Option<&Path>, formats: &[ReportFormat]) -> Result<Option<Self>, Problem> {
         let Some(path) = flag else { return Ok(None) };
         let format = ReportFormat::from_path(path, formats)?;
@@ -102,10 +102,10 @@ impl ReportFile {
         Ok(Some(Self { path: path.to_owned(), format }))
     }
 
-    /// Keeps the report, rendered in the file's form.
+    /// Writes the rendered report.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file is not writable.
     pub fn write(&self, text: &str) -> Result<(), Problem> {
         files::write(&self.path, "the report", text.as_bytes())
     }
@@ -118,19 +118,19 @@ mod tests {
     const FORMATS: [ReportFormat; 3] = [ReportFormat::Json, ReportFormat::Yaml, ReportFormat::Html];
 
     #[test]
-    fn a_files_ending_tells_its_form() {
+    fn the_extension_selects_the_format() {
         let by = |name: &str| ReportFormat::from_path(Path::new(name), &FORMATS).ok();
         assert_eq!([by("a.html"), by("b/c.yml")], [Some(ReportFormat::Html), Some(ReportFormat::Yaml)]);
         assert_eq!([by("a.txt"), by("json"), by("a.sarif")], [None, None, None]);
     }
 
     #[test]
-    fn the_hint_lists_the_usual_endings() {
-        assert_eq!(list_endings(&FORMATS), ".json, .yaml or .html");
+    fn the_hint_lists_the_usual_extensions() {
+        assert_eq!(list_extensions(&FORMATS), ".json, .yaml or .html");
     }
 
     #[test]
-    fn the_parser_takes_the_forms_of_the_command_alone() {
+    fn the_parser_accepts_only_the_formats_of_the_command() {
         let command =
             || clap::Command::new("some").arg(clap::Arg::new("output").value_parser(ReportFormat::parser(&FORMATS)));
         let found = command().try_get_matches_from(["some", "html"]).unwrap();

@@ -1,4 +1,4 @@
-//! The time limits of a run that writes, and the options that it gets from them.
+//! The time limits of a run that writes, from `--timeout`, `--failure-grace` and `--wait-for-lock`.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,22 @@ use crate::run::run_options::JournalOptions;
 use crate::run::run_options::RunOptions;
 use crate::tools::spawn::StopSignal;
 
-/// How long a run waits, and for what.
+/// The time limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunLimits {
     /// `--timeout`: the limit of one wait.
     pub timeout: Duration,
-    /// `--failure-grace`: how long a reason that does not pass by itself may last.
+    /// `--failure-grace`: the time that a terminal reason may last before a wait ends.
     pub failure_grace: Duration,
-    /// `--wait-for-lock`: how long to wait for a lock that someone else holds.
+    /// `--wait-for-lock`: the limit of the wait for a lock that another run holds.
     pub wait_for_lock: Duration,
 }
 
 impl RunLimits {
-    /// Reads the three flags.
+    /// Parses the three flags.
     ///
     /// # Errors
-    /// A usage problem that names the flag with no duration.
+    /// A usage error if a value is not a duration.
     pub fn parse(timeout: &str, failure_grace: &str, wait_for_lock: &str) -> Result<Self, Problem> {
         Ok(Self {
             timeout: parse_duration("--timeout", timeout)?,
@@ -33,7 +33,7 @@ impl RunLimits {
         })
     }
 
-    /// The options of a run that began at this moment.
+    /// The options of a run with these limits.
     #[must_use]
     pub fn to_run_options(
         self,

@@ -1,5 +1,7 @@
-//! Ctrl-C and SIGTERM: before the first write they end everything at once; after it the first one ends it at the next safe
-//! point, and the second one at once.
+//! Ctrl-C and SIGTERM.
+//!
+//! Before the first write, a signal ends the command at once. After it, the first signal ends the command at the next safe
+//! point, and the second signal ends it at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -7,19 +9,19 @@ use super::Stream;
 use crate::problem::{Exit, Problem};
 use crate::tools::spawn::StopSignal;
 
-/// What asks us to stop. One that comes while nobody waits for it is not lost.
+/// The signals that stop a command. A signal that arrives between two waits is not lost.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    /// From here on, signals come to us.
+    /// Registers the signal handlers.
     ///
     /// # Errors
-    /// The system does not let us have them.
+    /// The operating system refuses the registration.
     pub fn new() -> Result<Self, Problem> {
-        let failed = |error| Problem::failure("cannot watch for Ctrl-C").with_source(error);
+        let failed = |error| Problem::failure("cannot register the handlers for Ctrl-C and SIGTERM").with_source(error);
         let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         Ok(Self { interrupt, terminate: signal(SignalKind::terminate()).map_err(failed)? })
     }
@@ -31,10 +33,10 @@ impl Signals {
         }
     }
 
-    /// Runs work that writes nothing.
+    /// Runs work that writes nothing; a signal ends it at once.
     ///
     /// # Errors
-    /// The work's own; a signal came.
+    /// The error of the work, or an interruption by a signal.
     pub async fn run_read_only<T>(&mut self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         tokio::select! {
             result = work => result,
@@ -42,10 +44,10 @@ impl Signals {
         }
     }
 
-    /// Runs work that writes; it looks itself at `stop`.
+    /// Runs work that writes. The first signal sets `stop`, which the work must check at its safe points.
     ///
     /// # Errors
-    /// The work's own; a second signal came.
+    /// The error of the work, or an interruption by a second signal.
     pub async fn run_writing<T>(
         &mut self,
         stop: &StopSignal,
@@ -54,13 +56,13 @@ impl Signals {
         let second_signal = async {
             self.recv().await;
             stop.request();
-            Stream::Stderr.write("\nstopping at the next safe point; Ctrl-C again ends at once\n");
+            Stream::Stderr.write("\nstopping at the next safe point; press Ctrl-C again to end at once\n");
             self.recv().await;
         };
         tokio::select! {
             result = work => result,
-            () = second_signal => Err(Problem::new(Exit::Interrupted, "ended at once by a second Ctrl-C, in the middle of a step")
-                .with_hint("helm and kubectl are asked to stop too; run the same command again, and it goes on from what is there")),
+            () = second_signal => Err(Problem::new(Exit::Interrupted, "ended by a second Ctrl-C in the middle of a step")
+                .with_hint("run the same command again to continue; helm and kubectl received SIGTERM")),
         }
     }
 }

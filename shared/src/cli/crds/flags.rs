@@ -1,7 +1,8 @@
 //! The command line of `helm mural`.
 //!
-//! helm takes its own global flags (`--namespace`, `--kube-context`, `--kubeconfig`, `--registry-config`, …) off the line
-//! before it calls a plugin and hands them over as environment: so they are no flags here.
+//! helm removes its own global flags (`--namespace`, `--kube-context`, `--kubeconfig`, `--registry-config`, …) from the
+//! command line before it calls a plugin. It passes them as environment variables (`HELM_NAMESPACE`, `HELM_KUBECONTEXT`, …),
+//! so this module does not declare them. See `helm_env`.
 
 use std::path::PathBuf;
 
@@ -12,25 +13,25 @@ use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
-/// Everything about the CRDs of a chart: show, compare, apply, migrate, save, restore.
+/// Show, compare, check, apply, migrate, back up and restore the CRDs of a chart.
 #[derive(Debug, Parser)]
 #[command(name = "helm-mural", bin_name = "helm mural", version)]
 pub struct Cli {
-    /// What to do.
+    /// The sub-command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The areas.
+/// The sub-commands of `helm mural`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// CRDs: what is on the cluster, what a chart holds, what differs.
+    /// Show the CRDs on the cluster, or compare, check and apply the CRDs of a chart.
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
     Crds(CrdsCli),
 }
 
 impl Cli {
-    /// How text looks.
+    /// The style flags of the sub-command.
     #[must_use]
     pub fn style(&self) -> StyleFlags {
         let Command::Crds(crds) = &self.command;
@@ -47,71 +48,86 @@ impl Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  helm mural crds                                         what is on the cluster
-  helm mural crds list oci://public.ecr.aws/mural/mural-crds --version 0.7.4
-  helm mural crds diff ./mural-crds-0.7.4.tgz             a chart against the cluster
-  helm mural crds check ./mural-crds-0.7.1.tgz ./mural-crds-0.7.4.tgz
-  helm mural crds check ./mural-crds-0.7.4.tgz            against the cluster, live objects included
-  helm mural crds apply ./mural-crds-0.7.4.tgz            only what differs, guarded and proved
-  helm mural crds migrate                                 what is stored in an older version
-  helm mural crds save ./before                           the product's CRDs and their objects, as files
-  helm mural crds restore ./before                        and back again";
+  # Show the CRDs on the cluster
+  helm mural crds
 
-/// `helm mural crds`
+  # List the CRDs in a chart
+  helm mural crds list oci://public.ecr.aws/mural/mural-crds --version 0.7.4
+
+  # Compare a chart with the cluster
+  helm mural crds diff ./mural-crds-0.7.4.tgz
+
+  # Check a new chart against an old one, without a cluster
+  helm mural crds check ./mural-crds-0.7.1.tgz ./mural-crds-0.7.4.tgz
+
+  # Check a chart against the cluster, including live custom resources
+  helm mural crds check ./mural-crds-0.7.4.tgz
+
+  # Apply the CRDs that differ, with the guards
+  helm mural crds apply ./mural-crds-0.7.4.tgz
+
+  # Migrate objects that are stored in an older version
+  helm mural crds migrate
+
+  # Back up the CRDs of PaletteAI and their custom resources, and restore them
+  helm mural crds save ./before
+  helm mural crds restore ./before";
+
+/// The flags of `helm mural crds`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct CrdsCli {
-    /// What to do; without one: what is on the cluster.
+    /// The sub-command; without one, the list of the CRDs on the cluster.
     #[command(subcommand)]
     pub command: Option<CrdsCommand>,
-    /// Every CRD of the cluster, not only the product's groups.
+    /// Include all CRDs of the cluster, not only those of PaletteAI.
     #[arg(short = 'a', long)]
     pub all: bool,
-    /// The release of the CRD chart: what its record holds is what drift is told against.
+    /// Release of the CRD chart. The drift column compares the cluster with this release.
     #[arg(long, value_name = "NAME", default_value = "mural-crds")]
     pub crds_release: String,
-    /// How it is told.
+    /// Format and style of the output.
     #[command(flatten)]
     pub output: OutputFlags,
 }
 
-/// What can be done with CRDs.
+/// The sub-commands of `helm mural crds`.
 #[derive(Debug, Subcommand)]
 pub enum CrdsCommand {
-    /// What a chart holds.
+    /// List the CRDs in a chart.
     List {
         /// The chart.
         #[command(flatten)]
         chart: ChartFlags,
-        /// How it is told.
+        /// Format and style of the output.
         #[command(flatten)]
         output: OutputFlags,
     },
-    /// A chart against the cluster: what an apply would change, in the API server's own merge.
+    /// Compare a chart with the cluster. Show what a server-side apply would change.
     Diff {
         /// The chart.
         #[command(flatten)]
         chart: ChartFlags,
-        /// Exit with 2 where there are changes.
+        /// Exit with code 2 if there are changes.
         #[arg(long)]
         exit_code: bool,
-        /// How it is told.
+        /// Format and style of the output.
         #[command(flatten)]
         output: OutputFlags,
     },
-    /// What a change of CRDs breaks, for whom, and what to do: chart against chart, or chart against cluster with its live objects.
+    /// Check the CRDs of a new chart against an old chart, or against the cluster and its live custom resources.
     Check(CheckFlags),
-    /// The guarded apply, alone: only what differs, proved; no release is written.
+    /// Apply the CRDs that differ, with the guards, and verify them. Write no release.
     Apply(ApplyFlags),
-    /// Move stored objects to the storage version, prove it, and trim storedVersions.
+    /// Migrate stored objects to the storage version, verify the result, and trim storedVersions.
     Migrate(MigrateFlags),
-    /// CRDs and their objects into a folder, one clean manifest a file.
+    /// Back up CRDs and their custom resources in a folder, one manifest per file.
     Save(BackupCrdsFlags),
-    /// What `save` wrote back into a cluster: CRDs first, then objects. Nothing is ever deleted.
+    /// Restore a backup of `save`: first the CRDs, then the custom resources. Delete nothing.
     Restore(RestoreFlags),
 }
 
-/// The forms of a CRD check.
+/// The output formats of a CRD check.
 const CHECK_FORMATS: [ReportFormat; 7] = [
     ReportFormat::Table,
     ReportFormat::Wide,
@@ -122,216 +138,216 @@ const CHECK_FORMATS: [ReportFormat; 7] = [
     ReportFormat::Junit,
 ];
 
-/// `helm mural crds check`
+/// The flags of `helm mural crds check`.
 #[derive(Debug, Args)]
 pub struct CheckFlags {
-    /// OLD and NEW, or NEW alone against the cluster: a CRD file, a folder of CRDs, a chart (folder, .tgz, oci://…), or `cluster`.
+    /// Old CRDs: a CRD file, a folder of CRDs, a chart (folder, .tgz, oci://…) or `cluster`. Without NEW, this is the new side.
     #[arg(value_name = "OLD", required_unless_present = "explain")]
     pub left: Option<String>,
-    /// What comes; without it OLD is what comes, and the cluster is what is there.
+    /// New CRDs, in the same forms. Without NEW, OLD is checked against the cluster.
     #[arg(value_name = "NEW")]
     pub right: Option<String>,
-    /// Version of the old chart, where it is in a registry.
+    /// Version of the old chart, if it is in a registry.
     #[arg(long, value_name = "VERSION")]
     pub old_version: Option<Version>,
-    /// Version of the new chart, where it is in a registry.
+    /// Version of the new chart, if it is in a registry.
     #[arg(long, value_name = "VERSION")]
     pub version: Option<Version>,
-    /// Custom resources from files, besides or instead of the live ones.
+    /// File or folder of custom resources, checked in addition to or instead of the live ones; repeatable.
     #[arg(long, value_name = "PATH")]
     pub objects: Vec<PathBuf>,
-    /// Which API server decides, like 1.35; default: the cluster's, else the newest known.
+    /// API server version whose rules apply, for example 1.35. Default: the cluster's version, else the newest known version.
     #[arg(long, value_name = "VERSION")]
     pub server_version: Option<String>,
-    /// What the status of an old CRD from a file says: NAME=v1,v1beta1.
+    /// status.storedVersions of an old CRD from a file, for example NAME=v1,v1beta1; repeatable.
     #[arg(long, value_name = "NAME=VERSIONS")]
     pub stored_versions: Vec<String>,
-    /// Findings that somebody answers for; default: .mural-waivers.yaml where there is one.
+    /// File with accepted (waived) findings. Default: .mural-waivers.yaml if it exists.
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,
-    /// Warnings count too: exit code 4.
+    /// Exit with code 4 if there are warnings only.
     #[arg(long)]
     pub strict: bool,
-    /// Show what hurts nobody, too.
+    /// Include changes that break nothing.
     #[arg(long)]
     pub all: bool,
-    /// Say what a check is, why, and where its rule comes from; `all` lists them.
+    /// Explain a check and the source of its rule, and exit; `all` lists the checks. Needs no cluster.
     #[arg(long, value_name = "CHECK", conflicts_with_all = ["left", "right"])]
     pub explain: Option<String>,
-    /// Speak plain http with the registry.
+    /// Use HTTP instead of HTTPS for the registry.
     #[arg(long)]
     pub plain_http: bool,
-    /// Trust this certificate authority.
+    /// CA certificate that verifies the registry.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// The answer's form.
-    #[arg(short = 'o', long, value_parser = ReportFormat::parser(&CHECK_FORMATS), default_value = "table")]
+    /// Output format.
+    #[arg(short = 'o', long, value_parser = ReportFormat::parser(&CHECK_FORMATS), default_value = "table", value_name = "FORMAT")]
     pub output: ReportFormat,
-    /// How text looks.
+    /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
 }
 
-/// Which CRDs of the cluster.
+/// The CRDs of the cluster that a command covers.
 #[derive(Debug, Clone, Args)]
 pub struct SelectFlags {
-    /// Names of CRDs, like hubs.fleetconfig.open-cluster-management.io; without any: the product's.
+    /// Names of CRDs, for example hubs.fleetconfig.open-cluster-management.io. Default: the CRDs of PaletteAI.
     #[arg(value_name = "CRD")]
     pub crds: Vec<String>,
-    /// Every CRD of the cluster, not only the product's groups.
+    /// Include all CRDs of the cluster, not only those of PaletteAI.
     #[arg(short = 'a', long, conflicts_with = "crds")]
     pub all: bool,
 }
 
-/// Before a write.
+/// Confirmation and dry run.
 #[derive(Debug, Clone, Args)]
 pub struct WriteFlags {
-    /// Go ahead without asking.
+    /// Skip the confirmation.
     #[arg(short = 'y', long)]
     pub yes: bool,
-    /// Say what would be done, and write nothing.
-    #[arg(long, value_enum, value_name = "client|server")]
+    /// Write nothing.
+    #[arg(long, value_enum, value_name = "MODE")]
     pub dry_run: Option<DryRunFlag>,
 }
 
 impl WriteFlags {
-    /// Whether the command writes, and whether it asks first.
+    /// Combines `--dry-run` and `--yes`.
     #[must_use]
     pub const fn to_write_mode(&self) -> WriteMode {
         WriteMode::new(self.dry_run, self.yes)
     }
 }
 
-/// `helm mural crds apply`
+/// The flags of `helm mural crds apply`.
 #[derive(Debug, Args)]
 pub struct ApplyFlags {
     /// The chart.
     #[command(flatten)]
     pub chart: ChartFlags,
-    /// Move stored objects out of a version that the chart drops, before its CRD is applied; going back is partial from then on.
+    /// Migrate stored objects out of a version that the chart drops, before its CRD is applied. A later rollback is then partial.
     #[arg(long)]
     pub migrate: bool,
-    /// Allow the chart to go back to an older version.
+    /// Allow a chart version that is older than the installed one.
     #[arg(long)]
     pub allow_downgrade: bool,
-    /// Allow CRDs of other projects (Flux, Open Cluster Management) to go back to an older state.
+    /// Allow the downgrade of CRDs of other projects (Flux, Open Cluster Management).
     #[arg(long)]
     pub allow_foreign_downgrade: bool,
-    /// Findings that somebody answers for; default: .mural-waivers.yaml where there is one.
+    /// File with accepted (waived) findings. Default: .mural-waivers.yaml if it exists.
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,
-    /// The release of the CRD chart.
+    /// Name of the CRD chart's release.
     #[arg(long, value_name = "NAME", default_value = "mural-crds")]
     pub crds_release: String,
-    /// The longest one wait may last.
+    /// Limit for one wait.
     #[arg(long, value_name = "DURATION", default_value = "20m")]
     pub timeout: String,
-    /// How long to wait for a lock that somebody else holds.
+    /// Time to wait for a lock that another run holds. With 0s, exit with code 7 at once.
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     pub wait_for_lock: String,
-    /// Before the write.
+    /// Confirmation and dry run.
     #[command(flatten)]
     pub write: WriteFlags,
-    /// How it is told.
+    /// Format and style of the output.
     #[command(flatten)]
     pub output: OutputFlags,
 }
 
-/// `helm mural crds save`
+/// The flags of `helm mural crds save`.
 #[derive(Debug, Args)]
 pub struct BackupCrdsFlags {
-    /// The folder: new or empty.
+    /// Folder for the backup: new or empty.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Which CRDs.
+    /// The CRDs to back up.
     #[command(flatten)]
     pub select: SelectFlags,
-    /// How it is told.
+    /// Format and style of the output.
     #[command(flatten)]
     pub output: OutputFlags,
 }
 
-/// `helm mural crds restore`
+/// The flags of `helm mural crds restore`.
 #[derive(Debug, Args)]
 pub struct RestoreFlags {
-    /// The folder that `save` wrote.
+    /// Folder with the backup that `save` wrote.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Replace objects and CRDs that are there already by what was saved; without it they stay as they are.
+    /// Replace existing CRDs and objects with the backup. Without it, they stay unchanged.
     #[arg(long)]
     pub overwrite: bool,
-    /// Make the namespaces that are missing.
+    /// Create missing namespaces.
     #[arg(long)]
     pub create_namespace: bool,
-    /// Before the write.
+    /// Confirmation and dry run.
     #[command(flatten)]
     pub write: WriteFlags,
-    /// How it is told.
+    /// Format and style of the output.
     #[command(flatten)]
     pub output: OutputFlags,
 }
 
-/// Who rewrites objects.
+/// The values of `--by`: the client that rewrites the stored objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Rewriter {
-    /// The cluster where it does, else we.
+    /// The cluster if it supports StorageVersionMigration, else this command.
     Auto,
-    /// The cluster's own StorageVersionMigration.
+    /// The cluster, with StorageVersionMigration.
     Cluster,
-    /// We, with empty patches through the API.
+    /// This command, with empty patches.
     Us,
 }
 
-/// `helm mural crds migrate`
+/// The flags of `helm mural crds migrate`.
 #[derive(Debug, Args)]
 pub struct MigrateFlags {
-    /// Names of CRDs, each of which is walked and proved; without any: those of the product that say something is left behind.
+    /// Names of CRDs to migrate. Default: the CRDs of PaletteAI whose storedVersions contain an old version.
     #[arg(value_name = "CRD")]
     pub crds: Vec<String>,
-    /// Every CRD of the cluster that says so, not only the product's groups.
+    /// Include all CRDs whose storedVersions contain an old version, not only those of PaletteAI.
     #[arg(short = 'a', long, conflicts_with = "crds")]
     pub all: bool,
-    /// Who rewrites the objects. The end is proved alike.
+    /// Select the client that rewrites the objects. The result is verified in each case.
     #[arg(long, value_enum, default_value = "auto")]
     pub by: Rewriter,
-    /// How long the cluster's own controller may take to begin.
+    /// Time limit for the cluster's controller to start a StorageVersionMigration.
     #[arg(long, value_name = "DURATION", default_value = "15s")]
     pub acts_within: String,
-    /// The longest that one migration of the cluster's own may take.
+    /// Time limit for one StorageVersionMigration of the cluster.
     #[arg(long, value_name = "DURATION", default_value = "20m")]
     pub timeout: String,
-    /// Before the write.
+    /// Confirmation and dry run.
     #[command(flatten)]
     pub write: WriteFlags,
-    /// How it is told.
+    /// Format and style of the output.
     #[command(flatten)]
     pub output: OutputFlags,
 }
 
-/// A chart, named as helm names it.
+/// A chart reference, as in helm.
 #[derive(Debug, Args)]
 pub struct ChartFlags {
-    /// oci://…, oci://…@sha256:…, a folder, a .tgz.
+    /// Chart: oci://…, oci://…@sha256:…, a chart folder or a .tgz file.
     #[arg(value_name = "CHART")]
     pub chart: String,
-    /// The chart's version.
+    /// Version of the chart, if it is in a registry.
     #[arg(long)]
     pub version: Option<Version>,
-    /// Speak plain http with the registry.
+    /// Use HTTP instead of HTTPS for the registry.
     #[arg(long)]
     pub plain_http: bool,
-    /// Trust this certificate authority.
+    /// CA certificate that verifies the registry.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
 
-/// How the answer is told.
+/// Format and style of the output.
 #[derive(Debug, Clone, Args)]
 pub struct OutputFlags {
-    /// The answer's form.
-    #[arg(short = 'o', long, value_enum, default_value = "table")]
+    /// Output format.
+    #[arg(short = 'o', long, value_enum, default_value = "table", value_name = "FORMAT")]
     pub output: OutputFormat,
-    /// How text looks.
+    /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
 }

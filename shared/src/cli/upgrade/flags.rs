@@ -1,44 +1,48 @@
-//! The command line. Flags are kubectl's and helm's own wherever they have one.
+//! The command line of `kubectl mural upgrade`: the sub-commands and the flags that select an upgrade.
+//!
+//! If kubectl or helm has a flag for the same purpose, the flag has the same name and meaning here. This module only
+//! declares flags; `flag_conversions` validates them and turns them into the types of `ask`.
 
 mod flag_conversions;
+mod helm_flags;
 mod owner_flags;
+mod run_flags;
 mod subcommands;
 
 use std::path::PathBuf;
 
-use crate::cli::confirmation::{DryRunFlag, WriteMode};
-use crate::cli::report_format::{ReportFile, ReportFormat};
-use crate::cli::run_limits::RunLimits;
-use crate::cli::{ClusterFlags, OutputFormat, StyleFlags, complete};
-use crate::problem::{Exit, Problem};
+use crate::cli::{ClusterFlags, StyleFlags};
+use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
+pub use helm_flags::{HelmFlags, RegistryFlags, ServerSideFlag, ValueFlags};
 pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
+pub use run_flags::{EventsFlag, RunFlags};
 pub use subcommands::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
 
-/// The forms of a file that keeps the report.
-const REPORT_FORMATS: [ReportFormat; 3] = [ReportFormat::Json, ReportFormat::Yaml, ReportFormat::Markdown];
-
 const EXAMPLES: &str = "Examples:
-  # look, plan, show, ask, do, prove
+  # Plan the upgrade, show the plan, confirm, apply and verify
   kubectl mural upgrade --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml
 
-  # decide only; exit code 2 says that there are changes
+  # Create a plan only; exit code 2 means that there are changes
   kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml -o json
 
-  # agree to a plan now, and do exactly that later
+  # Save a plan, review it, and apply exactly this plan later
   kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml --save plan.json
   kubectl mural upgrade apply plan.json -f values.yaml
 
-  # go on where a run was cut off, also from another workstation; or go back
+  # Continue an interrupted run, also from another workstation, or roll it back
   kubectl mural upgrade resume -f values.yaml
   kubectl mural upgrade rollback
 
-  # charts from files, for an air gap
+  # Use chart files, for an air-gapped cluster
   kubectl mural upgrade --chart ./mural-1.1.0-rc.3.tgz --crds-chart ./mural-crds-0.7.4.tgz -f values.yaml";
 
-/// Plan, guard, perform and prove an upgrade of PaletteAI: its CRDs first, then the application.
+/// Upgrade PaletteAI: first its CRDs, then the application.
+///
+/// Reads the cluster, shows the plan and asks for confirmation. Every step ends with a verification. A guard that finds
+/// a problem refuses the upgrade before the first write.
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-mural-upgrade",
@@ -48,317 +52,170 @@ const EXAMPLES: &str = "Examples:
 )]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
 pub struct Cli {
-    /// What to do; without one: everything, to the end.
+    /// The sub-command; without one, the whole upgrade.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The upgrade.
+    /// The charts, values and options of the upgrade.
     #[command(flatten)]
     pub upgrade: UpgradeFlags,
 }
 
-/// What can be done besides a whole upgrade.
+/// The sub-commands of `kubectl mural upgrade`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Decide only: show what would be done. Exit code 2 where there are changes.
+    /// Create a plan only. Exit code 2 means that there are changes.
     Plan(Box<PlanFlags>),
-    /// Do exactly what a saved plan says; refuse where the world has moved since.
+    /// Apply a saved plan. Refuse if the cluster changed since the plan.
     Apply(Box<ApplyFlags>),
-    /// Write the four manifests of the Flux path, in which Flux itself keeps the order; or apply them, guarded and proved.
+    /// Write the four Flux manifests of the vendor's upgrade guide, or apply them with --apply.
+    ///
+    /// Guide: https://docs.palette-ai.com/docs/0.1.x/installation-and-setup/upgrade/
     FluxManifests(Box<FluxManifestsFlags>),
-    /// Say who is upgrading, at which step, since when; what the releases are, and which runs there were.
+    /// Show the current run (user, step and start time), the releases and the earlier runs.
     Status(Box<StatusFlags>),
-    /// Go on where a run was cut off, failed or was stopped: what is proved done is not done again.
+    /// Continue an interrupted, failed or stopped run. Skip the steps that are already verified.
     Resume(Box<ResumeFlags>),
-    /// Say what can go back to what was before the last run, and what cannot and why; then ask, and do it.
+    /// Show what can be rolled back to the state before the last run, then roll back after confirmation.
     Rollback(Box<RollbackFlags>),
-    /// Name what was left behind (a pending release, a mark, a damaged journal), show what mends it, ask, and mend it.
+    /// Find issues that an interrupted run left behind, and fix them after confirmation.
+    ///
+    /// Issues are a pending or failed release, a leftover keep annotation, a transitional CRD, a suspended HelmRelease and a
+    /// damaged journal.
     Repair(Box<RepairFlags>),
 }
 
-/// `plan`
+/// The flags of `plan`.
 #[derive(Debug, Args)]
 pub struct PlanFlags {
-    /// Keep the plan in this file, for apply. Values are not in it.
-    #[arg(long, value_name = "FILE", help_heading = "What")]
+    /// Save the plan to this file for `apply`. The file contains no values, only keyed hashes of them.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub save: Option<PathBuf>,
-    /// The upgrade.
+    /// The charts, values and options of the upgrade.
     #[command(flatten)]
     pub upgrade: UpgradeFlags,
 }
 
-/// `apply`
+/// The flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyFlags {
-    /// The file that plan --save made.
+    /// File that `plan --save` wrote.
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub file: PathBuf,
-    /// The same values that the plan was given.
+    /// The value flags of the plan. Other values are refused with exit code 5.
     #[command(flatten)]
     pub values: ValueFlags,
-    /// The cluster.
+    /// Access to the cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
-    /// The registry.
+    /// Access to the registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
-    /// What is saved.
+    /// The backup before the first write.
     #[command(flatten)]
     pub backup: BackupFlags,
-    /// The appliance.
+    /// The registry and the content bundle of an appliance.
     #[command(flatten)]
     pub appliance: ApplianceFlags,
-    /// The manner.
+    /// Confirmation, time limits and output.
     #[command(flatten)]
     pub run_flags: RunFlags,
 }
 
-/// Everything that names an upgrade.
+/// The charts, values and options of an upgrade.
 #[derive(Debug, Args)]
 pub struct UpgradeFlags {
-    /// Version of the application's chart.
-    #[arg(long, value_name = "VERSION", help_heading = "What")]
+    /// Target version of the application chart.
+    #[arg(long, value_name = "VERSION", help_heading = "Charts")]
     pub to: Option<Version>,
-    /// Version of the CRD chart.
-    #[arg(long, value_name = "VERSION", help_heading = "What")]
+    /// Target version of the CRD chart.
+    #[arg(long, value_name = "VERSION", help_heading = "Charts")]
     pub crds: Option<Version>,
-    /// The application's chart: oci://…, oci://…@sha256:…, a folder, a .tgz.
-    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural", help_heading = "What")]
+    /// Application chart: oci://…, oci://…@sha256:…, a chart folder or a .tgz file.
+    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural", help_heading = "Charts")]
     pub chart: String,
-    /// The CRD chart.
-    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural-crds", help_heading = "What")]
+    /// CRD chart: the same forms as --chart.
+    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural-crds", help_heading = "Charts")]
     pub crds_chart: String,
-    /// Allow a chart to go back to an older version.
-    #[arg(long, help_heading = "What")]
+    /// Allow a chart version that is older than the installed one.
+    #[arg(long, help_heading = "Allowed changes")]
     pub allow_downgrade: bool,
-    /// Allow CRDs of other projects (Flux, Open Cluster Management) to go back to an older state.
-    #[arg(long, help_heading = "What")]
+    /// Allow the downgrade of CRDs of other projects (Flux, Open Cluster Management).
+    #[arg(long, help_heading = "Allowed changes")]
     pub allow_foreign_downgrade: bool,
-    /// Allow a release to be upgraded to a chart with another name.
-    #[arg(long, help_heading = "What")]
+    /// Allow a release to change to a chart with another name.
+    #[arg(long, help_heading = "Allowed changes")]
     pub allow_chart_change: bool,
     /// Allow helm to delete claims, namespaces, custom resources or all workloads that leave a release.
-    #[arg(long, help_heading = "What")]
+    #[arg(long, help_heading = "Allowed changes")]
     pub allow_removals: bool,
-    /// Annotate CRDs that helm would delete helm.sh/resource-policy=keep, before helm writes anything.
-    #[arg(long, help_heading = "What")]
+    /// Annotate CRDs that helm would delete with helm.sh/resource-policy=keep before the first helm write.
+    #[arg(long, help_heading = "Allowed changes")]
     pub keep_crds: bool,
-    /// Move stored objects out of a version that a chart drops, before its CRD is applied; going back is partial from then on.
-    #[arg(long, help_heading = "What")]
+    /// Migrate stored objects out of a version that a chart drops, before its CRD is applied. A later rollback is then partial.
+    #[arg(long, help_heading = "Allowed changes")]
     pub migrate: bool,
-    /// The values.
+    /// The values of the application.
     #[command(flatten)]
     pub values: ValueFlags,
-    /// Other owners.
+    /// Options for Flux, Git, Argo CD and appliances.
     #[command(flatten)]
     pub owners: OwnerFlags,
-    /// Signatures.
+    /// The required signatures of the charts.
     #[command(flatten)]
     pub signature: SignatureFlags,
-    /// The place.
+    /// The installation and its cluster.
     #[command(flatten)]
     pub installation: InstallationFlags,
-    /// The registry.
+    /// Access to the registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
-    /// helm.
+    /// Options that helm gets unchanged.
     #[command(flatten)]
     pub helm: HelmFlags,
-    /// What is saved.
+    /// The backup before the first write.
     #[command(flatten)]
     pub backup: BackupFlags,
-    /// The manner.
+    /// Confirmation, time limits and output.
     #[command(flatten)]
     pub run_flags: RunFlags,
 }
 
-/// The application's values, exactly as helm reads them.
+/// The installation and its cluster.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Values, as helm reads them")]
-pub struct ValueFlags {
-    /// A file of values; may be given several times.
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub values: Vec<PathBuf>,
-    /// A value: key=value,…
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// A value that is always text.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set_string: Vec<String>,
-    /// A value as JSON.
-    #[arg(long, value_name = "KEY=JSON")]
-    pub set_json: Vec<String>,
-    /// A value from a file.
-    #[arg(long, value_name = "KEY=FILE")]
-    pub set_file: Vec<String>,
-    /// Keep the release's values and lay the given ones over them.
-    #[arg(long, conflicts_with_all = ["reset_values", "reset_then_reuse_values"])]
-    pub reuse_values: bool,
-    /// Forget the release's values.
-    #[arg(long, conflicts_with = "reset_then_reuse_values")]
-    pub reset_values: bool,
-    /// Take the new chart's defaults, then the release's values, then the given ones.
-    #[arg(long)]
-    pub reset_then_reuse_values: bool,
-}
-
-/// Which installation, on which cluster.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Installation")]
 pub struct InstallationFlags {
-    /// The installation's namespace.
+    /// Namespace of the installation.
     #[arg(short = 'n', long, default_value = "mural-system")]
     pub namespace: String,
-    /// The application's release.
+    /// Name of the application's release and HelmRelease.
     #[arg(long, default_value = "mural")]
     pub release: String,
-    /// The CRD chart's release.
+    /// Name of the CRD chart's release and HelmRelease.
     #[arg(long, default_value = "mural-crds")]
     pub crds_release: String,
-    /// Insist on an owner; another one found is refused.
+    /// Required owner of the releases. Any other owner is refused.
     #[arg(long, value_enum, default_value = "auto")]
     pub mode: ModeFlag,
-    /// The cluster.
+    /// Access to the cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
 }
 
-/// How the registry is reached.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Registry, as helm reaches it")]
-pub struct RegistryFlags {
-    /// Speak plain http.
-    #[arg(long)]
-    pub plain_http: bool,
-    /// Trust this certificate authority.
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// helm's registry configuration file.
-    #[arg(long, value_name = "FILE", env = "HELM_REGISTRY_CONFIG")]
-    pub registry_config: Option<PathBuf>,
-    /// Do not look from here whether the new chart's images are there.
-    #[arg(long, env = "MURAL_SKIP_IMAGES", value_parser = clap::builder::BoolishValueParser::new())]
-    pub skip_images: bool,
-}
-
-/// What goes to helm as it is.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Passed on to helm")]
-pub struct HelmFlags {
-    /// Let helm take over objects that are there already and belong to no release.
-    #[arg(long)]
-    pub take_ownership: bool,
-    /// What changes the application's manifest before helm writes it: a program for helm 3, a plugin's name for helm 4.
-    #[arg(long, value_name = "PROGRAM")]
-    pub post_renderer: Option<String>,
-    /// An argument of the post-renderer; may be given several times.
-    #[arg(long, value_name = "ARGUMENT", requires = "post_renderer", allow_hyphen_values = true)]
-    pub post_renderer_args: Vec<String>,
-    /// Run no hooks.
-    #[arg(long)]
-    pub no_hooks: bool,
-    /// How many revisions are kept of each release; 0 keeps all.
-    #[arg(long, value_name = "COUNT")]
-    pub history_max: Option<u32>,
-    /// Whether the API server merges what helm writes (helm 4).
-    #[arg(long, value_enum, value_name = "WHETHER")]
-    pub server_side: Option<ServerSideFlag>,
-    /// Take over fields that another manager has set (helm 4).
-    #[arg(long)]
-    pub force_conflicts: bool,
-}
-
-/// `--server-side`
+/// The values of `--mode`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
-pub enum ServerSideFlag {
-    Auto,
-    True,
-    False,
-}
-
-/// How it is done and told.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "How")]
-pub struct RunFlags {
-    /// Do not ask.
-    #[arg(short = 'y', long)]
-    pub yes: bool,
-    /// Write nothing: client asks the server for no dry-runs, server does.
-    #[arg(long, value_enum, value_name = "WHERE")]
-    pub dry_run: Option<DryRunFlag>,
-    /// The longest that one wait may last.
-    #[arg(long, value_name = "DURATION", default_value = "20m")]
-    pub timeout: String,
-    /// How long a reason that does not pass by itself may last before the wait ends.
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
-    pub failure_grace: String,
-    /// How long to wait where somebody else is upgrading; without it, say who and end.
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    pub wait_for_lock: String,
-    /// The answer's form.
-    #[arg(short = 'o', long, value_enum, default_value = "table")]
-    pub output: OutputFormat,
-    /// What goes on, on standard error: lines for a person, or one JSON document a line.
-    #[arg(long, value_enum, default_value = "human")]
-    pub events: EventsFlag,
-    /// Keep the report in this file: .json, .yaml or .md.
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// Findings about CRDs that somebody answers for; .mural-waivers.yaml where there is one.
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub waivers: Option<PathBuf>,
-    /// Explain a guard and end.
-    #[arg(long, value_name = "ID", add = complete::check_candidates())]
-    pub explain: Option<String>,
-    /// How text looks.
-    #[command(flatten)]
-    pub style: StyleFlags,
-}
-
-/// `--mode`
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
 pub enum ModeFlag {
+    /// Accept every owner.
     Auto,
+    /// Require Helm.
     Helm,
+    /// Require Flux.
     Flux,
+    /// Require an appliance.
     Appliance,
 }
 
-/// `--events`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names are the values")]
-pub enum EventsFlag {
-    Human,
-    Json,
-}
-
-impl RunFlags {
-    /// The file that keeps the report, where one is named.
-    ///
-    /// # Errors
-    /// A usage problem: its ending tells no form, or it cannot be written.
-    pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
-        ReportFile::from_flag(self.report.as_deref(), &REPORT_FORMATS)
-    }
-
-    /// How long the run waits, and for what.
-    ///
-    /// # Errors
-    /// A usage problem that names the flag with no duration.
-    pub fn to_limits(&self) -> Result<RunLimits, Problem> {
-        RunLimits::parse(&self.timeout, &self.failure_grace, &self.wait_for_lock)
-    }
-
-    /// Whether the run writes, and whether it asks first.
-    #[must_use]
-    pub const fn to_write_mode(&self) -> WriteMode {
-        WriteMode::new(self.dry_run, self.yes)
-    }
-}
-
 impl Cli {
-    /// How text looks.
+    /// The style flags of the sub-command.
     #[must_use]
     pub fn style(&self) -> StyleFlags {
         match &self.command {
@@ -367,7 +224,7 @@ impl Cli {
         }
     }
 
-    /// How it is done and told, where it is about an upgrade.
+    /// The run flags of the sub-command; `status` has none, and gets the defaults.
     #[must_use]
     pub fn run_flags(&self) -> &RunFlags {
         match &self.command {

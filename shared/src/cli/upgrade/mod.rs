@@ -62,7 +62,7 @@ fn explain_guard(id: &str) -> Result<Exit, Problem> {
 
 async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     if request.can_write() {
-        request.write_mode().require_terminal("; plan only shows what would be done")?;
+        request.write_mode().require_terminal(", or `kubectl mural upgrade plan` to write nothing")?;
     }
     let (env, manner) = build_environment_and_options(&request)?;
     let progress = ProgressOutput::new(

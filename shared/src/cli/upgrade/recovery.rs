@@ -32,7 +32,7 @@ struct RecoveryRun {
 
 fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Problem> {
     let mode = flags.to_write_mode();
-    mode.require_terminal("; --dry-run=server only shows what would be done")?;
+    mode.require_terminal(", or --dry-run=server to write nothing")?;
     let limits = flags.to_limits()?;
     let env = read_environment(None, RunMode::new(mode.can_write(), limits.wait_for_lock))?;
     let journal_options = match task {

@@ -1,4 +1,7 @@
-//! The command line. Flags are kubectl's own wherever it has one.
+//! The command line of `kubectl mural validate`.
+//!
+//! If kubectl has a flag for the same purpose, the flag has the same name and meaning here. The methods at the end validate
+//! the flags and convert them into the types of `ask`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use crate::problem::{Exit, Problem};
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
-/// The forms of the answer.
+/// The output formats of the report.
 const OUTPUT_FORMATS: [ReportFormat; 8] = [
     ReportFormat::Table,
     ReportFormat::Wide,
@@ -25,35 +28,37 @@ const OUTPUT_FORMATS: [ReportFormat; 8] = [
 ];
 
 const EXAMPLES: &str = "Examples:
-  # is the installation healthy?
+  # Check whether the installation is healthy
   kubectl mural validate
 
-  # is it the version that was meant? for a pipeline
+  # Require certain versions, in a pipeline
   kubectl mural validate --expect mural=1.1.0-rc.3 --expect crds=0.7.4 --strict -o junit > validate.xml
 
-  # is what runs what this file and this chart say?
+  # Compare the installation with a values file and a chart
   kubectl mural validate --values values.yaml --crds-chart ./mural-crds-0.7.4.tgz
 
-  # wait until it is healthy, and tell what for
+  # Wait until the installation is healthy, for at most 10 minutes
   kubectl mural validate --wait 10m
 
-  # a picture before the night, and what is new after it
+  # Save a baseline, and report only new findings later
   kubectl mural validate --save-baseline before.json
   kubectl mural validate --baseline before.json --report after.html
 
-  # several hubs at once
+  # Check several clusters
   kubectl mural validate --contexts hub-a,hub-b
 
-  # what support asks for first
+  # Create a support bundle
   kubectl mural validate bundle mural.tar.gz
 
-  # only the CRDs, every check shown
+  # Run only the CRD checks, and show every check
   kubectl mural validate --only crds -o wide
 
-  # what does a check mean? needs no cluster
+  # Explain a check, without a cluster
   kubectl mural validate --explain crd-stored-versions";
 
-/// Say whether an installation of PaletteAI is healthy. Reads only; works on an installation that this suite never touched.
+/// Check whether an installation of PaletteAI is healthy. Write nothing.
+///
+/// Also works on an installation that these plugins never changed.
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-mural-validate",
@@ -63,96 +68,100 @@ const EXAMPLES: &str = "Examples:
 )]
 #[command(after_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
 pub struct Cli {
-    /// What to do besides looking.
+    /// The sub-command; without one, the checks run.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Which checks.
+    /// The checks to run.
     #[command(flatten)]
     pub checks: CheckFlags,
-    /// Which installation.
+    /// The installation.
     #[command(flatten)]
     pub installation: InstallationFlags,
-    /// What it is held against.
+    /// The expected state.
     #[command(flatten)]
     pub expectations: ExpectationFlags,
-    /// Which cluster.
+    /// Access to the cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
-    /// Which clusters, where it is more than one.
+    /// The contexts, for several clusters.
     #[command(flatten)]
     pub clusters: ClustersFlags,
-    /// How long.
+    /// Time limits of `--wait`.
     #[command(flatten)]
     pub wait: WaitFlags,
-    /// The form of the answer.
-    #[arg(short, long, value_parser = ReportFormat::parser(&OUTPUT_FORMATS), default_value = "table", value_name = "FORM", help_heading = "Output")]
+    /// Output format.
+    #[arg(short, long, value_parser = ReportFormat::parser(&OUTPUT_FORMATS), default_value = "table", value_name = "FORMAT", help_heading = "Output")]
     pub output: ReportFormat,
-    /// Keep the report in this file too: .json, .yaml, .xml (JUnit), .sarif, .md or .html.
+    /// Also write the report to this file. The extension selects the format: .json, .yaml, .xml (JUnit), .sarif, .md or .html.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
-    /// How text looks.
+    /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
 }
 
-/// What can be done besides looking.
+/// The sub-commands of `kubectl mural validate`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Put the report, the objects, events, last log lines and versions into one file, secrets masked. Lists them and asks first.
+    /// Create a support bundle: report, objects, events, last log lines and versions. Secrets are masked.
+    ///
+    /// Shows the content and asks for confirmation before it writes the file.
     Bundle(Box<BundleFlags>),
     /// Print the JSON Schema of `-o json`. Needs no cluster.
     Schema,
 }
 
-/// `bundle`
+/// The flags of `bundle`.
 #[derive(Debug, Args)]
 pub struct BundleFlags {
-    /// The file to write.
+    /// File to write.
     #[arg(value_name = "FILE.tar.gz")]
     pub file: PathBuf,
-    /// Do not ask.
+    /// Skip the confirmation.
     #[arg(short, long)]
     pub yes: bool,
-    /// Which installation.
+    /// The installation.
     #[command(flatten)]
     pub installation: InstallationFlags,
-    /// Which cluster.
+    /// Access to the cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
-    /// How text looks.
+    /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
 }
 
-/// What the installation is held against.
+/// The expected state, which the checks compare with the installation.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Held against")]
+#[command(next_help_heading = "Expected state")]
 pub struct ExpectationFlags {
-    /// A version to find: mural=VERSION or crds=VERSION; may be given several times.
+    /// Require a version: mural=VERSION or crds=VERSION; repeatable.
     #[arg(long, value_name = "CHART=VERSION")]
     pub expect: Vec<String>,
-    /// A file of values: is what runs what it says? May be given several times, merged as helm does.
+    /// Values file to compare with the values of the release; repeatable, merged as in helm.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub values: Vec<PathBuf>,
-    /// The application's chart: oci://…, a folder or a .tgz. From a registry at the expected version, else at the installed one.
+    /// Application chart to compare with: oci://…, a chart folder or a .tgz file.
+    ///
+    /// For a registry chart, the version of --expect applies, else the installed version.
     #[arg(long, value_name = "REF")]
     pub chart: Option<String>,
-    /// The CRD chart, named as --chart.
+    /// CRD chart to compare with: the same forms as --chart.
     #[arg(long, value_name = "REF")]
     pub crds_chart: Option<String>,
-    /// A report kept before: only what is new against it counts.
+    /// Earlier report (.json). Only new findings affect the exit code.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// Keep the report as JSON, for --baseline.
+    /// Write the report as JSON to this file, for --baseline.
     #[arg(long, value_name = "FILE")]
     pub save_baseline: Option<PathBuf>,
-    /// Reach the registry without TLS, as helm does.
+    /// Use HTTP instead of HTTPS for the registry.
     #[arg(long)]
     pub plain_http: bool,
-    /// The certificate authority of the registry.
+    /// CA certificate that verifies the registry.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// helm's registry configuration file.
+    /// helm's registry configuration file, with the logins.
     #[arg(long, value_name = "FILE")]
     pub registry_config: Option<PathBuf>,
 }
@@ -161,84 +170,84 @@ pub struct ExpectationFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several clusters")]
 pub struct ClustersFlags {
-    /// These contexts, with commas or given several times.
+    /// Contexts of the kubeconfig, separated by commas; repeatable.
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "context", add = complete::context_candidates())]
     pub contexts: Vec<String>,
-    /// Every context of the kubeconfig; one without the installation is skipped.
+    /// All contexts of the kubeconfig. A cluster without the installation is skipped.
     #[arg(long, conflicts_with_all = ["context", "contexts"])]
     pub all_contexts: bool,
 }
 
-/// How long to wait.
+/// Time limits of `--wait`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct WaitFlags {
-    /// Wait until it is healthy, at most so long, like 10m. Ends early where it cannot get better.
+    /// Wait until the installation is healthy, at most this time, for example 10m. End early on a terminal reason.
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["contexts", "all_contexts"])]
     pub wait: Option<String>,
-    /// How long a reason that does not pass by itself may last before the wait ends.
+    /// Time that a terminal reason (for example ImagePullBackOff) may last before the wait ends.
     #[arg(long, value_name = "DURATION", default_value = "60s", requires = "wait")]
     pub failure_grace: String,
 }
 
-/// Which checks, and how they are judged.
+/// The checks to run, and the effect of warnings.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Checks")]
 pub struct CheckFlags {
-    /// Warnings alone end with exit code 4.
+    /// Exit with code 4 if there are warnings only.
     #[arg(long)]
     pub strict: bool,
-    /// Only these checks: ids or sections, with commas or given several times.
+    /// Run only these checks: ids or sections, separated by commas; repeatable.
     #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::check_candidates())]
     pub only: Vec<String>,
-    /// All but these checks.
+    /// Skip these checks: ids or sections, separated by commas; repeatable.
     #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::check_candidates())]
     pub skip: Vec<String>,
-    /// List every check, and end. Needs no cluster.
+    /// List all checks, and exit. Needs no cluster.
     #[arg(long, exclusive = true)]
     pub list_checks: bool,
-    /// Explain one check, and end. Needs no cluster.
+    /// Explain a check, and exit. Needs no cluster.
     #[arg(long, value_name = "ID", conflicts_with = "list_checks", add = complete::check_candidates())]
     pub explain: Option<String>,
-    /// Print the JSON Schema of `-o json`, and end. Needs no cluster.
+    /// Print the JSON Schema of `-o json`, and exit. Needs no cluster.
     #[arg(long, exclusive = true)]
     pub print_schema: bool,
 }
 
-/// Which installation.
+/// The names of the installation.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Installation")]
 pub struct InstallationFlags {
-    /// The namespace of both releases.
+    /// Namespace of the installation.
     #[arg(short, long, default_value = "mural-system", value_name = "NAME")]
     pub namespace: String,
-    /// The release of the application.
+    /// Name of the application's release.
     #[arg(long, default_value = "mural", value_name = "NAME")]
     pub release: String,
-    /// The release of the CRD chart.
+    /// Name of the CRD chart's release.
     #[arg(long, default_value = "mural-crds", value_name = "NAME")]
     pub crds_release: String,
 }
 
 impl Cli {
-    /// The file that keeps the report, where one is named.
+    /// The file of `--report`, or `None` without the flag.
     ///
     /// # Errors
-    /// A usage problem: its ending tells no form, or it cannot be written.
+    /// A usage error if the extension selects no format or the file is not writable.
     pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
         ReportFile::from_flag(self.report.as_deref(), &OUTPUT_FORMATS)
     }
 }
 
-/// helm's own limit on a release's name; a namespace is a DNS label.
+/// helm's limit for a release name, in characters. A namespace is a DNS label with its own limit.
 const MAX_RELEASE_NAME_LENGTH: usize = 53;
 const MAX_NAMESPACE_LENGTH: usize = 63;
 
 impl InstallationFlags {
-    /// Which installation, validated.
+    /// The installation, with validated names.
     ///
     /// # Errors
-    /// A name or a duration is none.
+    /// A usage error if a name or a duration is invalid.
     pub fn to_installation(&self, cluster: &ClusterFlags) -> Result<Installation, Problem> {
         Ok(Installation {
             namespace: ask::parse_name("--namespace", &self.namespace, MAX_NAMESPACE_LENGTH)?,
@@ -250,10 +259,10 @@ impl InstallationFlags {
 }
 
 impl WaitFlags {
-    /// How long to wait, and how long a reason that does not pass may last.
+    /// The limit of the wait and of a terminal reason; `None` without `--wait`.
     ///
     /// # Errors
-    /// One of them is no duration.
+    /// A usage error if a value is not a duration.
     pub fn to_limits(&self) -> Result<Option<(Duration, Duration)>, Problem> {
         let Some(wait) = &self.wait else { return Ok(None) };
         let grace = ask::parse_duration("--failure-grace", &self.failure_grace)?;
@@ -262,10 +271,10 @@ impl WaitFlags {
 }
 
 impl ExpectationFlags {
-    /// The charts that are named.
+    /// The CRD chart and the application chart of the flags.
     ///
     /// # Errors
-    /// One of them is no chart reference.
+    /// A usage error if a value is not a chart reference.
     pub fn parse_charts(&self) -> Result<[Option<ChartRef>; 2], Problem> {
         let read = |text: &Option<String>| {
             let parsed = text.as_deref().map(ChartRef::parse);
@@ -274,7 +283,7 @@ impl ExpectationFlags {
         Ok([read(&self.crds_chart)?, read(&self.chart)?])
     }
 
-    /// How the registry is reached.
+    /// The access to the registry.
     #[must_use]
     pub fn to_registry_access(&self) -> RegistryAccess {
         RegistryAccess {
@@ -284,27 +293,27 @@ impl ExpectationFlags {
         }
     }
 
-    /// What is expected, validated.
+    /// The expected versions.
     ///
     /// # Errors
-    /// An `--expect` is no `mural=VERSION` or `crds=VERSION`, or a chart is named twice.
+    /// A usage error if an `--expect` is neither `mural=VERSION` nor `crds=VERSION`, or if a chart occurs twice.
     pub fn to_expect(&self) -> Result<Expectations, Problem> {
         let mut expect = Expectations::default();
         for text in &self.expect {
             let wrong = |why: &str| {
                 Problem::usage(format!("--expect {text:?} {why}"))
-                    .with_hint("write --expect mural=1.1.0-rc.3 --expect crds=0.7.4")
+                    .with_hint("use --expect mural=1.1.0-rc.3 --expect crds=0.7.4")
             };
-            let (chart, version) = text.split_once('=').ok_or_else(|| wrong("names no version"))?;
+            let (chart, version) = text.split_once('=').ok_or_else(|| wrong("has no version"))?;
             let version = Version::parse(version.trim_start_matches('v'))
-                .map_err(|error| wrong("names no semantic version").with_source(error))?;
+                .map_err(|error| wrong("has no semantic version").with_source(error))?;
             let expected_version = match chart {
                 "mural" => &mut expect.app_version,
                 "crds" | "mural-crds" => &mut expect.crds_version,
-                _ => return Err(wrong("names neither mural nor crds")),
+                _ => return Err(wrong("is neither for mural nor for crds")),
             };
             if expected_version.replace(version).is_some() {
-                return Err(wrong("names its chart a second time"));
+                return Err(wrong("is a second version for the same chart"));
             }
         }
         Ok(expect)
@@ -321,14 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound_and_tells_its_exit_codes() {
+    fn the_command_line_is_sound_and_shows_its_exit_codes() {
         Cli::command().debug_assert();
         let help = Cli::command().render_help().to_string();
         assert!(help.contains("64  usage error") && help.contains("kubectl mural validate --explain"), "{help}");
     }
 
     #[test]
-    fn what_is_expected_is_read_or_refused() {
+    fn expected_versions_are_parsed_or_refused() {
         let expect =
             parse_args(&["--expect", "mural=1.1.0-rc.3", "--expect", "crds=v0.7.4"]).expectations.to_expect().unwrap();
         assert_eq!(expect.crds_version, Some(Version::new(0, 7, 4)));

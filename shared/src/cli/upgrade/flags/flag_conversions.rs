@@ -1,4 +1,4 @@
-//! From flags to what the user wants, validated.
+//! Validates the flags and converts them into the types of `ask`, before any request to a cluster.
 
 use crate::ask::{
     self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, JournalLocation, OwnerMode,
@@ -22,10 +22,10 @@ use super::{
 };
 
 impl UpgradeFlags {
-    /// What the user wants, validated.
+    /// The upgrade that these flags request.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_ask(&self) -> Result<UpgradeSpec, Problem> {
         let spec = UpgradeSpec::new(
             self.installation.to_installation()?,
@@ -65,10 +65,10 @@ impl UpgradeFlags {
 }
 
 impl ApplyFlags {
-    /// What a saved plan asked for, with what is given anew.
+    /// The upgrade of a saved plan, with the cluster access, values and limits of these flags.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_ask(&self, saved: &SavedPlan) -> Result<UpgradeSpec, Problem> {
         Ok(saved.to_upgrade_spec(RuntimeInputs {
             cluster: self.cluster.to_access()?,
@@ -85,7 +85,7 @@ impl ApplyFlags {
 
 impl OwnerFlags {
     fn to_source_names(&self) -> Result<FluxSourceNames, Problem> {
-        // An object's name may have 253 characters, and Flux's have no dots in practice; dots are let through.
+        // An object name may have 253 characters and contain dots; a DNS label may not.
         let parse_name = |flag: &str, text: &Option<String>| match text {
             Some(text) => ask::parse_name(flag, &text.replace('.', "-"), 253).map(|_| Some(text.clone())),
             None => Ok(None),
@@ -100,8 +100,8 @@ impl OwnerFlags {
 impl SignatureFlags {
     fn to_request(&self) -> Result<SignatureRequirements, Problem> {
         if let Some(key) = self.cosign_key.as_ref().filter(|key| key.is_empty() || key.starts_with('-')) {
-            return Err(Problem::usage(format!("--cosign-key {key:?} is no key")).with_hint(
-                "name a file with the public key, or a key as cosign names it: cosign.pub, k8s://NAMESPACE/SECRET",
+            return Err(Problem::usage(format!("--cosign-key {key:?} is not a key")).with_hint(
+                "use a file with the public key or a cosign key reference: cosign.pub, k8s://NAMESPACE/SECRET",
             ));
         }
         let (keyring, cosign_key) = (self.keyring.clone(), self.cosign_key.clone());
@@ -116,15 +116,15 @@ impl ApplianceFlags {
             host.is_empty() || host.contains('/') || !(url.starts_with("http://") || url.starts_with("https://"))
         };
         if let Some(url) = self.registry_url.as_ref().filter(wrong) {
-            return Err(Problem::usage(format!("--registry-url {url:?} is no address of a registry"))
-                .with_hint("write it like http://127.0.0.1:5000 or https://registry.example.com"));
+            return Err(Problem::usage(format!("--registry-url {url:?} is not a registry address"))
+                .with_hint("use a URL such as http://127.0.0.1:5000 or https://registry.example.com"));
         }
         Ok(ApplianceAccess { registry_url: self.registry_url.clone(), bundle: self.bundle.clone() })
     }
 }
 
 impl FluxManifestsFlags {
-    /// How the manifests are made.
+    /// The options of the generated manifests.
     #[must_use]
     pub fn to_options(&self) -> ManifestOptions {
         let secret = self.verify_secret.clone().unwrap_or_default();
@@ -138,10 +138,10 @@ impl FluxManifestsFlags {
 }
 
 impl ResumeFlags {
-    /// What a run asked for that was cut off, with what is given anew.
+    /// The upgrade of an interrupted run, with the cluster access, values and limits of these flags.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_ask(&self, run: &RunEntry) -> Result<UpgradeSpec, Problem> {
         let mut ask = run.request.to_upgrade_spec(RuntimeInputs {
             cluster: self.location.cluster.to_access()?,
@@ -165,10 +165,10 @@ impl ResumeFlags {
 }
 
 impl RollbackFlags {
-    /// What a run asked for that is to be undone, as far as going back needs it.
+    /// The upgrade that the rollback reverts, with the cluster access and limits of these flags.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_ask(&self, run: &RunEntry) -> Result<UpgradeSpec, Problem> {
         let mut ask = run.request.to_upgrade_spec(RuntimeInputs {
             cluster: self.location.cluster.to_access()?,
@@ -186,12 +186,12 @@ impl RollbackFlags {
 }
 
 impl RepairFlags {
-    /// Which installation to repair, and how.
+    /// The installation to repair, and the limits.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_spec(&self) -> Result<RepairSpec, Problem> {
-        // A repair asks for no waiver, but a file that cannot be read is still a mistake.
+        // A repair uses no waivers, but an unreadable file is still a usage error.
         manifest_files::read_waivers(self.run_flags.waivers.as_deref())?;
         Ok(RepairSpec {
             installation: self.installation.to_installation()?,
@@ -202,10 +202,10 @@ impl RepairFlags {
 }
 
 impl JournalLocationFlags {
-    /// Where the journal is.
+    /// The location of the journal.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_location(&self) -> Result<JournalLocation, Problem> {
         Ok(JournalLocation {
             namespace: ask::parse_name("--namespace", &self.namespace, 63)?,
@@ -215,7 +215,7 @@ impl JournalLocationFlags {
 }
 
 impl BackupFlags {
-    /// What is saved before the first write.
+    /// The options of the backup; `None` with `--no-save`.
     #[must_use]
     pub fn to_request(&self) -> Option<BackupOptions> {
         let hook = |program: &String| BackupHook { program: program.clone(), args: self.save_hook_args.clone() };
@@ -226,7 +226,7 @@ impl BackupFlags {
 fn parse_chart(flag: &str, text: &str) -> Result<ChartRef, Problem> {
     ChartRef::parse(text).map_err(|error| {
         Problem::usage(format!("{flag} {error}"))
-            .with_hint("give oci://host/path, oci://host/path@sha256:…, a folder, or a .tgz file")
+            .with_hint("use oci://host/path, oci://host/path@sha256:…, a chart folder or a .tgz file")
     })
 }
 
@@ -260,10 +260,10 @@ impl RunFlags {
 }
 
 impl InstallationFlags {
-    /// Which installation, its names checked.
+    /// The installation, with validated names.
     ///
     /// # Errors
-    /// A usage problem that names the flag.
+    /// A usage error with the invalid flag.
     pub fn to_installation(&self) -> Result<Installation, Problem> {
         // helm allows 53 characters for a release, the API server 63 for a namespace.
         Ok(Installation {
@@ -299,7 +299,7 @@ impl ValueFlags {
         let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
             all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
         };
-        // helm merges files first, then JSON, --set, --set-string and --set-file, whatever their order on the line.
+        // helm merges files first, then JSON, --set, --set-string and --set-file, independent of their order on the command line.
         let files = self.values.iter().map(|file| ValueFlag::File(file.clone()));
         let flags = files
             .chain(hidden(&self.set_json, ValueFlag::SetJson))

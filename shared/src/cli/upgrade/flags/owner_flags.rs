@@ -1,4 +1,4 @@
-//! Flags of the installations that somebody else keeps: Flux, Git, an appliance.
+//! Flags for installations that Flux, Git, Argo CD or an appliance owns, and for the signatures of the charts.
 
 use std::path::PathBuf;
 
@@ -6,75 +6,75 @@ use clap::Args;
 
 use super::UpgradeFlags;
 
-/// Where somebody else keeps the releases at their versions.
+/// Options for releases that Flux, Git, Argo CD or an appliance owns.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Where Flux, Git, Argo CD or an appliance own the releases")]
+#[command(next_help_heading = "Flux, Git, Argo CD and appliances")]
 pub struct OwnerFlags {
-    /// Write what to commit into this folder, numbered in the order to merge it.
+    /// Write the manifests to commit into this folder. Their numbers give the merge order.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub write: Option<PathBuf>,
-    /// Insist on the OCIRepository (or HelmChart) that the application's chart comes from; another one found is refused.
+    /// Required OCIRepository or HelmChart of the application chart. Any other source is refused.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// The same for the CRD chart.
+    /// Required OCIRepository or HelmChart of the CRD chart. Any other source is refused.
     #[arg(long, value_name = "NAME")]
     pub crds_source: Option<String>,
-    /// Watch the roll-out of what was committed, and prove it as if we had patched. Nothing is written.
+    /// Watch the rollout of the committed manifests and verify it. Write nothing.
     #[arg(long)]
     pub follow: bool,
-    /// The appliance.
+    /// The registry and the content bundle of an appliance.
     #[command(flatten)]
     pub appliance: ApplianceFlags,
 }
 
-/// Whose signature the charts bear.
+/// The required signatures of the charts.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Signatures, before anything is written")]
+#[command(next_help_heading = "Signatures (verified before the first write)")]
 pub struct SignatureFlags {
-    /// Check helm's provenance file of each chart.
+    /// Verify the helm provenance file (.prov) of each chart.
     #[arg(long)]
     pub verify: bool,
-    /// The public keys that helm trusts; helm's own keyring without it.
+    /// Keyring with the trusted public keys. Default: helm's keyring.
     #[arg(long, value_name = "FILE", requires = "verify", value_hint = clap::ValueHint::FilePath)]
     pub keyring: Option<PathBuf>,
-    /// Have cosign check each chart of a registry by this key; cosign must be installed.
+    /// Verify each registry chart with cosign and this key. Requires cosign on PATH.
     #[arg(long, value_name = "KEY")]
     pub cosign_key: Option<String>,
 }
 
-/// What is told of an appliance.
+/// The registry and the content bundle of an appliance.
 #[derive(Debug, Default, Args)]
 pub struct ApplianceFlags {
-    /// Where the appliance's own registry is reachable from here, as with kubectl port-forward: http://127.0.0.1:5000.
+    /// Address of the appliance's registry as this machine reaches it, for example http://127.0.0.1:5000 with kubectl port-forward.
     #[arg(long, value_name = "URL")]
     pub registry_url: Option<String>,
-    /// The content bundle: whether it is whole and holds both charts.
+    /// Content bundle to check: it must be complete and contain both charts.
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub bundle: Option<PathBuf>,
 }
 
-/// `flux-manifests`
+/// The flags of `flux-manifests`.
 #[derive(Debug, Args)]
 pub struct FluxManifestsFlags {
-    /// Apply them: what helm installed before is handed over to Flux as it is, CRDs first.
+    /// Apply the manifests: hand over the releases that helm installed to Flux, CRDs first.
     #[arg(long, help_heading = "Manifests")]
     pub apply: bool,
-    /// Put the digest beside the version: a tag that is pushed anew changes nothing then.
+    /// Pin the chart digest next to the version, so that a moved tag has no effect.
     #[arg(long, help_heading = "Manifests")]
     pub pin_digest: bool,
-    /// The Secret with the registry's login.
+    /// Secret with the registry credentials (spec.secretRef).
     #[arg(long, value_name = "NAME", help_heading = "Manifests")]
     pub secret_ref: Option<String>,
-    /// The Secret with the registry's certificate authority.
+    /// Secret with the CA certificate of the registry (spec.certSecretRef).
     #[arg(long, value_name = "NAME", help_heading = "Manifests")]
     pub cert_secret_ref: Option<String>,
-    /// Whose signature source-controller asks for: cosign or notation.
+    /// Provider that source-controller uses to verify signatures (spec.verify.provider).
     #[arg(long, value_name = "PROVIDER", value_parser = ["cosign", "notation"], help_heading = "Manifests")]
     pub verify_provider: Option<String>,
-    /// The Secret with the keys of the signature.
+    /// Secret with the public keys of the signatures (spec.verify.secretRef).
     #[arg(long, value_name = "NAME", requires = "verify_provider", help_heading = "Manifests")]
     pub verify_secret: Option<String>,
-    /// The upgrade.
+    /// The charts, values and options of the upgrade.
     #[command(flatten)]
     pub upgrade: UpgradeFlags,
 }

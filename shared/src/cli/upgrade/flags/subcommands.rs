@@ -1,107 +1,110 @@
-//! The flags of what goes on, goes back and mends.
+//! The flags of `status`, `resume`, `rollback` and `repair`, and of the backup.
 
 use crate::cli::{ClusterFlags, OutputFormat, StyleFlags};
 use clap::Args;
 
 use super::{ApplianceFlags, InstallationFlags, RegistryFlags, RunFlags, ValueFlags};
 
-/// `status`
+/// The flags of `status`.
 #[derive(Debug, Args)]
 pub struct StatusFlags {
-    /// Drop the copy that was saved before this run, and end.
-    #[arg(long, value_name = "RUN", help_heading = "What")]
+    /// Delete the backup of this run, and exit.
+    #[arg(long, value_name = "RUN", help_heading = "Backup")]
     pub forget: Option<String>,
-    /// The installation.
+    /// The installation and its cluster.
     #[command(flatten)]
     pub installation: InstallationFlags,
-    /// The answer's form.
-    #[arg(short = 'o', long, value_enum, default_value = "table", help_heading = "How")]
+    /// Output format.
+    #[arg(short = 'o', long, value_enum, default_value = "table", value_name = "FORMAT", help_heading = "Output")]
     pub output: OutputFormat,
-    /// How text looks.
+    /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
 }
 
-/// What is saved before the first write.
+/// The backup before the first write.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Before the first write")]
+#[command(next_help_heading = "Backup before the first write")]
 pub struct BackupFlags {
-    /// Save no copy of CRDs and custom resources; they can then not go back.
+    /// Do not back up CRDs and custom resources. They cannot be rolled back then.
     #[arg(long, conflicts_with_all = ["save_hook", "save_hook_args"])]
     pub no_save: bool,
-    /// A program that saves more, run before the first write: it must end with 0. No shell; it is told MURAL_RUN, MURAL_BACKUP, MURAL_CONTEXT, MURAL_NAMESPACE.
+    /// Program that makes an additional backup. The upgrade stops if it fails.
+    ///
+    /// It runs before the first write and without a shell. It must end with exit code 0. Its environment contains MURAL_RUN,
+    /// MURAL_BACKUP, MURAL_CONTEXT and MURAL_NAMESPACE.
     #[arg(long, value_name = "PROGRAM")]
     pub save_hook: Option<String>,
-    /// An argument of that program; may be given several times.
+    /// Argument of the --save-hook program; repeatable.
     #[arg(long, value_name = "ARGUMENT", requires = "save_hook", allow_hyphen_values = true)]
     pub save_hook_args: Vec<String>,
 }
 
-/// Where the journal is.
+/// The location of the journal. The journal contains the names of the releases.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Where")]
+#[command(next_help_heading = "Installation")]
 pub struct JournalLocationFlags {
-    /// The installation's namespace.
+    /// Namespace of the installation.
     #[arg(short = 'n', long, default_value = "mural-system")]
     pub namespace: String,
-    /// The cluster.
+    /// Access to the cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
 }
 
-/// `resume`
+/// The flags of `resume`.
 #[derive(Debug, Args)]
 pub struct ResumeFlags {
-    /// The same chart from another place, where the run's own cannot be reached from here; its bytes must be the same.
-    #[arg(long, value_name = "REF", help_heading = "What")]
+    /// The application chart from another location. Its bytes must be the same as in the interrupted run.
+    #[arg(long, value_name = "REF", help_heading = "Charts")]
     pub chart: Option<String>,
-    /// The same for the CRD chart.
-    #[arg(long, value_name = "REF", help_heading = "What")]
+    /// The CRD chart from another location. Its bytes must be the same as in the interrupted run.
+    #[arg(long, value_name = "REF", help_heading = "Charts")]
     pub crds_chart: Option<String>,
-    /// The same values that the run was given.
+    /// The value flags of the interrupted run. Other values are refused with exit code 5.
     #[command(flatten)]
     pub values: ValueFlags,
-    /// The place.
+    /// The location of the journal.
     #[command(flatten)]
     pub location: JournalLocationFlags,
-    /// The registry.
+    /// Access to the registry.
     #[command(flatten)]
     pub registry: RegistryFlags,
-    /// The appliance.
+    /// The registry and the content bundle of an appliance.
     #[command(flatten)]
     pub appliance: ApplianceFlags,
-    /// What is saved.
+    /// The backup before the first write.
     #[command(flatten)]
     pub backup: BackupFlags,
-    /// The manner.
+    /// Confirmation, time limits and output.
     #[command(flatten)]
     pub run_flags: RunFlags,
 }
 
-/// `rollback`
+/// The flags of `rollback`.
 #[derive(Debug, Args)]
 pub struct RollbackFlags {
-    /// Put the saved custom resources in place of those that are there: what was written to them since is lost.
-    #[arg(long, help_heading = "What")]
+    /// Replace existing custom resources with the backup. Changes made since the backup are lost.
+    #[arg(long, help_heading = "Rollback")]
     pub overwrite: bool,
-    /// Take over fields of the application that somebody has set by hand since (helm 4 refuses to otherwise).
-    #[arg(long, help_heading = "What")]
+    /// Take over fields of the application that another field manager set (helm 4 refuses otherwise).
+    #[arg(long, help_heading = "Rollback")]
     pub force_conflicts: bool,
-    /// The place.
+    /// The location of the journal.
     #[command(flatten)]
     pub location: JournalLocationFlags,
-    /// The manner.
+    /// Confirmation, time limits and output.
     #[command(flatten)]
     pub run_flags: RunFlags,
 }
 
-/// `repair`
+/// The flags of `repair`.
 #[derive(Debug, Args)]
 pub struct RepairFlags {
-    /// The place.
+    /// The installation and its cluster.
     #[command(flatten)]
     pub installation: InstallationFlags,
-    /// The manner.
+    /// Confirmation, time limits and output.
     #[command(flatten)]
     pub run_flags: RunFlags,
 }

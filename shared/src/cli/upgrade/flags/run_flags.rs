@@ -1,0 +1,86 @@
+//! The flags of every command that can write: confirmation, time limits, waivers and output.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::confirmation::{DryRunFlag, WriteMode};
+use crate::cli::report_format::{ReportFile, ReportFormat};
+use crate::cli::run_limits::RunLimits;
+use crate::cli::{OutputFormat, StyleFlags, complete};
+use crate::problem::Problem;
+
+/// The formats of a report file.
+const REPORT_FORMATS: [ReportFormat; 3] = [ReportFormat::Json, ReportFormat::Yaml, ReportFormat::Markdown];
+
+/// Confirmation, time limits, waivers and output of a command that can write.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunFlags {
+    /// Skip the confirmation.
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Write nothing.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub dry_run: Option<DryRunFlag>,
+    /// Limit for one wait.
+    #[arg(long, value_name = "DURATION", default_value = "20m")]
+    pub timeout: String,
+    /// Time that a terminal reason (for example ImagePullBackOff) may last before the wait ends.
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub failure_grace: String,
+    /// Time to wait for a lock that another run holds. With 0s, exit with code 7 at once.
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub wait_for_lock: String,
+    /// Output format.
+    #[arg(short = 'o', long, value_enum, default_value = "table", value_name = "FORMAT", help_heading = "Output")]
+    pub output: OutputFormat,
+    /// Format of the progress on standard error.
+    #[arg(long, value_enum, default_value = "human", value_name = "FORMAT", help_heading = "Output")]
+    pub events: EventsFlag,
+    /// Write the report to this file; the extension selects the format: .json, .yaml or .md.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub report: Option<PathBuf>,
+    /// File with accepted (waived) CRD findings. Default: .mural-waivers.yaml if it exists.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub waivers: Option<PathBuf>,
+    /// Explain a check or guard, and exit. Needs no cluster.
+    #[arg(long, value_name = "ID", add = complete::check_candidates())]
+    pub explain: Option<String>,
+    /// Colour and marks.
+    #[command(flatten)]
+    pub style: StyleFlags,
+}
+
+/// The values of `--events`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventsFlag {
+    /// Plain lines; on a terminal, also a live status line.
+    Human,
+    /// One JSON document per line.
+    Json,
+}
+
+impl RunFlags {
+    /// The file of `--report`, or `None` without the flag.
+    ///
+    /// # Errors
+    /// A usage error if the extension selects no format or the file is not writable.
+    pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
+        ReportFile::from_flag(self.report.as_deref(), &REPORT_FORMATS)
+    }
+
+    /// The time limits of the run.
+    ///
+    /// # Errors
+    /// A usage error if a value is not a duration.
+    pub fn to_limits(&self) -> Result<RunLimits, Problem> {
+        RunLimits::parse(&self.timeout, &self.failure_grace, &self.wait_for_lock)
+    }
+
+    /// Combines `--dry-run` and `--yes`.
+    #[must_use]
+    pub const fn to_write_mode(&self) -> WriteMode {
+        WriteMode::new(self.dry_run, self.yes)
+    }
+}

@@ -105,7 +105,7 @@ fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) 
     ensure_says(&others, &["no-drift", "values", "password", "give resume the value flags"])?;
     test_cluster.ensure_nothing_written(mark)?;
     let done = run_on_other_workstation(test_cluster, &resume)?.expect_code(0).context("resume")?;
-    ensure_says(&done, &["proved done crds", "to do served", "upgraded"])?;
+    ensure_says(&done, &["verified crds", "to do served", "upgraded"])?;
     let log = test_cluster.entries_since(mark)?;
     let again = audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.is_crd()).count();
     ensure!(again == 0, "{again} CRDs were written again");

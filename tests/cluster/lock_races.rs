@@ -147,7 +147,7 @@ fn a_lost_lock_stops_before_the_next_write(test_cluster: &TestCluster) -> Result
     ensure!(writes.iter().all(|entry| entry.is_crd()), "wrote on: {writes:?}");
     ensure!(count_revisions(test_cluster)? == 1, "the application was begun");
     let on = resume_to_success(test_cluster)?.output;
-    ensure!(on.stderr.contains("proved done crds"), "{}", on.all_text());
+    ensure!(on.stderr.contains("verified crds"), "{}", on.all_text());
     Ok(())
 }
 

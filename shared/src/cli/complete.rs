@@ -1,7 +1,7 @@
 //! Shell completion with cobra's protocol: kubectl and helm call `__complete WORD… TYPED`.
 //!
 //! The output has one candidate per line, with its help after a tab, and a directive in the last line. Source:
-//! https://github.com/spf13/cobra/blob/main/completions.go. Only this file uses `clap_complete::engine`, because that API is
+//! <https://github.com/spf13/cobra/blob/main/completions.go>. Only this file uses `clap_complete::engine`, because that API is
 //! unstable.
 
 use std::ffi::OsString;

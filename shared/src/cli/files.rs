@@ -29,8 +29,9 @@ pub fn check_writable(file: &Path, description: &str) -> Result<(), Problem> {
 /// # Errors
 /// The file is not writable.
 pub fn write(file: &Path, description: &str, bytes: &[u8]) -> Result<(), Problem> {
-    let failed =
-        |error: std::io::Error| Problem::failure(format!("cannot write {description} {}", file.display())).with_source(error);
+    let failed = |error: std::io::Error| {
+        Problem::failure(format!("cannot write {description} {}", file.display())).with_source(error)
+    };
     let mut temporary = tempfile::NamedTempFile::new_in(parent_folder(file)).map_err(failed)?;
     temporary.write_all(bytes).map_err(failed)?;
     temporary.persist(file).map(drop).map_err(|error| failed(error.error))
@@ -41,7 +42,8 @@ pub fn write(file: &Path, description: &str, bytes: &[u8]) -> Result<(), Problem
 /// # Errors
 /// The directory does not exist any more.
 pub fn current_dir() -> Result<PathBuf, Problem> {
-    std::env::current_dir().map_err(|error| Problem::failure("cannot read the current working directory").with_source(error))
+    std::env::current_dir()
+        .map_err(|error| Problem::failure("cannot read the current working directory").with_source(error))
 }
 
 /// Reads a text file from the command line. `description` is for the error.

@@ -73,8 +73,11 @@ impl ReportFormat {
 
 /// `.json, .yaml or .md`
 fn list_extensions(formats: &[ReportFormat]) -> String {
-    let extensions: Vec<String> =
-        formats.iter().filter_map(|format| format.file_extensions().first()).map(|extension| format!(".{extension}")).collect();
+    let extensions: Vec<String> = formats
+        .iter()
+        .filter_map(|format| format.file_extensions().first())
+        .map(|extension| format!(".{extension}"))
+        .collect();
     match extensions.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),

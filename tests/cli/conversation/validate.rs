@@ -21,7 +21,11 @@ const CASES: [Case; 18] = [
         64,
         &["cannot write the baseline no/such/folder.json", "check that the folder exists"],
     ),
-    (&["--report", "no/such/report.html"], 64, &["cannot write the report no/such/report.html", "check that the folder exists"]),
+    (
+        &["--report", "no/such/report.html"],
+        64,
+        &["cannot write the report no/such/report.html", "check that the folder exists"],
+    ),
     (&["--report", "bin.html"], 64, &["cannot write the report bin.html", "it is a folder"]),
     (&["--report", "report.txt"], 64, &["selects no report format", ".html"]),
     (&["--values", "list.yaml"], 64, &["list.yaml cannot be used", "not a map of values"]),

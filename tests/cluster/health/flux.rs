@@ -227,7 +227,7 @@ fn several(own: &TestCluster, flux: &TestCluster) -> Result<()> {
         ensure!(ended.stdout.contains(&first) && ended.stdout.contains(&second), "{form}: {}", ended.stdout);
     }
     let none = look(&["--all-contexts", "--namespace", "nowhere"])?.expect_code(3)?;
-    let told = none.stderr.matches("nothing is installed there, skipped").count();
+    let told = none.stderr.matches("the installation was not found, skipped").count();
     ensure!(told == 2 && none.stdout.contains("could not be read"), "{}", none.all_text());
     ensure!(NAMESPACE == "mural-system", "the patches name the namespace");
     Ok(())

@@ -42,7 +42,7 @@ pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
         validate(test_cluster, &["--wait", "5m", "--failure-grace", "3s", "--skip", "restarts"])?.expect_code(3)?;
     ensure!(began.elapsed() < Duration::from_secs(60), "ended after {:?}", began.elapsed());
     ensure!(
-        ended.stderr.contains("cannot get better") && ended.stdout.contains("ImagePullBackOff"),
+        ended.stderr.contains("terminal reason") && ended.stdout.contains("ImagePullBackOff"),
         "{}",
         ended.all_text()
     );
@@ -66,7 +66,7 @@ fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
     let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "tenants", "--wait", "90s"], flags].concat());
     look(&[])?.expect_code(0).context("a warning is no reason to wait")?;
     let strict = look(&["--strict"])?.expect_code(3)?;
-    ensure!(strict.stderr.contains("waiting does not mend tenant-role-drift"), "{}", strict.all_text());
+    ensure!(strict.stderr.contains("waiting does not fix tenant-role-drift"), "{}", strict.all_text());
     shell(test_cluster, "kubectl delete namespace tenant-b --wait=false")?;
     Ok(())
 }

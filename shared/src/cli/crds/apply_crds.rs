@@ -1,4 +1,4 @@
-//! `helm mural crds apply CHART`
+//! `helm mural crds apply CHART`: the guarded apply of CRDs, without a release.
 
 use std::time::Instant;
 
@@ -21,24 +21,24 @@ use crate::cli::crds::build_event_printer;
 use crate::cli::crds::flags::ApplyFlags;
 use crate::cli::crds::helm_env::HelmEnv;
 
-/// The application's chart: named, and never fetched, since no version of it is asked for.
+/// The application chart. It is never fetched, because the request has no version for it.
 const APPLICATION_CHART: &str = "oci://public.ecr.aws/mural/mural";
 
-/// Looks, judges, shows, asks, applies, proves.
+/// Prepares the plan, shows it, asks for the confirmation, applies the CRDs and verifies them.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, Problem> {
     let began = Instant::now();
     let mode = flags.write.to_write_mode();
     mode.require_terminal("")?;
     let ask = build_ask(helm_env, flags)?;
-    // A wait for CRDs ends with its time, whatever the reason.
+    // CRDs have no terminal reasons, so only the timeout ends a wait.
     let limits = RunLimits::parse(&flags.timeout, &flags.timeout, &flags.wait_for_lock)?;
     let run_mode = RunMode::new(mode.can_write(), limits.wait_for_lock);
     let env = read_environment(helm_env.registry_config.as_deref(), run_mode)?;
     let options = limits.to_run_options(&env, began, None);
     let (mut signals, emit) = (Signals::new()?, build_event_printer(flags.output.style));
     let Some(prepared) = retain_crd_steps(signals.run_read_only(prepare(ask, env, &emit)).await?) else {
-        return Err(Problem::usage(format!("{} is named without a version", flags.chart.chart))
-            .with_hint("helm mural crds apply oci://… --version VERSION"));
+        return Err(Problem::usage(format!("the registry chart {} needs a version", flags.chart.chart))
+            .with_hint("run `helm mural crds apply oci://… --version VERSION`"));
     };
     let plan_text = plan::render(&prepared.plan, style_for(Stream::Stdout, flags.output.style));
     show_to_operator(&plan_text, flags.output.output);
@@ -63,7 +63,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
     let spec = UpgradeSpec::new(installation, chart(&flags.chart.chart)?, chart(APPLICATION_CHART)?, timeout);
     Ok(UpgradeSpec {
         crds: ReleaseTarget { version: flags.chart.version.clone(), ..spec.crds },
-        // CRDs that Flux or Argo CD keep are changed through them.
+        // The command refuses CRDs that Flux or Argo CD owns: they must be changed through the owner.
         mode: OwnerMode::Helm,
         registry: helm_env.registry_access(flags.chart.plain_http, flags.chart.ca_file.clone()),
         allowed_actions: AllowedActions {

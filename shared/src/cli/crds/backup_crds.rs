@@ -1,4 +1,4 @@
-//! `helm mural crds save DIR`
+//! `helm mural crds save DIR`: back up CRDs and their custom resources.
 
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, style_for};
@@ -12,7 +12,7 @@ use crate::cli::crds::flags::BackupCrdsFlags;
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{build_event_printer, select_crds};
 
-/// Saves, and says what.
+/// Writes the backup and reports its content.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &BackupCrdsFlags) -> Result<Exit, Problem> {
     let cluster = Cluster::connect(&helm_env.cluster).await?;
     let crds = select_crds(&cluster, &flags.select).await?;

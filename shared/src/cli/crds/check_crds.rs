@@ -1,4 +1,4 @@
-//! `helm mural crds check`: reads both sides and the objects, judges, tells.
+//! `helm mural crds check`: read the old and new CRDs and the custom resources, check the changes, and report them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,15 +27,15 @@ use crate::cli::crds::flags::{ChartFlags, CheckFlags};
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{NEWEST_KUBERNETES_VERSION, chart_label, read_chart_crds, read_live_crds};
 
-/// One side of the comparison.
+/// The old or the new CRDs of a check.
 struct CrdSet {
     name: String,
     crds: BTreeMap<String, Crd>,
-    /// File and line of each CRD, where it is from files.
+    /// File and line of each CRD; empty for a chart or a cluster.
     files: BTreeMap<String, (PathBuf, usize)>,
     /// Whether a file of the folder could not be read.
     has_unreadable_files: bool,
-    /// Set where this side is a cluster.
+    /// The cluster that the CRDs come from, if they do.
     cluster: Option<Cluster>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
     })
 }
 
-/// The objects of `--objects`; none where no files were named.
+/// The objects of `--objects`; `None` without the flag.
 fn read_objects(paths: &[PathBuf]) -> Result<Option<ManifestFiles>, Problem> {
     if paths.is_empty() {
         return Ok(None);
@@ -76,7 +76,7 @@ fn read_objects(paths: &[PathBuf]) -> Result<Option<ManifestFiles>, Problem> {
     Ok(Some(files))
 }
 
-/// Files that could not be read, and what is odd in the others.
+/// Writes unreadable files and warnings to standard error.
 fn write_file_notes(files: &ManifestFiles) {
     for problem in &files.unreadable {
         let causes: String = problem.causes().iter().map(|cause| format!(": {cause}")).collect();
@@ -87,7 +87,7 @@ fn write_file_notes(files: &ManifestFiles) {
     }
 }
 
-/// Looks up on which line of its file each finding stands.
+/// Sets the line of each finding in its file, for SARIF.
 fn locate_findings(verdicts: &mut [CrdVerdict], new: &CrdSet) {
     let mut texts: BTreeMap<&Path, String> = BTreeMap::new();
     for verdict in verdicts {
@@ -112,7 +112,7 @@ fn explain_check(id: &str) -> Result<Exit, Problem> {
 
 fn render_report(report: &CrdCheck, flags: &CheckFlags) -> Result<String, Problem> {
     let style = style_for(Stream::Stdout, flags.style);
-    let unwritable = |error: std::io::Error| Problem::failure("cannot write the answer").with_source(error);
+    let unwritable = |error: std::io::Error| Problem::failure("cannot render the report").with_source(error);
     match flags.output {
         ReportFormat::Table => Ok(report.render_table(style, flags.all)),
         ReportFormat::Wide => Ok(report.render_table(style, true)),
@@ -124,7 +124,7 @@ fn render_report(report: &CrdCheck, flags: &CheckFlags) -> Result<String, Proble
     }
 }
 
-/// Without a right side the left one is what comes, and the cluster is what is there.
+/// Reads the old and new CRDs. Without NEW, OLD is the new side and the cluster is the old side.
 async fn read_crd_sets(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<(CrdSet, CrdSet), Problem> {
     let left = flags.left.as_deref().unwrap_or_default();
     let (old, new) = flags.right.as_deref().map_or(("cluster", left), |right| (left, right));
@@ -133,7 +133,7 @@ async fn read_crd_sets(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<(CrdSet
         read_crd_set(helm_env, flags, old, version(true)),
         read_crd_set(helm_env, flags, new, version(false))
     );
-    // A wrong name is the person's to mend; a cluster that does not answer may be another matter.
+    // Report a wrong path before an unreachable cluster: the operator can fix the path.
     let new = new?;
     let mut old = old?;
     for given in &flags.stored_versions {
@@ -167,15 +167,14 @@ async fn read_crd_set(
         let name = chart_label(&fetched);
         return Ok(CrdSet { name, crds, files: BTreeMap::new(), has_unreadable_files: false, cluster: None });
     }
-    // On a thread of its own: the other side is read meanwhile.
+    // Reads on a separate thread, so that the other side is read at the same time.
     let read = tokio::task::spawn_blocking(move || {
         let mut files = manifest_files::read_manifests(&path)?;
         let found = manifest_files::collect_crds(&path, std::mem::take(&mut files.manifests))?;
         Ok::<_, Problem>((found, files))
     })
     .await;
-    let (found, notes) =
-        read.map_err(|error| Problem::failure(format!("{name} was not read to its end")).with_source(error))??;
+    let (found, notes) = read.map_err(|error| Problem::failure(format!("cannot read {name}")).with_source(error))??;
     let files = found.iter().map(|(crd, file, line)| (crd.name().to_owned(), (file.clone(), *line))).collect();
     let crds = found.into_iter().map(|(crd, ..)| (crd.name().to_owned(), crd)).collect();
     write_file_notes(&notes);
@@ -192,11 +191,11 @@ fn is_chart(name: &str, path: &Path) -> bool {
         || path.join("Chart.yaml").is_file()
 }
 
-/// `NAME=v1,v1beta1`
+/// Sets `status.storedVersions` of a CRD from `NAME=v1,v1beta1`.
 fn set_stored_versions(crd_set: &mut CrdSet, given: &str) -> Result<(), Problem> {
-    let wrong = || Problem::usage(format!("--stored-versions {given:?}: it is NAME=v1,v1beta1"));
+    let wrong = || Problem::usage(format!("--stored-versions {given:?} is not of the form NAME=v1,v1beta1"));
     let (name, versions) = given.split_once('=').ok_or_else(wrong)?;
-    let crd = crd_set.crds.get(name).ok_or_else(|| wrong().with_source(format!("the old side has no CRD {name}")))?;
+    let crd = crd_set.crds.get(name).ok_or_else(|| wrong().with_source(format!("OLD contains no CRD {name}")))?;
     let mut json = crd.json().clone();
     json["status"]["storedVersions"] = versions.split(',').map(str::trim).collect();
     json["status"]["conditions"] = serde_json::json!([{"type": "Established", "status": "True"}]);
@@ -215,7 +214,7 @@ async fn read_server_version(flags: &CheckFlags, old: &CrdSet) -> Result<ServerV
     Ok(version["gitVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or(ServerVersion::NEWEST))
 }
 
-/// Every CRD of either side; what only a cluster has is not part of a chart, and no news.
+/// Checks every CRD of both sides. A CRD that only the cluster has belongs to another chart and is skipped.
 async fn judge_crds(
     objects: Option<&ManifestFiles>,
     old: &CrdSet,
@@ -238,13 +237,13 @@ async fn judge_crds(
     judge.judge_all(changed.chain(removed).collect()).await
 }
 
-/// A manifest that was exported from a cluster cannot be applied as it is; what a cluster holds was.
+/// A rejection that is certain without the API server, for example of a manifest exported from a cluster.
 fn predict_answer(new: &CrdSet, wanted: &Crd) -> ServerAnswer<'static> {
     let rejection = predict_apply_rejection(wanted.json()).filter(|_| new.cluster.is_none());
     rejection.map_or(ServerAnswer::NotAsked, ServerAnswer::Rejected)
 }
 
-/// What the server would make of each CRD: it merges, and what others set stays. None where it was not asked, or did not say.
+/// The results of a server-side dry-run apply by CRD name: the merged CRD, or the rejection. A CRD without a result is missing.
 async fn forecast_crds(old: &CrdSet, new: &CrdSet) -> BTreeMap<String, Result<Crd, String>> {
     let Some(cluster) = old.cluster.as_ref().filter(|_| new.cluster.is_none()) else { return BTreeMap::new() };
     let wanted: Vec<Crd> = new.crds.values().cloned().collect();
@@ -259,13 +258,14 @@ async fn forecast_crds(old: &CrdSet, new: &CrdSet) -> BTreeMap<String, Result<Cr
         }
     }
     if let Some(reason) = dry_run_error {
-        Stream::Stderr
-            .write(&format!("the server was not asked for its own merge, the chart stands for itself: {reason}\n"));
+        Stream::Stderr.write(&format!(
+            "warning: no server-side dry run, so the CRDs of the chart are checked without the merge: {reason}\n"
+        ));
     }
     answers
 }
 
-/// The ready endpoints of the Services that the new CRDs are converted by, where the old side is a cluster.
+/// The number of ready endpoints of each conversion webhook Service of the new CRDs, if the old side is a cluster.
 async fn read_backends(old: &CrdSet, new: &CrdSet) -> BTreeMap<ServiceRef, Observed<usize>> {
     let Some(cluster) = &old.cluster else { return BTreeMap::new() };
     let services: BTreeSet<ServiceRef> = new.crds.values().filter_map(ServiceRef::from_conversion).collect();

@@ -1,4 +1,4 @@
-//! Where this program meets its surroundings: helm's environment, the streams, the terminal.
+//! helm's global flags, which helm passes to a plugin as environment variables.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use crate::cli::{env_var, read_connection_variables};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
 
-/// What helm hands over: its own flags, as environment.
+/// The values of helm's global flags.
 pub(crate) struct HelmEnv {
-    /// How the cluster is reached.
+    /// Access to the cluster.
     pub(crate) cluster: ClusterAccess,
-    /// The installation's namespace.
+    /// Namespace of the installation.
     pub(crate) namespace: String,
-    /// helm's registry configuration file.
+    /// helm's registry configuration file, with the logins.
     pub(crate) registry_config: Option<PathBuf>,
     helm_bin: Option<OsString>,
 }
@@ -24,9 +24,9 @@ fn read_text(name: &str) -> Option<String> {
 }
 
 impl HelmEnv {
-    /// Reads it.
+    /// Reads the environment variables.
     pub(crate) fn read() -> Self {
-        // `default` cannot be told from unset: it counts as unset, and the output names the namespace used.
+        // helm sets `default` if the flag is missing, so `default` counts as unset. The output shows the namespace in use.
         let namespace = read_text("HELM_NAMESPACE").filter(|name| name != "default");
         let groups = read_text("HELM_KUBEASGROUPS").unwrap_or_default();
         Self {
@@ -45,12 +45,12 @@ impl HelmEnv {
         }
     }
 
-    /// The helm that called us, or the one on PATH.
+    /// The helm program that called the plugin, or the one on `PATH`.
     pub(crate) fn find_helm(&self) -> Result<PathBuf, Problem> {
         program_paths::find_helm(&ProgramHints { helm: self.helm_bin.clone(), kubectl: None })
     }
 
-    /// How the registry is reached.
+    /// Access to the registry.
     pub(crate) fn registry_access(&self, plain_http: bool, ca_file: Option<PathBuf>) -> RegistryAccess {
         RegistryAccess { plain_http, ca_file, config: self.registry_config.clone() }
     }

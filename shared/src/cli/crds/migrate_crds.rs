@@ -1,4 +1,4 @@
-//! `helm mural crds migrate`
+//! `helm mural crds migrate`: rewrite stored objects in the storage version, and trim `storedVersions`.
 
 use crate::ask::parse_duration;
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
@@ -16,7 +16,7 @@ use crate::cli::crds::flags::{MigrateFlags, Rewriter, SelectFlags};
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{build_event_printer, select_crds};
 
-/// Finds what is left behind, asks, moves and proves it.
+/// Selects the CRDs, asks for the confirmation, migrates the objects and verifies the result.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit, Problem> {
     let mode = flags.write.to_write_mode();
     mode.require_terminal("")?;
@@ -63,7 +63,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
 fn render_plan(crds: &[Crd], context: &str) -> String {
     let one = |crd: &Crd| {
         let from = outdated_stored_versions(crd);
-        let from = if from.is_empty() { "nothing left behind, as it says".to_owned() } else { from.join(", ") };
+        let from = if from.is_empty() { "no old versions in storedVersions".to_owned() } else { from.join(", ") };
         format!("{context}: {}  {from} → {}\n", crd.name(), crd.storage_version())
     };
     crds.iter().map(one).collect()

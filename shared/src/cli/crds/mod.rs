@@ -1,4 +1,7 @@
-//! `helm mural crds`: what is on the cluster, what a chart holds, what differs; one file for each sub-command that writes.
+//! The command `helm mural crds`: list, diff, check, apply, migrate, back up and restore CRDs.
+//!
+//! `list`, `diff` and the list of the cluster are here; every other sub-command has a file. Input: the flags and the
+//! environment variables of helm (`helm_env`). Output: a report on standard output.
 
 mod apply_crds;
 mod backup_crds;
@@ -31,13 +34,13 @@ use crate::tools::private_files::create_private_dir;
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 use helm_env::HelmEnv;
 
-/// A chart rendered without a cluster is rendered for the newest Kubernetes that we know.
+/// The Kubernetes version for which a chart is rendered without a cluster: the newest known one.
 const NEWEST_KUBERNETES_VERSION: &str = "v1.37.2";
 
-/// Runs the command and gives its exit code.
+/// Runs the command and returns its exit code.
 ///
 /// # Errors
-/// The command cannot be done; the problem has its exit code.
+/// The reason why the command failed, with its exit code.
 pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
     let Command::Crds(crds) = &parsed.command;
     block_on(run(crds))
@@ -87,13 +90,13 @@ async fn list_cluster_crds(helm_env: &HelmEnv, flags: &CrdsCli) -> Result<CrdLis
             Ok(list.with_drift(&changes.collect(), release))
         }
         Err(read_failure) => {
-            Stream::Stderr.write(&format!("drift is not known: {read_failure}\n"));
+            Stream::Stderr.write(&format!("warning: drift is unknown: {read_failure}\n"));
             Ok(list)
         }
     }
 }
 
-/// The CRDs of the cluster that the flags name.
+/// The CRDs of the cluster that the flags select.
 async fn select_crds(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>, Problem> {
     let mut live = read_live_crds(cluster).await?;
     if select.crds.is_empty() {
@@ -102,13 +105,14 @@ async fn select_crds(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>
     let names: BTreeSet<&String> = select.crds.iter().collect();
     let found = names.into_iter().map(|name| {
         live.remove(name).ok_or_else(|| {
-            Problem::usage(format!("the cluster has no CRD {name}")).with_hint("helm mural crds --all lists them")
+            Problem::usage(format!("the cluster has no CRD {name}"))
+                .with_hint("run `helm mural crds --all` to list the CRDs")
         })
     });
     found.collect()
 }
 
-/// Events as lines on standard error.
+/// Prints events as lines on standard error.
 fn build_event_printer(style: StyleFlags) -> impl Fn(Event) + Send + Sync {
     let human = Mutex::new(HumanRenderer::new(style_for(Stream::Stderr, style)));
     move |event| {
@@ -121,11 +125,11 @@ fn build_event_printer(style: StyleFlags) -> impl Fn(Event) + Send + Sync {
 async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
     view_reader::read_live_crds(cluster).await.map_err(|read_failure| {
         Problem::new(Exit::Failed, read_failure.to_string())
-            .with_hint("is it the right context? helm --kube-context NAME mural crds")
+            .with_hint("check the context: helm --kube-context NAME mural crds")
     })
 }
 
-/// A chart's CRDs: those of `crds/` folders and those among its templates.
+/// Fetches and renders a chart. Returns its CRDs from the `crds/` folders and from the templates.
 async fn read_chart_crds(
     helm_env: &HelmEnv,
     flags: &ChartFlags,

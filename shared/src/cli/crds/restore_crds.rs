@@ -1,4 +1,4 @@
-//! `helm mural crds restore DIR`
+//! `helm mural crds restore DIR`: restore a backup of `save`.
 
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, style_for};
@@ -11,7 +11,7 @@ use crate::cli::crds::build_event_printer;
 use crate::cli::crds::flags::RestoreFlags;
 use crate::cli::crds::helm_env::HelmEnv;
 
-/// Reads the save, asks, and brings it back.
+/// Reads the backup, asks for the confirmation and restores it.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit, Problem> {
     let mode = flags.write.to_write_mode();
     mode.require_terminal("")?;
@@ -36,9 +36,9 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit
 
 fn render_plan(restore: &Restore, flags: &RestoreFlags, context: &str) -> String {
     let ((crds, objects), report) = (restore.extent(), restore.new_report());
-    let there = if flags.overwrite { "replaced" } else { "left as it is" };
+    let existing = if flags.overwrite { "replaced" } else { "left unchanged" };
     format!(
-        "{context}: {crds} CRDs to make, {objects} objects to bring back, saved {} from {}; what is there already is {there}\n",
+        "{context}: restore {crds} CRDs and {objects} objects, backed up {} from {}; existing ones are {existing}\n",
         report.backup_created_at, report.backup_cluster
     )
 }
@@ -46,6 +46,6 @@ fn render_plan(restore: &Restore, flags: &RestoreFlags, context: &str) -> String
 fn missing_namespaces_problem(restore: &Restore) -> Problem {
     let names: Vec<&str> = restore.missing_namespaces.iter().map(String::as_str).collect();
     Problem::new(Exit::Refused, format!("the cluster has no namespace {}", names.join(", ")))
-        .with_hint("--create-namespace makes them")
-        .with_hint("or make them as your installation does, then run the same command again")
+        .with_hint("use --create-namespace to create missing namespaces")
+        .with_hint("or create them yourself, then run the same command again")
 }

@@ -69,7 +69,7 @@ pub enum Command {
     Apply(Box<ApplyFlags>),
     /// Write the four Flux manifests of the vendor's upgrade guide, or apply them with --apply.
     ///
-    /// Guide: https://docs.palette-ai.com/docs/0.1.x/installation-and-setup/upgrade/
+    /// Guide: <https://docs.palette-ai.com/docs/0.1.x/installation-and-setup/upgrade/>
     FluxManifests(Box<FluxManifestsFlags>),
     /// Show the current run (user, step and start time), the releases and the earlier runs.
     Status(Box<StatusFlags>),

@@ -1,4 +1,7 @@
-//! The command line of `kubectl mural upgrade`: flags in, one answer on standard output, the talk on standard error.
+//! The command `kubectl mural upgrade` and its sub-commands.
+//!
+//! Reads the flags into an `UpgradeRequest`, prepares the plan (`prepare`), shows it, asks for the confirmation and runs it
+//! (`run`). The report goes to standard output, progress to standard error. `rollback` and `repair` are in `recovery`.
 
 pub mod flags;
 mod recovery;
@@ -37,15 +40,15 @@ use crate::run::run_options::{JournalOptions, RunOptions};
 use flags::{Cli, Command, EventsFlag, RunFlags};
 use upgrade_request::{UpgradeAction, UpgradeRequest};
 
-/// Runs the command and gives its exit code.
+/// Runs the command and returns its exit code.
 ///
 /// # Errors
-/// The command cannot be done; the problem has its exit code.
+/// The reason why the command failed, with its exit code.
 pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
     if let Some(Command::Status(flags)) = &parsed.command {
         return block_on(status_command::status(flags));
     }
-    // A file that cannot keep the report is found before anything is done.
+    // Refuse an unusable report file before any work.
     parsed.run_flags().to_report_file()?;
     match (&parsed.run_flags().explain, &parsed.command) {
         (Some(id), _) => explain_guard(id),
@@ -57,7 +60,7 @@ pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
 
 fn explain_guard(id: &str) -> Result<Exit, Problem> {
     let guards = || guards::ALL.iter().map(|guard| guard.card.id).collect::<Vec<_>>().join(", ");
-    explain(id).map_err(|problem| problem.with_hint(format!("the guards: {}", guards())))
+    explain(id).map_err(|problem| problem.with_hint(format!("guards: {}", guards())))
 }
 
 async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
@@ -98,7 +101,7 @@ async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     write_report(&report, request.run_flags)
 }
 
-/// What ends here without a write, and how; `None` where the run may begin. Somebody else's roll-out is followed as it is.
+/// Returns the report if the command ends without a write, else `None`. `--follow` needs no confirmation.
 async fn end_without_writing(
     request: &UpgradeRequest<'_>,
     prepared: &Prepared,
@@ -111,7 +114,7 @@ async fn end_without_writing(
     signals.run_read_only(confirm_or_report(prepared, options, request.write_mode())).await
 }
 
-/// Where nothing is left to do: what a dead run left behind is cleared, and its journal closed.
+/// If nothing is left to do, releases the stale locks of a dead run and closes its journal.
 async fn clear_if_nothing_to_do(
     request: &UpgradeRequest<'_>,
     prepared: &Prepared,
@@ -124,7 +127,7 @@ async fn clear_if_nothing_to_do(
     }
 }
 
-/// How it goes, and what the environment gives.
+/// Reads the environment and the options of the run.
 fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Environment, RunOptions), Problem> {
     let began = Instant::now();
     let limits = request.run_flags.to_limits()?;
@@ -132,7 +135,7 @@ fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Enviro
     let env = read_environment(request.registry.registry_config.as_deref(), mode)?;
     let env = Environment { backup_enabled: request.backup.is_some(), ..env };
     let working_dir = files::current_dir()?;
-    // Who follows somebody else's roll-out, or hands the releases over, writes nothing that we could go back from.
+    // Only an upgrade needs a journal: `--follow` writes nothing, and a hand-over to Flux cannot be rolled back.
     let upgrades = matches!(request.action, UpgradeAction::Upgrade { .. });
     let journal_options = upgrades.then(|| JournalOptions {
         task: Task::Upgrade,
@@ -144,7 +147,7 @@ fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Enviro
     Ok((env, options))
 }
 
-/// What a person does beside: an appliance's own steps, and what to commit, which is written where a folder was named.
+/// Shows the steps that the operator does: the checklist of an appliance, and the manifests to commit (with `--write`, as files).
 fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Result<(), Problem> {
     if let Some(guide) = appliance_registry::guide(prepared) {
         show_to_operator(&format!("\n{guide}"), request.run_flags.output);
@@ -154,31 +157,34 @@ fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Resul
     }
     if !flux_follow::has_external_owner(prepared) {
         return match request.commit_folder() {
-            Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD own the releases")
-                .with_hint("leave --write out, and the upgrade is done through whoever owns them")),
+            Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD owns the releases")
+                .with_hint("run the command without --write to upgrade through the owner of the releases")),
             None => Ok(()),
         };
     }
     let all = flux_follow::list_commits(prepared);
     show_to_operator(&format!("\nto commit\n{}", flux_follow::format_commits(&all)), request.run_flags.output);
     let Some(folder) = request.commit_folder() else { return Ok(()) };
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Problem::failure(format!("cannot make the folder {}", folder.display())).with_source(error))?;
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Problem::failure(format!("cannot create the folder {}", folder.display())).with_source(error)
+    })?;
     for commit in &all {
-        let text = commit.render().map_err(|error| Problem::failure("cannot write YAML").with_source(error))?;
-        files::write(&folder.join(&commit.file_name), "what to commit", text.as_bytes())?;
+        let text = commit
+            .render()
+            .map_err(|error| Problem::failure("cannot render the manifest as YAML").with_source(error))?;
+        files::write(&folder.join(&commit.file_name), "the manifest", text.as_bytes())?;
     }
     Ok(())
 }
 
-/// Sources that were named where Flux makes neither release: somebody takes this for another installation.
+/// Refuses `--source` and `--crds-source` if Flux owns neither release: the command runs against the wrong installation.
 fn refuse_unused_sources(request: &UpgradeRequest<'_>, upgrade: &UpgradeWork) -> Result<(), Problem> {
     let makes_them = matches!(request.action, UpgradeAction::Manifests { .. });
     if makes_them || upgrade.flux.has_any() || upgrade.ask.sources.is_empty() {
         return Ok(());
     }
-    Err(Problem::usage("--source and --crds-source name sources of Flux, and Flux makes neither release")
-        .with_hint("leave them out; kubectl mural validate tells who owns the releases"))
+    Err(Problem::usage("--source and --crds-source require Flux, but Flux owns neither release")
+        .with_hint("run `kubectl mural validate` to see the owner of the releases"))
 }
 
 async fn prepare_request(request: &UpgradeRequest<'_>, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
@@ -189,18 +195,18 @@ async fn prepare_request(request: &UpgradeRequest<'_>, env: Environment, emit: E
     }
 }
 
-/// Where the run stands that is gone on from: what the cluster proves, and what is left.
+/// The event that shows the resumed run: the verified steps and the remaining steps.
 fn build_resume_event(run: &RunEntry, prepared: &Prepared) -> Event {
     let (done, left) = run.partition_steps(&prepared.plan.steps);
     let list = |ids: &[StepId]| {
         let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
         if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") }
     };
-    let detail = format!("run {} by {}: proved done {}; to do {}", run.run, run.user, list(&done), list(&left));
+    let detail = format!("run {} by {}: verified {}; to do {}", run.run, run.user, list(&done), list(&left));
     Event::StageDone { stage: "resume", detail, seconds: 0.0 }
 }
 
-/// Keeps a plan that may be done; one that a guard refuses is not worth keeping.
+/// Saves a plan that `apply` can apply. A refused or undetermined plan is not saved.
 fn save_plan(
     request: &UpgradeRequest<'_>,
     prepared: &Prepared,
@@ -209,7 +215,7 @@ fn save_plan(
 ) -> Result<(), Problem> {
     let (Some(file), Some(upgrade)) = (request.plan_file, prepared.work.as_upgrade()) else { return Ok(()) };
     if !matches!(report.outcome, Outcome::Planned | Outcome::NothingToDo) {
-        let detail = format!("{} was not written: this plan cannot be done", file.display());
+        let detail = format!("{} was not written, because this plan cannot be applied", file.display());
         progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
         return Ok(());
     }
@@ -219,7 +225,7 @@ fn save_plan(
         .map_err(|read_failure| Problem::new(Exit::ChecksFailed, read_failure.to_string()))?;
     let saved = SavedPlan::new(&upgrade.ask, &prepared.plan, recorded_state, Timestamp::now(), &files::current_dir()?);
     files::write(file, "the plan", OutputFormat::Json.render(&saved, String::new)?.as_bytes())?;
-    let detail = format!("kubectl mural upgrade apply {} with the same value flags", file.display());
+    let detail = format!("run `kubectl mural upgrade apply {}` with the same value flags", file.display());
     progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
     Ok(())
 }

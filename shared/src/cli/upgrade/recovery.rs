@@ -1,4 +1,4 @@
-//! `kubectl mural upgrade rollback` and `repair`: stated first, then asked, then done.
+//! `kubectl mural upgrade rollback` and `repair`: show the plan, ask for the confirmation, then run it.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ use crate::run::run_options::{JournalOptions, RunOptions};
 use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
 use crate::cli::upgrade::write_report;
 
-/// What is common to both.
+/// The environment, options and output of a rollback or repair.
 struct RecoveryRun {
     env: Environment,
     options: RunOptions,
@@ -49,7 +49,7 @@ fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Prob
     Ok(RecoveryRun { env, options, progress, signals: Signals::new()? })
 }
 
-/// Goes back to what was there before the last run.
+/// Rolls back to the state before the last run.
 pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
     let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, Some(Task::Rollback))?;
     let emit = |event: Event| progress.show_event(&event);
@@ -70,7 +70,7 @@ pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
     write_report(&report, &flags.run_flags)
 }
 
-/// Mends what somebody left behind.
+/// Fixes the issues that an interrupted run left behind.
 pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
     let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, None)?;
     let emit = |event: Event| progress.show_event(&event);
@@ -84,7 +84,7 @@ pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
     write_report(&mark_open_issues(report), &flags.run_flags)
 }
 
-/// What is wrong and cannot be mended here is no success.
+/// A repair with issues that it cannot fix is undetermined, not successful.
 fn mark_open_issues(report: UpgradeReport) -> UpgradeReport {
     let open = report.issues.iter().any(|issue| !issue.fixable);
     match report.outcome {

@@ -1,4 +1,4 @@
-//! `kubectl mural upgrade status`: where an upgrade stands.
+//! `kubectl mural upgrade status`: the current run, the releases and the earlier runs.
 
 use crate::cli::environment::{identify_holder, state_dir};
 use crate::cli::{Stream, style_for};
@@ -9,7 +9,7 @@ use crate::run::upgrade_status;
 
 use crate::cli::upgrade::flags::StatusFlags;
 
-/// Looks, and tells. What could not be read is told too, and is no success.
+/// Shows the status, or deletes a backup with `--forget`. A status with read failures exits with code 3.
 pub(crate) async fn status(flags: &StatusFlags) -> Result<Exit, Problem> {
     if let Some(run) = &flags.forget {
         let dropped = delete_backup(&flags.installation.to_installation()?, run, state_dir().as_deref()).await?;

@@ -1,4 +1,6 @@
-//! What the command line comes to: what is asked for, and how far it goes.
+//! The validated request of an upgrade command: the upgrade, the action and the run flags.
+//!
+//! Reads the saved plan of `apply` and the journal of `resume`. The work itself is in `prepare` and `run`.
 
 use std::path::Path;
 
@@ -15,54 +17,54 @@ use crate::run::run_options::BackupOptions;
 
 use crate::cli::upgrade::flags::{Cli, Command, RegistryFlags, RunFlags};
 
-/// One upgrade, as far as it is to go.
+/// One request: `upgrade`, `plan`, `apply`, `resume` or `flux-manifests`.
 pub(crate) struct UpgradeRequest<'a> {
-    /// What is asked for.
+    /// The requested upgrade.
     pub(crate) ask: UpgradeSpec,
-    /// The saved plan that is to be done.
+    /// The saved plan of `apply`.
     pub(crate) saved: Option<SavedPlan>,
-    /// The run that is to be gone on from.
+    /// The interrupted run of `resume`.
     pub(crate) resumed_run: Option<RunEntry>,
-    /// What is saved before the first write.
+    /// The backup before the first write; `None` with `--no-save`.
     pub(crate) backup: Option<BackupOptions>,
-    /// Where the plan is kept.
+    /// The file of `plan --save`.
     pub(crate) plan_file: Option<&'a Path>,
-    /// Decides and no more.
+    /// Whether the command ends with the plan.
     pub(crate) plan_only: bool,
-    /// What else is done than an upgrade through the owner.
+    /// The action after the plan.
     pub(crate) action: UpgradeAction<'a>,
-    /// How the registry is reached.
+    /// Access to the registry.
     pub(crate) registry: &'a RegistryFlags,
-    /// How it is done and told.
+    /// Confirmation, time limits and output.
     pub(crate) run_flags: &'a RunFlags,
 }
 
-/// What is done.
+/// The action of a request.
 pub(crate) enum UpgradeAction<'a> {
-    /// An upgrade, and what to commit is written where somebody else owns the releases.
+    /// Upgrade. If Git or Argo CD owns the releases, write the manifests to commit.
     Upgrade {
-        /// The folder for what is to be committed.
+        /// The folder of `--write`.
         commit_folder: Option<&'a Path>,
     },
-    /// Somebody else's roll-out is followed.
+    /// Watch and verify a rollout that Git or Argo CD applies.
     Follow {
-        /// As above.
+        /// The folder of `--write`.
         commit_folder: Option<&'a Path>,
     },
-    /// Flux's manifests are written, or applied.
+    /// Write or apply the Flux manifests.
     Manifests {
-        /// How they are made.
+        /// The options of the manifests.
         options: ManifestOptions,
-        /// Whether they are applied.
+        /// Whether to apply the manifests.
         apply: bool,
     },
 }
 
 impl<'a> UpgradeRequest<'a> {
-    /// Reads the command line, and the saved plan that it names.
+    /// Validates the flags and reads the saved plan or the journal.
     ///
     /// # Errors
-    /// A usage problem that names the flag or the file; there is nothing to resume.
+    /// A usage error with the flag or the file, an unreadable journal, or a journal without a run to resume.
     pub(crate) async fn from_cli(cli: &'a Cli) -> Result<Self, Problem> {
         let (upgrade, plan_file, plan_only) = match &cli.command {
             Some(Command::Apply(flags)) => {
@@ -99,12 +101,12 @@ impl<'a> UpgradeRequest<'a> {
         Ok(Self { ask, saved: None, resumed_run: None, backup, plan_file, plan_only, action, registry, run_flags })
     }
 
-    /// Whether it writes, and whether it asks first.
+    /// Whether the command writes, and whether it needs a confirmation first.
     pub(crate) const fn write_mode(&self) -> WriteMode {
         if self.plan_only { WriteMode::PlanOnly } else { self.run_flags.to_write_mode() }
     }
 
-    /// Whether it is meant to write.
+    /// Whether the command can write to the cluster.
     pub(crate) const fn can_write(&self) -> bool {
         let by_us = match &self.action {
             UpgradeAction::Upgrade { .. } => true,
@@ -114,13 +116,13 @@ impl<'a> UpgradeRequest<'a> {
         by_us && self.write_mode().can_write()
     }
 
-    /// Whether somebody else's roll-out is followed now: nothing is written, so nothing is asked.
+    /// Whether `--follow` applies to this plan. It writes nothing, so it needs no confirmation.
     pub(crate) fn is_following_rollout(&self, prepared: &Prepared) -> bool {
         let fine = !prepared.plan.is_refused() && !prepared.plan.is_undetermined();
         matches!(self.action, UpgradeAction::Follow { .. }) && fine && self.write_mode().can_write()
     }
 
-    /// The folder for what is to be committed.
+    /// The folder of `--write`.
     pub(crate) const fn commit_folder(&self) -> Option<&'a Path> {
         match &self.action {
             UpgradeAction::Upgrade { commit_folder } | UpgradeAction::Follow { commit_folder } => *commit_folder,
@@ -128,10 +130,10 @@ impl<'a> UpgradeRequest<'a> {
         }
     }
 
-    /// What was prepared, with the steps of what is done.
+    /// Replaces the steps of the plan for `--follow` and `flux-manifests`.
     ///
     /// # Errors
-    /// It cannot be done here: there is nothing to follow, or Flux is not there.
+    /// There is no rollout to follow, or Flux is not installed.
     pub(crate) fn with_task_steps(&self, prepared: Prepared) -> Result<Prepared, Problem> {
         match &self.action {
             UpgradeAction::Upgrade { .. } => Ok(prepared),
@@ -143,9 +145,9 @@ impl<'a> UpgradeRequest<'a> {
 
 fn read_saved_plan(file: &Path) -> Result<SavedPlan, Problem> {
     let text = std::fs::read_to_string(file).map_err(|error| {
-        Problem::usage(format!("the saved plan {} cannot be read", file.display()))
+        Problem::usage(format!("cannot read the saved plan {}", file.display()))
             .with_source(error)
-            .with_hint("make one with: kubectl mural upgrade plan … --save FILE")
+            .with_hint("run `kubectl mural upgrade plan … --save FILE` to create one")
     })?;
     SavedPlan::read(file, &text)
 }

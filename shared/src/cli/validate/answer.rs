@@ -1,4 +1,4 @@
-//! The answer in each form, on standard output and in files.
+//! Renders the report in each format, and writes it to standard output and to files.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::report::validate::{
 
 use crate::cli::validate::validate_request::ValidateRequest;
 
-/// Writes the files, and then the answer.
+/// Writes the baseline and the report file, then the report on standard output.
 pub(crate) fn write_answer(
     reports: &[ValidateReport],
     request: &ValidateRequest,
@@ -34,7 +34,7 @@ pub(crate) fn write_answer(
     Ok(())
 }
 
-/// One report, or a list of them.
+/// Renders one report as one JSON document, several reports as a list.
 pub(crate) fn render_json(reports: &[ValidateReport]) -> Result<String, Problem> {
     render_one_or_list(reports, ReportFormat::Json)
 }
@@ -59,7 +59,7 @@ fn render(
         }
         ReportFormat::Json | ReportFormat::Yaml => render_one_or_list(reports, output),
         ReportFormat::Junit => {
-            render_junit(reports).map_err(|error| Problem::failure("cannot write the report").with_source(error))
+            render_junit(reports).map_err(|error| Problem::failure("cannot render the report").with_source(error))
         }
         ReportFormat::Sarif => output.render_data(&render_sarif(reports)),
         ReportFormat::Markdown => Ok(render_markdown(reports)),

@@ -1,4 +1,6 @@
-//! `bundle`: the report, the objects, events, last log lines and versions in one file. Listed before it is written.
+//! `kubectl mural validate bundle`: a support bundle with the report, objects, events, last log lines and versions.
+//!
+//! Secrets are masked. The command shows the content and asks for confirmation before it writes the file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,10 +24,10 @@ use crate::cli::validate::flags::BundleFlags;
 use crate::cli::validate::observe::{self, ClusterObservations};
 use crate::cli::validate::validate_request::ValidateRequest;
 
-/// Reads, lists, asks, writes.
+/// Reads the cluster, shows the content of the bundle, asks for the confirmation and writes the file.
 pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     if !flags.file.to_string_lossy().ends_with(".tar.gz") {
-        return Err(Problem::usage(format!("{} does not end with .tar.gz", flags.file.display())));
+        return Err(Problem::usage(format!("the file name {} does not end with .tar.gz", flags.file.display())));
     }
     let mode = WriteMode::new(None, flags.yes);
     mode.require_terminal("")?;
@@ -62,7 +64,7 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     Ok(Exit::Success)
 }
 
-/// What is in it, by folder.
+/// The content of the bundle: files and KiB per folder.
 fn render_contents(entries: &[BundleFile], packed: usize) -> String {
     let mut folders: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for entry in entries {
@@ -70,11 +72,11 @@ fn render_contents(entries: &[BundleFile], packed: usize) -> String {
         let totals = folders.entry(folder).or_default();
         *totals = (totals.0 + 1, totals.1 + entry.text.len());
     }
-    let mut out = String::from("the bundle holds, secrets masked:\n");
+    let mut out = String::from("content of the bundle (secrets are masked):\n");
     for (folder, (files, bytes)) in folders {
         let _ = writeln!(out, "  {folder:<56} {files:>5} files {:>9.1} KiB", to_kib(bytes));
     }
-    let _ = writeln!(out, "  {:<56} {:>5} files {:>9.1} KiB packed", "all", entries.len(), to_kib(packed));
+    let _ = writeln!(out, "  {:<56} {:>5} files {:>9.1} KiB packed", "total", entries.len(), to_kib(packed));
     out
 }
 
@@ -113,7 +115,7 @@ fn build_report_entries(
     ])
 }
 
-/// Each revision: what it is and with which values, never its manifest.
+/// The metadata and masked values of each release revision, without the manifest.
 fn build_release_entries(observations: &ClusterObservations) -> Vec<BundleFile> {
     let mut all = Vec::new();
     for (release, records) in &observations.view.releases {

@@ -1,4 +1,4 @@
-//! The charts that the installation is held against: fetched, rendered, and dropped again.
+//! Fetches and renders the charts of `--chart` and `--crds-chart`, in a temporary folder.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use semver::Version;
 use crate::cli::validate::observe::build_helm;
 use crate::cli::validate::validate_request::ValidateRequest;
 
-/// What is expected, with the charts that were named.
+/// The expected state of the request, with the rendered charts.
 pub(crate) async fn read_expected(
     request: &ValidateRequest,
     installation: &Installation,
@@ -54,7 +54,7 @@ impl ChartRenderer<'_> {
         let release = [&installation.crds_release, &installation.app_release][which];
         let installed = self.view.newest_revision(release).ok().flatten();
         let installed = installed.and_then(|record| Version::parse(record.chart_version.trim_start_matches('v')).ok());
-        // A local chart carries its own version; from a registry the one that runs is meant, unless another is expected.
+        // A local chart carries its own version. For a registry chart, --expect applies, else the installed version.
         let version = expected.cloned().or(installed).filter(|_| reference.needs_version());
         self.render(reference, release, version.as_ref(), which == 1).await.map(Some)
     }
@@ -95,12 +95,12 @@ impl ChartRenderer<'_> {
         Ok(ExpectedChart { reference: reference.to_string(), version, digest: fetched.digest, objects, crds })
     }
 
-    /// The values that run, or those of the files where some are named, in a private file.
+    /// Writes the values of `--values`, else the values of the release, to a temporary file.
     fn write_values_file(&self, release: &str) -> Result<Vec<PathBuf>, Problem> {
         let stored = self.view.newest_revision(release).ok().flatten().map(|record| &record.config);
         let Some(values) = self.request.expect.values.as_ref().or(stored) else { return Ok(Vec::new()) };
         let file = self.private.join("values.json");
-        let failed = |error| Problem::failure("cannot write a private file").with_source(error);
+        let failed = |error| Problem::failure("cannot write a temporary file").with_source(error);
         write_private_file(&file, values.reveal().to_string()).map_err(failed)?;
         Ok(vec![file])
     }

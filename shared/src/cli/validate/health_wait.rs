@@ -1,4 +1,4 @@
-//! `--wait`: looks again until it is healthy, tells what it waits for, and ends early where it cannot get better.
+//! `--wait`: repeat the checks until the installation is healthy, show the pending objects, and end early on a terminal reason.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,15 +18,15 @@ use jiff::Timestamp;
 use crate::cli::validate::observe::{ClusterObservations, observe};
 use crate::cli::validate::validate_request::ValidateRequest;
 
-/// Between two looks.
+/// The interval between two reads of the cluster.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// The name of the wait in what is told of it.
+/// The step name of the wait in events.
 const WAIT_STEP_ID: &str = "waiting";
 
-/// Looks until it is healthy, until it cannot get better, or until the time is over.
+/// Repeats the checks until the installation is healthy, a terminal reason outlasts the grace, or the limit is over.
 ///
 /// # Errors
-/// The first look cannot be done at all. A later one that cannot is tried again.
+/// The first read failed, or a read still fails at the limit. Other failed reads are retried.
 pub(crate) async fn wait_until_healthy(
     request: &ValidateRequest,
     tools: &ToolVersions,
@@ -43,7 +43,7 @@ pub(crate) async fn wait_until_healthy(
     };
     let mut failing: Option<Vec<&'static HealthCheck>> = None;
     loop {
-        // After the first look only what failed is asked again; when that is well, everything once more.
+        // After the first read, run only the failed checks again. If they pass, run all checks once more.
         let checks = failing.clone().unwrap_or_else(|| request.checks.clone());
         let observations = match observe(request, &request.installation, &checks).await {
             Err(problem) if failing.is_none() => return Err(problem),
@@ -73,7 +73,7 @@ pub(crate) async fn wait_until_healthy(
     }
 }
 
-/// The answer is always whole, whatever was asked last.
+/// Runs all checks again if the last read covered only some, so that the report is always complete.
 async fn report_all_checks(
     request: &ValidateRequest,
     tools: &ToolVersions,
@@ -104,7 +104,7 @@ fn select_unhealthy_checks(request: &ValidateRequest, report: &ValidateReport) -
     request.checks.iter().filter(failed).copied().collect()
 }
 
-/// The API server did not answer this time.
+/// The pending entry of an unreachable API server.
 fn build_unreachable_entry(problem: &Problem) -> WaitingObject {
     WaitingObject {
         object: "API server".to_owned(),
@@ -119,9 +119,9 @@ struct HealthWait<'a> {
     began: Instant,
     limit: Duration,
     grace: Duration,
-    /// Since when each reason lasts that does not pass by itself.
+    /// The start of each terminal reason, by object and reason.
     terminal_since: BTreeMap<(String, String), Instant>,
-    /// Whether anything was waited for.
+    /// Whether the wait showed a pending object.
     has_waited: bool,
 }
 
@@ -130,7 +130,7 @@ impl HealthWait<'_> {
         self.began.elapsed() >= self.limit
     }
 
-    /// How to end; none where it may get better.
+    /// The exit code of the wait; `None` if the installation can still become healthy.
     fn decide_end(
         &mut self,
         observations: &ClusterObservations,
@@ -147,13 +147,13 @@ impl HealthWait<'_> {
             report.findings().into_iter().filter(counts).filter(|finding| !known(finding)).collect();
         if let Some(terminal_finding) = open.iter().find(|finding| !is_transient(&finding.check, by_flux)) {
             self.emit_failed(&format!(
-                "waiting does not mend {}: {}: {}",
+                "waiting does not fix {}: {}: {}",
                 terminal_finding.check, terminal_finding.subject, terminal_finding.message
             ));
             return Some(Exit::ChecksFailed);
         }
         if let Some(reason) = self.find_terminal_reason(observations, report) {
-            self.emit_failed(&format!("it cannot get better: {reason}"));
+            self.emit_failed(&format!("terminal reason: {reason}"));
             return Some(Exit::ChecksFailed);
         }
         if self.is_timed_out() {
@@ -162,7 +162,7 @@ impl HealthWait<'_> {
         }
         let unseen = report.checks.iter().filter(|checked| checked.is_undetermined());
         let waiting = open.iter().map(|finding| (finding.subject.as_str(), finding.message.as_str()));
-        let waiting = waiting.chain(unseen.map(|checked| (checked.check, "cannot look")));
+        let waiting = waiting.chain(unseen.map(|checked| (checked.check, "undetermined")));
         let waiting = waiting.map(|(object, reason)| self.build_waiting_entry(object, reason)).collect();
         let all = request.checks.len();
         self.emit_waiting(waiting, (all - select_unhealthy_checks(request, report).len().min(all), all));
@@ -180,7 +180,7 @@ impl HealthWait<'_> {
         }
     }
 
-    /// A reason that does not pass by itself and has lasted longer than the grace: a pod's, or that something cannot be read.
+    /// A terminal reason that lasts longer than the grace: of a pod, or an undetermined check.
     fn find_terminal_reason(&mut self, observations: &ClusterObservations, report: &ValidateReport) -> Option<String> {
         let record = observations.view.newest_revision(&observations.installation.app_release).ok().flatten();
         let hooks: Vec<_> = record.into_iter().flat_map(crate::model::release::ReleaseRecord::hook_objects).collect();
@@ -191,7 +191,7 @@ impl HealthWait<'_> {
             .map(|one| ((one.object.to_string(), one.terminal_reason), format!("{}: {}", one.object, one.reason)))
             .collect();
         for checked in report.checks.iter().filter(|checked| CheckResult::is_undetermined(checked)) {
-            now.insert((checked.check.to_owned(), "unseen".to_owned()), format!("{} cannot look", checked.check));
+            now.insert((checked.check.to_owned(), "unseen".to_owned()), format!("{} is undetermined", checked.check));
         }
         self.terminal_since.retain(|key, _| now.contains_key(key));
         for key in now.keys() {
@@ -201,7 +201,7 @@ impl HealthWait<'_> {
         now.get(key).map(|reason| format!("{reason}, for {}s", since.elapsed().as_secs()))
     }
 
-    /// What is waited for: moving on a terminal, elsewhere a line a change.
+    /// Shows the pending objects: in the spinner on a terminal, else one line per change.
     fn emit_waiting(&mut self, objects: Vec<WaitingObject>, ready: (usize, usize)) {
         self.has_waited = true;
         let (seconds, limit_seconds) = (self.began.elapsed().as_secs_f64(), self.limit.as_secs_f64());

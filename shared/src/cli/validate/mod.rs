@@ -1,4 +1,7 @@
-//! The command line of `kubectl mural validate`: one look, pure checks, one answer on standard output.
+//! The command `kubectl mural validate`.
+//!
+//! Validates the flags (`validate_request`), reads each cluster once (`observe`), runs the pure checks and writes the report
+//! to standard output. `--wait` repeats this (`health_wait`). `bundle` is in `bundle_command`.
 
 mod answer;
 mod bundle_command;
@@ -27,10 +30,10 @@ use flags::{Cli, Command};
 use observe::ClusterObservations;
 use validate_request::ValidateRequest;
 
-/// Runs the command and gives its exit code.
+/// Runs the command and returns its exit code.
 ///
 /// # Errors
-/// The command cannot be done; the problem has its exit code.
+/// The reason why the command failed, with its exit code.
 pub fn run_command(cli: &Cli) -> Result<Exit, Problem> {
     let offline = match &cli.command {
         Some(Command::Schema) => Some(REPORT_JSON_SCHEMA.to_owned()),
@@ -51,7 +54,7 @@ pub fn run_command(cli: &Cli) -> Result<Exit, Problem> {
 
 fn run_validation(cli: &Cli) -> Result<Exit, Problem> {
     let began = Instant::now();
-    // Everything that the caller could have mistyped is read before anything is asked of the cluster.
+    // Report usage errors before any request to the cluster.
     let request = ValidateRequest::from_cli(cli)?;
     let (reports, early_exit) = block_on(collect_reports(&request, cli.style))?;
     let exit = early_exit.unwrap_or_else(|| worst_exit(&reports, request.strict));
@@ -59,7 +62,7 @@ fn run_validation(cli: &Cli) -> Result<Exit, Problem> {
     Ok(exit)
 }
 
-/// What was found, and how to end where that is decided already.
+/// The report of each cluster, and the exit code of a wait; `None` if the reports decide the exit code.
 async fn collect_reports(
     request: &ValidateRequest,
     style: StyleFlags,
@@ -93,15 +96,15 @@ async fn collect_reports(
         all.extend(report_context(request, context, observations, &tools));
     }
     if all.is_empty() {
-        return Err(Problem::new(Exit::ChecksFailed, "no context has the installation").with_hint(format!(
-            "looked for {} in namespace {}",
+        return Err(Problem::new(Exit::ChecksFailed, "no context contains the installation").with_hint(format!(
+            "searched for release {} in namespace {}; use --namespace and --release to select others",
             request.installation.app_release, request.installation.namespace
         )));
     }
     Ok((all, None))
 }
 
-/// A cluster that cannot be read is part of the answer; with `--all-contexts`, one without the installation is none.
+/// The report of one context. An unreachable cluster has a report too; with `--all-contexts`, one without the installation has none.
 fn report_context(
     request: &ValidateRequest,
     context: &str,
@@ -110,7 +113,7 @@ fn report_context(
 ) -> Option<ValidateReport> {
     match observations {
         Ok(observations) if request.skip_contexts_without_release && observations.has_no_release() => {
-            Stream::Stderr.write(&format!("{context}: nothing is installed there, skipped\n"));
+            Stream::Stderr.write(&format!("{context}: the installation was not found, skipped\n"));
             None
         }
         Ok(observations) => Some(build_report(request, &observations, tools)),

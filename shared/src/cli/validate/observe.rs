@@ -1,4 +1,4 @@
-//! One reading of one cluster, and what the checks say of it.
+//! Reads one cluster once, and runs the checks on the result.
 
 use crate::ask::expect::Expectations;
 use crate::ask::{Installation, RegistryAccess};
@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::cli::validate::expected_charts;
 use crate::cli::validate::validate_request::ValidateRequest;
 
-/// All that was read of one cluster.
+/// Everything that the checks read from one cluster.
 pub(crate) struct ClusterObservations {
     pub(crate) installation: Installation,
     pub(crate) view: ClusterView,
@@ -32,12 +32,12 @@ pub(crate) struct ClusterObservations {
 }
 
 impl ClusterObservations {
-    /// Whether neither release is there.
+    /// Whether neither release is installed.
     pub(crate) fn has_no_release(&self) -> bool {
         self.view.owners.values().all(|owner| *owner == Owner::NotInstalled)
     }
 
-    /// What these checks say.
+    /// Runs these checks and builds the report.
     pub(crate) fn judge(&self, tools: &ToolVersions, checks: &[&HealthCheck], now: Timestamp) -> ValidateReport {
         let pair = (&self.view, &self.health_inputs);
         let check_context = CheckContext::new(&self.installation, pair, &self.inventory, tools, &self.expect, now);
@@ -46,7 +46,7 @@ impl ClusterObservations {
     }
 }
 
-/// Reads what these checks need.
+/// Reads the cluster for these checks. Skips reads that no check needs.
 pub(crate) async fn observe(
     request: &ValidateRequest,
     installation: &Installation,
@@ -61,7 +61,7 @@ pub(crate) async fn observe(
     Ok(ClusterObservations { installation: installation.clone(), view, health_inputs, inventory: named, expect })
 }
 
-/// Where neither release is: what was looked for, and what is there instead.
+/// The message for a namespace without the releases: the expected names, and the releases that helm has elsewhere.
 pub(crate) async fn describe_other_releases(installation: &Installation) -> String {
     let Installation { namespace, crds_release, app_release, .. } = installation;
     let found = match Cluster::connect(&installation.cluster).await {
@@ -71,16 +71,14 @@ pub(crate) async fn describe_other_releases(installation: &Installation) -> Stri
         Err(problem) => Err(problem.to_string()),
     };
     let other_releases = match found {
-        Ok(found) if found.is_empty() => "helm has neither in any namespace".to_owned(),
-        Ok(found) => format!("helm has {}", found.into_iter().collect::<Vec<_>>().join(", ")),
-        Err(reason) => format!("what is elsewhere cannot be seen: {reason}"),
+        Ok(found) if found.is_empty() => "no namespace contains them".to_owned(),
+        Ok(found) => format!("found {}", found.into_iter().collect::<Vec<_>>().join(", ")),
+        Err(reason) => format!("the other namespaces could not be read: {reason}"),
     };
-    format!(
-        "looked for {app_release} and {crds_release} in namespace {namespace} and found neither; {other_releases}\n"
-    )
+    format!("namespace {namespace} contains neither release {app_release} nor {crds_release}; {other_releases}\n")
 }
 
-/// helm as these flags call it.
+/// helm with the cluster and registry access of the flags.
 pub(crate) fn build_helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
     let program = program_paths::find_helm(&read_program_hints())?;
     Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
@@ -90,9 +88,9 @@ fn read_program_hints() -> ProgramHints {
     ProgramHints { helm: env_var("HELM_BIN"), kubectl: env_var("KUBECTL_PATH") }
 }
 
-/// The two programs' versions. A missing program is no reason not to look at the cluster: the checks say so.
+/// The versions of helm and kubectl. A missing program is a finding of the checks, not an error.
 ///
-/// Where no chosen check asks for them, nothing is started.
+/// Starts no program if no selected check needs the versions.
 pub(crate) async fn read_tool_versions(request: &ValidateRequest) -> ToolVersions {
     let read_failure = |what: &str, reason: &dyn std::fmt::Display| ReadFailure {
         target: what.to_owned(),
@@ -100,7 +98,7 @@ pub(crate) async fn read_tool_versions(request: &ValidateRequest) -> ToolVersion
     };
     let installation = &request.installation;
     if !request.checks.iter().any(|check| check.card.section == Section::Tools) {
-        let not_requested = |what: &str| Err(read_failure(what, &"nobody asked for it"));
+        let not_requested = |what: &str| Err(read_failure(what, &"no selected check needs it"));
         return ToolVersions { helm: not_requested("helm's version"), kubectl: not_requested("kubectl's version") };
     }
     let helm = async {

@@ -1,4 +1,4 @@
-//! What was asked for, read and validated before anything is asked of a cluster.
+//! The validated request of `kubectl mural validate`: flags, values files and baseline, read before any request to a cluster.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,29 +19,29 @@ use serde_json::Value;
 
 use crate::cli::validate::flags::Cli;
 
-/// What was asked for.
+/// The validated flags and the files that they refer to.
 pub(crate) struct ValidateRequest {
     /// The installation; its cluster is that of the first context.
     pub(crate) installation: Installation,
-    /// The contexts, where several are asked.
+    /// The contexts of `--contexts` or `--all-contexts`.
     pub(crate) contexts: Option<Vec<String>>,
-    /// A context without the installation does not count.
+    /// Whether to skip a context without the installation: `--all-contexts`.
     pub(crate) skip_contexts_without_release: bool,
     pub(crate) checks: Vec<&'static HealthCheck>,
     pub(crate) expect: Expectations,
-    /// The CRD chart and the application's.
+    /// The CRD chart and the application chart.
     pub(crate) charts: [Option<ChartRef>; 2],
     pub(crate) registry: RegistryAccess,
     pub(crate) baseline: Option<Vec<Baseline>>,
     pub(crate) save_baseline: Option<PathBuf>,
     pub(crate) report: Option<ReportFile>,
-    /// How long to wait, and the grace of a reason that does not pass.
+    /// The limit of `--wait` and of `--failure-grace`.
     pub(crate) wait: Option<(Duration, Duration)>,
     pub(crate) strict: bool,
 }
 
 impl ValidateRequest {
-    /// Reads the flags and the files that they name.
+    /// Validates the flags and reads the files that they refer to.
     pub(crate) fn from_cli(cli: &Cli) -> Result<Self, Problem> {
         let checks = health_checks::select_checks(&cli.checks.only, &cli.checks.skip)?;
         let installation = cli.installation.to_installation(&cli.cluster)?;
@@ -67,7 +67,7 @@ impl ValidateRequest {
         })
     }
 
-    /// Every check of one installation, held against nothing.
+    /// A request for every check of one installation, without an expected state.
     pub(crate) fn for_installation(installation: Installation) -> Self {
         Self {
             installation,
@@ -99,12 +99,13 @@ fn select_contexts(cli: &Cli) -> Result<Option<Vec<String>>, Problem> {
     }
     let all = cluster::list_contexts(&cli.cluster.to_access()?);
     if all.is_empty() {
-        return Err(Problem::usage("the kubeconfig has no contexts").with_hint("kubectl config get-contexts"));
+        return Err(Problem::usage("the kubeconfig has no contexts")
+            .with_hint("run `kubectl config get-contexts` to list the contexts"));
     }
     Ok(Some(all))
 }
 
-/// The files of values, merged in their order.
+/// Reads the values files and merges them in their order.
 fn read_values(given: &[PathBuf]) -> Result<Option<Hidden<Value>>, Problem> {
     let mut all: Option<Value> = None;
     for file in given {
@@ -115,7 +116,7 @@ fn read_values(given: &[PathBuf]) -> Result<Option<Hidden<Value>>, Problem> {
         if !value.is_object() {
             return Err(wrong()
                 .with_source("it is not a map of values")
-                .with_hint("a values file begins with keys, like global:"));
+                .with_hint("start the values file with keys, for example global:"));
         }
         all = Some(all.map_or_else(|| value.clone(), |base| merge_values(&base, &value)));
     }

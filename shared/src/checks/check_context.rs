@@ -50,7 +50,7 @@ impl<'a> CheckContext<'a> {
         now: Timestamp,
     ) -> Self {
         let (crds_release, app_release) = (&installation.crds_release, &installation.app_release);
-        Self { view, health_inputs, inventory: inventory, tools, expectations, now, crds_release, app_release }
+        Self { view, health_inputs, inventory, tools, expectations, now, crds_release, app_release }
     }
 
     /// Both releases, in the order of an upgrade.

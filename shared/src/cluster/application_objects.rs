@@ -73,7 +73,7 @@ pub async fn read_live_objects(
         match (answer, first) {
             (Ok(objects), _) => objects.into_iter().for_each(|object| live.insert(object, namespace)),
             (Err(error), Some(first)) => {
-                live.insert_failure(&first, error.to_read_failure(format!("{} objects", first.kind)))
+                live.insert_failure(&first, error.to_read_failure(format!("{} objects", first.kind)));
             }
             (Err(_), None) => {}
         }

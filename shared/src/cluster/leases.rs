@@ -122,7 +122,7 @@ impl Locks {
             loss_reason: OnceLock::new(),
         });
         let renewal = tokio::spawn(run_renewal(Arc::clone(&state), on_loss));
-        Self { state: state, renewal: renewal }
+        Self { state, renewal }
     }
 
     /// Renews now and records the step that begins, so that no step begins without the locks.

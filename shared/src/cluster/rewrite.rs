@@ -73,7 +73,7 @@ pub async fn rewrite_objects(
                 Ok(RewriteOutcome::Repaired) => walk.repaired_objects += 1,
                 Ok(RewriteOutcome::Deleted) => walk.objects -= 1,
                 Err(error) if walk.failures.len() < MAX_RECORDED_FAILURES => {
-                    walk.failures.push((object, error.to_string()))
+                    walk.failures.push((object, error.to_string()));
                 }
                 Err(_) => {}
             }

@@ -77,7 +77,7 @@ pub async fn request_migration(cluster: &Cluster, collection: &str, crd: &Crd) -
             MigrationState::Pending | MigrationState::Running => return Ok(at(&object, ours)),
             // Left by an interrupted run: its result is outdated.
             MigrationState::Succeeded | MigrationState::Failed(_) | MigrationState::Deleted => {
-                delete_if_ours(cluster, &at(&object, ours)).await?
+                delete_if_ours(cluster, &at(&object, ours)).await?;
             }
         }
     }
@@ -126,7 +126,7 @@ pub async fn wait_for_end(
         match state {
             MigrationState::Pending if began.elapsed() >= start_timeout => return Ok(state),
             MigrationState::Pending | MigrationState::Running if should_continue() => {
-                tokio::time::sleep(POLL_INTERVAL).await
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             _ => return Ok(state),
         }

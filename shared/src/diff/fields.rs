@@ -247,7 +247,7 @@ fn compare_items(pair: &PositionPair<'_>, collector: &mut ChangeCollector) {
         (Some(old), Some(new)) => walk(&pair.child(Segment::Items, old, new), collector),
         (None, Some(new)) => collector.add(pair, FieldChange::ItemsAdded { new: new.clone() }),
         (Some(old), None) => {
-            collector.add(pair, FieldChange::ItemsRemoved { old: old.clone(), preserved: is_preserved(pair) })
+            collector.add(pair, FieldChange::ItemsRemoved { old: old.clone(), preserved: is_preserved(pair) });
         }
         (None, None) => {}
     }

@@ -76,7 +76,7 @@ impl Outline {
             categories: to_text_set(&spec["names"]["categories"]),
             labels: read_user_metadata(&crd["metadata"]["labels"]),
             annotations: read_user_metadata(&crd["metadata"]["annotations"]),
-            preserves_unknown_fields: preserves_unknown_fields,
+            preserves_unknown_fields,
             conversion: normalise_conversion(&spec["conversion"], beta),
             versions: versions
                 .iter()

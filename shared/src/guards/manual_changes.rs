@@ -52,7 +52,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         match (application.live_objects.get(object, namespace), next) {
             (Err(failure), _) => return undetermined(failure.to_string()),
             (Ok(Some(live)), Some(next)) => {
-                findings.extend(find_overwrites(object, live, stored, next, application.apply_method))
+                findings.extend(find_overwrites(object, live, stored, next, application.apply_method));
             }
             (Ok(_), _) => {}
         }

@@ -50,7 +50,7 @@ fn old_tools_are_refused_and_unknown_ones_are_undetermined() {
         "tool-versions"
     ));
     let unseen = GuardScenario::with(|scenario| {
-        scenario.helm_version = Err(ReadFailure { target: "helm".into(), reason: "no answer".into() })
+        scenario.helm_version = Err(ReadFailure { target: "helm".into(), reason: "no answer".into() });
     });
     assert!(matches!(unseen.run_guard("tool-versions"), Verdict::Undetermined { .. }));
 }
@@ -85,7 +85,7 @@ fn a_journal_that_cannot_be_read_is_not_written_over() {
 fn two_clusters_are_one_too_many() {
     assert!(fires(&GuardScenario::with(|scenario| scenario.helm_cluster_uid = Ok("uid-2".into())), "same-cluster"));
     let unseen = GuardScenario::with(|scenario| {
-        scenario.helm_cluster_uid = Err(ReadFailure { target: "kube-system".into(), reason: "forbidden".into() })
+        scenario.helm_cluster_uid = Err(ReadFailure { target: "kube-system".into(), reason: "forbidden".into() });
     });
     assert!(matches!(unseen.run_guard("same-cluster"), Verdict::Undetermined { .. }));
 }
@@ -171,7 +171,7 @@ fn going_back_needs_a_word() {
     let newer = |scenario: &mut GuardScenario| scenario.set_record(release_record("mural", "1.1.0", "deployed", ""));
     assert!(fires(&GuardScenario::with(newer), "no-downgrade"));
     let same = |scenario: &mut GuardScenario| {
-        scenario.set_record(release_record("mural", "1.1.0-rc.3+05094f", "deployed", ""))
+        scenario.set_record(release_record("mural", "1.1.0-rc.3+05094f", "deployed", ""));
     };
     assert!(!fires(&GuardScenario::with(same), "no-downgrade"));
     let allowed = GuardScenario::with(|scenario| (newer(scenario), scenario.allowed.downgrade = true).1);
@@ -200,11 +200,11 @@ fn an_object_whose_version_no_crd_serves_is_refused() {
 fn a_crd_that_leaves_the_manifest_is_refused_unless_it_is_kept() {
     let manifest = build_crd("hubs.example.com", "v1").json().to_string();
     let leaving = |scenario: &mut GuardScenario| {
-        scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", &manifest))
+        scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", &manifest));
     };
     assert!(fires(&GuardScenario::with(leaving), "helm-would-delete-crds"));
     let stays = GuardScenario::with(|scenario| {
-        (leaving(scenario), scenario.rendered_app = vec![build_crd("hubs.example.com", "v1").json().clone()]).1
+        (leaving(scenario), scenario.rendered_app = vec![build_crd("hubs.example.com", "v1").json().clone()]).1;
     });
     assert!(!fires(&stays, "helm-would-delete-crds"));
     let moved_to_folder = GuardScenario::with(|scenario| {

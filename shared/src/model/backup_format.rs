@@ -38,7 +38,7 @@ impl BackupIndex {
     #[must_use]
     pub fn new(cluster: &str, uid: &str, created_at: jiff::Timestamp, crds: Vec<CrdBackup>) -> Self {
         let (api_version, kind) = (INDEX_VERSION_AND_KIND.0.to_owned(), INDEX_VERSION_AND_KIND.1.to_owned());
-        Self { api_version, kind, cluster: cluster.to_owned(), uid: uid.to_owned(), created_at: created_at, crds }
+        Self { api_version, kind, cluster: cluster.to_owned(), uid: uid.to_owned(), created_at, crds }
     }
 
     /// Whether this version knows its form.

@@ -157,7 +157,7 @@ impl Digest {
     /// The digest of bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], kind: DigestKind) -> Self {
-        Self { sha256: format!("sha256:{}", to_hex(&Sha256::digest(bytes))), kind: kind }
+        Self { sha256: format!("sha256:{}", to_hex(&Sha256::digest(bytes))), kind }
     }
 
     /// The first twelve digits, as `sha256:05094f0008ef`.

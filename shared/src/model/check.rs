@@ -212,7 +212,7 @@ impl CheckResult {
     /// Builds the result of the check with this card.
     #[must_use]
     pub const fn new(card: &'static Card, items_checked: usize, verdict: Verdict) -> Self {
-        Self { check: card.id, section: card.section, title: card.title, items_checked: items_checked, verdict }
+        Self { check: card.id, section: card.section, title: card.title, items_checked, verdict }
     }
 
     /// The findings; empty unless the check failed.

@@ -90,7 +90,7 @@ pub fn collect_secrets(value: &Value) -> Hidden<Vec<String>> {
 fn collect_strings(value: &Value, secret: bool, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(key, inner)| collect_strings(inner, secret || is_secret_key(key), found))
+            map.iter().for_each(|(key, inner)| collect_strings(inner, secret || is_secret_key(key), found));
         }
         Value::Array(items) => items.iter().for_each(|inner| collect_strings(inner, secret, found)),
         Value::String(text) if secret && text.len() >= MIN_SECRET_BYTES => found.push(text.clone()),

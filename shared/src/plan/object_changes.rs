@@ -20,7 +20,7 @@ pub fn diff_manifests(namespace: &str, old: &[Value], new: &[Value]) -> Vec<Obje
         match was(object) {
             None => all.push(build_change(object, ObjectChangeKind::Create, Vec::new())),
             Some(before) if before != *value => {
-                all.push(build_change(object, ObjectChangeKind::Update, describe_changes(before, value)))
+                all.push(build_change(object, ObjectChangeKind::Update, describe_changes(before, value)));
             }
             Some(_) => {}
         }

@@ -200,9 +200,9 @@ impl SavedPlan {
         Self {
             api_version: API_VERSION.to_owned(),
             kind: SAVED_PLAN_KIND.to_owned(),
-            created_at: created_at,
+            created_at,
             request: RecordedRequest::new(ask, plan, folder),
-            recorded_state: recorded_state,
+            recorded_state,
             charts: plan.charts.clone(),
             crds: plan.crds.clone(),
             steps: plan.steps.clone(),

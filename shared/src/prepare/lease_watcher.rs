@@ -30,7 +30,7 @@ impl LeaseWatcher {
     /// Nothing seen yet.
     #[must_use]
     pub const fn new(identity: HolderIdentity, local_locks: Option<LocalRunLocks>) -> Self {
-        Self { identity: identity, local_locks, sightings: BTreeMap::new(), wait_deadline: None }
+        Self { identity, local_locks, sightings: BTreeMap::new(), wait_deadline: None }
     }
 
     /// One look: who holds what.

@@ -151,7 +151,7 @@ impl MigrateReport {
             kind: "CrdMigrate",
             cluster: cluster.to_owned(),
             crds,
-            skipped_crds: skipped_crds,
+            skipped_crds,
         }
     }
 

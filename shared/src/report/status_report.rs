@@ -116,7 +116,7 @@ impl UpgradeStatus {
             namespace: namespace.to_owned(),
             next_step: suggest_next_step(&locks, &journal, &records_read, namespace)
                 .or_else(|| suspended_releases.iter().find_map(SuspendedHelmReleaseStatus::suggest_next_step)),
-            suspended_releases: suspended_releases,
+            suspended_releases,
             releases: records_read.iter().filter_map(|records| records.last()).map(RevisionRow::from_record).collect(),
             runs: group_by_run(&records_read),
             journal: {
@@ -125,7 +125,7 @@ impl UpgradeStatus {
             },
             unreadable_runs: journal.unreadable_runs,
             locks,
-            read_failures: read_failures,
+            read_failures,
         }
     }
 }

@@ -133,7 +133,7 @@ impl<'a> ReadinessWatch<'a> {
         Self {
             run,
             step,
-            workloads: workloads,
+            workloads,
             started: Instant::now(),
             stop: StopSignal::default(),
             terminal_since: BTreeMap::new(),

@@ -145,7 +145,7 @@ pub(super) fn evaluate_object_rules(object: &Value, node: &Node, operation: Rule
         let direct = (operation != RuleOperation::Create).then_some(CorrelatedValue { value: object, node });
         let older = Correlation { direct, nearest: None };
         FUNCTIONS.with(|functions| {
-            Evaluator { functions, operation, outcome: &mut outcome }.visit(object, node, &ObjectPath::ROOT, older)
+            Evaluator { functions, operation, outcome: &mut outcome }.visit(object, node, &ObjectPath::ROOT, older);
         });
     }
     outcome
@@ -161,7 +161,7 @@ pub(super) fn evaluate_default_rules(default: &Value, node: &Node) -> RuleOutcom
             let (operation, older) =
                 (RuleOperation::UnchangedUpdate { ratchets: false }, Correlation { direct, nearest: None });
             FUNCTIONS.with(|functions| {
-                Evaluator { functions, operation, outcome: &mut outcome }.visit(default, node, &place, older)
+                Evaluator { functions, operation, outcome: &mut outcome }.visit(default, node, &place, older);
             });
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn coerce(object: &mut Value, node: &Node, pruned: &mut Vec<String>, 
         coerce_resource(fields, typed, &ObjectPath::ROOT, pruned, errors);
     }
     walk_embedded(object, node, &ObjectPath::ROOT, &mut |fields, place| {
-        coerce_resource(fields, false, place, pruned, errors)
+        coerce_resource(fields, false, place, pruned, errors);
     });
 }
 
@@ -259,7 +259,7 @@ fn validate_owner_references(metadata: &Map<String, Value>, place: &ObjectPath<'
 /// Every embedded resource below.
 pub(super) fn validate_embedded(object: &mut Value, node: &Node, errors: &mut Vec<SchemaError>) {
     walk_embedded(object, node, &ObjectPath::ROOT, &mut |fields, place| {
-        validate_embedded_resource(fields, place, errors)
+        validate_embedded_resource(fields, place, errors);
     });
 }
 

@@ -32,7 +32,7 @@ impl Pruner<'_> {
     fn prune_value(&mut self, value: &mut Value, node: Option<&Node>, place: &ObjectPath<'_>) {
         match (value, node) {
             (value, Some(node)) if node.preserves_unknown_fields => {
-                self.prune_below_preserved(value, node, node.is_embedded_resource, place)
+                self.prune_below_preserved(value, node, node.is_embedded_resource, place);
             }
             (Value::Object(fields), Some(node)) => self.prune_fields(fields, node, node.is_embedded_resource, place),
             (Value::Object(fields), None) => {

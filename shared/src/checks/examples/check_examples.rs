@@ -157,7 +157,7 @@ pub(super) const EXAMPLES: [Example; 53] = [
                 w.health_inputs
                     .object_metadata
                     .insert(crate::model::health_inputs::secrets_path(RELEASE_NAMESPACE), Ok(Vec::new())),
-            )
+            );
         },
         |w| w.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas"),
     ),
@@ -294,7 +294,7 @@ pub(super) const EXAMPLES: [Example; 53] = [
             w.set_app_helm_release(
                 "spec.dependsOn",
                 json!([{"name": "other"}, {"name": "mural-crds", "namespace": RELEASE_NAMESPACE}]),
-            )
+            );
         },
     ),
     (
@@ -304,14 +304,14 @@ pub(super) const EXAMPLES: [Example; 53] = [
                 "canvas-7d9f-a",
                 "status.containerStatuses.0",
                 restarted_container("2026-11-21T10:00:00Z"),
-            )
+            );
         },
         |w| {
             w.set_workload_field(
                 "canvas-7d9f-a",
                 "status.containerStatuses.0",
                 restarted_container("2026-11-19T10:00:00Z"),
-            )
+            );
         },
     ),
     (

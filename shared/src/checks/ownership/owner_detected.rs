@@ -42,7 +42,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     for (_, release) in context.releases() {
         match context.owner(release) {
             Some(Owner::NotInstalled) if is_applied_by_kubectl(context, release) => {
-                result.record([build_finding(context, release)])
+                result.record([build_finding(context, release)]);
             }
             Some(Owner::NotInstalled) => {
                 let message = format!("is not installed in namespace {}", context.namespace());

@@ -45,7 +45,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
             Ok(pods) => {
                 pods.iter().filter(|(pod, _)| object_status::find_pod_blocker(pod).is_none()).for_each(|(pod, _)| {
                     result.record(find_restarts(pod, upgraded_at));
-                })
+                });
             }
             Err(failure) => result.record_failure(failure),
         }

@@ -63,7 +63,7 @@ pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
     let style = style_for(Stream::Stdout, flags.run_flags.style);
     if let Some(target) = prepared.work.rollback_target() {
         progress.pause(|| {
-            show_to_operator(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output)
+            show_to_operator(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output);
         });
     }
     let report = confirm_and_run(&prepared, &options, &flags.run_flags, &progress, &mut signals).await?;

@@ -29,7 +29,7 @@ pub(super) fn set_cluster_scope(json: &mut Value) {
 fn a_crd_that_stands_twice_in_a_chart_is_refused_where_the_copies_differ() {
     let copies = |other: Crd| {
         GuardScenario::with(|scenario| {
-            scenario.rendered_crds = vec![build_crd(HUBS, "v1").json().clone(), other.json().clone()]
+            scenario.rendered_crds = vec![build_crd(HUBS, "v1").json().clone(), other.json().clone()];
         })
     };
     assert_eq!(guard_findings(&copies(modified_crd(HUBS, set_cluster_scope)), "crd-duplicated")[0].level, Level::Error);

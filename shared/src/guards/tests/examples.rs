@@ -120,7 +120,7 @@ const EXAMPLES: [GuardExample; 50] = [
         "journal-readable",
         || {
             GuardScenario::with(|w| {
-                w.journal = Ok(JournalSnapshot { unreadable_runs: vec![damaged_run()], ..JournalSnapshot::default() })
+                w.journal = Ok(JournalSnapshot { unreadable_runs: vec![damaged_run()], ..JournalSnapshot::default() });
             })
         },
         || {
@@ -128,7 +128,7 @@ const EXAMPLES: [GuardExample; 50] = [
                 w.journal = Ok(JournalSnapshot {
                     runs: vec![crate::plan::journal::tests::entry()],
                     ..JournalSnapshot::default()
-                })
+                });
             })
         },
     ),

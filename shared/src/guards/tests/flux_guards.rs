@@ -94,12 +94,12 @@ fn a_source_that_cannot_be_told_a_version_is_named() {
         "flux-source-usable"
     ));
     let elsewhere = with_flux_objects(|all| {
-        object_mut(all, "source-mural")["spec"]["url"] = "oci://other.example/mural/mural".into()
+        object_mut(all, "source-mural")["spec"]["url"] = "oci://other.example/mural/mural".into();
     });
     assert!(guard_findings(&elsewhere, "flux-source-usable")[0].message.contains("a.example"));
     let git = json!({"kind": "GitRepository", "name": "repo"});
     let git = with_flux_objects(|all| {
-        object_mut(all, "mural")["spec"] = json!({"chart": {"spec": {"chart": "mural", "sourceRef": git}}})
+        object_mut(all, "mural")["spec"] = json!({"chart": {"spec": {"chart": "mural", "sourceRef": git}}});
     });
     assert!(fires(&git, "flux-source-usable"));
 }

@@ -56,7 +56,7 @@ pub enum KubeconfigError {
     #[error("the kubeconfig has no current context")]
     NoCurrentContext {
         /// The contexts that exist.
-        known: Vec<String>,
+        contexts: Vec<String>,
     },
     /// No file has this context.
     #[error("the kubeconfig has no context {name:?}")]
@@ -64,7 +64,7 @@ pub enum KubeconfigError {
         /// The context.
         name: String,
         /// The contexts that exist.
-        known: Vec<String>,
+        contexts: Vec<String>,
     },
     /// The context has no usable cluster, certificate or proxy.
     #[error("cannot use the kubeconfig context {context}: {fault}")]
@@ -118,7 +118,7 @@ impl KubeconfigError {
                 "set KUBECONFIG to the hub cluster's kubeconfig file, or name it with --kubeconfig".to_owned()
             }
             Self::Invalid { .. } => "kubectl config view shows whether kubectl can read it".to_owned(),
-            Self::NoCurrentContext { known } | Self::UnknownContext { known, .. } => choose(known),
+            Self::NoCurrentContext { contexts } | Self::UnknownContext { contexts, .. } => choose(contexts),
             Self::Context { fault: ContextFault::ProxyUrl, .. } => {
                 "check proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY".to_owned()
             }
@@ -248,11 +248,11 @@ pub(super) fn list_contexts(kubeconfig: &Kubeconfig) -> Vec<String> {
 /// # Errors
 /// Neither is set, or no file has it.
 pub(super) fn choose_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<String, KubeconfigError> {
-    let known = list_contexts(kubeconfig);
+    let contexts = list_contexts(kubeconfig);
     match wanted.or(kubeconfig.current_context.as_deref()) {
-        None | Some("") => Err(KubeconfigError::NoCurrentContext { known }),
-        Some(name) if known.iter().any(|context| context == name) => Ok(name.to_owned()),
-        Some(name) => Err(KubeconfigError::UnknownContext { name: name.to_owned(), known }),
+        None | Some("") => Err(KubeconfigError::NoCurrentContext { contexts }),
+        Some(name) if contexts.iter().any(|context| context == name) => Ok(name.to_owned()),
+        Some(name) => Err(KubeconfigError::UnknownContext { name: name.to_owned(), contexts }),
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::guards::tests::scenario::{GuardScenario, release_record};
 use crate::model::chart::{Chart, ChartFiles, ChartRef, Digest, DigestKind};
 use crate::model::fetched_chart::FetchedChart;
+use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::secret::Hidden;
 use crate::plan::StepId;
 
@@ -33,7 +34,7 @@ impl PlanCommands for NamedCommands {
 /// An installation, a request and two charts: by default the application moves, and its CRDs do not.
 struct Situation {
     ask: UpgradeSpec,
-    world: GuardScenario,
+    scenario: GuardScenario,
     charts: RenderedCharts,
     drift: Option<Observed<Vec<DriftItem>>>,
     has_unverified_crds: bool,
@@ -41,15 +42,16 @@ struct Situation {
 
 impl Situation {
     fn new() -> Self {
-        let world = GuardScenario::healthy();
+        let scenario = GuardScenario::healthy();
         let charts = RenderedCharts {
             crds: None,
             app: Some(rendered_chart("mural", "1.1.0-rc.3", Vec::new())),
             desired_crds: BTreeMap::new(),
             config: Hidden::new(json!({})),
         };
-        let mut situation = Self { ask: UpgradeSpec::sample(), world, charts, drift: None, has_unverified_crds: false };
-        situation.world.forecasts.clear();
+        let mut situation =
+            Self { ask: UpgradeSpec::sample(), scenario, charts, drift: None, has_unverified_crds: false };
+        situation.scenario.forecasts.clear();
         situation
     }
 
@@ -65,34 +67,37 @@ impl Situation {
         let mut chart = rendered_chart("mural-crds", "0.8.0", vec![crd.json().clone()]);
         chart.fetched.chart.folder_crds = vec![crd.name().to_owned()];
         self.charts.crds = Some(chart);
-        self.world.forecasts.insert(crd.name().to_owned(), Ok(crd.clone()));
+        self.scenario.forecasts.insert(crd.name().to_owned(), Ok(crd.clone()));
         self.charts.desired_crds.insert(crd.name().to_owned(), crd);
     }
 
     fn plan(self) -> Plan {
         let observations = Observations {
             now: Timestamp::UNIX_EPOCH,
-            view: &self.world.view,
-            tools: &ToolVersions { helm: self.world.helm_version.clone(), kubectl: Ok(semver::Version::new(1, 31, 0)) },
-            cluster_uids: ClusterUids { helm: self.world.helm_cluster_uid, kubectl: Ok("uid-1".to_owned()) },
+            view: &self.scenario.view,
+            tools: &ToolVersions {
+                helm: self.scenario.helm_version.clone(),
+                kubectl: Ok(semver::Version::new(1, 31, 0)),
+            },
+            cluster_uids: ClusterUids { helm: self.scenario.helm_cluster_uid, kubectl: Ok("uid-1".to_owned()) },
             forecast: Forecast {
-                crd_answers: self.world.forecasts,
-                verdicts: self.world.verdicts,
+                crd_answers: self.scenario.forecasts,
+                verdicts: self.scenario.verdicts,
                 waiver_notes: Vec::new(),
-                application: Some(self.world.application),
-                policies: self.world.policies,
-                record_sizes: self.world.record_sizes,
-                grants: self.world.grants,
-                images: self.world.images,
-                token_ends: self.world.token_expiry,
+                application: Some(self.scenario.application),
+                policies: self.scenario.policies,
+                record_sizes: self.scenario.record_sizes,
+                grants: self.scenario.grants,
+                images: self.scenario.images,
+                token_ends: self.scenario.token_expiry,
                 bundle: None,
                 signatures: Vec::new(),
             },
-            locks: &self.world.locks,
-            journal: &self.world.journal,
+            locks: &self.scenario.locks,
+            journal: &self.scenario.journal,
             has_unverified_crds: self.has_unverified_crds,
             drift: self.drift,
-            flux: &self.world.flux,
+            flux: &self.scenario.flux,
         };
         build_plan(&self.ask, &observations, &self.charts, &NamedCommands).unwrap()
     }
@@ -157,7 +162,7 @@ fn an_upgrade_of_the_application_alone_is_one_step_and_the_final_check() {
 #[test]
 fn a_first_installation_is_refused() {
     let situation = Situation::with(|situation| {
-        situation.world.view.releases.insert("mural".into(), Ok(Vec::new()));
+        situation.scenario.view.releases.insert("mural".into(), Ok(Vec::new()));
     });
     assert!(refusals(&situation.plan()).contains(&"installed"));
 }
@@ -195,7 +200,7 @@ fn a_dropped_storage_version_is_migrated_first_if_the_operator_agrees() {
         Situation::with(|situation| {
             let mut live = hubs(&[("v1", true), ("v2", false)]);
             live["status"] = json!({"storedVersions": ["v1"]});
-            situation.world.view.crds = Ok(BTreeMap::from([(HUBS.to_owned(), Crd::new(live).unwrap())]));
+            situation.scenario.view.crds = Ok(BTreeMap::from([(HUBS.to_owned(), Crd::new(live).unwrap())]));
             situation.move_crd(hubs(&[("v2", true)]));
             situation.ask.allowed_actions.migrate = agreed;
         })
@@ -213,7 +218,7 @@ fn a_crd_that_leaves_the_release_is_annotated_first_or_refused() {
     let plan = |keep: bool| {
         Situation::with(|situation| {
             let manifest = hubs(&[("v1", true)]).to_string();
-            situation.world.set_record(release_record("mural", "1.1.0-rc.0", "deployed", &manifest));
+            situation.scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", &manifest));
             situation.ask.allowed_actions.keep_crds = keep;
         })
         .plan()
@@ -230,7 +235,7 @@ fn the_same_bytes_and_values_are_nothing_to_do() {
         let digest = Digest::from_bytes(b"1.1.0-rc.3", DigestKind::Manifest);
         let mut record = release_record("mural", "1.1.0-rc.3", "deployed", "");
         record.description = decide::build_description(&digest);
-        situation.world.set_record(record);
+        situation.scenario.set_record(record);
     })
     .plan();
     assert!(plan.steps.is_empty() && !plan.has_changes(), "{:?}", plan.steps);
@@ -241,7 +246,7 @@ fn the_same_bytes_and_values_are_nothing_to_do() {
 fn a_release_of_git_is_not_written_by_helm() {
     let plan = Situation::with(|situation| {
         let owner = Owner::Flux { helm_release: "flux-system/mural".into(), managed_in_git: true };
-        situation.world.view.owners.insert("mural".into(), owner);
+        situation.scenario.view.owners.insert("mural".into(), owner);
     })
     .plan();
     assert!(refusals(&plan).contains(&"owner-supported"));
@@ -253,8 +258,8 @@ fn an_interrupted_run_is_continued_where_it_stopped() {
         situation.move_crd(hubs(&[("v1", true)]));
         situation.has_unverified_crds = true;
         let mut pending = release_record("mural", "1.1.0-rc.3", "pending-upgrade", "");
-        pending.labels.insert("mural-run".into(), "7".into());
-        situation.world.set_record(pending);
+        pending.labels.insert(RUN_LABEL.into(), "7".into());
+        situation.scenario.set_record(pending);
     })
     .plan();
     let (unlock, release) = (StepId::Unlock(ReleaseRole::App), StepId::Release(ReleaseRole::App));
@@ -266,7 +271,7 @@ fn an_interrupted_run_is_continued_where_it_stopped() {
 #[test]
 fn a_pending_release_of_somebody_else_is_refused() {
     let plan = Situation::with(|situation| {
-        situation.world.set_record(release_record("mural", "1.1.0-rc.0", "pending-upgrade", ""));
+        situation.scenario.set_record(release_record("mural", "1.1.0-rc.0", "pending-upgrade", ""));
     })
     .plan();
     assert!(refusals(&plan).contains(&"release-not-pending"));
@@ -277,7 +282,7 @@ fn a_pending_release_of_somebody_else_is_refused() {
 fn a_downgrade_is_refused_unless_it_is_allowed() {
     let plan = |allowed: bool| {
         Situation::with(|situation| {
-            situation.world.set_record(release_record("mural", "1.2.0", "deployed", ""));
+            situation.scenario.set_record(release_record("mural", "1.2.0", "deployed", ""));
             situation.ask.allowed_actions.downgrade = allowed;
         })
         .plan()
@@ -297,7 +302,7 @@ fn a_saved_plan_is_refused_if_the_cluster_changed_since() {
 #[test]
 fn a_failed_release_is_upgraded_again_and_the_reason_names_it() {
     let plan = Situation::with(|situation| {
-        situation.world.set_record(release_record("mural", "1.1.0-rc.3", "failed", ""));
+        situation.scenario.set_record(release_record("mural", "1.1.0-rc.3", "failed", ""));
     })
     .plan();
     assert!(step(&plan, StepId::Release(ReleaseRole::App)).reason.contains("1.1.0-rc.3 is failed"));

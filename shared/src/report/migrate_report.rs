@@ -146,13 +146,7 @@ impl MigrateReport {
     /// The answer for these CRDs.
     #[must_use]
     pub fn new(cluster: &str, crds: Vec<CrdMigrationResult>, skipped_crds: usize) -> Self {
-        Self {
-            api_version: API_VERSION,
-            kind: "CrdMigrate",
-            cluster: cluster.to_owned(),
-            crds,
-            skipped_crds,
-        }
+        Self { api_version: API_VERSION, kind: "CrdMigrate", cluster: cluster.to_owned(), crds, skipped_crds }
     }
 
     /// Whether every CRD went well.

@@ -205,7 +205,7 @@ fn faults(case: &Case, ended: &CommandOutput, calls: &[String]) -> Vec<String> {
         must(ended.stderr.contains(word), format!("does not say {word:?}"));
     }
     let hints = ended.stderr.lines().map(str::trim_start);
-    let hinted = hints.filter(|line| line.starts_with('→') || line.contains("--help") || line.contains("tip:"));
+    let hinted = hints.filter(|line| line.starts_with("hint:") || line.contains("--help") || line.contains("tip:"));
     let hinted: Vec<&str> = hinted.collect();
     must(
         hinted.iter().any(|line| line.contains(case.next)),

@@ -166,7 +166,7 @@ fn a_restored_cluster_equals_the_backup(test_cluster: &TestCluster) -> Result<()
     let mark = test_cluster.mark()?;
     let saved = crds(test_cluster, &[&["save", &dir], &select[..]].concat())?.expect_code(0)?;
     test_cluster.ensure_nothing_written(mark)?;
-    ensure!(saved.stdout.contains(&format!("saved 3 CRDs and {} objects", MANY + 7)), "{}", saved.stdout);
+    ensure!(saved.stdout.contains(&format!("backed up 3 CRDs and {} objects", MANY + 7)), "{}", saved.stdout);
     crds(test_cluster, &["save", &dir])?.expect_code(1).context("a second save into the same folder")?;
     only_mine(&folder)?;
     // A backup folder contains CRDs and objects, so a check accepts it on both sides and for `--objects`.

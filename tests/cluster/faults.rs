@@ -146,7 +146,7 @@ fn a_server_that_fails_gets_one_clear_message(test_cluster: &TestCluster) -> Res
         let began = Instant::now();
         let ended = plan(test_cluster, &proxy)?.expect_code(1).with_context(|| format!("{what:?}"))?;
         ensure!(began.elapsed() < Duration::from_secs(25), "{what:?}: took {:?}", began.elapsed());
-        ensure!(ended.stderr.contains(says) && ended.stderr.contains('→'), "{what:?}: {}", ended.stderr);
+        ensure!(ended.stderr.contains(says) && ended.stderr.contains("hint: "), "{what:?}: {}", ended.stderr);
         ensure!(ended.stderr.lines().count() < 12 && ended.stdout.is_empty(), "{what:?}: {}", ended.all_text());
     }
     test_cluster.ensure_nothing_written(mark)

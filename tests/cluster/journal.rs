@@ -94,7 +94,7 @@ fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) 
     );
     ensure!(told["nextStep"].as_str().is_some_and(|next| next.contains("upgrade resume")), "{told}");
     let table = run_here(test_cluster, &["status"])?.expect_code(0)?;
-    ensure_says(&table, &["stopped", "✔ crds", "– mural", "saved: "])?;
+    ensure_says(&table, &["stopped", "✔ crds", "– mural", "backup: "])?;
     ensure_local_copy(test_cluster, &first)?;
 
     let values = small::values(test_cluster)?;
@@ -203,7 +203,7 @@ fn unreadable_runs_are_refused(test_cluster: &TestCluster) -> Result<()> {
 
     replace_journal(test_cluster, &damaged)?;
     let mended = run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?;
-    ensure_says(&mended, &["journal-damaged", "set it aside", "mended"])?;
+    ensure_says(&mended, &["journal-damaged", "set it aside", "fixed"])?;
     refused("nothing left", &["there is nothing to"])
 }
 

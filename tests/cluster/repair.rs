@@ -52,7 +52,7 @@ fn each_issue_is_reported_and_fixed(test_cluster: &TestCluster) -> Result<()> {
     )?;
     test_cluster.ensure_nothing_written(mark)?;
     let mended = run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?;
-    ensure_says(&mended, &["mended"])?;
+    ensure_says(&mended, &["fixed"])?;
     ensure!(
         statuses(test_cluster, "mural")? == ["superseded", "deployed", "failed"],
         "{:?}",
@@ -136,7 +136,7 @@ fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
     })?;
     ensure_says(
         &mended.context("no repair")?.expect_code(0)?,
-        &["bridge-left-standing", "stored as v1alpha1", "mended"],
+        &["bridge-left-standing", "stored as v1alpha1", "fixed"],
     )?;
     let crd = test_cluster.get(&["crd", RACKS])?;
     ensure!(crd["spec"] == before, "{}", crd["spec"]);

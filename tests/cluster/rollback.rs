@@ -68,7 +68,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.ensure_nothing_written(mark)?;
     let mark = test_cluster.mark()?;
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
-    ensure_says(&back, &["went back", "validate"])?;
+    ensure_says(&back, &["rolled back", "validate"])?;
     let log = test_cluster.entries_since(mark)?;
     let writes = audit::writes_by(&log, "operator");
     let crds: Vec<_> = writes.iter().copied().filter(|entry| entry.is_crd()).collect();
@@ -127,13 +127,13 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     let shown = run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
     std::fs::rename(&away, &folder)?;
     let shown = shown?;
-    ensure_says(&shown, &["the saved copy is on", "stays", "as revision 1 was"])?;
+    ensure_says(&shown, &["the saved copy is on", "stays", "→ revision 1, "])?;
     // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];
     test_cluster.run(User::Admin, "kubectl", &patch)?.expect_code(0)?;
     let back = run_here(test_cluster, &["rollback", "--yes", "--overwrite"])?.expect_code(0)?;
-    ensure_says(&back, &["went back", "1 objects written back"])?;
+    ensure_says(&back, &["rolled back", "1 object overwritten"])?;
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }
 
@@ -169,7 +169,7 @@ fn only_our_keep_annotations_are_removed(test_cluster: &TestCluster) -> Result<(
     };
     ensure!(marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "nothing was marked");
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
-    ensure_says(&back, &["what the run did, and what becomes of it", "1 of 1 marks", "went back"])?;
+    ensure_says(&back, &["steps of the run, and what the rollback does with each", "1 of 1 marks", "rolled back"])?;
     ensure!(!marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "{}", back.all_text());
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }

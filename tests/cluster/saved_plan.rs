@@ -48,7 +48,7 @@ fn refused(test_cluster: &TestCluster, file: &str, values: &[&str], words: &[&st
     let ended = apply(test_cluster, file, values)?.expect_code(5)?;
     test_cluster.ensure_nothing_written(mark)?;
     let all = ended.all_text();
-    for word in [&["no-drift", "refused before any write"], words].concat() {
+    for word in [&["no-drift", "refused, nothing was written"], words].concat() {
         ensure!(all.contains(word), "does not say {word:?}:\n{all}");
     }
     ensure!(!all.contains(CANARY), "tells a secret:\n{all}");

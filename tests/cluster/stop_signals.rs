@@ -90,7 +90,7 @@ fn during_a_short_step(test_cluster: &TestCluster) -> Result<()> {
     for word in ["stopping at the next safe point", r#""event":"step-done","step":"crds""#] {
         ensure!(ended.stderr.contains(word), "does not say {word:?}:\n{}", ended.stderr);
     }
-    ensure!(ended.stdout.contains("done      crds") && ended.stdout.contains("was stopped"), "{}", ended.stdout);
+    ensure!(ended.stdout.contains("done      crds") && ended.stdout.contains("was interrupted"), "{}", ended.stdout);
     ensure!(newest_revision(test_cluster)?["revision"] == 1, "the application was begun");
     ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
     rerun_succeeds(test_cluster)
@@ -101,7 +101,7 @@ fn while_helm_waits(test_cluster: &TestCluster) -> Result<()> {
     let (ended, took) = interrupt_at(test_cluster, &NO_NODE, r#""event":"waiting""#, 1)?;
     let ended = ended.expect_code(130)?;
     ensure!(took < Duration::from_secs(10), "{took:?}");
-    for word in ["mural was stopped", "done      crds, served, record", "run the same command again"] {
+    for word in ["mural was interrupted", "done      crds, served, record", "run the same command again"] {
         ensure!(ended.stdout.contains(word), "does not say {word:?}:\n{}", ended.stdout);
     }
     ensure!(
@@ -120,7 +120,7 @@ fn twice(test_cluster: &TestCluster) -> Result<()> {
     let ended = ended.expect_code(130)?;
     ensure!(took < Duration::from_secs(3), "{took:?}");
     let all = ended.all_text();
-    ensure!(all.contains("second Ctrl-C") || all.contains("was stopped"), "{all}");
+    ensure!(all.contains("second Ctrl-C") || all.contains("was interrupted"), "{all}");
     let log = test_cluster.entries_since(mark)?;
     ensure!(!audit::writes_by(&log, "operator").is_empty(), "it had not begun");
     rerun_succeeds(test_cluster)

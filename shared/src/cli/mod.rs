@@ -17,6 +17,8 @@ pub mod report_format;
 pub mod run_limits;
 pub mod runtime;
 pub mod signals;
+#[cfg(test)]
+mod tests;
 pub mod upgrade;
 pub mod validate;
 

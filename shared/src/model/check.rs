@@ -230,9 +230,46 @@ impl CheckResult {
         self.findings().iter().any(|finding| finding.level == Level::Error)
     }
 
+    /// The gravest level of the findings; `None` if the check has none.
+    #[must_use]
+    pub fn gravest_level(&self) -> Option<Level> {
+        self.findings().iter().map(|finding| finding.level).min()
+    }
+
     /// Whether the input of the check could not be read.
     #[must_use]
     pub const fn is_undetermined(&self) -> bool {
         matches!(self.verdict, Verdict::Undetermined { .. })
+    }
+}
+
+/// How many checks ended how. Each check is counted once, by its gravest finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VerdictCounts {
+    /// Checks that passed.
+    pub passed: usize,
+    /// Checks with an error.
+    pub errors: usize,
+    /// Checks with a warning and no error.
+    pub warnings: usize,
+    /// Checks whose input could not be read.
+    pub undetermined: usize,
+}
+
+impl VerdictCounts {
+    /// Counts these results. Notes and skipped checks are not counted.
+    #[must_use]
+    pub fn from_results(results: &[CheckResult]) -> Self {
+        let mut counts = Self::default();
+        for result in results {
+            match (&result.verdict, result.gravest_level()) {
+                (Verdict::Pass, _) => counts.passed += 1,
+                (Verdict::Undetermined { .. }, _) => counts.undetermined += 1,
+                (Verdict::Fail { .. }, Some(Level::Error)) => counts.errors += 1,
+                (Verdict::Fail { .. }, Some(Level::Warning)) => counts.warnings += 1,
+                (Verdict::Fail { .. }, Some(Level::Info) | None) | (Verdict::Skipped { .. }, _) => {}
+            }
+        }
+        counts
     }
 }

@@ -38,6 +38,17 @@ pub struct CrdPlan {
     pub forced_conflicts: BTreeMap<String, Vec<String>>,
 }
 
+/// Counts the fields that an apply takes over from other field managers: for each manager and field, the number of CRDs.
+#[must_use]
+pub fn count_forced_conflicts(crds: &[CrdPlan]) -> BTreeMap<&str, BTreeMap<&str, usize>> {
+    let mut by_manager: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (manager, fields) in crds.iter().flat_map(|crd| &crd.forced_conflicts) {
+        let counts = by_manager.entry(manager).or_default();
+        fields.iter().for_each(|field| *counts.entry(field).or_default() += 1);
+    }
+    by_manager
+}
+
 /// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
 ///
 /// `verdicts` are from looking at the live objects too; `gone` are names that the CRD chart's release had and the new chart has not; `templates` are CRDs that helm writes, with their release.

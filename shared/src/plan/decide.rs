@@ -138,7 +138,7 @@ pub(super) fn build_migrate_step(migrations: &[CrdMigration]) -> Option<Step> {
     });
     let summary = descriptions.collect::<Vec<_>>().join("; ");
     let because = if migrations.iter().any(|migration| migration.in_stored_versions) {
-        "the chart drops a version in which objects may be stored; going back is partial from here on"
+        "the chart drops a version in which objects may be stored"
     } else {
         "the chart drops a version: it is proved that nothing is stored in it, whatever storedVersions claims"
     };

@@ -13,6 +13,7 @@ pub mod order;
 pub mod recorded_state;
 pub mod repair;
 pub mod required_permissions;
+pub mod rollback_limit;
 pub mod rollback_plan;
 pub mod saved_plan;
 pub mod step_id;
@@ -36,6 +37,7 @@ use crate::model::release_role::ReleaseRole;
 pub use crate::diff::value_changes::ValueChange;
 pub use crd_migration::CrdMigration;
 pub use crd_plan::{CrdDecision, CrdPlan};
+pub use rollback_limit::RollbackLimit;
 pub use step_id::StepId;
 pub use unchanged::{UnchangedItem, UnchangedSubject};
 
@@ -265,6 +267,20 @@ pub struct Plan {
     pub unchanged_items: Vec<UnchangedItem>,
 }
 
+impl ChartUpgrade {
+    /// Whether the release keeps its version.
+    ///
+    /// helm-controller appends the chart's digest to the version if the chart comes from a registry: `0.7.4+f759e0fff3da`.
+    #[must_use]
+    pub fn keeps_version(&self) -> bool {
+        let digest = self.digest.sha256.trim_start_matches("sha256:");
+        self.from.as_deref().is_some_and(|from| match from.split_once('+') {
+            Some((version, suffix)) if !suffix.is_empty() && digest.starts_with(suffix) => version == self.to,
+            _ => from == self.to,
+        })
+    }
+}
+
 impl Plan {
     /// Whether anything is to be written.
     #[must_use]
@@ -276,6 +292,12 @@ impl Plan {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.guards.iter().any(CheckResult::has_error)
+    }
+
+    /// The point of no return: the step from which a rollback is only partial.
+    #[must_use]
+    pub fn rollback_limit(&self) -> Option<RollbackLimit> {
+        rollback_limit::find_rollback_limit(&self.steps)
     }
 
     /// Whether a guard could not look.

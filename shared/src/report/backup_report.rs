@@ -1,4 +1,4 @@
-//! What was saved, and what was brought back.
+//! The result of a backup of CRDs and custom resources, and of a restore from it.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::columns::render_columns;
 use super::style::{Mark, Style, sanitize};
 use crate::model::backup_format::{BackupIndex, CrdBackup};
+use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
 
-/// Lines of one sort that a person is shown; `-o json` has all.
+/// Rows of one kind in the text output; `-o json` lists all.
 const MAX_LISTED_ROWS: usize = 20;
 
 /// `3.1 MiB`
@@ -44,7 +45,7 @@ impl BackupReport {
         self.index.crds.iter().all(|crd| crd.read_failure.is_none())
     }
 
-    /// For a person.
+    /// Renders the text output.
     #[must_use]
     pub fn render_table(&self, style: Style) -> String {
         let kinds: Vec<&CrdBackup> = self.index.crds.iter().filter(|crd| crd.objects > 0).collect();
@@ -61,49 +62,50 @@ impl BackupReport {
         }
         let objects: u64 = self.index.crds.iter().map(|crd| crd.objects).sum();
         let mark = style.mark(if self.is_complete() { Mark::Pass } else { Mark::Fail });
-        let not = if self.is_complete() { "" } else { ", NOT whole" };
-        let (count, folder) = (self.index.crds.len(), &self.folder);
-        let _ = writeln!(out, "{mark} saved {count} CRDs and {objects} objects in {folder}{not}");
-        let _ = writeln!(out, "  they may hold secrets: keep the folder as you keep those");
+        let not = if self.is_complete() { "" } else { ", INCOMPLETE" };
+        let (crds, objects) = (format_count(self.index.crds.len(), "CRD"), format_plural(objects, "object"));
+        let folder = &self.folder;
+        let _ = writeln!(out, "{mark} backed up {crds} and {objects} in {folder}{not}");
+        let _ = writeln!(out, "  the backup may contain secrets: protect the folder accordingly");
         out
     }
 }
 
-/// What became of the objects of one CRD.
+/// Counts of the restored objects of one CRD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdRestoreCounts {
     /// The CRD.
     pub name: String,
-    /// Made.
+    /// Created.
     pub created: u64,
-    /// There already, just as saved.
+    /// Exist already, equal to the backup.
     pub unchanged: u64,
-    /// There already with other content, and left.
+    /// Exist already with different content, and were not written.
     pub skipped: u64,
-    /// Replaced by what was saved.
+    /// Replaced by the object of the backup.
     pub overwritten: u64,
-    /// Not brought back.
+    /// Not restored.
     pub failed: u64,
 }
 
-/// An object whose owner is not there.
+/// An object whose owner does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MissingOwner {
     /// The object.
     pub object: String,
-    /// The owner that it named.
+    /// The owner in its owner reference.
     pub owner: String,
 }
 
-/// An object that was not brought back.
+/// An object that was not restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreFailure {
     /// The object.
     pub object: String,
-    /// Why, in the server's words.
+    /// The API server's reason.
     pub reason: String,
 }
 
@@ -117,28 +119,28 @@ pub struct RestoreReport {
     pub kind: &'static str,
     /// The context.
     pub cluster: String,
-    /// The context that it was saved from.
+    /// The context that the backup comes from.
     pub backup_cluster: String,
     /// When.
     pub backup_created_at: jiff::Timestamp,
-    /// CRDs that were made.
+    /// CRDs that were created.
     pub crds_created: Vec<String>,
-    /// CRDs that were there and stay as they are.
+    /// CRDs that exist already and were not written.
     pub crds_skipped: Vec<String>,
-    /// CRDs that were replaced by what was saved.
+    /// CRDs that were replaced by those of the backup.
     pub crds_overwritten: Vec<String>,
     /// The objects of each CRD.
     pub objects: Vec<CrdRestoreCounts>,
-    /// Links to owners that were left out.
+    /// Owner references that were left out.
     pub missing_owners: Vec<MissingOwner>,
-    /// What was not brought back.
+    /// Objects that were not restored.
     pub failures: Vec<RestoreFailure>,
-    /// What the save never held, since it could not be read then.
+    /// CRDs whose objects the backup does not contain, because they could not be read.
     pub crds_not_in_backup: Vec<CrdBackup>,
 }
 
 impl RestoreReport {
-    /// Nothing done yet.
+    /// A report before the first object.
     #[must_use]
     pub fn new(cluster: &str, index: &BackupIndex) -> Self {
         Self {
@@ -161,16 +163,16 @@ impl RestoreReport {
         }
     }
 
-    /// What was done with the objects, in a few words.
+    /// Counts of all objects in one line.
     #[must_use]
     pub fn summarize(&self) -> String {
         let sum = |of: fn(&CrdRestoreCounts) -> u64| self.objects.iter().map(of).sum::<u64>();
         let (equal, overwritten, created) =
             (sum(|one| one.unchanged), sum(|one| one.overwritten), sum(|one| one.created));
-        format!("{overwritten} objects written back, {created} made anew, {equal} as they were")
+        format!("{} overwritten, {created} created, {equal} unchanged", format_plural(overwritten, "object"))
     }
 
-    /// The line of this CRD.
+    /// The counts of this CRD.
     pub fn crd_counts_mut(&mut self, crd: &str) -> &mut CrdRestoreCounts {
         let at = self.objects.iter().position(|kind| kind.name == crd).unwrap_or_else(|| {
             self.objects.push(CrdRestoreCounts { name: crd.to_owned(), ..CrdRestoreCounts::default() });
@@ -179,13 +181,13 @@ impl RestoreReport {
         &mut self.objects[at]
     }
 
-    /// Whether everything is back that was saved.
+    /// Whether every object of the backup was restored.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty()
     }
 
-    /// For a person.
+    /// Renders the text output.
     #[must_use]
     pub fn render_table(&self, style: Style) -> String {
         let numbers =
@@ -197,13 +199,14 @@ impl RestoreReport {
         };
         let mut out = String::new();
         if !kinds.is_empty() {
-            let heading = ["NAME", "CREATED", "EQUAL", "LEFT", "OVERWRITTEN", "FAILED"];
+            let heading = ["NAME", "CREATED", "UNCHANGED", "SKIPPED", "OVERWRITTEN", "FAILED"];
             out = render_columns(&heading, &kinds.iter().map(row).collect::<Vec<Vec<String>>>()) + "\n";
         }
         self.write_problems(&mut out, style);
-        let (created, left, replaced) = (self.crds_created.len(), self.crds_skipped.len(), self.crds_overwritten.len());
+        let (created, skipped, overwritten) =
+            (self.crds_created.len(), self.crds_skipped.len(), self.crds_overwritten.len());
         let mark = style.mark(if self.is_complete() { Mark::Pass } else { Mark::Fail });
-        let _ = writeln!(out, "{mark} CRDs: {created} created, {left} there already, {replaced} overwritten");
+        let _ = writeln!(out, "{mark} CRDs: {created} created, {skipped} exist already, {overwritten} overwritten");
         out
     }
 
@@ -215,17 +218,23 @@ impl RestoreReport {
         write_remainder(out, self.failures.len());
         for link in self.missing_owners.iter().take(MAX_LISTED_ROWS) {
             let (object, owner) = (style.bold(&sanitize(&link.object)), sanitize(&link.owner));
-            let _ = writeln!(out, "{warn} {object}: its owner {owner} is not there, so the link is left out");
+            let _ = writeln!(out, "{warn} {object}: its owner {owner} does not exist; the owner reference is left out");
         }
         write_remainder(out, self.missing_owners.len());
         for crd in &self.crds_not_in_backup {
             let reason = sanitize(crd.read_failure.as_deref().unwrap_or_default());
-            let _ = writeln!(out, "{warn} {} was not saved whole: {reason}", style.bold(&sanitize(&crd.name)));
+            let _ = writeln!(out, "{warn} {} is incomplete in the backup: {reason}", style.bold(&sanitize(&crd.name)));
         }
         if self.objects.iter().any(|kind| kind.skipped > 0) {
-            let _ = writeln!(out, "  what is there with other content was left; --overwrite replaces it");
+            let _ =
+                writeln!(out, "  objects that exist with different content were skipped; --overwrite replaces them");
         }
     }
+}
+
+/// `1 object`, `2 objects`.
+fn format_plural(count: u64, one: &str) -> String {
+    format_count(usize::try_from(count).unwrap_or(usize::MAX), one)
 }
 
 fn write_remainder(out: &mut String, count: usize) {
@@ -239,7 +248,7 @@ mod tests {
     use super::format_bytes;
 
     #[test]
-    fn sizes_are_told_shortly() {
+    fn sizes_have_one_decimal_and_a_unit() {
         assert_eq!([format_bytes(0), format_bytes(1023), format_bytes(1024)], ["0 B", "1023 B", "1.0 KiB"]);
         assert_eq!([format_bytes(3_250_586), format_bytes(5 << 40)], ["3.1 MiB", "5.0 TiB"]);
     }

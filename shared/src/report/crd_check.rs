@@ -17,7 +17,7 @@ use crate::checks::crd_changes::object_evidence::{ObjectSource, ObjectVerdict};
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::checks::crd_changes::{CrdFinding, CrdVerdict, checks};
 use crate::model::check::Level;
-use crate::model::text_format;
+use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
 use crate::problem::Exit;
 
@@ -105,22 +105,19 @@ impl CrdCheck {
         let (waived, open): (Vec<&CrdFinding>, Vec<&CrdFinding>) =
             findings.partition(|finding| finding.waiver_reason.is_some());
         let coverage = match self.evidence {
-            ObjectSource::None => "no objects looked at (--objects, or a cluster)".to_owned(),
-            ObjectSource::Files => format!("{} objects from files looked at", self.objects_checked),
-            ObjectSource::Live => format!("{} live objects looked at", self.objects_checked),
+            ObjectSource::None => "no objects checked (use --objects or a cluster)".to_owned(),
+            ObjectSource::Files => format!("{} from files checked", format_count(self.objects_checked, "object")),
+            ObjectSource::Live => format!("{} checked", format_count(self.objects_checked, "live object")),
         };
         let waived = if waived.is_empty() { String::new() } else { format!(", {} waived", waived.len()) };
         let of = |level: Level| open.iter().filter(|finding| finding.level == level).count();
         let parts = [(Level::Error, "error"), (Level::Warning, "warning")].map(|(level, word)| (of(level), word));
-        let parts: Vec<String> = parts
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| text_format::format_count(count, word))
-            .collect();
+        let parts: Vec<String> =
+            parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format_count(count, word)).collect();
         let parts = if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") };
         format!(
             "{parts} in {}{waived} · {coverage} · Kubernetes {}",
-            text_format::format_count(self.crds.len(), "CRD"),
+            format_count(self.crds.len(), "CRD"),
             self.server_version
         )
     }
@@ -133,7 +130,7 @@ impl CrdCheck {
         for crd in self.crds.iter().filter(|crd| is_visible_crd(crd)) {
             let _ = write!(out, "\n### {} — {}\n\n", cell(&crd.name), crd.decision.as_str());
             for words in &crd.server_errors {
-                let _ = writeln!(out, "- **refused** by the API server: {}", cell(words));
+                let _ = writeln!(out, "- **rejected** by the API server: {}", cell(words));
             }
             if crd.findings.iter().any(is_visible_finding) {
                 out.push_str("\n| | where | what | what to do |\n| --- | --- | --- | --- |\n");
@@ -163,7 +160,7 @@ impl CrdCheck {
         let cards: Vec<_> = checks().map(|check| &check.card).collect();
         let rejections = self.crds.iter().flat_map(|crd| crd.server_errors.iter().map(move |words| (crd, words)));
         let rejection_results = rejections.map(|(crd, words)| {
-            let text = format!("{}: the API server refuses it: {words}", crd.name);
+            let text = format!("{}: the API server rejects it: {words}", crd.name);
             sarif_log::build_result("refused", Level::Error, &text, self.file_of(crd), &crd.name, None)
         });
         let finding_results = self.crds.iter().flat_map(|crd| {
@@ -233,7 +230,7 @@ fn is_failure(finding: &CrdFinding) -> bool {
 }
 
 fn write_failure(xml: &mut Writer<Vec<u8>>, crd: &CrdVerdict) -> io::Result<()> {
-    let words = crd.server_errors.iter().map(|words| format!("the API server refuses it: {words}"));
+    let words = crd.server_errors.iter().map(|words| format!("the API server rejects it: {words}"));
     let failures = crd.findings.iter().filter(|finding| is_failure(finding));
     let lines: Vec<String> = words
         .chain(failures.map(|finding| format!("{}: {}", format_location(finding), finding.message)))

@@ -1,4 +1,4 @@
-//! What became of stored versions.
+//! The result of a migration of stored versions.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,10 @@ use serde::Serialize;
 use super::style::{Mark, Style, sanitize};
 use crate::model::crd::Crd;
 use crate::model::migration::{MigrationPass, outdated_stored_versions};
+use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
 
-/// Objects that a person is shown by name; `-o json` has more.
+/// Failed objects that the text output names; `-o json` lists more.
 const MAX_LISTED_FAILURES: usize = 10;
 
 /// Who rewrote the objects.
@@ -18,48 +19,48 @@ const MAX_LISTED_FAILURES: usize = 10;
 pub enum MigratedBy {
     /// The cluster's own `StorageVersionMigration`.
     Cluster {
-        /// Objects that it said it had moved, and had not: we moved them.
+        /// Objects that it reported as migrated and had not: the plugin migrated them.
         missed_objects: u64,
     },
-    /// We, with empty patches.
+    /// The plugin, with empty patches.
     Plugin {
-        /// Why not the cluster.
+        /// Why the cluster did not.
         reason: String,
     },
 }
 
-/// What became of the objects of one CRD.
+/// Result of the migration of one CRD.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdMigrationResult {
     /// The CRD.
     pub name: String,
-    /// The versions that it claimed objects might be stored in, besides `to`.
+    /// The other versions in `status.storedVersions`.
     pub from_versions: Vec<String>,
     /// The storage version.
     pub storage_version: String,
     /// Who rewrote the objects.
     pub migrated_by: MigratedBy,
-    /// How many objects there were, in the last walk.
+    /// Number of objects in the last pass.
     pub objects: u64,
-    /// How many we moved.
+    /// Objects that the plugin migrated.
     pub migrated_objects: u64,
-    /// Objects whose managed fields named a version that is gone.
+    /// Objects whose managed fields named a removed version.
     pub repaired_objects: u64,
-    /// Walks over all objects.
+    /// Passes over all objects.
     pub passes: u64,
-    /// Whether the last walk found every object stored as it should be, and `storedVersions` says so too.
+    /// Whether the last pass found every object in the storage version and `status.storedVersions` agrees.
     pub verified: bool,
-    /// Objects that could not be written.
+    /// Objects that could not be written, each with the reason.
     pub failures: Vec<(String, String)>,
-    /// Nothing was written.
+    /// Whether nothing was written.
     pub dry_run: bool,
     /// How long it took.
     pub seconds: f64,
 }
 
 impl CrdMigrationResult {
-    /// Nothing done yet.
+    /// A result before the first pass.
     #[must_use]
     pub fn new(crd: &Crd) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl CrdMigrationResult {
         }
     }
 
-    /// Adds a walk.
+    /// Adds a pass.
     pub fn add_pass(&mut self, walk: &MigrationPass) {
         self.passes += 1;
         self.objects = walk.objects;
@@ -90,7 +91,7 @@ impl CrdMigrationResult {
         }
     }
 
-    /// Whether it went well: proved, or, asked for a dry-run, no object refused.
+    /// Whether the migration is verified, or a dry run was accepted for every object.
     #[must_use]
     pub fn is_successful(&self) -> bool {
         self.failures.is_empty() && (self.verified || self.dry_run)
@@ -99,23 +100,24 @@ impl CrdMigrationResult {
     /// One sentence.
     #[must_use]
     pub fn summarize(&self) -> String {
-        let Self { objects, migrated_objects: moved, repaired_objects: repaired, storage_version: to, .. } = self;
+        let Self { migrated_objects: moved, repaired_objects: repaired, storage_version: to, .. } = self;
+        let objects = format_count(usize::try_from(self.objects).unwrap_or(usize::MAX), "object");
         if self.dry_run && self.passes == 0 {
-            return format!("its objects would be stored as {to}; --dry-run=server asks the server for each");
+            return format!("its objects would be stored as {to}; --dry-run=server checks each on the API server");
         }
         if self.dry_run {
-            return format!("{objects} objects would be stored as {to}; the server takes {}", self.format_accepted());
+            return format!("{objects} would be stored as {to}; the API server accepts {}", self.format_accepted());
         }
         let migrated_by = match &self.migrated_by {
-            MigratedBy::Cluster { missed_objects: 0 } => "by the cluster".to_owned(),
-            MigratedBy::Cluster { missed_objects: left_behind } => {
-                format!("by the cluster, which left {left_behind} behind: moved by us")
+            MigratedBy::Cluster { missed_objects: 0 } => "migrated by the cluster".to_owned(),
+            MigratedBy::Cluster { missed_objects: missed } => {
+                format!("migrated by the cluster, which missed {missed}: migrated by the plugin")
             }
-            MigratedBy::Plugin { .. } => format!("{moved} moved by us"),
+            MigratedBy::Plugin { .. } => format!("{moved} migrated by the plugin"),
         };
         let fields = if *repaired > 0 { format!(", managed fields of {repaired} repaired") } else { String::new() };
-        let end = if self.verified { "proved by a last walk" } else { "NOT proved" };
-        format!("{objects} objects stored as {to}, {migrated_by}{fields}; {end}")
+        let end = if self.verified { "verified" } else { "NOT verified" };
+        format!("{objects} stored as {to}, {migrated_by}{fields}; {end}")
     }
 
     fn format_accepted(&self) -> String {
@@ -138,7 +140,7 @@ pub struct MigrateReport {
     pub cluster: String,
     /// The CRDs that were migrated.
     pub crds: Vec<CrdMigrationResult>,
-    /// How many CRDs say that nothing is left behind, and were not walked.
+    /// CRDs that list no other stored version and were skipped.
     pub skipped_crds: usize,
 }
 
@@ -155,7 +157,7 @@ impl MigrateReport {
         self.crds.iter().all(CrdMigrationResult::is_successful)
     }
 
-    /// For a person.
+    /// Renders the text output.
     #[must_use]
     pub fn render_table(&self, style: Style) -> String {
         let mut out = String::new();
@@ -181,8 +183,8 @@ impl MigrateReport {
             }
         }
         if self.skipped_crds > 0 {
-            let note = "other CRDs claim that nothing is left behind; name one to have it proved";
-            let _ = writeln!(out, "{} {} {note}", style.mark(Mark::Skip), self.skipped_crds);
+            let note = "without other stored versions; name a CRD to verify it anyway";
+            let _ = writeln!(out, "{} {} {note}", style.mark(Mark::Skip), format_count(self.skipped_crds, "more CRD"));
         }
         out
     }

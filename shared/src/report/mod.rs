@@ -13,6 +13,8 @@ pub mod rollback_report;
 pub mod sarif_log;
 pub mod status_report;
 pub mod style;
+#[cfg(test)]
+mod tests;
 pub mod upgrade_markdown;
 pub mod upgrade_report;
 pub mod upgrade_result;

@@ -1,31 +1,51 @@
-//! The plan for a person: what is there, what shall be, what changes, what the guards say, what is done.
+//! The plan as text: versions, changes, guards, the steps with their reasons and commands, and what stays unchanged.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::style::{Mark, Style, clip_to, display_width, pad_to, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::model::check::{CheckResult, Level, Verdict};
-use crate::model::lease::Liveness;
-use crate::model::text_format::shell_quote;
-use crate::plan::{ChartUpgrade, CrdPlan, ObjectChangeKind, Plan};
+use crate::model::check::{CheckResult, Level, Verdict, VerdictCounts};
+use crate::model::cluster_view::{ClusterInfo, Observed};
+use crate::model::lease::{HeldLock, Liveness};
+use crate::model::text_format::{format_count, shell_quote};
+use crate::plan::crd_plan::count_forced_conflicts;
+use crate::plan::{
+    ChartUpgrade, CrdPlan, ObjectChange, ObjectChangeKind, Plan, RollbackLimit, Step, UnchangedItem, ValueChange,
+};
 
-/// The width of the first column.
+/// Columns of the labels at the left edge.
 const LABEL_WIDTH: usize = 12;
-/// CRDs and objects that are listed by name; the rest is counted (`-o json` has all).
+/// CRDs that are listed by name; the rest is counted (`-o json` lists all).
 const MAX_LISTED_NAMES: usize = 12;
+/// Changes that are listed for one CRD.
+const MAX_LISTED_NOTES: usize = 4;
 
 /// Renders a plan.
 #[must_use]
 pub fn render(plan: &Plan, style: Style) -> String {
+    let Plan {
+        api_version: _,
+        kind: _,
+        cluster,
+        mode: _,
+        locks,
+        charts,
+        crds,
+        objects,
+        values,
+        guards,
+        steps,
+        unchanged_items,
+    } = plan;
     let mut out = String::new();
-    write_head(&mut out, plan, style);
-    write_locks(&mut out, plan);
-    write_crds(&mut out, plan, style);
-    write_application(&mut out, plan, style);
-    write_values(&mut out, plan);
-    write_guards(&mut out, &plan.guards, style);
-    write_steps(&mut out, plan, style);
+    write_head(&mut out, cluster, charts);
+    write_locks(&mut out, locks);
+    write_crds(&mut out, crds, charts.len(), style);
+    write_application(&mut out, objects, style);
+    write_values(&mut out, values);
+    write_guards(&mut out, guards, style);
+    write_steps(&mut out, steps, plan.rollback_limit().as_ref(), style);
+    write_unchanged_items(&mut out, unchanged_items, style);
     out
 }
 
@@ -33,49 +53,46 @@ fn write_line(out: &mut String, first: &str, rest: &str) {
     let _ = writeln!(out, "{}", format!("{first:<LABEL_WIDTH$}{}", sanitize(rest)).trim_end());
 }
 
-fn write_head(out: &mut String, plan: &Plan, _style: Style) {
-    let hub = &plan.cluster;
-    let owner = plan.charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
+/// The cluster, the owner, and each chart with its versions and digest.
+fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade]) {
+    let owner = charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
     write_line(out, "hub", &format!("{} · {} · namespace {}{owner}", hub.context, hub.version, hub.namespace));
-    let versions: Vec<String> = plan.charts.iter().map(format_version_change).collect();
-    let longest = versions.iter().map(|way| display_width(way)).max().unwrap_or_default();
-    for (chart, way) in plan.charts.iter().zip(&versions) {
-        write_line(out, &chart.release, &format!("{}  {}", pad_to(way, longest), chart.digest.short()));
+    let versions: Vec<String> = charts.iter().map(format_version_change).collect();
+    let longest = versions.iter().map(|change| display_width(change)).max().unwrap_or_default();
+    for (chart, change) in charts.iter().zip(&versions) {
+        write_line(out, &chart.release, &format!("{}  {}", pad_to(change, longest), chart.digest.short()));
     }
 }
 
-/// Who holds a lock, and whether they may still be at work.
-fn write_locks(out: &mut String, plan: &Plan) {
-    for lock in plan.locks.iter().flatten() {
-        let liveness = match lock.liveness {
-            Liveness::Alive => "",
-            Liveness::Undetermined => "; an upgrade would first see whether they live",
-            Liveness::Dead => "; left behind, will be taken over",
-        };
-        write_line(out, "lock", &format!("held by {}{liveness}", lock.holder));
+/// Who holds a lock, and whether that run may still be alive.
+fn write_locks(out: &mut String, locks: &Observed<Vec<HeldLock>>) {
+    match locks {
+        Ok(held) => held.iter().for_each(|lock| write_lock(out, lock)),
+        Err(failure) => write_line(out, "lock", &failure.to_string()),
     }
+}
+
+fn write_lock(out: &mut String, lock: &HeldLock) {
+    let liveness = match lock.liveness {
+        Liveness::Alive => "",
+        Liveness::Undetermined => "; an upgrade first waits to see whether the lock is renewed",
+        Liveness::Dead => "; left behind, will be taken over",
+    };
+    write_line(out, "lock", &format!("held by {}{liveness}", lock.holder));
 }
 
 fn format_version_change(chart: &ChartUpgrade) -> String {
     match &chart.from {
-        Some(from) if is_same_version(from, chart) => format!("{}, stays", chart.to),
+        Some(_) if chart.keeps_version() => format!("{} (unchanged)", chart.to),
         Some(from) => format!("{from} → {}", chart.to),
-        None => format!("no release → {}", chart.to),
+        None => format!("not installed → {}", chart.to),
     }
 }
 
-/// helm-controller puts the chart's digest behind the version, where it came from a registry: `0.7.4+f759e0fff3da`.
-fn is_same_version(from: &str, chart: &ChartUpgrade) -> bool {
-    let digest = chart.digest.sha256.trim_start_matches("sha256:");
-    let is_target_with_digest =
-        |(plain, behind): (&str, &str)| plain == chart.to && !behind.is_empty() && digest.starts_with(behind);
-    from == chart.to || from.split_once('+').is_some_and(is_target_with_digest)
-}
-
-fn write_crds(out: &mut String, plan: &Plan, style: Style) {
-    let in_charts = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart).count();
+fn write_crds(out: &mut String, crds: &[CrdPlan], chart_count: usize, style: Style) {
+    let in_charts = crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart).count();
     let _ = writeln!(out);
-    write_line(out, "CRDs", &format!("{in_charts} in the chart{}", if plan.charts.len() > 1 { "s" } else { "" }));
+    write_line(out, "CRDs", &format!("{in_charts} in the chart{}", if chart_count > 1 { "s" } else { "" }));
     let order = [
         CrdDecision::Unchanged,
         CrdDecision::Text,
@@ -87,23 +104,19 @@ fn write_crds(out: &mut String, plan: &Plan, style: Style) {
         CrdDecision::Rejected,
     ];
     for decision in order {
-        let group: Vec<&CrdPlan> = plan.crds.iter().filter(|crd| crd.decision == decision).collect();
+        let group: Vec<&CrdPlan> = crds.iter().filter(|crd| crd.decision == decision).collect();
         if !group.is_empty() {
             write_crd_group(out, decision, &group, style);
         }
     }
-    write_forced_conflicts(out, plan, style);
+    write_forced_conflicts(out, crds, style);
 }
 
-/// What other managers have set and the apply changes, by manager: one that goes on applying its own will put it back.
-fn write_forced_conflicts(out: &mut String, plan: &Plan, style: Style) {
-    let mut by_manager: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (manager, fields) in plan.crds.iter().flat_map(|crd| &crd.forced_conflicts) {
-        let counted = by_manager.entry(manager).or_default();
-        fields.iter().for_each(|field| *counted.entry(field).or_default() += 1);
-    }
-    for (manager, fields) in by_manager {
-        let parts: Vec<String> = fields.iter().map(|(field, count)| format!("{field} of {count}")).collect();
+/// Fields that the apply takes over from other field managers. A manager that applies them again reverts the change.
+fn write_forced_conflicts(out: &mut String, crds: &[CrdPlan], style: Style) {
+    for (manager, fields) in count_forced_conflicts(crds) {
+        let parts: Vec<String> =
+            fields.iter().map(|(field, count)| format!("{field} of {}", format_count(*count, "CRD"))).collect();
         let text = format!("   !  taken over from {manager}: {}", parts.join(", "));
         let _ = writeln!(out, "{}", clip_to(&sanitize(&text), style.width));
     }
@@ -111,8 +124,8 @@ fn write_forced_conflicts(out: &mut String, plan: &Plan, style: Style) {
 
 fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], style: Style) {
     let names = match decision {
-        CrdDecision::Unchanged => "not written".to_owned(),
-        CrdDecision::RemovedFromChart => format!("left alone: {}", format_short_names(group)),
+        CrdDecision::Unchanged => "will not be written".to_owned(),
+        CrdDecision::RemovedFromChart => format!("never deleted: {}", format_short_names(group)),
         CrdDecision::Text | CrdDecision::Safe | CrdDecision::New => format_short_names(group),
         CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Rejected => String::new(),
     };
@@ -127,11 +140,11 @@ fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], 
 
 fn write_crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
     let _ = writeln!(out, "{:6}{}", "", style.bold(&sanitize(&crd.name)));
-    for note in crd.notes.iter().take(4) {
+    for note in crd.notes.iter().take(MAX_LISTED_NOTES) {
         let _ = writeln!(out, "{:8}{}", "", clip_to(&sanitize(note), style.width.saturating_sub(8)));
     }
-    if crd.notes.len() > 4 {
-        let _ = writeln!(out, "{:8}and {} more", "", crd.notes.len() - 4);
+    if crd.notes.len() > MAX_LISTED_NOTES {
+        let _ = writeln!(out, "{:8}and {} more", "", crd.notes.len() - MAX_LISTED_NOTES);
     }
 }
 
@@ -145,77 +158,111 @@ fn format_short_names(group: &[&CrdPlan]) -> String {
     }
 }
 
-fn write_application(out: &mut String, plan: &Plan, style: Style) {
-    if plan.objects.is_empty() {
+fn write_application(out: &mut String, objects: &[ObjectChange], style: Style) {
+    if objects.is_empty() {
         return;
     }
     write_line(out, "application", "");
-    for change in &plan.objects {
-        let sign = match change.change {
-            ObjectChangeKind::Create => "+",
-            ObjectChangeKind::Update => "~",
-            ObjectChangeKind::Delete => "-",
-        };
-        let object = format!("{} {}", change.object.kind, change.object.name);
-        let first = change.details.first().map_or("", String::as_str);
-        let text = format!("   {sign}  {object:<34} {first}");
-        let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.width));
-        for detail in change.details.iter().skip(1) {
-            let _ = writeln!(out, "{}", clip_to(sanitize(&format!("{:40} {detail}", "")).trim_end(), style.width));
-        }
+    for change in objects {
+        write_object(out, change, style);
     }
 }
 
-fn write_values(out: &mut String, plan: &Plan) {
-    if plan.values.is_empty() {
+fn write_object(out: &mut String, change: &ObjectChange, style: Style) {
+    let ObjectChange { object, change, details } = change;
+    let sign = match change {
+        ObjectChangeKind::Create => "+",
+        ObjectChangeKind::Update => "~",
+        ObjectChangeKind::Delete => "-",
+    };
+    let object = format!("{} {}", object.kind, object.name);
+    let first = details.first().map_or("", String::as_str);
+    let text = format!("   {sign}  {object:<34} {first}");
+    let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.width));
+    for detail in details.iter().skip(1) {
+        let _ = writeln!(out, "{}", clip_to(sanitize(&format!("{:40} {detail}", "")).trim_end(), style.width));
+    }
+}
+
+fn write_values(out: &mut String, values: &[ValueChange]) {
+    if values.is_empty() {
         return;
     }
-    write_line(out, "values", &format!("{} changed", plan.values.len()));
-    for change in &plan.values {
+    write_line(out, "values", &format!("{} changed", values.len()));
+    for ValueChange { key, old, new } in values {
         let display = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
-        write_line(out, "", &format!("  {} {} → {}", change.key, display(&change.old), display(&change.new)));
+        write_line(out, "", &format!("  {key} {} → {}", display(old), display(new)));
     }
 }
 
-/// The guards: counted where they pass, told where they do not.
-pub fn write_guards(out: &mut String, guards: &[CheckResult], style: Style) {
-    let passed = guards.iter().filter(|guard| guard.verdict == Verdict::Pass).count();
-    let _ = writeln!(out);
-    let rest = [
-        (guards.iter().filter(|guard| guard.has_error()).count(), "refused"),
-        (guards.iter().filter(|guard| !guard.has_error() && !guard.findings().is_empty()).count(), "warned"),
-        (guards.iter().filter(|guard| guard.is_undetermined()).count(), "undetermined"),
+/// The guards: counts, then every guard that did not pass.
+pub(super) fn write_guards(out: &mut String, guards: &[CheckResult], style: Style) {
+    let VerdictCounts { passed, errors, warnings, undetermined } = VerdictCounts::from_results(guards);
+    let counted = [
+        (errors, format_count(errors, "error")),
+        (warnings, format_count(warnings, "warning")),
+        (undetermined, format!("{undetermined} undetermined")),
     ];
-    let parts: Vec<String> =
-        rest.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!(", {count} {word}")).collect();
-    write_line(out, "guards", &format!("{passed} passed{}", parts.concat()));
+    let parts: String = counted.iter().filter(|(count, _)| *count > 0).map(|(_, text)| format!(", {text}")).collect();
+    let _ = writeln!(out);
+    write_line(out, "guards", &format!("{passed} passed{parts}"));
     for guard in guards {
-        if let Verdict::Undetermined { reason } = &guard.verdict {
-            let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Unknown), guard.check, sanitize(reason));
-        }
-        for finding in guard.findings() {
-            let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
-            let text = format!("{}: {}", finding.subject, finding.message);
-            let _ = writeln!(out, "   {}  {:<24} {}", style.mark(mark), guard.check, sanitize(&text));
-            if !finding.hint.is_empty() {
-                let _ = writeln!(out, "      {} {}", style.arrow(), sanitize(&finding.hint));
-            }
+        write_guard(out, guard, style);
+    }
+}
+
+fn write_guard(out: &mut String, guard: &CheckResult, style: Style) {
+    if let Verdict::Undetermined { reason } = &guard.verdict {
+        let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Unknown), guard.check, sanitize(reason));
+    }
+    for finding in guard.findings() {
+        let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
+        let text = format!("{}: {}", finding.subject, finding.message);
+        let _ = writeln!(out, "   {}  {:<24} {}", style.mark(mark), guard.check, sanitize(&text));
+        if !finding.hint.is_empty() {
+            let _ = writeln!(out, "      {} {}", style.arrow(), sanitize(&finding.hint));
         }
     }
 }
 
-/// The steps, each with its exact command.
-pub fn write_steps(out: &mut String, plan: &Plan, style: Style) {
-    if plan.steps.is_empty() {
+/// The steps with their reasons and exact commands; a line marks the point of no return.
+pub(super) fn write_steps(out: &mut String, steps: &[Step], limit: Option<&RollbackLimit>, style: Style) {
+    if steps.is_empty() {
         return;
     }
     let _ = writeln!(out);
     write_line(out, "steps", "");
-    for (at, step) in plan.steps.iter().enumerate() {
-        let _ = writeln!(out, "{}", format!("{:>4}  {}", at + 1, sanitize(&step.title)).trim_end());
-        if !step.command.is_empty() {
-            let command = step.command.iter().map(|word| shell_quote(word)).collect::<Vec<_>>().join(" ");
-            let _ = writeln!(out, "      {}", style.dim(&sanitize(&command)));
+    for (at, step) in steps.iter().enumerate() {
+        if let Some(RollbackLimit { step: _, reason }) = limit.filter(|limit| limit.step == step.id) {
+            let rule = if style.ascii { "--" } else { "──" };
+            let text = format!("from here on, a rollback is only partial: {}", sanitize(reason));
+            let _ = writeln!(out, "      {rule} {} {rule}", style.bold(&text));
         }
+        write_step(out, at + 1, step, style);
+    }
+}
+
+fn write_step(out: &mut String, number: usize, step: &Step, style: Style) {
+    let Step { id: _, title, action: _, reason, command } = step;
+    let _ = writeln!(out, "{}", format!("{number:>4}  {}", sanitize(title)).trim_end());
+    if !reason.is_empty() {
+        let _ = writeln!(out, "{:6}{:<9}{}", "", "reason", sanitize(reason));
+    }
+    if !command.is_empty() {
+        let command = command.iter().map(|word| shell_quote(word)).collect::<Vec<_>>().join(" ");
+        let _ = writeln!(out, "{:6}{:<9}{}", "", "command", style.dim(&sanitize(&command)));
+    }
+}
+
+/// Everything that was compared and stays unchanged, with the reason.
+pub(super) fn write_unchanged_items(out: &mut String, items: &[UnchangedItem], style: Style) {
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(out);
+    write_line(out, "unchanged", "");
+    for UnchangedItem { subject, reason } in items {
+        let text = format!("{subject}: {reason}");
+        let _ = writeln!(out, "   {}  {}", style.mark(Mark::Skip), sanitize(&text));
     }
 }

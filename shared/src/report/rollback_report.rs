@@ -1,53 +1,62 @@
-//! The statement before a rollback, and what a repair found: for somebody who is tired.
+//! What a rollback restores and what stays, and the issues that a repair fixes: shown before the first write.
 
 use std::fmt::Write as _;
 
-use super::plan::{write_guards, write_steps};
+use super::plan::{write_guards, write_steps, write_unchanged_items};
 use super::style::{Mark, Style, sanitize};
+use crate::model::text_format::format_count;
 use crate::plan::Plan;
 use crate::plan::repair::Issue;
 use crate::plan::rollback_plan::{CrdRollback, ObjectRollback, ReleaseRollback, RollbackDecision, RollbackPlan};
 
-/// Lines of one sort that are shown; `-o json` has all.
+/// CRDs that one section lists; `-o json` lists all.
 const MAX_LISTED_CRDS: usize = 12;
+/// Losses that are listed for one CRD.
+const MAX_LISTED_LOSSES: usize = 4;
+/// Columns of the labels at the left edge.
 const LABEL_WIDTH: usize = 14;
 
-/// Renders the statement, the guards and the steps.
+/// Renders a rollback plan, its guards and its steps.
 #[must_use]
 pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     let hub = &plan.cluster;
     write_line(&mut out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
-    let began = rollback.started_at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let started = rollback.started_at.strftime("%Y-%m-%dT%H:%M:%SZ");
     let state = rollback.state.as_str();
     write_line(
         &mut out,
-        "going back",
-        &format!("to what was there before run {} ({state}), by {}, {began}", rollback.run, rollback.user),
+        "rollback",
+        &format!("to the state before run {} ({state}), started by {} at {started}", rollback.run, rollback.user),
     );
     write_step_summary(&mut out, rollback, style);
-    write_section(&mut out, rollback, RollbackDecision::RollBack, &style.mark(Mark::Pass), "goes back");
-    write_section(&mut out, rollback, RollbackDecision::Leave, &style.mark(Mark::Warn), "stays");
+    write_section(&mut out, rollback, RollbackDecision::RollBack, &style.mark(Mark::Pass), "rolled back");
+    write_section(&mut out, rollback, RollbackDecision::Leave, &style.mark(Mark::Warn), "stays as it is now");
     let unchanged = rollback.crds.iter().filter(|crd| crd.decision == RollbackDecision::Unchanged).count();
     let releases = rollback.releases.iter().filter(|release| release.decision == RollbackDecision::Unchanged);
     let names: Vec<&str> = releases.map(|release| release.release.as_str()).collect();
     let release_names = if names.is_empty() { String::new() } else { format!("{}, ", names.join(", ")) };
     let _ = writeln!(out);
-    write_line(&mut out, "as before", &format!("{release_names}{unchanged} of the CRDs: not written"));
+    write_line(
+        &mut out,
+        "unchanged",
+        &format!("{release_names}{}: will not be written", format_count(unchanged, "CRD")),
+    );
     match rollback.objects {
         ObjectRollback::Leave => write_line(
             &mut out,
             "objects",
-            "custom resources stay as they are now; --overwrite puts the saved ones in their place",
+            "custom resources stay as they are now; --overwrite replaces them with those of the backup",
         ),
         ObjectRollback::Overwrite => write_line(
             &mut out,
             "objects",
-            "the saved ones are put in place of those that are there: what was written since is lost",
+            "the backup replaces the custom resources: changes since the backup are lost",
         ),
     }
     write_guards(&mut out, &plan.guards, style);
-    write_steps(&mut out, plan, style);
+    write_steps(&mut out, &plan.steps, None, style);
+    write_unchanged_items(&mut out, &plan.unchanged_items, style);
     out
 }
 
@@ -55,12 +64,12 @@ fn write_line(out: &mut String, first: &str, rest: &str) {
     let _ = writeln!(out, "{}", format!("{first:<LABEL_WIDTH$}{}", sanitize(rest)).trim_end());
 }
 
-/// The run's own steps: what a person has seen, and what becomes of each.
+/// The steps of the run, and what the rollback does with each.
 fn write_step_summary(out: &mut String, rollback: &RollbackPlan, style: Style) {
     if rollback.steps.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\nwhat the run did, and what becomes of it");
+    let _ = writeln!(out, "\nsteps of the run, and what the rollback does with each");
     for step in &rollback.steps {
         let mark = style.mark(match step.decision {
             RollbackDecision::RollBack => Mark::Pass,
@@ -89,37 +98,38 @@ fn write_section(out: &mut String, rollback: &RollbackPlan, decision: RollbackDe
     for (subject, text, losses) in lines {
         let colon = if text.is_empty() { "" } else { ": " };
         let _ = writeln!(out, "  {mark} {}{colon}{}", sanitize(&subject), sanitize(&text));
-        for loss in losses.iter().take(4) {
-            let _ = writeln!(out, "      costs: {}", sanitize(loss));
+        for loss in losses.iter().take(MAX_LISTED_LOSSES) {
+            let _ = writeln!(out, "      loses: {}", sanitize(loss));
         }
     }
     if crds.len() > MAX_LISTED_CRDS {
-        let _ = writeln!(out, "  and {} CRDs more (-o json lists them)", crds.len() - MAX_LISTED_CRDS);
+        let _ = writeln!(out, "  and {} (-o json lists them)", format_count(crds.len() - MAX_LISTED_CRDS, "more CRD"));
     }
 }
 
 fn describe_release(one: &ReleaseRollback) -> String {
     match (&one.to_revision, &one.to_version) {
-        (Some(to), Some(version)) => format!("{} → as revision {to} was, {version}", one.current),
+        (Some(to), Some(version)) => format!("{} → revision {to}, {version}", one.current),
         _ if one.current.is_empty() => one.reason.clone(),
         _ => format!("{}; {}", one.current, one.reason),
     }
 }
 
-/// What a repair found, the guards and the steps.
+/// Renders the issues that a repair has found, its guards and its steps.
 #[must_use]
 pub fn render_repair(issues: &[Issue], plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     let hub = &plan.cluster;
     write_line(&mut out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
-    for issue in issues {
-        let mark = style.mark(if issue.fixable { Mark::Warn } else { Mark::Fail });
-        let _ = writeln!(out, "\n{mark} {}", style.bold(issue.id));
-        let _ = writeln!(out, "    {}: {}", sanitize(&issue.subject), sanitize(&issue.message));
-        let word = if issue.fixable { "will" } else { "do" };
-        let _ = writeln!(out, "  {word:<6}{}", sanitize(&issue.fix));
+    for Issue { id, subject, message, fix, fixable } in issues {
+        let mark = style.mark(if *fixable { Mark::Warn } else { Mark::Fail });
+        let _ = writeln!(out, "\n{mark} {}", style.bold(id));
+        let _ = writeln!(out, "    {}: {}", sanitize(subject), sanitize(message));
+        let label = if *fixable { "fix" } else { "hint" };
+        let _ = writeln!(out, "  {label}: {}", sanitize(fix));
     }
     write_guards(&mut out, &plan.guards, style);
-    write_steps(&mut out, plan, style);
+    write_steps(&mut out, &plan.steps, None, style);
+    write_unchanged_items(&mut out, &plan.unchanged_items, style);
     out
 }

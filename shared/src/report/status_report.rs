@@ -1,4 +1,4 @@
-//! Where an upgrade stands: who is at it, what the releases are, which runs there were.
+//! The status of an upgrade: locks, suspended HelmReleases, releases and past runs.
 
 mod suspended_release;
 
@@ -13,12 +13,13 @@ use crate::model::lease::{HeldLock, Liveness};
 use crate::model::pending_release::{find_creating_run, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
+use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
 use crate::plan::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task, UnreadableRun};
 
 pub use suspended_release::SuspendedHelmReleaseStatus;
 
-/// Runs that are told.
+/// Runs that are listed by their revisions.
 const MAX_LISTED_RUNS: usize = 10;
 
 /// The answer of `upgrade status`.
@@ -33,21 +34,21 @@ pub struct UpgradeStatus {
     pub context: String,
     /// The installation's namespace.
     pub namespace: String,
-    /// Who is upgrading, or was and left a lock behind.
+    /// The locks, held or left behind.
     pub locks: Vec<HeldLock>,
-    /// HelmReleases that a run of ours has suspended until their CRDs are served.
+    /// HelmReleases that a run of this plugin has suspended until their CRDs are served.
     pub suspended_releases: Vec<SuspendedHelmReleaseStatus>,
     /// The releases' newest revisions.
     pub releases: Vec<RevisionRow>,
-    /// The last runs of ours, newest first, as the journal has them.
+    /// The last runs of this plugin from the journal, newest first.
     pub journal: Vec<RunEntry>,
     /// Runs in the journal that this version cannot read.
     pub unreadable_runs: Vec<UnreadableRun>,
-    /// The last runs of ours, newest first, by what they wrote.
+    /// The last runs of this plugin by the revisions that they wrote, newest first.
     pub runs: Vec<RunRevisions>,
     /// What could not be read.
     pub read_failures: Vec<ReadFailure>,
-    /// What to do.
+    /// The next step of the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_step: Option<String>,
 }
@@ -60,7 +61,7 @@ pub struct RevisionRow {
     pub release: String,
     /// Its number.
     pub revision: u64,
-    /// Where the revision stands.
+    /// Status of the revision.
     pub status: ReleaseStatus,
     /// The chart's version.
     pub chart_version: String,
@@ -68,13 +69,13 @@ pub struct RevisionRow {
     pub deployed_at: String,
 }
 
-/// One run of ours and the revisions that it made.
+/// One run of this plugin and the revisions that it made.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRevisions {
     /// The run's id.
     pub run: String,
-    /// What it wrote.
+    /// The revisions.
     pub revisions: Vec<RevisionRow>,
 }
 
@@ -91,7 +92,7 @@ impl RevisionRow {
 }
 
 impl UpgradeStatus {
-    /// From the locks, what is held through Flux, and the records of both releases, the CRD chart's first.
+    /// Builds the status from the locks, the suspended HelmReleases, the journal and the records of both releases, the CRD chart's first.
     #[must_use]
     pub fn new(
         context: &str,
@@ -130,7 +131,7 @@ impl UpgradeStatus {
     }
 }
 
-/// Which runs made which revisions: only where the label was not handed on by helm.
+/// Groups revisions by run. A run label that helm copied from the revision before does not count.
 fn group_by_run(records_read: &[Vec<ReleaseRecord>]) -> Vec<RunRevisions> {
     let mut runs: Vec<RunRevisions> = Vec::new();
     for records in records_read {
@@ -156,94 +157,106 @@ fn suggest_next_step(
     namespace: &str,
 ) -> Option<String> {
     if locks.iter().any(|lock| lock.liveness == Liveness::Alive) {
-        return Some("it goes on by itself; a second run waits for it with --wait-for-lock 20m".to_owned());
+        return Some("wait for the run; a second run waits for the lock with --wait-for-lock 20m".to_owned());
     }
     if let Some(unread) = journal.unreadable_runs.first() {
         let how = if unread.from_newer_version {
-            "use the version that wrote it"
+            "use the plugin version that wrote it"
         } else {
-            "kubectl mural upgrade repair sets it aside"
+            "kubectl mural upgrade repair discards it"
         };
         return Some(format!("run {} in the journal cannot be read: {how}", unread.run));
     }
     match journal.unfinished_run() {
         Some(run) if run.task == Task::Upgrade && run.has_written() => {
             return Some(format!(
-                "run {} is not done: kubectl mural upgrade resume goes on (same value flags), kubectl mural upgrade rollback says what can go back",
+                "run {} is not complete: kubectl mural upgrade resume continues it (same value flags), kubectl mural upgrade rollback shows what a rollback restores",
                 run.run
             ));
         }
         Some(run) if run.task == Task::Rollback => {
-            return Some(format!("run {} was going back: kubectl mural upgrade rollback goes on with it", run.run));
+            return Some(format!("rollback {} is not complete: kubectl mural upgrade rollback continues it", run.run));
         }
         _ => {}
     }
     let pending = records_read.iter().find(|records| records.last().is_some_and(|last| last.status.is_pending()));
     match pending.map(|records| (find_interrupted_run(records), records.last())) {
-        Some((Some(run), _)) => {
-            Some(format!("run {run} was cut off: run the same upgrade again, it goes on from there"))
-        }
+        Some((Some(run), _)) => Some(format!("run {run} was interrupted: run the same upgrade again to continue it")),
         Some((None, Some(last))) => Some(format!(
-            "somebody else's helm was cut off at revision {}: helm rollback {} --namespace {namespace}",
+            "someone else's helm was interrupted at revision {}: helm rollback {} --namespace {namespace}",
             last.revision, last.name
         )),
         _ if !locks.is_empty() => {
-            Some("the lock was left behind: run the same upgrade again, it takes the lock over".to_owned())
+            Some("the lock was left behind: run the same upgrade again; it takes over the lock".to_owned())
         }
         _ => None,
     }
 }
 
-/// For a person.
+/// Renders the text output.
 #[must_use]
 pub fn render(status: &UpgradeStatus, style: Style) -> String {
-    let mut out = String::new();
-    let mut line = |first: &str, rest: &str| out.push_str(&format!("{first:<12}{}\n", sanitize(rest)));
-    line("hub", &format!("{} · namespace {}", status.context, status.namespace));
-    if status.locks.is_empty() {
-        line("lock", "nobody is upgrading");
+    let UpgradeStatus {
+        api_version: _,
+        kind: _,
+        context,
+        namespace,
+        locks,
+        suspended_releases,
+        releases,
+        journal,
+        unreadable_runs,
+        runs,
+        read_failures,
+        next_step,
+    } = status;
+    let mut out = format_line("hub", &format!("{context} · namespace {namespace}"));
+    if locks.is_empty() {
+        out.push_str(&format_line("lock", "free: no upgrade is running"));
     }
-    for lock in &status.locks {
-        line("lock", &format!("{} · {}", lock.lease, describe_liveness(lock.liveness)));
-        line("", &lock.holder.to_string());
+    for HeldLock { lease, holder, liveness } in locks {
+        out.push_str(&format_line("lock", &format!("{lease} · {}", describe_liveness(*liveness))));
+        out.push_str(&format_line("", &holder.to_string()));
     }
-    for (label, rest) in status.suspended_releases.iter().flat_map(SuspendedHelmReleaseStatus::format_lines) {
-        line(label, &rest);
+    for (label, rest) in suspended_releases.iter().flat_map(SuspendedHelmReleaseStatus::format_lines) {
+        out.push_str(&format_line(label, &rest));
     }
-    for unread in &status.unreadable_runs {
-        line(
-            &style.mark(Mark::Unknown),
-            &format!("run {} in the journal cannot be read: {}", unread.run, unread.reason),
-        );
+    let unknown = style.mark(Mark::Unknown);
+    for UnreadableRun { run, reason, .. } in unreadable_runs {
+        out.push_str(&format_line(&unknown, &format!("run {run} in the journal cannot be read: {reason}")));
     }
-    for failure in &status.read_failures {
-        line(&style.mark(Mark::Unknown), &failure.to_string());
+    for failure in read_failures {
+        out.push_str(&format_line(&unknown, &failure.to_string()));
     }
-    out.push_str(&render_newest_run(status, style));
-    out.push_str(&render_tables(status));
-    if let Some(next) = &status.next_step {
-        out.push_str(&format!("\n{:<12}{}\n", "next", sanitize(next)));
+    out.push_str(&render_newest_run(journal.first(), locks, style));
+    out.push_str(&render_tables(releases, journal, runs));
+    if let Some(next) = next_step {
+        out.push_str(&format!("\n{}", format_line("next", next)));
     }
     out
 }
 
+fn format_line(label: &str, rest: &str) -> String {
+    format!("{}\n", format!("{label:<12}{}", sanitize(rest)).trim_end())
+}
+
 const fn describe_liveness(life: Liveness) -> &'static str {
     match life {
-        Liveness::Alive => "upgrading now",
-        Liveness::Undetermined => "not renewed while we looked: it may be gone",
-        Liveness::Dead => "gone, the lock is left behind",
+        Liveness::Alive => "running now",
+        Liveness::Undetermined => "not renewed during this command: the run may have ended",
+        Liveness::Dead => "the run has ended, the lock is left behind",
     }
 }
 
-/// One line a step.
+/// One line per step.
 fn render_steps(run: &RunEntry, style: Style) -> String {
     let mut out = String::new();
     for step in &run.steps {
         let (mark, word) = match step.phase {
             StepPhase::Done => (style.mark(Mark::Pass), ""),
             StepPhase::Failed => (style.mark(Mark::Fail), ""),
-            StepPhase::Running => (style.mark(Mark::Warn), "begun: "),
-            StepPhase::Pending => (style.mark(Mark::Skip), "to do: "),
+            StepPhase::Running => (style.mark(Mark::Warn), "started: "),
+            StepPhase::Pending => (style.mark(Mark::Skip), "pending: "),
         };
         let text = if step.detail.is_empty() { &step.title } else { &step.detail };
         let first_line = sanitize(text.lines().next().unwrap_or_default());
@@ -253,12 +266,12 @@ fn render_steps(run: &RunEntry, style: Style) -> String {
 }
 
 /// The newest run, step by step.
-fn render_newest_run(status: &UpgradeStatus, style: Style) -> String {
-    let Some(run) = status.journal.first() else { return String::new() };
+fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style) -> String {
+    let Some(run) = newest else { return String::new() };
     let is_alive = |lock: &HeldLock| lock.liveness != Liveness::Dead && lock.holder.run == run.run;
     let state = match run.state {
-        RunState::Open if status.locks.iter().any(is_alive) => "under way",
-        RunState::Open => "cut off",
+        RunState::Open if locks.iter().any(is_alive) => "running",
+        RunState::Open => "interrupted",
         other => other.as_str(),
     };
     let task = match run.task {
@@ -274,14 +287,16 @@ fn render_newest_run(status: &UpgradeStatus, style: Style) -> String {
         sanitize(&run.process)
     );
     if let Some(from) = run.earlier_runs.last() {
-        let word = if run.task == Task::Rollback { "undoes" } else { "goes on from" };
+        let word = if run.task == Task::Rollback { "rolls back" } else { "continues" };
         out.push_str(&format!("{:<12}{word} {}\n", "", sanitize(from)));
     }
     out.push_str(&render_steps(run, style));
     if let Some(backup) = &run.backup {
-        let (crds, objects, size) = (backup.crd_count, backup.object_count, format_bytes(backup.size_bytes));
+        let count = |number: u64, one: &str| format_count(usize::try_from(number).unwrap_or(usize::MAX), one);
+        let (crds, objects) = (count(backup.crd_count, "CRD"), count(backup.object_count, "object"));
+        let size = format_bytes(backup.size_bytes);
         out.push_str(&format!(
-            "{:<12}saved: {crds} CRDs, {objects} objects, {size} on {} in {}\n",
+            "{:<12}backup: {crds}, {objects}, {size} on {} in {}\n",
             "",
             sanitize(&backup.host),
             sanitize(&backup.folder)
@@ -291,7 +306,7 @@ fn render_newest_run(status: &UpgradeStatus, style: Style) -> String {
 }
 
 /// The releases as they are, then the runs.
-fn render_tables(status: &UpgradeStatus) -> String {
+fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevisions]) -> String {
     let row = |one: &RevisionRow| {
         let cells =
             [&one.release, &one.chart_version, &one.revision.to_string(), &one.status.to_string(), &one.deployed_at];
@@ -301,8 +316,8 @@ fn render_tables(status: &UpgradeStatus) -> String {
         past.revisions.iter().map(|one| [vec![sanitize(&past.run)], row(one)].concat()).collect()
     };
     let heading = ["RUN", "RELEASE", "CHART", "REVISION", "STATUS", "DEPLOYED"];
-    let releases: Vec<Vec<String>> = status.releases.iter().map(row).collect();
-    let runs: Vec<Vec<String>> = status.runs.iter().flat_map(run_rows).collect();
+    let releases: Vec<Vec<String>> = releases.iter().map(row).collect();
+    let runs: Vec<Vec<String>> = runs.iter().flat_map(run_rows).collect();
     let journal_row = |run: &RunEntry| {
         let by = run.superseded_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
         let state = format!("{}{by}", run.state.as_str());
@@ -315,8 +330,8 @@ fn render_tables(status: &UpgradeStatus) -> String {
         ];
         cells.map(|cell| sanitize(cell)).to_vec()
     };
-    let journal: Vec<Vec<String>> = status.journal.iter().map(journal_row).collect();
-    let journal_heading = ["RUN", "STATE", "WHO", "BEGAN", "STEPS"];
+    let journal: Vec<Vec<String>> = journal.iter().map(journal_row).collect();
+    let journal_heading = ["RUN", "STATE", "USER", "STARTED", "STEPS"];
     let tables = [(&heading[1..], releases), (&journal_heading[..], journal), (&heading[..], runs)];
     let filled = tables.into_iter().filter(|(_, rows)| !rows.is_empty());
     filled.map(|(heading, rows)| format!("\n{}", render_columns(heading, &rows))).collect()
@@ -356,9 +371,13 @@ mod tests {
         let (nobody, nothing) = (Ok(Vec::new()), Ok(Vec::new()));
         let status = UpgradeStatus::new("hub", "m", nobody, nothing, Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
         let text = render(&status, Style::PLAIN);
-        for word in
-            ["cut off", "✔ crds        2 applied", "▲ mural       begun", "– validate    to do", "upgrade resume"]
-        {
+        for word in [
+            "interrupted",
+            "✔ crds        2 applied",
+            "▲ mural       started",
+            "– validate    pending",
+            "upgrade resume",
+        ] {
             assert!(text.contains(word), "{word}:\n{text}");
         }
     }
@@ -375,13 +394,13 @@ mod tests {
         let wrote: Vec<_> = status.runs[0].revisions.iter().map(|one| (one.release.as_str(), one.revision)).collect();
         assert_eq!(wrote, [("mural-crds", 1), ("mural", 2)]);
         assert_eq!((status.releases[1].revision, status.next_step.is_none()), (3, true));
-        assert!(render(&status, Style::PLAIN).contains("nobody is upgrading"));
+        assert!(render(&status, Style::PLAIN).contains("free: no upgrade is running"));
     }
 
     #[test]
-    fn who_was_cut_off_is_told_the_way_on() {
+    fn an_interrupted_run_has_a_next_step() {
         let ours = status(vec![record("mural", 1, "superseded", ""), record("mural", 2, "pending-upgrade", "r2")]);
-        assert!(ours.next_step.unwrap().contains("run r2 was cut off"));
+        assert!(ours.next_step.unwrap().contains("run r2 was interrupted"));
         let theirs = status(vec![record("mural", 1, "superseded", ""), record("mural", 2, "pending-upgrade", "")]);
         assert!(theirs.next_step.unwrap().contains("helm rollback mural --namespace mural-system"));
     }

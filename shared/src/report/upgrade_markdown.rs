@@ -1,4 +1,4 @@
-//! An upgrade's report as Markdown: for a ticket, a pull request, a change record.
+//! The report of an upgrade as Markdown, for a ticket, a pull request or a change record.
 
 use std::fmt::Write as _;
 
@@ -6,6 +6,7 @@ use super::style::sanitize;
 use super::upgrade_report::{Outcome, StepState, UpgradeReport};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::check::{CheckResult, Finding, Level, Verdict};
+use crate::model::text_format::format_count;
 use crate::plan::{ObjectChangeKind, Plan};
 
 /// Renders a report.
@@ -29,10 +30,14 @@ pub fn render(report: &UpgradeReport) -> String {
     write_objects(&mut out, plan);
     write_findings(&mut out, "Guards", &plan.guards);
     if let Some(final_check) = &report.final_check {
-        write_findings(&mut out, "The installation afterwards", &final_check.checks);
+        write_findings(&mut out, "Installation after the run", &final_check.checks);
         let new = final_check.comparison.new.iter().filter(|finding| finding.level == Level::Error).count();
-        let _ =
-            writeln!(out, "{new} errors are new, {} were there before.\n", final_check.comparison.pre_existing.len());
+        let _ = writeln!(
+            out,
+            "New: {}. Existed before: {}.\n",
+            format_count(new, "error"),
+            format_count(final_check.comparison.pre_existing.len(), "finding")
+        );
     }
     out
 }
@@ -42,8 +47,8 @@ const fn describe_outcome(outcome: Outcome) -> &'static str {
         Outcome::NothingToDo => "nothing to do",
         Outcome::Planned => "planned, nothing written",
         Outcome::Refused => "refused, nothing written",
-        Outcome::Undetermined => "undecided, nothing written",
-        Outcome::Succeeded => "done and proved",
+        Outcome::Undetermined => "undetermined, nothing written",
+        Outcome::Succeeded => "done and verified",
         Outcome::Failed => "failed",
     }
 }
@@ -67,7 +72,7 @@ pub(super) fn write_table(out: &mut String, heads: &[&str], rows: impl Iterator<
 
 fn write_charts(out: &mut String, plan: &Plan) {
     let row = |chart: &crate::plan::ChartUpgrade| {
-        let from = chart.from.as_deref().unwrap_or("no release");
+        let from = chart.from.as_deref().unwrap_or("not installed");
         vec![
             escape_cell(&chart.release),
             escape_cell(from),
@@ -92,9 +97,9 @@ fn write_steps(out: &mut String, report: &UpgradeReport) {
         });
         let (detail, seconds) =
             done.map_or_else(Default::default, |done| (escape_cell(&done.detail), format!("{:.1}", done.seconds)));
-        vec![escape_cell(&step.title), state.to_owned(), seconds, detail]
+        vec![escape_cell(&step.title), escape_cell(&step.reason), state.to_owned(), seconds, detail]
     };
-    write_table(out, &["step", "", "seconds", ""], report.plan.steps.iter().map(row));
+    write_table(out, &["step", "reason", "state", "seconds", "result"], report.plan.steps.iter().map(row));
 }
 
 fn write_crds(out: &mut String, plan: &Plan) {
@@ -112,8 +117,8 @@ fn write_crds(out: &mut String, plan: &Plan) {
         return;
     }
     let unchanged = plan.crds.len() - rows.len();
-    let _ = writeln!(out, "## CRDs\n\n{unchanged} are unchanged and not written.\n");
-    write_table(out, &["CRD", "", "changes"], rows.into_iter());
+    let _ = writeln!(out, "## CRDs\n\nUnchanged and not written: {unchanged}.\n");
+    write_table(out, &["CRD", "decision", "changes"], rows.into_iter());
 }
 
 fn write_objects(out: &mut String, plan: &Plan) {
@@ -129,7 +134,7 @@ fn write_objects(out: &mut String, plan: &Plan) {
         };
         vec![escape_cell(&change.object.to_string()), verb.to_owned(), escape_cell(&change.details.join("; "))]
     };
-    write_table(out, &["object", "", "changes"], plan.objects.iter().map(row));
+    write_table(out, &["object", "action", "changes"], plan.objects.iter().map(row));
     let display = |value: &Option<String>| value.as_deref().map_or_else(|| "not set".to_owned(), escape_cell);
     let row =
         |change: &crate::plan::ValueChange| vec![escape_cell(&change.key), display(&change.old), display(&change.new)];
@@ -143,7 +148,7 @@ pub(super) fn write_findings(out: &mut String, title: &str, checks: &[CheckResul
     let _ = writeln!(out, "## {title}\n\n{passed} of {} passed.\n", checks.len());
     for checked in checks {
         if let Verdict::Undetermined { reason } = &checked.verdict {
-            let _ = writeln!(out, "- could not look: **{}**: {}", escape_cell(checked.check), escape_cell(reason));
+            let _ = writeln!(out, "- undetermined: **{}**: {}", escape_cell(checked.check), escape_cell(reason));
         }
         for finding in checked.findings() {
             let _ = writeln!(out, "{}", format_finding(finding));

@@ -216,7 +216,7 @@ fn unreadable(test_cluster: &TestCluster) -> Result<()> {
     )?;
     let corrupt = r#"for one in $(kubectl -n mural-system get secrets --selector owner=helm,name=mural --output name); do kubectl -n mural-system patch $one --patch '{"data":{"release":"bm90IGEgcmVjb3Jk"}}'; done"#;
     shell(test_cluster, corrupt)?;
-    says(&["--output", "wide"], 3, &["Secret mural-system/sh.helm.release.v1.mural.", "could not look"])
+    says(&["--output", "wide"], 3, &["Secret mural-system/sh.helm.release.v1.mural.", "undetermined"])
 }
 
 /// Writes the files that the states use.

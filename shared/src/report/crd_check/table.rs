@@ -27,7 +27,7 @@ pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
     let mut out = page.out;
     if !others.is_empty() {
         let (mark, number) = (style.mark(Mark::Skip), text_format::format_count(others.len(), "other"));
-        let _ = writeln!(out, "{mark} {number}{}--all shows them", count_decisions(&others));
+        let _ = writeln!(out, "{mark} {number}{}list them with --all", count_decisions(&others));
     }
     for note in &check.waiver_notes {
         let _ = writeln!(out, "{} {}", style.mark(Mark::Warn), sanitize(note));
@@ -45,7 +45,7 @@ fn suggest_next_step(check: &CrdCheck) -> Option<&'static str> {
     let mut findings = check.crds.iter().flat_map(|crd| &crd.findings);
     let could_sink = findings.any(|finding| finding.level == Level::Error && of_objects(finding.check));
     (could_sink && check.evidence == ObjectSource::None).then_some(
-        "whether anybody is hurt, objects tell: --objects DIR, or the cluster's own: helm mural crds check NEW",
+        "check objects to see whether any is affected: --objects DIR, or the live objects: helm mural crds check NEW",
     )
 }
 
@@ -70,7 +70,7 @@ impl TableWriter {
         let name = self.style.bold(&sanitize(&crd.name));
         let _ = writeln!(self.out, "{} {name:<62} {}", self.style.mark(mark), crd.decision.as_str());
         for words in &crd.server_errors {
-            let _ = writeln!(self.out, "    the API server refuses it: {}", sanitize(words));
+            let _ = writeln!(self.out, "    the API server rejects it: {}", sanitize(words));
         }
         let findings: Vec<&CrdFinding> =
             crd.findings.iter().filter(|finding| self.show_all || is_visible_finding(finding)).collect();
@@ -85,7 +85,7 @@ impl TableWriter {
         }
         let remainder = crd.evidence.objects_affected.saturating_sub(MAX_LISTED_OBJECTS);
         if remainder > 0 {
-            let _ = writeln!(self.out, "    and {remainder} more; -o json names the first 20");
+            let _ = writeln!(self.out, "    and {remainder} more (-o json lists the first 20)");
         }
     }
 
@@ -104,7 +104,8 @@ impl TableWriter {
             let _ = writeln!(self.out, "  {mark} {place}  {}", sanitize(message));
         }
         if lines.len() > limit {
-            let _ = writeln!(self.out, "    … and {} more of {}; --all shows them", lines.len() - limit, first.check);
+            let _ =
+                writeln!(self.out, "    … and {} more of {}; list them with --all", lines.len() - limit, first.check);
         }
         self.write_explanation(first);
     }
@@ -150,7 +151,7 @@ pub(super) fn describe_object(one: &ObjectVerdict) -> String {
         (_, path) => format!("{path} {}", error.message),
     });
     let stays = if refused.is_some() && lost.is_none() && one.unchanged_update == Validity::Valid {
-        "; it may stay as it is, and cannot be made again so"
+        "; it can stay as it is, but cannot be created like this"
     } else {
         ""
     };

@@ -1,24 +1,24 @@
-//! What a run of ours has suspended through Flux: by which run, since when, and how it is let go.
+//! HelmReleases that a run of this plugin has suspended: the run, the time, and the command that resumes them.
 
 use serde::Serialize;
 
 use crate::model::flux::{FluxRef, SuspendedHelmRelease};
 use crate::model::lease::{HeldLock, Liveness};
 
-/// A HelmRelease that a run of ours has suspended.
+/// A HelmRelease that a run of this plugin has suspended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SuspendedHelmReleaseStatus {
-    /// Which, by which run, since when.
+    /// The HelmRelease, the run and the time.
     #[serde(flatten)]
     pub suspended: SuspendedHelmRelease,
-    /// Whether nobody is left to let it go: no run that holds a lock lives.
+    /// Whether no live run is left to resume it.
     pub is_orphaned: bool,
-    /// The command that lets it go by hand.
+    /// The command that resumes it manually.
     pub resume_command: String,
 }
 
-/// What is held, and whether anybody is left to let it go.
+/// Lists the suspended HelmReleases, and whether a live run will resume them.
 pub(super) fn list_suspended_releases(
     suspended: Vec<SuspendedHelmRelease>,
     locks: &[HeldLock],
@@ -31,21 +31,21 @@ pub(super) fn list_suspended_releases(
 }
 
 impl SuspendedHelmReleaseStatus {
-    /// What to do about it.
+    /// The next step of the operator.
     pub(super) fn suggest_next_step(&self) -> Option<String> {
         let FluxRef { kind, name, .. } = &self.suspended.helm_release;
-        let how = "lets {} go, as its source is now; the same upgrade again goes on, CRDs first";
-        self.is_orphaned
-            .then(|| format!("kubectl mural upgrade repair {}", how.replace("{}", &format!("{kind} {name}"))))
+        self.is_orphaned.then(|| {
+            format!("kubectl mural upgrade repair resumes {kind} {name} with its current source; run the same upgrade again to continue, CRDs first")
+        })
     }
 
-    /// For a person, each line with its first word.
+    /// The lines of the text output, each with its label.
     pub(super) fn format_lines(&self) -> Vec<(&'static str, String)> {
         let SuspendedHelmRelease { helm_release, run, suspended_at: since } = &self.suspended;
         let since = since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
-        let mut lines = vec![("held", format!("{helm_release} · suspended by our run {run}{since}"))];
+        let mut lines = vec![("suspended", format!("{helm_release} · by run {run} of this plugin{since}"))];
         if self.is_orphaned {
-            lines.push(("", format!("nobody is left to let it go; by hand: {}", self.resume_command)));
+            lines.push(("", format!("no live run will resume it; to resume it manually: {}", self.resume_command)));
         }
         lines
     }
@@ -60,15 +60,15 @@ mod tests {
     use crate::report::style::Style;
 
     #[test]
-    fn what_is_held_is_told_with_the_command_that_lets_it_go() {
+    fn a_suspended_release_is_shown_with_the_command_that_resumes_it() {
         let since = Some("2026-11-26T21:00:00Z".to_owned());
         let helm_release = FluxRef::new("HelmRelease", "m", "mural");
         let held = vec![SuspendedHelmRelease { helm_release, run: "20261126-1".to_owned(), suspended_at: since }];
         let none = || [Ok(Vec::new()), Ok(Vec::new())];
         let status = UpgradeStatus::new("hub", "m", Ok(Vec::new()), Ok(held), Ok(JournalSnapshot::default()), none());
         let text = render(&status, Style::PLAIN);
-        let line = "held        HelmRelease m/mural · suspended by our run 20261126-1 since 2026-11-26T21:00:00Z";
-        assert!(text.contains(line) && text.contains("by hand: kubectl patch helmrelease mural"), "{text}");
+        let line = "suspended   HelmRelease m/mural · by run 20261126-1 of this plugin since 2026-11-26T21:00:00Z";
+        assert!(text.contains(line) && text.contains("manually: kubectl patch helmrelease mural"), "{text}");
         assert!(status.next_step.unwrap().contains("upgrade repair"));
         let failure = ReadFailure { target: "HelmReleases".into(), reason: "forbidden".into() };
         let status =

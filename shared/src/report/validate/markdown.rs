@@ -1,13 +1,14 @@
-//! The answer as Markdown: for a ticket, a pull request, a change record.
+//! The validate report as Markdown, for a ticket, a pull request or a change record.
 
 use std::fmt::Write as _;
 
 use super::table::format_owners;
 use super::{Counts, ValidateReport};
 use crate::model::check::{Finding, Verdict};
+use crate::model::text_format::format_count;
 use crate::report::upgrade_markdown::{escape_cell, write_findings, write_table};
 
-/// The answers as one document.
+/// Renders the reports as one document.
 #[must_use]
 pub fn render_markdown(reports: &[ValidateReport]) -> String {
     reports.iter().map(render_report).collect::<Vec<_>>().join("\n")
@@ -39,12 +40,12 @@ fn render_report(report: &ValidateReport) -> String {
     };
     write_table(
         &mut out,
-        &["section", "passed", "warnings", "errors", "could not look", "skipped"],
+        &["section", "passed", "warnings", "errors", "undetermined", "skipped"],
         report.sections().into_iter().map(row),
     );
     if let Some(compared) = &report.comparison {
         write_finding_list(&mut out, "New since the baseline", &compared.new);
-        write_finding_list(&mut out, "Gone since the baseline", &compared.resolved);
+        write_finding_list(&mut out, "Resolved since the baseline", &compared.resolved);
     }
     let reported: Vec<_> =
         report.checks.iter().filter(|checked| !matches!(checked.verdict, Verdict::Skipped { .. })).cloned().collect();
@@ -64,7 +65,7 @@ fn write_skipped(out: &mut String, report: &ValidateReport) {
         .collect();
     if !skipped.is_empty() {
         let _ = writeln!(out, "## Skipped\n");
-        write_table(out, &["check", "why"], skipped.into_iter());
+        write_table(out, &["check", "reason"], skipped.into_iter());
     }
 }
 
@@ -72,7 +73,12 @@ fn summarize_counts(counts: Counts) -> String {
     if counts.errors + counts.undetermined + counts.warnings == 0 {
         return "healthy".to_owned();
     }
-    format!("{} errors, {} warnings, {} checks could not look", counts.errors, counts.warnings, counts.undetermined)
+    [
+        format_count(counts.errors, "error"),
+        format_count(counts.warnings, "warning"),
+        format!("{} undetermined", counts.undetermined),
+    ]
+    .join(", ")
 }
 
 fn write_finding_list(out: &mut String, title: &str, all: &[Finding]) {

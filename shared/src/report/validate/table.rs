@@ -1,4 +1,4 @@
-//! The answer for a person: sections with marks and counts, and below each what is wrong and what to do.
+//! The validate report as text: sections with counts, and below each its findings with their next steps.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct TableOptions {
     pub elapsed: Option<Duration>,
 }
 
-/// Between two quiet sections of one line.
+/// Gap between two sections on one line.
 const SECTION_GAP: &str = "    ";
 
 /// The answer as text.
@@ -58,24 +58,24 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
     out
 }
 
-/// What is new against the baseline, by name; the findings themselves stand above.
+/// Differences to the baseline by name; the findings themselves are above.
 fn render_comparison(comparison: &FindingDiff) -> String {
     let mut out = String::new();
     let line = |what: &str, finding: &Finding| {
         format!("  {what:<5} {}: {}\n", to_one_line(&finding.check), to_one_line(&finding.subject))
     };
     out.extend(comparison.new.iter().map(|finding| line("new", finding)));
-    out.extend(comparison.resolved.iter().map(|finding| line("gone", finding)));
-    out.extend(comparison.newly_undetermined.iter().map(|check| format!("  new   {check}: can no longer look\n")));
+    out.extend(comparison.resolved.iter().map(|finding| line("fixed", finding)));
+    out.extend(comparison.newly_undetermined.iter().map(|check| format!("  new   {check}: now undetermined\n")));
     format!(
-        "\nbaseline     {} known, {} new, {} gone\n{out}",
+        "\nbaseline     {} known, {} new, {} fixed\n{out}",
         comparison.pre_existing.len(),
         comparison.new.len() + comparison.newly_undetermined.len(),
         comparison.resolved.len()
     )
 }
 
-/// Text of the cluster on one line: a line feed in it could pretend to be a line of ours.
+/// Puts text from the cluster on one line: a line feed in it could imitate a line of this report.
 fn to_one_line(text: &str) -> String {
     sanitize(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -96,14 +96,14 @@ fn render_head(report: &ValidateReport, style: Style) -> String {
     wrap_text(&parts.join(between), "", style.width)
 }
 
-/// Who keeps the releases: once, where it is the same for both.
+/// The owners of the releases; one if both have the same.
 pub(super) fn format_owners(report: &ValidateReport) -> String {
     let mut owners: Vec<String> = report.owners.values().map(format_owner).collect();
     owners.dedup();
     owners.join(", ")
 }
 
-/// In the heading an owner's name is enough; why it could not be told stands with its check.
+/// The owner's name; the reason for an undetermined owner is in its check.
 fn format_owner(owner: &Owner) -> String {
     match owner {
         Owner::Undetermined { .. } => "undetermined".to_owned(),
@@ -140,7 +140,7 @@ fn render_section_counts(section: Section, checks: &[&CheckResult], style: Style
     (text, plain)
 }
 
-/// Quiet sections share lines, as many as the width takes.
+/// Sections without findings share lines as far as the width allows.
 fn flush_short_sections(out: &mut String, short_sections: &mut Vec<(String, usize)>, style: Style) {
     let mut used = 0;
     for (text, columns) in short_sections.drain(..) {
@@ -164,7 +164,7 @@ fn render_check(checked: &CheckResult, all: bool, style: Style) -> Vec<String> {
     match &checked.verdict {
         Verdict::Fail { findings } => findings.iter().map(|finding| render_finding(finding, style)).collect(),
         Verdict::Undetermined { reason } if all => {
-            vec![render_entry(Mark::Unknown, checked.check, &format!("could not look: {}", to_one_line(reason)), style)]
+            vec![render_entry(Mark::Unknown, checked.check, &format!("undetermined: {}", to_one_line(reason)), style)]
         }
         Verdict::Skipped { reason } if all => {
             vec![render_entry(Mark::Skip, checked.check, &to_one_line(reason), style)]
@@ -177,7 +177,7 @@ fn render_check(checked: &CheckResult, all: bool, style: Style) -> Vec<String> {
     }
 }
 
-/// Checks that could not look, told once for each reason: one missing right keeps many from looking.
+/// Undetermined checks, grouped by reason: one missing permission affects many checks.
 fn render_undetermined(checks: &[&CheckResult], style: Style) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for checked in checks {
@@ -192,7 +192,7 @@ fn render_undetermined(checks: &[&CheckResult], style: Style) -> Vec<String> {
         render_entry(
             Mark::Unknown,
             &format!("{}{colon}", names.join(", ")),
-            &format!("could not look: {}", to_one_line(reason)),
+            &format!("undetermined: {}", to_one_line(reason)),
             style,
         )
     };

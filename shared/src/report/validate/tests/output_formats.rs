@@ -107,7 +107,7 @@ fn sarif_names_every_rule_that_it_uses() {
 fn markdown_tells_findings_and_what_was_skipped() {
     let text =
         render_markdown(&[build_report(&broken()), ValidateReport::from_read_failure("far", "m", "no route".into())]);
-    assert!(text.starts_with("# prod-hub: 1 errors, 1 warnings, 0 checks could not look\n"), "{text}");
+    assert!(text.starts_with("# prod-hub: 1 error, 1 warning, 0 undetermined\n"), "{text}");
     assert!(text.contains("- error: **workload-ready**") && text.contains("Could not be read: no route"), "{text}");
 }
 

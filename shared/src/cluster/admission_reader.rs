@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Cluster;
 use crate::model::admission_policies::{self, AdmissionPolicies, ServiceRef};
 use crate::model::cluster_view::Observed;
+use crate::model::object::is_terminating;
 
 const ADMISSION_API: &str = "/apis/admissionregistration.k8s.io/v1";
 
@@ -24,7 +25,7 @@ pub async fn read_admission_policies(
     let namespace_path = format!("/api/v1/namespaces/{namespace}");
     let quotas = format!("{namespace_path}/resourcequotas");
     let budgets = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
-    let ((webhooks, backends), labels, quotas, budgets) = tokio::join!(
+    let ((webhooks, backends), namespace_object, quotas, budgets) = tokio::join!(
         read_webhooks_and_backends(cluster, conversions),
         cluster.get(&namespace_path),
         cluster.list(&quotas, ""),
@@ -32,15 +33,19 @@ pub async fn read_admission_policies(
     );
     // A namespace that does not exist yet will have only the label that the server adds.
     let default_labels = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
-    let labels = match labels {
-        Ok(found) => Ok(admission_policies::read_labels(&found)),
-        Err(error) if error.is_not_found() => Ok(default_labels()),
-        Err(error) => Err(error.to_read_failure(format!("namespace {namespace}"))),
+    let (labels, terminating) = match namespace_object {
+        Ok(found) => (Ok(admission_policies::read_labels(&found)), Ok(is_terminating(&found))),
+        Err(error) if error.is_not_found() => (Ok(default_labels()), Ok(false)),
+        Err(error) => {
+            let failure = error.to_read_failure(format!("namespace {namespace}"));
+            (Err(failure.clone()), Err(failure))
+        }
     };
     AdmissionPolicies {
         webhooks,
         ready_endpoints: backends,
         namespace_labels: labels,
+        namespace_terminating: terminating,
         resource_quotas: quotas.map_err(|error| error.to_read_failure(format!("resourcequotas in {namespace}"))),
         disruption_budgets: budgets
             .map_err(|error| error.to_read_failure(format!("poddisruptionbudgets in {namespace}"))),

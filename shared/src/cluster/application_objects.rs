@@ -160,7 +160,9 @@ fn to_dry_run_answer(response: Result<Value, ApiError>, mask: impl Fn(&str) -> S
         Err(ApiError::Rejected { code, message, .. }) => {
             let no_dry_run = message.contains("does not support dry run");
             let webhook_down = message.contains("failed calling webhook");
-            if no_dry_run || code == 401 || code == 429 || (code >= 500 && !webhook_down) {
+            // A server-side apply of a field that the schema does not have: the server answers 500, and helm fails the same way.
+            let unknown_field = message.contains("failed to create typed patch object");
+            if no_dry_run || code == 401 || code == 429 || (code >= 500 && !webhook_down && !unknown_field) {
                 DryRunAnswer::Undetermined(mask(&message))
             } else {
                 DryRunAnswer::Rejected { code, message: mask(&message) }

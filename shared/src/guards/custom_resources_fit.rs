@@ -1,14 +1,19 @@
-//! Custom resources of the application that are invalid under the new CRDs, or lose fields to pruning.
+//! Custom resources of the application that are invalid under the CRDs after the upgrade, or have fields that the schema does not have.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::guards::Guard;
 use crate::guards::context::GuardContext;
+use crate::model::application::ApplyMethod;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::manifest::is_hook;
 use crate::model::object::ObjectRef;
 use crate::model::task::Task;
-use crate::schema::{self, Schema, ServerVersion};
+use crate::problem::suggest::did_you_mean;
+use crate::schema::{self, Schema, SchemaError, ServerVersion, ValidationResult};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -24,41 +29,35 @@ pub static CARD: Card = Card {
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
 
-/// Validates every rendered custom resource of the application against the planned CRD, as the API server will.
+/// A custom resource of the chart, and the CRD that will serve it.
+struct JudgedObject<'a> {
+    object: ObjectRef,
+    crd: &'a Crd,
+    document: &'a Value,
+}
+
+/// Validates every rendered custom resource of the application against the planned or else the live CRD, as the API server will.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(app) = &context.app_chart else {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "the application is not upgraded".to_owned() });
     };
     let server: ServerVersion = context.view.cluster.version.parse().unwrap_or(ServerVersion::NEWEST);
-    let judged: Vec<(ObjectRef, &Crd, &Value)> = app
-        .rendered
-        .iter()
-        .filter_map(|document| {
-            let object = ObjectRef::from_manifest(document)?;
-            let crd = context.planned_crds().find(|crd| crd.group() == object.group() && crd.kind() == object.kind)?;
-            Some((object, crd, document))
-        })
-        .collect();
+    let judged: Vec<JudgedObject<'_>> =
+        app.rendered.iter().filter_map(|document| find_crd_of(context, document)).collect();
     let (mut findings, mut unsure) = (Vec::new(), None);
-    for (object, crd, document) in &judged {
+    for one in &judged {
         // A version that is not served is another guard's.
-        let Some(schema) = Schema::from_crd(crd, object.version(), server) else { continue };
-        let verdicts = schema.validate(document);
-        // What stays as it is passes by what an update forgives, or is not written at all.
-        let unchanged = is_unchanged(context, object, document);
-        let refusals = if unchanged { &verdicts.update_errors } else { &verdicts.errors };
-        findings.extend(verdicts.errors.iter().map(|error| {
-            if refusals.contains(error) {
-                build_rejection_finding(object, error)
-            } else {
-                build_ratcheting_finding(object, error)
-            }
-        }));
-        findings.extend(verdicts.pruned_fields.iter().map(|path| build_pruning_finding(object, path)));
-        if verdicts.create == schema::Validity::Undetermined {
-            unsure =
-                verdicts.undetermined.first().map(|why| format!("{object} {}: {}", why.path, why.reason)).or(unsure);
+        let Some(schema) = Schema::from_crd(one.crd, one.object.version(), server) else { continue };
+        let result = schema.validate(one.document);
+        findings.extend(check_errors(context, one, &result));
+        findings.extend(result.pruned_fields.iter().map(|path| check_pruned_field(context, one, &schema, path)));
+        if result.create == schema::Validity::Undetermined {
+            unsure = result
+                .undetermined
+                .first()
+                .map(|why| format!("{} {}: {}", one.object, why.path, why.reason))
+                .or(unsure);
         }
     }
     let verdict = match unsure {
@@ -66,6 +65,29 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         _ => Verdict::from_findings(findings),
     };
     CheckResult::new(&CARD, judged.len(), verdict)
+}
+
+fn find_crd_of<'a>(context: &GuardContext<'a>, document: &'a Value) -> Option<JudgedObject<'a>> {
+    let object = ObjectRef::from_unnamed_manifest(document)?;
+    let of_kind = |crd: &&Crd| crd.group() == object.group() && crd.kind() == object.kind;
+    let live = context.view.crds.iter().flat_map(BTreeMap::values);
+    let unplanned = live.filter(|crd| !context.forecasts.contains_key(crd.name()));
+    let crd = context.planned_crds().find(of_kind).or_else(|| unplanned.into_iter().find(of_kind))?;
+    Some(JudgedObject { object, crd, document })
+}
+
+fn check_errors(context: &GuardContext<'_>, one: &JudgedObject<'_>, result: &ValidationResult) -> Vec<Finding> {
+    // What stays as it is passes by what an update forgives, or is not written at all.
+    let unchanged = is_unchanged(context, &one.object, one.document);
+    let refusals = if unchanged { &result.update_errors } else { &result.errors };
+    let build = |error: &SchemaError| {
+        if refusals.contains(error) {
+            build_rejection_finding(&one.object, error)
+        } else {
+            build_ratcheting_finding(&one.object, error)
+        }
+    };
+    result.errors.iter().map(build).collect()
 }
 
 /// Whether the object exists and the new chart does not change it.
@@ -85,7 +107,7 @@ fn content_fields(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 /// Whether the API server ratchets the error, because the update does not change the invalid field
 /// (<https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4008-crd-ratcheting>).
-fn build_ratcheting_finding(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
+fn build_ratcheting_finding(object: &ObjectRef, error: &SchemaError) -> Finding {
     let message = format!(
         "{} is invalid under the new schema: {}; it is accepted only while this upgrade does not change it",
         describe_path(&error.path),
@@ -94,7 +116,7 @@ fn build_ratcheting_finding(object: &ObjectRef, error: &schema::SchemaError) -> 
     Finding { level: Level::Warning, ..CARD.finding(object.to_string(), message, CARD.fix) }
 }
 
-fn build_rejection_finding(object: &ObjectRef, error: &schema::SchemaError) -> Finding {
+fn build_rejection_finding(object: &ObjectRef, error: &SchemaError) -> Finding {
     CARD.finding(
         object.to_string(),
         format!("{} is invalid under the new schema: {}", describe_path(&error.path), error.message),
@@ -107,7 +129,20 @@ const fn describe_path(path: &str) -> &str {
     if path.is_empty() { "it" } else { path }
 }
 
-fn build_pruning_finding(object: &ObjectRef, path: &str) -> Finding {
+/// A field that the schema does not have. A client-side helm loses it without an error; a server-side apply is rejected with 'field not
+/// declared in schema' (<https://github.com/kubernetes-sigs/structured-merge-diff/blob/v6.3.0/typed/validate.go>), except in an
+/// object for which the schema declares no fields at all.
+fn check_pruned_field(context: &GuardContext<'_>, one: &JudgedObject<'_>, schema: &Schema, path: &str) -> Finding {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let is_declared_object = schema.declared_siblings(path).next().is_some();
+    let applied = context.application.is_some_and(|application| application.apply_method == ApplyMethod::ServerSide)
+        && !is_hook(one.document);
+    let suggestion = did_you_mean(name, schema.declared_siblings(path));
+    let hint = suggestion.map_or_else(|| CARD.fix.to_owned(), |suggestion| format!("{suggestion} {}", CARD.fix));
+    if applied && is_declared_object {
+        let message = format!("{path} is not in the schema: the API server rejects the server-side apply of helm");
+        return CARD.finding(one.object.to_string(), message, hint);
+    }
     let message = format!("{path} is not in the schema: the API server prunes it");
-    Finding { level: Level::Warning, ..CARD.finding(object.to_string(), message, CARD.fix) }
+    Finding { level: Level::Warning, ..CARD.finding(one.object.to_string(), message, hint) }
 }

@@ -2,8 +2,10 @@
 
 use crate::guards::Guard;
 use crate::guards::context::GuardContext;
-use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::owner::Owner;
+use crate::model::release::ReleaseRecord;
+use crate::model::release_status::ReleaseStatus;
 use crate::model::task::Task;
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
@@ -20,7 +22,7 @@ pub static CARD: Card = Card {
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
 
-/// Fails if the namespace or the application release is missing. The CRD chart may have no release: the vendor's upgrade guide
+/// Fails if the namespace or the application release is missing, or if only the history of the release is left. The CRD chart may have no release: the vendor's upgrade guide
 /// applies it with kubectl.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
@@ -37,8 +39,12 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             return Ok(Verdict::from_findings(vec![finding]));
         }
         let newest = context.view.newest_revision(context.app_release).map_err(ToString::to_string)?;
-        if newest.is_some() {
-            return Ok(Verdict::Pass);
+        match newest {
+            Some(record) if record.status == ReleaseStatus::Uninstalled => {
+                return Ok(Verdict::from_findings(vec![build_uninstalled_finding(context, record)]));
+            }
+            Some(_) => return Ok(Verdict::Pass),
+            None => {}
         }
         if let Some(Owner::Argo { application }) = context.view.owners.get(context.app_release) {
             let reason = format!("Argo CD creates no helm release: the Application {application} is the installation");
@@ -49,4 +55,21 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         Ok(Verdict::from_findings(vec![CARD.finding(format!("release {}", context.app_release), message, hint)]))
     };
     CheckResult::new(&CARD, 2, judge().unwrap_or_else(|reason| Verdict::Undetermined { reason }))
+}
+
+/// `helm uninstall --keep-history` leaves records without objects. helm refuses to upgrade such a release: "has no deployed releases"
+/// (<https://github.com/helm/helm/blob/v3.17.2/pkg/action/upgrade.go>, `prepareUpgrade`).
+fn build_uninstalled_finding(context: &GuardContext<'_>, record: &ReleaseRecord) -> Finding {
+    let (release, revision, namespace) = (context.app_release, record.revision, &context.view.cluster.namespace);
+    let message = format!("is uninstalled; only its history is left, up to revision {revision}");
+    let hint = match context.view.owners.get(release) {
+        Some(Owner::Flux { helm_release, .. } | Owner::Appliance { helm_release, .. }) => {
+            let (flux_namespace, name) = helm_release.split_once('/').unwrap_or((namespace, helm_release));
+            format!("let Flux install it again: flux reconcile helmrelease {name} --namespace {flux_namespace} --force")
+        }
+        Some(Owner::Helm | Owner::Argo { .. } | Owner::NotInstalled | Owner::Undetermined { .. }) | None => format!(
+            "install the last revision again: helm rollback {release} {revision} --namespace {namespace}; then upgrade"
+        ),
+    };
+    CARD.finding(format!("release {release}"), message, hint)
 }

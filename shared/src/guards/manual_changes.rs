@@ -73,7 +73,7 @@ fn find_overwrites(
     let found = others.filter_map(|(manager, path)| {
         let (is, was, will) = (path.find(live)?, path.find(stored)?, path.find(next)?);
         // For custom resources helm 3 sends only what differs between two manifests: the rest stays as it is.
-        let left = method == ApplyMethod::ClientSide && !is_built_in(object) && was == will;
+        let left = method == ApplyMethod::ClientSide && !object.is_built_in() && was == will;
         if is_same_value(is, was) || is_same_value(is, will) || left {
             return None;
         }
@@ -89,11 +89,6 @@ fn find_overwrites(
     let mut found: Vec<Finding> = found.collect();
     found.dedup();
     found
-}
-
-/// Whether the kind is built into Kubernetes: helm then uses a three-way merge that includes the live object.
-fn is_built_in(object: &ObjectRef) -> bool {
-    !object.group().contains('.') || object.group().ends_with(".k8s.io")
 }
 
 /// Compares two values; a number equals its text, as for most fields.

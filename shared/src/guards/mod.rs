@@ -17,6 +17,7 @@ pub mod crd_duplicated;
 pub mod crd_in_both_charts;
 pub mod crd_ownership_metadata;
 pub mod crds_dry_run;
+pub mod crds_not_terminating;
 pub mod crds_removed;
 pub mod custom_resources_fit;
 pub mod dropped_version_unused;
@@ -40,8 +41,10 @@ pub mod login_restarts;
 pub mod manual_changes;
 pub mod no_downgrade;
 pub mod no_drift;
+pub mod object_ownership_metadata;
 pub mod objects_dry_run;
 pub mod objects_removed;
+pub mod objects_not_terminating;
 pub mod owner_supported;
 pub mod permissions;
 pub mod record_size;
@@ -73,7 +76,7 @@ pub struct Guard {
 }
 
 /// Every guard, in the order of the reports.
-pub static ALL: [Guard; 50] = [
+pub static ALL: [Guard; 53] = [
     tool_versions::GUARD,
     same_cluster::GUARD,
     no_drift::GUARD,
@@ -103,6 +106,7 @@ pub static ALL: [Guard; 50] = [
     crd_in_both_charts::GUARD,
     crds_removed::GUARD,
     crds_dry_run::GUARD,
+    crds_not_terminating::GUARD,
     storage_migrating::GUARD,
     dropped_version_unused::GUARD,
     foreign_downgrade::GUARD,
@@ -117,6 +121,8 @@ pub static ALL: [Guard; 50] = [
     waivers_current::GUARD,
     custom_resources_fit::GUARD,
     objects_removed::GUARD,
+    objects_not_terminating::GUARD,
+    object_ownership_metadata::GUARD,
     objects_dry_run::GUARD,
     manual_changes::GUARD,
     values_schema::GUARD,

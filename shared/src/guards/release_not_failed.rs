@@ -5,6 +5,7 @@ use crate::guards::context::GuardContext;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::pending_release::find_creating_run;
+use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
 use crate::model::task::Task;
 
@@ -52,6 +53,9 @@ fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option
         if ours && release == context.crds_release {
             return Ok(None);
         }
+        if records.is_some_and(|records| records.iter().any(|record| record.status.has_been_deployed())) {
+            return Ok(Some(build_failed_rollback_finding(context, newest)));
+        }
         let message = format!(
             "revision {} failed, and no revision was ever deployed: helm would compare with the failed one",
             newest.revision
@@ -66,4 +70,17 @@ fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option
         newest.revision, deployed.revision
     );
     Ok(Some(CARD.finding(subject, message, format!("roll back first: {repair}"))))
+}
+
+/// A failed `helm rollback` marks the deployed revision as superseded, so that none is deployed. `helm upgrade` then goes on from the
+/// failed revision (<https://github.com/helm/helm/blob/v3.17.2/pkg/action/upgrade.go>, `prepareUpgrade`), and the same rollback fails again.
+fn build_failed_rollback_finding(context: &GuardContext<'_>, newest: &ReleaseRecord) -> Finding {
+    let (release, revision) = (&newest.name, newest.revision);
+    let message =
+        format!("revision {revision} failed, and no revision is deployed now: helm compares with revision {revision}");
+    let hint = format!(
+        "helm history {release} --namespace {} shows the cause; if it is a conflict with another field manager, upgrade with --force-conflicts",
+        context.view.cluster.namespace
+    );
+    CARD.finding(format!("release {release}"), message, hint)
 }

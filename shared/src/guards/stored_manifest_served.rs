@@ -50,7 +50,7 @@ fn check_served(context: &GuardContext<'_>, release: &str, object: &ObjectRef) -
     let of_kind = |crd: &&Crd| crd.group() == object.group() && crd.kind() == object.kind;
     let planned = context.planned_crds().find(of_kind);
     let live = || context.view.crds.as_ref().ok()?.values().find(of_kind);
-    let crd = planned.or_else(live)?;
+    let Some(crd) = planned.or_else(live) else { return check_discovered(context, release, object) };
     let served: Vec<&str> = crd.versions().filter(|version| version.served).map(|version| version.name).collect();
     if served.contains(&object.version()) {
         return None;
@@ -67,5 +67,26 @@ fn check_served(context: &GuardContext<'_>, release: &str, object: &ObjectRef) -
         object.api_version,
         group = object.group(),
     );
+    Some(CARD.finding(object.to_string(), message, hint))
+}
+
+/// Reports an object of a kind without a CRD that discovery does not list: a removed API of Kubernetes, or a deleted CRD.
+fn check_discovered(context: &GuardContext<'_>, release: &str, object: &ObjectRef) -> Option<Finding> {
+    let kinds = context.application?.kinds.as_ref().ok()?;
+    if kinds.get(object).is_some() || kinds.is_stale(&object.api_version) {
+        return None;
+    }
+    let (api_version, namespace) = (&object.api_version, &context.view.cluster.namespace);
+    let message = format!(
+        "is in the manifest of release {release} as {} in {api_version}, which the API server does not serve",
+        object.kind
+    );
+    let hint = if object.is_built_in() {
+        format!("rewrite the stored manifest: helm mapkubeapis {release} --namespace {namespace}")
+    } else {
+        format!(
+            "install the CRD again; or map {api_version} in FILE and run helm mapkubeapis {release} --namespace {namespace} --mapfile FILE"
+        )
+    };
     Some(CARD.finding(object.to_string(), message, hint))
 }

@@ -7,6 +7,7 @@ mod examples;
 mod flux_guards;
 mod lists;
 mod matrix;
+mod public_cases;
 mod release_guards;
 pub(crate) mod scenario;
 

@@ -16,6 +16,8 @@ pub struct AdmissionPolicies {
     pub ready_endpoints: BTreeMap<ServiceRef, Observed<usize>>,
     /// Labels of the installation's namespace.
     pub namespace_labels: Observed<BTreeMap<String, String>>,
+    /// Whether the installation's namespace is being deleted.
+    pub namespace_terminating: Observed<bool>,
     /// ResourceQuotas of the namespace, raw.
     pub resource_quotas: Observed<Vec<Value>>,
     /// PodDisruptionBudgets of the namespace, raw.

@@ -26,6 +26,16 @@ pub fn set_release_owner(document: &mut Value, release: &str, namespace: &str) {
     metadata["labels"][MANAGED_BY_LABEL] = "Helm".into();
 }
 
+/// Whether helm would adopt a live object into this release: its metadata names the release
+/// (<https://github.com/helm/helm/blob/v3.17.2/pkg/action/validate.go>, `checkOwnership`).
+#[must_use]
+pub fn is_owned_by_release(live: &Value, release: &str, namespace: &str) -> bool {
+    let metadata = &live["metadata"];
+    metadata["labels"][MANAGED_BY_LABEL] == "Helm"
+        && metadata["annotations"][RELEASE_NAME_ANNOTATION] == release
+        && metadata["annotations"][RELEASE_NAMESPACE_ANNOTATION] == namespace
+}
+
 /// The objects of a manifest, with every `List` taken apart.
 ///
 /// # Errors

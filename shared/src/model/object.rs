@@ -58,6 +58,12 @@ impl ObjectRef {
         self.api_version.rsplit('/').next().unwrap_or(&self.api_version)
     }
 
+    /// Whether the kind is built into Kubernetes, by the form of its group.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        !self.group().contains('.') || self.group().ends_with(".k8s.io")
+    }
+
     /// Whether both name the same object, in whatever version each was read.
     #[must_use]
     pub fn is_same_object(&self, other: &Self) -> bool {
@@ -74,6 +80,12 @@ impl fmt::Display for ObjectRef {
             write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
         }
     }
+}
+
+/// Whether an object is being deleted: it disappears as soon as its last finalizer is removed.
+#[must_use]
+pub fn is_terminating(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
 }
 
 /// One standard condition of an object's status.

@@ -1,6 +1,6 @@
 //! Which kinds the API server serves, under which plural, in a namespace or not: read from its discovery.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -17,7 +17,11 @@ pub struct ServedKind {
 
 /// Every kind that is served, by `apiVersion` and kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServedKinds(BTreeMap<(String, String), ServedKind>);
+pub struct ServedKinds {
+    kinds: BTreeMap<(String, String), ServedKind>,
+    /// Versions (`group/version`) of aggregated API servers that do not answer: their lists of kinds may be old or empty.
+    stale_versions: BTreeSet<String>,
+}
 
 impl ServedKinds {
     /// Reads `APIGroupDiscoveryList` documents (apidiscovery.k8s.io/v2, KEP-3352), the answers of `/api` and `/apis`.
@@ -25,7 +29,7 @@ impl ServedKinds {
     /// `None` where a document is something else: an aggregator in between that knows only the older form.
     #[must_use]
     pub fn read(documents: &[Value]) -> Option<Self> {
-        let mut all = BTreeMap::new();
+        let mut all = Self::default();
         for document in documents {
             if document["kind"] != "APIGroupDiscoveryList" {
                 return None;
@@ -33,17 +37,23 @@ impl ServedKinds {
             for group in document["items"].as_array()? {
                 let name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
                 for version in group["versions"].as_array().into_iter().flatten() {
-                    collect_kinds(name, version, &mut all);
+                    all.add_version(name, version);
                 }
             }
         }
-        Some(Self(all))
+        Some(all)
     }
 
     /// How the kind of an object is served; `None` where it is not.
     #[must_use]
     pub fn get(&self, object: &ObjectRef) -> Option<&ServedKind> {
-        self.0.get(&(object.api_version.clone(), object.kind.clone()))
+        self.kinds.get(&(object.api_version.clone(), object.kind.clone()))
+    }
+
+    /// Whether the list of kinds of this `group/version` may be incomplete, because its aggregated API server does not answer.
+    #[must_use]
+    pub fn is_stale(&self, api_version: &str) -> bool {
+        self.stale_versions.contains(api_version)
     }
 
     /// The path of all objects of its kind, in the object's namespace or in `namespace` where it names none.
@@ -55,15 +65,18 @@ impl ServedKinds {
         let place = if served.namespaced { format!("/namespaces/{place}") } else { String::new() };
         Some(format!("{root}/{}{place}/{}", object.api_version, served.plural))
     }
-}
 
-fn collect_kinds(group: &str, version: &Value, into: &mut BTreeMap<(String, String), ServedKind>) {
-    let name = version["version"].as_str().unwrap_or_default();
-    let api_version = if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") };
-    for resource in version["resources"].as_array().into_iter().flatten() {
-        let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let served = ServedKind { plural: text("/resource"), namespaced: text("/scope") == "Namespaced" };
-        into.entry((api_version.clone(), text("/responseKind/kind"))).or_insert(served);
+    fn add_version(&mut self, group: &str, version: &Value) {
+        let name = version["version"].as_str().unwrap_or_default();
+        let api_version = if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") };
+        if version["freshness"] == "Stale" {
+            self.stale_versions.insert(api_version.clone());
+        }
+        for resource in version["resources"].as_array().into_iter().flatten() {
+            let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let served = ServedKind { plural: text("/resource"), namespaced: text("/scope") == "Namespaced" };
+            self.kinds.entry((api_version.clone(), text("/responseKind/kind"))).or_insert(served);
+        }
     }
 }
 
@@ -83,11 +96,16 @@ pub(crate) mod tests {
         ]);
         let apps =
             json!([kind("deployments", "Deployment", "Namespaced"), kind("statefulsets", "StatefulSet", "Namespaced")]);
+        let batch = json!([kind("jobs", "Job", "Namespaced")]);
         let crds = json!([kind("customresourcedefinitions", "CustomResourceDefinition", "Cluster")]);
         let list = |items: Value| json!({"kind": "APIGroupDiscoveryList", "items": items});
         ServedKinds::read(&[
             list(json!([group("", "v1", core)])),
-            list(json!([group("apps", "v1", apps), group("apiextensions.k8s.io", "v1", crds)])),
+            list(json!([
+                group("apps", "v1", apps),
+                group("batch", "v1", batch),
+                group("apiextensions.k8s.io", "v1", crds)
+            ])),
         ])
         .unwrap()
     }

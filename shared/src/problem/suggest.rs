@@ -9,7 +9,7 @@ const MIN_SIMILARITY: f64 = 0.75;
 
 /// `did you mean …?` with up to three similar names. `None`: no name is similar.
 #[must_use]
-pub fn did_you_mean(name: &str, known: impl Iterator<Item = &'static str>) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut alike: Vec<(f64, &str)> = known.map(|known| (strsim::jaro_winkler(name, known), known)).collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let nearest: Vec<&str> =

@@ -85,6 +85,13 @@ impl Schema {
         validation_result::decode(self, object).object
     }
 
+    /// The fields that the schema declares beside a pruned one, whose path is as in [`ValidationResult::pruned_fields`]. Empty if the
+    /// schema declares none there: such an object takes any field, and the server prunes them all.
+    pub fn declared_siblings<'a>(&'a self, pruned_path: &str) -> impl Iterator<Item = &'a str> {
+        let parent = pruned_path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        self.node.find(parent).into_iter().flat_map(|node| node.properties.keys().map(String::as_str))
+    }
+
     /// What the server would say of this object.
     #[must_use]
     pub fn validate(&self, object: &Value) -> ValidationResult {

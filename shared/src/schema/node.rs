@@ -123,6 +123,16 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The position at a dotted path such as `spec.items[0].name`. `None` if the schema does not have it, or if a key of the path
+    /// contains a dot.
+    pub(super) fn find(&self, path: &str) -> Option<&Self> {
+        path.split('.').filter(|part| !part.is_empty()).try_fold(self, |node, part| {
+            let name = part.split('[').next()?;
+            let node = node.child(name).map(|(below, _)| below)?;
+            part.matches('[').try_fold(node, |node, _| node.items.as_deref())
+        })
+    }
+
     /// Reads a schema; what it does not know it leaves alone, as the server does.
     pub(super) fn read(schema: &Value, server: ServerVersion) -> Self {
         let properties: BTreeMap<String, Property> = iter_entries(&schema["properties"])

@@ -14,6 +14,7 @@ use super::example_states::{
     with_record_size, with_removed_crd, with_stored_manifest, with_values,
 };
 use super::flux_guards::{flux_scenario, object_mut, with_flux_objects};
+use super::public_cases::{with_live_config, with_terminating_crd, with_terminating_object};
 use super::release_guards::with_history;
 use super::scenario::{GuardScenario, build_crd, release_record};
 use crate::guards::ALL;
@@ -39,7 +40,7 @@ const fn example(id: &'static str, fires: fn() -> GuardScenario, nearly: fn() ->
     GuardExample { id, fires, nearly }
 }
 
-const EXAMPLES: [GuardExample; 50] = [
+const EXAMPLES: [GuardExample; 53] = [
     example(
         "tool-versions",
         || GuardScenario::with(|w| w.helm_version = Ok(Version::new(3, 16, 4))),
@@ -194,6 +195,7 @@ const EXAMPLES: [GuardExample; 50] = [
         // Another schema is no other scope.
         || GuardScenario::with(|w| drop(w.forecasts.insert(HUBS.into(), Ok(modified_crd(HUBS, add_description))))),
     ),
+    example("crds-not-terminating", || with_terminating_crd(HUBS), || with_terminating_crd("others.example.com")),
     example("storage-migrating", || with_migration("True"), || with_migration("False")),
     example("dropped-version-unused", || with_dropped_version(&["v1"], 3), || with_dropped_version(&["v1"], 0)),
     example(
@@ -237,6 +239,8 @@ const EXAMPLES: [GuardExample; 50] = [
         || with_live_hub("b", true, false),
     ),
     example("custom-resources-fit", || with_hub_spec(json!({"size": 4})), || with_hub_spec(json!({"size": 3}))),
+    example("objects-not-terminating", || with_terminating_object("settings"), || with_terminating_object("removed")),
+    example("object-ownership-metadata", || with_live_config("kubectl"), || with_live_config("Helm")),
     example(
         "objects-dry-run",
         || with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: "field is immutable".into() }),

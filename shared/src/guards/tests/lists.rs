@@ -24,7 +24,7 @@ const ROLLBACK: [&str; 9] = [
 const REPAIR: [&str; 6] =
     ["tool-versions", "same-cluster", "owner-supported", "permissions", "crds-dry-run", "storage-migrating"];
 /// What an apply of CRDs does not run: these guards look at releases, and it writes none.
-const NOT_FOR_CRDS: [&str; 12] = [
+const NOT_FOR_CRDS: [&str; 14] = [
     "chart-identity",
     "objects-removed",
     "installed",
@@ -37,6 +37,8 @@ const NOT_FOR_CRDS: [&str; 12] = [
     "bundled-flux-crds",
     "application-crds-served",
     "helm-would-delete-crds",
+    "object-ownership-metadata",
+    "objects-not-terminating",
 ];
 
 fn guard_ids(task: Task) -> BTreeSet<&'static str> {

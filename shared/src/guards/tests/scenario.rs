@@ -96,6 +96,7 @@ fn empty_policies() -> AdmissionPolicies {
         webhooks: Ok(Vec::new()),
         ready_endpoints: BTreeMap::new(),
         namespace_labels: Ok(BTreeMap::new()),
+        namespace_terminating: Ok(false),
         resource_quotas: Ok(Vec::new()),
         disruption_budgets: Ok(Vec::new()),
     }

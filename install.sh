@@ -1,14 +1,14 @@
 #!/bin/sh
-# Installs Mural: the kubectl plugins, and the helm plugin for the helm that is there. Needs no root.
+# Installs Mural: the kubectl plugins, and the helm plugin if helm is installed. Needs no root.
 #
-# Everything is made ready in temporary folders beside its destination and then moved into place, one rename a file.
-# Whatever fails or is interrupted before the last rename is undone. What was installed is listed in
-# PREFIX/share/mural/installed; --uninstall removes what is on that list, and nothing else.
+# The script prepares all files in temporary folders on the destination's file system, then moves them into place with one
+# rename per file. If a step fails or is interrupted before the last rename, the script restores the previous state.
+# PREFIX/share/mural/installed lists the installed files; --uninstall removes these files and nothing else.
 # shellcheck disable=SC2015 # `A && B || fail`: fail never returns, so this is an if.
 set -eu
 
 PROGRAMS="kubectl-mural kubectl-mural-upgrade kubectl-mural-validate helm-mural"
-# Other names of kubectl-mural, which sees by its name what is asked: `kubectl mural-upgrade`, and kubectl's completion.
+# Links to kubectl-mural, which selects its work by the name of the link: `kubectl mural-upgrade`, and kubectl's completion.
 LINKS="kubectl-mural_upgrade kubectl-mural_validate
 kubectl_complete-mural kubectl_complete-mural-upgrade kubectl_complete-mural-validate
 kubectl_complete-mural_upgrade kubectl_complete-mural_validate"
@@ -23,17 +23,22 @@ Usage: ./install.sh [--prefix DIR] [--helm-plugins DIR] [--archive FILE | --dev 
        ./install.sh --uninstall [--prefix DIR]
        ./install.sh --pack OUT.tar.gz [--dev | --profile NAME]
 
-  --prefix DIR         programs go to DIR/bin (default: ~/.local)
-  --helm-plugins DIR   helm's plugin folder (default: $HELM_PLUGINS, else what `helm env` says)
-  --archive FILE       take the programs from a release archive instead of building them
-  --profile NAME       build with this cargo profile (default: dist, small and slow to build)
-  --dev                the same as --profile dev: quick to build
-  --uninstall          remove what an earlier run installed, and nothing else
-  --pack OUT.tar.gz    make a release archive instead of installing
-  -h, --help           this text
+  --prefix DIR         Install the programs into DIR/bin (default: ~/.local)
+  --helm-plugins DIR   Install the helm plugin into DIR (default: $HELM_PLUGINS, else the output of `helm env`)
+  --archive FILE       Install the programs of a release archive instead of building them
+  --profile NAME       Build with this cargo profile (default: dist, small and slow to build)
+  --dev                Same as --profile dev: quick to build
+  --uninstall          Remove the files of an earlier installation, and nothing else
+  --pack OUT.tar.gz    Create a release archive instead of installing
+  -h, --help           Show this help
 
-Run in a checkout it builds with cargo; run in an unpacked release archive it installs the programs that lie there.
-Exit codes: 0 done, 1 failed and nothing was changed, 64 wrong usage.
+In a checkout, the script builds the programs with cargo. In an unpacked release archive, it installs the programs of the
+archive.
+
+Exit codes:
+   0  success
+   1  failed; nothing was changed
+  64  usage error
 HELP
 }
 
@@ -42,7 +47,7 @@ warn() { printf 'warning: %s\n' "$*" >&2; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 misuse() { printf 'install.sh: %s\n  → install.sh --help\n' "$*" >&2; exit 64; }
 
-# --- what is wanted -------------------------------------------------------------------------------------------------
+# --- flags ------------------------------------------------------------------------------------------------------------
 
 read_flags() {
     act=install prefix='' helm_plugins='' archive='' profile='' out=''
@@ -65,13 +70,13 @@ read_flags() {
             --dev) profile=dev ;;
             --uninstall) act=uninstall ;;
             -h | --help) usage; exit 0 ;;
-            *) misuse "there is no flag $flag" ;;
+            *) misuse "unknown flag $flag" ;;
         esac
     done
-    [ -z "$archive" ] || [ -z "$profile" ] || misuse "--archive is already built: it does not go with --dev or --profile"
-    [ -z "$archive" ] || [ "$act" = install ] || misuse "--archive only goes with an installation"
+    [ -z "$archive" ] || [ -z "$profile" ] || misuse "--archive cannot be used with --dev or --profile: the programs of an archive are already built"
+    [ -z "$archive" ] || [ "$act" = install ] || misuse "--archive cannot be used with --uninstall or --pack"
     if [ -z "$prefix" ]; then
-        [ -n "${HOME:-}" ] || misuse "HOME is not set: give --prefix DIR"
+        [ -n "${HOME:-}" ] || misuse "HOME is not set: use --prefix DIR"
         prefix=$HOME/.local
     fi
     prefix=$(absolute "$prefix")
@@ -79,10 +84,10 @@ read_flags() {
     list=$prefix/share/mural/installed
 }
 
-# A path from the root, without a slash at its end.
+# Prints an absolute path without a trailing slash.
 absolute() {
     case $1 in
-        *"$NEWLINE"* | *"|"*) misuse "a path cannot hold a line break or a |" ;;
+        *"$NEWLINE"* | *"|"*) misuse "a path must not contain a line break or |" ;;
         /*) absolute_path=$1 ;;
         *) absolute_path=$PWD/$1 ;;
     esac
@@ -90,9 +95,9 @@ absolute() {
     printf '%s\n' "$absolute_path"
 }
 
-# --- undoing ----------------------------------------------------------------------------------------------------------
+# --- rollback ---------------------------------------------------------------------------------------------------------
 
-# `work` holds our own notes, `stage` and `plugin_stage` lie on the file systems where things will go.
+# `work` contains the journal and the plan. `stage` and `plugin_stage` are on the destination's file systems.
 work='' stage='' plugin_stage='' committed=''
 
 begin() {
@@ -100,7 +105,7 @@ begin() {
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    work=$(mktemp -d "${TMPDIR:-/tmp}/mural-install.XXXXXX") || fail "no temporary folder can be made in ${TMPDIR:-/tmp}"
+    work=$(mktemp -d "${TMPDIR:-/tmp}/mural-install.XXXXXX") || fail "cannot create a temporary folder in ${TMPDIR:-/tmp}"
     : >"$work/journal"
     : >"$work/plan"
 }
@@ -120,7 +125,7 @@ finish() {
     exit "$1"
 }
 
-# The journal tells before each rename what it is about to do, so it is true at any moment of an interruption.
+# Each journal line is written before its rename, so the journal is correct whenever an interruption happens.
 roll_back() {
     sed '1!G;h;$!d' "$work/journal" | while IFS= read -r line; do
         path=${line#* }
@@ -130,7 +135,7 @@ roll_back() {
                 kept=${path%%|*}
                 path=${path#*|}
                 [ -e "$kept" ] || [ -L "$kept" ] || continue
-                mv -f "$kept" "$path" || cp -pR "$kept" "$path" || warn "$path could not be put back" ;;
+                mv -f "$kept" "$path" || cp -pR "$kept" "$path" || warn "cannot restore $path" ;;
         esac
     done
 }
@@ -143,29 +148,29 @@ remove_made_folders() {
     done
 }
 
-# Makes a folder and its parents, and remembers each that was not there.
+# Creates a folder and its parents, and records each new folder in the journal.
 make_folder() {
     [ ! -d "$1" ] || return 0
     make_parent=${1%/*}
     [ -z "$make_parent" ] || make_folder "$make_parent"
     make_parent=${1%/*}
-    mkdir "$1" 2>/dev/null || fail "$1 cannot be made: is ${make_parent:-/} writable?"
+    mkdir "$1" 2>/dev/null || fail "cannot create the folder $1: check that ${make_parent:-/} is writable"
     printf 'made %s\n' "$1" >>"$work/journal"
 }
 
-# --- where the programs come from -------------------------------------------------------------------------------------
+# --- source of the programs -------------------------------------------------------------------------------------------
 
-# Sets `from`: a folder with bin/, plugin.yaml and plugin.complete.
+# Sets `from` to a folder with bin/, plugin.yaml and plugin.complete.
 find_source() {
     if [ -n "$archive" ]; then
         unpack
     elif [ -f "$here/Cargo.toml" ]; then
         build
     elif [ -f "$here/bin/kubectl-mural" ]; then
-        [ -z "$profile" ] || misuse "this is an unpacked release: there is nothing to build"
+        [ -z "$profile" ] || misuse "--dev and --profile require a checkout; this is an unpacked release archive"
         from=$here
     else
-        fail "$here is neither a checkout nor an unpacked release: give --archive FILE"
+        fail "$here is neither a checkout nor an unpacked release archive: use --archive FILE"
     fi
     for name in $PROGRAMS; do
         [ -f "$from/bin/$name" ] || fail "$name is missing in ${archive:-$from/bin}"
@@ -175,28 +180,28 @@ find_source() {
     done
     for name in $PROGRAMS; do chmod 755 "$from/bin/$name" 2>/dev/null || true; done
     "$from/bin/kubectl-mural" --version >/dev/null 2>&1 ||
-        fail "the programs do not run on this machine ($(uname -sm)): are they for another one?"
+        fail "the programs do not run on this machine ($(uname -sm)): use the archive for this system"
 }
 
 unpack() {
-    [ -f "$archive" ] || fail "$archive: there is no such file"
-    [ -r "$archive" ] || fail "$archive cannot be read"
-    tar -tzf "$archive" >"$work/names" 2>/dev/null || fail "$archive is not a whole .tar.gz archive"
-    if grep -Eq '^/|(^|/)\.\.(/|$)' "$work/names"; then fail "$archive has a path that leads out of it"; fi
+    [ -f "$archive" ] || fail "$archive: no such file"
+    [ -r "$archive" ] || fail "cannot read $archive"
+    tar -tzf "$archive" >"$work/names" 2>/dev/null || fail "$archive is not a complete .tar.gz archive"
+    if grep -Eq '^/|(^|/)\.\.(/|$)' "$work/names"; then fail "$archive contains an absolute path or a path with .."; fi
     from=$stage/source
     mkdir "$from"
-    tar -xzf "$archive" -C "$from" 2>/dev/null || fail "$archive cannot be unpacked"
+    tar -xzf "$archive" -C "$from" 2>/dev/null || fail "cannot unpack $archive"
 }
 
 build() {
     profile=${profile:-dist}
     cargo=${CARGO:-cargo}
     command -v "$cargo" >/dev/null 2>&1 ||
-        fail "cargo is not there: install Rust (https://rustup.rs), or give --archive FILE"
+        fail "cargo was not found: install Rust (https://rustup.rs), or use --archive FILE"
     say "building with cargo, profile $profile" >&2
     set --
     for name in $PROGRAMS; do set -- "$@" --package "$name"; done
-    (cd "$here" && "$cargo" build --locked --quiet --profile "$profile" "$@" >&2) || fail "cargo could not build the programs"
+    (cd "$here" && "$cargo" build --locked --quiet --profile "$profile" "$@" >&2) || fail "cargo failed to build the programs"
     target=$(cd "$here" && "$cargo" metadata --no-deps --format-version 1 |
         sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
     built=$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}
@@ -208,17 +213,17 @@ build() {
     from=$stage/source
     mkdir "$from" "$from/bin"
     for name in $PROGRAMS; do
-        cp "$built/$name" "$from/bin/$name" || fail "cargo built $name, but not into $built"
+        cp "$built/$name" "$from/bin/$name" || fail "$name was built, but it is not in $built"
     done
     cp "$here/plugins/helm-mural/plugin.yaml" "$here/plugins/helm-mural/plugin.complete" "$from/"
 }
 
-# --- where helm's plugin goes -----------------------------------------------------------------------------------------
+# --- helm's plugin folder ---------------------------------------------------------------------------------------------
 
-# Sets `plugins` to helm's plugin folder, or leaves it empty.
+# Sets `plugins` to helm's plugin folder; empty if helm is not installed.
 find_plugins() {
     plugins=$helm_plugins
-    # HELM_PLUGINS may name several folders, like PATH; helm installs into the first.
+    # HELM_PLUGINS may contain several folders, like PATH; helm installs into the first.
     [ -n "$plugins" ] || plugins=${HELM_PLUGINS:-}
     helm=${HELM_BIN:-helm}
     if [ -z "$plugins" ] && command -v "$helm" >/dev/null 2>&1; then
@@ -226,29 +231,29 @@ find_plugins() {
     fi
     if [ -z "$plugins" ] && [ -f "$list" ]; then
         plugins=$(sed -n 's|^file \(.*\)/mural/plugin\.yaml$|\1|p' "$list")
-        [ -z "$plugins" ] || say "no helm found: the plugin stays where it was installed, $plugins"
+        [ -z "$plugins" ] || say "helm was not found: the helm plugin stays in $plugins"
     fi
     [ -n "$helm_plugins" ] || plugins=${plugins%%:*}
     if [ -z "$plugins" ]; then
-        warn "no helm found, so its plugin is not installed; run this again once there is one, or give --helm-plugins DIR"
+        warn "helm was not found, so the helm plugin is not installed; install helm and run install.sh again, or use --helm-plugins DIR"
         return 0
     fi
     plugins=$(absolute "$plugins")
     plugin=$plugins/mural
-    if [ -L "$plugin" ]; then fail "$plugin is a link, so another installation: helm plugin uninstall mural"; fi
+    if [ -L "$plugin" ]; then fail "$plugin is a link of another installation: run helm plugin uninstall mural"; fi
 }
 
-# --- the plan: one line for each thing, "kind|staged|destination" -----------------------------------------------------
+# --- plan: one line per file, "kind|staged|destination" ---------------------------------------------------------------
 
 plan_file() { # source, stage, destination, mode
     staged=$2/$(($(wc -l <"$work/plan") + 1))
-    cp "$1" "$staged" && chmod "$4" "$staged" || fail "$2 cannot be written: is the disk full?"
+    cp "$1" "$staged" && chmod "$4" "$staged" || fail "cannot write to $2: check the free disk space"
     printf 'file|%s|%s\n' "$staged" "$3" >>"$work/plan"
 }
 
 plan_link() { # target, destination
     staged=$stage/$(($(wc -l <"$work/plan") + 1))
-    ln -s "$1" "$staged" || fail "$stage cannot hold links"
+    ln -s "$1" "$staged" || fail "cannot create a link in $stage"
     printf 'link|%s|%s\n' "$staged" "$2" >>"$work/plan"
 }
 
@@ -258,7 +263,7 @@ make_stage() { # folder
     mktemp -d "$1/.mural-install.XXXXXX" || fail "$1 is not writable"
 }
 
-# Before anything is built: can it go where it shall go?
+# Checks that all destinations are writable, before the build.
 make_ready() {
     for folder in "$bin" "${list%/*}"; do
         make_folder "$folder"
@@ -278,16 +283,16 @@ plan_all() {
     if [ -n "$plugins" ]; then
         plan_file "$from/bin/helm-mural" "$plugin_stage" "$plugin/bin/helm-mural" 755
         plan_file "$from/plugin.complete" "$plugin_stage" "$plugin/plugin.complete" 755
-        # Last: from here on helm sees the plugin.
+        # Last, because helm sees the plugin as soon as this file exists.
         plan_file "$from/plugin.yaml" "$plugin_stage" "$plugin/plugin.yaml" 644
     fi
     write_list >"$work/list"
     plan_file "$work/list" "$stage" "$list" 644
 }
 
-# What this installation consists of: its files and links, and the folders that were made for it, now or earlier.
+# Prints the list of this installation: its files, its links, and the folders that this or an earlier run created.
 write_list() {
-    say "# What install.sh has installed here. install.sh --uninstall reads it."
+    say "# Files installed by install.sh. install.sh --uninstall reads this list."
     while IFS='|' read -r kind staged place; do say "$kind $place"; done <"$work/plan"
     {
         if [ -f "$list" ]; then sed -n 's/^folder //p' "$list"; fi
@@ -295,7 +300,7 @@ write_list() {
     } | LC_ALL=C sort -u | sed 's/^/folder /'
 }
 
-listed() { # path: was it put there by us?
+listed() { # path: did this script install it?
     [ -f "$list" ] || return 1
     [ "$1" = "$list" ] || grep -Fxq -e "file $1" -e "link $1" "$list"
 }
@@ -311,12 +316,12 @@ refuse_foreign() {
     while IFS= read -r place; do
         if [ -d "$place" ] && [ ! -L "$place" ]; then fail "$place is a folder"; fi
         if [ -e "$place" ] || [ -L "$place" ]; then
-            listed "$place" || fail "$place is there, and not from an installation into $prefix: remove it first"
+            listed "$place" || fail "$place already exists and is not part of an installation in $prefix: remove it first"
         fi
     done <"$work/places"
 }
 
-# --- doing it ---------------------------------------------------------------------------------------------------------
+# --- install and uninstall --------------------------------------------------------------------------------------------
 
 same() { # kind, staged, place
     case $1 in
@@ -325,13 +330,13 @@ same() { # kind, staged, place
     esac
 }
 
-# Moves what is there out of the way, into the stage on the same file system.
+# Moves an existing file into the stage on the same file system, for a rollback.
 move_away() { # path
     kept=$stage
     case $1 in "${plugins:-/dev/null}"/*) kept=${plugin_stage:-$stage} ;; esac
     kept=$kept/old$(wc -l <"$work/journal" | tr -d ' ')
     printf 'away %s|%s\n' "$kept" "$1" >>"$work/journal"
-    mv -f "$1" "$kept" || fail "$1 cannot be moved"
+    mv -f "$1" "$kept" || fail "cannot move $1"
 }
 
 put_all() {
@@ -340,7 +345,7 @@ put_all() {
         if same "$kind" "$staged" "$place"; then continue; fi
         if [ -e "$place" ] || [ -L "$place" ]; then move_away "$place"; fi
         printf 'put %s\n' "$place" >>"$work/journal"
-        mv -f "$staged" "$place" || fail "$place cannot be written"
+        mv -f "$staged" "$place" || fail "cannot write $place"
         changed=$((changed + 1))
         case $place in
             "$list") ;;
@@ -349,7 +354,7 @@ put_all() {
     done <"$work/plan"
 }
 
-# What an earlier installation had and this one has not.
+# Removes files of an earlier installation that are not part of this one.
 drop_left_over() {
     [ -f "$list" ] || return 0
     sed -n -e 's/^file //p' -e 's/^link //p' "$list" >"$work/before"
@@ -357,7 +362,7 @@ drop_left_over() {
         if grep -Fxq -e "file $path" -e "link $path" "$work/list" || [ "$path" = "$list" ]; then continue; fi
         if [ -f "$path" ] || [ -L "$path" ]; then
             move_away "$path"
-            say "removed   $path (not part of it any more)"
+            say "removed $path (not part of this version)"
         fi
     done <"$work/before"
 }
@@ -373,45 +378,45 @@ install_all() {
     put_all
     committed=yes
     remove_empty_folders "$list"
-    if [ "$changed" = 0 ]; then say "nothing to do: all of it is installed in $prefix"; fi
+    if [ "$changed" = 0 ]; then say "nothing to do: everything is already installed in $prefix"; fi
     if [ -n "$plugins" ]; then say "the helm plugin is in $plugin"; fi
     case :${PATH:-}: in
         *":$bin:"*) ;;
-        *) warn "$bin is not on PATH, so kubectl does not find the plugins; add it: export PATH=\"$bin:\$PATH\"" ;;
+        *) warn "$bin is not on PATH, so kubectl does not find the plugins; run: export PATH=\"$bin:\$PATH\"" ;;
     esac
 }
 
 uninstall_all() {
     if [ ! -f "$list" ]; then
-        say "nothing to do: $prefix holds no installation by this script"
+        say "nothing to do: $prefix contains no installation of this script"
         return 0
     fi
     [ -w "${list%/*}" ] || fail "${list%/*} is not writable"
     begin
     committed=yes
     cp "$list" "$work/list"
-    # plugin.yaml first: helm must never see half a plugin. The list last: what is cut off can be done again.
+    # plugin.yaml first, so that helm never sees an incomplete plugin. The list last, so that an interrupted run can be repeated.
     sed -n -e 's/^file //p' -e 's/^link //p' "$work/list" | sed '1!G;h;$!d' | while IFS= read -r path; do
         [ -f "$path" ] || [ -L "$path" ] || continue
-        rm -f "$path" || fail "$path cannot be removed"
+        rm -f "$path" || fail "cannot remove $path"
         say "removed $path"
     done
     rm -f "$list"
     remove_empty_folders "$work/list"
 }
 
-# Only those that were made for the installation; a folder that holds anything stays.
+# Removes the folders that were created for the installation, if they are empty.
 remove_empty_folders() { # list
     sed -n 's/^folder //p' "$1" | LC_ALL=C sort -r | while IFS= read -r folder; do
         rmdir "$folder" 2>/dev/null || true
     done
 }
 
-# --- a release archive ------------------------------------------------------------------------------------------------
+# --- release archive --------------------------------------------------------------------------------------------------
 
-# Flat, because helm wants plugin.yaml at the root of an archive; krew and this script do not mind.
+# The archive is flat, because helm requires plugin.yaml at its root; krew and this script accept any layout.
 pack_all() {
-    [ -f "$here/Cargo.toml" ] || misuse "--pack needs a checkout"
+    [ -f "$here/Cargo.toml" ] || misuse "--pack requires a checkout"
     out=$(absolute "$out")
     [ -d "${out%/*}/" ] && [ -w "${out%/*}/" ] || fail "${out%/*} is not a writable folder"
     begin
@@ -425,7 +430,7 @@ pack_all() {
         set -- --sort=name --owner=0 --group=0 --numeric-owner "--mtime=@${SOURCE_DATE_EPOCH:-0}"
     fi
     tar -C "$from" "$@" -cf "$stage/tar" CHANGELOG.md LICENSE README.md bin install.sh plugin.complete plugin.yaml
-    # What is shipped is packed once; a quick build wants a quick archive.
+    # Compress a release well, and a development build quickly.
     case $profile in dist) level=9 ;; *) level=1 ;; esac
     gzip -n "-$level" -c "$stage/tar" >"$stage/tar.gz"
     mv -f "$stage/tar.gz" "$out"

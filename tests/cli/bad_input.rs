@@ -206,7 +206,7 @@ fn waivers_and_flags_with_a_typo() {
         ),
         (
             "- {check: enum-changed, subject: a, reason: b, expires: 2027-13-01}",
-            ["waiver 2", "2027-13-01", "is no day"],
+            ["waiver 2", "2027-13-01", "is not a date"],
         ),
         ("- {check: enum-changed, subject: a, reason: b}", ["waiver 2", "missing field `expires`", form]),
         (

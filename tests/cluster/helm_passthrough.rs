@@ -60,7 +60,7 @@ fn helm_3_post_renders(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let mark = test_cluster.mark()?;
     let unknown = with_helm(test_cluster, "3", &["plan"], &newer_flags(&["--server-side=true"]))?.expect_code(64)?;
-    ensure!(unknown.stderr.contains("does not know --server-side"), "{}", unknown.stderr);
+    ensure!(unknown.stderr.contains("does not support --server-side"), "{}", unknown.stderr);
     test_cluster.ensure_nothing_written(mark)?;
     let program = test_cluster.files().join("rename-image");
     std::fs::write(&program, "#!/bin/sh\nexec sed \"s|example.com/canvas|$1/canvas|\"\n")?;

@@ -1,4 +1,4 @@
-//! `helm mural`: parses its flags, runs the use case, and ends with its exit code.
+//! `helm mural`: parses the flags, runs the command, and exits with its exit code.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `kubectl mural upgrade`: parses its flags, runs the use case, and ends with its exit code.
+//! `kubectl mural upgrade`: parses the flags, runs the command, and exits with its exit code.
 
 use std::process::ExitCode;
 

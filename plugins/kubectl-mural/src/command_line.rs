@@ -1,24 +1,24 @@
-//! What the words of a call mean. Pure: words in, a meaning out.
+//! Parses a call of `kubectl-mural`: the name of the program and its arguments in, an [`Invocation`] out. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// A program that does the work.
+/// A plugin program that a sub-command starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plugin {
     /// `kubectl mural upgrade`
     Upgrade,
     /// `kubectl mural validate`
     Validate,
-    /// `kubectl mural crds`, which is `helm mural crds`
+    /// `kubectl mural crds`, the same as `helm mural crds`
     Crds,
 }
 
 impl Plugin {
-    /// Every part, in the order of the help.
+    /// All plugins, in the order of the help.
     pub(crate) const ALL: [Self; 3] = [Self::Upgrade, Self::Validate, Self::Crds];
 
-    /// The sub-command.
+    /// The name of the sub-command.
     pub(crate) const fn subcommand(self) -> &'static str {
         match self {
             Self::Upgrade => "upgrade",
@@ -27,7 +27,7 @@ impl Plugin {
         }
     }
 
-    /// The program's file name.
+    /// The file name of the program.
     pub(crate) const fn program(self) -> &'static str {
         match self {
             Self::Upgrade => "kubectl-mural-upgrade",
@@ -40,34 +40,34 @@ impl Plugin {
         Self::ALL.into_iter().find(|part| word == part.subcommand())
     }
 
-    /// The words that the program gets: helm-mural has `crds` as a sub-command, the others are one.
+    /// The arguments of the program: `helm-mural` has the sub-command `crds`; the other programs are one command.
     fn to_args(self, rest: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         let prefix = (self == Self::Crds).then(|| OsString::from(self.subcommand()));
         prefix.into_iter().chain(rest).collect()
     }
 }
 
-/// What is to be done.
+/// The meaning of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
-    /// Be this program, with these words.
+    /// Replace this process with the program and these arguments.
     Exec(Plugin, Vec<OsString>),
-    /// Let this program complete a line.
+    /// Run the program to complete a command line.
     Complete(Plugin, Vec<OsString>),
-    /// Say this, and all is well.
+    /// Print this text and exit with 0.
     Print(String),
-    /// Say the version, and where the parts are.
+    /// Print the version and the path of each program.
     Version,
-    /// Write the links for completion.
+    /// Create the links for completion.
     InstallCompletion,
-    /// Say this; the call was wrong.
+    /// Print this text and exit with 64.
     UsageError(String),
 }
 
-/// The sub-commands that are answered here.
+/// The sub-commands without a program.
 const BUILT_IN_COMMANDS: [&str; 3] = ["version", "completion", "help"];
 
-/// What kubectl calls for completion: `_complete` before the first dash of the plugin's name.
+/// The programs that kubectl calls for completion: `_complete` before the first dash of the plugin name.
 pub(crate) const COMPLETION_LINKS: [&str; 5] = [
     "kubectl_complete-mural",
     "kubectl_complete-mural-upgrade",
@@ -76,22 +76,22 @@ pub(crate) const COMPLETION_LINKS: [&str; 5] = [
     "kubectl_complete-mural_validate",
 ];
 
-/// The short help.
+/// The text of `kubectl mural --help`.
 pub(crate) const HELP: &str = "Upgrade and validate PaletteAI: its CRDs first, then the application.
 
 Usage: kubectl mural <COMMAND> [FLAGS]
 
 Commands:
-  upgrade              plan, guard, perform and prove an upgrade of both charts
-  validate             say whether an installation is healthy, and prove it
-  crds                 show and compare the CRDs of a chart (helm mural crds)
-  version              the version, and where each part is
-  completion install   let kubectl complete these commands
+  upgrade              Upgrade both charts: plan, confirm, apply and verify
+  validate             Check whether an installation is healthy
+  crds                 Show, compare, check and apply the CRDs of a chart (same as helm mural crds)
+  version              Show the version and the path of each program
+  completion install   Install shell completion for kubectl mural
 
-Each has its own help: kubectl mural upgrade --help
+Run `kubectl mural <COMMAND> --help` for the flags of a command.
 ";
 
-/// What a call means: the name it was called by, and its words.
+/// Parses the program name of the call (`called`) and the arguments.
 pub(crate) fn parse_invocation(called: &OsStr, words: Vec<OsString>) -> Invocation {
     let name = Path::new(called).file_stem().and_then(OsStr::to_str).unwrap_or_default();
     if let Some(rest) = name.strip_prefix("kubectl_complete-mural") {
@@ -130,23 +130,23 @@ fn parse_help(word: &str) -> Invocation {
 
 fn unknown_command_message(word: &str) -> String {
     if word.starts_with('-') {
-        return format!("Error: {word} comes before the sub-command\n  → kubectl mural upgrade {word} …");
+        return format!("Error: the flag {word} must follow the sub-command\n  → kubectl mural upgrade {word} …");
     }
     let near = subcommands().map(|name| (edit_distance(word, name), name)).min().filter(|(distance, _)| *distance <= 3);
     let hint = near.map_or_else(
-        || "kubectl mural --help lists the sub-commands".to_owned(),
+        || "run `kubectl mural --help` to list the sub-commands".to_owned(),
         |(_, name)| format!("did you mean: kubectl mural {name}"),
     );
-    format!("Error: there is no sub-command {word:?}\n  → {hint}")
+    format!("Error: unknown sub-command {word:?}\n  → {hint}")
 }
 
 fn subcommands() -> impl Iterator<Item = &'static str> {
     Plugin::ALL.into_iter().map(Plugin::subcommand).chain(BUILT_IN_COMMANDS)
 }
 
-/// Answers kubectl's question for completion: the words so far, the last one being typed.
+/// Parses a completion request of kubectl. The last word is incomplete.
 ///
-/// A part gets them behind `__complete`, never bare: bare words would be a command, and Tab must not run it.
+/// A plugin gets the words after `__complete`. Without it, Tab would run the command line.
 fn parse_completion(part: Option<Plugin>, words: Vec<OsString>) -> Invocation {
     let by = |part: Plugin, words: Vec<OsString>| {
         Invocation::Complete(part, std::iter::once("__complete".into()).chain(part.to_args(words)).collect())
@@ -163,14 +163,14 @@ fn parse_completion(part: Option<Plugin>, words: Vec<OsString>) -> Invocation {
     }
 }
 
-/// One candidate a line; `:4` says that file names are no answer.
+/// One candidate per line; `:4` (cobra's `ShellCompDirectiveNoFileComp`) turns off file names.
 fn offer_candidates(candidates: &[&str], typed: &OsStr) -> Invocation {
     let typed = typed.to_string_lossy();
     let fitting = candidates.iter().filter(|candidate| candidate.starts_with(typed.as_ref()));
     Invocation::Print(fitting.map(|candidate| format!("{candidate}\n")).chain([":4\n".to_owned()]).collect())
 }
 
-/// How many letters must be added, dropped or changed to get from one word to the other.
+/// The Levenshtein distance of two words, in characters.
 fn edit_distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (above, letter) in from.chars().enumerate() {
@@ -213,14 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_krew_is_the_sub_command() {
+    fn the_program_name_of_krew_selects_the_sub_command() {
         assert_eq!(parse_call("/k/kubectl-mural_upgrade", &["plan"]), Invocation::Exec(Plugin::Upgrade, os(&["plan"])));
         assert_eq!(parse_call("kubectl-mural_validate", &[]), Invocation::Exec(Plugin::Validate, vec![]));
         assert!(matches!(parse_call("kubectl-mural_other", &[]), Invocation::UsageError(_)));
     }
 
     #[test]
-    fn alone_and_unknown_are_wrong_usage() {
+    fn missing_and_unknown_sub_commands_are_usage_errors() {
         assert_eq!(parse_call("kubectl-mural", &[]), Invocation::UsageError(HELP.to_owned()));
         let Invocation::UsageError(text) = parse_call("kubectl-mural", &["upgarde"]) else { panic!("wrong usage") };
         assert!(text.contains("kubectl mural upgrade"), "{text}");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn help_and_version_are_answers() {
+    fn help_and_version_exit_with_success() {
         for word in ["help", "--help", "-h"] {
             assert_eq!(parse_call("kubectl-mural", &[word]), Invocation::Print(HELP.to_owned()));
         }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_counted_in_letters() {
+    fn edit_distances_are_in_characters() {
         assert_eq!(edit_distance("upgrade", "upgrade"), 0);
         assert_eq!(edit_distance("valdate", "validate"), 1);
         assert_eq!(edit_distance("", "crds"), 4);

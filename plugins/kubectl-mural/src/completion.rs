@@ -1,30 +1,39 @@
-//! `kubectl mural completion install`: the links that kubectl asks for completion.
+//! `kubectl mural completion install`: creates the `kubectl_complete-…` links that kubectl calls for completion.
 
 use std::path::{Path, PathBuf};
 
 use crate::{command_line, find_plugin};
 
-/// Writes the links beside the program as it was called (the folder on `PATH`), else beside its real file. A second time
-/// changes nothing; a file that is something else is left alone and named.
+/// Creates the links in the folder of the called program (the folder on `PATH`), else in the folder of its real file.
+///
+/// A second call changes nothing. Returns one line per link.
 ///
 /// # Errors
-/// The folder is not known or not writable, or something else has one of the names.
+/// The folder is unknown or not writable, or another file has the name of a link. Such a file is never replaced.
 pub(crate) fn install(called: &Path) -> Result<String, String> {
-    let folder = link_folder(called).ok_or("Error: the folder of kubectl-mural is not known")?;
-    let target = called.file_name().ok_or("Error: the name of kubectl-mural is not known")?;
+    let folder =
+        link_folder(called).ok_or("Error: cannot find the folder of kubectl-mural\n  → call it with its full path")?;
+    let target = called
+        .file_name()
+        .ok_or("Error: cannot find the file name of kubectl-mural\n  → call it with its full path")?;
     let mut text = String::new();
     for name in command_line::COMPLETION_LINKS {
         let link = folder.join(name);
-        let what = match link.symlink_metadata() {
-            Ok(_) if is_link_to_us(&link) => "already there",
-            Ok(_) => return Err(format!("Error: {} is something else; remove it first", link.display())),
+        let change = match link.symlink_metadata() {
+            Ok(_) if is_link_to_us(&link) => "unchanged",
+            Ok(_) => {
+                return Err(format!(
+                    "Error: {} exists and is not a link to kubectl-mural\n  → remove it, then run `kubectl mural completion install` again",
+                    link.display()
+                ));
+            }
             Err(_) => {
                 symlink(Path::new(target), &link)
-                    .map_err(|error| format!("Error: cannot write {}: {error}", link.display()))?;
-                "written"
+                    .map_err(|error| format!("Error: cannot create the link {}: {error}", link.display()))?;
+                "created"
             }
         };
-        text.push_str(&format!("{what}: {}\n", link.display()));
+        text.push_str(&format!("{change}: {}\n", link.display()));
     }
     Ok(text)
 }
@@ -46,5 +55,5 @@ fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
 
 #[cfg(not(unix))]
 fn symlink(_target: &Path, _link: &Path) -> std::io::Result<()> {
-    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "links are written on Unix only"))
+    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "links for completion are supported on Unix only"))
 }

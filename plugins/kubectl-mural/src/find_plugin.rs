@@ -1,10 +1,10 @@
-//! Where the other programs lie: beside the real file of this one, else on `PATH`.
+//! Finds the plugin programs: in the folder of this program's real file, else on `PATH`.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The folder of this program's real file. krew calls through a link; its siblings are where the link points.
+/// The folder of this program's real file. krew links only this program, and the others are in the folder of the link target.
 pub(crate) fn own_folder() -> Option<PathBuf> {
     Some(own_file()?.parent()?.to_owned())
 }
@@ -13,12 +13,12 @@ fn own_file() -> Option<PathBuf> {
     std::env::current_exe().ok()?.canonicalize().ok()
 }
 
-/// The program of this name: the first that can be started and is not this one under another name.
+/// Finds the first executable file with this name that is not a link to this program.
 pub(crate) fn find_program(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     let ourselves = own_file();
     let sibling_folder = ourselves.as_deref().and_then(Path::parent).map(Path::to_owned);
     let on_path = path.map(std::env::split_paths).into_iter().flatten();
-    // A relative entry depends on where the caller stands: what lies there is nobody's installation.
+    // A relative entry of PATH depends on the working directory, so a program there may be an attack.
     let folders = sibling_folder.into_iter().chain(on_path.filter(|folder| folder.is_absolute()));
     folders
         .map(|folder| folder.join(format!("{name}{EXE_SUFFIX}")))

@@ -1,7 +1,7 @@
-//! `kubectl mural`: finds the program behind a sub-command and becomes it.
+//! `kubectl mural`: finds the program of a sub-command and replaces itself with it.
 //!
-//! kubectl itself finds `kubectl-mural-upgrade` where that is on `PATH`. This one answers everywhere else: `kubectl mural`
-//! alone, krew (which links a single program) and completion. It knows no flag of the programs that it starts.
+//! kubectl finds `kubectl-mural-upgrade` itself if it is on `PATH`. This program handles `kubectl mural` without a
+//! sub-command, krew (which links a single program) and completion. It knows no flags of the other programs.
 
 mod command_line;
 mod completion;
@@ -14,9 +14,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use command_line::{Invocation, Plugin};
 
-/// A step failed; the table is `mural::problem::Exit`, repeated here because this program has no dependencies.
+/// Exit code of a failure, as in `mural::problem::Exit`. Repeated here because this program has no dependencies.
 const EXIT_FAILED: u8 = 1;
-/// Wrong usage; from the same table.
+/// Exit code of a usage error, as in `mural::problem::Exit`.
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn print_answer(text: &str) -> ExitCode {
-    // A reader that went away is not our failure.
+    // A closed pipe is not an error.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
@@ -46,7 +46,7 @@ fn print_error(text: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Our own version, and where every part is found: the first question when something is missing.
+/// The version and the path of each program, to find a missing one.
 fn render_version() -> String {
     let mut text = format!("kubectl-mural {}\n", env!("CARGO_PKG_VERSION"));
     for plugin in Plugin::ALL {
@@ -57,12 +57,12 @@ fn render_version() -> String {
     text
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the edge: PATH is read here and handed in")]
+#[expect(clippy::disallowed_methods, reason = "the only place that reads PATH")]
 fn path_variable() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
-#[expect(clippy::disallowed_methods, reason = "starting its sibling is all that this program is for")]
+#[expect(clippy::disallowed_methods, reason = "the purpose of this program is to start another one")]
 fn exec_plugin(plugin: Plugin, args: &[OsString], quiet: bool) -> ExitCode {
     let Some(program) = find_plugin::find_program(plugin.program(), path_variable().as_deref()) else {
         return print_error(&missing_plugin_message(plugin), EXIT_FAILED);
@@ -70,7 +70,7 @@ fn exec_plugin(plugin: Plugin, args: &[OsString], quiet: bool) -> ExitCode {
     let mut command = Command::new(&program);
     command.args(args);
     if quiet {
-        // What completion has to complain about would land in the middle of the line being typed.
+        // An error message would appear in the middle of the command line.
         command.stderr(Stdio::null());
     }
     let error = exec_command(command);
@@ -79,21 +79,21 @@ fn exec_plugin(plugin: Plugin, args: &[OsString], quiet: bool) -> ExitCode {
     })
 }
 
-/// On Unix the sibling takes our place: its process id, signals, terminal and exit code are the ones the caller sees.
+/// On Unix, replaces this process, so that the caller sees the plugin's process id, signals, terminal and exit code.
 #[cfg(unix)]
 fn exec_command(mut command: Command) -> std::io::Result<ExitCode> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
-/// Elsewhere it is started, awaited, and its exit code passed on.
+/// On other systems, starts the plugin, waits for it and returns its exit code.
 #[cfg(not(unix))]
-fn replace(mut command: Command) -> std::io::Result<ExitCode> {
+fn exec_command(mut command: Command) -> std::io::Result<ExitCode> {
     let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(EXIT_FAILED)))
 }
 
 fn missing_plugin_message(plugin: Plugin) -> String {
     let searched_folder =
-        find_plugin::own_folder().map_or_else(String::new, |folder| format!("neither in {} nor ", folder.display()));
-    format!("Error: {} was not found: {searched_folder}on PATH\n  → install it with install.sh", plugin.program())
+        find_plugin::own_folder().map_or_else(String::new, |folder| format!("in {} or ", folder.display()));
+    format!("Error: {} was not found {searched_folder}on PATH\n  → run ./install.sh to install it", plugin.program())
 }

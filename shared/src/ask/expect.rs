@@ -1,4 +1,4 @@
-//! What the user expects to find.
+//! The expected state of an installation, for `kubectl mural validate`.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,20 @@ use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::model::secret::Hidden;
 
-/// What the caller expects to find. What is not expected is not asked.
+/// The expected state of an installation. A check without an expectation is skipped.
 #[derive(Debug, Clone, Default)]
 pub struct Expectations {
-    /// The application's version.
+    /// The expected version of the application chart.
     pub app_version: Option<Version>,
-    /// The version of the CRD chart.
+    /// The expected version of the CRD chart.
     pub crds_version: Option<Version>,
     /// The CRDs of the chart that is expected; where none is named, the release's own record says which there should be.
     pub crds_chart_list: Option<Vec<Crd>>,
-    /// The values that the application should run with.
+    /// The expected values of the application.
     pub values: Option<Hidden<Value>>,
-    /// The chart that the application should be.
+    /// The expected application chart.
     pub app_chart: Option<ExpectedChart>,
-    /// The CRD chart that should be there.
+    /// The expected CRD chart.
     pub crds_chart: Option<ExpectedChart>,
 }
 
@@ -36,17 +36,17 @@ impl Expectations {
     }
 }
 
-/// A chart that the caller named, rendered.
+/// A rendered chart that the installation is compared with.
 #[derive(Debug, Clone)]
 pub struct ExpectedChart {
-    /// How it was named.
+    /// The chart reference of the flag.
     pub reference: String,
-    /// Its version.
+    /// The version of the chart.
     pub version: Version,
-    /// Which bytes it is.
+    /// The digest of the chart's bytes.
     pub digest: Digest,
-    /// What helm would keep in the release's manifest.
+    /// The objects that helm stores in the release manifest.
     pub objects: Vec<ObjectRef>,
-    /// Its CRDs.
+    /// The CRDs of the chart.
     pub crds: Vec<Crd>,
 }

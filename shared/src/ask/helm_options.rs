@@ -1,15 +1,15 @@
-//! helm's own flags, which go to helm as they are.
+//! Options that helm gets unchanged.
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
-/// helm's flags besides values: passed on where this helm knows them, refused by name where it does not.
+/// helm's flags other than values. A flag that the installed helm does not support is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HelmOptions {
-    /// `--post-renderer`: a program for helm 3, a plugin's name for helm 4. Only the application goes through it.
+    /// `--post-renderer`: an executable (helm 3) or the name of a plugin (helm 4). It applies to the application only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post_renderer: Option<String>,
     /// `--post-renderer-args`
@@ -17,7 +17,7 @@ pub struct HelmOptions {
     pub post_renderer_args: Vec<String>,
     /// `--no-hooks`
     pub no_hooks: bool,
-    /// `--history-max`: revisions kept of each release; 0 keeps all.
+    /// `--history-max`: maximum number of revisions of each release; 0 means no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history_max: Option<u32>,
     /// `--server-side`
@@ -27,20 +27,20 @@ pub struct HelmOptions {
     pub force_conflicts: bool,
 }
 
-/// `--server-side`: whether the API server merges what helm writes.
+/// `--server-side`: whether helm uses server-side apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ServerSide {
-    /// As the release's last revision did.
+    /// As the previous revision of the release.
     Auto,
-    /// It does.
+    /// Server-side apply.
     True,
-    /// helm does.
+    /// Client-side apply.
     False,
 }
 
 impl ServerSide {
-    /// helm's own word.
+    /// The value of helm's flag.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,39 +52,40 @@ impl ServerSide {
 }
 
 impl HelmOptions {
-    /// Refuses what this helm does not know (helm `cmd/helm/upgrade.go` of both lines).
+    /// Refuses a flag that this helm version does not support (helm `cmd/helm/upgrade.go`, helm 3 and 4).
     ///
     /// # Errors
-    /// A usage problem that names the flag and the helm that knows it.
+    /// A usage error with the flag and the helm version that supports it.
     pub fn check_supported_by(&self, helm: &Version) -> Result<(), Problem> {
         let newer = [("--server-side", self.server_side.is_some()), ("--force-conflicts", self.force_conflicts)];
         match newer.into_iter().find(|(_, is_set)| *is_set && helm.major < 4) {
-            Some((flag, _)) => Err(Problem::usage(format!("helm {helm} does not know {flag}"))
-                .with_hint("helm 4 does: put it first on PATH, or leave the flag out")),
+            Some((flag, _)) => Err(Problem::usage(format!("helm {helm} does not support {flag}")).with_hint(format!(
+                "use helm 4 (set HELM_BIN or put it first on PATH), or run the command without {flag}"
+            ))),
             None => Ok(()),
         }
     }
 
-    /// As words of a helm command, for both charts.
+    /// The arguments for helm commands on both charts.
     #[must_use]
     pub fn to_args(&self) -> Vec<String> {
         let flag = |is_set: bool, flag: &str| is_set.then(|| vec![flag.to_owned()]);
         let all = [
             flag(self.no_hooks, "--no-hooks"),
             self.history_max.map(|most| vec!["--history-max".to_owned(), most.to_string()]),
-            // helm takes the value only behind an equals sign: the flag also stands alone.
+            // helm accepts the value only after `=`, because the flag also works without a value.
             self.server_side.map(|how| vec![format!("--server-side={}", how.as_str())]),
             flag(self.force_conflicts, "--force-conflicts"),
         ];
         all.into_iter().flatten().flatten().collect()
     }
 
-    /// The post-renderer, as words of a helm command.
+    /// The arguments of the post-renderer for helm commands on the application chart.
     #[must_use]
     pub fn to_post_renderer_args(&self) -> Vec<String> {
         let Some(program) = &self.post_renderer else { return Vec::new() };
         let flag_args = ["--post-renderer".to_owned(), program.clone()];
-        // An argument may begin with a dash.
+        // `=` because an argument may start with a dash.
         flag_args
             .into_iter()
             .chain(self.post_renderer_args.iter().map(|argument| format!("--post-renderer-args={argument}")))
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_this_helm_does_not_know_is_refused_by_name() {
+    fn an_unsupported_flag_is_refused() {
         let newer = HelmOptions { server_side: Some(ServerSide::True), ..HelmOptions::default() };
         let refused = newer.check_supported_by(&Version::new(3, 22, 0)).unwrap_err();
         assert!(refused.message.contains("--server-side") && refused.message.contains("3.22.0"), "{refused:?}");

@@ -1,4 +1,7 @@
-//! What the user wants, already validated: names are names, references are references, times are durations.
+//! The validated request of the operator: installation, charts, values, access and options.
+//!
+//! `cli` builds these types from flags; every other folder reads them. Names, chart references and durations are already
+//! valid here. Nothing in this folder reads the environment, files or the cluster.
 
 pub mod expect;
 mod helm_options;
@@ -20,7 +23,7 @@ use crate::problem::Problem;
 
 pub use helm_options::{HelmOptions, ServerSide};
 
-/// How the cluster is reached: kubectl's own flags.
+/// Access to the cluster: the flags of kubectl.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterAccess {
     /// `--kubeconfig`
@@ -33,22 +36,22 @@ pub struct ClusterAccess {
     pub impersonate_groups: Vec<String>,
     /// `--request-timeout`
     pub request_timeout: Option<Duration>,
-    /// `$KUBECACHEDIR` of helm and kubectl, where they keep what the server told them; their own choice where there is none.
+    /// `KUBECACHEDIR` for helm and kubectl, the folder of their discovery cache; `None` leaves their default.
     pub kube_cache: Option<PathBuf>,
-    /// The variables that kubectl and helm read too.
+    /// The environment variables that kubectl and helm also read.
     pub variables: ConnectionVariables,
 }
 
-/// Environment variables that decide how the API server is reached.
+/// Environment variables for the connection to the API server.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionVariables {
-    /// Where the kubeconfig is without `--kubeconfig`: the files of `KUBECONFIG`, else `~/.kube/config`.
+    /// The kubeconfig files without `--kubeconfig`: those of `KUBECONFIG`, else `~/.kube/config`.
     pub kubeconfig_files: Vec<PathBuf>,
     /// `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`
     pub proxies: ProxySettings,
 }
 
-/// How a registry is reached: helm's own flags.
+/// Access to a registry: the flags of helm.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryAccess {
     /// `--plain-http`
@@ -59,7 +62,7 @@ pub struct RegistryAccess {
     pub config: Option<PathBuf>,
 }
 
-/// One of helm's value flags, in the order they were given: helm merges by that order within a kind.
+/// One value flag of helm. helm merges the flags of one kind in their order on the command line.
 #[derive(Debug, Clone)]
 pub enum ValueFlag {
     /// `-f`, `--values`
@@ -74,11 +77,11 @@ pub enum ValueFlag {
     SetFile(Hidden<String>),
 }
 
-/// What happens to the values that the release has now.
+/// The use of the values that the release stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoredValues {
-    /// helm's own rule: kept where no value flag is given, else dropped.
+    /// helm's default: reuse the stored values if there is no value flag, else reset them.
     #[default]
     HelmDefault,
     /// `--reuse-values`
@@ -89,31 +92,31 @@ pub enum StoredValues {
     ResetThenReuse,
 }
 
-/// The values of the application, exactly as helm will get them.
+/// The value options of the application, exactly as helm gets them.
 #[derive(Debug, Clone, Default)]
 pub struct ValueOptions {
     /// The value flags.
     pub flags: Vec<ValueFlag>,
-    /// What happens to the stored ones.
+    /// The use of the stored values.
     pub stored: StoredValues,
 }
 
-/// One chart and the release that it makes.
+/// A chart and the release that it is installed as.
 #[derive(Debug, Clone)]
 pub struct ReleaseTarget {
     /// The release's name.
     pub release: String,
-    /// Where the chart is.
+    /// The reference of the chart.
     pub chart: ChartRef,
-    /// The version wanted; `None` leaves a registry chart where it is, a local chart carries its own.
+    /// The target version. `None` keeps the installed version of a registry chart; a local chart carries its own version.
     pub version: Option<Version>,
 }
 
-/// Who is insisted on as owner.
+/// The required owner of the releases (`--mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OwnerMode {
-    /// Whoever is found.
+    /// Every owner is accepted.
     #[default]
     Auto,
     /// `--mode helm`
@@ -124,7 +127,7 @@ pub enum OwnerMode {
     Appliance,
 }
 
-/// Which installation, on which cluster.
+/// An installation: its namespace, its releases and its cluster.
 #[derive(Debug, Clone)]
 pub struct Installation {
     /// The namespace.
@@ -133,7 +136,7 @@ pub struct Installation {
     pub crds_release: String,
     /// The release of the application.
     pub app_release: String,
-    /// How the cluster is reached.
+    /// Access to the cluster.
     pub cluster: ClusterAccess,
 }
 
@@ -160,17 +163,17 @@ impl Installation {
     }
 }
 
-/// What an upgrade does only where it is told to.
+/// Actions that an upgrade does only with an explicit flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AllowedActions {
-    /// `--allow-downgrade`: our own charts may go back.
+    /// `--allow-downgrade`: install an older version of the two charts.
     pub downgrade: bool,
-    /// `--allow-foreign-downgrade`: CRDs of other projects may go back.
+    /// `--allow-foreign-downgrade`: install older CRDs of other projects.
     pub foreign_downgrade: bool,
-    /// `--keep-crds`: what helm would delete is marked first.
+    /// `--keep-crds`: annotate CRDs that helm would delete with `helm.sh/resource-policy: keep`.
     pub keep_crds: bool,
-    /// `--migrate`: objects stored in a version that a chart drops are moved first.
+    /// `--migrate`: first migrate objects that are stored in a version that a chart drops.
     #[serde(default)]
     pub migrate: bool,
     /// `--allow-chart-change`: a release may be upgraded to a chart with another name.
@@ -179,20 +182,20 @@ pub struct AllowedActions {
     /// `--allow-removals`: helm may delete claims, namespaces, custom resources and all workloads of a release.
     #[serde(default)]
     pub removals: bool,
-    /// `--take-ownership`: helm may take over objects that belong to no release.
+    /// `--take-ownership`: let helm adopt objects that belong to no release.
     pub take_ownership: bool,
 }
 
-/// What is told of an appliance.
+/// The registry and the content bundle of an appliance.
 #[derive(Debug, Clone, Default)]
 pub struct ApplianceAccess {
-    /// `--registry-url`: where its registry is reachable from here.
+    /// `--registry-url`: the address of its registry as this machine reaches it.
     pub registry_url: Option<String>,
     /// `--bundle`: the content bundle.
     pub bundle: Option<PathBuf>,
 }
 
-/// Which sources are insisted on.
+/// The required Flux sources.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FluxSourceNames {
@@ -205,89 +208,89 @@ pub struct FluxSourceNames {
 }
 
 impl FluxSourceNames {
-    /// Whether none is named.
+    /// Whether no source is required.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.crds.is_none() && self.app.is_none()
     }
 }
 
-/// An upgrade.
+/// The complete request for an upgrade.
 #[derive(Debug, Clone)]
 pub struct UpgradeSpec {
-    /// Which installation.
+    /// The installation to upgrade.
     pub installation: Installation,
     /// The CRD chart.
     pub crds: ReleaseTarget,
     /// The application's chart.
     pub app: ReleaseTarget,
-    /// Who is insisted on as owner.
+    /// The required owner of the releases.
     pub mode: OwnerMode,
     /// The application's values.
     pub values: ValueOptions,
-    /// How the registry is reached.
+    /// Access to the registry.
     pub registry: RegistryAccess,
-    /// The longest one wait may last.
+    /// The limit for one wait.
     pub timeout: Duration,
-    /// What is allowed besides.
+    /// Actions that need an explicit flag.
     pub allowed_actions: AllowedActions,
-    /// Whether the server may be asked for dry-runs: not with `--dry-run=client`.
+    /// Whether to send dry-run requests to the API server: not with `--dry-run=client`.
     pub server_dry_runs: bool,
-    /// Findings that somebody answers for.
+    /// Accepted CRD findings.
     pub waivers: Waivers,
-    /// Whether registries are asked for the application's images: not with `--skip-images`.
+    /// Whether to check that the registries have the application's images: not with `--skip-images`.
     pub check_images: bool,
-    /// What goes to helm as it is.
+    /// Options that helm gets unchanged.
     pub helm_options: HelmOptions,
-    /// What is told of an appliance.
+    /// The registry and the content bundle of an appliance.
     pub appliance: ApplianceAccess,
-    /// Which of Flux's sources are insisted on.
+    /// The required Flux sources.
     pub sources: FluxSourceNames,
-    /// What is asked of the charts' signatures.
+    /// The required signatures of the charts.
     pub signature: SignatureRequirements,
 }
 
 impl UpgradeSpec {
-    /// What connecting needs of it.
+    /// The part of the request that a session needs.
     #[must_use]
     pub const fn session_spec(&self) -> SessionSpec<'_> {
         SessionSpec { installation: &self.installation, registry: &self.registry, helm_options: &self.helm_options }
     }
 }
 
-/// A repair: no chart and no values.
+/// The request for a repair: an installation, without charts and values.
 #[derive(Debug, Clone)]
 pub struct RepairSpec {
     /// The installation to repair.
     pub installation: Installation,
-    /// The owner that the operator insists on.
+    /// The required owner of the releases.
     pub mode: OwnerMode,
-    /// The longest that one wait may last.
+    /// The limit for one wait.
     pub timeout: Duration,
 }
 
-/// What connecting to cluster and tools needs of a request.
+/// The part of a request that a session with the cluster and the tools needs.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionSpec<'a> {
-    /// The installation and how its cluster is reached.
+    /// The installation and its cluster.
     pub installation: &'a Installation,
-    /// How the registry is reached.
+    /// Access to the registry.
     pub registry: &'a RegistryAccess,
     /// The operator's options for helm, some of which only a newer helm has.
     pub helm_options: &'a HelmOptions,
 }
 
-/// Where the journal of an installation is. The journal names the releases.
+/// The location of an installation's journal. The journal contains the names of the releases.
 #[derive(Debug, Clone)]
 pub struct JournalLocation {
     /// The namespace of the installation.
     pub namespace: String,
-    /// How the cluster is reached.
+    /// Access to the cluster.
     pub cluster: ClusterAccess,
 }
 
 impl UpgradeSpec {
-    /// An upgrade of these charts as it is without a flag: neither chart changes its version, and no registry is asked for images.
+    /// A request without flags: neither chart changes its version, and no registry is checked for images.
     #[must_use]
     pub fn new(installation: Installation, crds_chart: ChartRef, app_chart: ChartRef, timeout: Duration) -> Self {
         let target = |release: &str, chart| ReleaseTarget { release: release.to_owned(), chart, version: None };
@@ -313,7 +316,7 @@ impl UpgradeSpec {
 
 #[cfg(test)]
 impl UpgradeSpec {
-    /// What somebody could ask for: nothing moves.
+    /// A request that changes nothing.
     pub(crate) fn sample() -> Self {
         let chart = |release: &str| ChartRef::Oci { repository: format!("a.example/mural/{release}"), digest: None };
         let installation = Installation {
@@ -326,10 +329,10 @@ impl UpgradeSpec {
     }
 }
 
-/// Checks a name of a namespace or release: DNS-1123 label, as the API server and helm ask for.
+/// Validates the name of a namespace or release: a DNS-1123 label with at most `longest` characters.
 ///
 /// # Errors
-/// A usage problem that names the flag and the rule.
+/// A usage error with the flag and the rule.
 pub fn parse_name(flag: &str, text: &str, longest: usize) -> Result<String, Problem> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -338,17 +341,19 @@ pub fn parse_name(flag: &str, text: &str, longest: usize) -> Result<String, Prob
         return Ok(text.to_owned());
     }
     Err(Problem::usage(format!("{flag} {text:?} is not a valid name")).with_hint(format!(
-        "use lower-case letters, digits and '-', at most {longest}, beginning and ending with a letter or digit"
+        "use at most {longest} lower-case letters, digits and '-'; start and end with a letter or digit"
     )))
 }
 
-/// Reads a duration as kubectl and helm write it: `30s`, `5m`, `1h30m`, `0`.
+/// Parses a duration in the form of kubectl and helm: `30s`, `5m`, `1h30m`, `0`. A number without a unit is in seconds.
 ///
 /// # Errors
-/// A usage problem that names the flag.
+/// A usage error with the flag.
 pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, Problem> {
-    let wrong =
-        || Problem::usage(format!("{flag} {text:?} is not a duration")).with_hint("write it like 30s, 5m or 1h30m");
+    let wrong = || {
+        Problem::usage(format!("{flag} {text:?} is not a duration"))
+            .with_hint("use a duration such as 30s, 5m or 1h30m")
+    };
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {

@@ -10,27 +10,27 @@ use crate::model::check::Level;
 use crate::model::yaml::{self, ErrorDetail};
 use crate::problem::suggest::did_you_mean;
 
-/// The file, as somebody wrote it.
+/// The form of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WaiverFile {
-    /// Read one by one, so that an error can say which.
+    /// Parsed one by one, so that an error shows the number of the waiver.
     #[serde(default)]
     waivers: Vec<Value>,
     #[serde(default)]
     levels: BTreeMap<String, Level>,
 }
 
-/// What the file says.
+/// The accepted findings and levels of a waiver file.
 #[derive(Debug, Clone, Default)]
 pub struct Waivers {
-    /// Findings that somebody answers for.
+    /// The accepted findings.
     pub(crate) waivers: Vec<Waiver>,
-    /// Levels of one's own, by check.
+    /// Levels that replace those of the checks, by check id.
     pub(crate) levels: BTreeMap<String, Level>,
 }
 
-/// One of them.
+/// One accepted finding.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Waiver {
@@ -38,23 +38,23 @@ pub(crate) struct Waiver {
     pub(crate) check: String,
     /// `CRD`, or `CRD PATH`; `*` stands for any text.
     pub(crate) subject: String,
-    /// Why it is acceptable.
+    /// The reason why the finding is acceptable.
     pub(crate) reason: String,
-    /// The last day on which it holds.
+    /// The last day of the waiver.
     #[serde(deserialize_with = "parse_date")]
     pub(crate) expires: Date,
 }
 
 fn parse_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| serde::de::Error::custom(format!("expires: {text:?} is no day, such as 2027-01-31")))
+    text.parse().map_err(|_| serde::de::Error::custom(format!("expires: {text:?} is not a date such as 2027-01-31")))
 }
 
 impl Waivers {
-    /// Reads the file's text.
+    /// Parses the text of the file. `known` are the ids of the checks.
     ///
     /// # Errors
-    /// In words, with the line where there is one: no YAML, a word that is not known, a check that there is not, no reason.
+    /// The reason, with the line if it is known: invalid YAML, an unknown key or check, or a waiver without a reason.
     pub fn read(text: &str, known: &[&'static str]) -> Result<Self, String> {
         let document = yaml::parse_document(text, ErrorDetail::Snippet).map_err(|error| error.to_string())?;
         let WaiverFile { waivers, levels } = serde_json::from_value(document).map_err(|error| error.to_string())?;
@@ -66,8 +66,9 @@ impl Waivers {
         for name in check_ids {
             if !known.contains(&name.as_str()) {
                 let alike = did_you_mean(name, known.iter().copied());
-                let alike = alike.unwrap_or_else(|| "helm mural crds check --explain all lists them".to_owned());
-                return Err(format!("there is no check {name:?}: {alike}"));
+                let alike =
+                    alike.unwrap_or_else(|| "run `helm mural crds check --explain all` to list the checks".to_owned());
+                return Err(format!("unknown check {name:?}: {alike}"));
             }
         }
         match read.waivers.iter().find(|waiver| waiver.reason.trim().is_empty()) {
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typo_is_told() {
+    fn a_typo_is_reported() {
         let wrong = |text: &str| Waivers::read(text, &["enum-changed"]).unwrap_err();
         assert!(
             wrong("waivers: [{check: enum-chnaged, subject: x, reason: nobody, expires: 2027-01-01}]")

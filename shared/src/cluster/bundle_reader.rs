@@ -10,9 +10,9 @@ use super::{ApiError, Cluster};
 use crate::model::cluster_view::ClusterView;
 use crate::model::flux::FluxObject;
 use crate::model::health_inputs::{HealthInputs, collect_namespaces};
+use crate::model::known_secrets::Secrets;
 use crate::model::object::ObjectRef;
 use crate::model::release_inventory::ReleaseInventory;
-use crate::model::secret::Secrets;
 use crate::model::support_bundle::{BundleFile, mask_object, sanitize_file_name};
 use crate::model::yaml;
 

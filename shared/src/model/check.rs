@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::known_secrets::Secrets;
+
 /// Severity of a finding, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,6 +77,19 @@ impl Verdict {
         findings.sort();
         Self::Fail { findings }
     }
+
+    /// The same outcome without these secrets in its texts.
+    #[must_use]
+    pub fn mask(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Pass => Self::Pass,
+            Self::Fail { findings } => {
+                Self::Fail { findings: findings.into_iter().map(|finding| finding.mask(secrets)).collect() }
+            }
+            Self::Skipped { reason } => Self::Skipped { reason: secrets.mask(&reason) },
+            Self::Undetermined { reason } => Self::Undetermined { reason: secrets.mask(&reason) },
+        }
+    }
 }
 
 /// One finding: the object, the reason and the next step.
@@ -95,6 +110,16 @@ pub struct Finding {
     /// Link to the documentation of the check, by [`docs_link`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub docs: String,
+}
+
+impl Finding {
+    /// The same finding without these secrets in its texts.
+    #[must_use]
+    pub fn mask(self, secrets: &Secrets) -> Self {
+        let Self { level, check, subject, message, hint, docs } = self;
+        let (subject, message) = (secrets.mask(&subject), secrets.mask(&message));
+        Self { level, check, subject, message, hint: secrets.mask(&hint), docs }
+    }
 }
 
 /// Id, level and texts of a check, for `--explain`, completion and CHECKS.md.
@@ -209,6 +234,12 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
+    /// The same result without these secrets in its texts.
+    #[must_use]
+    pub fn mask(self, secrets: &Secrets) -> Self {
+        Self { verdict: self.verdict.mask(secrets), ..self }
+    }
+
     /// Builds the result of the check with this card.
     #[must_use]
     pub const fn new(card: &'static Card, items_checked: usize, verdict: Verdict) -> Self {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+
+use super::url_login::mask_url_logins;
 
 /// What stands wherever a secret would have stood.
 pub const MASK: &str = "***";
@@ -57,7 +57,7 @@ pub fn is_secret_key(key: &str) -> bool {
     !names_one && SECRET_WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// A copy in which every scalar below a secret key is the mask. Maps and lists keep their shape.
+/// A copy in which every scalar below a secret key and each login of a URL is the mask. Maps and lists keep their shape.
 #[must_use]
 pub fn mask_value(value: &Value) -> Value {
     match value {
@@ -69,12 +69,13 @@ pub fn mask_value(value: &Value) -> Value {
                 .collect::<Map<_, _>>(),
         ),
         Value::Array(items) => Value::Array(items.iter().map(mask_value).collect()),
-        other => other.clone(),
+        Value::String(text) => Value::String(mask_url_logins(text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 
 /// A short word would mask half of every sentence, and is no secret.
-const MIN_SECRET_BYTES: usize = 4;
+pub(super) const MIN_SECRET_BYTES: usize = 4;
 
 /// The strings below secret keys: what must not stand in words that somebody else wrote.
 #[must_use]
@@ -98,10 +99,11 @@ fn collect_strings(value: &Value, secret: bool, found: &mut Vec<String>) {
     }
 }
 
-/// A text in which each of these secrets is the mask.
+/// A text in which each of these secrets and each login of a URL is the mask.
 #[must_use]
 pub fn mask_secrets(text: &str, secrets: &Hidden<Vec<String>>) -> String {
-    secrets.reveal().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    let masked = secrets.reveal().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK));
+    mask_url_logins(&masked)
 }
 
 fn mask_scalars(value: &Value) -> Value {
@@ -112,37 +114,6 @@ fn mask_scalars(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(mask_scalars).collect()),
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::String(MASK.to_owned()),
-    }
-}
-
-/// Every secret text of an installation, to be found again in what programs say.
-#[derive(Debug, Clone, Default)]
-pub struct Secrets(Hidden<Vec<String>>);
-
-impl Secrets {
-    /// Those below the secret keys of values, and those that rendered Secrets hold.
-    #[must_use]
-    pub fn from_values(values: &[&Value], rendered: &[Value]) -> Self {
-        let mut all = Vec::new();
-        values.iter().for_each(|value| collect_strings(value, false, &mut all));
-        for secret in rendered.iter().filter(|document| document["kind"] == "Secret") {
-            collect_strings(&secret["stringData"], true, &mut all);
-            let data = secret["data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
-            let decoded =
-                data.filter_map(|text| STANDARD.decode(text).ok()).filter_map(|bytes| String::from_utf8(bytes).ok());
-            all.extend(decoded);
-        }
-        all.retain(|text| text.len() >= MIN_SECRET_BYTES);
-        // The longest first: one may be a part of another.
-        all.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        all.dedup();
-        Self(Hidden::new(all))
-    }
-
-    /// A text without them.
-    #[must_use]
-    pub fn mask(&self, text: &str) -> String {
-        mask_secrets(text, &self.0)
     }
 }
 
@@ -172,16 +143,5 @@ mod tests {
             json!({"global": {"auth": {"sessionSecret": MASK}, "dns": {"domain": "a.example"}},
                 "dex": {"clients": [{"id": "ui", "clientSecret": MASK}]}, "certSecretName": "tls", "enabled": true})
         );
-    }
-
-    #[test]
-    fn a_secret_is_found_again_wherever_it_stands() {
-        let values = json!({"db": {"password": "canary-1", "user": "ann", "pin": 7}, "token": "abc"});
-        let rendered =
-            [json!({"kind": "Secret", "data": {"key": "Y2FuYXJ5LTI="}, "stringData": {"other": "canary-1-and-more"}})];
-        let secrets = Secrets::from_values(&[&values], &rendered);
-        let masked = secrets.mask("ann: canary-1 is wrong, canary-2 too, canary-1-and-more; abc");
-        assert_eq!(masked, "ann: *** is wrong, *** too, ***; abc");
-        assert!(!format!("{secrets:?}").contains("canary"));
     }
 }

@@ -8,6 +8,7 @@ pub mod drift;
 pub mod flux;
 pub mod journal;
 pub mod keep_annotation;
+mod masked_plan;
 pub mod object_changes;
 pub mod order;
 pub mod recorded_state;

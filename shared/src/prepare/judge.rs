@@ -38,6 +38,7 @@ use crate::plan::{
     API_VERSION, ChartUpgrade, CrdPlan, ObjectChange, Plan, Step, UnchangedItem, ValueChange, crd_migration, crd_plan,
     decide, object_changes, order,
 };
+use crate::prepare::collect_secrets::collect_upgrade_secrets;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
 
@@ -135,7 +136,7 @@ pub fn build_plan(
     let charts = [&states.crds, &states.app].into_iter().flatten().map(|state| state.upgrade.clone()).collect();
     let ChartChanges { app, .. } = states;
     let (objects, values) = app.map_or_else(Default::default, |state| (state.objects, state.values));
-    Ok(Plan {
+    let plan = Plan {
         api_version: API_VERSION,
         kind: "UpgradePlan",
         cluster: view.cluster.clone(),
@@ -148,7 +149,8 @@ pub fn build_plan(
         guards,
         steps,
         unchanged_items: left_alone,
-    })
+    };
+    Ok(plan.mask(&collect_upgrade_secrets(ask, view, rendered)))
 }
 
 /// The steps in their order, and what is left alone.

@@ -2,6 +2,7 @@
 //!
 //! `prepared.rs` has the value that it hands over to the run. `judge` and what it reads compile without the feature `effects`.
 
+pub mod collect_secrets;
 pub mod judge;
 pub mod rendered_charts;
 

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use crate::ask::UpgradeSpec;
 use crate::ask::expect::Expectations;
-use crate::model::cluster_view::ClusterView;
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::health_inputs::HealthInputs;
-use crate::model::secret::{Hidden, Secrets};
+use crate::model::secret::Hidden;
 use crate::plan;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::SavedPlan;
+use crate::prepare::collect_secrets::collect_upgrade_secrets;
 use crate::prepare::flux::AdaptedAsk;
 use crate::prepare::forecast::forecast_all;
 use crate::prepare::inventory::{Inventory, read_inventory};
@@ -107,7 +107,7 @@ async fn prepare_from(
     };
     let plan = judge::build_plan(&ask, &observations, &charts, &commands)?;
     let removed_crds = judge::list_removed_crds(&ask, &observations, &charts);
-    let secrets = collect_secrets(&ask, &view, &charts);
+    let secrets = collect_upgrade_secrets(&ask, &view, &charts);
     let is_required = matches!(baseline, PlanBaseline::InterruptedRun(_));
     let resumed = interrupted_run.map(|run| ResumedRun { run, is_required });
     let session = connection.into_session(&ask.installation, view, health_inputs, secrets);
@@ -147,12 +147,4 @@ fn find_flux_routes(
         rendered.as_ref().map(|rendered| (rendered.fetched.chart.version.to_string(), &rendered.fetched.digest))
     });
     plan::flux::find_routes(context.ask, &context.view.flux, charts, values)
-}
-
-/// Every secret text that values and rendered Secrets hold.
-fn collect_secrets(ask: &UpgradeSpec, view: &ClusterView, charts: &RenderedCharts) -> Secrets {
-    let stored =
-        view.newest_revision(&ask.installation.app_release).ok().flatten().map(|record| record.config.reveal());
-    let values: Vec<&serde_json::Value> = stored.into_iter().chain([charts.config.reveal()]).collect();
-    Secrets::from_values(&values, charts.app.as_ref().map_or(&[], |rendered| &rendered.rendered))
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::model::known_secrets::Secrets;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -101,3 +103,32 @@ pub struct WaitingObject {
 
 /// Where events go.
 pub type Emit<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
+impl Event {
+    /// The same event without these secrets in its texts.
+    #[must_use]
+    pub fn mask(self, secrets: &Secrets) -> Self {
+        let mask = |text: String| secrets.mask(&text);
+        match self {
+            Self::StageStarted { stage, detail } => Self::StageStarted { stage, detail: mask(detail) },
+            Self::StageDone { stage, detail, seconds } => Self::StageDone { stage, detail: mask(detail), seconds },
+            Self::Warning { stage, message } => Self::Warning { stage, message: mask(message) },
+            Self::StepStarted { step, title, command } => {
+                Self::StepStarted { step, title: mask(title), command: command.into_iter().map(mask).collect() }
+            }
+            Self::Waiting { step, seconds, limit_seconds, grace_seconds, ready, objects } => {
+                let objects = objects.into_iter().map(|object| object.mask(secrets)).collect();
+                Self::Waiting { step, seconds, limit_seconds, grace_seconds, ready, objects }
+            }
+            Self::Progress { step, detail, done, total } => Self::Progress { step, detail: mask(detail), done, total },
+            Self::StepDone { step, detail, seconds } => Self::StepDone { step, detail: mask(detail), seconds },
+            Self::StepFailed { step, reason, seconds } => Self::StepFailed { step, reason: mask(reason), seconds },
+        }
+    }
+}
+
+impl WaitingObject {
+    fn mask(self, secrets: &Secrets) -> Self {
+        Self { reason: secrets.mask(&self.reason), ..self }
+    }
+}

@@ -28,6 +28,7 @@ pub const REPORT_JSON_SCHEMA: &str = include_str!("validate/schema.json");
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ClusterView;
 use crate::model::health_inputs::HealthInputs;
+use crate::model::known_secrets::Secrets;
 use crate::model::owner::Owner;
 use crate::problem::Exit;
 
@@ -187,6 +188,16 @@ impl ValidateReport {
             comparison: None,
             read_failure: Some(reason),
         }
+    }
+
+    /// The same report without these secrets in its texts. The comparison with a baseline comes after it.
+    #[must_use]
+    pub fn mask(mut self, secrets: &Secrets) -> Self {
+        self.checks = self.checks.into_iter().map(|check| check.mask(secrets)).collect();
+        for event in &mut self.timeline {
+            event.message = secrets.mask(&event.message);
+        }
+        self
     }
 
     /// With what happened lately.

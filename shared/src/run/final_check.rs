@@ -50,6 +50,7 @@ async fn check_once(run: &Run<'_>) -> Result<FinalCheck, Problem> {
     let then = prepared.session.health_inputs.as_ref().unwrap_or(&unread);
     let report = |view: &ClusterView, health_inputs: &HealthInputs| {
         ValidateReport::new(view, check_health(prepared, view, health_inputs, Timestamp::now()))
+            .mask(&prepared.session.secrets)
     };
     let (before, after) = (report(&prepared.session.view, then), report(&view, &health_inputs));
     let trouble = diff_reports(&before, &after);

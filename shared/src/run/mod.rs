@@ -49,6 +49,9 @@ use crate::report::upgrade_report::{FinalCheck, Outcome, StepOutcome, StepState,
 /// # Errors
 /// The locks cannot be had. A step's failure is part of the report.
 pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
+    let secrets = &prepared.session.secrets;
+    let emit_masked = |event: Event| emit(event.mask(secrets));
+    let emit: Emit<'_> = &emit_masked;
     let lock_file = prepared
         .session
         .env
@@ -180,6 +183,7 @@ async fn run_step(
     let seconds = began.elapsed().as_secs_f64();
     match result {
         Ok(detail) => {
+            let detail = run.prepared.session.secrets.mask(&detail);
             record_step_end(run, step, StepPhase::Done, &detail).await;
             (run.emit)(Event::StepDone { step: id, detail: detail.clone(), seconds });
             Ok(build_step_outcome(step, StepState::Done, detail, began.elapsed()))

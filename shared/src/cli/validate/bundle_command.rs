@@ -10,7 +10,7 @@ use crate::cli::confirmation::WriteMode;
 use crate::cli::prompt::ask_yes_no;
 use crate::cli::{Stream, files};
 use crate::cluster::{Cluster, bundle_reader};
-use crate::model::secret::{Secrets, mask_value};
+use crate::model::known_secrets::Secrets;
 use crate::model::support_bundle::{BundleFile, pack_files};
 use crate::model::tool_versions::ToolVersions;
 use crate::model::yaml;
@@ -39,10 +39,10 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     );
     let (observations, now) = (observations?, Timestamp::now());
     let cluster = Cluster::connect(&request.installation.cluster).await?;
-    let secrets = collect_secrets(&observations);
+    let secrets = observations.collect_secrets();
     let mut entries = vec![BundleFile::new("versions.yaml", render_versions(&observations, &tools, now))];
     entries.extend(build_report_entries(&observations, &tools, now)?);
-    entries.extend(build_release_entries(&observations));
+    entries.extend(build_release_entries(&observations, &secrets));
     entries.extend(
         bundle_reader::read_bundle(
             &cluster,
@@ -84,15 +84,6 @@ fn to_kib(bytes: usize) -> f64 {
     f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1024.0
 }
 
-fn collect_secrets(observations: &ClusterObservations) -> Secrets {
-    let records: Vec<_> =
-        observations.view.releases.values().filter_map(|records| records.as_ref().ok()).flatten().collect();
-    let values: Vec<&Value> =
-        records.iter().flat_map(|record| [record.config.reveal(), record.chart_values.reveal()]).collect();
-    let objects: Vec<Value> = records.iter().filter_map(|record| record.manifest_objects().ok()).flatten().collect();
-    Secrets::from_values(&values, &objects)
-}
-
 fn render_versions(observations: &ClusterObservations, tools: &ToolVersions, now: Timestamp) -> String {
     let version_text = |version: &crate::model::cluster_view::Observed<semver::Version>| {
         version.as_ref().map_or_else(ToString::to_string, ToString::to_string)
@@ -116,15 +107,15 @@ fn build_report_entries(
 }
 
 /// The metadata and masked values of each release revision, without the manifest.
-fn build_release_entries(observations: &ClusterObservations) -> Vec<BundleFile> {
+fn build_release_entries(observations: &ClusterObservations, secrets: &Secrets) -> Vec<BundleFile> {
     let mut all = Vec::new();
     for (release, records) in &observations.view.releases {
         let revisions: Vec<Value> = match records {
             Ok(records) => records
                 .iter()
                 .map(|record| {
-                    json!({"revision": record.revision, "status": record.status, "description": record.description, "deployed": record.last_deployed,
-                        "chart": format!("{}-{}", record.chart_name, record.chart_version), "bytes": record.encoded_bytes, "values": mask_value(record.config.reveal())})
+                    json!({"revision": record.revision, "status": record.status, "description": secrets.mask(&record.description), "deployed": record.last_deployed,
+                        "chart": format!("{}-{}", record.chart_name, record.chart_version), "bytes": record.encoded_bytes, "values": secrets.mask_value(record.config.reveal())})
                 })
                 .collect(),
             Err(read_failure) => vec![json!(read_failure.to_string())],

@@ -9,8 +9,10 @@ use crate::cluster::{Cluster, health_reader, view_reader};
 use crate::model::check::Section;
 use crate::model::cluster_view::{ClusterView, ReadFailure};
 use crate::model::health_inputs::HealthInputs;
+use crate::model::known_secrets::{SecretSources, Secrets};
 use crate::model::owner::Owner;
 use crate::model::release_inventory::ReleaseInventory;
+use crate::model::secret::Hidden;
 use crate::model::tool_versions::ToolVersions;
 use crate::problem::Problem;
 use crate::report::validate::ValidateReport;
@@ -18,6 +20,7 @@ use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 use crate::tools::program_paths::{self, ProgramHints};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::cli::validate::expected_charts;
 use crate::cli::validate::validate_request::ValidateRequest;
@@ -43,6 +46,21 @@ impl ClusterObservations {
         let check_context = CheckContext::new(&self.installation, pair, &self.inventory, tools, &self.expect, now);
         ValidateReport::new(&self.view, health_checks::run_checks(&check_context, checks))
             .with_timeline(&self.view, &self.health_inputs)
+            .mask(&self.collect_secrets())
+    }
+
+    /// The secrets of the stored revisions and of the values that the installation is compared with.
+    pub(crate) fn collect_secrets(&self) -> Secrets {
+        let records: Vec<_> =
+            self.view.releases.values().filter_map(|records| records.as_ref().ok()).flatten().collect();
+        let stored = records.iter().filter_map(|record| record.manifest_objects().ok()).flatten();
+        let objects: Vec<Value> = stored.chain(records.iter().flat_map(|record| record.hook_objects())).collect();
+        let expected = self.expect.values.as_ref().map(Hidden::reveal);
+        Secrets::collect(&SecretSources {
+            values: records.iter().map(|record| record.config.reveal()).chain(expected).collect(),
+            chart_values: records.iter().map(|record| record.chart_values.reveal()).collect(),
+            objects: objects.iter().collect(),
+        })
     }
 }
 

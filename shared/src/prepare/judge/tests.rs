@@ -1,5 +1,8 @@
 //! The plans of typical situations: which steps, for which reasons, and which guard refuses.
 
+#[path = "secret_tests.rs"]
+mod secret_tests;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

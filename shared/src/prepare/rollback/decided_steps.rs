@@ -17,7 +17,7 @@ use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::health_inputs::HealthInputs;
-use crate::model::secret::{Hidden, Secrets};
+use crate::model::secret::Hidden;
 use crate::model::task::Task;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
@@ -183,13 +183,6 @@ impl RecoveryContext<'_> {
         };
         permission_reader::review_permissions(cluster, &collect_permissions(&scope)).await
     }
-}
-
-/// Every secret text that the stored values hold.
-pub(crate) fn collect_secrets(view: &ClusterView) -> Secrets {
-    let records = view.releases.values().filter_map(|records| records.as_ref().ok()).flatten();
-    let values: Vec<&Value> = records.map(|record| record.config.reveal()).collect();
-    Secrets::from_values(&values, &[])
 }
 
 /// The objects that are there and those that helm goes back to.

@@ -29,7 +29,8 @@ use crate::prepare::stage::Stage;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Emit;
 
-use decided_steps::{DecidedSteps, RecoveryContext, collect_secrets};
+use crate::prepare::collect_secrets::collect_stored_secrets;
+use decided_steps::{DecidedSteps, RecoveryContext};
 use local_backup::{LocalBackup, select_differing_crds};
 pub use run_selection::{read_journal, select_run_to_resume, select_run_to_roll_back};
 
@@ -58,8 +59,8 @@ pub async fn prepare_rollback(
     };
     let decided = DecidedSteps { steps, crd_answers: &crd_answers, task: Task::Rollback };
     let (plan, health_inputs) = tokio::join!(context.build_plan(decided), context.read_health_inputs());
-    let plan = plan?;
-    let secrets = collect_secrets(&reading.view);
+    let secrets = collect_stored_secrets(&reading.view);
+    let plan = plan?.mask(&secrets);
     let session = connection.into_session(&ask.installation, reading.view, Some(health_inputs), secrets);
     Ok(Prepared { session, plan, work: Work::Rollback(Box::new(RollbackWork { ask, target, crds })) })
 }
@@ -193,8 +194,8 @@ pub async fn prepare_repair(spec: RepairSpec, env: Environment, emit: Emit<'_>) 
     };
     let decided = DecidedSteps { steps, crd_answers: &crd_answers, task: Task::Repair };
     let (plan, health_inputs) = tokio::join!(context.build_plan(decided), context.read_health_inputs());
-    let plan = plan?;
-    let secrets = collect_secrets(&reading.view);
+    let secrets = collect_stored_secrets(&reading.view);
+    let plan = plan?.mask(&secrets);
     let session = connection.into_session(installation, reading.view, Some(health_inputs), secrets);
     Ok(Prepared { session, plan, work: Work::Repair(RepairWork { issues, crds }) })
 }

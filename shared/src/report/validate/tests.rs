@@ -3,6 +3,8 @@ mod output_formats;
 use super::*;
 use crate::checks::examples::ExampleInstallation;
 use crate::checks::health_checks::HEALTH_CHECKS;
+use crate::model::known_secrets::{SecretSources, Secrets};
+use crate::model::secret::Hidden;
 use crate::report::style::Style;
 use serde_json::json;
 
@@ -21,6 +23,39 @@ fn broken() -> ExampleInstallation {
         json!([{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": message}}}]),
     );
     world
+}
+
+#[test]
+fn no_form_of_a_report_shows_a_secret() {
+    let mut world = broken();
+    let secret =
+        json!({"kind": "Secret", "stringData": {"dsn": "postgres://u:PLANT-dsn@h", "a": "PLANT-a"}}).to_string();
+    world.newest_record("mural").config = Hidden::new(json!({"dsn": "postgres://u:PLANT-dsn@h", "a": "PLANT-a"}));
+    world.newest_record("mural").manifest = Hidden::new(secret);
+    let message = "cannot log in with PLANT-a to postgres://u:PLANT-dsn@h or https://ann:PLANT-b@a.example";
+    let state = json!([{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff", "message": message}}}]);
+    world.set_workload_field("canvas-7d9f-a", "status.containerStatuses", state);
+    let record = world.newest_record("mural").clone();
+    let objects = record.manifest_objects().unwrap();
+    let sources = SecretSources {
+        values: vec![record.config.reveal()],
+        chart_values: Vec::new(),
+        objects: objects.iter().collect(),
+    };
+    let plain = build_report(&world);
+    assert!(serde_json::to_string(&plain).unwrap().contains("PLANT-a"));
+    let reports = [plain.mask(&Secrets::collect(&sources))];
+    for form in [
+        render_table(&reports[0], table_options(&reports[0], true), Style::PLAIN),
+        serde_json::to_string(&reports[0]).unwrap(),
+        crate::model::yaml::write(&reports[0]).unwrap(),
+        render_junit(&reports).unwrap(),
+        serde_json::to_string(&render_sarif(&reports)).unwrap(),
+        render_markdown(&reports),
+        render_html(&reports),
+    ] {
+        assert!(!form.contains("PLANT"), "{form}");
+    }
 }
 
 fn table_options(report: &ValidateReport, all_checks: bool) -> TableOptions {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::build_ready_expr;
 use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
 use crate::model::secret::{Hidden, is_secret_key};
+use crate::model::url_login::find_url_logins;
 use crate::model::yaml::{self, YamlError};
 
 /// How often Flux looks, as on the page.
@@ -165,14 +166,19 @@ const APP_COMMENT: &str = "\
 # for the version. It replaces Flux's own check, so it asks for the generation and Ready as well. Change it with every version.
 ";
 
+/// Whether a text at any depth below a secret key, or a URL with a login, is among the values.
 fn has_secret(values: &Value) -> bool {
+    is_secret_below(values, false)
+}
+
+fn is_secret_below(values: &Value, below_secret_key: bool) -> bool {
     match values {
-        Value::Object(fields) => fields.iter().any(|(key, value)| match value {
-            Value::String(text) => !text.is_empty() && is_secret_key(key),
-            other => has_secret(other),
-        }),
-        Value::Array(items) => items.iter().any(has_secret),
-        _ => false,
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| is_secret_below(value, below_secret_key || is_secret_key(key)))
+        }
+        Value::Array(items) => items.iter().any(|item| is_secret_below(item, below_secret_key)),
+        Value::String(text) => !text.is_empty() && (below_secret_key || !find_url_logins(text).is_empty()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -226,6 +232,18 @@ mod tests {
             rendered.build_values_secret().unwrap()["stringData"]["values.yaml"].as_str().unwrap().contains("canary")
         );
         assert!(!format!("{rendered:?}").contains("canary"));
+    }
+
+    #[test]
+    fn lists_nested_texts_and_urls_with_a_login_are_secrets() {
+        for values in [
+            json!({"tokens": ["canary"]}),
+            json!({"db": {"credentials": {"primary": [{"value": "canary"}]}}}),
+            json!({"dsn": "postgres://ann:canary@db.example/mural"}),
+        ] {
+            assert!(!manifests(values.clone()).render().unwrap().contains("canary"), "{values}");
+        }
+        assert!(!has_secret(&json!({"tokens": [""], "auth": {"enabled": true}, "url": "https://db.example/@mural"})));
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn planted_plan() -> Plan {
         let mut record = release_record("mural", "1.1.0-rc.0", "deployed", &manifest.join("\n---\n"));
         record.config = Hidden::new(planted_values("old"));
         record.chart_values = Hidden::new(json!({"level": "quiet", "licenseKey": "", "db": {"pwd": ""}}));
-        situation.world.set_record(record);
+        situation.scenario.set_record(record);
         let app = situation.charts.app.as_mut().unwrap();
         app.rendered = planted_objects("new");
         app.schema_refusals.push(crate::model::chart::ValuesSchemaError {

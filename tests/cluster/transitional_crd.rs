@@ -186,7 +186,7 @@ fn seen_by_others(test_cluster: &TestCluster, chart: &str) -> Result<()> {
     ensure!(lock["lease"]["name"] == "mural-crds", "{lock}");
     let second = crds(test_cluster, &["apply", chart, "--migrate", "--yes"])?.expect_code(7)?;
     let run = lock["holder"]["run"].as_str().context("no run")?;
-    for word in ["somebody else is upgrading", "step   migrate", run] {
+    for word in ["someone else is upgrading", "step      migrate", run] {
         ensure!(second.stderr.contains(word), "does not say {word:?}:\n{}", second.stderr);
     }
     Ok(())

@@ -322,7 +322,7 @@ impl RunEntry {
         (written.filter(|id| !left.contains(id)).collect(), left)
     }
 
-    /// Where it stands, as a short line: `done crds, served; begun mural; to do validate`.
+    /// Where it stands, as a short line: `done crds, served; started mural; pending validate`.
     #[must_use]
     pub fn summarize_steps(&self) -> String {
         let of = |phase: StepPhase, word: &str| {
@@ -332,9 +332,9 @@ impl RunEntry {
         };
         let words = [
             (StepPhase::Done, "done"),
-            (StepPhase::Running, "begun"),
+            (StepPhase::Running, "started"),
             (StepPhase::Failed, "failed"),
-            (StepPhase::Pending, "to do"),
+            (StepPhase::Pending, "pending"),
         ];
         words.into_iter().filter_map(|(phase, word)| of(phase, word)).collect::<Vec<_>>().join("; ")
     }

@@ -135,14 +135,14 @@ pub(crate) fn locked_problem(held: &HeldLock) -> Problem {
     let LeaseHolder { user: who, process: r#where, acquired_at: since, step, run, version, installation, .. } =
         &held.holder;
     let details = [
-        format!("who    {who} ({where})"),
-        format!("since  {since}"),
-        format!("step   {step} of run {run} on {installation}, version {version}"),
+        format!("operator  {who} ({where})"),
+        format!("since     {since}"),
+        format!("step      {step} of run {run} on {installation}, version {version}"),
     ];
-    Problem::new(Exit::Locked, format!("somebody else is upgrading: {} is held", held.lease))
+    Problem::new(Exit::Locked, format!("someone else is upgrading: {} is held", held.lease))
         .with_source(details.join("\n"))
-        .with_hint("wait for it: --wait-for-lock 10m")
-        .with_hint("look how far it is: kubectl mural upgrade status")
+        .with_hint("run the command again with --wait-for-lock 10m to wait for the lock")
+        .with_hint("run `kubectl mural upgrade status` to see its progress")
 }
 
 /// Before the look: a run that will write waits for its turn; a plan only notes who holds what.

@@ -1,4 +1,4 @@
-//! The review of CRDs: the answer of `helm mural crds check`.
+//! The answer of `helm mural crds check`: the verdict on every CRD, in every output format.
 
 mod table;
 
@@ -29,22 +29,22 @@ pub struct CrdCheck {
     pub api_version: &'static str,
     /// `CrdCheck`
     pub kind: &'static str,
-    /// What was there before.
+    /// The old CRDs: a chart, a folder or a cluster.
     pub old: String,
-    /// What comes.
+    /// The new CRDs.
     pub new: String,
-    /// Which API server decides.
+    /// Version of the API server whose rules apply.
     pub server_version: String,
     /// `none`, `files` or `live`.
     pub evidence: ObjectSource,
-    /// How many objects were looked at.
+    /// Number of checked objects.
     pub objects_checked: usize,
-    /// The CRDs, gravest first.
+    /// The CRDs, most severe first.
     pub crds: Vec<CrdVerdict>,
-    /// The hurt objects, the first of each CRD.
+    /// The first affected objects of each CRD.
     #[serde(rename = "objects")]
     pub affected_objects: Vec<ObjectVerdict>,
-    /// What is wrong with the waivers.
+    /// Problems of the waivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiver_notes: Vec<String>,
     /// Files of the new CRDs, by name: where a reader of the code finds them.
@@ -53,7 +53,7 @@ pub struct CrdCheck {
 }
 
 impl CrdCheck {
-    /// Makes the review.
+    /// Collects the verdicts, most severe first.
     #[must_use]
     pub fn new(
         old: String,
@@ -94,7 +94,7 @@ impl CrdCheck {
         }
     }
 
-    /// For a person: what breaks, for whom, what to do. With `all`, what hurts nobody too.
+    /// Renders the text output: the findings and their next steps. With `all`, also CRDs without findings.
     #[must_use]
     pub fn render_table(&self, style: Style, all: bool) -> String {
         table::render(self, style, all)
@@ -122,7 +122,7 @@ impl CrdCheck {
         )
     }
 
-    /// For a pull request.
+    /// Renders Markdown for a pull request.
     #[must_use]
     pub fn render_markdown(&self) -> String {
         let cell = |text: &str| sanitize(text).replace('|', "\\|");
@@ -154,7 +154,7 @@ impl CrdCheck {
         out
     }
 
-    /// For code scanning: SARIF 2.1.0, a result a finding, on the line of the CRD's file where it stands.
+    /// Renders SARIF 2.1.0 for code scanning: one result per finding, on the line of the CRD's file.
     #[must_use]
     pub fn render_sarif(&self) -> Value {
         let cards: Vec<_> = checks().map(|check| &check.card).collect();
@@ -194,7 +194,7 @@ impl CrdCheck {
 }
 
 impl CrdCheck {
-    /// For a CI server: a suite, a case a CRD. Errors that nobody answers for are failures.
+    /// Renders JUnit XML for a CI server: one test case per CRD. Errors without a waiver are failures.
     ///
     /// # Errors
     /// The XML cannot be written.

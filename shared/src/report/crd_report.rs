@@ -169,7 +169,7 @@ impl CrdDiff {
         self.crds.iter().any(|crd| crd.decision.needs_write() || crd.decision == CrdDecision::Rejected)
     }
 
-    /// For a person: what changes, one CRD after another; the unchanged ones are counted.
+    /// Renders the text output: the changes of each CRD; unchanged CRDs are counted.
     #[must_use]
     pub fn render_table(&self, style: Style) -> String {
         use std::fmt::Write as _;

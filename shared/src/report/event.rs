@@ -1,4 +1,4 @@
-//! What happens while a run goes on. One stream; a human and a JSON renderer read it.
+//! The event stream of a run. `run` and `prepare` emit it; a text and a JSON renderer read it.
 
 use serde::Serialize;
 
@@ -10,25 +10,25 @@ use crate::model::known_secrets::Secrets;
 pub enum Event {
     /// A stage before the first write has begun: look, render, forecast, judge.
     StageStarted {
-        /// One word.
+        /// Name of the stage.
         stage: &'static str,
         /// What it does.
         detail: String,
     },
     /// It is done.
     StageDone {
-        /// One word.
+        /// Name of the stage.
         stage: &'static str,
-        /// What came of it.
+        /// The result.
         detail: String,
         /// How long it took.
         seconds: f64,
     },
-    /// Something that does not stop the run and that the operator should correct.
+    /// A condition that does not stop the run and that the operator should correct.
     Warning {
         /// What it is about, in one word.
         stage: &'static str,
-        /// What is odd, and where.
+        /// The condition, and where it was found.
         message: String,
     },
     /// A step has begun.
@@ -41,7 +41,7 @@ pub enum Event {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         command: Vec<String>,
     },
-    /// What a step waits for, told again only when it changes.
+    /// What a step waits for; emitted again only if it changes.
     Waiting {
         /// The step's id.
         step: String,
@@ -49,14 +49,14 @@ pub enum Event {
         seconds: f64,
         /// How long it may wait.
         limit_seconds: f64,
-        /// How long a reason that does not pass by itself may last.
+        /// How long a non-recoverable reason may last.
         grace_seconds: u64,
         /// How many things are ready, and of how many.
         ready: (usize, usize),
         /// What is not.
         objects: Vec<WaitingObject>,
     },
-    /// How far a long step is, told every now and then.
+    /// Progress of a long step, emitted from time to time.
     Progress {
         /// The step's id, or the stage.
         step: String,
@@ -64,14 +64,14 @@ pub enum Event {
         detail: String,
         /// How many are done.
         done: u64,
-        /// Of how many; 0 where nobody knows.
+        /// Of how many; 0 if unknown.
         total: u64,
     },
-    /// A step is done and proved.
+    /// A step is done and verified.
     StepDone {
         /// The step's id.
         step: String,
-        /// What came of it.
+        /// The result.
         detail: String,
         /// How long it took.
         seconds: f64,
@@ -97,7 +97,7 @@ pub struct WaitingObject {
     pub progress: String,
     /// Why it is not ready.
     pub reason: String,
-    /// How long this reason has lasted, where it is one that does not pass by itself.
+    /// How long this reason has lasted, if it is non-recoverable.
     pub terminal_seconds: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The event stream for a person: one line a change, with marks. Repeats itself never; a terminal's own redrawing is the plugin's.
+//! The event stream as text: one line per change, with marks. No line is repeated; `cli/progress_output.rs` redraws a terminal.
 
 use super::event::{Event, WaitingObject};
 use super::style::{Mark, Style, display_width, pad_to, sanitize};
@@ -6,7 +6,7 @@ use super::style::{Mark, Style, display_width, pad_to, sanitize};
 /// The width of the column of step names.
 const NAME_COLUMN_WIDTH: usize = 12;
 
-/// Turns events into lines. Remembers only what it said last, so as not to repeat it.
+/// Turns events into lines. Remembers the last waiting objects, so that no line is repeated.
 #[derive(Debug)]
 pub struct HumanRenderer {
     style: Style,
@@ -14,13 +14,13 @@ pub struct HumanRenderer {
 }
 
 impl HumanRenderer {
-    /// A renderer that has said nothing yet.
+    /// A renderer at the start of a run.
     #[must_use]
     pub const fn new(style: Style) -> Self {
         Self { style, last_waiting: Vec::new() }
     }
 
-    /// The lines that an event is worth; none where it says nothing new.
+    /// The lines for an event; none if it brings nothing new.
     pub fn render_event(&mut self, event: &Event) -> Vec<String> {
         match event {
             Event::StageStarted { .. } | Event::StepStarted { .. } => Vec::new(),

@@ -1,4 +1,6 @@
-//! PURE: events in, text out. Renderers never compute; standard output is the answer, standard error is the talk.
+//! PURE: events and reports in, text out. Renderers compute nothing: `plan/` and `model/` decide, this folder formats.
+//!
+//! Standard output has the answer; standard error has progress and problems. `tests.rs` has a snapshot of every screen.
 
 pub mod backup_report;
 pub mod columns;

@@ -148,7 +148,7 @@ fn write_crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
     }
 }
 
-/// The plural names: what a person types.
+/// The plural names, as in kubectl commands.
 fn format_short_names(group: &[&CrdPlan]) -> String {
     let names: Vec<&str> = group.iter().map(|crd| crd.name.split('.').next().unwrap_or(&crd.name)).collect();
     if names.len() <= MAX_LISTED_NAMES {

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use super::plan::{write_guards, write_steps, write_unchanged_items};
 use super::style::{Mark, Style, sanitize};
+use crate::model::cluster_view::ClusterInfo;
 use crate::model::text_format::format_count;
 use crate::plan::Plan;
 use crate::plan::repair::Issue;
-use crate::plan::rollback_plan::{CrdRollback, ObjectRollback, ReleaseRollback, RollbackDecision, RollbackPlan};
+use crate::plan::rollback_plan::{
+    CrdRollback, ObjectRollback, ReleaseRollback, RollbackDecision, RollbackPlan, StepRollback,
+};
 
 /// CRDs that one section lists; `-o json` lists all.
 const MAX_LISTED_CRDS: usize = 12;
@@ -19,45 +22,54 @@ const LABEL_WIDTH: usize = 14;
 /// Renders a rollback plan, its guards and its steps.
 #[must_use]
 pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
+    // The steps of the plan show what is annotated and unannotated.
+    let RollbackPlan {
+        run,
+        runs: _,
+        state,
+        user,
+        started_at,
+        steps,
+        releases,
+        crds,
+        objects,
+        crds_to_annotate: _,
+        crds_to_unannotate: _,
+    } = rollback;
     let mut out = String::new();
-    let hub = &plan.cluster;
-    write_line(&mut out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
-    let started = rollback.started_at.strftime("%Y-%m-%dT%H:%M:%SZ");
-    let state = rollback.state.as_str();
-    write_line(
-        &mut out,
-        "rollback",
-        &format!("to the state before run {} ({state}), started by {} at {started}", rollback.run, rollback.user),
-    );
-    write_step_summary(&mut out, rollback, style);
+    write_hub(&mut out, &plan.cluster);
+    let (state, started) = (state.as_str(), started_at.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    let text = format!("to the state before run {run} ({state}), started by {user} at {started}");
+    write_line(&mut out, "rollback", &text);
+    write_step_summary(&mut out, steps, style);
     write_section(&mut out, rollback, RollbackDecision::RollBack, &style.mark(Mark::Pass), "rolled back");
     write_section(&mut out, rollback, RollbackDecision::Leave, &style.mark(Mark::Warn), "stays as it is now");
-    let unchanged = rollback.crds.iter().filter(|crd| crd.decision == RollbackDecision::Unchanged).count();
-    let releases = rollback.releases.iter().filter(|release| release.decision == RollbackDecision::Unchanged);
-    let names: Vec<&str> = releases.map(|release| release.release.as_str()).collect();
-    let release_names = if names.is_empty() { String::new() } else { format!("{}, ", names.join(", ")) };
-    let _ = writeln!(out);
-    write_line(
-        &mut out,
-        "unchanged",
-        &format!("{release_names}{}: will not be written", format_count(unchanged, "CRD")),
-    );
-    match rollback.objects {
-        ObjectRollback::Leave => write_line(
-            &mut out,
-            "objects",
-            "custom resources stay as they are now; --overwrite replaces them with those of the backup",
-        ),
-        ObjectRollback::Overwrite => write_line(
-            &mut out,
-            "objects",
-            "the backup replaces the custom resources: changes since the backup are lost",
-        ),
-    }
+    write_unchanged(&mut out, releases, crds);
+    let objects = match objects {
+        ObjectRollback::Leave => {
+            "custom resources stay as they are now; --overwrite replaces them with those of the backup"
+        }
+        ObjectRollback::Overwrite => "the backup replaces the custom resources: changes since the backup are lost",
+    };
+    write_line(&mut out, "objects", objects);
     write_guards(&mut out, &plan.guards, style);
     write_steps(&mut out, &plan.steps, None, style);
     write_unchanged_items(&mut out, &plan.unchanged_items, style);
     out
+}
+
+fn write_hub(out: &mut String, hub: &ClusterInfo) {
+    write_line(out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
+}
+
+/// Releases and CRDs that are as before the run already.
+fn write_unchanged(out: &mut String, releases: &[ReleaseRollback], crds: &[CrdRollback]) {
+    let unchanged = crds.iter().filter(|crd| crd.decision == RollbackDecision::Unchanged).count();
+    let releases = releases.iter().filter(|release| release.decision == RollbackDecision::Unchanged);
+    let mut subjects: Vec<String> = releases.map(|release| release.release.clone()).collect();
+    subjects.push(format_count(unchanged, "CRD"));
+    let _ = writeln!(out);
+    write_line(out, "unchanged", &format!("{}: will not be written", subjects.join(", ")));
 }
 
 fn write_line(out: &mut String, first: &str, rest: &str) {
@@ -65,18 +77,18 @@ fn write_line(out: &mut String, first: &str, rest: &str) {
 }
 
 /// The steps of the run, and what the rollback does with each.
-fn write_step_summary(out: &mut String, rollback: &RollbackPlan, style: Style) {
-    if rollback.steps.is_empty() {
+fn write_step_summary(out: &mut String, steps: &[StepRollback], style: Style) {
+    if steps.is_empty() {
         return;
     }
     let _ = writeln!(out, "\nsteps of the run, and what the rollback does with each");
-    for step in &rollback.steps {
-        let mark = style.mark(match step.decision {
+    for StepRollback { step, decision, summary } in steps {
+        let mark = style.mark(match decision {
             RollbackDecision::RollBack => Mark::Pass,
             RollbackDecision::Leave => Mark::Warn,
             RollbackDecision::Unchanged => Mark::Skip,
         });
-        let _ = writeln!(out, "  {mark} {:<12}{}", step.step, sanitize(&step.summary));
+        let _ = writeln!(out, "  {mark} {step:<12}{}", sanitize(summary));
     }
 }
 
@@ -119,8 +131,7 @@ fn describe_release(one: &ReleaseRollback) -> String {
 #[must_use]
 pub fn render_repair(issues: &[Issue], plan: &Plan, style: Style) -> String {
     let mut out = String::new();
-    let hub = &plan.cluster;
-    write_line(&mut out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
+    write_hub(&mut out, &plan.cluster);
     for Issue { id, subject, message, fix, fixable } in issues {
         let mark = style.mark(if *fixable { Mark::Warn } else { Mark::Fail });
         let _ = writeln!(out, "\n{mark} {}", style.bold(id));

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_run_is_told_step_by_step_with_the_way_on() {
+    fn the_newest_run_is_listed_by_step_with_the_next_command() {
         let mut run = crate::plan::journal::tests::entry();
         run.begin_step(StepId::Crds, jiff::Timestamp::UNIX_EPOCH);
         run.end_step(StepId::Crds, StepPhase::Done, "2 applied", jiff::Timestamp::UNIX_EPOCH);
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_told_by_what_they_made_and_not_by_labels_that_helm_handed_on() {
+    fn a_run_label_that_helm_copied_does_not_count() {
         let app = vec![
             record("mural", 1, "superseded", ""),
             record("mural", 2, "superseded", "r1"),

@@ -3,19 +3,32 @@
 use std::fmt::Write as _;
 
 use super::style::sanitize;
-use super::upgrade_report::{Outcome, StepState, UpgradeReport};
+use super::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::check::{CheckResult, Finding, Level, Verdict};
-use crate::model::text_format::format_count;
-use crate::plan::{ObjectChangeKind, Plan};
+use crate::model::text_format::{format_count, format_duration};
+use crate::plan::{ObjectChangeKind, Plan, Step, UnchangedItem};
 
 /// Renders a report.
 #[must_use]
 pub fn render(report: &UpgradeReport) -> String {
-    let plan = &report.plan;
+    let UpgradeReport {
+        api_version: _,
+        kind,
+        run,
+        outcome,
+        exit_code,
+        plan,
+        steps,
+        rollback_plan: _,
+        issues: _,
+        final_check,
+        seconds,
+        overhead_seconds: _,
+    } = report;
     let mut out = String::new();
-    let _ = writeln!(out, "# Upgrade {}: {}\n", report.run, describe_outcome(report.outcome));
-    let _ = writeln!(out, "Exit code {} after {:.0} s.\n", report.exit_code, report.seconds);
+    let _ = writeln!(out, "# {} {run}: {}\n", describe_kind(*kind), describe_outcome(*outcome));
+    let _ = writeln!(out, "Exit code {exit_code} after {}.\n", format_duration(*seconds));
     let hub = &plan.cluster;
     let _ = writeln!(
         out,
@@ -25,21 +38,42 @@ pub fn render(report: &UpgradeReport) -> String {
         escape_cell(&hub.namespace)
     );
     write_charts(&mut out, plan);
-    write_steps(&mut out, report);
+    write_steps(&mut out, &plan.steps, steps);
     write_crds(&mut out, plan);
     write_objects(&mut out, plan);
+    write_unchanged_items(&mut out, &plan.unchanged_items);
     write_findings(&mut out, "Guards", &plan.guards);
-    if let Some(final_check) = &report.final_check {
-        write_findings(&mut out, "Installation after the run", &final_check.checks);
-        let new = final_check.comparison.new.iter().filter(|finding| finding.level == Level::Error).count();
-        let _ = writeln!(
-            out,
-            "New: {}. Existed before: {}.\n",
-            format_count(new, "error"),
-            format_count(final_check.comparison.pre_existing.len(), "finding")
-        );
-    }
+    write_final_check(&mut out, final_check.as_ref());
     out
+}
+
+fn write_final_check(out: &mut String, final_check: Option<&FinalCheck>) {
+    let Some(FinalCheck { checks, comparison }) = final_check else { return };
+    write_findings(out, "Installation after the run", checks);
+    let new = comparison.new.iter().filter(|finding| finding.level == Level::Error).count();
+    let known = format_count(comparison.pre_existing.len(), "finding");
+    let _ = writeln!(out, "New: {}. Existed before: {known}.\n", format_count(new, "error"));
+}
+
+/// Everything that was compared and stays unchanged, with the reason.
+fn write_unchanged_items(out: &mut String, items: &[UnchangedItem]) {
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "## Unchanged\n");
+    let row = |UnchangedItem { subject, reason }: &UnchangedItem| {
+        vec![escape_cell(&subject.to_string()), escape_cell(reason)]
+    };
+    write_table(out, &["subject", "reason"], items.iter().map(row));
+}
+
+const fn describe_kind(kind: ReportKind) -> &'static str {
+    match kind {
+        ReportKind::Upgrade => "Upgrade",
+        ReportKind::Rollback => "Rollback",
+        ReportKind::Repair => "Repair",
+        ReportKind::CrdApply => "CRD apply",
+    }
 }
 
 const fn describe_outcome(outcome: Outcome) -> &'static str {
@@ -83,13 +117,13 @@ fn write_charts(out: &mut String, plan: &Plan) {
     write_table(out, &["release", "from", "to", "digest"], plan.charts.iter().map(row));
 }
 
-fn write_steps(out: &mut String, report: &UpgradeReport) {
-    if report.plan.steps.is_empty() {
+fn write_steps(out: &mut String, steps: &[Step], outcomes: &[StepOutcome]) {
+    if steps.is_empty() {
         return;
     }
     let _ = writeln!(out, "## Steps\n");
-    let row = |step: &crate::plan::Step| {
-        let done = report.steps.iter().find(|done| done.step == step.id);
+    let row = |step: &Step| {
+        let done = outcomes.iter().find(|done| done.step == step.id);
         let state = done.map_or("planned", |done| match done.state {
             StepState::Done => "done",
             StepState::Failed => "failed",
@@ -99,7 +133,7 @@ fn write_steps(out: &mut String, report: &UpgradeReport) {
             done.map_or_else(Default::default, |done| (escape_cell(&done.detail), format!("{:.1}", done.seconds)));
         vec![escape_cell(&step.title), escape_cell(&step.reason), state.to_owned(), seconds, detail]
     };
-    write_table(out, &["step", "reason", "state", "seconds", "result"], report.plan.steps.iter().map(row));
+    write_table(out, &["step", "reason", "state", "seconds", "result"], steps.iter().map(row));
 }
 
 fn write_crds(out: &mut String, plan: &Plan) {

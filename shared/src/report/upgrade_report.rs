@@ -1,4 +1,4 @@
-//! The answer of an upgrade: what was planned, what was done, how it ended.
+//! The report of an upgrade: the plan, the outcome of each step, and the final check.
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct StepOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepState {
-    /// Done and proved.
+    /// Done and verified.
     Done,
     /// Begun, and not done.
     Failed,
@@ -47,19 +47,19 @@ pub enum Outcome {
     Refused,
     /// A guard could not look.
     Undetermined,
-    /// Done and proved.
+    /// Done and verified.
     Succeeded,
     /// A step failed.
     Failed,
 }
 
-/// What the last look found, told apart from what was there before.
+/// The final check: findings that the run brought, and those that existed before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FinalCheck {
     /// Every check.
     pub checks: Vec<CheckResult>,
-    /// What came with the upgrade, what went, and what was there before.
+    /// New, resolved and pre-existing findings.
     pub comparison: FindingDiff,
 }
 
@@ -97,18 +97,18 @@ pub struct UpgradeReport {
     pub plan: Plan,
     /// What was done.
     pub steps: Vec<StepOutcome>,
-    /// What goes back, and what does not and why.
+    /// What a rollback restores, and what stays and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback_plan: Option<RollbackPlan>,
-    /// What was found that somebody left behind.
+    /// The issues that a repair has found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub issues: Vec<Issue>,
-    /// What the last look found.
+    /// The final check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_check: Option<FinalCheck>,
     /// How long everything took.
     pub seconds: f64,
-    /// How much of it was for the lock, the journal and the saved copy.
+    /// How much of it was for the lock, the journal and the backup.
     pub overhead_seconds: f64,
 }
 

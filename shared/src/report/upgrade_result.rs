@@ -6,8 +6,9 @@ use super::problem_text::indent_lines;
 use super::style::{Mark, Style, sanitize};
 use super::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
 use crate::model::check::{CheckResult, Finding, Level, Verdict, VerdictCounts};
-use crate::model::text_format::format_count;
+use crate::model::text_format::{format_count, format_duration};
 use crate::plan::ChartUpgrade;
+use crate::plan::repair::Issue;
 use crate::problem::Exit;
 
 /// Renders the end of a run, or of a plan that was not applied.
@@ -22,7 +23,7 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
         plan,
         steps,
         rollback_plan: _,
-        issues: _,
+        issues,
         final_check,
         seconds,
         overhead_seconds: _,
@@ -38,7 +39,8 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
         Outcome::Refused => render_refused(&mut out, &plan.guards, *exit_code, style),
         Outcome::Undetermined => render_undetermined(&mut out, &plan.guards, style),
         Outcome::Succeeded => {
-            render_success(&mut out, *kind, &plan.charts, *seconds, style);
+            let text = describe_success(*kind, &plan.charts, issues);
+            let _ = writeln!(out, "{} {text} in {}", style.mark(Mark::Pass), format_duration(*seconds));
             write_final_check(&mut out, final_check.as_ref(), style);
             let _ = writeln!(out, "  {:<12}kubectl mural validate --namespace {}", "next", plan.cluster.namespace);
         }
@@ -76,14 +78,15 @@ fn render_undetermined(out: &mut String, guards: &[CheckResult], style: Style) {
     }
 }
 
-fn render_success(out: &mut String, kind: ReportKind, charts: &[ChartUpgrade], seconds: f64, style: Style) {
+/// What the run achieved: the label and the rest of the line.
+fn describe_success(kind: ReportKind, charts: &[ChartUpgrade], issues: &[Issue]) -> String {
+    let fixed = issues.iter().filter(|issue| issue.fixable).count();
     let versions: Vec<String> = charts.iter().map(|chart| format!("{} {}", chart.release, chart.to)).collect();
-    let text = match kind {
+    match kind {
         ReportKind::Rollback => "rolled back to the state before the run".to_owned(),
-        ReportKind::Repair => format!("{:<12}every issue that the plan lists", "fixed"),
+        ReportKind::Repair => format!("{:<12}{}", "fixed", format_count(fixed, "issue")),
         ReportKind::Upgrade | ReportKind::CrdApply => format!("{:<12}{}", "upgraded", versions.join(", ")),
-    };
-    let _ = writeln!(out, "{} {text} in {seconds:.0}s", style.mark(Mark::Pass));
+    }
 }
 
 /// The checks after the run, and the findings that it brought.

@@ -100,7 +100,7 @@ pub struct ClusterSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Things looked at with which all is well.
+    /// Checked items without a finding.
     pub passed: usize,
     /// Findings that are errors.
     pub errors: usize,
@@ -108,7 +108,7 @@ pub struct Counts {
     pub warnings: usize,
     /// Findings that are notes.
     pub notes: usize,
-    /// Checks that could not look.
+    /// Checks whose input could not be read.
     pub undetermined: usize,
     /// Checks that do not apply.
     pub skipped: usize,
@@ -215,7 +215,7 @@ impl ValidateReport {
         self
     }
 
-    /// How the command ends: 3 for errors and for what could not be looked at, 4 for warnings where they count. Against a
+    /// How the command ends: 3 for errors and undetermined checks, 4 for warnings with `--strict`. Against a
     /// baseline only what is new counts.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {

@@ -70,7 +70,7 @@ fn a_run_tells_where_it_stands() {
     assert!(run.has_written());
     run.end_step(StepId::Crds, StepPhase::Done, &"x".repeat(5000), Timestamp::UNIX_EPOCH);
     run.begin_step(StepId::Release(ReleaseRole::App), Timestamp::UNIX_EPOCH);
-    assert_eq!(run.summarize_steps(), "done crds; begun mural; to do validate");
+    assert_eq!(run.summarize_steps(), "done crds; started mural; pending validate");
     assert_eq!(run.steps[0].detail.len(), MAX_DETAIL_CHARS);
     run.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
     assert!(!run.is_unfinished());

@@ -1,4 +1,4 @@
-//! The review for a person.
+//! The verdicts as text.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,22 +14,35 @@ use crate::schema::Validity;
 
 /// Lines of one check in one CRD; `--all` shows every one.
 const MAX_LINES_PER_CHECK: usize = 6;
-/// Objects that are told by name in one CRD.
+/// Affected objects that are listed for one CRD.
 const MAX_LISTED_OBJECTS: usize = 3;
 
 /// The gravest first; each check is explained once.
 pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
+    let CrdCheck {
+        api_version: _,
+        kind: _,
+        old: _,
+        new: _,
+        server_version: _,
+        evidence: _,
+        objects_checked: _,
+        crds,
+        affected_objects: _,
+        waiver_notes,
+        files: _,
+    } = check;
     let mut page = TableWriter { out: String::new(), explained_checks: BTreeSet::new(), style, show_all: all };
-    for crd in check.crds.iter().filter(|crd| all || is_visible_crd(crd)) {
+    for crd in crds.iter().filter(|crd| all || is_visible_crd(crd)) {
         page.write_crd(crd);
     }
-    let others: Vec<&CrdVerdict> = check.crds.iter().filter(|crd| !all && !is_visible_crd(crd)).collect();
+    let others: Vec<&CrdVerdict> = crds.iter().filter(|crd| !all && !is_visible_crd(crd)).collect();
     let mut out = page.out;
     if !others.is_empty() {
         let (mark, number) = (style.mark(Mark::Skip), text_format::format_count(others.len(), "other"));
         let _ = writeln!(out, "{mark} {number}{}list them with --all", count_decisions(&others));
     }
-    for note in &check.waiver_notes {
+    for note in waiver_notes {
         let _ = writeln!(out, "{} {}", style.mark(Mark::Warn), sanitize(note));
     }
     let _ = writeln!(out, "\n{}", check.summarize());
@@ -39,7 +52,7 @@ pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
     out
 }
 
-/// What makes the review better: objects, where only they can tell how grave it is.
+/// The next step if only objects show whether a change affects anyone.
 fn suggest_next_step(check: &CrdCheck) -> Option<&'static str> {
     let of_objects = |id: &str| checks().any(|check| check.card.id == id && check.affects == AffectedParty::Objects);
     let mut findings = check.crds.iter().flat_map(|crd| &crd.findings);
@@ -110,7 +123,7 @@ impl TableWriter {
         self.write_explanation(first);
     }
 
-    /// Why it matters and what to do, where it was not said yet.
+    /// The reason and the next step of a check, once per report.
     fn write_explanation(&mut self, finding: &CrdFinding) {
         if finding.level == Level::Info || !self.explained_checks.insert(finding.check) {
             return;
@@ -142,7 +155,7 @@ pub(super) fn merge_versions(findings: &[&CrdFinding]) -> Vec<(String, String)> 
     lines.into_iter().map(|(place, message, _)| (place, message)).collect()
 }
 
-/// Who is hurt, by what, and what of it the server lets pass.
+/// The object, the reason, and whether it can stay as it is.
 pub(super) fn describe_object(one: &ObjectVerdict) -> String {
     let file = if one.source == "live" { String::new() } else { format!(" ({})", one.source) };
     let lost = if one.pruned.is_empty() { None } else { Some(format!("loses {}", one.pruned.join(", "))) };

@@ -67,7 +67,14 @@ pub(super) fn plan_without_changes() -> Plan {
 
 /// A plan that holds only these steps; for a rollback and a repair.
 pub(super) fn plan_of_steps(steps: Vec<Step>) -> Plan {
-    Plan { charts: Vec::new(), crds: Vec::new(), steps, guards: vec![passed("permissions")], ..plan_without_changes() }
+    Plan {
+        charts: Vec::new(),
+        crds: Vec::new(),
+        steps,
+        guards: vec![passed("permissions")],
+        unchanged_items: Vec::new(),
+        ..plan_without_changes()
+    }
 }
 
 fn cluster() -> ClusterInfo {

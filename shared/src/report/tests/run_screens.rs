@@ -5,6 +5,7 @@ use super::plan_fixture::{finding, guard, passed, plan_without_changes, upgrade_
 use crate::model::check::{Level, Verdict};
 use crate::model::release_role::ReleaseRole;
 use crate::plan::StepId;
+use crate::plan::repair::Issue;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::report::human::HumanRenderer;
@@ -80,12 +81,20 @@ fn succeeded(kind: ReportKind) -> UpgradeReport {
         guard("login-restarts", Verdict::Fail { findings: vec![warning.clone()] }),
     ];
     let comparison = FindingDiff { new: vec![warning], ..FindingDiff::default() };
+    let issue = Issue {
+        id: "release-pending",
+        subject: "release mural".into(),
+        message: "revision 4 is pending-upgrade".into(),
+        fix: "set revision 4 to failed".into(),
+        fixable: true,
+    };
     UpgradeReport {
         kind,
         steps: vec![
             outcome(StepId::Crds, StepState::Done, "21 CRDs applied"),
             outcome(StepId::Release(ReleaseRole::App), StepState::Done, "revision 4"),
         ],
+        issues: vec![issue],
         final_check: Some(FinalCheck { checks, comparison }),
         ..UpgradeReport::new("20261123-0712".into(), upgrade_plan(), Outcome::Succeeded, Exit::Success, 91.0)
     }

@@ -1,4 +1,4 @@
-//! New trouble told from known: against a picture taken before, or against a report that was kept.
+//! New and known findings: compared with the state before a run, or with a saved report.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::ValidateReport;
 use crate::model::check::{CheckResult, Finding};
 use crate::problem::Problem;
 
-/// What two answers have in common, and what not.
+/// Differences between two reports.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingDiff {
@@ -17,7 +17,7 @@ pub struct FindingDiff {
     pub new: Vec<Finding>,
     /// Findings that were there before.
     pub pre_existing: Vec<Finding>,
-    /// Findings that are gone, as they were.
+    /// Findings that are resolved.
     pub resolved: Vec<Finding>,
     /// Checks that could look before and cannot now.
     pub newly_undetermined: Vec<&'static str>,
@@ -54,14 +54,14 @@ impl Baseline {
         }
     }
 
-    /// Reads a report that was kept as JSON: one, or a list of them.
+    /// Reads a saved JSON report, or a list of reports.
     ///
     /// # Errors
     /// A usage problem: it is no report of ours.
     pub fn read(text: &str) -> Result<Vec<Self>, Problem> {
         let wrong = |why: &str| {
             Problem::usage(format!("the baseline cannot be used: {why}"))
-                .with_hint("make one with --save-baseline FILE")
+                .with_hint("save a baseline with --save-baseline FILE")
         };
         let document: Value = serde_json::from_str(text).map_err(|error| wrong("it is no JSON").with_source(error))?;
         if document["apiVersion"] != "mural/v1" {

@@ -11,7 +11,7 @@ use crate::report::style::sanitize;
 
 type XmlWriter = Writer<Vec<u8>>;
 
-/// The answer as JUnit XML. Errors are failures, what could not be looked at is an error, warnings are the case's own output.
+/// Renders JUnit XML. Errors are failures, undetermined checks are errors, warnings are output of the test case.
 ///
 /// # Errors
 /// The XML cannot be written.
@@ -34,7 +34,7 @@ pub fn render_junit(reports: &[ValidateReport]) -> io::Result<String> {
     String::from_utf8(xml.into_inner()).map(|text| text + "\n").map_err(io::Error::other)
 }
 
-/// A cluster that does not answer is one case that could not be looked at.
+/// An unreadable cluster is one test case with an error.
 fn write_read_failure(xml: &mut XmlWriter, cluster: &str, reason: &str) -> io::Result<()> {
     let suite = xml.create_element("testsuite").with_attribute(("name", cluster)).with_attribute(("tests", "1"));
     let suite =

@@ -35,7 +35,7 @@ fn build_undetermined_result(report: &ValidateReport, checked: &CheckResult) -> 
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": build_uri(report, checked.check)}}}]}))
 }
 
-/// An object of a cluster stands in no file: its place is told as a path, so that each has one of its own.
+/// An object of a cluster has no file: its location is a path made of its kind and name, unique for each object.
 fn build_uri(report: &ValidateReport, subject: &str) -> String {
     let path = format!("{}/{}", report.cluster.context, subject.replace(' ', "/"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);

@@ -27,9 +27,21 @@ const SECTION_GAP: &str = "    ";
 /// The answer as text.
 #[must_use]
 pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style) -> String {
+    let ValidateReport {
+        api_version: _,
+        kind: _,
+        cluster: _,
+        owners: _,
+        releases: _,
+        checks: _,
+        counts,
+        timeline: _,
+        comparison,
+        read_failure,
+    } = report;
     let mut out = render_head(report, style);
     out.push('\n');
-    if let Some(reason) = &report.read_failure {
+    if let Some(reason) = read_failure {
         let _ = write!(out, "{}", render_entry(Mark::Unknown, "could not be read", &to_one_line(reason), style));
     }
     let mut short_sections: Vec<(String, usize)> = Vec::new();
@@ -51,10 +63,10 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
         }
     }
     flush_short_sections(&mut out, &mut short_sections, style);
-    if let Some(compared) = &report.comparison {
+    if let Some(compared) = comparison {
         out.push_str(&render_comparison(compared));
     }
-    let _ = write!(out, "\n{}\n", render_foot(report.counts, options, style));
+    let _ = write!(out, "\n{}\n", render_foot(*counts, options, style));
     out
 }
 
@@ -92,6 +104,7 @@ fn render_head(report: &ValidateReport, style: Style) -> String {
     let releases: Vec<String> = report.releases.iter().map(release).collect();
     let owner = format!("owner: {}", format_owners(report));
     let parts = [hub.context.as_str(), &hub.version, &hub.namespace, &owner, &releases.join(", ")].map(to_one_line);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     let between = if style.ascii { " | " } else { " · " };
     wrap_text(&parts.join(between), "", style.width)
 }

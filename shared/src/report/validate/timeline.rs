@@ -12,7 +12,7 @@ use crate::model::health_inputs::{HealthInputs, find_last_data_write};
 use crate::model::object::ObjectRef;
 use crate::model::text_format::format_count;
 
-/// Moments that are told: the newest.
+/// Newest events that are listed.
 const MAX_TIMELINE_EVENTS: usize = 60;
 
 /// One thing that happened.
@@ -99,7 +99,7 @@ fn collect_object_writes(vitals: &HealthInputs) -> impl Iterator<Item = Timeline
         let events = list.iter().filter_map(move |one| {
             let (at, manager) = find_last_data_write(one)?;
             let name = one.pointer("/metadata/name")?.as_str()?;
-            // What helm and the control plane write is told by the revisions, or no news.
+            // Writes of helm and the control plane are in the revisions, or carry no news.
             let is_control_plane =
                 ["helm", "kube-"].iter().any(|is_control_plane| manager.starts_with(is_control_plane));
             (!is_control_plane).then(|| TimelineEvent { at, message: format!("{manager} wrote {kind} {name}") })

@@ -146,6 +146,9 @@ async fn dry_run(
         WriteOperation::Merge(patch) => {
             cluster.request(Method::PATCH, &one, Some(("application/merge-patch+json", patch))).await
         }
+        WriteOperation::StrategicMerge(patch) => {
+            cluster.request(Method::PATCH, &one, Some(("application/strategic-merge-patch+json", patch))).await
+        }
         WriteOperation::Apply(object) => {
             let one = format!("{one}&force={force}");
             cluster.request(Method::PATCH, &one, Some(("application/apply-patch+yaml", object))).await

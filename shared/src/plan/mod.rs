@@ -18,6 +18,7 @@ pub mod rollback_limit;
 pub mod rollback_plan;
 pub mod saved_plan;
 pub mod step_id;
+mod strategic_patch;
 pub mod unchanged;
 pub mod value_hash;
 pub mod writes;

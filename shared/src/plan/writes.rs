@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::model::application::{ApplyMethod, LiveObjects};
 use crate::model::object::ObjectRef;
 use crate::plan::object_changes::select_release_objects;
+use crate::plan::strategic_patch::strategic_patch;
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,17 +21,18 @@ pub struct ObjectWrite {
 pub enum WriteOperation {
     /// It is not there: it is created.
     Create(Value),
-    /// It is there: what the chart changes is laid over it.
+    /// It exists: a JSON merge patch (RFC 7386) with the changes of the chart.
     Merge(Value),
+    /// It exists and its kind is built in: a strategic merge patch with the changes of the chart.
+    StrategicMerge(Value),
     /// A server-side apply of the whole object.
     Apply(Value),
 }
 
 /// The writes of an upgrade from the manifest `old` to `new`.
 ///
-/// A client-side helm sends a patch from the old manifest to the new one. For custom resources it is exactly the JSON merge patch that
-/// stands here (helm `pkg/kube/client.go`, `createPatch`); for kinds of Kubernetes' own, helm's strategic merge patch merges lists by their
-/// keys, while here a changed list is sent whole. What the server validates (immutable fields, quota, admission) is the same.
+/// A client-side helm sends a patch from the old manifest to the new one: a JSON merge patch for custom resources, and a strategic merge
+/// patch for kinds of Kubernetes (<https://github.com/helm/helm/blob/v3.17.2/pkg/kube/client.go>, `createPatch`).
 /// A server-side helm applies every object, changed or not, so that every conflict shows.
 #[must_use]
 pub fn build_writes(
@@ -43,14 +45,19 @@ pub fn build_writes(
     let old = select_release_objects(namespace, old);
     let was = |object: &ObjectRef| old.iter().find(|(other, _)| other.is_same_object(object)).map(|(_, value)| *value);
     let write_of = |(object, value): (ObjectRef, &Value)| {
-        let before = was(&object);
+        let before = was(&object).map(without_ignored_namespace);
+        let value = without_ignored_namespace(value);
         let there = live.get(&object, namespace).ok().flatten().is_some();
         let operation = match (there, method, before) {
-            (true, ApplyMethod::ServerSide, _) => WriteOperation::Apply(value.clone()),
+            (true, ApplyMethod::ServerSide, _) => WriteOperation::Apply(value),
             (true, ApplyMethod::ClientSide, Some(before)) if before == value => return None,
-            (true, ApplyMethod::ClientSide, Some(before)) => WriteOperation::Merge(merge_patch(before, value)),
-            (true, ApplyMethod::ClientSide, None) => WriteOperation::Merge(value.clone()),
-            (false, _, _) => WriteOperation::Create(value.clone()),
+            (true, ApplyMethod::ClientSide, Some(before)) if object.is_built_in() => {
+                WriteOperation::StrategicMerge(strategic_patch(&before, &value))
+            }
+            (true, ApplyMethod::ClientSide, Some(before)) => WriteOperation::Merge(merge_patch(&before, &value)),
+            (true, ApplyMethod::ClientSide, None) if object.is_built_in() => WriteOperation::StrategicMerge(value),
+            (true, ApplyMethod::ClientSide, None) => WriteOperation::Merge(value),
+            (false, _, _) => WriteOperation::Create(value),
         };
         Some(ObjectWrite { object, operation })
     };
@@ -59,6 +66,16 @@ pub fn build_writes(
         .filter(|(object, _)| object.kind != "CustomResourceDefinition")
         .filter_map(write_of)
         .collect()
+}
+
+/// The manifest as helm sends it: it removes the namespace of a built-in kind that has none.
+fn without_ignored_namespace(manifest: &Value) -> Value {
+    let mut sent = manifest.clone();
+    let has_namespace = ObjectRef::from_manifest(manifest).is_some_and(|object| !object.namespace.is_empty());
+    if let Some(metadata) = sent["metadata"].as_object_mut().filter(|_| !has_namespace) {
+        metadata.remove("namespace");
+    }
+    sent
 }
 
 /// The JSON merge patch (RFC 7386) that makes `new` of `old`.
@@ -100,7 +117,7 @@ mod tests {
     #[test]
     fn a_client_side_helm_sends_what_changes_and_what_is_missing() {
         let (old, new) = (json!({"a": "1", "b": "2"}), json!({"a": "1", "c": "3"}));
-        let patch = WriteOperation::Merge(json!({"data": {"b": null, "c": "3"}}));
+        let patch = WriteOperation::StrategicMerge(json!({"data": {"b": null, "c": "3"}}));
         let wanted = [
             ("changed".to_owned(), patch),
             ("lost".to_owned(), WriteOperation::Create(config("lost", &old))),

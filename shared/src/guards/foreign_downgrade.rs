@@ -60,9 +60,20 @@ fn check_crd(context: &GuardContext<'_>, now: &Crd, next: &Crd) -> Option<Findin
             format!("would be downgraded from {now} to {next}")
         }
         (Some(_), Some(_)) => return None,
+        (None, _) | (_, None) if is_from_own_chart(context, now) => return None,
         (None, _) | (_, None) => format!("would lose {}", describe_loss(now, next)?),
     };
     Some(CARD.finding(format!("CRD {}", now.name()), lost, CARD.fix))
+}
+
+/// Whether the live CRD has nothing that the CRD of one of the two releases lacks: then no other installation replaced it, and a newer
+/// chart may drop what an older one had. The CRD checks look at the objects.
+fn is_from_own_chart(context: &GuardContext<'_>, live: &Crd) -> bool {
+    let records = [context.crds_release, context.app_release]
+        .into_iter()
+        .filter_map(|release| context.view.current_revision(release).ok().flatten());
+    let of_records = records.flat_map(|record| &record.crd_documents);
+    of_records.into_iter().any(|crd| crd.name() == live.name() && describe_loss(live, crd).is_none())
 }
 
 fn crd_version(crd: &serde_json::Value) -> Option<Version> {

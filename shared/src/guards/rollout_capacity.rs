@@ -70,19 +70,40 @@ fn calculate_surge(rolled: &[(ObjectRef, &Value)], old: &[(ObjectRef, &Value)]) 
         let mut add = |name: &str, amount: f64| *all.entry(name.to_owned()).or_insert(0.0) += amount * pods;
         add("pods", 1.0);
         add("count/pods", 1.0);
-        let containers = next.pointer("/spec/template/spec/containers").and_then(Value::as_array).into_iter().flatten();
-        for container in containers {
-            for (kind, key) in [("requests", "cpu"), ("requests", "memory"), ("limits", "cpu"), ("limits", "memory")] {
-                let requested =
-                    container["resources"][kind][key].as_str().and_then(quantity::parse_quantity).unwrap_or_default();
-                add(&format!("{kind}.{key}"), requested);
-                if kind == "requests" {
-                    add(key, requested);
-                }
+        for (kind, key) in [("requests", "cpu"), ("requests", "memory"), ("limits", "cpu"), ("limits", "memory")] {
+            let needed = pod_resources(&next["spec"]["template"]["spec"], kind, key);
+            add(&format!("{kind}.{key}"), needed);
+            if kind == "requests" {
+                add(key, needed);
             }
         }
     }
     all
+}
+
+/// What a pod counts for a quota: the sum of its containers and sidecars, or its largest init container if that needs more
+/// (<https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/component-helpers/resource/helpers.go>, `PodRequests`).
+fn pod_resources(pod: &Value, kind: &str, key: &str) -> f64 {
+    let list = |field: &str| pod[field].as_array().into_iter().flatten();
+    let mut total: f64 = list("containers").map(|container| container_resource(container, kind, key)).sum();
+    let (mut sidecars, mut largest_init) = (0.0, 0.0_f64);
+    for container in list("initContainers") {
+        let amount = container_resource(container, kind, key);
+        if container["restartPolicy"] == "Always" {
+            total += amount;
+            sidecars += amount;
+            largest_init = largest_init.max(sidecars);
+        } else {
+            largest_init = largest_init.max(sidecars + amount);
+        }
+    }
+    total.max(largest_init)
+}
+
+/// A container without a request requests its limit: the API server sets this default.
+fn container_resource(container: &Value, kind: &str, key: &str) -> f64 {
+    let read = |kind: &str| quantity::read_quantity(&container["resources"][kind][key]);
+    read(kind).or_else(|| read("limits").filter(|_| kind == "requests")).unwrap_or_default()
 }
 
 /// Number of surge pods: `maxSurge`, by default 25 %, rounded up (`RollingUpdateDeployment` in

@@ -5,6 +5,7 @@ pub mod admission_policies;
 pub mod application;
 pub mod argo_application;
 pub mod backup_format;
+pub mod builtin_kinds;
 pub mod certificate;
 pub mod chart;
 pub mod check;

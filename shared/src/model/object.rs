@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::builtin_kinds::{is_builtin_group, is_cluster_scoped};
+
 /// An object of the cluster, named as a person would.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,16 +23,22 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
-    /// Names the object that a manifest describes; `None` where it is not an object (no kind or no name).
+    /// Names the object that a manifest describes; `None` where it is not an object (no kind or no name). A namespace of a built-in
+    /// kind that has none is ignored, as the API server does.
     #[must_use]
     pub fn from_manifest(manifest: &Value) -> Option<Self> {
+        let name = manifest.pointer("/metadata/name").and_then(Value::as_str)?;
+        Self::with_name(manifest, name.to_owned())
+    }
+
+    fn with_name(manifest: &Value, name: String) -> Option<Self> {
         let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        Some(Self {
-            api_version: text("/apiVersion")?,
-            kind: text("/kind")?,
-            namespace: text("/metadata/namespace").unwrap_or_default(),
-            name: text("/metadata/name")?,
-        })
+        let namespace = text("/metadata/namespace").unwrap_or_default();
+        let mut object = Self { api_version: text("/apiVersion")?, kind: text("/kind")?, namespace, name };
+        if is_cluster_scoped(object.group(), &object.kind) {
+            object.namespace.clear();
+        }
+        Some(object)
     }
 
     /// As [`Self::from_manifest`], but the API server may still choose the name: `generateName: run-` is named `run-*`.
@@ -38,12 +46,8 @@ impl ObjectRef {
     pub fn from_unnamed_manifest(manifest: &Value) -> Option<Self> {
         let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let generated = || text("/metadata/generateName").map(|prefix| format!("{prefix}*"));
-        Some(Self {
-            api_version: text("/apiVersion")?,
-            kind: text("/kind")?,
-            namespace: text("/metadata/namespace").unwrap_or_default(),
-            name: text("/metadata/name").or_else(generated).unwrap_or_else(|| "without a name".to_owned()),
-        })
+        let name = text("/metadata/name").or_else(generated);
+        Self::with_name(manifest, name.unwrap_or_else(|| "without a name".to_owned()))
     }
 
     /// The API group; empty for the core group.
@@ -58,10 +62,10 @@ impl ObjectRef {
         self.api_version.rsplit('/').next().unwrap_or(&self.api_version)
     }
 
-    /// Whether the kind is built into Kubernetes, by the form of its group.
+    /// Whether the kind belongs to a group of Kubernetes itself.
     #[must_use]
     pub fn is_built_in(&self) -> bool {
-        !self.group().contains('.') || self.group().ends_with(".k8s.io")
+        is_builtin_group(self.group())
     }
 
     /// Whether both name the same object, in whatever version each was read.
@@ -122,5 +126,16 @@ mod tests {
             ("Deployment m/canvas", "apps", "v1")
         );
         assert_eq!(ObjectRef::from_manifest(&json!({"kind": "List"})), None);
+    }
+
+    /// <https://github.com/VictoriaMetrics/helm-charts/issues/354>, <https://github.com/grafana/pyroscope/issues/3907>
+    #[test]
+    fn a_kind_without_a_namespace_ignores_one() {
+        let role = |metadata: Value| {
+            let role =
+                json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata});
+            ObjectRef::from_manifest(&role)
+        };
+        assert_eq!(role(json!({"name": "reader", "namespace": "kube-public"})), role(json!({"name": "reader"})));
     }
 }

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::application_guards::with_hub_spec;
 use super::crd_guards::modified_crd;
+use super::example_states::with_pod_quota;
 use super::release_guards::with_history;
 use super::scenario::{GuardScenario, fires, guard_findings, release_record};
 use crate::model::application::ApplyMethod;
 use crate::model::check::{Level, Verdict};
 use crate::model::cluster_view::ReadFailure;
+use crate::model::crd::Crd;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
@@ -213,4 +215,50 @@ fn an_object_with_a_generated_name_is_judged_like_any_other() {
     scenario.rendered_app[0]["metadata"] = json!({"generateName": "run-"});
     let findings = guard_findings(&scenario, "custom-resources-fit");
     assert!(findings[0].level == Level::Error && findings[0].subject == "Hub run-*", "{findings:?}");
+}
+
+/// The field `apiVerson` leaves the product's own CRD. Nobody else changed the live one.
+#[test]
+fn a_newer_chart_may_drop_what_its_older_one_had() {
+    let properties = |fields: Value| {
+        modified_crd("widgets.example.net", |crd| {
+            crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties": fields});
+        })
+    };
+    let live = properties(json!({"apiVerson": {"type": "string"}}));
+    let scenario = |stored: Option<Crd>| {
+        GuardScenario::with(|scenario| {
+            let mut record = release_record("mural-crds", "0.7.1", "deployed", "");
+            record.crd_documents = stored.into_iter().collect();
+            scenario.set_record(record);
+            scenario.view.crds = Ok(BTreeMap::from([(live.name().to_owned(), live.clone())]));
+            scenario.forecasts = BTreeMap::from([(live.name().to_owned(), Ok(properties(json!({}))))]);
+        })
+    };
+    assert!(!fires(&scenario(Some(live.clone())), "foreign-downgrade"));
+    assert!(fires(&scenario(Some(properties(json!({})))), "foreign-downgrade"), "somebody else added the field");
+    assert!(fires(&scenario(None), "foreign-downgrade"), "the release does not have this CRD");
+}
+
+/// A quota counts limits as requests, plain numbers, and init containers
+/// (<https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>).
+#[test]
+fn a_quota_counts_what_the_api_server_counts() {
+    let needs = |spec: Value| {
+        let mut scenario = with_pod_quota("5");
+        let quota = json!({"metadata": {"name": "q"}, "status": {"hard": {"requests.cpu": "1"}, "used": {}}});
+        scenario.policies.resource_quotas = Ok(vec![quota]);
+        scenario.rendered_app[0]["spec"]["template"]["spec"] = spec;
+        fires(&scenario, "rollout-capacity")
+    };
+    let cpu = |kind: &str, amount: Value| json!({"name": "c", "resources": {kind: {"cpu": amount}}});
+    assert!(needs(json!({"containers": [cpu("requests", json!(2))]})));
+    assert!(!needs(json!({"containers": [cpu("requests", json!(1))]})));
+    assert!(needs(json!({"containers": [cpu("limits", json!("1500m"))]})));
+    let half = || cpu("requests", json!("500m"));
+    assert!(needs(json!({"containers": [half()], "initContainers": [cpu("requests", json!("2"))]})));
+    assert!(!needs(json!({"containers": [half()], "initContainers": [half()]})), "one after the other");
+    let mut sidecar = half();
+    sidecar["restartPolicy"] = "Always".into();
+    assert!(needs(json!({"containers": [half(), half()], "initContainers": [sidecar]})), "a sidecar runs all the time");
 }

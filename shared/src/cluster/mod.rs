@@ -77,8 +77,7 @@ impl Cluster {
     /// # Errors
     /// The kubeconfig or the context is missing or not usable, or the login plugin fails.
     pub async fn connect(access: &ClusterAccess) -> Result<Self, KubeconfigError> {
-        // With two TLS providers linked, the first client panics unless one is installed. A second call fails, which is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::tools::tls::install_provider();
         let kubeconfig = kubeconfig::read(access)?;
         let context = kubeconfig::choose_context(&kubeconfig, access.context.as_deref())?;
         let mut config = kubeconfig::build_config(&kubeconfig, &context, &access.variables.proxies)?;

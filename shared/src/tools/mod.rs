@@ -16,6 +16,7 @@ pub mod private_files;
 pub mod program_paths;
 pub mod registry;
 pub mod spawn;
+pub mod tls;
 
 /// The folder of helm's and kubectl's discovery cache (k8s.io/cli-runtime, `ConfigFlags`).
 const KUBE_CACHE_ENV: &str = "KUBECACHEDIR";

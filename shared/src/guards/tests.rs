@@ -1,6 +1,7 @@
 //! Every guard has an example that fires it and one that nearly does.
 
 mod application_guards;
+mod crd_files;
 mod crd_guards;
 mod example_states;
 mod examples;

@@ -56,6 +56,8 @@ pub struct ReleaseRecord {
     pub crd_names: Vec<String>,
     /// The same CRDs, whole.
     pub crd_documents: Vec<Crd>,
+    /// The chart's subcharts. The record does not hold their files, and so not the CRDs of their `crds/` folders.
+    pub subcharts: Vec<String>,
     /// The chart's hooks as they were rendered: they stand in no manifest. They may hold secrets.
     pub hooks: Hidden<Vec<String>>,
     /// Labels of the Secret besides helm's own.
@@ -162,6 +164,7 @@ fn build_record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecor
         encoded_bytes: size,
         crd_names: crd_documents.iter().map(|crd| crd.name().to_owned()).collect(),
         crd_documents,
+        subcharts: read_subcharts(&release),
         hooks: Hidden::new(hooks),
         labels: labels
             .filter(|(key, _)| {
@@ -181,6 +184,17 @@ fn read_chart_crds(files: &Value) -> Vec<Crd> {
     let mut found: Vec<Crd> = documents.filter_map(|document| Crd::new(document).ok()).collect();
     found.sort_by(|a, b| a.name().cmp(b.name()));
     found
+}
+
+/// The subcharts that the chart declares, and those of which the manifest holds a template: `# Source: CHART/charts/NAME/…`.
+fn read_subcharts(release: &Value) -> Vec<String> {
+    let declared = release.pointer("/chart/metadata/dependencies").and_then(Value::as_array).into_iter().flatten();
+    let declared = declared.filter_map(|dependency| dependency["name"].as_str());
+    let sources = release["manifest"].as_str().unwrap_or_default().lines();
+    let rendered = sources.filter_map(|line| line.strip_prefix("# Source: ")?.split_once("/charts/"));
+    let rendered = rendered.filter_map(|(_, path)| path.split('/').next());
+    let names: std::collections::BTreeSet<&str> = declared.chain(rendered).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Takes a map out of a record. helm writes `null` where there are no values.
@@ -224,6 +238,7 @@ impl ReleaseRecord {
             encoded_bytes: 0,
             crd_names: Vec::new(),
             crd_documents: Vec::new(),
+            subcharts: Vec::new(),
             hooks: Hidden::new(Vec::new()),
             labels: std::collections::BTreeMap::new(),
         }
@@ -263,6 +278,15 @@ mod tests {
         let record = read_record(&secret(&release)).unwrap();
         assert_eq!(record.crd_names, ["hubs.x"]);
         assert_eq!(record.manifest_objects().unwrap().len(), 2);
+    }
+
+    /// <https://github.com/helm/helm/blob/v3.19.0/pkg/chart/chart.go>: the dependencies of a chart are not serialized.
+    #[test]
+    fn the_subcharts_of_a_record_are_known_by_name_alone() {
+        let metadata = json!({"name": "mural-crds", "dependencies": [{"name": "nested", "enabled": true}]});
+        let manifest = "---\n# Source: mural-crds/templates/a.yaml\nkind: A\n---\n# Source: mural-crds/charts/other/templates/b.yaml\nkind: B\n";
+        let release = json!({"name": "mural-crds", "manifest": manifest, "chart": {"metadata": metadata, "files": []}});
+        assert_eq!(read_record(&secret(&release)).unwrap().subcharts, ["nested", "other"]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct ReleaseInventory {
     pub crds: Availability<BTreeSet<String>>,
     /// Who says so.
     pub crds_source: CrdListSource,
+    /// Subcharts whose `crds/` folders no record holds, each as `RELEASE: NAME`; empty if a chart lists the CRDs.
+    pub unlisted_subcharts: Vec<String>,
     /// The CRDs that each release has, by release; a release without a record has none.
     pub crds_by_release: Vec<(String, BTreeSet<String>)>,
 }
@@ -74,6 +76,10 @@ impl ReleaseInventory {
         let replicas = known.iter().flat_map(|manifest| manifest.replicas.clone()).collect();
         let images = known.iter().flat_map(|manifest| manifest.images.clone()).collect();
         let crds_by_release = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
+        let unlisted_subcharts = match crds_source {
+            CrdListSource::Records => known.iter().flat_map(ReleaseManifest::name_subcharts).collect(),
+            CrdListSource::Chart | CrdListSource::Live => Vec::new(),
+        };
         let objects = match manifests {
             Availability::Known(known) => {
                 Availability::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect())
@@ -81,7 +87,7 @@ impl ReleaseInventory {
             Availability::Absent(reason) => Availability::Absent(reason),
             Availability::Unreadable(failure) => Availability::Unreadable(failure),
         };
-        Self { objects, hooks, replicas, images, crds, crds_source, crds_by_release }
+        Self { objects, hooks, replicas, images, crds, crds_source, unlisted_subcharts, crds_by_release }
     }
 
     /// The objects, or none where they are not known.
@@ -111,9 +117,14 @@ struct ReleaseManifest {
     replicas: Vec<(ObjectRef, u64)>,
     images: Vec<(ObjectRef, BTreeMap<String, String>)>,
     crds: Vec<String>,
+    subcharts: Vec<String>,
 }
 
 impl ReleaseManifest {
+    fn name_subcharts(&self) -> impl Iterator<Item = String> {
+        self.subcharts.iter().map(|name| format!("{}: {name}", self.release))
+    }
+
     fn all_crds(&self) -> BTreeSet<String> {
         let templated = self.objects.iter().filter(|object| object.kind == "CustomResourceDefinition");
         templated.map(|object| &object.name).chain(&self.crds).cloned().collect()
@@ -157,6 +168,7 @@ fn read_manifest(record: &ReleaseRecord) -> Observed<ReleaseManifest> {
         objects: objects.iter().flat_map(list_items).filter_map(ObjectRef::from_manifest).collect(),
         hooks: record.hook_objects().filter_map(|hook| ObjectRef::from_manifest(&hook)).collect(),
         crds: record.crd_names.clone(),
+        subcharts: record.subcharts.clone(),
     })
 }
 

@@ -33,6 +33,10 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     if context.inventory.crds_source == CrdListSource::Live {
         return skipped_result(&CARD, "no release record lists the CRDs (set --crds-chart to compare with a chart)");
     }
+    let unlisted = &context.inventory.unlisted_subcharts;
+    if !unlisted.is_empty() && wanted.iter().all(|name| live.contains_key(name)) {
+        return skipped_result(&CARD, describe_unlisted(wanted.len(), unlisted));
+    }
     let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {
         let missing = !live.contains_key(name);
@@ -40,4 +44,37 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
         result.record(missing.then(|| CARD.finding(format!("CRD {name}"), "is not on the cluster", hint)));
     }
     result.build()
+}
+
+/// What the records show, and what they do not hold: the files of subcharts.
+fn describe_unlisted(count: usize, subcharts: &[String]) -> String {
+    format!(
+        "the {count} CRDs in the release records are on the cluster; the records do not hold the crds/ folders of subcharts ({}) \
+         (set --crds-chart to compare with the chart)",
+        subcharts.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::examples::ExampleInstallation;
+    use crate::checks::health_checks::HealthCheck;
+    use crate::model::check::Verdict;
+
+    /// A record holds no file of a subchart (<https://github.com/helm/helm/blob/v3.19.0/pkg/chart/chart.go>).
+    #[test]
+    fn crds_of_subcharts_are_unknown_without_the_chart() {
+        let mut installation = ExampleInstallation::healthy();
+        installation.newest_record("mural-crds").subcharts.push("nested".to_owned());
+        let verdict = |installation: &ExampleInstallation| {
+            let all = installation.run_checks(&[&HealthCheck { card: &CARD, run: check }]);
+            all.into_iter().next().unwrap().verdict
+        };
+        let Verdict::Skipped { reason } = verdict(&installation) else { panic!("subcharts are not known") };
+        assert!(reason.contains("mural-crds: nested") && reason.contains("--crds-chart"), "{reason}");
+
+        installation.newest_record("mural-crds").crd_names.push("bolts.acme.test".into());
+        assert!(matches!(verdict(&installation), Verdict::Fail { .. }), "a missing CRD of the record is named");
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use semver::Version;
 use serde_json::Value;
 
 use crate::model::chart::Digest;
+use crate::model::chart_version::ChartVersion;
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::model::secret::Hidden;
@@ -14,9 +14,9 @@ use crate::model::secret::Hidden;
 #[derive(Debug, Clone, Default)]
 pub struct Expectations {
     /// The expected version of the application chart.
-    pub app_version: Option<Version>,
+    pub app_version: Option<ChartVersion>,
     /// The expected version of the CRD chart.
-    pub crds_version: Option<Version>,
+    pub crds_version: Option<ChartVersion>,
     /// The CRDs of the chart that is expected; where none is named, the release's own record says which there should be.
     pub crds_chart_list: Option<Vec<Crd>>,
     /// The expected values of the application.
@@ -42,7 +42,7 @@ pub struct ExpectedChart {
     /// The chart reference of the flag.
     pub reference: String,
     /// The version of the chart.
-    pub version: Version,
+    pub version: ChartVersion,
     /// The digest of the chart's bytes.
     pub digest: Digest,
     /// The objects that helm stores in the release manifest.

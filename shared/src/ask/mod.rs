@@ -3,6 +3,7 @@
 //! `cli` builds these types from flags; every other folder reads them. Names, chart references and durations are already
 //! valid here. Nothing in this folder reads the environment, files or the cluster.
 
+mod duration;
 pub mod expect;
 mod helm_options;
 pub mod waivers;
@@ -10,17 +11,18 @@ pub mod waivers;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::waivers::Waivers;
 use crate::model::chart::ChartRef;
+use crate::model::chart_version::ChartVersion;
 use crate::model::proxy::ProxySettings;
 use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
 use crate::problem::Problem;
 
+pub use duration::{parse_duration, parse_request_timeout};
 pub use helm_options::{HelmOptions, ServerSide};
 
 /// Access to the cluster: the flags of kubectl.
@@ -92,13 +94,22 @@ pub enum StoredValues {
     ResetThenReuse,
 }
 
-/// The value options of the application, exactly as helm gets them.
+/// The value options of a chart, exactly as helm gets them.
 #[derive(Debug, Clone, Default)]
 pub struct ValueOptions {
     /// The value flags.
     pub flags: Vec<ValueFlag>,
     /// The use of the stored values.
     pub stored: StoredValues,
+}
+
+impl ValueOptions {
+    /// The given values laid over those that the release stores; without any, the stored ones stay as they are.
+    #[must_use]
+    pub fn over_stored(flags: Vec<ValueFlag>) -> Self {
+        let stored = if flags.is_empty() { StoredValues::HelmDefault } else { StoredValues::ResetThenReuse };
+        Self { flags, stored }
+    }
 }
 
 /// A chart and the release that it is installed as.
@@ -109,7 +120,7 @@ pub struct ReleaseTarget {
     /// The reference of the chart.
     pub chart: ChartRef,
     /// The target version. `None` keeps the installed version of a registry chart; a local chart carries its own version.
-    pub version: Option<Version>,
+    pub version: Option<ChartVersion>,
 }
 
 /// The required owner of the releases (`--mode`).
@@ -228,6 +239,8 @@ pub struct UpgradeSpec {
     pub mode: OwnerMode,
     /// The application's values.
     pub values: ValueOptions,
+    /// The CRD chart's values.
+    pub crds_values: ValueOptions,
     /// Access to the registry.
     pub registry: RegistryAccess,
     /// The limit for one wait.
@@ -300,6 +313,7 @@ impl UpgradeSpec {
             installation,
             mode: OwnerMode::Auto,
             values: ValueOptions::default(),
+            crds_values: ValueOptions::default(),
             registry: RegistryAccess::default(),
             timeout,
             allowed_actions: AllowedActions::default(),
@@ -345,36 +359,6 @@ pub fn parse_name(flag: &str, text: &str, longest: usize) -> Result<String, Prob
     )))
 }
 
-/// Parses a duration in the form of kubectl and helm: `30s`, `5m`, `1h30m`, `0`. A number without a unit is in seconds.
-///
-/// # Errors
-/// A usage error with the flag.
-pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, Problem> {
-    let wrong = || {
-        Problem::usage(format!("{flag} {text:?} is not a duration"))
-            .with_hint("use a duration such as 30s, 5m or 1h30m")
-    };
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let amount: u64 = rest.get(..digits).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-        let after = rest.get(digits..).unwrap_or_default();
-        let (unit_len, seconds) = match after {
-            unit if unit.starts_with("ms") => (2, None),
-            unit if unit.starts_with('h') => (1, Some(3600)),
-            unit if unit.starts_with('m') => (1, Some(60)),
-            unit if unit.starts_with('s') => (1, Some(1)),
-            "" if rest == text => (0, Some(1)),
-            _ => return Err(wrong()),
-        };
-        total +=
-            seconds.map_or(Duration::from_millis(amount), |unit: u64| Duration::from_secs(amount.saturating_mul(unit)));
-        rest = after.get(unit_len..).unwrap_or_default();
-    }
-    if text.is_empty() { Err(wrong()) } else { Ok(total) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,16 +368,6 @@ mod tests {
         assert!(parse_name("--release", "mural-crds", 53).is_ok());
         for bad in ["", "-x", "Mural", "a_b", "a-", &"a".repeat(54)] {
             assert!(parse_name("--release", bad, 53).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_kubectl_writes_them() {
-        assert_eq!(parse_duration("--timeout", "1h30m").unwrap(), Duration::from_secs(5400));
-        assert_eq!(parse_duration("--timeout", "250ms").unwrap(), Duration::from_millis(250));
-        assert_eq!(parse_duration("--timeout", "20").unwrap(), Duration::from_secs(20));
-        for bad in ["", "m", "5x", "-5s", "5 m"] {
-            assert!(parse_duration("--timeout", bad).is_err(), "{bad}");
         }
     }
 }

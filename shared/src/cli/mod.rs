@@ -21,6 +21,7 @@ pub mod signals;
 mod tests;
 pub mod upgrade;
 pub mod validate;
+pub mod value_flags;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
@@ -64,7 +65,7 @@ impl ClusterFlags {
     /// A usage error if `--request-timeout` is not a duration or `HELM_DRIVER` is not supported.
     pub fn to_access(&self) -> Result<ClusterAccess, Problem> {
         require_readable_releases()?;
-        let timeout = self.request_timeout.as_deref().map(|text| ask::parse_duration("--request-timeout", text));
+        let timeout = self.request_timeout.as_deref().map(ask::parse_request_timeout);
         Ok(ClusterAccess {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),

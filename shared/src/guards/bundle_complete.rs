@@ -2,10 +2,9 @@
 //!
 //! The layout of a bundle is not public. File names that show no version leave the guard undetermined.
 
-use semver::Version;
-
 use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
+use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::content_bundle::ContentBundle;
 use crate::model::task::Task;
@@ -64,7 +63,7 @@ fn check_checksum(bundle: &ContentBundle) -> Option<Finding> {
 }
 
 fn build_missing_finding(bundle: &ContentBundle, chart: &ChartFacts<'_>) -> Finding {
-    let (name, version): (&str, &Version) = (&chart.chart.name, &chart.chart.version);
+    let (name, version): (&str, &ChartVersion) = (&chart.chart.name, &chart.chart.version);
     let message = format!("contains {name} {}, not {version}", bundle.chart_versions(name).join(", "));
     CARD.finding(
         "the bundle",

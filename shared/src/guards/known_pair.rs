@@ -1,9 +1,8 @@
 //! Whether the versions of the two charts are a documented or tested pair.
 
-use semver::Version;
-
 use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
+use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::task::Task;
 
@@ -75,8 +74,7 @@ fn version_after_upgrade(
 
 /// Removes build metadata and a leading `v`, which do not identify a version.
 fn is_same_version(one: &str, other: &str) -> bool {
-    let read = |text: &str| Version::parse(text.trim_start_matches('v'));
-    match (read(one), read(other)) {
+    match (one.parse::<ChartVersion>(), other.parse()) {
         (Ok(one), Ok(other)) => one.cmp_precedence(&other).is_eq(),
         _ => one == other,
     }

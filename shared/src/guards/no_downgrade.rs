@@ -1,9 +1,8 @@
 //! Charts whose target version is older than the installed one.
 
-use semver::Version;
-
 use crate::guards::Guard;
 use crate::guards::context::GuardContext;
+use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::task::Task;
 
@@ -36,7 +35,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             }
             Ok(record) => record,
         };
-        let installed = record.and_then(|record| Version::parse(record.chart_version.trim_start_matches('v')).ok());
+        let installed = record.and_then(|record| record.chart_version.parse::<ChartVersion>().ok());
         if let Some(installed) = installed.filter(|installed| installed.cmp_precedence(&facts.chart.version).is_gt()) {
             let message = format!("would be downgraded from {installed} to {}", facts.chart.version);
             findings.push(CARD.finding(format!("release {}", facts.release), message, CARD.fix));

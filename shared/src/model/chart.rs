@@ -5,11 +5,11 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
-use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::chart_version::ChartVersion;
 use super::crd::Crd;
 use super::manifest::{is_folder_crd_path, parse_manifest};
 use super::yaml::{self, ErrorDetail};
@@ -222,7 +222,7 @@ pub struct Chart {
     /// `name` of Chart.yaml.
     pub name: String,
     /// `version` of Chart.yaml.
-    pub version: Version,
+    pub version: ChartVersion,
     /// `annotations` of Chart.yaml.
     pub annotations: BTreeMap<String, String>,
     /// `values.yaml`
@@ -243,7 +243,7 @@ impl Chart {
     pub fn from_files(files: &ChartFiles) -> Result<Self, ChartError> {
         let metadata = read_yaml_file(files, "Chart.yaml")?.ok_or(ChartError::MissingChartYaml)?;
         let name = metadata["name"].as_str().filter(|name| !name.is_empty()).ok_or(ChartError::MissingField("name"))?;
-        let version = metadata["version"].as_str().and_then(|text| Version::parse(text.trim_start_matches('v')).ok());
+        let version = metadata["version"].as_str().and_then(|text| text.parse().ok());
         let annotations = metadata["annotations"].as_object().into_iter().flatten();
         Ok(Self {
             name: name.to_owned(),
@@ -348,12 +348,18 @@ pub fn pack_with_values(files: &ChartFiles, values: &Value) -> std::io::Result<V
 ///
 /// # Errors
 /// The archive cannot be written; `Chart.yaml` is not readable.
-pub fn pack_as_flux(files: &ChartFiles, version: &Version, digest: &Digest) -> std::io::Result<Vec<u8>> {
+pub fn pack_as_flux(files: &ChartFiles, version: &ChartVersion, digest: &Digest) -> std::io::Result<Vec<u8>> {
     let unreadable = |error: ChartError| std::io::Error::other(error);
     let mut metadata = read_yaml_file(files, "Chart.yaml").map_err(unreadable)?.unwrap_or_default();
     let build = digest.sha256.get(7..19).unwrap_or_default();
-    metadata["version"] = format!("{}+{build}", version.to_string().split('+').next().unwrap_or_default()).into();
+    metadata["version"] = flux_version(version, build).into();
     pack_with_file(files, "Chart.yaml", &metadata)
+}
+
+/// A version as helm-controller writes it: without a `v`, all three parts, and the digest as build metadata.
+fn flux_version(version: &ChartVersion, build: &str) -> String {
+    let full = version.semantic().to_string();
+    format!("{}+{build}", full.split('+').next().unwrap_or_default())
 }
 
 /// Packs a chart with another document in place of one of its files: JSON is YAML.

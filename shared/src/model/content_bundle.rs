@@ -1,6 +1,6 @@
 //! An appliance's content bundle: an archive whose layout is not public. What is found in it is told, the rest is left open.
 
-use semver::Version;
+use super::chart_version::ChartVersion;
 
 /// What was found in a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +31,7 @@ pub struct Checksum {
 impl ContentBundle {
     /// Whether it holds a chart at a version; none where its names tell nothing of that chart at all.
     #[must_use]
-    pub fn contains_chart(&self, chart: &str, version: &Version) -> Option<bool> {
+    pub fn contains_chart(&self, chart: &str, version: &ChartVersion) -> Option<bool> {
         let mut of_chart = self.charts.iter().filter(|(name, _)| name == chart).peekable();
         of_chart.peek()?;
         let wanted = version.to_string();
@@ -59,7 +59,9 @@ pub fn parse_chart_name(text: &str, charts: [&str; 2]) -> Option<(String, String
         let rest = text[at + chart.len()..].strip_prefix(['-', ':', '/', '_', '@'])?;
         let end = rest.find(['/', '@']).unwrap_or(rest.len());
         let word = rest[..end].trim_end_matches(".tgz").trim_end_matches(".tar.gz").trim_end_matches(".tar");
-        Version::parse(&word.replace('_', "+")).ok().map(|_| ((*chart).to_owned(), word.to_owned()))
+        semver::Version::parse(word.replace('_', "+").trim_start_matches('v'))
+            .ok()
+            .map(|_| ((*chart).to_owned(), word.to_owned()))
     })
 }
 
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn what_no_name_tells_is_left_open() {
         let bundle = ContentBundle { charts: vec![("mural".into(), "1.1.0-rc.3".into())], ..ContentBundle::default() };
-        let version = |text: &str| Version::parse(text).unwrap();
+        let version = |text: &str| text.parse().unwrap();
         assert_eq!(bundle.contains_chart("mural", &version("1.1.0-rc.3")), Some(true));
         assert_eq!(bundle.contains_chart("mural", &version("1.1.0")), Some(false));
         assert_eq!(bundle.contains_chart("mural-crds", &version("0.7.4")), None);

@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::recorded_state::RecordedState;
@@ -16,6 +15,7 @@ use crate::ask::{
     RegistryAccess, ReleaseTarget, UpgradeSpec, ValueOptions,
 };
 use crate::model::chart::{ChartRef, Digest, DigestKind};
+use crate::model::chart_version::ChartVersion;
 use crate::model::signature::SignatureRequirements;
 use crate::problem::{Exit, Problem};
 
@@ -81,6 +81,7 @@ impl RecordedRequest {
             mode,
             allowed_actions: allowed,
             values: _,
+            crds_values: _,
             registry: _,
             timeout: _,
             server_dry_runs: _,
@@ -120,6 +121,7 @@ impl RecordedRequest {
             cluster,
             registry,
             values,
+            crds_values,
             timeout,
             server_dry_runs,
             waivers,
@@ -139,6 +141,7 @@ impl RecordedRequest {
             app: target(app),
             mode,
             values,
+            crds_values,
             registry,
             timeout,
             allowed_actions: allowed,
@@ -163,7 +166,7 @@ pub struct RequestedChart {
     pub chart: ChartRef,
     /// The version wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<Version>,
+    pub version: Option<ChartVersion>,
 }
 
 /// What is given anew when a saved plan is done.
@@ -175,6 +178,8 @@ pub struct RuntimeInputs {
     pub registry: RegistryAccess,
     /// The application's values.
     pub values: ValueOptions,
+    /// The CRD chart's values.
+    pub crds_values: ValueOptions,
     /// The longest one wait may last.
     pub timeout: Duration,
     /// Whether the server may be asked for dry-runs.

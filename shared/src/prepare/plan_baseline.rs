@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ask::UpgradeSpec;
 use crate::diff;
+use crate::model::chart_version::ChartVersion;
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::pending_release::find_creating_run;
@@ -108,9 +109,9 @@ impl PlanInputs<'_> {
                 ReleaseRole::App => &self.rendered.app,
             };
             let newest = self.view.newest_revision(release).ok().flatten()?;
-            // helm-controller appends the digest: 1.2.3+abc.
-            let version = newest.chart_version.split('+').next().unwrap_or_default();
-            Some(version == rendered_chart.as_ref()?.fetched.chart.version.to_string())
+            // helm-controller appends the digest, and drops a `v`: 1.2.3+abc.
+            let installed: ChartVersion = newest.chart_version.parse().ok()?;
+            Some(installed.cmp_precedence(&rendered_chart.as_ref()?.fetched.chart.version).is_eq())
         };
         // Its owner gave up and went back to what was there before the run: nobody else has moved it.
         let went_back = |release: &String| {

@@ -1,9 +1,8 @@
 //! The proof of a release: what helm says that it has done stands in the record that it keeps on the cluster.
 
-use semver::Version;
-
 use super::context::Run;
 use crate::cluster::view_reader;
+use crate::model::chart_version::ChartVersion;
 use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
@@ -17,7 +16,7 @@ use crate::tools::helm::UpgradeArgs;
 pub(super) async fn verify_upgraded(
     run: &Run<'_>,
     upgrade: &UpgradeArgs<'_>,
-    version: &Version,
+    version: &ChartVersion,
 ) -> Result<(), Problem> {
     let (release, namespace) = (upgrade.release, &run.prepared.session.installation.namespace);
     let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
@@ -51,8 +50,8 @@ pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &s
     }
 }
 
-fn is_ours(newest: &ReleaseRecord, version: &Version, run: &str) -> bool {
+fn is_ours(newest: &ReleaseRecord, version: &ChartVersion, run: &str) -> bool {
     newest.status == ReleaseStatus::Deployed
-        && newest.chart_version == version.to_string()
+        && newest.chart_version == version.as_str()
         && newest.labels.get(RUN_LABEL).is_some_and(|label| label == run)
 }

@@ -6,11 +6,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use semver::Version;
-
 use super::helm::Helm;
 use super::registry::{Registry, RegistryError};
 use crate::model::chart::{self, Chart, ChartRef, Digest, DigestKind};
+use crate::model::chart_version::ChartVersion;
 use crate::model::fetched_chart::FetchedChart;
 use crate::problem::{Exit, Problem};
 use crate::tools::private_files::create_private_dir_in;
@@ -26,7 +25,7 @@ const ACCEPTED_CHART_FORMS: &str = "give oci://host/path, a chart's folder, or a
 pub async fn fetch_chart(
     helm: &Helm,
     reference: &ChartRef,
-    version: Option<&Version>,
+    version: Option<&ChartVersion>,
     private: &Path,
     helm_config: Option<&Path>,
 ) -> Result<FetchedChart, Problem> {
@@ -54,7 +53,7 @@ async fn pull_from_registry(
     helm: &Helm,
     repository: &str,
     pinned: Option<&str>,
-    version: Option<&Version>,
+    version: Option<&ChartVersion>,
     into: &Path,
     helm_config: Option<&Path>,
 ) -> Result<Option<Digest>, Problem> {
@@ -102,7 +101,7 @@ fn build_unknown_digest_problem(repository: &str, digest: &str) -> Problem {
         .with_hint("check the digest, or name a version instead: --to (the application) or --crds (the CRD chart)")
 }
 
-async fn build_unknown_version_problem(repository: &str, version: &Version, registry: &Registry) -> Problem {
+async fn build_unknown_version_problem(repository: &str, version: &ChartVersion, registry: &Registry) -> Problem {
     let problem = Problem::new(Exit::Refused, format!("oci://{repository} has no version {version}"));
     match registry.list_versions().await {
         Ok(versions) if !versions.is_empty() => {

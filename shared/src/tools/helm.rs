@@ -14,6 +14,7 @@ use super::error::ToolError;
 use super::helm_output;
 use super::spawn::{self, StopSignal};
 use crate::ask::{ClusterAccess, RegistryAccess, ValueFlag};
+use crate::model::chart_version::ChartVersion;
 use crate::model::command::{Call, ProcessGuard};
 use crate::model::manifest::recorded_text;
 use crate::model::secret::Hidden;
@@ -160,9 +161,9 @@ impl Helm {
     ///
     /// # Errors
     /// The chart cannot be pulled.
-    pub async fn pull_version(&self, repository: &str, version: &Version, into: &Path) -> Result<(), ToolError> {
+    pub async fn pull_version(&self, repository: &str, version: &ChartVersion, into: &Path) -> Result<(), ToolError> {
         let call = self.build_call(COMMAND_TIMEOUT).arg("pull").arg(format!("oci://{repository}"));
-        self.pull(call.flag("--version", version.to_string()), into).await
+        self.pull(call.flag("--version", version.as_str()), into).await
     }
 
     /// Pulls a chart with its provenance file, by digest if it is known.
@@ -173,13 +174,13 @@ impl Helm {
         &self,
         repository: &str,
         digest: Option<&str>,
-        version: &Version,
+        version: &ChartVersion,
         into: &Path,
     ) -> Result<(), ToolError> {
         let call = self.build_call(COMMAND_TIMEOUT).args(["pull", "--prov"]);
         let call = match digest {
             Some(digest) => call.arg(format!("oci://{repository}@{digest}")),
-            None => call.arg(format!("oci://{repository}")).flag("--version", version.to_string()),
+            None => call.arg(format!("oci://{repository}")).flag("--version", version.as_str()),
         };
         self.pull(call, into).await
     }

@@ -12,10 +12,11 @@ use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientP
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
-use semver::Version;
 use serde_json::Value;
 
+use super::tls;
 use crate::ask::RegistryAccess;
+use crate::model::chart_version::ChartVersion;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -95,6 +96,7 @@ impl Registry {
     /// # Errors
     /// The certificate file is not readable.
     pub fn new(repository: &str, access: &RegistryAccess, helm_config: Option<&Path>) -> Result<Self, RegistryError> {
+        tls::install_provider();
         let mut config = ClientConfig {
             connect_timeout: Some(CONNECT_TIMEOUT),
             read_timeout: Some(READ_TIMEOUT),
@@ -125,7 +127,7 @@ impl Registry {
     ///
     /// # Errors
     /// The version does not exist, the registry requires a login, or it does not answer.
-    pub async fn resolve_digest(&self, version: &Version) -> Result<String, RegistryError> {
+    pub async fn resolve_digest(&self, version: &ChartVersion) -> Result<String, RegistryError> {
         let reference = self.build_reference(&version.to_string().replace('+', "_"))?;
         self.client
             .fetch_manifest_digest(&reference, &self.auth)
@@ -157,12 +159,11 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::resolve_digest`].
-    pub async fn list_versions(&self) -> Result<Vec<Version>, RegistryError> {
+    pub async fn list_versions(&self) -> Result<Vec<ChartVersion>, RegistryError> {
         let reference = self.build_reference("latest")?;
         let answer = self.client.list_tags(&reference, &self.auth, Some(TAG_PAGE_SIZE), None).await;
         let tags = answer.map_err(|error| self.to_registry_error(error, ""))?.tags;
-        let mut versions: Vec<Version> =
-            tags.iter().filter_map(|tag| Version::parse(&tag.replace('_', "+")).ok()).collect();
+        let mut versions: Vec<ChartVersion> = tags.iter().filter_map(|tag| read_version_tag(tag)).collect();
         versions.sort_by(|a, b| b.cmp(a));
         Ok(versions)
     }
@@ -185,6 +186,12 @@ impl Registry {
             other => RegistryError::Unreachable(host, RegistryFailure::new(other)),
         }
     }
+}
+
+/// The version that a tag stands for. A tag with one or two numbers alone is a moving alias, not a chart that helm pushed.
+fn read_version_tag(tag: &str) -> Option<ChartVersion> {
+    let version: ChartVersion = tag.replace('_', "+").parse().ok()?;
+    (tag.trim_start_matches('v').split(['-', '_']).next()?.split('.').count() == 3).then_some(version)
 }
 
 /// Reads a static login from a Docker configuration file: `auths.HOST.auth`.

@@ -82,8 +82,8 @@ impl ExampleInstallation {
             health_inputs: cluster_fixtures::health_inputs(),
             tools: ToolVersions { helm: Ok(Version::new(3, 19, 0)), kubectl: Ok(Version::new(1, 34, 1)) },
             expectations: Expectations {
-                app_version: Version::parse("1.1.0-rc.3").ok(),
-                crds_version: Some(Version::new(0, 7, 4)),
+                app_version: "1.1.0-rc.3".parse().ok(),
+                crds_version: "0.7.4".parse().ok(),
                 values: Some(Hidden::new(json!({"global": {"metrics": {"timeout": "10s"}}, "password": "canary"}))),
                 app_chart: Some(expected_app_chart()),
                 ..Expectations::default()
@@ -188,7 +188,7 @@ fn expected_app_chart() -> ExpectedChart {
         crate::model::yaml::parse_documents(APP_MANIFEST, crate::model::yaml::ErrorDetail::LocationOnly).unwrap();
     ExpectedChart {
         reference: "oci://example.com/mural".into(),
-        version: Version::parse("1.1.0-rc.3").unwrap(),
+        version: "1.1.0-rc.3".parse().unwrap(),
         digest: Digest { sha256: APP_CHART_DIGEST.into(), kind: DigestKind::Manifest },
         objects: objects.iter().filter_map(ObjectRef::from_manifest).collect(),
         crds: Vec::new(),

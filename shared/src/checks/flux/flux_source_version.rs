@@ -4,6 +4,7 @@ use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::health_checks::HealthCheck;
+use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
 use crate::model::release_role::ReleaseRole;
@@ -41,7 +42,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     result.build()
 }
 
-fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding> {
+fn judge(source: &FluxSource, expected: Option<&ChartVersion>) -> Vec<Finding> {
     let object_ref = source.object_ref();
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"ref\":{{\"digest\":null,\"tag\":null,\"semver\":\"{}\"}}}}}}'",
@@ -66,7 +67,7 @@ fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding
         found.push(build(Level::Warning, why));
     }
     if let (EffectiveRef::Semver(range), Some(expected)) = (source.effective_ref(), expected)
-        && range_allows(range, expected) == Some(false)
+        && range_allows(range, expected.semantic()) == Some(false)
     {
         found.push(build(Level::Error, format!("semver {range:?} does not match {expected}")));
     }
@@ -74,7 +75,7 @@ fn judge(source: &FluxSource, expected: Option<&semver::Version>) -> Vec<Finding
 }
 
 /// The version to pin: the expected one, else that of its artifact.
-fn target_version(source: &FluxSource, expected: Option<&semver::Version>) -> String {
+fn target_version(source: &FluxSource, expected: Option<&ChartVersion>) -> String {
     let holds =
         || source.artifact().map(|artifact| artifact.version().to_owned()).filter(|version| !version.is_empty());
     expected.map(ToString::to_string).or_else(holds).unwrap_or_else(|| "VERSION".to_owned())

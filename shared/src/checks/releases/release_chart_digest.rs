@@ -34,7 +34,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
 /// never match.
 fn judge(record: &ReleaseRecord, chart: &ExpectedChart) -> Option<Vec<Finding>> {
     let (_, digest) = record.description.split_once("digest ")?;
-    let same_version = record.chart_version.trim_start_matches('v') == chart.version.to_string();
+    let same_version = record.chart_version.parse().is_ok_and(|installed| chart.version == installed);
     if digest == chart.digest.sha256 || !same_version {
         return Some(Vec::new());
     }

@@ -1,11 +1,10 @@
 //! Health check `release-version`: requires each release at the expected version.
 
-use semver::Version;
-
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
 use crate::checks::health_checks::HealthCheck;
+use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::release_role::ReleaseRole;
 
@@ -34,7 +33,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
             ReleaseRole::Crds => expect.crds_version.as_ref()?,
             ReleaseRole::App => expect.app_version.as_ref()?,
         };
-        let found = Version::parse(record.chart_version.trim_start_matches('v'));
+        let found = record.chart_version.parse::<ChartVersion>();
         if found.is_ok_and(|found| found.cmp_precedence(wanted).is_eq()) {
             return None;
         }

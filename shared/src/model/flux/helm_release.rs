@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{FluxObject, FluxRef};
 use crate::model::chart::to_hex;
+use crate::model::chart_version::ChartVersion;
 use crate::model::release_status::ReleaseStatus;
 use crate::model::secret::Hidden;
 
@@ -118,7 +119,10 @@ impl Snapshot {
     /// Whether it is that version, whatever build metadata either has.
     #[must_use]
     pub fn is_version(&self, version: &str) -> bool {
-        self.version() == version.split('+').next().unwrap_or_default()
+        match (self.version().parse::<ChartVersion>(), version.parse()) {
+            (Ok(found), Ok(wanted)) => found.cmp_precedence(&wanted).is_eq(),
+            _ => self.version() == version.split('+').next().unwrap_or_default(),
+        }
     }
 }
 

@@ -236,6 +236,20 @@ fn waivers_and_flags_with_a_typo() {
     }
 }
 
+/// A registry is asked over TLS also where no cluster is: the first client needs a TLS provider
+/// (<https://docs.rs/rustls/latest/rustls/crypto/struct.CryptoProvider.html>).
+#[test]
+fn a_chart_in_a_registry_that_does_not_answer_is_no_panic() {
+    let stage = built();
+    let chart = "oci://127.0.0.1:1/mural/mural-crds";
+    let list: &[&str] = &["crds", "list", chart, "--version", "0.9.0"];
+    let check: &[&str] =
+        &["crds", "check", chart, chart, "--old-version", "0.9.0", "--version", "0.9.1", "--plain-http"];
+    for args in [list, check] {
+        holds(&args.join(" "), &stage.run("helm-mural", args), FINDINGS, &["does not answer", "127.0.0.1:1"]);
+    }
+}
+
 /// 50 MB of other manifests beside the CRD: read, and passed over.
 #[test]
 fn a_large_file_is_read_in_good_time() {

@@ -108,10 +108,7 @@ impl ClusterView {
     /// The records could not be read.
     pub fn current_revision(&self, release: &str) -> Result<Option<&ReleaseRecord>, &ReadFailure> {
         match self.releases.get(release) {
-            Some(Ok(records)) => {
-                let deployed = records.iter().rev().find(|record| record.status == ReleaseStatus::Deployed);
-                Ok(deployed.or_else(|| records.last()))
-            }
+            Some(Ok(records)) => Ok(current_record(records)),
             Some(Err(failure)) => Err(failure),
             None => Ok(None),
         }
@@ -130,4 +127,11 @@ impl ClusterView {
             ),
         }
     }
+}
+
+/// As [`ClusterView::current_revision`], of the records of one release, oldest first.
+#[must_use]
+pub fn current_record(records: &[ReleaseRecord]) -> Option<&ReleaseRecord> {
+    let deployed = records.iter().rev().find(|record| record.status == ReleaseStatus::Deployed);
+    deployed.or_else(|| records.last())
 }

@@ -19,18 +19,18 @@ pub fn collect_upgrade_secrets(ask: &UpgradeSpec, view: &ClusterView, charts: &R
         .flat_map(|release| [view.newest_revision(release), view.current_revision(release)])
         .filter_map(|record| record.ok().flatten());
     let rendered = [&charts.crds, &charts.app].into_iter().flatten();
-    collect(newest, Some(charts.config.reveal()), rendered)
+    collect(newest, [charts.config.reveal(), charts.crds_config.reveal()], rendered)
 }
 
 /// The secrets of every stored revision.
 #[must_use]
 pub fn collect_stored_secrets(view: &ClusterView) -> Secrets {
-    collect(view.releases.values().filter_map(|records| records.as_ref().ok()).flatten(), None, [])
+    collect(view.releases.values().filter_map(|records| records.as_ref().ok()).flatten(), [], [])
 }
 
 fn collect<'a>(
     records: impl IntoIterator<Item = &'a ReleaseRecord>,
-    next_values: Option<&Value>,
+    next_values: impl IntoIterator<Item = &'a Value>,
     charts: impl IntoIterator<Item = &'a RenderedChart>,
 ) -> Secrets {
     let records: Vec<&ReleaseRecord> = records.into_iter().collect();

@@ -54,6 +54,11 @@ pub(crate) async fn adapt_to_flux(mut ask: UpgradeSpec, connection: &mut Connect
     }
     adapt_to_sources(&mut ask, &flux, [crds, app], cluster, private, env).await?;
     helm.registry = ask.registry.clone();
+    if let Some(crds) = crds {
+        refuse_flux_crds_values(&ask, crds)?;
+        let composed = compose_values(crds, crds.values().reveal(), cluster).await?;
+        ask.crds_values = write_values(&composed, private, "flux-crds-values.json")?;
+    }
     let values = match app {
         Some(app) => compose_application_values(&mut ask, app, helm, cluster, private).await?,
         None => None,
@@ -254,16 +259,35 @@ async fn compose_application_values(
         StoredValues::HelmDefault if given => flags,
         StoredValues::HelmDefault => old.reveal().clone(),
     };
-    let mut composed = Value::Object(Map::new());
-    for from in app.values_from() {
-        composed = merge_values_from(composed, &from, read_values_from(cluster, app, &from).await?)?;
-    }
-    let composed = merge_values(&composed, &new);
-    let file = private.join("flux-values.json");
-    write_private_file(&file, composed.to_string())
-        .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
-    ask.values = ValueOptions { flags: vec![ValueFlag::File(file)], stored: StoredValues::Reset };
+    let composed = compose_values(app, &new, cluster).await?;
+    ask.values = write_values(&composed, private, "flux-values.json")?;
     Ok((new != *old.reveal()).then(|| Hidden::new(new)))
+}
+
+/// The values of the CRD chart are those of its HelmRelease: this upgrade patches no other field of it.
+fn refuse_flux_crds_values(ask: &UpgradeSpec, crds: &HelmRelease) -> Result<(), Problem> {
+    if ask.crds_values.flags.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::usage(format!("{} sets the values of the CRD chart, so flags cannot", crds.object_ref()))
+        .with_hint(format!("set spec.values: kubectl edit {}", crds.object_ref().to_kubectl_args())))
+}
+
+/// The values as helm-controller composes them: `valuesFrom` in order, then `spec.values`.
+async fn compose_values(maker: &HelmRelease, spec_values: &Value, cluster: &Cluster) -> Result<Value, Problem> {
+    let mut composed = Value::Object(Map::new());
+    for from in maker.values_from() {
+        composed = merge_values_from(composed, &from, read_values_from(cluster, maker, &from).await?)?;
+    }
+    Ok(merge_values(&composed, spec_values))
+}
+
+/// Composed values as the only ones of a release, in a private file.
+fn write_values(values: &Value, private: &Path, name: &str) -> Result<ValueOptions, Problem> {
+    let file = private.join(name);
+    write_private_file(&file, values.to_string())
+        .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
+    Ok(ValueOptions { flags: vec![ValueFlag::File(file)], stored: StoredValues::Reset })
 }
 
 /// The text behind an entry of `valuesFrom`; none where it may be missing and is.

@@ -129,7 +129,7 @@ pub fn build_plan(
     let crds_chart = rendered.crds.as_ref().map(|chart| ChartChange::new(ask, view, chart, ReleaseRole::Crds));
     let app = rendered.app.as_ref().map(|chart| ChartChange::new(ask, view, chart, ReleaseRole::App));
     let states = ChartChanges {
-        crds: crds_chart.transpose()?,
+        crds: crds_chart.transpose()?.map(|state| state.with_values(rendered.crds_config.reveal())),
         app: app.transpose()?.map(|state| state.with_values(rendered.config.reveal())),
     };
     let (steps, left_alone) = decide_steps(ask, observations, rendered, &states, &crds, commands)?;

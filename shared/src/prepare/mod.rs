@@ -31,6 +31,8 @@ pub mod local_run_locks;
 #[cfg(feature = "effects")]
 pub mod manifest_files;
 #[cfg(feature = "effects")]
+pub mod missing_crds;
+#[cfg(feature = "effects")]
 mod next_values;
 #[cfg(feature = "effects")]
 pub mod only_crds;

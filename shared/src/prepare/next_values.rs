@@ -68,6 +68,17 @@ pub(crate) struct NextValues {
     pub(crate) chart_values: Option<Hidden<Value>>,
 }
 
+/// Creates a folder of our own in the private one.
+///
+/// # Errors
+/// It cannot be created.
+pub(crate) fn create_folder(private: &Path, name: &str) -> Result<PathBuf, Problem> {
+    let folder = private.join(name);
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| Problem::failure("cannot create a private folder").with_source(error))?;
+    Ok(folder)
+}
+
 /// Works out the values of the next revision.
 ///
 /// # Errors

@@ -61,11 +61,9 @@ pub fn build_helm_upgrade<'a>(
     description: &'a str,
     label: &'a str,
 ) -> UpgradeArgs<'a> {
-    let stored_values = match ask.values.stored {
-        StoredValues::HelmDefault => None,
-        StoredValues::Reuse => Some("--reuse-values"),
-        StoredValues::Reset => Some("--reset-values"),
-        StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
+    let values = match role {
+        ReleaseRole::Crds => &ask.crds_values,
+        ReleaseRole::App => &ask.values,
     };
     let mut passed = ask.helm_options.to_args();
     // The CRD chart is only recorded: what stands in it is applied by us.
@@ -75,11 +73,8 @@ pub fn build_helm_upgrade<'a>(
     UpgradeArgs {
         release: ask.installation.release(role),
         chart: &rendered_chart.fetched.file,
-        values: match role {
-            ReleaseRole::Crds => &[],
-            ReleaseRole::App => &ask.values.flags,
-        },
-        stored_values: stored_values.filter(|_| role == ReleaseRole::App),
+        values: &values.flags,
+        stored_values: stored_values_flag(values.stored),
         description,
         label,
         install: role == ReleaseRole::Crds,
@@ -87,5 +82,33 @@ pub fn build_helm_upgrade<'a>(
         wait: role == ReleaseRole::App,
         timeout: ask.timeout,
         extra_args: passed,
+    }
+}
+
+/// helm's flag for the stored values. Without a flag and without given values, helm stores the stored values again, and takes the
+/// defaults of the new chart (helm `pkg/action/upgrade.go`, `reuseValues`).
+const fn stored_values_flag(stored: StoredValues) -> Option<&'static str> {
+    match stored {
+        StoredValues::HelmDefault => None,
+        StoredValues::Reuse => Some("--reuse-values"),
+        StoredValues::Reset => Some("--reset-values"),
+        StoredValues::ResetThenReuse => Some("--reset-then-reuse-values"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::{ValueFlag, ValueOptions};
+    use crate::model::secret::Hidden;
+
+    /// <https://github.com/helm/helm/blob/v3.19.0/pkg/action/upgrade.go>, `reuseValues`: without a flag and without values, helm keeps
+    /// the user's values and takes the defaults of the new chart; `--reuse-values` would keep the defaults of the old chart.
+    #[test]
+    fn the_record_of_the_crd_chart_keeps_exactly_the_stored_values() {
+        let none = ValueOptions::over_stored(Vec::new());
+        assert_eq!((none.flags.len(), stored_values_flag(none.stored)), (0, None));
+        let given = ValueOptions::over_stored(vec![ValueFlag::Set(Hidden::new("crds.enabled=true".to_owned()))]);
+        assert_eq!((given.flags.len(), stored_values_flag(given.stored)), (1, Some("--reset-then-reuse-values")));
     }
 }

@@ -71,7 +71,8 @@ async fn prepare_from(
     env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    for message in next_values::check_files(&ask.values)? {
+    for message in next_values::check_files(&ask.values)?.into_iter().chain(next_values::check_files(&ask.crds_values)?)
+    {
         emit(Event::Warning { stage: "values", message });
     }
     let mut connection = connect(&ask.session_spec(), env, emit).await?;

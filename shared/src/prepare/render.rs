@@ -15,6 +15,7 @@ use crate::model::fetched_chart::FetchedChart;
 use crate::model::flux::{FluxObject, SourceKind};
 use crate::model::manifest::{release_objects, set_release_owner};
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
+use crate::prepare::missing_crds::require_rendered_crds;
 use crate::prepare::next_values;
 use crate::prepare::next_values::NextValues;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
@@ -67,31 +68,41 @@ pub(crate) async fn render_both(
 ) -> Result<RenderedCharts, Problem> {
     let UpgradeContext { connection, ask, view, .. } = *context;
     let record = view.newest_revision(&ask.installation.app_release).ok().flatten();
+    let crds_record = view.current_revision(&ask.installation.crds_release).ok().flatten();
+    let (helm, private) = (&connection.helm, connection.private());
     let crds = async {
-        match charts.0 {
-            Some(fetched) => render_crds_chart(context, fetched).await.map(Some),
-            None => Ok(None),
-        }
+        // helm is asked for both charts' values at once: each has a folder for itself.
+        let private = next_values::create_folder(private, "crds-values")?;
+        let next = next_values::compute_next_values(helm, &ask.crds_values, crds_record, &private).await?;
+        let rendered = match charts.0 {
+            Some(fetched) => Some(render_crds_chart(context, fetched, &next).await?),
+            None => None,
+        };
+        Ok::<_, Problem>((next, rendered))
     };
-    let values = next_values::compute_next_values(&connection.helm, &ask.values, record, connection.private());
+    let values = next_values::compute_next_values(helm, &ask.values, record, private);
     let (next, crds) = tokio::join!(values, crds);
-    let (next, crds) = (next?, crds?);
+    let (next, (crds_next, crds)) = (next?, crds?);
     let app = match charts.1 {
         Some(fetched) => Some(render_app_chart(context, fetched, crds.as_ref(), &next).await?),
         None => None,
     };
     let wanted = collect_desired_crds(ask, crds.as_ref(), app.as_ref());
-    Ok(RenderedCharts { crds, app, desired_crds: wanted, config: next.config })
+    Ok(RenderedCharts { crds, app, desired_crds: wanted, config: next.config, crds_config: crds_next.config })
 }
 
-async fn render_crds_chart(context: &UpgradeContext<'_>, fetched: FetchedChart) -> Result<RenderedChart, Problem> {
+async fn render_crds_chart(
+    context: &UpgradeContext<'_>,
+    fetched: FetchedChart,
+    next: &NextValues,
+) -> Result<RenderedChart, Problem> {
     let UpgradeContext { connection: Connection { helm, .. }, ask, view, .. } = *context;
     let release = &ask.installation.crds_release;
     let as_flux = pack_as_flux_does(ask, view, release, &fetched)?;
     let template = TemplateArgs {
         release,
         chart: as_flux.as_deref().unwrap_or(&fetched.file),
-        values_files: &[],
+        values_files: std::slice::from_ref(&next.file),
         values: &[],
         kube_version: &view.cluster.version,
         api_versions: &[],
@@ -99,8 +110,10 @@ async fn render_crds_chart(context: &UpgradeContext<'_>, fetched: FetchedChart) 
         is_upgrade: view.newest_revision(release).ok().flatten().is_some(),
         extra_args: &hook_flags(ask),
     };
-    let (RenderedTemplate { objects: mut rendered, text }, schema_refusals) =
+    let (RenderedTemplate { objects: mut rendered, text }, mut schema_refusals) =
         render_template(helm, template, &fetched).await?;
+    mask_refusals(&mut schema_refusals, &next.config);
+    require_rendered_crds(&fetched, &rendered)?;
     let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
     Ok(RenderedChart { fetched, rendered, manifest_text: text, schema_refusals, post_render_failure: not_forecast })
 }
@@ -134,14 +147,18 @@ async fn render_app_chart(
     };
     let (RenderedTemplate { objects: mut rendered, text }, mut schema_refusals) =
         render_template(helm, template, &fetched).await?;
-    let secrets = collect_secrets(next.config.reveal());
-    for refusal in &mut schema_refusals {
-        // A pattern's refusal quotes the value.
-        refusal.message = mask_secrets(&refusal.message, &secrets);
-    }
+    mask_refusals(&mut schema_refusals, &next.config);
     let release = &ask.installation.app_release;
     let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
     Ok(RenderedChart { fetched, rendered, manifest_text: text, schema_refusals, post_render_failure: not_forecast })
+}
+
+/// Masks what a refusal quotes: a pattern's refusal quotes the value.
+fn mask_refusals(refusals: &mut [ValuesSchemaError], config: &Hidden<Value>) {
+    let secrets = collect_secrets(config.reveal());
+    for refusal in refusals {
+        refusal.message = mask_secrets(&refusal.message, &secrets);
+    }
 }
 
 /// What a chart renders to. Where its schema refuses the values, what it would render to without: so that all that is wrong is

@@ -43,6 +43,8 @@ pub struct RenderedCharts {
     pub desired_crds: BTreeMap<String, Crd>,
     /// The user's values of the application's next revision.
     pub config: Hidden<Value>,
+    /// The user's values of the next revision of the CRD chart's release.
+    pub crds_config: Hidden<Value>,
 }
 
 impl RenderedCharts {

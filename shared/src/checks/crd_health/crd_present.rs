@@ -59,7 +59,6 @@ fn describe_unlisted(count: usize, subcharts: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::checks::examples::ExampleInstallation;
-    use crate::checks::health_checks::HealthCheck;
     use crate::model::check::Verdict;
 
     /// A record holds no file of a subchart (<https://github.com/helm/helm/blob/v3.19.0/pkg/chart/chart.go>).
@@ -68,7 +67,7 @@ mod tests {
         let mut installation = ExampleInstallation::healthy();
         installation.newest_record("mural-crds").subcharts.push("nested".to_owned());
         let verdict = |installation: &ExampleInstallation| {
-            let all = installation.run_checks(&[&HealthCheck { card: &CARD, run: check }]);
+            let all = installation.run_checks(&[&CHECK]);
             all.into_iter().next().unwrap().verdict
         };
         let Verdict::Skipped { reason } = verdict(&installation) else { panic!("subcharts are not known") };

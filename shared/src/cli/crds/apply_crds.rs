@@ -40,6 +40,10 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
         return Err(Problem::usage(format!("the registry chart {} needs a version", flags.chart.chart))
             .with_hint("run `helm mural crds apply oci://… --version VERSION`"));
     };
+    if prepared.work.crds().is_empty() {
+        return Err(Problem::usage(format!("the chart {} holds no CRD", flags.chart.chart))
+            .with_hint("name the chart that holds the CRDs"));
+    }
     let plan_text = plan::render(&prepared.plan, style_for(Stream::Stdout, flags.output.style));
     show_to_operator(&plan_text, flags.output.output);
     let report = match signals.run_read_only(confirm_or_report(&prepared, &options, mode)).await? {
@@ -63,6 +67,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
     let spec = UpgradeSpec::new(installation, chart(&flags.chart.chart)?, chart(APPLICATION_CHART)?, timeout);
     Ok(UpgradeSpec {
         crds: ReleaseTarget { version: flags.chart.version.clone(), ..spec.crds },
+        crds_values: flags.chart.values.to_crds_values(),
         // The command refuses CRDs that Flux or Argo CD owns: they must be changed through the owner.
         mode: OwnerMode::Helm,
         registry: helm_env.registry_access(flags.chart.plain_http, flags.chart.ca_file.clone()),

@@ -11,11 +11,14 @@ use crate::cli::{Stream, style_for};
 use crate::cluster::{ApiError, Cluster, admission_reader, crd_dry_run};
 use crate::model::admission_policies::ServiceRef;
 use crate::model::chart::ChartRef;
+use crate::model::chart_version::ChartVersion;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
+use crate::model::fetched_chart::FetchedChart;
 use crate::prepare::crd_verdicts::{CrdChange, CrdJudge};
 use crate::prepare::manifest_files;
 use crate::prepare::manifest_files::ManifestFiles;
+use crate::prepare::missing_crds;
 use crate::problem::{Exit, Problem};
 use crate::report::columns::render_columns;
 use crate::report::crd_check::CrdCheck;
@@ -25,7 +28,7 @@ use jiff::Zoned;
 
 use crate::cli::crds::flags::{ChartFlags, CheckFlags};
 use crate::cli::crds::helm_env::HelmEnv;
-use crate::cli::crds::{NEWEST_KUBERNETES_VERSION, chart_label, read_chart_crds, read_live_crds};
+use crate::cli::crds::{RenderTarget, chart_label, read_chart_crds, read_live_crds, read_stored_values};
 
 /// The old or the new CRDs of a check.
 struct CrdSet {
@@ -37,6 +40,22 @@ struct CrdSet {
     has_unreadable_files: bool,
     /// The cluster that the CRDs come from, if they do.
     cluster: Option<Cluster>,
+    /// Set if this side is a chart that renders no CRD.
+    no_crds: Option<NoCrds>,
+}
+
+/// A chart that renders no CRD.
+struct NoCrds {
+    /// Whether its files hold CRDs, which the values suppress.
+    is_suppressed: bool,
+    problem: Problem,
+}
+
+impl NoCrds {
+    fn find(fetched: &FetchedChart, crds: &BTreeMap<String, Crd>) -> Option<Self> {
+        let is_suppressed = missing_crds::require_crds(fetched, false).is_err();
+        crds.is_empty().then(|| Self { is_suppressed, problem: missing_crds::no_crds_problem(fetched) })
+    }
 }
 
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, Problem> {
@@ -44,7 +63,8 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
         return explain_check(id);
     }
     let accepted = manifest_files::read_waivers(flags.waivers.as_deref())?;
-    let (old, new) = read_crd_sets(helm_env, flags).await?;
+    let (mut old, mut new) = read_crd_sets(helm_env, flags).await?;
+    require_comparable(&mut old, &mut new)?;
     let server = read_server_version(flags, &old).await?;
     let objects = read_objects(&flags.objects)?;
     let mut verdicts = judge_crds(objects.as_ref(), &old, &new, server).await;
@@ -61,6 +81,18 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
         Exit::Success if !could_read_all => Exit::ChecksFailed,
         exit => exit,
     })
+}
+
+/// A new side without CRDs compares nothing, unless they left a chart that had some.
+fn require_comparable(old: &mut CrdSet, new: &mut CrdSet) -> Result<(), Problem> {
+    if let Some(NoCrds { problem, .. }) = old.no_crds.take().filter(|no_crds| no_crds.is_suppressed) {
+        Stream::Stderr.write(&format!("warning: {problem}; {}\n", problem.hints.join("; ")));
+    }
+    let nothing_leaves = old.cluster.is_some() || old.crds.is_empty();
+    match new.no_crds.take().filter(|no_crds| no_crds.is_suppressed || nothing_leaves) {
+        Some(NoCrds { problem, .. }) => Err(problem),
+        None => Ok(()),
+    }
 }
 
 /// The objects of `--objects`; `None` without the flag.
@@ -146,26 +178,28 @@ async fn read_crd_set(
     helm_env: &HelmEnv,
     flags: &CheckFlags,
     name: &str,
-    version: Option<semver::Version>,
+    version: Option<ChartVersion>,
 ) -> Result<CrdSet, Problem> {
     if name == "cluster" {
         let cluster = Cluster::connect(&helm_env.cluster).await?;
         let crds = read_live_crds(&cluster).await?;
         let name = cluster.context.clone();
         let files = BTreeMap::new();
-        return Ok(CrdSet { name, crds, files, has_unreadable_files: false, cluster: Some(cluster) });
+        return Ok(CrdSet { name, crds, files, has_unreadable_files: false, cluster: Some(cluster), no_crds: None });
     }
     let path = PathBuf::from(name);
     if is_chart(name, &path) {
         let chart = ChartFlags {
             chart: name.to_owned(),
             version,
+            values: flags.values.clone(),
             plain_http: flags.plain_http,
             ca_file: flags.ca_file.clone(),
         };
-        let (fetched, crds) = read_chart_crds(helm_env, &chart, NEWEST_KUBERNETES_VERSION).await?;
-        let name = chart_label(&fetched);
-        return Ok(CrdSet { name, crds, files: BTreeMap::new(), has_unreadable_files: false, cluster: None });
+        let target = read_render_target(helm_env, flags).await;
+        let (fetched, crds) = read_chart_crds(helm_env, &chart, &target).await?;
+        let (name, no_crds) = (chart_label(&fetched), NoCrds::find(&fetched, &crds));
+        return Ok(CrdSet { name, crds, files: BTreeMap::new(), has_unreadable_files: false, cluster: None, no_crds });
     }
     // Reads on a separate thread, so that the other side is read at the same time.
     let read = tokio::task::spawn_blocking(move || {
@@ -179,7 +213,24 @@ async fn read_crd_set(
     let crds = found.into_iter().map(|(crd, ..)| (crd.name().to_owned(), crd)).collect();
     write_file_notes(&notes);
     let has_unreadable_files = !notes.unreadable.is_empty();
-    Ok(CrdSet { name: name.to_owned(), crds, files, has_unreadable_files, cluster: None })
+    Ok(CrdSet { name: name.to_owned(), crds, files, has_unreadable_files, cluster: None, no_crds: None })
+}
+
+/// Against a cluster, a chart is rendered with the values that its release stores there.
+async fn read_render_target(helm_env: &HelmEnv, flags: &CheckFlags) -> RenderTarget {
+    let is_against_cluster = flags.right.is_none() || flags.left.as_deref() == Some("cluster");
+    let target = RenderTarget::without_cluster();
+    // A cluster that cannot be reached is reported by the side that it is.
+    if !is_against_cluster {
+        return target;
+    }
+    match Cluster::connect(&helm_env.cluster).await.ok() {
+        Some(cluster) => {
+            let stored_values = read_stored_values(&cluster, &helm_env.namespace, &flags.crds_release).await;
+            RenderTarget { stored_values, ..target }
+        }
+        None => target,
+    }
 }
 
 fn is_chart(name: &str, path: &Path) -> bool {

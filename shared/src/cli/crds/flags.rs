@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::report_format::ReportFormat;
+use crate::cli::value_flags::ValueFlags;
 use crate::cli::{OutputFormat, StyleFlags};
+use crate::model::chart_version::ChartVersion;
 use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use semver::Version;
 
 /// Show, compare, check, apply, migrate, back up and restore the CRDs of a chart.
 #[derive(Debug, Parser)]
@@ -108,6 +109,9 @@ pub enum CrdsCommand {
         /// The chart.
         #[command(flatten)]
         chart: ChartFlags,
+        /// Release of the CRD chart. The chart gets the values that this release stores, then those of the flags.
+        #[arg(long, value_name = "NAME", default_value = "mural-crds")]
+        crds_release: String,
         /// Exit with code 2 if there are changes.
         #[arg(long)]
         exit_code: bool,
@@ -149,10 +153,16 @@ pub struct CheckFlags {
     pub right: Option<String>,
     /// Version of the old chart, if it is in a registry.
     #[arg(long, value_name = "VERSION")]
-    pub old_version: Option<Version>,
+    pub old_version: Option<ChartVersion>,
     /// Version of the new chart, if it is in a registry.
     #[arg(long, value_name = "VERSION")]
-    pub version: Option<Version>,
+    pub version: Option<ChartVersion>,
+    /// Values of both charts.
+    #[command(flatten)]
+    pub values: ValueFlags,
+    /// Release of the CRD chart. Against the cluster, the chart gets the values that this release stores, then those of the flags.
+    #[arg(long, value_name = "NAME", default_value = "mural-crds")]
+    pub crds_release: String,
     /// File or folder of custom resources, checked in addition to or instead of the live ones; repeatable.
     #[arg(long, value_name = "PATH")]
     pub objects: Vec<PathBuf>,
@@ -332,7 +342,10 @@ pub struct ChartFlags {
     pub chart: String,
     /// Version of the chart, if it is in a registry.
     #[arg(long)]
-    pub version: Option<Version>,
+    pub version: Option<ChartVersion>,
+    /// Values of the chart.
+    #[command(flatten)]
+    pub values: ValueFlags,
     /// Use HTTP instead of HTTPS for the registry.
     #[arg(long)]
     pub plain_http: bool,

@@ -12,24 +12,30 @@ mod migrate_crds;
 mod restore_crds;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
 
 use crate::cli::runtime::block_on;
 use crate::cli::{Stream, StyleFlags, style_for};
 use crate::cluster::{Cluster, crd_dry_run, view_reader};
 use crate::diff;
 use crate::model::chart::ChartRef;
+use crate::model::cluster_view::current_record;
 use crate::model::crd::Crd;
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::release_inventory::is_product_crd;
+use crate::model::secret::Hidden;
 use crate::plan::{self, API_VERSION};
+use crate::prepare::missing_crds;
 use crate::problem::{Exit, Problem};
 use crate::report::crd_report::{CrdDiff, CrdList};
 use crate::report::event::Event;
 use crate::report::human::HumanRenderer;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{Helm, TemplateArgs};
-use crate::tools::private_files::create_private_dir;
+use crate::tools::private_files::{create_private_dir, write_private_file};
 
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 use helm_env::HelmEnv;
@@ -55,13 +61,15 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Ok(Exit::Success)
         }
         Some(CrdsCommand::List { chart, output }) => {
-            let (fetched, wanted) = read_chart_crds(&helm_env, chart, NEWEST_KUBERNETES_VERSION).await?;
+            let (fetched, wanted) = read_chart_crds(&helm_env, chart, &RenderTarget::without_cluster()).await?;
+            // A chart without CRDs has an empty list; one whose values suppress them has a mistake.
+            missing_crds::require_crds(&fetched, !wanted.is_empty())?;
             let list = CrdList::new(chart_label(&fetched), wanted.values());
             Stream::Stdout.write(&output.output.render(&list, || list.render_table())?);
             Ok(Exit::Success)
         }
-        Some(CrdsCommand::Diff { chart, exit_code, output }) => {
-            let diff = diff_with_cluster(&helm_env, chart).await?;
+        Some(CrdsCommand::Diff { chart, crds_release, exit_code, output }) => {
+            let diff = diff_with_cluster(&helm_env, chart, crds_release).await?;
             let style = style_for(Stream::Stdout, output.style);
             Stream::Stdout.write(&output.output.render(&diff, || diff.render_table(style))?);
             Ok(if *exit_code && diff.has_changes() { Exit::ChangesFound } else { Exit::Success })
@@ -129,11 +137,46 @@ async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Prob
     })
 }
 
+/// For what a chart is rendered.
+struct RenderTarget {
+    /// `v1.37.2`
+    kube_version: String,
+    /// The values that the release of the CRD chart stores, if a cluster has one.
+    stored_values: Option<Hidden<Value>>,
+}
+
+impl RenderTarget {
+    fn without_cluster() -> Self {
+        Self { kube_version: NEWEST_KUBERNETES_VERSION.to_owned(), stored_values: None }
+    }
+
+    /// Writes the stored values into a private file; helm reads it before the flags.
+    fn write_stored_values(&self, private: &Path) -> Result<Option<PathBuf>, Problem> {
+        let Some(values) = &self.stored_values else { return Ok(None) };
+        let file = private.join("stored-values.json");
+        // JSON is YAML.
+        write_private_file(&file, values.reveal().to_string())
+            .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
+        Ok(Some(file))
+    }
+}
+
+/// The values that a release stores. If its records cannot be read, a note says so and the chart's own values are used.
+async fn read_stored_values(cluster: &Cluster, namespace: &str, release: &str) -> Option<Hidden<Value>> {
+    match view_reader::read_release_records(cluster, namespace, release).await {
+        Ok(records) => current_record(&records).map(|record| record.config.clone()),
+        Err(read_failure) => {
+            Stream::Stderr.write(&format!("the stored values of {release} are not used: {read_failure}\n"));
+            None
+        }
+    }
+}
+
 /// Fetches and renders a chart. Returns its CRDs from the `crds/` folders and from the templates.
 async fn read_chart_crds(
     helm_env: &HelmEnv,
     flags: &ChartFlags,
-    kube_version: &str,
+    target: &RenderTarget,
 ) -> Result<(FetchedChart, BTreeMap<String, Crd>), Problem> {
     let private = create_private_dir()?;
     let reference = ChartRef::parse(&flags.chart).map_err(|error| Problem::usage(error.to_string()))?;
@@ -146,12 +189,13 @@ async fn read_chart_crds(
     let fetched =
         fetch_chart(&helm, &reference, flags.version.as_ref(), private.path(), helm_env.registry_config.as_deref())
             .await?;
+    let (stored_values, values) = (target.write_stored_values(private.path())?, flags.values.to_flags());
     let template = TemplateArgs {
         release: &fetched.chart.name,
         chart: &fetched.file,
-        values_files: &[],
-        values: &[],
-        kube_version,
+        values_files: stored_values.as_slice(),
+        values: &values,
+        kube_version: &target.kube_version,
         api_versions: &[],
         include_crds: true,
         is_upgrade: false,
@@ -165,12 +209,17 @@ async fn read_chart_crds(
     Ok((fetched, wanted.map(|crd| (crd.name().to_owned(), crd)).collect()))
 }
 
-async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags) -> Result<CrdDiff, Problem> {
+async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags, crds_release: &str) -> Result<CrdDiff, Problem> {
     let cluster = Cluster::connect(&helm_env.cluster).await?;
     let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
     let kube_version = version["gitVersion"].as_str().unwrap_or(NEWEST_KUBERNETES_VERSION).to_owned();
-    let (live, chart_crds) = tokio::join!(read_live_crds(&cluster), read_chart_crds(helm_env, flags, &kube_version));
+    let stored_values = read_stored_values(&cluster, &helm_env.namespace, crds_release).await;
+    let target = RenderTarget { kube_version, stored_values };
+    let (live, chart_crds) = tokio::join!(read_live_crds(&cluster), read_chart_crds(helm_env, flags, &target));
     let (live, (fetched, wanted)) = (live?, chart_crds?);
+    if wanted.is_empty() {
+        return Err(missing_crds::no_crds_problem(&fetched));
+    }
     let all: Vec<Crd> = wanted.into_values().collect();
     let answers = crd_dry_run::dry_run_crds(&cluster, &all).await;
     let forecasts = answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect();

@@ -12,11 +12,11 @@ mod subcommands;
 use std::path::PathBuf;
 
 use crate::cli::{ClusterFlags, StyleFlags};
+use crate::model::chart_version::ChartVersion;
 use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use semver::Version;
 
-pub use helm_flags::{HelmFlags, RegistryFlags, ServerSideFlag, ValueFlags};
+pub use helm_flags::{HelmFlags, RegistryFlags, ReleaseValueFlags, ServerSideFlag};
 pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
 pub use run_flags::{EventsFlag, RunFlags};
 pub use subcommands::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
@@ -103,7 +103,7 @@ pub struct ApplyFlags {
     pub file: PathBuf,
     /// The value flags of the plan. Other values are refused with exit code 5.
     #[command(flatten)]
-    pub values: ValueFlags,
+    pub values: ReleaseValueFlags,
     /// Access to the cluster.
     #[command(flatten)]
     pub cluster: ClusterFlags,
@@ -126,10 +126,10 @@ pub struct ApplyFlags {
 pub struct UpgradeFlags {
     /// Target version of the application chart.
     #[arg(long, value_name = "VERSION", help_heading = "Charts")]
-    pub to: Option<Version>,
+    pub to: Option<ChartVersion>,
     /// Target version of the CRD chart.
     #[arg(long, value_name = "VERSION", help_heading = "Charts")]
-    pub crds: Option<Version>,
+    pub crds: Option<ChartVersion>,
     /// Application chart: oci://…, oci://…@sha256:…, a chart folder or a .tgz file.
     #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural", help_heading = "Charts")]
     pub chart: String,
@@ -156,7 +156,7 @@ pub struct UpgradeFlags {
     pub migrate: bool,
     /// The values of the application.
     #[command(flatten)]
-    pub values: ValueFlags,
+    pub values: ReleaseValueFlags,
     /// Options for Flux, Git, Argo CD and appliances.
     #[command(flatten)]
     pub owners: OwnerFlags,

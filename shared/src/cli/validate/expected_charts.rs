@@ -6,6 +6,7 @@ use crate::ask::Installation;
 use crate::ask::expect::{Expectations, ExpectedChart};
 use crate::cluster::Cluster;
 use crate::model::chart::ChartRef;
+use crate::model::chart_version::ChartVersion;
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
@@ -13,7 +14,6 @@ use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::TemplateArgs;
 use crate::tools::private_files::{create_private_dir, write_private_file};
-use semver::Version;
 
 use crate::cli::validate::observe::build_helm;
 use crate::cli::validate::validate_request::ValidateRequest;
@@ -48,12 +48,16 @@ struct ChartRenderer<'a> {
 }
 
 impl ChartRenderer<'_> {
-    async fn render_chart(&self, which: usize, expected: Option<&Version>) -> Result<Option<ExpectedChart>, Problem> {
+    async fn render_chart(
+        &self,
+        which: usize,
+        expected: Option<&ChartVersion>,
+    ) -> Result<Option<ExpectedChart>, Problem> {
         let Some(reference) = &self.request.charts[which] else { return Ok(None) };
         let installation = self.installation;
         let release = [&installation.crds_release, &installation.app_release][which];
         let installed = self.view.newest_revision(release).ok().flatten();
-        let installed = installed.and_then(|record| Version::parse(record.chart_version.trim_start_matches('v')).ok());
+        let installed = installed.and_then(|record| record.chart_version.parse::<ChartVersion>().ok());
         // A local chart carries its own version. For a registry chart, --expect applies, else the installed version.
         let version = expected.cloned().or(installed).filter(|_| reference.needs_version());
         self.render(reference, release, version.as_ref(), which == 1).await.map(Some)
@@ -63,13 +67,13 @@ impl ChartRenderer<'_> {
         &self,
         reference: &ChartRef,
         release: &str,
-        version: Option<&Version>,
+        version: Option<&ChartVersion>,
         is_app: bool,
     ) -> Result<ExpectedChart, Problem> {
         let helm = build_helm(self.installation, self.request.registry.clone())?;
         let fetched =
             fetch_chart(&helm, reference, version, self.private, self.request.registry.config.as_deref()).await?;
-        let values_files = if is_app { self.write_values_file(release)? } else { Vec::new() };
+        let values_files = self.write_values_file(release, is_app)?;
         let api_versions =
             self.cluster.list_api_versions().await.map_err(|error| error.into_problem(&self.cluster.context))?;
         let template = TemplateArgs {
@@ -95,11 +99,12 @@ impl ChartRenderer<'_> {
         Ok(ExpectedChart { reference: reference.to_string(), version, digest: fetched.digest, objects, crds })
     }
 
-    /// Writes the values of `--values`, else the values of the release, to a temporary file.
-    fn write_values_file(&self, release: &str) -> Result<Vec<PathBuf>, Problem> {
-        let stored = self.view.newest_revision(release).ok().flatten().map(|record| &record.config);
-        let Some(values) = self.request.expect.values.as_ref().or(stored) else { return Ok(Vec::new()) };
-        let file = self.private.join("values.json");
+    /// The values that the release stores, in a private file; those of the given files for the application.
+    fn write_values_file(&self, release: &str, is_app: bool) -> Result<Vec<PathBuf>, Problem> {
+        let stored = self.view.current_revision(release).ok().flatten().map(|record| &record.config);
+        let given = self.request.expect.values.as_ref().filter(|_| is_app);
+        let Some(values) = given.or(stored) else { return Ok(Vec::new()) };
+        let file = self.private.join(if is_app { "values.json" } else { "crds-values.json" });
         let failed = |error| Problem::failure("cannot write a temporary file").with_source(error);
         write_private_file(&file, values.reveal().to_string()).map_err(failed)?;
         Ok(vec![file])

@@ -158,7 +158,7 @@ const EXAMPLES: [GuardExample; 53] = [
         "chart-identity",
         || GuardScenario::with(|w| w.app_chart.name = "podinfo".into()),
         // Another version of the same chart.
-        || GuardScenario::with(|w| w.app_chart.version = Version::new(9, 0, 0)),
+        || GuardScenario::with(|w| w.app_chart.version = "9.0.0".parse().unwrap()),
     ),
     example(
         "objects-removed",

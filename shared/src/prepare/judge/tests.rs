@@ -51,6 +51,7 @@ impl Situation {
             app: Some(rendered_chart("mural", "1.1.0-rc.3", Vec::new())),
             desired_crds: BTreeMap::new(),
             config: Hidden::new(json!({})),
+            crds_config: Hidden::new(json!({})),
         };
         let mut situation =
             Self { ask: UpgradeSpec::sample(), scenario, charts, drift: None, has_unverified_crds: false };

@@ -2,11 +2,10 @@
 
 use crate::ask::{
     self, AllowedActions, ApplianceAccess, FluxSourceNames, HelmOptions, Installation, JournalLocation, OwnerMode,
-    RegistryAccess, ReleaseTarget, RepairSpec, ServerSide, StoredValues, UpgradeSpec, ValueFlag, ValueOptions,
+    RegistryAccess, ReleaseTarget, RepairSpec, ServerSide, StoredValues, UpgradeSpec, ValueOptions,
 };
 use crate::model::chart::ChartRef;
 use crate::model::flux::SourceVerification;
-use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
 use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::{RuntimeInputs, SavedPlan};
@@ -17,8 +16,8 @@ use crate::run::run_options::{BackupHook, BackupOptions};
 
 use super::{
     ApplianceFlags, ApplyFlags, BackupFlags, FluxManifestsFlags, HelmFlags, InstallationFlags, JournalLocationFlags,
-    ModeFlag, OwnerFlags, RegistryFlags, RepairFlags, ResumeFlags, RollbackFlags, RunFlags, ServerSideFlag,
-    SignatureFlags, UpgradeFlags, ValueFlags,
+    ModeFlag, OwnerFlags, RegistryFlags, ReleaseValueFlags, RepairFlags, ResumeFlags, RollbackFlags, RunFlags,
+    ServerSideFlag, SignatureFlags, UpgradeFlags,
 };
 
 impl UpgradeFlags {
@@ -38,6 +37,7 @@ impl UpgradeFlags {
             app: ReleaseTarget { version: self.to.clone(), ..spec.app },
             mode: self.installation.to_mode(),
             values: self.values.to_values(),
+            crds_values: self.values.crds.to_crds_values(),
             registry: self.registry.to_access(),
             allowed_actions: self.to_allowed(),
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
@@ -74,6 +74,7 @@ impl ApplyFlags {
             cluster: self.cluster.to_access()?,
             registry: self.registry.to_access(),
             values: self.values.to_values(),
+            crds_values: self.values.crds.to_crds_values(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
             waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
@@ -147,6 +148,7 @@ impl ResumeFlags {
             cluster: self.location.cluster.to_access()?,
             registry: self.registry.to_access(),
             values: self.values.to_values(),
+            crds_values: self.values.crds.to_crds_values(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
             waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
@@ -174,6 +176,7 @@ impl RollbackFlags {
             cluster: self.location.cluster.to_access()?,
             registry: RegistryAccess::default(),
             values: ValueOptions::default(),
+            crds_values: ValueOptions::default(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: true,
             waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
@@ -294,25 +297,14 @@ impl RegistryFlags {
     }
 }
 
-impl ValueFlags {
+impl ReleaseValueFlags {
     fn to_values(&self) -> ValueOptions {
-        let hidden = |all: &[String], make: fn(Hidden<String>) -> ValueFlag| -> Vec<ValueFlag> {
-            all.iter().map(|text| make(Hidden::new(text.clone()))).collect()
-        };
-        // helm merges files first, then JSON, --set, --set-string and --set-file, independent of their order on the command line.
-        let files = self.values.iter().map(|file| ValueFlag::File(file.clone()));
-        let flags = files
-            .chain(hidden(&self.set_json, ValueFlag::SetJson))
-            .chain(hidden(&self.set, ValueFlag::Set))
-            .chain(hidden(&self.set_string, ValueFlag::SetString))
-            .chain(hidden(&self.set_file, ValueFlag::SetFile))
-            .collect();
         let stored = match (self.reuse_values, self.reset_values, self.reset_then_reuse_values) {
             (true, _, _) => StoredValues::Reuse,
             (_, true, _) => StoredValues::Reset,
             (_, _, true) => StoredValues::ResetThenReuse,
             _ => StoredValues::HelmDefault,
         };
-        ValueOptions { flags, stored }
+        ValueOptions { flags: self.given.to_flags(), stored }
     }
 }

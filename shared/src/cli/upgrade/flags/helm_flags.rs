@@ -4,25 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// The application's values, exactly as helm reads them.
+use crate::cli::value_flags::{CrdsValueFlags, ValueFlags};
+
+/// The values of both releases, exactly as helm reads them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Values (same as helm)")]
-pub struct ValueFlags {
-    /// Values file; repeatable.
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub values: Vec<PathBuf>,
-    /// Set a value: key=value,…; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Set a value as a string; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set_string: Vec<String>,
-    /// Set a JSON value; repeatable.
-    #[arg(long, value_name = "KEY=JSON")]
-    pub set_json: Vec<String>,
-    /// Set a value to the content of a file; repeatable.
-    #[arg(long, value_name = "KEY=FILE")]
-    pub set_file: Vec<String>,
+pub struct ReleaseValueFlags {
+    /// The application's values.
+    #[command(flatten)]
+    pub given: ValueFlags,
+    /// The CRD chart's values.
+    #[command(flatten)]
+    pub crds: CrdsValueFlags,
     /// Reuse the values of the release and merge the given values over them.
     #[arg(long, conflicts_with_all = ["reset_values", "reset_then_reuse_values"])]
     pub reuse_values: bool,

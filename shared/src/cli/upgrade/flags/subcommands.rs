@@ -3,7 +3,7 @@
 use crate::cli::{ClusterFlags, OutputFormat, StyleFlags};
 use clap::Args;
 
-use super::{ApplianceFlags, InstallationFlags, RegistryFlags, RunFlags, ValueFlags};
+use super::{ApplianceFlags, InstallationFlags, RegistryFlags, ReleaseValueFlags, RunFlags};
 
 /// The flags of `status`.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub struct ResumeFlags {
     pub crds_chart: Option<String>,
     /// The value flags of the interrupted run. Other values are refused with exit code 5.
     #[command(flatten)]
-    pub values: ValueFlags,
+    pub values: ReleaseValueFlags,
     /// The location of the journal.
     #[command(flatten)]
     pub location: JournalLocationFlags,

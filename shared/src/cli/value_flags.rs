@@ -7,24 +7,26 @@ use clap::Args;
 use crate::ask::{ValueFlag, ValueOptions};
 use crate::model::secret::Hidden;
 
+/// The heading of the value flags. Set on each flag: a heading of a struct would also hold for the flags behind it.
+const VALUES_HEADING: &str = "Values (same as helm)";
+
 /// The values of a chart, exactly as helm reads them.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Values (same as helm)")]
 pub struct ValueFlags {
     /// Values file; repeatable.
-    #[arg(short = 'f', long, value_name = "FILE")]
+    #[arg(short = 'f', long, value_name = "FILE", help_heading = VALUES_HEADING)]
     pub values: Vec<PathBuf>,
     /// Set a value: key=value,…; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = VALUES_HEADING)]
     pub set: Vec<String>,
     /// Set a value as a string; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = VALUES_HEADING)]
     pub set_string: Vec<String>,
     /// Set a JSON value; repeatable.
-    #[arg(long, value_name = "KEY=JSON")]
+    #[arg(long, value_name = "KEY=JSON", help_heading = VALUES_HEADING)]
     pub set_json: Vec<String>,
     /// Set a value to the content of a file; repeatable.
-    #[arg(long, value_name = "KEY=FILE")]
+    #[arg(long, value_name = "KEY=FILE", help_heading = VALUES_HEADING)]
     pub set_file: Vec<String>,
 }
 
@@ -53,13 +55,12 @@ impl ValueFlags {
 
 /// The values of the CRD chart in a command whose `-f` and `--set` mean the application.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Values (same as helm)")]
 pub struct CrdsValueFlags {
     /// Values file for the CRD chart, merged over the values that its release stores; repeatable.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = VALUES_HEADING)]
     pub crds_values: Vec<PathBuf>,
     /// Set a value of the CRD chart, merged over the values that its release stores: key=value,…; repeatable.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = VALUES_HEADING)]
     pub crds_set: Vec<String>,
 }
 

@@ -28,7 +28,7 @@ pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, Problem> {
         let (reason, hint) = match error {
             DurationError::Syntax => ("is not a duration", "write it like 30s, 5m, 1.5h or 1h30m".to_owned()),
             DurationError::MissingUnit => ("has no unit", format!("write {text}s for seconds or {text}m for minutes")),
-            DurationError::TooLong => ("is too long", "use at most 2540400h, or 0 for no time at all".to_owned()),
+            DurationError::TooLong => ("is too long", "use at most 2562047h".to_owned()),
         };
         Problem::usage(format!("{flag} {text:?} {reason}")).with_hint(hint)
     })

@@ -63,7 +63,9 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
         Some(CrdsCommand::List { chart, output }) => {
             let (fetched, wanted) = read_chart_crds(&helm_env, chart, &RenderTarget::without_cluster()).await?;
             // A chart without CRDs has an empty list; one whose values suppress them has a mistake.
-            missing_crds::require_crds(&fetched, !wanted.is_empty())?;
+            if missing_crds::require_crds(&fetched, !wanted.is_empty()).is_err() {
+                return Err(missing_crds::no_crds_problem(&fetched));
+            }
             let list = CrdList::new(chart_label(&fetched), wanted.values());
             Stream::Stdout.write(&output.output.render(&list, || list.render_table())?);
             Ok(Exit::Success)

@@ -161,7 +161,7 @@ async fn run_steps(run: &Run<'_>) -> UpgradeReport {
         flux::resume_after_failure(run, &outcomes, exit).await,
         outcomes.iter_mut().find(|outcome| outcome.state == StepState::Failed),
     ) {
-        failed.detail.push_str(&format!("\n→ {flux_note}"));
+        failed.detail.push_str(&prepared.session.secrets.mask(&format!("\n→ {flux_note}")));
     }
     let ended = if exit == Exit::Success { Outcome::Succeeded } else { Outcome::Failed };
     let seconds = options.started.elapsed().as_secs_f64();

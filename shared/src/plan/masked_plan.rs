@@ -56,5 +56,5 @@ fn mask_step(step: Step, secrets: &Secrets) -> Step {
 }
 
 fn mask_all(texts: Vec<String>, secrets: &Secrets) -> Vec<String> {
-    texts.iter().map(|text| secrets.mask(text)).collect()
+    texts.into_iter().map(|text| secrets.mask(&text)).collect()
 }

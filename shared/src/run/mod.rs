@@ -50,8 +50,10 @@ use crate::report::upgrade_report::{FinalCheck, Outcome, StepOutcome, StepState,
 /// The locks cannot be had. A step's failure is part of the report.
 pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
     let secrets = &prepared.session.secrets;
-    let emit_masked = |event: Event| emit(event.mask(secrets));
-    let emit: Emit<'_> = &emit_masked;
+    run_with_lock(prepared, options, &|event: Event| emit(event.mask(secrets))).await
+}
+
+async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
     let lock_file = prepared
         .session
         .env

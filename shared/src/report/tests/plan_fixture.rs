@@ -180,20 +180,23 @@ pub(super) fn step(id: StepId, title: &str, action: Action, reason: &str, comman
     Step { id, title: title.into(), action, reason: reason.into(), command }
 }
 
-fn steps() -> Vec<Step> {
-    let migration = CrdMigration {
+fn hub_migration() -> CrdMigration {
+    CrdMigration {
         name: "hubs.spectrocloud.com".into(),
         dropped_versions: vec!["v1alpha1".into()],
         target_version: "v1beta1".into(),
         needs_transitional_crd: false,
         in_stored_versions: true,
-    };
+    }
+}
+
+fn steps() -> Vec<Step> {
     let names = || vec!["hubs.spectrocloud.com".to_owned(), "tenants.spectrocloud.com".to_owned()];
     vec![
         step(
             StepId::Migrate,
             "migrate hubs.spectrocloud.com v1alpha1 → v1beta1",
-            Action::MigrateObjects { crds: vec![migration] },
+            Action::MigrateObjects { crds: vec![hub_migration()] },
             "the chart drops a version in which objects may be stored",
             "",
         ),

@@ -39,8 +39,7 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
         comparison,
         read_failure,
     } = report;
-    let mut out = render_head(report, style);
-    out.push('\n');
+    let mut out = render_head(report, style) + "\n";
     if let Some(reason) = read_failure {
         let _ = write!(out, "{}", render_entry(Mark::Unknown, "could not be read", &to_one_line(reason), style));
     }

@@ -102,7 +102,7 @@ fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) 
     let mark = test_cluster.mark()?;
     let others = run_on_other_workstation(test_cluster, &[&resume[..], &["--set", "password=canary-other"]].concat())?
         .expect_code(5)?;
-    ensure_says(&others, &["no-drift", "values", "password", "give resume the value flags"])?;
+    ensure_says(&others, &["no-drift", "values", "password", "pass resume the value flags"])?;
     test_cluster.ensure_nothing_written(mark)?;
     let done = run_on_other_workstation(test_cluster, &resume)?.expect_code(0).context("resume")?;
     ensure_says(&done, &["verified crds", "to do served", "upgraded"])?;
@@ -203,7 +203,7 @@ fn unreadable_runs_are_refused(test_cluster: &TestCluster) -> Result<()> {
 
     replace_journal(test_cluster, &damaged)?;
     let mended = run_here(test_cluster, &["repair", "--yes"])?.expect_code(0)?;
-    ensure_says(&mended, &["journal-damaged", "set it aside", "fixed"])?;
+    ensure_says(&mended, &["journal-damaged", "discard it", "fixed"])?;
     refused("nothing left", &["there is nothing to"])
 }
 

@@ -44,7 +44,7 @@ fn each_issue_is_reported_and_fixed(test_cluster: &TestCluster) -> Result<()> {
     let mark = test_cluster.mark()?;
     let shown = run_here(test_cluster, &["repair", "--dry-run=server"])?.expect_code(0)?;
     let named =
-        ["release-pending", "release-failed", "keep-left-behind", "journal-damaged", crd_out_of_templates::KIND];
+        ["release-pending", "release-failed", "keep-annotation-left", "journal-damaged", crd_out_of_templates::KIND];
     ensure_says(&shown, &named)?;
     ensure_says(
         &shown,
@@ -121,10 +121,10 @@ fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
 
     ensure_says(
         &run_here(test_cluster, &["repair", "--dry-run=server"])?,
-        &["bridge-left-standing", "resume goes on over it"],
+        &["transitional-crd-left", "run kubectl mural upgrade resume to continue"],
     )?;
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
-    ensure_says(&back, &["they would be unreadable", "kubectl mural upgrade repair moves them back", "stay so"])?;
+    ensure_says(&back, &["they would be unreadable", "run kubectl mural upgrade repair afterwards", "stay migrated"])?;
     // The cluster's own migration continues by itself. Until it ends, no version can be removed.
     let mut mended: Option<CommandOutput> = None;
     wait_within(120, || {
@@ -136,7 +136,7 @@ fn a_transitional_crd_is_removed(test_cluster: &TestCluster) -> Result<()> {
     })?;
     ensure_says(
         &mended.context("no repair")?.expect_code(0)?,
-        &["bridge-left-standing", "stored as v1alpha1", "fixed"],
+        &["transitional-crd-left", "stored as v1alpha1", "fixed"],
     )?;
     let crd = test_cluster.get(&["crd", RACKS])?;
     ensure!(crd["spec"] == before, "{}", crd["spec"]);

@@ -54,10 +54,10 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     let words = [
         "goes back",
         "release mural",
-        "as revision 1 was, 1.1.0-rc.0",
+        "to revision 1, 1.1.0-rc.0",
         "CRD pools.small.example.com",
         "stays",
-        "never deleted",
+        "never deletes",
         "helm rollback mural 1",
     ];
     ensure_says(&shown, &words)?;
@@ -127,7 +127,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     let shown = run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
     std::fs::rename(&away, &folder)?;
     let shown = shown?;
-    ensure_says(&shown, &["the saved copy is on", "stays", "→ revision 1, "])?;
+    ensure_says(&shown, &["the backup is on", "stays", "→ revision 1, "])?;
     // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];
@@ -148,10 +148,10 @@ fn changes_by_others_are_kept(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.run(User::Admin, "helm", &by_hand)?.expect_code(0)?;
     let mark = test_cluster.mark()?;
     let refused = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
-    ensure_says(&refused, &["revision 3 of release mural", "made by somebody else since"])?;
+    ensure_says(&refused, &["revision 3 of release mural", "written by someone else since the run"])?;
     let values = small::values(test_cluster)?;
     let resume = ["resume", "--plain-http", "--yes", "--values", &values, "--set", "node=none"];
-    ensure_says(&run_here(test_cluster, &resume)?.expect_code(5)?, &["release mural", "is deployed at 3"])?;
+    ensure_says(&run_here(test_cluster, &resume)?.expect_code(5)?, &["release mural", "is deployed at revision 3"])?;
     test_cluster.ensure_nothing_written(mark)
 }
 
@@ -169,7 +169,7 @@ fn only_our_keep_annotations_are_removed(test_cluster: &TestCluster) -> Result<(
     };
     ensure!(marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "nothing was marked");
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
-    ensure_says(&back, &["steps of the run, and what the rollback does with each", "1 of 1 marks", "rolled back"])?;
+    ensure_says(&back, &["steps of the run, and what the rollback does with each", "1 of 1 annotations", "rolled back"])?;
     ensure!(!marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "{}", back.all_text());
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }

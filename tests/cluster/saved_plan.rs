@@ -75,7 +75,7 @@ fn a_crd_changed_by_hand(test_cluster: &TestCluster, file: &str) -> Result<()> {
 
 fn other_values(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let values = small::values(test_cluster)?;
-    let (same, none) = (["--values", values.as_str()], "values: are not the ones that the plan was made with");
+    let (same, none) = (["--values", values.as_str()], "values: differ from the values of the plan");
     refused(test_cluster, file, &[&same[..], &["--set", "password=canary-other"]].concat(), &[none, "password"])?;
     refused(test_cluster, file, &[&same[..], &["--set", "node=x"]].concat(), &[none, "node"])?;
     refused(test_cluster, file, &[&same[..], &["--reset-values"]].concat(), &["values: --reset-values now"])

@@ -1,11 +1,11 @@
-//! What an action touches: each question that the stages ask about a step, answered for every action.
+//! What each action touches. The stages ask these questions about a step; each answer is one exhaustive match.
 
 use super::{Action, CrdMigration};
 use crate::model::flux::FluxRef;
 use crate::model::release_role::ReleaseRole;
 
 impl Action {
-    /// Whether we write CRDs ourselves, or the objects of their kinds: the CRDs' lock is needed, the installation's is not.
+    /// Whether this program writes CRDs itself, or objects of their kinds. Then the run needs the CRDs' Lease, not the installation's.
     #[must_use]
     pub const fn writes_crds(&self) -> bool {
         match self {
@@ -31,7 +31,7 @@ impl Action {
         }
     }
 
-    /// Whether Flux writes CRDs because of it.
+    /// Whether Flux writes CRDs because of this action.
     #[must_use]
     pub fn lets_flux_write_crds(&self) -> bool {
         match self {
@@ -58,7 +58,7 @@ impl Action {
         }
     }
 
-    /// Whether it relies on CRDs that a step before it has verified: they are looked at once more just before it.
+    /// Whether it relies on CRDs that an earlier step verified. The run reads them again just before it.
     #[must_use]
     pub fn relies_on_verified_crds(&self) -> bool {
         match self {
@@ -135,7 +135,7 @@ impl Action {
         }
     }
 
-    /// The release whose record it writes through helm.
+    /// The release whose record it writes with helm.
     #[must_use]
     pub fn written_release(&self) -> Option<&str> {
         match self {
@@ -161,7 +161,7 @@ impl Action {
         }
     }
 
-    /// The object of Flux that it patches.
+    /// The Flux object that it patches.
     #[must_use]
     pub const fn patched_object(&self) -> Option<&FluxRef> {
         match self {
@@ -214,7 +214,7 @@ impl Action {
         }
     }
 
-    /// The CRDs of which it verifies that the API server serves them.
+    /// The CRDs that it verifies: the API server must serve them.
     #[must_use]
     pub fn verified_crds(&self) -> &[String] {
         match self {
@@ -240,7 +240,7 @@ impl Action {
         }
     }
 
-    /// Whether Flux writes a release because of it, and helm-controller compares with the manifest that is there.
+    /// Whether Flux writes a release because of it. helm-controller then compares with the manifest of the newest revision.
     #[must_use]
     pub const fn moves_flux_chart(&self) -> bool {
         match self {
@@ -265,7 +265,7 @@ impl Action {
         }
     }
 
-    /// Whether a step of ours before it may have patched the same object of Flux.
+    /// Whether an earlier step of this run may have patched the same Flux object.
     #[must_use]
     pub fn follows_own_patch(&self) -> bool {
         match self {

@@ -1,7 +1,7 @@
-//! A chart drops a version in which objects may be stored: they are moved first, where need be over a bridge.
+//! Plans the migration of stored objects out of the versions that a chart drops.
 //!
-//! The bridge is the CRD as it is on the cluster, plus the chart's storage version, which from then on is the one that objects
-//! are stored in. When all are moved, the chart's own CRD can take its place.
+//! If the cluster's CRD stores in a dropped version, the migration needs a transitional CRD: the cluster's CRD plus the chart's
+//! storage version, which becomes the only storage version. After the migration the chart's own CRD replaces it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::model::crd::Crd;
 
-/// A CRD whose objects are moved before the chart's CRD is applied.
+/// A CRD whose objects are migrated before the chart's CRD is applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdMigration {
@@ -18,30 +18,30 @@ pub struct CrdMigration {
     pub name: String,
     /// The versions that the chart drops.
     pub dropped_versions: Vec<String>,
-    /// The version in which objects are stored afterwards: one that stays.
+    /// The storage version after the migration; the chart has it too.
     pub target_version: String,
-    /// Whether the cluster's CRD stores in a version that the chart drops, so that a bridge must be made.
+    /// Whether the cluster's CRD stores in a version that the chart drops, so that the migration needs a transitional CRD.
     pub needs_transitional_crd: bool,
-    /// Whether the CRD's status says that objects may be stored in a dropped version. Where it does not, it is proved.
+    /// Whether `status.storedVersions` names a dropped version. If not, the migration verifies that none is stored.
     pub in_stored_versions: bool,
 }
 
-/// Why objects cannot be moved over a bridge.
+/// Why objects cannot be migrated with a transitional CRD.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the chart drops the storage version {storage_version}, and the CRD's conversion webhook may not know {chart_storage_version}"
 )]
 pub struct MigrationError {
-    /// The storage version.
+    /// The storage version of the cluster's CRD.
     pub storage_version: String,
-    /// The chart's.
+    /// The chart's storage version.
     pub chart_storage_version: String,
 }
 
-/// What must be moved before the chart's CRD takes the place of the cluster's; none where it drops no version.
+/// The migration that a CRD needs before the chart's CRD replaces it; none if the chart drops no version.
 ///
 /// # Errors
-/// A bridge is needed, and a webhook converts: the one that runs belongs to the application as it is now.
+/// The migration needs a transitional CRD and the CRD converts by webhook: the running webhook belongs to the installed application.
 pub fn plan_migration(live: &Crd, wanted: &Crd) -> Result<Option<CrdMigration>, MigrationError> {
     let stays = |name: &str| wanted.versions().any(|version| version.name == name);
     let stored = live.stored_versions();
@@ -71,7 +71,7 @@ pub fn plan_migration(live: &Crd, wanted: &Crd) -> Result<Option<CrdMigration>, 
     }))
 }
 
-/// The migrations that a plan holds: all where they were agreed to, since each writes to every object; else none.
+/// The migrations of a plan. A migration writes to every object, so there are none without the operator's consent.
 #[must_use]
 pub fn plan_migrations(
     live: &BTreeMap<String, Crd>,
@@ -85,7 +85,7 @@ pub fn plan_migrations(
     pairs.filter_map(|(live, wanted)| plan_migration(live, wanted).ok().flatten()).collect()
 }
 
-/// The versions of the bridge: those of the cluster's CRD and the chart's storage version, in which alone is stored.
+/// The versions of the transitional CRD: those of the cluster's CRD plus the chart's storage version, the only one that stores.
 #[must_use]
 pub fn build_transitional_versions(live: &Crd, wanted: &Crd, to: &str) -> Value {
     let of = |crd: &Crd| crd.json().pointer("/spec/versions").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -99,9 +99,9 @@ pub fn build_transitional_versions(live: &Crd, wanted: &Crd, to: &str) -> Value 
     Value::Array(versions)
 }
 
-/// The CRD as it was before the bridge was made from it, known again by `is`; none where the live one is no such bridge.
+/// Recovers the CRD from which a transitional CRD was made; `is` recognizes it. None if the live CRD is no such transitional CRD.
 ///
-/// A bridge differs by the version `to`, which it may have got, and by which version stores: that can be taken back exactly.
+/// A transitional CRD differs in the version `to`, which may be new, and in which version stores. Both can be reverted exactly.
 #[must_use]
 pub fn recover_original_crd(live: &Crd, to: &str, is: impl Fn(&Value) -> bool) -> Option<Crd> {
     let names: Vec<&str> = live.versions().map(|version| version.name).collect();
@@ -117,7 +117,7 @@ pub fn recover_original_crd(live: &Crd, to: &str, is: impl Fn(&Value) -> bool) -
     Crd::new(document).ok()
 }
 
-/// The chart's CRD as the server can judge it before anything is moved: the dropped versions are still there, not served.
+/// The chart's CRD for a dry-run before the migration: it still has the dropped versions, not served.
 #[must_use]
 pub fn with_dropped_versions(live: &Crd, wanted: &Crd, migration: &CrdMigration) -> Value {
     let mut widened = wanted.json().clone();
@@ -133,7 +133,7 @@ pub fn with_dropped_versions(live: &Crd, wanted: &Crd, migration: &CrdMigration)
     widened
 }
 
-/// What the server made of the widened CRD, without the dropped versions: what will be there in the end.
+/// The API server's answer for the widened CRD without the dropped versions: the CRD after the upgrade.
 #[must_use]
 pub fn without_dropped_versions(mut merged: Value, migration: &CrdMigration) -> Value {
     if let Some(versions) = merged.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
@@ -173,7 +173,7 @@ mod tests {
                 && found.dropped_versions == ["v1alpha1"]
         );
         assert_eq!(names(&build_transitional_versions(&live, &wanted, "v1")), [("v1alpha1", false), ("v1", true)]);
-        // The cluster already stores what the chart keeps.
+        // The cluster already stores a version that the chart has.
         let live = crd(&["v1alpha1", "v1"], "v1", &["v1alpha1", "v1"]);
         let found = plan_migration(&live, &crd(&["v1", "v2"], "v2", &[])).unwrap().unwrap();
         assert!(!found.needs_transitional_crd && found.target_version == "v1");
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn objects_are_moved_only_where_it_was_agreed_to() {
         let wanted = BTreeMap::from([("hubs.a.b".to_owned(), crd(&["v1"], "v1", &[]))]);
-        // The second says that nothing is left in v1alpha1: then it is proved.
+        // The second case: storedVersions does not name v1alpha1. The migration verifies it.
         for stored in [&["v1alpha1", "v1"][..], &["v1"]] {
             let live = BTreeMap::from([("hubs.a.b".to_owned(), crd(&["v1alpha1", "v1"], "v1", stored))]);
             assert_eq!(

@@ -1,4 +1,4 @@
-//! What becomes of each CRD of the charts.
+//! The decision about each CRD of the charts.
 
 use std::collections::BTreeMap;
 
@@ -14,26 +14,26 @@ use crate::model::managed_fields::FIELD_MANAGER;
 
 pub use crate::checks::crd_changes::decision::CrdDecision;
 
-/// The group that is the product's own; the charts' other CRDs may belong to other installations too.
+/// The product's own group. Other installations may share the charts' other CRDs.
 const PRODUCT_GROUP: &str = "spectrocloud.com";
 
-/// One CRD of the plan.
+/// The plan for one CRD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdPlan {
     /// Its name.
     pub name: String,
-    /// What becomes of it.
+    /// What the upgrade does with it.
     pub decision: CrdDecision,
-    /// Whether others may own it too: Flux's, Open Cluster Management's.
+    /// Whether others may own it too, such as Flux or Open Cluster Management.
     pub third_party: bool,
-    /// The release with which helm writes it, where it is a template of a chart: then it is not ours to apply.
+    /// The release whose chart has it as a template. Then helm writes it, and this program does not apply it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_release: Option<String>,
-    /// What changes, gravest first.
+    /// The changes, most severe first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Fields that another manager set and the apply changes by force, by that manager.
+    /// Fields of another manager that the apply changes by force, by manager.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub forced_conflicts: BTreeMap<String, Vec<String>>,
 }
@@ -49,9 +49,10 @@ pub fn count_forced_conflicts(crds: &[CrdPlan]) -> BTreeMap<&str, BTreeMap<&str,
     by_manager
 }
 
-/// Judges every CRD of the charts: the cluster's against what the server would make of the chart's.
+/// Decides about every CRD of the charts: compares the live CRD with the API server's answer for the chart's CRD.
 ///
-/// `verdicts` are from looking at the live objects too; `gone` are names that the CRD chart's release had and the new chart has not; `templates` are CRDs that helm writes, with their release.
+/// `verdicts` include the live objects; `gone` are CRDs of the CRD chart's release that the new chart lacks; `templates` are CRDs
+/// that helm writes, with their release.
 #[must_use]
 pub fn plan_crds(
     live: &BTreeMap<String, Crd>,
@@ -97,7 +98,7 @@ fn plan_crd(name: &str, live: Option<&Crd>, answer: &CrdDryRunResult, verdict: O
     }
 }
 
-/// What `--force-conflicts` takes from other managers: their fields that are another afterwards. What stays as it is they keep.
+/// Fields of other managers that `--force-conflicts` changes. Unchanged fields keep their manager.
 fn find_forced_conflicts(live: &Crd, next: &Crd) -> BTreeMap<String, Vec<String>> {
     let others =
         managed_fields::list_owned_fields(live.json()).into_iter().filter(|(manager, _)| manager != FIELD_MANAGER);
@@ -108,13 +109,13 @@ fn find_forced_conflicts(live: &Crd, next: &Crd) -> BTreeMap<String, Vec<String>
     found
 }
 
-/// Whether a CRD may belong to other installations too: every group but the product's own.
+/// Whether a CRD may belong to other installations too: every group except the product's own.
 #[must_use]
 pub fn is_third_party(name: &str) -> bool {
     name.split_once('.').is_none_or(|(_, group)| group != PRODUCT_GROUP)
 }
 
-/// By what changes alone, where nobody looked at the objects.
+/// The verdict from the changes alone, if nobody inspected the objects.
 fn classify_changes(live: &Crd, next: &Crd, verdict: Option<&CrdVerdict>) -> (CrdDecision, Vec<String>) {
     let changes = diff::compare_crds(live.json(), next.json());
     let verdict_decision =

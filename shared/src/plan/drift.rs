@@ -2,21 +2,21 @@
 
 use std::fmt;
 
-/// One thing that is not as it was when a plan was saved, or a run interrupted.
+/// One difference from a saved plan or from an interrupted run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DriftItem {
     /// What changed.
     pub subject: DriftSubject,
-    /// How it is other than it was.
+    /// The difference: what is there now, and what was there before.
     pub change: String,
-    /// What to do about it; empty where the card says it.
+    /// The hint to the operator; empty if the card has it.
     pub hint: &'static str,
 }
 
-/// What changed; a person reads it as text.
+/// What changed; `Display` is for people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DriftSubject {
-    /// The cluster itself: it has another uid.
+    /// The cluster itself: its uid differs.
     Cluster,
     /// A release: its owner or its newest revision.
     Release(String),

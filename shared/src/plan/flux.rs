@@ -1,4 +1,4 @@
-//! The Flux path as data: what is patched of which object, in which order, and what proves it.
+//! The Flux path as data: which object is patched, in which order, and what verifies each step.
 
 pub mod appliance_checklist;
 pub mod argo_sync;

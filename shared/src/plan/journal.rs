@@ -1,5 +1,5 @@
-//! What runs leave behind: before each step what is meant, after it what came of it. Kept in the cluster, so that anybody may
-//! go on or go back; no values and nothing secret stand in it.
+//! The journal: before each step what it is about to do, after it the result. It is a Secret in the cluster, so that anyone can
+//! resume or roll back. It holds no values and nothing secret.
 
 mod codec;
 pub mod resume_drift;
@@ -20,31 +20,31 @@ pub use codec::{
     JournalSnapshot, MAX_PACKED_BYTES, MAX_RUNS, SECRET_NAME, UnreadableRun, build_secret, parse_journal, without_runs,
 };
 
-/// The kind of one run.
+/// The kind of a run's document.
 const RUN_KIND: &str = "UpgradeRun";
-/// Characters of what came of a step that are kept.
+/// The longest step result that is recorded, in characters.
 const MAX_DETAIL_CHARS: usize = 600;
 
-/// How far a run came.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
-    /// It is under way, or was cut off: only its lock tells which.
+    /// Running or interrupted: only its Lease tells which.
     Open,
-    /// Done and proved.
+    /// Done and verified.
     Done,
     /// A step failed.
     Failed,
     /// Stopped by Ctrl-C.
     Interrupted,
-    /// A later run took over from it.
+    /// A later run resumed it.
     Superseded,
-    /// A later run went back to what was before it.
+    /// A later run rolled it back.
     RolledBack,
 }
 
 impl RunState {
-    /// In a word or a few.
+    /// The state in a word or two.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,17 +58,17 @@ impl RunState {
     }
 }
 
-/// How far a step came.
+/// The phase of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepPhase {
-    /// Not begun.
+    /// Not started.
     Pending,
-    /// Begun: it may be done, half-done, or not.
+    /// Started: it may be done, half done, or not done.
     Running,
-    /// Done and proved.
+    /// Done and verified.
     Done,
-    /// Begun, and not done.
+    /// Started and failed.
     Failed,
 }
 
@@ -80,41 +80,41 @@ pub struct StepEntry {
     pub id: StepId,
     /// What it does.
     pub title: String,
-    /// What is done, as data.
+    /// The action, as data.
     #[serde(flatten)]
     pub action: Action,
-    /// How far it came.
+    /// Its phase.
     pub phase: StepPhase,
-    /// When it was begun, by the clock of the workstation.
+    /// When it started, by the workstation's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// What came of it.
+    /// The result.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
-/// What was saved before the first write, and where.
+/// The backup of a run, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupRef {
-    /// The workstation.
+    /// The workstation's host name.
     pub host: String,
-    /// The folder there.
+    /// The folder on that workstation.
     pub folder: String,
-    /// The digest of the list of its files and their digests: a copy that was changed since is none.
+    /// The digest of the list of its files and their digests. A backup with another list was modified.
     pub digest: String,
-    /// How large it is.
+    /// Its size in bytes.
     pub size_bytes: u64,
-    /// CRDs in it.
+    /// The number of CRDs in it.
     pub crd_count: u64,
-    /// Custom resources in it.
+    /// The number of custom resources in it.
     pub object_count: u64,
 }
 
-/// A run as the journal keeps it.
+/// A run, as the journal records it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEntry {
@@ -122,55 +122,55 @@ pub struct RunEntry {
     pub api_version: String,
     /// `UpgradeRun`
     pub kind: String,
-    /// The run's id: it begins with its time.
+    /// The run's id; it starts with the start time.
     pub run: String,
-    /// 1, 2, …: the order in which they took the lock, since clocks of workstations differ.
+    /// 1, 2, …: the order in which runs acquired the Lease. Clocks of workstations differ.
     #[serde(default)]
     pub number: u64,
-    /// What it is for.
+    /// What the run does.
     pub task: Task,
-    /// How far it came.
+    /// Its state.
     pub state: RunState,
-    /// The run that took over from it, or that went back.
+    /// The run that resumed it or rolled it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
-    /// Earlier runs that this one goes on from, oldest first; for a rollback, those that it undoes.
+    /// Earlier runs that it resumes, oldest first; for a rollback, the runs that it rolls back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_runs: Vec<String>,
     /// `namespace/release`
     pub installation: String,
-    /// The user that the API server saw.
+    /// The user, as the API server authenticated it.
     pub user: String,
     /// `user@host, process 4711`
     pub process: String,
     /// The version of this program.
     pub program_version: String,
-    /// The digest of what was asked for and of the steps; no values are in it.
+    /// The digest of the request and the steps; it covers no values.
     pub plan_digest: String,
-    /// When it was begun, by the clock of the workstation.
+    /// When it started, by the workstation's clock.
     pub started_at: Timestamp,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// What was asked for: charts by reference and digest, never values.
+    /// The request: charts by reference and digest, never values.
     pub request: RecordedRequest,
-    /// What was there before the first run of the chain; of the values a seal alone.
+    /// The state before the first run of the chain; of the values only a keyed hash.
     pub recorded_state: RecordedState,
-    /// What was saved.
+    /// The backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupRef>,
-    /// The CRDs as this run, or one that it goes on from, left them.
+    /// The CRDs as this run, or a run that it resumes, left them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub crds_after_run: BTreeMap<String, RecordedCrd>,
-    /// The revisions that were made, by release.
+    /// The revisions that the run wrote, by release.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub revisions: BTreeMap<String, u64>,
-    /// What is done, in this order.
+    /// The steps, in order.
     pub steps: Vec<StepEntry>,
 }
 
 impl RunEntry {
-    /// A run that is about to begin.
+    /// A run that is about to start.
     #[must_use]
     pub fn new(
         task: Task,
@@ -216,7 +216,7 @@ impl RunEntry {
         }
     }
 
-    /// Goes on from an earlier run: what was there before it, and what it saved and left, count on.
+    /// Resumes an earlier run: its recorded state, its backup and its results carry over.
     #[must_use]
     pub fn resume_from(mut self, earlier: &Self) -> Self {
         self.earlier_runs = earlier.run_ids();
@@ -227,35 +227,35 @@ impl RunEntry {
         self
     }
 
-    /// This run and all that it goes on from, oldest first.
+    /// This run and all runs that it resumes, oldest first.
     #[must_use]
     pub fn run_ids(&self) -> Vec<String> {
         self.earlier_runs.iter().cloned().chain([self.run.clone()]).collect()
     }
 
-    /// Whether something of it is left to do.
+    /// Whether a step is left to do.
     #[must_use]
     pub const fn is_unfinished(&self) -> bool {
         matches!(self.state, RunState::Open | RunState::Failed | RunState::Interrupted)
     }
 
-    /// Whether it, or one that it goes on from, may have written something.
+    /// Whether it, or a run that it resumes, may have written something.
     #[must_use]
     pub fn has_written(&self) -> bool {
         !self.earlier_runs.is_empty()
             || self.steps.iter().any(|step| step.phase != StepPhase::Pending && step.action.is_write())
     }
 
-    /// Notes that a step is about to begin.
+    /// Records that a step is about to start.
     pub fn begin_step(&mut self, step: StepId, now: Timestamp) {
         self.update_step(step, |entry| (entry.phase, entry.started_at) = (StepPhase::Running, Some(now)));
     }
 
-    /// Notes what came of a step.
+    /// Records the result of a step.
     pub fn end_step(&mut self, step: StepId, phase: StepPhase, detail: &str, now: Timestamp) {
         let detail: String = detail.chars().take(MAX_DETAIL_CHARS).collect();
         self.update_step(step, |entry| {
-            // A step that was refused before it began has not begun.
+            // A step that a guard refused has not started.
             let refused = entry.phase == StepPhase::Pending && phase == StepPhase::Failed;
             let phase = if refused { StepPhase::Pending } else { phase };
             (entry.phase, entry.finished_at, entry.detail) = (phase, Some(now), detail);
@@ -268,12 +268,12 @@ impl RunEntry {
         }
     }
 
-    /// Notes the end of the run.
+    /// Records the end of the run.
     pub const fn end_run(&mut self, state: RunState, now: Timestamp) {
         (self.state, self.finished_at) = (state, Some(now));
     }
 
-    /// Notes that a later run stands in its place.
+    /// Records that a later run supersedes it.
     pub fn supersede(&mut self, state: RunState, by: &str) {
         (self.state, self.superseded_by) = (state, Some(by.to_owned()));
     }
@@ -282,23 +282,23 @@ impl RunEntry {
         self.steps.iter().filter(|step| step.phase != StepPhase::Pending)
     }
 
-    /// The migrations that a step has begun: their CRDs may stand between two specs.
+    /// The migrations that a step has started: their CRDs may be transitional CRDs.
     pub fn started_migrations(&self) -> impl Iterator<Item = &CrdMigration> {
         self.started_steps().flat_map(|step| step.action.migrations())
     }
 
-    /// The CRDs whose objects a step has begun to move.
+    /// The CRDs whose objects a step has started to migrate.
     #[must_use]
     pub fn migrating_crds(&self) -> Vec<&str> {
         self.started_migrations().map(|migration| migration.name.as_str()).collect()
     }
 
-    /// The CRDs that a step has begun to mark, so that helm keeps them.
+    /// The CRDs that a step has started to annotate with keep.
     pub fn annotated_crds(&self) -> impl Iterator<Item = &String> {
         self.started_steps().flat_map(|step| step.action.annotated_crds())
     }
 
-    /// Whether a step has proved of this CRD that it is served.
+    /// Whether a step has verified that the API server serves this CRD.
     #[must_use]
     pub fn has_verified(&self, crd: &str) -> bool {
         self.steps
@@ -306,7 +306,7 @@ impl RunEntry {
             .any(|step| step.phase == StepPhase::Done && step.action.verified_crds().iter().any(|name| name == crd))
     }
 
-    /// Whether CRDs may have been applied of which nobody has proved that they are served.
+    /// Whether the run may have applied CRDs that no step has verified.
     #[must_use]
     pub fn has_unverified_crds(&self) -> bool {
         let open = self.steps.iter().any(|step| step.id == StepId::Served && step.phase != StepPhase::Done);
@@ -314,7 +314,7 @@ impl RunEntry {
         open && applied.is_none_or(|applied| applied.phase != StepPhase::Pending)
     }
 
-    /// What of it the cluster proves to be done, and what is left, by the steps that a look at the cluster comes to now.
+    /// The steps that the cluster shows as done, and those that are left, given the steps that a new plan has.
     #[must_use]
     pub fn partition_steps(&self, now: &[Step]) -> (Vec<StepId>, Vec<StepId>) {
         let left: Vec<StepId> = now.iter().map(|step| step.id).collect();
@@ -322,7 +322,7 @@ impl RunEntry {
         (written.filter(|id| !left.contains(id)).collect(), left)
     }
 
-    /// Where it stands, as a short line: `done crds, served; started mural; pending validate`.
+    /// Its progress as a short line: `done crds, served; started mural; pending validate`.
     #[must_use]
     pub fn summarize_steps(&self) -> String {
         let of = |phase: StepPhase, word: &str| {

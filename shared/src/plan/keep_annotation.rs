@@ -1,4 +1,4 @@
-//! `helm.sh/resource-policy: keep`, where a run of ours has set it: only these are ours to take away.
+//! The annotation `helm.sh/resource-policy: keep`. This program removes it only if a run of its own has set it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::journal::RunEntry;
 use crate::model::crd::Crd;
 use crate::model::release::RESOURCE_POLICY_ANNOTATION;
 
-/// The CRDs that these runs have marked and that still bear the mark, by kubectl's own hand: it is not the chart's.
+/// The CRDs that these runs annotated and that still have the annotation, owned by kubectl: so it is not the chart's.
 #[must_use]
 pub fn find_own_annotations<'a>(
     runs: impl IntoIterator<Item = &'a RunEntry>,
@@ -18,7 +18,7 @@ pub fn find_own_annotations<'a>(
     annotated.filter(|name| live.get(*name).is_some_and(is_set_by_kubectl)).cloned().collect()
 }
 
-/// Whether it bears the mark, and `kubectl annotate` owns it.
+/// Whether it has the annotation, and `kubectl annotate` owns it.
 fn is_set_by_kubectl(crd: &Crd) -> bool {
     let entries = crd.json().pointer("/metadata/managedFields").and_then(Value::as_array);
     let by_kubectl = |entry: &Value| {
@@ -37,7 +37,7 @@ pub(super) mod tests {
     use crate::plan::StepId;
     use crate::plan::journal::tests::entry;
 
-    /// With the mark, set by `manager`.
+    /// With the annotation, set by `manager`.
     pub(in crate::plan) fn annotate_keep(crd: &Crd, manager: &str) -> Crd {
         let mut document = crd.json().clone();
         let fields = json!({"f:metadata": {"f:annotations": {format!("f:{RESOURCE_POLICY_ANNOTATION}"): {}}}});

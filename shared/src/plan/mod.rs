@@ -1,4 +1,4 @@
-//! PURE: what is to be done, as data. Decided from values alone, printable, comparable; every step says why.
+//! PURE: the plan as data. Decided from values alone, printable, comparable; every step has a reason.
 
 mod action_effects;
 pub mod crd_migration;
@@ -43,125 +43,125 @@ pub use rollback_limit::RollbackLimit;
 pub use step_id::StepId;
 pub use unchanged::{UnchangedItem, UnchangedSubject};
 
-/// The version of the plan's JSON.
+/// The apiVersion of the plan's JSON.
 pub const API_VERSION: &str = "mural/v1";
 
-/// One chart's way from where it is to where it shall be.
+/// One chart's upgrade: from the installed version to the wanted one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChartUpgrade {
     /// The release's name.
     pub release: String,
-    /// Who keeps it.
+    /// Its owner.
     pub owner: Owner,
-    /// The version that is there; none where no release is.
+    /// The installed version; none if the release is not installed.
     pub from: Option<String>,
-    /// The newest revision that is there.
+    /// The newest revision.
     pub revision: Option<u64>,
-    /// The version wanted.
+    /// The wanted version.
     pub to: String,
-    /// How the chart was named.
+    /// The chart reference, as the operator gave it.
     pub chart: String,
-    /// Which bytes it is.
+    /// The digest of the chart's bytes.
     pub digest: Digest,
 }
 
-/// What happens to one object of the application.
+/// The change of one object of the application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
-    /// Which object.
+    /// The object.
     pub object: ObjectRef,
-    /// What happens to it.
+    /// The kind of change.
     pub change: ObjectChangeKind,
-    /// What differs, secrets masked.
+    /// The differences, secrets masked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
 }
 
-/// What happens to an object.
+/// The kind of change of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectChangeKind {
-    /// It is not there yet.
+    /// It does not exist yet.
     Create,
     /// It differs.
     Update,
-    /// The new chart has it no more: helm deletes it.
+    /// The new chart does not have it: helm deletes it.
     Delete,
 }
 
-/// One thing to do. Data, never a closure: `run/act.rs` gives it its meaning.
+/// One action of a step. It is data, never a closure: `run/act.rs` executes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Action {
-    /// Mark these live CRDs `helm.sh/resource-policy: keep`: they leave a release's manifest, and helm would delete them.
+    /// Annotates live CRDs with `helm.sh/resource-policy: keep`: they leave a release's manifest, and helm would delete them.
     AddKeepAnnotation {
         /// Their names.
         names: Vec<String>,
     },
-    /// Move the objects of these CRDs out of the versions that the charts drop, and prove it.
+    /// Migrates the objects of these CRDs out of the versions that the charts drop, and verifies it.
     MigrateObjects {
-        /// What is moved where.
+        /// The migrations.
         crds: Vec<CrdMigration>,
     },
-    /// Apply these CRDs of the charts, in this order.
+    /// Applies these CRDs of the charts, in this order.
     ApplyCrds {
-        /// Their names, new ones first, foreign ones last.
+        /// Their names, new ones first, third-party ones last.
         names: Vec<String>,
     },
-    /// Prove that all these CRDs are established and the changed ones serve the chart's schema.
+    /// Verifies that all these CRDs are established and that the API server serves the chart's schema of the changed ones.
     VerifyServedSchema {
         /// Every CRD of the charts.
         names: Vec<String>,
     },
-    /// Mark a revision failed in which helm was cut off, in a run of ours: helm refuses every upgrade until then.
+    /// Marks a revision failed that helm left pending in an interrupted run: helm refuses every upgrade until then.
     UnlockRelease {
         /// The release.
         release: String,
         /// The revision.
         revision: u64,
     },
-    /// Write the release record of the CRD chart, so that helm tells the truth about it.
+    /// Writes the release record of the CRD chart, so that helm reports the right version.
     RecordRelease {
         /// The release.
         release: String,
     },
-    /// Upgrade the application and wait until it is ready.
+    /// Upgrades the application and waits until it is ready.
     UpgradeRelease {
         /// The release.
         release: String,
     },
-    /// Suspend the application's HelmRelease, with a note that says which run did it.
+    /// Suspends the application's HelmRelease and annotates it with the run's id.
     SuspendHelmRelease {
         /// The HelmRelease.
         helm_release: FluxRef,
     },
-    /// Tell a source which version it holds, and wait until its artifact is that chart.
+    /// Patches a source to another version and waits until its artifact is that chart.
     UpdateSource {
         /// Whose release it is for.
         role: ReleaseRole,
-        /// The object that is patched.
+        /// The object to patch.
         object: FluxRef,
         /// The merge patch.
         patch: Value,
         /// The object whose artifact is the chart.
         artifact: FluxRef,
-        /// What it shall be.
+        /// The wanted chart.
         target: flux::TargetChart,
     },
-    /// Wait until a HelmRelease is Ready at the observed generation, and its newest revision is the chart.
+    /// Waits until a HelmRelease is Ready at the observed generation with the chart as newest revision.
     AwaitHelmRelease {
         /// Whose release it is for.
         role: ReleaseRole,
-        /// Whether a reconcile is asked for; not where only somebody else's roll-out is followed.
+        /// Whether the step requests a reconcile; not if it only follows someone else's roll-out.
         requests_reconcile: bool,
         /// The HelmRelease.
         helm_release: FluxRef,
-        /// What its newest revision shall be; none where its chart stays.
+        /// The chart of its newest revision; none if the chart does not change.
         target: Option<flux::TargetChart>,
     },
-    /// Wait until an Argo CD Application is synced to a version and healthy.
+    /// Waits until an Argo CD Application is synced to a version and healthy.
     AwaitArgoApplication {
         /// Whose release it is for.
         role: ReleaseRole,
@@ -172,52 +172,52 @@ pub enum Action {
         /// The chart's version.
         version: String,
     },
-    /// Apply manifests of Flux, and the Secret that they take values from.
+    /// Applies manifests of Flux, and the Secret with their values.
     ApplyManifests {
-        /// Whose release they make.
+        /// Whose release they install.
         role: ReleaseRole,
-        /// Which objects: values are not in a plan.
+        /// The objects: a plan holds no values.
         objects: Vec<FluxRef>,
     },
-    /// Take the hold from the application's HelmRelease, with what is new in it.
+    /// Resumes the application's HelmRelease, with its changes.
     ResumeHelmRelease {
         /// The HelmRelease.
         helm_release: FluxRef,
-        /// Whether it gets new values: they are not in a plan.
+        /// Whether it gets new values: a plan holds none.
         has_new_values: bool,
-        /// `spec.dependsOn` as it shall be; none where it stays.
+        /// The next `spec.dependsOn`; none if it does not change.
         depends_on: Option<Value>,
     },
-    /// Bring the application back to a revision that stood, and wait until it is ready.
+    /// Rolls the application back to an earlier revision and waits until it is ready.
     RollbackRelease {
         /// The release.
         release: String,
-        /// The revision that helm goes back to; it becomes the newest one anew.
+        /// The revision that helm rolls back to; helm writes it as a new revision.
         revision: u64,
-        /// Whether it is waited for until everything is ready: not where the release is a record alone.
+        /// Whether the step waits until everything is ready; not for a release that is only a record.
         wait: bool,
     },
-    /// Apply these CRDs as they were saved before the run that is undone. None is ever deleted.
+    /// Applies these CRDs from the backup that was made before the run. It never deletes one.
     RestoreCrds {
         /// Their names.
         names: Vec<String>,
     },
-    /// Put the saved objects of these CRDs in place of those that are there.
+    /// Replaces the live objects of these CRDs with those of the backup.
     RestoreObjects {
         /// The CRDs.
         names: Vec<String>,
     },
-    /// Take the mark `helm.sh/resource-policy: keep` from these CRDs, which a run of ours left behind.
+    /// Removes the annotation `helm.sh/resource-policy: keep` that a run of ours set on these CRDs.
     RemoveKeepAnnotation {
         /// Their names.
         names: Vec<String>,
     },
-    /// Set aside runs in the journal that nobody can read.
+    /// Discards unreadable runs from the journal.
     DiscardRuns {
         /// Their ids.
         runs: Vec<String>,
     },
-    /// Look at everything again.
+    /// Runs the final check.
     Validate,
 }
 
@@ -229,17 +229,17 @@ pub struct Step {
     pub id: StepId,
     /// What it does, in a few words.
     pub title: String,
-    /// What is done.
+    /// The action.
     #[serde(flatten)]
     pub action: Action,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// The exact command, secrets masked; empty where none is run.
+    /// The exact command, secrets masked; empty if the step runs none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
 }
 
-/// All that is to be done, and all that it was decided from.
+/// Everything that will be done, and everything that it was decided from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -247,25 +247,25 @@ pub struct Plan {
     pub api_version: &'static str,
     /// `UpgradePlan`
     pub kind: &'static str,
-    /// Which cluster.
+    /// The cluster.
     pub cluster: ClusterInfo,
-    /// Who is insisted on as owner.
+    /// The required owner.
     pub mode: OwnerMode,
-    /// Who holds a lock while this plan is made.
+    /// Who holds a Lease while this plan is made.
     pub locks: Observed<Vec<HeldLock>>,
     /// The charts that move, the CRD chart first.
     pub charts: Vec<ChartUpgrade>,
-    /// Every CRD of the charts, and what becomes of it.
+    /// The decision about every CRD of the charts.
     pub crds: Vec<CrdPlan>,
     /// The application's objects that change.
     pub objects: Vec<ObjectChange>,
     /// The application's values that change.
     pub values: Vec<ValueChange>,
-    /// What the guards say.
+    /// The results of the guards.
     pub guards: Vec<CheckResult>,
-    /// What is done, in this order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// What is left alone.
+    /// The items that stay unchanged, with reasons.
     pub unchanged_items: Vec<UnchangedItem>,
 }
 
@@ -302,7 +302,7 @@ impl Plan {
         rollback_limit::find_rollback_limit(&self.steps)
     }
 
-    /// Whether a guard could not look.
+    /// Whether a guard is undetermined.
     #[must_use]
     pub fn is_undetermined(&self) -> bool {
         self.guards.iter().any(CheckResult::is_undetermined)
@@ -329,7 +329,7 @@ impl Action {
             | Self::RestoreObjects { .. }
             | Self::RemoveKeepAnnotation { .. }
             | Self::DiscardRuns { .. } => true,
-            // Where all is told already and nothing came of it, as after a rollback by helm-controller, the request is what is left to do.
+            // If everything is requested already and nothing came of it, as after a rollback by helm-controller, the step only requests a reconcile.
             Self::AwaitHelmRelease { requests_reconcile: asks, .. } => *asks,
             Self::AwaitArgoApplication { .. } | Self::VerifyServedSchema { .. } | Self::Validate => false,
         }

@@ -1,4 +1,4 @@
-//! What happens to the application's objects: the forecast against the manifest of the release as it is.
+//! The changes of the application's objects: the forecast against the manifest of the newest revision.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::{ObjectChange, ObjectChangeKind};
 use crate::model::manifest::release_objects;
 use crate::model::object::ObjectRef;
 
-/// Details that one object shows; the rest is counted.
+/// The most details of one object; the rest is counted.
 const MAX_DETAILS: usize = 6;
 
-/// Compares two manifests object by object, in the order of kind and name. Hooks are no part of a release and are left out.
+/// Compares two manifests object by object, in the order of kind and name. Hooks are not part of a release and are left out.
 #[must_use]
 pub fn diff_manifests(namespace: &str, old: &[Value], new: &[Value]) -> Vec<ObjectChange> {
     let (old, new) = (select_release_objects(namespace, old), select_release_objects(namespace, new));
@@ -35,7 +35,7 @@ fn build_change(object: &ObjectRef, verb: ObjectChangeKind, details: Vec<String>
     ObjectChange { object: object.clone(), change: verb, details }
 }
 
-/// The objects that helm keeps in a release: hooks are run, not kept. A missing namespace is the release's own.
+/// The objects that helm records in a release: hooks are run, not recorded. A missing namespace is the release's own.
 pub(crate) fn select_release_objects<'a>(namespace: &str, manifest: &'a [Value]) -> Vec<(ObjectRef, &'a Value)> {
     release_objects(manifest)
         .filter_map(|object| Some((ObjectRef::from_manifest(object)?, object)))
@@ -48,7 +48,7 @@ pub(crate) fn select_release_objects<'a>(namespace: &str, manifest: &'a [Value])
         .collect()
 }
 
-/// What differs, by path. Of a Secret only the names of keys are told.
+/// The differences, by path. Of a Secret only the number of keys is reported.
 fn describe_changes(old: &Value, new: &Value) -> Vec<String> {
     let mut paths = Vec::new();
     collect_differences(old, new, "", &mut paths);
@@ -58,7 +58,7 @@ fn describe_changes(old: &Value, new: &Value) -> Vec<String> {
         let rest = if keys == paths.len() { "" } else { ", and its metadata" };
         return vec![format!("{keys} key{} changed (masked){rest}", if keys == 1 { "" } else { "s" })];
     }
-    // A chart's version stands in a label of nearly every object: it says nothing here.
+    // The chart's version is in a label of nearly every object and is no information here.
     let relevant: Vec<_> = paths
         .iter()
         .filter(|(path, _, _)| !path.contains("helm.sh/chart") && !path.contains("app.kubernetes.io/version"))
@@ -72,7 +72,7 @@ fn describe_changes(old: &Value, new: &Value) -> Vec<String> {
 }
 
 fn format_change(path: &str, old: &Value, new: &Value) -> String {
-    // ConfigMaps and environments may hold what should have been a Secret: a value shows only where it is a plain, short one.
+    // ConfigMaps and environment variables may hold what should have been a Secret: only plain, short values are shown.
     let display = |value: &Value| match value {
         Value::Null => "none".to_owned(),
         Value::String(text) if text.len() <= 80 && !text.contains('\n') => text.clone(),
@@ -92,7 +92,7 @@ fn format_change(path: &str, old: &Value, new: &Value) -> String {
     format!("{} {old} → {new}", short_path(path))
 }
 
-/// A container's field by its own name: `spec.template.spec.containers[canvas].image` is `image` to a person.
+/// A container's field without its path: `spec.template.spec.containers[canvas].image` becomes `image`.
 fn short_path(path: &str) -> &str {
     path.rsplit_once("].").map_or(path, |(_, field)| field)
 }

@@ -1,40 +1,40 @@
-//! The rules that every plan keeps, whoever made it. A plan that breaks one is a defect of ours and is never run.
+//! The order rules of every plan. A plan that breaks one is a defect of this program and is never run.
 
 use std::collections::BTreeSet;
 
 use super::{Action, Step, StepId};
 use crate::model::release_role::ReleaseRole;
 
-/// A rule that a list of steps breaks.
+/// An order rule that a list of steps breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
-    /// The vendor's one hard rule: the CRDs come before the application.
+    /// The rule of the vendor's upgrade guide: the CRDs come before the application.
     #[error("the step {0} writes CRDs after the application's upgrade")]
     CrdsAfterApplication(StepId),
-    /// helm deletes what leaves a manifest: it is marked before helm writes anything.
-    #[error("the step {0} marks CRDs that helm may have deleted by then")]
+    /// helm deletes what leaves a manifest, so CRDs are annotated before helm writes anything.
+    #[error("the step {0} annotates CRDs that helm may have deleted by then")]
     AnnotatedTooLate(StepId),
-    /// An apply that exits 0 proves nothing: the schema must be seen served before anything relies on it.
-    #[error("the step {0} relies on CRDs that no step has proved")]
+    /// An apply that exits 0 is not enough: the API server must serve the schema before anything relies on it.
+    #[error("the step {0} relies on CRDs that no step has verified")]
     UnverifiedCrds(StepId),
-    /// Objects are moved out of a version before their CRD loses it.
-    #[error("the step {0} moves objects after CRDs or a release were written")]
+    /// Objects are migrated out of a version before their CRD loses it.
+    #[error("the step {0} migrates objects after CRDs or a release were written")]
     MigratedTooLate(StepId),
-    /// Controllers may need the newer schema: they go back before it does.
-    #[error("the step {0} takes the application back after its CRDs")]
+    /// Controllers may need the newer schema, so the application is rolled back before its CRDs.
+    #[error("the step {0} rolls the application back after its CRDs")]
     RolledBackTooLate(StepId),
-    /// The journal, the lock and the reports know a step by its id.
+    /// The journal, the Leases and the reports identify a step by its id.
     #[error("two steps have the id {0}")]
     DuplicateId(StepId),
-    /// What was written is looked at in the end.
-    #[error("the plan writes and does not validate")]
+    /// A plan that writes ends with the final check.
+    #[error("the plan writes and has no final check")]
     MissingValidation,
 }
 
-/// Checks the order of steps.
+/// Checks the order of the steps.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first broken rule.
 pub fn check_order(steps: &[Step]) -> Result<(), OrderError> {
     let (mut state, mut ids) = (OrderState::default(), BTreeSet::new());
     for step in steps {
@@ -48,16 +48,16 @@ pub fn check_order(steps: &[Step]) -> Result<(), OrderError> {
     if writes && !validates { Err(OrderError::MissingValidation) } else { Ok(()) }
 }
 
-/// What the steps before have come to.
+/// The state after the steps so far.
 #[derive(Default)]
 struct OrderState {
-    /// CRDs are written and not proved.
+    /// CRDs are written and not verified.
     has_unverified_crds: bool,
     /// The application is upgraded.
     is_app_upgraded: bool,
     /// A release is written.
     is_release_written: bool,
-    /// CRDs are taken back.
+    /// CRDs are rolled back.
     are_crds_restored: bool,
 }
 
@@ -66,7 +66,7 @@ impl OrderState {
         match &step.action {
             Action::AddKeepAnnotation { .. } if self.is_release_written => Err(OrderError::AnnotatedTooLate(step.id)),
             Action::ApplyCrds { .. } => self.apply_crds(step.id),
-            // A CRD without the version makes what is still stored in it unreadable.
+            // A CRD without the version makes objects that are still stored in it unreadable.
             Action::MigrateObjects { .. } if self.has_unverified_crds || self.is_release_written => {
                 Err(OrderError::MigratedTooLate(step.id))
             }
@@ -118,7 +118,7 @@ impl OrderState {
         Ok(())
     }
 
-    /// Flux writes a release as soon as its source moves; the CRD chart's brings its CRDs along.
+    /// Flux writes a release as soon as its source changes; the CRD chart's release brings its CRDs.
     fn let_flux_write(&mut self, id: StepId, role: ReleaseRole) -> Result<(), OrderError> {
         match role {
             ReleaseRole::Crds => {
@@ -130,7 +130,7 @@ impl OrderState {
         }
     }
 
-    /// The application first, and nothing over CRDs that no step has verified.
+    /// The application comes first, and nothing relies on CRDs that no step has verified.
     fn roll_back(&mut self, id: StepId, waits: bool) -> Result<(), OrderError> {
         if waits && self.are_crds_restored {
             return Err(OrderError::RolledBackTooLate(id));
@@ -164,11 +164,14 @@ mod tests {
         );
         assert_eq!(check_order(&[apply(), upgrade(), validate()]), Err(OrderError::UnverifiedCrds(MURAL)));
         assert_eq!(check_order(&[apply(), verify(), upgrade()]), Err(OrderError::MissingValidation));
-        let keep = || step(StepId::Keep, Action::AddKeepAnnotation { names: Vec::new() });
+        let keep = || step(StepId::AnnotateKeep, Action::AddKeepAnnotation { names: Vec::new() });
         assert_eq!(check_order(&[keep(), upgrade(), validate()]), Ok(()));
-        assert_eq!(check_order(&[upgrade(), keep(), validate()]), Err(OrderError::AnnotatedTooLate(StepId::Keep)));
+        assert_eq!(
+            check_order(&[upgrade(), keep(), validate()]),
+            Err(OrderError::AnnotatedTooLate(StepId::AnnotateKeep))
+        );
         assert_eq!(check_order(&[]), Ok(()));
-        assert_eq!(check_order(&[keep(), keep(), validate()]), Err(OrderError::DuplicateId(StepId::Keep)));
+        assert_eq!(check_order(&[keep(), keep(), validate()]), Err(OrderError::DuplicateId(StepId::AnnotateKeep)));
     }
 
     #[test]

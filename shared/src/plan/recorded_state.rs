@@ -1,6 +1,6 @@
-//! What a plan was made from, small enough to keep: whoever does the plan later sees what has moved since.
+//! The state that a plan was made from, small enough to store. A later run compares with it and finds the drift.
 //!
-//! Judged by uid, spec, stored versions, revision, status and digests; not by resourceVersion, which every status update moves.
+//! It compares uid, spec, stored versions, revision, status and digests; not resourceVersion, which every status update changes.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,23 @@ use crate::model::crd::Crd;
 use crate::model::release_status::ReleaseStatus;
 use crate::plan::drift::{DriftItem, DriftSubject};
 
-/// The world of a plan. Holds no values and nothing secret.
+/// The recorded state of a plan. It holds no values and nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedState {
     /// The uid of `kube-system`.
     pub cluster_uid: String,
-    /// Who keeps each release.
+    /// The owner of each release.
     pub owners: BTreeMap<String, String>,
-    /// The bytes of each chart that moves, by release.
+    /// The digest of each chart that moves, by release.
     pub chart_digests: BTreeMap<String, String>,
-    /// The newest revision of each release; none where there is no release.
+    /// The newest revision of each release; none if it is not installed.
     pub releases: BTreeMap<String, Option<RecordedRevision>>,
-    /// The live CRDs that the charts name; none where there is no such CRD.
+    /// The live CRDs that the charts have; none if a CRD does not exist.
     pub crds: BTreeMap<String, Option<RecordedCrd>>,
     /// The digest of each CRD as the charts render it.
     pub rendered_crd_digests: BTreeMap<String, String>,
-    /// The application's values.
+    /// The hash of the application's values.
     pub values: ValueHash,
 }
 
@@ -36,7 +36,7 @@ pub struct RecordedState {
 pub struct RecordedRevision {
     /// 1, 2, …
     pub revision: u64,
-    /// Where it stands.
+    /// Its status.
     pub status: ReleaseStatus,
 }
 
@@ -44,7 +44,7 @@ pub struct RecordedRevision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedCrd {
-    /// Tells a CRD from one that was deleted and made anew.
+    /// Distinguishes a CRD from one that was deleted and created again.
     pub uid: String,
     /// The digest of its spec.
     pub spec_digest: String,
@@ -53,7 +53,7 @@ pub struct RecordedCrd {
 }
 
 impl RecordedCrd {
-    /// What is kept of a live CRD.
+    /// The recorded part of a live CRD.
     #[must_use]
     pub fn from_crd(crd: &Crd) -> Self {
         Self {
@@ -65,23 +65,23 @@ impl RecordedCrd {
 
     fn describe_difference(&self, then: &Self) -> Option<String> {
         if self.uid != then.uid {
-            return Some("was deleted and made anew".to_owned());
+            return Some("was deleted and created again".to_owned());
         }
         if self.spec_digest != then.spec_digest {
-            return Some("somebody has changed its spec".to_owned());
+            return Some("has another spec: someone else changed it".to_owned());
         }
         let versions = |crd: &Self| crd.stored_versions.join(", ");
         (self.stored_versions != then.stored_versions)
-            .then(|| format!("its stored versions are {}, and were {}", versions(self), versions(then)))
+            .then(|| format!("has the stored versions {}, and had {}", versions(self), versions(then)))
     }
 }
 
-/// Everything that is other than it was, gravest first.
+/// Every difference, most severe first.
 #[must_use]
 pub fn find_drift(then: &RecordedState, now: &RecordedState) -> Vec<DriftItem> {
     if then.cluster_uid != now.cluster_uid {
-        let how = "is another one than the plan was made for: the uid of kube-system differs".to_owned();
-        let hint = "name the right one with --context or --kubeconfig, or make a plan for this one";
+        let how = "is not the one that the plan was made for: the uid of kube-system differs".to_owned();
+        let hint = "pass the right one with --context or --kubeconfig, or make a plan for this one";
         return vec![DriftItem { subject: DriftSubject::Cluster, change: how, hint }];
     }
     let mut all = Vec::new();
@@ -89,7 +89,7 @@ pub fn find_drift(then: &RecordedState, now: &RecordedState) -> Vec<DriftItem> {
         all.extend(found.into_iter().map(|(name, how)| DriftItem { subject: subject(name), change: how, hint: "" }));
     };
     each(
-        diff_entries(&then.owners, &now.owners, |then, now| format!("is kept by {now}, and was by {then}")),
+        diff_entries(&then.owners, &now.owners, |then, now| format!("is owned by {now}, and was owned by {then}")),
         DriftSubject::Release,
     );
     each(
@@ -104,7 +104,7 @@ pub fn find_drift(then: &RecordedState, now: &RecordedState) -> Vec<DriftItem> {
         DriftSubject::Chart,
     );
     if then.chart_digests == now.chart_digests {
-        let how = |_: &String, _: &String| "this helm renders it to another text than the plan's helm did".to_owned();
+        let how = |_: &String, _: &String| "this helm renders it differently from the helm of the plan".to_owned();
         each(diff_entries(&then.rendered_crd_digests, &now.rendered_crd_digests, how), DriftSubject::RenderedCrd);
     }
     all.extend(then.values.find_drift(&now.values));
@@ -121,13 +121,15 @@ fn diff_entries<T: PartialEq>(
 }
 
 fn describe_current(revision: &Option<RecordedRevision>) -> String {
-    revision.as_ref().map_or_else(|| "is gone".to_owned(), |now| format!("is {} at {}", now.status, now.revision))
+    revision
+        .as_ref()
+        .map_or_else(|| "is gone".to_owned(), |now| format!("is {} at revision {}", now.status, now.revision))
 }
 
 fn describe_previous(revision: &Option<RecordedRevision>) -> String {
     revision
         .as_ref()
-        .map_or_else(|| "was not there".to_owned(), |then| format!("was {} at {}", then.status, then.revision))
+        .map_or_else(|| "did not exist".to_owned(), |then| format!("was {} at revision {}", then.status, then.revision))
 }
 
 fn diff_crds(
@@ -136,7 +138,7 @@ fn diff_crds(
 ) -> Vec<(String, String)> {
     let other = |name: &String, was: &Option<RecordedCrd>| match (was, now.get(name).and_then(Option::as_ref)) {
         (None, None) => None,
-        (None, Some(_)) => Some("is there now, and was not".to_owned()),
+        (None, Some(_)) => Some("exists now, and did not before".to_owned()),
         (Some(_), None) => Some("is gone".to_owned()),
         (Some(was), Some(is)) => is.describe_difference(was),
     };
@@ -190,19 +192,19 @@ mod tests {
         };
         assert!(
             one(drift_lines(|now| crd(now, |crd| crd.spec_digest = "b".into())))
-                .contains("CRD hubs.x somebody has changed")
+                .contains("CRD hubs.x has another spec")
         );
-        assert!(one(drift_lines(|now| crd(now, |crd| crd.uid = "2".into()))).contains("made anew"));
+        assert!(one(drift_lines(|now| crd(now, |crd| crd.uid = "2".into()))).contains("created again"));
         assert!(
-            one(drift_lines(|now| crd(now, |crd| crd.stored_versions = vec!["v2".into()]))).contains("v2, and were v1")
+            one(drift_lines(|now| crd(now, |crd| crd.stored_versions = vec!["v2".into()]))).contains("v2, and had v1")
         );
         assert!(one(drift_lines(|now| drop(now.crds.insert("hubs.x".into(), None)))).contains("CRD hubs.x is gone"));
         let there =
             |now: &mut RecordedState| drop(now.crds.insert("new.x".into(), recorded_state().crds["hubs.x"].clone()));
-        assert!(one(drift_lines(there)).contains("CRD new.x is there now"));
+        assert!(one(drift_lines(there)).contains("CRD new.x exists now"));
         let failed = Some(RecordedRevision { revision: 4, status: "failed".into() });
         let release = one(drift_lines(|now| drop(now.releases.insert("mural".into(), failed))));
-        assert_eq!(release, "release mural is failed at 4, and was deployed at 3");
+        assert_eq!(release, "release mural is failed at revision 4, and was deployed at revision 3");
         assert!(
             one(drift_lines(|now| drop(now.chart_digests.insert("mural".into(), "sha256:9".into()))))
                 .contains("sha256:9")
@@ -212,7 +214,7 @@ mod tests {
                 .contains("renders")
         );
         assert!(
-            one(drift_lines(|now| drop(now.owners.insert("mural".into(), "Flux".into())))).contains("kept by Flux")
+            one(drift_lines(|now| drop(now.owners.insert("mural".into(), "Flux".into())))).contains("owned by Flux")
         );
     }
 
@@ -222,6 +224,6 @@ mod tests {
             now.cluster_uid = "uid-2".into();
             now.crds.clear();
         });
-        assert!(drift.len() == 1 && drift[0].starts_with("the cluster is another one"), "{drift:?}");
+        assert!(drift.len() == 1 && drift[0].starts_with("the cluster is not the one"), "{drift:?}");
     }
 }

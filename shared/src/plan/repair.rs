@@ -1,4 +1,4 @@
-//! States that somebody left behind, each with its name: what it is, and what mends it.
+//! Broken states that an interrupted run or a person left behind, each with an id, a message and a fix.
 
 mod transitional_crds;
 
@@ -15,23 +15,23 @@ use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 use crate::model::release_status::ReleaseStatus;
 
-/// One of them.
+/// One issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Issue {
-    /// `held-left-behind`, `release-pending`, `release-failed`, `keep-left-behind`, `bridge-left-standing`, `journal-damaged`
+    /// The id: `helmrelease-suspended`, `release-pending`, `release-failed`, `keep-annotation-left`, `transitional-crd-left`, `journal-damaged`.
     pub id: &'static str,
-    /// What it is about.
+    /// The object.
     pub subject: String,
     /// What is wrong.
     pub message: String,
-    /// What is done about it; or, where nothing is, what to do.
+    /// The fix; for an issue that repair cannot fix, what the operator can do.
     pub fix: String,
-    /// Whether it is done here.
+    /// Whether repair fixes it.
     pub fixable: bool,
 }
 
-/// What is known.
+/// The input of the decision.
 #[derive(Debug)]
 pub struct RepairFacts<'a> {
     /// The installation's namespace.
@@ -42,9 +42,9 @@ pub struct RepairFacts<'a> {
     pub live: &'a BTreeMap<String, Crd>,
     /// The journal.
     pub journal: &'a JournalSnapshot,
-    /// The release of the application: the one that is waited for.
+    /// The application's release: the one to wait for.
     pub app_release: &'a str,
-    /// HelmReleases that a run of ours suspended and did not let go.
+    /// HelmReleases that a run of ours suspended and did not resume.
     pub suspended_releases: Vec<SuspendedHelmRelease>,
 }
 
@@ -54,18 +54,18 @@ impl RepairFacts<'_> {
     }
 }
 
-/// What is wrong, and what mends it.
+/// The issues, and the steps that fix them.
 #[derive(Debug, Default)]
 pub struct RepairPlan {
-    /// Everything that is wrong.
+    /// Every issue.
     pub issues: Vec<Issue>,
-    /// What mends it, in an order that is safe.
+    /// The steps that fix them, in a safe order.
     pub steps: Vec<Step>,
-    /// CRDs as they are applied again.
+    /// The CRDs to apply.
     pub crds_to_apply: BTreeMap<String, Crd>,
 }
 
-/// Names what is wrong, and decides the steps that mend it: objects are moved before any release is written, CRDs go back
+/// Finds the issues and decides the steps that fix them: objects are migrated before any release is written, CRDs are restored
 /// after the application.
 #[must_use]
 pub fn decide_repair(facts: &RepairFacts<'_>) -> RepairPlan {
@@ -80,29 +80,29 @@ pub fn decide_repair(facts: &RepairFacts<'_>) -> RepairPlan {
     check_journal(facts, &mut issues, &mut steps);
     check_suspended_releases(facts, &mut issues, &mut steps);
     if !steps.is_empty() {
-        steps.push(new_repair_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate));
+        steps.push(new_repair_step(StepId::Validate, "run the final check".to_owned(), Action::Validate));
     }
     RepairPlan { issues, steps, crds_to_apply: transitional_crds.into_crds() }
 }
 
 fn new_repair_step(id: StepId, title: String, action: Action) -> Step {
-    let because = "it was left behind".to_owned();
+    let because = "an earlier run or a person left it behind".to_owned();
     Step { id, title, action, reason: because, command: Vec::new() }
 }
 
-/// Through Flux, the application is suspended until its CRDs are served: a run that died before it let go leaves it so.
+/// Through Flux, the application is suspended until its CRDs are served. A run that ended before it resumed it leaves it so.
 fn check_suspended_releases(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
     for (at, SuspendedHelmRelease { helm_release, run, .. }) in facts.suspended_releases.iter().enumerate() {
-        let title = format!("let {helm_release} go on");
-        // A run suspends one HelmRelease: a second one is a copy of it, and each has its own repair.
+        let title = format!("resume {helm_release}");
+        // A run suspends one HelmRelease. A second one is a copy of it, and each has its own repair.
         let is_first = at == 0;
         issues.push(Issue {
-            id: "held-left-behind",
+            id: "helmrelease-suspended",
             subject: helm_release.to_string(),
-            message: format!("was suspended by our run {run} until its CRDs would be served, and nobody let it go"),
+            message: format!("was suspended by run {run} until the API server serves its CRDs, and not resumed"),
             fix: match is_first {
-                true => format!("{title}, as its source is now. To end that upgrade instead, ask for it again"),
-                false => format!("run kubectl mural upgrade repair again: {title} after the one before it"),
+                true => format!("{title} with its source as it is now. To finish that upgrade instead, run it again"),
+                false => format!("run kubectl mural upgrade repair again to {title} after the first one"),
             },
             fixable: is_first,
         });
@@ -112,7 +112,7 @@ fn check_suspended_releases(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, st
         let action =
             Action::ResumeHelmRelease { helm_release: helm_release.clone(), has_new_values: false, depends_on: None };
         steps.push(new_repair_step(StepId::Resume, title, action));
-        let title = format!("{helm_release} is Ready at what its source holds");
+        let title = format!("wait until {helm_release} is Ready with the chart of its source");
         let (helm_release, wanted) = (helm_release.clone(), None);
         let action =
             Action::AwaitHelmRelease { role: ReleaseRole::App, requests_reconcile: true, helm_release, target: wanted };
@@ -129,28 +129,28 @@ fn check_release(
 ) {
     let Some(newest) = records.last() else { return };
     let (revision, status, at) = (newest.revision, &newest.status, &newest.last_deployed);
-    let mut report = |id: &'static str, message: String, cure: String, mended: bool| {
-        issues.push(Issue { id, subject: format!("release {release}"), message, fix: cure, fixable: mended });
+    let mut report = |id: &'static str, message: String, fix: String, fixable: bool| {
+        issues.push(Issue { id, subject: format!("release {release}"), message, fix, fixable });
     };
     if status.is_pending() {
         let title = format!("mark revision {revision} of {release} failed");
         report(
             "release-pending",
-            format!("revision {revision} is {status} since {at}: helm refuses every upgrade until it ends"),
-            format!("{title}. If another helm is at work on it right now, do not"),
+            format!("revision {revision} is {status} since {at}; helm refuses every upgrade until then"),
+            format!("{title}; do not run it while another helm works on the release"),
             true,
         );
         let action = Action::UnlockRelease { release: release.to_owned(), revision };
         return steps.push(new_repair_step(StepId::Unlock(facts.role_of(release)), title, action));
     }
     if *status == ReleaseStatus::Uninstalling {
-        let fix = format!("helm uninstall {release} --namespace {} ends it", facts.namespace);
+        let fix = format!("run helm uninstall {release} --namespace {} to finish", facts.namespace);
         return report("release-pending", format!("revision {revision} was being uninstalled at {at}"), fix, false);
     }
     check_failed_release(facts, release, records, issues, steps);
 }
 
-/// Of a failed release without a deployed revision: the last that stood is the one to go back to.
+/// A failed release without a deployed revision is rolled back to the last revision that was once deployed.
 fn check_failed_release(
     facts: &RepairFacts<'_>,
     release: &str,
@@ -162,21 +162,14 @@ fn check_failed_release(
     let Some(newest) = failed.filter(|_| !records.iter().any(|record| record.status == ReleaseStatus::Deployed)) else {
         return;
     };
-    let mut report = |message: String, cure: String, mended: bool| {
-        issues.push(Issue {
-            id: "release-failed",
-            subject: format!("release {release}"),
-            message,
-            fix: cure,
-            fixable: mended,
-        });
+    let mut report = |message: String, fix: String, fixable: bool| {
+        issues.push(Issue { id: "release-failed", subject: format!("release {release}"), message, fix, fixable });
     };
     let revision = newest.revision;
-    let message =
-        format!("revision {revision} failed, and none is deployed: helm takes the failed one for what is there");
+    let message = format!("revision {revision} failed and none is deployed: helm compares with the failed one");
     match records.iter().rev().find(|record| record.status.has_been_deployed()) {
         Some(good) => {
-            let title = format!("{release} back to revision {}, {}", good.revision, good.chart_version);
+            let title = format!("roll {release} back to revision {}, {}", good.revision, good.chart_version);
             report(message, title.clone(), true);
             let (revision, role) = (good.revision, facts.role_of(release));
             let wait = role == ReleaseRole::App;
@@ -185,7 +178,7 @@ fn check_failed_release(
         }
         None => {
             let fix = format!(
-                "no revision of it ever stood: helm uninstall {release} --namespace {}, then install it anew",
+                "no revision was ever deployed: run helm uninstall {release} --namespace {}, then install it again",
                 facts.namespace
             );
             report(message, fix, false);
@@ -193,7 +186,7 @@ fn check_failed_release(
     }
 }
 
-/// Marks that a run of ours has set, and that no run is left to need.
+/// Keep annotations that a run of ours set and that no open run needs.
 fn check_keep_annotations(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
     let (unfinished, completed): (Vec<_>, Vec<_>) = facts.journal.runs.iter().partition(|run| run.is_unfinished());
     let needed = keep_annotation::find_own_annotations(unfinished, facts.live);
@@ -204,15 +197,15 @@ fn check_keep_annotations(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, step
     }
     for name in &names {
         issues.push(Issue {
-            id: "keep-left-behind",
+            id: "keep-annotation-left",
             subject: format!("CRD {name}"),
-            message: "a run of ours marked it helm.sh/resource-policy: keep, and that run is over".to_owned(),
-            fix: "take the mark away; the CRD and its objects stay".to_owned(),
+            message: "a run annotated it with helm.sh/resource-policy: keep, and that run has ended".to_owned(),
+            fix: "remove the annotation; the CRD and its objects do not change".to_owned(),
             fixable: true,
         });
     }
-    let title = format!("take the mark from {} CRD{}", names.len(), plural_suffix(names.len()));
-    steps.push(new_repair_step(StepId::RemoveKeep, title, Action::RemoveKeepAnnotation { names }));
+    let title = format!("remove the keep annotation from {} CRD{}", names.len(), plural_suffix(names.len()));
+    steps.push(new_repair_step(StepId::RemoveKeepAnnotation, title, Action::RemoveKeepAnnotation { names }));
 }
 
 fn check_journal(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut Vec<Step>) {
@@ -220,7 +213,7 @@ fn check_journal(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut V
     for unread in &facts.journal.unreadable_runs {
         let fix = match unread.from_newer_version {
             true => "use the version that wrote it, or a newer one".to_owned(),
-            false => "set it aside: what it told is lost; releases and CRDs are not touched".to_owned(),
+            false => "discard it: its record is lost; releases and CRDs do not change".to_owned(),
         };
         let (subject, message) = (format!("run {} in the journal", unread.run), unread.reason.clone());
         issues.push(Issue { id: "journal-damaged", subject, message, fix, fixable: !unread.from_newer_version });
@@ -231,7 +224,7 @@ fn check_journal(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>, steps: &mut V
     if !runs.is_empty() {
         steps.push(new_repair_step(
             StepId::DiscardRuns,
-            format!("set {} damaged run{} aside", runs.len(), plural_suffix(runs.len())),
+            format!("discard {} damaged run{} from the journal", runs.len(), plural_suffix(runs.len())),
             Action::DiscardRuns { runs },
         ));
     }

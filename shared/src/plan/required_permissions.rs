@@ -1,4 +1,4 @@
-//! What an upgrade does on the cluster, verb by verb: no more is asked for, and nothing less is enough.
+//! The permissions that an upgrade needs, verb by verb: no more and no less.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,21 @@ use crate::model::lease::{LEASE_VERBS, LeaseRef};
 use crate::model::object::ObjectRef;
 use crate::model::served_kinds::ServedKinds;
 
-/// What one run is made of, as far as permissions go.
+/// What a run reads and writes, for its permissions.
 pub struct PermissionScope<'a> {
     /// The installation's namespace.
     pub namespace: &'a str,
-    /// Which CRDs are written.
+    /// Which CRDs the run writes.
     pub crd_writes: CrdWrites,
-    /// The application's manifest as it is and as it will be; none where it does not move.
+    /// The application's manifest now and next; none if it does not move.
     pub app_manifests: Option<(&'a [Value], &'a [Value])>,
-    /// The CRDs whose objects are looked at: their change could hurt one.
+    /// The CRDs whose objects the run reads, because their change could break one.
     pub inspected_crds: &'a [&'a Crd],
     /// The kinds that are served.
     pub kinds: Option<&'a ServedKinds>,
     /// The CRDs that the charts bring.
     pub chart_crds: &'a [&'a Crd],
-    /// The objects of Flux that are patched; where there are any, helm-controller does the rest.
+    /// The Flux objects that the run patches; with any, helm-controller writes the release.
     pub patched_objects: &'a [FluxRef],
 }
 
@@ -35,16 +35,16 @@ pub struct PermissionScope<'a> {
 pub enum CrdWrites {
     /// None.
     None,
-    /// Some that are there.
+    /// Existing ones.
     Update,
     /// New ones too.
     CreateAndUpdate,
 }
 
 const CRD_RESOURCE: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
-/// helm keeps its records as Secrets: it reads them, writes the next, marks the last one and removes the oldest.
+/// helm stores its records as Secrets: it reads them, writes the next, supersedes the last and removes the oldest.
 const RECORD_VERBS: [&str; 5] = ["get", "list", "create", "update", "delete"];
-/// What we and helm read while a roll-out is waited for.
+/// What this program and helm read while they wait for a roll-out.
 const WAIT_RESOURCES: [(&str, &str); 6] = [
     ("", "pods"),
     ("apps", "deployments"),
@@ -54,7 +54,7 @@ const WAIT_RESOURCES: [(&str, &str); 6] = [
     ("batch", "jobs"),
 ];
 
-/// What the guards look at besides: whether it is in a namespace.
+/// What the guards read in addition; the flag says whether it is namespaced.
 const GUARD_RESOURCES: [(&str, &str, bool); 4] = [
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations", false),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", false),
@@ -62,7 +62,7 @@ const GUARD_RESOURCES: [(&str, &str, bool); 4] = [
     ("policy", "poddisruptionbudgets", true),
 ];
 
-/// Everything that a run does, sorted, each thing once.
+/// Every permission of a run, sorted, without duplicates.
 #[must_use]
 pub fn collect_permissions(scope: &PermissionScope<'_>) -> Vec<Permission> {
     let namespace = Some(scope.namespace);
@@ -99,7 +99,7 @@ pub fn collect_permissions(scope: &PermissionScope<'_>) -> Vec<Permission> {
     all.into_iter().collect()
 }
 
-/// Sources and HelmReleases are patched, records and workloads read: the rest is helm-controller's.
+/// The run patches sources and HelmReleases and reads records and workloads; helm-controller does the rest.
 fn collect_flux_permissions(scope: &PermissionScope<'_>) -> Vec<Permission> {
     let namespace = Some(scope.namespace);
     let mut all = BTreeSet::from([
@@ -120,7 +120,7 @@ fn collect_flux_permissions(scope: &PermissionScope<'_>) -> Vec<Permission> {
     all.into_iter().collect()
 }
 
-/// helm reads every object of both manifests, creates the new ones, patches what changed and deletes what is gone.
+/// helm reads every object of both manifests, creates new ones, patches changed ones and deletes removed ones.
 fn collect_application_permissions(scope: &PermissionScope<'_>, old: &[Value], new: &[Value]) -> BTreeSet<Permission> {
     let every = old.iter().chain(new).filter_map(ObjectRef::from_manifest).map(|object| (object, "get"));
     let changes = object_changes::diff_manifests(scope.namespace, old, new).into_iter().map(|change| {

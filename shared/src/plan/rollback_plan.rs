@@ -1,7 +1,8 @@
-//! Going back to what was before a run: per release and per CRD what goes back, what stays and why, and what would be lost.
+//! The rollback to the state before a run: per release and per CRD what is rolled back, what stays and why, and what is lost.
 
 mod releases;
 pub mod restored_crd;
+mod rollback_steps;
 mod step_summary;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::crd_plan::CrdDecision;
-use super::decide::plural_suffix;
 use super::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task};
 use super::recorded_state::RecordedCrd;
 use super::value_hash::digest_json;
@@ -25,115 +25,115 @@ use crate::model::release_status::ReleaseStatus;
 pub use releases::{ForeignRevision, ReleaseRollback};
 pub use step_summary::StepRollback;
 
-/// Whether something goes back.
+/// Whether something is rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RollbackDecision {
-    /// It goes back.
+    /// It is rolled back.
     RollBack,
-    /// It cannot, or must not: it stays as it is.
+    /// It cannot or must not be rolled back: it stays as it is.
     Leave,
-    /// It is as it was.
+    /// It is in the state from before the run.
     Unchanged,
 }
 
-/// One CRD.
+/// The rollback of one CRD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdRollback {
     /// Its name.
     pub name: String,
-    /// Whether it goes back.
+    /// Whether it is rolled back.
     pub decision: RollbackDecision,
-    /// Why it stays; empty where it goes back.
+    /// Why it stays; empty if it is rolled back.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What going back costs.
+    /// What the rollback of it loses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<String>,
 }
 
-/// What of the custom resources.
+/// The rollback of custom resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectRollback {
     /// They stay as they are now.
     Leave,
-    /// `--overwrite`: those that were saved stand in place of those that are there.
+    /// `--overwrite`: the objects of the backup replace the live ones.
     Overwrite,
 }
 
-/// The honest statement.
+/// The rollback as the operator sees it: what it restores, what it leaves and what it loses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RollbackPlan {
-    /// The run that is undone.
+    /// The run that is rolled back.
     pub run: String,
-    /// It, and those that it went on from.
+    /// That run, and the runs that it resumed.
     pub runs: Vec<String>,
-    /// How far it came.
+    /// Its progress.
     pub state: RunState,
-    /// Who ran it.
+    /// The user who ran it.
     pub user: String,
-    /// When it began.
+    /// When it started.
     pub started_at: jiff::Timestamp,
-    /// What becomes of each step that the run has begun, in its order.
+    /// The rollback of each step that the run has started, in order.
     pub steps: Vec<StepRollback>,
     /// The releases, the application first.
     pub releases: Vec<ReleaseRollback>,
-    /// Every CRD that the run was about.
+    /// Every CRD of the run.
     pub crds: Vec<CrdRollback>,
     /// The custom resources.
     pub objects: ObjectRollback,
-    /// CRDs that are marked first, so that helm deletes none.
+    /// CRDs that are annotated first, so that helm deletes none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crds_to_annotate: Vec<String>,
-    /// CRDs from which the mark is taken in the end: a run of ours has set it.
+    /// CRDs that lose the keep annotation in the end: a run of ours has set it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crds_to_unannotate: Vec<String>,
 }
 
-/// What the statement is made from.
+/// The input of the rollback plan.
 #[derive(Debug)]
 pub struct RollbackFacts<'a> {
-    /// The run that is undone.
+    /// The run to roll back.
     pub run: &'a RunEntry,
-    /// It, and those that it went on from, as far as the journal still has them.
+    /// That run, and the runs that it resumed, as far as the journal still has them.
     pub run_chain: &'a [&'a RunEntry],
-    /// Rollbacks of it that were cut off.
+    /// Interrupted rollbacks of it.
     pub earlier_rollbacks: &'a [&'a RunEntry],
     /// The records of each release, oldest first.
     pub releases: &'a BTreeMap<String, Vec<ReleaseRecord>>,
     /// The live CRDs.
     pub live: &'a BTreeMap<String, Crd>,
-    /// The saved CRDs; why there are none here.
+    /// The CRDs of the backup; the reason if there are none here.
     pub backup_crds: Result<&'a BTreeMap<String, Crd>, &'a str>,
-    /// The server's word on each saved CRD.
+    /// The API server's answer to a dry-run of each backup CRD.
     pub forecasts: &'a BTreeMap<String, CrdDryRunResult>,
-    /// What going back does, to the live objects too.
+    /// What the rollback of each CRD does, including to the live objects.
     pub verdicts: &'a BTreeMap<String, CrdVerdict>,
     /// `--overwrite`
     pub overwrite: bool,
 }
 
-/// The run that would be undone: the newest upgrade that wrote something and that no later run stands for.
+/// The run that a rollback would roll back: the newest upgrade that wrote something and that no later run supersedes.
 #[must_use]
 pub fn find_target_run(journal: &JournalSnapshot) -> Option<&RunEntry> {
     let open = |run: &&RunEntry| !matches!(run.state, RunState::Superseded | RunState::RolledBack);
     journal.runs.iter().rev().filter(open).find(|run| run.task == Task::Upgrade && run.has_written())
 }
 
-/// Rollbacks of this run that were cut off.
+/// Interrupted rollbacks of this run.
 #[must_use]
 pub fn find_interrupted_rollbacks<'a>(journal: &'a JournalSnapshot, run: &RunEntry) -> Vec<&'a RunEntry> {
     let ids = run.run_ids();
     journal.runs.iter().filter(|one| one.task == Task::Rollback && one.earlier_runs == ids).collect()
 }
 
-/// States what goes back, and decides the steps.
+/// Decides what is rolled back, and the steps.
 ///
 /// # Errors
-/// Somebody else has upgraded since: the revision is named.
+/// Someone else has upgraded since then: the error has the revision.
 pub fn decide_rollback(facts: &RollbackFacts<'_>) -> Result<(RollbackPlan, Vec<Step>), ForeignRevision> {
     let run = facts.run;
     let crds: Vec<CrdRollback> = run.recorded_state.crds.keys().filter_map(|name| decide_crd(facts, name)).collect();
@@ -158,12 +158,12 @@ pub fn decide_rollback(facts: &RollbackFacts<'_>) -> Result<(RollbackPlan, Vec<S
         crds_to_unannotate,
     };
     rollback.steps = step_summary::summarize_steps(run, &rollback);
-    let steps = build_steps(&rollback);
+    let steps = rollback_steps::build_steps(&rollback);
     Ok((rollback, steps))
 }
 
-/// The CRDs that bear a mark of the run's, or of this way back: taken away in the end, where no release stands half-way. Until
-/// then helm may still compare with the manifest that they have left.
+/// The CRDs with a keep annotation of the run or of this rollback. It is removed in the end, if no release is rolled back
+///  only in part: until then helm may still compare with the manifest that they left.
 fn find_crds_to_unannotate(
     facts: &RollbackFacts<'_>,
     releases: &[&ReleaseRollback],
@@ -186,7 +186,7 @@ fn find_crds_to_unannotate(
         .collect()
 }
 
-/// One CRD; none where it neither was nor is there.
+/// The rollback of one CRD; none if it did not exist before and does not now.
 fn decide_crd(facts: &RollbackFacts<'_>, name: &str) -> Option<CrdRollback> {
     let before = facts.run.recorded_state.crds.get(name).and_then(Option::as_ref);
     let live = facts.live.get(name);
@@ -197,11 +197,11 @@ fn decide_crd(facts: &RollbackFacts<'_>, name: &str) -> Option<CrdRollback> {
     let (before, live) = match (before, live) {
         (None, None) => return None,
         (None, Some(_)) => {
-            return leave("it was not there before; a CRD, and every object of it, is never deleted".into());
+            return leave("it did not exist before; a rollback never deletes a CRD or its objects".into());
         }
         (Some(_), None) => {
             return leave(
-                "somebody has deleted it, and its objects with it: helm mural crds restore brings both back".into(),
+                "someone else deleted it and its objects; run helm mural crds restore to restore both".into(),
             );
         }
         (Some(before), Some(live)) => (before, live),
@@ -217,29 +217,29 @@ fn decide_crd(facts: &RollbackFacts<'_>, name: &str) -> Option<CrdRollback> {
     }
 }
 
-/// Why a CRD cannot go back, whatever is in it.
+/// Why a CRD cannot be rolled back, whatever its content.
 fn find_obstacle(facts: &RollbackFacts<'_>, name: &str, before: &RecordedCrd, now: &RecordedCrd) -> Option<String> {
     if now.uid != before.uid {
-        return Some("it was deleted and made anew since".to_owned());
+        return Some("it was deleted and created again since then".to_owned());
     }
     if now.spec_digest == before.spec_digest {
         let (is, was) = (now.stored_versions.join(", "), before.stored_versions.join(", "));
         return Some(format!(
-            "its spec is as before; its objects were rewritten, and are stored as {is} instead of {was}"
+            "its spec is as before; its objects were migrated and are stored as {is} instead of {was}"
         ));
     }
-    // A rollback that was cut off left it as it is, and so may have the run.
+    // An interrupted rollback may have left it as it is, and so may the run.
     let ours = |run: &&RunEntry| run.crds_after_run.get(name).is_none_or(|left| left.spec_digest == now.spec_digest);
     let runs = facts.earlier_rollbacks.iter().copied().chain([facts.run]);
     if !runs.into_iter().any(|run| ours(&run)) {
-        return Some("somebody has changed it since the run".to_owned());
+        return Some("someone else has changed it since the run".to_owned());
     }
     let backup_crds = match facts.backup_crds {
         Err(why) => return Some(why.to_owned()),
         Ok(saved) => saved,
     };
     let Some(backup_crd) = backup_crds.get(name) else {
-        return Some("the saved copy does not hold it".to_owned());
+        return Some("the backup does not have it".to_owned());
     };
     let has = |version: &&String| backup_crd.versions().any(|one| one.name == version.as_str());
     let missing: Vec<&str> = now.stored_versions.iter().filter(|version| !has(version)).map(String::as_str).collect();
@@ -248,27 +248,27 @@ fn find_obstacle(facts: &RollbackFacts<'_>, name: &str, before: &RecordedCrd, no
     }
     let missing = missing.join(", ");
     let unreadable =
-        format!("objects may be stored as {missing}, which the saved CRD has not: they would be unreadable");
+        format!("objects may be stored as {missing}, which the backup's CRD does not have: they would be unreadable");
     let is_transitional = facts.live.get(name).is_some_and(|live| {
         now.stored_versions.iter().any(|to| {
             crd_migration::recover_original_crd(live, to, |spec| digest_json(spec) == before.spec_digest).is_some()
         })
     });
-    let repair_hint = "; afterwards kubectl mural upgrade repair moves them back, and the CRD with them";
+    let repair_hint = "; run kubectl mural upgrade repair afterwards to migrate them back and restore the CRD";
     Some(if is_transitional { unreadable + repair_hint } else { unreadable })
 }
 
-/// What going back costs.
+/// What the rollback of a CRD loses.
 ///
 /// # Errors
 /// It would break an object, or the server refuses.
 fn assess_losses(facts: &RollbackFacts<'_>, name: &str, live: &Crd) -> Result<Vec<String>, String> {
     match facts.forecasts.get(name) {
-        None => return Err("the API server could not be asked about it".to_owned()),
-        Some(Err(words)) => return Err(format!("the API server refuses it: {words}")),
+        None => return Err("there is no dry-run of it".to_owned()),
+        Some(Err(words)) => return Err(format!("the API server rejects it: {words}")),
         Some(Ok(_)) => {}
     }
-    let Some(verdict) = facts.verdicts.get(name) else { return Err("its objects could not be looked at".to_owned()) };
+    let Some(verdict) = facts.verdicts.get(name) else { return Err("its objects could not be read".to_owned()) };
     let messages = |level: Level| {
         let of = verdict.findings.iter().filter(move |finding| finding.level == level);
         let place = |finding: &CrdFinding| finding.path.as_ref().map_or_else(String::new, |path| format!("{path}: "));
@@ -282,14 +282,13 @@ fn assess_losses(facts: &RollbackFacts<'_>, name: &str, live: &Crd) -> Result<Ve
     let backup_crd = facts.backup_crds.ok().and_then(|backup_crd| backup_crd.get(name));
     if let Some(saved) = backup_crd.filter(|saved| saved.storage_version() != live.storage_version()) {
         let (is, was) = (live.storage_version(), saved.storage_version());
-        losses.push(format!(
-            "objects that were stored as {is} stay so until each is written again; new ones are stored as {was}"
-        ));
+        losses
+            .push(format!("objects stored as {is} stay so until each is written again; new ones are stored as {was}"));
     }
     Ok(losses)
 }
 
-/// CRDs that stand in the manifest that is there and not in the one that helm goes back to: helm would delete them.
+/// CRDs of the current manifest that the target revision's manifest lacks: helm would delete them.
 fn find_crds_to_annotate(facts: &RollbackFacts<'_>, releases: &[&ReleaseRollback]) -> Vec<String> {
     let mut all = BTreeSet::new();
     for release in releases.iter().filter(|release| release.decision == RollbackDecision::RollBack) {
@@ -299,7 +298,7 @@ fn find_crds_to_annotate(facts: &RollbackFacts<'_>, releases: &[&ReleaseRollback
             objects.iter().filter_map(|object| Crd::name_of(object).map(str::to_owned)).collect()
         };
         let to = names(records.iter().find(|record| Some(record.revision) == release.to_revision));
-        // helm compares with the newest revision, and after a failure with the deployed one: neither may cost a CRD.
+        // helm compares with the newest revision, and after a failure with the deployed one: neither may delete a CRD.
         let from = records
             .iter()
             .filter(|record| Some(record.revision) > release.to_revision)
@@ -315,91 +314,7 @@ fn find_crds_to_annotate(facts: &RollbackFacts<'_>, releases: &[&ReleaseRollback
     all.into_iter().filter(has_no_annotation).collect()
 }
 
-fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut step = |id: StepId, title: String, action: Action, because: &str| {
-        steps.push(Step { id, title, action, reason: because.to_owned(), command: Vec::new() });
-    };
-    if !rollback.crds_to_annotate.is_empty() {
-        let title = format!(
-            "mark {} CRD{} to be kept",
-            rollback.crds_to_annotate.len(),
-            plural_suffix(rollback.crds_to_annotate.len())
-        );
-        let because = "helm deletes what leaves a release's manifest, and with a CRD every object of its kind";
-        step(StepId::Keep, title, Action::AddKeepAnnotation { names: rollback.crds_to_annotate.clone() }, because);
-    }
-    let [app, record] = rollback.releases.as_slice() else { return steps };
-    push_release_step(ReleaseRole::App, app, &mut step);
-    push_crd_steps(rollback, &mut step);
-    if rollback.objects == ObjectRollback::Overwrite {
-        let names: Vec<String> = rollback
-            .crds
-            .iter()
-            .filter(|crd| crd.decision != RollbackDecision::Leave)
-            .map(|crd| crd.name.clone())
-            .collect();
-        let title = "put the saved objects in place of those that are there".to_owned();
-        step(StepId::Objects, title, Action::RestoreObjects { names }, "--overwrite asks for it");
-    }
-    push_release_step(ReleaseRole::Crds, record, &mut step);
-    if !rollback.crds_to_unannotate.is_empty() {
-        let (count, names) = (rollback.crds_to_unannotate.len(), rollback.crds_to_unannotate.clone());
-        let title = format!("take our mark helm.sh/resource-policy: keep from {count} CRD{}", plural_suffix(count));
-        let because = "a run of ours has set it, and no release leaves a CRD behind any more";
-        step(StepId::RemoveKeep, title, Action::RemoveKeepAnnotation { names }, because);
-    }
-    step(
-        StepId::Validate,
-        "look at everything again".to_owned(),
-        Action::Validate,
-        "what was written is looked at in the end",
-    );
-    if steps.len() == 1 { Vec::new() } else { steps }
-}
-
-fn push_crd_steps(rollback: &RollbackPlan, step: &mut impl FnMut(StepId, String, Action, &str)) {
-    let names: Vec<String> = rollback
-        .crds
-        .iter()
-        .filter(|crd| crd.decision == RollbackDecision::RollBack)
-        .map(|crd| crd.name.clone())
-        .collect();
-    if !names.is_empty() {
-        let title = format!("apply {} CRD{} as saved before the run", names.len(), plural_suffix(names.len()));
-        step(
-            StepId::Crds,
-            title,
-            Action::RestoreCrds { names: names.clone() },
-            "they differ from what was there before the run",
-        );
-        let title = format!("{} CRD{} established and served as saved", names.len(), plural_suffix(names.len()));
-        step(StepId::Served, title, Action::VerifyServedSchema { names }, "an apply that is accepted proves nothing");
-    }
-}
-
-fn push_release_step(
-    role: ReleaseRole,
-    release: &ReleaseRollback,
-    step: &mut impl FnMut(StepId, String, Action, &str),
-) {
-    let (RollbackDecision::RollBack, Some(revision)) = (release.decision, release.to_revision) else { return };
-    let name = &release.release;
-    if let Some(pending) = release.pending_revision {
-        let title = format!("mark revision {pending} of {name} failed, in which helm was cut off");
-        let action = Action::UnlockRelease { release: name.clone(), revision: pending };
-        step(StepId::Unlock(role), title, action, "no helm goes on from a revision that is pending");
-    }
-    let (id, wait, and_wait) = match role {
-        ReleaseRole::App => (StepId::Release(role), true, " and wait"),
-        ReleaseRole::Crds => (StepId::Record, false, ""),
-    };
-    let title = format!("{name} back to revision {revision}{and_wait}");
-    let action = Action::RollbackRelease { release: name.clone(), revision, wait };
-    step(id, title, action, "it is the revision that was there before the run");
-}
-
-/// Whether a rollback of ours has begun to bring this release back.
+/// Whether an earlier rollback has started to roll this release back.
 fn is_rolling_back(earlier_rollbacks: &[&RunEntry], release: &str) -> bool {
     let has_started = |run: &&RunEntry| {
         run.steps.iter().any(|step| {

@@ -1,6 +1,6 @@
-//! A plan in a file: what was asked for, the world that it was made from, and the steps that were agreed to.
+//! A plan in a file: the request, the recorded state, and the agreed steps.
 //!
-//! The file is never trusted: whoever does it looks and decides anew, and goes on only where that comes to the same.
+//! The file is never trusted: apply reads the cluster and decides again, and continues only if it comes to the same plan.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,19 +32,19 @@ pub struct SavedPlan {
     pub kind: String,
     /// When the plan was made.
     pub created_at: jiff::Timestamp,
-    /// What was asked for.
+    /// The request.
     pub request: RecordedRequest,
-    /// What the plan was made from.
+    /// The recorded state.
     pub recorded_state: RecordedState,
     /// The charts that move.
     pub charts: Vec<ChartUpgrade>,
-    /// What becomes of each CRD.
+    /// The decision about each CRD.
     pub crds: Vec<CrdPlan>,
-    /// What is done, in this order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// What was asked for, besides values and how the cluster and the registry are reached.
+/// The request, without values and without access to cluster and registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordedRequest {
@@ -54,26 +54,26 @@ pub struct RecordedRequest {
     pub crds: RequestedChart,
     /// The application's chart.
     pub app: RequestedChart,
-    /// Who is insisted on as owner.
+    /// The required owner.
     pub mode: OwnerMode,
-    /// What is allowed besides.
+    /// What the operator consented to.
     pub allowed_actions: AllowedActions,
-    /// What goes to helm as it is.
+    /// Options that go to helm unchanged.
     #[serde(default)]
     pub helm: HelmOptions,
-    /// Which of Flux's sources are insisted on.
+    /// The required Flux sources.
     #[serde(default, skip_serializing_if = "FluxSourceNames::is_empty")]
     pub sources: FluxSourceNames,
-    /// What is asked of the charts' signatures.
+    /// The required chart signatures.
     #[serde(default, skip_serializing_if = "SignatureRequirements::is_empty")]
     pub signature: SignatureRequirements,
 }
 
 impl RecordedRequest {
-    /// What an upgrade asks for, its charts pinned. Charts from files are named from `folder` on.
+    /// The request of an upgrade with pinned charts. Chart files are resolved relative to `folder`.
     #[must_use]
     pub fn new(ask: &UpgradeSpec, plan: &Plan, folder: &Path) -> Self {
-        // Named one by one: a new flag must be thought of here, or it is forgotten when the plan is done.
+        // Every field by name: the compiler then finds a new flag that a saved plan would lose.
         let UpgradeSpec {
             installation,
             crds,
@@ -112,7 +112,7 @@ impl RecordedRequest {
         }
     }
 
-    /// What was asked for then, with what is given anew: how cluster and registry are reached, the values, the patience.
+    /// The request from then with the new inputs: access to cluster and registry, values, timeouts.
     #[must_use]
     pub fn to_upgrade_spec(&self, inputs: RuntimeInputs) -> UpgradeSpec {
         let RecordedRequest { namespace, crds, app, mode, allowed_actions: allowed, helm, sources, signature } =
@@ -156,25 +156,25 @@ impl RecordedRequest {
     }
 }
 
-/// One chart, pinned where it moves.
+/// One chart, pinned if it moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequestedChart {
     /// The release's name.
     pub release: String,
-    /// Where the chart is.
+    /// The chart reference.
     pub chart: ChartRef,
-    /// The version wanted.
+    /// The wanted version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<ChartVersion>,
 }
 
-/// What is given anew when a saved plan is done.
+/// The inputs that apply takes again.
 #[derive(Debug)]
 pub struct RuntimeInputs {
-    /// How the cluster is reached.
+    /// Access to the cluster.
     pub cluster: ClusterAccess,
-    /// How the registry is reached.
+    /// Access to the registry.
     pub registry: RegistryAccess,
     /// The application's values.
     pub values: ValueOptions,
@@ -182,18 +182,18 @@ pub struct RuntimeInputs {
     pub crds_values: ValueOptions,
     /// The longest one wait may last.
     pub timeout: Duration,
-    /// Whether the server may be asked for dry-runs.
+    /// Whether dry-runs are allowed.
     pub server_dry_runs: bool,
-    /// Findings that somebody answers for.
+    /// Waivers of findings.
     pub waivers: Waivers,
-    /// Whether registries are asked for the application's images.
+    /// Whether registries are queried for the application's images.
     pub check_images: bool,
-    /// What is told of an appliance.
+    /// The appliance's settings.
     pub appliance: ApplianceAccess,
 }
 
 impl SavedPlan {
-    /// Keeps a plan. Charts from files are named from `folder` on, where they were named from.
+    /// Saves a plan. Chart files are resolved relative to `folder`.
     #[must_use]
     pub fn new(
         ask: &UpgradeSpec,
@@ -214,10 +214,10 @@ impl SavedPlan {
         }
     }
 
-    /// Reads the file's text.
+    /// Parses the text of the file.
     ///
     /// # Errors
-    /// A usage problem: it is no saved plan, or one of another version of these plugins.
+    /// A usage problem: it is not a saved plan, or its version is not supported.
     pub fn read(file: &Path, text: &str) -> Result<Self, Problem> {
         let wrong = || {
             Problem::usage(format!("{} is not a saved plan", file.display()))
@@ -240,24 +240,24 @@ impl SavedPlan {
         self.request.to_upgrade_spec(inputs)
     }
 
-    /// Whether what was decided anew is what was agreed to.
+    /// Whether the new decision equals the agreed one.
     ///
     /// # Errors
     /// A refusal that names the first step that differs.
     pub fn ensure_same_steps(&self, plan: &Plan) -> Result<(), Problem> {
         let other = |text: String| {
             Err(Problem::new(Exit::Refused, text)
-                .with_hint("another version of these plugins, or an edited file? make a new plan and read it"))
+                .with_hint("make a new plan and read it; another version of these plugins or an edit can be the cause"))
         };
         let pairs = self.steps.iter().zip(&plan.steps);
         if let Some((then, now)) =
             pairs.into_iter().find(|(then, now)| (&then.id, &then.action) != (&now.id, &now.action))
         {
-            return other(format!("the saved plan says {:?} where now it is {:?}", then.title, now.title));
+            return other(format!("the saved plan has the step {:?}, the new plan has {:?}", then.title, now.title));
         }
         if self.steps.len() != plan.steps.len() {
             return other(format!(
-                "the saved plan has {} steps, and now there are {}",
+                "the saved plan has {} steps, the new plan has {}",
                 self.steps.len(),
                 plan.steps.len()
             ));
@@ -266,7 +266,7 @@ impl SavedPlan {
     }
 }
 
-/// A registry's chart by its digest, a file by a path that holds from everywhere.
+/// A registry's chart by its digest, a chart file by its absolute path.
 fn pin_chart(chart: &ChartRef, digest: Option<&Digest>, folder: &Path) -> ChartRef {
     let from = |path: &PathBuf| folder.join(path);
     match (chart, digest) {
@@ -298,7 +298,7 @@ mod tests {
         let digest = Digest::from_bytes(b"", DigestKind::Manifest);
         let pinned_ref = pin_chart(&oci, Some(&digest), Path::new("/x")).to_string();
         assert_eq!(pinned_ref, format!("oci://a.example/mural/mural@{}", digest.sha256));
-        // The registry told no digest: its version has to do, and the bytes are compared.
+        // The registry returned no digest: the reference has its version, and the bytes are compared.
         let archive = Digest::from_bytes(b"", DigestKind::Archive);
         assert_eq!(pin_chart(&oci, Some(&archive), Path::new("/x")), oci);
         let file = ChartRef::parse("./mural.tgz").unwrap();

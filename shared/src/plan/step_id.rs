@@ -1,4 +1,4 @@
-//! The ids of steps: what the journal, the reports, the lock and the event stream call a step by.
+//! The ids of steps. The journal, the reports, the Leases and the event stream use them.
 //!
 //! An id says what a step is for and never contains a release's name: `--release served` is a legal name. Within one plan an
 //! id occurs once (`order::check_order`), so the journal marks the step that ran. The texts are part of the JSON output and
@@ -15,7 +15,7 @@ use crate::model::release_role::ReleaseRole;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StepId {
     /// Annotates CRDs with `helm.sh/resource-policy: keep`.
-    Keep,
+    AnnotateKeep,
     /// Migrates stored objects out of the versions that a chart drops.
     Migrate,
     /// Applies CRDs.
@@ -43,7 +43,7 @@ pub enum StepId {
     /// Restores custom resources from the backup.
     Objects,
     /// Removes the keep annotation that a run of ours has set.
-    RemoveKeep,
+    RemoveKeepAnnotation,
     /// Discards unreadable runs from the journal.
     DiscardRuns,
     /// Runs the final check.
@@ -69,7 +69,7 @@ macro_rules! step_id_texts {
 }
 
 step_id_texts! {
-    Keep => "keep",
+    AnnotateKeep => "annotate-keep",
     Migrate => "migrate",
     Crds => "crds",
     Served => "served",
@@ -84,18 +84,18 @@ step_id_texts! {
     Source(App) => "mural-source",
     Manifests(Crds) => "mural-crds-manifests",
     Manifests(App) => "mural-manifests",
-    Suspend => "hold",
-    Resume => "go-on",
+    Suspend => "suspend",
+    Resume => "resume",
     Ready => "ready",
     Objects => "objects",
-    RemoveKeep => "unkeep",
-    DiscardRuns => "forget",
+    RemoveKeepAnnotation => "remove-keep-annotation",
+    DiscardRuns => "discard-runs",
     Validate => "validate",
 }
 
 /// A text that is the id of no step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no step of this version")]
+#[error("{0:?} is not a step id of this version")]
 pub struct UnknownStepId(String);
 
 impl FromStr for StepId {
@@ -138,6 +138,9 @@ mod tests {
             let json = serde_json::to_string(id).unwrap();
             assert_eq!(serde_json::from_str::<StepId>(&json).unwrap(), *id);
         }
-        assert_eq!("mural-2".parse::<StepId>().unwrap_err().to_string(), "\"mural-2\" is no step of this version");
+        assert_eq!(
+            "mural-2".parse::<StepId>().unwrap_err().to_string(),
+            "\"mural-2\" is not a step id of this version"
+        );
     }
 }

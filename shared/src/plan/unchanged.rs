@@ -1,4 +1,4 @@
-//! What a plan leaves alone, each with its reason: shown to people, so that they see that it was looked at.
+//! What a plan leaves unchanged, with reasons: shown to people, so that they see that it was considered.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use serde::{Serialize, Serializer};
 
 use super::decide::plural_suffix;
 
-/// Something that a plan leaves as it is.
+/// An item that a plan leaves unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnchangedItem {
-    /// What.
+    /// The item.
     pub subject: UnchangedSubject,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What is left alone; in JSON it is its text.
+/// The unchanged item; in JSON it is its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnchangedSubject {
-    /// A release that is at its chart's version already.
+    /// A release that is already at its chart's version.
     Release {
         /// Its name.
         release: String,

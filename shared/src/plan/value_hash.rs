@@ -1,4 +1,4 @@
-//! Values that a saved plan knows again without holding them.
+//! Keyed hashes of values: a saved plan recognizes values without storing them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,25 +11,25 @@ use crate::diff::value_changes::flatten_values;
 use crate::model::chart::to_hex;
 use crate::plan::drift::{DriftItem, DriftSubject};
 
-/// Rounds of the whole seal: who has the file and guesses a password has to work for each guess.
+/// Rounds of the combined hash: each password guess from a stolen file costs this much work.
 const HASH_ROUNDS: usize = 20_000;
 
-/// A seal of the application's values.
+/// The keyed hash of the application's values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueHash {
-    /// Another one in every file: equal values are not seen to be equal.
+    /// A different salt in every file, so that equal values have different hashes.
     pub salt: String,
     /// How the stored values are used.
     pub stored_values: StoredValues,
-    /// All values, sealed together.
+    /// The hash of all values together.
     pub combined_hash: String,
-    /// Two hexadecimal digits for each key: enough to say which value is another one, and too little to guess it by.
+    /// Two hexadecimal digits for each key: enough to name the changed value, too little to guess it.
     pub key_hashes: BTreeMap<String, String>,
 }
 
 impl ValueHash {
-    /// Seals the user's values of the next revision.
+    /// Hashes the user's values of the next revision.
     #[must_use]
     pub fn new(salt: &str, stored_values: StoredValues, values: &Value) -> Self {
         let short = |key: &str, value: &Value| {
@@ -41,11 +41,11 @@ impl ValueHash {
         Self { salt: salt.to_owned(), stored_values, combined_hash, key_hashes: keys.collect() }
     }
 
-    /// How these values are other than those.
+    /// The drift of these values from those.
     #[must_use]
     pub fn find_drift(&self, now: &Self) -> Option<DriftItem> {
         let drift = |how: String| {
-            let hint = "give apply the value flags that plan was given, or make a new plan with these";
+            let hint = "pass apply the value flags of the plan, or make a new plan with these";
             Some(DriftItem { subject: DriftSubject::Values, change: how, hint })
         };
         if self.stored_values != now.stored_values {
@@ -63,15 +63,15 @@ impl ValueHash {
         let others = all.into_iter().filter(|key| self.key_hashes.get(*key) != now.key_hashes.get(*key));
         let others: Vec<&str> = others.map(String::as_str).collect();
         match others.as_slice() {
-            [] => drift("are not the ones that the plan was made with".to_owned()),
-            some => drift(format!("are not the ones that the plan was made with: {}", some.join(", "))),
+            [] => drift("differ from the values of the plan".to_owned()),
+            some => drift(format!("differ from the values of the plan: {}", some.join(", "))),
         }
     }
 }
 
 const fn stored_values_flag(stored: StoredValues) -> &'static str {
     match stored {
-        StoredValues::HelmDefault => "no flag for the stored ones",
+        StoredValues::HelmDefault => "no flag about stored values",
         StoredValues::Reuse => "--reuse-values",
         StoredValues::Reset => "--reset-values",
         StoredValues::ResetThenReuse => "--reset-then-reuse-values",
@@ -130,9 +130,9 @@ mod tests {
     #[test]
     fn a_change_that_no_key_shows_is_still_one() {
         let then = hash_values(&json!({"a": 1}));
-        // Two digits are the same once in 256: then only the whole seal tells.
+        // Two digits are equal once in 256 cases: then only the combined hash differs.
         let now = ValueHash { key_hashes: then.key_hashes.clone(), ..hash_values(&json!({"a": 2})) };
-        assert!(then.find_drift(&now).unwrap().change.ends_with("made with"));
+        assert!(then.find_drift(&now).unwrap().change.ends_with("values of the plan"));
         let reused = ValueHash { stored_values: StoredValues::Reuse, ..then.clone() };
         assert!(then.find_drift(&reused).unwrap().change.contains("--reuse-values now"));
     }

@@ -101,8 +101,8 @@ fn build_steps(prepared: &Prepared) -> Vec<Step> {
         steps.extend(build_verify_step(prepared).filter(|_| role == ReleaseRole::Crds && !steps.is_empty()));
     }
     if !steps.is_empty() {
-        let because = "what was rolled out is looked at in the end";
-        steps.push(new_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate, because));
+        let because = "the final check verifies what was rolled out";
+        steps.push(new_step(StepId::Validate, "run the final check".to_owned(), Action::Validate, because));
     }
     steps
 }

@@ -224,7 +224,7 @@ fn require_flux_served(view: &ClusterView) -> Result<(), Problem> {
 fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxManifests) -> Vec<Step> {
     // What is done before any release is written stays: marks, and objects that are moved.
     let before = plan.steps.iter().filter(|step| match step.id {
-        StepId::Keep | StepId::Migrate | StepId::Unlock(_) => true,
+        StepId::AnnotateKeep | StepId::Migrate | StepId::Unlock(_) => true,
         StepId::Crds
         | StepId::Served
         | StepId::ServedTemplates(_)
@@ -236,7 +236,7 @@ fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxMani
         | StepId::Resume
         | StepId::Ready
         | StepId::Objects
-        | StepId::RemoveKeep
+        | StepId::RemoveKeepAnnotation
         | StepId::DiscardRuns
         | StepId::Validate => false,
     });
@@ -280,8 +280,8 @@ fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxMani
             steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: names.clone() }, because));
         }
     }
-    let because = "what was written is looked at in the end";
-    steps.push(new_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate, because));
+    let because = "the final check verifies what was written";
+    steps.push(new_step(StepId::Validate, "run the final check".to_owned(), Action::Validate, because));
     steps
 }
 

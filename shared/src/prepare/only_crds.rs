@@ -13,7 +13,7 @@ pub fn retain_crd_steps(prepared: Prepared) -> Option<Prepared> {
     // A chart's CRDs that helm writes with the release are verified with it.
     plan.steps.retain(|step| match step.id {
         StepId::Migrate | StepId::Crds | StepId::Served => true,
-        StepId::Keep
+        StepId::AnnotateKeep
         | StepId::ServedTemplates(_)
         | StepId::Unlock(_)
         | StepId::Record
@@ -24,7 +24,7 @@ pub fn retain_crd_steps(prepared: Prepared) -> Option<Prepared> {
         | StepId::Resume
         | StepId::Ready
         | StepId::Objects
-        | StepId::RemoveKeep
+        | StepId::RemoveKeepAnnotation
         | StepId::DiscardRuns
         | StepId::Validate => false,
     });

@@ -56,7 +56,7 @@ pub fn while_stopped(test_cluster: &TestCluster, controller: &str, what: impl Fn
 
 /// source-controller does not reconcile the patched source.
 fn source_controller_stopped(test_cluster: &TestCluster) -> Result<()> {
-    let told = ["source-controller has not looked at the change: does it run?", "mural-crds-source"];
+    let told = ["source-controller has not observed the change: is it running?", "mural-crds-source"];
     while_stopped(test_cluster, "source-controller", || {
         fails(test_cluster, &newer_flags(&["--yes", "--failure-grace", "5s"]), &told).map(drop)
     })?;

@@ -76,10 +76,10 @@ fn repair_resumes(test_cluster: &TestCluster) -> Result<()> {
     ensure!(read_suspending_run(test_cluster)? == "20261101-1", "another run");
     let mark = test_cluster.mark()?;
     let preview = upgrade(test_cluster, &["repair"], &["--dry-run=server"])?.expect_code(0)?;
-    ensure!(preview.all_text().contains("held-left-behind"), "{}", preview.all_text());
+    ensure!(preview.all_text().contains("helmrelease-suspended"), "{}", preview.all_text());
     test_cluster.ensure_nothing_written(mark)?;
     let repaired = upgrade(test_cluster, &["repair"], &["--yes"])?.expect_code(0)?;
-    ensure!(repaired.all_text().contains("was suspended by our run 20261101-1"), "{}", repaired.all_text());
+    ensure!(repaired.all_text().contains("was suspended by run 20261101-1"), "{}", repaired.all_text());
     ensure_resumed(test_cluster)?;
     flux_install::ready(test_cluster.sandbox()?, "mural")?;
     ensure!(

@@ -1,26 +1,26 @@
-//! The appliance's own part of an upgrade, which has no public interface: the Local UI's steps as a check-list.
+//! The appliance's own part of an upgrade as a checklist. It has no public interface, so these are steps in the Local UI.
 
-/// The check-list before the sources are moved, with what to look for.
+/// The checklist before the sources change, with what to check for.
 #[must_use]
 pub fn render_checklist(registry: &str) -> String {
     format!(
         "\
-before the sources are moved, on the appliance
+before the sources change, on the appliance
   [ ] Artifact Studio: the card of your deployment, the target version, the Content Bundle alone (no ISO, Helm chart or MON Key)
-        look for: its checksum and signature; --bundle FILE looks into it
+        check: its checksum and signature; --bundle FILE reads it
   [ ] upload it to the leader node: palette content upload --file BUNDLE --token TOKEN LEADER, or Local UI (https://LEADER:5080) > Content >
-        Actions > Upload Content. A browser is slow at this size; the token lies on the node, /opt/spectrocloud/.upload-auth-token
-        look for: linked hosts Synced; the node goes on unpacking for 15 to 30 minutes without a word
-  [ ] Local UI > Cluster > Configuration > Update > Review Changes: decide each default that differs
-        look for: the Zot password is that of the first installation; another one makes the upgrade fail
-  [ ] Confirm Changes, Update: the node may reboot, and the Local UI is away meanwhile
-        look for: Cluster > Overview says Running, the palette-ai pack shows the new version
-  [ ] the registry {registry} then holds both charts: that is checked here before anything is patched
+        Actions > Upload Content. A browser is slow at this size; the token is on the node: /opt/spectrocloud/.upload-auth-token
+        check: linked hosts Synced; the node then unpacks for 15 to 30 minutes without output
+  [ ] Local UI > Cluster > Configuration > Update > Review Changes: decide about each default that differs
+        check: the Zot password is that of the first installation; the upgrade fails with another one
+  [ ] Confirm Changes, Update: the node may reboot; the Local UI is unavailable meanwhile
+        check: Cluster > Overview says Running, the palette-ai pack shows the new version
+  [ ] the registry {registry} then has both charts: this program checks it before it patches anything
 "
     )
 }
 
-/// How a registry inside the cluster is reached from a workstation.
+/// How to reach a registry inside the cluster from a workstation.
 #[must_use]
 pub fn suggest_port_forward(host: &str) -> String {
     let (name, port) = host.rsplit_once(':').unwrap_or((host, "80"));
@@ -29,7 +29,7 @@ pub fn suggest_port_forward(host: &str) -> String {
         (Some(service), Some(namespace), Some("svc")) => format!(
             "kubectl port-forward --namespace {namespace} service/{service} 5000:{port} &  then --registry-url http://127.0.0.1:5000"
         ),
-        _ => "name an address of it that is reachable from here with --registry-url".to_owned(),
+        _ => "pass an address that this workstation can reach: --registry-url".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Argo CD: what to commit, and how far an Application is. It is never patched.
+//! Argo CD: what to commit, and the progress of an Application. This program never patches one.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::progress::Progress;
 use crate::model::argo_application::{find_chart_source, namespaced_name};
 use crate::model::flux::FluxRef;
 
-/// What to commit so that it deploys this version; none where it does already.
+/// The commit that makes the Application deploy this version; none if it deploys it already.
 #[must_use]
 pub fn build_application_commit(application: &Value, version: &str) -> Option<CommitFile> {
     let (namespace, name) = namespaced_name(application)?;
@@ -25,7 +25,7 @@ pub fn build_application_commit(application: &Value, version: &str) -> Option<Co
     Some(build_commit(object, application, &json!({"spec": {"sources": sources}})))
 }
 
-/// How far it is towards a version.
+/// The Application's progress towards a version.
 #[must_use]
 pub fn assess_application(application: &Value, version: &str) -> Progress {
     let text = |pointer: &str| application.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -40,7 +40,7 @@ pub fn assess_application(application: &Value, version: &str) -> Progress {
         (true, true, "Synced", "Healthy") => Progress::Done(format!("synced to {version} and healthy")),
         (false, ..) => Progress::Waiting(format!("its targetRevision is not {version} yet")),
         _ if ["Failed", "Error"].contains(&phase) => Progress::Failing(format!("its last sync {phase}: {message}")),
-        (true, true, "Synced", "Degraded") => Progress::Failing("is synced and Degraded".to_owned()),
+        (true, true, "Synced", "Degraded") => Progress::Failing("the Application is synced and Degraded".to_owned()),
         _ => Progress::Waiting(format!("sync is {sync}, health is {health}")),
     }
 }

@@ -1,4 +1,4 @@
-//! What to commit where Git keeps the objects: each as it shall be, in the order in which they are merged.
+//! The commits for objects that Git manages: each object in its new state, in merge order.
 
 use std::fmt::Write as _;
 
@@ -10,26 +10,26 @@ use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, YamlError};
 
-/// One object that is to be committed.
+/// One object to commit.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CommitFile {
-    /// Which object.
+    /// The object.
     pub object: FluxRef,
-    /// The file's name: the number says the order.
+    /// The file name; its number is the merge order.
     pub file_name: String,
-    /// What changes, key by key; values are masked.
+    /// The changes, key by key; values are masked.
     pub changes: Vec<String>,
-    /// The object as it shall be.
+    /// The object in its new state.
     #[serde(skip)]
     pub manifest: Hidden<Value>,
 }
 
 impl CommitFile {
-    /// The file's text.
+    /// The text of the file.
     ///
     /// # Errors
-    /// The object cannot be written as YAML.
+    /// The object cannot be serialized as YAML.
     pub fn render(&self) -> Result<String, YamlError> {
         let mut text = format!("# {} of an upgrade; commit it in the order of the numbers.\n", self.object);
         for change in &self.changes {
@@ -39,8 +39,8 @@ impl CommitFile {
     }
 }
 
-/// The commits: the CRD source, then the application's HelmRelease, which waits for it by its readyExpr, then the application's source.
-/// All may be merged at once: Flux itself keeps the order then.
+/// The commits in order: the CRD source, the application's HelmRelease, whose readyExpr waits for the CRDs, the application's source.
+/// All can be merged at once: then Flux itself follows the order.
 #[must_use]
 pub fn build_commits(routes: &FluxRoutes) -> Vec<CommitFile> {
     let mut all = Vec::new();
@@ -50,7 +50,7 @@ pub fn build_commits(routes: &FluxRoutes) -> Vec<CommitFile> {
     number_files(all)
 }
 
-/// Gives the files their numbers.
+/// Numbers the files.
 #[must_use]
 pub fn number_files(mut all: Vec<CommitFile>) -> Vec<CommitFile> {
     for (at, commit) in all.iter_mut().enumerate() {
@@ -64,7 +64,7 @@ fn build_source_commit(route: &FluxRoute) -> Option<CommitFile> {
     Some(build_commit(object.clone(), route.find_object(object)?, patch))
 }
 
-/// The application's HelmRelease: what it waits for, and its values where they change.
+/// The application's HelmRelease: its dependsOn, and its values if they change.
 fn build_release_commit(app: &FluxRoute, crds: Option<&FluxRoute>) -> Option<CommitFile> {
     let mut patch = json!({});
     if let Some(after) = crds.and_then(|crds| build_depends_on(app, crds)) {
@@ -77,7 +77,7 @@ fn build_release_commit(app: &FluxRoute, crds: Option<&FluxRoute>) -> Option<Com
     changes.then(|| build_commit(app.helm_release.object_ref(), app.helm_release.json(), &patch))
 }
 
-/// `dependsOn` with an expression that asks for the new version of the CRD chart.
+/// `dependsOn` with an expression that requires the new version of the CRD chart.
 fn build_depends_on(app: &FluxRoute, crds: &FluxRoute) -> Option<Value> {
     let expression = build_ready_expr(&crds.target.as_ref()?.version);
     let mut all =
@@ -95,7 +95,7 @@ fn build_depends_on(app: &FluxRoute, crds: &FluxRoute) -> Option<Value> {
     Some(Value::Array(all))
 }
 
-/// An object as Git holds it, with a patch over it.
+/// An object as Git has it, with a patch applied.
 #[must_use]
 pub fn build_commit(object: FluxRef, current: &Value, patch: &Value) -> CommitFile {
     let mut manifest = strip_server_fields(current);
@@ -104,7 +104,7 @@ pub fn build_commit(object: FluxRef, current: &Value, patch: &Value) -> CommitFi
     CommitFile { object, file_name: String::new(), changes, manifest: Hidden::new(manifest) }
 }
 
-/// What a person wrote of an object: without what servers and controllers add.
+/// The part of an object that a person wrote: without the fields of servers and controllers.
 fn strip_server_fields(object: &Value) -> Value {
     let mut metadata = Map::new();
     for key in ["name", "namespace"] {
@@ -124,7 +124,7 @@ fn strip_server_fields(object: &Value) -> Value {
     json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata, "spec": object["spec"]})
 }
 
-/// Lays a patch over an object and tells what changes. `spec.values` are told by name alone.
+/// Applies a patch to an object and returns the changes. `spec.values` is reported by name only.
 fn apply_patch(object: &mut Value, patch: &Value, at: &str, changes: &mut Vec<String>) {
     match patch {
         Value::Object(fields) if at != "spec.values" => {

@@ -1,23 +1,23 @@
-//! The CEL expression that makes Flux itself keep the order: the CRD chart's HelmRelease at a version, not just Ready.
+//! The CEL expression that makes Flux follow the order: the CRD chart's HelmRelease must be at a version, not only Ready.
 //!
-//! It replaces Flux's own check of a dependency, so it has to ask for all of it: the generation, Ready, and what Flux does
-//! not ask for, the newest revision's version and status (helm-controller `internal/controller`, `checkDependencies`).
+//! It replaces Flux's own check of a dependency, so it repeats that check (generation, Ready) and adds what Flux does not check:
+//! version and status of the newest revision (helm-controller `internal/controller`, `checkDependencies`).
 
-/// What stands around the version.
+/// The part before the version.
 const READY_EXPR_PREFIX: &str = "dep.metadata.generation == dep.status.observedGeneration && \
                       dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True') && \
                       dep.status.history.size() > 0 && dep.status.history[0].status == 'deployed' && \
                       (dep.status.history[0].chartVersion + '+').startsWith('";
 const READY_EXPR_SUFFIX: &str = "+')";
 
-/// The expression for a version of the CRD chart. From an OCIRepository a `+` and the digest follow it, from a HelmChart nothing does.
+/// The expression for a version of the CRD chart. An OCIRepository appends `+` and the digest to the version, a HelmChart does not.
 #[must_use]
 pub fn build_ready_expr(version: &str) -> String {
     format!("{READY_EXPR_PREFIX}{}{READY_EXPR_SUFFIX}", version.split('+').next().unwrap_or_default())
 }
 
-/// The same expression for another version, where it asks for one: what we wrote ourselves, or any that names the old version
-/// once and in quotes. None where it names no version of ours.
+/// The same expression for another version. It recognizes our own expression and any other that quotes the old version once. None
+/// if the expression has no version of ours.
 #[must_use]
 pub fn update_ready_expr(expression: &str, old: &str, new: &str) -> Option<String> {
     let plain = |version: &str| version.split('+').next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The page's four manifests, with the guards on: Flux keeps the order by itself, CRDs are replaced, nothing moves by itself.
+//! The four manifests of the vendor's upgrade guide, hardened: Flux follows the order, CRDs are replaced, no version is a range.
 
 use std::fmt::Write as _;
 
@@ -10,13 +10,13 @@ use crate::model::secret::{Hidden, is_secret_key};
 use crate::model::url_login::find_url_logins;
 use crate::model::yaml::{self, YamlError};
 
-/// How often Flux looks, as on the page.
+/// Flux's reconcile interval, as in the vendor's upgrade guide.
 const RECONCILE_INTERVAL: &str = "10m";
 
-/// One chart, as its source shall name it.
+/// One chart, as its source references it.
 #[derive(Debug, Clone)]
 pub struct ChartSource {
-    /// The release, which the HelmRelease is named after.
+    /// The release and the name of the HelmRelease.
     pub release: String,
     /// The name of the OCIRepository.
     pub source_name: String,
@@ -24,14 +24,14 @@ pub struct ChartSource {
     pub url: String,
     /// The version.
     pub version: String,
-    /// The digest beside the version; none where it is not pinned.
+    /// The digest beside the version; none without `--pin-digest`.
     pub digest: Option<String>,
 }
 
-/// What the manifests are made from.
+/// The input of the manifests.
 #[derive(Debug, Clone)]
 pub struct FluxManifests {
-    /// The namespace of all of them.
+    /// The namespace of all manifests.
     pub namespace: String,
     /// The CRD chart.
     pub crds: ChartSource,
@@ -45,12 +45,12 @@ pub struct FluxManifests {
     pub cert_secret_ref: Option<String>,
     /// Whether the registry speaks plain http.
     pub insecure: bool,
-    /// Whose signature is asked for.
+    /// The signature that the source requires.
     pub verify: Option<SourceVerification>,
 }
 
 impl FluxManifests {
-    /// The Secret that the values go to where a secret is among them: a HelmRelease is read by whoever may look.
+    /// The Secret for the values if they hold a secret: everyone who can read a HelmRelease reads its values.
     #[must_use]
     pub fn values_secret(&self) -> Option<FluxRef> {
         has_secret(self.values.reveal())
@@ -68,7 +68,7 @@ impl FluxManifests {
     #[must_use]
     pub fn build_app_objects(&self) -> [Value; 2] {
         let after = json!([{"name": self.crds.release, "readyExpr": build_ready_expr(&self.crds.version)}]);
-        // CRDs that the application's chart brings are replaced too.
+        // The application's chart may bring CRDs; they are replaced too.
         let mut release_spec =
             json!({"dependsOn": after, "install": {"crds": "CreateReplace"}, "upgrade": {"crds": "CreateReplace"}});
         match self.values_secret() {
@@ -81,7 +81,7 @@ impl FluxManifests {
         [self.build_source(&self.app), self.build_helm_release(&self.app, &release_spec)]
     }
 
-    /// The Secret with the values, where there is one.
+    /// The Secret with the values, if there is one.
     #[must_use]
     pub fn build_values_secret(&self) -> Option<Value> {
         let secret_ref = self.values_secret()?;
@@ -125,17 +125,17 @@ impl FluxManifests {
             "metadata": {"name": chart.release, "namespace": self.namespace}, "spec": spec})
     }
 
-    /// The manifests as text, with comments that say why. Secrets are not in it.
+    /// Renders the manifests as YAML with comments that give reasons. Secrets are not in it.
     ///
     /// # Errors
-    /// A value cannot be written as YAML.
+    /// A value cannot be serialized as YAML.
     pub fn render(&self) -> Result<String, YamlError> {
         let [crds_source, crds_release] = self.build_crds_objects();
         let [app_source, app_release] = self.build_app_objects();
         let pinned = if self.crds.digest.is_some() { PINNED_COMMENT } else { "" };
         let values = match self.values_secret() {
             Some(secret) => format!(
-                "# The values hold secrets, and whoever may look at HelmReleases would read them: they come from a Secret, which you make\n\
+                "# The values hold secrets, and everyone who can read HelmReleases would read them. They come from a Secret that you create\n\
                  # from your own file:  kubectl create secret generic {} --namespace {} --from-file=values.yaml=FILE\n",
                 secret.name, secret.namespace
             ),
@@ -156,14 +156,14 @@ impl FluxManifests {
 }
 
 const SOURCE_COMMENT: &str =
-    "# One exact version: a range would move the release by itself, the application before its CRDs.\n";
-const PINNED_COMMENT: &str = "# The digest decides, and the version beside it is for people: a tag that is pushed anew changes nothing. Change both together.\n";
+    "# One exact version: a range would upgrade the release on its own, the application before its CRDs.\n";
+const PINNED_COMMENT: &str = "# The digest decides; the version is for people. A tag that is pushed again changes nothing. Change both together.\n";
 const CRDS_COMMENT: &str = "\
-# CreateReplace on install too: over CRDs that are there already, Create leaves the old schemas and calls the release Ready.
+# CreateReplace on install too: over existing CRDs, Create leaves the old schemas and reports the release Ready.
 ";
 const APP_COMMENT: &str = "\
-# dependsOn alone does not order upgrades: it asks whether mural-crds is Ready now, and it is, at its old version. The readyExpr asks
-# for the version. It replaces Flux's own check, so it asks for the generation and Ready as well. Change it with every version.
+# dependsOn alone does not order upgrades: mural-crds is Ready at its old version too. The readyExpr requires the version.
+# It replaces Flux's own check, so it also requires the generation and Ready. Change it with every version.
 ";
 
 /// Whether a text at any depth below a secret key, or a URL with a login, is among the values.

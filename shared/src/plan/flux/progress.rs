@@ -1,16 +1,16 @@
-//! How far one of Flux's objects is towards what is waited for, from the object alone.
+//! The progress of one Flux object towards the wanted state, derived from the object alone.
 
 use super::TargetChart;
 use crate::model::flux::{FluxCondition, FluxObject, FluxSource, HelmRelease, SourceKind};
 use crate::model::object::find_condition;
 use crate::model::release_status::ReleaseStatus;
 
-/// The controller of Flux that acts on an object.
+/// The Flux controller that acts on an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FluxController {
-    /// Fetches charts.
+    /// Pulls charts.
     Source,
-    /// Writes releases, and the HelmCharts that they take their charts from.
+    /// Writes releases, and the HelmCharts that hold their charts.
     Helm,
 }
 
@@ -25,40 +25,40 @@ impl FluxController {
     }
 
     fn not_observed(self, what: &str) -> Progress {
-        Progress::NotObserved { controller: self, reason: format!("{what}: does it run?") }
+        Progress::NotObserved { controller: self, reason: format!("{what}: is it running?") }
     }
 }
 
-/// How far.
+/// The progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// There, and what shows it.
+    /// Reached, with the evidence.
     Done(String),
-    /// Its controller has not looked yet: it may be slow for a moment, or gone.
+    /// Its controller has not observed the change: the controller is slow, or not running.
     NotObserved {
-        /// The controller that has to look.
+        /// The controller.
         controller: FluxController,
-        /// What it has not looked at.
+        /// What it has not observed.
         reason: String,
     },
-    /// On its way.
+    /// In progress.
     Waiting(String),
-    /// Does not look good, and may still pass: ends the wait when it lasts.
+    /// Failing, but may recover: ends the wait if it lasts.
     Failing(String),
-    /// Will not get there by waiting.
+    /// Failed: waiting does not help.
     Failed(String),
 }
 
-/// Whether a source holds the wanted chart.
+/// Whether a source has the wanted chart.
 #[must_use]
 pub fn assess_source(source: &FluxSource, target: &TargetChart, requested_at: &str) -> Progress {
     let ready = source.ready_condition();
     if source.is_suspended() {
-        return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
+        return Progress::Failed("is suspended: someone else suspended it during the upgrade".to_owned());
     }
     if let Some(old) = outdated_chart_version(source, target) {
         return FluxController::Helm
-            .not_observed(&format!("still asks for {old}: helm-controller has not looked at the change"));
+            .not_observed(&format!("still requests {old}: helm-controller has not observed the change"));
     }
     if !source.is_observed() {
         return match ready {
@@ -66,7 +66,7 @@ pub fn assess_source(source: &FluxSource, target: &TargetChart, requested_at: &s
             Some(ready) if ready.status == "False" && source.has_current_ready_condition() => {
                 Progress::Failing(format_condition(&ready))
             }
-            _ => FluxController::Source.not_observed("source-controller has not looked at the change"),
+            _ => FluxController::Source.not_observed("source-controller has not observed the change"),
         };
     }
     if let Some(stalled) = source.stalled_condition() {
@@ -75,42 +75,42 @@ pub fn assess_source(source: &FluxSource, target: &TargetChart, requested_at: &s
     match ready {
         Some(ready) if ready.status == "True" && target.matches_source(source) => {
             let revision = source.artifact().map_or_else(String::new, |artifact| artifact.revision);
-            Progress::Done(format!("holds {revision}{}", describe_signature(source)))
+            Progress::Done(format!("has {revision}{}", describe_signature(source)))
         }
         Some(ready) if ready.status == "True" && source.last_handled_reconcile() == requested_at => {
             let revision = source.artifact().map_or_else(|| "nothing".to_owned(), |artifact| artifact.revision);
             let digest = target.digest.as_ref().map_or_else(String::new, |digest| format!(" ({digest})"));
-            Progress::Failing(format!("holds {revision}, and not {}{digest}", target.version))
+            Progress::Failing(format!("has {revision}, not {}{digest}", target.version))
         }
         Some(ready) if ready.status == "False" => Progress::Failing(format_condition(&ready)),
         Some(ready) => Progress::Waiting(format_condition(&ready)),
-        None => Progress::Waiting("its controller has said nothing yet".to_owned()),
+        None => Progress::Waiting("its controller has not set a condition yet".to_owned()),
     }
 }
 
-/// The version that a HelmChart asks for, where its HelmRelease asks for another one: helm-controller brings it there.
+/// The version that a HelmChart requests, if its HelmRelease requests another one: helm-controller updates the HelmChart.
 fn outdated_chart_version<'a>(source: &'a FluxSource, target: &TargetChart) -> Option<&'a str> {
     let chart_version = source.text("/spec/version");
     (source.kind() == SourceKind::HelmChart && chart_version != target.version).then_some(chart_version)
 }
 
-/// Whose signature source-controller has found on the artifact that it holds, where the source asks for one.
+/// The verified signature of the artifact, if the source requires one.
 fn describe_signature(source: &FluxSource) -> String {
     let Some(verify) = source.verification() else { return String::new() };
     match find_condition(source.json(), "SourceVerified") {
         Some(found) if found.status == "True" => format!(", its signature verified by {}", verify.provider),
-        _ => format!(", and says nothing of its signature ({})", verify.provider),
+        _ => format!(", without a condition about its signature ({})", verify.provider),
     }
 }
 
-/// Whether a HelmRelease is Ready at the wanted chart. `asked` is the request to reconcile: what its controller said before it
-/// answered that one is of the past.
+/// Whether a HelmRelease is Ready with the wanted chart. `asked` is the reconcile request: conditions from before the controller
+/// answered it are outdated.
 #[must_use]
 pub fn assess_helm_release(release: &HelmRelease, target: Option<&TargetChart>, requested_at: &str) -> Progress {
     let (ready, answered) = (release.ready_condition(), release.last_handled_reconcile() == requested_at);
     let newest = release.history().into_iter().next();
     if release.is_suspended() {
-        return Progress::Failed("is suspended: somebody did so meanwhile".to_owned());
+        return Progress::Failed("is suspended: someone else suspended it during the upgrade".to_owned());
     }
     let there = newest.as_ref().filter(|newest| {
         newest.status == ReleaseStatus::Deployed && target.is_none_or(|wanted| wanted.matches_revision(newest))
@@ -137,20 +137,23 @@ pub fn assess_helm_release(release: &HelmRelease, target: Option<&TargetChart>, 
         Some(ready) if ready.status == "False" && answered => assess_failure(release, &ready),
         Some(ready) if ready.status == "False" => Progress::Waiting(format_condition(&ready)),
         _ if !release.is_observed() || !answered => {
-            FluxController::Helm.not_observed("helm-controller has not looked at it")
+            FluxController::Helm.not_observed("helm-controller has not observed the change")
         }
         _ => {
             let at = newest.map_or_else(|| "no revision".to_owned(), |newest| newest.chart_version);
-            Progress::Failing(format!("is Ready at {at}: it has not taken up the new chart"))
+            Progress::Failing(format!("is Ready at {at}: it has not picked up the new chart"))
         }
     }
 }
 
-/// A try that failed, where more are to come, is no end.
+/// A failed attempt is not the end if helm-controller retries.
 fn assess_failure(release: &HelmRelease, ready: &FluxCondition) -> Progress {
     let (retries, failures) = (release.remediation().retries, release.upgrade_failures());
     if failures > 0 && (retries < 0 || failures <= retries) {
-        return Progress::Waiting(format!("try {failures} failed, it tries again: {}", format_condition(ready)));
+        return Progress::Waiting(format!(
+            "attempt {failures} failed, helm-controller retries: {}",
+            format_condition(ready)
+        ));
     }
     Progress::Failing(format_condition(ready))
 }
@@ -162,7 +165,7 @@ fn describe_remediation(release: &HelmRelease, target: Option<&TargetChart>) -> 
         newest.status == ReleaseStatus::Deployed && target.is_some_and(|wanted| !wanted.matches_revision(newest))
     }) {
         Some(newest) => {
-            format!("; helm-controller went back to {} (revision {})", newest.chart_version, newest.revision)
+            format!("; helm-controller rolled back to {} (revision {})", newest.chart_version, newest.revision)
         }
         None => String::new(),
     }
@@ -211,7 +214,7 @@ mod tests {
         assert!(matches!(assess(&done), Progress::Done(text) if text.contains("revision 2 is 0.7.4+05")));
         let unseen =
             release(("True", "x"), &revision("0.7.4", "deployed"), &[("/status/observedGeneration", json!(1))]);
-        assert!(matches!(assess(&unseen), Progress::NotObserved { reason, .. } if reason.contains("does it run")));
+        assert!(matches!(assess(&unseen), Progress::NotObserved { reason, .. } if reason.contains("is it running")));
     }
 
     #[test]
@@ -220,7 +223,7 @@ mod tests {
             {"type": "Stalled", "status": "True", "reason": "RetriesExceeded", "message": "gave up"}]);
         let failed = release(("False", "x"), &revision("0.7.1", "deployed"), &[("/status/conditions", stalled)]);
         let Progress::Failed(text) = assess(&failed) else { panic!() };
-        assert!(text.contains("gave up") && text.contains("went back to 0.7.1"), "{text}");
+        assert!(text.contains("gave up") && text.contains("rolled back to 0.7.1"), "{text}");
         let mut before = failed.json().clone();
         before["status"]["lastHandledReconcileAt"] = "s".into();
         assert!(matches!(assess(&HelmRelease::new(before)), Progress::Waiting(_)));
@@ -235,7 +238,7 @@ mod tests {
             ];
             assess(&release(("False", "UpgradeFailed"), &revision("0.7.4", "failed"), &more))
         };
-        assert!(matches!(retries(1), Progress::Waiting(text) if text.contains("tries again")));
+        assert!(matches!(retries(1), Progress::Waiting(text) if text.contains("retries")));
         assert!(matches!(retries(3), Progress::Failing(_)));
     }
 
@@ -274,7 +277,7 @@ mod tests {
         let mut signed = source("True", "", "0.7.4@sha256:new", 2).json().clone();
         signed["spec"]["verify"] = json!({"provider": "cosign"});
         assert!(
-            matches!(assess(&FluxSource::new(signed.clone())), Progress::Done(text) if text.contains("says nothing of its signature"))
+            matches!(assess(&FluxSource::new(signed.clone())), Progress::Done(text) if text.contains("without a condition about its signature"))
         );
         let verified =
             json!({"type": "SourceVerified", "status": "True", "reason": "Succeeded", "message": "verified"});
@@ -284,7 +287,7 @@ mod tests {
         );
         assert!(matches!(assess(&source("True", "", "0.7.4@sha256:other", 2)), Progress::Failing(_)));
         assert!(
-            matches!(assess(&source("True", "", "0.7.1@sha256:old", 1)), Progress::NotObserved { reason, .. } if reason.contains("does it run"))
+            matches!(assess(&source("True", "", "0.7.1@sha256:old", 1)), Progress::NotObserved { reason, .. } if reason.contains("is it running"))
         );
         assert!(
             matches!(assess(&source("False", "no match for semver", "0.7.1@sha256:old", 2)), Progress::Failing(text) if text.contains("no match"))

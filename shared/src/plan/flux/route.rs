@@ -1,4 +1,4 @@
-//! One chart's way through Flux: from what was read and what is wanted to what is patched.
+//! One chart's route through Flux: from the objects that were read and the wanted chart to the patches.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,30 +13,30 @@ use crate::model::flux::{
 use crate::model::release_status::ReleaseStatus;
 use crate::model::secret::Hidden;
 
-/// Which chart an object shall show.
+/// The chart that an object must have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetChart {
     /// The chart's version.
     pub version: String,
-    /// The digest in its registry; none where it could not be had.
+    /// The digest in its registry; none if it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 
 impl TargetChart {
-    /// Whether a revision of a release is it: version and digest, as far as both tell.
+    /// Whether a revision of a release is of this chart: compares version and digest, if both have them.
     #[must_use]
     pub fn matches_revision(&self, revision: &Snapshot) -> bool {
         let digest = self.digest.as_deref().filter(|_| !revision.oci_digest.is_empty());
         revision.is_version(&self.version) && digest.is_none_or(|digest| digest == revision.oci_digest)
     }
 
-    /// Whether a source holds it.
+    /// Whether a source has this chart.
     #[must_use]
     pub fn matches_source(&self, source: &FluxSource) -> bool {
         let Some(artifact) = source.artifact() else { return false };
         let plain = |text: &str| text.trim_start_matches('v').split('+').next().unwrap_or_default().to_owned();
-        // A source that is pinned by digest alone shows no version.
+        // The artifact of a source pinned by digest alone has no version.
         match (self.digest.as_deref(), artifact.digest()) {
             (Some(wanted), Some(found)) => wanted == found,
             _ => plain(artifact.version()) == plain(&self.version),
@@ -44,40 +44,40 @@ impl TargetChart {
     }
 }
 
-/// One chart's way.
+/// The route of one chart.
 #[derive(Debug, Clone)]
 pub struct FluxRoute {
     /// The release.
     pub release: String,
-    /// The HelmRelease that makes it, as it was read.
+    /// The HelmRelease of the release, as it was read.
     pub helm_release: HelmRelease,
-    /// What its chart comes from, as it was read: the OCIRepository, or the HelmRepository behind a HelmChart.
+    /// Where the chart comes from, as it was read: the OCIRepository, or the HelmRepository behind a HelmChart.
     pub source: Option<FluxSource>,
     /// The object whose artifact is the chart, as it was read: the OCIRepository or the HelmChart.
     pub chart: Option<FluxSource>,
     /// The object whose artifact is the chart.
     pub artifact: Option<FluxRef>,
-    /// The object that says which version it is, and what is patched of it; none where nothing says a version (Git, a bucket).
+    /// The object that sets the version, and its merge patch; none if no object sets a version (Git, a bucket).
     pub version_patch: Option<(FluxRef, Value)>,
-    /// The chart wanted; none where this chart stays.
+    /// The wanted chart; none if the chart does not change.
     pub target: Option<TargetChart>,
-    /// `spec.values` as it shall be; none where it stays.
+    /// The next `spec.values`; none if they do not change.
     pub values: Option<Hidden<Value>>,
-    /// The name of the source that is insisted on; none where any will do.
+    /// The required source name; none if any source is accepted.
     pub required_source: Option<String>,
-    /// `spec.dependsOn` as it shall be, where a `readyExpr` names the version that is left; none where it stays.
+    /// The next `spec.dependsOn`, if a `readyExpr` has the old version; none if it does not change.
     pub depends_on: Option<Value>,
 }
 
 impl FluxRoute {
-    /// Whether the source has to be patched: it is told something else than what is wanted.
+    /// Whether the source needs a patch: it requests another chart than the wanted one.
     #[must_use]
     pub fn needs_source_patch(&self) -> bool {
         let Some((object, patch)) = &self.version_patch else { return false };
         self.find_object(object).is_none_or(|current| !matches_patch(current, patch))
     }
 
-    /// Whether all is as it shall be already: told, held, deployed, Ready.
+    /// Whether everything is in the wanted state already: requested, fetched, deployed, Ready.
     #[must_use]
     pub fn is_converged(&self) -> bool {
         let Some(target) = &self.target else { return !self.needs_release_patch() };
@@ -92,20 +92,20 @@ impl FluxRoute {
             && !self.needs_release_patch()
     }
 
-    /// Whether all that we would patch is as it shall be, and only its controllers have still to do their part.
+    /// Whether every object that this program patches is in the wanted state, and only the controllers have work left.
     #[must_use]
     pub fn is_waiting_for_controllers(&self) -> bool {
         let is_served = |wanted: &TargetChart| self.chart.as_ref().is_some_and(|chart| wanted.matches_source(chart));
         !self.needs_source_patch() && !self.needs_release_patch() && self.target.as_ref().is_some_and(is_served)
     }
 
-    /// Whether the HelmRelease itself is written, besides its hold.
+    /// Whether the HelmRelease itself is patched, apart from spec.suspend.
     #[must_use]
     pub const fn needs_release_patch(&self) -> bool {
         self.values.is_some() || self.depends_on.is_some()
     }
 
-    /// Why its source may bring another version by itself.
+    /// Why its source may bring another version on its own.
     #[must_use]
     pub fn floating_reason(&self) -> Option<String> {
         match self.helm_release.chart_origin()? {
@@ -115,7 +115,7 @@ impl FluxRoute {
         }
     }
 
-    /// One of its objects as it was read.
+    /// One of its objects, as it was read.
     #[must_use]
     pub fn find_object(&self, object: &FluxRef) -> Option<&Value> {
         let sources = [&self.chart, &self.source].into_iter().flatten();
@@ -129,25 +129,25 @@ impl FluxRoute {
         })
     }
 
-    /// The run of ours that suspended the HelmRelease and did not release it.
+    /// The run of ours that suspended the HelmRelease and did not resume it.
     #[must_use]
     pub fn suspended_by_run(&self) -> Option<&str> {
         self.helm_release.suspended_by_run().filter(|_| self.helm_release.is_suspended())
     }
 
-    /// Whether the HelmRelease itself says the version (`spec.chart`): its HelmChart changes only while it is not suspended.
+    /// Whether the HelmRelease itself sets the version (`spec.chart`). Its HelmChart does not change while it is suspended.
     #[must_use]
     pub fn is_templated(&self) -> bool {
         matches!(self.helm_release.chart_origin(), Some(ChartOrigin::Template { .. }))
     }
 }
 
-/// Both charts' ways; none where Flux does not make the release.
+/// The routes of both charts; none if Flux does not own the release.
 #[derive(Debug, Clone, Default)]
 pub struct FluxRoutes {
-    /// The CRD chart's.
+    /// The CRD chart's route.
     pub crds: Option<FluxRoute>,
-    /// The application's.
+    /// The application's route.
     pub app: Option<FluxRoute>,
 }
 
@@ -164,7 +164,7 @@ impl FluxRoutes {
     }
 }
 
-/// The ways of both charts. `charts` are version and digest of each that moves, the CRD chart first.
+/// Finds the routes of both charts. `charts` are version and digest of each chart that moves, the CRD chart first.
 #[must_use]
 pub fn find_routes(
     ask: &UpgradeSpec,
@@ -211,7 +211,7 @@ fn build_target(version: String, digest: &Digest) -> TargetChart {
     TargetChart { version, digest: (digest.kind == DigestKind::Manifest).then(|| digest.sha256.clone()) }
 }
 
-/// The object that says the version, and the merge patch that says the new one. Only what is in effect now is touched, and never the url.
+/// The object that sets the version, with the merge patch for the new one. It changes only the fields in effect, never the url.
 fn find_version_patch(helm_release: &HelmRelease, flux: &FluxView, target: &TargetChart) -> Option<(FluxRef, Value)> {
     let version = &target.version;
     match helm_release.chart_origin()? {
@@ -234,7 +234,7 @@ fn find_version_patch(helm_release: &HelmRelease, flux: &FluxView, target: &Targ
     }
 }
 
-/// The fields of `spec.ref` that decide: the one in effect, and below a digest the version that stands beside it.
+/// The fields of `spec.ref` that decide: the one in effect, and beside a digest also the version.
 fn build_oci_ref(source: &FluxSource, target: &TargetChart) -> Option<Value> {
     let version = &target.version;
     // A tag cannot hold a plus.
@@ -257,7 +257,7 @@ fn build_oci_ref(source: &FluxSource, target: &TargetChart) -> Option<Value> {
     }
 }
 
-/// The application's `dependsOn`, where an expression in it asks for the version of the CRD chart that is left.
+/// The application's `dependsOn`, if an expression in it requires the old version of the CRD chart.
 fn update_depends_on(app: &FluxRoute, crds: &FluxRoute) -> Option<Value> {
     let target = crds.target.as_ref()?;
     let old = crds.helm_release.history().into_iter().next()?.version().to_owned();
@@ -273,7 +273,7 @@ fn update_depends_on(app: &FluxRoute, crds: &FluxRoute) -> Option<Value> {
     changed.then_some(Value::Array(all))
 }
 
-/// Whether an object already says all that a merge patch says.
+/// Whether an object already has every value of a merge patch.
 fn matches_patch(object: &Value, patch: &Value) -> bool {
     match patch {
         Value::Object(fields) => {

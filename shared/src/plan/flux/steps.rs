@@ -1,4 +1,4 @@
-//! The steps of the Flux path: the CRD chart's source, its proof, and only then the application's.
+//! The steps of the Flux path: the CRD chart's source, its verification, and only then the application's source.
 
 use super::route::{FluxRoute, FluxRoutes};
 use crate::checks::crd_changes::decision::CrdDecision;
@@ -8,7 +8,7 @@ use crate::model::release_role::ReleaseRole;
 use crate::plan::decide::{UpgradeFacts, build_migrate_step, new_step, push_annotate_step, skip_unchanged_crds};
 use crate::plan::{Action, Step, StepId, UnchangedItem, UnchangedSubject};
 
-/// Decides the steps, in the only order that is safe, and what is left alone.
+/// Decides the steps in the only safe order, and what stays unchanged.
 #[must_use]
 pub fn decide_flux_upgrade(facts: &UpgradeFacts<'_>, routes: &FluxRoutes) -> (Vec<Step>, Vec<UnchangedItem>) {
     let (mut steps, mut left_alone) = (Vec::new(), Vec::new());
@@ -28,7 +28,7 @@ pub fn decide_flux_upgrade(facts: &UpgradeFacts<'_>, routes: &FluxRoutes) -> (Ve
     }
     if let Some(app) = app {
         let resume = (suspended.is_some() || app.needs_release_patch()).then(|| build_resume_step(app));
-        // Where the HelmRelease itself says the version, nothing moves while it is suspended: it is let go with the version.
+        // If the HelmRelease itself sets the version, nothing moves while it is suspended: it is resumed together with the new version.
         let (resume_before, resume_after) = if app.is_templated() { (resume, None) } else { (None, resume) };
         steps.extend(resume_before);
         steps.extend(build_source_step(app, ReleaseRole::App));
@@ -36,22 +36,22 @@ pub fn decide_flux_upgrade(facts: &UpgradeFacts<'_>, routes: &FluxRoutes) -> (Ve
         steps.extend(build_release_step(app, ReleaseRole::App));
     }
     if !steps.is_empty() {
-        let because = "what was written is looked at in the end";
-        steps.push(new_step(StepId::Validate, "look at everything again", Action::Validate, because));
+        let because = "the final check verifies what was written";
+        steps.push(new_step(StepId::Validate, "run the final check", Action::Validate, because));
     }
     left_alone.extend(routes.routes().filter(|way| way.target.is_some() && is_idle(way)).map(|way| UnchangedItem {
         subject: UnchangedSubject::Release {
             release: way.release.clone(),
             version: way.target.as_ref().map_or_else(String::new, |wanted| wanted.version.clone()),
         },
-        reason: "its source, its HelmRelease and its newest revision are at it already".to_owned(),
+        reason: "its source, HelmRelease and newest revision are already at this version".to_owned(),
     }));
     left_alone.extend(skip_unchanged_crds(facts.crds));
     (steps, left_alone)
 }
 
-/// Whether the application's HelmRelease is held meanwhile: it could move by itself before its CRDs are served, or it is
-/// written more than once, and only the last state may be rolled out. One that a dead run of ours held is held already.
+/// Whether the application's HelmRelease is suspended during the upgrade. It is if it could move before its CRDs are served, or if
+/// two patches change it and only the last state may roll out. If an ended run of ours left it suspended, it already is.
 fn needs_suspend(app: &FluxRoute, crds_move: bool) -> bool {
     app.suspended_by_run().is_some() || app.needs_release_patch() || (crds_move && app.floating_reason().is_some())
 }
@@ -62,10 +62,10 @@ fn build_suspend_step(app: &FluxRoute) -> Option<Step> {
     }
     let helm_release = app.helm_release.object_ref();
     let because = match app.floating_reason() {
-        Some(why) => format!("it could move before its CRDs are served: {why}"),
-        None => "source and HelmRelease both change: only the last of both is rolled out".to_owned(),
+        Some(why) => format!("it could move before the API server serves its CRDs: {why}"),
+        None => "the source and the HelmRelease both change; only their last state may roll out".to_owned(),
     };
-    let title = format!("hold {helm_release} (spec.suspend)");
+    let title = format!("suspend {helm_release} (spec.suspend)");
     let mut step =
         new_step(StepId::Suspend, title, Action::SuspendHelmRelease { helm_release: helm_release.clone() }, because);
     step.command = build_patch_command(&helm_release.to_kubectl_args(), r#"{"spec":{"suspend":true}}"#);
@@ -81,11 +81,11 @@ fn build_resume_step(app: &FluxRoute) -> Step {
     with.extend(depends_on.is_some().then_some("the new version in its readyExpr"));
     let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" and ")) };
     let because = match app.suspended_by_run() {
-        Some(run) => format!("it was suspended by our run {run} ({SUSPENDED_BY_ANNOTATION}), which lives no more"),
-        None => "its CRDs are served: now it may go on".to_owned(),
+        Some(run) => format!("run {run} suspended it ({SUSPENDED_BY_ANNOTATION}) and has ended"),
+        None => "the API server serves its CRDs".to_owned(),
     };
-    let left = app.suspended_by_run().map_or_else(String::new, |run| format!(", which our run {run} left suspended"));
-    let title = format!("let {helm_release} go on{with}{left}");
+    let left = app.suspended_by_run().map_or_else(String::new, |run| format!(", which run {run} left suspended"));
+    let title = format!("resume {helm_release}{with}{left}");
     let action = Action::ResumeHelmRelease { helm_release: helm_release.clone(), has_new_values: values, depends_on };
     let mut step = new_step(StepId::Resume, title, action, because);
     let values_patch = if values { r#","values":{…}"# } else { "" };
@@ -106,13 +106,13 @@ fn build_source_step(route: &FluxRoute, role: ReleaseRole) -> Option<Step> {
     if !route.needs_source_patch() && route.chart.as_ref().is_some_and(|chart| target.matches_source(chart)) {
         return None;
     }
-    // Whose signature is asked for is the source's own word: it is kept, and told.
+    // The source sets the signature check. The upgrade keeps and reports it.
     let verify = route.chart.as_ref().and_then(FluxSource::verification);
     let signed = verify.map_or_else(String::new, |verify| format!(", signed ({} verifies)", verify.provider));
-    let title = format!("move {object} to {} and wait for its artifact{signed}", target.version);
+    let title = format!("patch {object} to {} and wait for its artifact{signed}", target.version);
     let because = match role {
-        ReleaseRole::Crds => "the CRDs come before the application: its source stays where it is until they are proved",
-        ReleaseRole::App => "the CRDs are served: only now the application's source moves",
+        ReleaseRole::Crds => "the CRDs come before the application, whose source changes only after they are verified",
+        ReleaseRole::App => "the API server serves the CRDs; now the application's source can change",
     };
     let action = Action::UpdateSource {
         role,
@@ -128,11 +128,11 @@ fn build_source_step(route: &FluxRoute, role: ReleaseRole) -> Option<Step> {
 
 fn build_release_step(route: &FluxRoute, role: ReleaseRole) -> Option<Step> {
     let helm_release = route.helm_release.object_ref();
-    // A release that only gets new values shows the revision that it has.
+    // A release that only gets new values keeps its chart revision.
     let target = route.target.clone();
-    let version = target.as_ref().map_or_else(|| "what its source holds".to_owned(), |wanted| wanted.version.clone());
-    let title = format!("{helm_release} is Ready at {version}, by its history");
-    let because = "Ready alone proves nothing: it was True before, at the old version";
+    let version = target.as_ref().map_or_else(|| "the chart of its source".to_owned(), |wanted| wanted.version.clone());
+    let title = format!("wait until {helm_release} is Ready at {version} in its history");
+    let because = "Ready alone is not enough: it was True at the old version too";
     let action = Action::AwaitHelmRelease { role, requests_reconcile: true, helm_release, target };
     Some(new_step(StepId::Release(role), title, action, because))
 }
@@ -140,8 +140,8 @@ fn build_release_step(route: &FluxRoute, role: ReleaseRole) -> Option<Step> {
 fn build_verify_step(facts: &UpgradeFacts<'_>) -> Option<Step> {
     let ours = facts.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
-    let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
-    let because = "helm-controller calls a release Ready whatever its CRDs serve: only the served schema proves it";
+    let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", names.len());
+    let because = "helm-controller reports Ready without a check of the served CRD schemas";
     (!names.is_empty()).then(|| new_step(StepId::Served, title, Action::VerifyServedSchema { names }, because))
 }
 
@@ -182,7 +182,7 @@ mod tests {
         let all = steps(|_| (), None, "");
         assert_eq!(
             ids(&all),
-            ["hold", "mural-crds-source", "mural-crds", "mural-source", "go-on", "mural", "validate"]
+            ["suspend", "mural-crds-source", "mural-crds", "mural-source", "resume", "mural", "validate"]
         );
         assert!(all[0].reason.contains("range"), "{}", all[0].reason);
     }
@@ -194,7 +194,7 @@ mod tests {
             raw[1]["metadata"]["annotations"] = json!({SUSPENDED_BY_ANNOTATION: "20261126-7"});
         };
         let all = steps(bend, None, "");
-        assert_eq!(ids(&all), ["mural-crds-source", "mural-crds", "mural-source", "go-on", "mural", "validate"]);
+        assert_eq!(ids(&all), ["mural-crds-source", "mural-crds", "mural-source", "resume", "mural", "validate"]);
         assert!(all[3].reason.contains("run 20261126-7"), "{}", all[3].reason);
     }
 
@@ -206,7 +206,7 @@ mod tests {
             move |raw: &mut Vec<Value>| raw[1]["spec"] = json!({"chart": {"spec": chart}})
         };
         let held = steps(repository(">=1.0.0"), None, "");
-        let wanted = ["hold", "mural-crds-source", "mural-crds", "go-on", "mural-source", "mural", "validate"];
+        let wanted = ["suspend", "mural-crds-source", "mural-crds", "resume", "mural-source", "mural", "validate"];
         assert_eq!(ids(&held), wanted, "suspended, its HelmChart would never change");
         assert!(held[3].title.contains("with its new version"), "{}", held[3].title);
         let exact = steps(repository("1.0.0"), None, "");

@@ -1,4 +1,4 @@
-//! The journal's Secret: one packed document a run, the last ten, and never more than half of what a Secret may hold.
+//! The journal's Secret: one compressed document for each run, the last ten runs, at most half of what a Secret may hold.
 
 use std::io::{Read, Write};
 
@@ -16,38 +16,38 @@ use crate::plan::API_VERSION;
 
 /// The Secret's name, in the installation's namespace.
 pub const SECRET_NAME: &str = "mural-journal";
-/// Runs that are kept.
+/// The most runs in the journal.
 pub const MAX_RUNS: usize = 10;
-/// Bytes that all runs may take together, packed; the API server takes 1 MiB of a Secret.
+/// The most bytes of all runs together, compressed. The API server accepts 1 MiB in a Secret.
 pub const MAX_PACKED_BYTES: usize = 512 * 1024;
-/// Bytes that one run may have unpacked.
+/// The most bytes of one run, decompressed.
 const MAX_UNPACKED_BYTES: u64 = 8 * 1024 * 1024;
-/// The ending of a run's key.
+/// The suffix of a run's key in the Secret.
 const RUN_KEY_SUFFIX: &str = ".json.gz";
 
-/// A run that could not be read.
+/// A run that could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnreadableRun {
-    /// The run's id, as its key says.
+    /// The run's id, from its key.
     pub run: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Whether a newer version of this program wrote it; else it is damaged.
+    /// Whether a newer version of this program wrote it; otherwise it is damaged.
     pub from_newer_version: bool,
 }
 
-/// The journal as it was read.
+/// The journal, parsed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JournalSnapshot {
     /// The runs, oldest first.
     pub runs: Vec<RunEntry>,
-    /// Runs that could not be read.
+    /// Runs that could not be parsed.
     pub unreadable_runs: Vec<UnreadableRun>,
 }
 
 impl JournalSnapshot {
-    /// The newest run that was cut off, failed or was stopped, and that no later one stands for.
+    /// The newest run that was interrupted, failed or stopped and that no later run supersedes.
     #[must_use]
     pub fn unfinished_run(&self) -> Option<&RunEntry> {
         self.runs.last().filter(|run| run.is_unfinished())
@@ -59,14 +59,14 @@ impl JournalSnapshot {
         1 + self.runs.iter().map(|run| run.number).max().unwrap_or_default()
     }
 
-    /// This run.
+    /// The run with this id.
     #[must_use]
     pub fn run(&self, id: &str) -> Option<&RunEntry> {
         self.runs.iter().find(|run| run.run == id)
     }
 }
 
-/// Reads the Secret; none where there is none yet.
+/// Parses the Secret; an absent Secret is an empty journal.
 #[must_use]
 pub fn parse_journal(secret: Option<&Value>) -> JournalSnapshot {
     let mut journal = JournalSnapshot::default();
@@ -75,7 +75,9 @@ pub fn parse_journal(secret: Option<&Value>) -> JournalSnapshot {
         let Some(run) = key.strip_suffix(RUN_KEY_SUFFIX) else { continue };
         match unpack_run(value.as_str().unwrap_or_default()) {
             Ok(entry) if entry.run == run => journal.runs.push(entry),
-            Ok(_) => journal.unreadable_runs.push(build_unreadable_run(run, "it names another run", false)),
+            Ok(_) => {
+                journal.unreadable_runs.push(build_unreadable_run(run, "its run id is not that of its key", false))
+            }
             Err((reason, newer)) => journal.unreadable_runs.push(build_unreadable_run(run, &reason, newer)),
         }
     }
@@ -89,25 +91,25 @@ fn build_unreadable_run(run: &str, reason: &str, newer: bool) -> UnreadableRun {
 
 fn unpack_run(text: &str) -> Result<RunEntry, (String, bool)> {
     let damaged = |what: &str| (format!("it is damaged: {what}"), false);
-    let packed = STANDARD.decode(text).map_err(|_| damaged("no base64"))?;
+    let packed = STANDARD.decode(text).map_err(|_| damaged("not base64"))?;
     let mut bytes = Vec::new();
     GzDecoder::new(packed.as_slice())
         .take(MAX_UNPACKED_BYTES)
         .read_to_end(&mut bytes)
-        .map_err(|_| damaged("it does not unpack"))?;
-    let document: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("no JSON"))?;
+        .map_err(|_| damaged("it cannot be decompressed"))?;
+    let document: Value = serde_json::from_slice(&bytes).map_err(|_| damaged("not JSON"))?;
     let says = |key: &str| document[key].as_str().unwrap_or("nothing").to_owned();
     let (kind, version) = (says("kind"), says("apiVersion"));
     if kind != RUN_KIND || !version.starts_with("mural/") {
         return Err(damaged(&format!("it is {kind} of {version}")));
     }
     if version != API_VERSION {
-        return Err((format!("it was written as {version}, and this version knows {API_VERSION}"), true));
+        return Err((format!("it is of version {version}; this program reads {API_VERSION}"), true));
     }
-    // A word that only a later version knows reads as an error of its form; who wrote it is told.
+    // A word that only a later version knows fails to parse; the message names the version that wrote it.
     let by = says("version");
     serde_json::from_value(document)
-        .map_err(|error| (format!("version {by} wrote what this one cannot read: {error}"), true))
+        .map_err(|error| (format!("program version {by} wrote it, and this version cannot read it: {error}"), true))
 }
 
 fn pack_run(run: &RunEntry) -> Option<Vec<u8>> {
@@ -116,9 +118,9 @@ fn pack_run(run: &RunEntry) -> Option<Vec<u8>> {
     packer.finish().ok()
 }
 
-/// The Secret with these runs written into it, over what was there before. Runs that are not among them stay as they are.
+/// The Secret with these runs added to the ones before. Runs that are not in the list stay unchanged.
 ///
-/// The oldest go first: beyond ten, and beyond the bytes that all may take. None where a run by itself is too large.
+/// It drops the oldest runs beyond ten and beyond the byte limit. None if one run alone is too large.
 #[must_use]
 pub fn build_secret(namespace: &str, before: Option<&Value>, runs: &[&RunEntry]) -> Option<Value> {
     let mut data: Map<String, Value> =
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_size_is_bounded_and_the_newest_stays() {
-        // Noise does not pack.
+        // Noise does not compress.
         let noise = |seed: u64| (0..90_000_u64).map(|n| ((n * n * 31 + n * seed) % 89 + 33) as u8 as char).collect();
         let large = |at: i64| {
             let mut run = run(at);
@@ -221,7 +223,7 @@ mod tests {
         };
         let of = |text: String| parse_journal(Some(&json!({"data": {"1.json.gz": text}}))).unreadable_runs.remove(0);
         assert!(of("AAA".into()).reason.contains("damaged"));
-        assert!(of(STANDARD.encode("text")).reason.contains("does not unpack"));
+        assert!(of(STANDARD.encode("text")).reason.contains("cannot be decompressed"));
         assert!(of(packed(&json!({"kind": "Other", "apiVersion": "mural/v1"}))).reason.contains("it is Other"));
         let newer = of(packed(&json!({"kind": "UpgradeRun", "apiVersion": "mural/v2"})));
         assert!(newer.from_newer_version && newer.reason.contains("mural/v2"), "{newer:?}");
@@ -230,8 +232,8 @@ mod tests {
         assert!(of(packed(&odd)).from_newer_version);
         let mut odd = serde_json::to_value(entry()).unwrap();
         odd["steps"][0]["id"] = "mural-2".into();
-        assert!(of(packed(&odd)).reason.contains("\"mural-2\" is no step of this version"));
-        assert!(of(packed(&serde_json::to_value(entry()).unwrap())).reason.contains("another run"));
+        assert!(of(packed(&odd)).reason.contains("\"mural-2\" is not a step id of this version"));
+        assert!(of(packed(&serde_json::to_value(entry()).unwrap())).reason.contains("not that of its key"));
         assert_eq!(parse_journal(None), JournalSnapshot::default());
     }
 

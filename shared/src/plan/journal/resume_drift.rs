@@ -1,4 +1,4 @@
-//! What has moved since a run was cut off: what it wrote itself is no move, what anybody else did is one.
+//! The drift since a run was interrupted: what the run itself wrote is no drift, what anyone else wrote is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,19 +7,19 @@ use crate::model::release_status::ReleaseStatus;
 use crate::plan::drift::{DriftItem, DriftSubject};
 use crate::plan::recorded_state::{RecordedRevision, RecordedState, find_drift as moved_since};
 
-/// What is known of the world now, besides what a plan keeps of it.
+/// What the cluster shows now, apart from the recorded state.
 #[derive(Debug, Default)]
 pub struct RunEffects {
     /// The CRDs that are as the charts have them.
     pub crds_matching_charts: BTreeSet<String>,
     /// The run of ours that made the newest revision of each release.
     pub newest_revision_runs: BTreeMap<String, String>,
-    /// Releases that Flux or Argo CD makes, where the newest revision is of the version that the run asked them for, or they went back
-    /// to the one before.
+    /// Releases owned by Flux or Argo CD whose newest revision has the version that the run requested, or that their owner rolled back
+    /// to the version before.
     pub releases_done_by_owner: BTreeSet<String>,
 }
 
-/// Everything that is neither as it was before the run nor as the run would leave it.
+/// Everything that differs both from the state before the run and from the state that the run would leave.
 #[must_use]
 pub fn find_resume_drift(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> Vec<DriftItem> {
     let ours = expected_state(run, now, effects);
@@ -32,10 +32,9 @@ pub fn find_resume_drift(run: &RunEntry, now: &RecordedState, effects: &RunEffec
         .collect()
 }
 
-const RESUME_VALUES_HINT: &str =
-    "give resume the value flags that the run was given; with other values, begin a new upgrade";
+const RESUME_VALUES_HINT: &str = "pass resume the value flags of that run; with other values, start a new upgrade";
 
-/// The world before the run, with everything in it that the run did.
+/// The state before the run, with everything applied that the run did.
 fn expected_state(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> RecordedState {
     let mut then = run.recorded_state.clone();
     let ids = run.run_ids();
@@ -45,7 +44,7 @@ fn expected_state(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> 
         if by_us || effects.releases_done_by_owner.contains(release) || has_ended(was, is.as_ref()) {
             then.releases.insert(release.clone(), is.clone());
         }
-        // A release that we made anew was nobody's before.
+        // A release that the run installed had no owner before.
         if let (true, None, Some(owner)) = (by_us, previous_owner(run, release), now.owners.get(release)) {
             then.owners.insert(release.clone(), owner.clone());
         }
@@ -62,7 +61,7 @@ fn expected_state(run: &RunEntry, now: &RecordedState, effects: &RunEffects) -> 
     then
 }
 
-/// Who kept a release before, where somebody did.
+/// The owner of a release before the run, if it had one.
 fn previous_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
     run.recorded_state
         .owners
@@ -70,7 +69,7 @@ fn previous_owner<'a>(run: &'a RunEntry, release: &str) -> Option<&'a String> {
         .filter(|_| run.recorded_state.releases.get(release).is_some_and(Option::is_some))
 }
 
-/// A revision that was pending then may have ended since: by its own helm, or marked by us.
+/// A revision that was pending may have ended since: by its own helm, or because this program marked it failed.
 fn has_ended(was: Option<&RecordedRevision>, is: Option<&RecordedRevision>) -> bool {
     was.zip(is).is_some_and(|(was, is)| {
         was.revision == is.revision && was.status.is_pending() && is.status == ReleaseStatus::Failed
@@ -130,7 +129,7 @@ mod tests {
             find_resume_drift(&run, &now, &RunEffects { newest_revision_runs: made_by, ..RunEffects::default() })
                 .is_empty()
         );
-        assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 2, "somebody else made it");
+        assert_eq!(find_resume_drift(&run, &now, &RunEffects::default()).len(), 2, "someone else wrote it");
     }
 
     #[test]
@@ -141,11 +140,11 @@ mod tests {
         };
         assert_eq!(
             drift_lines(upgrade_release, &others),
-            ["release mural is pending-upgrade at 2, and was deployed at 1"]
+            ["release mural is pending-upgrade at revision 2, and was deployed at revision 1"]
         );
-        assert_eq!(drift_lines(change_crd, &others), ["CRD hubs.x somebody has changed its spec"]);
+        assert_eq!(drift_lines(change_crd, &others), ["CRD hubs.x has another spec: someone else changed it"]);
         let drift = drift_lines(|now| now.cluster_uid = "uid-2".into(), &others);
-        assert!(drift[0].starts_with("the cluster is another one"), "{drift:?}");
+        assert!(drift[0].starts_with("the cluster is not the one"), "{drift:?}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn who_goes_on_takes_over_what_was_before() {
         (later.run_ids().len(), later.recorded_state == earlier.recorded_state, later.crds_after_run.len()),
         (2, true, 1)
     );
-    assert!(later.has_written(), "what it goes on from counts");
+    assert!(later.has_written(), "the run that it resumes counts");
 }
 
 #[test]

@@ -42,11 +42,11 @@ fn what_a_dead_run_held_is_let_go() {
         app_release: "mural",
         suspended_releases: held,
     });
-    assert!(ailments[0].id == "held-left-behind" && ailments[0].message.contains("20261126-1"));
+    assert!(ailments[0].id == "helmrelease-suspended" && ailments[0].message.contains("20261126-1"));
     assert!(matches!(&steps[0].action, Action::ResumeHelmRelease { has_new_values: false, .. }));
     assert!(
         matches!(&steps[1].action, Action::AwaitHelmRelease { target: None, .. }),
-        "helm-controller has to look first"
+        "helm-controller must observe it first"
     );
     assert_eq!(super::super::order::check_order(&steps), Ok(()));
 }
@@ -81,7 +81,7 @@ fn a_mark_is_left_behind_when_its_run_is_over() {
     assert!(decide_issues(Vec::new(), &journal).0.is_empty(), "resume may need it");
     journal.runs[0].state = RunState::RolledBack;
     let (ailments, steps) = decide_issues(Vec::new(), &journal);
-    assert_eq!(ailments, ["keep-left-behind true"]);
+    assert_eq!(ailments, ["keep-annotation-left true"]);
     assert_eq!(steps[0].action, Action::RemoveKeepAnnotation { names: vec!["hubs.x".into()] });
 }
 
@@ -94,7 +94,7 @@ fn what_nobody_can_read_is_set_aside_and_what_is_newer_is_not() {
     assert_eq!(steps[0].action, Action::DiscardRuns { runs: vec!["1".into()] });
 }
 
-/// A run that was moving the objects of `hubs.x` to v1, and what it left standing.
+/// A run that migrated the objects of `hubs.x` to v1, and the transitional CRD that it left.
 fn interrupted_migration() -> (JournalSnapshot, Crd) {
     use super::super::{CrdMigration, crd_migration, recorded_state::RecordedCrd};
     let of = |versions: &[&str], storage: &str| {
@@ -150,9 +150,9 @@ fn a_bridge_is_taken_back_when_its_run_is_over() {
         crds[0].target_version == "v1alpha1" && crds[0].dropped_versions == ["v1"] && crds[0].needs_transitional_crd
     );
     assert_eq!(repair.crds_to_apply["hubs.x"].storage_version(), "v1alpha1");
-    // Somebody has put a CRD of their own there: no bridge of ours.
+    // Someone else has applied their own CRD: it is no transitional CRD of ours.
     let mut other = live.json().clone();
     other["spec"]["versions"][0]["served"] = false.into();
     let other = repair_migration(&journal, Crd::new(other).unwrap());
-    assert!(other.issues.iter().all(|one| one.id != "bridge-left-standing"), "{:?}", other.issues);
+    assert!(other.issues.iter().all(|one| one.id != "transitional-crd-left"), "{:?}", other.issues);
 }

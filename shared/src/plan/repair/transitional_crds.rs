@@ -1,4 +1,4 @@
-//! A CRD that a run left standing between two specs, with objects stored in a version that no chart keeps: taken back exactly.
+//! Transitional CRDs that an interrupted run left, with objects stored in a version that no chart has: restored exactly.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::plan::rollback_plan::restored_crd::build_restored_crd;
 use crate::plan::value_hash::digest_json;
 use crate::plan::{Action, Step, StepId};
 
-/// Those that are taken back: each CRD as it is applied, and how its objects get there, where a version goes.
+/// The CRDs to restore: each as it is applied, and the migration if a version is removed.
 #[derive(Default)]
 pub(super) struct TransitionalCrds(Vec<(Crd, Option<CrdMigration>)>);
 
@@ -20,14 +20,14 @@ impl TransitionalCrds {
         self.0.iter().map(|(crd, _)| crd.name().to_owned()).collect()
     }
 
-    /// First of all: objects leave the version that goes, before anything else is written.
+    /// Comes first: objects leave the version before anything else is written.
     pub(super) fn build_migrate_step(&self) -> Option<Step> {
         let crds: Vec<CrdMigration> = self.0.iter().filter_map(|(_, migration)| migration.clone()).collect();
-        let title = format!("move the objects of {} CRD{} back", crds.len(), plural_suffix(crds.len()));
+        let title = format!("migrate the objects of {} CRD{} back", crds.len(), plural_suffix(crds.len()));
         (!crds.is_empty()).then(|| new_repair_step(StepId::Migrate, title, Action::MigrateObjects { crds }))
     }
 
-    /// After the application: the CRDs as they were, and the proof.
+    /// After the application: the CRDs from before the run, and their verification.
     pub(super) fn build_restore_steps(&self) -> Vec<Step> {
         let names = self.names();
         if names.is_empty() {
@@ -36,22 +36,22 @@ impl TransitionalCrds {
         let count = format!("{} CRD{}", names.len(), plural_suffix(names.len()));
         let apply = Action::RestoreCrds { names: names.clone() };
         vec![
-            new_repair_step(StepId::Crds, format!("apply {count} as before the run"), apply),
+            new_repair_step(StepId::Crds, format!("apply {count} from before the run"), apply),
             new_repair_step(
                 StepId::Served,
-                format!("{count} established and served so"),
+                format!("verify {count}: established and served"),
                 Action::VerifyServedSchema { names },
             ),
         ]
     }
 
-    /// As they are applied.
+    /// The CRDs to apply.
     pub(super) fn into_crds(self) -> BTreeMap<String, Crd> {
         self.0.into_iter().map(|(crd, _)| (crd.name().to_owned(), crd)).collect()
     }
 }
 
-/// Names every bridge that still stands; those of runs that are over are taken back.
+/// Finds every transitional CRD. Those of runs that have ended are restored.
 pub(super) fn find_transitional_crds(facts: &RepairFacts<'_>, issues: &mut Vec<Issue>) -> TransitionalCrds {
     let mut transitional_crds = TransitionalCrds::default();
     for (run, migration) in find_open_migrations(facts) {
@@ -60,11 +60,13 @@ pub(super) fn find_transitional_crds(facts: &RepairFacts<'_>, issues: &mut Vec<I
         let reverse_migration = crd_migration::plan_migration(live, &before);
         let (fix, fixable) = describe_fix(run, &reverse_migration);
         issues.push(Issue {
-            id: "bridge-left-standing",
+            id: "transitional-crd-left",
             subject: format!("CRD {}", migration.name),
             message: format!(
-                "run {} was moving its objects to {}: it stands between the old CRD and the chart's, and stores new objects as {}",
-                run.run, migration.target_version, live.storage_version()
+                "run {} migrated its objects to {} and left a transitional CRD, which stores new objects as {}",
+                run.run,
+                migration.target_version,
+                live.storage_version()
             ),
             fix,
             fixable,
@@ -76,25 +78,24 @@ pub(super) fn find_transitional_crds(facts: &RepairFacts<'_>, issues: &mut Vec<I
     transitional_crds
 }
 
-/// What is done about one; or, where nothing is, what to do.
+/// The fix; for a CRD that repair cannot fix, what the operator can do.
 fn describe_fix(run: &RunEntry, reverse_migration: &Result<Option<CrdMigration>, MigrationError>) -> (String, bool) {
     if run.is_unfinished() {
-        return (
-            "kubectl mural upgrade resume goes on over it; after a rollback, repair takes it back".to_owned(),
-            false,
-        );
+        return ("run kubectl mural upgrade resume to continue; after a rollback, run repair".to_owned(), false);
     }
     match reverse_migration {
         Ok(Some(back)) => {
             let to = &back.target_version;
-            (format!("move its objects back to {to}, prove it, and apply the CRD as it was before the run"), true)
+            (format!("migrate its objects back to {to}, verify it, and apply the CRD from before the run"), true)
         }
-        Ok(None) => ("apply the CRD as it was before the run".to_owned(), true),
-        Err(why) => (format!("helm mural crds apply CHART puts a chart's CRD in its place; not here: {why}"), false),
+        Ok(None) => ("apply the CRD from before the run".to_owned(), true),
+        Err(why) => {
+            (format!("run helm mural crds apply CHART to replace it with a chart's CRD; repair cannot: {why}"), false)
+        }
     }
 }
 
-/// The newest migration of each CRD that no run has proved to be over.
+/// The newest migration of each CRD that no run has verified as finished.
 fn find_open_migrations<'a>(facts: &RepairFacts<'a>) -> Vec<(&'a RunEntry, &'a CrdMigration)> {
     let mut all: Vec<(&RunEntry, &CrdMigration)> = Vec::new();
     for (at, run) in facts.journal.runs.iter().enumerate().rev() {
@@ -109,7 +110,7 @@ fn find_open_migrations<'a>(facts: &RepairFacts<'a>) -> Vec<(&'a RunEntry, &'a C
     all
 }
 
-/// The CRD as it was before the run; none where what is there is not the bridge that the run made of it.
+/// The CRD from before the run; none if the live CRD is not the transitional CRD of that run.
 fn recover_crd_before_run(run: &RunEntry, migration: &CrdMigration, live: &Crd) -> Option<Crd> {
     let before = run.recorded_state.crds.get(&migration.name)?.as_ref()?;
     let was = |spec: &serde_json::Value| digest_json(spec) == before.spec_digest;

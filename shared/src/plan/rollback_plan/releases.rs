@@ -1,4 +1,4 @@
-//! Which revision a release goes back to, and whether anybody else has upgraded since.
+//! The target revision of each release, and whether someone else has upgraded since then.
 
 use serde::Serialize;
 
@@ -7,33 +7,33 @@ use crate::model::pending_release::find_creating_run;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
 
-/// One release.
+/// The rollback of one release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseRollback {
     /// The release.
     pub release: String,
-    /// Whether it goes back.
+    /// Whether it is rolled back.
     pub decision: RollbackDecision,
-    /// `revision 2, 1.1.0-rc.3, failed`; empty where there is none.
+    /// `revision 2, 1.1.0-rc.3, failed`; empty if there is none.
     pub current: String,
-    /// The revision that it goes back to.
+    /// The target revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_revision: Option<u64>,
-    /// The chart's version there.
+    /// The chart's version of the target revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_version: Option<String>,
     /// Why it stays.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// The newest revision, where helm was cut off in it.
+    /// The newest revision, if helm was interrupted in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_revision: Option<u64>,
 }
 
-/// Somebody else has upgraded since.
+/// Someone else has upgraded since the run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("revision {revision} of release {release} ({version}, {status}) was made by somebody else since")]
+#[error("revision {revision} of release {release} ({version}, {status}) was written by someone else since the run")]
 pub struct ForeignRevision {
     /// The release.
     pub release: String,
@@ -45,12 +45,12 @@ pub struct ForeignRevision {
     pub status: ReleaseStatus,
 }
 
-/// The application.
+/// The application's rollback.
 pub(super) fn decide_application(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRollback, ForeignRevision> {
     decide_release(facts, release)
 }
 
-/// The CRD chart's record: it tells the truth only where every CRD is as it says.
+/// The rollback of the CRD chart's record, which is right only if every CRD is as it says.
 pub(super) fn decide_crd_record(
     facts: &RollbackFacts<'_>,
     release: &str,
@@ -59,7 +59,7 @@ pub(super) fn decide_crd_record(
     let mut rollback = decide_release(facts, release)?;
     if rollback.decision == RollbackDecision::RollBack && !all_crds_roll_back {
         (rollback.decision, rollback.to_revision, rollback.to_version) = (RollbackDecision::Leave, None, None);
-        rollback.reason = "some of its CRDs stay: a record of the older chart would not be true".to_owned();
+        rollback.reason = "some of its CRDs stay, so a record of the older chart would be wrong".to_owned();
     }
     Ok(rollback)
 }
@@ -88,18 +88,17 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
         Ok(back)
     };
     if before.is_none() {
-        let because =
-            "there was no such release before; helm uninstall would delete what it made, which is for you to decide";
+        let because = "the release did not exist before; run helm uninstall if you want to delete its objects";
         return leave(rollback, because.to_owned());
     }
     let Some(target) = target else {
         return leave(
             rollback,
-            format!("helm no longer keeps a revision up to {last_revision} that stood (--history-max)"),
+            format!("helm's history has no deployed revision up to {last_revision} any more (--history-max)"),
         );
     };
     if newest.status == ReleaseStatus::Deployed && is_same_release(newest, target) {
-        rollback.reason = format!("it is as revision {} was", target.revision);
+        rollback.reason = format!("it is already as in revision {}", target.revision);
         return Ok(rollback);
     }
     (rollback.decision, rollback.to_revision, rollback.to_version) =
@@ -107,7 +106,7 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
     Ok(rollback)
 }
 
-/// The newest revision up to this one that once stood.
+/// The newest revision up to this one that was once deployed.
 fn find_target_revision(records: &[ReleaseRecord], last_revision: u64) -> Option<&ReleaseRecord> {
     records.iter().rev().find(|record| record.revision <= last_revision && record.status.has_been_deployed())
 }
@@ -118,7 +117,7 @@ fn is_same_release(one: &ReleaseRecord, other: &ReleaseRecord) -> bool {
         && one.config.reveal() == other.config.reveal()
 }
 
-/// Every revision since then was made by the run, or by a rollback of it that was cut off.
+/// Whether the run, or an interrupted rollback of it, wrote every revision since then.
 fn ensure_own_revisions(
     facts: &RollbackFacts<'_>,
     release: &str,
@@ -130,7 +129,7 @@ fn ensure_own_revisions(
     for (at, record) in records.iter().enumerate().filter(|(_, record)| record.revision > last_revision) {
         let by_us =
             find_creating_run(records.get(..=at).unwrap_or_default()).is_some_and(|by| ids.iter().any(|id| id == by));
-        // helm rollback hands on the labels of the revision that it goes back to, and says the rest by what it makes.
+        // helm rollback copies the labels of the target revision, so its chart version and description identify it.
         let went_back = is_rolling_back(facts.earlier_rollbacks, release)
             && target.is_some_and(|target| is_same_release(record, target));
         if !by_us && !went_back {

@@ -1,14 +1,14 @@
-//! A saved CRD as it is applied again: what others have set on the live one stays theirs.
+//! A CRD of the backup as it is applied again: what others have set on the live CRD stays theirs.
 
 use serde_json::{Map, Value, json};
 
 use crate::model::crd::Crd;
 use crate::model::managed_fields::FIELD_MANAGER;
 
-/// The CRD that is applied, by kubectl's own field manager, as the charts' are.
+/// The CRD to apply, by kubectl's field manager like the charts' CRDs.
 ///
-/// Of labels and annotations only those that this manager owns, or that the live CRD has lost: applied, the others would
-/// become ours, and the next chart would take them away.
+/// It has only the labels and annotations that this manager owns or that the live CRD has lost. If it applied the others, they
+///  would become ours, and the next chart would remove them.
 #[must_use]
 pub fn build_restored_crd(saved: &Crd, live: &Crd) -> Crd {
     let mut metadata = json!({"name": saved.name()});
@@ -32,7 +32,7 @@ pub fn build_restored_crd(saved: &Crd, live: &Crd) -> Crd {
     Crd::new(document).unwrap_or_else(|_| saved.clone())
 }
 
-/// The keys of labels or annotations that our manager has applied.
+/// The keys of labels or annotations that our field manager has applied.
 fn list_own_keys(live: &Value, notes: &str) -> Vec<String> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let ours = entries.filter(|entry| entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply");

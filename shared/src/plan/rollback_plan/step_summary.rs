@@ -1,4 +1,4 @@
-//! The run's own steps, each with what becomes of it: what a person remembers having seen.
+//! The steps of the run that is rolled back, each with its outcome.
 
 use serde::Serialize;
 
@@ -6,19 +6,19 @@ use super::{RollbackDecision, RollbackPlan};
 use crate::plan::journal::{RunEntry, StepEntry, StepPhase};
 use crate::plan::{Action, StepId};
 
-/// One step of the run that is undone.
+/// One step of the run that is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepRollback {
     /// Which step.
     pub step: StepId,
-    /// Whether it goes back.
+    /// Whether it is rolled back.
     pub decision: RollbackDecision,
-    /// What becomes of it, in a few words.
+    /// Its outcome, in a few words.
     pub summary: String,
 }
 
-/// Every step that was begun and wrote something.
+/// Every step that was started and wrote something.
 pub(super) fn summarize_steps(run: &RunEntry, rollback: &RollbackPlan) -> Vec<StepRollback> {
     let started = run.steps.iter().filter(|step| step.phase != StepPhase::Pending && step.action.is_write());
     started.map(|step| summarize_step(step, rollback)).collect()
@@ -29,11 +29,11 @@ fn summarize_step(step: &StepEntry, rollback: &RollbackPlan) -> StepRollback {
         Action::AddKeepAnnotation { names } => summarize_annotations(names, rollback),
         Action::MigrateObjects { crds } => {
             let all: Vec<String> = crds.iter().map(|one| format!("{} as {}", one.name, one.target_version)).collect();
-            (RollbackDecision::Leave, format!("objects that were rewritten stay so: {}", all.join(", ")))
+            (RollbackDecision::Leave, format!("migrated objects stay migrated: {}", all.join(", ")))
         }
         Action::ApplyCrds { names } => summarize_crds(names, rollback),
         Action::UnlockRelease { revision, .. } => {
-            (RollbackDecision::Leave, format!("revision {revision} stays marked failed: helm was cut off in it"))
+            (RollbackDecision::Leave, format!("revision {revision} stays marked failed: helm was interrupted in it"))
         }
         Action::RecordRelease { release } | Action::UpgradeRelease { release } => summarize_release(release, rollback),
         Action::SuspendHelmRelease { .. }
@@ -48,7 +48,7 @@ fn summarize_step(step: &StepEntry, rollback: &RollbackPlan) -> StepRollback {
         | Action::RestoreObjects { .. }
         | Action::RemoveKeepAnnotation { .. }
         | Action::DiscardRuns { .. }
-        | Action::Validate => (RollbackDecision::Leave, "goes back through its owner".to_owned()),
+        | Action::Validate => (RollbackDecision::Leave, "is rolled back through its owner".to_owned()),
     };
     StepRollback { step: step.id, decision, summary }
 }
@@ -58,9 +58,9 @@ fn summarize_annotations(names: &[String], rollback: &RollbackPlan) -> (Rollback
     match taken {
         0 => (
             RollbackDecision::Leave,
-            "the marks stay: a release may still leave these CRDs, or they are not ours any more".to_owned(),
+            "the annotations stay: helm may still delete these CRDs, or someone else owns them now".to_owned(),
         ),
-        _ => (RollbackDecision::RollBack, format!("{taken} of {} marks are taken away in the end", names.len())),
+        _ => (RollbackDecision::RollBack, format!("{taken} of {} annotations are removed in the end", names.len())),
     }
 }
 
@@ -69,9 +69,9 @@ fn summarize_crds(names: &[String], rollback: &RollbackPlan) -> (RollbackDecisio
         rollback.crds.iter().filter(|crd| crd.decision == decision && names.contains(&crd.name)).count()
     };
     let all = [
-        (count(RollbackDecision::RollBack), "back as saved"),
-        (count(RollbackDecision::Unchanged), "as before already"),
-        (count(RollbackDecision::Leave), "stay, each with its reason below"),
+        (count(RollbackDecision::RollBack), "restored from the backup"),
+        (count(RollbackDecision::Unchanged), "already as before"),
+        (count(RollbackDecision::Leave), "stay, with reasons below"),
     ];
     let parts: Vec<String> =
         all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
@@ -88,9 +88,9 @@ fn summarize_release(release: &str, rollback: &RollbackPlan) -> (RollbackDecisio
         return (RollbackDecision::Unchanged, "no such release".to_owned());
     };
     let summary = match (&release_rollback.decision, &release_rollback.to_revision, &release_rollback.to_version) {
-        (RollbackDecision::RollBack, Some(to), Some(version)) => format!("{release} as revision {to} was, {version}"),
+        (RollbackDecision::RollBack, Some(to), Some(version)) => format!("{release} to revision {to}, {version}"),
         (RollbackDecision::Unchanged, ..) if release_rollback.reason.is_empty() => {
-            format!("{release} is as it was before")
+            format!("{release} is as before")
         }
         _ => format!("{release}: {}", release_rollback.reason),
     };

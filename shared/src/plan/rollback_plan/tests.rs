@@ -110,7 +110,7 @@ fn the_application_goes_first_and_a_new_crd_stays() {
     assert_eq!(super::super::order::check_order(&steps), Ok(()));
     let expected = Action::RollbackRelease { release: "mural".into(), revision: 1, wait: true };
     assert_eq!((&steps[0].action, back.releases[0].to_revision), (&expected, Some(1)));
-    assert!(reason_for_leaving(&back, "new.x").contains("never deleted"));
+    assert!(reason_for_leaving(&back, "new.x").contains("never deletes"));
 }
 
 #[test]
@@ -146,9 +146,9 @@ fn a_crd_whose_going_back_hurts_stays_with_the_reason() {
         let other = crd("hubs.x", &json!({"type": "object", "properties": {"c": {"type": "string"}}}));
         scene.live.insert("hubs.x".into(), other);
     });
-    assert!(others.contains("somebody has changed it"), "{others}");
+    assert!(others.contains("someone else has changed it"), "{others}");
     let unseen = changed(&|scene| scene.evidence = Evidence::default());
-    assert!(unseen.contains('b'), "nobody looked whether an object uses the field: {unseen}");
+    assert!(unseen.contains('b'), "nobody checked whether an object uses the field: {unseen}");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn what_helm_would_delete_is_marked_first() {
     let manifest = scene.live["new.x"].json().to_string();
     scene.releases.get_mut("mural").unwrap()[1].manifest = crate::model::secret::Hidden::new(manifest);
     let (back, steps) = scene.decide().unwrap();
-    assert_eq!((back.crds_to_annotate, ids(&steps)[0]), (vec!["new.x".to_owned()], "keep"));
+    assert_eq!((back.crds_to_annotate, ids(&steps)[0]), (vec!["new.x".to_owned()], "annotate-keep"));
 }
 
 #[test]
@@ -210,14 +210,14 @@ fn our_own_marks_are_taken_away_in_the_end_and_no_others() {
     let (back, steps) = scene().decide().unwrap();
     assert_eq!(
         (back.crds_to_unannotate.as_slice(), ids(&steps)),
-        (&["hubs.x".to_owned()][..], vec!["mural", "crds", "served", "unkeep", "validate"])
+        (&["hubs.x".to_owned()][..], vec!["mural", "crds", "served", "remove-keep-annotation", "validate"])
     );
     assert_eq!(super::super::order::check_order(&steps), Ok(()));
     assert_eq!(
         (back.steps[0].decision, back.steps[0].summary.as_str()),
-        (RollbackDecision::RollBack, "1 of 2 marks are taken away in the end")
+        (RollbackDecision::RollBack, "1 of 2 annotations are removed in the end")
     );
-    // A release that stands half-way: helm may still compare with a manifest that has the CRD.
+    // A release that is rolled back in part: helm may still compare with a manifest that has the CRD.
     let mut half = scene();
     half.releases.insert("mural-crds".into(), vec![record(1, "0.7.4", "failed", &half.run.run)]);
     let (back, _) = half.decide().unwrap();
@@ -239,5 +239,5 @@ fn each_step_of_the_run_is_told_with_what_becomes_of_it() {
         [("crds", RollbackDecision::RollBack), ("mural", RollbackDecision::RollBack)],
         "validate writes nothing"
     );
-    assert!(back.steps[1].summary.contains("as revision 1 was, 1.0.0"), "{:?}", back.steps);
+    assert!(back.steps[1].summary.contains("to revision 1, 1.0.0"), "{:?}", back.steps);
 }

@@ -228,8 +228,8 @@ fn a_crd_that_leaves_the_release_is_annotated_first_or_refused() {
         .plan()
     };
     let kept = plan(true);
-    assert_eq!(ids(&kept), [StepId::Keep, StepId::Release(ReleaseRole::App), StepId::Validate]);
-    assert_eq!(step(&kept, StepId::Keep).command, ["annotate", HUBS]);
+    assert_eq!(ids(&kept), [StepId::AnnotateKeep, StepId::Release(ReleaseRole::App), StepId::Validate]);
+    assert_eq!(step(&kept, StepId::AnnotateKeep).command, ["annotate", HUBS]);
     assert!(refusals(&plan(false)).contains(&"helm-would-delete-crds"));
 }
 

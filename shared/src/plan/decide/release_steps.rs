@@ -1,0 +1,97 @@
+//! The steps that write a release, and whether a release needs any.
+
+use std::collections::BTreeMap;
+
+use super::{ChartState, new_step, plural_suffix};
+use crate::model::chart::Digest;
+use crate::model::release_role::ReleaseRole;
+use crate::model::release_status::ReleaseStatus;
+use crate::plan::{Action, ObjectChangeKind, Step, StepId, UnchangedItem, UnchangedSubject};
+
+/// Written into a release's description, so that the record has the digest of its chart.
+const DIGEST_IN_DESCRIPTION: &str = "digest ";
+
+/// The description of a release, with the digest of its chart.
+#[must_use]
+pub fn build_description(digest: &Digest) -> String {
+    format!("mural upgrade, {DIGEST_IN_DESCRIPTION}{}", digest.sha256)
+}
+
+/// Whether a release is in the wanted state already: deployed, from the same bytes, with the same values.
+///
+/// The description holds the digest of the bytes. A release that someone else wrote counts as the same if version and whole
+///  manifest are equal.
+#[must_use]
+pub fn is_up_to_date(state: &ChartState<'_>) -> bool {
+    let Some(record) = state.record.filter(|record| record.status == ReleaseStatus::Deployed) else { return false };
+    if !state.values.is_empty() {
+        return false;
+    }
+    match record.description.split_once(DIGEST_IN_DESCRIPTION) {
+        Some((_, digest)) => digest.trim() == state.upgrade.digest.sha256,
+        None => record.chart_version == state.upgrade.to && state.objects.is_empty(),
+    }
+}
+
+pub(super) fn push_release_step(
+    role: ReleaseRole,
+    state: &ChartState<'_>,
+    steps: &mut Vec<Step>,
+    left_alone: &mut Vec<UnchangedItem>,
+) {
+    let release = &state.upgrade.release;
+    if is_up_to_date(state) {
+        let because = "same chart bytes, same values, deployed".to_owned();
+        let subject = UnchangedSubject::Release { release: release.clone(), version: state.upgrade.to.clone() };
+        left_alone.push(UnchangedItem { subject, reason: because });
+        return;
+    }
+    steps.extend(build_unlock_step(role, state));
+    let status = state.record.map_or(&ReleaseStatus::Deployed, |record| &record.status);
+    let from =
+        state.upgrade.from.as_ref().map_or_else(|| "no release".to_owned(), |from| format!("{from} is {status}"));
+    let (id, title, action, because) = match role {
+        ReleaseRole::Crds => (
+            StepId::Record,
+            format!("record {release} {}", state.upgrade.to),
+            Action::RecordRelease { release: release.clone() },
+            format!("{from}; without a record of {}, helm status would report the old version", state.upgrade.to),
+        ),
+        ReleaseRole::App => (
+            StepId::Release(role),
+            format!("upgrade {release} to {} and wait", state.upgrade.to),
+            Action::UpgradeRelease { release: release.clone() },
+            describe_reason(state, &from),
+        ),
+    };
+    let mut next = new_step(id, title, action, because);
+    next.command.clone_from(&state.command);
+    steps.push(next);
+}
+
+/// helm refuses a release whose newest revision is pending, whatever the cause.
+fn build_unlock_step(role: ReleaseRole, state: &ChartState<'_>) -> Option<Step> {
+    let (record, run) = (state.record?, state.interrupted_run?);
+    let (release, revision) = (state.upgrade.release.clone(), record.revision);
+    let title = format!("mark revision {revision} of {release} failed (it is {})", record.status);
+    let because = format!("run {run} was interrupted while helm wrote it, and has ended");
+    Some(new_step(StepId::Unlock(role), title, Action::UnlockRelease { release, revision }, because))
+}
+
+fn describe_reason(state: &ChartState<'_>, from: &str) -> String {
+    let mut reasons = vec![from.to_owned()];
+    let mut by_verb: BTreeMap<&str, usize> = BTreeMap::new();
+    for change in state.objects {
+        let verb = match change.change {
+            ObjectChangeKind::Create => "created",
+            ObjectChangeKind::Update => "changed",
+            ObjectChangeKind::Delete => "removed",
+        };
+        *by_verb.entry(verb).or_default() += 1;
+    }
+    reasons.extend(by_verb.iter().map(|(verb, count)| format!("{count} object{} {verb}", plural_suffix(*count))));
+    if !state.values.is_empty() {
+        reasons.push(format!("{} value{} changed", state.values.len(), plural_suffix(state.values.len())));
+    }
+    reasons.join(", ")
+}

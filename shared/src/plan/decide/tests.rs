@@ -1,0 +1,152 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::model::chart::{Digest, DigestKind};
+use crate::model::owner::Owner;
+use crate::plan::crd_plan::CrdDecision;
+use crate::plan::order::check_order;
+
+fn chart_upgrade(to: &str) -> ChartUpgrade {
+    ChartUpgrade {
+        release: "mural".into(),
+        owner: Owner::Helm,
+        from: Some("1.0.0".into()),
+        revision: Some(1),
+        to: to.into(),
+        chart: "oci://a.example/mural".into(),
+        digest: Digest::from_bytes(b"bytes", DigestKind::Manifest),
+    }
+}
+
+fn record(status: &str, description: &str) -> ReleaseRecord {
+    let record = ReleaseRecord::sample("mural", "1.1.0");
+    ReleaseRecord { revision: 1, status: status.into(), description: description.into(), ..record }
+}
+
+fn state<'a>(moves: &'a ChartUpgrade, record: &'a ReleaseRecord, values: &'a [ValueChange]) -> ChartState<'a> {
+    ChartState {
+        upgrade: moves,
+        record: Some(record),
+        interrupted_run: None,
+        command: Vec::new(),
+        objects: &[],
+        values,
+    }
+}
+
+fn empty_facts() -> UpgradeFacts<'static> {
+    UpgradeFacts::empty()
+}
+
+fn crd(name: &str, decision: CrdDecision, foreign: bool) -> CrdPlan {
+    CrdPlan {
+        name: name.into(),
+        decision,
+        third_party: foreign,
+        template_release: None,
+        notes: Vec::new(),
+        forced_conflicts: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn the_same_bytes_and_values_are_nothing_to_do() {
+    let target = chart_upgrade("1.1.0");
+    let ours = record("deployed", &build_description(&target.digest));
+    assert!(is_up_to_date(&state(&target, &ours, &[])));
+    let other_bytes = record("deployed", "mural upgrade, digest sha256:00");
+    assert!(!is_up_to_date(&state(&target, &other_bytes, &[])));
+    let failed = record("failed", &build_description(&target.digest));
+    assert!(!is_up_to_date(&state(&target, &failed, &[])));
+    let value = [ValueChange { key: "a".into(), old: None, new: Some("1".into()) }];
+    assert!(!is_up_to_date(&state(&target, &ours, &value)));
+    let by_hand = record("deployed", "Upgrade complete");
+    assert!(is_up_to_date(&state(&target, &by_hand, &[])));
+    assert!(!is_up_to_date(&state(&chart_upgrade("1.2.0"), &by_hand, &[])));
+}
+
+#[test]
+fn crds_are_applied_and_proved_before_the_application_and_foreign_ones_last() {
+    let crds = [
+        crd("a.foreign.io", CrdDecision::New, true),
+        crd("b.spectrocloud.com", CrdDecision::Safe, false),
+        crd("c.spectrocloud.com", CrdDecision::New, false),
+        crd("d.spectrocloud.com", CrdDecision::Unchanged, false),
+        crd("e.spectrocloud.com", CrdDecision::RemovedFromChart, false),
+    ];
+    let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+    let app = Some(state(&target, &was, &[]));
+    let facts = UpgradeFacts { crds_chart: app.clone(), app, crds: &crds, ..empty_facts() };
+    let (steps, left_alone) = decide_upgrade(&facts);
+    assert_eq!(check_order(&steps), Ok(()));
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["crds", "served", "record", "mural", "validate"]);
+    let Action::ApplyCrds { names } = &steps[0].action else { panic!("the CRDs come first") };
+    assert_eq!(names, &["c.spectrocloud.com", "b.spectrocloud.com", "a.foreign.io"]);
+    assert_eq!(left_alone.len(), 2);
+}
+
+#[test]
+fn what_helm_would_delete_is_marked_before_anything_else() {
+    let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+    let (crds, keep) = ([crd("b.spectrocloud.com", CrdDecision::Safe, false)], ["c.spectrocloud.com".to_owned()]);
+    let app = Some(state(&target, &was, &[]));
+    let (steps, _) = decide_upgrade(&UpgradeFacts { app, crds: &crds, crds_to_annotate: &keep, ..empty_facts() });
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["annotate-keep", "crds", "served", "mural", "validate"]);
+    assert_eq!(check_order(&steps), Ok(()));
+}
+
+#[test]
+fn a_crd_that_is_a_template_is_written_by_helm_and_proved_by_us() {
+    let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+    let template = CrdPlan { template_release: Some("mural".into()), ..crd("b.x", CrdDecision::Safe, true) };
+    let app = Some(state(&target, &was, &[]));
+    let (steps, _) = decide_upgrade(&UpgradeFacts { app, crds: std::slice::from_ref(&template), ..empty_facts() });
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["mural", "served-mural", "validate"]);
+    let same = record("deployed", &build_description(&target.digest));
+    let app = Some(state(&target, &same, &[]));
+    let (steps, left_alone) = decide_upgrade(&UpgradeFacts { app, crds: &[template], ..empty_facts() });
+    assert!(steps.is_empty() && left_alone.iter().any(|left| left.reason.contains("templates of its chart")));
+}
+
+#[test]
+fn what_our_run_left_pending_is_unlocked_right_before_its_own_step() {
+    let (target, was) = (chart_upgrade("1.1.0"), record("pending-upgrade", ""));
+    let app = Some(ChartState { interrupted_run: Some("7"), ..state(&target, &was, &[]) });
+    let (steps, _) = decide_upgrade(&UpgradeFacts { app, ..empty_facts() });
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["unlock-mural", "mural", "validate"]);
+    assert_eq!(steps[0].action, Action::UnlockRelease { release: "mural".into(), revision: 1 });
+    assert!(steps[0].reason.contains("run 7"), "{}", steps[0].reason);
+}
+
+#[test]
+fn crds_that_nobody_proved_are_proved_before_the_application() {
+    let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+    let crds = [crd("b.spectrocloud.com", CrdDecision::Unchanged, false)];
+    let app = Some(state(&target, &was, &[]));
+    let (steps, _) = decide_upgrade(&UpgradeFacts { app, crds: &crds, has_unverified_crds: true, ..empty_facts() });
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["served", "mural", "validate"]);
+}
+
+/// A release may have the name of a step.
+#[test]
+fn each_step_has_an_id_of_its_own_whatever_the_release_is_called() {
+    let was = record("deployed", "mural upgrade, digest sha256:00");
+    let crds = [crd("b.spectrocloud.com", CrdDecision::Safe, false)];
+    for name in ["served", "crds", "record", "validate"] {
+        let target = ChartUpgrade { release: name.into(), ..chart_upgrade("1.1.0") };
+        let app = Some(state(&target, &was, &[]));
+        let (steps, _) = decide_upgrade(&UpgradeFacts { app, crds: &crds, ..empty_facts() });
+        let ids: BTreeSet<StepId> = steps.iter().map(|step| step.id).collect();
+        assert_eq!(ids.len(), steps.len(), "--release {name}: {steps:?}");
+    }
+}
+
+#[test]
+fn nothing_to_write_is_no_step_at_all() {
+    assert!(decide_upgrade(&empty_facts()).0.is_empty());
+}

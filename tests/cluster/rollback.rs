@@ -169,7 +169,10 @@ fn only_our_keep_annotations_are_removed(test_cluster: &TestCluster) -> Result<(
     };
     ensure!(marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "nothing was marked");
     let back = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(0)?;
-    ensure_says(&back, &["steps of the run, and what the rollback does with each", "1 of 1 annotations", "rolled back"])?;
+    ensure_says(
+        &back,
+        &["steps of the run, and what the rollback does with each", "1 of 1 annotations", "rolled back"],
+    )?;
     ensure!(!marked(crd_out_of_templates::KIND)? && marked("widgets.small.example.com")?, "{}", back.all_text());
     as_before(&before, &read_state(test_cluster)?.without_managers(), &EXPECTED_DIFFERENCES)
 }

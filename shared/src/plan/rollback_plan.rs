@@ -13,13 +13,12 @@ use super::crd_plan::CrdDecision;
 use super::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task};
 use super::recorded_state::RecordedCrd;
 use super::value_hash::digest_json;
-use super::{Action, Step, StepId, crd_migration, keep_annotation};
+use super::{Action, Step, crd_migration, keep_annotation};
 use crate::checks::crd_changes::{CrdFinding, CrdVerdict};
 use crate::model::check::Level;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
-use crate::model::release_role::ReleaseRole;
 use crate::model::release_status::ReleaseStatus;
 
 pub use releases::{ForeignRevision, ReleaseRollback};

@@ -5,6 +5,8 @@ use super::*;
 use crate::checks::crd_changes::object_evidence::Evidence;
 use crate::checks::crd_changes::{ServerAnswer, judge_crd};
 use crate::model::metadata_keys::RUN_LABEL;
+use crate::model::release_role::ReleaseRole;
+use crate::plan::StepId;
 use crate::schema::ServerVersion;
 
 fn crd(name: &str, spec: &Value) -> Crd {

@@ -3,6 +3,8 @@
 //! The lists are those of the language page: bare participles, bare adverbs and pronouns, and the words that a term of
 //! Kubernetes, Helm, Flux or Rust replaced. There are no exceptions.
 
+#![allow(clippy::unwrap_used, reason = "sources that cannot be read fail the test")]
+
 use std::path::{Path, PathBuf};
 
 /// No name of a function, a field or a file: participles, adverbs and pronouns say nothing of what is meant.

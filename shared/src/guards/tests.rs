@@ -206,7 +206,8 @@ fn a_crd_that_leaves_the_manifest_is_refused_unless_it_is_kept() {
     };
     assert!(fires(&GuardScenario::with(leaving), "helm-would-delete-crds"));
     let stays = GuardScenario::with(|scenario| {
-        (leaving(scenario), scenario.rendered_app = vec![build_crd("hubs.example.com", "v1").json().clone()]).1;
+        leaving(scenario);
+        scenario.rendered_app = vec![build_crd("hubs.example.com", "v1").json().clone()];
     });
     assert!(!fires(&stays, "helm-would-delete-crds"));
     let moved_to_folder = GuardScenario::with(|scenario| {

@@ -10,8 +10,6 @@ use super::manifest::{RELEASE_NAME_ANNOTATION, is_hook};
 use super::object::ObjectRef;
 use super::object_status::{self, ObjectState, PodBlocker};
 
-/// What makes an object one of a release: helm annotates everything of its manifest.
-
 /// Which objects are waited for.
 #[derive(Debug, Clone)]
 pub struct OwnedWorkloads {

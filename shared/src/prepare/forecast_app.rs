@@ -65,14 +65,9 @@ pub(crate) async fn forecast_application(
     // One that cannot be read ends the plan elsewhere.
     let old = record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default();
     let Ok(known) = &kinds else {
-        let (live, stored) = (LiveObjects::default(), Hidden::new(old));
-        return Some(ApplicationState {
-            kinds,
-            stored_objects: stored,
-            live_objects: live,
-            forecasts: Vec::new(),
-            apply_method: method,
-        });
+        let (stored_objects, live_objects) = (Hidden::new(old), LiveObjects::default());
+        let forecasts = Vec::new();
+        return Some(ApplicationState { kinds, stored_objects, live_objects, forecasts, apply_method: method });
     };
     let (namespace, new) = (&ask.installation.namespace, rendered_chart.manifest_objects());
     let wanted: Vec<ObjectRef> = old.iter().chain(&new).filter_map(ObjectRef::from_manifest).collect();

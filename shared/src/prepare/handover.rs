@@ -222,8 +222,26 @@ fn require_flux_served(view: &ClusterView) -> Result<(), Problem> {
 }
 
 fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxManifests) -> Vec<Step> {
-    // What is done before any release is written stays: marks, and objects that are moved.
-    let before = plan.steps.iter().filter(|step| match step.id {
+    let mut steps: Vec<Step> = plan.steps.iter().filter(|step| precedes_releases(step.id)).cloned().collect();
+    let ours = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
+    let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
+    steps.push(apply_manifests_step(ReleaseRole::Crds, manifests));
+    steps.push(await_release_step(ReleaseRole::Crds, manifests, upgrade));
+    if !names.is_empty() {
+        let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
+        let reason = "helm-controller reports a release as Ready whatever its CRDs serve";
+        steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names }, reason));
+    }
+    steps.push(apply_manifests_step(ReleaseRole::App, manifests));
+    steps.push(await_release_step(ReleaseRole::App, manifests, upgrade));
+    let reason = "the final check reads everything that was written";
+    steps.push(new_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate, reason));
+    steps
+}
+
+/// Whether a step of the upgrade plan stays in a handover: the steps before any release is written.
+const fn precedes_releases(id: StepId) -> bool {
+    match id {
         StepId::AnnotateKeep | StepId::Migrate | StepId::Unlock(_) => true,
         StepId::Crds
         | StepId::Served
@@ -239,50 +257,38 @@ fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxMani
         | StepId::RemoveKeepAnnotation
         | StepId::DiscardRuns
         | StepId::Validate => false,
-    });
-    let mut steps: Vec<Step> = before.cloned().collect();
-    let ours = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
-    let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
-    let secret = manifests.values_secret();
-    let rendered_charts = [
-        (ReleaseRole::Crds, &manifests.crds, &upgrade.charts.crds),
-        (ReleaseRole::App, &manifests.app, &upgrade.charts.app),
-    ];
-    for (role, chart, rendered_chart) in rendered_charts {
-        let object_ref = |kind: &str| FluxRef::new(kind, &manifests.namespace, &chart.release);
-        let source = FluxRef::new("OCIRepository", &manifests.namespace, &chart.source_name);
-        let objects = [source, object_ref(HELM_RELEASE_KIND)];
-        let objects: Vec<FluxRef> =
-            secret.iter().filter(|_| role == ReleaseRole::App).cloned().chain(objects).collect();
-        let title = format!("apply {}", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-        let because = match role {
-            ReleaseRole::Crds => "the CRDs come before the application",
-            ReleaseRole::App => "the CRDs are served: now the application",
-        };
-        steps.push(new_step(StepId::Manifests(role), title, Action::ApplyManifests { role, objects }, because));
-        let digest = rendered_chart
-            .as_ref()
-            .map(|rendered_chart| &rendered_chart.fetched.digest)
-            .filter(|digest| digest.kind == DigestKind::Manifest);
-        let wanted = TargetChart { version: chart.version.clone(), digest: digest.map(|digest| digest.sha256.clone()) };
-        let title = format!("{} is Ready at {}, by its history", object_ref(HELM_RELEASE_KIND), chart.version);
-        let because = "helm-controller takes the release over as it is, and its history says at which chart";
-        let action = Action::AwaitHelmRelease {
-            role,
-            requests_reconcile: true,
-            helm_release: object_ref(HELM_RELEASE_KIND),
-            target: Some(wanted),
-        };
-        steps.push(new_step(StepId::Release(role), title, action, because));
-        if role == ReleaseRole::Crds && !names.is_empty() {
-            let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
-            let because = "helm-controller calls a release Ready whatever its CRDs serve";
-            steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: names.clone() }, because));
-        }
     }
-    let because = "the final check verifies what was written";
-    steps.push(new_step(StepId::Validate, "run the final check".to_owned(), Action::Validate, because));
-    steps
+}
+
+/// Applies the source and the HelmRelease of one chart; the application's values come with them.
+fn apply_manifests_step(role: ReleaseRole, manifests: &FluxManifests) -> Step {
+    let (chart, reason) = match role {
+        ReleaseRole::Crds => (&manifests.crds, "the CRDs come before the application"),
+        ReleaseRole::App => (&manifests.app, "the CRDs are served: now the application"),
+    };
+    let secret = manifests.values_secret();
+    let source = FluxRef::new("OCIRepository", &manifests.namespace, &chart.source_name);
+    let helm_release = FluxRef::new(HELM_RELEASE_KIND, &manifests.namespace, &chart.release);
+    let secret = secret.iter().filter(|_| role == ReleaseRole::App).cloned();
+    let objects: Vec<FluxRef> = secret.chain([source, helm_release]).collect();
+    let title = format!("apply {}", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    new_step(StepId::Manifests(role), title, Action::ApplyManifests { role, objects }, reason)
+}
+
+/// Waits until helm-controller has taken over the release at the chart's version and digest.
+fn await_release_step(role: ReleaseRole, manifests: &FluxManifests, upgrade: &UpgradeWork) -> Step {
+    let (chart, rendered) = match role {
+        ReleaseRole::Crds => (&manifests.crds, &upgrade.charts.crds),
+        ReleaseRole::App => (&manifests.app, &upgrade.charts.app),
+    };
+    let helm_release = FluxRef::new(HELM_RELEASE_KIND, &manifests.namespace, &chart.release);
+    let digest = rendered.as_ref().map(|rendered| &rendered.fetched.digest);
+    let digest = digest.filter(|digest| digest.kind == DigestKind::Manifest).map(|digest| digest.sha256.clone());
+    let target = Some(TargetChart { version: chart.version.clone(), digest });
+    let title = format!("{helm_release} is Ready at {}, by its history", chart.version);
+    let reason = "helm-controller takes over the release as it is, and its history shows the chart";
+    let action = Action::AwaitHelmRelease { role, requests_reconcile: true, helm_release, target };
+    new_step(StepId::Release(role), title, action, reason)
 }
 
 fn new_step(id: StepId, title: String, action: Action, because: &str) -> Step {

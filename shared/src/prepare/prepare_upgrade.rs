@@ -20,7 +20,7 @@ use crate::prepare::plan_baseline::{Drift, PlanBaseline, PlanInputs};
 use crate::prepare::plan_commands::ToolCommands;
 use crate::prepare::prepared::{Environment, Prepared, ResumedRun, UpgradeWork, Work};
 use crate::prepare::rendered_charts::RenderedCharts;
-use crate::prepare::session::{UpgradeContext, connect};
+use crate::prepare::session::{Connection, UpgradeContext, connect};
 use crate::prepare::stage::Stage;
 use crate::prepare::{flux, next_values, picture, render};
 use crate::problem::Problem;
@@ -100,12 +100,8 @@ async fn prepare_from(
         drift,
         flux: &flux,
     };
-    let commands = ToolCommands {
-        ask: &ask,
-        helm: &connection.helm,
-        kubectl: &connection.kubectl,
-        run_id: &connection.env.run_id,
-    };
+    let Connection { helm, kubectl, env, .. } = &connection;
+    let commands = ToolCommands { ask: &ask, helm, kubectl, run_id: &env.run_id };
     let plan = judge::build_plan(&ask, &observations, &charts, &commands)?;
     let removed_crds = judge::list_removed_crds(&ask, &observations, &charts);
     let secrets = collect_upgrade_secrets(&ask, &view, &charts);

@@ -43,12 +43,10 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
         Action::ResumeHelmRelease { helm_release, depends_on, has_new_values: values } => {
             resume_release(run, step, helm_release, depends_on.as_ref(), *values).await
         }
-        Action::AwaitHelmRelease { role, requests_reconcile: asks, helm_release, target: wanted } => {
-            let token = asks.then(|| request_token(run, step));
-            if let Some(token) = &token {
-                request_reconcile(run, helm_release, token).await?;
-            }
-            wait_for_flux::wait_for_release(run, step, helm_release, wanted.as_ref(), *role, token.as_deref()).await
+        Action::AwaitHelmRelease { role, requests_reconcile, helm_release, target } => {
+            let token = requests_reconcile.then(|| request_token(run, step));
+            request_reconcile(run, helm_release, token.as_deref()).await?;
+            wait_for_flux::wait_for_release(run, step, helm_release, target.as_ref(), *role, token.as_deref()).await
         }
         Action::AwaitArgoApplication { namespace, name, version, role } => {
             wait_for_flux::wait_for_application(run, step, namespace, name, version, *role).await
@@ -148,7 +146,8 @@ fn build_merge_patch(old: &Value, new: &Value) -> Value {
 }
 
 /// Asks helm-controller to look now, and to forget the failures that it has counted: they were of another state.
-async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: &str) -> Result<(), Problem> {
+async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: Option<&str>) -> Result<(), Problem> {
+    let Some(token) = token else { return Ok(()) };
     apply_patch(
         run,
         helm_release,

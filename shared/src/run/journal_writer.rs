@@ -51,6 +51,19 @@ struct JournalState {
     server_unreachable: bool,
 }
 
+/// Earlier runs that are still open. This run holds the lock of the installation, so nobody works on them: they were interrupted.
+/// Runs that this one rolls back are closed when the rollback is done.
+fn supersede_open_runs(prepared: &Prepared, journal: &JournalSnapshot, entry: &RunEntry) -> Vec<RunEntry> {
+    let rolled_back = prepared.work.rollback_target().map_or(&[][..], |target| &target.run_ids);
+    let is_open = |run: &&RunEntry| run.is_unfinished() && run.run != entry.run && !rolled_back.contains(&run.run);
+    let supersede = |run: &RunEntry| {
+        let mut run = run.clone();
+        run.supersede(RunState::Superseded, &entry.run);
+        run
+    };
+    journal.runs.iter().filter(is_open).map(supersede).collect()
+}
+
 impl Journal {
     /// Opens it: reads what is there, and notes what this run is about to do. Written with the locks held.
     ///
@@ -70,7 +83,6 @@ impl Journal {
         let (identity, steps) = (&prepared.session.lease_watcher.identity, &prepared.plan.steps);
         let mut entry = RunEntry::new(journal_options.task, identity, request, recorded_state, steps, Timestamp::now());
         entry.number = recorded_journal.next_number();
-        let mut over = Vec::new();
         if let Some(earlier) = earlier {
             entry = entry.resume_from(earlier);
         }
@@ -78,27 +90,14 @@ impl Journal {
             entry.earlier_runs.clone_from(&rollback.run_ids);
             entry.backup.clone_from(&rollback.backup);
         }
-        // What is undone is noted when that is done. With the installation's lock in our hands nobody else is at work: what is open was cut off.
-        let rolled_back_runs = prepared.work.rollback_target().map_or(&[][..], |target| &target.run_ids);
-        let left =
-            |run: &&RunEntry| run.is_unfinished() && run.run != entry.run && !rolled_back_runs.contains(&run.run);
-        for run in recorded_journal.runs.iter().filter(left) {
-            let mut run = run.clone();
-            run.supersede(RunState::Superseded, &entry.run);
-            over.push(run);
-        }
+        let replaced_runs = supersede_open_runs(prepared, &recorded_journal, &entry);
         let local = journal_options.state_dir.as_deref().map(|state| cluster_state_dir(state, &cluster.context));
         let local = local.map(|folder| folder.join(format!("{}.json", encode_file_name(&entry.run))));
-        let kept = tokio::sync::Mutex::new(JournalState {
-            secret: before,
-            entry,
-            replaced_runs: over,
-            server_unreachable: false,
-        });
+        let state = JournalState { secret: before, entry, replaced_runs, server_unreachable: false };
         let journal = Self {
             cluster,
             namespace,
-            state: kept,
+            state: tokio::sync::Mutex::new(state),
             local_file: local,
             local_write_failed: AtomicBool::new(false),
             time_spent: Mutex::default(),

@@ -54,20 +54,15 @@ pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> R
 }
 
 async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
-    let lock_file = prepared
-        .session
-        .env
-        .local_locks
-        .as_ref()
-        .and_then(|workstation| workstation.create_lock_file(&prepared.session.lease_watcher.identity));
-    let process_guard = ProcessGuard {
-        starter: prepared.session.env.starter.clone(),
-        lock_file: lock_file.as_ref().map(RunLockFile::file),
-    };
+    let session = &prepared.session;
+    let identity = &session.lease_watcher.identity;
+    let lock_file = session.env.local_locks.as_ref().and_then(|locks| locks.create_lock_file(identity));
+    let process_guard =
+        ProcessGuard { starter: session.env.starter.clone(), lock_file: lock_file.as_ref().map(RunLockFile::file) };
     let began = Instant::now();
     let locks = lock::acquire(prepared, lock_file.as_ref(), options, emit).await?;
     let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::time_spent);
-    prepared.session.cluster.enable_retries();
+    session.cluster.enable_retries();
     // Whoever had to wait for the locks has waited for somebody who wrote.
     let waited = began.elapsed() >= crate::prepare::lease_watcher::POLL_INTERVAL;
     let still = if waited { step_guard::check_all_unchanged(prepared).await } else { Ok(()) };
@@ -78,17 +73,9 @@ async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>
     let report = match opened {
         Ok(journal) => {
             let before = began.elapsed().saturating_sub(spent(&journal));
-            let (proved, migrated) = (VerifiedCrds::default(), Mutex::default());
-            let run = Run {
-                prepared,
-                options,
-                emit,
-                locks: &locks,
-                process_guard: &process_guard,
-                journal,
-                verified_crds: proved,
-                migrated_crds: migrated,
-            };
+            let (verified_crds, migrated_crds) = (VerifiedCrds::default(), Mutex::default());
+            let (locks, process_guard) = (&locks, &process_guard);
+            let run = Run { prepared, options, emit, locks, process_guard, journal, verified_crds, migrated_crds };
             let report = run_and_record(&run).await;
             Ok(UpgradeReport { overhead_seconds: (before + spent(&run.journal)).as_secs_f64(), ..report })
         }

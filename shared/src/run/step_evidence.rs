@@ -24,16 +24,11 @@ pub(super) async fn read_step_evidence(run: &Run<'_>, step: &Step) -> StepEviden
         | Action::UpgradeRelease { release }
         | Action::RollbackRelease { release, .. }
         | Action::UnlockRelease { release, .. } => {
-            let newest = view_reader::read_newest_revision(
-                &prepared.session.cluster,
-                &prepared.session.installation.namespace,
-                release,
-            )
-            .await;
-            StepEvidence {
-                live_crds: BTreeMap::new(),
-                revision: newest.ok().flatten().map(|newest| (release.clone(), newest)),
-            }
+            let session = &prepared.session;
+            let namespace = &session.installation.namespace;
+            let newest = view_reader::read_newest_revision(&session.cluster, namespace, release).await;
+            let revision = newest.ok().flatten().map(|newest| (release.clone(), newest));
+            StepEvidence { live_crds: BTreeMap::new(), revision }
         }
         Action::AddKeepAnnotation { .. }
         | Action::RemoveKeepAnnotation { .. }

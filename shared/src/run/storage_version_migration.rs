@@ -169,11 +169,7 @@ impl StorageMigrator<'_> {
         let stand = own::wait_for_end(self.cluster, &migration, self.start_timeout, &goes_on).await;
         let stand = stand.map_err(|error| self.crd_problem(crd.name(), error))?;
         if stand == MigrationState::Running {
-            return Err(if self.stop.is_requested() {
-                interrupted_problem("the cluster goes on with it by itself")
-            } else {
-                self.timeout_problem(crd.name(), "the cluster is still migrating it")
-            });
+            return Err(self.still_running_problem(crd.name()));
         }
         own::delete_if_ours(self.cluster, &migration).await.map_err(|error| self.crd_problem(crd.name(), error))?;
         self.wait_while_migrating(crd.name()).await?;
@@ -189,6 +185,13 @@ impl StorageMigrator<'_> {
                 format!("its controller did not begin within {}s", self.start_timeout.as_secs()),
             ),
         }
+    }
+
+    fn still_running_problem(&self, name: &str) -> Problem {
+        if self.stop.is_requested() {
+            return interrupted_problem("the cluster continues the migration");
+        }
+        self.timeout_problem(name, "the cluster is still migrating it")
     }
 
     fn fall_back_to_client(&self, crd: &Crd, because: String) -> Result<MigratedBy, Problem> {

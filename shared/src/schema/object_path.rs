@@ -33,7 +33,7 @@ impl<'a> ObjectPath<'a> {
     }
 
     /// As the server's OpenAPI validator writes it: map keys after a dot, `spec.limits.cpu`.
-    pub(super) fn to_dotted(&self) -> String {
+    pub(super) fn to_dotted(self) -> String {
         let mut text = String::new();
         self.write(&mut text, true);
         text

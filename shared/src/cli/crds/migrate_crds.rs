@@ -29,11 +29,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     let is_explicit = !flags.crds.is_empty();
     let (wanted, clean): (Vec<Crd>, Vec<Crd>) =
         all.into_iter().partition(|crd| is_explicit || is_migrating(crd) || !outdated_stored_versions(crd).is_empty());
-    let route = match flags.by {
-        Rewriter::Auto => MigrationRoute::Auto,
-        Rewriter::Cluster => MigrationRoute::Cluster,
-        Rewriter::Us => MigrationRoute::Client,
-    };
+    let route = choose_route(flags.by);
     let migrate =
         StorageMigrator { cluster: &cluster, route, start_timeout: acts_within, timeout, stop: &stop, emit: &emit };
     Stream::Stderr.write(&render_plan(&wanted, &cluster.context));
@@ -58,6 +54,14 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     let style = style_for(Stream::Stdout, flags.output.style);
     Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
     Ok(if report.is_successful() { Exit::Success } else { Exit::Failed })
+}
+
+const fn choose_route(by: Rewriter) -> MigrationRoute {
+    match by {
+        Rewriter::Auto => MigrationRoute::Auto,
+        Rewriter::Cluster => MigrationRoute::Cluster,
+        Rewriter::Us => MigrationRoute::Client,
+    }
 }
 
 fn render_plan(crds: &[Crd], context: &str) -> String {

@@ -162,7 +162,7 @@ fn a_conversion_webhook_is_there_before_its_crd() {
 }
 
 /// A custom resource of the chart with this `spec`; its new schema takes a `size` of at most 3.
-pub(super) fn with_hub_spec(value: Value) -> GuardScenario {
+pub(super) fn with_hub_spec(value: &Value) -> GuardScenario {
     GuardScenario::with(|scenario| {
         let mut next = build_crd("hubs.example.com", "v1").json().clone();
         next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
@@ -175,10 +175,10 @@ pub(super) fn with_hub_spec(value: Value) -> GuardScenario {
 
 #[test]
 fn a_custom_resource_is_judged_by_the_schema_that_comes() {
-    let reported = guard_findings(&with_hub_spec(json!({"size": 4})), "custom-resources-fit");
+    let reported = guard_findings(&with_hub_spec(&json!({"size": 4})), "custom-resources-fit");
     assert!(reported[0].message.contains("spec.size") && reported[0].level == Level::Error, "{reported:?}");
-    assert_eq!(with_hub_spec(json!({"size": 3})).run_guard("custom-resources-fit"), Verdict::Pass);
-    let dropped = guard_findings(&with_hub_spec(json!({"sizes": 3})), "custom-resources-fit");
+    assert_eq!(with_hub_spec(&json!({"size": 3})).run_guard("custom-resources-fit"), Verdict::Pass);
+    let dropped = guard_findings(&with_hub_spec(&json!({"sizes": 3})), "custom-resources-fit");
     assert!(dropped[0].level == Level::Warning && dropped[0].message.contains("spec.sizes"), "{dropped:?}");
 }
 

@@ -238,7 +238,7 @@ const EXAMPLES: [GuardExample; 53] = [
         // A waiver that is used leaves no note.
         || with_live_hub("b", true, false),
     ),
-    example("custom-resources-fit", || with_hub_spec(json!({"size": 4})), || with_hub_spec(json!({"size": 3}))),
+    example("custom-resources-fit", || with_hub_spec(&json!({"size": 4})), || with_hub_spec(&json!({"size": 3}))),
     example("objects-not-terminating", || with_terminating_object("settings"), || with_terminating_object("removed")),
     example("object-ownership-metadata", || with_live_config("kubectl"), || with_live_config("Helm")),
     example(

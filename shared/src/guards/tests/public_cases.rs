@@ -211,7 +211,7 @@ fn a_field_that_no_installed_crd_has_is_refused() {
 /// <https://github.com/argoproj/argo-workflows/issues/2696>, <https://github.com/yannh/kubeconform/issues/122>
 #[test]
 fn an_object_with_a_generated_name_is_judged_like_any_other() {
-    let mut scenario = with_hub_spec(json!({"size": 4}));
+    let mut scenario = with_hub_spec(&json!({"size": 4}));
     scenario.rendered_app[0]["metadata"] = json!({"generateName": "run-"});
     let findings = guard_findings(&scenario, "custom-resources-fit");
     assert!(findings[0].level == Level::Error && findings[0].subject == "Hub run-*", "{findings:?}");

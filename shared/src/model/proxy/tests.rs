@@ -58,57 +58,57 @@ fn no_proxy_matches_as_in_go() {
     }
 }
 
+/// Environment, URL, and the proxy that Go chooses.
+type ProxyRow = (&'static [(&'static str, &'static str)], &'static str, Option<&'static str>);
+
+const ROWS: [ProxyRow; 30] = [
+    (&[("HTTP_PROXY", "127.0.0.1:8080")], "http://example.com", Some("http://127.0.0.1:8080")),
+    (
+        &[("HTTP_PROXY", "cache.corp.example.com:1234")],
+        "http://example.com",
+        Some("http://cache.corp.example.com:1234"),
+    ),
+    (&[("HTTP_PROXY", "cache.corp.example.com")], "http://example.com", Some("http://cache.corp.example.com")),
+    (&[("HTTP_PROXY", "localhost")], "http://example.com", Some("http://localhost")),
+    (&[("HTTP_PROXY", "https://cache.example.com")], "http://example.com", Some("https://cache.example.com")),
+    (&[("HTTP_PROXY", "socks5://127.0.0.1")], "http://example.com", Some("socks5://127.0.0.1")),
+    (&[("HTTP_PROXY", "foo://host")], "http://example.com", Some("foo://host")),
+    (
+        &[("HTTP_PROXY", "http.proxy.tld"), ("HTTPS_PROXY", "s.tld")],
+        "http://insecure.tld",
+        Some("http://http.proxy.tld"),
+    ),
+    (&[("HTTP_PROXY", "http.proxy.tld"), ("HTTPS_PROXY", "s.tld")], "https://secure.tld", Some("http://s.tld")),
+    (&[("HTTP_PROXY", "http.proxy.tld")], "https://secure.tld", None),
+    (&[("HTTP_PROXY", "http.proxy.tld")], "ftp://insecure.tld", None),
+    (&[("HTTP_PROXY", PROXY), ("REQUEST_METHOD", "GET")], "http://example.com", None),
+    (&[("HTTPS_PROXY", PROXY), ("REQUEST_METHOD", "GET")], "https://example.com", Some(PROXY)),
+    (&[], "https://example.com", None),
+    (&[("HTTPS_PROXY", "")], "https://example.com", None),
+    (&[("ALL_PROXY", PROXY), ("all_proxy", PROXY)], "https://example.com", None),
+    (&[("HTTPS_PROXY", "upper"), ("https_proxy", "lower")], "https://example.com", Some("http://lower")),
+    (&[("HTTPS_PROXY", "upper"), ("https_proxy", "")], "https://example.com", Some("http://upper")),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "example.com"), ("no_proxy", "b.com")], "https://example.com", Some(PROXY)),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example")], "https://api.yard.example:6443", None),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", ".yard.example,localhost,")], "https://api.yard.example:6443", None),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example:6443")], "https://api.yard.example:6443", None),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example:443")], "https://api.yard.example:6443", Some(PROXY)),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example:443")], "https://api.yard.example", None),
+    (
+        &[("HTTPS_PROXY", "http://127.0.0.1:18080"), ("NO_PROXY", "127.0.0.1,localhost")],
+        "https://api.example",
+        Some("http://127.0.0.1:18080"),
+    ),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", ":1")], "https://example.com", Some(PROXY)),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "ample.com")], "https://example.com", Some(PROXY)),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "10.0.0.0/8")], "https://10.96.0.1:6443", None),
+    (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "0.0.0.0/0")], "https://10.96.0.1", None),
+    (&[("HTTPS_PROXY", "http://user:p%40ss@proxy")], "https://example.com", Some("http://user:p%40ss@proxy")),
+];
+
 #[test]
 fn the_proxy_is_found_as_in_go() {
-    let rows: [(&[(&str, &str)], &str, Option<&str>); 30] = [
-        (&[("HTTP_PROXY", "127.0.0.1:8080")], "http://example.com", Some("http://127.0.0.1:8080")),
-        (
-            &[("HTTP_PROXY", "cache.corp.example.com:1234")],
-            "http://example.com",
-            Some("http://cache.corp.example.com:1234"),
-        ),
-        (&[("HTTP_PROXY", "cache.corp.example.com")], "http://example.com", Some("http://cache.corp.example.com")),
-        (&[("HTTP_PROXY", "localhost")], "http://example.com", Some("http://localhost")),
-        (&[("HTTP_PROXY", "https://cache.example.com")], "http://example.com", Some("https://cache.example.com")),
-        (&[("HTTP_PROXY", "socks5://127.0.0.1")], "http://example.com", Some("socks5://127.0.0.1")),
-        (&[("HTTP_PROXY", "foo://host")], "http://example.com", Some("foo://host")),
-        (
-            &[("HTTP_PROXY", "http.proxy.tld"), ("HTTPS_PROXY", "s.tld")],
-            "http://insecure.tld",
-            Some("http://http.proxy.tld"),
-        ),
-        (&[("HTTP_PROXY", "http.proxy.tld"), ("HTTPS_PROXY", "s.tld")], "https://secure.tld", Some("http://s.tld")),
-        (&[("HTTP_PROXY", "http.proxy.tld")], "https://secure.tld", None),
-        (&[("HTTP_PROXY", "http.proxy.tld")], "ftp://insecure.tld", None),
-        (&[("HTTP_PROXY", PROXY), ("REQUEST_METHOD", "GET")], "http://example.com", None),
-        (&[("HTTPS_PROXY", PROXY), ("REQUEST_METHOD", "GET")], "https://example.com", Some(PROXY)),
-        (&[], "https://example.com", None),
-        (&[("HTTPS_PROXY", "")], "https://example.com", None),
-        (&[("ALL_PROXY", PROXY), ("all_proxy", PROXY)], "https://example.com", None),
-        (&[("HTTPS_PROXY", "upper"), ("https_proxy", "lower")], "https://example.com", Some("http://lower")),
-        (&[("HTTPS_PROXY", "upper"), ("https_proxy", "")], "https://example.com", Some("http://upper")),
-        (
-            &[("HTTPS_PROXY", PROXY), ("NO_PROXY", "example.com"), ("no_proxy", "b.com")],
-            "https://example.com",
-            Some(PROXY),
-        ),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example")], "https://api.yard.example:6443", None),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", ".yard.example,localhost,")], "https://api.yard.example:6443", None),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example:6443")], "https://api.yard.example:6443", None),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example:443")], "https://api.yard.example:6443", Some(PROXY)),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "api.yard.example:443")], "https://api.yard.example", None),
-        (
-            &[("HTTPS_PROXY", "http://127.0.0.1:18080"), ("NO_PROXY", "127.0.0.1,localhost")],
-            "https://api.example",
-            Some("http://127.0.0.1:18080"),
-        ),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", ":1")], "https://example.com", Some(PROXY)),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "ample.com")], "https://example.com", Some(PROXY)),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "10.0.0.0/8")], "https://10.96.0.1:6443", None),
-        (&[("HTTPS_PROXY", PROXY), ("NO_PROXY", "0.0.0.0/0")], "https://10.96.0.1", None),
-        (&[("HTTPS_PROXY", "http://user:p%40ss@proxy")], "https://example.com", Some("http://user:p%40ss@proxy")),
-    ];
-    for (variables, url, proxy) in rows {
+    for (variables, url, proxy) in ROWS {
         assert_eq!(find(variables, url).as_deref(), proxy, "{variables:?} {url}");
     }
 }

@@ -71,6 +71,16 @@ pub(super) fn is_known_type(schema: &Value) -> bool {
     kind.is_empty() || OPENAPI_TYPES.contains(&kind)
 }
 
+fn check_additional_properties(extra: &Value, path: &str, context: PositionContext<'_>, all: &mut Vec<Rejection>) {
+    if !extra.is_object() {
+        return;
+    }
+    let words = "inside additionalProperties applying to object metadata";
+    let default_forbidden_reason = if context.in_metadata { Some(words) } else { context.default_forbidden_reason };
+    let below = PositionContext { default_forbidden_reason, ..context };
+    check_below(extra, &format!("{path}.additionalProperties"), false, below, all);
+}
+
 fn check_below(schema: &Value, path: &str, root: bool, context: PositionContext<'_>, all: &mut Vec<Rejection>) {
     check_keywords(schema, path, context, all);
     list_type::check_list_type(schema, path, context.options.require_atomic_set_type, all);
@@ -78,16 +88,7 @@ fn check_below(schema: &Value, path: &str, root: bool, context: PositionContext<
         all.extend(list_type::check_map_keys(path, schema));
     }
     check_rules(schema, path, all);
-    let extra = &schema["additionalProperties"];
-    if extra.is_object() {
-        let words = "inside additionalProperties applying to object metadata";
-        let below = if context.in_metadata {
-            PositionContext { default_forbidden_reason: Some(words), ..context }
-        } else {
-            context
-        };
-        check_below(extra, &format!("{path}.additionalProperties"), false, below, all);
-    }
+    check_additional_properties(&schema["additionalProperties"], path, context, all);
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         let place = format!("{path}.properties[{name}]");
         let meta = matches!(name.as_str(), "metadata" | "kind" | "apiVersion")

@@ -99,6 +99,13 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    fn parse_bracket_class(&mut self) -> Result<(), SyntaxError> {
+        let (class, rest) = parse_class(self.rest)?;
+        self.rest = rest;
+        self.push_item(&class);
+        Ok(())
+    }
+
     fn parse_next(&mut self) -> Result<(), SyntaxError> {
         let previous = self.after_repetition.take();
         let Some(next) = self.rest.chars().next() else { return Ok(()) };
@@ -122,22 +129,12 @@ impl<'a> Parser<'a> {
                     Ok(())
                 }
             },
-            '[' => {
-                let (class, rest) = parse_class(self.rest)?;
-                self.rest = rest;
-                self.push_item(&class);
-                Ok(())
-            }
+            '[' => self.parse_bracket_class(),
             '\\' => self.parse_backslash(),
-            '^' | '.' => {
+            // Without the flag `m`, `$` means the end of the text in Go and in Rust.
+            '^' | '.' | '$' => {
                 self.advance(1);
                 self.push_item(next.encode_utf8(&mut [0; 4]));
-                Ok(())
-            }
-            // Without `m`, both mean the end of the text and nothing else.
-            '$' => {
-                self.advance(1);
-                self.push_item("$");
                 Ok(())
             }
             literal => {

@@ -99,13 +99,9 @@ fn no_false_alarm_and_no_miss() {
         let (ours, unsure) = (evidence.objects_affected, evidence.undetermined.clone());
         // The corpus judges an object in its own version alone: what the next write stores in another one, it does not see.
         let moved_with_loss = evidence.objects_losing_fields > 0;
-        let verdict = crate::checks::crd_changes::tests::judge_crd(
-            Some(&old),
-            Some(&new),
-            evidence,
-            CORPUS_SERVER_VERSION,
-            ServerAnswer::NotAsked,
-        );
+        let (old_side, new_side, answer) = (Some(&old), Some(&new), ServerAnswer::NotAsked);
+        let verdict =
+            crate::checks::crd_changes::tests::judge_crd(old_side, new_side, evidence, CORPUS_SERVER_VERSION, answer);
         let accepted = update["apiserver"]["accepted"] == true;
         asked += 1;
         hurt += theirs;
@@ -125,12 +121,8 @@ fn no_false_alarm_and_no_miss() {
         }
     }
     println!("{asked} updates, {objects} objects judged, {hurt} hurt in the server's words");
-    println!(
-        "noise: {} updates that hurt nobody; errors of ours {}, flagged by crdify {}",
-        noise.updates,
-        noise.ours.len(),
-        noise.crdify
-    );
+    let (harmless, ours) = (noise.updates, noise.ours.len());
+    println!("noise: {harmless} updates that hurt nobody; errors of ours {ours}, flagged by crdify {}", noise.crdify);
     println!("rules that the server takes and we doubt: {unused}");
     wrong.extend(noise.ours);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

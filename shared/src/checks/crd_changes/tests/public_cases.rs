@@ -44,7 +44,7 @@ fn a_storage_version_that_drops_fields_is_an_error() {
         let new = build_crd(
             &json!({"versions": [build_version("v1beta1", false, &wide), build_version("v1", true, &narrow)]}),
         );
-        let verdict = judge_objects(&old, &new, ObjectSource::Live, &[object.clone()]);
+        let verdict = judge_objects(&old, &new, ObjectSource::Live, std::slice::from_ref(&object));
         let moved = find(&verdict, "storage-version-moved");
         assert_eq!((moved.level, verdict.decision), (Level::Error, CrdDecision::Breaking), "{moved:?}");
         assert!(moved.message.contains("it removes fields of 1 of 1 object"), "{moved:?}");

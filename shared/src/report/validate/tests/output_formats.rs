@@ -228,12 +228,9 @@ const JUNIT_ELEMENTS: [(&str, &[&str], &[&str], &str); 7] = [
 
 #[test]
 fn junit_is_built_as_its_readers_say() {
-    let text = render_junit(&[
-        build_report(&broken()),
-        build_report(&ExampleInstallation::unreadable()),
-        ValidateReport::from_read_failure("far", "m", "no".into()),
-    ])
-    .unwrap();
+    let unreadable = build_report(&ExampleInstallation::unreadable());
+    let far = ValidateReport::from_read_failure("far", "m", "no".into());
+    let text = render_junit(&[build_report(&broken()), unreadable, far]).unwrap();
     let mut reader = quick_xml::Reader::from_str(&text);
     let (mut open, mut cases, mut counted): (Vec<String>, usize, usize) = (Vec::new(), 0, 0);
     loop {
@@ -252,11 +249,10 @@ fn junit_is_built_as_its_readers_say() {
         let name = start.name().as_ref().to_owned();
         let (_, known, required, parent) = JUNIT_ELEMENTS.iter().find(|(known, ..)| *known == name).unwrap();
         assert_eq!(open.last().map_or("", String::as_str), *parent, "{name}");
-        let attributes: Vec<(String, String)> = start
-            .attributes()
-            .map(|one| one.unwrap())
-            .map(|one| (one.key.as_ref().to_owned(), one.value.clone().into_owned()))
-            .collect();
+        let pair = |one: quick_xml::events::attributes::Attribute<'_>| {
+            (one.key.as_ref().to_owned(), one.value.clone().into_owned())
+        };
+        let attributes: Vec<(String, String)> = start.attributes().map(|one| pair(one.unwrap())).collect();
         let has = |key: &str| attributes.iter().any(|(name, _)| name == key);
         assert!(
             attributes.iter().all(|(key, _)| known.contains(&key.as_str())) && required.iter().all(|key| has(key)),

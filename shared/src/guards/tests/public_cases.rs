@@ -170,7 +170,7 @@ fn a_failed_rollback_is_no_dead_end() {
     assert!(findings[0].hint.contains("--force-conflicts") && !findings[0].message.contains("ever"), "{findings:?}");
 }
 
-fn with_apply_method(spec: Value, method: ApplyMethod) -> GuardScenario {
+fn with_apply_method(spec: &Value, method: ApplyMethod) -> GuardScenario {
     let mut scenario = with_hub_spec(spec);
     scenario.application.apply_method = method;
     scenario
@@ -190,7 +190,7 @@ fn a_misspelt_field_is_refused_if_helm_applies_on_the_server() {
     let patched = guard_findings(&with_apply_method(typo(), ApplyMethod::ClientSide), "custom-resources-fit");
     assert_eq!(patched[0].level, Level::Warning);
     // An object for which the schema declares no fields takes any: they are pruned without an error.
-    let mut free = with_apply_method(json!({"anything": 1}), ApplyMethod::ServerSide);
+    let mut free = with_apply_method(&json!({"anything": 1}), ApplyMethod::ServerSide);
     let schema = json!({"type": "object", "properties": {"spec": {"type": "object"}}});
     let crd = modified_crd("hubs.example.com", |crd| {
         crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema;
@@ -202,7 +202,7 @@ fn a_misspelt_field_is_refused_if_helm_applies_on_the_server() {
 /// The CRD chart stays: the live CRD decides.
 #[test]
 fn a_field_that_no_installed_crd_has_is_refused() {
-    let mut scenario = with_apply_method(json!({"fuel": "diesel"}), ApplyMethod::ServerSide);
+    let mut scenario = with_apply_method(&json!({"fuel": "diesel"}), ApplyMethod::ServerSide);
     let crd = scenario.forecasts.remove("hubs.example.com").unwrap().unwrap();
     scenario.view.crds = Ok(BTreeMap::from([("hubs.example.com".to_owned(), crd)]));
     assert_eq!(guard_findings(&scenario, "custom-resources-fit")[0].level, Level::Error);

@@ -181,13 +181,13 @@ fn with_apply_method(spec: &Value, method: ApplyMethod) -> GuardScenario {
 #[test]
 fn a_misspelt_field_is_refused_if_helm_applies_on_the_server() {
     let typo = || json!({"sise": 3});
-    let applied = guard_findings(&with_apply_method(typo(), ApplyMethod::ServerSide), "custom-resources-fit");
+    let applied = guard_findings(&with_apply_method(&typo(), ApplyMethod::ServerSide), "custom-resources-fit");
     assert_eq!(applied[0].level, Level::Error);
     assert!(
         applied[0].message.starts_with("spec.sise") && applied[0].hint.contains("did you mean size?"),
         "{applied:?}"
     );
-    let patched = guard_findings(&with_apply_method(typo(), ApplyMethod::ClientSide), "custom-resources-fit");
+    let patched = guard_findings(&with_apply_method(&typo(), ApplyMethod::ClientSide), "custom-resources-fit");
     assert_eq!(patched[0].level, Level::Warning);
     // An object for which the schema declares no fields takes any: they are pruned without an error.
     let mut free = with_apply_method(&json!({"anything": 1}), ApplyMethod::ServerSide);

@@ -67,7 +67,7 @@ pub enum Command {
     Plan(Box<PlanFlags>),
     /// Apply a saved plan. Refuse if the cluster changed since the plan.
     Apply(Box<ApplyFlags>),
-    /// Write the four Flux manifests of the vendor's upgrade guide, or apply them with --apply.
+    /// Write the four Flux manifests of the vendor's upgrade guide, or apply them.
     ///
     /// Guide: <https://docs.palette-ai.com/docs/0.1.x/installation-and-setup/upgrade/>
     FluxManifests(Box<FluxManifestsFlags>),

@@ -73,10 +73,10 @@ pub(crate) async fn observe(
     let cluster = Cluster::connect(&installation.cluster).await?;
     let view = view_reader::read_cluster_view(&cluster, installation).await?;
     let expect = expected_charts::read_expected(request, installation, &cluster, &view).await?;
-    let named = ReleaseInventory::of(&view, installation.releases(), expect.chart_crds());
+    let inventory = ReleaseInventory::of(&view, installation.releases(), expect.chart_crds());
     let health_inputs =
-        health_reader::read_health_inputs(&cluster, &view, &named, &health_checks::read_scopes(checks)).await;
-    Ok(ClusterObservations { installation: installation.clone(), view, health_inputs, inventory: named, expect })
+        health_reader::read_health_inputs(&cluster, &view, &inventory, &health_checks::read_scopes(checks)).await;
+    Ok(ClusterObservations { installation: installation.clone(), view, health_inputs, inventory, expect })
 }
 
 /// The message for a namespace without the releases: the expected names, and the releases that helm has elsewhere.
@@ -110,13 +110,13 @@ fn read_program_hints() -> ProgramHints {
 ///
 /// Starts no program if no selected check needs the versions.
 pub(crate) async fn read_tool_versions(request: &ValidateRequest) -> ToolVersions {
-    let read_failure = |what: &str, reason: &dyn std::fmt::Display| ReadFailure {
-        target: what.to_owned(),
+    let read_failure = |target: &str, reason: &dyn std::fmt::Display| ReadFailure {
+        target: target.to_owned(),
         reason: reason.to_string(),
     };
     let installation = &request.installation;
     if !request.checks.iter().any(|check| check.card.section == Section::Tools) {
-        let not_requested = |what: &str| Err(read_failure(what, &"no selected check needs it"));
+        let not_requested = |target: &str| Err(read_failure(target, &"no selected check needs it"));
         return ToolVersions { helm: not_requested("helm's version"), kubectl: not_requested("kubectl's version") };
     }
     let helm = async {

@@ -234,8 +234,8 @@ fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxMani
     }
     steps.push(apply_manifests_step(ReleaseRole::App, manifests));
     steps.push(await_release_step(ReleaseRole::App, manifests, upgrade));
-    let reason = "the final check reads everything that was written";
-    steps.push(new_step(StepId::Validate, "look at everything again".to_owned(), Action::Validate, reason));
+    let reason = "the final check verifies what was written";
+    steps.push(new_step(StepId::Validate, "run the final check".to_owned(), Action::Validate, reason));
     steps
 }
 

@@ -1,6 +1,6 @@
 //! Admission webhooks that must answer before this run can write, and whether their Services have a ready endpoint.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use crate::guards::context::GuardContext;
 use crate::model::admission_policies::{self, ServiceRef};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
+use crate::model::metadata_keys::MANAGED_BY;
 use crate::model::object::ObjectRef;
 use crate::model::task::Task;
 
@@ -48,13 +49,22 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             written.iter().any(|what| {
                 intercepts(webhook, what)
                     && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
+                    && admission_policies::selector_matches(&webhook["objectSelector"], &what.labels)
             })
         })
         .collect();
-    let mut findings = Vec::new();
+    let (mut findings, mut unsure) = (Vec::new(), None);
     for (configuration, webhook) in &strict {
         let Some(service) = ServiceRef::from_client_config(&webhook["clientConfig"]) else { continue };
         match policies.ready_endpoints.get(&service) {
+            // The API server calls it for some objects only, and which ones is in CEL.
+            Some(Ok(0)) | None if webhook["matchConditions"].as_array().is_some_and(|all| !all.is_empty()) => {
+                let name = webhook["name"].as_str().unwrap_or("?");
+                let reason = format!(
+                    "{service} of webhook {name} has no ready endpoint, and its matchConditions are not evaluated"
+                );
+                unsure.get_or_insert(reason);
+            }
             Some(Ok(0)) | None => findings.push(build_finding(configuration, webhook, &service)),
             Some(Ok(_)) => {}
             Some(Err(failure)) => {
@@ -62,7 +72,11 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             }
         }
     }
-    CheckResult::new(&CARD, strict.len(), Verdict::from_findings(findings))
+    let verdict = match unsure {
+        Some(reason) if findings.is_empty() => Verdict::Undetermined { reason },
+        Some(_) | None => Verdict::from_findings(findings),
+    };
+    CheckResult::new(&CARD, strict.len(), verdict)
 }
 
 fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -> Finding {
@@ -85,34 +99,51 @@ struct WrittenResource {
     version: String,
     plural: String,
     namespaced: bool,
+    labels: BTreeMap<String, String>,
 }
 
 impl WrittenResource {
     fn new(group: &str, version: &str, plural: &str, namespaced: bool) -> Self {
-        Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced }
+        let (group, version, plural) = (group.to_owned(), version.to_owned(), plural.to_owned());
+        Self { group, version, plural, namespaced, labels: BTreeMap::new() }
+    }
+
+    fn with_labels(self, labels: BTreeMap<String, String>) -> Self {
+        Self { labels, ..self }
     }
 }
 
 /// Lists the resources of the charts' objects, and those that every run writes: release records, CRDs and Leases.
 fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
+    // The labels of a release record: https://github.com/helm/helm/blob/v3.17.2/pkg/storage/driver/secrets.go, `newSecretsObject`.
+    let record = [("name", context.app_release), ("owner", "helm"), ("status", "deployed")];
+    let own = [("app.kubernetes.io/managed-by", MANAGED_BY)];
     let mut all = BTreeSet::from([
-        WrittenResource::new("", "v1", "secrets", true),
-        WrittenResource::new("coordination.k8s.io", "v1", "leases", true),
+        WrittenResource::new("", "v1", "secrets", true).with_labels(to_labels(&record)),
+        WrittenResource::new("", "v1", "secrets", true).with_labels(to_labels(&own)),
+        WrittenResource::new("coordination.k8s.io", "v1", "leases", true).with_labels(to_labels(&own)),
     ]);
-    if !context.forecasts.is_empty() {
-        all.insert(WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false));
-    }
+    all.extend(context.planned_crds().map(|crd| {
+        WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false)
+            .with_labels(admission_policies::read_labels(crd.json()))
+    }));
     let served = context.application.and_then(|application| application.kinds.as_ref().ok());
-    let objects = context.app_chart.iter().flat_map(|facts| facts.rendered).filter_map(ObjectRef::from_manifest);
-    for object in objects.filter(|object| object.kind != "CustomResourceDefinition") {
+    let manifests = context.app_chart.iter().flat_map(|facts| facts.rendered);
+    let objects = manifests.filter_map(|manifest| Some((ObjectRef::from_unnamed_manifest(manifest)?, manifest)));
+    for (object, manifest) in objects.filter(|(object, _)| object.kind != "CustomResourceDefinition") {
         let planned = || context.planned_crds().find(|crd| crd.group() == object.group() && crd.kind() == object.kind);
         let known = served.and_then(|kinds| kinds.get(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
         let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.is_namespaced())));
         if let Some((plural, namespaced)) = known {
-            all.insert(WrittenResource::new(object.group(), object.version(), &plural, namespaced));
+            let resource = WrittenResource::new(object.group(), object.version(), &plural, namespaced);
+            all.insert(resource.with_labels(admission_policies::read_labels(manifest)));
         }
     }
     all
+}
+
+fn to_labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// Whether the rules of a webhook match a create or update of this resource, by
@@ -132,5 +163,10 @@ fn intercepts(webhook: &Value, what: &WrittenResource) -> bool {
             && lists_any(rule, "apiGroups", &[&what.group])
             && (equivalent || lists_any(rule, "apiVersions", &[&what.version]))
             && lists_any(rule, "resources", &[&what.plural, "*/*"])
+            && match rule["scope"].as_str() {
+                Some("Cluster") => !what.namespaced,
+                Some("Namespaced") => what.namespaced,
+                Some(_) | None => true,
+            }
     })
 }

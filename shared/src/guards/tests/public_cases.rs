@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::application_guards::with_hub_spec;
+use super::application_guards::{with_hub_spec, with_webhook};
 use super::crd_guards::modified_crd;
 use super::example_states::with_pod_quota;
 use super::release_guards::with_history;
@@ -261,4 +261,22 @@ fn a_quota_counts_what_the_api_server_counts() {
     let mut sidecar = half();
     sidecar["restartPolicy"] = "Always".into();
     assert!(needs(json!({"containers": [half(), half()], "initContainers": [sidecar]})), "a sidecar runs all the time");
+}
+
+/// <https://github.com/gardener/gardener/issues/5991>, <https://github.com/rancher/rancher/issues/49750>
+#[test]
+fn a_webhook_that_is_not_called_for_the_written_objects_needs_no_backend() {
+    let labels = json!({"matchLabels": {"guarded": "yes"}});
+    let by_label = || with_webhook(|webhook| webhook["objectSelector"] = labels.clone(), 0);
+    assert_eq!(by_label().run_guard("admission-webhooks-ready"), Verdict::Pass);
+    let mut labelled = by_label();
+    let mut secret = object("v1", "Secret", "a");
+    secret["metadata"]["labels"] = json!({"guarded": "yes"});
+    labelled.rendered_app = vec![secret];
+    assert!(fires(&labelled, "admission-webhooks-ready"));
+    let by_scope = with_webhook(|webhook| webhook["rules"][0]["scope"] = "Cluster".into(), 0);
+    assert_eq!(by_scope.run_guard("admission-webhooks-ready"), Verdict::Pass);
+    let conditions = json!([{"name": "cloud", "expression": "object.type == 'example.org/cloud'"}]);
+    let by_condition = with_webhook(|webhook| webhook["matchConditions"] = conditions, 0);
+    assert!(matches!(by_condition.run_guard("admission-webhooks-ready"), Verdict::Undetermined { .. }));
 }

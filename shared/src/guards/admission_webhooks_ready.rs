@@ -41,17 +41,15 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let all = configurations.iter().flat_map(|configuration| {
         admission_policies::webhooks(configuration).map(move |webhook| (configuration, webhook))
     });
+    // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
+    let selects = |webhook: &Value, what: &WrittenResource| {
+        intercepts(webhook, what)
+            && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
+            && admission_policies::selector_matches(&webhook["objectSelector"], &what.labels)
+    };
     let strict: Vec<(&Value, &Value)> = all
         .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
-        .filter(|(_, webhook)| written.iter().any(|what| intercepts(webhook, what)))
-        .filter(|(_, webhook)| {
-            // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
-            written.iter().any(|what| {
-                intercepts(webhook, what)
-                    && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
-                    && admission_policies::selector_matches(&webhook["objectSelector"], &what.labels)
-            })
-        })
+        .filter(|(_, webhook)| written.iter().any(|what| selects(webhook, what)))
         .collect();
     let (mut findings, mut unsure) = (Vec::new(), None);
     for (configuration, webhook) in &strict {
@@ -59,11 +57,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         match policies.ready_endpoints.get(&service) {
             // The API server calls it for some objects only, and which ones is in CEL.
             Some(Ok(0)) | None if webhook["matchConditions"].as_array().is_some_and(|all| !all.is_empty()) => {
-                let name = webhook["name"].as_str().unwrap_or("?");
-                let reason = format!(
-                    "{service} of webhook {name} has no ready endpoint, and its matchConditions are not evaluated"
-                );
-                unsure.get_or_insert(reason);
+                unsure.get_or_insert_with(|| conditions_reason(webhook, &service));
             }
             Some(Ok(0)) | None => findings.push(build_finding(configuration, webhook, &service)),
             Some(Ok(_)) => {}
@@ -77,6 +71,11 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         Some(_) | None => Verdict::from_findings(findings),
     };
     CheckResult::new(&CARD, strict.len(), verdict)
+}
+
+fn conditions_reason(webhook: &Value, service: &ServiceRef) -> String {
+    let name = webhook["name"].as_str().unwrap_or("?");
+    format!("{service} of webhook {name} has no ready endpoint, and its matchConditions are not evaluated")
 }
 
 fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -> Finding {

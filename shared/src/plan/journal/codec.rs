@@ -76,7 +76,7 @@ pub fn parse_journal(secret: Option<&Value>) -> JournalSnapshot {
         match unpack_run(value.as_str().unwrap_or_default()) {
             Ok(entry) if entry.run == run => journal.runs.push(entry),
             Ok(_) => {
-                journal.unreadable_runs.push(build_unreadable_run(run, "its run id is not that of its key", false))
+                journal.unreadable_runs.push(build_unreadable_run(run, "its run id is not that of its key", false));
             }
             Err((reason, newer)) => journal.unreadable_runs.push(build_unreadable_run(run, &reason, newer)),
         }

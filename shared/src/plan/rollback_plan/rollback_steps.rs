@@ -12,18 +12,10 @@ pub(super) fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
         steps.push(Step { id, title, action, reason: because.to_owned(), command: Vec::new() });
     };
     if !rollback.crds_to_annotate.is_empty() {
-        let title = format!(
-            "annotate {} CRD{} with helm.sh/resource-policy: keep",
-            rollback.crds_to_annotate.len(),
-            plural_suffix(rollback.crds_to_annotate.len())
-        );
+        let (count, names) = (rollback.crds_to_annotate.len(), rollback.crds_to_annotate.clone());
+        let title = format!("annotate {count} CRD{} with helm.sh/resource-policy: keep", plural_suffix(count));
         let because = "helm deletes a CRD that leaves a release's manifest, and every object of its kind";
-        step(
-            StepId::AnnotateKeep,
-            title,
-            Action::AddKeepAnnotation { names: rollback.crds_to_annotate.clone() },
-            because,
-        );
+        step(StepId::AnnotateKeep, title, Action::AddKeepAnnotation { names }, because);
     }
     let [app, record] = rollback.releases.as_slice() else { return steps };
     push_release_step(ReleaseRole::App, app, &mut step);
@@ -45,12 +37,8 @@ pub(super) fn build_steps(rollback: &RollbackPlan) -> Vec<Step> {
         let because = "a run set it, and helm no longer deletes these CRDs";
         step(StepId::RemoveKeepAnnotation, title, Action::RemoveKeepAnnotation { names }, because);
     }
-    step(
-        StepId::Validate,
-        "run the final check".to_owned(),
-        Action::Validate,
-        "the final check verifies what was written",
-    );
+    let because = "the final check verifies what was written";
+    step(StepId::Validate, "run the final check".to_owned(), Action::Validate, because);
     if steps.len() == 1 { Vec::new() } else { steps }
 }
 

@@ -127,7 +127,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     let shown = run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
     std::fs::rename(&away, &folder)?;
     let shown = shown?;
-    ensure_says(&shown, &["the backup is on", "stays", "→ revision 1, "])?;
+    ensure_says(&shown, &["the saved copy is on", "stays", "→ revision 1, "])?;
     // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];

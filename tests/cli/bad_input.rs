@@ -71,7 +71,7 @@ fn readable() -> Vec<Case> {
             "a key twice",
             format!("{GOOD}kind: CustomResourceDefinition\n"),
             0,
-            &["1 unchanged", "new.yaml:13: the key stands twice"],
+            &["1 unchanged", "new.yaml:13: the key is in the map twice"],
         ),
         case("a plain =", with("{type: string}", "{type: string, enum: [=, a]}"), FINDINGS, &["\"=\"", "^.spec.size"]),
         case("v1beta1", with("k8s.io/v1", "k8s.io/v1beta1"), FINDINGS, &["no matches for kind", "v1beta1"]),
@@ -96,7 +96,7 @@ fn unusable() -> Vec<Case> {
             "a template",
             with("{name: pools.a.b}", "{name: {{ .Release.Name }}}"),
             USAGE,
-            &["line 3", "not rendered", "helm template"],
+            &["line 3", "unrendered template", "helm template"],
         ),
         case("a bomb", bomb, USAGE, &["new.yaml", "line 7", "beyond all measure"]),
         case("100 levels", deep(100), USAGE, &["there is no CRD in", "new.yaml"]),
@@ -106,7 +106,7 @@ fn unusable() -> Vec<Case> {
         case("a scalar", "hello\n", USAGE, &["there is no CRD in"]),
         case("no name", with("{name: pools.a.b}", "{}"), USAGE, &["new.yaml", "metadata.name"]),
         case("not YAML", "a: [\n", USAGE, &["new.yaml", "line 1"]),
-        case("twice in one file", format!("{GOOD}---\n{GOOD}"), USAGE, &["pools.a.b stands twice"]),
+        case("twice in one file", format!("{GOOD}---\n{GOOD}"), USAGE, &["pools.a.b is there twice"]),
     ]
 }
 
@@ -164,13 +164,13 @@ fn folders_and_paths() {
         "one CRD in two files",
         &checked(&stage, &["old.yaml", "twice"]),
         USAGE,
-        &["stands twice", "a.yaml", "b.yaml"],
+        &["is there twice", "a.yaml", "b.yaml"],
     );
     holds(
         "no such file",
         &checked(&stage, &["old.yaml", "nothere.yaml"]),
         USAGE,
-        &["nothere.yaml cannot be read", "is the path right?"],
+        &["nothere.yaml cannot be read", "check the path"],
     );
     holds(
         "no such objects",
@@ -194,7 +194,7 @@ fn waivers_and_flags_with_a_typo() {
         );
         checked(&stage, &["old.yaml", "old.yaml", "--waivers", "w.yaml"])
     };
-    let form = "each waiver has check, subject, reason and expires";
+    let form = "write check, subject, reason and expires";
     for (text, says) in [
         (
             "- {chek: enum-changed, subject: a, reason: b, expires: 2027-01-31}",

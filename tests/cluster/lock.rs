@@ -112,11 +112,7 @@ fn a_holder_that_does_not_renew_is_taken_over(test_cluster: &TestCluster) -> Res
     let began = Instant::now();
     let done = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0)?;
     ensure!(began.elapsed() >= Duration::from_secs(15), "taken over after {:?}", began.elapsed());
-    ensure!(
-        done.stderr.contains("left behind by ann") && done.stderr.contains("not renewed for 15s"),
-        "{}",
-        done.stderr
-    );
+    ensure!(done.stderr.contains("abandoned by ann") && done.stderr.contains("not renewed for 15s"), "{}", done.stderr);
     ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
     let seen = read_status(test_cluster)?;
     let wrote = seen.pointer("/runs/0/revisions").and_then(Value::as_array).map(Vec::len);

@@ -81,7 +81,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     }
     here_and_green(test_cluster)?;
     let again = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
-    ensure_says(&again, &["there is nothing to go back from", "already"])?;
+    ensure_says(&again, &["there is nothing to roll back", "already"])?;
     // The upgrade succeeds again after the rollback. Its backup is deleted on request.
     upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("forward again")?;
     let run = newest_run(test_cluster)?;
@@ -127,7 +127,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     let shown = run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
     std::fs::rename(&away, &folder)?;
     let shown = shown?;
-    ensure_says(&shown, &["the saved copy is on", "stays", "→ revision 1, "])?;
+    ensure_says(&shown, &["the backup is on", "stays", "→ revision 1, "])?;
     // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];
@@ -140,7 +140,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
 fn changes_by_others_are_kept(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let nothing = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
-    ensure_says(&nothing, &["there is nothing to go back from", "no run of ours"])?;
+    ensure_says(&nothing, &["there is nothing to roll back", "the journal has no run"])?;
     let crds = r#""event":"step-started","step":"mural""#;
     interrupt_at(test_cluster, &["--yes", "--set", "node=none", "--events"], crds, 1)?.0.expect_code(130)?;
     let chart = small::app(test_cluster, "1.1.0-rc.0")?.display().to_string();

@@ -98,7 +98,8 @@ fn half_applied_by_hand(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
     test_cluster.run_with(User::Admin, "kubectl", &apply, &rendered.stdout, &[])?.expect_code(0)?;
     let values = small::values(test_cluster)?;
-    let told = ["CRD pools.small.example.com: has another spec: someone else changed it", "CRD gadgets.small.example.com"];
+    let told =
+        ["CRD pools.small.example.com: has another spec: someone else changed it", "CRD gadgets.small.example.com"];
     refused(test_cluster, file, &["--values", &values], &told)
 }
 

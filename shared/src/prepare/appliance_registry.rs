@@ -1,4 +1,4 @@
-//! The appliance's registry, before anything is patched: whether it answers, takes the login, and holds both charts.
+//! The appliance's registry, before anything is patched: whether it answers, accepts the login and has both charts.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::tools::registry::{Registry, RegistryError};
 
-/// The check-list of the appliance's own steps, where an appliance owns the releases.
+/// The checklist of the appliance's own steps, if an appliance owns the releases.
 #[must_use]
 pub fn guide(prepared: &Prepared) -> Option<String> {
     prepared.session.view.owners.values().find_map(|owner| match owner {
@@ -29,7 +29,7 @@ pub(crate) fn registry_of(source: &FluxSource, flux: &FluxView) -> Option<String
     find_appliance_registry(source.url(), flux.registries.as_ref().map_or(&[][..], Vec::as_slice))
 }
 
-/// The chart at the address that is reachable from here, and whether that speaks plain http.
+/// The chart at the address that this workstation reaches, and whether the registry speaks plain http.
 pub(crate) fn reachable_chart(chart: &ChartRef, url: &str) -> Option<(ChartRef, bool)> {
     let ChartRef::Oci { repository, digest } = chart else { return None };
     let (scheme, host) = url.split_once("://")?;
@@ -38,7 +38,7 @@ pub(crate) fn reachable_chart(chart: &ChartRef, url: &str) -> Option<(ChartRef, 
     Some((ChartRef::Oci { repository, digest: digest.clone() }, scheme == "http"))
 }
 
-/// The logins under the address that is reachable from here too: the Secret names the registry as the cluster does.
+/// The logins, also under the address that this workstation reaches: the Secret has the registry's address in the cluster.
 pub(crate) fn rename_login(login: &Value, inside: &str, url: &str) -> Value {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
     match login["auths"].get(inside) {
@@ -47,10 +47,10 @@ pub(crate) fn rename_login(login: &Value, inside: &str, url: &str) -> Value {
     }
 }
 
-/// Looks whether the registry answers, takes the login, and holds the version.
+/// Checks that the registry answers, accepts the login and has the version.
 ///
 /// # Errors
-/// A refusal that says which of these it does not.
+/// A refusal with the check that failed.
 pub(crate) async fn require_chart_version(
     ask: &UpgradeSpec,
     target: &ReleaseTarget,
@@ -61,32 +61,29 @@ pub(crate) async fn require_chart_version(
     let (ChartRef::Oci { repository, .. }, Some(version)) = (&target.chart, &target.version) else { return Ok(()) };
     let refused = |text: String| Problem::new(Exit::Refused, text);
     let registry = Registry::new(repository, &ask.registry, config)
-        .map_err(|error| refused(format!("the appliance's registry {inside} cannot be asked")).with_source(error))?;
+        .map_err(|error| refused(format!("the appliance's registry {inside} cannot be queried")).with_source(error))?;
     match registry.resolve_digest(version).await {
         Ok(_) => Ok(()),
         Err(RegistryError::NoSuchVersion { .. }) => {
             let there = registry.list_versions().await.unwrap_or_default();
             let there: Vec<String> = there.iter().take(5).map(ToString::to_string).collect();
-            Err(refused(format!("the appliance's registry {inside} does not hold {} {version}", target.release))
-                .with_source(format!(
-                    "it holds {}",
-                    if there.is_empty() { "none".to_owned() } else { there.join(", ") }
-                ))
+            Err(refused(format!("the appliance's registry {inside} does not have {} {version}", target.release))
+                .with_source(format!("it has {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") }))
                 .with_source(appliance_checklist::render_checklist(inside))
-                .with_hint("upload the content bundle of that version first, and wait until it is unpacked"))
+                .with_hint("upload the content bundle of that version, and wait until the appliance has unpacked it"))
         }
         Err(error @ RegistryError::LoginRequired(..)) => {
             let source_ref = source.object_ref();
             let secret = match source.secret_name() {
-                "" => format!("{source_ref} names no Secret with a login"),
-                name => format!("the login of Secret {}/{name} is not taken", source_ref.namespace),
+                "" => format!("{source_ref} references no Secret with a login"),
+                name => format!("the registry rejects the login of Secret {}/{name}", source_ref.namespace),
             };
-            Err(refused(format!("the appliance's registry {inside} asks for a login: {secret}"))
+            Err(refused(format!("the appliance's registry {inside} requires a login: {secret}"))
                 .with_source(error)
-                .with_hint("the Zot password must be that of the first installation; the update fails with another one")
-                .with_hint(format!("kubectl get secret --namespace {}", source_ref.namespace)))
+                .with_hint("use the Zot password of the first installation; the update fails with another one")
+                .with_hint(format!("run kubectl get secret --namespace {}", source_ref.namespace)))
         }
-        Err(error) => Err(refused(format!("the appliance's registry {inside} does not answer from here"))
+        Err(error) => Err(refused(format!("the appliance's registry {inside} does not answer on this workstation"))
             .with_source(error)
             .with_hint(appliance_checklist::suggest_port_forward(inside))),
     }

@@ -7,7 +7,7 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::plan::crd_migration;
 
-/// Asks the server what it would make of each CRD of a plan, once its objects are moved out of the versions that it drops.
+/// Dry-runs each CRD of a plan as it is after its objects are migrated out of the dropped versions.
 pub(crate) async fn forecast_crds(
     cluster: &Cluster,
     live: &BTreeMap<String, Crd>,

@@ -1,5 +1,5 @@
-//! What a change of CRDs does to the objects of their kinds, read page by page before anything is decided. An upgrade and
-//! `helm mural crds check` ask the same judge.
+//! Judges what a change of CRDs does to the objects of their kinds, which it reads page by page. An upgrade and
+//! `helm mural crds check` use the same judge.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::model::dry_run::CrdDryRunResult;
 use crate::model::object::ObjectRef;
 use crate::schema::ServerVersion;
 
-/// Kinds that are read at the same time.
+/// Kinds that are read concurrently.
 const MAX_CONCURRENT_KINDS: usize = 8;
 
 /// One CRD before and after a change, with the API server's answer to it.
@@ -27,21 +27,21 @@ const MAX_CONCURRENT_KINDS: usize = 8;
 pub struct CrdChange<'a> {
     /// The CRD before; none for a new one.
     pub old: Option<&'a Crd>,
-    /// The CRD after; none for one that leaves its chart.
+    /// The CRD after the change; none if it leaves its chart.
     pub new: Option<&'a Crd>,
-    /// What the API server says of the new one.
+    /// The API server's answer for the new CRD.
     pub server_answer: ServerAnswer<'a>,
 }
 
-/// Judges changes of CRDs by the objects that it can reach.
+/// Judges changes of CRDs by the objects that it can read.
 pub struct CrdJudge<'a> {
-    /// The version of the API server that decides.
+    /// The version of the API server.
     pub server: ServerVersion,
-    /// The cluster with the live objects; none where only files are compared.
+    /// The cluster with the live objects; none if only files are compared.
     pub cluster: Option<&'a Cluster>,
-    /// Objects from files; none where no files were named.
+    /// Objects from files; none if the operator passed no files.
     pub files: Option<&'a ManifestFiles>,
-    /// The ready endpoints of the Services that convert objects; a Service that is missing here is not judged.
+    /// The number of ready endpoints of each conversion webhook's Service; a Service that is missing here is not judged.
     pub conversion_backends: &'a BTreeMap<ServiceRef, Observed<usize>>,
 }
 
@@ -61,7 +61,7 @@ impl CrdJudge<'_> {
         judge_crd(old, new, evidence, self.server, server_answer)
     }
 
-    /// The objects of the files, then the live ones if the change could hurt them.
+    /// The objects from files, then the live ones if the change could break them.
     async fn collect_evidence(&self, old: &Crd, new: &Crd) -> Evidence {
         let source = match (self.cluster, self.files) {
             (Some(_), _) => ObjectSource::Live,
@@ -83,26 +83,26 @@ impl CrdJudge<'_> {
         }
     }
 
-    /// Why the CRD's conversion webhook would not answer; none where it would, or where nobody looked.
+    /// Why the CRD's conversion webhook would not answer; none if it would, or if it was not checked.
     fn explain_silent_webhook(&self, crd: &Crd) -> Option<String> {
         let service = ServiceRef::from_conversion(crd)?;
         match self.conversion_backends.get(&service)? {
-            Ok(0) => Some(format!("its objects are converted by {service}, which has no ready endpoint")),
+            Ok(0) => Some(format!("{service} converts its objects and has no ready endpoint")),
             Ok(_) => None,
             Err(read_failure) => {
-                Some(format!("whether {service} answers for its conversion is not known: {read_failure}"))
+                Some(format!("the endpoints of {service}, which converts its objects, cannot be read: {read_failure}"))
             }
         }
     }
 }
 
-/// Whether an object is of the CRD's kind, with a name or with `generateName` alone.
+/// Whether an object is of the CRD's kind and has a name or a `generateName`.
 fn is_object_of(manifest: &Manifest, crd: &Crd) -> bool {
     ObjectRef::from_unnamed_manifest(&manifest.document)
         .is_some_and(|object| object.group() == crd.group() && object.kind == crd.kind())
 }
 
-/// A verdict for every CRD that is on the cluster and that the server takes; waivers are applied, and what is wrong with them is told.
+/// A verdict for every CRD on the cluster that the server accepts. Waivers are applied, and problems of waivers are reported.
 pub(crate) async fn judge_crd_changes(
     cluster: &Cluster,
     ask: &UpgradeSpec,

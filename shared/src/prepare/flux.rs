@@ -1,4 +1,4 @@
-//! What is asked for, as the Flux path means it: charts come from the sources' urls, values from the HelmRelease.
+//! Adapts the request to the Flux path: charts come from the sources' urls, values from the HelmRelease.
 
 use std::path::{Path, PathBuf};
 
@@ -22,23 +22,23 @@ use crate::problem::{Exit, Problem};
 use crate::tools::helm::Helm;
 use crate::tools::private_files::write_private_file;
 
-/// Where the public charts lie: a chart that nobody named comes from the source instead.
+/// The repository of the public charts: a chart that the operator did not pass comes from the source instead.
 const PUBLIC_REGISTRY_PREFIX: &str = "public.ecr.aws/mural/";
 
-/// What is asked for, and what is new in `spec.values`.
+/// The request for the Flux path, and what is new in `spec.values`.
 pub(crate) struct AdaptedAsk {
-    /// With charts and values as Flux has them.
+    /// The request with charts and values from Flux.
     pub(crate) ask: UpgradeSpec,
-    /// What Flux has.
+    /// The Flux objects.
     pub(crate) flux: FluxView,
-    /// `spec.values` of the application as they shall be; none where they stay.
+    /// The application's next `spec.values`; none if they do not change.
     pub(crate) values: Option<Hidden<Value>>,
 }
 
-/// Adapts what is asked for, where a HelmRelease makes a release.
+/// Adapts the request, if a HelmRelease owns a release.
 ///
 /// # Errors
-/// Values that the HelmRelease names are not there or no values; helm cannot read the given ones.
+/// A value source of the HelmRelease is missing or invalid; helm cannot read the given values.
 pub(crate) async fn adapt_to_flux(mut ask: UpgradeSpec, connection: &mut Connection) -> Result<AdaptedAsk, Problem> {
     let Connection { cluster, helm, env, private_dir, .. } = connection;
     let private = private_dir.path();
@@ -66,20 +66,20 @@ pub(crate) async fn adapt_to_flux(mut ask: UpgradeSpec, connection: &mut Connect
     Ok(AdaptedAsk { ask, flux, values })
 }
 
-/// Of two HelmReleases that make one release nobody can say whose chart is meant. Where it is named, the guard tells of the two.
+/// If two HelmReleases own one release, the chart's source is ambiguous. If the operator passed the chart, a guard reports the two.
 fn require_one_helm_release(target: &ReleaseTarget, flux: &FluxView, namespace: &str) -> Result<(), Problem> {
     let found = flux_single_helmrelease::check_single_release(flux, &target.release, namespace)
         .filter(|_| needs_source_chart(target));
     found.map_or(Ok(()), |Finding { subject, message, hint, check, .. }| {
-        Err(Problem::new(Exit::Refused, format!("{subject} {message}: from whose source shall its chart come?"))
+        Err(Problem::new(Exit::Refused, format!("{subject} {message}: its chart could come from either source"))
             .with_source(flux_single_helmrelease::CARD.why)
             .with_hint(hint)
             .with_hint(flux_single_helmrelease::CARD.fix)
-            .with_hint(format!("kubectl mural upgrade --explain {check}")))
+            .with_hint(format!("run kubectl mural upgrade --explain {check}")))
     })
 }
 
-/// Charts and logins as the sources have them; an appliance's registry is asked for the versions.
+/// Charts and logins of the sources; for an appliance also a query of its registry for the versions.
 async fn adapt_to_sources(
     ask: &mut UpgradeSpec,
     flux: &FluxView,
@@ -121,7 +121,7 @@ async fn adapt_to_sources(
     Ok(())
 }
 
-/// Lets a chart that nobody named come from its source. Whether that is spoken to by plain http.
+/// Takes a chart that the operator did not pass from its source. Returns whether the registry speaks plain http.
 fn take_chart_from_source(
     maker: &HelmRelease,
     source: &FluxSource,
@@ -131,29 +131,30 @@ fn take_chart_from_source(
     let Some(chart) = source_chart(maker, source, flux) else {
         return if needs_source_chart(target) { Err(unfetchable_source_problem(source, target)) } else { Ok(false) };
     };
-    // A run that was cut off and a saved plan name the source's chart by its digest.
+    // An interrupted run and a saved plan reference the source's chart by its digest.
     let plain_http = source.is_insecure() && (is_default_chart(target) || is_same_repository(&target.chart, &chart));
     target.chart = if is_default_chart(target) { chart } else { target.chart.clone() };
     Ok(plain_http)
 }
 
-/// A source that is not there, or cannot be read, where its chart is wanted.
+/// The problem of a missing or unreadable source.
 fn require_source(maker: &HelmRelease, flux: &FluxView, target: &ReleaseTarget) -> Result<(), Problem> {
     let Some(source_ref) = flux.helm_release_source_ref(maker).filter(|_| needs_source_chart(target)) else {
         return Ok(());
     };
     let text = format!("{} takes its chart from {source_ref}", maker.object_ref());
-    let look = format!("kubectl get {}", source_ref.to_kubectl_args());
+    let look = format!("run kubectl get {}", source_ref.to_kubectl_args());
     Err(match flux.sources.get(&source_ref) {
         Some(Err(failure)) => {
             Problem::new(Exit::ChecksFailed, format!("{text}, which cannot be read")).with_source(failure.to_string())
         }
-        _ => Problem::new(Exit::Refused, format!("{text}, and {source_ref} is not there"))
-            .with_hint(format!("{look}; is its name right in the HelmRelease? helm-controller cannot find it either")),
+        _ => Problem::new(Exit::Refused, format!("{text}, and {source_ref} does not exist")).with_hint(format!(
+            "{look} and correct the name in the HelmRelease; helm-controller cannot find it either"
+        )),
     })
 }
 
-/// Whether a chart moves that nobody named.
+/// Whether a chart moves that the operator did not pass.
 fn needs_source_chart(target: &ReleaseTarget) -> bool {
     is_default_chart(target) && target.version.is_some()
 }
@@ -162,19 +163,19 @@ fn is_default_chart(target: &ReleaseTarget) -> bool {
     matches!(&target.chart, ChartRef::Oci { repository, digest: None } if repository.starts_with(PUBLIC_REGISTRY_PREFIX))
 }
 
-/// A source whose chart nobody but source-controller can fetch: Git and buckets have no versions, an index by http is not read here.
+/// The problem of a source that only source-controller can pull from: Git and buckets have no versions, a plain index is not read.
 fn unfetchable_source_problem(source: &FluxSource, target: &ReleaseTarget) -> Problem {
     let (source_ref, release) = (source.object_ref(), &target.release);
     let text = format!("release {release} takes its chart from {source_ref}");
     match source.kind() {
         SourceKind::HelmRepository => Problem::new(Exit::Refused, text)
-            .with_source(format!("its index at {} is not read here: no chart of it can be judged", source.url()))
-            .with_hint("helm pull the chart from there, and name the file: --chart FILE, --crds-chart FILE"),
+            .with_source(format!("this program does not read the index at {}", source.url()))
+            .with_hint("run helm pull there, and pass the files: --chart FILE, --crds-chart FILE"),
         _ => Problem::new(Exit::Refused, text)
-            .with_source(format!("a {} holds no chart versions, so none can be set", source_ref.kind))
-            .with_hint("change the chart where that source takes it from, CRDs first")
+            .with_source(format!("a {} has no chart versions, so none can be set", source_ref.kind))
+            .with_hint("change the chart in that source, CRDs first")
             .with_hint(
-                "an OCIRepository instead, as on the vendor's page: kubectl mural upgrade flux-manifests writes it",
+                "use an OCIRepository, as in the vendor's upgrade guide: run kubectl mural upgrade flux-manifests",
             ),
     }
 }
@@ -183,7 +184,7 @@ fn is_same_repository(one: &ChartRef, other: &ChartRef) -> bool {
     matches!((one, other), (ChartRef::Oci { repository: one, .. }, ChartRef::Oci { repository: other, .. }) if one == other)
 }
 
-/// Where a source's chart can be had by us too.
+/// Where this program can pull a source's chart.
 fn source_chart(maker: &HelmRelease, source: &FluxSource, flux: &FluxView) -> Option<ChartRef> {
     let repository = source.url().strip_prefix("oci://")?.trim_end_matches('/').to_owned();
     let name = match maker.text("/spec/chart/spec/chart") {
@@ -193,26 +194,26 @@ fn source_chart(maker: &HelmRelease, source: &FluxSource, flux: &FluxView) -> Op
             .map_or("", |chart| chart.text("/spec/chart")),
         name => name,
     };
-    // A HelmRepository of type oci holds many charts.
+    // A HelmRepository of type oci has many charts.
     let repository = if name.is_empty() { repository } else { format!("{repository}/{name}") };
     Some(ChartRef::Oci { repository, digest: None })
 }
 
-/// The logins that a source's Secret holds.
+/// The logins in a source's Secret.
 async fn read_login(cluster: &Cluster, source: &FluxSource) -> Option<Value> {
     let (namespace, name) = (source.object_ref().namespace, source.secret_name());
     if name.is_empty() {
         return None;
     }
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-    // A guard tells what is missing; without it our own login has to do.
+    // A guard reports what is missing; without it the operator's own login is used.
     let secret = cluster.get(&path).await.ok()?;
     let config = secret.pointer("/data/.dockerconfigjson").and_then(Value::as_str);
     let config = config.and_then(|text| serde_json::from_slice(&STANDARD.decode(text).ok()?).ok());
     config.or_else(|| read_basic_auth(&secret, source))
 }
 
-/// `username` and `password`, as a HelmRepository names them.
+/// `username` and `password`, the keys of a HelmRepository's Secret.
 fn read_basic_auth(secret: &Value, source: &FluxSource) -> Option<Value> {
     let field = |key: &str| {
         let text = secret.pointer(&format!("/data/{key}"))?.as_str()?;
@@ -223,7 +224,7 @@ fn read_basic_auth(secret: &Value, source: &FluxSource) -> Option<Value> {
     Some(json!({"auths": {host: {"auth": auth}}}))
 }
 
-/// The operator's registry configuration with the sources' logins over it, in a file of our own.
+/// The operator's registry configuration with the sources' logins on top, in a private file.
 fn write_merged_logins(operator_config: Option<&Path>, logins: &[Value], private: &Path) -> Result<PathBuf, Problem> {
     let read =
         operator_config.and_then(|file| std::fs::read(file).ok()).and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -235,8 +236,8 @@ fn write_merged_logins(operator_config: Option<&Path>, logins: &[Value], private
     Ok(file)
 }
 
-/// The application's values as helm-controller will compose them: `valuesFrom` in order, then `spec.values`. The given ones replace
-/// `spec.values` alone.
+/// The application's values as helm-controller composes them: `valuesFrom` in order, then `spec.values`. Given values replace
+/// only `spec.values`.
 async fn compose_application_values(
     ask: &mut UpgradeSpec,
     app: &HelmRelease,
@@ -290,7 +291,7 @@ fn write_values(values: &Value, private: &Path, name: &str) -> Result<ValueOptio
     Ok(ValueOptions { flags: vec![ValueFlag::File(file)], stored: StoredValues::Reset })
 }
 
-/// The text behind an entry of `valuesFrom`; none where it may be missing and is.
+/// The text of an entry of `valuesFrom`; none if it is optional and missing.
 async fn read_values_from(
     cluster: &Cluster,
     app: &HelmRelease,
@@ -305,13 +306,13 @@ async fn read_values_from(
             format!("{} takes values from {kind} {namespace}/{name}, and {why}", app.object_ref()),
         )
         .with_hint(format!(
-            "kubectl get {plural} {name} --namespace {namespace}; helm-controller could not read it either"
+            "run kubectl get {plural} {name} --namespace {namespace}; helm-controller cannot read it either"
         ))
     };
     let object = match found {
         Ok(object) => object,
         Err(error) if error.is_not_found() && from.optional => return Ok(None),
-        Err(error) if error.is_not_found() => return Err(missing("it is not there".to_owned())),
+        Err(error) if error.is_not_found() => return Err(missing("it does not exist".to_owned())),
         Err(error) => return Err(missing("it cannot be read".to_owned()).with_source(error)),
     };
     let text = object["data"].get(&from.key).and_then(Value::as_str);
@@ -326,28 +327,25 @@ async fn read_values_from(
     }
 }
 
-/// Lays what an entry holds over what came before it.
+/// Merges the content of an entry over the values before it.
 fn merge_values_from(under: Value, from: &ValuesReference, text: Option<String>) -> Result<Value, Problem> {
     let Some(text) = text else { return Ok(under) };
     if !from.target.is_empty() {
         return Ok(merge_values(&under, &nest_at_path(&from.target, parse_scalar(&text))));
     }
     let read = yaml::parse_document(&text, ErrorDetail::LocationOnly).map_err(|error| {
-        Problem::new(
-            Exit::Refused,
-            format!("{} {} holds no values in {}", from.object.kind, from.object.name, from.key),
-        )
-        .with_source(error)
+        Problem::new(Exit::Refused, format!("{} {} has no values in {}", from.object.kind, from.object.name, from.key))
+            .with_source(error)
     })?;
     Ok(if read.is_object() { merge_values(&under, &read) } else { under })
 }
 
-/// A value at a dotted path, as a `targetPath` names it.
+/// A value at a dotted path, as in `targetPath`.
 fn nest_at_path(path: &str, value: Value) -> Value {
     path.rsplit('.').fold(value, |inner, key| json!({key: inner}))
 }
 
-/// As helm's `--set` reads a text: whole numbers, true, false and null are no texts (helm `pkg/strvals`).
+/// Parses a text like helm's `--set`: whole numbers, true, false and null are not strings (helm `pkg/strvals`).
 fn parse_scalar(text: &str) -> Value {
     match text {
         "true" => true.into(),

@@ -1,4 +1,4 @@
-//! Follows a roll-out that somebody else makes: Git through Flux, or Argo CD. Nothing is written; all is proved as if we had patched.
+//! Follows a roll-out that someone else makes: Git through Flux, or Argo CD. It writes nothing and verifies everything.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::plan::{Action, Step, StepId};
 use crate::prepare::prepared::Prepared;
 use crate::problem::Problem;
 
-/// Whether somebody else rolls out what is committed.
+/// Whether someone else rolls out commits.
 #[must_use]
 pub fn has_external_owner(prepared: &Prepared) -> bool {
     prepared.session.view.owners.values().any(Owner::follows_commits)
 }
 
-/// What to commit, in order.
+/// The commits, in order.
 #[must_use]
 pub fn list_commits(prepared: &Prepared) -> Vec<CommitFile> {
     let of_argo = argo_applications(prepared).into_iter().filter_map(|(release, application)| {
@@ -62,14 +62,14 @@ fn argo_applications(prepared: &Prepared) -> Vec<(String, &Value)> {
     [&installation.crds_release, &installation.app_release].into_iter().filter_map(of).collect()
 }
 
-/// What was prepared, with the steps of somebody who only looks.
+/// The prepared upgrade with read-only steps.
 ///
 /// # Errors
-/// Nobody else rolls anything out: there is nothing to follow.
+/// No owner rolls out commits: there is nothing to follow.
 pub fn follow_rollout(mut prepared: Prepared) -> Result<Prepared, Problem> {
     if !has_external_owner(&prepared) {
-        return Err(Problem::usage("there is no roll-out of somebody else's to follow")
-            .with_hint("Git or Argo CD own neither release: leave --follow out, and the upgrade is done and proved"));
+        return Err(Problem::usage("there is no roll-out to follow")
+            .with_hint("run the command without --follow: neither Git nor Argo CD owns a release"));
     }
     prepared
         .plan
@@ -110,22 +110,22 @@ fn build_steps(prepared: &Prepared) -> Vec<Step> {
 fn build_release_step(role: ReleaseRole, route: &FluxRoute) -> Option<Step> {
     let wanted = route.target.clone()?;
     let helm_release = route.helm_release.object_ref();
-    let title = format!("{helm_release} is Ready at {}, by its history", wanted.version);
+    let title = format!("wait until {helm_release} is Ready at {} in its history", wanted.version);
     let action = Action::AwaitHelmRelease { role, requests_reconcile: false, helm_release, target: Some(wanted) };
-    Some(new_step(StepId::Release(role), title, action, "Git brings it: it is waited for, and nothing is written"))
+    Some(new_step(StepId::Release(role), title, action, "Git rolls it out; this step only waits"))
 }
 
 fn build_application_step(role: ReleaseRole, namespace: String, name: String, version: String) -> Step {
-    let title = format!("Application {namespace}/{name} is synced to {version} and healthy");
+    let title = format!("wait until Application {namespace}/{name} is synced to {version} and healthy");
     let action = Action::AwaitArgoApplication { role, namespace, name, version };
-    new_step(StepId::Release(role), title, action, "Argo CD brings it: it is waited for, and nothing is written")
+    new_step(StepId::Release(role), title, action, "Argo CD rolls it out; this step only waits")
 }
 
 fn build_verify_step(prepared: &Prepared) -> Option<Step> {
     let ours = prepared.plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
-    let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
-    let because = "whoever wrote them: only the served schema proves it";
+    let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", names.len());
+    let because = "only the served schema verifies them, whoever wrote them";
     (!names.is_empty()).then(|| new_step(StepId::Served, title, Action::VerifyServedSchema { names }, because))
 }
 
@@ -133,7 +133,7 @@ fn new_step(id: StepId, title: String, action: Action, because: &str) -> Step {
     Step { id, title, action, reason: because.to_owned(), command: Vec::new() }
 }
 
-/// The refusal that says what to commit; the files are written by whoever asked for them.
+/// The refusal with the commits; the caller writes the files.
 #[must_use]
 pub fn format_commits(commits: &[CommitFile]) -> String {
     let mut text = String::new();

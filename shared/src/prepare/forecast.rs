@@ -1,4 +1,4 @@
-//! The forecast: the server's own word on what would be written, and what stands around it.
+//! The forecast: the API server's dry-run answers to every write, and the admission policies.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::prepare::session::{Connection, UpgradeContext};
 use crate::prepare::stage::Stage;
 use crate::prepare::{crd_forecast, crd_verdicts, forecast_app};
 
-/// The server's word on everything that would be written, and what stands around it.
+/// The API server's dry-run answers to every write, and the admission policies.
 pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &RenderedCharts) -> Forecast {
     let UpgradeContext { connection, ask, view, emit } = *context;
     let Connection { cluster, helm, tools, env, .. } = connection;
-    let stage = Stage::begin(emit, "forecast", "the server's own answer to each CRD and object");
+    let stage = Stage::begin(emit, "forecast", "dry-runs of each CRD and object");
     let helm_major = tools.helm.as_ref().map_or(3, |version| version.major);
     let (forecasts, application, policies, record_sizes, images, bundle, signatures) = tokio::join!(
         forecast_crds(cluster, ask, view, &rendered.desired_crds),
@@ -33,7 +33,7 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
     stage.finish(if ask.server_dry_runs {
         format!("{} dry-runs", forecasts.len() + objects)
     } else {
-        "none asked for".to_owned()
+        "no dry-runs requested".to_owned()
     });
     let grants =
         forecast_app::read_grants(cluster, ask, view, rendered, &forecasts, application.as_ref(), env.backup_enabled)
@@ -53,7 +53,7 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
     }
 }
 
-/// What the server says of each CRD; without it, each chart's CRD stands for itself.
+/// The server's answer for each CRD; without one, the chart's own CRD.
 async fn forecast_crds(
     cluster: &Cluster,
     ask: &UpgradeSpec,

@@ -1,4 +1,4 @@
-//! What the server would say of everything that helm will write, and what stands around it. Dry-runs and reads only.
+//! Dry-runs everything that helm will write, and reads what affects the writes. Dry-runs and reads only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,11 +31,11 @@ use crate::tools::content_archive as bundles;
 use crate::tools::helm::Helm;
 use crate::tools::image_lookup as registries;
 
-/// The field managers: helm's own, in both of its ways to write, and helm-controller's.
+/// The field managers: helm's own, in both of its write methods, and helm-controller's.
 const HELM_FIELD_MANAGER: &str = "helm";
 const FLUX_FIELD_MANAGER: &str = "helm-controller";
 
-/// What surrounds the namespace.
+/// The objects that surround the namespace.
 pub(crate) async fn read_policies(
     cluster: &Cluster,
     ask: &UpgradeSpec,
@@ -46,7 +46,7 @@ pub(crate) async fn read_policies(
     admission_reader::read_admission_policies(cluster, &ask.installation.namespace, &conversions).await
 }
 
-/// The application's objects as they live, and the server's word on each that changes; none where it does not move.
+/// The application's live objects and the server's answer for each that changes; none if the application does not move.
 pub(crate) async fn forecast_application(
     cluster: &Cluster,
     ask: &UpgradeSpec,
@@ -57,12 +57,12 @@ pub(crate) async fn forecast_application(
     let rendered_chart = rendered.app.as_ref()?;
     let record = view.current_revision(&ask.installation.app_release).ok().flatten();
     let by_flux = view.flux.sole_helm_release(&ask.installation.app_release, &ask.installation.namespace).is_some();
-    // helm-controller brings a helm of its own, goes on as the record says, and always forces conflicts (`internal/action/upgrade.go`).
+    // helm-controller embeds its own helm, follows the record's apply method, and always forces conflicts (`internal/action/upgrade.go`).
     let (manager, helm_major) = if by_flux { (FLUX_FIELD_MANAGER, 4) } else { (HELM_FIELD_MANAGER, helm_major) };
     let forces = by_flux || ask.helm_options.force_conflicts;
     let method = choose_apply_method(ask.helm_options.server_side, record, helm_major);
     let kinds = application_objects::read_served_kinds(cluster).await;
-    // One that cannot be read ends the plan elsewhere.
+    // An unreadable record ends the plan elsewhere.
     let old = record.and_then(|record| record.manifest_objects().ok()).unwrap_or_default();
     let Ok(known) = &kinds else {
         let (stored_objects, live_objects) = (Hidden::new(old), LiveObjects::default());
@@ -93,7 +93,7 @@ pub(crate) async fn forecast_application(
     })
 }
 
-/// What registries say of images that the new chart runs and the installed one does not; none where it is told not to look.
+/// The registries' answers for images that only the new chart runs; none if image checks are off.
 pub(crate) async fn read_images(
     ask: &UpgradeSpec,
     view: &ClusterView,
@@ -109,7 +109,7 @@ pub(crate) async fn read_images(
     Some(registries::check_images(&new, &ask.registry, helm_config, &hosts.collect::<Vec<_>>()).await)
 }
 
-/// What the content bundle holds; none where none was named. It is tens of gigabytes: read beside everything that waits for the server.
+/// The content of the content bundle; none without `--bundle`. It has tens of gigabytes, so it is read while the server answers.
 pub(crate) async fn read_bundle(ask: &UpgradeSpec, rendered: &RenderedCharts) -> Option<Observed<ContentBundle>> {
     let file = ask.appliance.bundle.clone()?;
     let name = |rendered_chart: &Option<RenderedChart>, usual: &str| {
@@ -131,7 +131,7 @@ pub(crate) async fn read_bundle(ask: &UpgradeSpec, rendered: &RenderedCharts) ->
     })
 }
 
-/// What helm and cosign say of the charts' signatures, where they are asked for.
+/// The answers of helm and cosign about the charts' signatures, if the request requires them.
 pub(crate) async fn verify_signatures(
     ask: &UpgradeSpec,
     rendered: &RenderedCharts,
@@ -158,7 +158,7 @@ pub(crate) async fn verify_signatures(
     all
 }
 
-/// The bytes that the next records take: the work of a processor, beside everything that waits for the server.
+/// The size of the next records in bytes: CPU work, done while the server answers.
 pub(crate) async fn measure_record_sizes(ask: &UpgradeSpec, rendered: &RenderedCharts) -> Vec<(String, Option<usize>)> {
     let installation = &ask.installation;
     let rendered_charts = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
@@ -176,7 +176,7 @@ pub(crate) async fn measure_record_sizes(ask: &UpgradeSpec, rendered: &RenderedC
     all
 }
 
-/// What of all that the run does is granted.
+/// Which permissions of the run are granted.
 pub(crate) async fn read_grants(
     cluster: &Cluster,
     ask: &UpgradeSpec,
@@ -215,7 +215,7 @@ pub(crate) async fn read_grants(
     permission_reader::review_permissions(cluster, &collect_permissions(&work)).await
 }
 
-/// The objects of Flux that are patched; none where helm writes.
+/// The Flux objects that the run patches; none if helm writes.
 fn flux_objects_to_patch(ask: &UpgradeSpec, view: &ClusterView, rendered: &RenderedCharts) -> Vec<FluxRef> {
     let installation = &ask.installation;
     let rendered_charts = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
@@ -227,7 +227,7 @@ fn flux_objects_to_patch(ask: &UpgradeSpec, view: &ClusterView, rendered: &Rende
         .collect()
 }
 
-/// How this helm will write: helm 4 keeps the way in which the release was made (`apply_method` in the record).
+/// How this helm will write: helm 4 keeps the apply method of the release (`apply_method` in the record).
 fn choose_apply_method(requested: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> ApplyMethod {
     let server_side = match requested {
         Some(ServerSide::True) => true,
@@ -237,7 +237,7 @@ fn choose_apply_method(requested: Option<ServerSide>, record: Option<&ReleaseRec
     if helm_major >= 4 && server_side { ApplyMethod::ServerSide } else { ApplyMethod::ClientSide }
 }
 
-/// Why the server cannot be asked about an object yet: what it would be judged by comes with this very upgrade.
+/// Why the server cannot dry-run an object yet: its CRD or namespace comes with this upgrade.
 fn dry_run_blocker(
     object: &ObjectRef,
     view: &ClusterView,

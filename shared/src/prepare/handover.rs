@@ -1,4 +1,4 @@
-//! Hands an installation over to Flux: the four manifests, applied in an order that evidence keeps.
+//! Hands an installation over to Flux: the four manifests, applied in a verified order.
 
 use serde_json::Value;
 
@@ -22,10 +22,10 @@ use crate::tools::helm::Helm;
 use crate::tools::private_files::create_private_dir;
 use crate::tools::registry::Registry;
 
-/// How the manifests are made, besides versions and values.
+/// Options of the manifests, besides versions and values.
 #[derive(Debug, Clone, Default)]
 pub struct ManifestOptions {
-    /// `--pin-digest`: the digest beside the version.
+    /// `--pin-digest`: adds the digest beside the version.
     pub pin_digest: bool,
     /// `--secret-ref`
     pub secret_ref: Option<String>,
@@ -35,14 +35,14 @@ pub struct ManifestOptions {
     pub verify: Option<SourceVerification>,
 }
 
-/// What Flux has to serve before manifests of these kinds can be applied.
+/// The CRDs and versions that the API server must serve before the manifests can be applied.
 const REQUIRED_FLUX_CRDS: [(&str, &str); 2] =
     [("helmreleases.helm.toolkit.fluxcd.io", "v2"), ("ocirepositories.source.toolkit.fluxcd.io", "v1")];
 
-/// The manifests as text: of what is asked for alone, no cluster is read.
+/// The manifests as text, from the request alone: it reads no cluster.
 ///
 /// # Errors
-/// A version is missing; a digest cannot be had; helm cannot read the values.
+/// A version is missing, a digest cannot be read, or helm cannot read the values.
 pub async fn render_manifests(
     ask: &UpgradeSpec,
     options: &ManifestOptions,
@@ -99,11 +99,9 @@ async fn chart_source_from_target(
         (true, Some(digest)) => Some(digest.clone()),
         (true, None) => {
             let unpinned = |error| {
-                Problem::new(Exit::ChecksFailed, format!("the digest of {} {version} could not be had", target.chart))
+                Problem::new(Exit::ChecksFailed, format!("the digest of {} {version} cannot be read", target.chart))
                     .with_source(error)
-                    .with_hint(
-                        "is the registry reachable from here? helm registry login; without --pin-digest it need not be",
-                    )
+                    .with_hint("run helm registry login, or leave --pin-digest out: then no registry is needed")
             };
             let registry = Registry::new(repository, &ask.registry, env.helm_registry_config.as_deref());
             Some(registry.map_err(unpinned)?.resolve_digest(version).await.map_err(unpinned)?)
@@ -114,20 +112,20 @@ async fn chart_source_from_target(
     Ok(ChartSource { release, source_name: source, url, version: version.to_string(), digest })
 }
 
-/// What to name.
+/// The hint about both versions.
 const BOTH_VERSIONS_HINT: &str =
-    "name both versions: --to (the application) and --crds (the CRD chart); either may be the one that is installed";
+    "pass both versions: --to (the application) and --crds (the CRD chart); either may be the installed one";
 
 fn not_in_registry_problem(reference: &ChartRef) -> Problem {
-    Problem::usage(format!("{reference} comes from no registry: Flux could not take it from there"))
-        .with_hint("push it first (helm push), and give --chart oci://…, --crds-chart oci://…")
+    Problem::usage(format!("{reference} is not in a registry, so Flux cannot pull it"))
+        .with_hint("run helm push, and pass --chart oci://… and --crds-chart oci://…")
 }
 
 /// The manifests of a prepared upgrade.
 fn build_manifests(upgrade: &UpgradeWork, options: &ManifestOptions) -> Result<FluxManifests, Problem> {
     let (installation, sources) = (&upgrade.ask.installation, &upgrade.ask.sources);
     let (crds, app) = (upgrade.charts.crds.as_ref(), upgrade.charts.app.as_ref());
-    let missing = || Problem::usage("the manifests are about both charts").with_hint(BOTH_VERSIONS_HINT);
+    let missing = || Problem::usage("the manifests need both charts").with_hint(BOTH_VERSIONS_HINT);
     Ok(FluxManifests {
         namespace: installation.namespace.clone(),
         crds: chart_source_from_rendered(
@@ -158,9 +156,9 @@ fn chart_source_from_rendered(
     if options.pin_digest && digest.is_none() {
         return Err(Problem::new(
             Exit::ChecksFailed,
-            format!("the digest of {reference} could not be had from its registry"),
+            format!("the digest of {reference} cannot be read from its registry"),
         )
-        .with_hint("log in to the registry (helm registry login), or leave --pin-digest out"));
+        .with_hint("run helm registry login, or leave --pin-digest out"));
     }
     let (release, url) = (release.to_owned(), format!("oci://{repository}"));
     Ok(ChartSource {
@@ -172,10 +170,10 @@ fn chart_source_from_rendered(
     })
 }
 
-/// What was prepared, with the steps of the handover instead of those of an upgrade.
+/// The prepared upgrade with the steps of the handover.
 ///
 /// # Errors
-/// Somebody else keeps the releases; Flux is not there.
+/// Someone else owns the releases, or Flux is not installed.
 pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepared, Problem> {
     let Prepared { session, mut plan, work: Work::Upgrade(mut upgrade) } = prepared else {
         return Err(Problem::failure("only an upgrade can hand the releases over to Flux"));
@@ -200,10 +198,10 @@ fn require_no_owner(view: &ClusterView) -> Result<(), Problem> {
         None => Ok(()),
         Some((release, owner)) => Err(Problem::new(
             Exit::Refused,
-            format!("release {release} is kept by {owner}: there is nothing to hand over"),
+            format!("release {release} is owned by {owner}: there is nothing to hand over"),
         )
-        .with_hint("without --apply the manifests are only written, whoever owns the releases")
-        .with_hint("kubectl mural upgrade goes through the owner")),
+        .with_hint("leave --apply out to only write the manifests, whoever owns the releases")
+        .with_hint("run kubectl mural upgrade to upgrade through the owner")),
     }
 }
 
@@ -214,10 +212,11 @@ fn require_flux_served(view: &ClusterView) -> Result<(), Problem> {
     };
     match REQUIRED_FLUX_CRDS.iter().find(|(name, version)| !serves(name, version)) {
         None => Ok(()),
-        Some((name, version)) => {
-            Err(Problem::new(Exit::Refused, format!("Flux is not here, or too old: {name} does not serve {version}"))
-                .with_hint("install Flux 2.6 or newer first: flux install, or its manifests"))
-        }
+        Some((name, version)) => Err(Problem::new(
+            Exit::Refused,
+            format!("Flux is not installed or too old: {name} does not serve {version}"),
+        )
+        .with_hint("install Flux 2.6 or newer: run flux install, or apply its manifests")),
     }
 }
 
@@ -228,8 +227,8 @@ fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxMani
     steps.push(apply_manifests_step(ReleaseRole::Crds, manifests));
     steps.push(await_release_step(ReleaseRole::Crds, manifests, upgrade));
     if !names.is_empty() {
-        let title = format!("{} CRDs established, names accepted, served with the chart's schema", names.len());
-        let reason = "helm-controller reports a release as Ready whatever its CRDs serve";
+        let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", names.len());
+        let reason = "helm-controller reports Ready without a check of the served CRD schemas";
         steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names }, reason));
     }
     steps.push(apply_manifests_step(ReleaseRole::App, manifests));
@@ -264,7 +263,7 @@ const fn precedes_releases(id: StepId) -> bool {
 fn apply_manifests_step(role: ReleaseRole, manifests: &FluxManifests) -> Step {
     let (chart, reason) = match role {
         ReleaseRole::Crds => (&manifests.crds, "the CRDs come before the application"),
-        ReleaseRole::App => (&manifests.app, "the CRDs are served: now the application"),
+        ReleaseRole::App => (&manifests.app, "the API server serves the CRDs; now the application"),
     };
     let secret = manifests.values_secret();
     let source = FluxRef::new("OCIRepository", &manifests.namespace, &chart.source_name);
@@ -285,8 +284,8 @@ fn await_release_step(role: ReleaseRole, manifests: &FluxManifests, upgrade: &Up
     let digest = rendered.as_ref().map(|rendered| &rendered.fetched.digest);
     let digest = digest.filter(|digest| digest.kind == DigestKind::Manifest).map(|digest| digest.sha256.clone());
     let target = Some(TargetChart { version: chart.version.clone(), digest });
-    let title = format!("{helm_release} is Ready at {}, by its history", chart.version);
-    let reason = "helm-controller takes over the release as it is, and its history shows the chart";
+    let title = format!("wait until {helm_release} is Ready at {} in its history", chart.version);
+    let reason = "helm-controller adopts the release as it is, and its history has the chart version";
     let action = Action::AwaitHelmRelease { role, requests_reconcile: true, helm_release, target };
     new_step(StepId::Release(role), title, action, reason)
 }

@@ -1,4 +1,4 @@
-//! Reads the cluster and fetches the charts, all at once, before anything is rendered.
+//! Reads the cluster and fetches the charts concurrently, before anything is rendered.
 
 use crate::ask::{Installation, UpgradeSpec};
 use crate::cluster::view_reader;
@@ -13,14 +13,14 @@ use crate::problem::Problem;
 use crate::report::event::Emit;
 use crate::tools::error::ToolError;
 
-/// What one look at the cluster and the registry gives.
+/// The cluster and the charts.
 pub(crate) struct Inventory {
     pub(crate) view: ClusterView,
     pub(crate) charts: (Option<FetchedChart>, Option<FetchedChart>),
     pub(crate) cluster_uids: ClusterUids,
 }
 
-/// Reads the cluster and fetches the charts, all at once.
+/// Reads the cluster and fetches the charts, concurrently.
 ///
 /// # Errors
 /// The cluster cannot be read, or a chart cannot be fetched.
@@ -30,7 +30,7 @@ pub(crate) async fn read_inventory(
     flux: FluxView,
     emit: Emit<'_>,
 ) -> Result<Inventory, Problem> {
-    let stage = Stage::begin(emit, "look", "the cluster, the releases, the charts");
+    let stage = Stage::begin(emit, "look", "cluster, releases, charts");
     let helm_config = connection.env.helm_registry_config.as_deref();
     // A cluster that cannot be read ends this at once, and is reported before a chart that cannot be fetched.
     let rest = async {
@@ -48,13 +48,13 @@ pub(crate) async fn read_inventory(
     Ok(Inventory { view, charts, cluster_uids })
 }
 
-/// The cluster, for a run that needs no chart.
+/// The cluster, for a run without charts.
 pub(crate) struct ClusterReading {
     pub(crate) view: ClusterView,
     pub(crate) cluster_uids: ClusterUids,
 }
 
-/// Reads the cluster, where no chart is needed.
+/// Reads the cluster, for a run without charts.
 ///
 /// # Errors
 /// The cluster cannot be read.
@@ -63,7 +63,7 @@ pub(crate) async fn read_cluster(
     installation: &Installation,
     emit: Emit<'_>,
 ) -> Result<ClusterReading, Problem> {
-    let stage = Stage::begin(emit, "look", "the cluster, the releases, the journal");
+    let stage = Stage::begin(emit, "look", "cluster, releases, journal");
     let (view, cluster_uids) =
         tokio::join!(view_reader::read_cluster_view(&connection.cluster, installation), read_cluster_uids(connection),);
     let view = view?;

@@ -1,4 +1,4 @@
-//! From the observations to the plan: asks every guard, judges every CRD, decides the steps.
+//! Makes the plan from the observations: runs every guard, judges every CRD, decides the steps.
 //!
 //! Pure: the clock and the commands of helm and kubectl arrive as arguments, so the same observations give the same plan.
 
@@ -42,33 +42,33 @@ use crate::prepare::collect_secrets::collect_upgrade_secrets;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
 
-/// What the server says of everything that would be written, and what stands around it.
+/// The server's answers to every write, and what affects the writes.
 pub struct Forecast {
-    /// The server's word on every CRD of the charts.
+    /// The server's answer for every CRD of the charts.
     pub crd_answers: BTreeMap<String, CrdDryRunResult>,
-    /// What each CRD's change does, to its live objects too.
+    /// The verdict on each CRD's change, including its effect on live objects.
     pub verdicts: BTreeMap<String, CrdVerdict>,
-    /// What is wrong with the waivers.
+    /// Problems of the waivers.
     pub waiver_notes: Vec<WaiverNote>,
-    /// What is known of the application's objects; none where it does not move.
+    /// The forecast of the application's objects; none if the application does not move.
     pub application: Option<ApplicationState>,
-    /// What surrounds the installation.
+    /// The objects that surround the installation.
     pub policies: AdmissionPolicies,
-    /// The bytes of each next record, where it is large enough to matter.
+    /// The size of each next record in bytes, if it is large enough to matter.
     pub record_sizes: Vec<(String, Option<usize>)>,
-    /// What is granted.
+    /// The granted permissions.
     pub grants: AccessReview,
-    /// What registries say of new images.
+    /// The registries' answers for new images.
     pub images: ImageLookup,
-    /// When the token of this login ends, where it says so.
+    /// When the login token expires, if it says so.
     pub token_ends: Option<Timestamp>,
-    /// What the content bundle holds; none where none was named.
+    /// The content of the content bundle; none without `--bundle`.
     pub bundle: Option<Observed<ContentBundle>>,
-    /// What was said of the charts' signatures; empty where none is asked for.
+    /// The verification of the charts' signatures; empty if none is required.
     pub signatures: Vec<SignatureCheck>,
 }
 
-/// The uid of `kube-system` as each tool reads it: both must talk to the same cluster.
+/// The uid of `kube-system` as each tool reads it: both tools must use the same cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterUids {
     /// As helm reads it.
@@ -85,19 +85,19 @@ pub struct Observations<'a> {
     pub view: &'a ClusterView,
     /// helm's and kubectl's versions.
     pub tools: &'a ToolVersions,
-    /// Which cluster helm and kubectl talk to.
+    /// Which cluster helm and kubectl use.
     pub cluster_uids: ClusterUids,
-    /// What the server says, and what stands around.
+    /// The forecast.
     pub forecast: Forecast,
-    /// Who holds a lock.
+    /// Who holds a Lease.
     pub locks: &'a Observed<Vec<HeldLock>>,
     /// The journal of earlier runs.
     pub journal: &'a Observed<JournalSnapshot>,
-    /// Whether a run that is gone on from has applied CRDs and not proved them.
+    /// Whether the run that is resumed has applied CRDs and not verified them.
     pub has_unverified_crds: bool,
-    /// What has moved since a saved plan was made, or a run cut off; none where neither is followed.
+    /// The drift from a saved plan or an interrupted run; none if there is neither.
     pub drift: Option<Observed<Vec<DriftItem>>>,
-    /// The way through Flux; empty where Flux makes none of the releases.
+    /// The routes through Flux; empty if Flux owns neither release.
     pub flux: &'a FluxRoutes,
 }
 
@@ -116,7 +116,7 @@ pub trait PlanCommands {
 /// Makes the plan.
 ///
 /// # Errors
-/// The stored manifest of a release is not readable, or the steps break a rule of their own order, which is a defect of ours.
+/// The stored manifest of a release cannot be parsed, or the steps break an order rule, which is a defect of this program.
 pub fn build_plan(
     ask: &UpgradeSpec,
     observations: &Observations<'_>,
@@ -153,7 +153,7 @@ pub fn build_plan(
     Ok(plan.mask(&collect_upgrade_secrets(ask, view, rendered)))
 }
 
-/// The steps in their order, and what is left alone.
+/// The steps in order, and what stays unchanged.
 fn decide_steps(
     ask: &UpgradeSpec,
     observations: &Observations<'_>,
@@ -180,7 +180,7 @@ fn decide_steps(
         has_unverified_crds: observations.has_unverified_crds,
     });
     order::check_order(&decided.0).map_err(|error| {
-        Problem::failure("the plan breaks a rule of its own: please report this").with_source(error)
+        Problem::failure("the plan breaks an order rule; please report this defect").with_source(error)
     })?;
     Ok(decided)
 }
@@ -196,7 +196,7 @@ fn judge_crds(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &Ren
     )
 }
 
-/// Live CRDs that leave the manifest of a release in this run, marked or not.
+/// Live CRDs that leave the manifest of a release in this run, with or without the keep annotation.
 #[must_use]
 pub fn list_removed_crds(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &RenderedCharts) -> Vec<String> {
     let all = helm_would_delete_crds::find_removed_templates(&build_guard_context(ask, observations, rendered))
@@ -204,7 +204,7 @@ pub fn list_removed_crds(ask: &UpgradeSpec, observations: &Observations<'_>, ren
     all.into_iter().map(|(name, _)| name).collect()
 }
 
-/// CRDs that helm would delete in this run and that are to be kept, by name; none where it cannot be told, which the guard says.
+/// CRDs to annotate, because helm would delete them in this run; none if this is undetermined, which the guard reports.
 fn list_crds_to_keep(ask: &UpgradeSpec, observations: &Observations<'_>, rendered: &RenderedCharts) -> Vec<String> {
     if !ask.allowed_actions.keep_crds {
         return Vec::new();
@@ -275,7 +275,7 @@ fn build_guard_context<'a>(
     }
 }
 
-/// CRDs that the CRD chart's release had and its new chart has not.
+/// CRDs of the CRD chart's release that its new chart does not have.
 pub(crate) fn list_dropped_crds(ask: &UpgradeSpec, view: &ClusterView, rendered: &RenderedCharts) -> Vec<String> {
     if rendered.crds.is_none() {
         return Vec::new();
@@ -285,13 +285,13 @@ pub(crate) fn list_dropped_crds(ask: &UpgradeSpec, view: &ClusterView, rendered:
     had.into_iter().filter(|name| !rendered.desired_crds.contains_key(name)).collect()
 }
 
-/// What changes in each release that moves.
+/// The changes of each release that moves.
 struct ChartChanges<'a> {
     crds: Option<ChartChange<'a>>,
     app: Option<ChartChange<'a>>,
 }
 
-/// What changes in one release.
+/// The changes of one release.
 struct ChartChange<'a> {
     role: ReleaseRole,
     upgrade: ChartUpgrade,
@@ -313,7 +313,7 @@ impl<'a> ChartChange<'a> {
         let record = view.newest_revision(release).ok().flatten();
         let records = view.releases.get(release).and_then(|records| records.as_ref().ok());
         let cut_off = records.and_then(|records| find_interrupted_run(records));
-        // helm compares with the deployed revision, also where a failed one is newer.
+        // helm compares with the deployed revision, even if a failed one is newer.
         let compared = view.current_revision(release).ok().flatten();
         let moves = ChartUpgrade {
             release: release.to_owned(),
@@ -355,7 +355,7 @@ fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, P
     let Some(record) = record else { return Ok(Vec::new()) };
     record.manifest_objects().map_err(|error| {
         Problem::failure(format!(
-            "the stored manifest of release {} revision {} is not readable",
+            "the stored manifest of release {} revision {} cannot be parsed",
             record.name, record.revision
         ))
         .with_source(error)

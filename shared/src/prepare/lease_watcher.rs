@@ -1,4 +1,4 @@
-//! Who holds the locks, and whether the holder lives: watched from the first read on.
+//! Watches the Leases from the first read on: who holds them, and whether the holder is alive.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,31 +12,31 @@ use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
-/// Between two looks at a lock that somebody holds.
+/// The interval between two reads of a held Lease.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What we have seen of the locks so far. Looked at from the very start, so that the time of our own reading counts.
+/// What was observed of the Leases so far. It starts early, so that the run's own reading time counts.
 #[derive(Clone)]
 pub struct LeaseWatcher {
-    /// Who we are, the run's id among it.
+    /// This run's identity, with its run id.
     pub identity: HolderIdentity,
     local_locks: Option<LocalRunLocks>,
     sightings: BTreeMap<LeaseRef, LeaseObservation>,
-    /// Until when we wait for a holder who lives; set when the first one is met.
+    /// The deadline of the wait for a live holder; set when the first one is found.
     wait_deadline: Option<Instant>,
 }
 
 impl LeaseWatcher {
-    /// Nothing seen yet.
+    /// No observation yet.
     #[must_use]
     pub const fn new(identity: HolderIdentity, local_locks: Option<LocalRunLocks>) -> Self {
         Self { identity, local_locks, sightings: BTreeMap::new(), wait_deadline: None }
     }
 
-    /// One look: who holds what.
+    /// Reads the Leases once and returns the holders.
     ///
     /// # Errors
-    /// A lock cannot be read.
+    /// A Lease cannot be read.
     pub async fn poll(&mut self, cluster: &Cluster, lease_refs: &[LeaseRef]) -> Result<Vec<HeldLock>, ApiError> {
         let leases =
             futures::future::try_join_all(lease_refs.iter().map(|lease_ref| leases::read_lease(cluster, lease_ref)))
@@ -51,7 +51,7 @@ impl LeaseWatcher {
         let sighting = self.sightings.entry(lease_ref.clone()).or_insert_with(|| LeaseObservation::new(lease, now));
         sighting.observe(lease, now);
         let holder = LeaseHolder::from_lease(lease)?;
-        // The kernel knows better than any clock, where the holder ran on this workstation.
+        // If the holder ran on this workstation, the kernel's file lock is more reliable than any clock.
         let life = match (
             self.local_locks.as_ref().and_then(|here| here.has_ended(&holder)),
             sighting.liveness(holder.lease_duration, now),
@@ -69,12 +69,12 @@ impl LeaseWatcher {
         }
     }
 
-    /// Waits until none of the locks is held by somebody who lives. Gives those that a dead run left behind.
+    /// Waits until no live run holds one of the Leases. Returns the Leases of dead runs.
     ///
-    /// Whether a holder lives shows within the time that its lock lasts; whoever lives is waited for as long as `wait` says.
+    /// Whether a holder is alive shows within the Lease duration; `wait` limits the wait for a live holder.
     ///
     /// # Errors
-    /// Somebody holds a lock still; a lock cannot be read.
+    /// A live run still holds a Lease, or a Lease cannot be read.
     pub async fn wait_until_free(
         &mut self,
         cluster: &Cluster,
@@ -96,7 +96,7 @@ impl LeaseWatcher {
                 let waited = began.elapsed().as_secs_f64();
                 if let (true, Some(dead)) = (is_announced, held.first()) {
                     let detail = format!(
-                        "left behind by {}: not renewed for {}s",
+                        "abandoned by {}: not renewed for {}s",
                         dead.holder,
                         dead.holder.lease_duration.as_secs()
                     );
@@ -105,23 +105,26 @@ impl LeaseWatcher {
                 return Ok(held);
             };
             if !std::mem::replace(&mut is_announced, true) {
-                emit(Event::StageStarted { stage: "lock", detail: format!("held by {}: does it live?", open.holder) });
+                emit(Event::StageStarted {
+                    stage: "lock",
+                    detail: format!("held by {}: checking whether it is alive", open.holder),
+                });
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-/// Why a wait for the locks ended without them.
+/// Why the wait for the Leases failed.
 pub enum LockWaitError {
-    /// Somebody who lives holds one.
+    /// A live run holds one.
     Held(Box<HeldLock>),
     /// One cannot be read.
     Unreadable(ApiError),
 }
 
 impl LockWaitError {
-    /// As a problem: nothing was written.
+    /// The problem; nothing was written.
     #[must_use]
     pub fn problem(self, context: &str) -> Problem {
         match self {
@@ -145,10 +148,10 @@ pub(crate) fn locked_problem(held: &HeldLock) -> Problem {
         .with_hint("run `kubectl mural upgrade status` to see its progress")
 }
 
-/// Before the look: a run that will write waits for its turn; a plan only notes who holds what.
+/// Before everything else: a run that will write waits for the Leases; a plan only records the holders.
 ///
 /// # Errors
-/// Somebody else is upgrading, or the cluster cannot be read.
+/// Someone else is upgrading, or the cluster cannot be read.
 pub(crate) async fn wait_or_read_locks(
     turn: &mut LeaseWatcher,
     cluster: &Cluster,
@@ -163,9 +166,9 @@ pub(crate) async fn wait_or_read_locks(
     };
     match held {
         Ok(held) => Ok(Ok(held)),
-        // Told by the guards, or when the lock is taken: who may only look shall see the plan.
+        // The guards report it, or the run when it acquires the Lease: a read-only user shall see the plan.
         Err(LockWaitError::Unreadable(error @ ApiError::Rejected { .. })) => {
-            Ok(Err(error.to_read_failure("the locks (Leases)")))
+            Ok(Err(error.to_read_failure("the Leases")))
         }
         Err(other) => Err(other.problem(&cluster.context)),
     }

@@ -1,5 +1,5 @@
-//! A sign of life on this workstation: a locked file for each run. The kernel lets the lock go when the run and its helm have
-//! ended, however they did, so the next run here need not wait until a Lease has run out.
+//! Lock files on this workstation, one for each run. The kernel unlocks the file when the run and its helm have ended, so the next
+//! run on this workstation need not wait until a Lease expires.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::lease::{HolderIdentity, LeaseHolder};
 
-/// How long a sign that nobody holds is kept: by then no Lease that names it can still count.
+/// How long an unlocked file is kept: by then no Lease that references it counts.
 const STALE_FILE_AGE: Duration = Duration::from_hours(24);
 
-/// A workstation, and where runs leave their signs on it.
+/// This workstation, and the directory of its lock files.
 #[derive(Debug, Clone)]
 pub struct LocalRunLocks {
     folder: PathBuf,
@@ -20,13 +20,13 @@ pub struct LocalRunLocks {
 }
 
 impl LocalRunLocks {
-    /// `id` tells this boot of this machine from every other: a file lock says nothing about processes elsewhere.
+    /// `id` distinguishes this boot of this machine from every other: a file lock says nothing about other machines.
     #[must_use]
     pub fn new(state: &Path, boot_id: String) -> Self {
         Self { folder: state.join("runs"), boot_id }
     }
 
-    /// Leaves a sign for as long as the run lives; none where the folder cannot be written. Then the Lease's time alone counts.
+    /// Creates the run's lock file; none if the directory is not writable. Then only the Lease duration counts.
     #[must_use]
     pub fn create_lock_file(&self, identity: &HolderIdentity) -> Option<RunLockFile> {
         let name = format!("{}-{}.lock", identity.run, identity.pid);
@@ -43,10 +43,10 @@ impl LocalRunLocks {
         })
     }
 
-    /// Whether a holder has ended; none where it ran elsewhere, or left no sign.
+    /// Whether a holder has ended; none if it ran elsewhere or has no lock file.
     #[must_use]
     pub fn has_ended(&self, holder: &LeaseHolder) -> Option<bool> {
-        // Opened for reading: a holder's sign is looked at, never made.
+        // Opened for reading: this never creates a holder's file.
         match File::open(self.lock_file_path(holder)?).ok()?.try_lock() {
             Ok(()) => Some(true),
             Err(TryLockError::WouldBlock) => Some(false),
@@ -54,15 +54,15 @@ impl LocalRunLocks {
         }
     }
 
-    /// Removes the sign of a run whose locks are cleared.
+    /// Removes the lock file of a run whose Leases are released.
     pub fn remove_lock_file(&self, holder: &LeaseHolder) {
         if let (Some(path), Some(true)) = (self.lock_file_path(holder), self.has_ended(holder)) {
-            // One that cannot be removed does no harm.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Removes what is left of runs that died before their Lease was written: no Lease names such a sign, so none clears it.
+    /// Removes files of runs that died before they wrote a Lease: no Lease references them.
     fn remove_stale(&self, now: SystemTime) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let old =
@@ -74,17 +74,17 @@ impl LocalRunLocks {
         }
     }
 
-    /// Where a holder's sign is, if it ran here.
+    /// The path of a holder's lock file, if it ran here.
     fn lock_file_path(&self, holder: &LeaseHolder) -> Option<PathBuf> {
         let (id, name) = holder.workstation.split_once('/')?;
-        // The name comes from the cluster: nothing but a file of ours may be meant.
+        // The name comes from the cluster: it must be one of our own files.
         let harmless =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
         (id == self.boot_id && harmless).then(|| self.folder.join(name))
     }
 }
 
-/// A run's own sign; gone when it is dropped.
+/// This run's lock file; removed on drop.
 #[derive(Debug)]
 pub struct RunLockFile {
     file: Arc<File>,
@@ -94,19 +94,19 @@ pub struct RunLockFile {
 }
 
 impl RunLockFile {
-    /// What the Lease says of it.
+    /// The file name, as the Lease has it.
     #[must_use]
     pub fn name(&self) -> String {
         self.name.clone()
     }
 
-    /// For whoever shall hold it open too.
+    /// The open file, for child processes.
     #[must_use]
     pub fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
 
-    /// A Lease that could not be let go still names it: with the file nobody holds, the next run here knows at once that we have ended.
+    /// A Lease that could not be released still references it. The file is unlocked, so the next run here knows at once that this run ended.
     pub fn keep_on_drop(&self) {
         self.kept_on_drop.store(true, Ordering::Relaxed);
     }
@@ -146,7 +146,7 @@ mod tests {
             here.create_lock_file(&HolderIdentity { run: "7".into(), pid: 1, ..HolderIdentity::default() }).unwrap();
         lock_file.keep_on_drop();
         drop(lock_file);
-        assert_eq!(here.has_ended(&run_holder), Some(true), "its Lease could not be let go, and it has ended");
+        assert_eq!(here.has_ended(&run_holder), Some(true), "its Lease was not released, and it has ended");
         here.remove_lock_file(&run_holder);
         assert_eq!(here.has_ended(&run_holder), None);
     }
@@ -156,13 +156,13 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let here = LocalRunLocks::new(state.path(), "w".into());
         fs::create_dir_all(state.path().join("runs")).unwrap();
-        // What is left of a run that was killed: a file that only its helm still holds open.
+        // What is left of a killed run: a file that only its helm still has open.
         let helms = File::create(state.path().join("runs/7-1.lock")).unwrap();
         helms.try_lock().unwrap();
         assert_eq!(here.has_ended(&holder("w/7-1.lock")), Some(false));
         drop(helms);
         assert_eq!(here.has_ended(&holder("w/7-1.lock")), Some(true));
-        assert_eq!(here.has_ended(&holder("w/7-1.lock")), Some(true), "two locks have one sign");
+        assert_eq!(here.has_ended(&holder("w/7-1.lock")), Some(true), "two Leases have one file");
         here.remove_lock_file(&holder("w/7-1.lock"));
         assert_eq!(here.has_ended(&holder("w/7-1.lock")), None);
     }

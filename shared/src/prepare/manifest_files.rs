@@ -1,4 +1,4 @@
-//! CRDs and objects from files: what stands where, and what is wrong with a file, by its name and line.
+//! CRDs and objects from files, with the file and line of each and of each problem.
 
 use std::fs;
 use std::num::NonZero;
@@ -20,11 +20,11 @@ use crate::model::yaml_location::{self, PathSegment};
 use crate::problem::Problem;
 use crate::report::style::sanitize;
 
-/// Endings of files that are read in a folder; a file that is named is always read.
+/// File extensions that are read in a directory; a file that is passed by name is always read.
 const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
-/// Bytes of one file: no bundle of CRDs comes near it.
+/// The most bytes of one file: CRD bundles are far smaller.
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
-/// Where waivers are looked for.
+/// The default waivers file.
 const DEFAULT_WAIVERS_FILE: &str = ".mural-waivers.yaml";
 
 /// One document and its file.
@@ -32,25 +32,25 @@ const DEFAULT_WAIVERS_FILE: &str = ".mural-waivers.yaml";
 pub struct Manifest {
     /// The file.
     pub file: PathBuf,
-    /// The line on which it begins; in a `List`, that of the item.
+    /// The line on which it starts; in a `List`, that of the item.
     pub line: usize,
     /// The document.
     pub document: Value,
 }
 
-/// What was read below a path.
+/// The documents below a path.
 #[derive(Debug, Default)]
 pub struct ManifestFiles {
-    /// The documents, in the order of the names of their files.
+    /// The documents, in the order of their file names.
     pub manifests: Vec<Manifest>,
-    /// Why files of a folder could not be read. The others were read.
+    /// Why files of a directory could not be read. The other files were read.
     pub unreadable: Vec<Problem>,
-    /// What is odd in files that were read, with file and line.
+    /// Warnings about files that were read, with file and line.
     pub warnings: Vec<String>,
 }
 
 impl ManifestFiles {
-    /// Puts together what was read below several paths.
+    /// Combines the documents of several paths.
     pub fn extend(&mut self, mut other: Self) {
         self.manifests.append(&mut other.manifests);
         self.unreadable.append(&mut other.unreadable);
@@ -58,13 +58,12 @@ impl ManifestFiles {
     }
 }
 
-/// Every document below a path, a folder with its folders in the order of names. A `List` is its items.
+/// Reads every document below a path, recursively, in file name order. A `List` becomes its items.
 ///
-/// A file of a folder that cannot be read does not end the reading: it is one of [`ManifestFiles::unreadable`].
+/// An unreadable file of a directory does not end the read: it is in [`ManifestFiles::unreadable`].
 ///
 /// # Errors
-/// A usage problem that names the file, the line and what to do: the path is a file that cannot be read, or no file of the
-/// folder can be.
+/// A usage problem with file and line: the path is an unreadable file, or no file of the directory is readable.
 pub fn read_manifests(path: &Path) -> Result<ManifestFiles, Problem> {
     let (mut files, is_folder) = (Vec::new(), path.is_dir());
     collect_files(path, is_folder, &mut files)?;
@@ -88,13 +87,10 @@ fn read_file(file: &Path) -> Result<ManifestFiles, Problem> {
     let YamlText { documents, duplicate_key } = parse_text(file, &text)?;
     let warning = duplicate_key.map(|DuplicateKey { line }| {
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-        format!(
-            "{}{line}: the key stands twice in one map; the last one counts, as for helm and kubectl",
-            file.display()
-        )
+        format!("{}{line}: the key is in the map twice; the last one counts, as for helm and kubectl", file.display())
     });
     let lines = yaml_location::find_document_lines(&text);
-    // A text in which documents are parted in another way: the file's name must do.
+    // A text that separates its documents in another way: only the file name is known.
     let parted = lines.len() == documents.len();
     let mut all = Vec::with_capacity(documents.len());
     for (at, document) in documents.into_iter().enumerate() {
@@ -104,7 +100,7 @@ fn read_file(file: &Path) -> Result<ManifestFiles, Problem> {
     Ok(ManifestFiles { manifests: all, unreadable: Vec::new(), warnings: warning.into_iter().collect() })
 }
 
-/// The same for each of them, on as many threads as there are processors; the answers in their order.
+/// Applies a function to each item on as many threads as there are processors; the results are in order.
 fn map_in_parallel<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) -> Vec<T> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(files.len());
@@ -120,7 +116,7 @@ fn map_in_parallel<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) 
         let start = |_| thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, work).ok();
         let workers: Vec<_> = (1..threads).filter_map(start).collect();
         let mut done = work();
-        // One that panics takes us with it, as it would have here.
+        // A panic in a thread is a panic here.
         done.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))));
         done
     });
@@ -131,7 +127,7 @@ fn map_in_parallel<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) 
 /// The CRDs among them, with file and line.
 ///
 /// # Errors
-/// There is none, or one of them stands twice.
+/// There is none, or a CRD is there twice.
 pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, Problem> {
     let mut found: Vec<(Crd, PathBuf, usize)> = Vec::new();
     for Manifest { file, line, document } in manifests {
@@ -141,21 +137,21 @@ pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, P
             Err(_) => continue,
         };
         if let Some((_, first, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
-            let text = format!("CRD {} stands twice: in {} and in {}", crd.name(), first.display(), file.display());
-            return Err(Problem::usage(text).with_hint("which one is meant? name that file alone"));
+            let text = format!("CRD {} is there twice: in {} and in {}", crd.name(), first.display(), file.display());
+            return Err(Problem::usage(text).with_hint("pass only the file that you mean"));
         }
         found.push((crd, file, line));
     }
     if found.is_empty() {
         return Err(Problem::usage(format!("there is no CRD in {}", path.display()))
-            .with_hint("give a CRD file, a folder of them, a chart, oci://…, or cluster"));
+            .with_hint("pass a CRD file, a directory, a chart, oci://…, or cluster"));
     }
     Ok(found)
 }
 
 fn collect_files(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
     let wrong = |error: std::io::Error| {
-        Problem::usage(format!("{} cannot be read", path.display())).with_source(error).with_hint("is the path right?")
+        Problem::usage(format!("{} cannot be read", path.display())).with_source(error).with_hint("check the path")
     };
     let kind = fs::metadata(path).map_err(wrong)?;
     if kind.is_dir() {
@@ -183,11 +179,7 @@ fn read_text(file: &Path) -> Result<String, Problem> {
     let wrong = |why: String| unusable_problem(file, why);
     let size = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
     if size > MAX_FILE_BYTES {
-        return Err(wrong(format!(
-            "it has {} MB, more than the {} MB that are read",
-            size >> 20,
-            MAX_FILE_BYTES >> 20
-        )));
+        return Err(wrong(format!("it has {} MB; the limit is {} MB", size >> 20, MAX_FILE_BYTES >> 20)));
     }
     let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| {
@@ -201,18 +193,18 @@ fn parse_text(file: &Path, text: &str) -> Result<YamlText, Problem> {
     let wrong = |why: String| unusable_problem(file, why);
     let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
     yaml::parse_text(text, ErrorDetail::Snippet).map_err(|error| match template {
-        Some((line, _)) => wrong(format!("line {} is a template that was not rendered", line + 1))
-            .with_hint("render it first: helm template …, or name the chart instead of its templates"),
-        None => wrong(error.to_string()).with_hint("mend the line, or leave the file out"),
+        Some((line, _)) => wrong(format!("line {} is an unrendered template", line + 1))
+            .with_hint("run helm template …, or pass the chart instead of its templates"),
+        None => wrong(error.to_string()).with_hint("correct the line, or leave the file out"),
     })
 }
 
-/// `{{ .Values.x }}` and the like; a description may speak of `{{` as well, so this counts only where the YAML is broken.
+/// `{{ .Values.x }}` and the like. A description may contain `{{` too, so this counts only if the YAML is invalid.
 fn is_template(line: &str) -> bool {
     line.contains("{{") && line.contains("}}")
 }
 
-/// Where a document was read.
+/// Where a document is in the files.
 struct Origin<'a> {
     file: &'a Path,
     text: &'a str,
@@ -238,7 +230,7 @@ fn expand_lists(origin: &Origin<'_>, document: Value, steps: &[PathSegment], int
     }
 }
 
-/// On which line of a file's text a finding about a CRD stands, or the nearest that is found. `start` is the CRD's own line.
+/// The line of a finding about a CRD, or the nearest line. `start` is the first line of the CRD.
 #[must_use]
 pub fn find_line(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> usize {
     let key = |name: &str| PathSegment::Key(name.to_owned());
@@ -265,19 +257,19 @@ pub fn find_line(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> u
     yaml_location::find_line(text, start, &steps)
 }
 
-/// The waivers of a file, or of `.mural-waivers.yaml` where there is one.
+/// The waivers of a file, or of `.mural-waivers.yaml` if it exists.
 ///
 /// # Errors
-/// A usage problem: the file cannot be read, or says what it cannot say.
+/// A usage problem: the file cannot be read or parsed.
 pub fn read_waivers(file_flag: Option<&Path>) -> Result<Waivers, Problem> {
     let file = file_flag.unwrap_or_else(|| Path::new(DEFAULT_WAIVERS_FILE));
     if file_flag.is_none() && !file.exists() {
         return Ok(Waivers::default());
     }
     let wrong = |why: String| {
-        Problem::usage(format!("the waivers {} cannot be used", file.display()))
+        Problem::usage(format!("the waivers file {} is invalid", file.display()))
             .with_source(sanitize(&why))
-            .with_hint("each waiver has check, subject, reason and expires (a day, such as 2027-01-31); levels: has a level by check")
+            .with_hint("write check, subject, reason and expires (a day, such as 2027-01-31) for each waiver, and a level by check under levels:")
     };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     let known: Vec<&str> = checks().map(|check| check.card.id).collect();
@@ -286,10 +278,10 @@ pub fn read_waivers(file_flag: Option<&Path>) -> Result<Waivers, Problem> {
 
 fn unnamed_crd_problem(file: &Path) -> Problem {
     Problem::usage(format!(
-        "a CRD in {} has no metadata.name, or is of no apiextensions.k8s.io version",
+        "a CRD in {} has no metadata.name, or its apiVersion is not apiextensions.k8s.io",
         file.display()
     ))
-    .with_hint("give it its name, <plural>.<group>, or leave the file out")
+    .with_hint("set its name, <plural>.<group>, or leave the file out")
 }
 
 #[cfg(test)]
@@ -332,7 +324,7 @@ mod tests {
         assert_eq!(names, [("hubs.x", 1), ("spokes.x", 3)]);
     }
 
-    /// jobset, kubevela, crossplane and rook hold such samples in their public folders.
+    /// The public repositories of jobset, kubevela, crossplane and rook have such samples.
     #[test]
     fn one_unreadable_file_does_not_end_the_reading() {
         let twice = CRD.replace("metadata:", "kind: CustomResourceDefinition\r\nmetadata:");
@@ -354,7 +346,7 @@ mod tests {
         let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
         let cases: [(&[u8], &str); 5] = [
             (b"a: 1\nb: \xff\n", "line 2 is not UTF-8"),
-            (b"a: 1\n{{- if .Values.crds }}\nb: 2\n{{- end }}\n", "line 2 is a template"),
+            (b"a: 1\n{{- if .Values.crds }}\nb: 2\n{{- end }}\n", "line 2 is an unrendered template"),
             (b"a: [1\nb: 2\n", "line"),
             (deep.as_bytes(), "f.yaml"),
             (b"kind: ConfigMap\n", "no CRD"),
@@ -363,9 +355,9 @@ mod tests {
             let text = error_text(&[("f.yaml", bytes)]);
             assert!(text.contains(word) && !text.contains('\u{1b}'), "{word}: {text}");
         }
-        // A small bomb is only a large list: read, and no CRD in it.
+        // A small bomb is only a large list: read, and without CRDs.
         assert!(self::error_text(&[("f.yaml", bomb.as_bytes())]).contains("no CRD"));
-        assert!(self::error_text(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("stands twice"));
+        assert!(self::error_text(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("is there twice"));
         assert_eq!(read_manifests(Path::new("/no/such")).unwrap_err().exit.code(), 64);
     }
 }

@@ -1,4 +1,4 @@
-//! The application's values as helm will use them: read by helm itself, merged by its own rules, kept in private files.
+//! The application's next values: helm reads and merges them itself; the result is in private files.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use crate::problem::Problem;
 use crate::tools::helm::Helm;
 use crate::tools::private_files::write_private_file;
 
-/// Reads every values file before anything else is done. The warnings name a file and a line, and quote nothing of it.
+/// Reads every values file first. The warnings have file and line, and no content.
 ///
 /// # Errors
-/// A usage problem that names the file and the line, and quotes nothing of it.
+/// A usage problem with file and line, and no content.
 pub(crate) fn check_files(values: &ValueOptions) -> Result<Vec<String>, Problem> {
     let mut warnings = Vec::new();
     for flag in &values.flags {
@@ -28,24 +28,25 @@ pub(crate) fn check_files(values: &ValueOptions) -> Result<Vec<String>, Problem>
     Ok(warnings)
 }
 
-/// What is odd in a values file that helm can read.
+/// The warning about a values file that helm can read.
 fn check_file(file: &Path) -> Result<Option<String>, Problem> {
     let remote = file.to_str().is_some_and(|name| name == "-" || name.contains("://"));
     if remote {
         return Err(Problem::usage(format!("--values {} is not a file", file.display()))
-            .with_hint("helm is called more than once: save it as a file first"));
+            .with_hint("write it to a file first: helm reads it more than once"));
     }
     let wrong = || Problem::usage(format!("the values file {} cannot be used", file.display()));
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| wrong().with_source(error).with_hint("is the path right, and is it UTF-8 text?"))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        wrong().with_source(error).with_hint("check that the path is right and the file is UTF-8 text")
+    })?;
     let read = yaml::parse_text(&text, ErrorDetail::LocationOnly);
     let YamlText { documents, duplicate_key } =
         read.map_err(|error| wrong().with_source(error).with_hint("correct the line"))?;
     match documents.as_slice() {
         [] | [Value::Object(_)] => {}
         [_] => {
-            let problem = wrong().with_source("it is not a map of values");
-            return Err(problem.with_hint("a values file begins with keys, like global:"));
+            let problem = wrong().with_source("it is not a map");
+            return Err(problem.with_hint("start the file with keys, like global:"));
         }
         several => {
             let problem = wrong().with_source(format!("{} documents where one is expected", several.len()));
@@ -54,17 +55,17 @@ fn check_file(file: &Path) -> Result<Option<String>, Problem> {
     }
     Ok(duplicate_key.map(|DuplicateKey { line }| {
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-        format!("{}{line}: the key stands twice in one map; helm takes the last", file.display())
+        format!("{}{line}: the key is in the map twice; helm takes the last one", file.display())
     }))
 }
 
-/// The values of the next revision, and a private file that holds them for the forecast.
+/// The values of the next revision, and a private file of them for the forecast.
 pub(crate) struct NextValues {
     /// The user's values of the next revision.
     pub(crate) config: Hidden<Value>,
-    /// The same as a file, readable by us alone.
+    /// The same as a file that only this user can read.
     pub(crate) file: PathBuf,
-    /// What helm puts in place of the new chart's own values, where it does.
+    /// What replaces the new chart's own values (`--reuse-values`), if anything.
     pub(crate) chart_values: Option<Hidden<Value>>,
 }
 
@@ -79,10 +80,10 @@ pub(crate) fn create_folder(private: &Path, name: &str) -> Result<PathBuf, Probl
     Ok(folder)
 }
 
-/// Works out the values of the next revision.
+/// Computes the values of the next revision.
 ///
 /// # Errors
-/// helm refuses the value flags, or the private file cannot be written.
+/// helm rejects the value flags, or the private file cannot be written.
 pub(crate) async fn compute_next_values(
     helm: &Helm,
     values: &ValueOptions,
@@ -95,14 +96,14 @@ pub(crate) async fn compute_next_values(
         false => helm.read_values(&values.flags, private).await.map_err(|error| {
             error
                 .into_problem("helm cannot read the values")
-                .with_hint("mend what helm names in the values' files and flags")
+                .with_hint("correct the values files and flags that helm names")
         })?,
     };
     let (config, chart) =
         record.map_or((&nothing, &nothing), |record| (record.config.reveal(), record.chart_values.reveal()));
     let next = compute_user_values(values.stored, &flags, !values.flags.is_empty(), config);
     let file = private.join("values.json");
-    // JSON is YAML, and nothing in it can be misread.
+    // JSON is valid YAML and leaves no room for misinterpretation.
     write_private_file(&file, next.to_string())
         .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
     let instead = record.and_then(|_| compute_chart_values(values.stored, config, chart)).map(Hidden::new);
@@ -113,7 +114,7 @@ pub(crate) async fn compute_next_values(
 mod tests {
     use super::*;
 
-    /// <https://github.com/komodorio/helm-dashboard/issues/328>: helm takes the last of two keys.
+    /// <https://github.com/komodorio/helm-dashboard/issues/328>: helm takes the last of two equal keys.
     #[test]
     fn a_key_that_stands_twice_is_a_warning_without_the_value() {
         let folder = tempfile::tempdir().unwrap();

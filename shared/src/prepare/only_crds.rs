@@ -1,4 +1,4 @@
-//! An upgrade that writes CRDs and nothing else: what helm would do is left to helm.
+//! Reduces an upgrade to its CRDs: everything that helm would write is left to helm.
 
 use crate::guards;
 use crate::model::task::Task;
@@ -10,7 +10,7 @@ use crate::prepare::prepared::{ApplyCrdsWork, Prepared, Work};
 pub fn retain_crd_steps(prepared: Prepared) -> Option<Prepared> {
     let Prepared { session, mut plan, work: Work::Upgrade(upgrade) } = prepared else { return None };
     upgrade.charts.crds.as_ref()?;
-    // A chart's CRDs that helm writes with the release are verified with it.
+    // CRDs that helm writes with the release are verified with it.
     plan.steps.retain(|step| match step.id {
         StepId::Migrate | StepId::Crds | StepId::Served => true,
         StepId::AnnotateKeep

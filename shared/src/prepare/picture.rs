@@ -1,4 +1,4 @@
-//! What stands around the releases, to compare with after the upgrade.
+//! The state around the releases, for the comparison after the upgrade.
 
 use crate::ask::Installation;
 use crate::ask::expect::Expectations;
@@ -7,7 +7,7 @@ use crate::model::cluster_view::ClusterView;
 use crate::model::health_inputs::{HealthInputs, ReadScope};
 use crate::model::release_inventory::ReleaseInventory;
 
-/// All but the live objects: these were judged by a guard, before anything was written.
+/// Everything except the live objects, which a guard judges before the first write.
 pub(crate) async fn read_health_inputs(
     cluster: &Cluster,
     installation: &Installation,

@@ -1,4 +1,4 @@
-//! What of the world has moved since a plan was saved or a run was cut off.
+//! The drift from a saved plan or an interrupted run.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::prepare::judge;
 use crate::prepare::record_state::record_state;
 use crate::prepare::rendered_charts::RenderedCharts;
 
-/// What was agreed to before, and is followed.
+/// The earlier agreement that this run follows.
 #[derive(Clone, Copy)]
 pub(crate) enum PlanBaseline<'a> {
     Fresh,
@@ -34,7 +34,7 @@ pub(crate) struct PlanInputs<'a> {
     pub(crate) crd_answers: &'a BTreeMap<String, CrdDryRunResult>,
 }
 
-/// What the plan is made from, as it is kept, and what of it has moved since a plan was saved or a run was cut off.
+/// The recorded state of this plan, and the drift from a saved plan or an interrupted run.
 pub(crate) struct Drift {
     pub(crate) recorded_state: Observed<RecordedState>,
     pub(crate) items: Option<Observed<Vec<DriftItem>>>,
@@ -85,8 +85,8 @@ impl PlanInputs<'_> {
         (recorded_state, items)
     }
 
-    /// The run that was cut off in this very upgrade, where nobody has moved anything since: the same command again goes on
-    /// from it, and what was there before it is what a rollback goes back to.
+    /// The interrupted run of this very upgrade, if nothing has drifted since: the same command resumes it, and a rollback goes
+    /// back to the state before it.
     fn find_interrupted_run(&self, journal: &JournalSnapshot) -> Option<RunEntry> {
         let run = journal.unfinished_run().filter(|run| run.task == Task::Upgrade)?;
         self.compute_drift_since_run(run).1.is_ok_and(|items| items.is_empty()).then(|| run.clone())
@@ -109,11 +109,11 @@ impl PlanInputs<'_> {
                 ReleaseRole::App => &self.rendered.app,
             };
             let newest = self.view.newest_revision(release).ok().flatten()?;
-            // helm-controller appends the digest, and drops a `v`: 1.2.3+abc.
+            // helm-controller appends the digest: 1.2.3+abc.
             let installed: ChartVersion = newest.chart_version.parse().ok()?;
             Some(installed.cmp_precedence(&rendered_chart.as_ref()?.fetched.chart.version).is_eq())
         };
-        // Its owner gave up and went back to what was there before the run: nobody else has moved it.
+        // The owner gave up and rolled back to the state before the run: that is no drift.
         let went_back = |release: &String| {
             let then = run.recorded_state.releases.get(release)?.as_ref()?.revision;
             let records = self.view.releases.get(release)?.as_ref().ok()?;

@@ -27,7 +27,7 @@ impl PlanCommands for ToolCommands<'_> {
         let (description, label) = (decide::build_description(&chart.fetched.digest), run_label(self.run_id));
         let upgrade = build_helm_upgrade(self.ask, chart, role, &description, &label);
         let mut words = self.helm.build_upgrade_call(&upgrade).masked_words();
-        // The private file's name tells a person nothing: the command shows the chart as the operator named it.
+        // The private file's name means nothing to people: the command shows the chart reference that the operator passed.
         if let Some(word) = words.get_mut(CHART_WORD) {
             *word = chart.fetched.reference.to_string();
         }
@@ -43,16 +43,16 @@ impl PlanCommands for ToolCommands<'_> {
     }
 }
 
-/// Where the chart stands in `helm upgrade RELEASE CHART`.
+/// The position of the chart in `helm upgrade RELEASE CHART`.
 const CHART_WORD: usize = 3;
 
-/// The label by which a release names the run that wrote it.
+/// The label with the run that wrote a release.
 #[must_use]
 pub fn run_label(run: &str) -> String {
     format!("{RUN_LABEL}={run}")
 }
 
-/// How a release is written: the CRD chart's is only recorded, the application's is waited for.
+/// How helm writes a release: it only records the CRD chart's, and waits for the application's.
 #[must_use]
 pub fn build_helm_upgrade<'a>(
     ask: &'a UpgradeSpec,
@@ -66,7 +66,7 @@ pub fn build_helm_upgrade<'a>(
         ReleaseRole::App => &ask.values,
     };
     let mut passed = ask.helm_options.to_args();
-    // The CRD chart is only recorded: what stands in it is applied by us.
+    // helm only records the CRD chart: this program applies its CRDs.
     if role == ReleaseRole::App {
         passed.extend(ask.helm_options.to_post_renderer_args());
     }

@@ -29,13 +29,13 @@ use crate::report::event::{Emit, Event};
 /// Prepares an upgrade. Reads, renders and dry-runs; writes nothing.
 ///
 /// # Errors
-/// A problem that names what is missing: a cluster that cannot be read, a chart that is none, values that helm refuses.
-/// What a guard refuses is no error: the plan says it.
+/// The cluster cannot be read, a chart is invalid, or helm rejects the values.
+/// A guard that refuses is no error: the plan has it.
 pub async fn prepare(ask: UpgradeSpec, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
     prepare_from(ask, PlanBaseline::Fresh, env, emit).await
 }
 
-/// As [`prepare`], for a run that was cut off, and what was asked for in it: what somebody else has moved since is refused.
+/// As [`prepare`], for an interrupted run and its request. Drift since then is refused.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -48,10 +48,10 @@ pub async fn prepare_resume(
     prepare_from(ask, PlanBaseline::InterruptedRun(run), env, emit).await
 }
 
-/// As [`prepare`], for a plan that was saved, and what was asked for in it: what has moved since is refused, and so are other steps.
+/// As [`prepare`], for a saved plan and its request. Drift since then is refused, and so are other steps.
 ///
 /// # Errors
-/// As [`prepare`]; the steps are not the saved ones though nothing moved.
+/// As [`prepare`]; or the steps differ from the saved ones without any drift.
 pub async fn prepare_saved_plan(
     ask: UpgradeSpec,
     saved: &SavedPlan,
@@ -76,7 +76,7 @@ async fn prepare_from(
         emit(Event::Warning { stage: "values", message });
     }
     let mut connection = connect(&ask.session_spec(), env, emit).await?;
-    // The owners decide where charts and values come from: they are read before anything is fetched.
+    // The owners decide where charts and values come from, so they are read before anything is fetched.
     let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut connection).await?;
     let Inventory { view, charts, cluster_uids } = read_inventory(&connection, &ask, flux, emit).await?;
 
@@ -117,7 +117,7 @@ async fn render_all(
     context: &UpgradeContext<'_>,
     charts: (Option<FetchedChart>, Option<FetchedChart>),
 ) -> Result<(RenderedCharts, Option<HealthInputs>), Problem> {
-    let stage = Stage::begin(context.emit, "render", "what each chart makes");
+    let stage = Stage::begin(context.emit, "render", "manifests of each chart");
     let (rendered, health_inputs) =
         tokio::join!(render::render_both(context, charts), read_health_inputs_before(context));
     let rendered = rendered?;

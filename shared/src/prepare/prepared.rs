@@ -153,7 +153,7 @@ pub struct Session {
 pub enum Work {
     /// Moves the charts to other versions.
     Upgrade(Box<UpgradeWork>),
-    /// Goes back to the state before a run.
+    /// Rolls back to the state before a run.
     Rollback(Box<RollbackWork>),
     /// Fixes what an interrupted run or a person left behind.
     Repair(RepairWork),
@@ -181,9 +181,9 @@ pub struct UpgradeWork {
 
 /// An interrupted run that an upgrade continues.
 pub struct ResumedRun {
-    /// Its journal entry.
+    /// The run as the journal has it.
     pub run: RunEntry,
-    /// Whether the operator asked to resume this very run: then it is this run or nothing.
+    /// Whether the operator asked to resume this very run. Then no other run is an alternative.
     pub is_required: bool,
 }
 
@@ -191,13 +191,13 @@ pub struct ResumedRun {
 pub struct RollbackWork {
     /// What the run that is rolled back was asked for.
     pub ask: UpgradeSpec,
-    /// The run that is rolled back, and how far.
+    /// The run, and how much of it is rolled back.
     pub target: RollbackTarget,
     /// The CRDs that the steps restore.
     pub crds: BTreeMap<String, Crd>,
 }
 
-/// The run that a rollback goes back behind.
+/// The run that a rollback rolls back.
 pub struct RollbackTarget {
     /// The run, and those that it resumed.
     pub run_ids: Vec<String>,
@@ -207,7 +207,7 @@ pub struct RollbackTarget {
     pub backup: Option<BackupRef>,
     /// The backup's directory on this workstation.
     pub backup_dir: Option<PathBuf>,
-    /// What goes back, what does not, and why.
+    /// What is rolled back, what is not, and why.
     pub plan: RollbackPlan,
 }
 
@@ -229,7 +229,7 @@ pub struct ApplyCrdsWork {
 pub struct JournalBaseline<'a> {
     /// The request that a later `resume` or `rollback` starts from.
     pub ask: &'a UpgradeSpec,
-    /// The state that a later `rollback` goes back to.
+    /// The state that a later `rollback` restores.
     pub recorded_state: Observed<RecordedState>,
 }
 

@@ -1,4 +1,4 @@
-//! What this plan is made from, as a saved plan keeps it.
+//! The recorded state of a plan, as a saved plan stores it.
 
 use crate::ask::UpgradeSpec;
 use crate::model::cluster_view::{ClusterView, Observed};
@@ -6,10 +6,10 @@ use crate::plan::recorded_state::{RecordedCrd, RecordedRevision, RecordedState};
 use crate::plan::value_hash::{ValueHash, digest_json};
 use crate::prepare::rendered_charts::RenderedCharts;
 
-/// The world of a plan; `gone` are CRDs that the charts no longer name.
+/// The recorded state of a plan; `gone` are CRDs that the charts no longer have.
 ///
 /// # Errors
-/// What a saved plan must know could not be read.
+/// A part of the recorded state could not be read.
 pub fn record_state(
     ask: &UpgradeSpec,
     view: &ClusterView,

@@ -1,4 +1,4 @@
-//! Charts become bytes, bytes become objects: pulled once, rendered once.
+//! Fetches and renders the charts, each once.
 
 mod post_renderers;
 
@@ -26,15 +26,15 @@ use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs};
 use crate::tools::helm_output;
 use crate::tools::private_files::write_private_file;
 
-/// Whether a chart moves: a version is asked for, or the chart carries its own (a local one, or one pinned by its digest).
+/// Whether a chart moves: the operator passed a version, or the chart has its own (a local chart, or one pinned by digest).
 const fn has_upgrade_target(target: &ReleaseTarget) -> bool {
     target.version.is_some() || !target.chart.needs_version()
 }
 
-/// Fetches the charts that move, both at once.
+/// Fetches the charts that move, concurrently.
 ///
 /// # Errors
-/// As [`fetch`]. Where neither moves, the application's missing version is the problem, with the newest one found.
+/// As [`fetch`]. If neither moves, the application's missing version is the problem, with the newest version found.
 pub async fn fetch_both(
     helm: &Helm,
     ask: &UpgradeSpec,
@@ -58,10 +58,10 @@ pub async fn fetch_both(
     Ok((crds?, app?))
 }
 
-/// Renders what was fetched: the CRD chart first, since the application's forecast is told what it brings.
+/// Renders the fetched charts: the CRD chart first, because the application's forecast needs its API versions.
 ///
 /// # Errors
-/// A chart does not render, or helm refuses the values.
+/// A chart does not render, or helm rejects the values.
 pub(crate) async fn render_both(
     context: &UpgradeContext<'_>,
     charts: (Option<FetchedChart>, Option<FetchedChart>),
@@ -161,8 +161,8 @@ fn mask_refusals(refusals: &mut [ValuesSchemaError], config: &Hidden<Value>) {
     }
 }
 
-/// What a chart renders to. Where its schema refuses the values, what it would render to without: so that all that is wrong is
-/// told at once, and a guard refuses.
+/// Renders a chart. If its schema rejects the values, renders it without the schema, so that all problems are reported at once;
+/// a guard refuses.
 async fn render_template(
     helm: &Helm,
     template: TemplateArgs<'_>,
@@ -181,7 +181,7 @@ async fn render_template(
     Ok((without.map_err(|_| render_problem(fetched, error))?, refusals))
 }
 
-/// The chart as `--reuse-values` changes it, beside the one that helm is given.
+/// The chart as `--reuse-values` changes it, beside the chart that helm gets.
 fn pack_with_reused_values(fetched: &FetchedChart, values: &Hidden<Value>) -> Result<PathBuf, Problem> {
     let file = fetched.file.with_file_name("reused-values.tgz");
     let written = pack_with_values(&fetched.files, values.reveal()).and_then(|bytes| write_private_file(&file, bytes));
@@ -189,7 +189,7 @@ fn pack_with_reused_values(fetched: &FetchedChart, values: &Hidden<Value>) -> Re
     Ok(file)
 }
 
-/// The chart under the version that helm-controller will give it, beside the one that was fetched; none where helm writes the release.
+/// The chart with the version that helm-controller gives it; none if helm writes the release.
 fn pack_as_flux_does(
     ask: &UpgradeSpec,
     view: &ClusterView,
@@ -210,7 +210,7 @@ fn pack_as_flux_does(
     Ok(Some(file))
 }
 
-/// What helm-controller makes of what a chart renders to; the reason where that cannot be told.
+/// What helm-controller makes of a rendered chart; the reason if that is undetermined.
 async fn apply_flux_post_renderers(
     context: &UpgradeContext<'_>,
     release: &str,
@@ -230,7 +230,7 @@ async fn apply_flux_post_renderers(
     post.err()
 }
 
-/// The labels that helm-controller gives every object of a release, but for what stands in `crds/` (`internal/postrender`, origin labels).
+/// The labels that helm-controller adds to every object outside `crds/` (`internal/postrender`, origin labels).
 fn add_flux_origin_labels(
     ask: &UpgradeSpec,
     view: &ClusterView,
@@ -247,15 +247,15 @@ fn add_flux_origin_labels(
     }
 }
 
-/// What the labels of helm-controller begin with.
+/// The prefix of helm-controller's labels.
 const FLUX_LABEL_PREFIX: &str = "helm.toolkit.fluxcd.io/";
 
-/// Of helm's own flags, what `helm template` takes too.
+/// The helm flags that `helm template` also takes.
 fn hook_flags(ask: &UpgradeSpec) -> Vec<String> {
     if ask.helm_options.no_hooks { vec!["--no-hooks".to_owned()] } else { Vec::new() }
 }
 
-/// What chart 1 will serve, as charts ask for it: `group/version` and `group/version/Kind`.
+/// The API versions of the CRD chart's CRDs, as charts query them: `group/version` and `group/version/Kind`.
 fn crd_api_versions(crds: Option<&RenderedChart>) -> Vec<String> {
     let all = crds
         .into_iter()
@@ -273,8 +273,8 @@ fn crd_api_versions(crds: Option<&RenderedChart>) -> Vec<String> {
     .collect()
 }
 
-/// Every CRD of both charts, as it will be written. A CRD that the CRD chart has in `crds/` and the application as a template is
-/// written by us and then imported by helm: it gets the ownership metadata that helm requires.
+/// Every CRD of both charts, as it will be written. If the CRD chart has it in `crds/` and the application as a template, this
+/// program writes it and helm then imports it, so it gets the ownership metadata that helm requires.
 fn collect_desired_crds(
     ask: &UpgradeSpec,
     crds: Option<&RenderedChart>,
@@ -303,5 +303,5 @@ fn render_problem(fetched: &FetchedChart, error: crate::tools::error::ToolError)
     let chart = &fetched.chart;
     error
         .into_problem(format!("the chart {} {} does not render", chart.name, chart.version))
-        .with_hint("helm's own words are above: a value that its schema refuses, or one that is missing?")
+        .with_hint("correct the value that helm's message names")
 }

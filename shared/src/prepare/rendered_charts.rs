@@ -1,4 +1,4 @@
-//! What the charts of an upgrade render to: plain values, which the judge reads and the run writes.
+//! The rendered charts of an upgrade: plain values, which the judge reads and the run writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +10,22 @@ use crate::model::crd::{self, Crd};
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::secret::Hidden;
 
-/// One chart that moves: its bytes and what they render to.
+/// One chart that moves: its bytes and its rendered objects.
 pub struct RenderedChart {
     /// The chart's bytes.
     pub fetched: FetchedChart,
-    /// What it renders to, CRDs included.
+    /// The rendered objects, CRDs included.
     pub rendered: Vec<Value>,
-    /// The text that helm stores of it in the release record.
+    /// The text of it that helm stores in the release record.
     pub manifest_text: Hidden<String>,
-    /// What its schemas refuse of the values, secrets masked.
+    /// The schema violations of the values, secrets masked.
     pub schema_refusals: Vec<ValuesSchemaError>,
-    /// Why the HelmRelease's post-renderers are not in what it renders to; none where they are, or there are none.
+    /// Why the HelmRelease's post-renderers are not applied; none if they are, or if there are none.
     pub post_render_failure: Option<String>,
 }
 
 impl RenderedChart {
-    /// What helm will keep in the release's manifest: what stands in `crds/` is installed beside it.
+    /// The part that helm stores in the release's manifest: `crds/` is installed beside it.
     #[must_use]
     pub fn manifest_objects(&self) -> Vec<Value> {
         let chart = &self.fetched.chart;
@@ -35,11 +35,11 @@ impl RenderedChart {
 
 /// Both charts, rendered.
 pub struct RenderedCharts {
-    /// The CRD chart, where it moves.
+    /// The CRD chart, if it moves.
     pub crds: Option<RenderedChart>,
-    /// The application, where it moves.
+    /// The application, if it moves.
     pub app: Option<RenderedChart>,
-    /// Every CRD of both, by name; the CRD chart's where both have one.
+    /// Every CRD of both, by name; the CRD chart's if both have it.
     pub desired_crds: BTreeMap<String, Crd>,
     /// The user's values of the application's next revision.
     pub config: Hidden<Value>,
@@ -48,7 +48,7 @@ pub struct RenderedCharts {
 }
 
 impl RenderedCharts {
-    /// The CRDs that helm writes as templates of a chart, each with its release; what stands in a `crds/` folder is ours to apply.
+    /// The CRDs that helm writes as templates, each with its release; this program applies those of a `crds/` folder.
     #[must_use]
     pub fn crds_in_templates(&self, ask: &UpgradeSpec) -> BTreeMap<String, String> {
         let installation = &ask.installation;
@@ -60,20 +60,20 @@ impl RenderedCharts {
             chart.iter().flat_map(|chart| chart.fetched.chart.folder_crds.iter().cloned()).collect()
         };
         let (of_crds_chart, of_app) = (folder_crds(&self.crds), folder_crds(&self.app));
-        // The CRD chart's comes last: it is written first, and by then there.
+        // The CRD chart's win: it is written first.
         let all = rendered_charts.flat_map(|(rendered_chart, release)| {
             let names = crd::list_template_crds(&rendered_chart.rendered, &rendered_chart.fetched.chart.folder_crds);
             names.into_iter().map(|name| (name, release.clone()))
         });
-        // A CRD that is a template of the CRD chart is written with that chart's release, also if the application's `crds/` has a
-        // copy: helm skips files of `crds/` that exist, and refuses to import a template's CRD that somebody else created.
+        // If the CRD chart has a CRD as a template, helm writes it with that chart's release, even if the application's `crds/` has a
+        // copy: helm skips existing CRDs of `crds/`, and refuses to import a template's CRD that someone else created.
         let is_ours = |name: &String, release: &String| {
             of_crds_chart.contains(name) || (of_app.contains(name) && *release == installation.app_release)
         };
         all.filter(|(name, release)| !is_ours(name, release)).collect()
     }
 
-    /// How much the charts render to, in words.
+    /// The number of rendered objects, in words.
     #[must_use]
     pub fn summary(&self) -> String {
         let objects: usize =

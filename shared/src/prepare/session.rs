@@ -22,7 +22,7 @@ use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
 use crate::tools::private_files::create_private_dir;
 
-/// The connection to cluster and tools, with what is read before everything else.
+/// The connection to the cluster and the tools, with the Leases and the journal.
 pub(crate) struct Connection {
     pub(crate) cluster: Cluster,
     pub(crate) helm: Helm,
@@ -68,7 +68,7 @@ impl Connection {
     }
 }
 
-/// What every stage of an upgrade reads.
+/// The input of every stage of an upgrade.
 pub(crate) struct UpgradeContext<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) ask: &'a UpgradeSpec,
@@ -90,15 +90,15 @@ pub(crate) async fn connect(spec: &SessionSpec<'_>, env: Environment, emit: Emit
     let (tools, cluster) = (tools?, cluster?);
     let mut lease_watcher = LeaseWatcher::new(env.identity.clone(), env.local_locks.clone());
     let namespace = &spec.installation.namespace;
-    // Before anything is read: what another run is changing right now would be read in vain.
+    // First of all: another run may be changing what the next reads would return.
     let locks =
         lease_watcher::wait_or_read_locks(&mut lease_watcher, &cluster, namespace, env.mode.lock_wait(), emit).await?;
-    // After the locks: what a running run writes meanwhile would be read too early.
+    // After the Leases: a live run may still write its journal until then.
     let journal = journal_secret::read_journal(&cluster, namespace).await;
     Ok(Connection { cluster, helm, kubectl, tools, lease_watcher, locks, journal, env, private_dir })
 }
 
-/// The identity of this run, with what only the cluster and the flags can tell.
+/// The identity of this run, with facts of the cluster and the flags.
 fn complete_identity(ours: HolderIdentity, installation: &Installation, view: &ClusterView) -> HolderIdentity {
     let installation = format!("{}/{}", installation.namespace, installation.app_release);
     HolderIdentity { installation, server_user: view.cluster.user.clone().unwrap_or_default(), ..ours }
@@ -115,13 +115,13 @@ fn build_tools(spec: &SessionSpec<'_>, env: &Environment) -> (Helm, Kubectl) {
     (helm, Kubectl { program: env.programs.kubectl.clone(), cluster })
 }
 
-/// Both versions, before anything is asked of them that an old one does not know.
+/// Both versions, before anything that an old version does not support.
 async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOptions) -> Result<ToolVersions, Problem> {
     let (helm_version, kubectl_version) = tokio::join!(helm.read_version(), kubectl.read_version());
     let failed = |name: &str, error: ToolError| {
         error
-            .into_problem(format!("{name} does not tell its version"))
-            .with_hint(format!("does {name} version work by itself?"))
+            .into_problem(format!("the version of {name} cannot be read"))
+            .with_hint(format!("check that {name} version works"))
     };
     let found = (
         helm_version.map_err(|error| failed("helm", error))?,
@@ -134,7 +134,7 @@ async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOption
     for (name, version, oldest, program) in minimum_versions {
         if *version < oldest {
             return Err(Problem::new(Exit::Refused, format!("{name} {version} ({}) is too old", program.display()))
-                .with_hint(format!("install {name} {oldest} or newer and put it first on PATH")));
+                .with_hint(format!("install {name} {oldest} or newer, and put it first on PATH")));
         }
     }
     passed.check_supported_by(&found.0)?;

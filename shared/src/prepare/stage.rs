@@ -1,10 +1,10 @@
-//! A stage before the first write, as it is told.
+//! A stage before the first write, with its events.
 
 use std::time::Instant;
 
 use crate::report::event::{Emit, Event};
 
-/// One stage before the first write, told when it begins and when it is done.
+/// One stage before the first write: emits an event when it starts and one when it is done.
 pub(crate) struct Stage<'a> {
     emit: Emit<'a>,
     stage: &'static str,

@@ -1,4 +1,4 @@
-//! The folders of this workstation: where journals and backups are kept, and a backup's list of digests.
+//! The directories of this workstation: journals, backups, a backup's checksum list, and the private directory of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 use crate::cluster::backup_folder::BackupFileError;
 use crate::model::backup_format::encode_file_name;
 
-/// What is kept of one cluster on this workstation.
+/// The directory for one cluster on this workstation.
 #[must_use]
 pub fn cluster_state_dir(state: &Path, context: &str) -> PathBuf {
     state.join(encode_file_name(context))
 }
 
-/// The list of a copy's files and their digests.
+/// The file name of a backup's checksum list.
 pub const CHECKSUMS_FILE: &str = "sums.json";
 
-/// The digest of every file of a copy, and how large they are together.
+/// The digest of every file of a backup, and their total size.
 pub(crate) fn compute_checksums(folder: &Path) -> Result<(Value, u64), BackupFileError> {
     let (mut sums, mut bytes) = (serde_json::Map::new(), 0);
     for (name, sum, size) in crate::cluster::backup_folder::list_file_digests(folder)? {

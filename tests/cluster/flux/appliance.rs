@@ -132,11 +132,11 @@ fn refusals(test_cluster: &TestCluster, zot: &Zot) -> Result<()> {
         ensure!(!ended.all_text().contains(PASSWORD), "tells the password");
         test_cluster.ensure_nothing_written(mark)
     };
-    refuses(&["--yes"], "does not hold mural-crds 0.7.4")?;
+    refuses(&["--yes"], "does not have mural-crds 0.7.4")?;
     zot.push(test_cluster, &small::crds(test_cluster, "0.7.4")?)?;
     zot.push(test_cluster, &small::app(test_cluster, "1.1.0-rc.3")?)?;
     secret(test_cluster, zot, "another")?;
-    refuses(&["--yes"], "the login of Secret mural-system/zot is not taken")?;
+    refuses(&["--yes"], "the registry rejects the login of Secret mural-system/zot")?;
     secret(test_cluster, zot, PASSWORD)?;
     let whole = std::fs::read(bundle(test_cluster)?)?;
     let truncated = test_cluster.files().join("truncated.tar.gz");

@@ -17,7 +17,7 @@ use crate::plan::StepId;
 
 const HUBS: &str = "hubs.example.com";
 
-/// Commands that name what they were asked for.
+/// Commands that show their arguments.
 struct NamedCommands;
 
 impl PlanCommands for NamedCommands {

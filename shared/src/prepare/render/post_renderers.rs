@@ -1,5 +1,5 @@
-//! What a HelmRelease's `spec.postRenderers` make of a chart's objects, by kubectl's own kustomize, as helm-controller does it
-//! (`internal/postrender`, `Kustomize`).
+//! Applies a HelmRelease's `spec.postRenderers` with kubectl's kustomize, as helm-controller does (`internal/postrender`,
+//! `Kustomize`).
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::tools::error::ToolError;
 use crate::tools::kubectl::Kubectl;
 use crate::tools::private_files::{create_private_dir_in, write_private_file};
 
-/// Changes what was rendered. What stands in the chart's `crds/` folder is not touched: helm writes it beside the release.
+/// Changes the rendered objects. The chart's `crds/` folder does not change: helm writes it beside the release.
 ///
 /// # Errors
-/// Why it is not in the forecast.
+/// Why they are not in the forecast.
 pub(crate) async fn run_post_renderers(
     kubectl: &Kubectl,
     renderers: &[Value],
@@ -54,7 +54,7 @@ fn patches(renderer: &Value) -> Vec<Value> {
     renderer["patches"].as_array().cloned().unwrap_or_default()
 }
 
-/// kustomize's last line says why; the folder's name says nothing to a person.
+/// The last line of kustomize's output has the reason; the private folder's name is removed.
 fn kustomize_reason(error: &ToolError) -> String {
     let line = error.stderr().lines().rev().map(str::trim).find(|line| !line.is_empty());
     line.map_or_else(|| error.to_string(), str::to_owned)

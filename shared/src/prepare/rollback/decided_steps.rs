@@ -1,4 +1,4 @@
-//! The plan of steps that no chart is needed for: their commands, and what their guards say.
+//! The plan of steps that need no chart: their commands, and the results of their guards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct RecoveryContext<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// The decided steps, with what their guards look at.
+/// The decided steps, with the input of their guards.
 pub(crate) struct DecidedSteps<'a> {
     pub(crate) steps: Vec<Step>,
     pub(crate) crd_answers: &'a BTreeMap<String, CrdDryRunResult>,
@@ -49,13 +49,13 @@ pub(crate) struct DecidedSteps<'a> {
 }
 
 impl RecoveryContext<'_> {
-    /// The plan of the decided steps: with their commands, and with what their guards say.
+    /// The plan of the decided steps, with their commands and guard results.
     ///
     /// # Errors
-    /// The steps break a rule of their own order, which is a defect of this program.
+    /// The steps break an order rule, which is a defect of this program.
     pub(crate) async fn build_plan(&self, decided: DecidedSteps<'_>) -> Result<Plan, Problem> {
         order::check_order(&decided.steps).map_err(|error| {
-            Problem::failure("the plan breaks a rule of its own: please report this").with_source(error)
+            Problem::failure("the plan breaks an order rule; please report this defect").with_source(error)
         })?;
         let guards = self.check_guards(&decided).await;
         let steps = decided.steps.into_iter().map(|step| Step { command: self.build_command(&step.action), ..step });
@@ -185,7 +185,7 @@ impl RecoveryContext<'_> {
     }
 }
 
-/// The objects that are there and those that helm goes back to.
+/// The current objects and those of the revisions that helm rolls back to.
 fn release_manifests(view: &ClusterView, release: &str, revision: u64) -> Option<(Vec<Value>, Vec<Value>)> {
     let records = view.releases.get(release)?.as_ref().ok()?;
     let target = records.iter().find(|record| record.revision == revision)?;

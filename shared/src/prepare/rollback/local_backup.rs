@@ -1,4 +1,4 @@
-//! What was saved before a run, as far as this workstation has it and nobody has touched it.
+//! The backup from before a run, if this workstation has it and nobody modified it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,23 +16,25 @@ use crate::prepare::state_dir::cluster_state_dir;
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
 use crate::problem::{Exit, Problem};
 
-/// What was saved, as far as this workstation has it.
+/// The backup, as far as this workstation has it.
 pub(crate) struct LocalBackup {
     pub(crate) dir: Option<PathBuf>,
-    /// The CRDs; why there are none.
+    /// The CRDs; the reason if there are none.
     pub(crate) crds: Result<BTreeMap<String, Crd>, String>,
 }
 
 impl LocalBackup {
     /// # Errors
-    /// It is here, and is not as it was written.
+    /// The backup is here and was modified.
     pub(crate) fn find(run: &RunEntry, connection: &Connection) -> Result<Self, Problem> {
         let none = |why: String| Ok(Self { dir: None, crds: Err(why) });
         let Some(saved) = &run.backup else {
-            return none("nothing was saved before the run (--no-save, or it was forgotten)".to_owned());
+            return none(
+                "there is no backup from before the run: --no-save was set, or the backup was deleted".to_owned(),
+            );
         };
         let first = run.run_ids().into_iter().next().unwrap_or_default();
-        // Where we would have put it, too: the folder may have come here with a home folder that machines share.
+        // Also the folder where this workstation would have put it: home directories may be shared between machines.
         let ours = connection
             .env
             .state_dir
@@ -41,7 +43,7 @@ impl LocalBackup {
         let candidate_dirs = [Some(PathBuf::from(&saved.folder)), ours];
         let Some(folder) = candidate_dirs.into_iter().flatten().find(|folder| folder.join(CHECKSUMS_FILE).is_file())
         else {
-            return none(format!("the saved copy is on {}, in {}", saved.host, saved.folder));
+            return none(format!("the backup is on {}, in {}", saved.host, saved.folder));
         };
         verify_checksums(&folder, saved)?;
         let crds = read_crds(&folder)?;
@@ -57,20 +59,18 @@ impl LocalBackup {
     }
 }
 
-/// Compares every file with the list that the journal knows by its digest.
+/// Compares every file with the checksum list, whose digest is in the journal.
 fn verify_checksums(folder: &Path, saved: &BackupRef) -> Result<(), Problem> {
     let edited = |what: String| {
-        Problem::new(Exit::Refused, format!("the saved copy {} is not as it was written: {what}", folder.display()))
-            .with_hint(
-                "bring the copy back as it was; or move it away: then CRDs stay, and the application alone goes back",
-            )
+        Problem::new(Exit::Refused, format!("the backup {} was modified: {what}", folder.display()))
+            .with_hint("restore its files; or move it away to roll back the application alone, without CRDs")
     };
     let listed = std::fs::read(folder.join(CHECKSUMS_FILE)).map_err(|error| edited(error.to_string()))?;
     let listed: Map<String, Value> =
-        serde_json::from_slice(&listed).map_err(|_| edited(format!("{CHECKSUMS_FILE} is no list of files")))?;
+        serde_json::from_slice(&listed).map_err(|_| edited(format!("{CHECKSUMS_FILE} is not a list of files")))?;
     let listed = Value::Object(listed);
     if digest_json(&listed) != saved.digest {
-        return Err(edited(format!("{CHECKSUMS_FILE} is another one")));
+        return Err(edited(format!("{CHECKSUMS_FILE} has another digest than in the journal")));
     }
     let (now, _) = compute_checksums(folder).map_err(|error| edited(error.to_string()))?;
     let (Some(listed), Some(now)) = (listed.as_object(), now.as_object()) else { return Ok(()) };
@@ -82,19 +82,19 @@ fn verify_checksums(folder: &Path, saved: &BackupRef) -> Result<(), Problem> {
 }
 
 fn read_crds(folder: &Path) -> Result<BTreeMap<String, Crd>, Problem> {
-    let unreadable = |reason: String| Problem::new(Exit::Refused, "the saved copy cannot be read").with_source(reason);
+    let unreadable = |reason: String| Problem::new(Exit::Refused, "the backup cannot be read").with_source(reason);
     let (snapshot, index) = BackupFolder::open(folder).map_err(|error| unreadable(error.to_string()))?;
     let mut all = BTreeMap::new();
     for entry in &index.crds {
         let document = BackupFolder::read_manifest(&snapshot.crd_path(&entry.name))
             .map_err(|error| unreadable(error.to_string()))?;
-        let crd = Crd::new(document).map_err(|_| unreadable(format!("{} is no CRD", entry.name)))?;
+        let crd = Crd::new(document).map_err(|_| unreadable(format!("{} is not a CRD", entry.name)))?;
         all.insert(entry.name.clone(), crd);
     }
     Ok(all)
 }
 
-/// The saved CRDs that the live ones differ from, as they would be applied.
+/// The CRDs of the backup that differ from the live ones, as they would be applied.
 pub(crate) fn select_differing_crds(
     run: &RunEntry,
     live: &BTreeMap<String, Crd>,

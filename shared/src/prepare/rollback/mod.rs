@@ -1,4 +1,4 @@
-//! Going back, and mending: what neither needs a chart for. Looked at, stated and guarded as an upgrade is.
+//! Prepares a rollback or a repair. Neither needs a chart; both are read, decided and guarded like an upgrade.
 
 mod decided_steps;
 mod local_backup;
@@ -34,7 +34,7 @@ use decided_steps::{DecidedSteps, RecoveryContext};
 use local_backup::{LocalBackup, select_differing_crds};
 pub use run_selection::{read_journal, select_run_to_resume, select_run_to_roll_back};
 
-/// Prepares a rollback: reads, judges, states; writes nothing.
+/// Prepares a rollback: reads, judges, decides; writes nothing.
 ///
 /// # Errors
 /// There is no run to roll back, another upgrade came after it, the backup was changed, or the cluster cannot be read.
@@ -65,7 +65,7 @@ pub async fn prepare_rollback(
     Ok(Prepared { session, plan, work: Work::Rollback(Box::new(RollbackWork { ask, target, crds })) })
 }
 
-/// How far a rollback goes, and by which steps.
+/// How much a rollback restores, and by which steps.
 struct RollbackDecided {
     target: RollbackTarget,
     steps: Vec<Step>,
@@ -85,11 +85,11 @@ async fn decide_rollback(
     let uid = view.cluster.uid.as_ref().map_err(unreadable_problem)?;
     let run = select_run_to_roll_back(journal, uid)?.clone();
     owner_check::require_helm_owner(&run, view)?;
-    let stage = Stage::begin(emit, "saved", "what was saved before the run");
+    let stage = Stage::begin(emit, "backup", "the backup from before the run");
     let backup = LocalBackup::find(&run, connection)?;
     stage.finish(backup.summary());
     let live = view.crds.as_ref().map_err(unreadable_problem)?;
-    let stage = Stage::begin(emit, "judge", "what going back does to each CRD and its objects");
+    let stage = Stage::begin(emit, "judge", "the effect on each CRD and its objects");
     let wanted = select_differing_crds(&run, live, &backup);
     let forecasts = forecast_crds(cluster, &wanted).await;
     let (verdicts, _) = crd_verdicts::judge_crd_changes(cluster, ask, view, &forecasts).await;
@@ -124,17 +124,17 @@ fn is_rolled_back(rollback_plan: &RollbackPlan, name: &str) -> bool {
 }
 
 fn upgraded_since_problem(drift: &rollback_plan::ForeignRevision) -> Problem {
-    let hint = format!("helm history {0}; to go back by hand: helm rollback {0} REVISION", drift.release);
-    Problem::new(Exit::Refused, format!("{drift}: going back would undo that too")).with_hint(hint)
+    let hint = format!("run helm history {0}; to roll back by hand, run helm rollback {0} REVISION", drift.release);
+    Problem::new(Exit::Refused, format!("{drift}; the rollback would revert that too")).with_hint(hint)
 }
 
-/// Saved objects stand in for live ones only where their CRD can hold them.
+/// Objects of the backup replace live ones only if their CRD accepts them.
 fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result<(), Problem> {
     if rollback_plan.objects == rollback_plan::ObjectRollback::Leave {
         return Ok(());
     }
     if let Err(why) = &backup.crds {
-        return Err(Problem::new(Exit::Refused, format!("--overwrite has nothing to write: {why}")));
+        return Err(Problem::new(Exit::Refused, format!("--overwrite cannot restore objects: {why}")));
     }
     let saved = backup.crds.as_ref().ok();
     let stays = |name: &String| {
@@ -142,8 +142,11 @@ fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result
     };
     match saved.and_then(|saved| saved.keys().find_map(stays)) {
         None => Ok(()),
-        Some(crd) => Err(Problem::new(Exit::Refused, format!("--overwrite: CRD {} stays: {}", crd.name, crd.reason))
-            .with_hint("its saved objects may not fit it; without --overwrite all objects stay as they are now")),
+        Some(crd) => Err(Problem::new(
+            Exit::Refused,
+            format!("--overwrite cannot restore objects of CRD {}, which is not rolled back: {}", crd.name, crd.reason),
+        )
+        .with_hint("leave --overwrite out: then all objects stay as they are now")),
     }
 }
 
@@ -162,7 +165,7 @@ fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRec
         .collect()
 }
 
-/// Prepares a repair: finds what was left behind, and decides the steps that fix it.
+/// Prepares a repair: finds the issues, and decides the steps that fix them.
 ///
 /// # Errors
 /// The cluster cannot be read, or another run holds a Lease.

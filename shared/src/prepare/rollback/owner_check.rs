@@ -1,22 +1,23 @@
-//! Who keeps the releases: a way back past Flux or Argo CD would be undone by them. Through them it goes, the application first.
+//! Checks the owner of the releases: Flux and Argo CD would revert a rollback by this program. It then shows the rollback through
+//! them, the application first.
 
 use crate::model::cluster_view::ClusterView;
 use crate::model::owner::Owner;
 use crate::plan::journal::RunEntry;
 use crate::problem::{Exit, Problem};
 
-/// Helm keeps both releases, or nobody does.
+/// Helm owns both releases, or they are not installed.
 ///
 /// # Errors
-/// A refusal with the commands that go back through the owner, in their order, and the versions that were there before.
+/// A refusal with the commands that roll back through the owner, in order, with the versions from before.
 pub(crate) fn require_helm_owner(run: &RunEntry, view: &ClusterView) -> Result<(), Problem> {
     let elsewhere = |(_, owner): &(&String, &Owner)| !owner.is_helm_or_absent();
     let Some((release, owner)) = view.owners.iter().find(elsewhere) else { return Ok(()) };
-    let text = format!("release {release} is kept by {owner}: it would put back what we take back");
+    let text = format!("release {release} is owned by {owner}, which would revert a rollback by helm");
     let problem = Problem::new(Exit::Refused, text);
-    // What Git keeps is written for a commit, and followed.
+    // If Git owns it, the command writes commits and follows them.
     let extra_flags = if owner.follows_commits() { " --write DIR" } else { "" };
-    // The CRDs that the run brought go back with it, also those of others that the chart holds.
+    // The rollback includes third-party CRDs of the CRD chart.
     let names = [
         ("--allow-downgrade --to", &run.request.app.release),
         ("--allow-downgrade --allow-foreign-downgrade --crds", &run.request.crds.release),
@@ -31,16 +32,14 @@ pub(crate) fn require_helm_owner(run: &RunEntry, view: &ClusterView) -> Result<(
         .collect();
     Err(match commands.as_slice() {
         [app, crds] => problem
-            .with_hint(format!("go back through it, the application first, each guarded and proved: {app}"))
-            .with_hint(format!("and when that is done: {crds}")),
-        [one] => problem.with_hint(format!("go back through it, guarded and proved: {one}")),
-        _ => {
-            problem.with_hint("its releases are at the versions that were there before: there is nothing to go back to")
-        }
+            .with_hint(format!("roll back through it, the application first: {app}"))
+            .with_hint(format!("when that is done, roll back the CRD chart: {crds}")),
+        [one] => problem.with_hint(format!("roll back through it: {one}")),
+        _ => problem.with_hint("its releases are at the versions from before; there is nothing to roll back"),
     })
 }
 
-/// The chart version before the run and now, without the digest that helm-controller appends; none where helm's history has lost it.
+/// The chart version before the run and now, without the digest that helm-controller appends; none if helm's history lacks it.
 fn chart_versions(run: &RunEntry, view: &ClusterView, release: &str) -> Option<(String, String)> {
     let records = view.releases.get(release)?.as_ref().ok()?;
     let then = run.recorded_state.releases.get(release)?.as_ref()?.revision;

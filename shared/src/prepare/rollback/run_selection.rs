@@ -1,4 +1,4 @@
-//! Which run of the journal is gone on from, or undone.
+//! Selects the run of the journal to resume or to roll back.
 
 use crate::ask::JournalLocation;
 use crate::cluster::{Cluster, journal_secret};
@@ -21,8 +21,8 @@ pub async fn read_journal(location: &JournalLocation) -> Result<(JournalSnapshot
         None => Ok((seen, uid)),
         Some(unread) => {
             let hint = match unread.from_newer_version {
-                true => "use the version that wrote it, or a newer one",
-                false => "kubectl mural upgrade repair shows it and sets it aside",
+                true => "use the program version that wrote it, or a newer one",
+                false => "run kubectl mural upgrade repair to discard it",
             };
             let text = format!(
                 "run {} in the journal (Secret {}/{SECRET_NAME}) cannot be read",
@@ -33,7 +33,7 @@ pub async fn read_journal(location: &JournalLocation) -> Result<(JournalSnapshot
     }
 }
 
-/// The run that `resume` goes on from.
+/// The run that `resume` resumes.
 ///
 /// # Errors
 /// A refusal: there is none, it is a rollback, or the journal is of another cluster.
@@ -41,18 +41,18 @@ pub fn select_run_to_resume(journal: &JournalSnapshot, uid: &str) -> Result<RunE
     let refused = |text: String| Problem::new(Exit::Refused, text);
     let Some(run) = journal.unfinished_run() else {
         let last = journal.runs.last().map_or_else(
-            || "no run of ours is in the journal".to_owned(),
+            || "the journal has no run".to_owned(),
             |last| format!("the last run, {}, is {}", last.run, last.state.as_str()),
         );
         return Err(refused(format!("there is nothing to resume: {last}"))
-            .with_hint("kubectl mural upgrade status says where everything stands"));
+            .with_hint("run kubectl mural upgrade status to see the state"));
     };
     require_same_cluster(run, uid)?;
     match run.task {
         Task::Upgrade => Ok(run.clone()),
         Task::Rollback | Task::Repair | Task::ApplyCrds => {
-            let text = format!("run {} was going back: it is not gone on from by going forward", run.run);
-            Err(refused(text).with_hint("kubectl mural upgrade rollback goes on with it; a new upgrade begins anew"))
+            let text = format!("run {} is a rollback, which resume does not continue", run.run);
+            Err(refused(text).with_hint("run kubectl mural upgrade rollback to continue it, or start a new upgrade"))
         }
     }
 }
@@ -62,11 +62,12 @@ fn require_same_cluster(run: &RunEntry, uid: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let text = format!("run {} in the journal was made on another cluster: the uid of kube-system differs", run.run);
-    Err(Problem::new(Exit::Refused, text)
-        .with_hint("was the namespace restored from a backup? kubectl delete secret mural-journal removes what only the other cluster can use"))
+    Err(Problem::new(Exit::Refused, text).with_hint(
+        "run kubectl delete secret mural-journal to remove it, for example if the namespace was restored from a backup",
+    ))
 }
 
-/// The run that `rollback` undoes.
+/// The run that `rollback` rolls back.
 ///
 /// # Errors
 /// A refusal: there is none, or the journal is of another cluster.
@@ -76,13 +77,13 @@ pub fn select_run_to_roll_back<'a>(journal: &'a JournalSnapshot, uid: &str) -> R
         let last = match (rolled_back_run, journal.runs.last()) {
             (Some(rolled_back_run), _) => {
                 let by = rolled_back_run.superseded_by.as_ref().map_or_else(String::new, |by| format!(" by run {by}"));
-                format!("run {} was rolled back{by} already", rolled_back_run.run)
+                format!("run {} was already rolled back{by}", rolled_back_run.run)
             }
             (None, Some(last)) => format!("the last run, {}, is {}", last.run, last.state.as_str()),
-            (None, None) => "no run of ours is in the journal".to_owned(),
+            (None, None) => "the journal has no run".to_owned(),
         };
-        return Err(Problem::new(Exit::Refused, format!("there is nothing to go back from: {last}"))
-            .with_hint("what helm itself can go back to: helm history mural"));
+        return Err(Problem::new(Exit::Refused, format!("there is nothing to roll back: {last}"))
+            .with_hint("run helm history mural to see helm's own revisions"));
     };
     require_same_cluster(run, uid)?;
     Ok(run)

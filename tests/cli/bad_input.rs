@@ -222,7 +222,7 @@ fn waivers_and_flags_with_a_typo() {
         "waivers that are a folder",
         &checked(&stage, &["old.yaml", "old.yaml", "--waivers", "bin"]),
         USAGE,
-        &["bin cannot be used"],
+        &["waivers file bin is invalid"],
     );
     let flags: [(&[&str], &str); 5] = [
         (&["old.yaml", "old.yaml", "-o", "nope"], "possible values"),

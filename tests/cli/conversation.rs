@@ -76,8 +76,8 @@ fn environment_cases() -> Vec<Case> {
             "--context",
         ),
         case("unreachable cluster", Stage::new, 1, &["context here", "127.0.0.1", "refused"], "context"),
-        case("helm missing", || without("helm"), 5, &["helm is not there"], "install helm"),
-        case("kubectl missing", || without("kubectl"), 5, &["kubectl is not there"], "install kubectl"),
+        case("helm missing", || without("helm"), 5, &["helm is not installed"], "install helm"),
+        case("kubectl missing", || without("kubectl"), 5, &["kubectl is not installed"], "install kubectl"),
         case(
             "helm too old",
             || {

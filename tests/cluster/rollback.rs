@@ -52,7 +52,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     let mark = test_cluster.mark()?;
     let shown = run_here(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0)?;
     let words = [
-        "goes back",
+        "rolled back",
         "release mural",
         "to revision 1, 1.1.0-rc.0",
         "CRD pools.small.example.com",

@@ -62,7 +62,7 @@ fn once(test_cluster: &TestCluster) -> Result<String> {
     let kept = std::fs::read_to_string(&report)?;
     for line in [
         "# Upgrade ",
-        "done and proved",
+        "done and verified",
         "| mural | 1.1.0-rc.0 | 1.1.0-rc.3 | `sha256:",
         "| pools.small.example.com | safe |",
     ] {

@@ -110,14 +110,20 @@ impl KubeconfigError {
     #[must_use]
     pub fn hint(&self) -> String {
         let choose = |known: &[String]| match known {
-            [] => "kubectl config get-contexts: the kubeconfig has none".to_owned(),
+            [] => {
+                "add a context to the kubeconfig, then choose it with --context; kubectl config get-contexts lists them"
+                    .to_owned()
+            }
             known => format!("choose one with --context: {}", known.join(", ")),
         };
         match self {
             Self::NotFound { .. } | Self::Unreadable { .. } => {
                 "set KUBECONFIG to the hub cluster's kubeconfig file, or name it with --kubeconfig".to_owned()
             }
-            Self::Invalid { .. } => "kubectl config view shows whether kubectl can read it".to_owned(),
+            Self::Invalid { .. } => {
+                "correct the file, or name another one with --kubeconfig; kubectl config view shows what kubectl reads"
+                    .to_owned()
+            }
             Self::NoCurrentContext { contexts } | Self::UnknownContext { contexts, .. } => choose(contexts),
             Self::Context { fault: ContextFault::ProxyUrl, .. } => {
                 "check proxy-url in the kubeconfig, HTTPS_PROXY and NO_PROXY".to_owned()

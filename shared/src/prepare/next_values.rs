@@ -33,7 +33,7 @@ fn check_file(file: &Path) -> Result<Option<String>, Problem> {
     let remote = file.to_str().is_some_and(|name| name == "-" || name.contains("://"));
     if remote {
         return Err(Problem::usage(format!("--values {} is not a file", file.display()))
-            .with_hint("write it to a file first: helm reads it more than once"));
+            .with_hint("save it to a file first: helm reads it more than once"));
     }
     let wrong = || Problem::usage(format!("the values file {} cannot be used", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| {

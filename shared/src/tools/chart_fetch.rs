@@ -119,7 +119,7 @@ fn build_registry_problem(repository: &str, error: RegistryError) -> Problem {
     let host = repository.split('/').next().unwrap_or_default();
     Problem::new(Exit::ChecksFailed, format!("cannot resolve the digest of oci://{repository}"))
         .with_source(error)
-        .with_hint(format!("helm registry login {host}; or see --plain-http and --ca-file"))
+        .with_hint(format!("check that {host} is reachable; helm registry login {host}; --plain-http, --ca-file"))
         .with_hint("without a registry: --chart and --crds-chart also take a .tgz file or a folder")
 }
 

@@ -30,7 +30,7 @@ const CASES: [Case; 18] = [
     (&["--report", "report.txt"], 64, &["selects no report format", ".html"]),
     (&["--values", "list.yaml"], 64, &["list.yaml cannot be used", "not a map of values"]),
     (&["--values", "nothere.yaml"], 64, &["cannot read the values file nothere.yaml"]),
-    (&["--expect", "mural=latest"], 64, &["has no semantic version", "--expect mural=1.1.0-rc.3"]),
+    (&["--expect", "mural=latest"], 64, &["has no version", "write it like 1.1.0"]),
     (&["--wait", "soon"], 64, &["--wait", "soon"]),
     (&["--wait", "1m", "--all-contexts"], 64, &["cannot be used with"]),
     (&["--namespace", "Not_A_Name"], 64, &["--namespace", "Not_A_Name"]),

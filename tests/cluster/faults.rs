@@ -134,11 +134,11 @@ fn a_server_that_fails_gets_one_clear_message(test_cluster: &TestCluster) -> Res
     let days = [
         (FaultEffect::Status(500, None), "fault proxy"),
         // The client retries until the time limit. The message names the limit, not the 503.
-        (FaultEffect::Status(503, None), "3s"),
+        (FaultEffect::Status(503, None), "3 s"),
         (FaultEffect::Reset, "127.0.0.1"),
         (FaultEffect::Truncated, "127.0.0.1"),
         // helm has no limit for a single request, so the whole call takes longer.
-        (FaultEffect::Delay(Duration::from_secs(8)), "3s"),
+        (FaultEffect::Delay(Duration::from_secs(8)), "3 s"),
     ];
     for (what, says) in days {
         proxy.clear();

@@ -244,7 +244,7 @@ fn whole(test_cluster: &TestCluster) -> Result<()> {
     ensure!(writes.iter().all(|entry| ours.contains(&entry.resource.as_str())), "wrote past Flux: {writes:?}");
     // One upgrade of ours, one revision.
     let revision = format!("revision {} is 1.1.0-rc.3+", before + 1);
-    for told in ["owner: Flux (HelmRelease mural-system/mural)", "holds 0.7.4@sha256:", &revision, "upgraded"] {
+    for told in ["owner: Flux (HelmRelease mural-system/mural)", "has 0.7.4@sha256:", &revision, "upgraded"] {
         let history = || helm_release(test_cluster, "mural").map(|release| release["status"]["history"].to_string());
         ensure!(done.all_text().contains(told), "does not tell {told:?}:\n{}\n{}", done.all_text(), history()?);
     }

@@ -194,7 +194,7 @@ fn unreadable_runs_are_refused(test_cluster: &TestCluster) -> Result<()> {
     let mut newer_form = serde_json::to_value(&run)?;
     newer_form["steps"][0]["action"] = "teleport".into();
     replace_journal(test_cluster, &with_document(&good, &key, &newer_form)?)?;
-    refused("newer", &["cannot be read", "use the version that wrote it"])?;
+    refused("newer", &["cannot be read", "use the program version that wrote it"])?;
 
     let mut elsewhere = run.clone();
     elsewhere.recorded_state.cluster_uid = "another".to_owned();

@@ -86,7 +86,7 @@ fn a_live_holder_is_reported_and_left_alone(test_cluster: &TestCluster) -> Resul
     });
     let (second, waiting) = (second.0?.expect_code(7)?, second.1?.expect_code(7).context("a wait that is over")?);
     for word in
-        ["ann (ann@desk, process 7)", "2026-11-23T07:13:22Z", "step   crds", "0.1.0", "--wait-for-lock", "status"]
+        ["ann (ann@desk, process 7)", "2026-11-23T07:13:22Z", "step      crds", "0.1.0", "--wait-for-lock", "status"]
     {
         ensure!(
             second.stderr.contains(word) && waiting.stderr.contains(word),

@@ -111,7 +111,19 @@ fn check_upgrade(test_cluster: &TestCluster, corpus: &Corpus, upgrade: &Upgrade)
     let before = objects(test_cluster, &charts)?;
     let report = test_cluster.files().join("public").join(upgrade.project).join("report.json");
     let file = report.display().to_string();
-    let args = ["--yes", "--namespace", &namespace, "--release", "app", "--crds-release", "crds", "--report", &file];
+    // Examples come and go between versions: helm deletes them, as objects-removed says.
+    let args = [
+        "--yes",
+        "--namespace",
+        &namespace,
+        "--release",
+        "app",
+        "--crds-release",
+        "crds",
+        "--report",
+        &file,
+        "--allow-removals",
+    ];
     let named = ["--chart", &charts.app[1], "--crds-chart", &charts.crds[1]];
     let ended = test_cluster.run(User::Operator, "kubectl-mural-upgrade", &[&args[..], &named].concat())?;
     ensure!(report.exists(), "no report:\n{}", ended.all_text());

@@ -86,7 +86,7 @@ fn a_file_that_is_none(test_cluster: &TestCluster) -> Result<()> {
     let wrong = apply(test_cluster, &values, &[])?.expect_code(64)?;
     ensure!(wrong.stderr.contains("not a saved plan") && wrong.stderr.contains("--save FILE"), "{}", wrong.stderr);
     let none = apply(test_cluster, "none.json", &[])?.expect_code(64)?;
-    ensure!(none.stderr.contains("none.json cannot be read"), "{}", none.stderr);
+    ensure!(none.stderr.contains("cannot read the saved plan none.json"), "{}", none.stderr);
     Ok(())
 }
 

@@ -45,6 +45,8 @@ pub struct SecretSources<'a> {
 ///
 /// Short texts must not mask half of an output:
 /// - Texts below 4 bytes, `true`, `false`, `null`, and numbers below 6 digits are not searched for.
+/// - Words of lower-case letters below 8 bytes are not searched for: names of objects and commands contain them. Below a secret
+///   key they are masked all the same.
 /// - Texts below 8 bytes, and numbers, are found only as a whole word, unless they are below a secret key of the values.
 /// - A default of a chart that is only a part of the content of a Secret counts from 8 bytes: `info` is none.
 /// - Names, namespaces and kinds of objects are no secrets: every line of an output contains them.
@@ -137,7 +139,7 @@ struct SecretCollector {
 impl SecretCollector {
     /// A text below a secret key of the values: found anywhere.
     fn add_keyed(&mut self, text: &str) {
-        if matches!(text, "true" | "false" | "null") {
+        if matches!(text, "true" | "false" | "null") || is_common_word(text) {
             return;
         }
         self.forms.extend(list_forms(text));
@@ -205,10 +207,16 @@ impl SecretCollector {
     }
 }
 
+/// Whether a text is a short word such as `none` or `auditor`, which names of objects and commands contain.
+fn is_common_word(text: &str) -> bool {
+    text.len() < MIN_DEFAULT_BYTES && text.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
 /// Whether a text is too short or too common to be searched for.
 fn is_plain(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     text.len() < MIN_SECRET_BYTES
+        || is_common_word(text)
         || matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "none")
         || (digits < MIN_DIGITS && text.parse::<f64>().is_ok())
 }

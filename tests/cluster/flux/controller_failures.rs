@@ -72,7 +72,7 @@ fn rolled_back(test_cluster: &TestCluster) -> Result<()> {
     let values = test_cluster.files().join("nowhere.yaml");
     std::fs::write(&values, format!("password: {CANARY}\nnode: nowhere\n"))?;
     let file = values.display().to_string();
-    let told = ["HelmRelease mural-system/mural: ", "RetriesExceeded", "went back to 1.1.0-rc.0+"];
+    let told = ["HelmRelease mural-system/mural: ", "RetriesExceeded", "rolled back to 1.1.0-rc.0+"];
     fails(test_cluster, &newer_flags(&["--yes", "--values", &file]), &told)?;
     ensure!(crds_are_new(test_cluster)?, "the CRDs came first");
     // Now such a node exists, and the run is resumed.

@@ -46,7 +46,7 @@ fn wrong_requests(test_cluster: &TestCluster) -> Result<()> {
         5,
         "values-schema",
     )?;
-    ensure_refused(test_cluster, &newer_flags(&["--yes", "--source", "canvas"]), 5, "and not from canvas")
+    ensure_refused(test_cluster, &newer_flags(&["--yes", "--source", "canvas"]), 5, "not from canvas")
 }
 
 /// Patches an object, expects a refusal, and reverts the patch.

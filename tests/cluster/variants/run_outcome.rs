@@ -28,7 +28,10 @@ impl RunOutcome {
         for word in expect.fires.iter().chain(expect.says) {
             ensure!(all.contains(word), "does not say {word:?}:\n{all}");
         }
-        let hints: Vec<&str> = all.lines().filter_map(|line| line.trim().strip_prefix("→ ")).collect();
+        let hints: Vec<&str> = all
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("→ ").or_else(|| line.trim().strip_prefix("hint: ")))
+            .collect();
         let hint = hints.iter().find(|line| line.contains(expect.hint)).copied();
         ensure!(hint.is_some() || expect.hint.is_empty(), "no next step with {:?} in {hints:?}:\n{all}", expect.hint);
         let silent = if report.exists() { ensure_only_these_fire(expect.fires, report)? } else { 0 };

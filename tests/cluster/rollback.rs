@@ -99,7 +99,7 @@ fn edited(test_cluster: &TestCluster, run: &str) -> Result<()> {
     std::fs::write(&file, format!("{text}# mine\n"))?;
     let refused = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5);
     std::fs::write(&file, text)?;
-    ensure_says(&refused?, &["is not as it was written", "crds/pools.small.example.com.yaml"])
+    ensure_says(&refused?, &["was modified", "crds/pools.small.example.com.yaml"])
 }
 
 fn here_and_green(test_cluster: &TestCluster) -> Result<()> {

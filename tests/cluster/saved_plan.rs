@@ -116,5 +116,5 @@ fn the_same_world(test_cluster: &TestCluster, file: &str) -> Result<()> {
 /// A plan can be applied once.
 fn a_second_time(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let values = small::values(test_cluster)?;
-    refused(test_cluster, file, &["--values", &values], &["release mural: is deployed at 2, and was deployed at 1"])
+    refused(test_cluster, file, &["--values", &values], &["release mural: is deployed at revision 2, and was deployed at revision 1"])
 }

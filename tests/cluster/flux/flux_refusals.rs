@@ -79,7 +79,7 @@ fn patched_objects_are_refused(test_cluster: &TestCluster) -> Result<()> {
     )?;
     // The source of another namespace is read there.
     let from = |namespace: &str| format!(r#"{{"spec":{{"chartRef":{{"namespace":{namespace}}}}}}}"#);
-    let there = "and OCIRepository elsewhere/mural-crds is not there";
+    let there = "and OCIRepository elsewhere/mural-crds does not exist";
     with_patch_refused(test_cluster, "helmrelease", "mural-crds", &from("\"elsewhere\""), &from("null"), there)?;
     flux_install::ready(test_cluster.sandbox()?, "mural-crds")
 }

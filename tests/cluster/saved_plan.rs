@@ -116,5 +116,10 @@ fn the_same_world(test_cluster: &TestCluster, file: &str) -> Result<()> {
 /// A plan can be applied once.
 fn a_second_time(test_cluster: &TestCluster, file: &str) -> Result<()> {
     let values = small::values(test_cluster)?;
-    refused(test_cluster, file, &["--values", &values], &["release mural: is deployed at revision 2, and was deployed at revision 1"])
+    refused(
+        test_cluster,
+        file,
+        &["--values", &values],
+        &["release mural: is deployed at revision 2, and was deployed at revision 1"],
+    )
 }

@@ -3,17 +3,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mural::diff::{crd_changes, schema_changes};
-use mural::model::yaml::{Quote, documents};
+use mural::diff::{compare_crds, compare_schemas};
+use mural::model::yaml::{ErrorDetail, parse_documents};
 
 fuzz_target!(|text: &str| {
-    let all = documents(text, Quote::Nothing).unwrap_or_default();
+    let all = parse_documents(text, ErrorDetail::LocationOnly).unwrap_or_default();
     for old in &all {
-        assert!(crd_changes(old, old).is_empty(), "{old} differs from itself");
-        assert!(schema_changes(old, old).is_empty(), "{old} differs from itself");
+        assert!(compare_crds(old, old).is_empty(), "{old} differs from itself");
+        assert!(compare_schemas(old, old).is_empty(), "{old} differs from itself");
     }
     for (old, new) in all.iter().zip(all.iter().skip(1)) {
-        assert_eq!(crd_changes(old, new).is_empty(), crd_changes(new, old).is_empty(), "{old}\n{new}");
-        assert_eq!(schema_changes(old, new).is_empty(), schema_changes(new, old).is_empty(), "{old}\n{new}");
+        assert_eq!(compare_crds(old, new).is_empty(), compare_crds(new, old).is_empty(), "{old}\n{new}");
+        assert_eq!(compare_schemas(old, new).is_empty(), compare_schemas(new, old).is_empty(), "{old}\n{new}");
     }
 });

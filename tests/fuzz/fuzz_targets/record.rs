@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         let secret = json!({"metadata": {"name": "sh.helm.release.v1.mural.v1", "labels": {"name": "mural", "version": "1"}},
             "type": "helm.sh/release.v1", "data": {"release": release}});
         if let Ok(record) = read_record(&secret) {
-            let _ = record.objects();
+            let _ = record.manifest_objects();
         }
     }
 });

@@ -288,7 +288,7 @@ fn handed_over(test_cluster: &TestCluster) -> Result<()> {
     );
     flags.extend(["--apply", "--yes"]);
     let done = upgrade(test_cluster, &["flux-manifests"], &flags)?.expect_code(0)?;
-    ensure!(uids(test_cluster)? == before, "objects were made anew:\n{}", done.all_text());
+    ensure!(uids(test_cluster)? == before, "objects were created again:\n{}", done.all_text());
     let secret = test_cluster.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
     ensure!(secret["data"]["password"] == base64(CANARY), "the values are not the release's own");
     ensure!(!done.all_text().contains(CANARY), "tells a secret:\n{}", done.all_text());

@@ -113,7 +113,7 @@ fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) 
     ensure!(second.earlier_runs == [first.run.clone()] && !second.is_unfinished(), "{second:?}");
     ensure!(
         second.backup == first.backup && second.recorded_state == first.recorded_state,
-        "what was there before is forgotten"
+        "the resumed run has another backup or another recorded state"
     );
     ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
 
@@ -251,10 +251,13 @@ fn no_backup_no_write(test_cluster: &TestCluster) -> Result<()> {
         let mut command = crate::refusals::command(test_cluster, User::Operator, &[], &newer_flags(flags))?;
         crate::test_cluster::to_command_output(command.env("XDG_STATE_HOME", &file).output()?)
     };
-    ensure_says(&full(&["--yes"])?.expect_code(5)?, &["could not be saved; nothing was written", "--no-save"])?;
+    ensure_says(
+        &full(&["--yes"])?.expect_code(5)?,
+        &["the backup before the first write failed; nothing was written", "--no-save"],
+    )?;
     untouched()?;
-    let done = full(&["--yes", "--no-save"])?.expect_code(0).context("without a copy")?;
-    ensure_says(&done, &["no copy of it in", "the one in the cluster is kept", "upgraded"])?;
+    let done = full(&["--yes", "--no-save"])?.expect_code(0).context("without a backup")?;
+    ensure_says(&done, &["no local copy in", "the journal in the cluster is complete", "upgraded"])?;
     let run = newest_run(test_cluster)?;
     ensure!(run.backup.is_none() && !run.is_unfinished(), "{run:?}");
     let log = test_cluster.entries_since(mark)?;

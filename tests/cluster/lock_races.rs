@@ -139,7 +139,7 @@ fn a_lost_lock_stops_before_the_next_write(test_cluster: &TestCluster) -> Result
     test_cluster.run(User::Admin, "kubectl", &gone)?.expect_code(0)?;
     let mark = test_cluster.mark()?;
     let ended = run.wait()?.expect_code(1)?;
-    for word in ["the lock is no longer ours", "was deleted", "kubectl mural upgrade status"] {
+    for word in ["this run has lost the lock", "was deleted", "kubectl mural upgrade status"] {
         ensure!(ended.all_text().contains(word), "does not say {word:?}:\n{}", ended.all_text());
     }
     let log = test_cluster.entries_since(mark)?;

@@ -40,16 +40,16 @@ fn a_manager_that_reverts_a_crd_is_reported(test_cluster: &TestCluster) -> Resul
     let mut reader = BufReader::new(child.stderr.take().context("stderr")?);
     let mut said = String::new();
     while !said.contains(r#""event":"step-done","step":"served""#) {
-        ensure!(reader.read_line(&mut said)? > 0, "nothing was proved:\n{said}");
+        ensure!(reader.read_line(&mut said)? > 0, "no CRD was verified:\n{said}");
     }
     let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager", "gitops", "--filename", "-"];
     test_cluster.run_with(User::Admin, "kubectl", &apply, &older, &[])?.expect_code(0)?;
     reader.read_to_string(&mut said)?;
     let ended = to_command_output(child.wait_with_output()?)?.expect_code(1)?;
     for word in [
-        &format!("CRD {POOLS} was proved"),
+        &format!("CRD {POOLS} was verified"),
         "gitops wrote it",
-        "let gitops have the new CRD",
+        "update the CRD in the source of gitops",
         "done      crds, served, record",
     ] {
         ensure!(ended.stdout.contains(word), "does not say {word:?}:\n{}", ended.stdout);
@@ -91,7 +91,7 @@ fn without_documents_by_dry_runs(test_cluster: &TestCluster) -> Result<()> {
     let ended = upgrade_through_proxy(test_cluster, vec![forbidden("/openapi/v3")])?;
     let ended = ended.expect_code(0)?;
     let told = served_step_detail(&ended)?;
-    ensure!(told.contains("by strict dry-runs"), "{told}");
+    ensure!(told.contains("by strict dry run"), "{told}");
     let log = test_cluster.entries_since(mark)?;
     let probes =
         mural_tests::audit::dry_runs_by(&log, "operator").into_iter().filter(|entry| entry.resource == "pools").count();

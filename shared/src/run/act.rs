@@ -1,4 +1,7 @@
-//! The one place that gives a step its meaning.
+//! Gives every step its meaning: one exhaustive `match` over [`Action`].
+//!
+//! Owns the steps that need only one call to kubectl or the API server; every other action has its own module. Input: a step and
+//! the [`Run`]. Output: a text for the report, or a `Problem`. It decides nothing: whether a step may run is for the step guards.
 
 use serde_json::Value;
 
@@ -20,7 +23,7 @@ use crate::prepare::rendered_charts::RenderedCharts;
 use crate::problem::Problem;
 use crate::report::upgrade_report::FinalCheck;
 
-/// Does a step. The text says what came of it.
+/// Runs a step and describes its result.
 ///
 /// # Errors
 /// The step failed, was stopped, or ran out of time.
@@ -55,50 +58,50 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) 
     }
 }
 
-/// Marks CRDs, and looks whether the mark is on each: helm will ask the live object.
+/// Annotates CRDs with keep, and verifies it on each live CRD: helm reads the annotation there.
 async fn add_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let marked = run.prepared.session.kubectl.annotate_keep(names, run.options.timeout, run.options.stop.clone()).await;
     marked.map_err(|error| {
         error
-            .into_problem("the CRDs could not all be marked to be kept")
-            .with_hint("nothing is deleted: helm has written nothing yet. Run the same command again")
+            .into_problem("not all CRDs could be annotated with keep")
+            .with_hint("run the same command again: helm has not run, and nothing was deleted")
     })?;
     step_guard::check_keep_annotations(run.prepared, names).await?;
-    Ok(format!("{0} of {0} bear {KEEP_ANNOTATION}", names.len()))
+    Ok(format!("{0} of {0} CRDs are annotated with {KEEP_ANNOTATION}", names.len()))
 }
 
 async fn remove_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let taken =
         run.prepared.session.kubectl.remove_keep_annotation(names, run.options.timeout, run.options.stop.clone()).await;
-    taken.map_err(|error| error.into_problem("the mark could not be taken from all CRDs"))?;
-    Ok(format!("{} CRDs bear {RESOURCE_POLICY_ANNOTATION} no more", names.len()))
+    taken.map_err(|error| error.into_problem("the keep annotation could not be removed from all CRDs"))?;
+    Ok(format!("{RESOURCE_POLICY_ANNOTATION} removed from {} CRDs", names.len()))
 }
 
-/// Saved objects in place of those that are there; the CRDs themselves are not written.
+/// Overwrites custom resources with those of the backup. The CRDs themselves are not written.
 async fn restore_objects(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let prepared = run.prepared;
     let folder = prepared.work.rollback_target().and_then(|undone| undone.backup_dir.as_deref());
-    let folder = folder.ok_or_else(|| Problem::failure("there is no saved copy on this workstation"))?;
+    let folder = folder.ok_or_else(|| Problem::failure("this workstation has no backup of the run"))?;
     let restore = Restore::prepare(&prepared.session.cluster, folder, true).await?.only_objects_of(names);
     let report = restore.run(false, &run.options.stop, run.emit).await?;
     match report.failures.first() {
         None => Ok(report.summarize()),
-        Some(first) => Err(Problem::failure(format!("{} objects could not be written back", report.failures.len()))
+        Some(first) => Err(Problem::failure(format!("{} objects could not be restored", report.failures.len()))
             .with_source(format!("{}: {}", first.object, first.reason))
             .with_hint(
-                "kubectl mural upgrade rollback --overwrite goes on: what is written back is not written twice",
+                "kubectl mural upgrade rollback --overwrite continues: objects that are restored already are not written again",
             )),
     }
 }
 
-/// Sets runs in the journal aside that nobody can read.
+/// Removes runs that cannot be parsed from the journal.
 async fn set_runs_aside(run: &Run<'_>, runs: &[String]) -> Result<String, Problem> {
     let (cluster, namespace) = (&run.prepared.session.cluster, &run.prepared.session.installation.namespace);
     let failed = |error| Problem::failure("the journal could not be written").with_source(error);
     if let Some(before) = journal_secret::read_secret(cluster, namespace).await.map_err(failed)? {
         journal_secret::write_secret(cluster, namespace, &without_runs(&before, runs)).await.map_err(failed)?;
     }
-    Ok(format!("{} runs set aside", runs.len()))
+    Ok(format!("{} runs removed from the journal", runs.len()))
 }
 
 async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
@@ -110,12 +113,12 @@ async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> 
         .kubectl
         .apply(&objects, run.options.timeout, run.process_guard, run.options.abort.clone())
         .await;
-    let again = "run the same command again: what is applied is not applied twice";
-    let applied = applied.map_err(|error| error.into_problem("the CRDs could not all be applied").with_hint(again))?;
+    let again = "run the same command again: CRDs that are applied already do not change";
+    let applied = applied.map_err(|error| error.into_problem("not all CRDs could be applied").with_hint(again))?;
     if applied != objects.len() {
-        let text = format!("kubectl says that it is done, and names {applied} of {} CRDs", objects.len());
+        let text = format!("kubectl succeeded, but reports {applied} of {} CRDs as applied", objects.len());
         return Err(Problem::failure(text)
-            .with_hint("call kubectl by hand, and see what it does there")
+            .with_hint("kubectl get crd: compare the list with the plan, and check whether kubectl is a wrapper script")
             .with_hint(again));
     }
     Ok(format!("{applied} applied"))
@@ -126,7 +129,7 @@ async fn record_release(run: &Run<'_>) -> Result<String, Problem> {
     let Some(UpgradeWork { ask, charts: RenderedCharts { crds: Some(rendered_chart), .. }, .. }) =
         prepared.work.as_upgrade()
     else {
-        return Err(Problem::failure("the plan records a chart that does not move"));
+        return Err(Problem::failure("internal error: the plan records a release without a CRD chart"));
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),

@@ -1,4 +1,7 @@
-//! What the steps of one run share.
+//! The state that all steps of one run share.
+//!
+//! Owns no logic. `mod.rs` builds it after the locks are held; every step reads it. The state that steps add during the run are the
+//! journal, the verified CRDs and the migrated CRDs.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,33 +15,33 @@ use crate::model::crd::Crd;
 use crate::prepare::prepared::Prepared;
 use crate::report::event::Emit;
 
-/// What the steps of one run share.
+/// The state that all steps of one run share.
 pub struct Run<'a> {
-    /// What was prepared.
+    /// The result of the prepare stage.
     pub prepared: &'a Prepared,
-    /// How it behaves.
+    /// Limits and stop signals.
     pub options: &'a RunOptions,
-    /// Where events go.
+    /// Receives the events.
     pub emit: Emit<'a>,
-    /// What says that it is our turn.
+    /// The locks that this run holds.
     pub locks: &'a Locks,
-    /// What keeps helm and kubectl from outliving us.
+    /// Ends helm and kubectl when this process ends.
     pub process_guard: &'a ProcessGuard,
-    /// What is noted of it.
+    /// The journal; `None` for a run that has none.
     pub journal: Option<Journal>,
-    /// What was proved of the CRDs.
+    /// The CRDs that this run verified, and when.
     pub verified_crds: VerifiedCrds,
-    /// The CRDs whose objects this run has moved, as it left them.
+    /// The CRDs whose objects this run has migrated, as they were after it.
     pub(super) migrated_crds: Mutex<BTreeMap<String, Crd>>,
 }
 
 impl Run<'_> {
-    /// The CRDs whose objects this run has moved, as it left them.
+    /// The CRDs whose objects this run has migrated, as they were after it.
     pub(super) fn migrated_crds(&self) -> BTreeMap<String, Crd> {
         self.migrated_crds.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Remembers a CRD as this run left it.
+    /// Records a CRD as this run's migration left it.
     pub(super) fn record_migrated_crd(&self, crd: Crd) {
         self.migrated_crds.lock().unwrap_or_else(PoisonError::into_inner).insert(crd.name().to_owned(), crd);
     }

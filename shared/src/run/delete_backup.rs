@@ -1,4 +1,7 @@
-//! `status --forget RUN`: the copy that a run saved is dropped, here and in the journal.
+//! `status --forget RUN`: deletes the backup of a run, on this workstation and in the journal.
+//!
+//! Owns the refusals: a backup that an unfinished run may need, or that is on another workstation, stays. Input: a run's id. Output: a
+//! sentence with what was deleted.
 
 use std::path::Path;
 
@@ -10,10 +13,10 @@ use crate::prepare::state_dir::CHECKSUMS_FILE;
 use crate::prepare::state_dir::cluster_state_dir;
 use crate::problem::{Exit, Problem};
 
-/// Drops what was saved before this run. Says what was dropped.
+/// Deletes the backup from before this run, and describes what was deleted.
 ///
 /// # Errors
-/// There is no such run or copy, the copy is on another workstation, or the run is not done: then it may still be needed.
+/// There is no such run or backup, it is on another workstation, or the run is unfinished: then it may still be needed.
 pub async fn delete_backup(installation: &Installation, run: &str, state: Option<&Path>) -> Result<String, Problem> {
     let cluster = Cluster::connect(&installation.cluster).await?;
     let namespace = &installation.namespace;
@@ -23,18 +26,17 @@ pub async fn delete_backup(installation: &Installation, run: &str, state: Option
     let refused = |text: String| Problem::new(Exit::Refused, text);
     let Some(entry) = recorded_journal.run(run) else {
         let known: Vec<&str> = recorded_journal.runs.iter().map(|run| run.run.as_str()).collect();
-        let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-        return Err(
-            Problem::usage(format!("there is no run {run} in the journal")).with_hint(format!("the runs: {known}"))
-        );
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(Problem::usage(format!("there is no run {run} in the journal"))
+            .with_hint(format!("choose one of the runs: {known}")));
     };
     let Some(saved) = &entry.backup else {
-        return Err(refused(format!("of run {run} no saved copy is known: it was dropped already, or never made")));
+        return Err(refused(format!("run {run} has no backup: it was deleted already, or never created")));
     };
     let shares = |other: &&RunEntry| other.backup.as_ref().is_some_and(|one| one.folder == saved.folder);
     if let Some(open) = recorded_journal.runs.iter().filter(shares).find(|run| run.is_unfinished()) {
-        return Err(refused(format!("run {} is not done: its copy may still be needed", open.run))
-            .with_hint("kubectl mural upgrade resume, or rollback, ends it"));
+        return Err(refused(format!("run {} is not done: its backup may still be needed", open.run))
+            .with_hint("kubectl mural upgrade resume, or kubectl mural upgrade rollback, ends the run"));
     }
     remove_backup_dir(&cluster, saved, state, entry)?;
     let all: Vec<RunEntry> =
@@ -42,14 +44,16 @@ pub async fn delete_backup(installation: &Installation, run: &str, state: Option
     let all: Vec<&RunEntry> = all.iter().collect();
     if let Some(wanted) = build_secret(namespace, before.as_ref(), &all) {
         journal_secret::write_secret(&cluster, namespace, &wanted).await.map_err(|error| {
-            Problem::failure(format!("the copy is gone; the journal (Secret {namespace}/{SECRET_NAME}) still names it"))
-                .with_source(error)
+            Problem::failure(format!(
+                "the backup is deleted; the journal (Secret {namespace}/{SECRET_NAME}) still lists it"
+            ))
+            .with_source(error)
         })?;
     }
-    Ok(format!("dropped {} CRDs and {} objects in {}", saved.crd_count, saved.object_count, saved.folder))
+    Ok(format!("deleted the backup of {} CRDs and {} objects in {}", saved.crd_count, saved.object_count, saved.folder))
 }
 
-/// Removes the folder, and nothing that is not a copy of ours.
+/// Removes the folder, if it is a backup of ours.
 fn remove_backup_dir(
     cluster: &Cluster,
     saved: &BackupRef,
@@ -60,11 +64,11 @@ fn remove_backup_dir(
     let ours = |id: &String| state.map(|state| cluster_state_dir(state, &cluster.context).join(encode_file_name(id)));
     let folder = ids.iter().filter_map(ours).find(|folder| *folder == Path::new(&saved.folder));
     let Some(folder) = folder.filter(|folder| folder.join(CHECKSUMS_FILE).is_file()) else {
-        let text = format!("the saved copy of run {} is on {}, in {}", entry.run, saved.host, saved.folder);
+        let text = format!("the backup of run {} is on {}, in {}", entry.run, saved.host, saved.folder);
         return Err(Problem::new(Exit::Refused, text)
-            .with_hint("run this there, with the same context; or remove the folder there by hand"));
+            .with_hint("run the same command there, with the same context; or remove the folder there by hand"));
     };
     std::fs::remove_dir_all(&folder).map_err(|error| {
-        Problem::failure(format!("{} could not be removed whole", folder.display())).with_source(error)
+        Problem::failure(format!("{} could not be removed completely", folder.display())).with_source(error)
     })
 }

@@ -1,4 +1,7 @@
-//! The last look: everything again, and new trouble told from old.
+//! The final check: reads everything again and separates new issues from pre-existing ones.
+//!
+//! Owns the retries and the verdict on the run. The health checks themselves are in `checks/`. Input: the state before the run. Output:
+//! [`FinalCheck`], in which only a new issue fails the run.
 
 use crate::prepare::picture::read_health_inputs;
 use std::time::Duration;
@@ -20,12 +23,12 @@ use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::FinalCheck;
 use crate::report::validate::{ValidateReport, diff_reports};
 
-/// Looks that may follow one with new trouble, and how far apart: what has only just been written, or a server that has only
-/// just started, may need a moment.
+/// The delays before the retries after a new issue: objects that were just written, or a server that just started, may need a
+/// moment.
 const MAX_RETRIES: usize = 2;
 const RETRY_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Looks at everything again, until there is no new trouble or it stays.
+/// Reads everything again, until there is no new issue or the retries are used up.
 ///
 /// # Errors
 /// The cluster cannot be read.
@@ -41,7 +44,7 @@ pub(super) async fn run_final_check(run: &Run<'_>) -> Result<FinalCheck, Problem
     Ok(last)
 }
 
-/// One look, with new trouble told from old.
+/// One pass over all checks, with new issues separated from pre-existing ones.
 async fn check_once(run: &Run<'_>) -> Result<FinalCheck, Problem> {
     let prepared = run.prepared;
     let view = view_reader::read_cluster_view(&prepared.session.cluster, &prepared.session.installation).await?;
@@ -62,25 +65,27 @@ async fn read_final_health_inputs(cluster: &Cluster, prepared: &Prepared, view: 
     read_health_inputs(cluster, &prepared.session.installation, view, &expect).await
 }
 
-/// What the last look means for the run: an error that came with the upgrade is a failure, one that was there before is not.
+/// The verdict on the run: an error that is new is a failure; a pre-existing error is not.
 ///
 /// # Errors
-/// Something is wrong that was not wrong before, or can no longer be seen.
+/// Something is wrong that was not wrong before, or can no longer be read.
 pub(super) fn judge_final_check(last: &FinalCheck) -> Result<String, Problem> {
     let errors: Vec<&Finding> = last.comparison.new.iter().filter(|finding| finding.level == Level::Error).collect();
-    let hint = "kubectl mural validate shows all";
+    let hint = "kubectl mural validate lists all findings";
     if let Some(first) = errors.first() {
         let text = format!("{} new errors, first: {}: {}", errors.len(), first.subject, first.message);
         return Err(Problem::new(Exit::ChecksFailed, text).with_hint(hint));
     }
     if let Some(check) = last.comparison.newly_undetermined.first() {
-        return Err(Problem::new(Exit::ChecksFailed, format!("the check {check} can no longer look")).with_hint(hint));
+        return Err(
+            Problem::new(Exit::ChecksFailed, format!("the check {check} can no longer be decided")).with_hint(hint)
+        );
     }
     let passed = last.checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
     Ok(format!("{passed} checks passed"))
 }
 
-/// What the charts of a run say that there should be.
+/// The objects that the charts of a run require.
 #[must_use]
 pub(super) fn build_expected(work: &Work) -> Expectations {
     let version = |rendered_chart: Option<&RenderedChart>| {
@@ -94,7 +99,7 @@ pub(super) fn build_expected(work: &Work) -> Expectations {
     }
 }
 
-/// What the checks of health say of the installation as it was read, against what was asked for.
+/// Runs the health checks on an installation, against what was requested.
 #[must_use]
 pub(super) fn check_health(
     prepared: &Prepared,

@@ -1,4 +1,7 @@
-//! The Flux path's steps: hold, move a source, wait by evidence, let go. Everything is patched, nothing is applied.
+//! The steps of a run through Flux: suspend, update a source, wait, resume.
+//!
+//! Owns the patches; nothing is applied, so no field of another manager is taken over. Waiting is in `wait_for_flux.rs`, the plan of
+//! these steps in `plan/flux/`. Input: a step. Output: a text for the report, or a `Problem`.
 
 mod wait_for_flux;
 
@@ -20,14 +23,14 @@ use crate::prepare::prepared::Work;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{StepOutcome, StepState};
 
-/// What a merge patch is called, and as whom kubectl patches: as on the vendor's page.
+/// The field manager of kubectl's patches, as in the commands of the vendor's upgrade guide.
 const MERGE_PATCH_TYPE: &str = "application/merge-patch+json";
 const KUBECTL_FIELD_MANAGER: &str = "kubectl-patch";
 
-/// Does a step of the Flux path.
+/// Runs a step of an upgrade through Flux.
 ///
 /// # Errors
-/// The object cannot be patched, does not get there, was stopped, or ran out of time.
+/// The object cannot be patched, does not reach the wanted state, was stopped, or ran out of time.
 pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
     match &step.action {
         Action::SuspendHelmRelease { helm_release } => suspend_release(run, helm_release).await,
@@ -64,14 +67,14 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
         | Action::RestoreObjects { .. }
         | Action::RemoveKeepAnnotation { .. }
         | Action::DiscardRuns { .. }
-        | Action::Validate => Err(Problem::failure("no step of the Flux path")),
+        | Action::Validate => Err(Problem::failure("internal error: not a step of an upgrade through Flux")),
     }
 }
 
 async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, Problem> {
     let prepared = run.prepared;
     let Some(manifests) = prepared.work.as_upgrade().and_then(|upgrade| upgrade.handover_manifests.as_ref()) else {
-        return Err(Problem::failure("the plan applies manifests that it does not have"));
+        return Err(Problem::failure("internal error: the plan applies manifests that it does not contain"));
     };
     let all = handover::select_manifests(manifests, objects);
     let applied = clock_skew::kubectl_with_fresh_cache(run)
@@ -80,13 +83,13 @@ async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, P
         .await;
     applied.map_err(|error| {
         error
-            .into_problem("the manifests could not all be applied")
-            .with_hint("run the same command again: what is applied is not applied twice")
+            .into_problem("not all manifests could be applied")
+            .with_hint("run the same command again: objects that are applied already do not change")
     })?;
     Ok(format!("{} applied", all.len()))
 }
 
-/// Another text for every step of every run: a request is one when its text is new.
+/// A token that is unique for every step of every run: Flux handles a request only if its text is new.
 fn request_token(run: &Run<'_>, step: &Step) -> String {
     format!("{} {}", run.prepared.session.lease_watcher.identity.run, step.id)
 }
@@ -111,13 +114,13 @@ async fn resume_release(
     }
     let new = run.prepared.work.app_route().and_then(|app| app.values.as_ref()).filter(|_| values);
     patch["metadata"]["annotations"][RECONCILE_REQUEST_ANNOTATION] = request_token(run, step).into();
-    // Where the HelmRelease itself says the version, it gets it with this very patch.
+    // If the HelmRelease itself contains the version, this same patch changes it.
     let version_patch = run.prepared.work.app_route().and_then(|app| app.version_patch.as_ref());
     if let Some((_, version)) = version_patch.filter(|(object, _)| object == helm_release) {
         patch["spec"]["chart"] = version["spec"]["chart"].clone();
     }
     if let Some(new) = new {
-        // A merge patch keeps what it does not name: what the old values had and the new ones have not is taken away by name.
+        // A merge patch keeps fields that it does not contain: values that the new request lacks must be removed by name.
         let old = read_object(&run.prepared.session.cluster, helm_release)
             .await
             .map_err(|error| patch_problem(helm_release, error))?;
@@ -125,14 +128,14 @@ async fn resume_release(
         patch["spec"]["values"] = build_merge_patch(&old, new.reveal());
     }
     apply_patch(run, helm_release, &patch).await?;
-    Ok(format!("{helm_release} goes on"))
+    Ok(format!("{helm_release} is resumed"))
 }
 
 fn resume_patch() -> Value {
     json!({"metadata": {"annotations": {SUSPENDED_BY_ANNOTATION: null}}, "spec": {"suspend": null}})
 }
 
-/// The merge patch that makes `old` into `new` (RFC 7386).
+/// The merge patch that turns `old` into `new` (RFC 7386).
 fn build_merge_patch(old: &Value, new: &Value) -> Value {
     let (Value::Object(was), Value::Object(is)) = (old, new) else { return new.clone() };
     let mut patch: serde_json::Map<String, Value> = is
@@ -145,7 +148,7 @@ fn build_merge_patch(old: &Value, new: &Value) -> Value {
     Value::Object(patch)
 }
 
-/// Asks helm-controller to look now, and to forget the failures that it has counted: they were of another state.
+/// Asks helm-controller to reconcile now and to reset its failure counter, which counted failures of an earlier state.
 async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: Option<&str>) -> Result<(), Problem> {
     let Some(token) = token else { return Ok(()) };
     apply_patch(
@@ -162,7 +165,7 @@ async fn apply_patch(run: &Run<'_>, object: &FluxRef, patch: &Value) -> Result<(
         .map_err(|error| patch_problem(object, error))
 }
 
-/// Patches an object in the version in which it was read, and only the very object that was read: one that was made anew has another uid.
+/// Patches exactly the object that was read, in the version in which it was read. An object that was deleted and created again has another uid.
 async fn patch_object(cluster: &Cluster, work: &Work, object: &FluxRef, patch: &Value) -> Result<(), ApiError> {
     let mut patch = patch.clone();
     let known = uid_and_api_version(work, object);
@@ -183,17 +186,17 @@ fn uid_and_api_version<'a>(work: &'a Work, object: &FluxRef) -> Option<(&'a str,
 fn patch_problem(object: &FluxRef, error: ApiError) -> Problem {
     let hint = match &error {
         ApiError::Rejected { code: 403, .. } => {
-            format!("are you allowed to? kubectl auth can-i patch {}", object.to_kubectl_args())
+            format!("kubectl auth can-i patch {} shows whether you may", object.to_kubectl_args())
         }
         ApiError::Rejected { code: 409, .. } => {
-            "it is another object than the one that was read: run the same command again".to_owned()
+            "run the same command again: the object was deleted and created again since it was read".to_owned()
         }
-        _ => "run the same command again: it goes on from what is there".to_owned(),
+        _ => "run the same command again: it continues from the current state".to_owned(),
     };
     Problem::failure(format!("{object} could not be patched")).with_source(error).with_hint(hint)
 }
 
-/// The step guard: what is patched is still told what it was told when the plan was made.
+/// The step guard: the object has the same spec as when the plan was made.
 ///
 /// # Errors
 /// A refusal that names the object.
@@ -207,7 +210,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
         .await
         .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
     let then = prepared.work.flux_routes().find_map(|route| route.find_object(object));
-    // Where the HelmRelease itself says the version, our own patch has changed it by now.
+    // If the HelmRelease itself contains the version, our own patch has changed it by now.
     let by_us = step.action.follows_own_patch()
         && object.kind == HELM_RELEASE_KIND
         && prepared
@@ -222,7 +225,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
     }
 }
 
-/// Our own hold counts as what the plan was made for.
+/// A HelmRelease that this run suspended counts as unchanged.
 fn has_same_spec(then: &Value, now: &Value, run: &str) -> bool {
     let ours = now
         .pointer("/metadata/annotations")
@@ -238,7 +241,7 @@ fn has_same_spec(then: &Value, now: &Value, run: &str) -> bool {
     plain(then) == plain(now)
 }
 
-/// After a failure: the hold is taken away where that changes nothing but the hold itself; else it stays, and is told.
+/// After a failure: resumes the HelmRelease if that changes nothing else; otherwise it stays suspended, with a note.
 pub(super) async fn resume_after_failure(run: &Run<'_>, outcomes: &[StepOutcome], exit: Exit) -> Option<String> {
     let done = |id: StepId| outcomes.iter().any(|one| one.step == id && one.state == StepState::Done);
     let app = run.prepared.work.app_route()?;
@@ -256,10 +259,10 @@ pub(super) async fn resume_after_failure(run: &Run<'_>, outcomes: &[StepOutcome]
             return Some(format!("{helm_release} is no longer suspended"));
         }
     }
-    let why = by_itself.unwrap_or_else(|| "half of its change is written".to_owned());
+    let why = by_itself.unwrap_or_else(|| "its change is only partly written".to_owned());
     Some(format!(
-        "{helm_release} stays suspended, since it would go on without its CRDs ({why}). Run the same command again: it goes on and \
-         lets it go. By hand: kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
+        "{helm_release} stays suspended, because helm-controller would upgrade it without its CRDs ({why}). Run the same command again: it continues and \
+         resumes the HelmRelease. By hand: kubectl patch {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'",
         helm_release.to_kubectl_args()
     ))
 }
@@ -269,14 +272,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_merge_patch_takes_away_what_the_new_values_have_not() {
+    fn a_merge_patch_removes_values_that_the_new_request_lacks() {
         let (old, new) = (json!({"a": {"b": 1, "c": 2}, "d": 3}), json!({"a": {"b": 4}, "e": [1]}));
         assert_eq!(build_merge_patch(&old, &new), json!({"a": {"b": 4, "c": null}, "d": null, "e": [1]}));
         assert_eq!(build_merge_patch(&Value::Null, &new), new);
     }
 
     #[test]
-    fn our_own_hold_is_no_move_of_the_world() {
+    fn a_release_that_this_run_suspended_counts_as_unchanged() {
         let then = json!({"metadata": {"uid": "u"}, "spec": {"interval": "1m"}});
         let suspended = json!({"metadata": {"uid": "u", "annotations": {SUSPENDED_BY_ANNOTATION: "run-1"}}, "spec": {"interval": "1m", "suspend": true}});
         assert!(has_same_spec(&then, &suspended, "run-1") && !has_same_spec(&then, &suspended, "run-2"));

@@ -1,7 +1,8 @@
-//! The journal of a run: in the cluster, where anybody can go on from it, and beside it a file on this workstation.
+//! Writes the journal of a run: to a Secret in the cluster, and to a file on this workstation.
 //!
-//! Before the first write it has to be written, or nothing is. Later, what a step means to do is written before it is begun;
-//! what came of it may be missing, since whoever goes on looks at the cluster itself.
+//! Owns the retries, and what must be written before what. The run does not start if the journal cannot be written. Later, the
+//! start of a step is written before the step; its result may be missing, because a resumed run reads the cluster itself. The
+//! model of the journal is in `plan/journal`.
 
 use crate::prepare::state_dir::cluster_state_dir;
 use std::collections::BTreeMap;
@@ -27,11 +28,11 @@ use crate::prepare::prepared::{JournalBaseline, Prepared, ResumedRun};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
-/// How often a write is tried against others, and against a server that has a bad moment.
+/// How often a write is tried, against conflicts and a server that is briefly unavailable.
 const MAX_ATTEMPTS: u32 = 6;
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// A run's journal.
+/// The journal of one run.
 pub struct Journal {
     cluster: Cluster,
     namespace: String,
@@ -42,16 +43,16 @@ pub struct Journal {
 }
 
 struct JournalState {
-    /// As the server last gave it; none where there was none.
+    /// The Secret as the server last returned it; `None` if there was none.
     secret: Option<Value>,
     entry: RunEntry,
-    /// Runs that this one stands for.
+    /// Earlier runs that this run replaces.
     replaced_runs: Vec<RunEntry>,
-    /// The server could not be reached in all the tries of the last write: the next one is not waited for as long.
+    /// All attempts of the last write failed to reach the server: the next write gives up sooner.
     server_unreachable: bool,
 }
 
-/// Earlier runs that are still open. This run holds the lock of the installation, so nobody works on them: they were interrupted.
+/// Earlier runs that are still open. This run holds the lock of the installation, so they are not running: they were interrupted.
 /// Runs that this one rolls back are closed when the rollback is done.
 fn supersede_open_runs(prepared: &Prepared, journal: &JournalSnapshot, entry: &RunEntry) -> Vec<RunEntry> {
     let rolled_back = prepared.work.rollback_target().map_or(&[][..], |target| &target.run_ids);
@@ -65,10 +66,10 @@ fn supersede_open_runs(prepared: &Prepared, journal: &JournalSnapshot, entry: &R
 }
 
 impl Journal {
-    /// Opens it: reads what is there, and notes what this run is about to do. Written with the locks held.
+    /// Opens the journal: reads it, and records what this run is about to do. The locks are held.
     ///
     /// # Errors
-    /// It cannot be read or written: nothing is done then. Somebody else went on from the run that is to be gone on from.
+    /// It cannot be read or written, or another run has continued the run that this one resumes. The run does not start.
     pub async fn open(prepared: &Prepared, journal_options: &JournalOptions, emit: Emit<'_>) -> Result<Self, Problem> {
         let (cluster, namespace) = (prepared.session.cluster.clone(), prepared.session.installation.namespace.clone());
         let unopened = |error: crate::cluster::ApiError| open_problem(&namespace).with_source(error);
@@ -76,7 +77,7 @@ impl Journal {
         let recorded_journal = parse_journal(before.as_ref());
         let earlier = find_interrupted_run(prepared, &recorded_journal)?;
         let Some(JournalBaseline { ask, recorded_state }) = prepared.work.journal_baseline() else {
-            return Err(open_problem_because(&namespace, "this kind of run has no journal".to_owned()));
+            return Err(open_problem_because(&namespace, "internal error: this kind of run has no journal".to_owned()));
         };
         let recorded_state = recorded_state.map_err(|failure| open_problem_because(&namespace, failure.to_string()))?;
         let request = RecordedRequest::new(ask, &prepared.plan, &journal_options.working_dir);
@@ -106,11 +107,11 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes what was saved: with the first step's note, before the first write to anything else; at once where the operator's own
-    /// program has saved too, which nobody likes to wait for twice.
+    /// Records the backup. It is written with the first step's entry, before the first write to anything else; or at once if the
+    /// operator's hook has run, because the hook can take long and must not run twice.
     ///
     /// # Errors
-    /// It cannot be written: a copy that nobody finds again is none.
+    /// It cannot be written: a backup that is not in the journal cannot be found again.
     pub async fn record_backup(&self, backup: BackupRef, at_once: bool, emit: Emit<'_>) -> Result<(), Problem> {
         let note = |entry: &mut RunEntry| entry.backup = Some(backup);
         if !at_once {
@@ -125,33 +126,33 @@ impl Journal {
         *self.time_spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts time that the journal costs.
+    /// Adds time that was spent on the journal.
     pub(super) fn add_time_spent(&self, since: Instant) {
         *self.time_spent.lock().unwrap_or_else(PoisonError::into_inner) += since.elapsed();
     }
 
-    /// What an earlier run of the chain saved.
+    /// The backup of an earlier run that this one continues.
     pub async fn earlier_backup(&self) -> Option<BackupRef> {
         self.state.lock().await.entry.backup.clone()
     }
 
-    /// Notes that a step is about to begin.
+    /// Records that a step is about to start.
     ///
     /// # Errors
-    /// It cannot be written: the step is not begun then.
+    /// It cannot be written: then the step does not start.
     pub async fn begin_step(&self, step: &Step, emit: Emit<'_>) -> Result<(), Problem> {
         self.write(|entry| entry.begin_step(step.id, Timestamp::now()), emit).await.map_err(|reason| {
             Problem::failure(format!("the journal (Secret {}/{SECRET_NAME}) cannot be written", self.namespace))
                 .with_source(reason)
-                .with_hint("this step was not begun: what is not in the journal is not done. Mend the reason, then: kubectl mural upgrade resume")
+                .with_hint("kubectl mural upgrade resume, after you have fixed the cause; this step was not started")
         })
     }
 
-    /// Notes what came of a step, with the evidence. That it is done is written with the next note, the next step's or the
-    /// run's end: who goes on after a kill looks at the cluster itself. How CRDs were left, and that a step failed, is written at
-    /// once; where that cannot be, it is said, and the next write has it too.
+    /// Records the result of a step, with the evidence. Success is written with the next entry or the end of the run: a resumed run
+    /// reads the cluster itself. The state of CRDs, and a failure, are written at once; if that fails, a note reports it, and the
+    /// next write contains them too.
     pub async fn end_step(&self, step: &Step, phase: StepPhase, detail: &str, found: StepEvidence, emit: Emit<'_>) {
-        // How the CRDs were left tells later whose they are: that waits for nothing.
+        // The state of the CRDs later shows whether another client changed them, so it is written at once.
         let found_crds = !found.live_crds.is_empty();
         let note = |entry: &mut RunEntry| {
             entry.end_step(step.id, phase, detail, Timestamp::now());
@@ -162,18 +163,18 @@ impl Journal {
             return self.update_unwritten(note, emit).await;
         }
         if let Err(reason) = self.write(note, emit).await {
-            emit_note(emit, format!("what came of {} is not written yet: {reason}", step.id));
+            emit_note(emit, format!("the result of {} is not written yet: {reason}", step.id));
         }
     }
 
-    /// Notes the end of the run.
+    /// Records the end of the run.
     pub async fn end_run(&self, state: RunState, emit: Emit<'_>) {
         if let Err(reason) = self.write(|entry| entry.end_run(state, Timestamp::now()), emit).await {
             emit_note(emit, format!("the end of this run could not be written: {reason}"));
         }
     }
 
-    /// Notes that this run went back to what was before another one.
+    /// Records that this run rolled back other runs.
     pub async fn record_rollback(&self, runs: &[String], emit: Emit<'_>) {
         let mut state = self.state.lock().await;
         let recorded_journal = parse_journal(state.secret.as_ref());
@@ -187,7 +188,7 @@ impl Journal {
         self.end_run(RunState::Done, emit).await;
     }
 
-    /// Changes our entry, which the next write brings to the cluster.
+    /// Changes our entry; the next write sends it to the cluster.
     async fn update_unwritten(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) {
         let began = Instant::now();
         let mut state = self.state.lock().await;
@@ -196,7 +197,7 @@ impl Journal {
         self.add_time_spent(began);
     }
 
-    /// Changes our entry and writes it, over whatever others wrote meanwhile.
+    /// Changes our entry and writes it. Entries of other runs stay as the server has them.
     async fn write(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
         let began = Instant::now();
         let written = self.write_with_retry(change, emit).await;
@@ -212,7 +213,7 @@ impl Journal {
         for attempt in 0..MAX_ATTEMPTS {
             let runs: Vec<&RunEntry> = state.replaced_runs.iter().chain([&state.entry]).collect();
             let wanted = build_secret(&self.namespace, state.secret.as_ref(), &runs)
-                .ok_or("this run alone is larger than the journal may be")?;
+                .ok_or("this run alone exceeds the size limit of the journal")?;
             match journal_secret::write_secret(&self.cluster, &self.namespace, &wanted).await {
                 Ok(written) => {
                     state.secret = Some(written);
@@ -227,7 +228,7 @@ impl Journal {
                     if !error.is_conflict() {
                         tokio::time::sleep(RETRY_DELAY * (attempt + 1)).await;
                     }
-                    // An answer may have been lost on its way to us, and others write here too.
+                    // The answer to our own write may have been lost, and other clients write here too.
                     if let Ok(now) = journal_secret::read_secret(&self.cluster, &self.namespace).await {
                         if let Some(ended) = find_recorded_end(&state.entry, &parse_journal(now.as_ref())) {
                             return ended;
@@ -241,26 +242,29 @@ impl Journal {
         Err(last)
     }
 
-    /// The copy on this workstation. A disk that is full ends no upgrade: it is said once.
+    /// Writes the copy on this workstation. A full disk does not end an upgrade: it is reported once.
     fn write_local_copy(&self, entry: &RunEntry, emit: Emit<'_>) {
         let Some(file) = &self.local_file else { return };
         if let Err(error) = write_local_file(file, entry)
             && !self.local_write_failed.swap(true, Ordering::SeqCst)
         {
-            emit_note(emit, format!("no copy of it in {}: {error}; the one in the cluster is kept", file.display()));
+            emit_note(
+                emit,
+                format!("no local copy in {}: {error}; the journal in the cluster is complete", file.display()),
+            );
         }
     }
 }
 
-/// Whether this run has ended in the journal already: by our own write whose answer was lost, which is well; or by somebody
-/// who took the locks over while we slept. Those notes are not written over.
+/// Whether this run has ended in the journal already: by our own write whose answer was lost, which is a success; or by another
+/// run that took over the locks. Its entry is not overwritten.
 fn find_recorded_end(ours: &RunEntry, now: &JournalSnapshot) -> Option<Result<(), String>> {
     let recorded = now.run(&ours.run).filter(|recorded| recorded.state != RunState::Open)?;
-    // Our own end has our own time, in every try.
+    // Every attempt writes the same end time, so this recognizes our own end.
     Some(match ((recorded.state, recorded.finished_at) == (ours.state, ours.finished_at), &recorded.superseded_by) {
         (true, _) => Ok(()),
-        (false, Some(by)) => Err(format!("run {by} has gone on from it meanwhile")),
-        (false, None) => Err(format!("somebody else found it {} meanwhile", recorded.state.as_str())),
+        (false, Some(by)) => Err(format!("run {by} has continued this run")),
+        (false, None) => Err(format!("another run has recorded this run as {}", recorded.state.as_str())),
     })
 }
 
@@ -271,16 +275,16 @@ fn emit_note(emit: Emit<'_>, detail: String) {
 fn open_problem(namespace: &str) -> Problem {
     Problem::new(
         Exit::Refused,
-        format!("the journal (Secret {namespace}/{SECRET_NAME}) cannot be kept; nothing was written"),
+        format!("the journal (Secret {namespace}/{SECRET_NAME}) cannot be read or written; nothing was written to the cluster"),
     )
-    .with_hint(format!("get, create and update on secrets in namespace {namespace} are needed; helm needs them too"))
+    .with_hint(format!("grant get, create and update on secrets in namespace {namespace}; helm needs them too"))
 }
 
 fn open_problem_because(namespace: &str, reason: String) -> Problem {
     open_problem(namespace).with_source(reason)
 }
 
-/// The run that this one goes on from, as it is now.
+/// The run that this one resumes, as it is in the journal now.
 fn find_interrupted_run<'a>(
     prepared: &Prepared,
     recorded_journal: &'a JournalSnapshot,
@@ -288,9 +292,9 @@ fn find_interrupted_run<'a>(
     let Some(resumed) = find_resumed_run(prepared) else { return Ok(None) };
     let now = recorded_journal.unfinished_run().filter(|run| run.run == resumed.run.run);
     if now.is_none() && resumed.is_required {
-        let text = format!("run {} was gone on from by somebody else meanwhile", resumed.run.run);
+        let text = format!("another run has continued run {}", resumed.run.run);
         return Err(
-            Problem::new(Exit::Refused, text).with_hint("kubectl mural upgrade status says who, and how far it is")
+            Problem::new(Exit::Refused, text).with_hint("kubectl mural upgrade status shows that run and its progress")
         );
     }
     Ok(now)
@@ -303,13 +307,13 @@ fn find_resumed_run(prepared: &Prepared) -> Option<&ResumedRun> {
 /// What the cluster shows after a step, as the journal records it.
 #[derive(Default)]
 pub struct StepEvidence {
-    /// The CRDs as the step left them.
+    /// The CRDs after the step.
     pub live_crds: BTreeMap<String, RecordedCrd>,
     /// The newest revision of the release that the step wrote, with the release.
     pub revision: Option<(String, u64)>,
 }
 
-/// Notes the end of a run of which nothing is left to do, or to undo.
+/// Records the end of a run if there is nothing left to do or to roll back.
 pub async fn close_without_work(prepared: &Prepared, emit: Emit<'_>) {
     let (cluster, namespace) = (&prepared.session.cluster, &prepared.session.installation.namespace);
     let follows = find_resumed_run(prepared).map(|resumed| (vec![resumed.run.run.clone()], RunState::Done));
@@ -320,9 +324,9 @@ pub async fn close_without_work(prepared: &Prepared, emit: Emit<'_>) {
     runs.retain(|run| ids.contains(&run.run));
     runs.iter_mut().for_each(|run| run.end_run(state, Timestamp::now()));
     let Some(wanted) = build_secret(namespace, Some(&before), &runs.iter().collect::<Vec<_>>()) else { return };
-    // One that stays open is closed by the next run.
+    // A run that stays open is closed by the next run.
     if journal_secret::write_secret(cluster, namespace, &wanted).await.is_ok() {
-        emit_note(emit, format!("run {} is {}: nothing of it is left", ids.join(", "), state.as_str()));
+        emit_note(emit, format!("run {} is recorded as {}: it has no remaining steps", ids.join(", "), state.as_str()));
     }
 }
 
@@ -332,12 +336,12 @@ mod tests {
     use crate::plan::journal::tests::entry;
 
     #[test]
-    fn who_was_taken_over_writes_nothing_more() {
+    fn a_run_that_was_taken_over_does_not_overwrite_its_end() {
         let seen = |run: &RunEntry| JournalSnapshot { runs: vec![run.clone()], unreadable_runs: Vec::new() };
         let (ours, mut theirs) = (entry(), entry());
         assert_eq!(find_recorded_end(&ours, &seen(&theirs)), None);
         theirs.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
-        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("found it done"));
+        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("recorded this run as done"));
         assert_eq!(
             find_recorded_end(&theirs, &seen(&theirs)),
             Some(Ok(())),

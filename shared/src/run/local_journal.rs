@@ -1,4 +1,6 @@
-//! The copy of the journal on this workstation: one file for each run, for its owner alone.
+//! The copy of the journal on this workstation: one file for each run, readable by its owner only.
+//!
+//! Owns the file and how many are kept. It is a copy for people: the journal in the cluster decides. Input: an entry. Output: a file.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::plan::journal::RunEntry;
 
-/// Files that are kept of one cluster.
+/// How many files are kept for each cluster.
 const MAX_LOCAL_FILES: usize = 10;
 
-/// Replaces a run's file whole or not at all, and deletes files beyond the last ten.
+/// Replaces a run's file atomically, and deletes the oldest files beyond [`MAX_LOCAL_FILES`].
 pub(super) fn write_local_file(file: &Path, entry: &RunEntry) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -21,7 +23,7 @@ pub(super) fn write_local_file(file: &Path, entry: &RunEntry) -> std::io::Result
     let mut all: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
     all.sort();
     let old = all.len().saturating_sub(MAX_LOCAL_FILES);
-    // One that cannot be removed does no harm.
+    // A file that cannot be removed does no harm.
     all.iter().take(old).filter(|old| *old != file).for_each(|old| drop(std::fs::remove_file(old)));
     Ok(())
 }
@@ -48,14 +50,14 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_here_is_for_its_owner_alone_and_the_last_ten_are_kept() {
+    fn only_its_owner_reads_the_copy_and_ten_files_are_kept() {
         let state = tempfile::tempdir().unwrap();
         let folder = cluster_state_dir(state.path(), "prod/hub");
         for at in 10..25 {
             write_local_file(&folder.join(format!("20261123-{at}.json")), &entry()).unwrap();
         }
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(folder.parent(), Some(state.path()), "a context is no path");
+        assert_eq!(folder.parent(), Some(state.path()), "a context must not be used as a path");
         assert_eq!((mode(&folder), mode(&folder.join("20261123-24.json"))), (0o700, 0o600));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), MAX_LOCAL_FILES);
         let text = std::fs::read_to_string(folder.join("20261123-24.json")).unwrap();

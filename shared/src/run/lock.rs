@@ -1,4 +1,7 @@
-//! Our turn: sees who holds the locks, waits until nobody who lives does, takes them, and clears what a dead run left behind.
+//! Acquires the locks of a run, and releases locks that a dead run left behind.
+//!
+//! Owns the order of reading, waiting and taking over. Renewal is in `cluster/leases.rs`, the decision whether a holder lives in
+//! `prepare/lease_watcher.rs`. Input: a plan. Output: [`Locks`] that renew themselves, or a `Problem`.
 
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::lease_watcher::LockWaitError;
@@ -16,10 +19,10 @@ use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 
-/// Takes every lock that the plan needs, right before its first write.
+/// Acquires every lock that the plan needs, just before its first write.
 ///
 /// # Errors
-/// Somebody was quicker, or we may not write them. What was taken already is let go.
+/// Another run was faster, or you may not write Leases. Locks that were acquired already are released.
 pub(super) async fn acquire(
     prepared: &Prepared,
     lock_file: Option<&RunLockFile>,
@@ -28,7 +31,7 @@ pub(super) async fn acquire(
 ) -> Result<Locks, Problem> {
     let began = Instant::now();
     let cluster = &prepared.session.cluster;
-    // The journal is the installation's: who writes it holds its lock, also where CRDs alone are written.
+    // The journal belongs to the installation: a run that writes it holds the installation's lock, even if it only writes CRDs.
     let lease_refs = match &options.journal_options {
         Some(_) => LeaseRef::for_run(
             &prepared.session.installation.namespace,
@@ -50,7 +53,7 @@ pub(super) async fn acquire(
                 over.extend(before);
             }
             Err(problem) => {
-                // An answer that was lost may have made us the holder. What cannot be let go ends by itself: the problem at hand is told.
+                // A lost answer may have made us the holder. A lock that cannot be released expires; the first problem is the one to report.
                 let perhaps_ours = !matches!(problem.exit, Exit::Locked | Exit::Refused);
                 if leases::release_all(cluster, &leases).await.is_err() || perhaps_ours {
                     lock_file.into_iter().for_each(RunLockFile::keep_on_drop);
@@ -69,7 +72,7 @@ pub(super) async fn acquire(
 
 fn describe_takeover(dead: &LeaseHolder) -> String {
     let seconds = dead.lease_duration.as_secs();
-    format!("yours until released; taken over from {dead}, who did not renew it for {seconds}s")
+    format!("yours until released; taken over from {dead}, which did not renew it for {seconds}s")
 }
 
 /// Whether a step writes CRDs, or lets Flux write them.
@@ -77,10 +80,10 @@ fn writes_or_delegates_crds(step: &Step) -> bool {
     step.action.writes_crds() || step.action.lets_flux_write_crds()
 }
 
-/// The locks that these steps need. Who applies CRDs alone need have no installation.
+/// The locks that these steps need. Steps that only apply CRDs need no lock of an installation.
 fn required_leases(steps: &[Step], namespace: &str) -> Vec<LeaseRef> {
     let of_release = |step: &Step| step.action.is_write() && !step.action.writes_crds();
-    // Who only follows somebody else's roll-out locks nobody out.
+    // A run that only follows someone else's rollout needs no lock.
     if !steps.iter().any(|step| step.action.is_write()) {
         return Vec::new();
     }
@@ -102,7 +105,7 @@ async fn acquire_one(
         let dead =
             lease_watcher.wait_until_free(cluster, std::slice::from_ref(lease_ref), options.wait_for_lock, emit).await;
         let dead = dead.map_err(|waited| not_acquired_problem(waited, lease_ref, cluster))?;
-        // Read once more: what was judged dead must be what is taken over, version and all.
+        // Read again: the Lease that is taken over must be the one that was found dead, with the same resourceVersion.
         let before = leases::read_lease(cluster, lease_ref)
             .await
             .map_err(|error| not_acquired_problem(LockWaitError::Unreadable(error), lease_ref, cluster))?;
@@ -141,7 +144,7 @@ fn not_acquired_problem(waited: LockWaitError, lease_ref: &LeaseRef, cluster: &C
     }
 }
 
-/// Lets go of what a dead run left behind, besides these.
+/// Releases locks of a dead run, except those in `ours`.
 async fn release_stale(lease_watcher: &mut LeaseWatcher, prepared: &Prepared, ours: &[LeaseRef], emit: Emit<'_>) {
     let mut cleared = Vec::new();
     for lease_ref in LeaseRef::for_run(&prepared.session.installation.namespace, true) {
@@ -153,18 +156,18 @@ async fn release_stale(lease_watcher: &mut LeaseWatcher, prepared: &Prepared, ou
             continue;
         };
         if leases::release(&prepared.session.cluster, &lease).await.is_ok() {
-            let detail = format!("{lease_ref} was left behind by {holder}: removed");
+            let detail = format!("{lease_ref} of the dead run {holder} was removed");
             emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
             cleared.push(holder);
         }
     }
-    // Two locks have one sign of life: it is needed until both are gone.
+    // Two locks share one local lock file, which is needed until both locks are released.
     cleared.iter().for_each(|dead| lease_watcher.remove_run_lock_file(dead));
 }
 
-/// Lets go of all that a dead run left behind, where there is nothing else to do.
+/// Releases all locks of a dead run if there is nothing else to do.
 ///
-/// What cannot be cleared is nobody's by its own rule: the next run takes it over.
+/// A lock that cannot be released has expired: the next run takes it over.
 pub async fn release_all_stale(prepared: &Prepared, emit: Emit<'_>) {
     release_stale(&mut prepared.session.lease_watcher.clone(), prepared, &[], emit).await;
 }

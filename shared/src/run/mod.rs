@@ -1,4 +1,7 @@
-//! EFFECTS: the loop. Prepare (look, render, forecast, judge, decide), then step by step: guard, act, prove, next; stops at the first doubt.
+//! EFFECTS: runs a plan: acquires the locks, opens the journal, backs up, then for each step: guard, act, verify, record.
+//!
+//! Owns every write to the cluster, and the order of these four. It decides nothing: the plan does. It stops at the first step that
+//! fails or cannot be verified. Input: [`Prepared`] with a plan that no guard refuses. Output: events and an [`UpgradeReport`].
 
 pub mod act;
 pub mod backup;
@@ -44,10 +47,10 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::upgrade_report::{FinalCheck, Outcome, StepOutcome, StepState, UpgradeReport};
 
-/// Runs a plan that no guard refuses, to its end or to the first failure: with the locks, which it takes and lets go.
+/// Runs a plan that no guard refuses, to its end or to the first failure. Acquires the locks and releases them.
 ///
 /// # Errors
-/// The locks cannot be had. A step's failure is part of the report.
+/// The locks cannot be acquired, or the journal or the backup cannot be written. A step's failure is part of the report.
 pub async fn run(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>) -> Result<UpgradeReport, Problem> {
     let secrets = &prepared.session.secrets;
     run_with_lock(prepared, options, &|event: Event| emit(event.mask(secrets))).await
@@ -63,7 +66,7 @@ async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>
     let locks = lock::acquire(prepared, lock_file.as_ref(), options, emit).await?;
     let spent = |journal: &Option<Journal>| journal.as_ref().map_or(Duration::ZERO, Journal::time_spent);
     session.cluster.enable_retries();
-    // Whoever had to wait for the locks has waited for somebody who wrote.
+    // Another run held the lock and may have written.
     let waited = began.elapsed() >= crate::prepare::lease_watcher::POLL_INTERVAL;
     let still = if waited { step_guard::check_all_unchanged(prepared).await } else { Ok(()) };
     let opened = match still {
@@ -82,14 +85,14 @@ async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>
         Err(problem) => Err(problem),
     };
     if let Err(error) = locks.release().await {
-        let detail = format!("could not be let go ({error}): it ends by itself within {}s", LEASE_DURATION.as_secs());
+        let detail = format!("could not be released ({error}): it expires within {}s", LEASE_DURATION.as_secs());
         emit(Event::StageDone { stage: "lock", detail, seconds: 0.0 });
         lock_file.iter().for_each(RunLockFile::keep_on_drop);
     }
     report
 }
 
-/// The journal is opened, and what is there is saved.
+/// Opens the journal, then backs up.
 async fn open_journal_and_back_up(
     prepared: &Prepared,
     options: &RunOptions,
@@ -101,14 +104,14 @@ async fn open_journal_and_back_up(
         && let Err(problem) =
             run_backup::back_up_before_run(prepared, options, journal_options, backup_options, &journal, emit).await
     {
-        // Nothing was written; what it goes on from, if anything, is still open.
+        // Nothing was written; a run that this one resumes stays open.
         journal.end_run(RunState::Interrupted, emit).await;
         return Err(problem);
     }
     Ok(Some(journal))
 }
 
-/// The steps, and how the run ended as the journal has it.
+/// Runs the steps, and records the end of the run in the journal.
 async fn run_and_record(run: &Run<'_>) -> UpgradeReport {
     let report = run_steps(run).await;
     let Some(journal) = &run.journal else { return report };
@@ -134,7 +137,7 @@ async fn run_steps(run: &Run<'_>) -> UpgradeReport {
         match run_step(run, step, &mut validate).await {
             Ok(done) => outcomes.push(done),
             Err((failed, code)) => {
-                // A guard that refuses after an earlier step has written is no refusal "with nothing written".
+                // Exit code 5 means "refused; nothing was written". It is wrong after a step that has written.
                 let written = prepared
                     .plan
                     .steps
@@ -178,7 +181,7 @@ async fn run_step(
             Ok(build_step_outcome(step, StepState::Done, detail, began.elapsed()))
         }
         Err(problem) => {
-            // The API server and helm quote what they refuse.
+            // The API server and helm quote what they refuse, which can contain secrets.
             let reason = run.prepared.session.secrets.mask(&format_problem(&problem));
             record_step_end(run, step, StepPhase::Failed, &reason).await;
             (run.emit)(Event::StepFailed { step: id, reason: reason.clone(), seconds });
@@ -214,7 +217,7 @@ async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<Fin
 
 /// Why a step ended before it was done.
 enum StepError {
-    /// The lock is no longer ours, or the API server does not renew it.
+    /// The lock is lost, or the API server does not renew it.
     Lock(LockError),
     /// A guard refused, or the step itself failed.
     Step(Problem),
@@ -233,7 +236,7 @@ impl From<Problem> for StepError {
 }
 
 impl StepError {
-    /// What a person reads: a lost lock explains every other failure.
+    /// The problem to report: a lost lock explains every other failure.
     fn into_problem(self, run: &Run<'_>, step: &Step) -> Problem {
         let problem = match self {
             Self::Lock(LockError::Lost(reason)) => return lock_lost_problem(&reason),
@@ -243,7 +246,7 @@ impl StepError {
         match run.locks.loss_reason() {
             Some(reason) if problem.exit == Exit::Interrupted => lock_lost_problem(reason),
             Some(reason) => lock_lost_problem(reason).with_source(format_problem(&problem)),
-            // On a terminal Ctrl-C reaches helm and kubectl as well: they fail before we have asked them to stop.
+            // On a terminal, Ctrl-C also reaches helm and kubectl, which may fail before we ask them to stop.
             None if run.options.stop.is_requested() => interrupted_problem(step, problem),
             None => problem,
         }
@@ -254,8 +257,8 @@ fn build_step_outcome(step: &Step, state: StepState, detail: String, took: Durat
     StepOutcome { step: step.id, state, detail, seconds: took.as_secs_f64() }
 }
 
-/// What a person does after Ctrl-C.
-const RESUME_HINT: &str = "kubectl mural upgrade resume, with the same value flags; or run the same command again: both go on from what is there";
+/// The next step after Ctrl-C.
+const RESUME_HINT: &str = "kubectl mural upgrade resume, with the same value flags; or run the same command again: both continue from the current state";
 
 fn interrupted_problem(step: &Step, problem: Problem) -> Problem {
     if problem.exit == Exit::Interrupted && problem.source.is_none() {
@@ -267,21 +270,21 @@ fn interrupted_problem(step: &Step, problem: Problem) -> Problem {
 }
 
 fn lock_not_renewed_problem(reason: String) -> Problem {
-    Problem::failure("this step was not begun: the API server does not renew our lock")
+    Problem::failure("the step did not start: the API server does not renew the lock")
         .with_source(reason)
         .with_hint(API_SERVER_HINT)
 }
 
-/// What a person does when the server does not let us go on.
+/// The next steps if the API server does not renew the lock.
 const API_SERVER_HINT: &str =
-    "is it up, and does it take your login? kubectl auth whoami; mend that, then: kubectl mural upgrade resume";
+    "kubectl auth whoami shows whether the API server accepts your login; then run kubectl mural upgrade resume";
 
 fn lock_lost_problem(reason: &str) -> Problem {
-    Problem::failure(format!("the lock is no longer ours: {reason}"))
-        .with_hint("kubectl mural upgrade status says who upgrades now; when nobody does, run the same command again")
+    Problem::failure(format!("this run has lost the lock: {reason}"))
+        .with_hint("kubectl mural upgrade status shows who holds the lock; if no one does, run the same command again")
 }
 
-/// A problem as a few lines: what, why, what next.
+/// Formats a problem as lines: message, causes, hints.
 fn format_problem(problem: &Problem) -> String {
     let causes = problem.causes().into_iter();
     let hints = problem.hints.iter().map(|hint| format!("→ {hint}"));

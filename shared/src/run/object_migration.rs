@@ -1,4 +1,7 @@
-//! The bridge: the cluster's CRD plus the chart's storage version, over which objects leave a version that the chart drops.
+//! Migrates objects of CRDs from a version that the chart drops.
+//!
+//! Owns the transitional CRD: the live CRD plus the chart's storage version. Rewriting the objects is in
+//! `storage_version_migration.rs`; which CRDs need it is decided in `plan/crd_migration.rs`. Output: a line for each CRD.
 
 use std::time::Duration;
 
@@ -13,14 +16,14 @@ use crate::plan::{CrdMigration, crd_migration};
 use crate::problem::Problem;
 use crate::report::migrate_report::CrdMigrationResult;
 
-/// How long the cluster's own controller may take to begin; then we rewrite the objects.
+/// How long the cluster's own controller may take to start. After that, this run rewrites the objects.
 const CONTROLLER_START_TIMEOUT: Duration = Duration::from_secs(15);
-/// How often the bridge is tried against others who write the CRD's status.
+/// How often the transitional CRD is tried against other writers of the CRD.
 const MAX_ATTEMPTS: usize = 5;
-/// Objects that a failure names.
+/// How many objects a failure lists.
 const MAX_SHOWN_FAILURES: usize = 3;
 
-/// Moves the objects of each CRD, and remembers how the CRD was left.
+/// Migrates the objects of each CRD, and records each CRD as it is afterwards.
 pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) -> Result<String, Problem> {
     let cluster = &run.prepared.session.cluster;
     let stop = &run.options.stop;
@@ -48,10 +51,10 @@ pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) 
 async fn read_crd(run: &Run<'_>, name: &str) -> Result<Crd, Problem> {
     let cluster = &run.prepared.session.cluster;
     let crd = cluster.get(&crd_path(name)).await.map_err(|error| error.into_problem(&cluster.context))?;
-    Crd::new(crd).map_err(|_| Problem::failure(format!("the server answers with something else than CRD {name}")))
+    Crd::new(crd).map_err(|_| Problem::failure(format!("the API server's answer is not CRD {name}")))
 }
 
-/// Makes the bridge on the CRD that the plan was made for, and on no other.
+/// Patches exactly the CRD that the plan was made for.
 async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted: &Crd) -> Result<(), Problem> {
     let name = &migration.name;
     let planned = run.prepared.session.view.crds.as_ref().ok().and_then(|crds| crds.get(name));
@@ -64,7 +67,7 @@ async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted:
         };
         if planned.is_none_or(has_changed) {
             return Err(Problem::failure(format!("CRD {name} has changed since the plan was made"))
-                .with_hint("run the same command again: a new plan is made from what is there now"));
+                .with_hint("run the same command again: it makes a new plan from the current state"));
         }
         let versions = crd_migration::build_transitional_versions(&live, wanted, &migration.target_version);
         let version = of(&live, "/metadata/resourceVersion");
@@ -81,8 +84,10 @@ async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted:
 }
 
 fn transitional_crd_problem(name: &str) -> Problem {
-    Problem::failure(format!("CRD {name} could not be given the chart's storage version beside its own"))
-        .with_hint("nothing was moved; the CRD is as it was")
+    Problem::failure(format!(
+        "CRD {name} could not be changed to a transitional CRD, which has the chart's storage version too"
+    ))
+    .with_hint("run the same command again; no object was migrated, and the CRD is unchanged")
 }
 
 fn not_migrated_problem(migrated: &CrdMigrationResult) -> Problem {
@@ -91,7 +96,7 @@ fn not_migrated_problem(migrated: &CrdMigrationResult) -> Problem {
     let problem = Problem::failure(format!("{}: {}", migrated.name, migrated.summarize()));
     let problem = if shown_failures.is_empty() { problem } else { problem.with_source(shown_failures.join("\n")) };
     problem.with_hint(
-        "the old version is still there, and nothing is lost: mend what is named, then run the same command again",
+        "fix the named objects, then run the same command again; the CRD still has the old version, and no object is lost",
     )
 }
 

@@ -1,4 +1,7 @@
-//! Where no document tells: a strict dry-run of a create that names a field which only the new schema has.
+//! Finds out which schema is served for a version if no OpenAPI document contains it.
+//!
+//! Owns the choice of a field that only the new schema has. The request is a strict dry run of a create with that field. Input: a
+//! CRD and the version. Output: the reason why the version is not served, or `None`.
 
 use serde_json::Value;
 
@@ -7,15 +10,15 @@ use crate::cluster::openapi_documents;
 use crate::model::crd::Crd;
 use crate::problem::{Exit, Problem};
 
-/// What is not served yet of a version, in words.
+/// Why a version is not served yet; `None` if it is.
 ///
 /// # Errors
-/// It cannot be told: nothing was added that could be asked for, or we may not ask.
+/// It is undetermined: the new schema adds no field, or you may not create objects of the kind.
 pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<String>, Problem> {
     let prepared = run.prepared;
     let before = prepared.session.view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
     let field = match before.and_then(|live| served_schema(live, version)) {
-        // It is new: that it answers at all is the proof.
+        // The version is new: any answer proves that it is served.
         None => Vec::new(),
         Some(old) if Some(old) == served_schema(crd, version) => return Ok(None),
         Some(old) => served_schema(crd, version)
@@ -39,18 +42,19 @@ pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Re
 }
 
 fn undetermined_problem(crd: &Crd, version: &str) -> Problem {
-    let text = format!("it cannot be told which schema is served for {version} of CRD {}", crd.name());
-    Problem::new(Exit::ChecksFailed, text)
-        .with_hint("let the user read /openapi/v3 (the ClusterRole system:discovery), or create objects of this kind")
+    let text = format!("the served schema of {version} of CRD {} is undetermined", crd.name());
+    Problem::new(Exit::ChecksFailed, text).with_hint(
+        "grant the user get on /openapi/v3 (ClusterRole system:discovery), or create on objects of this kind",
+    )
 }
 
 fn served_schema<'a>(crd: &'a Crd, version: &str) -> Option<&'a Value> {
     crd.versions().find(|one| one.name == version).filter(|one| one.served).and_then(|one| one.schema)
 }
 
-/// The first field that the new schema has and the old one has not, through plain objects.
+/// The first field, in plain objects, that the new schema has and the old one lacks.
 fn first_added_field(old: &Value, new: &Value) -> Option<Vec<String>> {
-    // Where unknown fields are kept, none of them is told.
+    // If unknown fields are preserved, the dry run accepts every field.
     if old["x-kubernetes-preserve-unknown-fields"] == true {
         return None;
     }
@@ -74,11 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_added_field_is_asked_for() {
+    fn the_first_added_field_is_found() {
         let old = object(&json!({"spec": object(&json!({"size": {"type": "integer"}}))}));
         let new = object(&json!({"spec": object(&json!({"size": {"type": "integer"}, "note": {"type": "string"}}))}));
         assert_eq!(first_added_field(&old, &new), Some(vec!["spec".to_owned(), "note".to_owned()]));
-        assert_eq!(first_added_field(&new, &old), None, "what was removed cannot be asked for");
+        assert_eq!(first_added_field(&new, &old), None, "a removed field proves nothing");
         let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         assert_eq!(first_added_field(&open, &new), None);
     }

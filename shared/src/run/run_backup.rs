@@ -1,5 +1,7 @@
-//! A copy of what is there before the first write: CRDs, custom resources of the kinds that change, and which revisions the
-//! releases have. helm's records, which hold values and rendered Secrets, stay in the cluster and are named by digest.
+//! Backs up before the first write: CRDs, custom resources of kinds that change, and the revisions of the releases.
+//!
+//! Owns the selection, and the call of the operator's hook. Writing a backup is in `backup/`. helm's records contain values and
+//! rendered Secrets: they stay in the cluster, and the backup refers to them by digest. Input: a plan. Output: a [`BackupRef`].
 
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
 use std::path::{Path, PathBuf};
@@ -26,15 +28,15 @@ use crate::report::backup_report::format_bytes;
 use crate::report::event::{Emit, Event};
 use crate::tools::{program_paths, spawn};
 
-/// The releases, by reference.
+/// The records of the releases, by reference.
 const RELEASES_FILE: &str = "releases.json";
 /// The HelmReleases and their sources.
 const FLUX_FILE: &str = "flux.json";
 
-/// Saves, notes it in the journal, and lets the operator's own program save more.
+/// Backs up, records the backup in the journal, and runs the operator's hook.
 ///
 /// # Errors
-/// A refusal, since nothing is written yet: there is no place, it is full, a kind cannot be read whole, or the hook fails.
+/// A refusal, because nothing is written yet: no folder, a full disk, a kind that cannot be read completely, or a failed hook.
 pub async fn back_up_before_run(
     prepared: &Prepared,
     options: &RunOptions,
@@ -48,11 +50,11 @@ pub async fn back_up_before_run(
         emit(Event::StageDone { stage: "save", detail, seconds: began.elapsed().as_secs_f64() });
     };
     if let Some(before) = journal.earlier_backup().await {
-        done(format!("what was there before the run that this one goes on from: {}:{}", before.host, before.folder));
+        done(format!("the backup of the run that this one continues: {}:{}", before.host, before.folder));
         return Ok(());
     }
     let state = journal_options.state_dir.as_deref().ok_or_else(|| {
-        backup_problem("there is no folder for it: neither XDG_STATE_HOME nor HOME is set".to_owned())
+        backup_problem("there is no folder for the backup: neither XDG_STATE_HOME nor HOME is set".to_owned())
     })?;
     let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
     let backup = write_backup(prepared, options, &folder, emit).await?;
@@ -62,7 +64,7 @@ pub async fn back_up_before_run(
     if let Some(hook) = &backup_options.hook
         && let Err(problem) = run_hook(hook, prepared, options, &folder, emit).await
     {
-        // Not noted, so that the next run saves anew, and asks the hook anew: nobody would find this copy again.
+        // It is not recorded, so no one would find this backup again. The next run makes a new one, and runs the hook again.
         let _ = std::fs::remove_dir_all(&folder);
         return Err(problem);
     }
@@ -70,10 +72,10 @@ pub async fn back_up_before_run(
 }
 
 fn backup_problem(reason: String) -> Problem {
-    Problem::new(Exit::Refused, "what is there could not be saved; nothing was written")
+    Problem::new(Exit::Refused, "the backup before the first write failed; nothing was written")
         .with_source(reason)
-        .with_hint("mend that, or name another place with XDG_STATE_HOME")
-        .with_hint("--no-save goes on without a copy: CRDs can then not go back")
+        .with_hint("fix the cause, or set XDG_STATE_HOME to another folder")
+        .with_hint("--no-save continues without a backup: CRDs cannot be rolled back then")
 }
 
 async fn write_backup(
@@ -93,7 +95,7 @@ async fn write_backup(
         _ => problem,
     })?;
     if let Some((name, reason)) = index.crds.iter().find_map(|crd| Some((&crd.name, crd.read_failure.as_ref()?))) {
-        return Err(backup_problem(format!("the objects of {name} could not all be read: {reason}")));
+        return Err(backup_problem(format!("not all objects of {name} could be read: {reason}")));
     }
     let releases = read_release_refs(prepared).await?;
     let unwritable = |error: BackupFileError| backup_problem(error.to_string());
@@ -115,11 +117,11 @@ async fn write_backup(
     })
 }
 
-/// What a run writes to, as far as it can be saved.
+/// The CRDs that a run writes.
 struct BackupScope {
-    /// With their objects: the change, or going back from it, could hurt one.
+    /// With their objects: the change, or its rollback, can affect an object.
     with_objects: Vec<Crd>,
-    /// Alone.
+    /// The CRD only.
     without_objects: Vec<Crd>,
 }
 
@@ -130,7 +132,7 @@ fn select_backup_scope(prepared: &Prepared) -> BackupScope {
         names.extend(step.action.written_crds().iter().map(String::as_str));
         migrated.extend(step.action.migrations().iter().map(|one| one.name.as_str()));
     }
-    // Who else writes CRDs: helm with a release, and Flux, where the CRD chart's source moves.
+    // Other writers of CRDs: helm with a release, and Flux if the CRD chart's source changes.
     let by_flux = prepared.plan.steps.iter().any(|step| step.action.lets_flux_write_crds());
     let by_others = prepared
         .plan
@@ -150,7 +152,7 @@ fn select_backup_scope(prepared: &Prepared) -> BackupScope {
     BackupScope { with_objects: whole, without_objects: alone }
 }
 
-/// The Flux objects that keep the releases. Values may hold secrets: only their digest is kept, the release's record has them.
+/// The Flux objects of the releases. Values can be secret: the backup has their digest only. The release's record has the values.
 fn describe_flux_objects(prepared: &Prepared) -> Value {
     let one = |object: &Value| {
         let mut spec = object["spec"].clone();
@@ -169,7 +171,7 @@ fn describe_flux_objects(prepared: &Prepared) -> Value {
     Value::Array(prepared.work.flux_routes().flat_map(of).collect())
 }
 
-/// Which record each release has, by reference: uid and digest tell it again, and nothing of what is in it is copied.
+/// The record of each release by uid and digest. No content is copied.
 async fn read_release_refs(prepared: &Prepared) -> Result<Value, Problem> {
     let installation = &prepared.session.installation;
     let mut all = Vec::new();
@@ -185,7 +187,7 @@ async fn read_release_refs(prepared: &Prepared) -> Result<Value, Problem> {
     Ok(Value::Array(all))
 }
 
-/// Runs the operator's own program: it is told where the copy is, and what is about to be done.
+/// Runs the operator's program. The environment tells it the folder of the backup and the run.
 async fn run_hook(
     hook: &BackupHook,
     prepared: &Prepared,
@@ -197,7 +199,7 @@ async fn run_hook(
     let failed = |reason: String| {
         Problem::new(Exit::Refused, format!("--save-hook {} failed; nothing was written", hook.program))
             .with_source(reason)
-            .with_hint("mend it and run the same command again; without --save-hook there is our own copy alone")
+            .with_hint("fix the hook and run the same command again, or leave out --save-hook")
     };
     let program: PathBuf =
         program_paths::find_program(&hook.program).ok_or_else(|| failed("there is no such program".to_owned()))?;

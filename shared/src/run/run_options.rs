@@ -1,4 +1,6 @@
-//! How a run behaves, besides what it does: limits, stop signals, journal and backup.
+//! The options of a run that are not part of the plan: limits, stop signals, journal and backup.
+//!
+//! Owns no logic. `cli/` fills it from flags; the run and its steps read it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -6,48 +8,48 @@ use std::time::{Duration, Instant};
 use crate::plan::journal::Task;
 use crate::tools::spawn::StopSignal;
 
-/// How a run behaves, besides what it does.
+/// The options of a run that are not part of the plan.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// The run's id: the label on the release.
+    /// The run's id, which is also the label on the release.
     pub run_id: String,
-    /// The longest one wait may last.
+    /// The limit of one wait.
     pub timeout: Duration,
-    /// How long a reason that does not pass by itself may last before a wait ends.
+    /// How long a terminal reason may last before a wait ends.
     pub failure_grace: Duration,
-    /// How long to wait for a lock that somebody else holds.
+    /// How long to wait for a lock that another run holds.
     pub wait_for_lock: Duration,
-    /// Asked by Ctrl-C, and when a lock is lost: what waits ends, what takes a moment is done first.
+    /// Set by Ctrl-C and when a lock is lost: waits end; short operations complete.
     pub stop: StopSignal,
-    /// Asked when a lock is lost: nothing may go on.
+    /// Set when a lock is lost: everything ends at once.
     pub abort: StopSignal,
-    /// When the run began.
+    /// When the run started.
     pub started: Instant,
-    /// How it is kept: a journal, and a copy of what is there before. None for a run that writes CRDs alone.
+    /// The journal and the backup; `None` for a run that only writes CRDs.
     pub journal_options: Option<JournalOptions>,
 }
 
-/// How a run is kept.
+/// The options of a run's journal.
 #[derive(Debug, Clone)]
 pub struct JournalOptions {
-    /// What it is for.
+    /// The task that the journal records.
     pub task: Task,
-    /// Where this workstation keeps what is ours (`$XDG_STATE_HOME/mural`); none where there is no such place.
+    /// The state folder on this workstation (`$XDG_STATE_HOME/mural`); `None` if neither it nor HOME is set.
     pub state_dir: Option<PathBuf>,
-    /// Where relative paths begin.
+    /// The folder that relative paths refer to.
     pub working_dir: PathBuf,
-    /// What is saved before the first write; none with `--no-save`.
+    /// The backup before the first write; `None` with `--no-save`.
     pub backup: Option<BackupOptions>,
 }
 
-/// What is saved, besides what always is.
+/// The options of the backup.
 #[derive(Debug, Clone, Default)]
 pub struct BackupOptions {
-    /// A program of the operator's that saves more; it must end with 0.
+    /// A program of the operator that backs up more. The run continues only if it exits with 0.
     pub hook: Option<BackupHook>,
 }
 
-/// `--save-hook PROGRAM --save-hook-args ARGUMENT …`: no shell stands in between.
+/// `--save-hook PROGRAM --save-hook-args ARGUMENT …`: started without a shell.
 #[derive(Debug, Clone)]
 pub struct BackupHook {
     /// The program.

@@ -1,4 +1,7 @@
-//! What a step leaves on the cluster, for the journal.
+//! Reads what a step left on the cluster, for the journal.
+//!
+//! Owns which action leaves which evidence: an exhaustive `match`. The journal stores it (`journal_writer.rs`); a resumed run compares
+//! it with the cluster. Input: a finished step. Output: [`StepEvidence`].
 
 use std::collections::BTreeMap;
 
@@ -8,7 +11,7 @@ use crate::cluster::view_reader;
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::{Action, Step};
 
-/// What the cluster shows after a step. Evidence that cannot be read is read again by the run that resumes.
+/// The state of the cluster after a step. A read that fails leaves it empty: a resumed run reads the cluster again.
 pub(super) async fn read_step_evidence(run: &Run<'_>, step: &Step) -> StepEvidence {
     let prepared = run.prepared;
     match &step.action {

@@ -1,4 +1,7 @@
-//! Step guards: just before a step, the live state is read again. Who moved the world meanwhile is named, and the step is not begun.
+//! Step guards: read the live state again just before a step, and refuse the step if another client changed it.
+//!
+//! Owns what each action requires to be unchanged: an exhaustive `match`. Guards before the first write are in `guards/`. Input: a
+//! step and the state that the plan was made from. Output: a refusal that names the changed object.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +14,10 @@ use crate::plan::{Action, Step};
 use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 
-/// Looks whether the world is still the one that the plan was made for.
+/// Checks that the objects of a step are unchanged since the plan was made.
 ///
 /// # Errors
-/// A refusal that names what moved.
+/// A refusal that names the changed object.
 pub async fn check_before_step(
     prepared: &Prepared,
     migrated: &BTreeMap<String, Crd>,
@@ -29,7 +32,7 @@ pub async fn check_before_step(
             check_crds_unchanged(prepared, migrated, &names).await
         }
         Action::RestoreCrds { names } => check_crds_unchanged(prepared, migrated, names).await,
-        // An annotation is taken away, whatever a step before it has made of the spec.
+        // The annotation is removed even if an earlier step of this run changed the spec.
         Action::RemoveKeepAnnotation { names } => {
             check_crds_unchanged_by(prepared, migrated, names, |a, b| a.uid() == b.uid()).await
         }
@@ -40,8 +43,8 @@ pub async fn check_before_step(
             check_release_unchanged(prepared, release).await?;
             check_keep_annotations(prepared, prepared.work.removed_crds()).await
         }
-        // Flux's objects are looked at again by the Flux path itself; an object is written over only where its version is
-        // the one that was looked at.
+        // The Flux steps check their own objects (`flux.rs`). A restored object is only overwritten in the version in which it
+        // was read.
         Action::SuspendHelmRelease { .. }
         | Action::UpdateSource { .. }
         | Action::AwaitHelmRelease { .. }
@@ -55,11 +58,11 @@ pub async fn check_before_step(
     }
 }
 
-/// Looks, before anything is written, whether all that the steps write is as it was: a lock that had to be waited for is one
-/// under which somebody else may have written.
+/// Checks, before anything is written, that all objects of all steps are unchanged: while this run waited for the lock, its holder
+/// may have written.
 ///
 /// # Errors
-/// A refusal that names what moved.
+/// A refusal that names the changed object.
 pub async fn check_all_unchanged(prepared: &Prepared) -> Result<(), Problem> {
     let (mut crds, none) = (Vec::new(), BTreeMap::new());
     for step in &prepared.plan.steps {
@@ -71,7 +74,7 @@ pub async fn check_all_unchanged(prepared: &Prepared) -> Result<(), Problem> {
     if crds.is_empty() { Ok(()) } else { check_crds_unchanged(prepared, &none, &crds).await }
 }
 
-/// What our own migration left behind counts as what the plan was made for.
+/// A CRD that this run's own migration changed counts as unchanged.
 async fn check_crds_unchanged(
     prepared: &Prepared,
     migrated: &BTreeMap<String, Crd>,
@@ -104,17 +107,17 @@ async fn check_crds_unchanged_by(
     Ok(())
 }
 
-/// The generation counts changes of the spec; the uid tells a CRD that was deleted and made anew; a storage migration changes
-/// the stored versions alone.
+/// The generation counts changes of the spec. The uid reveals a CRD that was deleted and created again. A storage migration only
+/// changes the stored versions.
 fn is_same_crd(then: &Crd, live: &Crd) -> bool {
     let same = then.uid() == live.uid() && generation(then.json()) == generation(live.json());
     same && then.stored_versions() == live.stored_versions()
 }
 
-/// Looks whether CRDs that leave a release's manifest bear helm's mark: without it, helm deletes them and every object of their kinds.
+/// Checks that CRDs that leave a release's manifest have the keep annotation. Otherwise helm deletes them with all their objects.
 ///
 /// # Errors
-/// One of them bears it no longer, or they cannot be read.
+/// A CRD lacks it, or the CRDs cannot be read.
 pub async fn check_keep_annotations(prepared: &Prepared, names: &[String]) -> Result<(), Problem> {
     if names.is_empty() {
         return Ok(());
@@ -127,7 +130,7 @@ pub async fn check_keep_annotations(prepared: &Prepared, names: &[String]) -> Re
     });
     let Some(unannotated) = unannotated else { return Ok(()) };
     let text = format!(
-        "CRD {} does not bear {KEEP_ANNOTATION}: helm would delete it, and every {}",
+        "CRD {} lacks the annotation {KEEP_ANNOTATION}: helm would delete it with every {}",
         unannotated.name(),
         unannotated.kind()
     );
@@ -149,7 +152,7 @@ async fn check_release_unchanged(prepared: &Prepared, release: &str) -> Result<(
     let then = prepared.session.view.newest_revision(release).map_err(unreadable_problem)?;
     let same = match (then, now.last()) {
         (None, None) => true,
-        // What was pending may be marked failed by now: by our own step, or by the helm that was cut off, with its last breath.
+        // A pending revision may be marked failed by now: by our own step, or by the interrupted helm itself.
         (Some(then), Some(now)) => {
             then.revision == now.revision
                 && (then.status == now.status || (then.status.is_in_progress() && now.status == ReleaseStatus::Failed))
@@ -163,8 +166,10 @@ fn unreadable_problem(failure: &ReadFailure) -> Problem {
     Problem::new(Exit::ChecksFailed, failure.to_string())
 }
 
-/// Somebody else has changed it.
+/// The refusal for an object that changed since the plan was made.
 pub(super) fn changed_problem(what: &str) -> Problem {
-    Problem::new(Exit::Refused, format!("{what} is not as it was when the plan was made: somebody else has changed it"))
-        .with_hint("look who it was, then run the same command again: a new plan is made from what is there now")
+    Problem::new(Exit::Refused, format!("{what} has changed since the plan was made: another client has written it"))
+        .with_hint(
+            "find out who changed it, then run the same command again: it makes a new plan from the current state",
+        )
 }

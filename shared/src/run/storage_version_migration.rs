@@ -1,7 +1,8 @@
-//! Stored versions: objects are moved to the storage version, by the cluster itself or by us, and the end is proved alike.
+//! Migrates the objects of a CRD to its storage version, by the cluster's own controller or by this plugin.
 //!
-//! `status.storedVersions` is a claim. Since 1.37 the cluster's own migration may trim it before it has rewritten anything, so
-//! neither it nor `Succeeded` ends a migration here: a last walk with empty patches does, in which no object had to be moved.
+//! Owns the proof that it is complete, which is the same for both. `status.storedVersions` proves nothing: since 1.37 the cluster's
+//! migration may trim it before any object is rewritten, and neither it nor `Succeeded` ends a migration here. A last pass with
+//! empty patches does, in which no object had to be rewritten. Input: a CRD. Output: a [`CrdMigrationResult`].
 
 use std::time::{Duration, Instant};
 
@@ -19,48 +20,48 @@ use crate::report::event::{Emit, Event};
 use crate::report::migrate_report::{CrdMigrationResult, MigratedBy};
 use crate::tools::spawn::StopSignal;
 
-/// Walks until one proves that nothing is left: one that moves, one that proves, and some for what comes between.
+/// The limit of passes: one that rewrites, one that proves, and some for objects that other clients write meanwhile.
 const MAX_WALKS: usize = 6;
-/// How often a trim is tried against others who write the CRD.
+/// How often a trim is tried against other writers of the CRD.
 const MAX_ATTEMPTS: usize = 8;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Who rewrites the objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationRoute {
-    /// The cluster where it does, else we.
+    /// The cluster if it can, otherwise this plugin.
     Auto,
-    /// The cluster's own `StorageVersionMigration`, or nobody.
+    /// Only the cluster's own `StorageVersionMigration`.
     Cluster,
-    /// We, through the API.
+    /// This plugin, through the API.
     Client,
 }
 
-/// How migrations are done.
+/// Migrates CRDs of one cluster.
 pub struct StorageMigrator<'a> {
-    /// Where.
+    /// The cluster.
     pub cluster: &'a Cluster,
-    /// By whom.
+    /// Who rewrites the objects.
     pub route: MigrationRoute,
-    /// How long the cluster's controller may take to begin.
+    /// How long the cluster's controller may take to start.
     pub start_timeout: Duration,
-    /// The longest that one migration of the cluster's own may take.
+    /// The limit of one migration by the cluster.
     pub timeout: Duration,
-    /// Asked by Ctrl-C.
+    /// Set by Ctrl-C.
     pub stop: &'a StopSignal,
-    /// Where events go.
+    /// Receives the events.
     pub emit: Emit<'a>,
 }
 
 impl StorageMigrator<'_> {
-    /// Moves every object of a CRD to its storage version, proves it, and trims the CRD's `storedVersions`.
+    /// Migrates every object of a CRD to its storage version, proves it, and trims the CRD's `storedVersions`.
     ///
-    /// `keep` are the versions that will stay; without it, those that the CRD has. Cut off, it is simply begun again: what is
-    /// moved is not moved twice.
+    /// `keep` are the versions that will remain; `None` means those that the CRD has. An interrupted migration starts again;
+    /// migrated objects are not rewritten twice.
     ///
     /// # Errors
-    /// The CRD or its objects cannot be read, the wait is over, or somebody asked to stop. Objects that cannot be written are
-    /// part of the answer, which then is not proved.
+    /// The CRD or its objects cannot be read, the time is over, or the user interrupts. Objects that cannot be written are part of the
+    /// result, which is not verified then.
     pub async fn migrate_crd(&self, name: &str, keep: Option<&[String]>) -> Result<CrdMigrationResult, Problem> {
         let began = Instant::now();
         let crd = self.read_crd(name).await?;
@@ -83,10 +84,10 @@ impl StorageMigrator<'_> {
         Ok(migrated)
     }
 
-    /// What a migration would meet: the server is asked for each object, and writes none.
+    /// Simulates a migration: a server-side dry run for each object.
     ///
     /// # Errors
-    /// As [`Migrate::crd`].
+    /// As [`Self::migrate_crd`].
     pub async fn dry_run(&self, name: &str) -> Result<CrdMigrationResult, Problem> {
         let crd = self.read_crd(name).await?;
         let mut migrated = CrdMigrationResult::new(&crd);
@@ -98,7 +99,7 @@ impl StorageMigrator<'_> {
     async fn read_crd(&self, name: &str) -> Result<Crd, Problem> {
         let path = crd_path(name);
         let crd = self.cluster.get(&path).await.map_err(|error| self.crd_problem(name, error))?;
-        Crd::new(crd).map_err(|_| Problem::failure(format!("the server answers with something else than CRD {name}")))
+        Crd::new(crd).map_err(|_| Problem::failure(format!("the API server's answer is not CRD {name}")))
     }
 
     fn crd_problem(&self, name: &str, error: ApiError) -> Problem {
@@ -110,12 +111,12 @@ impl StorageMigrator<'_> {
         }
     }
 
-    /// A server that has not yet taken up the CRD stores in the version before it: a walk would then find nothing to move.
+    /// Waits until the API server stores in the CRD's new version. Until then a pass would find nothing to rewrite.
     async fn wait_until_settled(&self, crd: &Crd) -> Result<(), Problem> {
         let goes_on = || !self.stop.is_requested();
         match storage_version_wait::wait_for_storage_version(self.cluster, crd, &goes_on).await {
             Ok(true) => Ok(()),
-            Ok(false) if self.stop.is_requested() => Err(interrupted_problem("nothing was moved yet")),
+            Ok(false) if self.stop.is_requested() => Err(interrupted_problem("no object was migrated yet")),
             Ok(false) => {
                 let text = format!("the API server does not store {} as {}", crd.name(), crd.storage_version());
                 Err(Problem::new(Exit::TimedOut, text).with_hint(format!("kubectl describe crd {}", crd.name())))
@@ -141,14 +142,14 @@ impl StorageMigrator<'_> {
         };
         match rewrite::rewrite_objects(self.cluster, &rewrite_options, &tell).await {
             Ok(Some(walk)) => Ok(walk),
-            Ok(None) => Err(interrupted_problem("what is moved stays moved")),
+            Ok(None) => Err(interrupted_problem("migrated objects stay migrated")),
             Err(error) => Err(Problem::failure(format!("the objects of {} cannot be listed", crd.name()))
                 .with_source(error)
-                .with_hint("objects stored in a version that the CRD has no more? put that version back (served: false), then run it again")),
+                .with_hint("add the version of the stored objects to the CRD again (served: false) if the CRD lacks it, then run the command again")),
         }
     }
 
-    /// Leaves the rewriting to the cluster, where it does that.
+    /// Lets the cluster rewrite the objects if it can.
     async fn migrate_by_cluster(&self, crd: &Crd) -> Result<MigratedBy, Problem> {
         if self.route == MigrationRoute::Client {
             self.wait_while_migrating(crd.name()).await?;
@@ -156,7 +157,7 @@ impl StorageMigrator<'_> {
         }
         let collection = match own::find_collection(self.cluster).await {
             Ok(Some(collection)) => collection,
-            Ok(None) => return self.fall_back_to_client(crd, "it serves no StorageVersionMigration".to_owned()),
+            Ok(None) => return self.fall_back_to_client(crd, "it does not serve StorageVersionMigration".to_owned()),
             Err(error) => return Err(self.crd_problem(crd.name(), error)),
         };
         let migration = match own::request_migration(self.cluster, &collection, crd).await {
@@ -176,13 +177,15 @@ impl StorageMigrator<'_> {
         match stand {
             MigrationState::Succeeded => Ok(MigratedBy::Cluster { missed_objects: 0 }),
             MigrationState::Failed(reason) => self.fall_back_to_client(crd, format!("its migration failed: {reason}")),
-            MigrationState::Deleted => self.fall_back_to_client(crd, "somebody has deleted its migration".to_owned()),
+            MigrationState::Deleted => {
+                self.fall_back_to_client(crd, "its migration was deleted by another client".to_owned())
+            }
             MigrationState::Pending | MigrationState::Running if self.stop.is_requested() => {
-                Err(interrupted_problem("nothing was moved yet"))
+                Err(interrupted_problem("no object was migrated yet"))
             }
             MigrationState::Pending | MigrationState::Running => self.fall_back_to_client(
                 crd,
-                format!("its controller did not begin within {}s", self.start_timeout.as_secs()),
+                format!("its controller did not start within {}s", self.start_timeout.as_secs()),
             ),
         }
     }
@@ -204,12 +207,12 @@ impl StorageMigrator<'_> {
         }
     }
 
-    /// Waits while the cluster says that it is migrating: what it does then to `storedVersions` must be over.
+    /// Waits while the cluster reports that it migrates: it may still change `storedVersions`.
     async fn wait_while_migrating(&self, name: &str) -> Result<(), Problem> {
         let began = Instant::now();
         while is_migrating(&self.read_crd(name).await?) {
             if self.stop.is_requested() {
-                return Err(interrupted_problem("the cluster goes on with it by itself"));
+                return Err(interrupted_problem("the cluster continues the migration"));
             }
             if began.elapsed() >= self.timeout {
                 return Err(self.timeout_problem(name, "its condition StorageMigrating is still True"));
@@ -221,10 +224,12 @@ impl StorageMigrator<'_> {
 
     fn timeout_problem(&self, name: &str, what: &str) -> Problem {
         let text = format!("{name}: {what} after {}s", self.timeout.as_secs());
-        Problem::new(Exit::TimedOut, text).with_hint("kubectl get storageversionmigrations; then run it again")
+        Problem::new(Exit::TimedOut, text)
+            .with_hint("kubectl get storageversionmigrations; then run the same command again")
     }
 
-    /// Makes the claim true, where the CRD still is the one that was walked for. False where it is not: the walk does not count.
+    /// Sets `storedVersions` to the storage version if the CRD is unchanged since the pass. False if it has changed: the pass does not
+    /// count then.
     async fn trim_stored_versions(&self, walked: &Crd) -> Result<bool, Problem> {
         let name = walked.name();
         for _ in 0..MAX_ATTEMPTS {
@@ -258,5 +263,5 @@ fn crd_path(name: &str) -> String {
 
 fn interrupted_problem(so_far: &str) -> Problem {
     Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C while migrating: {so_far}"))
-        .with_hint("run the same command again: it goes on")
+        .with_hint("run the same command again: it continues")
 }

@@ -1,4 +1,7 @@
-//! A release that a run of ours left pending is marked failed, so that helm goes on from it.
+//! Marks a release that an interrupted run left pending as failed, so that helm can upgrade it again.
+//!
+//! Owns the write to helm's record. Which release may be unlocked is decided by the plan. Input: a release and its revision.
+//! Output: a text for the report, after a second read.
 
 use http::Method;
 use jiff::Timestamp;
@@ -9,10 +12,10 @@ use crate::model::pending_release::mark_failed;
 use crate::model::release_status::ReleaseStatus;
 use crate::problem::Problem;
 
-/// Marks it, and sees that helm's own reading of it says so.
+/// Marks the revision as failed, and verifies it by reading the records again.
 ///
 /// # Errors
-/// The record cannot be read or written, or somebody else writes it meanwhile.
+/// The record cannot be read or written, or another client writes it at the same time.
 pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
     let cluster = &run.prepared.session.cluster;
     let namespace = &run.prepared.session.installation.namespace;
@@ -21,18 +24,18 @@ pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) 
     let failed = |error: ApiError| {
         Problem::failure(format!("revision {revision} of release {release} could not be unlocked"))
             .with_source(error)
-            .with_hint("run the same command again: it looks anew at what is there")
+            .with_hint("run the same command again: it reads the release again")
     };
     let secret = cluster.get(&path).await.map_err(failed)?;
     let description =
-        format!("cut off while pending; unlocked by run {}", run.prepared.session.lease_watcher.identity.run);
+        format!("interrupted while pending; unlocked by run {}", run.prepared.session.lease_watcher.identity.run);
     let marked = mark_failed(&secret, &description, Timestamp::now()).map_err(|error| {
-        Problem::failure(format!("Secret {namespace}/{name} is no record of helm's")).with_source(error)
+        Problem::failure(format!("Secret {namespace}/{name} is not a release record of helm")).with_source(error)
     })?;
     let Some(marked) = marked else {
         return Ok(format!("revision {revision} was ended by its own helm"));
     };
-    // The whole object with its version: who writes it meanwhile, a helm that still lives, makes this one fail.
+    // The whole object with its resourceVersion: a helm that still runs and writes it makes this write fail.
     cluster.request(Method::PUT, &path, Some(("application/json", &marked))).await.map_err(failed)?;
     verify_unlocked(run, release, revision).await
 }
@@ -53,7 +56,7 @@ async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<
             let found =
                 newest.map_or_else(|| "gone".to_owned(), |newest| format!("{} at {}", newest.status, newest.revision));
             Err(Problem::failure(format!("release {release} is {found}, just after revision {revision} was unlocked"))
-                .with_hint("somebody else's helm is at work: helm history says what it does"))
+                .with_hint("helm history {release} shows which other helm is running"))
         }
     }
 }

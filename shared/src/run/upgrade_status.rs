@@ -1,4 +1,7 @@
-//! Where an upgrade stands: a look at the locks and the releases, and no write.
+//! Reads the status of an upgrade: locks, journal, releases and suspended Flux objects. Writes nothing.
+//!
+//! Owns how long a lock is watched before its holder counts as undetermined. Input: an installation. Output: [`UpgradeStatus`], in
+//! which a part that cannot be read has its reason.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +14,15 @@ use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::problem::Problem;
 use crate::report::status_report::UpgradeStatus;
 
-/// Between two looks at a lock.
+/// The interval between two reads of a lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// Beyond the time in which a holder that lives renews.
+/// Added to the renewal interval, because a renewal can be late.
 const RENEW_GRACE: Duration = Duration::from_secs(2);
 
-/// Looks.
+/// Reads the status.
 ///
 /// # Errors
-/// The cluster cannot be reached. What cannot be read of it stands in the answer.
+/// The cluster cannot be reached. A part that cannot be read is not an error.
 pub async fn read_status(
     installation: &Installation,
     identity: HolderIdentity,
@@ -38,7 +41,7 @@ pub async fn read_status(
     Ok(UpgradeStatus::new(&cluster.context, namespace, locks, suspended, journal, [crds, app]))
 }
 
-/// Who holds a lock. A holder of another workstation is watched until it renews, or has had the time to.
+/// The holders of the locks. A holder on another workstation is watched until it renews, or a renewal is overdue.
 async fn read_locks(cluster: &Cluster, namespace: &str, mut lease_watcher: LeaseWatcher) -> Observed<Vec<HeldLock>> {
     let lease_refs = LeaseRef::for_run(namespace, true);
     let began = Instant::now();

@@ -1,4 +1,7 @@
-//! The CRDs that the API server was seen to serve, and when: for a second look.
+//! The CRDs that the API server was verified to serve, and when.
+//!
+//! Owns the comparison for the second verification: same CRD, same spec, and who wrote since. `verify_served_schema.rs` fills and
+//! reads it; the journal records it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,17 +11,17 @@ use crate::model::crd::{Crd, SpecWriter, list_spec_writers};
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::value_hash::digest_json;
 
-/// What was proved, and when: for a second look.
+/// The verified CRDs, and when they were verified last.
 #[derive(Default)]
 pub struct VerifiedCrds(Mutex<Option<(Instant, BTreeMap<String, VerifiedSpec>)>>);
 
-/// A CRD's spec as it was proved.
+/// A CRD's spec as it was verified.
 #[derive(Clone)]
 pub(super) struct VerifiedSpec {
     uid: String,
     digest: String,
     stored_versions: Vec<String>,
-    /// Who had written which field of the spec by then.
+    /// The writers of each field of the spec at that time.
     pub(super) writers: Vec<SpecWriter>,
 }
 

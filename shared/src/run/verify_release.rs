@@ -1,4 +1,7 @@
-//! The proof of a release: what helm says that it has done stands in the record that it keeps on the cluster.
+//! Verifies a release by helm's own record on the cluster, not by helm's exit code.
+//!
+//! Owns what counts as done: deployed, the chart's version, and for an upgrade the run's label. Input: a release. Output: nothing, or a
+//! `Problem` with the revision that was read.
 
 use super::context::Run;
 use crate::cluster::view_reader;
@@ -9,10 +12,10 @@ use crate::model::release_status::ReleaseStatus;
 use crate::problem::Problem;
 use crate::tools::helm::UpgradeArgs;
 
-/// Looks whether the newest revision is the one that this run wrote: deployed, of the chart's version, with the run's label.
+/// Checks that the newest revision is the one that this run wrote: deployed, of the chart's version, with the run's label.
 ///
 /// # Errors
-/// It is another one, or the records cannot be read.
+/// It is another revision, or the records cannot be read.
 pub(super) async fn verify_upgraded(
     run: &Run<'_>,
     upgrade: &UpgradeArgs<'_>,
@@ -26,18 +29,20 @@ pub(super) async fn verify_upgraded(
         return Ok(());
     }
     let found = newest.map_or_else(
-        || "there is no such release".to_owned(),
+        || "the release does not exist".to_owned(),
         |newest| format!("revision {} is {} with {}", newest.revision, newest.status, newest.chart_version),
     );
-    Err(Problem::failure(format!("helm says that {release} is {version} now, and its record does not: {found}"))
-        .with_hint(format!("helm history {release} --namespace {namespace}"))
-        .with_hint("where nobody else upgraded, call helm by hand, and see what it does there"))
+    Err(Problem::failure(format!(
+        "helm reported success, but the record of {release} does not show {version}: {found}"
+    ))
+    .with_hint(format!("helm history {release} --namespace {namespace}"))
+    .with_hint("check whether helm is a wrapper script, if no one else upgraded the release"))
 }
 
-/// Looks whether the newest revision is one of this version, deployed: what helm went back to.
+/// Checks that the newest revision is deployed and has the version that helm rolled back to.
 ///
 /// # Errors
-/// It is another one, or the records cannot be read.
+/// It is another revision, or the records cannot be read.
 pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &str) -> Result<(), Problem> {
     let namespace = &run.prepared.session.installation.namespace;
     let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
@@ -45,8 +50,10 @@ pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &s
     let back = |newest: &&ReleaseRecord| newest.status == ReleaseStatus::Deployed && newest.chart_version == version;
     match records.last().filter(back) {
         Some(_) => Ok(()),
-        None => Err(Problem::failure(format!("helm says that {release} is {version} again, and its record does not"))
-            .with_hint(format!("helm history {release} --namespace {namespace}"))),
+        None => {
+            Err(Problem::failure(format!("helm reported success, but the record of {release} does not show {version}"))
+                .with_hint(format!("helm history {release} --namespace {namespace}")))
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! The proof that the API server serves what the charts say, and that it stays so.
+//! Verifies that the API server serves the charts' schemas, and that they stay.
 //!
-//! Established alone proves nothing after an update: it was true before. An apply that exits with 0 proves nothing either:
-//! another manager may put the CRD back, and of several API servers behind one address one may still serve the old schema.
+//! `Established` proves nothing after an update: it was true before. The exit code of an apply proves nothing either: another
+//! manager may revert the CRD, and one of several API servers behind one address may still serve the old schema. Owns the reads of
+//! OpenAPI documents over new connections, and the second check. Input: names of CRDs. Output: a text for the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -16,24 +17,24 @@ use crate::model::crd::{Crd, SpecWriter, find_writer_since, list_spec_writers};
 use crate::plan::Step;
 use crate::problem::{Exit, Problem};
 
-/// The longest that new schemas may take to be served: seconds on one API server, more where there are several.
+/// The limit until new schemas are served: seconds with one API server, longer with several.
 const SERVED_TIMEOUT: Duration = Duration::from_secs(120);
-/// Between two looks at whether they are.
+/// The interval between two reads of the documents.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Before the application relies on a proof it has to hold for so long: a controller that puts things back is quick, and one that
-/// is slower is found by the look in the end.
+/// How long a verified schema must stay before the application relies on it. A controller that reverts CRDs is usually faster; a
+/// slower one is found by the final check.
 const STABLE_PERIOD: Duration = Duration::from_secs(1);
 /// New connections for each API server: with four, one of three is missed in one of two hundred cases.
 const CONNECTIONS_PER_SERVER: usize = 4;
-/// Where it is not told how many API servers there are.
+/// The assumed number of API servers if it cannot be read.
 const ASSUMED_API_SERVERS: usize = 3;
-/// More than this many new connections tell nothing new.
+/// The limit of new connections: more prove nothing new.
 const MAX_CONNECTIONS: usize = 20;
 
-/// Proves that these CRDs are established, their names accepted, and every version served with the chart's schema.
+/// Verifies that these CRDs are established, their names accepted, and every version served with the chart's schema.
 ///
 /// # Errors
-/// They are not within two minutes; Ctrl-C; the server does not answer.
+/// They are not within [`SERVED_TIMEOUT`], the user interrupts, or the server does not answer.
 pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let cluster = &run.prepared.session.cluster;
     let (began, mut proof) = (Instant::now(), ServedSchemaCheck::default());
@@ -56,8 +57,8 @@ pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Res
             return Ok(proof.summary(names.len(), connections));
         };
         if run.options.stop.is_requested() {
-            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while proving the CRDs")
-                .with_hint("run the same command again: it proves them again"));
+            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while verifying the CRDs")
+                .with_hint("run the same command again: it verifies them again"));
         }
         if began.elapsed() >= SERVED_TIMEOUT.min(run.options.timeout) {
             return Err(not_served_problem(&missing, first, &live));
@@ -66,12 +67,12 @@ pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Res
     }
 }
 
-/// What the API server does not serve yet.
+/// A version that the API server does not serve yet.
 #[derive(Clone)]
 struct Unserved {
-    /// The CRD; none where a whole group and version is missing.
+    /// The CRD; `None` if a whole group and version is missing.
     crd: Option<String>,
-    /// What is missing, in words.
+    /// What is missing.
     reason: String,
 }
 
@@ -83,22 +84,22 @@ impl Unserved {
 
 fn not_served_problem(missing: &[Unserved], first: &Unserved, live: &[Crd]) -> Problem {
     let count = missing.len();
-    let text = format!("{count} of the CRDs' versions are not served as the chart has them: {}", first.reason);
+    let text = format!("{count} of the CRDs' versions are not served with the chart's schema: {}", first.reason);
     let crd = live.iter().find(|crd| first.crd.as_deref() == Some(crd.name()));
     let writer = crd.and_then(|crd| Some((crd.name(), list_spec_writers(crd).pop()?)));
     let hint = match writer {
         Some((name, SpecWriter { manager, time })) => {
-            format!("{manager} wrote {name} last, at {time}; look at its conditions and at who else keeps it")
+            format!("kubectl describe crd {name} shows its conditions; {manager} wrote it last, at {time}")
         }
-        None => "kubectl get crd; then look at the conditions of the one that is named".to_owned(),
+        None => "kubectl describe crd NAME shows the conditions of the named CRD".to_owned(),
     };
     Problem::new(Exit::TimedOut, text).with_hint(hint)
 }
 
-/// What is not there or not established, in words.
+/// The CRDs that do not exist or are not established.
 fn list_unestablished(names: &[String], live: &[Crd]) -> Vec<Unserved> {
     let one = |name: &String| match live.iter().find(|crd| crd.name() == name) {
-        None => Some(Unserved::of_crd(name, format!("CRD {name} is not there"))),
+        None => Some(Unserved::of_crd(name, format!("CRD {name} does not exist"))),
         Some(crd) => {
             let condition =
                 ["Established", "NamesAccepted"].into_iter().find(|condition| !crd.has_condition(condition))?;
@@ -108,19 +109,19 @@ fn list_unestablished(names: &[String], live: &[Crd]) -> Vec<Unserved> {
     names.iter().filter_map(one).collect()
 }
 
-/// What has been seen of the served documents. One that has not changed is not read again.
+/// The state of the served documents. A document whose hash has not changed is not read again.
 #[derive(Default)]
 struct ServedSchemaCheck {
     /// The hash of each document that was read.
     hashes: BTreeMap<String, String>,
-    /// What is missing in each.
+    /// The missing versions of each document.
     missing: BTreeMap<String, Vec<Unserved>>,
-    /// How many versions were asked for by dry-run, since no document told.
+    /// How many versions were verified by dry run, because no document contains them.
     probe_count: usize,
 }
 
 impl ServedSchemaCheck {
-    /// What is not served yet, in words.
+    /// Returns the versions that are not served yet.
     async fn check_documents(
         &mut self,
         run: &Run<'_>,
@@ -168,7 +169,7 @@ impl ServedSchemaCheck {
                     }
                 }
                 (Some(_), None) => {}
-                // The document holds the version and not the kind: it is new, or the server publishes it nowhere.
+                // The document has the version but not the kind: it is new, or the server does not publish it.
                 (None, _) => missing.extend(self.probe(run, crd, version).await?),
             }
         }
@@ -194,7 +195,7 @@ impl ServedSchemaCheck {
         Ok(reason.map(|reason| Unserved::of_crd(crd.name(), reason)))
     }
 
-    /// Asks over new connections; whoever answers another document than the proved one has it judged too.
+    /// Reads the documents over new connections. A document that differs from the verified one is checked too.
     async fn check_over_new_connections(
         &mut self,
         run: &Run<'_>,
@@ -223,17 +224,17 @@ impl ServedSchemaCheck {
         let served = format!("{crds} of {crds} established and served with the chart's schema");
         let connections_text = match connections {
             0 | 1 => String::new(),
-            count => format!(", asked {count} times over new connections"),
+            count => format!(", verified over {count} new connections"),
         };
         let probed = match self.probe_count {
             0 => String::new(),
-            some => format!(", {some} by strict dry-runs, since no document told"),
+            some => format!(", {some} versions by strict dry run"),
         };
         format!("{served}{connections_text}{probed}")
     }
 }
 
-/// Which versions of which CRDs each document must hold, as the charts have them: that is what was asked for.
+/// The versions that each document must contain, according to the charts.
 fn group_by_document<'a>(run: &Run<'a>, names: &[String]) -> BTreeMap<String, Vec<(&'a Crd, String)>> {
     let mut all: BTreeMap<String, Vec<(&Crd, String)>> = BTreeMap::new();
     for crd in names.iter().filter_map(|name| run.prepared.work.crds().get(name)) {
@@ -245,10 +246,10 @@ fn group_by_document<'a>(run: &Run<'a>, names: &[String]) -> BTreeMap<String, Ve
     all
 }
 
-/// The second look: before the application relies on the proved CRDs, and in the end.
+/// The second check: before the application relies on the verified CRDs, and at the end of the run.
 ///
 /// # Errors
-/// Another manager has put one of them back, or deleted it; it is named.
+/// Another manager has reverted or deleted a CRD; the error names the manager.
 pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
     let Some((since, proved)) = run.verified_crds.snapshot() else { return Ok(()) };
     if !step.action.relies_on_verified_crds() {
@@ -262,8 +263,8 @@ pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), 
             Some(crd) if then.is_same(crd) => {}
             Some(crd) => return Err(crd_changed_problem(crd, then, since.elapsed())),
             None => {
-                return Err(Problem::failure(format!("CRD {name} was proved and has been deleted since"))
-                    .with_hint("look who deletes it; then run the same command again"));
+                return Err(Problem::failure(format!("CRD {name} was verified, and deleted after that"))
+                    .with_hint("find out who deletes it, then run the same command again"));
             }
         }
     }
@@ -275,10 +276,10 @@ fn crd_changed_problem(crd: &Crd, then: &VerifiedSpec, after: Duration) -> Probl
     let writer = find_writer_since(&then.writers, &list_spec_writers(crd));
     let (who, at) =
         writer.map_or_else(|| ("somebody".to_owned(), String::new()), |one| (one.manager, format!(" at {}", one.time)));
-    let text = format!("CRD {name} was proved, and {seconds:.0}s later it is another one: {who} wrote it{at}");
+    let text = format!("CRD {name} was verified, and changed within {seconds:.0}s: {who} wrote it{at}");
     Problem::failure(text)
         .with_hint(format!(
-            "let {who} have the new CRD too, or stop it from writing this one; then run the same command again"
+            "update the CRD in the source of {who} too, or stop {who} from writing it; then run the same command again"
         ))
         .with_hint(format!("kubectl get crd {name} --show-managed-fields --output yaml shows who owns which field"))
 }

@@ -1,5 +1,7 @@
-//! The application's upgrade: helm waits, we show what for, and end the wait where it cannot get better. When helm says that
-//! it is done, we look ourselves.
+//! Upgrades or rolls back a release with helm, and waits until its workloads are ready.
+//!
+//! Owns the wait: helm waits, this module reports the reason and ends the wait if it cannot succeed. After helm's success it reads
+//! the workloads itself. Whether a workload is ready is decided in `model/`. Input: a step. Output: a text for the report.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,21 +25,21 @@ use crate::tools::error::ToolError;
 use crate::tools::helm::RollbackArgs;
 use crate::tools::spawn::StopSignal;
 
-/// Between two looks at what is not ready yet.
+/// The interval between two reads of the workloads.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// So long what runs may be unreadable after helm said that it is done, before we say that we could not look.
+/// How long workloads may be unreadable after helm's success before the result is undetermined.
 const UNREADABLE_LIMIT: Duration = Duration::from_secs(15);
 
 /// Upgrades the application and waits until it is ready.
 ///
 /// # Errors
-/// helm fails, is stopped, runs out of time, or a reason that cannot pass has lasted too long.
+/// helm fails, is stopped, runs out of time, or a terminal reason has lasted too long.
 pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
     let prepared = run.prepared;
     let Some(UpgradeWork { ask, charts: RenderedCharts { app: Some(rendered_chart), .. }, .. }) =
         prepared.work.as_upgrade()
     else {
-        return Err(Problem::failure("the plan upgrades a chart that does not move"));
+        return Err(Problem::failure("internal error: the plan upgrades a release without a chart"));
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),
@@ -51,10 +53,10 @@ pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String
     Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, rendered_chart.fetched.chart.version))
 }
 
-/// Takes a release back to a revision, and waits until it is ready.
+/// Rolls a release back to a revision, and waits until it is ready.
 ///
 /// # Errors
-/// As [`upgrade`].
+/// As [`upgrade_release`].
 pub(super) async fn roll_back_release(
     run: &Run<'_>,
     step: &Step,
@@ -75,19 +77,19 @@ pub(super) async fn roll_back_release(
             .rollback(&back, run.process_guard, run.options.abort.clone())
             .await;
         written.map_err(|error| {
-            error.into_problem(format!("helm could not bring {release} back to revision {revision}"))
+            error.into_problem(format!("helm could not roll back {release} to revision {revision}"))
         })?;
         verify_release::verify_rolled_back(run, release, version).await?;
-        return Ok(format!("{release} as revision {revision}, {version}"));
+        return Ok(format!("{release} rolled back to revision {revision}, {version}"));
     }
     let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(release, &objects));
     let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
     let (ready, all) = run_and_watch(watch, helm.rollback(&back, run.process_guard, stop)).await?;
     verify_release::verify_rolled_back(run, release, version).await?;
-    Ok(format!("{release} as revision {revision}, {version}, {ready} of {all} ready"))
+    Ok(format!("{release} rolled back to revision {revision}, {version}, {ready} of {all} ready"))
 }
 
-/// Runs helm, and looks meanwhile. How many things are ready in the end, and of how many.
+/// Runs helm and polls the workloads meanwhile. Returns how many objects are ready, and of how many.
 async fn run_and_watch(
     mut watch: ReadinessWatch<'_>,
     helm: impl Future<Output = Result<(), ToolError>>,
@@ -109,13 +111,13 @@ async fn run_and_watch(
     Ok(watch.ready)
 }
 
-/// Looks at what a release's workloads still wait for, and tells it.
+/// Reads which of a release's workloads are not ready, and reports them.
 pub(super) struct ReadinessWatch<'a> {
     run: &'a Run<'a>,
     step: &'a Step,
     workloads: OwnedWorkloads,
     started: Instant,
-    /// helm's own stop: asked by Ctrl-C, and where waiting longer makes no sense.
+    /// Stops helm: set by Ctrl-C, and if the wait cannot succeed.
     stop: StopSignal,
     /// Since when each terminal reason lasts, by object and reason.
     terminal_since: BTreeMap<(String, String), Instant>,
@@ -124,7 +126,7 @@ pub(super) struct ReadinessWatch<'a> {
     waiting: Vec<WaitingObject>,
     unreadable_since: Option<(Instant, ReadFailure)>,
     terminal_reason: Option<String>,
-    /// What else is waited for, and told with it.
+    /// Something else that the step waits for, reported with the workloads.
     extra_wait: Option<WaitingObject>,
 }
 
@@ -146,27 +148,27 @@ impl<'a> ReadinessWatch<'a> {
         }
     }
 
-    /// Tells this too, from now on.
+    /// Sets what else is reported from now on.
     pub(super) fn set_extra_wait(&mut self, other: Option<WaitingObject>) {
         self.extra_wait = other;
     }
 
-    /// Why waiting longer makes no sense.
+    /// Why the wait cannot succeed.
     pub(super) fn terminal_reason(&self) -> Option<&str> {
         self.terminal_reason.as_deref()
     }
 
-    /// Whether something has a reason that may not pass by itself.
+    /// Whether an object has a terminal reason.
     pub(super) fn has_terminal_reason(&self) -> bool {
         !self.terminal_since.is_empty()
     }
 
-    /// How many parts are ready, of how many.
+    /// How many objects are ready, and of how many.
     pub(super) const fn ready(&self) -> (usize, usize) {
         self.ready
     }
 
-    /// One look, told.
+    /// Reads the workloads once and reports them.
     pub(super) async fn poll(&mut self) {
         if self.run.options.stop.is_requested() {
             self.stop.request();
@@ -189,7 +191,7 @@ impl<'a> ReadinessWatch<'a> {
         self.stop_if_terminal();
     }
 
-    /// Tells what was seen last, with what is waited for beside it.
+    /// Reports the last reading, with the extra wait.
     pub(super) fn emit_waiting(&self) {
         (self.run.emit)(Event::Waiting {
             step: self.step.id.to_string(),
@@ -201,7 +203,7 @@ impl<'a> ReadinessWatch<'a> {
         });
     }
 
-    /// What is not ready, with since when each terminal reason lasts; one that has gone is forgotten.
+    /// The objects that are not ready, with the age of each terminal reason. A reason that has gone is forgotten.
     fn update_waiting(&mut self, unready: &[UnreadyObject]) -> Vec<WaitingObject> {
         let (now, mut still) = (Instant::now(), BTreeMap::new());
         let all = unready.iter().map(|one| {
@@ -224,7 +226,7 @@ impl<'a> ReadinessWatch<'a> {
         all
     }
 
-    /// Ends the wait where a reason that does not pass by itself has lasted too long.
+    /// Ends the wait if a terminal reason has lasted longer than the grace period.
     fn stop_if_terminal(&mut self) {
         let lasted = self.terminal_since.iter().find(|(_, since)| since.elapsed() >= self.run.options.failure_grace);
         let Some(((object, _), since)) = lasted else { return };
@@ -233,7 +235,7 @@ impl<'a> ReadinessWatch<'a> {
         self.stop.request();
     }
 
-    /// helm said that it is done: our own reading has to say so too.
+    /// helm reported success. Our own reading of the workloads must agree.
     pub(super) async fn wait_until_ready(&mut self) -> Result<(), Problem> {
         loop {
             self.poll().await;
@@ -246,7 +248,7 @@ impl<'a> ReadinessWatch<'a> {
                 Some((since, failure)) if since.elapsed() >= UNREADABLE_LIMIT => {
                     return Err(Problem::new(
                         Exit::ChecksFailed,
-                        format!("helm is done, and we cannot see it: {failure}"),
+                        format!("helm succeeded, but the workloads cannot be read: {failure}"),
                     ));
                 }
                 None | Some(_) => {}
@@ -258,7 +260,7 @@ impl<'a> ReadinessWatch<'a> {
         }
     }
 
-    /// Why it did not become ready: a reason that does not pass, or the time that is over.
+    /// Why the release did not become ready: a terminal reason, or the time limit.
     fn not_ready_problem(&self) -> Problem {
         let (release, namespace) = (&self.workloads.release, &self.run.prepared.session.installation.namespace);
         let unready =
@@ -276,7 +278,7 @@ impl<'a> ReadinessWatch<'a> {
         };
         problem
             .with_hint(format!("kubectl describe pods --namespace {namespace}"))
-            .with_hint("mend it, then run the same command again")
+            .with_hint("fix the cause, then run the same command again")
     }
 
     fn helm_problem(&self, error: ToolError) -> Problem {

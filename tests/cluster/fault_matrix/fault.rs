@@ -209,7 +209,7 @@ impl ActiveFault {
     pub fn finish(self, test_cluster: &TestCluster, run: &CommandOutput) -> Result<bool> {
         match self {
             Self::FullDisk => {
-                ensure!(run.stderr.contains("no copy of it in"), "does not say that the disk is full:\n{}", run.stderr);
+                ensure!(run.stderr.contains("no local copy in"), "does not say that the disk is full:\n{}", run.stderr);
                 Ok(false)
             }
             Self::TakenOver { sleeper, mark } => check_after_sleep(test_cluster, run, &sleeper, mark).map(|()| true),
@@ -220,8 +220,9 @@ impl ActiveFault {
 
 /// A run that was taken over reports it, and writes no CRD, no release and no journal entry afterwards.
 fn check_after_sleep(test_cluster: &TestCluster, run: &CommandOutput, sleeper: &str, mark: Mark) -> Result<()> {
-    let last = run.code == 0 && run.stderr.contains("meanwhile");
-    let lost = run.code == 1 && run.all_text().contains("the lock is no longer ours");
+    let was_replaced = ["another run has recorded this run", "has continued this run"];
+    let last = run.code == 0 && was_replaced.iter().any(|text| run.stderr.contains(text));
+    let lost = run.code == 1 && run.all_text().contains("this run has lost the lock");
     ensure!(last || lost, "exit {}\n{}", run.code, run.all_text());
     let log = test_cluster.entries_since(mark)?;
     let written = [audit::writes_by(&log, "operator"), audit::journal_by(&log, "operator")].concat();

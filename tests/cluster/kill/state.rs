@@ -77,7 +77,7 @@ impl CustomResources {
     pub fn ensure_unchanged(&self, now: &Self, undisturbed: &Self) -> Result<()> {
         for (name, was) in &self.0 {
             let is = now.0.get(name).with_context(|| format!("{name} is lost"))?;
-            ensure!(was.0 == is.0, "{name} was deleted and made anew");
+            ensure!(was.0 == is.0, "{name} was deleted and created again");
             let as_undisturbed = undisturbed.0.get(name).is_some_and(|other| other.1 == is.1);
             ensure!(was.1 == is.1 || as_undisturbed, "{name} was {} and is {}", was.1, is.1);
         }

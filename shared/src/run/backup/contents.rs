@@ -1,4 +1,7 @@
-//! Reads a save whole, before anything of it is brought back: names are names, files are all there, kinds are their CRD's.
+//! Reads a whole backup before anything of it is restored.
+//!
+//! Owns the checks of a backup: valid names, no missing file, objects of their CRD's kind. It does not compare with the cluster
+//! (`restore.rs`). Input: a folder. Output: [`BackupContents`], or a refusal that names the file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,14 +12,14 @@ use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::problem::{Exit, Problem};
 
-/// What a save holds. Objects are known by name; their content stays in the files.
+/// The contents of a backup: CRDs as values, objects by name. The content of objects stays in the files.
 pub(super) struct BackupContents {
     pub(super) index: BackupIndex,
     pub(super) crds: BTreeMap<String, Crd>,
     pub(super) objects: Vec<BackupEntry>,
 }
 
-/// One object of a save.
+/// One object of a backup.
 pub(super) struct BackupEntry {
     pub(super) file: PathBuf,
     pub(super) crd: String,
@@ -24,21 +27,26 @@ pub(super) struct BackupEntry {
     pub(super) owners: Vec<ObjectRef>,
 }
 
-/// Reads every file once.
+/// Reads every file of a backup once.
 pub(super) fn read_backup(folder: &Path) -> Result<BackupContents, Problem> {
     let (snapshot, index) = BackupFolder::open(folder).map_err(|error| {
-        let problem = Problem::new(Exit::Refused, format!("{} holds no save that is whole", folder.display()));
+        let problem = Problem::new(Exit::Refused, format!("{} does not contain a complete backup", folder.display()));
         problem
             .with_source(error)
-            .with_hint("a save ends by writing backup.json: without it, it was cut off; save again")
+            .with_hint("create the backup again: backup.json is written last, so a backup without it was interrupted")
     })?;
     let (mut crds, mut objects) = (BTreeMap::new(), Vec::new());
     for entry in &index.crds {
         let crd = read_crd(&snapshot, &entry.name)?;
         let files = snapshot.list_object_files(&entry.name).map_err(|error| modified_problem(&error))?;
         if entry.read_failure.is_none() && files.len() as u64 != entry.objects {
-            let text = format!("{} objects of {} were saved, and {} are here", entry.objects, entry.name, files.len());
-            return Err(Problem::new(Exit::Refused, text).with_hint("look for a copy of the save that is whole"));
+            let text = format!(
+                "the backup lists {} objects of {}, but {} are in the folder",
+                entry.objects,
+                entry.name,
+                files.len()
+            );
+            return Err(Problem::new(Exit::Refused, text).with_hint("use a complete copy of the backup"));
         }
         for file in files {
             objects.push(read_entry(file, &crd)?);
@@ -54,7 +62,7 @@ fn read_crd(snapshot: &BackupFolder, name: &str) -> Result<Crd, Problem> {
     let crd = Crd::new(document).ok().filter(|crd| {
         crd.name() == name && is_dns_subdomain(name) && name == format!("{}.{}", crd.plural(), crd.group())
     });
-    crd.ok_or_else(|| modified_problem(&content_error(&file, "it is not the CRD that backup.json names")))
+    crd.ok_or_else(|| modified_problem(&content_error(&file, "it is not the CRD that backup.json lists")))
 }
 
 fn read_entry(file: PathBuf, crd: &Crd) -> Result<BackupEntry, Problem> {
@@ -62,13 +70,13 @@ fn read_entry(file: PathBuf, crd: &Crd) -> Result<BackupEntry, Problem> {
     let object = ObjectRef::from_manifest(&document);
     let object = object.filter(|object| object.group() == crd.group() && object.kind == crd.kind());
     let Some(object) = object.filter(|object| crd.is_namespaced() != object.namespace.is_empty()) else {
-        return Err(modified_problem(&content_error(&file, &format!("it is no object of CRD {}", crd.name()))));
+        return Err(modified_problem(&content_error(&file, &format!("it is not an object of CRD {}", crd.name()))));
     };
     if !is_dns_subdomain(&object.name)
         || !(object.namespace.is_empty() || is_dns_subdomain(&object.namespace))
         || !is_dns_subdomain(object.version())
     {
-        return Err(modified_problem(&content_error(&file, "its name is none that the API server knows")));
+        return Err(modified_problem(&content_error(&file, "its name is not valid in Kubernetes")));
     }
     Ok(BackupEntry { file, crd: crd.name().to_owned(), owners: read_owners(&document), object })
 }
@@ -78,8 +86,8 @@ fn content_error(file: &Path, reason: &str) -> BackupFileError {
 }
 
 fn modified_problem(error: &BackupFileError) -> Problem {
-    Problem::new(Exit::Refused, format!("the save is not as it was written: {error}"))
-        .with_hint("mend or remove what was changed by hand; nothing was written to the cluster")
+    Problem::new(Exit::Refused, format!("the backup was modified: {error}"))
+        .with_hint("restore the original file, or remove it; nothing was written to the cluster")
 }
 
 #[cfg(test)]
@@ -102,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lead_astray_is_refused_before_anything_is_written() {
+    fn hostile_names_and_foreign_objects_are_refused_before_any_write() {
         let hub = |name: &str, namespace: &str| json!({"apiVersion": "a.b/v1", "kind": "Hub", "metadata": {"name": name, "namespace": namespace}});
         let good = tempfile::tempdir().unwrap();
         write_backup(good.path(), &hub("h", "m"));
@@ -111,8 +119,8 @@ mod tests {
         let cases = [
             (hub("h?dryRun=All", "m"), "name"),
             (hub("h", "m/../x"), "name"),
-            (secret, "no object of CRD"),
-            (hub("h", ""), "no object of CRD"),
+            (secret, "not an object of CRD"),
+            (hub("h", ""), "not an object of CRD"),
         ];
         for (bad, says) in cases {
             let folder = tempfile::tempdir().unwrap();
@@ -123,11 +131,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_is_missed() {
+    fn a_missing_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let hub = json!({"apiVersion": "a.b/v1", "kind": "Hub", "metadata": {"name": "h", "namespace": "m"}});
         fs::remove_file(write_backup(folder.path(), &hub)).unwrap();
         let problem = read_backup(folder.path()).err().unwrap();
-        assert_eq!(problem.message, "1 objects of hubs.a.b were saved, and 0 are here");
+        assert_eq!(problem.message, "the backup lists 1 objects of hubs.a.b, but 0 are in the folder");
     }
 }

@@ -1,4 +1,7 @@
-//! `save`: every object of some CRDs as a clean manifest, page by page: one page is written while the next one comes.
+//! Backs up every object of some CRDs as clean manifests.
+//!
+//! Owns the order of reads and writes: while one page is written, the next one is read. The format of the files is in
+//! `cluster/backup_folder.rs`. Input: CRDs and a folder. Output: the index of the backup, which is written last.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,12 +20,12 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::tools::spawn::StopSignal;
 
-/// Saves these CRDs and their objects into a folder that is new or empty.
+/// Backs up these CRDs and their objects into a folder that is new or empty.
 ///
-/// A kind that cannot be read does not end it: the index says why, and that the save is not whole.
+/// A kind that cannot be read does not end the backup: the index records the reason, so the backup is not complete.
 ///
 /// # Errors
-/// The folder cannot be written, or somebody asked to stop: then there is no index.
+/// The folder cannot be written, or the user interrupts: then there is no index.
 pub async fn create_backup(
     cluster: &Cluster,
     crds: &[Crd],
@@ -33,10 +36,10 @@ pub async fn create_backup(
     create_partial_backup(cluster, crds, &[], folder, stop, emit).await
 }
 
-/// As [`save`]; of the CRDs in `alone` no objects are saved.
+/// As [`create_backup`]; of the CRDs in `alone`, only the CRD itself is written, without objects.
 ///
 /// # Errors
-/// As [`save`].
+/// As [`create_backup`].
 pub async fn create_partial_backup(
     cluster: &Cluster,
     crds: &[Crd],
@@ -86,9 +89,8 @@ async fn back_up_crd(
     let mut page = pages.next().await;
     loop {
         if stop.is_requested() {
-            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: the save is not whole").with_hint(
-                format!("remove what there is of it, then save again: rm -r {}", snapshot.root().display()),
-            ));
+            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: the backup is not complete")
+                .with_hint(format!("rm -r {}, then create the backup again", snapshot.root().display())));
         }
         match page {
             Ok(Some(Page { items, remaining })) => {
@@ -110,17 +112,17 @@ async fn back_up_crd(
     }
 }
 
-/// Off the thread that reads on: writing YAML and files takes its time.
+/// Writes a page off the async thread, which reads the next page meanwhile.
 async fn write_objects(snapshot: &Arc<BackupFolder>, crd: &str, objects: Vec<Value>) -> Result<(), Problem> {
     let (snapshot, crd) = (Arc::clone(snapshot), crd.to_owned());
     let written = spawn_blocking(move || objects.iter().try_for_each(|object| snapshot.write_object(&crd, object)));
     match written.await {
         Ok(result) => result.map_err(|error| write_problem(&error)),
-        Err(error) => Err(Problem::failure("the save ended unexpectedly").with_source(error)),
+        Err(error) => Err(Problem::failure("the backup ended unexpectedly").with_source(error)),
     }
 }
 
 fn write_problem(error: &BackupFileError) -> Problem {
-    Problem::failure(format!("cannot save: {error}"))
-        .with_hint("name a folder that is new or empty, on a disk with room")
+    Problem::failure(format!("cannot write the backup: {error}"))
+        .with_hint("choose a folder that is new or empty, on a disk with enough space")
 }

@@ -1,4 +1,7 @@
-//! CRDs and custom resources, kept in a folder and brought back.
+//! Backs up CRDs and custom resources into a folder, and restores them from it.
+//!
+//! Owns the order of reads and writes, conflicts with other writers, and the relinking of owners. The format of the folder is in
+//! `cluster/backup_folder.rs`; which objects a run backs up before its first write is decided in `run_backup.rs`.
 
 mod contents;
 pub mod create;
@@ -6,5 +9,5 @@ mod object_restorer;
 mod owner_resolver;
 pub mod restore;
 
-/// Kinds, or objects, that are worked on at once: enough to hide the way there and back, few enough for a busy API server.
+/// Kinds, or objects, that are handled at the same time: enough to hide the latency, few enough for a busy API server.
 const MAX_CONCURRENT_REQUESTS: usize = 8;

@@ -1,4 +1,7 @@
-//! One object brought back: made, linked to its owners, its status written; or left, or replaced, where it is there already.
+//! Restores one object: creates it, links it to its owners, and writes its status.
+//!
+//! An object that exists already is left alone, or replaced with `--overwrite`. Nothing is deleted. Input: an object of the
+//! backup and its CRD. Output: what happened to it, and the owners that do not exist.
 
 use std::time::{Duration, Instant};
 
@@ -10,26 +13,26 @@ use crate::cluster::{ApiError, Cluster};
 use crate::model::backup_format::strip_cluster_fields;
 use crate::model::crd::Crd;
 
-/// Who made what is brought back, in its managed fields.
+/// The field manager of restored objects.
 const RESTORE_FIELD_MANAGER: &str = "mural-restore";
-/// How long a kind may take to be served after its CRD is established: each API server learns of it by itself.
+/// How long a kind may take to be served after its CRD is established: each API server learns of the CRD separately.
 const SERVED_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// How often a write is tried against somebody who writes the same object.
+/// How often a write is tried if another client writes the same object.
 const MAX_ATTEMPTS: usize = 8;
 
-/// What became of an object.
+/// The result for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RestoreOutcome {
     Created,
-    /// It was there, just as it was saved.
+    /// It exists with the content of the backup.
     Unchanged,
-    /// It was there with other content, and stays.
+    /// It exists with other content and was not changed.
     Skipped,
     Overwritten,
 }
 
-/// What is needed to bring objects back.
+/// Restores objects into one cluster.
 pub(super) struct ObjectRestorer<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) owners: OwnerResolver<'a>,
@@ -37,7 +40,7 @@ pub(super) struct ObjectRestorer<'a> {
 }
 
 impl ObjectRestorer<'_> {
-    /// Brings one object back. Tells the owners that are not there.
+    /// Restores one object. Returns the owners that do not exist.
     pub(super) async fn restore(
         &self,
         crd: &Crd,
@@ -57,7 +60,7 @@ impl ObjectRestorer<'_> {
         done.map(|done| (done, lost))
     }
 
-    /// A kind that was just established may not be served yet.
+    /// Creates the object. Retries while a kind that was just established is not served.
     async fn create(&self, collection: &str, object: &Value) -> Result<Value, ApiError> {
         let path = format!("{collection}?fieldManager={RESTORE_FIELD_MANAGER}&fieldValidation=Strict");
         let began = Instant::now();
@@ -83,7 +86,7 @@ impl ObjectRestorer<'_> {
                 return Ok(RestoreOutcome::Unchanged);
             }
             if !self.overwrite {
-                // Ours, cut off between its making and its status.
+                // Created by an earlier restore that was interrupted before it wrote the status.
                 if status.is_some() && live.get("status").is_none() && is_written_only_by_us(&live) {
                     return self.write_status(path, live, status).await.map(|()| RestoreOutcome::Created);
                 }
@@ -105,7 +108,7 @@ impl ObjectRestorer<'_> {
         Err(conflict_error())
     }
 
-    /// Writes the status as it was saved. A controller that writes it too is met with fresh reads.
+    /// Writes the status as in the backup. On a conflict with a controller, the object is read again.
     async fn write_status(&self, path: &str, mut live: Value, status: Option<&Value>) -> Result<(), ApiError> {
         let Some(status) = status else { return Ok(()) };
         let put = format!("{path}/status?fieldManager={RESTORE_FIELD_MANAGER}&fieldValidation=Strict");
@@ -135,6 +138,6 @@ fn conflict_error() -> ApiError {
     ApiError::Rejected {
         code: 409,
         reason: "Conflict".to_owned(),
-        message: format!("somebody else kept writing it, {MAX_ATTEMPTS} times"),
+        message: format!("another client changed it during each of {MAX_ATTEMPTS} attempts"),
     }
 }

@@ -1,4 +1,7 @@
-//! Owners are known by uid, and a uid belongs to one cluster: who is owned is linked anew, by name.
+//! Finds the current uid of an object's owners.
+//!
+//! A uid belongs to one cluster and one object, so owner references of a backup are linked again by kind and name. Owns the cache
+//! of lookups. Input: an object of the backup. Output: the object with current uids, and the owners that do not exist.
 
 use std::collections::HashMap;
 
@@ -8,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::cluster::{ApiError, Cluster};
 use crate::model::backup_format::is_dns_subdomain;
 
-/// The uids of the owners that were asked for, by path.
+/// The uids of the owners that were read, by path.
 pub(super) struct OwnerResolver<'a> {
     cluster: &'a Cluster,
     /// The resources of each group and version, read once.
@@ -20,8 +23,8 @@ impl<'a> OwnerResolver<'a> {
         Self { cluster, resources: Mutex::default() }
     }
 
-    /// Links an object to its owners as they are now. Gives the owners that are not there: their links are left out, since
-    /// the garbage collector deletes what names an owner that does not exist.
+    /// Links an object to its owners as they are now. Returns the owners that do not exist. Their links are left out: the
+    /// garbage collector deletes an object whose owners do not exist.
     pub(super) async fn relink(&self, object: &mut Value) -> Result<Vec<String>, ApiError> {
         let Some(Value::Array(references)) = object.pointer_mut("/metadata/ownerReferences").map(Value::take) else {
             return Ok(Vec::new());
@@ -46,7 +49,7 @@ impl<'a> OwnerResolver<'a> {
         Ok(lost)
     }
 
-    /// The uid that an owner has now; none where it is not there.
+    /// The current uid of an owner; `None` if it does not exist.
     async fn find_uid(&self, reference: &Value, namespace: &str) -> Result<Option<Value>, ApiError> {
         let (version, name) = (text(reference, "apiVersion"), text(reference, "name"));
         if !is_dns_subdomain(name) || !version.split('/').all(is_dns_subdomain) {
@@ -58,7 +61,7 @@ impl<'a> OwnerResolver<'a> {
         };
         let within = if namespaced { format!("/namespaces/{namespace}") } else { String::new() };
         match self.cluster.get(&format!("{root}{within}/{plural}/{name}")).await {
-            // An owner that is going away would take the object with it.
+            // An owner that is being deleted would take the object with it.
             Ok(owner) if owner.pointer("/metadata/deletionTimestamp").is_some() => Ok(None),
             Ok(owner) => Ok(Some(owner["metadata"]["uid"].clone())),
             Err(error) if error.is_not_found() => Ok(None),
@@ -66,7 +69,7 @@ impl<'a> OwnerResolver<'a> {
         }
     }
 
-    /// The plural of a kind, and whether it lives in namespaces.
+    /// The plural of a kind, and whether it is namespaced.
     async fn find_resource(&self, root: &str, kind: &str) -> Result<Option<(String, bool)>, ApiError> {
         let mut served = self.resources.lock().await;
         if !served.contains_key(root) {

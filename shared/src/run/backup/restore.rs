@@ -1,4 +1,7 @@
-//! `restore`: CRDs first, established, then their objects, owners before what they own. Nothing is ever deleted.
+//! Restores a backup: CRDs first, then their objects, owners before the objects that they own. Nothing is ever deleted.
+//!
+//! Owns the order and the comparison with the cluster. Reading the backup is `contents.rs`, one object is `object_restorer.rs`.
+//! Input: a folder and the cluster. Output: a report with a count for each result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -21,33 +24,33 @@ use crate::report::backup_report::{MissingOwner, RestoreFailure, RestoreReport};
 use crate::report::event::{Emit, Event};
 use crate::tools::spawn::StopSignal;
 
-/// The longest that a new CRD may take to be established.
+/// How long a new CRD may take to be established.
 const ESTABLISHED_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// Between two words about how far it is: objects.
+/// How many objects lie between two progress events.
 const OBJECTS_PER_PROGRESS_EVENT: usize = 500;
 
-/// A save that was read and compared with the cluster; nothing is written yet.
+/// A backup that was read and compared with the cluster; nothing is written yet.
 pub struct Restore {
     cluster: Cluster,
     backup: BackupContents,
     live_crds: BTreeMap<String, Crd>,
-    /// Namespaces of its objects that the cluster has not.
+    /// Namespaces of its objects that do not exist in the cluster.
     pub missing_namespaces: BTreeSet<String>,
     overwrite: bool,
-    /// CRDs are left as they are.
+    /// Whether CRDs are left as they are.
     objects_only: bool,
 }
 
 impl Restore {
-    /// Reads a save whole and looks at the cluster.
+    /// Reads a whole backup and compares it with the cluster.
     ///
     /// # Errors
-    /// The save is not whole or not readable, the cluster cannot be read, or serves a kind in other versions than the save's.
+    /// The backup is not complete or not readable, or the cluster cannot be read or serves a kind in other versions than the backup's.
     pub async fn prepare(cluster: &Cluster, folder: &std::path::Path, overwrite: bool) -> Result<Self, Problem> {
         let folder = folder.to_owned();
         let backup = tokio::task::spawn_blocking(move || read_backup(&folder)).await;
-        let backup = backup.map_err(|error| Problem::failure("the save cannot be read").with_source(error))??;
+        let backup = backup.map_err(|error| Problem::failure("the backup cannot be read").with_source(error))??;
         let live =
             view_reader::read_live_crds(cluster).await.map_err(|failure| Problem::failure(failure.to_string()))?;
         let namespaces = cluster.list("/api/v1/namespaces", "").await;
@@ -67,7 +70,7 @@ impl Restore {
         Ok(restore)
     }
 
-    /// Leaves the CRDs as they are, and brings back the objects of these alone.
+    /// Leaves the CRDs as they are, and restores only the objects of these.
     #[must_use]
     pub fn only_objects_of(mut self, crds: &[String]) -> Self {
         self.backup.objects.retain(|object| crds.contains(&object.crd));
@@ -76,7 +79,7 @@ impl Restore {
         self
     }
 
-    /// A CRD that is there, and stays as it is, must serve what the save holds.
+    /// A CRD that exists and is not overwritten must serve the version of the backup's objects.
     fn check_versions_served(&self) -> Result<(), Problem> {
         for (name, crd) in &self.backup.crds {
             let in_force = self.live_crds.get(name).filter(|_| !self.overwrite).unwrap_or(crd);
@@ -86,30 +89,30 @@ impl Restore {
             if let Some(object) = of_crd.into_iter().find(|object| !served.contains(object.object.version())) {
                 let (object, version) = (&object.object, object.object.version());
                 let text =
-                    format!("{object} was saved as {version}, which the CRD {name} of the cluster does not serve");
+                    format!("the backup has {object} as {version}, which the CRD {name} of the cluster does not serve");
                 return Err(Problem::new(Exit::Refused, text)
-                    .with_hint("--overwrite puts the saved CRD in its place, and the saved objects in place of those that are there"));
+                    .with_hint("--overwrite replaces the CRD and the objects with those of the backup"));
             }
         }
         Ok(())
     }
 
-    /// How much there is to bring back: CRDs that are not there, and objects in all.
+    /// How much there is to restore: CRDs that do not exist, and all objects.
     #[must_use]
     pub fn extent(&self) -> (usize, usize) {
         (self.backup.crds.keys().filter(|name| !self.live_crds.contains_key(*name)).count(), self.backup.objects.len())
     }
 
-    /// An answer that nothing was done for yet.
+    /// An empty report.
     #[must_use]
     pub fn new_report(&self) -> RestoreReport {
         RestoreReport::new(&self.cluster.context, &self.backup.index)
     }
 
-    /// Brings everything back. What fails is told, and the rest goes on.
+    /// Restores everything. A failed object is reported, and the others continue.
     ///
     /// # Errors
-    /// A CRD is refused or is not established in time, or somebody asked to stop. Run again, it goes on.
+    /// A CRD is refused or is not established in time, or the user interrupts. The same command continues.
     pub async fn run(
         &self,
         create_namespaces: bool,
@@ -142,8 +145,8 @@ impl Restore {
                 }
             }
             if stop.is_requested() {
-                return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: not everything is brought back")
-                    .with_hint("run the same command again: what is there already is left as it is"));
+                return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: not everything is restored")
+                    .with_hint("run the same command again: objects that exist already are left as they are"));
             }
         }
         Ok(report)
@@ -156,7 +159,7 @@ impl Restore {
                 self.cluster.request(Method::POST, "/api/v1/namespaces", Some(("application/json", &namespace)));
             match created.await {
                 Err(error) if !error.is_conflict() => {
-                    return Err(Problem::failure(format!("namespace {name} cannot be made")).with_source(error));
+                    return Err(Problem::failure(format!("namespace {name} cannot be created")).with_source(error));
                 }
                 _ => {}
             }
@@ -188,7 +191,7 @@ impl Restore {
             let applied = self.cluster.request(Method::PATCH, &path, Some(("application/apply-patch+yaml", &wanted)));
             applied
                 .await
-                .map_err(|error| Problem::failure(format!("CRD {name} cannot be brought back")).with_source(error))?;
+                .map_err(|error| Problem::failure(format!("CRD {name} cannot be restored")).with_source(error))?;
             list.push(name.clone());
         }
         self.wait_until_established().await
@@ -226,7 +229,7 @@ impl Restore {
         let Some(crd) = self.backup.crds.get(&entry.crd) else { return (at, None) };
         let object = match BackupFolder::read_manifest(&entry.file) {
             Ok(object) if ObjectRef::from_manifest(&object).as_ref() == Some(&entry.object) => object,
-            Ok(_) => return (at, Some(Err(format!("{}: it has just been changed", entry.file.display())))),
+            Ok(_) => return (at, Some(Err(format!("{}: it changed during the restore", entry.file.display())))),
             Err(error) => return (at, Some(Err(error.to_string()))),
         };
         let crd = self.live_crds.get(&entry.crd).filter(|_| !self.overwrite).unwrap_or(crd);

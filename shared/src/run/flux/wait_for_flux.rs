@@ -1,4 +1,7 @@
-//! Waiting for Flux: what is waited for is watched, and told with its reason; what does not get better ends the wait.
+//! Waits for Flux and Argo CD objects.
+//!
+//! Owns the limits of a wait: progress is reported with its reason, and a failure that does not heal ends the wait. Whether an object
+//! is done is decided in `plan/flux/progress.rs`. Input: a watched object. Output: a text for the report, or a `Problem`.
 
 use std::time::{Duration, Instant};
 
@@ -19,16 +22,16 @@ use crate::report::event::{Event, WaitingObject};
 use crate::run::context::Run;
 use crate::run::wait_for_release::ReadinessWatch;
 
-/// The longest between two judgements, whether anything has changed or not.
+/// The longest interval between two assessments, even if nothing has changed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// A controller that has not looked at our change yet is not spoken of for so long.
+/// How long a controller may take to observe our change before the wait reports it.
 const CONTROLLER_QUIET_PERIOD: Duration = Duration::from_secs(10);
-/// Whoever tries again is on its way for a moment, and in the same trouble after it: only so much of peace ends it.
+/// A controller that retries reports progress for a moment, then the same failure. Only this much time without a failure ends it.
 const RECOVERY_PERIOD: Duration = Duration::from_secs(10);
-/// Between two looks at the application's workloads, which cost six lists: while something is in trouble, and while nothing moves.
+/// Intervals between two reads of the application's workloads, which cost six lists: with a terminal reason, and without changes.
 const TROUBLED_POLL_INTERVAL: Duration = Duration::from_secs(2);
 const IDLE_POLL_INTERVAL: Duration = Duration::from_secs(10);
-/// So long the server may not answer before we say that we could not look.
+/// How long the server may not answer before the wait ends as undetermined.
 const UNREADABLE_LIMIT: Duration = Duration::from_secs(15);
 
 /// Waits until a source's artifact is the wanted chart.
@@ -51,7 +54,7 @@ pub(super) async fn wait_for_source(
     }
 }
 
-/// Waits until a HelmRelease is Ready at the wanted chart; the application's workloads are looked at beside it.
+/// Waits until a HelmRelease is Ready at the wanted chart. Also reads the application's workloads.
 pub(super) async fn wait_for_release(
     run: &Run<'_>,
     step: &Step,
@@ -79,7 +82,7 @@ pub(super) async fn wait_for_release(
     }
 }
 
-/// The application's workloads, looked at beside its HelmRelease.
+/// The application's workloads, read while its HelmRelease is not ready.
 struct WorkloadWatch<'a> {
     watch: ReadinessWatch<'a>,
     changes: ChangeWatcher,
@@ -87,7 +90,7 @@ struct WorkloadWatch<'a> {
 }
 
 impl<'a> WorkloadWatch<'a> {
-    /// None where the CRD chart is waited for, or the application does not move.
+    /// `None` for the CRD chart, or if the application is not upgraded.
     fn try_new(run: &'a Run<'a>, step: &'a Step, role: ReleaseRole) -> Option<Self> {
         let rendered_chart = run.prepared.work.app_chart().filter(|_| role == ReleaseRole::App)?;
         let installation = &run.prepared.session.installation;
@@ -101,13 +104,13 @@ impl<'a> WorkloadWatch<'a> {
         })
     }
 
-    /// A look where it is worth one: something has moved, something is in trouble, or long enough ago.
+    /// Reads the workloads if something has changed, a terminal reason is known, or the interval is over.
     async fn poll_if_due(&mut self, wait: &FluxWait<'_>) -> Result<(), Problem> {
         let since = self.last_poll.elapsed();
         let due = if self.watch.has_terminal_reason() { TROUBLED_POLL_INTERVAL } else { IDLE_POLL_INTERVAL };
         self.watch.set_extra_wait(wait.waiting_for());
         if since < POLL_INTERVAL || (since < due && !self.changes.has_changed().await) {
-            // Before the first look nobody knows how many there are.
+            // Before the first read the number of objects is not known.
             if self.watch.ready().1 > 0 {
                 self.watch.emit_waiting();
             }
@@ -119,7 +122,7 @@ impl<'a> WorkloadWatch<'a> {
     }
 }
 
-/// Whoever waits for somebody else's commit waits as long as it takes; only what has failed for good ends it.
+/// A wait for someone else's commit has no grace period: only a final failure ends it.
 fn treat_trouble_as_waiting(progress: Progress) -> Progress {
     match progress {
         Progress::Failing(reason) | Progress::NotObserved { reason, .. } => Progress::Waiting(reason),
@@ -149,7 +152,7 @@ pub(super) async fn wait_for_application(
     }
 }
 
-/// Flux says that it is done: our own reading of the workloads has to say so too.
+/// Flux reports success. Our own reading of the workloads must agree.
 async fn verify_workloads_ready(done: String, workloads: Option<WorkloadWatch<'_>>) -> Result<String, Problem> {
     let Some(WorkloadWatch { mut watch, .. }) = workloads else { return Ok(done) };
     watch.set_extra_wait(None);
@@ -164,13 +167,13 @@ struct FluxWait<'a> {
     object: &'a FluxRef,
     started: Instant,
     reason: String,
-    /// The controller that the reason is about, where it has not looked at our change.
+    /// The controller that has not observed our change, if the reason is about it.
     silent_controller: Option<FluxController>,
-    /// Since when the same trouble lasts.
+    /// Since when the same failure lasts.
     troubled_since: Option<Instant>,
-    /// Since when it is on its way again.
+    /// Since when the object makes progress again.
     recovering_since: Option<Instant>,
-    /// Whether its controller has not looked yet, and whether that is worth a word.
+    /// Whether the controller has not observed our change, and whether that is reported already.
     controller_silence: Option<ControllerSilence>,
     unreadable_since: Option<Instant>,
 }
@@ -198,7 +201,7 @@ impl<'a> FluxWait<'a> {
         }
     }
 
-    /// What there is, as soon as it has changed; a server that does not answer for a moment is waited for.
+    /// The object, as soon as it has changed. `None` while the server does not answer.
     async fn poll(&mut self, watched: &mut ObjectWatcher) -> Result<Option<Value>, Problem> {
         let read = watched.next(POLL_INTERVAL).await;
         if read.is_err() {
@@ -213,8 +216,8 @@ impl<'a> FluxWait<'a> {
                 self.unreadable_since = None;
                 Ok(Some(found))
             }
-            Ok(None) => Err(Problem::failure(format!("{} has been deleted meanwhile", self.object))
-                .with_hint("look who deletes it; then run the same command again")),
+            Ok(None) => Err(Problem::failure(format!("{} was deleted during the wait", self.object))
+                .with_hint("find out who deletes it, then run the same command again")),
             Err(error) if self.unreadable_since.get_or_insert_with(Instant::now).elapsed() < UNREADABLE_LIMIT => {
                 self.set_reason(format!("cannot be read: {error}"), None);
                 Ok(None)
@@ -237,7 +240,7 @@ impl<'a> FluxWait<'a> {
         match progress {
             Some(Progress::Done(summary)) => return Ok(Some(summary)),
             Some(Progress::Failed(reason)) => return Err(self.problem(Exit::Failed, &reason, None)),
-            // Quiet at first: a controller that looks a second later is no news.
+            // Not reported at first: a controller that observes the change a second later is normal.
             Some(Progress::NotObserved { controller, reason })
                 if self.started.elapsed() < CONTROLLER_QUIET_PERIOD.min(options.failure_grace) =>
             {
@@ -250,7 +253,7 @@ impl<'a> FluxWait<'a> {
                 self.record_trouble(self.started)?;
             }
             Some(Progress::Failing(reason)) => {
-                // Its silence was another trouble.
+                // The silence of the controller was another failure.
                 self.troubled_since = self.troubled_since.filter(|_| !was_silent);
                 self.set_reason(reason, None);
                 self.record_trouble(Instant::now())?;
@@ -262,7 +265,7 @@ impl<'a> FluxWait<'a> {
             let limit = options.timeout.as_secs();
             return Err(self.problem(
                 Exit::TimedOut,
-                &format!("not there within {limit}s: {}", self.reason),
+                &format!("not ready within {limit}s: {}", self.reason),
                 self.silent_controller,
             ));
         }
@@ -283,7 +286,7 @@ impl<'a> FluxWait<'a> {
         (self.reason, self.silent_controller) = (reason, silent_controller);
     }
 
-    /// Ends the wait where the trouble has lasted too long.
+    /// Ends the wait if the failure has lasted longer than the grace period.
     fn record_trouble(&mut self, from: Instant) -> Result<(), Problem> {
         self.recovering_since = None;
         let since = *self.troubled_since.get_or_insert(from);
@@ -303,16 +306,18 @@ impl<'a> FluxWait<'a> {
             }
             None => format!("kubectl describe {}", object.to_kubectl_args()),
         };
-        problem.with_hint(look).with_hint("mend it, then run the same command again: it goes on from what is there")
+        problem
+            .with_hint(look)
+            .with_hint("fix it, then run the same command again: it continues from the current state")
     }
 
     fn terminal_problem(&self, reason: &str) -> Problem {
         Problem::new(Exit::Failed, format!("{} cannot become ready: {reason}", self.object))
             .with_hint(format!("kubectl describe pods --namespace {}", self.run.prepared.session.installation.namespace))
-            .with_hint("helm-controller goes on waiting until its own timeout, and then does what spec.upgrade.remediation says")
+            .with_hint("wait for helm-controller's own timeout, or fix the pods before it: then spec.upgrade.remediation applies")
     }
 
-    /// What is told; nothing while there is nothing to say.
+    /// The progress to report; `None` while there is no reason to report.
     fn waiting_for(&self) -> Option<WaitingObject> {
         if self.reason.is_empty() || self.controller_silence == Some(ControllerSilence::TooEarly) {
             return None;

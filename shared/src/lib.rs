@@ -8,7 +8,7 @@
 //!              report (human · json · junit …) ◄── events ◄── run: step guard, act, prove, next
 //! ```
 //!
-//! `look`, `render` and `forecast` touch the world; `diff`, `checks` and `plan` are pure and see only values.
+//! `look`, `render` and `forecast` read the cluster; `diff`, `checks` and `plan` are pure and see only values.
 //! Without the feature `effects` only the pure modules compile: that is the purity fence.
 //! The feature `cli` adds the edge that the plugins share: common flags, the environment, the streams.
 

@@ -236,7 +236,7 @@ fn waivers_and_flags_with_a_typo() {
     }
 }
 
-/// A registry is asked over TLS also where no cluster is: the first client needs a TLS provider
+/// A registry is queried over TLS even without a cluster: the first client needs a TLS provider
 /// (<https://docs.rs/rustls/latest/rustls/crypto/struct.CryptoProvider.html>).
 #[test]
 fn a_chart_in_a_registry_that_does_not_answer_is_no_panic() {

@@ -138,12 +138,12 @@ fn usage() -> Vec<Case> {
         flag("an unknown flag", &["plan", "--no-such-flag"], &["--no-such-flag"], "--help"),
         flag("a version that is none", &["plan", "--to", "latest"], &["latest", "--to"], "--help"),
         flag("a duration that is none", &["plan", "--timeout", "soon"], &["--timeout", "soon"], "5m"),
-        flag("nobody to ask", &["--to", "1.1.0"], &["no terminal"], "--yes"),
+        flag("no terminal to confirm on", &["--to", "1.1.0"], &["no terminal"], "--yes"),
         flag("a guard that is none", &["--explain", "nonsense"], &["nonsense"], "same-cluster"),
     ]
 }
 
-/// Charts, judged before anything is asked of a cluster that has nothing installed.
+/// Charts, judged before the cluster is queried, which has nothing installed.
 fn charts() -> Vec<Case> {
     let chart = |name, stage, args, code, says, next| Case { name, stage, args, code, says, next };
     vec![
@@ -271,7 +271,7 @@ fn help_and_version_are_answers() {
 }
 
 #[test]
-fn colour_is_for_who_asks_for_it() {
+fn colour_is_only_used_on_request() {
     let mut stage = Stage::new();
     let coloured = |stage: &Stage, args: &[&str]| stage.run(UPGRADE, args).stderr.contains('\u{1b}');
     let always = ["plan", "--release=-x", "--color", "always"];
@@ -285,7 +285,7 @@ fn colour_is_for_who_asks_for_it() {
 }
 
 #[test]
-fn versions_are_asked_before_anything_else() {
+fn versions_are_checked_first() {
     let stage = Stage::new();
     stage.run(UPGRADE, PLAN);
     let mut first: Vec<String> = stage.calls().into_iter().take(2).collect();

@@ -223,7 +223,7 @@ fn uninstalling_keeps_what_is_not_ours() {
 }
 
 #[test]
-fn a_file_of_somebody_else_is_never_overwritten() {
+fn a_foreign_file_is_never_overwritten() {
     let home = Home::new();
     fs::create_dir_all(home.bin()).expect("a folder");
     fs::write(home.bin().join("kubectl-mural"), "theirs").expect("a file");

@@ -42,7 +42,7 @@ fn an_enum_that_loses_a_value(test_cluster: &TestCluster) -> Result<()> {
 
     let refused = check(&[])?.expect_code(3)?;
     for told in ["breaking", "^.spec.size", "1 of 3 objects", "Ship default/cy", "huge"] {
-        ensure!(refused.stdout.contains(told), "{told:?} is not said:\n{}", refused.all_text());
+        ensure!(refused.stdout.contains(told), "{told:?} is not in the output:\n{}", refused.all_text());
     }
     ensure!(!refused.stdout.contains("default/ada"), "one who is not hurt is named:\n{}", refused.all_text());
 
@@ -61,7 +61,7 @@ fn an_enum_that_loses_a_value(test_cluster: &TestCluster) -> Result<()> {
     let json: Value = serde_json::from_str(&check(&["-o", "json"])?.expect_code(0)?.stdout)?;
     ensure!(json["evidence"] == "live" && json["objectsChecked"] == 3, "{json}");
     merged_by_the_server(test_cluster, &check)?;
-    who_may_not_look(test_cluster, &newer)
+    a_user_without_permissions(test_cluster, &newer)
 }
 
 /// The check uses the server's merge result, not the file: fields of other managers stay, and a rejection is in the
@@ -81,7 +81,7 @@ fn merged_by_the_server(test_cluster: &TestCluster, check: &dyn Fn(&[&str]) -> R
 }
 
 /// If objects cannot be listed, the check does not pass.
-fn who_may_not_look(test_cluster: &TestCluster, newer: &str) -> Result<()> {
+fn a_user_without_permissions(test_cluster: &TestCluster, newer: &str) -> Result<()> {
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reads-crds}\nrules:\n\
         - {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get, list]}\n---\n\
         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: reads-crds}\n\
@@ -93,7 +93,7 @@ fn who_may_not_look(test_cluster: &TestCluster, newer: &str) -> Result<()> {
     let args = ["crds", "check", newer];
     let unseen = test_cluster.run_with(User::Admin, "helm-mural", &args, "", &clerk)?.expect_code(3)?;
     for told in ["cannot be listed", "objects-not-checked", "forbidden"] {
-        ensure!(unseen.all_text().contains(told), "{told:?} is not said:\n{}", unseen.all_text());
+        ensure!(unseen.all_text().contains(told), "{told:?} is not in the output:\n{}", unseen.all_text());
     }
     Ok(())
 }

@@ -178,7 +178,9 @@ fn a_restored_cluster_equals_the_backup(test_cluster: &TestCluster) -> Result<()
     let mark = test_cluster.mark()?;
     let refused = crds(test_cluster, &["restore", &dir, "--yes"])?.expect_code(5).context("without its namespace")?;
     ensure!(refused.stderr.contains("keep-a") && refused.stderr.contains("--create-namespace"), "{}", refused.stderr);
-    crds(test_cluster, &["restore", &dir, "--create-namespace"])?.expect_code(64).context("nobody to ask")?;
+    crds(test_cluster, &["restore", &dir, "--create-namespace"])?
+        .expect_code(64)
+        .context("no terminal to confirm on")?;
     crds(test_cluster, &["restore", &dir, "--create-namespace", "--dry-run=server"])?.expect_code(0)?;
     test_cluster.ensure_nothing_written(mark)?;
     let restored =

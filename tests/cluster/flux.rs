@@ -262,7 +262,7 @@ fn whole(test_cluster: &TestCluster) -> Result<()> {
     ensure!(release["spec"]["values"] == json!({"password": format!("{CANARY}-2"), "node": ""}), "{release}");
     ensure!(release["spec"].get("suspend").is_none_or(|suspend| suspend != true), "left suspended");
     let told = [plan.all_text(), done.all_text(), again.all_text(), valued.all_text()].concat();
-    ensure!(!told.contains(CANARY), "tells a secret:\n{told}");
+    ensure!(!told.contains(CANARY), "shows a secret:\n{told}");
     Ok(())
 }
 

@@ -180,7 +180,7 @@ fn healthy(test_cluster: &TestCluster) -> Result<Value> {
     let report = json(&ended)?;
     let counts = &report["counts"];
     ensure!(counts["notes"] == 0 && counts["undetermined"] == 0, "{counts}: {}", ended.stdout);
-    ensure!(!ended.stdout.contains("canary-"), "a secret is told");
+    ensure!(!ended.stdout.contains("canary-"), "a secret is shown");
     let written = test_cluster.files().join("healthy.html").display().to_string();
     let baseline_file = test_cluster.files().join("before.json").display().to_string();
     validate(test_cluster, &["--report", &written, "--save-baseline", &baseline_file])?.expect_code(0)?;
@@ -222,7 +222,7 @@ fn broken(test_cluster: &TestCluster, case: &Case) -> Result<()> {
         let report = look()?;
         Ok(case.finds.iter().all(|id| findings(&report, id).is_empty()).then_some(()))
     })
-    .with_context(|| format!("{only} is still there after it was mended"))
+    .with_context(|| format!("{only} is still there after it was fixed"))
 }
 
 /// Runs the command of a finding's hint. Of several commands, the last is the fix. Questions are answered with yes.
@@ -330,19 +330,19 @@ fn forbidden(test_cluster: &TestCluster, healthy: &Value) -> Result<()> {
     paths.sort();
     paths.dedup();
     ensure!(paths.len() > 40 && paths.len() < 140, "{} paths: {paths:#?}", paths.len());
-    // One of each kind of question: the objects of forty kinds are asked for in the same way.
+    // One request of each kind: the objects of forty kinds are read in the same way.
     let streamed = |path: &String| path.starts_with("/apis/") && path.contains("?limit=50");
     let (objects, lists): (Vec<String>, Vec<String>) =
         paths.into_iter().filter(|path| !NEEDED.contains(&path.as_str())).partition(streamed);
     let documents = |path: &&String| path.starts_with("/openapi/v3/");
     let document = lists.iter().find(documents).cloned();
-    // Objects that are asked for by name are all asked for in the same way.
+    // Objects that are read by name are all read in the same way.
     let by_name = lists.iter().find(|path| !path.contains("limit=") && path.contains("/namespaces/mural-system/"));
     let lists = lists.iter().filter(|path| path.contains("limit=") || path.starts_with("/api?") || *path == "/apis");
     // Each costs a whole look: the tier takes every fourth.
     let every = if std::env::var_os(ALL_LISTS).is_some() { 1 } else { 4 };
     let asked = lists.chain(&document).chain(objects.first()).chain(by_name).step_by(every);
-    // The tools are asked nothing here.
+    // No tool is called here.
     let before = healthy["checks"].as_array().map_or(0, Vec::len) - 3;
     for path in asked {
         proxy.clear();

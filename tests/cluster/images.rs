@@ -30,7 +30,7 @@ fn new_images_are_looked_up(test_cluster: &TestCluster) -> Result<()> {
         containers.join(", ")
     );
     std::fs::write(chart.join("templates/images.yaml"), pod)?;
-    // The older image is not new: nobody asks for it.
+    // The older image is not new: no request is made for it.
     let older = small::app(test_cluster, "1.1.0-rc.0")?.join("templates/all.yaml");
     let deployment = std::fs::read_to_string(older)?.replace("{{ .Chart.Version }}\"", "1.1.0-rc.0\"");
     std::fs::write(chart.join("templates/all.yaml"), deployment)?;

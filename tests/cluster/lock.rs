@@ -158,7 +158,7 @@ fn of_four_at_once_one_writes(test_cluster: &TestCluster) -> Result<()> {
     let told = || ended.iter().map(|ended| String::from_utf8_lossy(&ended.stderr).into_owned()).collect::<String>();
     // A later run is refused by the lock (7), finds drift (5), or finds nothing to do (0).
     ensure!(codes.contains(&0) && codes.iter().all(|code| [0, 5, 7].contains(code)), "{codes:?}\n{}", told());
-    ensure!(codes.contains(&7), "nobody was told to wait: {codes:?}");
+    ensure!(codes.contains(&7), "no run had to wait: {codes:?}");
     let log = test_cluster.entries_since(mark)?;
     let crds =
         audit::writes_by(&log, "operator").into_iter().filter(|entry| entry.is_crd() && entry.succeeded()).count();

@@ -170,7 +170,7 @@ fn cut_off_twice(
         ended
     })?;
     let written = written.into_inner()?;
-    ensure!(written.len() > 20, "nobody else wrote: {}", written.len());
+    ensure!(written.len() > 20, "no other client wrote: {}", written.len());
     Ok((ended.expect_code(0)?, written))
 }
 

@@ -65,7 +65,7 @@ const UPGRADES: &[Upgrade] = &[
                 level: "error",
                 subject: "globalcontextentries.kyverno.io",
                 count: 1,
-                because: "the same object, as it lives: to be mended before, or to be answered for",
+                because: "the same live object: to be fixed before the upgrade, or to be waived",
             },
         ],
     },
@@ -155,7 +155,7 @@ fn objects(test_cluster: &TestCluster, charts: &Charts) -> Result<Vec<String>> {
     let items = list["items"].as_array().into_iter().flatten();
     let name = |item: &Value| format!("{} {}", item["kind"].as_str().unwrap_or("?"), item["metadata"]["name"]);
     let names: Vec<String> = items.map(name).collect();
-    ensure!(!names.is_empty(), "no objects: nothing would be proved");
+    ensure!(!names.is_empty(), "no objects: the test would prove nothing");
     Ok(names)
 }
 

@@ -80,7 +80,7 @@ fn upgrade_through_proxy(test_cluster: &TestCluster, faults: Vec<FaultRule>) -> 
 fn served_step_detail(ended: &CommandOutput) -> Result<String> {
     let report: Value = serde_json::from_str(&ended.stdout)?;
     let steps = report["steps"].as_array().context("no steps")?;
-    let served = steps.iter().find(|step| step["step"] == "served").context("nothing was proved")?;
+    let served = steps.iter().find(|step| step["step"] == "served").context("no step served")?;
     Ok(served["detail"].as_str().unwrap_or_default().to_owned())
 }
 

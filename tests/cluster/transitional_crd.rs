@@ -146,7 +146,7 @@ fn the_crds_alone(test_cluster: &TestCluster) -> Result<()> {
     let mark = test_cluster.mark()?;
     let refused = crds(test_cluster, &["apply", &chart, "--yes"])?.expect_code(5)?;
     ensure!(refused.stdout.contains("--migrate"), "{}", refused.stdout);
-    crds(test_cluster, &["apply", &chart, "--migrate"])?.expect_code(64).context("nobody to ask")?;
+    crds(test_cluster, &["apply", &chart, "--migrate"])?.expect_code(64).context("no terminal to confirm on")?;
     crds(test_cluster, &["apply", &chart, "--migrate", "--dry-run=server"])?.expect_code(0)?;
     test_cluster.ensure_nothing_written(mark)?;
     let mut apply = test_cluster.command(User::Operator, "helm-mural")?;
@@ -219,7 +219,7 @@ fn a_wrong_stored_versions_claim_is_not_trusted(test_cluster: &TestCluster) -> R
     let mark = test_cluster.mark()?;
     let refused = crds(test_cluster, &["apply", &chart, "--yes"])?.expect_code(5)?;
     for told in ["dropped-version-unused", RACKS, "v1alpha1", &format!("{COUNT} objects"), "--migrate"] {
-        ensure!(refused.stdout.contains(told), "{told:?} is not said:\n{}", refused.stdout);
+        ensure!(refused.stdout.contains(told), "{told:?} is not in the output:\n{}", refused.stdout);
     }
     test_cluster.ensure_nothing_written(mark)?;
     crds(test_cluster, &["apply", &chart, "--yes", "--migrate"])?.expect_code(0)?;

@@ -30,7 +30,7 @@ fn whole(test_cluster: &TestCluster, helm: &str) -> Result<()> {
     test_cluster.install_older()?;
     test_cluster.use_helm(helm)?;
     let told = [plans_write_nothing(test_cluster)?, once(test_cluster)?, again(test_cluster)?].concat();
-    ensure!(!told.contains(CANARY), "tells a secret:\n{told}");
+    ensure!(!told.contains(CANARY), "shows a secret:\n{told}");
     Ok(())
 }
 

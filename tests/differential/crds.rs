@@ -234,7 +234,7 @@ fn rule(kind: &str, random: &mut Random) -> Value {
     };
     let mut rule = json!({"rule": random.pick(rules)});
     if random.one_in(2) {
-        rule["message"] = json!("as it is said here");
+        rule["message"] = json!("a message of the rule");
     }
     if random.one_in(4) {
         rule["messageExpression"] = json!("'computed: ' + string(1 + 1)");

@@ -97,7 +97,7 @@ async fn helm_and_kubectl_tell_one_cluster_by_its_uid() {
 }
 
 #[tokio::test]
-async fn refusals_keep_what_was_said_and_no_secret() {
+async fn refusals_contain_the_message_and_no_secret() {
     for one in list_recordings("helm") {
         let replay = Replay::new(&one).answering("template", "refused");
         let secret = [ValueFlag::Set(Hidden::new("replicas=many".to_owned()))];

@@ -224,7 +224,7 @@ impl AuditLog {
     pub fn entries_since(&self, mark: Mark) -> Result<Vec<Entry>> {
         let read = || -> Result<Vec<u8>> {
             let mut file = std::fs::File::open(&self.file)?;
-            ensure!(file.metadata()?.len() >= mark.0, "it is shorter than it was: begun anew");
+            ensure!(file.metadata()?.len() >= mark.0, "it is shorter than it was: it was started again");
             file.seek(SeekFrom::Start(mark.0))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
@@ -250,7 +250,7 @@ fn entries(bytes: &[u8]) -> Result<Vec<Entry>> {
         serde_json::from_slice::<Event>(line)
             .with_context(|| format!("no audit event: {}", String::from_utf8_lossy(line)))
     });
-    // A long request (a watch) is told twice; its answer is the one that counts.
+    // A long request (a watch) has two entries; the one with the answer counts.
     events
         .filter(|event| event.as_ref().is_ok_and(|event| event.stage != "ResponseStarted") || event.is_err())
         .map(|event| event.map(Entry::from))
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_came_after_a_mark_is_told() {
+    fn only_entries_after_a_mark_are_returned() {
         let folder = tempfile::tempdir().unwrap();
         let log = AuditLog::new(folder.path().join("audit.log"));
         let (first, rest) = RECORDED.split_at(RECORDED.find('\n').unwrap() + 1);
@@ -406,6 +406,6 @@ mod tests {
         std::fs::write(log.file(), RECORDED).unwrap();
         assert_eq!(log.entries_since(mark).unwrap(), entries(rest.as_bytes()).unwrap());
         std::fs::write(log.file(), "").unwrap();
-        assert!(log.entries_since(mark).is_err(), "a log that was begun anew has lost what we ask for");
+        assert!(log.entries_since(mark).is_err(), "a log that was started again has lost earlier entries");
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_a_usage_problem() {
+    fn a_duration_that_go_refuses_is_a_usage_problem() {
         let wrong = [
             "",
             "m",

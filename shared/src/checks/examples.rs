@@ -36,7 +36,7 @@ fn a_healthy_installation_passes_every_check() {
 }
 
 #[test]
-fn what_could_not_be_seen_never_passes() {
+fn an_unreadable_input_never_passes() {
     for (check, verdict) in run_all(&ExampleInstallation::unreadable()) {
         assert!(matches!(verdict, Verdict::Undetermined { .. }), "{check}: {verdict:?}");
     }
@@ -114,7 +114,7 @@ fn findings_carry_the_check_a_subject_a_command_and_an_anchor() {
 }
 
 #[test]
-fn a_workload_names_the_pod_that_keeps_it_and_the_pod_is_not_told_twice() {
+fn a_workload_names_its_pod_and_the_pod_is_reported_once() {
     let mut installation = ExampleInstallation::healthy();
     installation.set_workload_field("canvas", "status.readyReplicas", json!(1));
     installation.set_workload_field(
@@ -138,7 +138,7 @@ fn an_image_that_is_not_the_releases_is_put_back() {
         "spec.template",
         json!({"spec": {"containers": [{"name": "main", "image": "canvas:2"}]}}),
     );
-    assert_eq!(run_check(&installation, "workload-ready"), Verdict::Pass, "another image alone is no trouble");
+    assert_eq!(run_check(&installation, "workload-ready"), Verdict::Pass, "another image alone is not a finding");
     installation.set_workload_field("canvas", "status.readyReplicas", json!(1));
     let message_and_hint = |installation: &ExampleInstallation| {
         let Verdict::Fail { findings } = run_check(installation, "workload-ready") else { unreachable!() };
@@ -155,7 +155,7 @@ fn an_image_that_is_not_the_releases_is_put_back() {
 }
 
 #[test]
-fn what_is_gone_its_owner_makes_again() {
+fn an_owner_creates_missing_objects_again() {
     let mut installation = ExampleInstallation::healthy();
     installation.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas");
     let hint = |installation: &ExampleInstallation| {
@@ -217,7 +217,7 @@ fn a_failed_job_of_a_cron_job_is_a_warning() {
 }
 
 #[test]
-fn argo_cd_makes_no_release_and_that_is_said() {
+fn argo_cd_creates_no_release_and_the_check_says_so() {
     let mut installation = ExampleInstallation::healthy();
     for release in ["mural", "mural-crds"] {
         installation.view.owners.insert(release.into(), Owner::Argo { application: "palette".into() });
@@ -231,7 +231,7 @@ fn argo_cd_makes_no_release_and_that_is_said() {
 }
 
 #[test]
-fn what_lies_in_another_namespace_is_looked_at_there() {
+fn objects_of_other_namespaces_are_read_there() {
     let mut installation = ExampleInstallation::healthy();
     let far = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: far, namespace: mural-other}\n";
     installation.newest_record("mural").manifest = crate::model::secret::Hidden::new(far.into());
@@ -275,7 +275,7 @@ fn a_write_by_helm_that_changed_no_data_asks_for_no_restart() {
 }
 
 #[test]
-fn what_lies_in_another_namespace_is_not_passed_unseen() {
+fn unread_objects_of_other_namespaces_do_not_pass() {
     let mut installation = ExampleInstallation::healthy();
     let elsewhere = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: far, namespace: other}\n";
     installation.newest_record("mural").manifest = crate::model::secret::Hidden::new(elsewhere.into());
@@ -283,7 +283,7 @@ fn what_lies_in_another_namespace_is_not_passed_unseen() {
 }
 
 #[test]
-fn one_that_could_not_be_seen_is_told_beside_findings() {
+fn an_unreadable_object_is_reported_with_the_findings() {
     let mut installation = ExampleInstallation::healthy();
     installation.view.owners.insert("mural".into(), Owner::NotInstalled);
     installation.view.owners.insert("mural-crds".into(), Owner::Undetermined { reason: "forbidden".into() });

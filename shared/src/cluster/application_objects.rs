@@ -103,7 +103,7 @@ async fn read_collection(
 
 /// Dry-runs each write.
 ///
-/// `force` is helm's `--force-conflicts`. `waits` tells why an object must not be asked about yet. `mask` takes secrets out of
+/// `force` is helm's `--force-conflicts`. `waits` returns why an object cannot be dry-run yet. `mask` removes secrets from
 /// the server's message.
 pub async fn dry_run_writes(
     cluster: &Cluster,
@@ -156,7 +156,7 @@ async fn dry_run(
     }
 }
 
-/// A dry-run that the server could not do says nothing about the object: a webhook that has side effects, a server in trouble.
+/// A dry run that the server could not perform says nothing about the object: a webhook with side effects, an overloaded server.
 fn to_dry_run_answer(response: Result<Value, ApiError>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
     match response {
         Ok(_) => DryRunAnswer::Accepted,

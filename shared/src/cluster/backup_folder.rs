@@ -248,7 +248,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn what_is_written_is_read_again_and_only_by_its_owner() {
+    fn a_backup_is_read_back_and_only_its_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("save");
         let backup = BackupFolder::create(&root).unwrap();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_save_that_was_cut_off_is_none() {
+    fn an_interrupted_backup_cannot_be_opened() {
         let folder = tempfile::tempdir().unwrap();
         let backup = BackupFolder::create(folder.path()).unwrap();
         backup.write_crd(&json!({"kind": "CustomResourceDefinition", "metadata": {"name": "hubs.a.b"}})).unwrap();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_named_and_not_quoted() {
+    fn an_error_names_a_broken_file_without_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.yaml");
         for text in ["secret: canary\n  - bad", "kind: Hub\npassword: canary\n", "a: 1\n---\nb: canary\n"] {

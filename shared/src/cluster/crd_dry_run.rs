@@ -1,6 +1,7 @@
 //! Dry-runs the server-side apply of each CRD: the API server merges and validates, and stores nothing.
 //!
 //! Callers hand in the chart's CRDs. `checks/crd_changes` and `guards/` compare the merged results with the live CRDs.
+//! Input: CRDs. Output: an answer for each, in the same order.
 
 use futures::stream::{self, StreamExt};
 use http::Method;

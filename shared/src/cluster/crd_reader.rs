@@ -1,6 +1,7 @@
 //! Reads the CRDs again while a step waits for them.
 //!
 //! The full picture of the cluster is read by `view_reader.rs`; this is the cheap repetition that `run/` polls.
+//! Input: a connection. Output: every CRD; the caller selects.
 
 use super::{ApiError, Cluster};
 use crate::model::crd::Crd;

@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_list_that_expired_says_how_it_goes_on() {
+    fn an_expired_list_has_the_token_to_continue() {
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {"continue": "from-here"}, "status": "Failure",
             "message": "The provided continue parameter is too old", "reason": "Expired", "code": 410});
         let error = from_kube_error(

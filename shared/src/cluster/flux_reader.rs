@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_looked_for_where_it_is_served() {
+    fn an_object_is_read_in_the_served_version() {
         let of = |kind: &str| api_paths(&FluxRef::new(kind, "m", "a")).next().unwrap();
         assert_eq!(of("OCIRepository"), "/apis/source.toolkit.fluxcd.io/v1/namespaces/m/ocirepositories/a");
         assert_eq!(of("HelmChart"), "/apis/source.toolkit.fluxcd.io/v1/namespaces/m/helmcharts/a");

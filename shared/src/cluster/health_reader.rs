@@ -54,7 +54,7 @@ pub async fn read_health_inputs(
     scopes: &BTreeSet<ReadScope>,
 ) -> HealthInputs {
     let reader = HealthReader { cluster, view, inventory, scopes };
-    let unread = HealthInputs::unavailable("nobody asked for it");
+    let unread = HealthInputs::unavailable("no check requested it");
     let (other_workloads, kinds_and_names, webhooks, published, validated, spokes, templates) = tokio::join!(
         reader.read_if_wanted(ReadScope::OtherNamespaces, reader.read_other_workloads()),
         reader.read_if_wanted(ReadScope::ObjectMetadata, reader.read_kinds_and_names()),
@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_told_as_a_person_would() {
+    fn a_path_becomes_kind_and_namespace() {
         assert_eq!(describe_collection("/api/v1/namespaces/m/secrets"), "secrets in m");
         assert_eq!(describe_collection("/apis/x.io/v1/tenants"), "tenants");
     }

@@ -71,7 +71,7 @@ pub enum KubeconfigError {
     Context {
         /// The context.
         context: String,
-        /// What is wrong with it.
+        /// The fault of the entry.
         fault: ContextFault,
     },
     /// The context's credentials cannot be used.
@@ -85,7 +85,7 @@ pub enum KubeconfigError {
     },
 }
 
-/// What is wrong with the entries that a context refers to.
+/// The faults of entries that a context refers to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContextFault {
     /// The cluster entry is missing.

@@ -250,7 +250,7 @@ impl LockState {
                 let now = self.cluster.get(&lease_path(ours)).await.map_err(|error| to_renew_error(ours, &error))?;
                 if now["spec"]["holderIdentity"] != ours["spec"]["holderIdentity"] {
                     let by =
-                        LeaseHolder::from_lease(&now).map_or_else(|| "nobody".to_owned(), |holder| holder.to_string());
+                        LeaseHolder::from_lease(&now).map_or_else(|| "no one".to_owned(), |holder| holder.to_string());
                     return Err(RenewError::Lost(format!("{} is now held by {by}", describe_lock(ours))));
                 }
                 self.update_lease(&lease::build_renewed_lease(&now, step, Timestamp::now()))

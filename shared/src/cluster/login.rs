@@ -1,6 +1,6 @@
-//! What can be said about a login that fails: never a credential.
+//! Describes a login that fails, without a credential.
 //!
-//! kube-rs runs the `exec` plugin of a kubeconfig and puts its arguments, its environment and what it printed into the error.
+//! kube-rs runs the `exec` plugin of a kubeconfig and puts its arguments, environment and output into the error.
 //! This module turns such an error into the plugin's name, its exit status, the end of its own standard error with everything
 //! masked that may be a secret, and the `installHint` of the kubeconfig. `cluster/mod.rs` sends every client error through it.
 
@@ -156,12 +156,12 @@ impl Login {
             AuthError::ReadTokenFile(error, file) => {
                 LoginError::TokenFile { file: file.display().to_string(), reason: error.kind() }
             }
-            // The others quote what they could not use.
+            // The other errors quote their input.
             _ => LoginError::Unusable,
         }
     }
 
-    /// The last lines of standard error. A plugin may repeat its arguments, its environment, or what it printed.
+    /// The last lines of standard error. A plugin may repeat its arguments, environment or output there.
     fn mask_stderr(&self, stderr: &[u8], stdout: &[u8]) -> String {
         let text = String::from_utf8_lossy(stderr);
         let printed = String::from_utf8_lossy(stdout);
@@ -229,7 +229,7 @@ fn is_token_like(word: &str) -> bool {
     word.len() >= MIN_TOKEN_BYTES && (is_mixed || is_hex) && !word.starts_with('/')
 }
 
-/// Without a terminal nobody can answer a plugin: client-go then runs it non-interactively, and kube-rs captures its standard error.
+/// Without a terminal no one can answer a plugin: client-go then runs it non-interactively, and kube-rs captures its standard error.
 pub(super) fn avoid_prompt(user: &mut AuthInfo, has_terminal: bool) {
     if let Some(exec) = user.exec.as_mut()
         && exec.interactive_mode != Some(ExecInteractiveMode::Always)

@@ -311,7 +311,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn items_of_a_list_know_what_they_are() {
+    fn items_of_a_list_get_api_version_and_kind() {
         let items = into_typed_items(
             json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [{"metadata": {"name": "a"}}]}),
         );

@@ -11,14 +11,14 @@ use crate::checks::crd_changes::object_evidence::EvidenceCollector;
 use crate::diff::{self, Effect};
 use crate::model::crd::Crd;
 
-/// Whether a change of this CRD could hurt an object.
+/// Whether a change of this CRD can affect an object.
 #[must_use]
 pub fn can_affect_objects(old: &Crd, new: &Crd) -> bool {
     let changes = diff::compare_crds(old.json(), new.json());
     changes.iter().any(|change| matches!(change.kind.effect(), Effect::Breaking | Effect::Risky))
 }
 
-/// Whether a change of this CRD, or going back from it, could hurt an object.
+/// Whether a change of this CRD, or its rollback, can affect an object.
 #[must_use]
 pub fn can_affect_objects_either_way(old: &Crd, new: &Crd) -> bool {
     can_affect_objects(old, new) || can_affect_objects(new, old)

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_found_by_what_it_says_of_itself() {
+    fn a_kind_is_found_by_its_group_version_kind() {
         let hub = json!({"type": "object", "x-kubernetes-group-version-kind": [{"group": "a.io", "version": "v1", "kind": "Hub"}]});
         let text =
             json!({"paths": {"/x": {}}, "components": {"schemas": {"io.a.v1.Hub": hub, "other": {}}}}).to_string();

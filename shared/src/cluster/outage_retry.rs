@@ -73,15 +73,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_waited_for_once_and_only_by_who_has_begun() {
+    fn only_a_run_that_has_started_waits_for_an_outage_once() {
         let (retry, began) = (OutageRetry::default(), Instant::now());
-        assert!(!retry.record_failure(began), "who only looks is told at once");
+        assert!(!retry.record_failure(began), "a read-only command fails at once");
         retry.enable();
         retry.record_answer();
         assert!(retry.record_failure(began) && retry.record_failure(began + Duration::from_secs(7)));
-        assert!(!retry.record_failure(began + MAX_OUTAGE_DURATION), "it is away for too long");
+        assert!(!retry.record_failure(began + MAX_OUTAGE_DURATION), "the outage is too long");
         retry.record_answer();
-        assert!(retry.record_failure(began + MAX_OUTAGE_DURATION), "the next outage is another one");
+        assert!(retry.record_failure(began + MAX_OUTAGE_DURATION), "the next outage starts a new wait");
         retry.record_answer();
         retry.record_allowed("/a");
         let now = began + MAX_OUTAGE_DURATION;
@@ -93,6 +93,6 @@ mod tests {
         assert!(!retry.record_forbidden("/b", now + MAX_OUTAGE_DURATION * 3), "never allowed");
         retry.record_failure(began + MAX_OUTAGE_DURATION);
         let later = |seconds| began + MAX_OUTAGE_DURATION + Duration::from_secs(seconds);
-        assert!(retry.is_recovering(later(7)) && !retry.is_recovering(later(8)), "forbidden is believed again");
+        assert!(retry.is_recovering(later(7)) && !retry.is_recovering(later(8)), "a 403 is final again");
     }
 }

@@ -1,6 +1,7 @@
 //! Lists the objects of a kind page by page: one page is in memory at a time, however many objects exist.
 //!
 //! It owns page sizes, continue tokens and what to do when the list's snapshot expires (410). `Cluster::list` reads small lists whole.
+//! Input: a path. Output: pages, until there is none.
 
 use http::Method;
 use serde_json::Value;
@@ -109,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_page_holds_as_many_as_weigh_little() {
+    fn a_page_size_follows_the_size_of_objects() {
         assert_eq!(fit_page_size(100_000, 50), MAX_PAGE_SIZE);
         assert_eq!(fit_page_size(50 * 1024 * 1024, 50), 2);
         assert_eq!(fit_page_size(300, 0), MAX_PAGE_SIZE);

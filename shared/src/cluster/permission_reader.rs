@@ -1,6 +1,6 @@
-//! Reads what we are allowed to do.
+//! Reads the permissions of the current user.
 //!
-//! One SelfSubjectRulesReview covers a namespace and one the cluster; what their rules leave open is asked with one
+//! One SelfSubjectRulesReview covers a namespace and one the cluster; what their rules leave open is queried with one
 //! SelfSubjectAccessReview each. `guards/permissions` compares the answer with what the plan needs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +19,10 @@ const AUTHORIZATION_API: &str = "/apis/authorization.k8s.io/v1";
 /// ClusterRoleBindings and apply to cluster-scoped resources too (Kubernetes `pkg/registry/rbac/validation`, `VisitRulesFor`).
 const CLUSTER_SCOPE_NAMESPACE: &str = "cluster:";
 
-/// Reads which of these permissions are granted. The rules answer most; the rest is asked one by one.
+/// Reads which of these permissions are granted. The rules decide most; the others are queried one by one.
 pub async fn review_permissions(cluster: &Cluster, needs: &[Permission]) -> AccessReview {
-    let denied = list_denied(cluster, needs).await.map_err(|error| error.to_read_failure("what we are allowed to do"));
+    let denied =
+        list_denied(cluster, needs).await.map_err(|error| error.to_read_failure("the permissions of the current user"));
     AccessReview { checked_count: needs.len(), denied }
 }
 
@@ -42,7 +43,7 @@ fn rules_namespace(need: &Permission) -> &str {
     need.namespace.as_deref().unwrap_or(CLUSTER_SCOPE_NAMESPACE)
 }
 
-/// The rules of each namespace and of the cluster. They may be incomplete: then more is asked one by one.
+/// The rules of each namespace and of the cluster. They may be incomplete: then more is queried one by one.
 async fn review_rules(cluster: &Cluster, needs: &[Permission]) -> Result<BTreeMap<String, Value>, ApiError> {
     let namespaces: BTreeSet<&str> = needs.iter().map(rules_namespace).collect();
     let path = format!("{AUTHORIZATION_API}/selfsubjectrulesreviews");

@@ -1,7 +1,7 @@
 //! Rewrites all objects of a CRD with empty patches, so that each one is stored in the storage version.
 //!
 //! An empty merge patch carries no content: the API server reads the object, changes nothing and writes it. A concurrent change
-//! by somebody else can neither be lost nor reverted. `run/object_migration.rs` decides when; `storage_migration.rs` is the cluster's
+//! by another client can neither be lost nor reverted. `run/object_migration.rs` decides when; `storage_migration.rs` is the cluster's
 //! own way to do the same.
 
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ enum RewriteOutcome {
     Deleted,
 }
 
-/// Rewrites all objects. `tell` gets the number done and the total, if known. The rewrite ends when it returns false.
+/// Rewrites all objects. `tell` receives the number done and the total, if known. The rewrite ends when it returns false.
 ///
 /// # Errors
 /// The objects cannot be listed. An object that cannot be written is not an error: the answer lists it.

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stand_is_read_from_the_conditions() {
+    fn a_state_is_read_from_the_conditions() {
         let with = |conditions: Value| parse_state(&json!({"status": {"conditions": conditions}}));
         let is = |kind: &str| json!({"type": kind, "status": "True", "reason": "R", "message": "m"});
         assert_eq!(with(json!([])), MigrationState::Pending);

@@ -27,10 +27,10 @@ pub async fn read_cluster_view(cluster: &Cluster, installation: &Installation) -
     read_cluster_view_with(cluster, installation, flux_reader::read_flux_view(cluster, installation)).await
 }
 
-/// As [`look`], with what Flux has: read before, or on its way.
+/// As [`read_cluster_view`], with the result of a Flux read that is done or in progress.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`read_cluster_view`].
 pub async fn read_cluster_view_with(
     cluster: &Cluster,
     installation: &Installation,
@@ -147,7 +147,7 @@ async fn list_record_secrets(cluster: &Cluster, namespace: &str, release: &str) 
 /// The CRDs of a release's newest record, by name. Empty if the release does not exist.
 ///
 /// # Errors
-/// As [`releases`].
+/// As [`read_release_records`].
 pub async fn read_released_crds(cluster: &Cluster, namespace: &str, release: &str) -> Observed<BTreeMap<String, Crd>> {
     let secrets = list_record_secrets(cluster, namespace, release).await?;
     let revision = |secret: &&Value| -> u64 { get_str(secret, "/metadata/labels/version").parse().unwrap_or_default() };
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helm_release_owns_the_release_that_it_makes() {
+    fn a_helm_release_owns_the_release_that_it_creates() {
         let here = helm_release(&json!({"targetNamespace": "mural-system", "releaseName": "mural"}));
         let there = helm_release(&json!({}));
         let owned = |object: &Value| {
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_asked_is_not_assumed_away() {
+    fn an_unreadable_owner_is_undetermined() {
         let forbidden = ReadFailure { target: "HelmReleases".into(), reason: "forbidden".into() };
         let flux = FluxView { helm_releases: Err(forbidden), ..FluxView::empty() };
         let found = determine_owner("mural", "mural-system", Some(&Ok(Vec::new())), &flux, &Ok(Vec::new()));

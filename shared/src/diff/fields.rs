@@ -14,7 +14,7 @@ use super::walk::{ChangeCollector, PositionPair, walk};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum FieldChange {
-    /// A field that the old schema did not name. What stands below it is new with it and is not told apart.
+    /// A field that the old schema does not have. The fields below it are part of this change and have none of their own.
     #[serde(rename = "field-added")]
     Added {
         /// Its schema.

@@ -16,7 +16,7 @@ use super::{
 pub enum Effect {
     /// Words, columns, names for people: no object and no client can notice.
     Text,
-    /// It loosens, or adds what nobody has yet.
+    /// It allows more, or adds a field that no object has yet.
     Safe,
     /// What objects mean, who owns what, or what clients see may change: wants a look.
     Risky,
@@ -26,7 +26,7 @@ pub enum Effect {
 
 /// One kind of change with its old and new value; the families follow the parts of a CRD.
 ///
-/// As JSON each is one flat object, told apart by `kind` (see the table in [`super`]).
+/// In JSON, each is one flat object with a `kind` (see the table in [`super`]).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum ChangeKind {

@@ -48,7 +48,7 @@ pub enum LogicChange {
         /// The branch.
         old: Value,
     },
-    /// A branch of `oneOf`, or what must not hold, is another: whether that is wider or narrower cannot be told.
+    /// A branch of `oneOf`, or of `not`, differs: whether that is wider or narrower is undetermined.
     #[serde(rename = "branch-changed")]
     BranchChanged {
         /// Of which condition.

@@ -2,7 +2,7 @@
 //!
 //! Both CRDs are read as raw JSON, so that nothing is lost, and compared in a normal form, so that two spellings of one
 //! meaning are equal ([`normalise`]). The walk meets every position of both schemas; what is new or gone as a whole is
-//! told once, at its top.
+//! reported once, at its top.
 //!
 //! As JSON a change is one flat object: `version` (absent where it is about the whole CRD), `path` (absent outside of a
 //! schema), `kind`, and what that kind carries, mostly `old` and `new`:

@@ -60,7 +60,7 @@ impl NameChange {
     }
 }
 
-/// Annotations that somebody acts on: without `keep` helm deletes a CRD that leaves its manifest, with every object of
+/// Annotations with an effect: without `keep` helm deletes a CRD that leaves its manifest, with every object of
 /// the kind (helm/helm#7279); cert-manager fills the conversion webhook's CA from the other.
 fn is_functional_annotation(key: &str, new: Option<&str>) -> bool {
     (key == "helm.sh/resource-policy" && new != Some("keep")) || key.starts_with("cert-manager.io/inject-")

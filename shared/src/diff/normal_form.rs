@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_something_stays() {
+    fn a_meaningful_keyword_stays() {
         for schema in [
             json!({"default": false}),
             json!({"default": ""}),

@@ -1,7 +1,7 @@
 //! Whether the API server serves a CRD's schema: a version's `openAPIV3Schema` against the OpenAPI v3 definition that
 //! the server publishes for the kind.
 //!
-//! What the server adds and leaves out on publishing is told in apiextensions-apiserver
+//! What the server adds and leaves out on publishing is defined in apiextensions-apiserver
 //! `pkg/controller/openapi/builder/builder.go`, and seen on a real 1.37.2.
 
 use std::collections::BTreeSet;

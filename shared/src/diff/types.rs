@@ -13,7 +13,7 @@ use super::walk::{ChangeCollector, PositionPair};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum TypeChange {
-    /// `type`, or `x-kubernetes-int-or-string`, told as the type `int-or-string`.
+    /// `type`, or `x-kubernetes-int-or-string` as the type `int-or-string`.
     #[serde(rename = "type-changed")]
     Type {
         /// Before; absent where any type went.

@@ -86,7 +86,7 @@ impl VersionChange {
         match self {
             Self::DeprecationWithdrawn | Self::WarningChanged { .. } => Effect::Text,
             Self::Added { .. } | Self::Served | Self::Deprecated { .. } => Effect::Safe,
-            // Nobody can ask for it, but managedFields may still name it (cluster-api's CRD migrator cleans those up).
+            // No client can read it, but managedFields may still name it (cluster-api's CRD migrator cleans those up).
             Self::Removed { served: false, storage: false } | Self::StorageVersionChanged { .. } => Effect::Risky,
             Self::Removed { .. }
             | Self::Unserved

@@ -52,7 +52,7 @@ fn check_release(route: &FluxRoute) -> Option<Finding> {
     if release.stalled_condition().is_some() || (release.has_exhausted_retries() && !release.is_ready()) {
         let went_back = if release.is_remediated() { " and rolled back" } else { "" };
         let message = format!("has no retries left{went_back}: {condition}");
-        // A new chart or new values begin anew; so this does not refuse.
+        // A new chart or new values reset the retries, so this does not refuse.
         let hint = format!("fix the cause, or the upgrade fails with it too: {look}");
         return Some(Finding { level: Level::Warning, ..CARD.finding(object_ref.to_string(), message, hint) });
     }

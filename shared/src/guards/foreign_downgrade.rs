@@ -50,7 +50,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
 }
 
 fn check_crd(context: &GuardContext<'_>, now: &Crd, next: &Crd) -> Option<Finding> {
-    // What the server makes of the chart's CRD may keep a label that somebody else put there: the chart's own counts.
+    // The merged CRD can keep a label that another manager has set: the chart's own labels count.
     let chart = context
         .charts()
         .flat_map(|facts| release_objects(facts.rendered))

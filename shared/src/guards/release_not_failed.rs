@@ -72,7 +72,7 @@ fn check_release<'a>(context: &GuardContext<'a>, release: &str) -> Result<Option
     Ok(Some(CARD.finding(subject, message, format!("roll back first: {repair}"))))
 }
 
-/// A failed `helm rollback` marks the deployed revision as superseded, so that none is deployed. `helm upgrade` then goes on from the
+/// A failed `helm rollback` marks the deployed revision as superseded, so that none is deployed. `helm upgrade` then continues from the
 /// failed revision (<https://github.com/helm/helm/blob/v3.17.2/pkg/action/upgrade.go>, `prepareUpgrade`), and the same rollback fails again.
 fn build_failed_rollback_finding(context: &GuardContext<'_>, newest: &ReleaseRecord) -> Finding {
     let (release, revision) = (&newest.name, newest.revision);

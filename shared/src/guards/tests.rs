@@ -127,7 +127,7 @@ fn a_pending_release_is_refused_and_a_failed_one_is_not() {
 }
 
 #[test]
-fn what_our_own_run_left_pending_is_ours_where_nobody_lives() {
+fn a_pending_release_of_a_dead_run_is_ours() {
     let ours = |locks: Observed<Vec<HeldLock>>| {
         GuardScenario::with(|scenario| {
             let mut pending = release_record("mural", "1.0.0", "pending-upgrade", "");
@@ -160,7 +160,7 @@ fn the_repair_of_a_pending_release_is_named() {
     let good = ReleaseRecord { revision: 2, ..release_record("mural", "1.0.0", "deployed", "") };
     let pending = || release_record("mural", "1.0.0", "pending-upgrade", "");
     assert!(hint(vec![good, pending()]).contains("helm rollback mural 2 --namespace mural-system"));
-    assert!(hint(vec![pending()]).contains("no revision of it ever stood"));
+    assert!(hint(vec![pending()]).contains("no revision was ever deployed"));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn going_back_needs_a_word() {
 }
 
 #[test]
-fn the_servers_refusal_is_told_in_its_own_words() {
+fn a_refusal_of_the_server_has_its_own_words() {
     let refusal = "spec.scope: Invalid value: \"Cluster\": field is immutable";
     let scenario =
         GuardScenario::with(|scenario| drop(scenario.forecasts.insert("hubs.example.com".into(), Err(refusal.into()))));

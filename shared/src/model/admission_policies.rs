@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::cluster_view::Observed;
 use super::crd::Crd;
 
-/// One reading of the surroundings.
+/// One reading of the policies that affect writes.
 #[derive(Debug, Clone)]
 pub struct AdmissionPolicies {
     /// Validating and mutating webhook configurations, raw.

@@ -47,7 +47,7 @@ impl LiveObjects {
     }
 }
 
-/// Objects of the cluster are asked for with the release's namespace too, which they do not have.
+/// Cluster-scoped objects are queried with the release's namespace too, which they do not have.
 fn object_key(object: &ObjectRef, namespace: &str) -> (String, String, String, String) {
     let place = if object.namespace.is_empty() || object.namespace == namespace { "" } else { &object.namespace };
     (object.group().to_owned(), object.kind.clone(), place.to_owned(), object.name.clone())

@@ -165,7 +165,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_only_one_cluster_knows_is_dropped() {
+    fn fields_of_one_cluster_are_dropped() {
         let live = json!({"apiVersion": "a.b/v1", "kind": "Hub", "data": {"x": 1}, "spec": {"metadata": {"uid": "kept"}},
             "status": {"ready": true},
             "metadata": {"name": "h", "namespace": "m", "uid": "1", "resourceVersion": "7", "generation": 3, "selfLink": "/x",

@@ -111,7 +111,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_none() {
+    fn text_that_is_not_a_certificate_is_none() {
         let broken = SAMPLE_PEM.replace("MII", "AAA").replace("MIIB", "AAAA");
         for text in ["", "not a certificate", &broken, "-----BEGIN CERTIFICATE-----\nMIIB"] {
             assert_eq!(parse_ca_bundle(&STANDARD.encode(text)), None, "{text}");

@@ -22,7 +22,7 @@ const MAX_CHART_BYTES: u64 = 256 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ChartRef {
-    /// `oci://host/path`, perhaps pinned as `…@sha256:<hex>`.
+    /// `oci://host/path`, optionally pinned as `…@sha256:<hex>`.
     Oci {
         /// Without the scheme: `host/path`.
         repository: String,
@@ -344,7 +344,7 @@ pub fn pack_with_values(files: &ChartFiles, values: &Value) -> std::io::Result<V
 }
 
 /// Packs a chart under the version that helm-controller gives it: the digest's first digits are its build metadata, so that a tag
-/// that is pushed anew is seen (`internal/controller/helmrelease_controller.go`, `mutateChartWithSourceRevision`). Templates see it.
+/// that is pushed again is detected (`internal/controller/helmrelease_controller.go`, `mutateChartWithSourceRevision`). Templates see it.
 ///
 /// # Errors
 /// The archive cannot be written; `Chart.yaml` is not readable.
@@ -397,7 +397,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_told_apart() {
+    fn references_are_distinguished() {
         let pin = format!("oci://a.example/x/y@sha256:{}", "a".repeat(64));
         assert!(matches!(ChartRef::parse("oci://a.example:5000/x/y"), Ok(ChartRef::Oci { digest: None, .. })));
         assert!(matches!(ChartRef::parse(&pin), Ok(ChartRef::Oci { digest: Some(_), .. })));
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_no_chart() {
+    fn a_file_that_is_not_an_archive_is_refused() {
         assert!(matches!(unpack(b"not an archive"), Err(ChartError::Archive(_))));
     }
 }

@@ -114,7 +114,7 @@ impl ClusterView {
         }
     }
 
-    /// The command that brings a release back to the last revision that stood; without one there is nothing to go back to.
+    /// The command that rolls a release back to the last revision that was deployed; without one, the release must be installed again.
     #[must_use]
     pub fn rollback_command(&self, release: &str) -> String {
         let namespace = &self.cluster.namespace;
@@ -123,7 +123,7 @@ impl ClusterView {
         match older.iter().rev().find(|record| record.status.has_been_deployed()) {
             Some(record) => format!("helm rollback {release} {} --namespace {namespace}", record.revision),
             None => format!(
-                "no revision of it ever stood: helm uninstall {release} --namespace {namespace}, then install it anew"
+                "no revision was ever deployed: helm uninstall {release} --namespace {namespace}, then install it again"
             ),
         }
     }

@@ -20,7 +20,7 @@ pub enum ImageAvailability {
     },
 }
 
-/// What was asked of each new image; none where it was told not to look.
+/// The query of each new image; `None` if image checks are off.
 pub type ImageLookup = Option<BTreeMap<String, ImageAvailability>>;
 
 /// The images that the pods of these objects run, init containers' included.

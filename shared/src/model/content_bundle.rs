@@ -1,4 +1,4 @@
-//! An appliance's content bundle: an archive whose layout is not public. What is found in it is told, the rest is left open.
+//! An appliance's content bundle: an archive whose layout is not public. Its recognized content is reported; the rest is undetermined.
 
 use super::chart_version::ChartVersion;
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_name_tells_is_left_open() {
+    fn an_unknown_name_is_undetermined() {
         let bundle = ContentBundle { charts: vec![("mural".into(), "1.1.0-rc.3".into())], ..ContentBundle::default() };
         let version = |text: &str| text.parse().unwrap();
         assert_eq!(bundle.contains_chart("mural", &version("1.1.0-rc.3")), Some(true));

@@ -242,7 +242,7 @@ pub fn list_spec_writers(crd: &Crd) -> Vec<SpecWriter> {
     all
 }
 
-/// Who has written a CRD's spec since: who loses fields to somebody else keeps its time.
+/// The writers of a CRD's spec. A manager that loses fields to another manager keeps its time.
 #[must_use]
 pub fn find_writer_since(before: &[SpecWriter], now: &[SpecWriter]) -> Option<SpecWriter> {
     now.iter().rfind(|writer| !before.contains(writer)).or_else(|| now.last()).cloned()
@@ -265,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_a_crds_folder_is_no_template() {
+    fn a_file_in_the_crds_folder_is_not_a_template() {
         let crd = |name: &str| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}});
         let rendered = [crd("a.x"), crd("b.x"), crd("a.x"), json!({"kind": "ConfigMap"})];
         assert_eq!(list_template_crds(&rendered, &["a.x".to_owned()]), ["b.x", "a.x"]);
     }
 
     #[test]
-    fn who_wrote_since_is_told_from_who_lost_fields() {
+    fn a_new_writer_differs_from_one_that_lost_fields() {
         let crd = |gitops: &str| {
             let entry =
                 |manager: &str, time: &str| json!({"manager": manager, "time": time, "fieldsV1": {"f:spec": {}}});
@@ -284,6 +284,6 @@ mod tests {
         let (before, after) = (crd("2026-11-24T06:00:00Z"), crd("2026-11-24T07:00:01Z"));
         assert_eq!(before.len(), 2);
         assert_eq!(find_writer_since(&before, &after).unwrap().manager, "gitops", "in the same second");
-        assert_eq!(find_writer_since(&before, &before).unwrap().manager, "kubectl", "nobody new: the last");
+        assert_eq!(find_writer_since(&before, &before).unwrap().manager, "kubectl", "no new writer: the last one");
     }
 }

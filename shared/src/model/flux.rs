@@ -66,7 +66,7 @@ impl fmt::Display for FluxRef {
     }
 }
 
-/// A HelmRelease that a run of ours suspended and has not let go.
+/// A HelmRelease that a run of ours suspended and has not resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SuspendedHelmRelease {
@@ -138,7 +138,7 @@ impl FluxView {
         self.sources.get(reference)?.as_ref().ok()?.as_ref()
     }
 
-    /// The HelmReleases that a run of ours suspended and did not release: whoever repairs lets them go.
+    /// The HelmReleases that a run of ours suspended and did not resume: a repair resumes them.
     pub fn suspended_helm_releases(&self) -> impl Iterator<Item = SuspendedHelmRelease> {
         let all = self.helm_releases.iter().flatten().filter(|one| one.is_suspended());
         all.filter_map(|one| {
@@ -223,7 +223,7 @@ pub trait FluxObject {
         self.text("/metadata/uid")
     }
 
-    /// Whether its controller is told to leave it alone.
+    /// Whether its controller must leave it alone.
     fn is_suspended(&self) -> bool {
         self.json().pointer("/spec/suspend") == Some(&Value::Bool(true))
     }

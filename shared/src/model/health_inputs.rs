@@ -75,7 +75,7 @@ pub struct InvalidObject {
     pub blocks_all_writes: bool,
 }
 
-/// What streaming the live objects of one CRD has told. The objects themselves are gone.
+/// The result of streaming the live objects of one CRD. The objects themselves are not kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectScan {
     /// How many were looked at.
@@ -122,11 +122,11 @@ pub struct HealthInputs {
     pub namespace_labels: Observed<BTreeMap<String, String>>,
     /// What is published, by CRD and version.
     pub published_schemas: Observed<BTreeMap<(String, String), PublishedSchema>>,
-    /// What the live objects have told, by CRD; `Ok(None)` where nobody asked them.
+    /// The result of the live objects, by CRD; `Ok(None)` if no check requested them.
     pub object_scans: Observed<Option<BTreeMap<String, ObjectScan>>>,
     /// Managed clusters.
     pub managed_clusters: ManagedClusters,
-    /// ConfigMaps of all namespaces that bear the name of a template of project roles.
+    /// ConfigMaps of all namespaces that have the name of a template of project roles.
     pub role_templates: Observed<Vec<Value>>,
 }
 
@@ -181,14 +181,14 @@ impl HealthInputs {
     /// The metadata of the object of that name below a path.
     ///
     /// # Errors
-    /// The path could not be read, or nobody read it.
+    /// The path could not be read, or was not requested.
     pub fn find_metadata(&self, folder: &str, name: &str) -> Observed<Option<&Value>> {
         match self.object_metadata.get(folder) {
             Some(Ok(all)) => {
                 Ok(all.iter().find(|one| one.pointer("/metadata/name").is_some_and(|object_name| object_name == name)))
             }
             Some(Err(failure)) => Err(failure.clone()),
-            None => Err(ReadFailure { target: folder.to_owned(), reason: "nobody looked".to_owned() }),
+            None => Err(ReadFailure { target: folder.to_owned(), reason: "it was not read".to_owned() }),
         }
     }
 }

@@ -12,11 +12,11 @@ use super::metadata_keys::{
     USER_ANNOTATION, VERSION_ANNOTATION, WORKSTATION_ANNOTATION,
 };
 
-/// A lock that was not renewed for this long is nobody's: client-go's default `LeaseDuration`.
+/// A lock that was not renewed for this long is free: client-go's default `LeaseDuration`.
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// How often a holder renews: a third of [`HOLDS_FOR`], so that one lost request is no lost lock.
 pub const RENEW_INTERVAL: Duration = Duration::from_secs(5);
-/// A holder that could not renew for this long lets go, before anybody else may take over: client-go's `RenewDeadline`.
+/// A holder that could not renew for this long gives up, before another run may take over: client-go's `RenewDeadline`.
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// What a run does with its locks: all that a Role has to grant on `leases.coordination.k8s.io`.
 pub const LEASE_VERBS: [&str; 4] = ["get", "create", "update", "delete"];
@@ -45,7 +45,7 @@ impl LeaseRef {
         Self { namespace: namespace.to_owned(), name: "mural-upgrade" }
     }
 
-    /// The locks that a run takes, in the one order in which everybody takes them: nobody waits in a circle.
+    /// The locks that a run acquires, in the one order that every run uses: no two runs wait for each other.
     ///
     /// A run that writes no CRD leaves their lock alone: who may write in one namespace only can still upgrade there.
     #[must_use]
@@ -141,7 +141,7 @@ fn serialize_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -
 }
 
 impl LeaseHolder {
-    /// Who holds this Lease; none where nobody does.
+    /// The holder of this Lease; `None` if no one holds it.
     #[must_use]
     pub fn from_lease(lease: &Value) -> Option<Self> {
         let text =
@@ -153,7 +153,7 @@ impl LeaseHolder {
             return None;
         }
         let or_default = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
-        // Somebody else's number is not trusted without bounds: it says how long we shall wait.
+        // Another client's number is not trusted without bounds: it decides how long we wait.
         let lease_duration =
             lease.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64).map(Duration::from_secs);
         Some(Self {
@@ -199,7 +199,7 @@ pub fn build_acquired_lease(
         },
     });
     if let Some(before) = before {
-        // Whoever else writes meanwhile makes this one fail: the server compares.
+        // A concurrent write makes this one fail: the server compares the version.
         metadata["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
         metadata["uid"] = before["metadata"]["uid"].clone();
     }
@@ -238,7 +238,7 @@ pub enum Liveness {
     Dead,
 }
 
-/// A lock that somebody holds.
+/// A lock with a holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldLock {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_a_lock_says_who_where_since_when_and_which_step() {
+    fn a_lease_shows_operator_host_time_and_step() {
         let lease_ref = LeaseRef::installation("mural-system");
         let lease = build_acquired_lease(&lease_ref, &sample_identity(), "crds", now(), None);
         assert_eq!(lease["spec"]["renewTime"], "2026-11-23T07:13:22.500000Z");
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_over_counts_and_lets_the_server_compare() {
+    fn a_takeover_counts_transitions_and_carries_the_version() {
         let before = json!({"metadata": {"resourceVersion": "7", "uid": "u"}, "spec": {"leaseTransitions": 2}});
         let lease = build_acquired_lease(&LeaseRef::crds(), &sample_identity(), "lock", now(), Some(&before));
         assert_eq!(
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_somebody_else_made_is_held_too() {
+    fn a_lease_of_another_client_counts_as_held() {
         assert!(LeaseHolder::from_lease(&json!({"spec": {"holderIdentity": ""}})).is_none());
         let strange = json!({"spec": {"holderIdentity": "x", "leaseDurationSeconds": 999_999}});
         let holder = LeaseHolder::from_lease(&strange).unwrap();
@@ -347,7 +347,7 @@ mod tests {
 
     /// A clock that is off moves nothing: a living holder whose times are old lives, a dead one whose times are to come is dead.
     #[test]
-    fn what_a_lease_says_of_times_is_no_sign_of_life() {
+    fn times_in_a_lease_do_not_prove_liveness() {
         let lease = |version: u64, renewed: &str| json!({"metadata": {"resourceVersion": version.to_string()}, "spec": {"holderIdentity": "x", "renewTime": renewed}});
         let started_at = Instant::now();
         let at = |seconds| started_at + Duration::from_secs(seconds);
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn who_writes_no_crd_needs_no_right_outside_the_namespace() {
+    fn a_run_without_crds_needs_no_permission_outside_the_namespace() {
         assert_eq!(LeaseRef::for_run("a", false), [LeaseRef::installation("a")]);
         assert_eq!(LeaseRef::for_run("a", true), [LeaseRef::crds(), LeaseRef::installation("a")]);
     }

@@ -1,4 +1,4 @@
-//! In which version objects are stored: what can be told from the outside, and what managed fields say of versions that are gone.
+//! The versions in which objects are stored, as far as status and managed fields show them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ pub fn outdated_stored_versions(crd: &Crd) -> Vec<String> {
 pub const MIGRATION_FIELD_MANAGER: &str = "mural-migrate";
 
 /// Whether `storedVersions` still names every version that ever was the storage version, as far as its managed fields tell: the
-/// API server adds to the list and never takes from it. Whoever takes from it leaves an entry; ours follows a proof.
+/// API server adds to the list and never removes from it. A client that removes one leaves an entry; ours follows a proof.
 ///
 /// Where the entries are gone nothing is known, and the answer is no.
 #[must_use]
@@ -45,10 +45,10 @@ pub fn storage_version_hash(crd: &Crd) -> String {
     STANDARD.encode(Sha256::digest(gvk).iter().take(8).copied().collect::<Vec<u8>>())
 }
 
-/// Whether an object was stored anew between two looks, and nothing else happened to it: it had lain there in another version.
+/// Whether an object was only stored again between two reads: before, it was stored in another version.
 ///
 /// The API server skips a write whose encoded bytes are what etcd holds already, so an empty patch gives a new
-/// `resourceVersion` only then (k8s.io/apiserver, `etcd3/store.go`). Somebody else's write shows in the rest of the object,
+/// `resourceVersion` only then (k8s.io/apiserver, `etcd3/store.go`). A write of another client shows in the rest of the object,
 /// and stores it in the storage version too.
 #[must_use]
 pub fn is_storage_rewrite_only(before: &Value, after: &Value) -> bool {
@@ -127,7 +127,7 @@ pub struct MigrationPass {
 
 impl MigrationPass {
     /// Whether it proves that every object is stored as it should be: all were looked at, and none had to be moved. One whose
-    /// managed fields were repaired was written by that; who still writes through the old version makes such anew.
+    /// managed fields were repaired was written by that; a client that still writes through the old version creates new ones.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.migrated_objects == 0 && self.failures.is_empty()
@@ -139,11 +139,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_version_alone_means_that_it_was_stored_anew() {
+    fn a_new_version_alone_means_a_storage_rewrite() {
         let object = |version: &str, size: u64| json!({"metadata": {"name": "a", "resourceVersion": version}, "spec": {"size": size}});
         assert!(is_storage_rewrite_only(&object("1", 1), &object("2", 1)));
         assert!(!is_storage_rewrite_only(&object("1", 1), &object("1", 1)), "not written at all");
-        assert!(!is_storage_rewrite_only(&object("1", 1), &object("2", 2)), "somebody else's write");
+        assert!(!is_storage_rewrite_only(&object("1", 1), &object("2", 2)), "a write of another client");
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn who_trimmed_the_list_is_told_by_its_managed_fields() {
+    fn managed_fields_show_who_trimmed_the_list() {
         let crd = |managers: &[&str]| {
             let entry = |manager: &&str| json!({"manager": manager, "subresource": "status", "fieldsV1": {"f:status": {"f:conditions": {}}}});
             let mut entries: Vec<Value> = managers.iter().map(entry).collect();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_proves_nothing() {
+    fn a_failed_write_proves_nothing() {
         assert!(MigrationPass { objects: 3, ..MigrationPass::default() }.is_complete());
         let failed = MigrationPass { failures: vec![("Hub a".into(), "no".into())], ..MigrationPass::default() };
         assert!(

@@ -1,4 +1,4 @@
-//! PURE nouns: what a chart, a CRD, a release, an owner and a cluster are. No module here touches the world.
+//! PURE nouns: what a chart, a CRD, a release, an owner and a cluster are. No module here does I/O.
 
 pub mod access_review;
 pub mod admission_policies;

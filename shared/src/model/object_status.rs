@@ -25,7 +25,7 @@ pub enum ObjectState {
     Failed,
     /// Being deleted.
     Terminating,
-    /// Cannot be told, and why stands in the reason.
+    /// Undetermined; the reason is part of it.
     Unknown,
 }
 
@@ -36,7 +36,7 @@ pub struct ObjectStatus {
     pub state: ObjectState,
     /// Why, in a few words.
     pub reason: String,
-    /// No rule and no condition told us: kstatus calls such an object ready, and we say that it is a guess.
+    /// No rule and no condition applies: kstatus calls such an object ready, and we mark it as assumed.
     pub assumed: bool,
 }
 

@@ -73,7 +73,7 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotInstalled => f.write_str("nobody"),
+            Self::NotInstalled => f.write_str("not installed"),
             Self::Helm => f.write_str("Helm"),
             Self::Flux { helm_release, managed_in_git: false } => write!(f, "Flux (HelmRelease {helm_release})"),
             Self::Flux { helm_release, managed_in_git: true } => {
@@ -88,7 +88,7 @@ impl fmt::Display for Owner {
     }
 }
 
-/// Why a release has no record, told to a person; `None` where it should have one.
+/// Why a release has no record, for a person; `None` if it should have one.
 #[must_use]
 pub fn explain_missing_record(view: &ClusterView, release: &str) -> Option<String> {
     match view.owners.get(release) {

@@ -15,7 +15,7 @@ use super::release_status::ReleaseStatus;
 
 /// The run of ours that made the newest revision, judged by a release's records, oldest first.
 ///
-/// The label alone proves nothing: helm hands the labels of one revision on to the next, also when somebody upgrades or
+/// The label alone proves nothing: helm copies the labels of one revision to the next, also when a person upgrades or
 /// rolls back by hand (pkg/action/upgrade.go `mergeCustomLabels`). Only a run that no earlier revision names made this one.
 #[must_use]
 pub fn find_creating_run(records: &[ReleaseRecord]) -> Option<&str> {
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(find_interrupted_run(&ours), Some("2"));
         assert_eq!(find_interrupted_run(&records(&[("pending-install", Some("1"))])), Some("1"));
         let by_hand = records(&[("deployed", Some("1")), ("pending-upgrade", Some("1"))]);
-        assert_eq!(find_interrupted_run(&by_hand), None, "helm hands labels on to whoever comes next");
+        assert_eq!(find_interrupted_run(&by_hand), None, "helm copies labels to the next revision");
         assert_eq!(find_interrupted_run(&records(&[("pending-upgrade", None)])), None);
         assert_eq!(find_interrupted_run(&records(&[("uninstalling", Some("1"))])), None);
         assert_eq!(find_interrupted_run(&records(&[("failed", Some("1"))])), None);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_helm_has_ended_itself_is_left_alone() {
+    fn a_revision_that_helm_ended_is_left_alone() {
         assert!(mark_failed(&secret(2, "failed", Some("2")), "said", Timestamp::UNIX_EPOCH).unwrap().is_none());
         assert!(mark_failed(&json!({"data": {}}), "said", Timestamp::UNIX_EPOCH).is_err());
     }

@@ -15,7 +15,7 @@ use super::release_status::ReleaseStatus;
 use super::secret::Hidden;
 use super::yaml::{ErrorDetail, YamlError};
 
-/// helm's own annotation: an object that bears it with the value `keep` is left when it leaves the manifest.
+/// helm's own annotation: with the value `keep`, helm does not delete an object that leaves the manifest.
 pub const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 /// The annotation as kubectl writes it.
 pub const KEEP_ANNOTATION: &str = "helm.sh/resource-policy=keep";
@@ -34,7 +34,7 @@ pub struct ReleaseRecord {
     pub revision: u64,
     /// Where the revision stands.
     pub status: ReleaseStatus,
-    /// What was said when it was made; ours carries the chart's digest.
+    /// The description of the revision; ours carries the chart's digest.
     pub description: String,
     /// When it was last deployed, RFC 3339 as helm wrote it.
     pub last_deployed: String,
@@ -212,7 +212,7 @@ impl ReleaseRecord {
         parse_manifest(self.manifest.reveal(), ErrorDetail::LocationOnly)
     }
 
-    /// The objects of the chart's hooks; one that is no YAML is left out, nobody waits for it.
+    /// The objects of the chart's hooks. A hook that is not valid YAML is left out: no one waits for it.
     pub fn hook_objects(&self) -> impl Iterator<Item = Value> {
         self.hooks.reveal().iter().flat_map(|text| parse_manifest(text, ErrorDetail::LocationOnly).unwrap_or_default())
     }

@@ -37,7 +37,7 @@ pub enum CrdListSource {
     Chart,
     /// The releases' own records.
     Records,
-    /// Nobody: these are the live CRDs of the product's groups, and those that the application has objects of.
+    /// No record: the live CRDs of the product's groups, and those that the application has objects of.
     Live,
 }
 
@@ -196,7 +196,7 @@ fn list_items(document: &Value) -> Vec<&Value> {
 }
 
 /// What a chart says comes first, then what the records say. After the page's manual path no record names a CRD: then what is
-/// live of the product's groups is looked at, and whether one is missing cannot be told.
+/// live of the product's groups is used, and whether one is missing is undetermined.
 fn wanted(
     manifests: &Availability<Vec<ReleaseManifest>>,
     view: &ClusterView,
@@ -210,7 +210,7 @@ fn wanted(
         Availability::Absent(reason) => {
             return (Availability::Absent(format!("{reason}, so no list of CRDs is known")), CrdListSource::Records);
         }
-        // Who may not read Secrets can still be told what the CRDs say of themselves.
+        // A user who may not read Secrets still gets what the CRDs show themselves.
         Availability::Unreadable(failure) => match find_live_crds(&[], view) {
             Availability::Known(names) => return (Availability::Known(names), CrdListSource::Live),
             Availability::Absent(_) | Availability::Unreadable(_) => {

@@ -77,7 +77,7 @@ pub fn mask_value(value: &Value) -> Value {
 /// A short word would mask half of every sentence, and is no secret.
 pub(super) const MIN_SECRET_BYTES: usize = 4;
 
-/// The strings below secret keys: what must not stand in words that somebody else wrote.
+/// The strings below secret keys, which must not appear in texts of other programs.
 #[must_use]
 pub fn collect_secrets(value: &Value) -> Hidden<Vec<String>> {
     let mut found = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_says_is_scrubbed() {
+    fn texts_of_other_programs_are_masked() {
         let values = json!({"auth": {"list": ["canary-1", "canary-12"]}, "name": "canvas", "password": "abc"});
         let masked_text = mask_secrets("Invalid value: \"canary-12\": canvas", &collect_secrets(&values));
         assert_eq!(masked_text, "Invalid value: \"***\": canvas");

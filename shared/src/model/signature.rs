@@ -1,9 +1,9 @@
-//! Whose signature a chart bears, as helm and cosign tell it.
+//! The signatures of charts, as helm and cosign report them.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What is asked of a chart's signature.
+/// The requirements on a chart's signature.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SignatureRequirements {
@@ -18,14 +18,14 @@ pub struct SignatureRequirements {
 }
 
 impl SignatureRequirements {
-    /// Whether nothing is asked.
+    /// Whether nothing is required.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Who was asked.
+/// The program that verified it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SignatureVerifier {
     /// `helm verify`
@@ -61,7 +61,7 @@ pub enum SignatureOutcome {
 pub struct SignatureCheck {
     /// The release that the chart makes.
     pub release: String,
-    /// Who was asked.
+    /// The program that verified it.
     pub verifier: SignatureVerifier,
     /// What came of it.
     pub outcome: SignatureOutcome,

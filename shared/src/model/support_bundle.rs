@@ -91,7 +91,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn secrets_are_masked_wherever_they_stand() {
+    fn secrets_are_masked_anywhere() {
         let pod = json!({"kind": "Pod", "metadata": {"name": "a", "managedFields": [], "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "canary"}},
             "spec": {"containers": [{"env": [{"name": "DB_PASSWORD", "value": "canary"}, {"name": "MODE", "value": "fast"}],
                 "livenessProbe": {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": "Basic canary"}]}}}]}});
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_found_again() {
+    fn packed_files_are_read_back() {
         let entries = [BundleFile::new("a/b.yaml", "x: 1\n"), BundleFile::new("c.txt", "")];
         let bytes = pack_files("mural", &entries, 7).unwrap();
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));

@@ -28,13 +28,13 @@ pub struct UnreadyObject {
     pub progress: Option<(u64, u64)>,
     /// Why, in a few words.
     pub reason: String,
-    /// The reason in one word, the same as long as it lasts; empty where waiting may mend it.
+    /// The reason in one word, the same as long as it lasts; empty if waiting may heal it.
     pub terminal_reason: String,
-    /// Where more is told.
+    /// The query for more detail.
     pub detail_query: Option<DetailQuery>,
 }
 
-/// Where more is told of a reason.
+/// A query for the detail of a reason.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DetailQuery {
     /// The last line of a container's log.
@@ -43,7 +43,7 @@ pub enum DetailQuery {
         pod: String,
         /// The container.
         container: String,
-        /// Of the run before: it has been started anew since.
+        /// Whether it is the log of the previous run of the container.
         previous: bool,
     },
     /// The newest warning among the events of an object.
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_old_pods_suffer_from_is_on_its_way_out() {
+    fn failures_of_old_pods_do_not_count() {
         let old = pod("a", "2026-11-24T06:00:00Z", &crash_loop_status());
         let new = pod(
             "b",

@@ -12,7 +12,7 @@ pub fn mask_url_logins(text: &str) -> String {
 
 /// The byte ranges of the user information of each URL in a text, without the `@`.
 ///
-/// A password may contain `/`, `?` or `#` that nobody encoded. An `@` in the path of a URL without a password is no login:
+/// A password may contain unencoded `/`, `?` or `#`. An `@` in the path of a URL without a password is no login:
 /// `oci://registry/chart@sha256:…`.
 #[must_use]
 pub fn find_url_logins(text: &str) -> Vec<Range<usize>> {

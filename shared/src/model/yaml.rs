@@ -134,7 +134,7 @@ fn to_yaml_error(error: &serde_saphyr::Error, detail: ErrorDetail) -> YamlError 
     YamlError { message }
 }
 
-/// The crate's words, without its own names for what it was told to refuse.
+/// The crate's words, without its own names for the limits that we set.
 fn simplify_message(message: &str) -> String {
     let plain = message.trim_start_matches("error: ").replace(", set DuplicateKeyPolicy in Options if acceptable", "");
     match plain.split_once("budget breached: ") {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_boolean_is_written_quoted() {
+    fn text_that_looks_like_a_boolean_is_quoted() {
         let text = write(&json!({"a": "yes", "on": "1_000", "n": "no"})).unwrap();
         assert_eq!(parse_document(&text, ErrorDetail::Snippet).unwrap(), json!({"a": "yes", "on": "1_000", "n": "no"}));
         assert!(text.contains("\"yes\"") || text.contains("'yes'"), "{text}");

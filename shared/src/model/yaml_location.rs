@@ -1,7 +1,7 @@
 //! On which line of a YAML text something stands: for people who look it up, and for code scanning.
 //!
 //! The YAML crate reads values and not their places. Block style, as generators and people write it, is followed by its
-//! indentation; where that ends (flow style, JSON), the last line that was found is told: near, and never wrong by more than that.
+//! indentation; where that ends (flow style, JSON), the last line that was found is reported: near, and never wrong by more than that.
 
 /// One step into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]

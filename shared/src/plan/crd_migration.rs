@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_a_bridge_is_found_again_exactly() {
+    fn the_crd_before_a_transitional_crd_is_recovered_exactly() {
         let old = crd(&["v1alpha1", "v1beta1"], "v1alpha1", &["v1alpha1"]);
         let transitional_crd = |live: &Crd, to: &str| {
             let mut transitional = live.json().clone();

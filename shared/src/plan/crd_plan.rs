@@ -115,7 +115,7 @@ pub fn is_third_party(name: &str) -> bool {
     name.split_once('.').is_none_or(|(_, group)| group != PRODUCT_GROUP)
 }
 
-/// The verdict from the changes alone, if nobody inspected the objects.
+/// The verdict from the changes alone, if no object was checked.
 fn classify_changes(live: &Crd, next: &Crd, verdict: Option<&CrdVerdict>) -> (CrdDecision, Vec<String>) {
     let changes = diff::compare_crds(live.json(), next.json());
     let verdict_decision =
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_from_another_manager_is_named_and_what_it_keeps_is_not() {
+    fn only_fields_taken_from_another_manager_are_listed() {
         let entry =
             |manager: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "fieldsV1": fields});
         let (versions, labels) =

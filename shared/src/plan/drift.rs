@@ -7,7 +7,7 @@ use std::fmt;
 pub struct DriftItem {
     /// What changed.
     pub subject: DriftSubject,
-    /// The difference: what is there now, and what was there before.
+    /// The difference between the current state and the earlier one.
     pub change: String,
     /// The hint to the operator; empty if the card has it.
     pub hint: &'static str,

@@ -29,7 +29,7 @@ const MAX_DETAIL_CHARS: usize = 600;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
-    /// Running or interrupted: only its Lease tells which.
+    /// Running or interrupted: only the Lease shows which.
     Open,
     /// Done and verified.
     Done,
@@ -78,7 +78,7 @@ pub enum StepPhase {
 pub struct StepEntry {
     /// Which step.
     pub id: StepId,
-    /// What it does.
+    /// The task of the run.
     pub title: String,
     /// The action, as data.
     #[serde(flatten)]

@@ -227,7 +227,7 @@ pub enum Action {
 pub struct Step {
     /// Which step: once in a plan.
     pub id: StepId,
-    /// What it does, in a few words.
+    /// The title of the step, in a few words.
     pub title: String,
     /// The action.
     #[serde(flatten)]
@@ -251,7 +251,7 @@ pub struct Plan {
     pub cluster: ClusterInfo,
     /// The required owner.
     pub mode: OwnerMode,
-    /// Who holds a Lease while this plan is made.
+    /// The holders of Leases while this plan is built.
     pub locks: Observed<Vec<HeldLock>>,
     /// The charts that move, the CRD chart first.
     pub charts: Vec<ChartUpgrade>,

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn created_changed_and_removed_are_told_apart() {
+    fn created_changed_and_removed_objects_are_distinguished() {
         let config = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
         let hook = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "h", "annotations": {"helm.sh/hook": "post-install"}}});
         let found = diff_manifests("m", &[deployment("a:1"), config("old")], &[deployment("a:2"), config("new"), hook]);

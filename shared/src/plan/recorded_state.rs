@@ -80,7 +80,7 @@ impl RecordedCrd {
 #[must_use]
 pub fn find_drift(then: &RecordedState, now: &RecordedState) -> Vec<DriftItem> {
     if then.cluster_uid != now.cluster_uid {
-        let how = "is not the one that the plan was made for: the uid of kube-system differs".to_owned();
+        let how = "is not the one of the plan: the uid of kube-system differs".to_owned();
         let hint = "pass the right one with --context or --kubeconfig, or make a plan for this one";
         return vec![DriftItem { subject: DriftSubject::Cluster, change: how, hint }];
     }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_is_named() {
+    fn drift_names_the_object() {
         let crd = |world: &mut RecordedState, bend: fn(&mut RecordedCrd)| {
             bend(world.crds.get_mut("hubs.x").unwrap().as_mut().unwrap());
         };
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn another_cluster_is_told_alone() {
+    fn another_cluster_is_the_only_drift() {
         let drift = drift_lines(|now| {
             now.cluster_uid = "uid-2".into();
             now.crds.clear();

@@ -23,7 +23,7 @@ pub struct Issue {
     pub id: &'static str,
     /// The object.
     pub subject: String,
-    /// What is wrong.
+    /// The description of the issue.
     pub message: String,
     /// The fix; for an issue that repair cannot fix, what the operator can do.
     pub fix: String,

@@ -263,7 +263,7 @@ fn find_obstacle(facts: &RollbackFacts<'_>, name: &str, before: &RecordedCrd, no
 /// It would break an object, or the server refuses.
 fn assess_losses(facts: &RollbackFacts<'_>, name: &str, live: &Crd) -> Result<Vec<String>, String> {
     match facts.forecasts.get(name) {
-        None => return Err("there is no dry-run of it".to_owned()),
+        None => return Err("it was not dry-run".to_owned()),
         Some(Err(words)) => return Err(format!("the API server rejects it: {words}")),
         Some(Ok(_)) => {}
     }

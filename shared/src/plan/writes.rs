@@ -12,11 +12,11 @@ use crate::plan::strategic_patch::strategic_patch;
 pub struct ObjectWrite {
     /// The object.
     pub object: ObjectRef,
-    /// What is sent.
+    /// The form of the request.
     pub operation: WriteOperation,
 }
 
-/// What is sent for one object.
+/// The request for one object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteOperation {
     /// It is not there: it is created.

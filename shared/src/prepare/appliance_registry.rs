@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_registry_is_asked_at_the_address_that_is_reachable() {
+    fn the_registry_is_queried_at_the_reachable_address() {
         let chart = ChartRef::Oci { repository: "zot.zot.svc:5000/mural/mural".into(), digest: None };
         let (chart, plain) = reachable_chart(&chart, "http://127.0.0.1:5000").unwrap();
         assert_eq!((chart.to_string().as_str(), plain), ("oci://127.0.0.1:5000/mural/mural", true));

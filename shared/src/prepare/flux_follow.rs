@@ -125,7 +125,7 @@ fn build_verify_step(prepared: &Prepared) -> Option<Step> {
     let ours = prepared.plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
     let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", names.len());
-    let because = "only the served schema verifies them, whoever wrote them";
+    let because = "only the served schema verifies them, regardless of their writer";
     (!names.is_empty()).then(|| new_step(StepId::Served, title, Action::VerifyServedSchema { names }, because))
 }
 

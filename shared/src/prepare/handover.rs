@@ -200,7 +200,7 @@ fn require_no_owner(view: &ClusterView) -> Result<(), Problem> {
             Exit::Refused,
             format!("release {release} is owned by {owner}: there is nothing to hand over"),
         )
-        .with_hint("leave --apply out to only write the manifests, whoever owns the releases")
+        .with_hint("leave --apply out to write the manifests without applying them")
         .with_hint("run kubectl mural upgrade to upgrade through the owner")),
     }
 }

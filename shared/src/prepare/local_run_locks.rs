@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_leaves_a_sign_and_clears_it() {
+    fn a_run_creates_and_removes_its_lock_file() {
         let state = tempfile::tempdir().unwrap();
         let here = LocalRunLocks::new(state.path(), "w".into());
         let lock_file =
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_holds_any_more_has_ended() {
+    fn a_run_whose_lock_file_is_unlocked_has_ended() {
         let state = tempfile::tempdir().unwrap();
         let here = LocalRunLocks::new(state.path(), "w".into());
         fs::create_dir_all(state.path().join("runs")).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_lease_names_is_swept_after_a_day_and_never_while_it_is_held() {
+    fn files_without_a_lease_are_removed_after_a_day_and_never_while_locked() {
         let state = tempfile::tempdir().unwrap();
         let here = LocalRunLocks::new(state.path(), "w".into());
         let runs = state.path().join("runs");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_elsewhere_says_nothing() {
+    fn runs_of_other_workstations_are_undetermined() {
         let state = tempfile::tempdir().unwrap();
         let here = LocalRunLocks::new(state.path(), "w".into());
         fs::write(state.path().join("kept"), "").unwrap();

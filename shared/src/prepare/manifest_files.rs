@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_is_found_among_the_rest() {
+    fn crds_are_found_among_other_documents() {
         let list = format!("kind: List\nitems:\n- {}", CRD.replace("\r\n", "\n  ").replace("hubs.x", "spokes.x"));
         let odd = b"# {{ a comment }}\nkind: ConfigMap\ndata: {a: &a =, b: *a}\n---\n---\n# nothing\n";
         let folder = folder(&[
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_file_and_line() {
+    fn a_problem_has_file_and_line() {
         let bomb = format!(
             "a: &a [{}]\n{}",
             "x,".repeat(9),

@@ -116,7 +116,7 @@ mod tests {
 
     /// <https://github.com/komodorio/helm-dashboard/issues/328>: helm takes the last of two equal keys.
     #[test]
-    fn a_key_that_stands_twice_is_a_warning_without_the_value() {
+    fn a_duplicate_key_is_a_warning_without_the_value() {
         let folder = tempfile::tempdir().unwrap();
         let check = |text: &str| {
             let file = folder.path().join("values.yaml");

@@ -189,7 +189,7 @@ pub struct ResumedRun {
 
 /// The work of a rollback.
 pub struct RollbackWork {
-    /// What the run that is rolled back was asked for.
+    /// The request of the run that is rolled back.
     pub ask: UpgradeSpec,
     /// The run, and how much of it is rolled back.
     pub target: RollbackTarget,

@@ -71,7 +71,7 @@ pub(crate) async fn render_both(
     let crds_record = view.current_revision(&ask.installation.crds_release).ok().flatten();
     let (helm, private) = (&connection.helm, connection.private());
     let crds = async {
-        // helm is asked for both charts' values at once: each has a folder for itself.
+        // helm reads both charts' values concurrently: each has a folder for itself.
         let private = next_values::create_folder(private, "crds-values")?;
         let next = next_values::compute_next_values(helm, &ask.crds_values, crds_record, &private).await?;
         let rendered = match charts.0 {

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_do_not_repeat_what_an_outer_one_said() {
+    fn causes_do_not_repeat_the_outer_text() {
         let inner = Problem::failure("connection refused");
         let middle = Problem::failure("cannot reach the API server: connection refused").with_source(inner);
         let outer = Problem::failure("cannot look at the cluster").with_source(middle);

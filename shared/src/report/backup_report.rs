@@ -27,13 +27,13 @@ pub fn format_bytes(count: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
-/// The answer of `helm mural crds save`.
+/// The report of `helm mural crds save`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupReport {
     /// The folder.
     pub folder: String,
-    /// What is in it.
+    /// The index of the backup.
     #[serde(flatten)]
     pub index: BackupIndex,
 }
@@ -109,7 +109,7 @@ pub struct RestoreFailure {
     pub reason: String,
 }
 
-/// The answer of `helm mural crds restore`.
+/// The report of `helm mural crds restore`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreReport {
@@ -121,7 +121,7 @@ pub struct RestoreReport {
     pub cluster: String,
     /// The context that the backup comes from.
     pub backup_cluster: String,
-    /// When.
+    /// When the restore ran.
     pub backup_created_at: jiff::Timestamp,
     /// CRDs that were created.
     pub crds_created: Vec<String>,

@@ -1,8 +1,8 @@
-//! Columns as kubectl prints them: padded with spaces, no lines, a heading in capitals.
+//! Renders columns as kubectl prints them: padded with spaces, no lines, a heading in capitals.
 
 use super::style::{display_width, pad_to};
 
-/// Rows below a heading, each column as wide as its widest cell, three spaces between.
+/// Renders rows below a heading. Each column is as wide as its widest cell, with three spaces between columns.
 #[must_use]
 pub fn render_columns(heading: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {
@@ -26,7 +26,7 @@ mod tests {
     use super::render_columns;
 
     #[test]
-    fn columns_line_up_and_lines_have_no_tail() {
+    fn columns_are_aligned_without_trailing_spaces() {
         let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), String::new()]];
         assert_eq!(render_columns(&["X", "Y"], &rows), "X     Y\na     bb\nccc\n");
         let wide = [vec!["証".to_owned(), "b".to_owned()], vec!["a".to_owned(), "b".to_owned()]];

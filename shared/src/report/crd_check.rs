@@ -1,4 +1,7 @@
-//! The answer of `helm mural crds check`: the verdict on every CRD, in every output format.
+//! The report of `helm mural crds check`: the verdict on every CRD, in every output format.
+//!
+//! Owns the order of findings and the exit code. The verdicts come from `checks/crd_changes`. Input: verdicts. Output: text, Markdown,
+//! SARIF or JUnit.
 
 mod table;
 
@@ -21,7 +24,7 @@ use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
 use crate::problem::Exit;
 
-/// The review.
+/// The report of a check of CRD changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdCheck {
@@ -80,7 +83,7 @@ impl CrdCheck {
         }
     }
 
-    /// How the command ends. Waived findings count no more; warnings count where `strict`.
+    /// The exit code. Waived findings do not count; warnings count with `strict`.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
         let open = || self.crds.iter().flat_map(|crd| &crd.findings).filter(|finding| finding.waiver_reason.is_none());

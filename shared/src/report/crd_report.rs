@@ -1,4 +1,7 @@
-//! CRDs as a list: those of a chart, or those of a cluster.
+//! The lists of CRDs of a chart or a cluster, and the differences between the two.
+//!
+//! Owns the reports of `helm mural crds`, `list` and `diff`. The changes come from `plan/crd_plan.rs`. Input: CRDs. Output: text, or a
+//! value for JSON.
 
 use std::collections::BTreeMap;
 
@@ -34,16 +37,16 @@ pub struct CrdRow {
     pub scope: &'static str,
     /// Its versions.
     pub versions: Vec<VersionRow>,
-    /// `status.storedVersions`; empty for a chart's.
+    /// `status.storedVersions`; empty for the CRD of a chart.
     pub stored_versions: Vec<String>,
-    /// Whether it is established; none for a chart's.
+    /// Whether it is established; `None` for the CRD of a chart.
     pub established: Option<bool>,
-    /// The field managers that own a part of its spec; empty for a chart's.
+    /// The field managers that own a part of its spec; empty for the CRD of a chart.
     pub managers: Vec<String>,
-    /// Who keeps it, as its own labels and annotations say; empty where nothing says so.
+    /// The tool that manages it, from its labels and annotations; empty if they name none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub owner: String,
-    /// How many changes it has against the chart of the CRD release; none where that release does not hold it.
+    /// The number of changes to the chart of the CRD release; `None` if that release does not have the CRD.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<usize>,
 }
@@ -98,7 +101,7 @@ impl CrdRow {
     }
 }
 
-/// A list of CRDs: the answer of `helm mural crds` and `helm mural crds list`.
+/// A list of CRDs: the report of `helm mural crds` and `helm mural crds list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdList {
@@ -106,20 +109,20 @@ pub struct CrdList {
     pub api_version: &'static str,
     /// `CrdList`
     pub kind: &'static str,
-    /// Where they come from: a chart with its digest, or a context.
+    /// Where they are from: a chart with its digest, or a context.
     pub source: String,
     /// The CRDs, by name.
     pub items: Vec<CrdRow>,
 }
 
 impl CrdList {
-    /// Makes a list.
+    /// Builds a list.
     #[must_use]
     pub fn new<'a>(source: String, crds: impl IntoIterator<Item = &'a Crd>) -> Self {
         Self { api_version: API_VERSION, kind: "CrdList", source, items: crds.into_iter().map(CrdRow::new).collect() }
     }
 
-    /// Adds how many changes each has against what a release holds: the chart that was recorded last.
+    /// Adds the number of changes of each CRD to the chart that the release recorded last.
     #[must_use]
     pub fn with_drift(mut self, changes: &BTreeMap<String, usize>, release: &str) -> Self {
         for row in &mut self.items {
@@ -131,7 +134,7 @@ impl CrdList {
         self
     }
 
-    /// As columns. A version in brackets is not served; drift is against the chart of the CRD release.
+    /// Renders columns. A version in brackets is not served; drift is counted against the chart of the CRD release.
     #[must_use]
     pub fn render_table(&self) -> String {
         let live = self.items.iter().any(|row| row.established.is_some());
@@ -146,7 +149,7 @@ impl CrdList {
     }
 }
 
-/// A chart's CRDs against the cluster's: the answer of `helm mural crds diff`.
+/// A chart's CRDs compared with the cluster's: the report of `helm mural crds diff`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrdDiff {
@@ -158,7 +161,7 @@ pub struct CrdDiff {
     pub chart: String,
     /// The context.
     pub cluster: String,
-    /// What becomes of each CRD, gravest first.
+    /// The decision on each CRD, most severe first.
     pub crds: Vec<CrdPlan>,
 }
 
@@ -205,7 +208,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_stored_version_left_behind_shows() {
+    fn an_old_stored_version_is_shown() {
         let crd = Crd::new(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {"name": "hubs.a.b", "uid": "1", "managedFields": [{"manager": "helm", "fieldsV1": {"f:spec": {}}}]},
             "spec": {"scope": "Namespaced", "names": {"kind": "Hub"}, "versions": [

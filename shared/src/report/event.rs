@@ -1,21 +1,24 @@
-//! The event stream of a run. `run` and `prepare` emit it; a text and a JSON renderer read it.
+//! The event stream of a run.
+//!
+//! Owns the events only. `prepare/` and `run/` emit them; `human.rs` renders text, `cli/` prints JSON. Masking of secrets happens
+//! before an event leaves the run.
 
 use serde::Serialize;
 
 use crate::model::known_secrets::Secrets;
 
-/// One thing that happened.
+/// One event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// A stage before the first write has begun: look, render, forecast, judge.
+    /// A stage before the first write has started: look, render, forecast, judge.
     StageStarted {
         /// Name of the stage.
         stage: &'static str,
-        /// What it does.
+        /// A description of the stage.
         detail: String,
     },
-    /// It is done.
+    /// A stage is done.
     StageDone {
         /// Name of the stage.
         stage: &'static str,
@@ -26,18 +29,18 @@ pub enum Event {
     },
     /// A condition that does not stop the run and that the operator should correct.
     Warning {
-        /// What it is about, in one word.
+        /// The subject, in one word.
         stage: &'static str,
         /// The condition, and where it was found.
         message: String,
     },
-    /// A step has begun.
+    /// A step has started.
     StepStarted {
         /// The step's id.
         step: String,
-        /// What it does.
+        /// The title of the step.
         title: String,
-        /// The exact command; empty where none is run.
+        /// The exact command; empty if the step runs none.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         command: Vec<String>,
     },
@@ -51,16 +54,16 @@ pub enum Event {
         limit_seconds: f64,
         /// How long a non-recoverable reason may last.
         grace_seconds: u64,
-        /// How many things are ready, and of how many.
+        /// How many objects are ready, and of how many.
         ready: (usize, usize),
-        /// What is not.
+        /// The objects that are not ready.
         objects: Vec<WaitingObject>,
     },
     /// Progress of a long step, emitted from time to time.
     Progress {
         /// The step's id, or the stage.
         step: String,
-        /// What is counted.
+        /// The objects that are counted.
         detail: String,
         /// How many are done.
         done: u64,
@@ -76,7 +79,7 @@ pub enum Event {
         /// How long it took.
         seconds: f64,
     },
-    /// A step failed; no later one is begun.
+    /// A step failed; no later step starts.
     StepFailed {
         /// The step's id.
         step: String,
@@ -87,13 +90,13 @@ pub enum Event {
     },
 }
 
-/// One thing that is not ready yet.
+/// One object that is not ready yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingObject {
     /// `Deployment mural-system/canvas`
     pub object: String,
-    /// `1/2`; empty where it is not counted.
+    /// `1/2`; empty if the object has no count.
     pub progress: String,
     /// Why it is not ready.
     pub reason: String,
@@ -101,7 +104,7 @@ pub struct WaitingObject {
     pub terminal_seconds: Option<u64>,
 }
 
-/// Where events go.
+/// Receives the events.
 pub type Emit<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
 impl Event {

@@ -1,4 +1,6 @@
-//! The event stream as text: one line per change, with marks. No line is repeated; `cli/progress_output.rs` redraws a terminal.
+//! Renders the event stream as text: one line per change, with marks.
+//!
+//! Owns which events produce a line; no line is repeated. `cli/progress_output.rs` redraws a terminal. Input: events. Output: lines.
 
 use super::event::{Event, WaitingObject};
 use super::style::{Mark, Style, display_width, pad_to, sanitize};
@@ -20,7 +22,7 @@ impl HumanRenderer {
         Self { style, last_waiting: Vec::new() }
     }
 
-    /// The lines for an event; none if it brings nothing new.
+    /// The lines for an event; `None` if it has nothing new.
     pub fn render_event(&mut self, event: &Event) -> Vec<String> {
         match event {
             Event::StageStarted { .. } | Event::StepStarted { .. } => Vec::new(),
@@ -65,7 +67,7 @@ impl HumanRenderer {
     }
 }
 
-/// A step's name as the first column; one that is longer keeps a gap.
+/// A step's name as the first column. A longer name is followed by a space.
 fn pad_name(name: &str) -> String {
     if name.chars().count() < NAME_COLUMN_WIDTH { format!("{name:<NAME_COLUMN_WIDTH$}") } else { format!("{name}  ") }
 }
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_not_said_again() {
+    fn unchanged_waiting_objects_print_no_line() {
         let mut renderer = HumanRenderer::new(Style::PLAIN);
         assert_eq!(
             renderer.render_event(&waiting_event("starting")),

@@ -10,7 +10,7 @@ use crate::model::migration::{MigrationPass, outdated_stored_versions};
 use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
 
-/// Failed objects that the text output names; `-o json` lists more.
+/// How many failed objects the text output lists; `-o json` lists more.
 const MAX_LISTED_FAILURES: usize = 10;
 
 /// Who rewrote the objects.
@@ -19,12 +19,12 @@ const MAX_LISTED_FAILURES: usize = 10;
 pub enum MigratedBy {
     /// The cluster's own `StorageVersionMigration`.
     Cluster {
-        /// Objects that it reported as migrated and had not: the plugin migrated them.
+        /// Objects that it reported as migrated but had not migrated: the plugin migrated them.
         missed_objects: u64,
     },
     /// The plugin, with empty patches.
     Plugin {
-        /// Why the cluster did not.
+        /// Why the cluster did not migrate them.
         reason: String,
     },
 }
@@ -128,7 +128,7 @@ impl CrdMigrationResult {
     }
 }
 
-/// The answer of `helm mural crds migrate`.
+/// The report of `helm mural crds migrate`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MigrateReport {
@@ -145,13 +145,13 @@ pub struct MigrateReport {
 }
 
 impl MigrateReport {
-    /// The answer for these CRDs.
+    /// Builds the report for these CRDs.
     #[must_use]
     pub fn new(cluster: &str, crds: Vec<CrdMigrationResult>, skipped_crds: usize) -> Self {
         Self { api_version: API_VERSION, kind: "CrdMigrate", cluster: cluster.to_owned(), crds, skipped_crds }
     }
 
-    /// Whether every CRD went well.
+    /// Whether every CRD was migrated or checked without a failure.
     #[must_use]
     pub fn is_successful(&self) -> bool {
         self.crds.iter().all(CrdMigrationResult::is_successful)

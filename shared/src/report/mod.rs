@@ -1,6 +1,7 @@
 //! PURE: events and reports in, text out. Renderers compute nothing: `plan/` and `model/` decide, this folder formats.
 //!
-//! Standard output has the answer; standard error has progress and problems. `tests.rs` has a snapshot of every screen.
+//! Standard output has the report; standard error has progress and problems. Input: values of `plan/`, `checks/` and `run/`. Output:
+//! text, JSON, JUnit, SARIF, Markdown or HTML. `tests.rs` has a snapshot of every screen.
 
 pub mod backup_report;
 pub mod columns;

@@ -1,4 +1,4 @@
-//! The plan as text: versions, changes, guards, the steps with their reasons and commands, and what stays unchanged.
+//! Renders the plan as text: versions, changes, guards, the steps with their reasons and commands, and what stays unchanged.
 
 use std::fmt::Write as _;
 
@@ -13,11 +13,11 @@ use crate::plan::{
     ChartUpgrade, CrdPlan, ObjectChange, ObjectChangeKind, Plan, RollbackLimit, Step, UnchangedItem, ValueChange,
 };
 
-/// Columns of the labels at the left edge.
+/// The width of the labels at the left edge.
 const LABEL_WIDTH: usize = 12;
-/// CRDs that are listed by name; the rest is counted (`-o json` lists all).
+/// How many CRDs are listed by name; the others are counted (`-o json` lists all).
 const MAX_LISTED_NAMES: usize = 12;
-/// Changes that are listed for one CRD.
+/// How many changes are listed for one CRD.
 const MAX_LISTED_NOTES: usize = 4;
 
 /// Renders a plan.
@@ -64,7 +64,7 @@ fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade]) {
     }
 }
 
-/// Who holds a lock, and whether that run may still be alive.
+/// The holder of a lock, and whether that run may still be alive.
 fn write_locks(out: &mut String, locks: &Observed<Vec<HeldLock>>) {
     match locks {
         Ok(held) => held.iter().for_each(|lock| write_lock(out, lock)),
@@ -76,7 +76,7 @@ fn write_lock(out: &mut String, lock: &HeldLock) {
     let liveness = match lock.liveness {
         Liveness::Alive => "",
         Liveness::Undetermined => "; an upgrade first waits to see whether the lock is renewed",
-        Liveness::Dead => "; left behind, will be taken over",
+        Liveness::Dead => "; its run has ended; the upgrade takes it over",
     };
     write_line(out, "lock", &format!("held by {}{liveness}", lock.holder));
 }

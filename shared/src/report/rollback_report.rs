@@ -1,4 +1,4 @@
-//! What a rollback restores and what stays, and the issues that a repair fixes: shown before the first write.
+//! Renders what a rollback restores and what stays, and the issues that a repair fixes. Shown before the first write.
 
 use std::fmt::Write as _;
 
@@ -12,17 +12,17 @@ use crate::plan::rollback_plan::{
     CrdRollback, ObjectRollback, ReleaseRollback, RollbackDecision, RollbackPlan, StepRollback,
 };
 
-/// CRDs that one section lists; `-o json` lists all.
+/// How many CRDs one section lists; `-o json` lists all.
 const MAX_LISTED_CRDS: usize = 12;
-/// Losses that are listed for one CRD.
+/// How many losses are listed for one CRD.
 const MAX_LISTED_LOSSES: usize = 4;
-/// Columns of the labels at the left edge.
+/// The width of the labels at the left edge.
 const LABEL_WIDTH: usize = 14;
 
 /// Renders a rollback plan, its guards and its steps.
 #[must_use]
 pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
-    // The steps of the plan show what is annotated and unannotated.
+    // The steps of the plan show the keep annotations.
     let RollbackPlan {
         run,
         runs: _,
@@ -62,7 +62,7 @@ fn write_hub(out: &mut String, hub: &ClusterInfo) {
     write_line(out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
 }
 
-/// Releases and CRDs that are as before the run already.
+/// Releases and CRDs that already have the state before the run.
 fn write_unchanged(out: &mut String, releases: &[ReleaseRollback], crds: &[CrdRollback]) {
     let unchanged = crds.iter().filter(|crd| crd.decision == RollbackDecision::Unchanged).count();
     let releases = releases.iter().filter(|release| release.decision == RollbackDecision::Unchanged);

@@ -1,11 +1,11 @@
-//! SARIF 2.1.0 for code scanning: what all our reports in this form have in common.
+//! Builds SARIF 2.1.0 logs for code scanning: the parts that all reports share.
 
 use serde_json::{Value, json};
 
 use super::style::sanitize;
 use crate::model::check::{Card, Level};
 
-/// A whole log of one run.
+/// Builds the log of one run.
 #[must_use]
 pub fn build_log(program: &str, cards: &[&Card], results: &[Value]) -> Value {
     let rules: Vec<Value> = cards
@@ -19,7 +19,7 @@ pub fn build_log(program: &str, cards: &[&Card], results: &[Value]) -> Value {
         "runs": [{"tool": {"driver": {"name": program, "version": env!("CARGO_PKG_VERSION"), "rules": rules}}, "results": results}]})
 }
 
-/// A finding at a file, and at what is meant inside it. `waived` is who answers for it, and why.
+/// A finding at a place in a file. `waived` is the person of the waiver and the reason.
 #[must_use]
 pub fn build_result(rule: &str, level: Level, text: &str, uri: &str, place: &str, waived: Option<&str>) -> Value {
     let suppressed: Vec<Value> =

@@ -1,4 +1,7 @@
 //! The status of an upgrade: locks, suspended HelmReleases, releases and past runs.
+//!
+//! Owns the next step that the operator sees. `run/upgrade_status.rs` reads the cluster. Input: locks, journal, records. Output: text, or
+//! a value for JSON.
 
 mod suspended_release;
 
@@ -19,10 +22,10 @@ use crate::plan::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task,
 
 pub use suspended_release::SuspendedHelmReleaseStatus;
 
-/// Runs that are listed by their revisions.
+/// How many runs are listed with their revisions.
 const MAX_LISTED_RUNS: usize = 10;
 
-/// The answer of `upgrade status`.
+/// The report of `kubectl mural upgrade status`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeStatus {
@@ -34,7 +37,7 @@ pub struct UpgradeStatus {
     pub context: String,
     /// The installation's namespace.
     pub namespace: String,
-    /// The locks, held or left behind.
+    /// The locks: held, or left by a run that has ended.
     pub locks: Vec<HeldLock>,
     /// HelmReleases that a run of this plugin has suspended until their CRDs are served.
     pub suspended_releases: Vec<SuspendedHelmReleaseStatus>,
@@ -46,7 +49,7 @@ pub struct UpgradeStatus {
     pub unreadable_runs: Vec<UnreadableRun>,
     /// The last runs of this plugin by the revisions that they wrote, newest first.
     pub runs: Vec<RunRevisions>,
-    /// What could not be read.
+    /// Parts that could not be read, with the reason.
     pub read_failures: Vec<ReadFailure>,
     /// The next step of the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +72,7 @@ pub struct RevisionRow {
     pub deployed_at: String,
 }
 
-/// One run of this plugin and the revisions that it made.
+/// One run of this plugin and the revisions that it wrote.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRevisions {
@@ -187,7 +190,7 @@ fn suggest_next_step(
             last.revision, last.name
         )),
         _ if !locks.is_empty() => {
-            Some("the lock was left behind: run the same upgrade again; it takes over the lock".to_owned())
+            Some("run the same upgrade again: it takes over the lock of the run that has ended".to_owned())
         }
         _ => None,
     }
@@ -244,7 +247,7 @@ const fn describe_liveness(life: Liveness) -> &'static str {
     match life {
         Liveness::Alive => "running now",
         Liveness::Undetermined => "not renewed during this command: the run may have ended",
-        Liveness::Dead => "the run has ended, the lock is left behind",
+        Liveness::Dead => "the run has ended without releasing the lock",
     }
 }
 

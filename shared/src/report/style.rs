@@ -1,44 +1,47 @@
-//! The one file that knows colour and marks. Colour repeats what a mark already says, never more.
+//! Colours and marks. This is the only file that knows them.
+//!
+//! A colour repeats what a mark shows and adds nothing, so a pipe loses no information. The edge decides whether a stream gets colours and
+//! Unicode (terminal, `NO_COLOR`, locale, `--ascii`, `--color`). Also sanitizes text from clusters and charts.
 
 use owo_colors::OwoColorize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A line is never clipped to less: on a narrower terminal it runs over.
+/// The minimum width of a line: on a narrower terminal a line wraps.
 const MIN_CLIP_COLUMNS: usize = 20;
 
-/// How text may look on one stream. Found at the edge (terminal, `NO_COLOR`, locale, `--ascii`, `--color`) and handed in.
+/// How text looks on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Whether escape sequences are welcome.
+    /// Whether escape sequences are allowed.
     pub colour: bool,
-    /// Whether marks are words in plain ASCII.
+    /// Whether marks are plain ASCII words.
     pub ascii: bool,
-    /// Columns that a line may have.
+    /// The width of a line in columns.
     pub width: usize,
 }
 
 impl Style {
-    /// Plain text, 100 columns: a pipe, a file, a test.
+    /// Plain text with 100 columns: for a pipe, a file, a test.
     pub const PLAIN: Self = Self { colour: false, ascii: false, width: 100 };
 }
 
-/// What a line says before its first word.
+/// The mark at the start of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// All is well, done.
+    /// Passed or done.
     Pass,
-    /// Worth a look.
+    /// A warning.
     Warn,
-    /// Wrong.
+    /// Failed.
     Fail,
-    /// Could not look.
+    /// Undetermined.
     Unknown,
-    /// Does not apply.
+    /// Skipped.
     Skip,
 }
 
 impl Style {
-    /// The mark as text, coloured where that is welcome.
+    /// The mark as text, coloured if the style allows it.
     #[must_use]
     pub fn mark(self, mark: Mark) -> String {
         let (sign, word) = match mark {
@@ -61,13 +64,13 @@ impl Style {
         }
     }
 
-    /// Text that matters.
+    /// Text with emphasis.
     #[must_use]
     pub fn bold(self, text: &str) -> String {
         if self.colour { text.bold().to_string() } else { text.to_owned() }
     }
 
-    /// Text beside the matter.
+    /// Secondary text.
     #[must_use]
     pub fn dim(self, text: &str) -> String {
         if self.colour { text.dimmed().to_string() } else { text.to_owned() }
@@ -80,33 +83,33 @@ impl Style {
     }
 }
 
-/// Text from a cluster or a chart, made harmless: control characters could move a terminal's cursor or colour our own words,
-/// and marks that nobody sees could turn a line around (Unicode TR 36, Trojan Source) or split a word.
+/// Removes characters that can move a terminal's cursor or colour our own words, and invisible characters that can turn a line around
+/// (Unicode TR 36, Trojan Source) or split a word. For text from a cluster or a chart.
 #[must_use]
 pub fn sanitize(text: &str) -> String {
     text.chars().map(|c| if (c.is_control() && c != '\n') || is_invisible(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Marks of direction, joiners and spaces without width, line separators, tags: all that changes a line and is not seen itself.
+/// Direction marks, joiners, zero-width spaces, line separators and tags: invisible characters that change a line.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// How many columns of a terminal a text takes: letters of East Asian scripts take two (Unicode UAX 11).
+/// The width of a text in columns: letters of East Asian scripts take two (Unicode UAX 11).
 #[must_use]
 pub fn display_width(text: &str) -> usize {
     text.width()
 }
 
-/// With spaces behind it, so that it takes so many columns.
+/// Pads a text with spaces to this many columns.
 #[must_use]
 pub fn pad_to(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(display_width(text))))
 }
 
-/// At most so many columns of it, with an ellipsis where something is left out.
+/// Shortens a text to this many columns, with an ellipsis if something is left out.
 #[must_use]
 pub fn clip_to(text: &str, columns: usize) -> String {
     let columns = columns.max(MIN_CLIP_COLUMNS);
@@ -134,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_a_mark_is_the_mark_alone() {
+    fn without_colour_a_mark_has_no_escape_sequence() {
         assert_eq!(Style::PLAIN.mark(Mark::Fail), "✖");
         assert_eq!(Style { ascii: true, ..Style::PLAIN }.mark(Mark::Fail), "FAIL");
     }
 
     #[test]
-    fn a_line_cannot_be_turned_around_and_words_of_any_script_stay() {
+    fn direction_marks_are_removed_and_words_of_any_script_stay() {
         assert_eq!(sanitize("canvas\u{202e}ydaer"), "canvas\u{fffd}ydaer");
         for c in ['\u{200b}', '\u{2066}', '\u{2069}', '\u{2028}', '\u{feff}', '\u{e0041}'] {
             assert_eq!(sanitize(&c.to_string()), "\u{fffd}");

@@ -1,4 +1,4 @@
-//! The report of an upgrade as Markdown, for a ticket, a pull request or a change record.
+//! Renders the report of an upgrade as Markdown, for a ticket, a pull request or a change record.
 
 use std::fmt::Write as _;
 
@@ -87,7 +87,7 @@ const fn describe_outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A text that stays in its cell of a table, or on its line.
+/// Escapes a text so that it stays in its table cell or on its line.
 pub(super) fn escape_cell(text: &str) -> String {
     let mut safe = sanitize(text).replace('\n', " ");
     for sign in ["\\", "|", "<", "`", "*", "_", "["] {
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_cluster_says_breaks_no_table() {
+    fn text_of_a_cluster_breaks_no_table() {
         assert_eq!(escape_cell("a|b\nc <script> `x` \u{1b}[31m"), "a\\|b c \\<script> \\`x\\` \u{fffd}\\[31m");
         let mut out = String::new();
         write_table(&mut out, &["a", "b"], [vec!["1".to_owned(), "2".to_owned()]].into_iter());

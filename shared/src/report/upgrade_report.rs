@@ -1,4 +1,7 @@
 //! The report of an upgrade: the plan, the outcome of each step, and the final check.
+//!
+//! Owns the values and the outcome of a plan that is not run. `run/` fills them; `upgrade_result.rs` and `upgrade_markdown.rs` render
+//! them, and `-o json` prints them.
 
 use serde::Serialize;
 
@@ -9,43 +12,43 @@ use crate::plan::rollback_plan::RollbackPlan;
 use crate::plan::{API_VERSION, Plan, StepId};
 use crate::problem::Exit;
 
-/// How one step ended.
+/// The outcome of one step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepOutcome {
-    /// Which step.
+    /// The step.
     pub step: StepId,
     /// `done`, `failed` or `not-done`.
     pub state: StepState,
-    /// What came of it.
+    /// The result, or the reason of the failure.
     pub detail: String,
     /// How long it took.
     pub seconds: f64,
 }
 
-/// How far a step came.
+/// The state of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepState {
     /// Done and verified.
     Done,
-    /// Begun, and not done.
+    /// Started, and failed.
     Failed,
-    /// Not begun.
+    /// Not started.
     NotStarted,
 }
 
-/// How an upgrade ended.
+/// The outcome of an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// There was nothing to do.
     NothingToDo,
-    /// There is something to do, and it was only asked what.
+    /// There are changes, and only a plan was requested.
     Planned,
-    /// A guard refused, or the person at the terminal did.
+    /// A guard refused, or the operator did not confirm.
     Refused,
-    /// A guard could not look.
+    /// A guard is undetermined.
     Undetermined,
     /// Done and verified.
     Succeeded,
@@ -57,7 +60,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FinalCheck {
-    /// Every check.
+    /// All checks.
     pub checks: Vec<CheckResult>,
     /// New, resolved and pre-existing findings.
     pub comparison: FindingDiff,
@@ -79,25 +82,25 @@ pub enum ReportKind {
     CrdApply,
 }
 
-/// The whole answer.
+/// The report of an upgrade, a rollback, a repair or an apply of CRDs.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeReport {
     /// `mural/v1`
     pub api_version: &'static str,
-    /// Which operation it is about.
+    /// The operation.
     pub kind: ReportKind,
-    /// The run's id: the release label `mural.dev/run` carries it.
+    /// The run's id, which is also the value of the release label `mural.dev/run`.
     pub run: String,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// The process exit code.
     pub exit_code: u8,
-    /// What was planned.
+    /// The plan.
     pub plan: Plan,
-    /// What was done.
+    /// The outcome of each step.
     pub steps: Vec<StepOutcome>,
-    /// What a rollback restores, and what stays and why.
+    /// What a rollback restores, what stays and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback_plan: Option<RollbackPlan>,
     /// The issues that a repair has found.
@@ -108,12 +111,12 @@ pub struct UpgradeReport {
     pub final_check: Option<FinalCheck>,
     /// How long everything took.
     pub seconds: f64,
-    /// How much of it was for the lock, the journal and the backup.
+    /// How much of it the lock, the journal and the backup took.
     pub overhead_seconds: f64,
 }
 
 impl UpgradeReport {
-    /// How a plan ends by itself, before anything is asked or written; `None` where there is something to do and nothing against it.
+    /// The outcome of a plan before any confirmation or write; `None` if it has changes and no guard refuses.
     #[must_use]
     pub fn outcome_before_run(plan: &Plan) -> Option<(Outcome, Exit)> {
         if plan.is_refused() {
@@ -125,7 +128,7 @@ impl UpgradeReport {
         }
     }
 
-    /// A report of a plan that was not run.
+    /// Builds the report of a plan that was not run.
     #[must_use]
     pub const fn new(run: String, plan: Plan, outcome: Outcome, exit: Exit, seconds: f64) -> Self {
         Self {

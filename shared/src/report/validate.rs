@@ -1,4 +1,7 @@
-//! What `kubectl mural validate` answers: one value, and its renderings.
+//! The report of `kubectl mural validate`.
+//!
+//! Owns the counts, the order and the exit code. The checks are in `checks/`; each output format has a file in `validate/`. Input:
+//! results of checks. Output: one value that every format renders.
 
 mod compare;
 mod html;
@@ -22,7 +25,7 @@ pub use sarif::render_sarif;
 pub use table::{TableOptions, render_table};
 pub use timeline::TimelineEvent;
 
-/// What `-o json` is, as a JSON Schema (draft 2020-12).
+/// The JSON Schema (draft 2020-12) of `-o json`.
 pub const REPORT_JSON_SCHEMA: &str = include_str!("validate/schema.json");
 
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
@@ -32,7 +35,7 @@ use crate::model::known_secrets::Secrets;
 use crate::model::owner::Owner;
 use crate::problem::Exit;
 
-/// The whole answer; `-o json` and `-o yaml` are this value.
+/// The report on one cluster; `-o json` and `-o yaml` print this value.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidateReport {
@@ -40,27 +43,27 @@ pub struct ValidateReport {
     pub api_version: &'static str,
     /// `ValidateReport`
     pub kind: &'static str,
-    /// Which cluster.
+    /// The cluster.
     pub cluster: ClusterSummary,
-    /// Who keeps each release.
+    /// The owner of each release.
     pub owners: BTreeMap<String, Owner>,
-    /// The version of each release's newest revision; none where there is no release or it could not be read.
+    /// The version of each release's newest revision; `None` if there is no release or it could not be read.
     pub releases: BTreeMap<String, Option<String>>,
-    /// Every check and its answer, in the order of sections.
+    /// Every check and its result, in the order of sections.
     pub checks: Vec<CheckResult>,
-    /// All answers, counted.
+    /// Counts of all results.
     pub counts: Counts,
-    /// What happened lately, the newest first.
+    /// Recent events, newest first.
     pub timeline: Vec<TimelineEvent>,
-    /// What is new against a baseline; none where none was named.
+    /// The comparison with a baseline; `None` without `--baseline`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<FindingDiff>,
-    /// Why nothing of this cluster could be read; none where something was.
+    /// Why nothing of this cluster could be read; `None` if something was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_failure: Option<String>,
 }
 
-/// Several clusters in one answer.
+/// The reports on several clusters.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidateReportList<'a> {
@@ -68,19 +71,19 @@ pub struct ValidateReportList<'a> {
     pub api_version: &'static str,
     /// `ValidateReportList`
     pub kind: &'static str,
-    /// One for each cluster.
+    /// One report for each cluster.
     pub items: &'a [ValidateReport],
 }
 
 impl<'a> ValidateReportList<'a> {
-    /// These answers.
+    /// A list of these reports.
     #[must_use]
     pub const fn new(items: &'a [ValidateReport]) -> Self {
         Self { api_version: "mural/v1", kind: "ValidateReportList", items }
     }
 }
 
-/// Which cluster it was.
+/// The cluster of a report.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSummary {
@@ -92,11 +95,11 @@ pub struct ClusterSummary {
     pub version: String,
     /// The installation's namespace.
     pub namespace: String,
-    /// What tells clusters apart; none where it may not be read.
+    /// The uid of `kube-system`, which identifies a cluster; `None` if it could not be read.
     pub uid: Option<String>,
 }
 
-/// Answers, counted.
+/// Counts of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -115,7 +118,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts the answers of some checks.
+    /// Counts the results of some checks.
     pub fn from_checks<'a>(checks: impl IntoIterator<Item = &'a CheckResult>) -> Self {
         checks.into_iter().fold(Self::default(), Self::add_check)
     }
@@ -140,7 +143,7 @@ impl Counts {
 }
 
 impl ValidateReport {
-    /// The answer, from what was seen and what the checks said.
+    /// Builds the report from the results of the checks.
     #[must_use]
     pub fn new(view: &ClusterView, mut checks: Vec<CheckResult>) -> Self {
         // Stable: within a section the checks keep the order of their list.
@@ -166,7 +169,7 @@ impl ValidateReport {
         }
     }
 
-    /// A cluster of which nothing could be read.
+    /// The report on a cluster of which nothing could be read.
     #[must_use]
     pub fn from_read_failure(context: &str, namespace: &str, reason: String) -> Self {
         let cluster = ClusterSummary {
@@ -200,14 +203,14 @@ impl ValidateReport {
         self
     }
 
-    /// With what happened lately.
+    /// Adds recent events.
     #[must_use]
     pub fn with_timeline(mut self, view: &ClusterView, vitals: &HealthInputs) -> Self {
         self.timeline = timeline::build_timeline(view, vitals);
         self
     }
 
-    /// With what is new against the baseline of the same installation; without one everything is.
+    /// Adds the comparison with the baseline of the same installation. Without a baseline of it, everything is new.
     #[must_use]
     pub fn with_baseline(mut self, baselines: &[Baseline]) -> Self {
         let own = baselines.iter().find(|baseline| baseline.is_same_installation(&self)).cloned().unwrap_or_default();
@@ -215,8 +218,8 @@ impl ValidateReport {
         self
     }
 
-    /// How the command ends: 3 for errors and undetermined checks, 4 for warnings with `--strict`. Against a
-    /// baseline only what is new counts.
+    /// The exit code: 3 for errors and undetermined checks, 4 for warnings with `--strict`. Against a
+    /// baseline, only new findings count.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
         let mut counts = self.counts;
@@ -243,7 +246,7 @@ impl ValidateReport {
         sections.into_iter().collect()
     }
 
-    /// Every finding, gravest first, then by check and subject.
+    /// All findings, most severe first, then by check and subject.
     #[must_use]
     pub fn findings(&self) -> Vec<&Finding> {
         let mut all: Vec<&Finding> = self.checks.iter().flat_map(CheckResult::findings).collect();
@@ -252,11 +255,11 @@ impl ValidateReport {
     }
 }
 
-/// How a command ends that asked several clusters: as the worst of them.
+/// The exit code of a command for several clusters: that of the worst one.
 #[must_use]
 pub fn worst_exit(reports: &[ValidateReport], strict: bool) -> Exit {
     let exits = reports.iter().map(|report| report.exit(strict));
-    // Checks that failed come before warnings that count.
+    // ChecksFailed (3) is worse than OnlyWarnings (4).
     exits
         .max_by_key(|exit| match exit {
             Exit::ChecksFailed => 2,

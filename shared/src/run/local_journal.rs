@@ -1,6 +1,7 @@
 //! The copy of the journal on this workstation: one file for each run, readable by its owner only.
 //!
-//! Owns the file and how many are kept. It is a copy for people: the journal in the cluster decides. Input: an entry. Output: a file.
+//! Owns the file and how many are kept. It is a copy for people: the journal in the cluster decides.
+//! Input: an entry. Output: a file.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -1,6 +1,7 @@
 //! The options of a run that are not part of the plan: limits, stop signals, journal and backup.
 //!
-//! Owns no logic. `cli/` fills it from flags; the run and its steps read it.
+//! Owns no logic. `cli/` fills it from flags; the run and its steps read it. A limit is a duration, a signal is a [`StopSignal`] that
+//! every wait of the run watches.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -274,8 +274,8 @@ pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), 
 fn crd_changed_problem(crd: &Crd, then: &VerifiedSpec, after: Duration) -> Problem {
     let (name, seconds) = (crd.name(), after.as_secs_f64());
     let writer = find_writer_since(&then.writers, &list_spec_writers(crd));
-    let (who, at) =
-        writer.map_or_else(|| ("somebody".to_owned(), String::new()), |one| (one.manager, format!(" at {}", one.time)));
+    let (who, at) = writer
+        .map_or_else(|| ("another client".to_owned(), String::new()), |one| (one.manager, format!(" at {}", one.time)));
     let text = format!("CRD {name} was verified, and changed within {seconds:.0}s: {who} wrote it{at}");
     Problem::failure(text)
         .with_hint(format!(

@@ -117,7 +117,7 @@ impl Rule {
     }
 }
 
-/// How the rules are asked.
+/// How the rules are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RuleOperation {
     /// There is no older object.
@@ -196,7 +196,7 @@ impl<'a> Correlation<'a> {
     }
 }
 
-/// Where rules are asked.
+/// Where rules are evaluated.
 #[derive(Clone, Copy)]
 struct RulePosition<'a> {
     value: &'a Value,

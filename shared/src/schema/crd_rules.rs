@@ -51,7 +51,7 @@ pub fn predict_apply_rejection(manifest: &Value) -> Option<&'static str> {
     managed_fields.is_some_and(|entries| !entries.is_empty()).then_some("metadata.managedFields must be nil")
 }
 
-/// What is asked of a schema: what the older CRD broke already is not.
+/// The rules for a schema. A rule that the old CRD broke already does not apply.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ValidationOptions {
     require_structural_schema: bool,
@@ -105,7 +105,7 @@ fn check_schema(schema: &Value, path: &str, status: bool, options: ValidationOpt
     if rejections.is_empty() && options.require_structural_schema && !undetermined {
         rejections.extend(openapi::check_transition_rules(schema, path));
     }
-    // It overlaps with what was said already.
+    // It overlaps with a message above.
     if let Some(words) = unreadable.filter(|_| rejections.is_empty()) {
         rejections.push(Rejection::new(path, format!("Invalid value: \"\": {words}")));
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::node::Node;
 use super::object_path::{ObjectPath, PathPart};
 
-/// Fills in the defaults; the paths of fields that gained one go into `defaulted`, each told once, at its top.
+/// Fills in the defaults; the paths of fields that gained one go into `defaulted`, each once, at its top.
 pub(super) fn apply_defaults(value: &mut Value, node: &Node, place: &ObjectPath<'_>, defaulted: &mut Vec<String>) {
     apply_defaults_below(value, node, place, &mut Some(defaulted));
 }

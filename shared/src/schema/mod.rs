@@ -9,7 +9,7 @@
 //! Three answers: whether it could be created; whether an update that changes nothing but metadata would still pass
 //! (validation ratcheting, KEP-4008, from 1.30 on); which fields would be dropped without a word.
 //!
-//! What is not as the server does it is said where it is: `re2.rs` (patterns), `formats/net.rs` (e-mail), `cel.rs` (rules).
+//! Differences from the server are documented where they are: `re2.rs` (patterns), `formats/net.rs` (e-mail), `cel.rs` (rules).
 
 mod cel;
 mod combinators;

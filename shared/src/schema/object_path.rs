@@ -1,4 +1,4 @@
-//! Where in an object: a chain on the stack, written out only where something is said about it.
+//! A place in an object: a chain on the stack, written out only for a message.
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 //! `pkg/apiserver/validation/ratcheting.go`), where nothing but metadata changes.
 //!
 //! The server forgives an error where it finds the older value and finds it equal. It looks for both through the schema,
-//! and so there are values that it does not call equal though nobody touched them: a field that the schema does not name
+//! and so there are values that it does not call equal though they did not change: a field that the schema does not name
 //! (below `x-kubernetes-preserve-unknown-fields`, in an embedded resource, in metadata) makes all that stands above it
 //! unequal; so does an item of a list that is a map, where it lacks a key or stands behind another with the same keys.
 

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_reads_in_another_way() {
+    fn patterns_that_go_reads_differently() {
         assert!(is_match("^(?i)(abort|warn)?$", "WARN"));
         assert!(is_match(r"^\d+$", "12") && !is_match(r"^\d+$", "١٢"), "Arabic digits are no \\d in Go");
         assert!(!is_match(r"^\w$", "ä") && is_match(r"^[\w-]+$", "a-b"));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn an_unreadable_pattern_has_a_reason() {
         assert!(Pattern::new("(?=x)").is_match("x").unwrap_err().contains("(?=x)"));
     }
 }

@@ -1,4 +1,4 @@
-//! Which API server is asked.
+//! The version of the API server whose rules apply.
 
 use std::fmt;
 use std::str::FromStr;

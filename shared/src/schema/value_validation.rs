@@ -10,7 +10,7 @@ use super::object_path::{ObjectPath, PathPart};
 use super::ratcheting::CorrelatedValue;
 
 /// What one look found. `matched` counts as the server counts: of several branches that fail, the one that fitted best
-/// is told.
+/// is reported.
 #[derive(Debug, Default)]
 pub(super) struct NodeResult {
     pub(super) errors: Vec<SchemaError>,
@@ -210,7 +210,7 @@ fn validate_enum(value: &Value, node: &Node, place: &ObjectPath<'_>, result: &mu
     result.push_error(place, ErrorKind::NotSupported, Some(format_go_value(value)), detail);
 }
 
-/// The first that is broken is told.
+/// Only the first violation is reported.
 fn validate_string(text: &str, node: &Node, place: &ObjectPath<'_>, result: &mut NodeResult) {
     let limits = &node.limits;
     let length = || i64::try_from(text.chars().count()).unwrap_or(i64::MAX);

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_folders_and_files() {
+    fn only_the_owner_can_read_folders_and_files() {
         let folder = create_private_dir().unwrap();
         let inner = create_private_dir_in(folder.path(), "chart-").unwrap();
         let file = inner.path().join("values.json");

@@ -49,7 +49,7 @@ const ALL: &[Bench] = &[
     ("scale", false, scale::pods_and_crds),
 ];
 
-/// Pairs of runs, where nobody says how many.
+/// The default number of pairs of runs.
 const RUNS: usize = 5;
 
 fn main() -> ExitCode {

@@ -22,7 +22,7 @@ struct Cost {
     requests: usize,
 }
 
-/// The older installation alone, with many pods of somebody else beside it, and held against a chart of many CRDs.
+/// The older installation alone, with many foreign pods, and compared with a chart of many CRDs.
 pub fn pods_and_crds(test_cluster: &BenchCluster, runs: usize) -> Result<Vec<Row>> {
     test_cluster.restore_older()?;
     let (pods, crds) = (number("MURAL_PODS", PODS), number("MURAL_CRDS", CRDS));
@@ -53,7 +53,7 @@ fn cost(test_cluster: &BenchCluster, runs: usize, flags: &[&str]) -> Result<Cost
         let taken = measure_duration(|| {
             let (output, peak) =
                 run_and_measure_peak_memory(test_cluster.command("kubectl-mural-validate").args(flags))?;
-            // Pods of somebody else are a note, a CRD of another chart may be a finding: both are answers.
+            // Foreign pods are a note, a CRD of another chart may be a finding: both are results.
             let told = String::from_utf8_lossy(&output.stdout);
             ensure!(
                 matches!(output.status.code(), Some(0 | 3)) && !told.contains("undetermined: "),

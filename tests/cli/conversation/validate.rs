@@ -5,7 +5,7 @@ use crate::stage::Stage;
 
 const VALIDATE: &str = "kubectl-mural-validate";
 
-/// What is typed, how it ends, and what is said.
+/// The command line, the exit code, and the expected words.
 type Case = (&'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: [Case; 18] = [
@@ -47,7 +47,7 @@ fn stage() -> Stage {
 }
 
 #[test]
-fn bad_input_is_refused_before_anything_is_asked() {
+fn bad_input_is_refused_before_any_request() {
     let mut failed = Vec::new();
     for (args, code, says) in CASES {
         let stage = stage();

@@ -55,10 +55,10 @@ fn known_and_strict(test_cluster: &TestCluster, mends: &str) -> Result<()> {
     let file = test_cluster.files().join("known.json").display().to_string();
     let look = |flags: &[&str]| validate(test_cluster, &[&["--only", "workloads"], flags].concat());
     look(&["--save-baseline", &file])?.expect_code(3)?;
-    let known = look(&["--wait", "60s", "--baseline", &file])?.expect_code(0).context("known trouble alone")?;
+    let known = look(&["--wait", "60s", "--baseline", &file])?.expect_code(0).context("only known findings")?;
     ensure!(!known.stderr.contains("waiting"), "waits for what was there before:\n{}", known.all_text());
     shell(test_cluster, mends)?;
-    look(&["--wait", "90s", "--baseline", &file])?.expect_code(0).context("what was known and is mended")?;
+    look(&["--wait", "90s", "--baseline", &file])?.expect_code(0).context("a known finding that is resolved")?;
     shell(test_cluster, "kubectl create namespace tenant-b")?;
     let copy =
         "kubectl -n tenant-b create configmap mural-project-rbac-viewer --from-literal=rules.yaml='- verbs: [list]'";

@@ -46,7 +46,7 @@ impl Corpus {
         let at = [format!("{project}/{from}"), format!("{project}/{to}")];
         let older = self.resources(&at, false)?;
         let newer = self.resources(&at, true)?;
-        ensure!(!older.is_empty() && !newer.is_empty(), "no resources of {project}: nothing would be proved");
+        ensure!(!older.is_empty() && !newer.is_empty(), "no resources of {project}: the test would prove nothing");
         let app = |version: &str, objects: &[Value]| app(&into.join(format!("app-{version}")), version, objects);
         let kinds = names(&old)?;
         let crds = [old, new].map(|folder| folder.display().to_string());

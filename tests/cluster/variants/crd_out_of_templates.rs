@@ -31,7 +31,7 @@ pub fn loses_its_objects_by_the_guide_and_keeps_them_with_us(test_cluster: &Test
         test_cluster.run(User::Admin, "helm", &["get", "manifest", "mural-crds", "--namespace", NAMESPACE])?;
     ensure!(
         !manifest.expect_code(0)?.stdout.contains(KIND),
-        "it has not left the release's manifest: nothing was proved"
+        "it has not left the release's manifest: the test proves nothing"
     );
     Ok(())
 }

@@ -3,9 +3,9 @@
 /// How a run ends.
 pub struct Expect {
     pub code: i32,
-    /// The guards that fire; all others are silent. None where it ends before a guard is asked.
+    /// The guards that fire; all others are silent. `None` if the run ends before the guards.
     pub fires: &'static [&'static str],
-    /// Words that are told: the object, the reason.
+    /// Expected words of the output: the object, the reason.
     pub says: &'static [&'static str],
     /// A word of a line that says what to do next.
     pub hint: &'static str,
@@ -55,7 +55,7 @@ const fn refused(fires: &'static [&'static str], says: &'static [&'static str], 
     Expect { code: 5, fires, says, hint, writes: false }
 }
 
-/// It ends before any guard is asked.
+/// It ends before the guards.
 const fn stops(code: i32, says: &'static [&'static str], hint: &'static str) -> Expect {
     Expect { code, fires: &[], says, hint, writes: false }
 }

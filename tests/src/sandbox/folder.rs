@@ -101,7 +101,7 @@ impl Folder {
         loop {
             let file = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
             file.lock().with_context(|| format!("could not lock {}", path.display()))?;
-            // Whoever held it before may have removed the file: then this is a lock on nothing.
+            // The holder before may have removed the file: then this is a lock on nothing.
             let ours = file.metadata().map(|meta| meta.ino()).ok();
             if ours.is_some() && ours == fs::metadata(&path).map(|meta| meta.ino()).ok() {
                 return Ok(FolderLock { path, _file: file });
@@ -117,7 +117,7 @@ impl Folder {
         Ok(root)
     }
 
-    /// The supervisor holds this lock as long as it lives: unlike a process id, it cannot be somebody else's.
+    /// The supervisor holds this lock as long as it lives: unlike a process id, it cannot belong to another process.
     pub(crate) fn supervisor_lock(&self) -> PathBuf {
         self.path("supervisor.lock")
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// From the crash until the part answers again; the supervisor's own patience is shorter.
+/// From the crash until the part answers again; the supervisor's own limit is shorter.
 const PART_RESTART_TIMEOUT: Duration = Duration::from_secs(90);
 
 impl Sandbox {

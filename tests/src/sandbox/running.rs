@@ -38,7 +38,7 @@ pub(crate) fn start(folder: &Folder) -> Result<()> {
         .spawn()
         .context("could not start the supervisor")?;
     let pid = child.id();
-    // Somebody has to take note of its end, else it would stay as a zombie below a long test.
+    // The end of the child must be read, otherwise it stays as a zombie below a long test.
     thread::spawn(move || child.wait());
     let outcome = wait_ready(folder, pid);
     if outcome.is_err() {

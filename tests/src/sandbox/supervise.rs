@@ -18,7 +18,7 @@ use tokio::time::sleep;
 /// How long one part may take until it answers.
 const PART_START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs until told to stop or until a part ends. Called by the hidden `sandbox __supervise NAME`.
+/// Runs until it is stopped or until a part ends. Called by the hidden `sandbox __supervise NAME`.
 ///
 /// # Errors
 /// When there is no such sandbox or its folder cannot be written; what the parts do is in the state file.
@@ -93,11 +93,11 @@ impl Supervisor {
         }
     }
 
-    /// Ends a part and starts it anew, where somebody has asked for it.
+    /// Ends a part and starts it again on request.
     async fn restart_requested_part(&mut self) -> Result<(), (&'static str, anyhow::Error)> {
         let requested = self.children.iter().position(|(part, _)| self.folder.restart(part).exists());
         let Some((part, mut child)) = requested.map(|at| self.children.remove(at)) else { return Ok(()) };
-        // As a crash would: nothing is finished, nothing is said.
+        // Like a crash: no shutdown, no message.
         child.kill().await.ok();
         self.start(part).map_err(|error| (part, error))?;
         if let Err(error) = self.wait_for(part).await {
@@ -210,7 +210,7 @@ async fn flux_is_served(folder: &Folder) -> Result<bool> {
 /// Always, when it comes back at all: the parent is gone, or CMD cannot be started.
 pub fn exec_with_parent(parent: u32, command: &[std::ffi::OsString]) -> Result<std::convert::Infallible> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // It may have died before we asked; then nobody would ever end us.
+    // The parent may have died before: then no signal would end us.
     let actual = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     if actual != Some(parent) {
         bail!("the supervisor {parent} is gone");

@@ -52,7 +52,7 @@ const CLIENTS: [(&str, &str, Option<&str>); 9] = [
 /// What is written last.
 const LAST_WRITTEN_FILE: &str = "service-accounts.pub";
 
-/// The name that the contexts of a sandbox bear; cluster tests refuse any other.
+/// The name of a sandbox's contexts; cluster tests refuse any other.
 #[must_use]
 pub fn context_name(sandbox: &str) -> String {
     format!("mural-sandbox-{sandbox}")

@@ -36,7 +36,7 @@ fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
 }
 
 fn print(stream: &mut dyn Write, text: &str, exit: ExitCode) -> ExitCode {
-    // Nobody reads a closed stream.
+    // The reader of a stream may have closed it.
     drop(writeln!(stream, "{}", text.trim_end()));
     exit
 }

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_stands_beside_its_like_and_the_length_grows() {
+    fn an_entry_is_sorted_in_and_the_length_grows() {
         let text = "static ALL: [Check; 2] = checks![\n    tools::a,\n    flux::b,\n];\nfn f() {}\n";
         let list = List { head: "static ALL", after: Some("tools::") };
         let expected = "static ALL: [Check; 3] = checks![\n    tools::a,\n    tools::c,\n    flux::b,\n];\nfn f() {}\n";

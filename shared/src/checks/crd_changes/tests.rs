@@ -84,7 +84,7 @@ fn changes_of_a_field_are_claimed_and_graded() {
 }
 
 #[test]
-fn what_the_server_refuses_is_refused_in_its_words() {
+fn a_rejection_has_the_words_of_the_server() {
     let old = crd_with_fields(&json!({}));
     let mut other = old.json().clone();
     other["spec"]["scope"] = "Cluster".into();
@@ -125,7 +125,7 @@ fn objects_decide_how_grave_it_is() {
 }
 
 #[test]
-fn a_limit_outside_its_format_is_told_once() {
+fn a_limit_outside_its_format_is_reported_once() {
     let port = |maximum: u64| json!({"port": {"type": "integer", "format": "int32", "maximum": maximum}});
     let wide = port(4_294_967_295);
     let checks: Vec<&str> = find_checks(&port(65_535), &wide).iter().map(|(check, _)| *check).collect();
@@ -134,7 +134,7 @@ fn a_limit_outside_its_format_is_told_once() {
 }
 
 #[test]
-fn served_versions_that_begin_to_differ_are_told() {
+fn served_versions_that_start_to_differ_are_reported() {
     let two = |extra: Value| {
         let version = |name: &str, storage: bool, fields: Value| {
             json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema":
@@ -154,7 +154,7 @@ fn served_versions_that_begin_to_differ_are_told() {
 }
 
 #[test]
-fn who_answers_for_a_finding_is_named_until_the_day() {
+fn a_waiver_names_its_person_until_it_expires() {
     let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
     let text =
         "waivers: [{check: field-removed, subject: 'hubs.* ^.spec.a', reason: nobody uses it, expires: 2026-12-31}]";
@@ -185,7 +185,7 @@ fn a_level_of_ones_own_decides() {
 }
 
 #[test]
-fn what_could_not_be_looked_at_is_an_error_of_its_own() {
+fn objects_that_cannot_be_read_are_a_separate_error() {
     let (old, new) = (crd_with_fields(&json!({"a": {"type": "string"}})), crd_with_fields(&json!({})));
     let mut unseen = collect_evidence(&old, &new, &[]);
     unseen.undetermined = Some("hubs.example.com cannot be listed: forbidden".into());
@@ -214,7 +214,7 @@ fn a_new_rule_fits_the_server_that_shall_take_it() {
 }
 
 #[test]
-fn loops_without_bounds_are_told() {
+fn loops_without_bounds_are_reported() {
     let with = |list: Value, rule: &str| {
         let mut list = list;
         list["x-kubernetes-validations"] = json!([{"rule": rule}]);
@@ -239,7 +239,7 @@ fn loops_without_bounds_are_told() {
 }
 
 #[test]
-fn a_webhook_that_nobody_answers_for_is_told_where_it_would_be_asked() {
+fn a_webhook_without_endpoints_is_reported_where_it_is_called() {
     let version = |name: &str| json!({"name": name, "served": true, "storage": name == "v1", "schema": {"openAPIV3Schema": {"type": "object"}}});
     let is_reported = |versions: Value| {
         let crd = build_crd(&json!({"versions": versions}));

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_text() {
+    fn a_star_matches_any_text() {
         assert!(
             matches_glob("a.*", "a.b.c")
                 && matches_glob("*", "")

@@ -451,7 +451,7 @@ impl ExampleInstallation {
         set_field(&mut self.health_inputs.managed_clusters.hubs.as_mut().unwrap().as_mut().unwrap()[0], at, value);
     }
 
-    /// Somebody wrote the Secret.
+    /// A write of the Secret by another client.
     pub(super) fn set_secret_write(&mut self, name: &str, manager: &str, at: &str) {
         let written = json!([{"manager": manager, "time": at, "fieldsV1": {"f:data": {}}}]);
         assert!(at.parse::<Timestamp>().is_ok());

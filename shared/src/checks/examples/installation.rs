@@ -243,7 +243,7 @@ fn workloads() -> Vec<Value> {
         object("batch/v1", "Job", "seed", none, json!({}), ended("Complete")),
         object("batch/v1", "Job", "nightly-1", ("CronJob", "nightly"), json!({}), ended("Complete")),
         object("v1", "PersistentVolumeClaim", "data-db-0", none, json!({}), json!({"phase": "Bound"})),
-        // Not of the releases: whatever their state, nobody asks.
+        // Not of the releases: no check reads them.
         object("apps/v1", "Deployment", "stranger", none, json!({"replicas": 2}), stranger),
         object("batch/v1", "Job", "stranger-job", none, json!({}), ended("Failed")),
         object("v1", "PersistentVolumeClaim", "stranger-0", none, json!({}), json!({"phase": "Lost"})),

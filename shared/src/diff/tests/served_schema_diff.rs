@@ -17,7 +17,7 @@ fn samples() -> Vec<Value> {
 }
 
 #[test]
-fn what_is_served_matches_what_was_applied() {
+fn the_served_schema_matches_the_applied_one() {
     for sample in samples() {
         assert_eq!(compare_served_schema(&sample["schema"], &sample["definition"]), Ok(()), "{}", sample["crd"]);
     }
@@ -74,7 +74,7 @@ fn the_place_that_differs_is_named() {
 
 /// The server drops what `JSONSchemaProps` does not know, and does not publish examples: a chart may hold both for ever.
 #[test]
-fn what_the_server_never_publishes_does_not_differ() {
+fn fields_that_the_server_never_publishes_do_not_differ() {
     for sample in samples() {
         let mut chart = sample["schema"].clone();
         chart["properties"]["spec"]["x-descriptors"] = json!(["a"]);

@@ -17,7 +17,7 @@ fn version(name: &str, storage: bool) -> Value {
 }
 
 #[test]
-fn what_binds_for_ever_or_once_established() {
+fn rules_that_always_hold_or_once_established() {
     let waiting = [("/status", json!({"conditions": [{"type": "Established", "status": "False"}]}))];
     let scope = [("/spec/scope", json!("Cluster"))];
     assert_rejections(&[], &scope, &["spec.scope: Invalid value: \"Cluster\": field is immutable"]);

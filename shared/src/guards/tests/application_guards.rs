@@ -30,7 +30,7 @@ pub(super) fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
 }
 
 #[test]
-fn the_server_is_asked_about_every_object_first() {
+fn every_object_is_dry_run_first() {
     let refused = |words: &str| with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: words.into() });
     let reported = guard_findings(&refused("spec.selector: field is immutable"), "objects-dry-run");
     assert!(
@@ -49,14 +49,14 @@ fn the_server_is_asked_about_every_object_first() {
 }
 
 #[test]
-fn what_the_server_says_of_a_secret_is_kept_back() {
+fn the_servers_message_on_a_secret_is_masked() {
     let mut scenario =
         with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: "data[key]: Invalid value: canary".into() });
     scenario.application.forecasts[0].object.kind = "Secret".into();
     assert!(!guard_findings(&scenario, "objects-dry-run")[0].message.contains("canary"));
 }
 
-/// A Deployment that somebody scaled, in a release that says two.
+/// A Deployment that a person scaled, in a release that sets two replicas.
 pub(super) fn with_scaled_canvas(by: &str, live: u32, next: u32) -> GuardScenario {
     GuardScenario::with(|scenario| {
         scenario.application.stored_objects = Hidden::new(vec![canvas_deployment(2)]);
@@ -69,7 +69,7 @@ pub(super) fn with_scaled_canvas(by: &str, live: u32, next: u32) -> GuardScenari
 }
 
 #[test]
-fn what_somebody_changed_by_hand_is_shown_before_it_is_overwritten() {
+fn a_manual_change_is_shown_before_it_is_overwritten() {
     let reported = guard_findings(&with_scaled_canvas("kubectl", 5, 2), "manual-changes");
     assert!(reported[0].message.contains("spec.replicas is 5 (set by kubectl); the upgrade sets 2"), "{reported:?}");
     assert!(!fires(&with_scaled_canvas("helm", 5, 2), "manual-changes"), "helm's own");
@@ -244,7 +244,7 @@ fn a_custom_resource_that_no_one_touches_is_kept() {
 }
 
 #[test]
-fn images_that_are_not_there_are_told_and_a_silent_registry_once() {
+fn missing_images_are_reported_and_a_silent_registry_once() {
     let with_images = |answers: &[(&str, ImageAvailability)]| {
         let answers = answers.iter().map(|(image, answer)| ((*image).to_owned(), answer.clone())).collect();
         GuardScenario::with(|scenario| scenario.images = Some(answers))
@@ -268,7 +268,7 @@ fn images_that_are_not_there_are_told_and_a_silent_registry_once() {
 }
 
 #[test]
-fn values_that_a_schema_refuses_are_told_by_their_place() {
+fn values_that_a_schema_rejects_are_reported_by_path() {
     let refused = |chart: &str, place: &str| {
         GuardScenario::with(|scenario| {
             let words = "maxLength: got 5, want 4".to_owned();
@@ -284,7 +284,7 @@ fn values_that_a_schema_refuses_are_told_by_their_place() {
 }
 
 #[test]
-fn a_value_that_the_new_chart_forgot_is_told() {
+fn a_value_that_the_new_chart_lacks_is_reported() {
     let set = |key: &str, chart: Value| {
         GuardScenario::with(|scenario| {
             let mut before = release_record("mural", "1.1.0-rc.0", "deployed", "");
@@ -304,7 +304,7 @@ fn a_value_that_the_new_chart_forgot_is_told() {
 }
 
 #[test]
-fn what_is_not_granted_is_told_with_a_ready_role() {
+fn missing_permissions_are_reported_with_a_role() {
     let denied = |denied: Vec<Permission>| {
         GuardScenario::with(|scenario| scenario.grants = AccessReview { checked_count: 9, denied: Ok(denied) })
     };
@@ -329,7 +329,7 @@ fn what_is_not_granted_is_told_with_a_ready_role() {
     assert_eq!(denied(Vec::new()).run_guard("permissions"), Verdict::Pass);
     let unseen = GuardScenario::with(|scenario| {
         scenario.grants.denied =
-            Err(ReadFailure { target: "what we are allowed to do".into(), reason: "timeout".into() });
+            Err(ReadFailure { target: "the permissions of the current user".into(), reason: "timeout".into() });
     });
     assert!(matches!(unseen.run_guard("permissions"), Verdict::Undetermined { .. }));
 }
@@ -360,7 +360,7 @@ fn a_quota_has_to_leave_room_for_the_new_pods() {
 }
 
 #[test]
-fn what_is_disrupted_already_is_told_before_its_pods_are_replaced() {
+fn existing_disruptions_are_reported_before_pods_are_replaced() {
     let budget = |healthy: u32, app: &str| {
         let budget = json!({"metadata": {"name": "b"}, "spec": {"selector": {"matchLabels": {"app": app}}},
             "status": {"currentHealthy": healthy, "desiredHealthy": 3}});
@@ -372,7 +372,7 @@ fn what_is_disrupted_already_is_told_before_its_pods_are_replaced() {
 }
 
 #[test]
-fn who_logs_in_through_dex_knows_that_it_restarts() {
+fn a_login_through_dex_is_warned_of_its_restart() {
     let ends = |second: i64| Timestamp::from_second(second).ok();
     let dex = |token_ends| with_rollout("dex", |scenario| scenario.token_expiry = token_ends);
     assert_eq!(guard_findings(&dex(None), "login-restarts")[0].level, Level::Info);

@@ -26,7 +26,7 @@ pub(super) fn set_cluster_scope(json: &mut Value) {
 }
 
 #[test]
-fn a_crd_that_stands_twice_in_a_chart_is_refused_where_the_copies_differ() {
+fn a_crd_twice_in_a_chart_is_refused_if_the_copies_differ() {
     let copies = |other: Crd| {
         GuardScenario::with(|scenario| {
             scenario.rendered_crds = vec![build_crd(HUBS, "v1").json().clone(), other.json().clone()];
@@ -51,7 +51,7 @@ fn two_charts_do_not_fight_over_a_crd() {
 }
 
 #[test]
-fn what_vanished_from_the_chart_is_kept_and_said() {
+fn a_crd_that_left_the_chart_is_kept_and_reported() {
     let had = |names: &[&str]| {
         GuardScenario::with(|scenario| {
             let mut record = release_record("mural-crds", "0.7.1", "deployed", "");
@@ -128,14 +128,14 @@ fn a_version_that_goes_is_proved_and_not_believed() {
     let mut json = live.json().clone();
     json["metadata"]["managedFields"] = json!([{"manager": "kube-apiserver", "fieldsV1": {"f:status": {}}}]);
     *live = Crd::new(json).unwrap();
-    assert_eq!(untouched.run_guard(ID), Verdict::Pass, "nobody ever took a version from the list");
+    assert_eq!(untouched.run_guard(ID), Verdict::Pass, "no version was ever removed from the list");
     let mut unseen = with_dropped_version(&["v1"], 0);
     unseen.verdicts.get_mut(HUBS).unwrap().evidence.undetermined = Some("forbidden".into());
     assert!(matches!(unseen.run_guard(ID), Verdict::Undetermined { .. }));
 }
 
 #[test]
-fn a_waiver_that_nobody_needs_is_told() {
+fn an_unused_waiver_is_reported() {
     let note = WaiverNote {
         check: "waiver-unused",
         subject: "waiver of enum-changed for hubs.*".into(),

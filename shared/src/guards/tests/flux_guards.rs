@@ -80,7 +80,7 @@ fn two_makers_of_one_release_are_one_too_many() {
 }
 
 #[test]
-fn a_source_that_cannot_be_told_a_version_is_named() {
+fn a_source_without_versions_is_named() {
     assert!(fires(
         &with_flux_objects(|all| object_mut(all, "source-mural")["gone"] = true.into()),
         "flux-source-usable"
@@ -127,7 +127,7 @@ fn a_source_that_is_insisted_on_is_the_one_or_refused() {
 }
 
 #[test]
-fn what_is_not_in_the_forecast_is_told() {
+fn objects_missing_in_the_forecast_are_reported() {
     let scenario = GuardScenario::with(|scenario| scenario.post_renderer_error = Some("no matches for Id".into()));
     assert!(guard_findings(&scenario, "flux-post-renderers")[0].message.contains("no matches for Id"));
 }
@@ -144,7 +144,7 @@ fn a_chart_whose_signature_is_not_taken_is_refused() {
 }
 
 #[test]
-fn who_suspended_it_decides() {
+fn the_client_that_suspended_it_decides() {
     let suspended = |by: Option<&str>| {
         with_flux_objects(|all| {
             let release = object_mut(all, "mural");
@@ -187,7 +187,7 @@ fn a_release_that_is_at_work_or_failing_is_not_met_half_way() {
     assert_eq!(
         level(&with_ready_status("False", json!({"upgradeFailures": 1}))),
         Level::Warning,
-        "a new chart begins anew"
+        "a new chart resets the retries"
     );
 }
 
@@ -207,7 +207,7 @@ fn a_release_that_is_on_its_way_to_what_is_wanted_is_waited_for() {
 }
 
 #[test]
-fn what_moves_by_itself_is_told() {
+fn a_floating_source_is_reported() {
     let range = with_flux_objects(|all| object_mut(all, "source-mural")["spec"]["ref"] = json!({"semver": ">=1.0.0"}));
     assert!(guard_findings(&range, "flux-source-pinned")[0].hint.contains("1.1.0-rc.3"));
 }
@@ -222,7 +222,7 @@ fn controllers_without_a_pod_or_too_old_are_refused() {
 }
 
 #[test]
-fn a_new_secret_in_plain_text_is_refused_and_its_value_told_to_nobody() {
+fn a_new_secret_in_plain_text_is_refused_and_never_shown() {
     let scenario = flux_scenario(|_| (), Some(json!({"a": {"token": "u"}, "db": {"password": "canary"}})));
     let found = guard_findings(&scenario, "flux-plaintext-secrets");
     assert!(found.len() == 1 && found[0].message.contains("db.password"), "{found:?}");

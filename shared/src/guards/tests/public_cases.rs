@@ -116,7 +116,7 @@ fn a_stored_manifest_with_a_removed_api_of_kubernetes_is_refused() {
 
 /// <https://github.com/apecloud/kubeblocks/issues/8957>, <https://github.com/grafana/k8s-monitoring-helm/issues/1964>
 #[test]
-fn an_object_of_somebody_else_does_not_join_the_release() {
+fn an_object_of_another_client_does_not_join_the_release() {
     let findings = guard_findings(&with_live_config("kubectl"), "object-ownership-metadata");
     assert!(findings[0].hint.contains("--take-ownership") && findings[0].subject == "ConfigMap extra", "{findings:?}");
     let mut known = with_live_config("kubectl");
@@ -146,7 +146,7 @@ fn a_release_that_was_uninstalled_with_its_history_is_not_installed() {
 
 /// <https://github.com/kubernetes/kubernetes/issues/60538>, <https://github.com/jordigilh/kubernaut/issues/469>
 #[test]
-fn what_is_being_deleted_is_not_upgraded() {
+fn an_object_that_is_being_deleted_is_not_upgraded() {
     let namespace = GuardScenario::with(|scenario| scenario.policies.namespace_terminating = Ok(true));
     assert_eq!(guard_findings(&namespace, "objects-not-terminating")[0].subject, "namespace mural-system");
     assert_eq!(
@@ -159,7 +159,7 @@ fn what_is_being_deleted_is_not_upgraded() {
     assert!(fires(&used, "crds-not-terminating"), "the application has an object of its kind");
 }
 
-/// `helm rollback` that fails by a field conflict: `helm upgrade --force-conflicts` goes on from there
+/// `helm rollback` that fails by a field conflict: `helm upgrade --force-conflicts` continues from there
 /// (<https://github.com/helm/helm/blob/v3.17.2/pkg/action/upgrade.go>, `prepareUpgrade`).
 #[test]
 fn a_failed_rollback_is_no_dead_end() {
@@ -217,7 +217,7 @@ fn an_object_with_a_generated_name_is_judged_like_any_other() {
     assert!(findings[0].level == Level::Error && findings[0].subject == "Hub run-*", "{findings:?}");
 }
 
-/// The field `apiVerson` leaves the product's own CRD. Nobody else changed the live one.
+/// The field `apiVerson` leaves the product's own CRD. No one else changed the live one.
 #[test]
 fn a_newer_chart_may_drop_what_its_older_one_had() {
     let properties = |fields: Value| {
@@ -236,7 +236,7 @@ fn a_newer_chart_may_drop_what_its_older_one_had() {
         })
     };
     assert!(!fires(&scenario(Some(live.clone())), "foreign-downgrade"));
-    assert!(fires(&scenario(Some(properties(json!({})))), "foreign-downgrade"), "somebody else added the field");
+    assert!(fires(&scenario(Some(properties(json!({})))), "foreign-downgrade"), "another client added the field");
     assert!(fires(&scenario(None), "foreign-downgrade"), "the release does not have this CRD");
 }
 

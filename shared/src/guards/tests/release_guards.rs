@@ -14,7 +14,7 @@ pub(super) fn with_history(records: Vec<ReleaseRecord>) -> GuardScenario {
 }
 
 #[test]
-fn a_failed_revision_is_told_and_refused_where_nothing_ever_stood() {
+fn a_failed_revision_is_refused_if_none_was_deployed() {
     let good = || ReleaseRecord { revision: 2, ..release_record("mural", "1.0.0", "deployed", "") };
     let failed = || release_record("mural", "1.0.0", "failed", "");
     let reported = guard_findings(&with_history(vec![good(), failed()]), "release-not-failed");
@@ -25,14 +25,14 @@ fn a_failed_revision_is_told_and_refused_where_nothing_ever_stood() {
 }
 
 #[test]
-fn our_own_failed_revision_is_gone_on_from_without_a_word() {
+fn our_own_failed_revision_passes() {
     let by = |run: &str, revision, status: &str| {
         let mut record = ReleaseRecord { revision, ..release_record("mural", "1.0.0", status, "") };
         record.labels.insert(RUN_LABEL.into(), run.into());
         record
     };
     assert!(!fires(&with_history(vec![by("1", 1, "deployed"), by("2", 2, "failed")]), "release-not-failed"));
-    // helm hands labels on: this one is somebody else's, after a run of ours.
+    // helm copies labels: this revision is another client's, after a run of ours.
     assert!(fires(&with_history(vec![by("1", 1, "deployed"), by("1", 2, "failed")]), "release-not-failed"));
 }
 
@@ -48,7 +48,7 @@ fn our_own_first_record_of_the_crd_chart_is_written_again() {
 }
 
 #[test]
-fn a_pair_that_nobody_ran_is_a_warning_never_a_wall() {
+fn an_untested_pair_is_a_warning() {
     let with_annotation = |version: &str| {
         GuardScenario::with(|scenario| {
             scenario.app_chart.annotations.insert("mural.spectrocloud.com/crds-version".into(), version.into());

@@ -303,7 +303,7 @@ impl HelmRelease {
         Remediation { retries, strategy, remediate_last_failure }
     }
 
-    /// Whether it has used up its retries: nothing happens until its spec, values or chart change, or a reset is asked for.
+    /// Whether it has used up its retries: nothing happens until its spec, values or chart change, or a reset is requested.
     #[must_use]
     pub fn has_exhausted_retries(&self) -> bool {
         let retries = self.remediation().retries;

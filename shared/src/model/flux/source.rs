@@ -1,4 +1,4 @@
-//! A source of charts: which version it is told to hold, and which it holds.
+//! A source of charts: the requested version and the version of its artifact.
 
 use semver::{Comparator, Op, VersionReq};
 use serde_json::Value;
@@ -124,7 +124,7 @@ impl FluxSource {
         self.text("/spec/certSecretRef/name")
     }
 
-    /// Whose signature is asked for.
+    /// The required signature.
     #[must_use]
     pub fn verification(&self) -> Option<SourceVerification> {
         let found = self.0.pointer("/spec/verify")?;
@@ -164,14 +164,14 @@ impl FluxSource {
         (!revision.is_empty()).then(|| Artifact { revision: revision.to_owned() })
     }
 
-    /// Why it may hold another version tomorrow though nobody touched it; none where it is pinned.
+    /// Why it may have another version tomorrow without a change of its spec; `None` if it is pinned.
     #[must_use]
     pub fn floating_reason(&self) -> Option<String> {
         match self.effective_ref() {
             EffectiveRef::Digest(_) => None,
             EffectiveRef::Semver(range) if is_exact_version(range) => None,
             EffectiveRef::Semver(range) => Some(format!("semver {range:?} is a range")),
-            // A tag can be pushed anew; one that reads as a full version is by custom not.
+            // A tag can be pushed again; by convention a tag that is a full version is not.
             EffectiveRef::Tag(tag) if is_exact_version(tag) => None,
             EffectiveRef::Tag(tag) => Some(format!("tag {tag:?} is not a version and can be moved")),
             EffectiveRef::Latest => Some("no version is set: it follows the newest version version".to_owned()),

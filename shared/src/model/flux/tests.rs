@@ -125,7 +125,7 @@ fn retries_are_counted_as_the_controller_does() {
 }
 
 #[test]
-fn what_git_keeps_and_what_we_hold_is_told_by_labels_and_annotations() {
+fn labels_and_annotations_show_git_and_our_suspension() {
     let mut object = recorded().json().clone();
     object["metadata"]["labels"] =
         json!({"kustomize.toolkit.fluxcd.io/name": "hub", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"});
@@ -143,7 +143,7 @@ fn what_git_keeps_and_what_we_hold_is_told_by_labels_and_annotations() {
         (suspended.helm_release.name.as_str(), suspended.run.as_str(), suspended.suspended_at),
         ("mural-crds", "20261126-1", None)
     );
-    assert!(view(false).suspended_helm_releases().next().is_none(), "somebody let it go already");
+    assert!(view(false).suspended_helm_releases().next().is_none(), "it is resumed already");
     assert_eq!(recorded().kustomization(), None);
 }
 

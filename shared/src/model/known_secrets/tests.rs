@@ -128,7 +128,7 @@ fn a_default_of_a_chart_is_a_secret_only_if_it_is_long_or_alone() {
 }
 
 #[test]
-fn a_secret_below_a_secret_key_is_found_wherever_it_stands() {
+fn a_secret_below_a_secret_key_is_found_anywhere() {
     let values = json!({"db": {"password": "canary-1", "user": "ann", "pin": 7}, "token": "abc"});
     let rendered =
         [json!({"kind": "Secret", "data": {"key": "Y2FuYXJ5LTI="}, "stringData": {"other": "canary-1-and-more"}})];

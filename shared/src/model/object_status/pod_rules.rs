@@ -19,7 +19,7 @@ pub struct PodBlocker {
     pub container: String,
     /// What the kubelet or the scheduler says.
     pub message: String,
-    /// Waiting will hardly mend it; a short grace and no more. An unschedulable pod may still get a new node.
+    /// Waiting rarely heals it, so only a short grace applies. An unschedulable pod may still get a new node.
     pub terminal: bool,
 }
 
@@ -125,7 +125,7 @@ fn pending_pod_status(object: &Value, now: Timestamp) -> ObjectStatus {
     let created = object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).and_then(|at| at.parse().ok());
     let old = created.is_none_or(|created: Timestamp| now.duration_since(created) > SCHEDULING_GRACE);
     match find_pod_blocker(object) {
-        // Stricter than kstatus: an init container that loops fails too. Image pulls are left to the caller's patience.
+        // Stricter than kstatus: an init container that loops fails too. The caller's grace period applies to image pulls.
         Some(trouble) if trouble.reason == "CrashLoopBackOff" => ObjectStatus::failed(trouble.to_string()),
         Some(trouble) if trouble.reason == "Unschedulable" && old => ObjectStatus::failed(trouble.to_string()),
         Some(trouble) => ObjectStatus::in_progress(trouble.to_string()),

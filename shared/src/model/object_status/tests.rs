@@ -71,7 +71,7 @@ fn standard_conditions_come_before_the_rule_of_the_kind() {
 }
 
 #[test]
-fn what_nothing_tells_of_is_a_visible_guess() {
+fn an_object_without_conditions_is_assumed_current() {
     let fresh = json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "x"}});
     let found = compute_status(&fresh, now());
     assert!(found.assumed && found.state == ObjectState::Current);

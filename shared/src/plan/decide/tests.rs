@@ -87,7 +87,7 @@ fn crds_are_applied_and_proved_before_the_application_and_foreign_ones_last() {
 }
 
 #[test]
-fn what_helm_would_delete_is_marked_before_anything_else() {
+fn crds_that_helm_would_delete_are_annotated_first() {
     let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
     let (crds, keep) = ([crd("b.spectrocloud.com", CrdDecision::Safe, false)], ["c.spectrocloud.com".to_owned()]);
     let app = Some(state(&target, &was, &[]));
@@ -112,7 +112,7 @@ fn a_crd_that_is_a_template_is_written_by_helm_and_proved_by_us() {
 }
 
 #[test]
-fn what_our_run_left_pending_is_unlocked_right_before_its_own_step() {
+fn a_pending_release_of_our_run_is_unlocked_before_its_step() {
     let (target, was) = (chart_upgrade("1.1.0"), record("pending-upgrade", ""));
     let app = Some(ChartState { interrupted_run: Some("7"), ..state(&target, &was, &[]) });
     let (steps, _) = decide_upgrade(&UpgradeFacts { app, ..empty_facts() });
@@ -123,7 +123,7 @@ fn what_our_run_left_pending_is_unlocked_right_before_its_own_step() {
 }
 
 #[test]
-fn crds_that_nobody_proved_are_proved_before_the_application() {
+fn unverified_crds_are_verified_before_the_application() {
     let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
     let crds = [crd("b.spectrocloud.com", CrdDecision::Unchanged, false)];
     let app = Some(state(&target, &was, &[]));

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_to_commit_is_the_revision_alone() {
+    fn only_the_revision_must_be_committed() {
         let change = build_application_commit(&application("1.0.0", "1.0.0", "Synced", "Healthy"), "1.1.0").unwrap();
         assert_eq!(change.changes, ["spec.source.targetRevision: 1.0.0 → 1.1.0"]);
         assert!(build_application_commit(&application("1.1.0", "", "", ""), "1.1.0").is_none());

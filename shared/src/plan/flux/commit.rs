@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_and_not_told() {
+    fn values_are_written_and_not_shown() {
         let all = build_test_commits(&build_ready_expr("0.7.4"), Some(json!({"password": "canary"})));
         assert_eq!(all[1].changes, ["spec.values: … → …"]);
         assert!(all[1].render().unwrap().contains("canary"), "the file holds them");

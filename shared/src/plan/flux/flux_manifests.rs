@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_registry_asks_for_is_named() {
+    fn the_requirements_of_the_registry_are_listed() {
         let rendered = FluxManifests {
             secret_ref: Some("zot".into()),
             cert_secret_ref: Some("ca".into()),

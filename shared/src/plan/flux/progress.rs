@@ -38,7 +38,7 @@ pub enum Progress {
     NotObserved {
         /// The controller.
         controller: FluxController,
-        /// What it has not observed.
+        /// The change that was not observed.
         reason: String,
     },
     /// In progress.
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helm_chart_that_nobody_told_the_version_waits_for_helm_controller() {
+    fn a_helm_chart_without_the_version_waits_for_helm_controller() {
         let assess = |version: &str| {
             let chart = json!({"kind": "HelmChart", "metadata": {"generation": 1}, "spec": {"version": version},
                 "status": {"observedGeneration": 1, "artifact": {"revision": version}, "conditions": [{"type": "Ready", "status": "True"}]}});

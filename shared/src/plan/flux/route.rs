@@ -320,7 +320,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_the_field_in_effect_is_patched_and_a_digest_with_what_stands_beside_it() {
+    fn only_the_field_in_effect_is_patched_and_a_digest_with_its_version() {
         assert_eq!(version_patch_of(&json!({"semver": "0.7.1", "tag": "x"}), None), Some(json!({"semver": "0.7.4"})));
         assert_eq!(version_patch_of(&json!({"tag": "0.7.1"}), None), Some(json!({"tag": "0.7.4"})));
         let pinned = json!({"digest": "sha256:old", "semver": "0.7.1"});
@@ -332,7 +332,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_source_holds_is_known_by_digest_before_version() {
+    fn a_source_is_compared_by_digest_before_version() {
         let flux = flux_view(&json!({"semver": "0.7.1"}), "");
         let source = flux.source(&FluxRef::new("OCIRepository", "m", "mural-crds")).unwrap();
         let target = |version: &str, digest: Option<&str>| TargetChart {
@@ -342,7 +342,7 @@ pub(super) mod tests {
         assert!(
             target("0.7.1", None).matches_source(source) && target("9.9.9", Some("sha256:old")).matches_source(source)
         );
-        assert!(!target("0.7.1", Some("sha256:new")).matches_source(source), "the same tag, pushed anew");
+        assert!(!target("0.7.1", Some("sha256:new")).matches_source(source), "the same tag, pushed again");
     }
 
     #[test]

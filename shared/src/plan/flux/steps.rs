@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_held_by_a_dead_run_is_let_go_and_not_held_again() {
+    fn a_release_suspended_by_a_dead_run_is_resumed_and_not_suspended_again() {
         let bend = |raw: &mut Vec<Value>| {
             raw[1]["spec"]["suspend"] = true.into();
             raw[1]["metadata"]["annotations"] = json!({SUSPENDED_BY_ANNOTATION: "20261126-7"});
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_that_went_back_is_asked_again_though_nothing_is_left_to_tell() {
+    fn a_release_that_was_rolled_back_is_requested_again() {
         let mut flux = flux_view(&json!({"semver": "0.7.1"}), "");
         flux.helm_releases.as_mut().unwrap().remove(0);
         let mut ask = UpgradeSpec::sample();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_expressions_are_written_once_and_shown_to_nobody() {
+    fn values_and_expressions_are_written_once_and_never_shown() {
         let all = steps(|_| (), Some(json!({"password": "canary"})), &build_ready_expr("0.7.1"));
         let Action::ResumeHelmRelease { has_new_values: values, depends_on, .. } = &all[4].action else {
             panic!("{:?}", ids(&all))

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_why() {
+    fn an_unreadable_run_has_a_reason() {
         let packed = |document: &Value| {
             let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
             packer.write_all(document.to_string().as_bytes()).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_run_is_gone_on_from() {
+    fn only_the_newest_run_is_resumed() {
         let mut done = run(2);
         done.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
         let secret = build_secret("m", None, &[&run(1), &done]).unwrap();

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_run_did_is_no_move() {
+    fn changes_of_the_run_itself_are_not_drift() {
         let as_wanted = BTreeSet::from(["hubs.x".to_owned()]);
         let made_by = BTreeMap::from([("mural".to_owned(), "20261123-0712".to_owned())]);
         let effects =
@@ -116,10 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn a_release_that_the_run_made_was_nobodys_before() {
+    fn a_release_that_the_run_installed_had_no_owner_before() {
         let mut run = entry();
         run.recorded_state.releases.insert("mural-crds".into(), None);
-        run.recorded_state.owners.insert("mural-crds".into(), "nobody".into());
+        run.recorded_state.owners.insert("mural-crds".into(), "not installed".into());
         let mut now = run.recorded_state.clone();
         let revision = RecordedRevision { revision: 1, status: "deployed".into() };
         now.releases.insert("mural-crds".into(), Some(revision));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_did_is_named() {
+    fn changes_of_other_clients_are_drift() {
         let others = RunEffects {
             newest_revision_runs: BTreeMap::from([("mural".to_owned(), "other".to_owned())]),
             ..RunEffects::default()
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crd_whose_objects_are_moving_stands_between() {
+    fn a_crd_in_migration_is_neither_old_nor_new() {
         let mut run = entry();
         let crds = vec![crate::plan::CrdMigration {
             name: "hubs.x".into(),

@@ -63,7 +63,7 @@ pub(crate) fn entry() -> RunEntry {
 }
 
 #[test]
-fn a_run_tells_where_it_stands() {
+fn a_run_shows_its_progress() {
     let mut run = entry();
     assert!(run.is_unfinished() && !run.has_written());
     run.begin_step(StepId::Crds, Timestamp::UNIX_EPOCH);
@@ -77,7 +77,7 @@ fn a_run_tells_where_it_stands() {
 }
 
 #[test]
-fn who_goes_on_takes_over_what_was_before() {
+fn a_resumed_run_keeps_the_state_before_the_first() {
     let mut earlier = entry();
     earlier.crds_after_run.insert("hubs.x".into(), recorded_state().crds["hubs.x"].clone().unwrap());
     let mut later = entry();

@@ -30,7 +30,7 @@ fn decide_issues(records: Vec<ReleaseRecord>, journal: &JournalSnapshot) -> (Vec
 }
 
 #[test]
-fn what_a_dead_run_held_is_let_go() {
+fn a_release_suspended_by_a_dead_run_is_resumed() {
     let (releases, live, journal) = (BTreeMap::new(), BTreeMap::new(), JournalSnapshot::default());
     let helm_release = FluxRef::new("HelmRelease", "m", "mural");
     let held = vec![SuspendedHelmRelease { helm_release, run: "20261126-1".to_owned(), suspended_at: None }];
@@ -52,15 +52,15 @@ fn what_a_dead_run_held_is_let_go() {
 }
 
 #[test]
-fn a_healthy_installation_has_nothing_to_mend() {
+fn a_healthy_installation_has_no_issue() {
     let (ailments, steps) = decide_issues(vec![record(1, "deployed")], &JournalSnapshot::default());
     assert!(ailments.is_empty() && steps.is_empty());
     let (ailments, _) = decide_issues(vec![record(1, "deployed"), record(2, "failed")], &JournalSnapshot::default());
-    assert!(ailments.is_empty(), "helm goes on from a failed revision by itself");
+    assert!(ailments.is_empty(), "helm upgrades from a failed revision without help");
 }
 
 #[test]
-fn pending_and_failed_releases_are_mended() {
+fn pending_and_failed_releases_are_fixed() {
     let journal = JournalSnapshot::default();
     let (ailments, steps) = decide_issues(vec![record(1, "deployed"), record(2, "pending-rollback")], &journal);
     assert_eq!(ailments, ["release-pending true"]);
@@ -86,7 +86,7 @@ fn a_mark_is_left_behind_when_its_run_is_over() {
 }
 
 #[test]
-fn what_nobody_can_read_is_set_aside_and_what_is_newer_is_not() {
+fn a_damaged_run_is_discarded_and_a_newer_format_is_not() {
     let unread = |run: &str, newer| UnreadableRun { run: run.into(), reason: "r".into(), from_newer_version: newer };
     let journal = JournalSnapshot { runs: Vec::new(), unreadable_runs: vec![unread("1", false), unread("2", true)] };
     let (ailments, steps) = decide_issues(Vec::new(), &journal);

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_set_is_not_taken_from_them() {
+    fn fields_of_other_managers_are_not_taken_over() {
         let saved = crd(&json!({"chart": "1", "mine": "x", "lost": "y"}), &Value::Null);
         let fields = json!({"f:metadata": {"f:labels": {".": {}, "f:chart": {}}}});
         let live = crd(

@@ -116,12 +116,12 @@ fn the_application_goes_first_and_a_new_crd_stays() {
 }
 
 #[test]
-fn what_somebody_else_made_since_is_refused_by_its_revision() {
+fn a_later_revision_of_another_client_is_refused() {
     let mut scene = Scene::after_upgrade();
     let records = scene.releases.get_mut("mural").unwrap();
     records.push(record(3, "1.2.0", "deployed", ""));
     assert_eq!(scene.decide().unwrap_err().revision, 3);
-    // helm hands labels on: the same run twice is somebody else the second time.
+    // helm copies labels: the second revision with the same run label is another client's.
     let run = scene.run.run.clone();
     scene.releases.get_mut("mural").unwrap()[2] = record(3, "1.2.0", "deployed", &run);
     assert_eq!(scene.decide().unwrap_err().revision, 3);
@@ -150,7 +150,7 @@ fn a_crd_whose_going_back_hurts_stays_with_the_reason() {
     });
     assert!(others.contains("someone else has changed it"), "{others}");
     let unseen = changed(&|scene| scene.evidence = Evidence::default());
-    assert!(unseen.contains('b'), "nobody checked whether an object uses the field: {unseen}");
+    assert!(unseen.contains('b'), "no check of objects for the field: {unseen}");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_record_that_would_not_be_true_stays() {
 }
 
 #[test]
-fn what_helm_would_delete_is_marked_first() {
+fn crds_that_helm_would_delete_on_a_rollback_are_annotated_first() {
     let mut scene = Scene::after_upgrade();
     let manifest = scene.live["new.x"].json().to_string();
     scene.releases.get_mut("mural").unwrap()[1].manifest = crate::model::secret::Hidden::new(manifest);
@@ -230,7 +230,7 @@ fn our_own_marks_are_taken_away_in_the_end_and_no_others() {
 }
 
 #[test]
-fn each_step_of_the_run_is_told_with_what_becomes_of_it() {
+fn each_step_of_the_run_has_a_decision() {
     let mut scene = Scene::after_upgrade();
     scene.run.begin_step(StepId::Release(ReleaseRole::App), jiff::Timestamp::UNIX_EPOCH);
     let (back, _) = scene.decide().unwrap();

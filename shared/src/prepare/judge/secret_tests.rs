@@ -4,7 +4,7 @@ use super::*;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::report::{plan as plan_text, style::Style, upgrade_markdown};
 
-/// Values in which no key looks like a secret; `age` tells old values from new ones.
+/// Values in which no key looks like a secret. `age` distinguishes old from new values.
 fn planted_values(age: &str) -> Value {
     json!({
         "db": {"pwd": format!("PLANT-pwd-{age}"), "pass": format!("PLANTpass{age}"), "host": "db.example"},

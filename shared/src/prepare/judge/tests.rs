@@ -273,7 +273,7 @@ fn an_interrupted_run_is_continued_where_it_stopped() {
 }
 
 #[test]
-fn a_pending_release_of_somebody_else_is_refused() {
+fn a_pending_release_of_another_client_is_refused() {
     let plan = Situation::with(|situation| {
         situation.scenario.set_record(release_record("mural", "1.1.0-rc.0", "pending-upgrade", ""));
     })

@@ -1,4 +1,4 @@
-//! The backup from before a run, if this workstation has it and nobody modified it.
+//! The backup from before a run, if this workstation has it unmodified.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The verdicts as text.
+//! Renders the verdicts on CRDs as text.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,12 +12,12 @@ use crate::model::text_format;
 use crate::report::style::{Mark, Style, display_width, pad_to, sanitize};
 use crate::schema::Validity;
 
-/// Lines of one check in one CRD; `--all` shows every one.
+/// How many lines one check has in one CRD. `--all` lists all.
 const MAX_LINES_PER_CHECK: usize = 6;
-/// Affected objects that are listed for one CRD.
+/// How many affected objects are listed for one CRD.
 const MAX_LISTED_OBJECTS: usize = 3;
 
-/// The gravest first; each check is explained once.
+/// Writes the most severe CRDs first and explains each check once.
 pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
     let CrdCheck {
         api_version: _,
@@ -102,7 +102,7 @@ impl TableWriter {
         }
     }
 
-    /// What one check found in a CRD: the same in several versions is one line.
+    /// The findings of one check in a CRD. The same finding in several versions is one line.
     fn write_check(&mut self, findings: &[&CrdFinding], width: usize) {
         let Some(first) = findings.first() else { return };
         let lines = merge_versions(findings);
@@ -136,7 +136,7 @@ impl TableWriter {
     }
 }
 
-/// Places and messages, the versions of one change side by side.
+/// Joins the places and messages of one change in several versions.
 pub(super) fn merge_versions(findings: &[&CrdFinding]) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String, Option<String>)> = Vec::new();
     for finding in findings {

@@ -1,4 +1,6 @@
-//! New and known findings: compared with the state before a run, or with a saved report.
+//! Compares findings with the state before a run, or with a saved report.
+//!
+//! Owns what counts as the same finding: check and subject. Input: two reports. Output: new, pre-existing and resolved findings.
 
 use std::collections::BTreeSet;
 
@@ -13,32 +15,32 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingDiff {
-    /// Findings that were not there before.
+    /// Findings that did not exist before.
     pub new: Vec<Finding>,
-    /// Findings that were there before.
+    /// Findings that existed before.
     pub pre_existing: Vec<Finding>,
     /// Findings that are resolved.
     pub resolved: Vec<Finding>,
-    /// Checks that could look before and cannot now.
+    /// Checks that are undetermined now and were not before.
     pub newly_undetermined: Vec<&'static str>,
 }
 
-/// What an answer found, as far as another is held against it.
+/// The findings of a report, as far as the comparison needs them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Baseline {
-    /// What tells clusters apart; none where it was not known.
+    /// The uid of `kube-system`; `None` if it is not known.
     uid: Option<String>,
     context: String,
     namespace: String,
     findings: Vec<Finding>,
-    /// Checks that could not look.
+    /// Checks that were undetermined.
     undetermined_checks: BTreeSet<String>,
-    /// Checks that were asked.
+    /// Checks that were run.
     checks_run: BTreeSet<String>,
 }
 
 impl Baseline {
-    /// Of an answer at hand.
+    /// Takes the findings of a report.
     #[must_use]
     pub fn from_report(report: &ValidateReport) -> Self {
         let names = |wanted: fn(&CheckResult) -> bool| -> BTreeSet<String> {
@@ -57,15 +59,15 @@ impl Baseline {
     /// Reads a saved JSON report, or a list of reports.
     ///
     /// # Errors
-    /// A usage problem: it is no report of ours.
+    /// A usage problem: it is not a report of this program.
     pub fn read(text: &str) -> Result<Vec<Self>, Problem> {
         let wrong = |why: &str| {
             Problem::usage(format!("the baseline cannot be used: {why}"))
                 .with_hint("save a baseline with --save-baseline FILE")
         };
-        let document: Value = serde_json::from_str(text).map_err(|error| wrong("it is no JSON").with_source(error))?;
+        let document: Value = serde_json::from_str(text).map_err(|error| wrong("it is not JSON").with_source(error))?;
         if document["apiVersion"] != "mural/v1" {
-            return Err(wrong("it is no report of kubectl mural validate (apiVersion mural/v1)"));
+            return Err(wrong("it is not a report of kubectl mural validate (apiVersion mural/v1)"));
         }
         let reports: Vec<&Value> = match document["kind"].as_str() {
             Some("ValidateReport") => vec![&document],
@@ -75,7 +77,7 @@ impl Baseline {
         reports.into_iter().map(|report| parse_report(report).ok_or_else(|| wrong("a part of it is missing"))).collect()
     }
 
-    /// Whether it is of the same installation: by the cluster's own mark, and by the context where that is not known.
+    /// Whether it is of the same installation: by the cluster's uid, or by the context if that is not known.
     #[must_use]
     pub fn is_same_installation(&self, report: &ValidateReport) -> bool {
         let same = match (&self.uid, &report.cluster.uid) {
@@ -106,14 +108,14 @@ fn parse_report(report: &Value) -> Option<Baseline> {
     })
 }
 
-/// Tells new findings from old ones, by check and subject: a message may hold a count or a name that changes.
+/// Compares findings by check and subject: a message may contain a count or a name that changes.
 #[must_use]
 pub fn diff_reports(before: &ValidateReport, after: &ValidateReport) -> FindingDiff {
     diff_with_baseline(&Baseline::from_report(before), after)
 }
 
-/// As [`new_trouble`], against a baseline. A check that was not asked then has nothing known, and one that is not asked now
-/// nothing gone.
+/// As [`diff_reports`], with a baseline. A check that did not run then has no known findings; a check that does not run now has no
+/// resolved ones.
 #[must_use]
 pub fn diff_with_baseline(before: &Baseline, after: &ValidateReport) -> FindingDiff {
     let key = |finding: &Finding| (finding.check.clone(), finding.subject.clone());

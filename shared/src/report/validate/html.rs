@@ -1,4 +1,4 @@
-//! The answer as one page: no network, no file beside it. Summary, sections, timeline, and a filter.
+//! Renders the report as one HTML page without network access: summary, sections, timeline and a filter.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::report::style::sanitize;
 const PAGE_HEAD: &str = include_str!("page/head.html");
 const FILTER_SCRIPT: &str = include_str!("page/filter.js");
 
-/// The answers as one page.
+/// Renders the reports as one page.
 #[must_use]
 pub fn render_html(reports: &[ValidateReport]) -> String {
     let mut out = PAGE_HEAD.to_owned();
@@ -25,7 +25,7 @@ pub fn render_html(reports: &[ValidateReport]) -> String {
     out
 }
 
-/// Text from a cluster: nothing in it can become markup.
+/// Escapes text from a cluster, so that it cannot become markup.
 fn escape_text(words: &str) -> String {
     escape(sanitize(words)).into_owned()
 }

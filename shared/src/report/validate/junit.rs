@@ -1,4 +1,4 @@
-//! The answer for a CI server: a suite a section, a case a check.
+//! Renders the report as JUnit XML for a CI server: a test suite per section, a test case per check.
 
 use std::io;
 
@@ -110,7 +110,7 @@ fn format_findings(findings: &[&Finding]) -> String {
     sanitize_xml(&findings.iter().map(line).collect::<String>())
 }
 
-/// XML 1.0 has no way at all to write control characters and the two non-characters.
+/// Replaces control characters and the two non-characters, which XML 1.0 cannot contain.
 fn sanitize_xml(text: &str) -> String {
     sanitize(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -1,4 +1,4 @@
-//! The answer for code scanning: a result a finding, and one for each check that could not look.
+//! Renders the report as SARIF for code scanning: one result per finding, and one per undetermined check.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::model::check::{Card, CheckResult, Finding, Verdict};
 use crate::report::sarif_log::{build_log, build_result};
 use crate::report::style::sanitize;
 
-/// The answers as one SARIF log.
+/// Renders the reports as one SARIF log.
 #[must_use]
 pub fn render_sarif(reports: &[ValidateReport]) -> Value {
     let cards: Vec<&Card> = HEALTH_CHECKS.iter().map(|check| check.card).collect();
@@ -28,14 +28,14 @@ fn build_finding_result(report: &ValidateReport, finding: &Finding) -> Value {
     build_result(&finding.check, finding.level, &text, &build_uri(report, &finding.subject), &finding.subject, None)
 }
 
-/// A check that could not look is neither good nor bad: SARIF calls it open.
+/// The result of an undetermined check has the SARIF kind `open`.
 fn build_undetermined_result(report: &ValidateReport, checked: &CheckResult) -> Option<Value> {
     let Verdict::Undetermined { reason } = &checked.verdict else { return None };
     Some(json!({"ruleId": checked.check, "kind": "open", "level": "none", "message": {"text": sanitize(reason)},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": build_uri(report, checked.check)}}}]}))
 }
 
-/// An object of a cluster has no file: its location is a path made of its kind and name, unique for each object.
+/// An object of a cluster has no file: its location is a path of its kind and name, unique for each object.
 fn build_uri(report: &ValidateReport, subject: &str) -> String {
     let path = format!("{}/{}", report.cluster.context, subject.replace(' ', "/"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);

@@ -13,18 +13,18 @@ use crate::report::style::{Mark, Style, display_width, sanitize};
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableOptions {
-    /// Every check, also those that pass (`-o wide`).
+    /// Whether checks that pass are listed (`-o wide`).
     pub show_all_checks: bool,
-    /// How the command ends.
+    /// The exit code.
     pub exit: Exit,
-    /// How long it took: on a terminal only, so that two runs into a file give equal bytes.
+    /// The duration, on a terminal only: two runs into a file give the same bytes.
     pub elapsed: Option<Duration>,
 }
 
 /// Gap between two sections on one line.
 const SECTION_GAP: &str = "    ";
 
-/// The answer as text.
+/// Renders the report as text.
 #[must_use]
 pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style) -> String {
     let ValidateReport {
@@ -115,7 +115,7 @@ pub(super) fn format_owners(report: &ValidateReport) -> String {
     owners.join(", ")
 }
 
-/// The owner's name; the reason for an undetermined owner is in its check.
+/// The owner's name; the check has the reason for an undetermined owner.
 fn format_owner(owner: &Owner) -> String {
     match owner {
         Owner::Undetermined { .. } => "undetermined".to_owned(),
@@ -220,7 +220,7 @@ fn render_finding(finding: &Finding, style: Style) -> String {
     let text = format!("{}: {}", to_one_line(&finding.subject), to_one_line(&finding.message));
     let mut lines = render_entry(mark, &finding.check, &text, style);
     if !finding.hint.is_empty() {
-        // Never folded: it holds a command to copy, and a terminal's own folding copies whole.
+        // Never wrapped: it can contain a command, which would not be copied completely.
         let _ = write!(lines, "\n      {} {}", style.arrow(), to_one_line(&finding.hint));
     }
     lines
@@ -234,7 +234,7 @@ fn render_entry(mark: Mark, check: &str, text: &str, style: Style) -> String {
     body.replacen(&plain, &style.mark(mark), 1)
 }
 
-/// Folds at spaces; later lines begin with the indent. A word longer than the line stays whole.
+/// Wraps at spaces; later lines begin with the indent. A word longer than the line stays whole.
 fn wrap_text(text: &str, indent: &str, width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;

@@ -83,7 +83,7 @@ fn a_healthy_installation_is_a_few_lines() {
 }
 
 #[test]
-fn trouble_is_told_with_what_to_do_at_every_width() {
+fn findings_have_a_next_step_at_every_width() {
     let report = build_report(&broken());
     for width in [60, 100, 200] {
         let text = render_table(&report, table_options(&report, false), Style { width, ..Style::PLAIN });
@@ -98,7 +98,7 @@ fn trouble_is_told_with_what_to_do_at_every_width() {
 }
 
 #[test]
-fn what_could_not_be_looked_at_is_shown() {
+fn undetermined_checks_are_shown() {
     let report = build_report(&ExampleInstallation::unreadable());
     let text = render_table(&report, table_options(&report, false), Style::PLAIN);
     assert!(
@@ -127,7 +127,7 @@ fn json_names_its_schema_and_two_runs_are_equal() {
 }
 
 #[test]
-fn new_trouble_is_told_apart_from_old() {
+fn new_findings_are_separated_from_old_ones() {
     let mut before = ExampleInstallation::healthy();
     before.set_crd_field("status.storedVersions", json!(["v1alpha1", "v1beta1"]));
     let mut after = broken();

@@ -1,4 +1,4 @@
-//! What happened lately, from what was read: revisions, writes of CRDs, Secrets and ConfigMaps, restarts.
+//! Lists recent events: revisions, writes of CRDs, Secrets and ConfigMaps, restarts.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use crate::model::health_inputs::{HealthInputs, find_last_data_write};
 use crate::model::object::ObjectRef;
 use crate::model::text_format::format_count;
 
-/// Newest events that are listed.
+/// How many events are listed.
 const MAX_TIMELINE_EVENTS: usize = 60;
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEvent {
-    /// When, in whole seconds.
+    /// The time, in whole seconds.
     pub at: Timestamp,
-    /// What.
+    /// The description.
     pub message: String,
 }
 
-/// The newest moments, the newest first.
+/// Builds the timeline, newest event first.
 pub(super) fn build_timeline(view: &ClusterView, vitals: &HealthInputs) -> Vec<TimelineEvent> {
     let mut all: Vec<TimelineEvent> = collect_revisions(view)
         .chain(collect_crd_writes(view))
@@ -51,7 +51,7 @@ fn collect_revisions(view: &ClusterView) -> impl Iterator<Item = TimelineEvent> 
     })
 }
 
-/// An apply writes many at once: they are one moment.
+/// An apply writes many CRDs at once: they are one event.
 fn collect_crd_writes(view: &ClusterView) -> impl Iterator<Item = TimelineEvent> {
     let mut written: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     for crd in view.crds.iter().flat_map(BTreeMap::values) {
@@ -99,7 +99,7 @@ fn collect_object_writes(vitals: &HealthInputs) -> impl Iterator<Item = Timeline
         let events = list.iter().filter_map(move |one| {
             let (at, manager) = find_last_data_write(one)?;
             let name = one.pointer("/metadata/name")?.as_str()?;
-            // Writes of helm and the control plane are in the revisions, or carry no news.
+            // Writes of helm are in the revisions; writes of the control plane are not news.
             let is_control_plane =
                 ["helm", "kube-"].iter().any(|is_control_plane| manager.starts_with(is_control_plane));
             (!is_control_plane).then(|| TimelineEvent { at, message: format!("{manager} wrote {kind} {name}") })

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_later_is_named() {
+    fn features_of_later_versions_are_named() {
         let newer = |rule: &str| parse_rule_features(rule).unwrap().versioned_functions;
         assert_eq!(newer("self.all(x, x.size() < 3)"), []);
         assert_eq!(newer("isIP(self)"), [("isIP".to_owned(), ServerVersion::new(1, 30))]);

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_schema_does_not_have_is_a_type_error() {
+    fn a_field_that_the_schema_lacks_is_a_type_error() {
         let text = || json!({"type": "string"});
         let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"a": text()}});
         let schema = json!({"type": "object", "properties": {"a": text(), "n": {"type": "integer"}, "free": free,

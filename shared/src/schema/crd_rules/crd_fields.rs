@@ -231,7 +231,7 @@ fn check_approval(old: Option<&Value>, new: &Value) -> Option<Rejection> {
     Some(Rejection::new(format!("metadata.annotations[{KEY}]"), words))
 }
 
-/// With a status subresource only some keywords may stand at the root: what is said of `status` must not be lost.
+/// With a status subresource only some keywords are allowed at the root: rules on `status` must not be lost.
 pub(super) fn check_root_keywords(schema: &Value, path: &str) -> Vec<Rejection> {
     let kind = get_str(schema, "type");
     if !kind.is_empty() && kind != "object" {

@@ -38,7 +38,7 @@ fn each_format_takes_what_the_server_takes() {
 }
 
 #[test]
-fn what_counts_depends_on_the_server() {
+fn the_known_formats_depend_on_the_server() {
     let at = |minor| ServerVersion::new(1, minor);
     assert!(find_format(Some(Type::String), "k8s-long-name", at(33)).is_none());
     assert!(find_format(Some(Type::String), "k8s-long-name", at(34)).is_some());

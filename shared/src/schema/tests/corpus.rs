@@ -103,7 +103,7 @@ fn is_valid(verdict: &Value) -> Validity {
     if verdict["valid"] == true { Validity::Valid } else { Validity::Invalid }
 }
 
-/// What one resource is said to be at one version of its CRD.
+/// The expected result for one resource at one version of its CRD.
 fn compare_at(table: &mut Table, place: &str, crd: &Crd, version: &str, object: &Value, at: &Value) {
     let server = |server| Schema::from_crd(crd, version, server).map(|schema| schema.validate(object));
     if at["versionMissing"] == true {

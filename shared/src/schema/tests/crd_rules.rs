@@ -39,7 +39,7 @@ fn a_schema_that_is_not_structural() {
 
 /// Only the branches at the root are held against what is specified: the server's own oversight.
 #[test]
-fn what_a_branch_at_the_root_judges_must_be_specified() {
+fn a_field_of_a_root_branch_must_be_specified() {
     let mut crd = crd(&json!({"type": "object"}));
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["oneOf"] = json!([{"properties": {"b": {"minLength": 1}}}]);
     let at = "spec.validation.openAPIV3Schema";
@@ -95,7 +95,7 @@ fn defaults_are_right_by_their_rules() {
 }
 
 #[test]
-fn a_rule_that_cannot_be_asked_about_a_default_leaves_transitions_open() {
+fn a_transition_rule_is_not_evaluated_on_a_default() {
     let items = json!({"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]});
     let list = |sibling: &Value| {
         crd(&json!({"type": "object", "properties": {"list": {"type": "array", "items": items}, "b": sibling}}))
@@ -107,7 +107,7 @@ fn a_rule_that_cannot_be_asked_about_a_default_leaves_transitions_open() {
 }
 
 #[test]
-fn what_the_older_crd_broke_already_is_forgiven() {
+fn a_rule_that_the_old_crd_broke_does_not_apply() {
     let set = |kind: &str| json!({"type": "array", "x-kubernetes-list-type": kind, "items": {"type": "object", "properties": {"b": {"type": "string"}}}});
     let (loose, atomic) = (crd(&set("set")), crd(&set("atomic")));
     assert_eq!(predict_schema_rejections(Some(&atomic), &loose).len(), 1);

@@ -25,7 +25,7 @@ fn object(properties: Value) -> Value {
 }
 
 #[test]
-fn what_no_schema_names_is_pruned() {
+fn unknown_fields_are_pruned() {
     let inner = object(json!({"a": {"type": "string"}}));
     let schema = object(json!({"a": inner, "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": true,
         "properties": {"b": inner}}, "map": {"type": "object", "additionalProperties": inner}, "list": {"type": "array", "items": inner}}));
@@ -60,7 +60,7 @@ fn a_factor_is_cut_to_an_integer_for_integers() {
 }
 
 #[test]
-fn a_default_is_told_once_at_its_top() {
+fn a_default_is_reported_once_at_its_top() {
     let inner = json!({"type": "object", "default": {}, "properties": {"b": {"type": "integer", "default": 1}}});
     let schema = object(
         json!({"a": inner, "list": {"type": "array", "items": object(json!({"c": {"type": "string", "default": "x"}}))}}),

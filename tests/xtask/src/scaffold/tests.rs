@@ -89,7 +89,7 @@ fn lengths_of_the_arrays_grow_by_one() {
 }
 
 #[test]
-fn what_exists_or_has_no_valid_name_changes_nothing() {
+fn an_existing_or_invalid_name_changes_nothing() {
     let copy = copied_sources();
     let before = read(copy.path(), &format!("{GUARDS}/mod.rs"));
     for id in ["installed", "Sample", "sample_state", "-sample", "sample--state", "", "1st"] {

@@ -82,7 +82,7 @@ impl FalseAlarms {
         self.updates += 1;
         self.crdify += usize::from(update["crdify"]["findings"].as_array().is_some_and(|all| !all.is_empty()));
         let errors = verdict.findings.iter().filter(|finding| finding.level == Level::Error);
-        self.ours.extend(errors.map(|error| format!("{}: nobody is hurt, and yet {error:?}", update["id"])));
+        self.ours.extend(errors.map(|error| format!("{}: affects no object, but {error:?}", update["id"])));
     }
 }
 
@@ -122,7 +122,10 @@ fn no_false_alarm_and_no_miss() {
     }
     println!("{asked} updates, {objects} objects judged, {hurt} hurt in the server's words");
     let (harmless, ours) = (noise.updates, noise.ours.len());
-    println!("noise: {harmless} updates that hurt nobody; errors of ours {ours}, flagged by crdify {}", noise.crdify);
+    println!(
+        "noise: {harmless} updates that affect no object; errors of ours {ours}, flagged by crdify {}",
+        noise.crdify
+    );
     println!("rules that the server takes and we doubt: {unused}");
     wrong.extend(noise.ours);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -110,7 +110,7 @@ fn objects_without_a_name_are_judged_and_none_is_no_look() {
 
 /// <https://github.com/argoproj/argo-workflows/issues/1538>
 #[test]
-fn an_object_that_fits_neither_crd_is_told_and_changes_no_decision() {
+fn an_object_that_fits_neither_crd_is_reported_and_changes_no_decision() {
     let crd = crd_with_fields(&json!({"mode": {"type": "string", "enum": ["a"]}}));
     let objects = ["b", "a"].map(|mode| build_object("v1", &json!({"mode": mode})));
     let verdict = judge_objects(&crd, &crd, ObjectSource::Files, &objects);
@@ -175,7 +175,7 @@ fn a_new_default_says_how_many_objects_get_it() {
 
 /// spire-crds 0.4.0 → 0.6.0 (<https://github.com/spiffe/helm-charts-hardened>)
 #[test]
-fn what_every_object_has_is_no_new_requirement() {
+fn a_field_that_every_object_has_is_not_a_new_requirement() {
     let crd = |required: Value, embedded: Value| {
         let spec = json!({"type": "object", "x-kubernetes-embedded-resource": true,
             "x-kubernetes-preserve-unknown-fields": true, "required": embedded});

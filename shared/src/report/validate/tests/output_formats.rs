@@ -1,10 +1,10 @@
-//! The forms for programs and pages: each says the same, nothing of a cluster becomes markup, and JSON is what its schema says.
+//! The machine formats: each contains every finding, text from a cluster never becomes markup, and JSON matches its schema.
 
 use serde_json::Value;
 
 use super::*;
 
-/// As much of JSON Schema as ours uses, read strictly: a field that the schema does not name is an error.
+/// The part of JSON Schema that our schema uses, read strictly: a field that is not in the schema is an error.
 fn check_schema(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {
         let pointer = name.trim_start_matches('#');
@@ -14,7 +14,7 @@ fn check_schema(schema: &Value, root: &Value, value: &Value, at: &str) -> Result
         return Err(format!("{at} is not {wanted}"));
     }
     if let Some(all) = schema["enum"].as_array().filter(|all| !all.contains(value)) {
-        return Err(format!("{at}: {value} is none of {all:?}"));
+        return Err(format!("{at}: {value} is not one of {all:?}"));
     }
     for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         value.get(required).ok_or_else(|| format!("{at} has no {required}"))?;
@@ -52,7 +52,7 @@ fn a_baseline_is_read_again_and_only_what_is_new_counts() {
     let before = serde_json::to_string(&build_report(&broken())).unwrap();
     let baseline = Baseline::read(&before).unwrap();
     let again = build_report(&broken()).with_baseline(&baseline);
-    assert_eq!(again.exit(true).code(), 0, "all of it is known");
+    assert_eq!(again.exit(true).code(), 0, "all findings are known");
     let mut worse = broken();
     worse.set_workload_field("db", "spec.replicas", json!(0));
     let worse = build_report(&worse).with_baseline(&baseline);
@@ -111,7 +111,7 @@ fn markdown_tells_findings_and_what_was_skipped() {
     assert!(text.contains("- error: **workload-ready**") && text.contains("Could not be read: no route"), "{text}");
 }
 
-/// Words as nobody should choose them: they move a cursor, turn a line around, end an element, a cell, a line.
+/// Hostile text: it moves a cursor, turns a line around, ends an element, a cell, a line.
 const HOSTILE_TEXT: &str =
     "\u{1b}]0;t\u{7}\u{1b}[31m\u{9b}2J\u{202e}gnp.exe\u{2066}\u{200b}|`</failure>]]><script>&\r\n# ok\u{fffe}";
 
@@ -146,13 +146,13 @@ fn hostile_words_are_clean_in_every_form() {
         let found: Vec<char> = text.chars().filter(bad).collect();
         assert!(found.is_empty(), "{form}: {found:?}");
         let of_lines = form.ends_with("table") || form == "markdown";
-        assert!(!of_lines || !text.contains("\n# ok"), "{form}: a line of the cluster's own:\n{text}");
+        assert!(!of_lines || !text.contains("\n# ok"), "{form}: a line from the cluster:\n{text}");
         let markup = ["<script>&", "</failure>]]>"].iter().any(|markup| text.contains(markup));
         assert!(!markup || !["html", "junit"].contains(&form), "{form}: markup:\n{text}");
     }
 }
 
-/// What SARIF 2.1.0 (OASIS, §3) has in the objects that we write: all members that there are, and those that must be.
+/// The members of SARIF 2.1.0 (OASIS, §3) objects that we write: all, and the required ones.
 const SARIF_MEMBERS: [(&str, &[&str], &[&str]); 10] = [
     ("log", &["$schema", "version", "runs"], &["version", "runs"]),
     ("run", &["tool", "results"], &["tool"]),
@@ -168,7 +168,7 @@ const SARIF_MEMBERS: [(&str, &[&str], &[&str]); 10] = [
 
 fn assert_sarif_object(kind: &str, object: &Value) {
     let (_, known, required) = SARIF_MEMBERS.iter().find(|(name, _, _)| *name == kind).unwrap();
-    let members = object.as_object().unwrap_or_else(|| panic!("{kind} is no object: {object}"));
+    let members = object.as_object().unwrap_or_else(|| panic!("{kind} is not an object: {object}"));
     assert!(members.keys().all(|key| known.contains(&key.as_str())), "{kind}: {:?}", members.keys());
     assert!(required.iter().all(|key| members.contains_key(*key)), "{kind} lacks one of {required:?}: {object}");
 }
@@ -192,7 +192,7 @@ fn sarif_is_built_as_the_standard_says() {
         assert_sarif_object("result", result);
         assert_sarif_object("message", &result["message"]);
         let level = result["level"].as_str().unwrap();
-        // §3.27.10: a level other than none only where the kind is fail, which it is where it is not said.
+        // §3.27.10: a level other than none only with the kind fail, which is the default.
         assert!(
             ["none", "note", "warning", "error"].contains(&level) && (level == "none") == (result["kind"] == "open")
         );
@@ -210,7 +210,7 @@ fn sarif_is_built_as_the_standard_says() {
     }
 }
 
-/// JUnit as Jenkins' and Surefire's XSD have it: element, attributes that there are, those that must be, and where it stands.
+/// JUnit as in the XSDs of Jenkins and Surefire: element, attributes, required attributes, parent.
 const JUNIT_ELEMENTS: [(&str, &[&str], &[&str], &str); 7] = [
     ("testsuites", &["name", "time", "tests", "failures", "errors"], &[], ""),
     (

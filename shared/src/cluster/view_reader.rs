@@ -15,9 +15,14 @@ use crate::model::argo_application;
 use crate::model::cluster_view::{ClusterInfo, ClusterView, Observed, ReadFailure, Workloads};
 use crate::model::crd::Crd;
 use crate::model::flux::{FluxObject, FluxRef, FluxView, HelmRelease, find_appliance_registry};
+use crate::model::object::find_condition;
 use crate::model::owner::Owner;
+use crate::model::pod_creation::{self, CreationFailures};
 use crate::model::release::{ReleaseRecord, read_crds, read_record};
 use crate::problem::Problem;
+
+/// Nodes that are read to explain pods that are not ready.
+const MAX_NODE_READS: usize = 5;
 
 /// Reads the view of an installation, Flux included.
 ///
@@ -194,7 +199,40 @@ pub async fn read_workloads(cluster: &Cluster, namespace: &str) -> Workloads {
         }
     }
     let pods = list_pods(cluster, namespace).await;
-    Workloads { objects: owners, pods: pods.map_err(|error| error.to_read_failure(format!("pods in {namespace}"))) }
+    let pods = pods.map_err(|error| error.to_read_failure(format!("pods in {namespace}")));
+    let mut workloads = Workloads::new(owners, pods);
+    let (creation_failures, unready_nodes) =
+        tokio::join!(read_creation_failures(cluster, namespace, &workloads), read_unready_nodes(cluster, &workloads));
+    (workloads.creation_failures, workloads.unready_nodes) = (creation_failures, unready_nodes);
+    workloads
+}
+
+/// The rejected creations of pods. Empty if no object lacks pods, or if events cannot be read: the object itself says that it
+/// lacks pods, and this is only the reason.
+async fn read_creation_failures(cluster: &Cluster, namespace: &str, workloads: &Workloads) -> CreationFailures {
+    if !workloads.objects.iter().flatten().any(pod_creation::lacks_pods) {
+        return CreationFailures::new();
+    }
+    let query = format!("fieldSelector=reason%3D{}", pod_creation::FAILED_CREATE);
+    let events = cluster.list(&format!("/api/v1/namespaces/{namespace}/events"), &query).await;
+    pod_creation::collect_creation_failures(&events.unwrap_or_default())
+}
+
+/// The nodes of pods that run without being ready, as far as a node is not ready. A node that cannot be read is left out: this is
+/// only a reason.
+async fn read_unready_nodes(cluster: &Cluster, workloads: &Workloads) -> BTreeMap<String, String> {
+    let unready = |pod: &&Value| {
+        let condition = find_condition(pod, "Ready");
+        get_str(pod, "/status/phase") == "Running" && condition.is_none_or(|ready| ready.status != "True")
+    };
+    let names = workloads.pods.iter().flatten().filter(unready).map(|pod| get_str(pod, "/spec/nodeName"));
+    let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).take(MAX_NODE_READS).collect();
+    let read = names.into_iter().map(|name| async move {
+        let node = cluster.get(&format!("/api/v1/nodes/{name}")).await.ok()?;
+        let ready = find_condition(&node, "Ready").filter(|ready| ready.status != "True")?;
+        Some((name.to_owned(), format!("{}: {}", ready.reason, ready.message)))
+    });
+    futures::future::join_all(read).await.into_iter().flatten().collect()
 }
 
 /// Drops the managed fields: there may be thousands of pods.

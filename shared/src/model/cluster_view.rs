@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::crd::Crd;
 use super::flux::FluxView;
 use super::owner::Owner;
+use super::pod_creation::CreationFailures;
 use super::release::ReleaseRecord;
 use super::release_status::ReleaseStatus;
 
@@ -68,6 +69,31 @@ pub struct Workloads {
     pub objects: Observed<Vec<Value>>,
     /// Pods.
     pub pods: Observed<Vec<Value>>,
+    /// Rejected creations of pods; read only if a StatefulSet, DaemonSet or Job lacks pods.
+    pub creation_failures: CreationFailures,
+    /// Nodes that are not ready, each with its reason; read only for pods that run and are not ready.
+    pub unready_nodes: BTreeMap<String, String>,
+}
+
+impl Workloads {
+    /// Workloads and pods, without anything that explains why one is not ready.
+    #[must_use]
+    pub const fn new(objects: Observed<Vec<Value>>, pods: Observed<Vec<Value>>) -> Self {
+        Self { objects, pods, creation_failures: BTreeMap::new(), unready_nodes: BTreeMap::new() }
+    }
+
+    /// Everything that could be read, pods last.
+    pub fn all_objects(&self) -> impl Iterator<Item = &Value> {
+        [&self.objects, &self.pods].into_iter().filter_map(|part| part.as_ref().ok()).flatten()
+    }
+
+    /// The node of a pod if it is not ready: `node edge-1, which is not ready: NodeStatusUnknown`.
+    #[must_use]
+    pub fn find_unready_node(&self, pod: &Value) -> Option<String> {
+        let name = pod.pointer("/spec/nodeName")?.as_str()?;
+        let reason = self.unready_nodes.get(name)?;
+        Some(format!("node {name}, which is not ready: {reason}"))
+    }
 }
 
 /// One reading of a cluster.

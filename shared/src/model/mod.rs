@@ -30,6 +30,7 @@ pub mod object;
 pub mod object_status;
 pub mod owner;
 pub mod pending_release;
+pub mod pod_creation;
 pub mod proxy;
 pub mod quantity;
 pub mod rejection;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use kind_rules::{is_paused, is_running_job, updates_on_delete};
 pub use pod_rules::{PodBlocker, find_pod_blocker};
 
 use super::object::{ObjectRef, find_condition};

@@ -13,12 +13,13 @@ use super::wait_details::DetailCache;
 use super::{clock_skew, verify_release};
 use crate::cluster::view_reader;
 use crate::model::cluster_view::ReadFailure;
+use crate::model::object::ObjectRef;
 use crate::model::release_role::ReleaseRole;
-use crate::model::unready_objects::{OwnedWorkloads, UnreadyObject, find_unready};
+use crate::model::unready_objects::{Outlook, OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
 use crate::prepare::plan_commands;
 use crate::prepare::prepared::UpgradeWork;
-use crate::prepare::rendered_charts::RenderedCharts;
+use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::tools::error::ToolError;
@@ -46,11 +47,24 @@ pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String
         plan_commands::run_label(&prepared.session.lease_watcher.identity.run),
     );
     let upgrade = plan_commands::build_helm_upgrade(ask, rendered_chart, ReleaseRole::App, &description, &label);
-    let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(upgrade.release, &rendered_chart.rendered));
+    let watch = ReadinessWatch::new(run, step, owned_workloads(run, upgrade.release, rendered_chart));
     let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
-    let (ready, all) = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;
+    let ready = run_and_watch(watch, helm.upgrade(&upgrade, run.process_guard, stop)).await?;
     verify_release::verify_upgraded(run, &upgrade, &rendered_chart.fetched.chart.version).await?;
-    Ok(format!("{} {}, {ready} of {all} ready", upgrade.release, rendered_chart.fetched.chart.version))
+    Ok(format!("{} {}, {ready}", upgrade.release, rendered_chart.fetched.chart.version))
+}
+
+/// The objects to wait for. What had failed before counts only if the release already was at this version: then an earlier try of
+/// the same upgrade made it.
+pub(super) fn owned_workloads(run: &Run<'_>, release: &str, rendered_chart: &RenderedChart) -> OwnedWorkloads {
+    let view = &run.prepared.session.view;
+    let owned = OwnedWorkloads::new(release, &rendered_chart.rendered).without_earlier_hooks(&view.workloads);
+    let newest = view.newest_revision(release).ok().flatten();
+    let version = rendered_chart.fetched.chart.version.as_str();
+    match newest.is_some_and(|newest| newest.chart_version != version) {
+        true => owned.without_earlier_failures(&view.workloads),
+        false => owned,
+    }
 }
 
 /// Rolls a release back to a revision, and waits until it is ready.
@@ -82,18 +96,20 @@ pub(super) async fn roll_back_release(
         verify_release::verify_rolled_back(run, release, version).await?;
         return Ok(format!("{release} rolled back to revision {revision}, {version}"));
     }
-    let watch = ReadinessWatch::new(run, step, OwnedWorkloads::new(release, &objects));
+    let before = &prepared.session.view.workloads;
+    let owned = OwnedWorkloads::new(release, &objects).without_earlier_hooks(before).without_earlier_failures(before);
+    let watch = ReadinessWatch::new(run, step, owned);
     let (helm, stop) = (clock_skew::helm_with_fresh_cache(run).await, watch.stop.clone());
-    let (ready, all) = run_and_watch(watch, helm.rollback(&back, run.process_guard, stop)).await?;
+    let ready = run_and_watch(watch, helm.rollback(&back, run.process_guard, stop)).await?;
     verify_release::verify_rolled_back(run, release, version).await?;
-    Ok(format!("{release} rolled back to revision {revision}, {version}, {ready} of {all} ready"))
+    Ok(format!("{release} rolled back to revision {revision}, {version}, {ready}"))
 }
 
-/// Runs helm and polls the workloads meanwhile. Returns how many objects are ready, and of how many.
+/// Runs helm and watches the workloads meanwhile. Returns what is ready in the end, in words.
 async fn run_and_watch(
     mut watch: ReadinessWatch<'_>,
     helm: impl Future<Output = Result<(), ToolError>>,
-) -> Result<(usize, usize), Problem> {
+) -> Result<String, Problem> {
     let written = {
         tokio::pin!(helm);
         loop {
@@ -108,7 +124,7 @@ async fn run_and_watch(
         return Err(watch.helm_problem(error));
     }
     watch.wait_until_ready().await?;
-    Ok(watch.ready)
+    Ok(watch.summary())
 }
 
 /// Reads which of a release's workloads are not ready, and reports them.
@@ -126,6 +142,10 @@ pub(super) struct ReadinessWatch<'a> {
     waiting: Vec<WaitingObject>,
     unreadable_since: Option<(Instant, ReadFailure)>,
     terminal_reason: Option<String>,
+    /// What failed for good: nothing starts it again.
+    failed: Option<ObjectRef>,
+    /// Jobs of the release that still run, if nothing else is waited for.
+    running_jobs: Vec<String>,
     /// Something else that the step waits for, reported with the workloads.
     extra_wait: Option<WaitingObject>,
 }
@@ -144,6 +164,8 @@ impl<'a> ReadinessWatch<'a> {
             waiting: Vec::new(),
             unreadable_since: None,
             terminal_reason: None,
+            failed: None,
+            running_jobs: Vec::new(),
             extra_wait: None,
         }
     }
@@ -168,6 +190,15 @@ impl<'a> ReadinessWatch<'a> {
         self.ready
     }
 
+    /// How many parts are ready, and which Jobs still run.
+    pub(super) fn summary(&self) -> String {
+        let (ready, all) = self.ready;
+        match self.running_jobs.as_slice() {
+            [] => format!("{ready} of {all} ready"),
+            jobs => format!("{ready} of {all} ready; {} still running", jobs.join(", ")),
+        }
+    }
+
     /// Reads the workloads once and reports them.
     pub(super) async fn poll(&mut self) {
         if self.run.options.stop.is_requested() {
@@ -187,8 +218,12 @@ impl<'a> ReadinessWatch<'a> {
         self.details.refresh(prepared, &unready).await;
         self.ready = ready;
         self.waiting = self.update_waiting(&unready);
+        self.running_jobs = list_running_jobs(&unready);
         self.emit_waiting();
-        self.stop_if_terminal();
+        match unready.iter().find(|one| one.outlook == Outlook::Final) {
+            Some(failed) => self.stop_for_failure(failed),
+            None => self.stop_if_terminal(),
+        }
     }
 
     /// Reports the last reading, with the extra wait.
@@ -208,22 +243,30 @@ impl<'a> ReadinessWatch<'a> {
         let (now, mut still) = (Instant::now(), BTreeMap::new());
         let all = unready.iter().map(|one| {
             let object = format!("{} {}", one.object.kind, one.object.name);
-            let key = (object.clone(), one.terminal_reason.clone());
-            let since =
-                (!one.terminal_reason.is_empty()).then(|| self.terminal_since.get(&key).copied().unwrap_or(now));
-            if let Some(since) = since {
-                still.insert(key, since);
-            }
+            let since = one.terminal_reason().map(|reason| {
+                let key = (object.clone(), reason.to_owned());
+                let since = self.terminal_since.get(&key).copied().unwrap_or(now);
+                *still.entry(key).or_insert(since)
+            });
             WaitingObject {
                 object,
                 progress: one.progress.map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted}")),
-                reason: self.details.reason(one),
+                reason: self.run.prepared.session.secrets.mask(&self.details.reason(one)),
                 terminal_seconds: since.map(|since| since.elapsed().as_secs()),
             }
         });
         let all = all.collect();
         self.terminal_since = still;
         all
+    }
+
+    /// Ends the wait at once: nothing starts this object again.
+    fn stop_for_failure(&mut self, failed: &UnreadyObject) {
+        let name = format!("{} {}", failed.object.kind, failed.object.name);
+        let reason = self.waiting.iter().find(|one| one.object == name).map_or("", |one| one.reason.as_str());
+        self.terminal_reason = Some(format!("{name}: {reason}"));
+        self.failed = Some(failed.object.clone());
+        self.stop.request();
     }
 
     /// Ends the wait if a terminal reason has lasted longer than the grace period.
@@ -243,8 +286,9 @@ impl<'a> ReadinessWatch<'a> {
                 return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while the application becomes ready"));
             }
             match &self.unreadable_since {
-                None if self.waiting.is_empty() => return Ok(()),
+                // First: a Job that failed may be gone by now (`ttlSecondsAfterFinished`).
                 None if self.terminal_reason.is_some() => return Err(self.not_ready_problem()),
+                None if self.waiting.is_empty() => return Ok(()),
                 Some((since, failure)) if since.elapsed() >= UNREADABLE_LIMIT => {
                     return Err(Problem::new(
                         Exit::ChecksFailed,
@@ -254,7 +298,8 @@ impl<'a> ReadinessWatch<'a> {
                 None | Some(_) => {}
             }
             if self.started.elapsed() >= self.run.options.timeout {
-                return Err(self.not_ready_problem());
+                // helm itself does not wait for Jobs: one that runs on is no failure.
+                return if self.running_jobs.is_empty() { Err(self.not_ready_problem()) } else { Ok(()) };
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
@@ -276,9 +321,19 @@ impl<'a> ReadinessWatch<'a> {
                 )
             }
         };
-        problem
-            .with_hint(format!("kubectl describe pods --namespace {namespace}"))
-            .with_hint("fix the cause, then run the same command again")
+        match &self.failed {
+            Some(ObjectRef { kind, name, .. }) => {
+                let kind = kind.to_lowercase();
+                problem
+                    .with_hint(format!("kubectl logs {kind}/{name} --namespace {namespace} --all-containers"))
+                    .with_hint(format!(
+                        "kubectl delete {kind} {name} --namespace {namespace}; then run the same command again, and helm creates it again"
+                    ))
+            }
+            None => problem
+                .with_hint(format!("kubectl describe pods --namespace {namespace}"))
+                .with_hint("fix the cause, then run the same command again"),
+        }
     }
 
     fn helm_problem(&self, error: ToolError) -> Problem {
@@ -293,4 +348,12 @@ impl<'a> ReadinessWatch<'a> {
             if unready.is_empty() { problem } else { problem.with_hint(format!("not ready: {}", unready.join("; "))) };
         waited.with_hint(format!("helm history {release} --namespace {namespace}"))
     }
+}
+
+/// The Jobs of the release that still run; none if anything else is not ready.
+fn list_running_jobs(unready: &[UnreadyObject]) -> Vec<String> {
+    if unready.iter().any(|one| one.outlook != Outlook::Running) {
+        return Vec::new();
+    }
+    unready.iter().map(|one| format!("Job {}", one.object.name)).collect()
 }

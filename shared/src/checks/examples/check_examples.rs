@@ -46,7 +46,7 @@ pub(super) const EXAMPLES: [Example; 53] = [
         |w| {
             // It exists and is empty.
             w.view.releases.values_mut().for_each(|records| *records = Ok(Vec::new()));
-            w.view.workloads = Workloads { objects: Ok(Vec::new()), pods: Ok(Vec::new()) };
+            w.view.workloads = Workloads::new(Ok(Vec::new()), Ok(Vec::new()));
         },
     ),
     (
@@ -321,7 +321,7 @@ pub(super) const EXAMPLES: [Example; 53] = [
             drop(
                 w.health_inputs.other_namespaces.insert(
                     "mural-other".into(),
-                    Workloads { objects: Ok(Vec::new()), pods: Ok(vec![unmanaged_pod()]) },
+                    Workloads::new(Ok(Vec::new()), Ok(vec![unmanaged_pod()])),
                 ),
             );
         },

@@ -46,7 +46,7 @@ pub(super) fn health_inputs() -> HealthInputs {
         kinds: Ok(kinds()),
         other_namespaces: BTreeMap::from([(
             "mural-other".to_owned(),
-            Workloads { objects: Ok(Vec::new()), pods: Ok(Vec::new()) },
+            Workloads::new(Ok(Vec::new()), Ok(Vec::new())),
         )]),
         object_metadata: names.into_iter().map(|(folder, all)| (folder, Ok(all))).collect(),
         webhooks: Ok(vec![webhook_configuration()]),

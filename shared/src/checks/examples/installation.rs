@@ -98,7 +98,7 @@ impl ExampleInstallation {
         installation.view.cluster.version.clear();
         installation.view.cluster.namespace_exists = Err(no());
         installation.view.crds = Err(no());
-        installation.view.workloads = Workloads { objects: Err(no()), pods: Err(no()) };
+        installation.view.workloads = Workloads::new(Err(no()), Err(no()));
         for records in installation.view.releases.values_mut() {
             *records = Err(no());
         }
@@ -177,7 +177,7 @@ fn healthy_view() -> ClusterView {
         ]),
         owners: BTreeMap::from([("mural-crds".to_owned(), Owner::Helm), ("mural".to_owned(), Owner::Helm)]),
         crds: Ok(BTreeMap::from([("hubs.x".to_owned(), crd())])),
-        workloads: Workloads { objects: Ok(workloads()), pods: Ok(pods()) },
+        workloads: Workloads::new(Ok(workloads()), Ok(pods())),
         flux: cluster_fixtures::flux_view(),
         applications: Ok(Vec::new()),
     }

@@ -10,6 +10,8 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState};
+use crate::model::pod_creation::find_creation_failure;
+use crate::model::unready_objects::describe_failed_pod;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -17,7 +19,8 @@ pub static CARD: Card = Card {
     section: Section::Workloads,
     title: "Jobs of the releases that did not fail",
     level: Level::Error,
-    why: "The Jobs of a chart prepare the application. A failed Job is not tried again.",
+    why: "The Jobs of a chart prepare the application. A failed Job is not tried again, and one whose pods cannot be \
+        created never ends.",
     fix: "Read the logs of its pods, fix the cause, delete the Job, and repeat the upgrade to create it again.",
 };
 
@@ -48,7 +51,8 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
                 )
             {
                 let level = if cron.is_some() { Level::Warning } else { CARD.level };
-                result.record(judge(context, &job, object, level));
+                let pods = namespace_workloads.pods.as_ref().map_or(&[][..], Vec::as_slice);
+                result.record(judge(context, pods, (&job, object), level));
             }
         }
     }
@@ -56,9 +60,26 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     result.build()
 }
 
-fn judge(context: &CheckContext<'_>, job: &ObjectRef, object: &Value, level: Level) -> Option<Finding> {
+fn judge(
+    context: &CheckContext<'_>,
+    pods: &[Value],
+    (job, object): (&ObjectRef, &Value),
+    level: Level,
+) -> Option<Finding> {
+    let namespace = &job.namespace;
+    let pods: Vec<&Value> = pods.iter().filter(|pod| pod_owner::controller(pod) == Some(("Job", &job.name))).collect();
+    let workloads = context.workloads(namespace).ok();
+    let creation_failure =
+        workloads.and_then(|workloads| find_creation_failure(object, &pods, &workloads.creation_failures));
+    if let Some(failure) = creation_failure {
+        let hint = format!("kubectl -n {namespace} describe job {}", job.name);
+        return Some(Finding { level, ..CARD.finding(job.to_string(), format!("has no pod: {failure}"), hint) });
+    }
     let found = object_status::compute_status(object, context.now);
-    let hint = format!("kubectl -n {} logs job/{}", job.namespace, job.name);
-    (found.state == ObjectState::Failed)
-        .then(|| Finding { level, ..CARD.finding(job.to_string(), format!("failed: {}", found.reason), hint) })
+    if found.state != ObjectState::Failed {
+        return None;
+    }
+    let end = pods.iter().find_map(|pod| describe_failed_pod(pod)).map_or_else(String::new, |end| format!("; {end}"));
+    let hint = format!("kubectl -n {namespace} logs job/{}", job.name);
+    Some(Finding { level, ..CARD.finding(job.to_string(), format!("failed: {}{end}", found.reason), hint) })
 }

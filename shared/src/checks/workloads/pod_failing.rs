@@ -10,6 +10,7 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState, PodBlocker};
+use crate::model::unready_objects::describe_failed_pod;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -50,7 +51,8 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
                 .filter(|object| is_owner(object, owner))
                 .any(|object| unready(&object));
             let trouble = object_status::find_pod_blocker(pod).filter(|_| !owner_unready);
-            result.record(trouble.and_then(|trouble| build_finding(pod, &trouble)));
+            let failed = if owner.0 == "Pod" { build_failed_finding(pod) } else { None };
+            result.record(failed.or_else(|| trouble.and_then(|trouble| build_finding(pod, &trouble))));
         }
     }
     result.record_skip("the releases have no pods");
@@ -59,6 +61,18 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
 
 fn is_owner(object: &Value, (kind, name): (&str, &str)) -> bool {
     object["kind"] == kind && object.pointer("/metadata/name").is_some_and(|own| own == name)
+}
+
+/// A pod of the manifest that failed. No controller starts another one.
+fn build_failed_finding(pod: &Value) -> Option<Finding> {
+    if pod.pointer("/status/phase").is_none_or(|phase| phase != "Failed") {
+        return None;
+    }
+    let object = ObjectRef::from_manifest(pod)?;
+    let end = describe_failed_pod(pod).or_else(|| pod.pointer("/status/reason")?.as_str().map(str::to_owned));
+    let end = end.map_or_else(String::new, |end| format!(": {end}"));
+    let hint = format!("kubectl -n {} logs {}", object.namespace, object.name);
+    Some(CARD.finding(object.to_string(), format!("failed and is not started again{end}"), hint))
 }
 
 fn build_finding(pod: &Value, trouble: &PodBlocker) -> Option<Finding> {

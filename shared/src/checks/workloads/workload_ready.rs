@@ -6,9 +6,11 @@ use super::{WORKLOAD_KINDS, check_each_workload, pod_owner};
 use crate::checks::check_context::CheckContext;
 use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
+use crate::model::cluster_view::Workloads;
 use crate::model::health_inputs::ReadScope;
 use crate::model::object::ObjectRef;
 use crate::model::object_status::{self, ObjectState, PodBlocker};
+use crate::model::pod_creation::find_creation_failure;
 use crate::model::release_inventory::container_images;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -39,12 +41,8 @@ fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option
     let counted = object_status::compute_progress(live)
         .map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted} ready: "));
     let namespace = &object.namespace;
-    let (reason, look) = match find_failing_pod(context, object) {
-        Some((pod, trouble)) => (trouble.to_string(), format!("kubectl -n {namespace} describe pod {pod}")),
-        None => {
-            (found.reason, format!("kubectl -n {namespace} describe {} {}", object.kind.to_lowercase(), object.name))
-        }
-    };
+    let describe = format!("kubectl -n {namespace} describe {} {}", object.kind.to_lowercase(), object.name);
+    let (reason, look) = find_cause(context, object, live).unwrap_or((found.reason, describe));
     let (changed, hint) = match find_changed_images(context, object, live) {
         Some((images, wanted)) => {
             let (kind, name) = (object.kind.to_lowercase(), &object.name);
@@ -54,6 +52,23 @@ fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option
         None => (String::new(), look),
     };
     Some(CARD.finding(object.to_string(), format!("{counted}{reason}{changed}"), hint))
+}
+
+/// The cause behind the counts, and the command that shows it: pods that cannot be created, a failing pod, or a node.
+fn find_cause(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option<(String, String)> {
+    let namespace = &object.namespace;
+    let workloads = context.workloads(namespace).ok()?;
+    let pods: Vec<&Value> = list_pods_of(workloads, object);
+    if let Some(failure) = find_creation_failure(live, &pods, &workloads.creation_failures) {
+        let hint = format!("kubectl -n {namespace} get events --field-selector reason={}", failure.reason);
+        return Some((failure.to_string(), hint));
+    }
+    if let Some((pod, blocker)) = find_failing_pod(&pods) {
+        return Some((blocker.to_string(), format!("kubectl -n {namespace} describe pod {pod}")));
+    }
+    let (pod, node) = pods.iter().find_map(|pod| Some((pod, workloads.find_unready_node(pod)?)))?;
+    let (pod, name) = (ObjectRef::from_manifest(pod)?.name, pod.pointer("/spec/nodeName")?.as_str()?);
+    Some((format!("pod {pod} runs on {node}"), format!("kubectl describe node {name}")))
 }
 
 /// Images of a workload that differ from the manifest after a manual change, and `container=image` arguments that restore them.
@@ -74,14 +89,17 @@ fn find_changed_images(context: &CheckContext<'_>, object: &ObjectRef, live: &Va
     (!changed.is_empty()).then_some((is, should))
 }
 
+fn list_pods_of<'a>(workloads: &'a Workloads, object: &ObjectRef) -> Vec<&'a Value> {
+    let (Ok(pods), Ok(live)) = (&workloads.pods, &workloads.objects) else { return Vec::new() };
+    let is_owner = |(kind, name): (&str, &str)| kind == object.kind && name == object.name;
+    pods.iter().filter(|pod| is_owner(pod_owner::find_top_owner(pod, live))).collect()
+}
+
 /// The failing pod of the workload with the most severe reason.
-fn find_failing_pod(context: &CheckContext<'_>, object: &ObjectRef) -> Option<(String, PodBlocker)> {
-    let workloads = context.workloads(&object.namespace).ok()?;
-    let (Ok(pods), Ok(live)) = (&workloads.pods, &workloads.objects) else { return None };
-    let only = std::slice::from_ref(object);
-    let mut found: Vec<(String, PodBlocker)> = pod_owner::select_release_pods(pods, live, only, &object.namespace)
-        .filter_map(|(pod, _)| Some((ObjectRef::from_manifest(pod)?.name, object_status::find_pod_blocker(pod)?)))
-        .collect();
+fn find_failing_pod(pods: &[&Value]) -> Option<(String, PodBlocker)> {
+    let failing =
+        pods.iter().filter_map(|pod| Some((ObjectRef::from_manifest(pod)?.name, object_status::find_pod_blocker(pod)?)));
+    let mut found: Vec<(String, PodBlocker)> = failing.collect();
     found.sort_by(|(one, a), (other, b)| b.terminal.cmp(&a.terminal).then(one.cmp(other)));
     found.into_iter().next()
 }

@@ -186,9 +186,11 @@ impl HealthWait<'_> {
         let hooks: Vec<_> = record.into_iter().flat_map(crate::model::release::ReleaseRecord::hook_objects).collect();
         let owned_workloads = OwnedWorkloads::new(&observations.installation.app_release, &hooks);
         let (_, waiting) = find_unready(&observations.view.workloads, &owned_workloads, Timestamp::now());
-        let terminal = waiting.into_iter().filter(|one| !one.terminal_reason.is_empty());
+        let terminal = waiting.iter().filter_map(|one| Some((one, one.terminal_reason()?)));
         let mut now: BTreeMap<(String, String), String> = terminal
-            .map(|one| ((one.object.to_string(), one.terminal_reason), format!("{}: {}", one.object, one.reason)))
+            .map(|(one, reason)| {
+                ((one.object.to_string(), reason.to_owned()), format!("{}: {}", one.object, one.reason))
+            })
             .collect();
         for checked in report.checks.iter().filter(|checked| CheckResult::is_undetermined(checked)) {
             now.insert((checked.check.to_owned(), "unseen".to_owned()), format!("{} is undetermined", checked.check));

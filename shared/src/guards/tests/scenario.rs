@@ -73,7 +73,7 @@ fn healthy_view() -> ClusterView {
         releases: BTreeMap::from([records("mural", "1.1.0-rc.0"), records("mural-crds", "0.7.4")]),
         owners: BTreeMap::from([("mural".to_owned(), Owner::Helm), ("mural-crds".to_owned(), Owner::NotInstalled)]),
         crds: Ok(BTreeMap::from([(live.name().to_owned(), live)])),
-        workloads: Workloads { objects: Ok(Vec::new()), pods: Ok(Vec::new()) },
+        workloads: Workloads::new(Ok(Vec::new()), Ok(Vec::new())),
         flux: FluxView::empty(),
         applications: Ok(Vec::new()),
     }

@@ -51,6 +51,9 @@ fn deployment_status(object: &Value) -> ObjectStatus {
     let wanted = read_number(object, "/spec/replicas").unwrap_or(1);
     let (total, updated) = (count("/status/replicas"), count("/status/updatedReplicas"));
     let (available, ready) = (count("/status/availableReplicas"), count("/status/readyReplicas"));
+    if is_paused(object) {
+        return paused_status(object, &[(total, wanted, "replicas made"), (ready, wanted, "replicas ready")]);
+    }
     // Without a deadline (absent, or MaxInt32 for "never") the condition Progressing is not kept up to date.
     let deadline =
         read_number(object, "/spec/progressDeadlineSeconds").filter(|deadline| *deadline != i64::from(i32::MAX));
@@ -70,10 +73,24 @@ fn deployment_status(object: &Value) -> ObjectStatus {
         .unwrap_or_else(|| ObjectStatus::current(format!("{ready} of {wanted} replicas ready")))
 }
 
+/// Whether the rollout of a Deployment waits for `kubectl rollout resume`.
+#[must_use]
+pub fn is_paused(object: &Value) -> bool {
+    object.pointer("/spec/paused").is_some_and(|paused| paused == true)
+}
+
+/// A paused Deployment rolls nothing out: it is current if its pods run, of whichever template. helm 3 does not wait for it either.
+fn paused_status(object: &Value, counts: &[(i64, i64, &str)]) -> ObjectStatus {
+    check_observed(object).or_else(|| check_counts(counts)).unwrap_or_else(|| ObjectStatus::current("paused"))
+}
+
+/// Whether pods of an older template stay until someone deletes them.
+#[must_use]
+pub fn updates_on_delete(object: &Value) -> bool {
+    object.pointer("/spec/updateStrategy/type").is_some_and(|kind| kind == "OnDelete")
+}
+
 fn stateful_set_status(object: &Value) -> ObjectStatus {
-    if object.pointer("/spec/updateStrategy/type").is_some_and(|kind| kind == "OnDelete") {
-        return ObjectStatus::current("updated on delete only");
-    }
     let count = |pointer: &str| read_number(object, pointer).unwrap_or(0);
     let wanted = read_number(object, "/spec/replicas").unwrap_or(1);
     let (total, ready) = (count("/status/replicas"), count("/status/readyReplicas"));
@@ -85,6 +102,9 @@ fn stateful_set_status(object: &Value) -> ObjectStatus {
 }
 
 fn check_stateful_rollout(object: &Value, wanted: i64) -> Option<ObjectStatus> {
+    if updates_on_delete(object) {
+        return None;
+    }
     let count = |pointer: &str| read_number(object, pointer).unwrap_or(0);
     if let Some(partition) =
         read_number(object, "/spec/updateStrategy/rollingUpdate/partition").filter(|from| *from > 0)
@@ -110,11 +130,13 @@ fn daemon_set_status(object: &Value) -> ObjectStatus {
     let Some(wanted) = read_number(object, "/status/desiredNumberScheduled") else {
         return ObjectStatus::in_progress("its controller has not counted the nodes yet");
     };
+    // kstatus waits until someone deletes the old pods; helm 3 does not.
+    let updated = if updates_on_delete(object) { wanted } else { count("/status/updatedNumberScheduled") };
     check_observed(object)
         .or_else(|| {
             check_counts(&[
                 (count("/status/currentNumberScheduled"), wanted, "pods scheduled"),
-                (count("/status/updatedNumberScheduled"), wanted, "pods updated"),
+                (updated, wanted, "pods updated"),
                 (count("/status/numberAvailable"), wanted, "pods available"),
                 (count("/status/numberReady"), wanted, "pods ready"),
             ])
@@ -147,10 +169,24 @@ fn job_status(object: &Value) -> ObjectStatus {
     if let Some(found) = true_condition("Failed") {
         return ObjectStatus::failed(join_reason(found.reason, found.message, "failed"));
     }
+    if is_suspended(object) {
+        return ObjectStatus::current("suspended");
+    }
     if object.pointer("/status/startTime").is_none() {
         return ObjectStatus::in_progress("not started");
     }
     ObjectStatus::current("running")
+}
+
+fn is_suspended(job: &Value) -> bool {
+    job.pointer("/spec/suspend").is_some_and(|suspend| suspend == true)
+}
+
+/// Whether a Job has started and not ended, and is not suspended.
+#[must_use]
+pub fn is_running_job(job: &Value) -> bool {
+    let has_ended = ["Complete", "Failed"].iter().any(|kind| has_true_condition(job, kind));
+    job.pointer("/status/startTime").is_some() && !has_ended && !is_suspended(job)
 }
 
 /// Stricter than kstatus, for which `Lost` is still on its way: the volume behind the claim is gone.

@@ -103,12 +103,18 @@ fn check_scheduling(pod: &Value) -> Option<PodBlocker> {
 pub(super) fn pod_status(object: &Value, now: Timestamp) -> ObjectStatus {
     match phase(object) {
         "Succeeded" => ObjectStatus::current("completed"),
-        "Failed" => ObjectStatus::current("completed, not successfully"),
+        "Failed" => ObjectStatus::current(describe_end(object)),
         "Running" => running_pod_status(object),
         "Pending" => pending_pod_status(object, now),
         "" => ObjectStatus::in_progress("has no phase yet"),
         other => ObjectStatus::new(super::ObjectState::Unknown, format!("phase {other}")),
     }
+}
+
+/// The kubelet gives a reason if it ended the pod itself, for example `Evicted`.
+fn describe_end(pod: &Value) -> String {
+    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    super::join_reason(text("/status/reason"), text("/status/message"), "completed, not successfully")
 }
 
 fn running_pod_status(object: &Value) -> ObjectStatus {

@@ -12,7 +12,6 @@ use crate::cluster::flux_reader::api_paths;
 use crate::cluster::watch::{ChangeWatcher, ObjectWatcher};
 use crate::model::flux::{FluxObject, FluxRef, FluxSource, HelmRelease};
 use crate::model::release_role::ReleaseRole;
-use crate::model::unready_objects::OwnedWorkloads;
 use crate::plan::Step;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::argo_sync;
@@ -20,7 +19,7 @@ use crate::plan::flux::progress::{FluxController, Progress, assess_helm_release,
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::run::context::Run;
-use crate::run::wait_for_release::ReadinessWatch;
+use crate::run::wait_for_release::{ReadinessWatch, owned_workloads};
 
 /// The longest interval between two assessments, even if nothing has changed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -94,8 +93,7 @@ impl<'a> WorkloadWatch<'a> {
     fn try_new(run: &'a Run<'a>, step: &'a Step, role: ReleaseRole) -> Option<Self> {
         let rendered_chart = run.prepared.work.app_chart().filter(|_| role == ReleaseRole::App)?;
         let installation = &run.prepared.session.installation;
-        let watch =
-            ReadinessWatch::new(run, step, OwnedWorkloads::new(&installation.app_release, &rendered_chart.rendered));
+        let watch = ReadinessWatch::new(run, step, owned_workloads(run, &installation.app_release, rendered_chart));
         let pods = format!("/api/v1/namespaces/{}/pods", installation.namespace);
         Some(Self {
             watch,
@@ -157,8 +155,7 @@ async fn verify_workloads_ready(done: String, workloads: Option<WorkloadWatch<'_
     let Some(WorkloadWatch { mut watch, .. }) = workloads else { return Ok(done) };
     watch.set_extra_wait(None);
     watch.wait_until_ready().await?;
-    let (ready, of) = watch.ready();
-    Ok(format!("{done}, {ready} of {of} ready"))
+    Ok(format!("{done}, {}", watch.summary()))
 }
 
 struct FluxWait<'a> {

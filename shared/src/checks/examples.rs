@@ -3,6 +3,7 @@
 mod check_examples;
 mod cluster_fixtures;
 mod installation;
+mod installation_states;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -214,20 +215,6 @@ fn a_failed_job_of_a_cron_job_is_a_warning() {
     installation.set_workload_field("nightly-1", "status.conditions.0.type", json!("Failed"));
     let Verdict::Fail { findings } = run_check(&installation, "job-failed") else { unreachable!() };
     assert_eq!(findings[0].level, Level::Warning);
-}
-
-#[test]
-fn argo_cd_creates_no_release_and_the_check_says_so() {
-    let mut installation = ExampleInstallation::healthy();
-    for release in ["mural", "mural-crds"] {
-        installation.view.owners.insert(release.into(), Owner::Argo { application: "palette".into() });
-        installation.view.releases.insert(release.into(), Ok(Vec::new()));
-    }
-    for id in ["release-present", "release-deployed", "workload-ready", "crd-present"] {
-        let Verdict::Skipped { reason } = run_check(&installation, id) else { unreachable!("{id}") };
-        assert!(reason.contains("Argo CD"), "{reason}");
-    }
-    assert_eq!(run_check(&installation, "owner-detected"), Verdict::Pass);
 }
 
 #[test]

@@ -55,7 +55,7 @@ macro_rules! checks {
 }
 
 /// Every health check, in the order of the report.
-pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
+pub static HEALTH_CHECKS: [HealthCheck; 55] = checks![
     tools::helm_version,
     tools::kubectl_version,
     tools::kubectl_skew,
@@ -69,6 +69,7 @@ pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
     releases::release_record_size,
     releases::release_manifest_served,
     releases::release_objects_present,
+    releases::release_workloads,
     releases::release_upgrade_deletions,
     releases::release_values,
     releases::release_chart_digest,
@@ -95,6 +96,7 @@ pub static HEALTH_CHECKS: [HealthCheck; 53] = checks![
     workloads::workload_present,
     workloads::workload_ready,
     workloads::workload_scaled,
+    workloads::rollout_held,
     workloads::pod_failing,
     workloads::pvc_bound,
     workloads::job_failed,

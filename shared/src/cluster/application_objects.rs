@@ -117,47 +117,54 @@ pub async fn dry_run_writes(
     let (defer_reason, mask) = (&defer_reason, &mask);
     stream::iter(writes)
         .map(|write| async move {
-            let object = write.object.clone();
+            let (object, mut warnings) = (write.object.clone(), Vec::new());
             let answer = match (defer_reason(&object), kinds.collection_path(&object, namespace)) {
                 (Some(reason), _) => DryRunAnswer::NotAsked(reason),
                 (None, None) => DryRunAnswer::NotAsked("its kind comes with the new CRDs"),
-                (None, Some(folder)) => to_dry_run_answer(dry_run(cluster, &folder, write, manager, force).await, mask),
+                (None, Some(folder)) => {
+                    let answer = dry_run(cluster, &folder, write, manager, force).await;
+                    warnings = answer.iter().flatten().map(|text| mask(text)).collect();
+                    to_dry_run_answer(answer, mask)
+                }
             };
-            ObjectForecast { object, answer }
+            ObjectForecast { object, answer, warnings }
         })
         .buffered(MAX_CONCURRENT_REQUESTS)
         .collect()
         .await
 }
 
+/// The server's warnings about a write that it would accept.
 async fn dry_run(
     cluster: &Cluster,
     folder: &str,
     write: &ObjectWrite,
     manager: &str,
     force: bool,
-) -> Result<Value, ApiError> {
+) -> Result<Vec<String>, ApiError> {
     let query = format!("dryRun=All&fieldManager={manager}");
     let one = format!("{folder}/{}?{query}", write.object.name);
     match &write.operation {
         WriteOperation::Create(object) => {
-            cluster.request(Method::POST, &format!("{folder}?{query}"), Some(("application/json", object))).await
+            cluster
+                .request_with_warnings(Method::POST, &format!("{folder}?{query}"), ("application/json", object))
+                .await
         }
         WriteOperation::Merge(patch) => {
-            cluster.request(Method::PATCH, &one, Some(("application/merge-patch+json", patch))).await
+            cluster.request_with_warnings(Method::PATCH, &one, ("application/merge-patch+json", patch)).await
         }
         WriteOperation::StrategicMerge(patch) => {
-            cluster.request(Method::PATCH, &one, Some(("application/strategic-merge-patch+json", patch))).await
+            cluster.request_with_warnings(Method::PATCH, &one, ("application/strategic-merge-patch+json", patch)).await
         }
         WriteOperation::Apply(object) => {
             let one = format!("{one}&force={force}");
-            cluster.request(Method::PATCH, &one, Some(("application/apply-patch+yaml", object))).await
+            cluster.request_with_warnings(Method::PATCH, &one, ("application/apply-patch+yaml", object)).await
         }
     }
 }
 
 /// A dry run that the server could not perform says nothing about the object: a webhook with side effects, an overloaded server.
-fn to_dry_run_answer(response: Result<Value, ApiError>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
+fn to_dry_run_answer(response: Result<Vec<String>, ApiError>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
     match response {
         Ok(_) => DryRunAnswer::Accepted,
         Err(ApiError::Rejected { code, message, .. }) => {

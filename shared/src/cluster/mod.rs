@@ -23,6 +23,7 @@ mod outage_retry;
 pub mod pages;
 pub mod permission_reader;
 pub mod rewrite;
+mod server_warnings;
 pub mod storage_migration;
 pub mod storage_version_wait;
 pub mod view_reader;

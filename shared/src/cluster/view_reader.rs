@@ -287,8 +287,7 @@ fn determine_owner(
     if let Some(helm_release) = flux.helm_releases_of(release, namespace).next() {
         return determine_flux_owner(helm_release, flux);
     }
-    if let Some(application) = argo.iter().find(|object| argo_application::deploys_release(object, release, namespace))
-    {
+    if let Some(application) = argo_application::find_application(argo, release, namespace) {
         return Owner::Argo { application: get_str(application, "/metadata/name").to_owned() };
     }
     match records {

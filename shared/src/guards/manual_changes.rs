@@ -6,7 +6,7 @@ use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::application::ApplyMethod;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
-use crate::model::managed_fields;
+use crate::model::managed_fields::{self, FieldPath};
 use crate::model::object::ObjectRef;
 use crate::model::secret::{MASK, is_secret_key};
 use crate::model::task::Task;
@@ -72,6 +72,9 @@ fn find_overwrites(
         .filter(|(manager, _)| !HELM_FIELD_MANAGERS.contains(&manager.as_str()));
     let found = others.filter_map(|(manager, path)| {
         let (is, was, will) = (path.find(live)?, path.find(stored)?, path.find(next)?);
+        if is_filled_by_controller(object, live, &path) {
+            return None;
+        }
         // For custom resources helm 3 sends only what differs between two manifests: the rest stays as it is.
         let left = method == ApplyMethod::ClientSide && !object.is_built_in() && was == will;
         if is_same_value(is, was) || is_same_value(is, will) || left {
@@ -89,6 +92,14 @@ fn find_overwrites(
     let mut found: Vec<Finding> = found.collect();
     found.dedup();
     found
+}
+
+/// Whether a controller fills the field again: the rules of a ClusterRole with an aggregation rule are the sum of other roles
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles>).
+fn is_filled_by_controller(object: &ObjectRef, live: &Value, path: &FieldPath) -> bool {
+    object.kind == "ClusterRole"
+        && live["aggregationRule"].is_object()
+        && path.field_names().next().is_some_and(|field| field == "rules")
 }
 
 /// Compares two values; a number equals its text, as for most fields.

@@ -20,7 +20,7 @@ pub static CARD: Card = Card {
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
 
-/// Fails for each created or changed object that the server-side dry run rejects. Kinds that are not served yet are left out.
+/// Fails for each created or changed object that the server-side dry run rejects, and passes on its warnings. Kinds that are not served yet are left out.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
     let Some(application) = context.application else {
@@ -28,11 +28,12 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     };
     let dry_runs: Vec<&ObjectForecast> =
         application.forecasts.iter().filter(|one| !matches!(one.answer, DryRunAnswer::NotAsked(_))).collect();
-    let findings: Vec<Finding> = dry_runs.iter().filter_map(|one| build_finding(context, one)).collect();
+    let rejected: Vec<Finding> = dry_runs.iter().filter_map(|one| build_finding(context, one)).collect();
+    let warned = dry_runs.iter().flat_map(|one| build_warnings(context, one));
     // What was refused counts, whatever could not be asked besides.
     let verdict = match undetermined_reason(context) {
-        Some(reason) if findings.is_empty() => Verdict::Undetermined { reason },
-        _ => Verdict::from_findings(findings),
+        Some(reason) if rejected.is_empty() => Verdict::Undetermined { reason },
+        _ => Verdict::from_findings(rejected.iter().cloned().chain(warned).collect()),
     };
     CheckResult::new(&CARD, dry_runs.len(), verdict)
 }
@@ -55,6 +56,18 @@ fn undetermined_reason(context: &GuardContext<'_>) -> Option<String> {
         DryRunAnswer::Accepted | DryRunAnswer::Rejected { .. } | DryRunAnswer::NotAsked(_) => None,
     });
     unread.chain(unknown).next()
+}
+
+/// The server's own warnings. An object with one is written all the same; its pods may be rejected later (Pod Security).
+fn build_warnings(context: &GuardContext<'_>, one: &ObjectForecast) -> Vec<Finding> {
+    let hint = format!(
+        "change the values of the chart, or accept it; for Pod Security: kubectl get namespace {} --show-labels",
+        context.view.cluster.namespace
+    );
+    // A warning may quote what it warns of.
+    let told = one.warnings.iter().filter(|_| one.object.kind != "Secret");
+    let finding = |text: &String| CARD.finding(one.object.to_string(), format!("the API server warns: {text}"), &hint);
+    told.map(|text| Finding { level: Level::Warning, ..finding(text) }).collect()
 }
 
 fn build_finding(context: &GuardContext<'_>, one: &ObjectForecast) -> Option<Finding> {

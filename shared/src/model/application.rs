@@ -78,6 +78,8 @@ pub struct ObjectForecast {
     pub object: ObjectRef,
     /// What the server says.
     pub answer: DryRunAnswer,
+    /// The warnings that came with the answer, secrets masked.
+    pub warnings: Vec<String>,
 }
 
 /// How helm writes objects that are there already.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::argo_application;
 use super::crd::Crd;
 use super::flux::FluxView;
 use super::owner::Owner;
@@ -126,6 +127,17 @@ impl ClusterView {
             Some(Err(failure)) => Err(failure),
             None => Ok(None),
         }
+    }
+
+    /// The chart version of a release: of its newest revision, or of the last sync of its Argo CD Application.
+    #[must_use]
+    pub fn installed_version(&self, release: &str) -> Option<String> {
+        if let Some(record) = self.newest_revision(release).ok()? {
+            return Some(record.chart_version.clone());
+        }
+        let applications = self.applications.as_ref().ok()?;
+        let application = argo_application::find_application(applications, release, &self.cluster.namespace)?;
+        argo_application::read_version(application, release)?.synced
     }
 
     /// The revision that helm compares the next manifest with: the deployed one, and without one the newest (helm `pkg/action/upgrade.go`, `prepareUpgrade`).

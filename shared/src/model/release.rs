@@ -58,6 +58,8 @@ pub struct ReleaseRecord {
     pub crd_documents: Vec<Crd>,
     /// The chart's subcharts. The record does not hold their files, and so not the CRDs of their `crds/` folders.
     pub subcharts: Vec<String>,
+    /// The chart's own templates that contain a Deployment, StatefulSet or DaemonSet, by path.
+    pub workload_templates: Vec<String>,
     /// The chart's hooks as they were rendered: they stand in no manifest. They may hold secrets.
     pub hooks: Hidden<Vec<String>>,
     /// Labels of the Secret besides helm's own.
@@ -165,6 +167,7 @@ fn build_record(mut release: Value, secret: &Value, size: usize) -> ReleaseRecor
         crd_names: crd_documents.iter().map(|crd| crd.name().to_owned()).collect(),
         crd_documents,
         subcharts: read_subcharts(&release),
+        workload_templates: read_workload_templates(&release["chart"]["templates"]),
         hooks: Hidden::new(hooks),
         labels: labels
             .filter(|(key, _)| {
@@ -189,12 +192,24 @@ fn read_chart_crds(files: &Value) -> Vec<Crd> {
 /// The subcharts that the chart declares, and those of which the manifest holds a template: `# Source: CHART/charts/NAME/…`.
 fn read_subcharts(release: &Value) -> Vec<String> {
     let declared = release.pointer("/chart/metadata/dependencies").and_then(Value::as_array).into_iter().flatten();
+    let declared = declared.filter(|dependency| dependency["enabled"] != false);
     let declared = declared.filter_map(|dependency| dependency["name"].as_str());
     let sources = release["manifest"].as_str().unwrap_or_default().lines();
     let rendered = sources.filter_map(|line| line.strip_prefix("# Source: ")?.split_once("/charts/"));
     let rendered = rendered.filter_map(|(_, path)| path.split('/').next());
     let names: std::collections::BTreeSet<&str> = declared.chain(rendered).collect();
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// The paths of the templates with a workload. A template is no YAML, so this looks for its line `kind:`.
+fn read_workload_templates(templates: &Value) -> Vec<String> {
+    let kinds = ["kind: Deployment", "kind: StatefulSet", "kind: DaemonSet"];
+    let has_workload = |file: &&Value| {
+        let bytes = file["data"].as_str().and_then(|data| STANDARD.decode(data).ok()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).lines().any(|line| kinds.contains(&line.trim_end()))
+    };
+    let all = templates.as_array().into_iter().flatten().filter(has_workload);
+    all.filter_map(|file| file["name"].as_str().map(str::to_owned)).collect()
 }
 
 /// Takes a map out of a record. helm writes `null` where there are no values.
@@ -239,6 +254,7 @@ impl ReleaseRecord {
             crd_names: Vec::new(),
             crd_documents: Vec::new(),
             subcharts: Vec::new(),
+            workload_templates: Vec::new(),
             hooks: Hidden::new(Vec::new()),
             labels: std::collections::BTreeMap::new(),
         }
@@ -287,6 +303,17 @@ mod tests {
         let manifest = "---\n# Source: mural-crds/templates/a.yaml\nkind: A\n---\n# Source: mural-crds/charts/other/templates/b.yaml\nkind: B\n";
         let release = json!({"name": "mural-crds", "manifest": manifest, "chart": {"metadata": metadata, "files": []}});
         assert_eq!(read_record(&secret(&release)).unwrap().subcharts, ["nested", "other"]);
+    }
+
+    #[test]
+    fn templates_with_workloads_are_known_by_their_kind() {
+        let file = |name: &str, text: &str| json!({"name": name, "data": STANDARD.encode(text)});
+        let templates = [
+            file("templates/web.yaml", "{{- if .Values.web }}\napiVersion: apps/v1\nkind: Deployment\n{{- end }}\n"),
+            file("templates/role.yaml", "kind: Role\nrules: [{resources: [deployments]}]\n"),
+        ];
+        let release = json!({"name": "mural", "manifest": "", "chart": {"templates": templates}});
+        assert_eq!(read_record(&secret(&release)).unwrap().workload_templates, ["templates/web.yaml"]);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::model::argo_application;
 use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::model::owner::explain_missing_record;
+use crate::model::owner::{Owner, explain_missing_record};
 use crate::model::release::ReleaseRecord;
 
 /// Groups of the product's CRDs, and of those that its chart brings along.
@@ -41,6 +42,15 @@ pub enum CrdListSource {
     Live,
 }
 
+/// A subchart of a release. helm stores its name, but not its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlistedSubchart {
+    /// The release.
+    pub release: String,
+    /// The subchart's name.
+    pub name: String,
+}
+
 /// What the releases name.
 #[derive(Debug, Clone)]
 pub struct ReleaseInventory {
@@ -56,8 +66,8 @@ pub struct ReleaseInventory {
     pub crds: Availability<BTreeSet<String>>,
     /// Who says so.
     pub crds_source: CrdListSource,
-    /// Subcharts whose `crds/` folders no record holds, each as `RELEASE: NAME`; empty if a chart lists the CRDs.
-    pub unlisted_subcharts: Vec<String>,
+    /// Subcharts whose `crds/` folders no record holds; empty if a chart lists the CRDs.
+    pub unlisted_subcharts: Vec<UnlistedSubchart>,
     /// The CRDs that each release has, by release; a release without a record has none.
     pub crds_by_release: Vec<(String, BTreeSet<String>)>,
 }
@@ -77,7 +87,7 @@ impl ReleaseInventory {
         let images = known.iter().flat_map(|manifest| manifest.images.clone()).collect();
         let crds_by_release = known.iter().map(|manifest| (manifest.release.clone(), manifest.all_crds())).collect();
         let unlisted_subcharts = match crds_source {
-            CrdListSource::Records => known.iter().flat_map(ReleaseManifest::name_subcharts).collect(),
+            CrdListSource::Records => known.iter().flat_map(ReleaseManifest::list_subcharts).collect(),
             CrdListSource::Chart | CrdListSource::Live => Vec::new(),
         };
         let objects = match manifests {
@@ -117,12 +127,14 @@ struct ReleaseManifest {
     replicas: Vec<(ObjectRef, u64)>,
     images: Vec<(ObjectRef, BTreeMap<String, String>)>,
     crds: Vec<String>,
+    /// Live CRDs that Argo CD tracks: that they are all of the chart's is not known.
+    tracked_crds: Vec<String>,
     subcharts: Vec<String>,
 }
 
 impl ReleaseManifest {
-    fn name_subcharts(&self) -> impl Iterator<Item = String> {
-        self.subcharts.iter().map(|name| format!("{}: {name}", self.release))
+    fn list_subcharts(&self) -> impl Iterator<Item = UnlistedSubchart> {
+        self.subcharts.iter().map(|name| UnlistedSubchart { release: self.release.clone(), name: name.clone() })
     }
 
     fn all_crds(&self) -> BTreeSet<String> {
@@ -140,15 +152,49 @@ fn manifests(view: &ClusterView, releases: &[&str]) -> Availability<Vec<ReleaseM
                 Ok(manifest) => known.push(manifest),
                 Err(failure) => return Availability::Unreadable(failure),
             },
-            Ok(None) => {
-                missing.push(
+            Ok(None) => match read_application_manifest(view, release) {
+                Some(manifest) => known.push(manifest),
+                None => missing.push(
                     explain_missing_record(view, release).unwrap_or_else(|| format!("there is no release {release}")),
-                );
-            }
+                ),
+            },
             Err(failure) => return Availability::Unreadable(failure.clone()),
         }
     }
     if known.is_empty() { Availability::Absent(missing.join("; ")) } else { Availability::Known(known) }
+}
+
+/// What an Argo CD Application has: the objects in its status, and the live workloads and CRDs that bear its tracking label or
+/// annotation. `None` if no Application owns the release.
+fn read_application_manifest(view: &ClusterView, release: &str) -> Option<ReleaseManifest> {
+    let Owner::Argo { application: name } = view.owners.get(release)? else { return None };
+    let namespace = &view.cluster.namespace;
+    let application = argo_application::find_application(view.applications.as_ref().ok()?, release, namespace);
+    let mut objects = application.map(argo_application::list_resources).unwrap_or_default();
+    let live = view.workloads.all_objects().filter(|object| !has_controller(object));
+    let tracked = live.filter(|object| argo_application::is_tracked(object, name, release));
+    for object in tracked.filter_map(ObjectRef::from_manifest) {
+        if !objects.iter().any(|known| known.is_same_object(&object)) {
+            objects.push(object);
+        }
+    }
+    let crds = view.crds.iter().flat_map(BTreeMap::values);
+    let tracked_crds = crds.filter(|crd| argo_application::is_tracked(crd.json(), name, release));
+    Some(ReleaseManifest {
+        release: release.to_owned(),
+        objects,
+        tracked_crds: tracked_crds.map(|crd| crd.name().to_owned()).collect(),
+        hooks: Vec::new(),
+        replicas: Vec::new(),
+        images: Vec::new(),
+        crds: Vec::new(),
+        subcharts: Vec::new(),
+    })
+}
+
+fn has_controller(object: &Value) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true))
 }
 
 fn read_manifest(record: &ReleaseRecord) -> Observed<ReleaseManifest> {
@@ -168,6 +214,7 @@ fn read_manifest(record: &ReleaseRecord) -> Observed<ReleaseManifest> {
         objects: objects.iter().flat_map(list_items).filter_map(ObjectRef::from_manifest).collect(),
         hooks: record.hook_objects().filter_map(|hook| ObjectRef::from_manifest(&hook)).collect(),
         crds: record.crd_names.clone(),
+        tracked_crds: Vec::new(),
         subcharts: record.subcharts.clone(),
     })
 }
@@ -234,8 +281,10 @@ fn find_live_crds(manifests: &[ReleaseManifest], view: &ClusterView) -> Availabi
         let mut objects = manifests.iter().flat_map(|manifest| &manifest.objects);
         objects.any(|object| object.group() == crd.group() && object.kind == crd.kind())
     };
-    let names: BTreeSet<String> =
-        live.values().filter(|crd| is_product_crd(crd) || has_objects(crd)).map(|crd| crd.name().to_owned()).collect();
+    let is_tracked =
+        |crd: &Crd| manifests.iter().any(|manifest| manifest.tracked_crds.iter().any(|name| name == crd.name()));
+    let is_expected = |crd: &&Crd| is_product_crd(crd) || has_objects(crd) || is_tracked(crd);
+    let names: BTreeSet<String> = live.values().filter(is_expected).map(|crd| crd.name().to_owned()).collect();
     if names.is_empty() {
         return Availability::Absent("the releases name no CRDs, and the cluster has none of the product's".to_owned());
     }

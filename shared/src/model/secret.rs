@@ -1,10 +1,11 @@
 //! Values that never show themselves.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::url_login::mask_url_logins;
+use super::url_login::{find_url_logins, mask_url_logins};
 
 /// What stands wherever a secret would have stood.
 pub const MASK: &str = "***";
@@ -86,6 +87,35 @@ pub fn collect_secrets(value: &Value) -> Hidden<Vec<String>> {
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     found.dedup();
     Hidden(found)
+}
+
+/// The paths of values that are secret: texts at any depth below a secret key, and URLs with a login. Items of a list have their
+/// position: `tokens[0]`.
+#[must_use]
+pub fn list_secret_paths(values: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect_secret_paths(values, "", false, &mut found);
+    found
+}
+
+fn collect_secret_paths(values: &Value, at: &str, below_secret_key: bool, found: &mut BTreeSet<String>) {
+    match values {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                collect_secret_paths(inner, &path, below_secret_key || is_secret_key(key), found);
+            }
+        }
+        Value::Array(items) => {
+            for (position, inner) in items.iter().enumerate() {
+                collect_secret_paths(inner, &format!("{at}[{position}]"), below_secret_key, found);
+            }
+        }
+        Value::String(text) if !text.is_empty() && (below_secret_key || !find_url_logins(text).is_empty()) => {
+            found.insert(at.to_owned());
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn collect_strings(value: &Value, secret: bool, found: &mut Vec<String>) {

@@ -133,9 +133,10 @@ impl OwnedWorkloads {
 
     /// Pods that no controller replaces, of the manifest or a hook.
     fn is_bare_pod(&self, pod: &Value) -> bool {
-        let is_controlled = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array).is_some_and(|owners| {
-            owners.iter().any(|owner| owner["controller"] == true)
-        });
+        let is_controlled = pod
+            .pointer("/metadata/ownerReferences")
+            .and_then(Value::as_array)
+            .is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true));
         !is_controlled && self.contains(pod, &[])
     }
 }
@@ -179,8 +180,7 @@ pub fn find_unready(
     let annotated: Vec<&Value> = owners.iter().filter(|owner| owned.contains(owner, &[])).collect();
     let owned_pods: Vec<&Value> = annotated.iter().flat_map(|owner| select_pods(owner, pods)).collect();
     let bare_pods = pods.iter().filter(|pod| owned.is_bare_pod(pod));
-    let all: Vec<&Value> =
-        owners.iter().filter(|owner| owned.contains(owner, &owned_pods)).chain(bare_pods).collect();
+    let all: Vec<&Value> = owners.iter().filter(|owner| owned.contains(owner, &owned_pods)).chain(bare_pods).collect();
     let mut waiting: Vec<UnreadyObject> =
         all.iter().filter_map(|owner| check_object(owner, owned, workloads, now)).collect();
     waiting.sort_by(|a, b| a.object.cmp(&b.object));

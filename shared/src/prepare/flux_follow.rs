@@ -25,12 +25,17 @@ pub fn has_external_owner(prepared: &Prepared) -> bool {
 /// The commits, in order.
 #[must_use]
 pub fn list_commits(prepared: &Prepared) -> Vec<CommitFile> {
-    let of_argo = argo_applications(prepared).into_iter().filter_map(|(release, application)| {
+    let mut of_argo: Vec<CommitFile> = Vec::new();
+    for (release, application) in argo_applications(prepared) {
         let is_crds = release == prepared.session.installation.crds_release;
         let rendered_chart = if is_crds { prepared.work.crds_chart() } else { prepared.work.app_chart() };
-        argo_plan::build_application_commit(application, &rendered_chart?.fetched.chart.version.to_string())
-    });
-    let of_argo: Vec<CommitFile> = of_argo.collect();
+        let Some(rendered_chart) = rendered_chart else { continue };
+        // One Application may deploy both charts: the second commit contains the first.
+        let is_same = |commit: &&CommitFile| application["metadata"]["name"] == commit.object.name.as_str();
+        let before = of_argo.iter().rev().find(is_same).map(|commit| commit.manifest.reveal().clone());
+        let version = rendered_chart.fetched.chart.version.to_string();
+        of_argo.extend(argo_plan::build_application_commit(before.as_ref().unwrap_or(application), &release, &version));
+    }
     match prepared.work.as_upgrade() {
         Some(upgrade) if of_argo.is_empty() => build_commits(&upgrade.flux),
         _ => number_files(of_argo),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::ask::{ReleaseTarget, UpgradeSpec};
+use crate::ask::{ReleaseTarget, UpgradeSpec, ValueOptions};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::guards::installed;
 use crate::model::chart::{ChartRef, DigestKind};
@@ -58,26 +58,31 @@ pub async fn render_manifests(
         registry: ask.registry.clone(),
         namespace: ask.installation.namespace.clone(),
     };
-    let values = match ask.values.flags.is_empty() {
-        true => Value::Object(serde_json::Map::new()),
-        false => {
-            next_values::check_files(&ask.values)?;
-            let private = create_private_dir()?;
-            let read = helm.read_values(&ask.values.flags, private.path()).await;
-            read.map_err(|error| error.into_problem("helm cannot read the values"))?
-        }
-    };
+    let (values, crds_values) =
+        (read_given_values(&helm, &ask.values).await?, read_given_values(&helm, &ask.crds_values).await?);
     let made = FluxManifests {
         namespace: ask.installation.namespace.clone(),
         crds,
         app,
-        values: Hidden::new(values),
+        values,
+        crds_values,
         secret_ref: options.secret_ref.clone(),
         cert_secret_ref: options.cert_secret_ref.clone(),
         insecure: ask.registry.plain_http,
         verify: options.verify.clone(),
     };
     made.render().map_err(|error| Problem::failure("the manifests cannot be written as YAML").with_source(error))
+}
+
+/// The values of the flags, merged by helm.
+async fn read_given_values(helm: &Helm, values: &ValueOptions) -> Result<Hidden<Value>, Problem> {
+    if values.flags.is_empty() {
+        return Ok(Hidden::new(Value::Object(serde_json::Map::new())));
+    }
+    next_values::check_files(values)?;
+    let private = create_private_dir()?;
+    let read = helm.read_values(&values.flags, private.path()).await;
+    read.map(Hidden::new).map_err(|error| error.into_problem("helm cannot read the values"))
 }
 
 async fn chart_source_from_target(
@@ -135,6 +140,7 @@ fn build_manifests(upgrade: &UpgradeWork, options: &ManifestOptions) -> Result<F
         )?,
         app: chart_source_from_rendered((&installation.app_release, &sources.app), app.ok_or_else(missing)?, options)?,
         values: upgrade.charts.config.clone(),
+        crds_values: upgrade.charts.crds_config.clone(),
         secret_ref: options.secret_ref.clone(),
         cert_secret_ref: options.cert_secret_ref.clone(),
         insecure: upgrade.ask.registry.plain_http,
@@ -183,11 +189,8 @@ pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepar
     require_flux_served(&session.view)?;
     plan.guards.retain(|guard| guard.check != installed::CARD.id);
     plan.steps = build_handover_steps(&plan, &upgrade, &manifests);
-    let all = manifests
-        .build_values_secret()
-        .into_iter()
-        .chain(manifests.build_crds_objects())
-        .chain(manifests.build_app_objects());
+    let secrets = [ReleaseRole::Crds, ReleaseRole::App].map(|role| manifests.build_values_secret(role));
+    let all = secrets.into_iter().flatten().chain(manifests.build_crds_objects()).chain(manifests.build_app_objects());
     upgrade.handover_manifests = Some(Hidden::new(all.collect()));
     Ok(Prepared { session, plan, work: Work::Upgrade(upgrade) })
 }
@@ -259,17 +262,16 @@ const fn precedes_releases(id: StepId) -> bool {
     }
 }
 
-/// Applies the source and the HelmRelease of one chart; the application's values come with them.
+/// Applies the source and the HelmRelease of one chart; values that hold a secret come with them.
 fn apply_manifests_step(role: ReleaseRole, manifests: &FluxManifests) -> Step {
     let (chart, reason) = match role {
         ReleaseRole::Crds => (&manifests.crds, "the CRDs come before the application"),
         ReleaseRole::App => (&manifests.app, "the API server serves the CRDs; now the application"),
     };
-    let secret = manifests.values_secret();
+    let secret = manifests.values_secret(role);
     let source = FluxRef::new("OCIRepository", &manifests.namespace, &chart.source_name);
     let helm_release = FluxRef::new(HELM_RELEASE_KIND, &manifests.namespace, &chart.release);
-    let secret = secret.iter().filter(|_| role == ReleaseRole::App).cloned();
-    let objects: Vec<FluxRef> = secret.chain([source, helm_release]).collect();
+    let objects: Vec<FluxRef> = secret.into_iter().chain([source, helm_release]).collect();
     let title = format!("apply {}", objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     new_step(StepId::Manifests(role), title, Action::ApplyManifests { role, objects }, reason)
 }

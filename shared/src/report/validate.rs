@@ -47,12 +47,14 @@ pub struct ValidateReport {
     pub cluster: ClusterSummary,
     /// The owner of each release.
     pub owners: BTreeMap<String, Owner>,
-    /// The version of each release's newest revision; `None` if there is no release or it could not be read.
+    /// The chart version of each release; `None` if there is no release or it could not be read.
     pub releases: BTreeMap<String, Option<String>>,
     /// Every check and its result, in the order of sections.
     pub checks: Vec<CheckResult>,
     /// Counts of all results.
     pub counts: Counts,
+    /// How much of the releases was judged.
+    pub coverage: Coverage,
     /// Recent events, newest first.
     pub timeline: Vec<TimelineEvent>,
     /// The comparison with a baseline; `None` without `--baseline`.
@@ -142,13 +144,52 @@ impl Counts {
     }
 }
 
+/// How many checks of the releases, their CRDs and their workloads could judge, and how many were skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Coverage {
+    /// Checks with a verdict.
+    pub judged: usize,
+    /// Skipped checks.
+    pub skipped: usize,
+}
+
+impl Coverage {
+    fn from_checks(checks: &[CheckResult]) -> Self {
+        let is_core =
+            |checked: &&CheckResult| matches!(checked.section, Section::Releases | Section::Crds | Section::Workloads);
+        let is_skipped = |checked: &&CheckResult| matches!(checked.verdict, Verdict::Skipped { .. });
+        let (skipped, judged): (Vec<_>, Vec<_>) = checks.iter().filter(is_core).partition(is_skipped);
+        Self { judged: judged.len(), skipped: skipped.len() }
+    }
+
+    /// Whether most of these checks were skipped: then the report does not show that the installation is healthy.
+    #[must_use]
+    pub const fn is_incomplete(self) -> bool {
+        self.skipped > self.judged
+    }
+
+    /// The warning of an incomplete report; `None` for a complete one.
+    #[must_use]
+    pub fn warning(self) -> Option<String> {
+        let Self { judged, skipped } = self;
+        self.is_incomplete().then(|| {
+            format!(
+                "{skipped} of {} checks of releases, CRDs and workloads were skipped: this report does not show that the \
+                 installation is healthy",
+                judged + skipped
+            )
+        })
+    }
+}
+
 impl ValidateReport {
     /// Builds the report from the results of the checks.
     #[must_use]
     pub fn new(view: &ClusterView, mut checks: Vec<CheckResult>) -> Self {
         // Stable: within a section the checks keep the order of their list.
         checks.sort_by_key(|checked| checked.section);
-        let version = |release: &String| Some(view.newest_revision(release).ok()??.chart_version.clone());
+        let version = |release: &String| view.installed_version(release);
         Self {
             api_version: "mural/v1",
             kind: "ValidateReport",
@@ -162,6 +203,7 @@ impl ValidateReport {
             owners: view.owners.clone(),
             releases: view.releases.keys().map(|release| (release.clone(), version(release))).collect(),
             counts: Counts::from_checks(&checks),
+            coverage: Coverage::from_checks(&checks),
             checks,
             timeline: Vec::new(),
             comparison: None,
@@ -187,6 +229,7 @@ impl ValidateReport {
             releases: BTreeMap::new(),
             checks: Vec::new(),
             counts: Counts { undetermined: 1, ..Counts::default() },
+            coverage: Coverage::default(),
             timeline: Vec::new(),
             comparison: None,
             read_failure: Some(reason),
@@ -218,8 +261,8 @@ impl ValidateReport {
         self
     }
 
-    /// The exit code: 3 for errors and undetermined checks, 4 for warnings with `--strict`. Against a
-    /// baseline, only new findings count.
+    /// The exit code: 3 for errors, undetermined checks and an incomplete report, 4 for warnings with `--strict`. Against a
+    /// baseline, only new findings count; an incomplete report always does.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
         let mut counts = self.counts;
@@ -228,7 +271,7 @@ impl ValidateReport {
             (counts.errors, counts.warnings) = (of(Level::Error), of(Level::Warning));
             counts.undetermined = compared.newly_undetermined.len();
         }
-        if counts.errors > 0 || counts.undetermined > 0 {
+        if counts.errors > 0 || counts.undetermined > 0 || self.coverage.is_incomplete() {
             Exit::ChecksFailed
         } else if strict && counts.warnings > 0 {
             Exit::OnlyWarnings

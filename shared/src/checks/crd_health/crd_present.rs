@@ -4,8 +4,8 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::checks::crd_health::{apply_command, expected_and_live, records_failure};
 use crate::checks::health_checks::HealthCheck;
-use crate::model::check::{Card, CheckResult, Level, Section};
-use crate::model::release_inventory::CrdListSource;
+use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
+use crate::model::release_inventory::{CrdListSource, UnlistedSubchart};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -35,7 +35,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     }
     let unlisted = &context.inventory.unlisted_subcharts;
     if !unlisted.is_empty() && wanted.iter().all(|name| live.contains_key(name)) {
-        return skipped_result(&CARD, describe_unlisted(wanted.len(), unlisted));
+        return judge_unlisted(context, wanted.len(), unlisted);
     }
     let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {
@@ -46,20 +46,24 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     result.build()
 }
 
-/// What the records show, and what they do not hold: the files of subcharts.
-fn describe_unlisted(count: usize, subcharts: &[String]) -> String {
-    format!(
+/// The CRD chart exists for its CRDs, so unknown ones leave the check undetermined. The subcharts of an application rarely bring any.
+fn judge_unlisted(context: &CheckContext<'_>, count: usize, subcharts: &[UnlistedSubchart]) -> CheckResult {
+    let names: Vec<String> = subcharts.iter().map(|one| format!("{}: {}", one.release, one.name)).collect();
+    let reason = format!(
         "the {count} CRDs in the release records are on the cluster; the records do not hold the crds/ folders of subcharts ({}) \
          (set --crds-chart to compare with the chart)",
-        subcharts.join(", ")
-    )
+        names.join(", ")
+    );
+    match subcharts.iter().any(|one| one.release == context.crds_release) {
+        true => CheckResult::new(&CARD, count, Verdict::Undetermined { reason }),
+        false => skipped_result(&CARD, reason),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::examples::ExampleInstallation;
-    use crate::model::check::Verdict;
 
     /// A record holds no file of a subchart (<https://github.com/helm/helm/blob/v3.19.0/pkg/chart/chart.go>).
     #[test]
@@ -70,8 +74,12 @@ mod tests {
             let all = installation.run_checks(&[&CHECK]);
             all.into_iter().next().unwrap().verdict
         };
-        let Verdict::Skipped { reason } = verdict(&installation) else { panic!("subcharts are not known") };
+        let Verdict::Undetermined { reason } = verdict(&installation) else { panic!("subcharts are not known") };
         assert!(reason.contains("mural-crds: nested") && reason.contains("--crds-chart"), "{reason}");
+
+        let mut of_application = ExampleInstallation::healthy();
+        of_application.newest_record("mural").subcharts.push("dex".to_owned());
+        assert!(matches!(verdict(&of_application), Verdict::Skipped { .. }));
 
         installation.newest_record("mural-crds").crd_names.push("bolts.acme.test".into());
         assert!(matches!(verdict(&installation), Verdict::Fail { .. }), "a missing CRD of the record is named");

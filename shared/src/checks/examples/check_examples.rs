@@ -27,7 +27,7 @@ fn condition(kind: &str, status: &str) -> serde_json::Value {
     json!({"type": kind, "status": status, "reason": "R", "message": "m"})
 }
 
-pub(super) const EXAMPLES: [Example; 53] = [
+pub(super) const EXAMPLES: [Example; 55] = [
     ("helm-version", |w| w.tools.helm = Ok(Version::new(3, 16, 4)), |w| w.tools.helm = Ok(Version::new(3, 17, 0))),
     (
         "kubectl-version",
@@ -160,6 +160,31 @@ pub(super) const EXAMPLES: [Example; 53] = [
             );
         },
         |w| w.view.workloads.objects.as_mut().unwrap().retain(|object| object["metadata"]["name"] != "canvas"),
+    ),
+    (
+        "release-workloads",
+        |w| {
+            let mut older = w.newest_record("mural").clone();
+            (older.revision, older.chart_version) = (2, "1.0.0".into());
+            w.view.releases.get_mut("mural").unwrap().as_mut().unwrap().insert(0, older);
+            w.newest_record("mural").manifest =
+                Hidden::new("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: all}\n".into());
+        },
+        // A newer CRD chart may drop its conversion webhook.
+        |w| {
+            let mut older = w.newest_record("mural-crds").clone();
+            older.revision = 2;
+            older.manifest = Hidden::new("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: convert}\n".into());
+            w.view.releases.get_mut("mural-crds").unwrap().as_mut().unwrap().insert(0, older);
+        },
+    ),
+    (
+        "rollout-held",
+        |w| w.set_workload_field("canvas", "spec.paused", json!(true)),
+        |w| {
+            w.set_workload_field("db", "spec.updateStrategy", json!({"type": "OnDelete"}));
+            w.set_workload_field("stranger", "spec.paused", json!(true));
+        },
     ),
     (
         "release-upgrade-deletions",
@@ -319,10 +344,9 @@ pub(super) const EXAMPLES: [Example; 53] = [
         |w| w.view.workloads.pods.as_mut().unwrap().push(unmanaged_pod()),
         |w| {
             drop(
-                w.health_inputs.other_namespaces.insert(
-                    "mural-other".into(),
-                    Workloads::new(Ok(Vec::new()), Ok(vec![unmanaged_pod()])),
-                ),
+                w.health_inputs
+                    .other_namespaces
+                    .insert("mural-other".into(), Workloads::new(Ok(Vec::new()), Ok(vec![unmanaged_pod()]))),
             );
         },
     ),

@@ -44,10 +44,7 @@ pub(super) fn health_inputs() -> HealthInputs {
         ["v1beta1", "v1alpha1"].map(|version| (("hubs.x".to_owned(), version.to_owned()), PublishedSchema::Same));
     HealthInputs {
         kinds: Ok(kinds()),
-        other_namespaces: BTreeMap::from([(
-            "mural-other".to_owned(),
-            Workloads::new(Ok(Vec::new()), Ok(Vec::new())),
-        )]),
+        other_namespaces: BTreeMap::from([("mural-other".to_owned(), Workloads::new(Ok(Vec::new()), Ok(Vec::new())))]),
         object_metadata: names.into_iter().map(|(folder, all)| (folder, Ok(all))).collect(),
         webhooks: Ok(vec![webhook_configuration()]),
         backends: BTreeMap::from([(hue_service(), Ok(WebhookBackend { exists: true, ready_endpoints: 2 }))]),

@@ -11,6 +11,7 @@ pub mod release_record_size;
 pub mod release_upgrade_deletions;
 pub mod release_values;
 pub mod release_version;
+pub mod release_workloads;
 
 use super::check_context::CheckContext;
 use super::check_result_builder::CheckResultBuilder;

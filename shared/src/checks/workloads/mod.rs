@@ -8,6 +8,7 @@ pub(super) mod pod_owner;
 pub mod pod_unmanaged;
 pub mod pvc_bound;
 pub mod restarts_since_upgrade;
+pub mod rollout_held;
 pub mod workload_present;
 pub mod workload_ready;
 pub mod workload_scaled;

@@ -97,8 +97,9 @@ fn list_pods_of<'a>(workloads: &'a Workloads, object: &ObjectRef) -> Vec<&'a Val
 
 /// The failing pod of the workload with the most severe reason.
 fn find_failing_pod(pods: &[&Value]) -> Option<(String, PodBlocker)> {
-    let failing =
-        pods.iter().filter_map(|pod| Some((ObjectRef::from_manifest(pod)?.name, object_status::find_pod_blocker(pod)?)));
+    let failing = pods
+        .iter()
+        .filter_map(|pod| Some((ObjectRef::from_manifest(pod)?.name, object_status::find_pod_blocker(pod)?)));
     let mut found: Vec<(String, PodBlocker)> = failing.collect();
     found.sort_by(|(one, a), (other, b)| b.terminal.cmp(&a.terminal).then(one.cmp(other)));
     found.into_iter().next()

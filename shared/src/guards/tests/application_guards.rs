@@ -26,7 +26,9 @@ fn canvas_deployment(replicas: u32) -> Value {
 
 pub(super) fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
     let object = ObjectRef::from_manifest(&canvas_deployment(1)).unwrap();
-    GuardScenario::with(|scenario| scenario.application.forecasts = vec![ObjectForecast { object, answer }])
+    GuardScenario::with(|scenario| {
+        scenario.application.forecasts = vec![ObjectForecast { object, answer, warnings: Vec::new() }]
+    })
 }
 
 #[test]
@@ -38,6 +40,11 @@ fn every_object_is_dry_run_first() {
         "{reported:?}"
     );
     assert_eq!(with_dry_run_answer(DryRunAnswer::Accepted).run_guard("objects-dry-run"), Verdict::Pass);
+    let mut warned = with_dry_run_answer(DryRunAnswer::Accepted);
+    warned.application.forecasts[0].warnings = vec!["would violate PodSecurity \"restricted:latest\"".to_owned()];
+    let found = guard_findings(&warned, "objects-dry-run");
+    assert_eq!((found.len(), found[0].level), (1, Level::Warning));
+    assert!(found[0].message.contains("would violate PodSecurity"), "{found:?}");
     assert_eq!(
         with_dry_run_answer(DryRunAnswer::NotAsked("its CRD changes first")).run_guard("objects-dry-run"),
         Verdict::Pass
@@ -94,6 +101,28 @@ fn of_a_custom_resource_helm_leaves_what_no_chart_changes() {
     assert!(!fires(&changed(1, ApplyMethod::ClientSide), "manual-changes"));
     assert!(fires(&changed(2, ApplyMethod::ClientSide), "manual-changes"));
     assert!(fires(&changed(1, ApplyMethod::ServerSide), "manual-changes"));
+}
+
+/// <https://github.com/fluxcd/flux2/issues/4586>: a controller fills the rules of an aggregated ClusterRole.
+#[test]
+fn the_rules_of_an_aggregated_cluster_role_are_no_manual_change() {
+    let role = |aggregates: bool, rules: Value| {
+        let aggregation = if aggregates { json!({"clusterRoleSelectors": [{}]}) } else { Value::Null };
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "all"},
+            "aggregationRule": aggregation, "rules": rules})
+    };
+    let changed = |aggregates: bool| {
+        GuardScenario::with(|scenario| {
+            scenario.application.stored_objects = Hidden::new(vec![role(aggregates, json!([]))]);
+            let mut live = role(aggregates, json!([{"verbs": ["get"]}]));
+            live["metadata"]["managedFields"] =
+                json!([{"manager": "clusterrole-aggregation-controller", "fieldsV1": {"f:rules": {}}}]);
+            scenario.application.live_objects.insert(live, "mural-system");
+            scenario.rendered_app = vec![role(aggregates, json!([]))];
+        })
+    };
+    assert!(fires(&changed(false), "manual-changes"));
+    assert!(!fires(&changed(true), "manual-changes"));
 }
 
 /// A webhook for Secrets, which helm writes in every upgrade.

@@ -227,6 +227,13 @@ fn a_new_secret_in_plain_text_is_refused_and_never_shown() {
     let found = guard_findings(&scenario, "flux-plaintext-secrets");
     assert!(found.len() == 1 && found[0].message.contains("db.password"), "{found:?}");
     assert!(!format!("{found:?}").contains("canary"));
+    let nested = json!({"a": {"token": "u"}, "db": {"credentials": {"admin": [{"value": "canary"}]}}, "dsn": "postgres://ann:canary@db/x"});
+    let found = guard_findings(&flux_scenario(|_| (), Some(nested)), "flux-plaintext-secrets");
+    let named: Vec<bool> = ["db.credentials.admin[0].value", "dsn"]
+        .iter()
+        .map(|path| found.iter().any(|finding| finding.message.contains(path)))
+        .collect();
+    assert_eq!((named, found.len()), (vec![true, true], 2), "{found:?}");
 }
 
 #[test]

@@ -275,19 +275,22 @@ fn progress_counts_new_and_ready_parts() {
 
 /// <https://github.com/argoproj/argo-cd/issues/8586>, <https://github.com/cilium/cilium/issues/18298>
 #[test]
-fn what_rests_on_purpose_is_current() {
+fn paused_and_suspended_objects_are_current() {
     let mut paused = deployment();
     paused["spec"]["paused"] = json!(true);
     paused["status"]["updatedReplicas"] = json!(0);
-    paused["status"]["conditions"][1] = json!({"type": "Progressing", "status": "Unknown", "reason": "DeploymentPaused"});
+    paused["status"]["conditions"][1] =
+        json!({"type": "Progressing", "status": "Unknown", "reason": "DeploymentPaused"});
     assert_eq!(compute_status(&paused, now()).reason, "paused");
     assert_eq!(compute_state(&with(paused, "/status/readyReplicas", json!(1))), ObjectState::InProgress);
     let on_delete = json!({"type": "OnDelete"});
     let daemon_set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d", "generation": 1}, "spec": {"updateStrategy": on_delete},
         "status": {"observedGeneration": 1, "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": 0, "numberAvailable": 2, "numberReady": 2}});
     assert_eq!(compute_state(&daemon_set), ObjectState::Current);
-    let stateful_set = |ready: u8| json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "generation": 1},
-        "spec": {"replicas": 2, "updateStrategy": on_delete}, "status": {"observedGeneration": 1, "replicas": 2, "readyReplicas": ready, "updateRevision": "b"}});
+    let stateful_set = |ready: u8| {
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "generation": 1},
+        "spec": {"replicas": 2, "updateStrategy": on_delete}, "status": {"observedGeneration": 1, "replicas": 2, "readyReplicas": ready, "updateRevision": "b"}})
+    };
     assert_eq!(compute_state(&stateful_set(2)), ObjectState::Current);
     assert_eq!(compute_state(&stateful_set(1)), ObjectState::InProgress);
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"suspend": true}, "status": {}});

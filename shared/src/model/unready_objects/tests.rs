@@ -29,11 +29,8 @@ fn crash_loop_status() -> Value {
 }
 
 #[test]
-fn only_what_is_the_releases_own_is_waited_for() {
-    assert_eq!(
-        find_unready_in(vec![deployment(2, "mural"), deployment(0, "other")], Vec::new()),
-        ((1, 1), Vec::new())
-    );
+fn only_objects_of_the_release_are_waited_for() {
+    assert_eq!(find_unready_in(vec![deployment(2, "mural"), deployment(0, "other")], Vec::new()), ((1, 1), Vec::new()));
     let (ready, waiting) = find_unready_in(vec![deployment(1, "mural")], Vec::new());
     assert_eq!((ready, waiting[0].progress, waiting[0].outlook.clone()), ((0, 1), Some((1, 2)), Outlook::Transient));
 }
@@ -51,7 +48,7 @@ fn a_crash_loop_tells_its_exit_code_and_where_its_log_is() {
 }
 
 #[test]
-fn what_the_old_pods_suffer_from_is_on_its_way_out() {
+fn failures_of_old_pods_do_not_count() {
     let old = pod("a", "2026-11-24T06:00:00Z", &crash_loop_status());
     let new = pod(
         "b",
@@ -124,7 +121,7 @@ fn a_job_of_the_release_is_waited_for_and_its_failure_is_final() {
 }
 
 #[test]
-fn what_an_earlier_revision_left_says_nothing_about_this_one() {
+fn leftovers_of_an_earlier_revision_do_not_count() {
     let rendered = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "before", "annotations": {"helm.sh/hook": "pre-upgrade"}}});
     let test_hook = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "smoke", "annotations": {"helm.sh/hook": "test"}}});
     let mut live_hook = job("before", &failed_status());
@@ -142,7 +139,8 @@ fn what_an_earlier_revision_left_says_nothing_about_this_one() {
 
 #[test]
 fn a_failed_pod_without_a_controller_is_final() {
-    let status = json!({"phase": "Failed", "containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 3}}}]});
+    let status =
+        json!({"phase": "Failed", "containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 3}}}]});
     let mut bare = pod("x", "2026-11-24T07:00:00Z", &status);
     bare["metadata"]["annotations"] = json!({RELEASE_NAME_ANNOTATION: "mural"});
     let (_, waiting) = find_unready_in(Vec::new(), vec![bare.clone()]);
@@ -165,11 +163,16 @@ fn pods_that_cannot_be_created_are_the_reason() {
 /// <https://github.com/helm/helm/issues/10722>
 #[test]
 fn a_node_that_is_not_ready_is_the_reason() {
-    let mut lost = pod("b", "2026-11-24T07:00:00Z", &json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}));
+    let mut lost = pod(
+        "b",
+        "2026-11-24T07:00:00Z",
+        &json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}),
+    );
     lost["spec"] = json!({"nodeName": "edge-1"});
     let mut workloads = Workloads::new(Ok(vec![deployment(1, "mural")]), Ok(vec![lost]));
     workloads.unready_nodes.insert("edge-1".into(), "NodeStatusUnknown: Kubelet stopped posting node status.".into());
     let (_, waiting) = find_unready(&workloads, &OwnedWorkloads::new("mural", &[]), now());
-    let told = "pod canvas-b runs on node edge-1, which is not ready: NodeStatusUnknown: Kubelet stopped posting node status.";
+    let told =
+        "pod canvas-b runs on node edge-1, which is not ready: NodeStatusUnknown: Kubelet stopped posting node status.";
     assert_eq!((waiting[0].reason.as_str(), &waiting[0].outlook), (told, &Outlook::Transient));
 }

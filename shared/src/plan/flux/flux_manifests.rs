@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::build_ready_expr;
 use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
-use crate::model::secret::{Hidden, is_secret_key};
-use crate::model::url_login::find_url_logins;
+use crate::model::release_role::ReleaseRole;
+use crate::model::secret::{Hidden, list_secret_paths};
 use crate::model::yaml::{self, YamlError};
 
 /// Flux's reconcile interval, as in the vendor's upgrade guide.
@@ -39,6 +39,8 @@ pub struct FluxManifests {
     pub app: ChartSource,
     /// The application's values.
     pub values: Hidden<Value>,
+    /// The values of the CRD chart.
+    pub crds_values: Hidden<Value>,
     /// The Secret with the registry's login.
     pub secret_ref: Option<String>,
     /// The Secret with the registry's certificate authority.
@@ -50,18 +52,34 @@ pub struct FluxManifests {
 }
 
 impl FluxManifests {
-    /// The Secret for the values if they hold a secret: everyone who can read a HelmRelease reads its values.
+    /// The values of one chart.
+    const fn values_of(&self, role: ReleaseRole) -> &Hidden<Value> {
+        match role {
+            ReleaseRole::Crds => &self.crds_values,
+            ReleaseRole::App => &self.values,
+        }
+    }
+
+    const fn chart_of(&self, role: ReleaseRole) -> &ChartSource {
+        match role {
+            ReleaseRole::Crds => &self.crds,
+            ReleaseRole::App => &self.app,
+        }
+    }
+
+    /// The Secret for a chart's values if they hold a secret: everyone who can read a HelmRelease reads its values.
     #[must_use]
-    pub fn values_secret(&self) -> Option<FluxRef> {
-        has_secret(self.values.reveal())
-            .then(|| FluxRef::new("Secret", &self.namespace, &format!("{}-values", self.app.release)))
+    pub fn values_secret(&self, role: ReleaseRole) -> Option<FluxRef> {
+        let has_secret = !list_secret_paths(self.values_of(role).reveal()).is_empty();
+        let name = format!("{}-values", self.chart_of(role).release);
+        has_secret.then(|| FluxRef::new("Secret", &self.namespace, &name))
     }
 
     /// The CRD chart's source and HelmRelease.
     #[must_use]
     pub fn build_crds_objects(&self) -> [Value; 2] {
         let policy = json!({"install": {"crds": "CreateReplace"}, "upgrade": {"crds": "CreateReplace"}});
-        [self.build_source(&self.crds), self.build_helm_release(&self.crds, &policy)]
+        [self.build_source(&self.crds), self.build_helm_release(ReleaseRole::Crds, policy)]
     }
 
     /// The application's source and HelmRelease.
@@ -69,25 +87,30 @@ impl FluxManifests {
     pub fn build_app_objects(&self) -> [Value; 2] {
         let after = json!([{"name": self.crds.release, "readyExpr": build_ready_expr(&self.crds.version)}]);
         // The application's chart may bring CRDs; they are replaced too.
-        let mut release_spec =
+        let release_spec =
             json!({"dependsOn": after, "install": {"crds": "CreateReplace"}, "upgrade": {"crds": "CreateReplace"}});
-        match self.values_secret() {
-            Some(secret) => {
-                release_spec["valuesFrom"] =
-                    json!([{"kind": "Secret", "name": secret.name, "valuesKey": "values.yaml"}]);
-            }
-            None => release_spec["values"] = self.values.reveal().clone(),
-        }
-        [self.build_source(&self.app), self.build_helm_release(&self.app, &release_spec)]
+        [self.build_source(&self.app), self.build_helm_release(ReleaseRole::App, release_spec)]
     }
 
-    /// The Secret with the values, if there is one.
+    /// Sets `spec.values`, or `spec.valuesFrom` if the values hold a secret. Without values it sets nothing.
+    fn set_values(&self, role: ReleaseRole, spec: &mut Value) {
+        let values = self.values_of(role).reveal();
+        match self.values_secret(role) {
+            Some(secret) => {
+                spec["valuesFrom"] = json!([{"kind": "Secret", "name": secret.name, "valuesKey": "values.yaml"}]);
+            }
+            None if role == ReleaseRole::Crds && values.as_object().is_none_or(serde_json::Map::is_empty) => {}
+            None => spec["values"] = values.clone(),
+        }
+    }
+
+    /// The Secret with a chart's values, if there is one.
     #[must_use]
-    pub fn build_values_secret(&self) -> Option<Value> {
-        let secret_ref = self.values_secret()?;
+    pub fn build_values_secret(&self, role: ReleaseRole) -> Option<Value> {
+        let secret_ref = self.values_secret(role)?;
         Some(
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret_ref.name, "namespace": secret_ref.namespace},
-            "stringData": {"values.yaml": self.values.reveal().to_string()}}),
+            "stringData": {"values.yaml": self.values_of(role).reveal().to_string()}}),
         )
     }
 
@@ -115,7 +138,9 @@ impl FluxManifests {
             "metadata": {"name": chart.source_name, "namespace": self.namespace}, "spec": spec})
     }
 
-    fn build_helm_release(&self, chart: &ChartSource, release_spec: &Value) -> Value {
+    fn build_helm_release(&self, role: ReleaseRole, mut release_spec: Value) -> Value {
+        self.set_values(role, &mut release_spec);
+        let chart = self.chart_of(role);
         let from = json!({"kind": "OCIRepository", "name": chart.source_name, "namespace": self.namespace});
         let mut spec = json!({"interval": RECONCILE_INTERVAL, "releaseName": chart.release, "chartRef": from});
         for (key, value) in release_spec.as_object().into_iter().flatten() {
@@ -133,19 +158,15 @@ impl FluxManifests {
         let [crds_source, crds_release] = self.build_crds_objects();
         let [app_source, app_release] = self.build_app_objects();
         let pinned = if self.crds.digest.is_some() { PINNED_COMMENT } else { "" };
-        let values = match self.values_secret() {
-            Some(secret) => format!(
-                "# The values hold secrets, and everyone who can read HelmReleases would read them. They come from a Secret that you create\n\
-                 # from your own file:  kubectl create secret generic {} --namespace {} --from-file=values.yaml=FILE\n",
-                secret.name, secret.namespace
-            ),
-            None => String::new(),
+        let comment = |role: ReleaseRole| {
+            self.values_secret(role).map_or_else(String::new, |secret| format_values_comment(&secret))
         };
+        let (crds_values, app_values) = (comment(ReleaseRole::Crds), comment(ReleaseRole::App));
         let documents = [
             (format!("{SOURCE_COMMENT}{pinned}"), crds_source),
             (SOURCE_COMMENT.to_owned(), app_source),
-            (CRDS_COMMENT.to_owned(), crds_release),
-            (format!("{APP_COMMENT}{values}"), app_release),
+            (format!("{CRDS_COMMENT}{crds_values}"), crds_release),
+            (format!("{APP_COMMENT}{app_values}"), app_release),
         ];
         let mut text = String::new();
         for (why, object) in documents {
@@ -153,6 +174,14 @@ impl FluxManifests {
         }
         Ok(text)
     }
+}
+
+fn format_values_comment(secret: &FluxRef) -> String {
+    format!(
+        "# The values hold secrets, and everyone who can read HelmReleases would read them. They come from a Secret that you create\n\
+         # from your own file:  kubectl create secret generic {} --namespace {} --from-file=values.yaml=FILE\n",
+        secret.name, secret.namespace
+    )
 }
 
 const SOURCE_COMMENT: &str =
@@ -165,22 +194,6 @@ const APP_COMMENT: &str = "\
 # dependsOn alone does not order upgrades: mural-crds is Ready at its old version too. The readyExpr requires the version.
 # It replaces Flux's own check, so it also requires the generation and Ready. Change it with every version.
 ";
-
-/// Whether a text at any depth below a secret key, or a URL with a login, is among the values.
-fn has_secret(values: &Value) -> bool {
-    is_secret_below(values, false)
-}
-
-fn is_secret_below(values: &Value, below_secret_key: bool) -> bool {
-    match values {
-        Value::Object(fields) => {
-            fields.iter().any(|(key, value)| is_secret_below(value, below_secret_key || is_secret_key(key)))
-        }
-        Value::Array(items) => items.iter().any(|item| is_secret_below(item, below_secret_key)),
-        Value::String(text) => !text.is_empty() && (below_secret_key || !find_url_logins(text).is_empty()),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -200,6 +213,7 @@ mod tests {
             crds: chart("mural-crds", "0.7.4"),
             app: chart("mural", "1.1.0-rc.3"),
             values: Hidden::new(values),
+            crds_values: Hidden::new(json!({})),
             secret_ref: None,
             cert_secret_ref: None,
             insecure: false,
@@ -229,9 +243,24 @@ mod tests {
         let text = rendered.render().unwrap();
         assert!(!text.contains("canary") && text.contains("kubectl create secret generic mural-values"), "{text}");
         assert!(
-            rendered.build_values_secret().unwrap()["stringData"]["values.yaml"].as_str().unwrap().contains("canary")
+            rendered.build_values_secret(ReleaseRole::App).unwrap()["stringData"]["values.yaml"]
+                .as_str()
+                .unwrap()
+                .contains("canary")
         );
         assert!(!format!("{rendered:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_values_of_the_crd_chart_stay() {
+        let with = |values: Value| FluxManifests { crds_values: Hidden::new(values), ..manifests(json!({})) };
+        let [_, release] = with(json!({"ocm": {"enabled": true}})).build_crds_objects();
+        assert_eq!(release["spec"]["values"], json!({"ocm": {"enabled": true}}));
+        let [_, release] = with(json!({"pull": {"token": "canary"}})).build_crds_objects();
+        assert_eq!(release["spec"]["valuesFrom"][0]["name"], "mural-crds-values");
+        assert!(!release.to_string().contains("canary"));
+        let [_, release] = manifests(json!({})).build_crds_objects();
+        assert_eq!((release["spec"].get("values"), release["spec"].get("valuesFrom")), (None, None));
     }
 
     #[test]
@@ -243,7 +272,10 @@ mod tests {
         ] {
             assert!(!manifests(values.clone()).render().unwrap().contains("canary"), "{values}");
         }
-        assert!(!has_secret(&json!({"tokens": [""], "auth": {"enabled": true}, "url": "https://db.example/@mural"})));
+        assert!(
+            list_secret_paths(&json!({"tokens": [""], "auth": {"enabled": true}, "url": "https://db.example/@mural"}))
+                .is_empty()
+        );
     }
 
     #[test]

@@ -69,6 +69,9 @@ fn write_report(out: &mut String, report: &ValidateReport) {
         return;
     }
     write_summary(out, report.counts);
+    if let Some(warning) = report.coverage.warning() {
+        let _ = writeln!(out, "<p class=\"open\">{}</p>", escape_text(&warning));
+    }
     if let Some(compared) = &report.comparison {
         write_finding_list(out, "New since the baseline", &compared.new);
         write_finding_list(out, "Gone since the baseline", &compared.resolved);

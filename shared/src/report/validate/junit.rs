@@ -25,8 +25,12 @@ pub fn render_junit(reports: &[ValidateReport]) -> io::Result<String> {
             for (section, checks) in report.sections() {
                 write_suite(xml, &format!("{cluster}{}", section.title()), &checks)?;
             }
+            let context = sanitize_xml(&report.cluster.context);
             if let Some(reason) = &report.read_failure {
-                write_read_failure(xml, &sanitize_xml(&report.cluster.context), reason)?;
+                write_error_suite(xml, (&context, "answers"), reason)?;
+            }
+            if let Some(warning) = report.coverage.warning() {
+                write_error_suite(xml, (&context, "is complete"), &warning)?;
             }
         }
         Ok(())
@@ -34,17 +38,15 @@ pub fn render_junit(reports: &[ValidateReport]) -> io::Result<String> {
     String::from_utf8(xml.into_inner()).map(|text| text + "\n").map_err(io::Error::other)
 }
 
-/// An unreadable cluster is one test case with an error.
-fn write_read_failure(xml: &mut XmlWriter, cluster: &str, reason: &str) -> io::Result<()> {
+/// An unreadable cluster, or an incomplete report, is one test case with an error.
+fn write_error_suite(xml: &mut XmlWriter, (cluster, name): (&str, &str), reason: &str) -> io::Result<()> {
     let suite = xml.create_element("testsuite").with_attribute(("name", cluster)).with_attribute(("tests", "1"));
     let suite =
         suite.with_attribute(("failures", "0")).with_attribute(("errors", "1")).with_attribute(("skipped", "0"));
     suite
         .write_inner_content(|xml| {
-            let case = xml
-                .create_element("testcase")
-                .with_attribute(("classname", cluster))
-                .with_attribute(("name", "answers"));
+            let case =
+                xml.create_element("testcase").with_attribute(("classname", cluster)).with_attribute(("name", name));
             case.write_inner_content(|xml| write_message(xml, "error", reason)).map(drop)
         })
         .map(drop)

@@ -15,8 +15,8 @@ pub fn render_markdown(reports: &[ValidateReport]) -> String {
 }
 
 fn render_report(report: &ValidateReport) -> String {
-    let (hub, counts) = (&report.cluster, report.counts);
-    let mut out = format!("# {}: {}\n\n", escape_cell(&hub.context), summarize_counts(counts));
+    let hub = &report.cluster;
+    let mut out = format!("# {}: {}\n\n", escape_cell(&hub.context), summarize(report));
     if let Some(reason) = &report.read_failure {
         let _ = writeln!(out, "Could not be read: {}\n", escape_cell(reason));
         return out;
@@ -38,6 +38,9 @@ fn render_report(report: &ValidateReport) -> String {
         let numbers = [counts.passed, counts.warnings, counts.errors, counts.undetermined, counts.skipped];
         [section.title().to_owned()].into_iter().chain(numbers.map(|number| number.to_string())).collect()
     };
+    if let Some(warning) = report.coverage.warning() {
+        let _ = writeln!(out, "{}.\n", escape_cell(&warning));
+    }
     write_table(
         &mut out,
         &["section", "passed", "warnings", "errors", "undetermined", "skipped"],
@@ -69,7 +72,11 @@ fn write_skipped(out: &mut String, report: &ValidateReport) {
     }
 }
 
-fn summarize_counts(counts: Counts) -> String {
+fn summarize(report: &ValidateReport) -> String {
+    let counts = report.counts;
+    if counts.errors + counts.undetermined + counts.warnings == 0 && report.coverage.is_incomplete() {
+        return "incomplete".to_owned();
+    }
     if counts.errors + counts.undetermined + counts.warnings == 0 {
         return "healthy".to_owned();
     }

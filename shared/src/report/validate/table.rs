@@ -35,6 +35,7 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
         releases: _,
         checks: _,
         counts,
+        coverage,
         timeline: _,
         comparison,
         read_failure,
@@ -64,6 +65,9 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
     flush_short_sections(&mut out, &mut short_sections, style);
     if let Some(compared) = comparison {
         out.push_str(&render_comparison(compared));
+    }
+    if let Some(warning) = coverage.warning() {
+        let _ = write!(out, "\n{}", render_entry(Mark::Unknown, "incomplete", &warning, style));
     }
     let _ = write!(out, "\n{}\n", render_foot(*counts, options, style));
     out

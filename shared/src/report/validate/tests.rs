@@ -137,3 +137,32 @@ fn new_findings_are_separated_from_old_ones() {
     assert_eq!((diff.pre_existing.len(), diff.resolved.len()), (1, 0));
     assert_eq!(diff.newly_undetermined, ["helm-version"]);
 }
+
+#[test]
+fn a_report_in_which_most_was_skipped_is_not_green() {
+    let mut world = ExampleInstallation::healthy();
+    assert_eq!(
+        (build_report(&world).exit(false), build_report(&world).coverage.is_incomplete()),
+        (Exit::Success, false)
+    );
+    for release in ["mural", "mural-crds"] {
+        world.view.owners.insert(release.into(), Owner::Argo { application: "palette".into() });
+        world.view.releases.insert(release.into(), Ok(Vec::new()));
+    }
+    world.view.workloads = crate::model::cluster_view::Workloads::new(Ok(Vec::new()), Ok(Vec::new()));
+    let mut report = build_report(&world);
+    report.checks.retain(|checked| !checked.is_undetermined());
+    report.counts = Counts::from_checks(&report.checks);
+    assert_eq!((report.counts.errors, report.counts.undetermined), (0, 0));
+    assert_eq!(report.exit(false), Exit::ChecksFailed);
+    let table = render_table(&report, table_options(&report, false), Style::PLAIN);
+    let told = "were skipped: this report does not show that the installation is healthy";
+    for form in [
+        table.replace("\n      ", " "),
+        render_markdown(&[report.clone()]),
+        render_html(&[report.clone()]),
+        render_junit(&[report]).unwrap(),
+    ] {
+        assert!(form.contains(told), "{form}");
+    }
+}

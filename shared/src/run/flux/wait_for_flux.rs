@@ -141,8 +141,10 @@ pub(super) async fn wait_for_application(
     let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}");
     let mut wait = FluxWait::new(run, step, &object);
     let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, vec![path]);
+    let release = run.prepared.session.installation.release(role);
     loop {
-        let progress = wait.poll(&mut watched).await?.map(|found| argo_sync::assess_application(&found, version));
+        let found = wait.poll(&mut watched).await?;
+        let progress = found.map(|found| argo_sync::assess_application(&found, release, version));
         if let Some(done) = wait.evaluate(progress)? {
             return verify_workloads_ready(done, WorkloadWatch::try_new(run, step, role)).await;
         }

@@ -11,6 +11,7 @@ pub mod bundle_reader;
 pub mod crd_dry_run;
 pub mod crd_reader;
 pub mod error;
+pub mod field_conflicts;
 pub mod flux_reader;
 pub mod health_reader;
 pub mod journal_secret;

@@ -4,6 +4,7 @@
 //! `Observed` error here, and the guard that needs it becomes undetermined.
 
 use crate::model::dry_run::CrdDryRunResult;
+use crate::plan::adoption::{Adoption, FieldConflict};
 use crate::plan::drift::DriftItem;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -85,6 +86,10 @@ pub struct GuardContext<'a> {
     pub allowed: AllowedActions,
     /// Dry-run results of the application's objects; `None` if the application is not upgraded.
     pub application: Option<&'a ApplicationState>,
+    /// What helm must own before it writes each release; empty if another tool writes them.
+    pub adoptions: &'a [Adoption],
+    /// Objects that a server-side helm would refuse to write, because another field manager owns their fields.
+    pub field_conflicts: &'a Observed<Vec<FieldConflict>>,
     /// Webhooks, quotas and disruption budgets that affect a write.
     pub policies: &'a AdmissionPolicies,
     /// Availability of each new image; `None` with `--skip-images`.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::guards::Guard;
 use crate::guards::context::{ChartFacts, GuardContext};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
-use crate::model::crd::{self, Crd};
+use crate::model::crd::{self, CRD_KIND, Crd};
 use crate::model::manifest::{RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION};
+use crate::model::object::ObjectRef;
 use crate::model::release::ReleaseRecord;
 use crate::model::task::Task;
 
@@ -37,7 +38,8 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             Err(reason) => return CheckResult::new(&CARD, looked_at, Verdict::Undetermined { reason }),
             Ok(crds) => {
                 looked_at += crds.len();
-                findings.extend(crds.iter().filter_map(|live| check_crd(context, facts.release, live)));
+                let joining = crds.iter().filter(|live| !is_adopted(context, facts.release, live));
+                findings.extend(joining.filter_map(|live| check_crd(context, facts.release, live)));
             }
         }
     }
@@ -45,6 +47,12 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         return CheckResult::new(&CARD, looked_at, Verdict::Skipped { reason: "--take-ownership".to_owned() });
     }
     CheckResult::new(&CARD, looked_at, Verdict::from_findings(findings))
+}
+
+/// Whether the plan gives the CRD its metadata: the vendor's upgrade guide created it with kubectl.
+fn is_adopted(context: &GuardContext<'_>, release: &str, live: &Crd) -> bool {
+    let is_crd = |object: &ObjectRef| object.kind == CRD_KIND && object.name == live.name();
+    context.adoptions.iter().any(|adoption| adoption.release == release && adoption.objects.iter().any(is_crd))
 }
 
 /// Lists the live CRDs that helm would refuse to adopt.

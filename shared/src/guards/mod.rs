@@ -31,6 +31,7 @@ pub mod flux_single_helmrelease;
 pub mod flux_source_pinned;
 pub mod flux_source_usable;
 pub mod foreign_downgrade;
+pub mod helm_field_conflicts;
 pub mod helm_would_delete_crds;
 pub mod images_available;
 pub mod installed;
@@ -76,7 +77,7 @@ pub struct Guard {
 }
 
 /// Every guard, in the order of the reports.
-pub static ALL: [Guard; 53] = [
+pub static ALL: [Guard; 54] = [
     tool_versions::GUARD,
     same_cluster::GUARD,
     no_drift::GUARD,
@@ -115,6 +116,7 @@ pub static ALL: [Guard; 53] = [
     stored_manifest_served::GUARD,
     helm_would_delete_crds::GUARD,
     crd_ownership_metadata::GUARD,
+    helm_field_conflicts::GUARD,
     conversion_webhook_ready::GUARD,
     admission_webhooks_ready::GUARD,
     live_objects_fit::GUARD,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cluster_view::{Observed, ReadFailure};
@@ -83,7 +84,8 @@ pub struct ObjectForecast {
 }
 
 /// How helm writes objects that are there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ApplyMethod {
     /// A patch that helm works out itself: helm 3, and helm 4 for a release that helm 3 made.
     #[default]

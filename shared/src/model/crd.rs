@@ -6,6 +6,15 @@ use serde_json::Value;
 use super::manifest::release_objects;
 use super::object::{Condition, find_condition};
 
+/// The kind of a CRD.
+pub const CRD_KIND: &str = "CustomResourceDefinition";
+
+/// The API server's path of a CRD.
+#[must_use]
+pub fn crd_path(name: &str) -> String {
+    format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+}
+
 /// One CRD, from a chart or from the cluster. Nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

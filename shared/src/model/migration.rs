@@ -3,10 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::crd::Crd;
+use super::managed_fields::merge_field_sets;
 
 /// The versions that a CRD claims objects may still be stored in, besides its storage version.
 #[must_use]
@@ -97,18 +98,6 @@ pub fn repair_managed_fields(object: &Value, group: &str, remaining_versions: &[
         }
     }
     Some(Value::Array(repaired))
-}
-
-/// A set of fields is a tree of keys: the union of two.
-fn merge_field_sets(one: &mut Value, other: Value) {
-    if let Value::Object(fields) = other {
-        if !one.is_object() {
-            *one = Value::Object(Map::new());
-        }
-        for (key, value) in fields {
-            merge_field_sets(&mut one[key], value);
-        }
-    }
 }
 
 /// What one walk over all objects of a CRD found and did.

@@ -13,6 +13,7 @@ impl Action {
             | Self::MigrateObjects { .. }
             | Self::RestoreCrds { .. }
             | Self::RestoreObjects { .. }
+            | Self::AdoptObjects { .. }
             | Self::RemoveKeepAnnotation { .. } => true,
             Self::AddKeepAnnotation { .. }
             | Self::VerifyServedSchema { .. }
@@ -44,6 +45,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }
@@ -72,6 +74,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::SuspendHelmRelease { .. }
             | Self::AwaitHelmRelease { .. }
@@ -94,6 +97,7 @@ impl Action {
             Self::MigrateObjects { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }
@@ -118,6 +122,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }
@@ -144,6 +149,7 @@ impl Action {
             | Self::UpgradeRelease { release }
             | Self::RollbackRelease { release, .. } => Some(release),
             Self::AddKeepAnnotation { .. }
+            | Self::AdoptObjects { .. }
             | Self::MigrateObjects { .. }
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
@@ -174,6 +180,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::AwaitHelmRelease { .. }
@@ -197,6 +204,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }
@@ -223,6 +231,7 @@ impl Action {
             | Self::MigrateObjects { .. }
             | Self::ApplyCrds { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }
@@ -250,6 +259,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }
@@ -276,6 +286,7 @@ impl Action {
             | Self::ApplyCrds { .. }
             | Self::VerifyServedSchema { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }

@@ -5,6 +5,7 @@
 mod crd_steps;
 mod release_steps;
 
+use super::adoption::Adoption;
 use super::crd_plan::CrdPlan;
 use super::flux::{self, FluxRoutes};
 use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, StepId, UnchangedItem, ValueChange};
@@ -48,6 +49,8 @@ pub struct UpgradeFacts<'a> {
     pub migrations: &'a [CrdMigration],
     /// The exact command that applies CRDs.
     pub apply_command: Vec<String>,
+    /// What helm must own before it writes each release.
+    pub adoptions: &'a [Adoption],
     /// The routes through Flux, if Flux owns the releases.
     pub flux: Option<&'a FluxRoutes>,
     /// An interrupted run applied CRDs and did not verify them: the plan verifies them first, even if it applies none.
@@ -68,6 +71,7 @@ pub fn decide_upgrade(facts: &UpgradeFacts<'_>) -> (Vec<Step>, Vec<UnchangedItem
     for (role, state) in [(ReleaseRole::Crds, &facts.crds_chart), (ReleaseRole::App, &facts.app)] {
         let Some(state) = state else { continue };
         let before = steps.len();
+        crd_steps::push_adopt_step(facts, role, state, &mut steps);
         release_steps::push_release_step(role, state, &mut steps, &mut left_alone);
         crd_steps::push_template_steps(
             role,
@@ -109,6 +113,7 @@ impl UpgradeFacts<'_> {
             migrations: &[],
             annotate_command: Vec::new(),
             apply_command: Vec::new(),
+            adoptions: &[],
             flux: None,
             has_unverified_crds: false,
         }

@@ -1,6 +1,7 @@
 //! PURE: the plan as data. Decided from values alone, printable, comparable; every step has a reason.
 
 mod action_effects;
+pub mod adoption;
 pub mod crd_migration;
 pub mod crd_plan;
 pub mod decide;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::OwnerMode;
+use crate::model::application::ApplyMethod;
 use crate::model::chart::Digest;
 use crate::model::check::CheckResult;
 use crate::model::cluster_view::{ClusterInfo, Observed};
@@ -121,6 +123,16 @@ pub enum Action {
         release: String,
         /// The revision.
         revision: u64,
+    },
+    /// Makes helm the owner of live objects that the vendor's upgrade guide or this program applied with kubectl: the ownership
+    /// metadata that helm requires, and for a server-side helm the fields in `managedFields`. No other field changes.
+    AdoptObjects {
+        /// The release.
+        release: String,
+        /// How helm writes it.
+        apply_method: ApplyMethod,
+        /// The objects.
+        objects: Vec<ObjectRef>,
     },
     /// Writes the release record of the CRD chart, so that helm reports the right version.
     RecordRelease {
@@ -318,6 +330,7 @@ impl Action {
             | Self::MigrateObjects { .. }
             | Self::ApplyCrds { .. }
             | Self::UnlockRelease { .. }
+            | Self::AdoptObjects { .. }
             | Self::RecordRelease { .. }
             | Self::UpgradeRelease { .. }
             | Self::SuspendHelmRelease { .. }

@@ -90,6 +90,7 @@ impl OrderState {
             Action::AddKeepAnnotation { .. }
             | Action::MigrateObjects { .. }
             | Action::UnlockRelease { .. }
+            | Action::AdoptObjects { .. }
             | Action::SuspendHelmRelease { .. }
             | Action::AwaitHelmRelease { role: ReleaseRole::App, .. }
             | Action::AwaitArgoApplication { .. }

@@ -26,6 +26,8 @@ pub enum StepId {
     ServedTemplates(ReleaseRole),
     /// Marks a pending revision failed.
     Unlock(ReleaseRole),
+    /// Makes helm the owner of objects that kubectl applied, before it writes their release.
+    Adopt(ReleaseRole),
     /// Writes the release record of the CRD chart.
     Record,
     /// Brings a release to its chart's version, or waits until its owner has done so.
@@ -77,6 +79,8 @@ step_id_texts! {
     ServedTemplates(App) => "served-mural",
     Unlock(Crds) => "unlock-mural-crds",
     Unlock(App) => "unlock-mural",
+    Adopt(Crds) => "adopt-mural-crds",
+    Adopt(App) => "adopt-mural",
     Record => "record",
     Release(Crds) => "mural-crds",
     Release(App) => "mural",

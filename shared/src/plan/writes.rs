@@ -78,8 +78,27 @@ fn without_ignored_namespace(manifest: &Value) -> Value {
     sent
 }
 
+/// What a JSON merge patch (RFC 7386) makes of a document.
+pub(super) fn apply_merge_patch(document: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *document = patch.clone();
+        return;
+    };
+    if !document.is_object() {
+        *document = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = document else { return };
+    for (key, change) in changes {
+        if change.is_null() {
+            fields.remove(key);
+        } else {
+            apply_merge_patch(fields.entry(key.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
+
 /// The JSON merge patch (RFC 7386) that makes `new` of `old`.
-fn merge_patch(old: &Value, new: &Value) -> Value {
+pub(super) fn merge_patch(old: &Value, new: &Value) -> Value {
     let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
     let mut patch = Map::new();
     for key in old.keys().filter(|key| !new.contains_key(*key)) {

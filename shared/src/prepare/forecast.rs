@@ -11,7 +11,7 @@ use crate::prepare::judge::Forecast;
 use crate::prepare::rendered_charts::RenderedCharts;
 use crate::prepare::session::{Connection, UpgradeContext};
 use crate::prepare::stage::Stage;
-use crate::prepare::{crd_forecast, crd_verdicts, forecast_app};
+use crate::prepare::{crd_forecast, crd_verdicts, forecast_adoption, forecast_app};
 
 /// The API server's dry-run answers to every write, and the admission policies.
 pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &RenderedCharts) -> Forecast {
@@ -35,14 +35,22 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
     } else {
         "no dry-runs requested".to_owned()
     });
-    let grants =
-        forecast_app::read_grants(cluster, ask, view, rendered, &forecasts, application.as_ref(), env.backup_enabled)
-            .await;
+    let adoption =
+        forecast_adoption::forecast_adoption(cluster, ask, view, rendered, &forecasts, helm_major).await;
+    let grants = forecast_app::read_grants(
+        context,
+        rendered,
+        &forecasts,
+        application.as_ref(),
+        &adoption,
+    )
+    .await;
     Forecast {
         crd_answers: forecasts,
         verdicts,
         waiver_notes,
         application,
+        adoption,
         policies,
         record_sizes,
         grants,

@@ -19,20 +19,22 @@ use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::flux::{FluxObject, FluxRef};
+use crate::model::managed_fields::HELM_FIELD_MANAGER;
 use crate::model::object::ObjectRef;
 use crate::model::release::{RecordContent, ReleaseRecord, estimate_record_bytes};
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::model::signature::{SignatureCheck, SignatureVerifier};
 use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::writes;
+use crate::prepare::forecast_adoption::AdoptionForecast;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
+use crate::prepare::session::{Connection, UpgradeContext};
 use crate::tools::chart_signature;
 use crate::tools::content_archive as bundles;
 use crate::tools::helm::Helm;
 use crate::tools::image_lookup as registries;
 
-/// The field managers: helm's own, in both of its write methods, and helm-controller's.
-const HELM_FIELD_MANAGER: &str = "helm";
+/// helm-controller's field manager.
 const FLUX_FIELD_MANAGER: &str = "helm-controller";
 
 /// The objects that surround the namespace.
@@ -178,15 +180,14 @@ pub(crate) async fn measure_record_sizes(ask: &UpgradeSpec, rendered: &RenderedC
 
 /// Which permissions of the run are granted.
 pub(crate) async fn read_grants(
-    cluster: &Cluster,
-    ask: &UpgradeSpec,
-    view: &ClusterView,
+    context: &UpgradeContext<'_>,
     rendered: &RenderedCharts,
     forecasts: &BTreeMap<String, CrdDryRunResult>,
     application: Option<&ApplicationState>,
-    saves: bool,
+    adoption: &AdoptionForecast,
 ) -> AccessReview {
-    let looked_at = if saves { object_judge::can_affect_objects_either_way } else { object_judge::can_affect_objects };
+    let UpgradeContext { connection: Connection { cluster, env, .. }, ask, view, .. } = *context;
+    let looked_at = if env.backup_enabled { object_judge::can_affect_objects_either_way } else { object_judge::can_affect_objects };
     let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
     let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
     let crds = planned.map(|next| match live(next.name()) {
@@ -194,6 +195,8 @@ pub(crate) async fn read_grants(
         Some(now) if diff::is_same_crd(now.json(), next.json()) => CrdWrites::None,
         Some(_) => CrdWrites::Update,
     });
+    let adopts = adoption.adoptions.iter().any(|adoption| !adoption.objects.is_empty());
+    let adopted = adopts.then_some(CrdWrites::Update);
     let new = rendered.app.as_ref().map(RenderedChart::manifest_objects);
     let brought: Vec<&Crd> = rendered.desired_crds.values().collect();
     let judged: Vec<&Crd> = forecasts
@@ -204,7 +207,7 @@ pub(crate) async fn read_grants(
     let work = PermissionScope {
         inspected_crds: &judged,
         namespace: &ask.installation.namespace,
-        crd_writes: crds.max().unwrap_or(CrdWrites::None),
+        crd_writes: crds.chain(adopted).max().unwrap_or(CrdWrites::None),
         app_manifests: application
             .zip(new.as_ref())
             .map(|(application, new)| (application.stored_objects.reveal().as_slice(), new.as_slice())),
@@ -228,7 +231,7 @@ fn flux_objects_to_patch(ask: &UpgradeSpec, view: &ClusterView, rendered: &Rende
 }
 
 /// How this helm will write: helm 4 keeps the apply method of the release (`apply_method` in the record).
-fn choose_apply_method(requested: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> ApplyMethod {
+pub(crate) fn choose_apply_method(requested: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> ApplyMethod {
     let server_side = match requested {
         Some(ServerSide::True) => true,
         Some(ServerSide::False) => false,

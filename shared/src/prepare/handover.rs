@@ -248,6 +248,7 @@ const fn precedes_releases(id: StepId) -> bool {
         StepId::Crds
         | StepId::Served
         | StepId::ServedTemplates(_)
+        | StepId::Adopt(_)
         | StepId::Record
         | StepId::Release(_)
         | StepId::Source(_)

@@ -39,6 +39,7 @@ use crate::plan::{
     decide, object_changes, order,
 };
 use crate::prepare::collect_secrets::collect_upgrade_secrets;
+use crate::prepare::forecast_adoption::AdoptionForecast;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
 
@@ -52,6 +53,8 @@ pub struct Forecast {
     pub waiver_notes: Vec<WaiverNote>,
     /// The forecast of the application's objects; none if the application does not move.
     pub application: Option<ApplicationState>,
+    /// What helm must own first, and which fields it may not write.
+    pub adoption: AdoptionForecast,
     /// The objects that surround the installation.
     pub policies: AdmissionPolicies,
     /// The size of each next record in bytes, if it is large enough to matter.
@@ -176,6 +179,7 @@ fn decide_steps(
         migrations: &migrate,
         annotate_command: commands.annotate_keep(&keep),
         apply_command: commands.apply_crds(),
+        adoptions: &observations.forecast.adoption.adoptions,
         flux: observations.flux.has_any().then_some(observations.flux),
         has_unverified_crds: observations.has_unverified_crds,
     });
@@ -257,6 +261,8 @@ fn build_guard_context<'a>(
         waiver_notes: &observations.forecast.waiver_notes,
         locks: observations.locks,
         application: observations.forecast.application.as_ref(),
+        adoptions: &observations.forecast.adoption.adoptions,
+        field_conflicts: &observations.forecast.adoption.conflicts,
         policies: &observations.forecast.policies,
         record_sizes: &observations.forecast.record_sizes,
         grants: &observations.forecast.grants,

@@ -19,6 +19,7 @@ pub mod flux_follow;
 #[cfg(feature = "effects")]
 mod forecast;
 #[cfg(feature = "effects")]
+mod forecast_adoption;
 mod forecast_app;
 #[cfg(feature = "effects")]
 pub mod handover;

@@ -16,6 +16,7 @@ pub fn retain_crd_steps(prepared: Prepared) -> Option<Prepared> {
         StepId::AnnotateKeep
         | StepId::ServedTemplates(_)
         | StepId::Unlock(_)
+        | StepId::Adopt(_)
         | StepId::Record
         | StepId::Release(_)
         | StepId::Source(_)

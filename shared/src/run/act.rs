@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::backup::restore::Restore;
 use super::context::Run;
 use super::{
-    clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release, verify_served_schema,
+    adopt_objects, clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release, verify_served_schema,
     wait_for_release as waits,
 };
 use crate::cluster::journal_secret;
@@ -34,6 +34,9 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) 
         Action::ApplyCrds { names } => apply_crds(run, names).await,
         Action::VerifyServedSchema { names } => verify_served_schema::verify_served_schema(run, names).await,
         Action::UnlockRelease { release, revision } => unlock::unlock_release(run, release, *revision).await,
+        Action::AdoptObjects { release, apply_method, objects } => {
+            adopt_objects::adopt_objects(run, release, *apply_method, objects).await
+        }
         Action::RecordRelease { .. } => record_release(run).await,
         Action::UpgradeRelease { .. } => waits::upgrade_release(run, step).await,
         Action::SuspendHelmRelease { .. }

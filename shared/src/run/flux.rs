@@ -60,6 +60,7 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
         | Action::ApplyCrds { .. }
         | Action::VerifyServedSchema { .. }
         | Action::UnlockRelease { .. }
+        | Action::AdoptObjects { .. }
         | Action::RecordRelease { .. }
         | Action::UpgradeRelease { .. }
         | Action::RollbackRelease { .. }

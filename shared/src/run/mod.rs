@@ -4,6 +4,7 @@
 //! fails or cannot be verified. Input: [`Prepared`] with a plan that no guard refuses. Output: events and an [`UpgradeReport`].
 
 pub mod act;
+mod adopt_objects;
 pub mod backup;
 mod clock_skew;
 pub mod context;

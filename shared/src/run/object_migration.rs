@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::context::Run;
 use super::storage_version_migration::{MigrationRoute, StorageMigrator};
-use crate::model::crd::Crd;
-use crate::model::managed_fields::FIELD_MANAGER;
+use crate::model::crd::{Crd, crd_path};
+use crate::model::migration::MIGRATION_FIELD_MANAGER;
 use crate::plan::{CrdMigration, crd_migration};
 use crate::problem::Problem;
 use crate::report::migrate_report::CrdMigrationResult;
@@ -72,7 +72,7 @@ async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted:
         let versions = crd_migration::build_transitional_versions(&live, wanted, &migration.target_version);
         let version = of(&live, "/metadata/resourceVersion");
         let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"versions": versions}});
-        let path = format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", crd_path(name));
+        let path = format!("{}?fieldManager={MIGRATION_FIELD_MANAGER}&fieldValidation=Strict", crd_path(name));
         let body = Some(("application/merge-patch+json", &patch));
         match run.prepared.session.cluster.request(Method::PATCH, &path, body).await {
             Ok(_) => return Ok(()),
@@ -98,8 +98,4 @@ fn not_migrated_problem(migrated: &CrdMigrationResult) -> Problem {
     problem.with_hint(
         "fix the named objects, then run the same command again; the CRD still has the old version, and no object is lost",
     )
-}
-
-fn crd_path(name: &str) -> String {
-    format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
 }

@@ -36,6 +36,7 @@ pub(super) async fn read_step_evidence(run: &Run<'_>, step: &Step) -> StepEviden
         Action::AddKeepAnnotation { .. }
         | Action::RemoveKeepAnnotation { .. }
         | Action::ApplyCrds { .. }
+        | Action::AdoptObjects { .. }
         | Action::RestoreCrds { .. }
         | Action::RestoreObjects { .. }
         | Action::DiscardRuns { .. }

@@ -43,6 +43,8 @@ pub async fn check_before_step(
             check_release_unchanged(prepared, release).await?;
             check_keep_annotations(prepared, prepared.work.removed_crds()).await
         }
+        // The step reads its objects itself, and writes each only in the version that it read.
+        Action::AdoptObjects { .. } => Ok(()),
         // The Flux steps check their own objects (`flux.rs`). A restored object is only overwritten in the version in which it
         // was read.
         Action::SuspendHelmRelease { .. }

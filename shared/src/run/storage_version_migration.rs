@@ -13,7 +13,7 @@ use crate::cluster::rewrite::{self, RewriteOptions};
 use crate::cluster::storage_migration::{self as own, MigrationState};
 use crate::cluster::storage_version_wait;
 use crate::cluster::{ApiError, Cluster};
-use crate::model::crd::Crd;
+use crate::model::crd::{Crd, crd_path};
 use crate::model::migration::{MIGRATION_FIELD_MANAGER, MigrationPass, is_migrating};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
@@ -257,9 +257,6 @@ impl StorageMigrator<'_> {
     }
 }
 
-fn crd_path(name: &str) -> String {
-    format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-}
 
 fn interrupted_problem(so_far: &str) -> Problem {
     Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C while migrating: {so_far}"))

@@ -2,9 +2,14 @@
 
 use crate::ask::AllowedActions;
 use crate::checks::crd_changes::waivers::WaiverNote;
+use crate::model::application::ApplyMethod;
+use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
+use crate::model::object::ObjectRef;
+use crate::model::release_role::ReleaseRole;
+use crate::plan::adoption::{Adoption, FieldConflict};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checks::crd_changes as crd_check;
 use crate::checks::crd_changes::object_evidence::{EvidenceCollector, ObjectSource};
@@ -224,4 +229,40 @@ fn without_a_dry_run_what_is_known_of_the_servers_rules_still_refuses() {
     let changed = modified_crd(HUBS, set_cluster_scope);
     assert!(guard_findings(&unasked(changed), "crds-dry-run")[0].message.contains("immutable"));
     assert!(matches!(unasked(build_crd(HUBS, "v1")).run_guard("crds-dry-run"), Verdict::Undetermined { .. }));
+}
+
+/// A CRD of the CRD chart, whose versions this manager owns.
+pub(super) fn with_field_owner(manager: &str) -> GuardScenario {
+    let object = ObjectRef::from_manifest(build_crd(HUBS, "v1").json()).unwrap();
+    let fields = BTreeMap::from([(manager.to_owned(), vec!["spec.versions".to_owned()])]);
+    let conflict = FieldConflict { release: "mural-crds".into(), object, fields };
+    GuardScenario::with(|scenario| scenario.field_conflicts = Ok(vec![conflict]))
+}
+
+#[test]
+fn a_foreign_field_manager_is_named_with_its_fields() {
+    const ID: &str = "helm-field-conflicts";
+    let reported = guard_findings(&with_field_owner("gitops"), ID);
+    assert!(reported[0].message.contains("gitops owns spec.versions"), "{reported:?}");
+    assert!(reported[0].hint.contains("--force-conflicts"), "{reported:?}");
+    let failure = ReadFailure { target: "a dry-run of CRD hubs".into(), reason: "no answer".into() };
+    let unread = GuardScenario::with(|scenario| scenario.field_conflicts = Err(failure));
+    assert!(matches!(unread.run_guard(ID), Verdict::Undetermined { .. }));
+}
+
+/// A CRD that the vendor's upgrade guide created, and that is now a template: the plan gives it helm's metadata.
+#[test]
+fn a_crd_that_the_plan_adopts_needs_no_metadata() {
+    const ID: &str = "crd-ownership-metadata";
+    let crd = build_crd(HUBS, "v1");
+    let mut scenario = GuardScenario::with(|scenario| scenario.rendered_crds = vec![crd.json().clone()]);
+    assert!(fires(&scenario, ID));
+    scenario.adoptions = vec![Adoption {
+        role: ReleaseRole::Crds,
+        release: "mural-crds".into(),
+        apply_method: ApplyMethod::ServerSide,
+        objects: vec![ObjectRef::from_manifest(crd.json()).unwrap()],
+        crds_to_apply: BTreeSet::new(),
+    }];
+    assert_eq!(scenario.run_guard(ID), Verdict::Pass);
 }

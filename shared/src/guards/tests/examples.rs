@@ -6,7 +6,7 @@ use super::application_guards::{
     with_conversion_webhook, with_dry_run_answer, with_hub_spec, with_live_hub, with_rollout, with_scaled_canvas,
     with_webhook,
 };
-use super::crd_guards::{HUBS, modified_crd, set_cluster_scope, with_dropped_version};
+use super::crd_guards::{HUBS, modified_crd, set_cluster_scope, with_dropped_version, with_field_owner};
 use super::example_states::{
     add_description, add_helm_release, controller, damaged_run, hub, owned_by_helm_in_flux_mode, refused_value,
     removed_crd, set_ready, suspend_by_run, unused_waiver, with_bundle, with_chart_crds, with_controller_image,
@@ -40,7 +40,7 @@ const fn example(id: &'static str, fires: fn() -> GuardScenario, nearly: fn() ->
     GuardExample { id, fires, nearly }
 }
 
-const EXAMPLES: [GuardExample; 53] = [
+const EXAMPLES: [GuardExample; 54] = [
     example(
         "tool-versions",
         || GuardScenario::with(|w| w.helm_version = Ok(Version::new(3, 16, 4))),
@@ -264,6 +264,12 @@ const EXAMPLES: [GuardExample; 53] = [
         || with_rollout("dex", |w| w.token_expiry = Timestamp::from_second(600).ok()),
         // "dex" is a word of the name, not a part of one.
         || with_rollout("indexer", |w| w.token_expiry = Timestamp::from_second(600).ok()),
+    ),
+    example(
+        "helm-field-conflicts",
+        || with_field_owner("gitops"),
+        // The same value is no conflict, and the server reports none.
+        || GuardScenario::with(|w| w.field_conflicts = Ok(Vec::new())),
     ),
 ];
 

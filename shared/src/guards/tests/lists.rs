@@ -24,8 +24,9 @@ const ROLLBACK: [&str; 9] = [
 const REPAIR: [&str; 6] =
     ["tool-versions", "same-cluster", "owner-supported", "permissions", "crds-dry-run", "storage-migrating"];
 /// What an apply of CRDs does not run: these guards look at releases, and it writes none.
-const NOT_FOR_CRDS: [&str; 14] = [
+const NOT_FOR_CRDS: [&str; 15] = [
     "chart-identity",
+    "helm-field-conflicts",
     "objects-removed",
     "installed",
     "permissions",

@@ -15,6 +15,7 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::lease::HeldLock;
 use crate::model::signature::SignatureCheck;
+use crate::plan::adoption::{Adoption, FieldConflict};
 use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
 use std::collections::BTreeMap;
@@ -125,6 +126,8 @@ pub(crate) struct GuardScenario {
     pub(crate) server_dry_run: bool,
     pub(crate) allowed: AllowedActions,
     pub(crate) application: ApplicationState,
+    pub(crate) adoptions: Vec<Adoption>,
+    pub(crate) field_conflicts: Observed<Vec<FieldConflict>>,
     pub(crate) policies: AdmissionPolicies,
     pub(crate) record_sizes: Vec<(String, Option<usize>)>,
     pub(crate) grants: AccessReview,
@@ -163,6 +166,8 @@ impl GuardScenario {
             server_dry_run: true,
             allowed: AllowedActions::default(),
             application: unchanged_application(),
+            adoptions: Vec::new(),
+            field_conflicts: Ok(Vec::new()),
             policies: empty_policies(),
             record_sizes: vec![("mural".into(), None)],
             grants: AccessReview { checked_count: 0, denied: Ok(Vec::new()) },
@@ -223,6 +228,8 @@ impl GuardScenario {
             server_dry_run: self.server_dry_run,
             allowed: self.allowed,
             application: Some(&self.application),
+            adoptions: &self.adoptions,
+            field_conflicts: &self.field_conflicts,
             policies: &self.policies,
             record_sizes: &self.record_sizes,
             grants: &self.grants,

@@ -1,7 +1,8 @@
 //! The steps that write or verify CRDs: keep annotations, migrations, the apply and the served schemas.
 
-use super::{UpgradeFacts, new_step, plural_suffix};
+use super::{ChartState, UpgradeFacts, is_up_to_date, new_step, plural_suffix};
 use crate::model::release_role::ReleaseRole;
+use crate::plan::adoption::Adoption;
 use crate::plan::crd_plan::{CrdDecision, CrdPlan};
 use crate::plan::{Action, CrdMigration, Step, StepId, UnchangedItem, UnchangedSubject};
 
@@ -39,6 +40,38 @@ pub(in crate::plan) fn build_migrate_step(migrations: &[CrdMigration]) -> Option
     (!migrations.is_empty()).then(|| new_step(StepId::Migrate, format!("migrate {summary}"), action, because))
 }
 
+/// Before helm writes a release: it refuses objects and fields that kubectl owns.
+pub(super) fn push_adopt_step(
+    facts: &UpgradeFacts<'_>,
+    role: ReleaseRole,
+    state: &ChartState<'_>,
+    steps: &mut Vec<Step>,
+) {
+    let adoption = facts.adoptions.iter().find(|adoption| adoption.role == role && !adoption.objects.is_empty());
+    let Some(Adoption { release, apply_method, objects, .. }) = adoption.filter(|_| !is_up_to_date(state)) else {
+        return;
+    };
+    let title =
+        format!("make helm the owner of {} object{} of {release}", objects.len(), plural_suffix(objects.len()));
+    let because = "kubectl applied them, by the vendor's upgrade guide or in a run of this program; helm refuses objects \
+        and fields of another owner";
+    let action =
+        Action::AdoptObjects { release: release.clone(), apply_method: *apply_method, objects: objects.clone() };
+    steps.push(new_step(StepId::Adopt(role), title, action, because));
+}
+
+/// Whether this program applies a CRD: one of a `crds/` folder, and a template that helm would leave as it is.
+fn is_applied_by_us(facts: &UpgradeFacts<'_>, crd: &CrdPlan) -> bool {
+    let Some(release) = &crd.template_release else { return true };
+    let states = [(ReleaseRole::Crds, &facts.crds_chart), (ReleaseRole::App, &facts.app)];
+    let is_written = |role| {
+        states.iter().any(|(of, state)| *of == role && state.as_ref().is_some_and(|state| !is_up_to_date(state)))
+    };
+    facts.adoptions.iter().any(|adoption| {
+        adoption.release == *release && adoption.crds_to_apply.contains(&crd.name) && is_written(adoption.role)
+    })
+}
+
 /// CRDs that are templates of a chart: helm has written them with the release, so this program only verifies them.
 pub(super) fn push_template_steps(
     role: ReleaseRole,
@@ -68,7 +101,7 @@ pub(super) fn push_template_steps(
 }
 
 pub(super) fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, left_alone: &mut Vec<UnchangedItem>) {
-    let ours: Vec<&CrdPlan> = facts.crds.iter().filter(|crd| crd.template_release.is_none()).collect();
+    let ours: Vec<&CrdPlan> = facts.crds.iter().filter(|crd| is_applied_by_us(facts, crd)).collect();
     let mut to_apply: Vec<&CrdPlan> = ours.iter().copied().filter(|crd| crd.decision.needs_write()).collect();
     // New kinds first, since nothing depends on them yet; CRDs that others may own last, after our own have succeeded.
     to_apply.sort_by_key(|crd| (crd.third_party, crd.decision != CrdDecision::New, crd.name.clone()));

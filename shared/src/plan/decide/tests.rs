@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::model::application::ApplyMethod;
 use crate::model::chart::{Digest, DigestKind};
+use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::plan::crd_plan::CrdDecision;
 use crate::plan::order::check_order;
@@ -149,4 +151,38 @@ fn each_step_has_an_id_of_its_own_whatever_the_release_is_called() {
 #[test]
 fn nothing_to_write_is_no_step_at_all() {
     assert!(decide_upgrade(&empty_facts()).0.is_empty());
+}
+
+/// What the vendor's upgrade guide applied with kubectl is helm's before helm writes it.
+#[test]
+fn helm_owns_what_kubectl_applied_before_it_writes_the_release() {
+    let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+    let template = CrdPlan { template_release: Some("mural-crds".into()), ..crd("b.x", CrdDecision::Safe, true) };
+    let object = ObjectRef {
+        api_version: "apiextensions.k8s.io/v1".into(),
+        kind: "CustomResourceDefinition".into(),
+        namespace: String::new(),
+        name: "b.x".into(),
+    };
+    let mut adoption = Adoption {
+        role: ReleaseRole::Crds,
+        release: "mural-crds".into(),
+        apply_method: ApplyMethod::ServerSide,
+        objects: vec![object],
+        crds_to_apply: BTreeSet::new(),
+    };
+    let ids = |adoption: &Adoption, was: &ReleaseRecord| {
+        let target = ChartUpgrade { release: "mural-crds".into(), ..target.clone() };
+        let (crds_chart, crds) = (Some(state(&target, was, &[])), std::slice::from_ref(&template));
+        let adoptions = std::slice::from_ref(adoption);
+        let (steps, _) = decide_upgrade(&UpgradeFacts { crds_chart, crds, adoptions, ..empty_facts() });
+        assert_eq!(check_order(&steps), Ok(()));
+        steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&adoption, &was), ["adopt-mural-crds", "record", "served-mural-crds", "validate"]);
+    let same = record("deployed", &build_description(&target.digest));
+    assert_eq!(ids(&adoption, &same), Vec::<&str>::new(), "helm writes nothing");
+    adoption.crds_to_apply.insert("b.x".into());
+    let with_apply = ["crds", "served", "adopt-mural-crds", "record", "served-mural-crds", "validate"];
+    assert_eq!(ids(&adoption, &was), with_apply);
 }

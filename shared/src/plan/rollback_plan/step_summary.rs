@@ -35,6 +35,9 @@ fn summarize_step(step: &StepEntry, rollback: &RollbackPlan) -> StepRollback {
         Action::UnlockRelease { revision, .. } => {
             (RollbackDecision::Leave, format!("revision {revision} stays marked failed: helm was interrupted in it"))
         }
+        Action::AdoptObjects { release, .. } => {
+            (RollbackDecision::Leave, format!("the objects stay owned by {release}; none of their fields changed"))
+        }
         Action::RecordRelease { release } | Action::UpgradeRelease { release } => summarize_release(release, rollback),
         Action::SuspendHelmRelease { .. }
         | Action::UpdateSource { .. }

@@ -89,6 +89,10 @@ impl Situation {
                 verdicts: self.scenario.verdicts,
                 waiver_notes: Vec::new(),
                 application: Some(self.scenario.application),
+                adoption: AdoptionForecast {
+                    adoptions: self.scenario.adoptions,
+                    conflicts: self.scenario.field_conflicts,
+                },
                 policies: self.scenario.policies,
                 record_sizes: self.scenario.record_sizes,
                 grants: self.scenario.grants,

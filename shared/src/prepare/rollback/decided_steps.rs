@@ -102,6 +102,8 @@ impl RecoveryContext<'_> {
             waiver_notes: &[],
             locks: &self.connection.locks,
             application: None,
+            adoptions: &[],
+            field_conflicts: &Ok(Vec::new()),
             policies: &policies,
             record_sizes: &[],
             grants: &grants,
@@ -139,6 +141,7 @@ impl RecoveryContext<'_> {
             | Action::MigrateObjects { .. }
             | Action::VerifyServedSchema { .. }
             | Action::UnlockRelease { .. }
+            | Action::AdoptObjects { .. }
             | Action::RecordRelease { .. }
             | Action::UpgradeRelease { .. }
             | Action::SuspendHelmRelease { .. }
@@ -162,6 +165,7 @@ impl RecoveryContext<'_> {
                     | Action::AddKeepAnnotation { .. }
                     | Action::RemoveKeepAnnotation { .. }
                     | Action::MigrateObjects { .. }
+                    | Action::AdoptObjects { .. }
             )
         });
         let app = steps.iter().find_map(|step| match &step.action {

@@ -1,0 +1,118 @@
+//! Makes helm the owner of objects that kubectl applied, just before helm writes their release.
+//!
+//! Only metadata changes: helm's ownership label and annotations, and for a server-side helm the owner in `managedFields`. Each
+//! object is written only in the version that was read. `plan/adoption.rs` decides which objects.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::context::Run;
+use crate::cluster::{ApiError, Cluster, application_objects};
+use crate::model::application::ApplyMethod;
+use crate::model::crd::{CRD_KIND, crd_path};
+use crate::model::managed_fields::{HELM_FIELD_MANAGER, transfer_to_helm};
+use crate::model::manifest::{RELEASE_NAME_ANNOTATION, set_release_owner};
+use crate::model::object::ObjectRef;
+use crate::model::served_kinds::ServedKinds;
+use crate::model::text_format::format_count;
+use crate::problem::{Exit, Problem};
+
+/// Attempts for one object, against others who write it.
+const MAX_ATTEMPTS: usize = 5;
+
+/// Makes helm the owner of these objects.
+pub(super) async fn adopt_objects(
+    run: &Run<'_>,
+    release: &str,
+    apply_method: ApplyMethod,
+    objects: &[ObjectRef],
+) -> Result<String, Problem> {
+    let cluster = &run.prepared.session.cluster;
+    let namespace = &run.prepared.session.installation.namespace;
+    let kinds = match objects.iter().all(|object| object.kind == CRD_KIND) {
+        true => ServedKinds::default(),
+        false => application_objects::read_served_kinds(cluster)
+            .await
+            .map_err(|failure| Problem::new(Exit::ChecksFailed, failure.to_string()))?,
+    };
+    let adopter = Adopter { cluster, release, namespace, apply_method };
+    for object in objects {
+        let path = match object.kind.as_str() {
+            CRD_KIND => Some(crd_path(&object.name)),
+            _ => kinds.collection_path(object, namespace).map(|folder| format!("{folder}/{}", object.name)),
+        };
+        let Some(path) = path else { continue };
+        adopter.adopt(object, &path).await?;
+    }
+    Ok(format!("helm owns {} of {release}", format_count(objects.len(), "object")))
+}
+
+struct Adopter<'a> {
+    cluster: &'a Cluster,
+    release: &'a str,
+    namespace: &'a str,
+    apply_method: ApplyMethod,
+}
+
+impl Adopter<'_> {
+    async fn adopt(&self, object: &ObjectRef, path: &str) -> Result<(), Problem> {
+        let failed = |error: ApiError| {
+            Problem::failure(format!("helm could not be made the owner of {object}"))
+                .with_source(error)
+                .with_hint("run the same command again: an object that helm owns is not written again")
+        };
+        for attempt in 1.. {
+            match self.try_adopt(object, path).await {
+                Ok(()) => break,
+                Err(AdoptionError::Foreign(problem)) => return Err(problem),
+                Err(AdoptionError::Api(error)) if error.is_not_found() => break,
+                Err(AdoptionError::Api(error)) if error.is_conflict() && attempt < MAX_ATTEMPTS => {}
+                Err(AdoptionError::Api(error)) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_adopt(&self, object: &ObjectRef, path: &str) -> Result<(), AdoptionError> {
+        let mut live = self.cluster.get(path).await?;
+        match live["metadata"]["annotations"][RELEASE_NAME_ANNOTATION].as_str() {
+            Some(owner) if owner == self.release => {}
+            Some(owner) => {
+                let text = format!("{object} belongs to the release {owner} since the plan was made");
+                let hint = "run the same command again: a new plan is made from what is there now";
+                return Err(AdoptionError::Foreign(Problem::new(Exit::Refused, text).with_hint(hint)));
+            }
+            None => live = self.patch(path, &self.build_metadata_patch(&live)).await?,
+        }
+        if self.apply_method == ApplyMethod::ServerSide
+            && let Some(managed_fields) = transfer_to_helm(&live)
+        {
+            let version = &live["metadata"]["resourceVersion"];
+            let patch = json!({"metadata": {"resourceVersion": version, "managedFields": managed_fields}});
+            self.patch(path, &patch).await?;
+        }
+        Ok(())
+    }
+
+    fn build_metadata_patch(&self, live: &Value) -> Value {
+        let mut patch = json!({"metadata": {"resourceVersion": live["metadata"]["resourceVersion"]}});
+        set_release_owner(&mut patch, self.release, self.namespace);
+        patch
+    }
+
+    async fn patch(&self, path: &str, patch: &Value) -> Result<Value, ApiError> {
+        let path = format!("{path}?fieldManager={HELM_FIELD_MANAGER}");
+        self.cluster.request(Method::PATCH, &path, Some(("application/merge-patch+json", patch))).await
+    }
+}
+
+enum AdoptionError {
+    Foreign(Problem),
+    Api(ApiError),
+}
+
+impl From<ApiError> for AdoptionError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}

@@ -40,7 +40,12 @@ enum Conflicts {
     Force,
 }
 
-async fn dry_run_apply(cluster: &Cluster, path: &str, document: &Value, conflicts: Conflicts) -> Result<Value, ApiError> {
+async fn dry_run_apply(
+    cluster: &Cluster,
+    path: &str,
+    document: &Value,
+    conflicts: Conflicts,
+) -> Result<Value, ApiError> {
     let force = matches!(conflicts, Conflicts::Force);
     let path = format!("{path}?dryRun=All&fieldManager={HELM_FIELD_MANAGER}&force={force}");
     cluster.request(Method::PATCH, &path, Some(("application/apply-patch+yaml", document))).await

@@ -23,7 +23,8 @@ fn list_entries(live: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn is_transferable(entry: &Value) -> bool {
-    let is_listed = |(manager, operation): &(&str, &str)| entry["manager"] == *manager && entry["operation"] == *operation;
+    let is_listed =
+        |(manager, operation): &(&str, &str)| entry["manager"] == *manager && entry["operation"] == *operation;
     entry["subresource"].as_str().unwrap_or_default().is_empty() && TRANSFERABLE_ENTRIES.iter().any(is_listed)
 }
 
@@ -235,7 +236,8 @@ mod tests {
     fn without_helm_the_applied_fields_become_helms_first_ones() {
         let versions = json!({"f:spec": {"f:versions": {}}});
         let by_helm_3 = entry("helm", "Update", json!({"f:spec": {}}));
-        let live = json!({"metadata": {"managedFields": [by_helm_3.clone(), entry("kubectl", "Apply", versions.clone())]}});
+        let live =
+            json!({"metadata": {"managedFields": [by_helm_3.clone(), entry("kubectl", "Apply", versions.clone())]}});
         assert_eq!(transfer_to_helm(&live), Some(json!([by_helm_3, entry("helm", "Apply", versions)])));
     }
 

@@ -140,9 +140,7 @@ mod tests {
     /// The CRD on the cluster: written by these managers, and owned by this release.
     fn live(field: &str, managers: &[(&str, &str)], owner: Option<&str>) -> Value {
         let mut live = crd(field);
-        let entry = |(manager, operation): &(&str, &str)| {
-            json!({"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:versions": {}}}})
-        };
+        let entry = |(manager, operation): &(&str, &str)| json!({"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:versions": {}}}});
         live["metadata"]["managedFields"] = managers.iter().map(entry).collect();
         if let Some(owner) = owner {
             live["metadata"]["annotations"] = json!({RELEASE_NAME_ANNOTATION: owner});
@@ -191,14 +189,22 @@ mod tests {
     fn a_client_side_helm_does_not_see_what_the_guide_has_changed() {
         let unchanged = [crd("new")];
         let applied = live("between", &[HELM_3, GUIDE], Some("crds"));
-        assert_eq!(plan(ApplyMethod::ClientSide, &unchanged, &applied, &[]), (0, 1), "both manifests have the same CRD");
+        assert_eq!(
+            plan(ApplyMethod::ClientSide, &unchanged, &applied, &[]),
+            (0, 1),
+            "both manifests have the same CRD"
+        );
     }
 
     #[test]
     fn a_crd_that_the_guide_created_joins_the_release() {
         let created = live("old", &[GUIDE], None);
         assert_eq!(plan(ApplyMethod::ServerSide, &[], &created, &[]), (1, 0));
-        assert_eq!(plan(ApplyMethod::ClientSide, &[], &created, &[]), (1, 1), "the patch of an object that joins is empty");
+        assert_eq!(
+            plan(ApplyMethod::ClientSide, &[], &created, &[]),
+            (1, 1),
+            "the patch of an object that joins is empty"
+        );
         let by_others = live("old", &[("gitops", "Apply")], None);
         assert_eq!(plan(ApplyMethod::ServerSide, &[], &by_others, &[]), (0, 0), "nobody else's object is taken");
         let of_another_release = live("old", &[GUIDE], Some("other"));

@@ -35,16 +35,8 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
     } else {
         "no dry-runs requested".to_owned()
     });
-    let adoption =
-        forecast_adoption::forecast_adoption(cluster, ask, view, rendered, &forecasts, helm_major).await;
-    let grants = forecast_app::read_grants(
-        context,
-        rendered,
-        &forecasts,
-        application.as_ref(),
-        &adoption,
-    )
-    .await;
+    let adoption = forecast_adoption::forecast_adoption(cluster, ask, view, rendered, &forecasts, helm_major).await;
+    let grants = forecast_app::read_grants(context, rendered, &forecasts, application.as_ref(), &adoption).await;
     Forecast {
         crd_answers: forecasts,
         verdicts,

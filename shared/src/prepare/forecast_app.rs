@@ -187,7 +187,8 @@ pub(crate) async fn read_grants(
     adoption: &AdoptionForecast,
 ) -> AccessReview {
     let UpgradeContext { connection: Connection { cluster, env, .. }, ask, view, .. } = *context;
-    let looked_at = if env.backup_enabled { object_judge::can_affect_objects_either_way } else { object_judge::can_affect_objects };
+    let looked_at =
+        if env.backup_enabled { object_judge::can_affect_objects_either_way } else { object_judge::can_affect_objects };
     let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
     let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
     let crds = planned.map(|next| match live(next.name()) {
@@ -231,7 +232,11 @@ fn flux_objects_to_patch(ask: &UpgradeSpec, view: &ClusterView, rendered: &Rende
 }
 
 /// How this helm will write: helm 4 keeps the apply method of the release (`apply_method` in the record).
-pub(crate) fn choose_apply_method(requested: Option<ServerSide>, record: Option<&ReleaseRecord>, helm_major: u64) -> ApplyMethod {
+pub(crate) fn choose_apply_method(
+    requested: Option<ServerSide>,
+    record: Option<&ReleaseRecord>,
+    helm_major: u64,
+) -> ApplyMethod {
     let server_side = match requested {
         Some(ServerSide::True) => true,
         Some(ServerSide::False) => false,

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::backup::restore::Restore;
 use super::context::Run;
 use super::{
-    adopt_objects, clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release, verify_served_schema,
-    wait_for_release as waits,
+    adopt_objects, clock_skew, final_check, flux, object_migration, step_guard, unlock, verify_release,
+    verify_served_schema, wait_for_release as waits,
 };
 use crate::cluster::journal_secret;
 use crate::model::crd::Crd;

@@ -257,7 +257,6 @@ impl StorageMigrator<'_> {
     }
 }
 
-
 fn interrupted_problem(so_far: &str) -> Problem {
     Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C while migrating: {so_far}"))
         .with_hint("run the same command again: it continues")

@@ -51,8 +51,7 @@ pub(super) fn push_adopt_step(
     let Some(Adoption { release, apply_method, objects, .. }) = adoption.filter(|_| !is_up_to_date(state)) else {
         return;
     };
-    let title =
-        format!("make helm the owner of {} object{} of {release}", objects.len(), plural_suffix(objects.len()));
+    let title = format!("make helm the owner of {} object{} of {release}", objects.len(), plural_suffix(objects.len()));
     let because = "kubectl applied them, by the vendor's upgrade guide or in a run of this program; helm refuses objects \
         and fields of another owner";
     let action =

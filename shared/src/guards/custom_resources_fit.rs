@@ -52,6 +52,10 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         let result = schema.validate(one.document);
         findings.extend(check_errors(context, one, &result));
         findings.extend(result.pruned_fields.iter().map(|path| check_pruned_field(context, one, &schema, path)));
+        if is_server_side_applied(context, one) {
+            let nulls = schema.list_forbidden_nulls(one.document);
+            findings.extend(nulls.iter().map(|path| build_null_finding(&one.object, path)));
+        }
         if result.create == schema::Validity::Undetermined {
             unsure = result
                 .undetermined
@@ -129,17 +133,29 @@ const fn describe_path(path: &str) -> &str {
     if path.is_empty() { "it" } else { path }
 }
 
+/// Whether helm applies the object on the server.
+fn is_server_side_applied(context: &GuardContext<'_>, one: &JudgedObject<'_>) -> bool {
+    context.application.is_some_and(|application| application.apply_method == ApplyMethod::ServerSide)
+        && !is_hook(one.document)
+}
+
+/// The API server drops such a null when it decodes a create or an update, but not in a server-side apply
+/// (<https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting/prunenulls.go>).
+fn build_null_finding(object: &ObjectRef, path: &str) -> Finding {
+    let message = format!("{path} is null, and its schema allows no null: the API server rejects the server-side apply of helm");
+    let hint = format!("remove {path} in the values of the chart, or set it; --server-side=false drops the null instead");
+    CARD.finding(object.to_string(), message, hint)
+}
+
 /// A field that the schema does not have. A client-side helm loses it without an error; a server-side apply is rejected with 'field not
 /// declared in schema' (<https://github.com/kubernetes-sigs/structured-merge-diff/blob/v6.3.0/typed/validate.go>), except in an
 /// object for which the schema declares no fields at all.
 fn check_pruned_field(context: &GuardContext<'_>, one: &JudgedObject<'_>, schema: &Schema, path: &str) -> Finding {
     let name = path.rsplit('.').next().unwrap_or(path);
     let is_declared_object = schema.declared_siblings(path).next().is_some();
-    let applied = context.application.is_some_and(|application| application.apply_method == ApplyMethod::ServerSide)
-        && !is_hook(one.document);
     let suggestion = did_you_mean(name, schema.declared_siblings(path));
     let hint = suggestion.map_or_else(|| CARD.fix.to_owned(), |suggestion| format!("{suggestion} {}", CARD.fix));
-    if applied && is_declared_object {
+    if is_server_side_applied(context, one) && is_declared_object {
         let message = format!("{path} is not in the schema: the API server rejects the server-side apply of helm");
         return CARD.finding(one.object.to_string(), message, hint);
     }

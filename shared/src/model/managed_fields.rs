@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_nobody_agreed_to_is_named_with_its_fields() {
+    fn a_foreign_manager_is_reported_with_its_fields() {
         let versions = json!({"f:spec": {"f:versions": {}}});
         let live = |manager: &str| {
             json!({"metadata": {"managedFields": [entry(manager, "Apply", versions.clone()), entry("helm", "Apply", versions.clone())]},

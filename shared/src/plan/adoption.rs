@@ -171,7 +171,7 @@ mod tests {
     const GUIDE: (&str, &str) = ("kubectl", "Apply");
 
     #[test]
-    fn what_helm_alone_has_written_needs_nothing() {
+    fn objects_that_only_helm_has_written_need_nothing() {
         let stored = [crd("old")];
         assert_eq!(plan(ApplyMethod::ServerSide, &stored, &live("old", &[HELM_4], Some("crds")), &[]), (0, 0));
         assert_eq!(plan(ApplyMethod::ClientSide, &stored, &live("old", &[HELM_3], Some("crds")), &[]), (0, 0));

@@ -57,6 +57,28 @@ pub struct UpgradeFacts<'a> {
     pub has_unverified_crds: bool,
 }
 
+impl UpgradeFacts<'_> {
+    const fn chart_state(&self, role: ReleaseRole) -> Option<&ChartState<'_>> {
+        match role {
+            ReleaseRole::Crds => self.crds_chart.as_ref(),
+            ReleaseRole::App => self.app.as_ref(),
+        }
+    }
+
+    /// Whether the plan writes the release. A release whose record is right is written again if CRDs of its templates differ on the
+    /// cluster, for example after a rollback that kept the record: helm repairs them.
+    fn writes_release(&self, role: ReleaseRole) -> bool {
+        let Some(state) = self.chart_state(role) else { return false };
+        !is_up_to_date(state) || self.count_changed_templates(&state.upgrade.release) > 0
+    }
+
+    /// The number of CRDs among the templates of a release that differ from the chart.
+    fn count_changed_templates(&self, release: &str) -> usize {
+        let is_changed = |crd: &&CrdPlan| crd.template_release.as_deref() == Some(release) && crd.decision.needs_write();
+        self.crds.iter().filter(is_changed).count()
+    }
+}
+
 /// Decides the steps in the only safe order, and what stays unchanged.
 #[must_use]
 pub fn decide_upgrade(facts: &UpgradeFacts<'_>) -> (Vec<Step>, Vec<UnchangedItem>) {
@@ -68,19 +90,14 @@ pub fn decide_upgrade(facts: &UpgradeFacts<'_>) -> (Vec<Step>, Vec<UnchangedItem
     push_annotate_step(facts, &mut steps);
     steps.extend(build_migrate_step(facts.migrations));
     crd_steps::push_crd_steps(facts, &mut steps, &mut left_alone);
-    for (role, state) in [(ReleaseRole::Crds, &facts.crds_chart), (ReleaseRole::App, &facts.app)] {
-        let Some(state) = state else { continue };
+    for role in [ReleaseRole::Crds, ReleaseRole::App] {
+        let Some(state) = facts.chart_state(role) else { continue };
         let before = steps.len();
-        crd_steps::push_adopt_step(facts, role, state, &mut steps);
-        release_steps::push_release_step(role, state, &mut steps, &mut left_alone);
-        crd_steps::push_template_steps(
-            role,
-            facts.crds,
-            &state.upgrade.release,
-            steps.len() > before,
-            &mut steps,
-            &mut left_alone,
-        );
+        crd_steps::push_adopt_step(facts, role, &mut steps);
+        release_steps::push_release_step(facts, role, state, &mut steps, &mut left_alone);
+        if steps.len() > before {
+            crd_steps::push_template_steps(role, facts.crds, &state.upgrade.release, &mut steps);
+        }
     }
     if !steps.is_empty() {
         steps.push(new_step(

@@ -30,13 +30,6 @@ pub enum UnchangedSubject {
     Crd(String),
     /// CRDs that share a reason.
     Crds(usize),
-    /// CRDs that are templates of a release's chart.
-    TemplateCrds {
-        /// How many.
-        count: usize,
-        /// The release.
-        release: String,
-    },
 }
 
 impl UnchangedSubject {
@@ -45,7 +38,7 @@ impl UnchangedSubject {
     pub const fn is_release(&self) -> bool {
         match self {
             Self::Release { .. } => true,
-            Self::Crd(_) | Self::Crds(_) | Self::TemplateCrds { .. } => false,
+            Self::Crd(_) | Self::Crds(_) => false,
         }
     }
 }
@@ -56,9 +49,6 @@ impl fmt::Display for UnchangedSubject {
             Self::Release { release, version } => write!(f, "release {release} {version}"),
             Self::Crd(name) => write!(f, "CRD {name}"),
             Self::Crds(count) => write!(f, "{count} CRD{}", plural_suffix(*count)),
-            Self::TemplateCrds { count, release } => {
-                write!(f, "{count} CRD{} of release {release}", plural_suffix(*count))
-            }
         }
     }
 }

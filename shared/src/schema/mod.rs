@@ -92,6 +92,16 @@ impl Schema {
         self.node.find(parent).into_iter().flat_map(|node| node.properties.keys().map(String::as_str))
     }
 
+    /// The fields that are null and may not be. A create or an update drops them; a server-side apply is rejected.
+    #[must_use]
+    pub fn list_forbidden_nulls(&self, object: &Value) -> Vec<String> {
+        let mut paths = Vec::new();
+        if !self.preserves_unknown_fields {
+            prune::list_dropped_nulls(object, Some(&self.node), &object_path::ObjectPath::ROOT, &mut paths);
+        }
+        paths
+    }
+
     /// What the server would say of this object.
     #[must_use]
     pub fn validate(&self, object: &Value) -> ValidationResult {

@@ -117,3 +117,27 @@ pub(super) fn drop_nulls(value: &mut Value, node: Option<&Node>) {
         _ => {}
     }
 }
+
+/// The paths of the nulls that [`drop_nulls`] drops.
+pub(super) fn list_dropped_nulls(value: &Value, node: Option<&Node>, place: &ObjectPath<'_>, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let below = node.and_then(|node| node.child(name)).map(|(below, _)| below);
+                let place = place.child(PathPart::Field(name));
+                if value.is_null() && below.is_some_and(|below| !below.nullable && below.default.is_none()) {
+                    into.push(place.to_dotted());
+                } else {
+                    list_dropped_nulls(value, below, &place, into);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let below = node.and_then(|node| node.items.as_deref());
+            for (at, item) in items.iter().enumerate() {
+                list_dropped_nulls(item, below, &place.child(PathPart::Index(at)), into);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -211,6 +211,17 @@ fn a_custom_resource_is_judged_by_the_schema_that_comes() {
     assert!(dropped[0].level == Level::Warning && dropped[0].message.contains("spec.sizes"), "{dropped:?}");
 }
 
+/// A client-side helm and the API server drop a null that the schema does not allow; a server-side apply of it is rejected.
+#[test]
+fn a_null_is_refused_only_in_a_server_side_apply() {
+    let mut scenario = with_hub_spec(&json!({"size": null}));
+    assert_eq!(scenario.run_guard("custom-resources-fit"), Verdict::Pass);
+    scenario.application.apply_method = ApplyMethod::ServerSide;
+    let reported = guard_findings(&scenario, "custom-resources-fit");
+    assert!(reported[0].level == Level::Error && reported[0].message.contains("spec.size is null"), "{reported:?}");
+    assert!(reported[0].hint.contains("--server-side=false"), "{reported:?}");
+}
+
 /// A live object with this size; the new schema takes `a` alone.
 pub(super) fn with_live_hub(live: &str, waived: bool, blind: bool) -> GuardScenario {
     GuardScenario::with(|scenario| {

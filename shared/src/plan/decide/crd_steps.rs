@@ -1,6 +1,6 @@
 //! The steps that write or verify CRDs: keep annotations, migrations, the apply and the served schemas.
 
-use super::{ChartState, UpgradeFacts, is_up_to_date, new_step, plural_suffix};
+use super::{UpgradeFacts, new_step, plural_suffix};
 use crate::model::release_role::ReleaseRole;
 use crate::plan::adoption::Adoption;
 use crate::plan::crd_plan::{CrdDecision, CrdPlan};
@@ -44,11 +44,10 @@ pub(in crate::plan) fn build_migrate_step(migrations: &[CrdMigration]) -> Option
 pub(super) fn push_adopt_step(
     facts: &UpgradeFacts<'_>,
     role: ReleaseRole,
-    state: &ChartState<'_>,
     steps: &mut Vec<Step>,
 ) {
     let adoption = facts.adoptions.iter().find(|adoption| adoption.role == role && !adoption.objects.is_empty());
-    let Some(Adoption { release, apply_method, objects, .. }) = adoption.filter(|_| !is_up_to_date(state)) else {
+    let Some(Adoption { release, apply_method, objects, .. }) = adoption.filter(|_| facts.writes_release(role)) else {
         return;
     };
     let title = format!("make helm the owner of {} object{} of {release}", objects.len(), plural_suffix(objects.len()));
@@ -62,12 +61,8 @@ pub(super) fn push_adopt_step(
 /// Whether this program applies a CRD: one of a `crds/` folder, and a template that helm would leave as it is.
 fn is_applied_by_us(facts: &UpgradeFacts<'_>, crd: &CrdPlan) -> bool {
     let Some(release) = &crd.template_release else { return true };
-    let states = [(ReleaseRole::Crds, &facts.crds_chart), (ReleaseRole::App, &facts.app)];
-    let is_written = |role| {
-        states.iter().any(|(of, state)| *of == role && state.as_ref().is_some_and(|state| !is_up_to_date(state)))
-    };
     facts.adoptions.iter().any(|adoption| {
-        adoption.release == *release && adoption.crds_to_apply.contains(&crd.name) && is_written(adoption.role)
+        adoption.release == *release && adoption.crds_to_apply.contains(&crd.name) && facts.writes_release(adoption.role)
     })
 }
 
@@ -76,9 +71,7 @@ pub(super) fn push_template_steps(
     role: ReleaseRole,
     crds: &[CrdPlan],
     release: &str,
-    written: bool,
     steps: &mut Vec<Step>,
-    left_alone: &mut Vec<UnchangedItem>,
 ) {
     let changing =
         crds.iter().filter(|crd| crd.template_release.as_deref() == Some(release) && crd.decision.needs_write());
@@ -87,12 +80,6 @@ pub(super) fn push_template_steps(
         return;
     }
     let count = names.len();
-    if !written {
-        let subject = UnchangedSubject::TemplateCrds { count, release: release.to_owned() };
-        let because = "templates of its chart; helm writes them with the release, which does not change".to_owned();
-        left_alone.push(UnchangedItem { subject, reason: because });
-        return;
-    }
     let title =
         format!("verify {count} CRD{} that helm wrote with {release}: established and served", plural_suffix(count));
     let because = "helm wrote them as templates of the chart, and does not verify what the API server serves";

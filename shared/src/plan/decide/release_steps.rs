@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChartState, new_step, plural_suffix};
+use super::{ChartState, UpgradeFacts, new_step, plural_suffix};
 use crate::model::chart::Digest;
 use crate::model::release_role::ReleaseRole;
 use crate::model::release_status::ReleaseStatus;
@@ -34,13 +34,14 @@ pub fn is_up_to_date(state: &ChartState<'_>) -> bool {
 }
 
 pub(super) fn push_release_step(
+    facts: &UpgradeFacts<'_>,
     role: ReleaseRole,
     state: &ChartState<'_>,
     steps: &mut Vec<Step>,
     left_alone: &mut Vec<UnchangedItem>,
 ) {
     let release = &state.upgrade.release;
-    if is_up_to_date(state) {
+    if !facts.writes_release(role) {
         let because = "same chart bytes, same values, deployed".to_owned();
         let subject = UnchangedSubject::Release { release: release.clone(), version: state.upgrade.to.clone() };
         left_alone.push(UnchangedItem { subject, reason: because });
@@ -55,13 +56,13 @@ pub(super) fn push_release_step(
             StepId::Record,
             format!("record {release} {}", state.upgrade.to),
             Action::RecordRelease { release: release.clone() },
-            format!("{from}; without a record of {}, helm status would report the old version", state.upgrade.to),
+            describe_record_reason(facts, state, &from),
         ),
         ReleaseRole::App => (
             StepId::Release(role),
             format!("upgrade {release} to {} and wait", state.upgrade.to),
             Action::UpgradeRelease { release: release.clone() },
-            describe_reason(state, &from),
+            describe_reason(facts, state, &from),
         ),
     };
     let mut next = new_step(id, title, action, because);
@@ -78,8 +79,24 @@ fn build_unlock_step(role: ReleaseRole, state: &ChartState<'_>) -> Option<Step> 
     Some(new_step(StepId::Unlock(role), title, Action::UnlockRelease { release, revision }, because))
 }
 
-fn describe_reason(state: &ChartState<'_>, from: &str) -> String {
+fn describe_record_reason(facts: &UpgradeFacts<'_>, state: &ChartState<'_>, from: &str) -> String {
+    match describe_changed_templates(facts, state) {
+        Some(changed) => format!("{from}, but {changed}"),
+        None => format!("{from}; without a record of {}, helm status would report the old version", state.upgrade.to),
+    }
+}
+
+/// Why a release is written although its record is right.
+fn describe_changed_templates(facts: &UpgradeFacts<'_>, state: &ChartState<'_>) -> Option<String> {
+    let count = facts.count_changed_templates(&state.upgrade.release);
+    let verb = if count == 1 { "differs" } else { "differ" };
+    let text = || format!("{count} CRD{} of its templates {verb} on the cluster", plural_suffix(count));
+    (is_up_to_date(state) && count > 0).then(text)
+}
+
+fn describe_reason(facts: &UpgradeFacts<'_>, state: &ChartState<'_>, from: &str) -> String {
     let mut reasons = vec![from.to_owned()];
+    reasons.extend(describe_changed_templates(facts, state));
     let mut by_verb: BTreeMap<&str, usize> = BTreeMap::new();
     for change in state.objects {
         let verb = match change.change {

@@ -109,8 +109,12 @@ fn a_crd_that_is_a_template_is_written_by_helm_and_proved_by_us() {
     assert_eq!(ids, ["mural", "served-mural", "validate"]);
     let same = record("deployed", &build_description(&target.digest));
     let app = Some(state(&target, &same, &[]));
-    let (steps, left_alone) = decide_upgrade(&UpgradeFacts { app, crds: &[template], ..empty_facts() });
-    assert!(steps.is_empty() && left_alone.iter().any(|left| left.reason.contains("templates of its chart")));
+    let (steps, _) = decide_upgrade(&UpgradeFacts { app: app.clone(), crds: &[template.clone()], ..empty_facts() });
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["mural", "served-mural", "validate"], "as after a rollback that kept the record");
+    assert!(steps[0].reason.contains("1 CRD of its templates differs on the cluster"), "{}", steps[0].reason);
+    let unchanged = CrdPlan { decision: CrdDecision::Unchanged, ..template };
+    assert!(decide_upgrade(&UpgradeFacts { app, crds: &[unchanged], ..empty_facts() }).0.is_empty());
 }
 
 #[test]
@@ -181,7 +185,7 @@ fn helm_owns_what_kubectl_applied_before_it_writes_the_release() {
     };
     assert_eq!(ids(&adoption, &was), ["adopt-mural-crds", "record", "served-mural-crds", "validate"]);
     let same = record("deployed", &build_description(&target.digest));
-    assert_eq!(ids(&adoption, &same), Vec::<&str>::new(), "helm writes nothing");
+    assert_eq!(ids(&adoption, &same), ["adopt-mural-crds", "record", "served-mural-crds", "validate"]);
     adoption.crds_to_apply.insert("b.x".into());
     let with_apply = ["crds", "served", "adopt-mural-crds", "record", "served-mural-crds", "validate"];
     assert_eq!(ids(&adoption, &was), with_apply);

@@ -142,8 +142,10 @@ fn is_server_side_applied(context: &GuardContext<'_>, one: &JudgedObject<'_>) ->
 /// The API server drops such a null when it decodes a create or an update, but not in a server-side apply
 /// (<https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting/prunenulls.go>).
 fn build_null_finding(object: &ObjectRef, path: &str) -> Finding {
-    let message = format!("{path} is null, and its schema allows no null: the API server rejects the server-side apply of helm");
-    let hint = format!("remove {path} in the values of the chart, or set it; --server-side=false drops the null instead");
+    let message =
+        format!("{path} is null, and its schema allows no null: the API server rejects the server-side apply of helm");
+    let hint =
+        format!("remove {path} in the values of the chart, or set it; --server-side=false drops the null instead");
     CARD.finding(object.to_string(), message, hint)
 }
 

@@ -74,7 +74,8 @@ impl UpgradeFacts<'_> {
 
     /// The number of CRDs among the templates of a release that differ from the chart.
     fn count_changed_templates(&self, release: &str) -> usize {
-        let is_changed = |crd: &&CrdPlan| crd.template_release.as_deref() == Some(release) && crd.decision.needs_write();
+        let is_changed =
+            |crd: &&CrdPlan| crd.template_release.as_deref() == Some(release) && crd.decision.needs_write();
         self.crds.iter().filter(is_changed).count()
     }
 }

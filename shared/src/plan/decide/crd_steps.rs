@@ -41,11 +41,7 @@ pub(in crate::plan) fn build_migrate_step(migrations: &[CrdMigration]) -> Option
 }
 
 /// Before helm writes a release: it refuses objects and fields that kubectl owns.
-pub(super) fn push_adopt_step(
-    facts: &UpgradeFacts<'_>,
-    role: ReleaseRole,
-    steps: &mut Vec<Step>,
-) {
+pub(super) fn push_adopt_step(facts: &UpgradeFacts<'_>, role: ReleaseRole, steps: &mut Vec<Step>) {
     let adoption = facts.adoptions.iter().find(|adoption| adoption.role == role && !adoption.objects.is_empty());
     let Some(Adoption { release, apply_method, objects, .. }) = adoption.filter(|_| facts.writes_release(role)) else {
         return;
@@ -62,17 +58,14 @@ pub(super) fn push_adopt_step(
 fn is_applied_by_us(facts: &UpgradeFacts<'_>, crd: &CrdPlan) -> bool {
     let Some(release) = &crd.template_release else { return true };
     facts.adoptions.iter().any(|adoption| {
-        adoption.release == *release && adoption.crds_to_apply.contains(&crd.name) && facts.writes_release(adoption.role)
+        adoption.release == *release
+            && adoption.crds_to_apply.contains(&crd.name)
+            && facts.writes_release(adoption.role)
     })
 }
 
 /// CRDs that are templates of a chart: helm has written them with the release, so this program only verifies them.
-pub(super) fn push_template_steps(
-    role: ReleaseRole,
-    crds: &[CrdPlan],
-    release: &str,
-    steps: &mut Vec<Step>,
-) {
+pub(super) fn push_template_steps(role: ReleaseRole, crds: &[CrdPlan], release: &str, steps: &mut Vec<Step>) {
     let changing =
         crds.iter().filter(|crd| crd.template_release.as_deref() == Some(release) && crd.decision.needs_write());
     let names: Vec<String> = changing.map(|crd| crd.name.clone()).collect();

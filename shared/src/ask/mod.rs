@@ -197,6 +197,16 @@ pub struct AllowedActions {
     pub take_ownership: bool,
 }
 
+/// What one run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpgradeScope {
+    /// The CRDs and both releases.
+    #[default]
+    Releases,
+    /// The CRDs alone, with `helm mural crds apply`. No helm follows that writes CRDs from templates.
+    CrdsOnly,
+}
+
 /// The registry and the content bundle of an appliance.
 #[derive(Debug, Clone, Default)]
 pub struct ApplianceAccess {
@@ -237,6 +247,8 @@ pub struct UpgradeSpec {
     pub app: ReleaseTarget,
     /// The required owner of the releases.
     pub mode: OwnerMode,
+    /// What the run writes.
+    pub scope: UpgradeScope,
     /// The application's values.
     pub values: ValueOptions,
     /// The CRD chart's values.
@@ -312,6 +324,7 @@ impl UpgradeSpec {
             app: target(&installation.app_release, app_chart),
             installation,
             mode: OwnerMode::Auto,
+            scope: UpgradeScope::Releases,
             values: ValueOptions::default(),
             crds_values: ValueOptions::default(),
             registry: RegistryAccess::default(),

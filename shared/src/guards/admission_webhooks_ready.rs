@@ -1,17 +1,16 @@
 //! Admission webhooks that must answer before this run can write, and whether their Services have a ready endpoint.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::admission_policies::{self, ServiceRef};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::crd::Crd;
-use crate::model::metadata_keys::MANAGED_BY;
+use crate::model::metadata_keys::{JOURNAL_SECRET_TYPE, MANAGED_BY};
 use crate::model::object::ObjectRef;
 use crate::model::task::Task;
+use crate::schema::match_conditions::{self, PlannedRequest};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -45,7 +44,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let selects = |webhook: &Value, what: &WrittenResource| {
         intercepts(webhook, what)
             && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
-            && admission_policies::selector_matches(&webhook["objectSelector"], &what.labels)
+            && admission_policies::selector_matches(&webhook["objectSelector"], &admission_policies::read_labels(&what.object))
     };
     let strict: Vec<(&Value, &Value)> = all
         .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
@@ -54,12 +53,13 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let (mut findings, mut unsure) = (Vec::new(), None);
     for (configuration, webhook) in &strict {
         let Some(service) = ServiceRef::from_client_config(&webhook["clientConfig"]) else { continue };
+        let selected = || written.iter().filter(|what| selects(webhook, what));
         match policies.ready_endpoints.get(&service) {
-            // The API server calls it for some objects only, and which ones is in CEL.
-            Some(Ok(0)) | None if webhook["matchConditions"].as_array().is_some_and(|all| !all.is_empty()) => {
-                unsure.get_or_insert_with(|| conditions_reason(webhook, &service));
-            }
-            Some(Ok(0)) | None => findings.push(build_finding(configuration, webhook, &service)),
+            Some(Ok(0)) | None => match is_called_for_any(webhook, selected()) {
+                Ok(true) => findings.push(build_finding(configuration, webhook, &service)),
+                Ok(false) => {}
+                Err(reason) => drop(unsure.get_or_insert_with(|| conditions_reason(webhook, &service, &reason))),
+            },
             Some(Ok(_)) => {}
             Some(Err(failure)) => {
                 return CheckResult::new(&CARD, strict.len(), Verdict::Undetermined { reason: failure.to_string() });
@@ -73,9 +73,29 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, strict.len(), verdict)
 }
 
-fn conditions_reason(webhook: &Value, service: &ServiceRef) -> String {
+/// Whether the match conditions let the webhook be called for one of these writes.
+///
+/// # Errors
+/// They cannot be evaluated for one, and exclude the others.
+fn is_called_for_any<'a>(
+    webhook: &Value,
+    selected: impl Iterator<Item = &'a WrittenResource>,
+) -> Result<bool, String> {
+    let mut undetermined = None;
+    for what in selected {
+        let resource = (what.group.as_str(), what.version.as_str(), what.plural.as_str());
+        match match_conditions::is_called(webhook, PlannedRequest { object: &what.object, resource }) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(reason) => drop(undetermined.get_or_insert(reason)),
+        }
+    }
+    undetermined.map_or(Ok(false), Err)
+}
+
+fn conditions_reason(webhook: &Value, service: &ServiceRef, reason: &str) -> String {
     let name = webhook["name"].as_str().unwrap_or("?");
-    format!("{service} of webhook {name} has no ready endpoint, and its matchConditions are not evaluated")
+    format!("{service} of webhook {name} has no ready endpoint, and {reason}")
 }
 
 fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -> Finding {
@@ -91,40 +111,27 @@ fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -
     CARD.finding(format!("{kind} {name}"), message, hint)
 }
 
-/// A resource of the API that this run creates or updates.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// An object that this run creates or updates, and its resource.
 struct WrittenResource {
     group: String,
     version: String,
     plural: String,
     namespaced: bool,
-    labels: BTreeMap<String, String>,
+    object: Value,
 }
 
 impl WrittenResource {
-    fn new(group: &str, version: &str, plural: &str, namespaced: bool) -> Self {
+    fn new(group: &str, version: &str, plural: &str, namespaced: bool, object: Value) -> Self {
         let (group, version, plural) = (group.to_owned(), version.to_owned(), plural.to_owned());
-        Self { group, version, plural, namespaced, labels: BTreeMap::new() }
-    }
-
-    fn with_labels(self, labels: BTreeMap<String, String>) -> Self {
-        Self { labels, ..self }
+        Self { group, version, plural, namespaced, object }
     }
 }
 
-/// Lists the resources of the charts' objects, and those that every run writes: release records, CRDs and Leases.
-fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
-    // The labels of a release record: https://github.com/helm/helm/blob/v3.17.2/pkg/storage/driver/secrets.go, `newSecretsObject`.
-    let record = [("name", context.app_release), ("owner", "helm"), ("status", "deployed")];
-    let own = [("app.kubernetes.io/managed-by", MANAGED_BY)];
-    let mut all = BTreeSet::from([
-        WrittenResource::new("", "v1", "secrets", true).with_labels(to_labels(&record)),
-        WrittenResource::new("", "v1", "secrets", true).with_labels(to_labels(&own)),
-        WrittenResource::new("coordination.k8s.io", "v1", "leases", true).with_labels(to_labels(&own)),
-    ]);
+/// Lists the objects of the charts, and those that every run writes: release records, CRDs and Leases.
+fn written_resources(context: &GuardContext<'_>) -> Vec<WrittenResource> {
+    let mut all = written_by_every_run(context);
     all.extend(context.planned_crds().map(|crd| {
-        WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false)
-            .with_labels(admission_policies::read_labels(crd.json()))
+        WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false, crd.json().clone())
     }));
     let served = context.application.and_then(|application| application.kinds.as_ref().ok());
     let manifests = context.app_chart.iter().flat_map(|facts| facts.rendered);
@@ -134,15 +141,39 @@ fn written_resources(context: &GuardContext<'_>) -> BTreeSet<WrittenResource> {
         let known = served.and_then(|kinds| kinds.get(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
         let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.is_namespaced())));
         if let Some((plural, namespaced)) = known {
-            let resource = WrittenResource::new(object.group(), object.version(), &plural, namespaced);
-            all.insert(resource.with_labels(admission_policies::read_labels(manifest)));
+            let manifest = if namespaced { with_namespace(manifest, context.view.cluster.namespace.as_str()) } else { manifest.clone() };
+            all.push(WrittenResource::new(object.group(), object.version(), &plural, namespaced, manifest));
         }
     }
     all
 }
 
-fn to_labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
-    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+/// The labels and the type of a release record are helm's
+/// (<https://github.com/helm/helm/blob/v3.17.2/pkg/storage/driver/secrets.go>, `newSecretsObject`).
+fn written_by_every_run(context: &GuardContext<'_>) -> Vec<WrittenResource> {
+    let namespace = context.view.cluster.namespace.as_str();
+    let secret = |kind: &str, labels: Value| {
+        let metadata = json!({"namespace": namespace, "labels": labels});
+        json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata})
+    };
+    let own = json!({"app.kubernetes.io/managed-by": MANAGED_BY});
+    let record = json!({"name": context.app_release, "owner": "helm", "status": "deployed"});
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"namespace": namespace, "labels": own}});
+    vec![
+        WrittenResource::new("", "v1", "secrets", true, secret("helm.sh/release.v1", record)),
+        WrittenResource::new("", "v1", "secrets", true, secret(JOURNAL_SECRET_TYPE, own)),
+        WrittenResource::new("coordination.k8s.io", "v1", "leases", true, lease),
+    ]
+}
+
+/// helm writes an object without a namespace into the release's.
+fn with_namespace(manifest: &Value, namespace: &str) -> Value {
+    let mut manifest = manifest.clone();
+    if manifest["metadata"]["namespace"].as_str().is_none_or(str::is_empty) {
+        manifest["metadata"]["namespace"] = namespace.into();
+    }
+    manifest
 }
 
 /// Whether the rules of a webhook match a create or update of this resource, by

@@ -24,7 +24,7 @@ pub static CARD: Card = Card {
 };
 
 /// The tasks that it applies to.
-pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
+pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade], check };
 
 const MANAGED_BY_POINTER: &str = "/metadata/labels/app.kubernetes.io~1managed-by";
 

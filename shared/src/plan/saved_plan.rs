@@ -12,7 +12,7 @@ use super::{API_VERSION, ChartUpgrade, CrdPlan, Plan, Step};
 use crate::ask::waivers::Waivers;
 use crate::ask::{
     AllowedActions, ApplianceAccess, ClusterAccess, FluxSourceNames, HelmOptions, Installation, OwnerMode,
-    RegistryAccess, ReleaseTarget, UpgradeSpec, ValueOptions,
+    RegistryAccess, ReleaseTarget, UpgradeScope, UpgradeSpec, ValueOptions,
 };
 use crate::model::chart::{ChartRef, Digest, DigestKind};
 use crate::model::chart_version::ChartVersion;
@@ -80,6 +80,7 @@ impl RecordedRequest {
             app,
             mode,
             allowed_actions: allowed,
+            scope: _,
             values: _,
             crds_values: _,
             registry: _,
@@ -140,6 +141,7 @@ impl RecordedRequest {
             crds: target(crds),
             app: target(app),
             mode,
+            scope: UpgradeScope::Releases,
             values,
             crds_values,
             registry,

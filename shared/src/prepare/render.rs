@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::ask::{ReleaseTarget, UpgradeSpec};
+use crate::ask::{ReleaseTarget, UpgradeScope, UpgradeSpec};
 use crate::model::chart::{DigestKind, ValuesSchemaError, pack_as_flux, pack_with_values};
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::{self, Crd};
@@ -87,7 +87,7 @@ pub(crate) async fn render_both(
         Some(fetched) => Some(render_app_chart(context, fetched, crds.as_ref(), &next).await?),
         None => None,
     };
-    let wanted = collect_desired_crds(ask, crds.as_ref(), app.as_ref());
+    let wanted = collect_desired_crds(context, crds.as_ref(), app.as_ref());
     Ok(RenderedCharts { crds, app, desired_crds: wanted, config: next.config, crds_config: crds_next.config })
 }
 
@@ -273,24 +273,18 @@ fn crd_api_versions(crds: Option<&RenderedChart>) -> Vec<String> {
     .collect()
 }
 
-/// Every CRD of both charts, as it will be written. If the CRD chart has it in `crds/` and the application as a template, this
-/// program writes it and helm then imports it, so it gets the ownership metadata that helm requires.
+/// Every CRD of both charts, as it will be written. What helm imports later gets the ownership metadata that helm requires.
 fn collect_desired_crds(
-    ask: &UpgradeSpec,
+    context: &UpgradeContext<'_>,
     crds: Option<&RenderedChart>,
     app: Option<&RenderedChart>,
 ) -> BTreeMap<String, Crd> {
     let mut all = BTreeMap::new();
-    let installation = &ask.installation;
-    let app_templates =
-        app.map_or_else(Vec::new, |app| crd::list_template_crds(&app.rendered, &app.fetched.chart.folder_crds));
-    let is_imported = |name: &String| {
-        crds.is_some_and(|crds| crds.fetched.chart.folder_crds.contains(name)) && app_templates.contains(name)
-    };
+    let importers = list_importing_releases(context, crds, app);
     for document in [crds, app].into_iter().flatten().flat_map(|chart| release_objects(&chart.rendered)) {
         let mut document = document.clone();
-        if Crd::name_of(&document).is_some_and(|name| is_imported(&name.to_owned())) {
-            set_release_owner(&mut document, &installation.app_release, &installation.namespace);
+        if let Some(release) = Crd::name_of(&document).and_then(|name| importers.get(name)) {
+            set_release_owner(&mut document, release, &context.ask.installation.namespace);
         }
         if let Ok(crd) = Crd::new(document) {
             all.entry(crd.name().to_owned()).or_insert(crd);
@@ -304,4 +298,26 @@ fn render_problem(fetched: &FetchedChart, error: crate::tools::error::ToolError)
     error
         .into_problem(format!("the chart {} {} does not render", chart.name, chart.version))
         .with_hint("correct the value that helm's message names")
+}
+
+/// The CRDs that this program writes and helm imports afterwards, each with the release that imports it:
+///
+/// - the CRD chart has it in `crds/`, and the application as a template;
+/// - no release is written now, but the CRD chart has it as a template and its release is installed.
+fn list_importing_releases<'a>(
+    context: &UpgradeContext<'a>,
+    crds: Option<&RenderedChart>,
+    app: Option<&RenderedChart>,
+) -> BTreeMap<String, &'a str> {
+    let (ask, installation) = (context.ask, &context.ask.installation);
+    let templates =
+        |chart: &RenderedChart| crd::list_template_crds(&chart.rendered, &chart.fetched.chart.folder_crds);
+    if ask.scope == UpgradeScope::CrdsOnly {
+        let is_installed = context.view.current_revision(&installation.crds_release).ok().flatten().is_some();
+        let names = crds.filter(|_| is_installed).map(templates).unwrap_or_default();
+        return names.into_iter().map(|name| (name, installation.crds_release.as_str())).collect();
+    }
+    let in_folder = |name: &String| crds.is_some_and(|crds| crds.fetched.chart.folder_crds.contains(name));
+    let names = app.map(templates).unwrap_or_default();
+    names.into_iter().filter(in_folder).map(|name| (name, installation.app_release.as_str())).collect()
 }

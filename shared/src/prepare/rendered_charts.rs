@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::ask::UpgradeSpec;
+use crate::ask::{UpgradeScope, UpgradeSpec};
 use crate::model::chart::ValuesSchemaError;
 use crate::model::crd::{self, Crd};
 use crate::model::fetched_chart::FetchedChart;
@@ -48,9 +48,13 @@ pub struct RenderedCharts {
 }
 
 impl RenderedCharts {
-    /// The CRDs that helm writes as templates, each with its release; this program applies those of a `crds/` folder.
+    /// The CRDs that helm writes as templates, each with its release; this program applies those of a `crds/` folder, and
+    /// all of them if no release is written.
     #[must_use]
     pub fn crds_in_templates(&self, ask: &UpgradeSpec) -> BTreeMap<String, String> {
+        if ask.scope == UpgradeScope::CrdsOnly {
+            return BTreeMap::new();
+        }
         let installation = &ask.installation;
         let rendered_charts = [(&self.app, &installation.app_release), (&self.crds, &installation.crds_release)];
         let rendered_charts = rendered_charts

@@ -72,6 +72,18 @@ fn build_functions() -> Context<'static> {
     functions
 }
 
+/// Evaluates an expression with these variables, which are plain JSON.
+pub(super) fn evaluate_with(expression: &IdedExpr, variables: &[(&str, &Value)]) -> Result<CelValue, ExecutionError> {
+    FUNCTIONS.with(|functions| {
+        let mut context = functions.new_inner_scope();
+        for (name, value) in variables {
+            let value = kube_cel::cel::to_value(value).map_err(|_| ExecutionError::NoSuchOverload)?;
+            context.add_variable_from_value(*name, value);
+        }
+        CelValue::resolve(expression, &context)
+    })
+}
+
 /// The rules of a schema. A server before 1.25 knows none.
 pub(super) fn compile(schema: &Value, server: ServerVersion) -> Rules {
     let all = schema["x-kubernetes-validations"].as_array().into_iter().flatten();

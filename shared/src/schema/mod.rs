@@ -18,6 +18,7 @@ mod defaulting;
 mod duplicates;
 mod error;
 mod formats;
+pub mod match_conditions;
 mod meta;
 mod node;
 mod number;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::ask::{AllowedActions, Installation, OwnerMode, ReleaseTarget, UpgradeSpec, parse_duration};
+use crate::ask::{AllowedActions, Installation, OwnerMode, ReleaseTarget, UpgradeScope, UpgradeSpec, parse_duration};
 use crate::cli::confirmation::confirm_or_report;
 use crate::cli::environment::read_environment;
 use crate::cli::run_limits::RunLimits;
@@ -70,6 +70,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
         crds_values: flags.chart.values.to_crds_values(),
         // The command refuses CRDs that Flux or Argo CD owns: they must be changed through the owner.
         mode: OwnerMode::Helm,
+        scope: UpgradeScope::CrdsOnly,
         registry: helm_env.registry_access(flags.chart.plain_http, flags.chart.ca_file.clone()),
         allowed_actions: AllowedActions {
             downgrade: flags.allow_downgrade,

@@ -276,7 +276,11 @@ fn a_webhook_that_is_not_called_for_the_written_objects_needs_no_backend() {
     assert!(fires(&labelled, "admission-webhooks-ready"));
     let by_scope = with_webhook(|webhook| webhook["rules"][0]["scope"] = "Cluster".into(), 0);
     assert_eq!(by_scope.run_guard("admission-webhooks-ready"), Verdict::Pass);
-    let conditions = json!([{"name": "cloud", "expression": "object.type == 'example.org/cloud'"}]);
-    let by_condition = with_webhook(|webhook| webhook["matchConditions"] = conditions, 0);
-    assert!(matches!(by_condition.run_guard("admission-webhooks-ready"), Verdict::Undetermined { .. }));
+    let by_condition = |expression: &str| {
+        let conditions = json!([{"name": "a", "expression": expression}]);
+        with_webhook(|webhook| webhook["matchConditions"] = conditions, 0).run_guard("admission-webhooks-ready")
+    };
+    assert_eq!(by_condition("object.type == 'example.org/cloud'"), Verdict::Pass);
+    assert!(matches!(by_condition("object.type == 'helm.sh/release.v1'"), Verdict::Fail { .. }));
+    assert!(matches!(by_condition("request.userInfo.username == 'a'"), Verdict::Undetermined { .. }));
 }

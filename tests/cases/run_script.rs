@@ -208,7 +208,9 @@ fn one_line(text: &str) -> String {
 
 fn write(file: &Path, text: &str) -> Result<()> {
     let folder = file.parent().context("a file lies in a folder")?;
-    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, text)).with_context(|| file.display().to_string())
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(file, text))
+        .with_context(|| file.display().to_string())
 }
 
 fn copy_base(from: &Path, to: &Path, group: &str) -> Result<()> {

@@ -123,8 +123,12 @@ impl Statement {
                 Self::Exec { expected: Expected::Code(code.parse()?), words: owned(words) }
             }
             ["stdin", file] => Self::Stdin { file: (*file).to_owned() },
-            ["!", stream, text] => Self::Contains { stream: Stream::parse(stream)?, text: (*text).to_owned(), negated: true },
-            [stream, text] => Self::Contains { stream: Stream::parse(stream)?, text: (*text).to_owned(), negated: false },
+            ["!", stream, text] => {
+                Self::Contains { stream: Stream::parse(stream)?, text: (*text).to_owned(), negated: true }
+            }
+            [stream, text] => {
+                Self::Contains { stream: Stream::parse(stream)?, text: (*text).to_owned(), negated: false }
+            }
             _ => bail!("unknown statement"),
         })
     }

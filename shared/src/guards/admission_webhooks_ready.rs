@@ -44,7 +44,10 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let selects = |webhook: &Value, what: &WrittenResource| {
         intercepts(webhook, what)
             && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
-            && admission_policies::selector_matches(&webhook["objectSelector"], &admission_policies::read_labels(&what.object))
+            && admission_policies::selector_matches(
+                &webhook["objectSelector"],
+                &admission_policies::read_labels(&what.object),
+            )
     };
     let strict: Vec<(&Value, &Value)> = all
         .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
@@ -77,10 +80,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
 ///
 /// # Errors
 /// They cannot be evaluated for one, and exclude the others.
-fn is_called_for_any<'a>(
-    webhook: &Value,
-    selected: impl Iterator<Item = &'a WrittenResource>,
-) -> Result<bool, String> {
+fn is_called_for_any<'a>(webhook: &Value, selected: impl Iterator<Item = &'a WrittenResource>) -> Result<bool, String> {
     let mut undetermined = None;
     for what in selected {
         let resource = (what.group.as_str(), what.version.as_str(), what.plural.as_str());
@@ -141,7 +141,11 @@ fn written_resources(context: &GuardContext<'_>) -> Vec<WrittenResource> {
         let known = served.and_then(|kinds| kinds.get(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
         let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.is_namespaced())));
         if let Some((plural, namespaced)) = known {
-            let manifest = if namespaced { with_namespace(manifest, context.view.cluster.namespace.as_str()) } else { manifest.clone() };
+            let manifest = if namespaced {
+                with_namespace(manifest, context.view.cluster.namespace.as_str())
+            } else {
+                manifest.clone()
+            };
             all.push(WrittenResource::new(object.group(), object.version(), &plural, namespaced, manifest));
         }
     }

@@ -310,8 +310,7 @@ fn list_importing_releases<'a>(
     app: Option<&RenderedChart>,
 ) -> BTreeMap<String, &'a str> {
     let (ask, installation) = (context.ask, &context.ask.installation);
-    let templates =
-        |chart: &RenderedChart| crd::list_template_crds(&chart.rendered, &chart.fetched.chart.folder_crds);
+    let templates = |chart: &RenderedChart| crd::list_template_crds(&chart.rendered, &chart.fetched.chart.folder_crds);
     if ask.scope == UpgradeScope::CrdsOnly {
         let is_installed = context.view.current_revision(&installation.crds_release).ok().flatten().is_some();
         let names = crds.filter(|_| is_installed).map(templates).unwrap_or_default();

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_condition_on_something_else_is_undetermined_unless_another_one_excludes_the_object() {
-        let unknown = ["request.userInfo.username != 'root'", "oldObject == null", "authorizer.path('/').check('get').allowed()"];
+        let unknown =
+            ["request.userInfo.username != 'root'", "oldObject == null", "authorizer.path('/').check('get').allowed()"];
         for expression in unknown.iter().chain(&["request.operation == 'CREATE'", "object.missing == 1", "1 +"]) {
             assert!(answer(&[expression]).is_err(), "{expression}");
             assert_eq!(answer(&[expression, "object.type == 'Opaque'"]), Ok(false), "{expression}");

@@ -1,6 +1,7 @@
 //! `kubectl mural validate` on the sample installation: no finding while it is healthy; after a real action breaks it,
 //! the right check fails, and its hint repairs it. Also `validate` with each list forbidden in turn.
 
+mod argo;
 mod flux;
 mod forms;
 mod matrix;
@@ -27,6 +28,7 @@ use crate::test_cluster::{CommandOutput, TestCluster};
 const TESTS: &[Test] = &[
     ("health::issues_are_reported_until_they_are_fixed", issues_are_reported_until_they_are_fixed),
     ("health::every_check_fires", matrix::every_check_fires),
+    ("health::argo_cd_with_several_sources", argo::several_sources),
 ];
 /// With `MURAL_OWNERS`. Each reinstalls the sample charts, which takes half a minute.
 const OWNERS: &[Test] = &[

@@ -17,6 +17,9 @@ pub static CARD: Card = Card {
     fix: "Fix the cause in the message: in the values of the chart, on the cluster, or in the admission policy.",
 };
 
+/// The controller that fills the rules of a ClusterRole with an aggregation rule. helm 4 stops at a conflict with it, as with any other.
+const AGGREGATION_MANAGER: &str = "clusterrole-aggregation-controller";
+
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
 
@@ -86,6 +89,9 @@ fn build_finding(context: &GuardContext<'_>, one: &ObjectForecast) -> Option<Fin
             "keep the old value of the immutable field, or delete the object in a maintenance window: kubectl delete {kind} {name} --namespace {}",
             context.view.cluster.namespace
         )
+    } else if *code == 409 && words.contains(AGGREGATION_MANAGER) {
+        "pass --force-conflicts: the controller fills the rules again at once; or remove rules from the chart"
+            .to_owned()
     } else if *code == 409 {
         "remove the field from the other field manager, or take it over with --force-conflicts".to_owned()
     } else {

@@ -91,9 +91,7 @@ impl ReleaseInventory {
             CrdListSource::Chart | CrdListSource::Live => Vec::new(),
         };
         let objects = match manifests {
-            Availability::Known(known) => {
-                Availability::Known(known.into_iter().flat_map(|manifest| manifest.objects).collect())
-            }
+            Availability::Known(known) => Availability::Known(collect_objects(known)),
             Availability::Absent(reason) => Availability::Absent(reason),
             Availability::Unreadable(failure) => Availability::Unreadable(failure),
         };
@@ -162,6 +160,19 @@ fn manifests(view: &ClusterView, releases: &[&str]) -> Availability<Vec<ReleaseM
         }
     }
     if known.is_empty() { Availability::Absent(missing.join("; ")) } else { Availability::Known(known) }
+}
+
+/// The objects of all manifests, each once: one Application can deploy both charts.
+fn collect_objects(manifests: Vec<ReleaseManifest>) -> Vec<ObjectRef> {
+    let mut all: Vec<ObjectRef> = Vec::new();
+    let mut known = BTreeSet::new();
+    for object in manifests.into_iter().flat_map(|manifest| manifest.objects) {
+        let key = (object.group().to_owned(), object.kind.clone(), object.namespace.clone(), object.name.clone());
+        if known.insert(key) {
+            all.push(object);
+        }
+    }
+    all
 }
 
 /// What an Argo CD Application has: the objects in its status, and the live workloads and CRDs that bear its tracking label or

@@ -30,6 +30,8 @@ pub struct ChartState<'a> {
     pub objects: &'a [ObjectChange],
     /// The changes of its values.
     pub values: &'a [ValueChange],
+    /// Jobs of its manifest that failed: an earlier try of the same upgrade did not succeed.
+    pub failed_jobs: &'a [String],
 }
 
 /// The facts that the steps are decided from.

@@ -23,6 +23,8 @@ use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::lease::HeldLock;
+use crate::model::manifest::is_hook;
+use crate::model::object::find_condition;
 use crate::model::owner::Owner;
 use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
@@ -306,6 +308,7 @@ struct ChartChange<'a> {
     chart: &'a RenderedChart,
     objects: Vec<ObjectChange>,
     values: Vec<ValueChange>,
+    failed_jobs: Vec<String>,
 }
 
 impl<'a> ChartChange<'a> {
@@ -330,13 +333,11 @@ impl<'a> ChartChange<'a> {
             chart: rendered_chart.fetched.reference.to_string(),
             digest: rendered_chart.fetched.digest.clone(),
         };
-        let objects = object_changes::diff_manifests(
-            &ask.installation.namespace,
-            &parse_stored_manifest(compared)?,
-            &rendered_chart.manifest_objects(),
-        );
+        let (namespace, next) = (&ask.installation.namespace, rendered_chart.manifest_objects());
+        let objects = object_changes::diff_manifests(namespace, &parse_stored_manifest(compared)?, &next);
+        let failed_jobs = list_failed_jobs(view, &next);
         let (chart, values, interrupted_run) = (rendered_chart, Vec::new(), cut_off);
-        Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values })
+        Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values, failed_jobs })
     }
 
     /// With the values that change between the stored and the next ones.
@@ -353,8 +354,22 @@ impl<'a> ChartChange<'a> {
             command: commands.upgrade_release(self.role, self.chart),
             objects: &self.objects,
             values: &self.values,
+            failed_jobs: &self.failed_jobs,
         }
     }
+}
+
+/// The Jobs of a manifest that failed on the cluster.
+fn list_failed_jobs(view: &ClusterView, manifest: &[Value]) -> Vec<String> {
+    let failed = view.workloads.objects.iter().flatten().filter(|object| {
+        object["kind"] == "Job" && find_condition(object, "Failed").is_some_and(|failed| failed.status == "True")
+    });
+    let is_in_manifest = |job: &&Value| {
+        manifest.iter().any(|object| {
+            object["kind"] == "Job" && !is_hook(object) && object["metadata"]["name"] == job["metadata"]["name"]
+        })
+    };
+    failed.filter(is_in_manifest).filter_map(|job| job["metadata"]["name"].as_str().map(str::to_owned)).collect()
 }
 
 fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {

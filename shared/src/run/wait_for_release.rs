@@ -14,7 +14,9 @@ use super::{clock_skew, verify_release};
 use crate::cluster::view_reader;
 use crate::model::cluster_view::ReadFailure;
 use crate::model::object::ObjectRef;
+use crate::model::pod_creation::FAILED_CREATE;
 use crate::model::release_role::ReleaseRole;
+use crate::model::text_format::shell_quote;
 use crate::model::unready_objects::{Outlook, OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
 use crate::prepare::plan_commands;
@@ -142,7 +144,9 @@ pub(super) struct ReadinessWatch<'a> {
     waiting: Vec<WaitingObject>,
     unreadable_since: Option<(Instant, ReadFailure)>,
     terminal_reason: Option<String>,
-    /// What failed for good: nothing starts it again.
+    /// The terminal reason in one word.
+    terminal_word: Option<String>,
+    /// The object that failed for good: nothing starts it again.
     failed: Option<ObjectRef>,
     /// Jobs of the release that still run, if nothing else is waited for.
     running_jobs: Vec<String>,
@@ -164,6 +168,7 @@ impl<'a> ReadinessWatch<'a> {
             waiting: Vec::new(),
             unreadable_since: None,
             terminal_reason: None,
+            terminal_word: None,
             failed: None,
             running_jobs: Vec::new(),
             extra_wait: None,
@@ -272,9 +277,10 @@ impl<'a> ReadinessWatch<'a> {
     /// Ends the wait if a terminal reason has lasted longer than the grace period.
     fn stop_if_terminal(&mut self) {
         let lasted = self.terminal_since.iter().find(|(_, since)| since.elapsed() >= self.run.options.failure_grace);
-        let Some(((object, _), since)) = lasted else { return };
+        let Some(((object, word), since)) = lasted else { return };
         let reason = self.waiting.iter().find(|one| one.object == *object).map_or("", |one| one.reason.as_str());
         self.terminal_reason = Some(format!("{object}: {reason}, for {}s", since.elapsed().as_secs()));
+        self.terminal_word = Some(word.clone());
         self.stop.request();
     }
 
@@ -321,19 +327,31 @@ impl<'a> ReadinessWatch<'a> {
                 )
             }
         };
-        match &self.failed {
-            Some(ObjectRef { kind, name, .. }) => {
-                let kind = kind.to_lowercase();
-                problem
-                    .with_hint(format!("kubectl logs {kind}/{name} --namespace {namespace} --all-containers"))
-                    .with_hint(format!(
-                        "kubectl delete {kind} {name} --namespace {namespace}; then run the same command again, and helm creates it again"
-                    ))
-            }
-            None => problem
+        match (&self.failed, self.terminal_word.as_deref()) {
+            (Some(failed), _) => self.add_failure_hints(problem, failed),
+            (None, Some(FAILED_CREATE)) => problem
+                .with_hint(format!(
+                    "kubectl get events --namespace {namespace} --field-selector reason={FAILED_CREATE}"
+                ))
+                .with_hint("fix the cause, then run the same command again"),
+            (None, _) => problem
                 .with_hint(format!("kubectl describe pods --namespace {namespace}"))
                 .with_hint("fix the cause, then run the same command again"),
         }
+    }
+
+    /// helm creates a deleted Job again, but leaves a failed one as it is.
+    fn add_failure_hints(&self, problem: Problem, failed: &ObjectRef) -> Problem {
+        let (namespace, kind) = (&self.run.prepared.session.installation.namespace, failed.kind.to_lowercase());
+        let name = &failed.name;
+        let logs = format!("kubectl logs {kind}/{name} --namespace {namespace} --all-containers");
+        let delete = format!("kubectl delete {kind} {name} --namespace {namespace}");
+        let command: Vec<String> = self.step.command.iter().map(|word| shell_quote(word)).collect();
+        let again = match command.is_empty() {
+            true => delete,
+            false => format!("{delete} && {}", command.join(" ")),
+        };
+        problem.with_hint(logs).with_hint(format!("fix the cause, then create it again: {again}"))
     }
 
     fn helm_problem(&self, error: ToolError) -> Problem {

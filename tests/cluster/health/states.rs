@@ -14,7 +14,7 @@ const fn state(fires: &'static [&'static str], does: &'static str) -> State {
 }
 
 /// Actions that extend the sample installation, so that every check has an item to inspect. All of it is healthy.
-pub const FURNISHED: [&str; 7] = [
+pub const FURNISHED: [&str; 8] = [
     r#"helm upgrade mural $APP -n mural-system --reuse-values --wait --description "by a test, digest sha256:$(sha256sum $APP | cut -d' ' -f1)""#,
     "helm get values mural -n mural-system --output yaml > running.yaml",
     "kubectl -n mural-system set env deployment/dex --from=secret/dex --prefix=DEX_ --keys=config.yaml",
@@ -22,10 +22,12 @@ pub const FURNISHED: [&str; 7] = [
     r#"kubectl patch managedcluster edge-1 --subresource status --type merge --patch '{"status":{"conditions":[{"type":"ManagedClusterJoined","status":"True","reason":"Joined","message":"joined","lastTransitionTime":"2026-11-20T10:00:00Z"},{"type":"ManagedClusterConditionAvailable","status":"True","reason":"Available","message":"available","lastTransitionTime":"2026-11-20T10:00:00Z"}]}}'"#,
     r#"kubectl -n mural-system patch hubs.fleetconfig.open-cluster-management.io hub-0 --subresource status --type merge --patch '{"status":{"phase":"Running"}}'"#,
     r#"for role in viewer editor admin; do kubectl -n mural-system get configmap mural-project-rbac-$role -o jsonpath='apiVersion: v1{"\n"}kind: ConfigMap{"\n"}metadata:{"\n"}  name: {.metadata.name}{"\n"}data: {.data}{"\n"}' | kubectl -n tenant-a apply --server-side --filename -; done"#,
+    // A release whose values switch its only workload off.
+    r#"mkdir -p bare/templates && printf 'apiVersion: v2\nname: bare\nversion: 1.0.0\n' > bare/Chart.yaml && printf '{{ if .Values.on }}\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: bare}\n{{ end }}' > bare/templates/web.yaml && printf 'on: false\n' > bare/values.yaml && helm upgrade --install bare bare -n mural-system"#,
 ];
 
 /// Faults that are caused together and found by one run.
-pub const BROKEN: [State; 23] = [
+pub const BROKEN: [State; 24] = [
     // A hook times out, so the revision stays failed. Its values fill the release record.
     state(
         &["release-deployed", "release-record-size", "release-values"],
@@ -38,6 +40,7 @@ pub const BROKEN: [State; 23] = [
         &["workload-ready"],
         "kubectl -n mural-system set image deployment/alertmanager alertmanager=registry.example.com/alertmanager:no-such-image",
     ),
+    state(&["rollout-held"], "kubectl -n mural-system rollout pause deployment/fleetconfig-controller"),
     state(
         &["pvc-bound"],
         "kubectl get storageclass standard --output yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > standard.yaml && kubectl delete storageclass standard && kubectl -n mural-system scale statefulset zot --replicas=2",
@@ -122,10 +125,11 @@ pub const BROKEN_AFTER_FIX: [State; 2] = [
 ];
 
 /// Faults by the flags of `validate`: the installation differs from the request.
-pub const REQUESTED_STATES: [State; 3] = [
+pub const REQUESTED_STATES: [State; 4] = [
     state(&["release-version"], "--expect mural=9.9.9"),
     state(&["release-upgrade-deletions", "release-chart-digest"], "--chart $LESSER"),
     state(&["namespace-exists", "owner-detected"], "--namespace nowhere"),
+    state(&["release-workloads"], "--release bare"),
 ];
 
 /// Checks that [`super::matrix`] fires by stand-ins: an older helm and kubectl on `PATH`, an older API server, and one

@@ -142,6 +142,17 @@ pub const CASES: &[Case] = &[
         )
     },
     Case { flags: QUICK, ..case("hook-job-fails", begins(1, &["before-upgrade"], "")) },
+    Case {
+        flags: QUICK,
+        ..case("job-fails", begins(1, &["Job once", "job ended with exit code 1"], "kubectl delete job once"))
+    },
+    Case {
+        flags: QUICK,
+        ..case(
+            "pods-forbidden",
+            begins(1, &["FailedCreate", "serviceaccount \"nobody\" not found"], "get events --namespace"),
+        )
+    },
     // What cannot be had, or is no chart.
     Case {
         flags: &["--chart", "oci://REGISTRY/mural/mural", "--to", "9.9.9"],

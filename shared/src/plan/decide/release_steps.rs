@@ -17,14 +17,14 @@ pub fn build_description(digest: &Digest) -> String {
     format!("mural upgrade, {DIGEST_IN_DESCRIPTION}{}", digest.sha256)
 }
 
-/// Whether a release is in the wanted state already: deployed, from the same bytes, with the same values.
+/// Whether a release is in the wanted state already: deployed, from the same bytes, with the same values, and no Job of it failed.
 ///
 /// The description holds the digest of the bytes. A release that someone else wrote counts as the same if version and whole
 ///  manifest are equal.
 #[must_use]
 pub fn is_up_to_date(state: &ChartState<'_>) -> bool {
     let Some(record) = state.record.filter(|record| record.status == ReleaseStatus::Deployed) else { return false };
-    if !state.values.is_empty() {
+    if !state.values.is_empty() || !state.failed_jobs.is_empty() {
         return false;
     }
     match record.description.split_once(DIGEST_IN_DESCRIPTION) {
@@ -110,5 +110,6 @@ fn describe_reason(facts: &UpgradeFacts<'_>, state: &ChartState<'_>, from: &str)
     if !state.values.is_empty() {
         reasons.push(format!("{} value{} changed", state.values.len(), plural_suffix(state.values.len())));
     }
+    reasons.extend(state.failed_jobs.iter().map(|job| format!("Job {job} failed")));
     reasons.join(", ")
 }

@@ -33,6 +33,7 @@ fn state<'a>(moves: &'a ChartUpgrade, record: &'a ReleaseRecord, values: &'a [Va
         command: Vec::new(),
         objects: &[],
         values,
+        failed_jobs: &[],
     }
 }
 
@@ -56,6 +57,9 @@ fn the_same_bytes_and_values_are_nothing_to_do() {
     let target = chart_upgrade("1.1.0");
     let ours = record("deployed", &build_description(&target.digest));
     assert!(is_up_to_date(&state(&target, &ours, &[])));
+    let jobs = ["once".to_owned()];
+    let with_failed_job = ChartState { failed_jobs: &jobs, ..state(&target, &ours, &[]) };
+    assert!(!is_up_to_date(&with_failed_job), "the Job of an earlier try failed");
     let other_bytes = record("deployed", "mural upgrade, digest sha256:00");
     assert!(!is_up_to_date(&state(&target, &other_bytes, &[])));
     let failed = record("failed", &build_description(&target.digest));

@@ -67,7 +67,7 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
         out.push_str(&render_comparison(compared));
     }
     if let Some(warning) = coverage.warning() {
-        let _ = write!(out, "\n{}", render_entry(Mark::Unknown, "incomplete", &warning, style));
+        let _ = writeln!(out, "\n{}", render_entry(Mark::Unknown, "incomplete", &warning, style));
     }
     let _ = write!(out, "\n{}\n", render_foot(*counts, options, style));
     out

@@ -15,6 +15,10 @@ use super::object::find_condition;
 /// `FailedCreatePodReason`).
 pub const FAILED_CREATE: &str = "FailedCreate";
 
+/// What the event recorder puts before a message that stands for several
+/// (<https://github.com/kubernetes/client-go/blob/v0.34.0/tools/record/events_cache.go>).
+const COMBINED: &str = "(combined from similar events): ";
+
 /// The newest rejected creation of a pod, by `metadata.uid` of its controller.
 pub type CreationFailures = BTreeMap<String, RejectedPod>;
 
@@ -51,7 +55,7 @@ pub fn collect_creation_failures(events: &[Value]) -> CreationFailures {
         // Old and new recorders write the time to different fields.
         let times = ["/lastTimestamp", "/series/lastObservedTime", "/eventTime", "/metadata/creationTimestamp"];
         let at = times.iter().filter_map(|field| event.pointer(field)?.as_str()?.parse().ok()).max();
-        let message = event["message"].as_str().unwrap_or_default().to_owned();
+        let message = event["message"].as_str().unwrap_or_default().trim_start_matches(COMBINED).to_owned();
         if newest.get(uid).is_none_or(|known| known.at <= at) {
             newest.insert(uid.to_owned(), RejectedPod { at, message });
         }
@@ -104,7 +108,7 @@ mod tests {
 
     fn rejection(at: &str) -> Value {
         json!({"reason": "FailedCreate", "involvedObject": {"uid": "db"}, "lastTimestamp": at,
-            "message": "create Pod db-0 in StatefulSet db failed error: pods \"db-0\" is forbidden: exceeded quota"})
+            "message": "(combined from similar events): create Pod db-0 in StatefulSet db failed error: pods \"db-0\" is forbidden: exceeded quota"})
     }
 
     #[test]
@@ -123,7 +127,7 @@ mod tests {
         let lacking = stateful_set(1);
         let pod = |at: &str| json!({"metadata": {"creationTimestamp": at}});
         let (older, newer) = (pod("2026-11-24T07:04:00Z"), pod("2026-11-24T07:06:00Z"));
-        assert!(find_creation_failure(&lacking, &[&older], &failures).unwrap().message.contains("exceeded quota"));
+        assert!(find_creation_failure(&lacking, &[&older], &failures).unwrap().message.starts_with("create Pod db-0"));
         assert_eq!(find_creation_failure(&lacking, &[&newer], &failures), None, "it was created after all");
         assert_eq!(find_creation_failure(&stateful_set(2), &[], &failures), None, "it has all its pods");
     }

@@ -51,7 +51,7 @@ pub const BROKEN: [State; 6] = [
 pub const UPGRADE_STATES: [(&str, &str, &str, &str); 3] = [
     (
         "flux-source-version",
-        r#"digest=$(kubectl -n mural-system get ocirepository mural -o jsonpath='{.status.artifact.revision}' | cut -d@ -f2) && kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"digest":"'$digest'"}}}'"#,
+        r#"digest=$(kubectl -n mural-system get ocirepository mural -o jsonpath='{.status.artifact.revision}' | cut -d@ -f2) && kubectl -n mural-system patch ocirepository mural --type merge --patch '{"spec":{"ref":{"digest":"'$digest'","semver":"1.0.0"}}}'"#,
         "digest overrides semver",
         HINT,
     ),

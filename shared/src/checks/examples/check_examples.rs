@@ -294,8 +294,8 @@ pub(super) const EXAMPLES: [Example; 55] = [
     ),
     (
         "flux-source-version",
-        |w| w.set_source_field("spec.ref.digest", json!("sha256:1")),
-        |w| w.set_source_field("spec.ref", json!({"tag": "1.1.0-rc.3"})),
+        |w| w.set_source_field("spec.ref.digest", json!("sha256:2")),
+        |w| w.set_source_field("spec.ref", json!({"tag": "1.1.0-rc.3", "digest": "sha256:1"})),
     ),
     (
         "flux-release-ready",

@@ -6,7 +6,7 @@ use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::health_checks::HealthCheck;
 use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
-use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, range_allows};
+use crate::model::flux::{EffectiveRef, FluxObject, FluxSource, HelmRelease, range_allows};
 use crate::model::release_role::ReleaseRole;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -17,13 +17,14 @@ pub static CARD: Card = Card {
     level: Level::Warning,
     why: "A digest overrides semver, and semver overrides tag, without a message. A range upgrades at any time, \
         possibly the application before its CRDs, and does not match pre-releases.",
-    fix: "Set one exact version in spec.ref.semver, and remove the other fields of spec.ref.",
+    fix: "Set one exact version in spec.ref.semver, and remove the other fields of spec.ref. The digest of this version \
+        may stay beside it.",
 };
 
 /// What it reads, and how its findings change with time.
 pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
 
-/// Reports sources with more than one of digest, semver and tag, with a floating version, or that exclude the expected version.
+/// Reports sources with more than one of digest, semver and tag (unless it is a version with its own digest), with a floating version, or that exclude the expected version.
 fn check(context: &CheckContext<'_>) -> CheckResult {
     if let Err(answer) = helm_releases(context, &CARD) {
         return answer;
@@ -32,17 +33,16 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     for (role, expected) in
         [(ReleaseRole::Crds, &context.expectations.crds_version), (ReleaseRole::App, &context.expectations.app_version)]
     {
-        let source = find_helm_release(context, role)
-            .and_then(crate::model::flux::HelmRelease::chart_origin)
-            .map(|from| from.artifact_ref());
+        let Some(helm_release) = find_helm_release(context, role) else { continue };
+        let source = helm_release.chart_origin().map(|from| from.artifact_ref());
         let Some(source) = source.and_then(|object_ref| context.view.flux.source(&object_ref)) else { continue };
-        result.record(judge(source, expected.as_ref()));
+        result.record(judge(source, helm_release, expected.as_ref()));
     }
     result.record_skip("no source was found");
     result.build()
 }
 
-fn judge(source: &FluxSource, expected: Option<&ChartVersion>) -> Vec<Finding> {
+fn judge(source: &FluxSource, helm_release: &HelmRelease, expected: Option<&ChartVersion>) -> Vec<Finding> {
     let object_ref = source.object_ref();
     let hint = format!(
         "kubectl patch {} --type merge --patch '{{\"spec\":{{\"ref\":{{\"digest\":null,\"tag\":null,\"semver\":\"{}\"}}}}}}'",
@@ -60,6 +60,7 @@ fn judge(source: &FluxSource, expected: Option<&ChartVersion>) -> Vec<Finding> {
     let mut found = Vec::new();
     if let [first, rest @ ..] = set.as_slice()
         && !rest.is_empty()
+        && !is_confirmed_pin(source, helm_release, rest)
     {
         found.push(build(Level::Warning, format!("{first} overrides {}", rest.join(" and "))));
     }
@@ -72,6 +73,14 @@ fn judge(source: &FluxSource, expected: Option<&ChartVersion>) -> Vec<Finding> {
         found.push(build(Level::Error, format!("semver {range:?} does not match {expected}")));
     }
     found
+}
+
+/// Whether a digest stands beside its own version, as Renovate and `flux-manifests --pin-digest` write it: the HelmRelease has deployed
+/// this version with this digest.
+fn is_confirmed_pin(source: &FluxSource, helm_release: &HelmRelease, beside: &[&str]) -> bool {
+    let (EffectiveRef::Digest(pin), [field]) = (source.effective_ref(), beside) else { return false };
+    let version = source.text(&format!("/spec/ref/{field}"));
+    helm_release.history().iter().any(|revision| revision.oci_digest == pin && revision.is_version(version))
 }
 
 /// The version to pin: the expected one, else that of its artifact.

@@ -48,10 +48,10 @@ impl Signals {
     ///
     /// # Errors
     /// The error of the work, or an interruption by a second signal.
-    pub async fn run_writing<T>(
+    pub async fn run_writing<T, E: Into<Problem>>(
         &mut self,
         stop: &StopSignal,
-        work: impl Future<Output = Result<T, Problem>>,
+        work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Problem> {
         let second_signal = async {
             self.recv().await;
@@ -60,7 +60,7 @@ impl Signals {
             self.recv().await;
         };
         tokio::select! {
-            result = work => result,
+            result = work => result.map_err(Into::into),
             () = second_signal => Err(Problem::new(Exit::Interrupted, "ended by a second Ctrl-C in the middle of a step")
                 .with_hint("run the same command again to continue; helm and kubectl received SIGTERM")),
         }

@@ -5,7 +5,7 @@
 
 use super::login::{Login, LoginError};
 use crate::model::cluster_view::ReadFailure;
-use crate::problem::Problem;
+use crate::problem::Explain;
 
 /// Why a request has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,11 +118,26 @@ impl ApiError {
         }
     }
 
-    /// The problem of a command that cannot continue without this answer.
+    /// The error of a command that cannot continue without this answer.
     #[must_use]
-    pub fn into_problem(self, context: &str) -> Problem {
-        let hint = self.hint();
-        Problem::failure(format!("cannot read the cluster of context {context}")).with_source(self).with_hint(hint)
+    pub fn in_context(self, context: &str) -> ClusterReadError {
+        ClusterReadError { context: context.to_owned(), source: self }
+    }
+}
+
+/// A command cannot continue, because it cannot read its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the cluster of context {context}")]
+pub struct ClusterReadError {
+    /// The kubeconfig context.
+    pub context: String,
+    /// Why.
+    pub source: ApiError,
+}
+
+impl Explain for ClusterReadError {
+    fn hints(&self) -> Vec<String> {
+        vec![self.source.hint()]
     }
 }
 

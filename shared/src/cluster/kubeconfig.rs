@@ -19,7 +19,7 @@ use rustls::pki_types::pem::PemObject;
 use super::login::{Login, LoginError};
 use crate::ask::ClusterAccess;
 use crate::model::proxy::{Destination, ProxySettings};
-use crate::problem::Problem;
+use crate::problem::Explain;
 
 /// Proxy protocols that kubectl accepts and kube-rs has a connector for. Both resolve names at the proxy.
 const PROXY_SCHEMES: [&str; 3] = ["http", "https", "socks5"];
@@ -161,19 +161,9 @@ impl KubeconfigError {
     }
 }
 
-impl From<KubeconfigError> for Problem {
-    fn from(error: KubeconfigError) -> Self {
-        let hint = error.hint();
-        let problem = Self::failure(error.to_string()).with_hint(hint);
-        match error {
-            KubeconfigError::Unreadable { source, .. } => problem.with_source(source),
-            KubeconfigError::Login { source, .. } => problem.with_source(source),
-            KubeconfigError::NotFound { .. }
-            | KubeconfigError::Invalid { .. }
-            | KubeconfigError::NoCurrentContext { .. }
-            | KubeconfigError::UnknownContext { .. }
-            | KubeconfigError::Context { .. } => problem,
-        }
+impl Explain for KubeconfigError {
+    fn hints(&self) -> Vec<String> {
+        vec![self.hint()]
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::outage_retry::{MAX_OUTAGE_DURATION, RETRY_INTERVAL};
 use super::{ApiError, Cluster};
 use crate::model::lease::{self, HolderIdentity, LeaseHolder, LeaseRef, RENEW_DEADLINE, RENEW_INTERVAL};
+use crate::problem::{Cause, Explain};
 
 /// Interval between a failed renewal and the next one.
 const RENEW_RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -141,7 +142,7 @@ impl Locks {
                 {
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                Err(RenewError::Failed { reason, .. }) => return Err(LockError::NotRenewed(reason)),
+                Err(RenewError::Failed { reason, .. }) => return Err(LockError::NotRenewed(Cause::new(reason))),
                 Err(RenewError::Lost(reason)) => return Err(LockError::Lost(reason)),
             }
         }
@@ -170,12 +171,28 @@ impl Locks {
 }
 
 /// Why a step must not begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
     /// A lock is lost.
+    #[error("this run has lost the lock: {0}")]
     Lost(String),
     /// We may still hold the lock, but it cannot be renewed.
-    NotRenewed(String),
+    #[error("the step did not start: the API server does not renew the lock")]
+    NotRenewed(#[source] Cause),
+}
+
+impl Explain for LockError {
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Lost(_) => {
+                "kubectl mural upgrade status shows who holds the lock; if no one does, run the same command again"
+            }
+            Self::NotRenewed(_) => {
+                "kubectl auth whoami shows whether the API server accepts your login; then run kubectl mural upgrade resume"
+            }
+        };
+        vec![hint.to_owned()]
+    }
 }
 
 /// Why a renewal failed.

@@ -39,7 +39,7 @@ use http::{HeaderValue, Method, Request};
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use error::ApiError;
+pub use error::{ApiError, ClusterReadError};
 pub use kubeconfig::KubeconfigError;
 use login::Login;
 use outage_retry::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};

@@ -42,7 +42,7 @@ pub async fn read_cluster_view_with(
     flux: impl Future<Output = FluxView>,
 ) -> Result<ClusterView, Problem> {
     // First alone: if this request fails, all others would too.
-    let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
+    let version = cluster.get("/version").await.map_err(|error| error.in_context(&cluster.context))?;
     let namespace = &installation.namespace;
     let releases_and_flux = async {
         let flux = flux.await;

@@ -29,7 +29,9 @@ impl fmt::Display for ReadFailure {
     }
 }
 
-/// Seen, or not and why.
+impl std::error::Error for ReadFailure {}
+
+/// A value, or the reason why it could not be read.
 pub type Observed<T> = Result<T, ReadFailure>;
 
 /// Which cluster it is and who we are there.

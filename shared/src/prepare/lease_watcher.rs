@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cluster::{ApiError, Cluster, leases};
+use crate::cluster::{ApiError, Cluster, ClusterReadError, leases};
 use crate::model::cluster_view::Observed;
 use crate::model::lease::{HeldLock, HolderIdentity, LeaseHolder, LeaseObservation, LeaseRef, Liveness};
 use crate::prepare::local_run_locks::LocalRunLocks;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Cause, Exit, Explain};
 use crate::report::event::{Emit, Event};
 
 /// The interval between two reads of a held Lease.
@@ -85,11 +85,11 @@ impl LeaseWatcher {
         let began = Instant::now();
         let mut is_announced = false;
         loop {
-            let held = self.poll(cluster, lease_refs).await.map_err(LockWaitError::Unreadable)?;
+            let held = self.poll(cluster, lease_refs).await.map_err(|error| error.in_context(&cluster.context))?;
             if let Some(alive) = held.iter().find(|held| held.liveness == Liveness::Alive) {
                 let until = *self.wait_deadline.get_or_insert_with(|| Instant::now() + wait);
                 if Instant::now() >= until {
-                    return Err(LockWaitError::Held(Box::new(alive.clone())));
+                    return Err(LockWaitError::held(alive));
                 }
             }
             let Some(open) = held.iter().find(|held| held.liveness != Liveness::Dead) else {
@@ -115,37 +115,52 @@ impl LeaseWatcher {
     }
 }
 
-/// Why the wait for the Leases failed.
+/// Why the wait for the Leases failed. Nothing was written.
+#[derive(Debug, thiserror::Error)]
 pub enum LockWaitError {
     /// A live run holds one.
-    Held(Box<HeldLock>),
+    #[error("someone else is upgrading: {lease} is held")]
+    Held {
+        /// The Lease.
+        lease: LeaseRef,
+        /// The holder, its step and its start.
+        #[source]
+        holder: Cause,
+    },
     /// One cannot be read.
-    Unreadable(ApiError),
+    #[error(transparent)]
+    Unreadable(#[from] ClusterReadError),
 }
 
 impl LockWaitError {
-    /// The problem; nothing was written.
-    #[must_use]
-    pub fn problem(self, context: &str) -> Problem {
-        match self {
-            Self::Held(held) => locked_problem(&held),
-            Self::Unreadable(error) => error.into_problem(context),
-        }
+    fn held(lock: &HeldLock) -> Self {
+        let LeaseHolder { user, process, acquired_at, step, run, version, installation, .. } = &lock.holder;
+        let details = [
+            format!("operator  {user} ({process})"),
+            format!("since     {acquired_at}"),
+            format!("step      {step} of run {run} on {installation}, version {version}"),
+        ];
+        Self::Held { lease: lock.lease.clone(), holder: Cause::new(details.join("\n")) }
     }
 }
 
-pub(crate) fn locked_problem(held: &HeldLock) -> Problem {
-    let LeaseHolder { user: who, process: r#where, acquired_at: since, step, run, version, installation, .. } =
-        &held.holder;
-    let details = [
-        format!("operator  {who} ({where})"),
-        format!("since     {since}"),
-        format!("step      {step} of run {run} on {installation}, version {version}"),
-    ];
-    Problem::new(Exit::Locked, format!("someone else is upgrading: {} is held", held.lease))
-        .with_source(details.join("\n"))
-        .with_hint("run the command again with --wait-for-lock 10m to wait for the lock")
-        .with_hint("run `kubectl mural upgrade status` to see its progress")
+impl Explain for LockWaitError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Held { .. } => Exit::Locked,
+            Self::Unreadable(error) => error.exit(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Held { .. } => vec![
+                "run the command again with --wait-for-lock 10m to wait for the lock".to_owned(),
+                "run `kubectl mural upgrade status` to see its progress".to_owned(),
+            ],
+            Self::Unreadable(error) => error.hints(),
+        }
+    }
 }
 
 /// Before everything else: a run that will write waits for the Leases; a plan only records the holders.
@@ -153,23 +168,23 @@ pub(crate) fn locked_problem(held: &HeldLock) -> Problem {
 /// # Errors
 /// Someone else is upgrading, or the cluster cannot be read.
 pub(crate) async fn wait_or_read_locks(
-    turn: &mut LeaseWatcher,
+    watcher: &mut LeaseWatcher,
     cluster: &Cluster,
     namespace: &str,
     wait: Option<Duration>,
     emit: Emit<'_>,
-) -> Result<Observed<Vec<HeldLock>>, Problem> {
+) -> Result<Observed<Vec<HeldLock>>, LockWaitError> {
     let lease_refs = LeaseRef::for_run(namespace, true);
     let held = match wait {
-        Some(wait) => turn.wait_until_free(cluster, &lease_refs, wait, emit).await,
-        None => turn.poll(cluster, &lease_refs).await.map_err(LockWaitError::Unreadable),
+        Some(wait) => watcher.wait_until_free(cluster, &lease_refs, wait, emit).await,
+        None => watcher.poll(cluster, &lease_refs).await.map_err(|error| error.in_context(&cluster.context).into()),
     };
     match held {
         Ok(held) => Ok(Ok(held)),
         // The guards report it, or the run when it acquires the Lease: a read-only user shall see the plan.
-        Err(LockWaitError::Unreadable(error @ ApiError::Rejected { .. })) => {
+        Err(LockWaitError::Unreadable(ClusterReadError { source: error @ ApiError::Rejected { .. }, .. })) => {
             Ok(Err(error.to_read_failure("the Leases")))
         }
-        Err(other) => Err(other.problem(&cluster.context)),
+        Err(other) => Err(other),
     }
 }

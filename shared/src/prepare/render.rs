@@ -125,7 +125,7 @@ async fn render_app_chart(
     next: &NextValues,
 ) -> Result<RenderedChart, Problem> {
     let UpgradeContext { connection: Connection { helm, cluster, .. }, ask, view, .. } = *context;
-    let mut api_versions = cluster.list_api_versions().await.map_err(|error| error.into_problem(&cluster.context))?;
+    let mut api_versions = cluster.list_api_versions().await.map_err(|error| error.in_context(&cluster.context))?;
     api_versions.extend(crd_api_versions(crds));
     api_versions.sort();
     api_versions.dedup();

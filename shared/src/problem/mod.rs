@@ -1,7 +1,7 @@
 //! What a command reports when it cannot do its task, and how it exits.
 //!
-//! [`Problem`] is the one type at the edge; the folders below have typed errors with one `From` each. [`Exit`] is the only table of exit
-//! codes. `report/problem_text.rs` prints both.
+//! [`Problem`] is the one type at the edge. The modules below have typed errors: each implements [`Explain`], from which the one `From`
+//! makes the problem. [`Exit`] is the only table of exit codes. `report/problem_text.rs` prints both.
 
 pub mod suggest;
 
@@ -98,6 +98,47 @@ impl Exit {
     }
 }
 
+/// A typed error that knows its exit code and its next steps, computed from its variant.
+///
+/// The `Display` of the error is the problem's message; its source is the cause.
+pub trait Explain: Error + Send + Sync + 'static {
+    /// The command's exit code. By default that of a failed step.
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+
+    /// The next steps, best first. Each starts with a command or a verb.
+    fn hints(&self) -> Vec<String>;
+}
+
+impl<E: Explain> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let (exit, message, hints) = (error.exit(), error.to_string(), error.hints());
+        // The causes are read through the error, whose own text is the message.
+        let has_cause = error.source().is_some();
+        Self { exit, message, hints, source: has_cause.then(|| Box::new(error) as Box<dyn Error + Send + Sync>) }
+    }
+}
+
+/// A cause of which only the text is known, for example from another thread or of several objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause(String);
+
+impl Cause {
+    /// A cause with this text.
+    pub fn new(text: impl fmt::Display) -> Self {
+        Self(text.to_string())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Cause {}
+
 /// A failure for people: the object, the reason, the next steps.
 ///
 /// The message does not repeat the cause, which is in `source`. Neither may contain a secret.
@@ -150,7 +191,7 @@ impl Problem {
         let mut next: Option<&(dyn Error + 'static)> = self.source.as_deref().map(|source| source as _);
         while let Some(cause) = next {
             let text = cause.to_string();
-            if !text.is_empty() && causes.last().is_none_or(|last| !last.contains(&text)) {
+            if !text.is_empty() && text != self.message && causes.last().is_none_or(|last| !last.contains(&text)) {
                 causes.push(text);
             }
             next = cause.source();
@@ -182,6 +223,33 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(codes, sorted);
+    }
+
+    #[test]
+    fn a_typed_error_becomes_a_problem_with_its_cause() {
+        #[derive(Debug)]
+        struct Unwritten(Cause);
+        impl fmt::Display for Unwritten {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("cannot write")
+            }
+        }
+        impl Error for Unwritten {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        impl Explain for Unwritten {
+            fn hints(&self) -> Vec<String> {
+                vec!["free some space".to_owned()]
+            }
+        }
+        let problem = Problem::from(Unwritten(Cause::new("disk full")));
+        assert_eq!((problem.exit, problem.message.as_str()), (Exit::Failed, "cannot write"));
+        assert_eq!(
+            (problem.causes(), problem.hints),
+            (vec!["disk full".to_owned()], vec!["free some space".to_owned()])
+        );
     }
 
     #[test]

@@ -6,49 +6,131 @@
 use std::path::Path;
 
 use crate::ask::Installation;
-use crate::cluster::{ApiError, Cluster, journal_secret};
+use crate::cluster::{ApiError, Cluster, ClusterReadError, KubeconfigError, journal_secret};
 use crate::model::backup_format::encode_file_name;
 use crate::plan::journal::{BackupRef, RunEntry, SECRET_NAME, build_secret, parse_journal};
-use crate::prepare::state_dir::CHECKSUMS_FILE;
-use crate::prepare::state_dir::cluster_state_dir;
-use crate::problem::{Exit, Problem};
+use crate::prepare::state_dir::{CHECKSUMS_FILE, cluster_state_dir};
+use crate::problem::{Exit, Explain};
+
+/// Why a backup stays.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteBackupError {
+    /// The run is not in the journal.
+    #[error("there is no run {run} in the journal")]
+    UnknownRun {
+        /// The requested run.
+        run: String,
+        /// The runs of the journal.
+        known: Vec<String>,
+    },
+    /// The run has no backup.
+    #[error("run {run} has no backup: it was deleted already, or never created")]
+    NoBackup {
+        /// The run.
+        run: String,
+    },
+    /// An unfinished run has this backup.
+    #[error("run {run} is not done: its backup may still be needed")]
+    InUse {
+        /// The unfinished run.
+        run: String,
+    },
+    /// The backup is on another workstation.
+    #[error("the backup of run {run} is on {host}, in {folder}")]
+    Elsewhere {
+        /// The run.
+        run: String,
+        /// The workstation.
+        host: String,
+        /// The folder there.
+        folder: String,
+    },
+    /// The folder cannot be removed.
+    #[error("{folder} could not be removed completely")]
+    NotRemoved {
+        /// The folder.
+        folder: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The folder is removed, the journal is not updated.
+    #[error("the backup is deleted; the journal (Secret {namespace}/{SECRET_NAME}) still lists it")]
+    StillListed {
+        /// The namespace of the installation.
+        namespace: String,
+        /// The server's reason.
+        source: ApiError,
+    },
+    /// The cluster cannot be read.
+    #[error(transparent)]
+    Cluster(#[from] ClusterReadError),
+    /// There is no connection to the cluster.
+    #[error(transparent)]
+    Connect(#[from] KubeconfigError),
+}
+
+impl Explain for DeleteBackupError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::UnknownRun { .. } => Exit::Usage,
+            Self::NoBackup { .. } | Self::InUse { .. } | Self::Elsewhere { .. } => Exit::Refused,
+            Self::NotRemoved { .. } | Self::StillListed { .. } => Exit::Failed,
+            Self::Cluster(error) => error.exit(),
+            Self::Connect(error) => error.exit(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::UnknownRun { known, .. } if known.is_empty() => "choose one of the runs: none".to_owned(),
+            Self::UnknownRun { known, .. } => format!("choose one of the runs: {}", known.join(", ")),
+            Self::InUse { .. } => {
+                "kubectl mural upgrade resume, or kubectl mural upgrade rollback, ends the run".to_owned()
+            }
+            Self::Elsewhere { .. } => {
+                "run the same command there, with the same context; or remove the folder there by hand".to_owned()
+            }
+            Self::NoBackup { .. } | Self::NotRemoved { .. } | Self::StillListed { .. } => return Vec::new(),
+            Self::Cluster(error) => return error.hints(),
+            Self::Connect(error) => return error.hints(),
+        };
+        vec![hint]
+    }
+}
 
 /// Deletes the backup from before this run, and describes what was deleted.
 ///
 /// # Errors
 /// There is no such run or backup, it is on another workstation, or the run is unfinished: then it may still be needed.
-pub async fn delete_backup(installation: &Installation, run: &str, state: Option<&Path>) -> Result<String, Problem> {
+pub async fn delete_backup(
+    installation: &Installation,
+    run: &str,
+    state: Option<&Path>,
+) -> Result<String, DeleteBackupError> {
     let cluster = Cluster::connect(&installation.cluster).await?;
     let namespace = &installation.namespace;
-    let unread = |error: ApiError| error.into_problem(&cluster.context);
+    let unread = |error: ApiError| error.in_context(&cluster.context);
     let before = journal_secret::read_secret(&cluster, namespace).await.map_err(unread)?;
     let recorded_journal = parse_journal(before.as_ref());
-    let refused = |text: String| Problem::new(Exit::Refused, text);
     let Some(entry) = recorded_journal.run(run) else {
-        let known: Vec<&str> = recorded_journal.runs.iter().map(|run| run.run.as_str()).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(Problem::usage(format!("there is no run {run} in the journal"))
-            .with_hint(format!("choose one of the runs: {known}")));
+        let known = recorded_journal.runs.iter().map(|run| run.run.clone()).collect();
+        return Err(DeleteBackupError::UnknownRun { run: run.to_owned(), known });
     };
     let Some(saved) = &entry.backup else {
-        return Err(refused(format!("run {run} has no backup: it was deleted already, or never created")));
+        return Err(DeleteBackupError::NoBackup { run: run.to_owned() });
     };
     let shares = |other: &&RunEntry| other.backup.as_ref().is_some_and(|one| one.folder == saved.folder);
     if let Some(open) = recorded_journal.runs.iter().filter(shares).find(|run| run.is_unfinished()) {
-        return Err(refused(format!("run {} is not done: its backup may still be needed", open.run))
-            .with_hint("kubectl mural upgrade resume, or kubectl mural upgrade rollback, ends the run"));
+        return Err(DeleteBackupError::InUse { run: open.run.clone() });
     }
     remove_backup_dir(&cluster, saved, state, entry)?;
     let all: Vec<RunEntry> =
         recorded_journal.runs.iter().filter(shares).cloned().map(|run| RunEntry { backup: None, ..run }).collect();
     let all: Vec<&RunEntry> = all.iter().collect();
     if let Some(wanted) = build_secret(namespace, before.as_ref(), &all) {
-        journal_secret::write_secret(&cluster, namespace, &wanted).await.map_err(|error| {
-            Problem::failure(format!(
-                "the backup is deleted; the journal (Secret {namespace}/{SECRET_NAME}) still lists it"
-            ))
-            .with_source(error)
-        })?;
+        journal_secret::write_secret(&cluster, namespace, &wanted)
+            .await
+            .map_err(|source| DeleteBackupError::StillListed { namespace: namespace.clone(), source })?;
     }
     Ok(format!("deleted the backup of {} CRDs and {} objects in {}", saved.crd_count, saved.object_count, saved.folder))
 }
@@ -59,16 +141,17 @@ fn remove_backup_dir(
     saved: &BackupRef,
     state: Option<&Path>,
     entry: &RunEntry,
-) -> Result<(), Problem> {
+) -> Result<(), DeleteBackupError> {
     let ids = entry.run_ids();
     let ours = |id: &String| state.map(|state| cluster_state_dir(state, &cluster.context).join(encode_file_name(id)));
     let folder = ids.iter().filter_map(ours).find(|folder| *folder == Path::new(&saved.folder));
     let Some(folder) = folder.filter(|folder| folder.join(CHECKSUMS_FILE).is_file()) else {
-        let text = format!("the backup of run {} is on {}, in {}", entry.run, saved.host, saved.folder);
-        return Err(Problem::new(Exit::Refused, text)
-            .with_hint("run the same command there, with the same context; or remove the folder there by hand"));
+        return Err(DeleteBackupError::Elsewhere {
+            run: entry.run.clone(),
+            host: saved.host.clone(),
+            folder: saved.folder.clone(),
+        });
     };
-    std::fs::remove_dir_all(&folder).map_err(|error| {
-        Problem::failure(format!("{} could not be removed completely", folder.display())).with_source(error)
-    })
+    std::fs::remove_dir_all(&folder)
+        .map_err(|source| DeleteBackupError::NotRemoved { folder: folder.display().to_string(), source })
 }

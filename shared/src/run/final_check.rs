@@ -19,7 +19,7 @@ use crate::model::health_inputs::HealthInputs;
 use crate::model::release_inventory::ReleaseInventory;
 use crate::prepare::prepared::{Prepared, Work};
 use crate::prepare::rendered_charts::RenderedChart;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Explain, Problem};
 use crate::report::upgrade_report::FinalCheck;
 use crate::report::validate::{ValidateReport, diff_reports};
 
@@ -65,21 +65,39 @@ async fn read_final_health_inputs(cluster: &Cluster, prepared: &Prepared, view: 
     read_health_inputs(cluster, &prepared.session.installation, view, &expect).await
 }
 
+/// Why the installation is not as healthy as before the run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FinalCheckError {
+    /// Checks fail that passed before.
+    #[error("{count} new errors, first: {first}")]
+    NewErrors { count: usize, first: String },
+    /// A check is undetermined that was not before.
+    #[error("the check {check} can no longer be decided")]
+    Undetermined { check: &'static str },
+}
+
+impl Explain for FinalCheckError {
+    fn exit(&self) -> Exit {
+        Exit::ChecksFailed
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["kubectl mural validate lists all findings".to_owned()]
+    }
+}
+
 /// The verdict on the run: an error that is new is a failure; a pre-existing error is not.
 ///
 /// # Errors
 /// Something is wrong that was not wrong before, or can no longer be read.
-pub(super) fn judge_final_check(last: &FinalCheck) -> Result<String, Problem> {
+pub(super) fn judge_final_check(last: &FinalCheck) -> Result<String, FinalCheckError> {
     let errors: Vec<&Finding> = last.comparison.new.iter().filter(|finding| finding.level == Level::Error).collect();
-    let hint = "kubectl mural validate lists all findings";
     if let Some(first) = errors.first() {
-        let text = format!("{} new errors, first: {}: {}", errors.len(), first.subject, first.message);
-        return Err(Problem::new(Exit::ChecksFailed, text).with_hint(hint));
+        let first = format!("{}: {}", first.subject, first.message);
+        return Err(FinalCheckError::NewErrors { count: errors.len(), first });
     }
     if let Some(check) = last.comparison.newly_undetermined.first() {
-        return Err(
-            Problem::new(Exit::ChecksFailed, format!("the check {check} can no longer be decided")).with_hint(hint)
-        );
+        return Err(FinalCheckError::Undetermined { check });
     }
     let passed = last.checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
     Ok(format!("{passed} checks passed"))

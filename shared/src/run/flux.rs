@@ -3,12 +3,16 @@
 //! Owns the patches; nothing is applied, so no field of another manager is taken over. Waiting is in `wait_for_flux.rs`, the plan of
 //! these steps in `plan/flux/`. Input: a step. Output: a text for the report, or a `Problem`.
 
+mod flux_error;
 mod wait_for_flux;
 
 use http::Method;
 use serde_json::{Value, json};
 
+pub(super) use flux_error::FluxError;
+
 use super::context::Run;
+use super::step_guard_error::StepGuardError;
 use super::{clock_skew, step_guard};
 use crate::cluster::flux_reader::{api_path, read_object};
 use crate::cluster::{ApiError, Cluster};
@@ -20,7 +24,7 @@ use crate::model::release_role::ReleaseRole;
 use crate::plan::{Action, Step, StepId};
 use crate::prepare::handover;
 use crate::prepare::prepared::Work;
-use crate::problem::{Exit, Problem};
+use crate::problem::Exit;
 use crate::report::upgrade_report::{StepOutcome, StepState};
 
 /// The field manager of kubectl's patches, as in the commands of the vendor's upgrade guide.
@@ -31,7 +35,7 @@ const KUBECTL_FIELD_MANAGER: &str = "kubectl-patch";
 ///
 /// # Errors
 /// The object cannot be patched, does not reach the wanted state, was stopped, or ran out of time.
-pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
+pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, FluxError> {
     match &step.action {
         Action::SuspendHelmRelease { helm_release } => suspend_release(run, helm_release).await,
         Action::UpdateSource { object, patch, artifact, target: wanted, .. } => {
@@ -68,25 +72,21 @@ pub(super) async fn act(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
         | Action::RestoreObjects { .. }
         | Action::RemoveKeepAnnotation { .. }
         | Action::DiscardRuns { .. }
-        | Action::Validate => Err(Problem::failure("internal error: not a step of an upgrade through Flux")),
+        | Action::Validate => Err(FluxError::Internal("not a step of an upgrade through Flux")),
     }
 }
 
-async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, Problem> {
+async fn apply_manifests(run: &Run<'_>, objects: &[FluxRef]) -> Result<String, FluxError> {
     let prepared = run.prepared;
     let Some(manifests) = prepared.work.as_upgrade().and_then(|upgrade| upgrade.handover_manifests.as_ref()) else {
-        return Err(Problem::failure("internal error: the plan applies manifests that it does not contain"));
+        return Err(FluxError::Internal("the plan applies manifests that it does not contain"));
     };
     let all = handover::select_manifests(manifests, objects);
     let applied = clock_skew::kubectl_with_fresh_cache(run)
         .await
         .apply(&all, run.options.timeout, run.process_guard, run.options.abort.clone())
         .await;
-    applied.map_err(|error| {
-        error
-            .into_problem("not all manifests could be applied")
-            .with_hint("run the same command again: objects that are applied already do not change")
-    })?;
+    applied.map_err(FluxError::Apply)?;
     Ok(format!("{} applied", all.len()))
 }
 
@@ -95,7 +95,7 @@ fn request_token(run: &Run<'_>, step: &Step) -> String {
     format!("{} {}", run.prepared.session.lease_watcher.identity.run, step.id)
 }
 
-async fn suspend_release(run: &Run<'_>, helm_release: &FluxRef) -> Result<String, Problem> {
+async fn suspend_release(run: &Run<'_>, helm_release: &FluxRef) -> Result<String, FluxError> {
     let id = &run.prepared.session.lease_watcher.identity.run;
     let patch = json!({"metadata": {"annotations": {SUSPENDED_BY_ANNOTATION: id}}, "spec": {"suspend": true}});
     apply_patch(run, helm_release, &patch).await?;
@@ -108,7 +108,7 @@ async fn resume_release(
     helm_release: &FluxRef,
     depends_on: Option<&Value>,
     values: bool,
-) -> Result<String, Problem> {
+) -> Result<String, FluxError> {
     let mut patch = resume_patch();
     if let Some(depends_on) = depends_on {
         patch["spec"]["dependsOn"] = depends_on.clone();
@@ -124,7 +124,7 @@ async fn resume_release(
         // A merge patch keeps fields that it does not contain: values that the new request lacks must be removed by name.
         let old = read_object(&run.prepared.session.cluster, helm_release)
             .await
-            .map_err(|error| patch_problem(helm_release, error))?;
+            .map_err(|error| patch_error(helm_release, error))?;
         let old = old.and_then(|object| object.pointer("/spec/values").cloned()).unwrap_or(Value::Null);
         patch["spec"]["values"] = build_merge_patch(&old, new.reveal());
     }
@@ -150,7 +150,7 @@ fn build_merge_patch(old: &Value, new: &Value) -> Value {
 }
 
 /// Asks helm-controller to reconcile now and to reset its failure counter, which counted failures of an earlier state.
-async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: Option<&str>) -> Result<(), Problem> {
+async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: Option<&str>) -> Result<(), FluxError> {
     let Some(token) = token else { return Ok(()) };
     apply_patch(
         run,
@@ -160,10 +160,10 @@ async fn request_reconcile(run: &Run<'_>, helm_release: &FluxRef, token: Option<
     .await
 }
 
-async fn apply_patch(run: &Run<'_>, object: &FluxRef, patch: &Value) -> Result<(), Problem> {
+async fn apply_patch(run: &Run<'_>, object: &FluxRef, patch: &Value) -> Result<(), FluxError> {
     patch_object(&run.prepared.session.cluster, &run.prepared.work, object, patch)
         .await
-        .map_err(|error| patch_problem(object, error))
+        .map_err(|error| patch_error(object, error))
 }
 
 /// Patches exactly the object that was read, in the version in which it was read. An object that was deleted and created again has another uid.
@@ -184,24 +184,15 @@ fn uid_and_api_version<'a>(work: &'a Work, object: &FluxRef) -> Option<(&'a str,
     Some((found.pointer("/metadata/uid")?.as_str()?, found["apiVersion"].as_str()?))
 }
 
-fn patch_problem(object: &FluxRef, error: ApiError) -> Problem {
-    let hint = match &error {
-        ApiError::Rejected { code: 403, .. } => {
-            format!("kubectl auth can-i patch {} shows whether you may", object.to_kubectl_args())
-        }
-        ApiError::Rejected { code: 409, .. } => {
-            "run the same command again: the object was deleted and created again since it was read".to_owned()
-        }
-        _ => "run the same command again: it continues from the current state".to_owned(),
-    };
-    Problem::failure(format!("{object} could not be patched")).with_source(error).with_hint(hint)
+fn patch_error(object: &FluxRef, error: ApiError) -> FluxError {
+    FluxError::Patch { object: object.clone(), error: Box::new(error) }
 }
 
 /// The step guard: the object has the same spec as when the plan was made.
 ///
 /// # Errors
 /// A refusal that names the object.
-pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
+pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), FluxError> {
     let prepared = run.prepared;
     if step.action.moves_flux_chart() {
         step_guard::check_keep_annotations(prepared, prepared.work.removed_crds()).await?;
@@ -209,7 +200,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
     let Some(object) = step.action.patched_object() else { return Ok(()) };
     let now = read_object(&prepared.session.cluster, object)
         .await
-        .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
+        .map_err(|error| error.in_context(&prepared.session.cluster.context))?;
     let then = prepared.work.flux_routes().find_map(|route| route.find_object(object));
     // If the HelmRelease itself contains the version, our own patch has changed it by now.
     let by_us = step.action.follows_own_patch()
@@ -222,7 +213,7 @@ pub(super) async fn check_unchanged(run: &Run<'_>, step: &Step) -> Result<(), Pr
         (Some(_), Some(_)) if by_us => Ok(()),
         (Some(then), Some(now)) if has_same_spec(then, &now, &prepared.session.lease_watcher.identity.run) => Ok(()),
         (None, Some(_)) => Ok(()),
-        _ => Err(step_guard::changed_problem(&object.to_string())),
+        _ => Err(StepGuardError::Changed { object: object.to_string() }.into()),
     }
 }
 

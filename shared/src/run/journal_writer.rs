@@ -4,7 +4,6 @@
 //! start of a step is written before the step; its result may be missing, because a resumed run reads the cluster itself. The
 //! model of the journal is in `plan/journal`.
 
-use crate::prepare::state_dir::cluster_state_dir;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,18 +13,18 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::journal_error::JournalError;
 use super::local_journal::write_local_file;
 use super::run_options::JournalOptions;
 use crate::cluster::{Cluster, journal_secret};
 use crate::model::backup_format::encode_file_name;
 use crate::plan::Step;
-use crate::plan::journal::{
-    BackupRef, JournalSnapshot, RunEntry, RunState, SECRET_NAME, StepPhase, build_secret, parse_journal,
-};
+use crate::plan::journal::{BackupRef, JournalSnapshot, RunEntry, RunState, StepPhase, build_secret, parse_journal};
 use crate::plan::recorded_state::RecordedCrd;
 use crate::plan::saved_plan::RecordedRequest;
 use crate::prepare::prepared::{JournalBaseline, Prepared, ResumedRun};
-use crate::problem::{Exit, Problem};
+use crate::prepare::state_dir::cluster_state_dir;
+use crate::problem::Cause;
 use crate::report::event::{Emit, Event};
 
 /// How often a write is tried, against conflicts and a server that is briefly unavailable.
@@ -70,16 +69,21 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be read or written, or another run has continued the run that this one resumes. The run does not start.
-    pub async fn open(prepared: &Prepared, journal_options: &JournalOptions, emit: Emit<'_>) -> Result<Self, Problem> {
+    pub async fn open(
+        prepared: &Prepared,
+        journal_options: &JournalOptions,
+        emit: Emit<'_>,
+    ) -> Result<Self, JournalError> {
         let (cluster, namespace) = (prepared.session.cluster.clone(), prepared.session.installation.namespace.clone());
-        let unopened = |error: crate::cluster::ApiError| open_problem(&namespace).with_source(error);
-        let before = journal_secret::read_secret(&cluster, &namespace).await.map_err(unopened)?;
+        let not_opened = |cause| JournalError::NotOpened { namespace: namespace.clone(), cause };
+        let before =
+            journal_secret::read_secret(&cluster, &namespace).await.map_err(|error| not_opened(Cause::new(error)))?;
         let recorded_journal = parse_journal(before.as_ref());
         let earlier = find_interrupted_run(prepared, &recorded_journal)?;
         let Some(JournalBaseline { ask, recorded_state }) = prepared.work.journal_baseline() else {
-            return Err(open_problem_because(&namespace, "internal error: this kind of run has no journal".to_owned()));
+            return Err(not_opened(Cause::new("internal error: this kind of run has no journal")));
         };
-        let recorded_state = recorded_state.map_err(|failure| open_problem_because(&namespace, failure.to_string()))?;
+        let recorded_state = recorded_state.map_err(|failure| not_opened(Cause::new(failure)))?;
         let request = RecordedRequest::new(ask, &prepared.plan, &journal_options.working_dir);
         let (identity, steps) = (&prepared.session.lease_watcher.identity, &prepared.plan.steps);
         let mut entry = RunEntry::new(journal_options.task, identity, request, recorded_state, steps, Timestamp::now());
@@ -103,7 +107,7 @@ impl Journal {
             local_write_failed: AtomicBool::new(false),
             time_spent: Mutex::default(),
         };
-        journal.write(|_| (), emit).await.map_err(|reason| open_problem_because(&journal.namespace, reason))?;
+        journal.write(|_| (), emit).await.map_err(|cause| journal.not_opened(cause))?;
         Ok(journal)
     }
 
@@ -112,13 +116,17 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be written: a backup that is not in the journal cannot be found again.
-    pub async fn record_backup(&self, backup: BackupRef, at_once: bool, emit: Emit<'_>) -> Result<(), Problem> {
+    pub async fn record_backup(&self, backup: BackupRef, at_once: bool, emit: Emit<'_>) -> Result<(), JournalError> {
         let note = |entry: &mut RunEntry| entry.backup = Some(backup);
         if !at_once {
             self.update_unwritten(note, emit).await;
             return Ok(());
         }
-        self.write(note, emit).await.map_err(|reason| open_problem_because(&self.namespace, reason))
+        self.write(note, emit).await.map_err(|cause| self.not_opened(cause))
+    }
+
+    fn not_opened(&self, cause: Cause) -> JournalError {
+        JournalError::NotOpened { namespace: self.namespace.clone(), cause }
     }
 
     /// How long the run has waited for its journal so far.
@@ -140,12 +148,9 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be written: then the step does not start.
-    pub async fn begin_step(&self, step: &Step, emit: Emit<'_>) -> Result<(), Problem> {
-        self.write(|entry| entry.begin_step(step.id, Timestamp::now()), emit).await.map_err(|reason| {
-            Problem::failure(format!("the journal (Secret {}/{SECRET_NAME}) cannot be written", self.namespace))
-                .with_source(reason)
-                .with_hint("kubectl mural upgrade resume, after you have fixed the cause; this step was not started")
-        })
+    pub async fn begin_step(&self, step: &Step, emit: Emit<'_>) -> Result<(), JournalError> {
+        let recorded = self.write(|entry| entry.begin_step(step.id, Timestamp::now()), emit).await;
+        recorded.map_err(|cause| JournalError::StepNotRecorded { namespace: self.namespace.clone(), cause })
     }
 
     /// Records the result of a step, with the evidence. Success is written with the next entry or the end of the run: a resumed run
@@ -198,22 +203,22 @@ impl Journal {
     }
 
     /// Changes our entry and writes it. Entries of other runs stay as the server has them.
-    async fn write(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
+    async fn write(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), Cause> {
         let began = Instant::now();
         let written = self.write_with_retry(change, emit).await;
         self.add_time_spent(began);
         written
     }
 
-    async fn write_with_retry(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), String> {
+    async fn write_with_retry(&self, change: impl FnOnce(&mut RunEntry), emit: Emit<'_>) -> Result<(), Cause> {
         let mut state = self.state.lock().await;
         change(&mut state.entry);
         self.write_local_copy(&state.entry, emit);
-        let (mut last, mut away) = (String::new(), false);
+        let (mut last, mut away) = (Cause::new("it was not tried"), false);
         for attempt in 0..MAX_ATTEMPTS {
             let runs: Vec<&RunEntry> = state.replaced_runs.iter().chain([&state.entry]).collect();
             let wanted = build_secret(&self.namespace, state.secret.as_ref(), &runs)
-                .ok_or("this run alone exceeds the size limit of the journal")?;
+                .ok_or_else(|| Cause::new("this run alone exceeds the size limit of the journal"))?;
             match journal_secret::write_secret(&self.cluster, &self.namespace, &wanted).await {
                 Ok(written) => {
                     state.secret = Some(written);
@@ -221,10 +226,10 @@ impl Journal {
                     state.server_unreachable = false;
                     return Ok(());
                 }
-                Err(error) if error.is_forbidden() && !self.cluster.is_recovering() => return Err(error.to_string()),
-                Err(error) if state.server_unreachable && error.is_unavailable() => return Err(error.to_string()),
+                Err(error) if error.is_forbidden() && !self.cluster.is_recovering() => return Err(Cause::new(error)),
+                Err(error) if state.server_unreachable && error.is_unavailable() => return Err(Cause::new(error)),
                 Err(error) => {
-                    (last, away) = (error.to_string(), error.is_unavailable());
+                    (last, away) = (Cause::new(&error), error.is_unavailable());
                     if !error.is_conflict() {
                         tokio::time::sleep(RETRY_DELAY * (attempt + 1)).await;
                     }
@@ -258,13 +263,13 @@ impl Journal {
 
 /// Whether this run has ended in the journal already: by our own write whose answer was lost, which is a success; or by another
 /// run that took over the locks. Its entry is not overwritten.
-fn find_recorded_end(ours: &RunEntry, now: &JournalSnapshot) -> Option<Result<(), String>> {
+fn find_recorded_end(ours: &RunEntry, now: &JournalSnapshot) -> Option<Result<(), Cause>> {
     let recorded = now.run(&ours.run).filter(|recorded| recorded.state != RunState::Open)?;
     // Every attempt writes the same end time, so this recognizes our own end.
     Some(match ((recorded.state, recorded.finished_at) == (ours.state, ours.finished_at), &recorded.superseded_by) {
         (true, _) => Ok(()),
-        (false, Some(by)) => Err(format!("run {by} has continued this run")),
-        (false, None) => Err(format!("another run has recorded this run as {}", recorded.state.as_str())),
+        (false, Some(by)) => Err(Cause::new(format!("run {by} has continued this run"))),
+        (false, None) => Err(Cause::new(format!("another run has recorded this run as {}", recorded.state.as_str()))),
     })
 }
 
@@ -272,30 +277,15 @@ fn emit_note(emit: Emit<'_>, detail: String) {
     emit(Event::StageDone { stage: "journal", detail, seconds: 0.0 });
 }
 
-fn open_problem(namespace: &str) -> Problem {
-    Problem::new(
-        Exit::Refused,
-        format!("the journal (Secret {namespace}/{SECRET_NAME}) cannot be read or written; nothing was written to the cluster"),
-    )
-    .with_hint(format!("grant get, create and update on secrets in namespace {namespace}; helm needs them too"))
-}
-
-fn open_problem_because(namespace: &str, reason: String) -> Problem {
-    open_problem(namespace).with_source(reason)
-}
-
 /// The run that this one resumes, as it is in the journal now.
 fn find_interrupted_run<'a>(
     prepared: &Prepared,
     recorded_journal: &'a JournalSnapshot,
-) -> Result<Option<&'a RunEntry>, Problem> {
+) -> Result<Option<&'a RunEntry>, JournalError> {
     let Some(resumed) = find_resumed_run(prepared) else { return Ok(None) };
     let now = recorded_journal.unfinished_run().filter(|run| run.run == resumed.run.run);
     if now.is_none() && resumed.is_required {
-        let text = format!("another run has continued run {}", resumed.run.run);
-        return Err(
-            Problem::new(Exit::Refused, text).with_hint("kubectl mural upgrade status shows that run and its progress")
-        );
+        return Err(JournalError::Continued { run: resumed.run.run.clone() });
     }
     Ok(now)
 }
@@ -341,7 +331,13 @@ mod tests {
         let (ours, mut theirs) = (entry(), entry());
         assert_eq!(find_recorded_end(&ours, &seen(&theirs)), None);
         theirs.end_run(RunState::Done, Timestamp::UNIX_EPOCH);
-        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("recorded this run as done"));
+        assert!(
+            find_recorded_end(&ours, &seen(&theirs))
+                .unwrap()
+                .unwrap_err()
+                .to_string()
+                .contains("recorded this run as done")
+        );
         assert_eq!(
             find_recorded_end(&theirs, &seen(&theirs)),
             Some(Ok(())),
@@ -351,6 +347,6 @@ mod tests {
         later.end_run(RunState::Done, Timestamp::MAX);
         assert!(find_recorded_end(&later, &seen(&theirs)).unwrap().is_err(), "done, and not by us");
         theirs.supersede(RunState::Superseded, "20261126-9");
-        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().contains("20261126-9"));
+        assert!(find_recorded_end(&ours, &seen(&theirs)).unwrap().unwrap_err().to_string().contains("20261126-9"));
     }
 }

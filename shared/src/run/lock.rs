@@ -3,20 +3,19 @@
 //! Owns the order of reading, waiting and taking over. Renewal is in `cluster/leases.rs`, the decision whether a holder lives in
 //! `prepare/lease_watcher.rs`. Input: a plan. Output: [`Locks`] that renew themselves, or a `Problem`.
 
-use crate::prepare::lease_watcher::LeaseWatcher;
-use crate::prepare::lease_watcher::LockWaitError;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use super::run_options::RunOptions;
 use crate::cluster::leases::Locks;
-use crate::cluster::{Cluster, leases};
+use crate::cluster::{ApiError, Cluster, ClusterReadError, leases};
 use crate::model::lease::{HeldLock, HolderIdentity, LEASE_VERBS, LeaseHolder, LeaseRef, Liveness};
 use crate::plan::Step;
+use crate::prepare::lease_watcher::{LeaseWatcher, LockWaitError};
 use crate::prepare::local_run_locks::RunLockFile;
 use crate::prepare::prepared::Prepared;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Explain};
 use crate::report::event::{Emit, Event};
 
 /// Acquires every lock that the plan needs, just before its first write.
@@ -28,7 +27,7 @@ pub(super) async fn acquire(
     lock_file: Option<&RunLockFile>,
     options: &RunOptions,
     emit: Emit<'_>,
-) -> Result<Locks, Problem> {
+) -> Result<Locks, AcquireError> {
     let began = Instant::now();
     let cluster = &prepared.session.cluster;
     // The journal belongs to the installation: a run that writes it holds the installation's lock, even if it only writes CRDs.
@@ -52,13 +51,13 @@ pub(super) async fn acquire(
                 leases.push(lease);
                 over.extend(before);
             }
-            Err(problem) => {
+            Err(error) => {
                 // A lost answer may have made us the holder. A lock that cannot be released expires; the first problem is the one to report.
-                let perhaps_ours = !matches!(problem.exit, Exit::Locked | Exit::Refused);
+                let perhaps_ours = !matches!(error.exit(), Exit::Locked | Exit::Refused);
                 if leases::release_all(cluster, &leases).await.is_err() || perhaps_ours {
                     lock_file.into_iter().for_each(RunLockFile::keep_on_drop);
                 }
-                return Err(problem);
+                return Err(error);
             }
         }
     }
@@ -100,15 +99,15 @@ async fn acquire_one(
     identity: &HolderIdentity,
     options: &RunOptions,
     emit: Emit<'_>,
-) -> Result<(Value, Option<LeaseHolder>), Problem> {
+) -> Result<(Value, Option<LeaseHolder>), AcquireError> {
+    let unreadable =
+        |error: ApiError| AcquireError::new(LockWaitError::Unreadable(error.in_context(&cluster.context)), lease_ref);
     loop {
         let dead =
             lease_watcher.wait_until_free(cluster, std::slice::from_ref(lease_ref), options.wait_for_lock, emit).await;
-        let dead = dead.map_err(|waited| not_acquired_problem(waited, lease_ref, cluster))?;
+        let dead = dead.map_err(|error| AcquireError::new(error, lease_ref))?;
         // Read again: the Lease that is taken over must be the one that was found dead, with the same resourceVersion.
-        let before = leases::read_lease(cluster, lease_ref)
-            .await
-            .map_err(|error| not_acquired_problem(LockWaitError::Unreadable(error), lease_ref, cluster))?;
+        let before = leases::read_lease(cluster, lease_ref).await.map_err(unreadable)?;
         let (before, holder) = match (&before, dead.first()) {
             (None, _) => (None, None),
             (Some(lease), _) if LeaseHolder::from_lease(lease).is_none() => (before, None),
@@ -121,26 +120,55 @@ async fn acquire_one(
             _ => continue,
         };
         let taken = leases::acquire(cluster, lease_ref, identity, before.as_ref()).await;
-        if let Some(lease) =
-            taken.map_err(|error| not_acquired_problem(LockWaitError::Unreadable(error), lease_ref, cluster))?
-        {
+        if let Some(lease) = taken.map_err(unreadable)? {
             return Ok((lease, holder));
         }
     }
 }
 
-fn not_acquired_problem(waited: LockWaitError, lease_ref: &LeaseRef, cluster: &Cluster) -> Problem {
-    match waited {
-        LockWaitError::Unreadable(error) if error.is_forbidden() => {
-            Problem::new(Exit::Refused, format!("you may not take the lock ({lease_ref}); nothing was written"))
-                .with_source(error)
-                .with_hint(format!(
-                    "grant {} on leases.coordination.k8s.io in namespace {}",
-                    LEASE_VERBS.join(", "),
-                    lease_ref.namespace
-                ))
+/// Why the locks were not acquired. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AcquireError {
+    /// RBAC forbids it.
+    #[error("you may not take the lock ({lease}); nothing was written")]
+    Forbidden {
+        lease: LeaseRef,
+        #[source]
+        error: ApiError,
+    },
+    /// Another run holds a lock, or the cluster does not answer.
+    #[error(transparent)]
+    Wait(#[from] LockWaitError),
+}
+
+impl AcquireError {
+    fn new(error: LockWaitError, lease: &LeaseRef) -> Self {
+        match error {
+            LockWaitError::Unreadable(ClusterReadError { source: error, .. }) if error.is_forbidden() => {
+                Self::Forbidden { lease: lease.clone(), error }
+            }
+            other => Self::Wait(other),
         }
-        other => other.problem(&cluster.context),
+    }
+}
+
+impl Explain for AcquireError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Forbidden { .. } => Exit::Refused,
+            Self::Wait(error) => error.exit(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Forbidden { lease, .. } => vec![format!(
+                "grant {} on leases.coordination.k8s.io in namespace {}",
+                LEASE_VERBS.join(", "),
+                lease.namespace
+            )],
+            Self::Wait(error) => error.hints(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! fails or cannot be verified. Input: [`Prepared`] with a plan that no guard refuses. Output: events and an [`UpgradeReport`].
 
 pub mod act;
+mod action_error;
 mod adopt_objects;
 pub mod backup;
 mod clock_skew;
@@ -11,15 +12,22 @@ pub mod context;
 pub mod delete_backup;
 mod final_check;
 pub mod flux;
+pub mod journal_error;
 pub mod journal_writer;
 mod local_journal;
 pub mod lock;
+pub mod migration_error;
 mod object_migration;
 mod probe;
+mod release_error;
 pub mod run_backup;
+mod run_backup_error;
 pub mod run_options;
+mod served_schema_error;
+mod step_error;
 mod step_evidence;
 pub mod step_guard;
+pub mod step_guard_error;
 pub mod storage_version_migration;
 mod unlock;
 pub mod upgrade_status;
@@ -35,9 +43,9 @@ use std::time::{Duration, Instant};
 use context::Run;
 use journal_writer::Journal;
 use run_options::RunOptions;
+use step_error::{Interruption, StepError, format_problem};
 use verified_crds::VerifiedCrds;
 
-use crate::cluster::leases::LockError;
 use crate::model::command::ProcessGuard;
 use crate::model::lease::LEASE_DURATION;
 use crate::plan::Step;
@@ -69,10 +77,10 @@ async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>
     session.cluster.enable_retries();
     // Another run held the lock and may have written.
     let waited = began.elapsed() >= crate::prepare::lease_watcher::POLL_INTERVAL;
-    let still = if waited { step_guard::check_all_unchanged(prepared).await } else { Ok(()) };
-    let opened = match still {
+    let unchanged = if waited { step_guard::check_all_unchanged(prepared).await } else { Ok(()) };
+    let opened = match unchanged {
         Ok(()) => open_journal_and_back_up(prepared, options, emit).await,
-        Err(moved) => Err(moved),
+        Err(changed) => Err(changed.into()),
     };
     let report = match opened {
         Ok(journal) => {
@@ -202,9 +210,7 @@ async fn record_step_end(run: &Run<'_>, step: &Step, phase: StepPhase, detail: &
 
 async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) -> Result<String, StepError> {
     if run.options.stop.is_requested() {
-        return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C before this step")
-            .with_hint(RESUME_HINT)
-            .into());
+        return Err(Problem::from(Interruption::BeforeStep).into());
     }
     run.locks.begin_step(step.id.as_str()).await?;
     step_guard::check_before_step(run.prepared, &run.migrated_crds(), step).await?;
@@ -216,78 +222,6 @@ async fn guard_and_execute(run: &Run<'_>, step: &Step, validate: &mut Option<Fin
     Ok(act::act(run, step, validate).await?)
 }
 
-/// Why a step ended before it was done.
-enum StepError {
-    /// The lock is lost, or the API server does not renew it.
-    Lock(LockError),
-    /// A guard refused, or the step itself failed.
-    Step(Problem),
-}
-
-impl From<LockError> for StepError {
-    fn from(error: LockError) -> Self {
-        Self::Lock(error)
-    }
-}
-
-impl From<Problem> for StepError {
-    fn from(problem: Problem) -> Self {
-        Self::Step(problem)
-    }
-}
-
-impl StepError {
-    /// The problem to report: a lost lock explains every other failure.
-    fn into_problem(self, run: &Run<'_>, step: &Step) -> Problem {
-        let problem = match self {
-            Self::Lock(LockError::Lost(reason)) => return lock_lost_problem(&reason),
-            Self::Lock(LockError::NotRenewed(reason)) => lock_not_renewed_problem(reason),
-            Self::Step(problem) => problem,
-        };
-        match run.locks.loss_reason() {
-            Some(reason) if problem.exit == Exit::Interrupted => lock_lost_problem(reason),
-            Some(reason) => lock_lost_problem(reason).with_source(format_problem(&problem)),
-            // On a terminal, Ctrl-C also reaches helm and kubectl, which may fail before we ask them to stop.
-            None if run.options.stop.is_requested() => interrupted_problem(step, problem),
-            None => problem,
-        }
-    }
-}
-
 fn build_step_outcome(step: &Step, state: StepState, detail: String, took: Duration) -> StepOutcome {
     StepOutcome { step: step.id, state, detail, seconds: took.as_secs_f64() }
-}
-
-/// The next step after Ctrl-C.
-const RESUME_HINT: &str = "kubectl mural upgrade resume, with the same value flags; or run the same command again: both continue from the current state";
-
-fn interrupted_problem(step: &Step, problem: Problem) -> Problem {
-    if problem.exit == Exit::Interrupted && problem.source.is_none() {
-        return problem;
-    }
-    Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C: {}", step.title))
-        .with_source(format_problem(&problem))
-        .with_hint(RESUME_HINT)
-}
-
-fn lock_not_renewed_problem(reason: String) -> Problem {
-    Problem::failure("the step did not start: the API server does not renew the lock")
-        .with_source(reason)
-        .with_hint(API_SERVER_HINT)
-}
-
-/// The next steps if the API server does not renew the lock.
-const API_SERVER_HINT: &str =
-    "kubectl auth whoami shows whether the API server accepts your login; then run kubectl mural upgrade resume";
-
-fn lock_lost_problem(reason: &str) -> Problem {
-    Problem::failure(format!("this run has lost the lock: {reason}"))
-        .with_hint("kubectl mural upgrade status shows who holds the lock; if no one does, run the same command again")
-}
-
-/// Formats a problem as lines: message, causes, hints.
-fn format_problem(problem: &Problem) -> String {
-    let causes = problem.causes().into_iter();
-    let hints = problem.hints.iter().map(|hint| format!("→ {hint}"));
-    std::iter::once(problem.message.clone()).chain(causes).chain(hints).collect::<Vec<_>>().join("\n")
 }

@@ -9,11 +9,12 @@ use http::Method;
 use serde_json::json;
 
 use super::context::Run;
+use super::migration_error::MigrationError;
 use super::storage_version_migration::{MigrationRoute, StorageMigrator};
 use crate::model::crd::{Crd, crd_path};
 use crate::model::migration::MIGRATION_FIELD_MANAGER;
 use crate::plan::{CrdMigration, crd_migration};
-use crate::problem::Problem;
+use crate::problem::Cause;
 use crate::report::migrate_report::CrdMigrationResult;
 
 /// How long the cluster's own controller may take to start. After that, this run rewrites the objects.
@@ -24,7 +25,7 @@ const MAX_ATTEMPTS: usize = 5;
 const MAX_SHOWN_FAILURES: usize = 3;
 
 /// Migrates the objects of each CRD, and records each CRD as it is afterwards.
-pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) -> Result<String, Problem> {
+pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) -> Result<String, MigrationError> {
     let cluster = &run.prepared.session.cluster;
     let stop = &run.options.stop;
     let (route, acts_within, timeout) = (MigrationRoute::Auto, CONTROLLER_START_TIMEOUT, run.options.timeout);
@@ -39,7 +40,7 @@ pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) 
         let keep: Vec<String> = wanted.versions().map(|version| version.name.to_owned()).collect();
         let migrated = migrate.migrate_crd(name, Some(&keep)).await?;
         if !migrated.is_successful() {
-            return Err(not_migrated_problem(&migrated));
+            return Err(not_migrated_error(&migrated));
         }
         summaries.push(format!("{name}: {}", migrated.summarize()));
         let left = read_crd(run, name).await?;
@@ -48,14 +49,14 @@ pub(super) async fn migrate_objects(run: &Run<'_>, migrations: &[CrdMigration]) 
     Ok(summaries.join("\n"))
 }
 
-async fn read_crd(run: &Run<'_>, name: &str) -> Result<Crd, Problem> {
+async fn read_crd(run: &Run<'_>, name: &str) -> Result<Crd, MigrationError> {
     let cluster = &run.prepared.session.cluster;
-    let crd = cluster.get(&crd_path(name)).await.map_err(|error| error.into_problem(&cluster.context))?;
-    Crd::new(crd).map_err(|_| Problem::failure(format!("the API server's answer is not CRD {name}")))
+    let crd = cluster.get(&crd_path(name)).await.map_err(|error| error.in_context(&cluster.context))?;
+    Crd::new(crd).map_err(|_| MigrationError::NotACrd { name: name.to_owned() })
 }
 
 /// Patches exactly the CRD that the plan was made for.
-async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted: &Crd) -> Result<(), Problem> {
+async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted: &Crd) -> Result<(), MigrationError> {
     let name = &migration.name;
     let planned = run.prepared.session.view.crds.as_ref().ok().and_then(|crds| crds.get(name));
     let mut last = None;
@@ -66,8 +67,7 @@ async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted:
             ["/metadata/uid", "/metadata/generation"].iter().any(|pointer| of(planned, pointer) != of(&live, pointer))
         };
         if planned.is_none_or(has_changed) {
-            return Err(Problem::failure(format!("CRD {name} has changed since the plan was made"))
-                .with_hint("run the same command again: it makes a new plan from the current state"));
+            return Err(MigrationError::Changed { name: name.clone() });
         }
         let versions = crd_migration::build_transitional_versions(&live, wanted, &migration.target_version);
         let version = of(&live, "/metadata/resourceVersion");
@@ -77,25 +77,18 @@ async fn apply_transitional_crd(run: &Run<'_>, migration: &CrdMigration, wanted:
         match run.prepared.session.cluster.request(Method::PATCH, &path, body).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is_conflict() => last = Some(error),
-            Err(error) => return Err(transitional_crd_problem(name).with_source(error)),
+            Err(error) => return Err(MigrationError::TransitionalCrd { name: name.clone(), source: Some(error) }),
         }
     }
-    Err(last.map_or_else(|| transitional_crd_problem(name), |error| transitional_crd_problem(name).with_source(error)))
+    Err(MigrationError::TransitionalCrd { name: name.clone(), source: last })
 }
 
-fn transitional_crd_problem(name: &str) -> Problem {
-    Problem::failure(format!(
-        "CRD {name} could not be changed to a transitional CRD, which has the chart's storage version too"
-    ))
-    .with_hint("run the same command again; no object was migrated, and the CRD is unchanged")
-}
-
-fn not_migrated_problem(migrated: &CrdMigrationResult) -> Problem {
+fn not_migrated_error(migrated: &CrdMigrationResult) -> MigrationError {
     let failures = migrated.failures.iter().take(MAX_SHOWN_FAILURES);
-    let shown_failures: Vec<String> = failures.map(|(object, reason)| format!("{object}: {reason}")).collect();
-    let problem = Problem::failure(format!("{}: {}", migrated.name, migrated.summarize()));
-    let problem = if shown_failures.is_empty() { problem } else { problem.with_source(shown_failures.join("\n")) };
-    problem.with_hint(
-        "fix the named objects, then run the same command again; the CRD still has the old version, and no object is lost",
-    )
+    let failures: Vec<String> = failures.map(|(object, reason)| format!("{object}: {reason}")).collect();
+    MigrationError::NotMigrated {
+        name: migrated.name.clone(),
+        summary: migrated.summarize(),
+        failures: (!failures.is_empty()).then(|| Cause::new(failures.join("\n"))),
+    }
 }

@@ -6,15 +6,19 @@
 use serde_json::Value;
 
 use super::context::Run;
-use crate::cluster::openapi_documents;
+use super::served_schema_error::ServedSchemaError;
+use crate::cluster::{ApiError, openapi_documents};
 use crate::model::crd::Crd;
-use crate::problem::{Exit, Problem};
 
 /// Why a version is not served yet; `None` if it is.
 ///
 /// # Errors
 /// It is undetermined: the new schema adds no field, or you may not create objects of the kind.
-pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<String>, Problem> {
+pub(super) async fn probe_version(
+    run: &Run<'_>,
+    crd: &Crd,
+    version: &str,
+) -> Result<Option<String>, ServedSchemaError> {
     let prepared = run.prepared;
     let before = prepared.session.view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
     let field = match before.and_then(|live| served_schema(live, version)) {
@@ -23,7 +27,7 @@ pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Re
         Some(old) if Some(old) == served_schema(crd, version) => return Ok(None),
         Some(old) => served_schema(crd, version)
             .and_then(|new| first_added_field(old, new))
-            .ok_or_else(|| undetermined_problem(crd, version))?,
+            .ok_or_else(|| undetermined(crd, version, None))?,
     };
     let known = openapi_documents::is_field_served(
         &prepared.session.cluster,
@@ -37,15 +41,12 @@ pub(super) async fn probe_version(run: &Run<'_>, crd: &Crd, version: &str) -> Re
         Ok(true) => Ok(None),
         Ok(false) if field.is_empty() => Ok(Some(format!("{version} of CRD {} is not served", crd.name()))),
         Ok(false) => Ok(Some(format!("{version} of CRD {} does not know {} yet", crd.name(), field.join(".")))),
-        Err(error) => Err(undetermined_problem(crd, version).with_source(error)),
+        Err(error) => Err(undetermined(crd, version, Some(error))),
     }
 }
 
-fn undetermined_problem(crd: &Crd, version: &str) -> Problem {
-    let text = format!("the served schema of {version} of CRD {} is undetermined", crd.name());
-    Problem::new(Exit::ChecksFailed, text).with_hint(
-        "grant the user get on /openapi/v3 (ClusterRole system:discovery), or create on objects of this kind",
-    )
+fn undetermined(crd: &Crd, version: &str, cause: Option<ApiError>) -> ServedSchemaError {
+    ServedSchemaError::Undetermined { name: crd.name().to_owned(), version: version.to_owned(), cause }
 }
 
 fn served_schema<'a>(crd: &'a Crd, version: &str) -> Option<&'a Value> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::backup::create as keep;
 use super::journal_writer::Journal;
+use super::run_backup_error::RunBackupError;
 use super::run_options::{BackupHook, BackupOptions, JournalOptions, RunOptions};
 use crate::cluster::backup_folder::{BackupFileError, write_document};
 use crate::cluster::object_judge::can_affect_objects_either_way;
@@ -23,7 +24,7 @@ use crate::plan::journal::BackupRef;
 use crate::plan::value_hash::digest_json;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::state_dir::cluster_state_dir;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Cause, Problem};
 use crate::report::backup_report::format_bytes;
 use crate::report::event::{Emit, Event};
 use crate::tools::{program_paths, spawn};
@@ -54,7 +55,7 @@ pub async fn back_up_before_run(
         return Ok(());
     }
     let state = journal_options.state_dir.as_deref().ok_or_else(|| {
-        backup_problem("there is no folder for the backup: neither XDG_STATE_HOME nor HOME is set".to_owned())
+        RunBackupError::because("there is no folder for the backup: neither XDG_STATE_HOME nor HOME is set")
     })?;
     let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
     let backup = write_backup(prepared, options, &folder, emit).await?;
@@ -62,20 +63,13 @@ pub async fn back_up_before_run(
     let detail = format!("{crds} CRDs, {objects} objects, {} in {}", format_bytes(backup.size_bytes), folder.display());
     done(detail);
     if let Some(hook) = &backup_options.hook
-        && let Err(problem) = run_hook(hook, prepared, options, &folder, emit).await
+        && let Err(error) = run_hook(hook, prepared, options, &folder, emit).await
     {
         // It is not recorded, so no one would find this backup again. The next run makes a new one, and runs the hook again.
         let _ = std::fs::remove_dir_all(&folder);
-        return Err(problem);
+        return Err(error.into());
     }
-    journal.record_backup(backup, backup_options.hook.is_some(), emit).await
-}
-
-fn backup_problem(reason: String) -> Problem {
-    Problem::new(Exit::Refused, "the backup before the first write failed; nothing was written")
-        .with_source(reason)
-        .with_hint("fix the cause, or set XDG_STATE_HOME to another folder")
-        .with_hint("--no-save continues without a backup: CRDs cannot be rolled back then")
+    Ok(journal.record_backup(backup, backup_options.hook.is_some(), emit).await?)
 }
 
 async fn write_backup(
@@ -83,29 +77,23 @@ async fn write_backup(
     options: &RunOptions,
     folder: &Path,
     emit: Emit<'_>,
-) -> Result<BackupRef, Problem> {
+) -> Result<BackupRef, RunBackupError> {
     let BackupScope { with_objects: whole, without_objects: alone } = select_backup_scope(prepared);
     let index =
         keep::create_partial_backup(&prepared.session.cluster, &whole, &alone, folder, &options.stop, emit).await;
-    let index = index.map_err(|problem| match problem.exit {
-        Exit::Failed => {
-            let causes = std::iter::once(problem.message.clone()).chain(problem.causes());
-            backup_problem(causes.collect::<Vec<_>>().join("\n"))
-        }
-        _ => problem,
-    })?;
+    let index = index?;
     if let Some((name, reason)) = index.crds.iter().find_map(|crd| Some((&crd.name, crd.read_failure.as_ref()?))) {
-        return Err(backup_problem(format!("not all objects of {name} could be read: {reason}")));
+        return Err(RunBackupError::because(format!("not all objects of {name} could be read: {reason}")));
     }
     let releases = read_release_refs(prepared).await?;
-    let unwritable = |error: BackupFileError| backup_problem(error.to_string());
+    let unwritable = |error: BackupFileError| RunBackupError::because(error);
     write_document(folder, RELEASES_FILE, &releases).map_err(unwritable)?;
     if prepared.work.flux_routes().next().is_some() {
         write_document(folder, FLUX_FILE, &describe_flux_objects(prepared)).map_err(unwritable)?;
     }
     let of = folder.to_owned();
     let sums = tokio::task::spawn_blocking(move || compute_checksums(&of)).await;
-    let (sums, bytes) = sums.map_err(|error| backup_problem(error.to_string()))?.map_err(unwritable)?;
+    let (sums, bytes) = sums.map_err(RunBackupError::because)?.map_err(unwritable)?;
     write_document(folder, CHECKSUMS_FILE, &sums).map_err(unwritable)?;
     Ok(BackupRef {
         host: prepared.session.lease_watcher.identity.host.clone(),
@@ -172,14 +160,14 @@ fn describe_flux_objects(prepared: &Prepared) -> Value {
 }
 
 /// The record of each release by uid and digest. No content is copied.
-async fn read_release_refs(prepared: &Prepared) -> Result<Value, Problem> {
+async fn read_release_refs(prepared: &Prepared) -> Result<Value, RunBackupError> {
     let installation = &prepared.session.installation;
     let mut all = Vec::new();
     for release in [&installation.crds_release, &installation.app_release] {
         let Ok(Some(newest)) = prepared.session.view.newest_revision(release) else { continue };
         let name = format!("sh.helm.release.v1.{release}.v{}", newest.revision);
         let path = format!("/api/v1/namespaces/{}/secrets/{name}", installation.namespace);
-        let secret = prepared.session.cluster.get(&path).await.map_err(|error| backup_problem(error.to_string()))?;
+        let secret = prepared.session.cluster.get(&path).await.map_err(RunBackupError::because)?;
         all.push(json!({"release": release, "revision": newest.revision, "status": newest.status,
             "chartVersion": newest.chart_version, "secret": name, "uid": secret["metadata"]["uid"],
             "sha256": digest_json(&secret["data"]["release"])}));
@@ -194,15 +182,11 @@ async fn run_hook(
     options: &RunOptions,
     folder: &Path,
     emit: Emit<'_>,
-) -> Result<(), Problem> {
+) -> Result<(), RunBackupError> {
     let began = Instant::now();
-    let failed = |reason: String| {
-        Problem::new(Exit::Refused, format!("--save-hook {} failed; nothing was written", hook.program))
-            .with_source(reason)
-            .with_hint("fix the hook and run the same command again, or leave out --save-hook")
-    };
+    let failed = |cause| RunBackupError::Hook { program: hook.program.clone(), cause };
     let program: PathBuf =
-        program_paths::find_program(&hook.program).ok_or_else(|| failed("there is no such program".to_owned()))?;
+        program_paths::find_program(&hook.program).ok_or_else(|| failed(Cause::new("there is no such program")))?;
     let mut call = Call::new(&hook.program, program, options.timeout).args(&hook.args);
     let env = [
         ("MURAL_RUN", options.run_id.clone()),
@@ -211,7 +195,7 @@ async fn run_hook(
         ("MURAL_NAMESPACE", prepared.session.installation.namespace.clone()),
     ];
     call.env.extend(env.map(|(key, value)| (key.into(), value.into())));
-    spawn::run_until(call, options.stop.clone()).await.map_err(|error| failed(error.to_string()))?;
+    spawn::run_until(call, options.stop.clone()).await.map_err(|error| failed(Cause::new(error)))?;
     let (detail, seconds) = (format!("{} ended well", hook.program), began.elapsed().as_secs_f64());
     emit(Event::StageDone { stage: "save-hook", detail, seconds });
     Ok(())

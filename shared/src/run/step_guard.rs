@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use super::step_guard_error::StepGuardError;
 use crate::cluster::{crd_reader, view_reader};
-use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
-use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
+use crate::model::release::RESOURCE_POLICY_ANNOTATION;
 use crate::model::release_status::ReleaseStatus;
 use crate::plan::{Action, Step};
 use crate::prepare::prepared::Prepared;
-use crate::problem::{Exit, Problem};
 
 /// Checks that the objects of a step are unchanged since the plan was made.
 ///
@@ -22,7 +21,7 @@ pub async fn check_before_step(
     prepared: &Prepared,
     migrated: &BTreeMap<String, Crd>,
     step: &Step,
-) -> Result<(), Problem> {
+) -> Result<(), StepGuardError> {
     match &step.action {
         Action::AddKeepAnnotation { names } | Action::ApplyCrds { names } => {
             check_crds_unchanged(prepared, migrated, names).await
@@ -65,7 +64,7 @@ pub async fn check_before_step(
 ///
 /// # Errors
 /// A refusal that names the changed object.
-pub async fn check_all_unchanged(prepared: &Prepared) -> Result<(), Problem> {
+pub async fn check_all_unchanged(prepared: &Prepared) -> Result<(), StepGuardError> {
     let (mut crds, none) = (Vec::new(), BTreeMap::new());
     for step in &prepared.plan.steps {
         crds.extend(step.action.written_crds().iter().cloned());
@@ -81,7 +80,7 @@ async fn check_crds_unchanged(
     prepared: &Prepared,
     migrated: &BTreeMap<String, Crd>,
     names: &[String],
-) -> Result<(), Problem> {
+) -> Result<(), StepGuardError> {
     check_crds_unchanged_by(prepared, migrated, names, is_same_crd).await
 }
 
@@ -90,11 +89,11 @@ async fn check_crds_unchanged_by(
     migrated: &BTreeMap<String, Crd>,
     names: &[String],
     as_it_was: fn(&Crd, &Crd) -> bool,
-) -> Result<(), Problem> {
+) -> Result<(), StepGuardError> {
     let now = crd_reader::list_crds(&prepared.session.cluster)
         .await
-        .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
-    let before = prepared.session.view.crds.as_ref().map_err(unreadable_problem)?;
+        .map_err(|error| error.in_context(&prepared.session.cluster.context))?;
+    let before = prepared.session.view.crds.as_ref().map_err(Clone::clone)?;
     for name in names {
         let (then, live) = (migrated.get(name).or_else(|| before.get(name)), now.iter().find(|crd| crd.name() == name));
         let same = match (then, live) {
@@ -103,7 +102,7 @@ async fn check_crds_unchanged_by(
             (None, Some(_)) | (Some(_), None) => false,
         };
         if !same {
-            return Err(changed_problem(&format!("CRD {name}")));
+            return Err(StepGuardError::Changed { object: format!("CRD {name}") });
         }
     }
     Ok(())
@@ -120,38 +119,30 @@ fn is_same_crd(then: &Crd, live: &Crd) -> bool {
 ///
 /// # Errors
 /// A CRD lacks it, or the CRDs cannot be read.
-pub async fn check_keep_annotations(prepared: &Prepared, names: &[String]) -> Result<(), Problem> {
+pub async fn check_keep_annotations(prepared: &Prepared, names: &[String]) -> Result<(), StepGuardError> {
     if names.is_empty() {
         return Ok(());
     }
     let now = crd_reader::list_crds(&prepared.session.cluster)
         .await
-        .map_err(|error| error.into_problem(&prepared.session.cluster.context))?;
+        .map_err(|error| error.in_context(&prepared.session.cluster.context))?;
     let unannotated = now.iter().find(|crd| {
         names.iter().any(|name| name == crd.name()) && crd.annotation(RESOURCE_POLICY_ANNOTATION) != Some("keep")
     });
-    let Some(unannotated) = unannotated else { return Ok(()) };
-    let text = format!(
-        "CRD {} lacks the annotation {KEEP_ANNOTATION}: helm would delete it with every {}",
-        unannotated.name(),
-        unannotated.kind()
-    );
-    Err(Problem::new(Exit::Refused, text).with_hint(format!(
-        "kubectl annotate crd {} {KEEP_ANNOTATION}; then run the same command again",
-        unannotated.name()
-    )))
+    match unannotated {
+        None => Ok(()),
+        Some(crd) => Err(StepGuardError::NotKept { name: crd.name().to_owned(), kind: crd.kind().to_owned() }),
+    }
 }
 
 fn generation(crd: &serde_json::Value) -> Option<u64> {
     crd.pointer("/metadata/generation").and_then(serde_json::Value::as_u64)
 }
 
-async fn check_release_unchanged(prepared: &Prepared, release: &str) -> Result<(), Problem> {
+async fn check_release_unchanged(prepared: &Prepared, release: &str) -> Result<(), StepGuardError> {
     let namespace = &prepared.session.installation.namespace;
-    let now = view_reader::read_release_records(&prepared.session.cluster, namespace, release)
-        .await
-        .map_err(|failure| unreadable_problem(&failure))?;
-    let then = prepared.session.view.newest_revision(release).map_err(unreadable_problem)?;
+    let now = view_reader::read_release_records(&prepared.session.cluster, namespace, release).await?;
+    let then = prepared.session.view.newest_revision(release).map_err(Clone::clone)?;
     let same = match (then, now.last()) {
         (None, None) => true,
         // A pending revision may be marked failed by now: by our own step, or by the interrupted helm itself.
@@ -161,17 +152,5 @@ async fn check_release_unchanged(prepared: &Prepared, release: &str) -> Result<(
         }
         (None, Some(_)) | (Some(_), None) => false,
     };
-    if same { Ok(()) } else { Err(changed_problem(&format!("release {release}"))) }
-}
-
-fn unreadable_problem(failure: &ReadFailure) -> Problem {
-    Problem::new(Exit::ChecksFailed, failure.to_string())
-}
-
-/// The refusal for an object that changed since the plan was made.
-pub(super) fn changed_problem(what: &str) -> Problem {
-    Problem::new(Exit::Refused, format!("{what} has changed since the plan was made: another client has written it"))
-        .with_hint(
-            "find out who changed it, then run the same command again: it makes a new plan from the current state",
-        )
+    if same { Ok(()) } else { Err(StepGuardError::Changed { object: format!("release {release}") }) }
 }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::json;
 
+use super::migration_error::MigrationError;
 use crate::cluster::rewrite::{self, RewriteOptions};
 use crate::cluster::storage_migration::{self as own, MigrationState};
 use crate::cluster::storage_version_wait;
 use crate::cluster::{ApiError, Cluster};
 use crate::model::crd::{Crd, crd_path};
 use crate::model::migration::{MIGRATION_FIELD_MANAGER, MigrationPass, is_migrating};
-use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::migrate_report::{CrdMigrationResult, MigratedBy};
 use crate::tools::spawn::StopSignal;
@@ -62,7 +62,7 @@ impl StorageMigrator<'_> {
     /// # Errors
     /// The CRD or its objects cannot be read, the time is over, or the user interrupts. Objects that cannot be written are part of the
     /// result, which is not verified then.
-    pub async fn migrate_crd(&self, name: &str, keep: Option<&[String]>) -> Result<CrdMigrationResult, Problem> {
+    pub async fn migrate_crd(&self, name: &str, keep: Option<&[String]>) -> Result<CrdMigrationResult, MigrationError> {
         let began = Instant::now();
         let crd = self.read_crd(name).await?;
         let mut migrated = CrdMigrationResult::new(&crd);
@@ -88,7 +88,7 @@ impl StorageMigrator<'_> {
     ///
     /// # Errors
     /// As [`Self::migrate_crd`].
-    pub async fn dry_run(&self, name: &str) -> Result<CrdMigrationResult, Problem> {
+    pub async fn dry_run(&self, name: &str) -> Result<CrdMigrationResult, MigrationError> {
         let crd = self.read_crd(name).await?;
         let mut migrated = CrdMigrationResult::new(&crd);
         migrated.dry_run = true;
@@ -96,36 +96,36 @@ impl StorageMigrator<'_> {
         Ok(migrated)
     }
 
-    async fn read_crd(&self, name: &str) -> Result<Crd, Problem> {
+    async fn read_crd(&self, name: &str) -> Result<Crd, MigrationError> {
         let path = crd_path(name);
-        let crd = self.cluster.get(&path).await.map_err(|error| self.crd_problem(name, error))?;
-        Crd::new(crd).map_err(|_| Problem::failure(format!("the API server's answer is not CRD {name}")))
+        let crd = self.cluster.get(&path).await.map_err(|error| self.crd_error(name, error))?;
+        Crd::new(crd).map_err(|_| MigrationError::NotACrd { name: name.to_owned() })
     }
 
-    fn crd_problem(&self, name: &str, error: ApiError) -> Problem {
+    fn crd_error(&self, name: &str, error: ApiError) -> MigrationError {
         match error {
-            ApiError::Rejected { .. } => {
-                Problem::failure(format!("CRD {name} cannot be read or written")).with_source(error)
-            }
-            other => other.into_problem(&self.cluster.context),
+            source @ ApiError::Rejected { .. } => MigrationError::Crd { name: name.to_owned(), source },
+            other => other.in_context(&self.cluster.context).into(),
         }
     }
 
     /// Waits until the API server stores in the CRD's new version. Until then a pass would find nothing to rewrite.
-    async fn wait_until_settled(&self, crd: &Crd) -> Result<(), Problem> {
+    async fn wait_until_settled(&self, crd: &Crd) -> Result<(), MigrationError> {
         let goes_on = || !self.stop.is_requested();
         match storage_version_wait::wait_for_storage_version(self.cluster, crd, &goes_on).await {
             Ok(true) => Ok(()),
-            Ok(false) if self.stop.is_requested() => Err(interrupted_problem("no object was migrated yet")),
-            Ok(false) => {
-                let text = format!("the API server does not store {} as {}", crd.name(), crd.storage_version());
-                Err(Problem::new(Exit::TimedOut, text).with_hint(format!("kubectl describe crd {}", crd.name())))
+            Ok(false) if self.stop.is_requested() => {
+                Err(MigrationError::Stopped { progress: "no object was migrated yet" })
             }
-            Err(error) => Err(self.crd_problem(crd.name(), error)),
+            Ok(false) => Err(MigrationError::NotStored {
+                name: crd.name().to_owned(),
+                version: crd.storage_version().to_owned(),
+            }),
+            Err(error) => Err(self.crd_error(crd.name(), error)),
         }
     }
 
-    async fn walk(&self, crd: &Crd, keep: Option<&[String]>, dry_run: bool) -> Result<MigrationPass, Problem> {
+    async fn walk(&self, crd: &Crd, keep: Option<&[String]>, dry_run: bool) -> Result<MigrationPass, MigrationError> {
         let all: Vec<String> = crd.versions().map(|version| version.name.to_owned()).collect();
         let rewrite_options = RewriteOptions {
             crd,
@@ -142,15 +142,13 @@ impl StorageMigrator<'_> {
         };
         match rewrite::rewrite_objects(self.cluster, &rewrite_options, &tell).await {
             Ok(Some(walk)) => Ok(walk),
-            Ok(None) => Err(interrupted_problem("migrated objects stay migrated")),
-            Err(error) => Err(Problem::failure(format!("the objects of {} cannot be listed", crd.name()))
-                .with_source(error)
-                .with_hint("add the version of the stored objects to the CRD again (served: false) if the CRD lacks it, then run the command again")),
+            Ok(None) => Err(MigrationError::Stopped { progress: "migrated objects stay migrated" }),
+            Err(source) => Err(MigrationError::Unlisted { name: crd.name().to_owned(), source }),
         }
     }
 
     /// Lets the cluster rewrite the objects if it can.
-    async fn migrate_by_cluster(&self, crd: &Crd) -> Result<MigratedBy, Problem> {
+    async fn migrate_by_cluster(&self, crd: &Crd) -> Result<MigratedBy, MigrationError> {
         if self.route == MigrationRoute::Client {
             self.wait_while_migrating(crd.name()).await?;
             return Ok(MigratedBy::Plugin { reason: "asked for".to_owned() });
@@ -158,21 +156,21 @@ impl StorageMigrator<'_> {
         let collection = match own::find_collection(self.cluster).await {
             Ok(Some(collection)) => collection,
             Ok(None) => return self.fall_back_to_client(crd, "it does not serve StorageVersionMigration".to_owned()),
-            Err(error) => return Err(self.crd_problem(crd.name(), error)),
+            Err(error) => return Err(self.crd_error(crd.name(), error)),
         };
         let migration = match own::request_migration(self.cluster, &collection, crd).await {
             Ok(migration) => migration,
             Err(error) if error.is_forbidden() => return self.fall_back_to_client(crd, error.to_string()),
-            Err(error) => return Err(self.crd_problem(crd.name(), error)),
+            Err(error) => return Err(self.crd_error(crd.name(), error)),
         };
         let began = Instant::now();
         let goes_on = || !self.stop.is_requested() && began.elapsed() < self.timeout;
         let stand = own::wait_for_end(self.cluster, &migration, self.start_timeout, &goes_on).await;
-        let stand = stand.map_err(|error| self.crd_problem(crd.name(), error))?;
+        let stand = stand.map_err(|error| self.crd_error(crd.name(), error))?;
         if stand == MigrationState::Running {
-            return Err(self.still_running_problem(crd.name()));
+            return Err(self.still_running_error(crd.name()));
         }
-        own::delete_if_ours(self.cluster, &migration).await.map_err(|error| self.crd_problem(crd.name(), error))?;
+        own::delete_if_ours(self.cluster, &migration).await.map_err(|error| self.crd_error(crd.name(), error))?;
         self.wait_while_migrating(crd.name()).await?;
         match stand {
             MigrationState::Succeeded => Ok(MigratedBy::Cluster { missed_objects: 0 }),
@@ -181,7 +179,7 @@ impl StorageMigrator<'_> {
                 self.fall_back_to_client(crd, "its migration was deleted by another client".to_owned())
             }
             MigrationState::Pending | MigrationState::Running if self.stop.is_requested() => {
-                Err(interrupted_problem("no object was migrated yet"))
+                Err(MigrationError::Stopped { progress: "no object was migrated yet" })
             }
             MigrationState::Pending | MigrationState::Running => self.fall_back_to_client(
                 crd,
@@ -190,47 +188,44 @@ impl StorageMigrator<'_> {
         }
     }
 
-    fn still_running_problem(&self, name: &str) -> Problem {
+    fn still_running_error(&self, name: &str) -> MigrationError {
         if self.stop.is_requested() {
-            return interrupted_problem("the cluster continues the migration");
+            return MigrationError::Stopped { progress: "the cluster continues the migration" };
         }
-        self.timeout_problem(name, "the cluster is still migrating it")
+        self.timeout_error(name, "the cluster is still migrating it")
     }
 
-    fn fall_back_to_client(&self, crd: &Crd, because: String) -> Result<MigratedBy, Problem> {
+    fn fall_back_to_client(&self, crd: &Crd, because: String) -> Result<MigratedBy, MigrationError> {
         match self.route {
             MigrationRoute::Cluster => {
-                Err(Problem::failure(format!("the cluster does not migrate {}: {because}", crd.name()))
-                    .with_hint("--by us rewrites the objects through the API"))
+                Err(MigrationError::NotByCluster { name: crd.name().to_owned(), reason: because })
             }
             MigrationRoute::Auto | MigrationRoute::Client => Ok(MigratedBy::Plugin { reason: because }),
         }
     }
 
     /// Waits while the cluster reports that it migrates: it may still change `storedVersions`.
-    async fn wait_while_migrating(&self, name: &str) -> Result<(), Problem> {
+    async fn wait_while_migrating(&self, name: &str) -> Result<(), MigrationError> {
         let began = Instant::now();
         while is_migrating(&self.read_crd(name).await?) {
             if self.stop.is_requested() {
-                return Err(interrupted_problem("the cluster continues the migration"));
+                return Err(MigrationError::Stopped { progress: "the cluster continues the migration" });
             }
             if began.elapsed() >= self.timeout {
-                return Err(self.timeout_problem(name, "its condition StorageMigrating is still True"));
+                return Err(self.timeout_error(name, "its condition StorageMigrating is still True"));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
 
-    fn timeout_problem(&self, name: &str, what: &str) -> Problem {
-        let text = format!("{name}: {what} after {}s", self.timeout.as_secs());
-        Problem::new(Exit::TimedOut, text)
-            .with_hint("kubectl get storageversionmigrations; then run the same command again")
+    fn timeout_error(&self, name: &str, state: &'static str) -> MigrationError {
+        MigrationError::TimedOut { name: name.to_owned(), state, limit: self.timeout }
     }
 
     /// Sets `storedVersions` to the storage version if the CRD is unchanged since the pass. False if it has changed: the pass does not
     /// count then.
-    async fn trim_stored_versions(&self, walked: &Crd) -> Result<bool, Problem> {
+    async fn trim_stored_versions(&self, walked: &Crd) -> Result<bool, MigrationError> {
         let name = walked.name();
         for _ in 0..MAX_ATTEMPTS {
             let now = self.read_crd(name).await?;
@@ -250,14 +245,9 @@ impl StorageMigrator<'_> {
             match self.cluster.request(Method::PATCH, &path, body).await {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is_conflict() => tokio::time::sleep(POLL_INTERVAL).await,
-                Err(error) => return Err(self.crd_problem(name, error)),
+                Err(error) => return Err(self.crd_error(name, error)),
             }
         }
         Ok(false)
     }
-}
-
-fn interrupted_problem(so_far: &str) -> Problem {
-    Problem::new(Exit::Interrupted, format!("stopped by Ctrl-C while migrating: {so_far}"))
-        .with_hint("run the same command again: it continues")
 }

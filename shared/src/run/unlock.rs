@@ -7,30 +7,28 @@ use http::Method;
 use jiff::Timestamp;
 
 use super::context::Run;
+use super::release_error::ReleaseError;
 use crate::cluster::{ApiError, view_reader};
 use crate::model::pending_release::mark_failed;
 use crate::model::release_status::ReleaseStatus;
-use crate::problem::Problem;
 
 /// Marks the revision as failed, and verifies it by reading the records again.
 ///
 /// # Errors
 /// The record cannot be read or written, or another client writes it at the same time.
-pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
+pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) -> Result<String, ReleaseError> {
     let cluster = &run.prepared.session.cluster;
     let namespace = &run.prepared.session.installation.namespace;
     let name = format!("sh.helm.release.v1.{release}.v{revision}");
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-    let failed = |error: ApiError| {
-        Problem::failure(format!("revision {revision} of release {release} could not be unlocked"))
-            .with_source(error)
-            .with_hint("run the same command again: it reads the release again")
-    };
+    let failed = |error: ApiError| ReleaseError::Unlock { release: release.to_owned(), revision, error };
     let secret = cluster.get(&path).await.map_err(failed)?;
     let description =
         format!("interrupted while pending; unlocked by run {}", run.prepared.session.lease_watcher.identity.run);
-    let marked = mark_failed(&secret, &description, Timestamp::now()).map_err(|error| {
-        Problem::failure(format!("Secret {namespace}/{name} is not a release record of helm")).with_source(error)
+    let marked = mark_failed(&secret, &description, Timestamp::now()).map_err(|error| ReleaseError::NotARecord {
+        namespace: namespace.clone(),
+        secret: name,
+        error,
     })?;
     let Some(marked) = marked else {
         return Ok(format!("revision {revision} was ended by its own helm"));
@@ -40,14 +38,14 @@ pub(super) async fn unlock_release(run: &Run<'_>, release: &str, revision: u64) 
     verify_unlocked(run, release, revision).await
 }
 
-async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<String, Problem> {
+async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<String, ReleaseError> {
     let records = view_reader::read_release_records(
         &run.prepared.session.cluster,
         &run.prepared.session.installation.namespace,
         release,
     )
     .await;
-    let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
+    let records = records?;
     match records.last() {
         Some(newest) if newest.revision == revision && newest.status == ReleaseStatus::Failed => {
             Ok(format!("revision {revision} is marked {}", newest.status))
@@ -55,8 +53,7 @@ async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<
         newest => {
             let found =
                 newest.map_or_else(|| "gone".to_owned(), |newest| format!("{} at {}", newest.status, newest.revision));
-            Err(Problem::failure(format!("release {release} is {found}, just after revision {revision} was unlocked"))
-                .with_hint("helm history {release} shows which other helm is running"))
+            Err(ReleaseError::LockedAgain { release: release.to_owned(), revision, found })
         }
     }
 }

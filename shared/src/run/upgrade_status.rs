@@ -29,7 +29,7 @@ pub async fn read_status(
     workstation: Option<LocalRunLocks>,
 ) -> Result<UpgradeStatus, Problem> {
     let cluster = Cluster::connect(&installation.cluster).await?;
-    cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
+    cluster.get("/version").await.map_err(|error| error.in_context(&cluster.context))?;
     let namespace = &installation.namespace;
     let (locks, suspended, journal, crds, app) = tokio::join!(
         read_locks(&cluster, namespace, LeaseWatcher::new(identity, workstation)),

@@ -4,12 +4,12 @@
 //! `Problem` with the revision that was read.
 
 use super::context::Run;
+use super::release_error::{ReleaseError, ReleaseName};
 use crate::cluster::view_reader;
 use crate::model::chart_version::ChartVersion;
 use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
-use crate::problem::Problem;
 use crate::tools::helm::UpgradeArgs;
 
 /// Checks that the newest revision is the one that this run wrote: deployed, of the chart's version, with the run's label.
@@ -20,10 +20,10 @@ pub(super) async fn verify_upgraded(
     run: &Run<'_>,
     upgrade: &UpgradeArgs<'_>,
     version: &ChartVersion,
-) -> Result<(), Problem> {
+) -> Result<(), ReleaseError> {
     let (release, namespace) = (upgrade.release, &run.prepared.session.installation.namespace);
     let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
-    let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
+    let records = records?;
     let newest = records.last();
     if newest.is_some_and(|newest| is_ours(newest, version, &run.prepared.session.lease_watcher.identity.run)) {
         return Ok(());
@@ -32,28 +32,26 @@ pub(super) async fn verify_upgraded(
         || "the release does not exist".to_owned(),
         |newest| format!("revision {} is {} with {}", newest.revision, newest.status, newest.chart_version),
     );
-    Err(Problem::failure(format!(
-        "helm reported success, but the record of {release} does not show {version}: {found}"
-    ))
-    .with_hint(format!("helm history {release} --namespace {namespace}"))
-    .with_hint("check whether helm is a wrapper script, if no one else upgraded the release"))
+    let name = ReleaseName { release: release.to_owned(), namespace: namespace.clone() };
+    Err(ReleaseError::NotRecorded { name, version: version.as_str().to_owned(), found: Some(found) })
 }
 
 /// Checks that the newest revision is deployed and has the version that helm rolled back to.
 ///
 /// # Errors
 /// It is another revision, or the records cannot be read.
-pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &str) -> Result<(), Problem> {
+pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &str) -> Result<(), ReleaseError> {
     let namespace = &run.prepared.session.installation.namespace;
     let records = view_reader::read_release_records(&run.prepared.session.cluster, namespace, release).await;
-    let records = records.map_err(|failure| Problem::failure(failure.to_string()))?;
+    let records = records?;
     let back = |newest: &&ReleaseRecord| newest.status == ReleaseStatus::Deployed && newest.chart_version == version;
     match records.last().filter(back) {
         Some(_) => Ok(()),
-        None => {
-            Err(Problem::failure(format!("helm reported success, but the record of {release} does not show {version}"))
-                .with_hint(format!("helm history {release} --namespace {namespace}")))
-        }
+        None => Err(ReleaseError::NotRecorded {
+            name: ReleaseName { release: release.to_owned(), namespace: namespace.clone() },
+            version: version.to_owned(),
+            found: None,
+        }),
     }
 }
 

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::context::Run;
 use super::probe;
-use super::verified_crds::VerifiedSpec;
+use super::served_schema_error::ServedSchemaError;
 use crate::cluster::openapi_documents::OpenApiDocument;
 use crate::cluster::{ApiError, Cluster, crd_reader, openapi_documents};
 use crate::diff;
-use crate::model::crd::{Crd, SpecWriter, find_writer_since, list_spec_writers};
+use crate::model::crd::{Crd, find_writer_since, list_spec_writers};
 use crate::plan::Step;
-use crate::problem::{Exit, Problem};
 
 /// The limit until new schemas are served: seconds with one API server, longer with several.
 const SERVED_TIMEOUT: Duration = Duration::from_secs(120);
@@ -35,13 +34,13 @@ const MAX_CONNECTIONS: usize = 20;
 ///
 /// # Errors
 /// They are not within [`SERVED_TIMEOUT`], the user interrupts, or the server does not answer.
-pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Result<String, ServedSchemaError> {
     let cluster = &run.prepared.session.cluster;
     let (began, mut proof) = (Instant::now(), ServedSchemaCheck::default());
     let servers = openapi_documents::count_servers(cluster);
     tokio::pin!(servers);
     loop {
-        let live = crd_reader::list_crds(cluster).await.map_err(|error| error.into_problem(&cluster.context))?;
+        let live = crd_reader::list_crds(cluster).await.map_err(|error| error.in_context(&cluster.context))?;
         let live: Vec<Crd> = live.into_iter().filter(|crd| names.iter().any(|name| name == crd.name())).collect();
         let mut missing = list_unestablished(names, &live);
         if missing.is_empty() {
@@ -57,11 +56,10 @@ pub(super) async fn verify_served_schema(run: &Run<'_>, names: &[String]) -> Res
             return Ok(proof.summary(names.len(), connections));
         };
         if run.options.stop.is_requested() {
-            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while verifying the CRDs")
-                .with_hint("run the same command again: it verifies them again"));
+            return Err(ServedSchemaError::Stopped);
         }
         if began.elapsed() >= SERVED_TIMEOUT.min(run.options.timeout) {
-            return Err(not_served_problem(&missing, first, &live));
+            return Err(not_served_error(&missing, first, &live));
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
@@ -82,18 +80,10 @@ impl Unserved {
     }
 }
 
-fn not_served_problem(missing: &[Unserved], first: &Unserved, live: &[Crd]) -> Problem {
-    let count = missing.len();
-    let text = format!("{count} of the CRDs' versions are not served with the chart's schema: {}", first.reason);
+fn not_served_error(missing: &[Unserved], first: &Unserved, live: &[Crd]) -> ServedSchemaError {
     let crd = live.iter().find(|crd| first.crd.as_deref() == Some(crd.name()));
-    let writer = crd.and_then(|crd| Some((crd.name(), list_spec_writers(crd).pop()?)));
-    let hint = match writer {
-        Some((name, SpecWriter { manager, time })) => {
-            format!("kubectl describe crd {name} shows its conditions; {manager} wrote it last, at {time}")
-        }
-        None => "kubectl describe crd NAME shows the conditions of the named CRD".to_owned(),
-    };
-    Problem::new(Exit::TimedOut, text).with_hint(hint)
+    let last_write = crd.and_then(|crd| Some((crd.name().to_owned(), list_spec_writers(crd).pop()?)));
+    ServedSchemaError::NotServed { count: missing.len(), first: first.reason.clone(), last_write }
 }
 
 /// The CRDs that do not exist or are not established.
@@ -127,18 +117,18 @@ impl ServedSchemaCheck {
         run: &Run<'_>,
         cluster: &Cluster,
         names: &[String],
-    ) -> Result<Vec<Unserved>, Problem> {
+    ) -> Result<Vec<Unserved>, ServedSchemaError> {
         let wanted = group_by_document(run, names);
         let now = match openapi_documents::read_hashes(cluster).await {
             Ok(now) => now,
             Err(ApiError::Rejected { .. }) => return self.probe_all(run, &wanted).await,
-            Err(error) => return Err(error.into_problem(&cluster.context)),
+            Err(error) => return Err(error.in_context(&cluster.context).into()),
         };
         let changed = |path: &&String| now.get(*path).is_none_or(|hash| self.hashes.get(*path) != Some(hash));
         let changed: BTreeSet<String> = wanted.keys().filter(changed).cloned().collect();
         let documents = openapi_documents::read_documents(cluster, &changed)
             .await
-            .map_err(|error| error.into_problem(&cluster.context))?;
+            .map_err(|error| error.in_context(&cluster.context))?;
         for path in changed {
             let missing = match documents.get(&path) {
                 Some(document) => self.check_document(run, document, &wanted[&path]).await?,
@@ -155,7 +145,7 @@ impl ServedSchemaCheck {
         run: &Run<'_>,
         document: &OpenApiDocument,
         wanted: &[(&Crd, String)],
-    ) -> Result<Vec<Unserved>, Problem> {
+    ) -> Result<Vec<Unserved>, ServedSchemaError> {
         let mut missing = Vec::new();
         for (crd, version) in wanted {
             let schema = crd.versions().find(|one| one.name == version).and_then(|one| one.schema);
@@ -180,7 +170,7 @@ impl ServedSchemaCheck {
         &mut self,
         run: &Run<'_>,
         wanted: &BTreeMap<String, Vec<(&Crd, String)>>,
-    ) -> Result<Vec<Unserved>, Problem> {
+    ) -> Result<Vec<Unserved>, ServedSchemaError> {
         self.probe_count = 0;
         let mut missing = Vec::new();
         for (crd, version) in wanted.values().flatten() {
@@ -189,7 +179,7 @@ impl ServedSchemaCheck {
         Ok(missing)
     }
 
-    async fn probe(&mut self, run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<Unserved>, Problem> {
+    async fn probe(&mut self, run: &Run<'_>, crd: &Crd, version: &str) -> Result<Option<Unserved>, ServedSchemaError> {
         self.probe_count += 1;
         let reason = probe::probe_version(run, crd, version).await?;
         Ok(reason.map(|reason| Unserved::of_crd(crd.name(), reason)))
@@ -201,7 +191,7 @@ impl ServedSchemaCheck {
         run: &Run<'_>,
         names: &[String],
         servers: Option<usize>,
-    ) -> Result<(usize, Vec<Unserved>), Problem> {
+    ) -> Result<(usize, Vec<Unserved>), ServedSchemaError> {
         if self.hashes.is_empty() {
             return Ok((0, Vec::new()));
         }
@@ -250,36 +240,23 @@ fn group_by_document<'a>(run: &Run<'a>, names: &[String]) -> BTreeMap<String, Ve
 ///
 /// # Errors
 /// Another manager has reverted or deleted a CRD; the error names the manager.
-pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), Problem> {
+pub(super) async fn check_crds_stable(run: &Run<'_>, step: &Step) -> Result<(), ServedSchemaError> {
     let Some((since, proved)) = run.verified_crds.snapshot() else { return Ok(()) };
     if !step.action.relies_on_verified_crds() {
         return Ok(());
     }
     tokio::time::sleep(STABLE_PERIOD.saturating_sub(since.elapsed())).await;
     let cluster = &run.prepared.session.cluster;
-    let now = crd_reader::list_crds(cluster).await.map_err(|error| error.into_problem(&cluster.context))?;
+    let now = crd_reader::list_crds(cluster).await.map_err(|error| error.in_context(&cluster.context))?;
     for (name, then) in &proved {
         match now.iter().find(|crd| crd.name() == name) {
             Some(crd) if then.is_same(crd) => {}
-            Some(crd) => return Err(crd_changed_problem(crd, then, since.elapsed())),
-            None => {
-                return Err(Problem::failure(format!("CRD {name} was verified, and deleted after that"))
-                    .with_hint("find out who deletes it, then run the same command again"));
+            Some(crd) => {
+                let writer = find_writer_since(&then.writers, &list_spec_writers(crd));
+                return Err(ServedSchemaError::Changed { name: name.clone(), after: since.elapsed(), writer });
             }
+            None => return Err(ServedSchemaError::Deleted { name: name.clone() }),
         }
     }
     Ok(())
-}
-
-fn crd_changed_problem(crd: &Crd, then: &VerifiedSpec, after: Duration) -> Problem {
-    let (name, seconds) = (crd.name(), after.as_secs_f64());
-    let writer = find_writer_since(&then.writers, &list_spec_writers(crd));
-    let (who, at) = writer
-        .map_or_else(|| ("another client".to_owned(), String::new()), |one| (one.manager, format!(" at {}", one.time)));
-    let text = format!("CRD {name} was verified, and changed within {seconds:.0}s: {who} wrote it{at}");
-    Problem::failure(text)
-        .with_hint(format!(
-            "update the CRD in the source of {who} too, or stop {who} from writing it; then run the same command again"
-        ))
-        .with_hint(format!("kubectl get crd {name} --show-managed-fields --output yaml shows who owns which field"))
 }

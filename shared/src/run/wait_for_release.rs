@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::context::Run;
+use super::release_error::{Blocker, ReleaseError, ReleaseName};
 use super::wait_details::DetailCache;
 use super::{clock_skew, verify_release};
 use crate::cluster::view_reader;
@@ -22,7 +23,6 @@ use crate::plan::{Step, decide};
 use crate::prepare::plan_commands;
 use crate::prepare::prepared::UpgradeWork;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
-use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::tools::error::ToolError;
 use crate::tools::helm::RollbackArgs;
@@ -37,12 +37,12 @@ const UNREADABLE_LIMIT: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// helm fails, is stopped, runs out of time, or a terminal reason has lasted too long.
-pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String, Problem> {
+pub(super) async fn upgrade_release(run: &Run<'_>, step: &Step) -> Result<String, ReleaseError> {
     let prepared = run.prepared;
     let Some(UpgradeWork { ask, charts: RenderedCharts { app: Some(rendered_chart), .. }, .. }) =
         prepared.work.as_upgrade()
     else {
-        return Err(Problem::failure("internal error: the plan upgrades a release without a chart"));
+        return Err(ReleaseError::Internal("the plan upgrades a release without a chart"));
     };
     let (description, label) = (
         decide::build_description(&rendered_chart.fetched.digest),
@@ -79,7 +79,7 @@ pub(super) async fn roll_back_release(
     release: &str,
     revision: u64,
     wait: bool,
-) -> Result<String, Problem> {
+) -> Result<String, ReleaseError> {
     let prepared = run.prepared;
     let records = prepared.session.view.releases.get(release).and_then(|records| records.as_ref().ok());
     let target = records.and_then(|records| records.iter().find(|record| record.revision == revision));
@@ -92,9 +92,7 @@ pub(super) async fn roll_back_release(
             .await
             .rollback(&back, run.process_guard, run.options.abort.clone())
             .await;
-        written.map_err(|error| {
-            error.into_problem(format!("helm could not roll back {release} to revision {revision}"))
-        })?;
+        written.map_err(|error| ReleaseError::RollBack { release: release.to_owned(), revision, error })?;
         verify_release::verify_rolled_back(run, release, version).await?;
         return Ok(format!("{release} rolled back to revision {revision}, {version}"));
     }
@@ -111,7 +109,7 @@ pub(super) async fn roll_back_release(
 async fn run_and_watch(
     mut watch: ReadinessWatch<'_>,
     helm: impl Future<Output = Result<(), ToolError>>,
-) -> Result<String, Problem> {
+) -> Result<String, ReleaseError> {
     let written = {
         tokio::pin!(helm);
         loop {
@@ -123,7 +121,7 @@ async fn run_and_watch(
     };
     if let Err(error) = written {
         watch.poll().await;
-        return Err(watch.helm_problem(error));
+        return Err(watch.helm_error(error));
     }
     watch.wait_until_ready().await?;
     Ok(watch.summary())
@@ -285,86 +283,66 @@ impl<'a> ReadinessWatch<'a> {
     }
 
     /// helm reported success. Our own reading of the workloads must agree.
-    pub(super) async fn wait_until_ready(&mut self) -> Result<(), Problem> {
+    pub(super) async fn wait_until_ready(&mut self) -> Result<(), ReleaseError> {
         loop {
             self.poll().await;
             if self.run.options.stop.is_requested() {
-                return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C while the application becomes ready"));
+                return Err(ReleaseError::Stopped);
             }
             match &self.unreadable_since {
                 // First: a Job that failed may be gone by now (`ttlSecondsAfterFinished`).
-                None if self.terminal_reason.is_some() => return Err(self.not_ready_problem()),
+                None if self.terminal_reason.is_some() => return Err(self.not_ready_error()),
                 None if self.waiting.is_empty() => return Ok(()),
                 Some((since, failure)) if since.elapsed() >= UNREADABLE_LIMIT => {
-                    return Err(Problem::new(
-                        Exit::ChecksFailed,
-                        format!("helm succeeded, but the workloads cannot be read: {failure}"),
-                    ));
+                    return Err(ReleaseError::WorkloadsUnreadable(failure.clone()));
                 }
                 None | Some(_) => {}
             }
             if self.started.elapsed() >= self.run.options.timeout {
                 // helm itself does not wait for Jobs: one that runs on is no failure.
-                return if self.running_jobs.is_empty() { Err(self.not_ready_problem()) } else { Ok(()) };
+                return if self.running_jobs.is_empty() { Err(self.not_ready_error()) } else { Ok(()) };
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     /// Why the release did not become ready: a terminal reason, or the time limit.
-    fn not_ready_problem(&self) -> Problem {
-        let (release, namespace) = (&self.workloads.release, &self.run.prepared.session.installation.namespace);
-        let unready =
-            |one: &WaitingObject| format!("{} {} {}", one.object, one.progress, one.reason).replace("  ", " ");
-        let problem = match &self.terminal_reason {
-            Some(reason) => Problem::new(Exit::Failed, format!("{release} cannot become ready: {reason}")),
+    fn not_ready_error(&self) -> ReleaseError {
+        let (name, blocker, error) = (self.name(), self.blocker(), None);
+        match &self.terminal_reason {
+            Some(reason) => ReleaseError::Terminal { name, reason: reason.clone(), blocker, error },
             None => {
-                let all: Vec<String> = self.waiting.iter().map(unready).collect();
-                let limit = self.run.options.timeout.as_secs();
-                Problem::new(
-                    Exit::TimedOut,
-                    format!("{release} did not become ready within {limit}s: {}", all.join("; ")),
-                )
+                let describe =
+                    |one: &WaitingObject| format!("{} {} {}", one.object, one.progress, one.reason).replace("  ", " ");
+                let unready = self.waiting.iter().map(describe).collect::<Vec<_>>().join("; ");
+                ReleaseError::NotReady { name, limit: self.run.options.timeout, unready, blocker, error }
             }
-        };
-        match (&self.failed, self.terminal_word.as_deref()) {
-            (Some(failed), _) => self.add_failure_hints(problem, failed),
-            (None, Some(FAILED_CREATE)) => problem
-                .with_hint(format!(
-                    "kubectl get events --namespace {namespace} --field-selector reason={FAILED_CREATE}"
-                ))
-                .with_hint("fix the cause, then run the same command again"),
-            (None, _) => problem
-                .with_hint(format!("kubectl describe pods --namespace {namespace}"))
-                .with_hint("fix the cause, then run the same command again"),
         }
     }
 
-    /// helm creates a deleted Job again, but leaves a failed one as it is.
-    fn add_failure_hints(&self, problem: Problem, failed: &ObjectRef) -> Problem {
-        let (namespace, kind) = (&self.run.prepared.session.installation.namespace, failed.kind.to_lowercase());
-        let name = &failed.name;
-        let logs = format!("kubectl logs {kind}/{name} --namespace {namespace} --all-containers");
-        let delete = format!("kubectl delete {kind} {name} --namespace {namespace}");
-        let command: Vec<String> = self.step.command.iter().map(|word| shell_quote(word)).collect();
-        let again = match command.is_empty() {
-            true => delete,
-            false => format!("{delete} && {}", command.join(" ")),
-        };
-        problem.with_hint(logs).with_hint(format!("fix the cause, then create it again: {again}"))
+    fn blocker(&self) -> Blocker {
+        match (&self.failed, self.terminal_word.as_deref()) {
+            (Some(failed), _) => {
+                let command: Vec<String> = self.step.command.iter().map(|word| shell_quote(word)).collect();
+                Blocker::Failed { object: Box::new(failed.clone()), command: command.join(" ") }
+            }
+            (None, Some(FAILED_CREATE)) => Blocker::FailedCreate,
+            (None, _) => Blocker::Pods,
+        }
     }
 
-    fn helm_problem(&self, error: ToolError) -> Problem {
+    fn helm_error(&self, error: ToolError) -> ReleaseError {
         let over = self.started.elapsed() + POLL_INTERVAL >= self.run.options.timeout && !self.waiting.is_empty();
         if self.terminal_reason.is_some() || (over && !self.run.options.stop.is_requested()) {
-            return self.not_ready_problem().with_source(error);
+            return self.not_ready_error().with_helm_error(error);
         }
-        let (release, namespace) = (&self.workloads.release, &self.run.prepared.session.installation.namespace);
-        let unready: Vec<String> = self.waiting.iter().map(|one| format!("{} {}", one.object, one.reason)).collect();
-        let problem = error.into_problem(format!("helm could not upgrade {release}"));
-        let waited =
-            if unready.is_empty() { problem } else { problem.with_hint(format!("not ready: {}", unready.join("; "))) };
-        waited.with_hint(format!("helm history {release} --namespace {namespace}"))
+        let unready = self.waiting.iter().map(|one| format!("{} {}", one.object, one.reason)).collect();
+        ReleaseError::Upgrade { name: self.name(), unready, error }
+    }
+
+    fn name(&self) -> ReleaseName {
+        let namespace = self.run.prepared.session.installation.namespace.clone();
+        ReleaseName { release: self.workloads.release.clone(), namespace }
     }
 }
 

@@ -82,10 +82,15 @@ impl ToolError {
     /// The problem of the task that needed the command. `message` names the task.
     pub fn into_problem(self, message: impl Into<String>) -> Problem {
         let problem = Problem::new(self.exit(), message);
-        match self.has_no_stderr() {
-            true => problem.with_source(self).with_hint("run that command by hand to see its output"),
-            false => problem.with_source(self),
-        }
+        let hints = self.hints();
+        hints.into_iter().fold(problem.with_source(self), Problem::with_hint)
+    }
+
+    /// The next step if the program did not give a reason.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        let hint = self.has_no_stderr().then(|| "run that command by hand to see its output".to_owned());
+        hint.into_iter().collect()
     }
 
     /// Whether the program did not give a reason.

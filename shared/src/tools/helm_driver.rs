@@ -4,7 +4,7 @@
 //! look like one that is not installed. The variable is read at the edge; every command that reads releases calls [`require_secrets`].
 //! The drivers: <https://helm.sh/docs/topics/advanced/#storage-backends>
 
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Explain};
 
 /// `HELM_DRIVER` names a storage that we do not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,9 +19,13 @@ impl UnsupportedDriver {
     }
 }
 
-impl From<UnsupportedDriver> for Problem {
-    fn from(error: UnsupportedDriver) -> Self {
-        Self::new(Exit::Refused, error.to_string()).with_hint(error.hint())
+impl Explain for UnsupportedDriver {
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![self.hint().to_owned()]
     }
 }
 
@@ -39,6 +43,7 @@ pub fn require_secrets(driver: Option<&str>) -> Result<(), UnsupportedDriver> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
 
     #[test]
     fn only_releases_in_secrets_are_read() {

@@ -261,7 +261,7 @@ async fn read_server_version(flags: &CheckFlags, old: &CrdSet) -> Result<ServerV
         return given.parse().map_err(|error| Problem::usage(format!("--server-version: {error}")));
     }
     let Some(cluster) = &old.cluster else { return Ok(ServerVersion::NEWEST) };
-    let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
+    let version = cluster.get("/version").await.map_err(|error| error.in_context(&cluster.context))?;
     Ok(version["gitVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or(ServerVersion::NEWEST))
 }
 

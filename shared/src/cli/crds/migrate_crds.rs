@@ -47,7 +47,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
                 WriteMode::WithoutAsking | WriteMode::Ask => migrate.migrate_crd(crd.name(), None).await?,
             });
         }
-        Ok(migrated)
+        Ok::<_, Problem>(migrated)
     };
     let migrated = Signals::new()?.run_writing(&stop, work).await?;
     let report = MigrateReport::new(&cluster.context, migrated, clean.len());

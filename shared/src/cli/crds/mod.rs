@@ -213,7 +213,7 @@ async fn read_chart_crds(
 
 async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags, crds_release: &str) -> Result<CrdDiff, Problem> {
     let cluster = Cluster::connect(&helm_env.cluster).await?;
-    let version = cluster.get("/version").await.map_err(|error| error.into_problem(&cluster.context))?;
+    let version = cluster.get("/version").await.map_err(|error| error.in_context(&cluster.context))?;
     let kube_version = version["gitVersion"].as_str().unwrap_or(NEWEST_KUBERNETES_VERSION).to_owned();
     let stored_values = read_stored_values(&cluster, &helm_env.namespace, crds_release).await;
     let target = RenderTarget { kube_version, stored_values };

@@ -75,7 +75,7 @@ impl ChartRenderer<'_> {
             fetch_chart(&helm, reference, version, self.private, self.request.registry.config.as_deref()).await?;
         let values_files = self.write_values_file(release, is_app)?;
         let api_versions =
-            self.cluster.list_api_versions().await.map_err(|error| error.into_problem(&self.cluster.context))?;
+            self.cluster.list_api_versions().await.map_err(|error| error.in_context(&self.cluster.context))?;
         let template = TemplateArgs {
             release,
             chart: &fetched.file,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::ask::ConnectionVariables;
+use crate::problem::Problem;
 
 /// Files of a folder, by name; a name without a file is missing.
 struct Folder(tempfile::TempDir);

@@ -13,7 +13,7 @@ use crate::problem::{Exit, Problem};
 pub async fn read_journal(location: &JournalLocation) -> Result<(JournalSnapshot, String), Problem> {
     let cluster = Cluster::connect(&location.cluster).await?;
     let system = cluster.get("/api/v1/namespaces/kube-system").await;
-    let uid = system.map_err(|error| error.into_problem(&cluster.context))?;
+    let uid = system.map_err(|error| error.in_context(&cluster.context))?;
     let uid = uid["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     let seen = journal_secret::read_journal(&cluster, &location.namespace).await;
     let seen = seen.map_err(|failure| Problem::failure(failure.to_string()))?;

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::backup_error::BackupError;
 use crate::cluster::backup_folder::{BackupFileError, BackupFolder};
 use crate::model::backup_format::{BackupIndex, is_dns_subdomain, read_owners};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::problem::{Exit, Problem};
 
 /// The contents of a backup: CRDs as values, objects by name. The content of objects stays in the files.
 pub(super) struct BackupContents {
@@ -28,25 +28,16 @@ pub(super) struct BackupEntry {
 }
 
 /// Reads every file of a backup once.
-pub(super) fn read_backup(folder: &Path) -> Result<BackupContents, Problem> {
-    let (snapshot, index) = BackupFolder::open(folder).map_err(|error| {
-        let problem = Problem::new(Exit::Refused, format!("{} does not contain a complete backup", folder.display()));
-        problem
-            .with_source(error)
-            .with_hint("create the backup again: backup.json is written last, so a backup without it was interrupted")
-    })?;
+pub(super) fn read_backup(folder: &Path) -> Result<BackupContents, BackupError> {
+    let (snapshot, index) =
+        BackupFolder::open(folder).map_err(|source| BackupError::Incomplete { folder: folder.to_owned(), source })?;
     let (mut crds, mut objects) = (BTreeMap::new(), Vec::new());
     for entry in &index.crds {
         let crd = read_crd(&snapshot, &entry.name)?;
-        let files = snapshot.list_object_files(&entry.name).map_err(|error| modified_problem(&error))?;
+        let files = snapshot.list_object_files(&entry.name).map_err(BackupError::Modified)?;
         if entry.read_failure.is_none() && files.len() as u64 != entry.objects {
-            let text = format!(
-                "the backup lists {} objects of {}, but {} are in the folder",
-                entry.objects,
-                entry.name,
-                files.len()
-            );
-            return Err(Problem::new(Exit::Refused, text).with_hint("use a complete copy of the backup"));
+            let (name, listed) = (entry.name.clone(), entry.objects);
+            return Err(BackupError::ObjectsMissing { name, listed, found: files.len() });
         }
         for file in files {
             objects.push(read_entry(file, &crd)?);
@@ -56,44 +47,40 @@ pub(super) fn read_backup(folder: &Path) -> Result<BackupContents, Problem> {
     Ok(BackupContents { index, crds, objects })
 }
 
-fn read_crd(snapshot: &BackupFolder, name: &str) -> Result<Crd, Problem> {
+fn read_crd(snapshot: &BackupFolder, name: &str) -> Result<Crd, BackupError> {
     let file = snapshot.crd_path(name);
-    let document = BackupFolder::read_manifest(&file).map_err(|error| modified_problem(&error))?;
+    let document = BackupFolder::read_manifest(&file).map_err(BackupError::Modified)?;
     let crd = Crd::new(document).ok().filter(|crd| {
         crd.name() == name && is_dns_subdomain(name) && name == format!("{}.{}", crd.plural(), crd.group())
     });
-    crd.ok_or_else(|| modified_problem(&content_error(&file, "it is not the CRD that backup.json lists")))
+    crd.ok_or_else(|| content_error(&file, "it is not the CRD that backup.json lists"))
 }
 
-fn read_entry(file: PathBuf, crd: &Crd) -> Result<BackupEntry, Problem> {
-    let document = BackupFolder::read_manifest(&file).map_err(|error| modified_problem(&error))?;
+fn read_entry(file: PathBuf, crd: &Crd) -> Result<BackupEntry, BackupError> {
+    let document = BackupFolder::read_manifest(&file).map_err(BackupError::Modified)?;
     let object = ObjectRef::from_manifest(&document);
     let object = object.filter(|object| object.group() == crd.group() && object.kind == crd.kind());
     let Some(object) = object.filter(|object| crd.is_namespaced() != object.namespace.is_empty()) else {
-        return Err(modified_problem(&content_error(&file, &format!("it is not an object of CRD {}", crd.name()))));
+        return Err(content_error(&file, &format!("it is not an object of CRD {}", crd.name())));
     };
     if !is_dns_subdomain(&object.name)
         || !(object.namespace.is_empty() || is_dns_subdomain(&object.namespace))
         || !is_dns_subdomain(object.version())
     {
-        return Err(modified_problem(&content_error(&file, "its name is not valid in Kubernetes")));
+        return Err(content_error(&file, "its name is not valid in Kubernetes"));
     }
     Ok(BackupEntry { file, crd: crd.name().to_owned(), owners: read_owners(&document), object })
 }
 
-fn content_error(file: &Path, reason: &str) -> BackupFileError {
-    BackupFileError::Content { path: file.display().to_string(), reason: reason.to_owned() }
-}
-
-fn modified_problem(error: &BackupFileError) -> Problem {
-    Problem::new(Exit::Refused, format!("the backup was modified: {error}"))
-        .with_hint("restore the original file, or remove it; nothing was written to the cluster")
+fn content_error(file: &Path, reason: &str) -> BackupError {
+    BackupError::Modified(BackupFileError::Content { path: file.display().to_string(), reason: reason.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::backup_format::CrdBackup;
+    use crate::problem::{Exit, Explain as _};
     use serde_json::{Value, json};
     use std::fs;
 
@@ -125,8 +112,8 @@ mod tests {
         for (bad, says) in cases {
             let folder = tempfile::tempdir().unwrap();
             write_backup(folder.path(), &bad);
-            let problem = read_backup(folder.path()).err().unwrap();
-            assert!(problem.exit == Exit::Refused && problem.message.contains(says), "{problem}");
+            let error = read_backup(folder.path()).err().unwrap();
+            assert!(error.exit() == Exit::Refused && error.to_string().contains(says), "{error}");
         }
     }
 
@@ -135,7 +122,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let hub = json!({"apiVersion": "a.b/v1", "kind": "Hub", "metadata": {"name": "h", "namespace": "m"}});
         fs::remove_file(write_backup(folder.path(), &hub)).unwrap();
-        let problem = read_backup(folder.path()).err().unwrap();
-        assert_eq!(problem.message, "the backup lists 1 objects of hubs.a.b, but 0 are in the folder");
+        let error = read_backup(folder.path()).err().unwrap();
+        assert_eq!(error.to_string(), "the backup lists 1 objects of hubs.a.b, but 0 are in the folder");
     }
 }

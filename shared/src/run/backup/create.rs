@@ -11,12 +11,13 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::MAX_CONCURRENT_REQUESTS;
+use super::backup_error::BackupError;
 use crate::cluster::Cluster;
-use crate::cluster::backup_folder::{BackupFileError, BackupFolder};
+use crate::cluster::backup_folder::BackupFolder;
 use crate::cluster::pages::{Page, Pages};
 use crate::model::backup_format::{BackupIndex, CrdBackup};
 use crate::model::crd::Crd;
-use crate::problem::{Exit, Problem};
+use crate::problem::Cause;
 use crate::report::event::{Emit, Event};
 use crate::tools::spawn::StopSignal;
 
@@ -32,7 +33,7 @@ pub async fn create_backup(
     folder: &Path,
     stop: &StopSignal,
     emit: Emit<'_>,
-) -> Result<BackupIndex, Problem> {
+) -> Result<BackupIndex, BackupError> {
     create_partial_backup(cluster, crds, &[], folder, stop, emit).await
 }
 
@@ -47,27 +48,27 @@ pub async fn create_partial_backup(
     folder: &Path,
     stop: &StopSignal,
     emit: Emit<'_>,
-) -> Result<BackupIndex, Problem> {
-    let snapshot = Arc::new(BackupFolder::create(folder).map_err(|error| write_problem(&error))?);
+) -> Result<BackupIndex, BackupError> {
+    let snapshot = Arc::new(BackupFolder::create(folder).map_err(BackupError::Unwritable)?);
     let mut each = stream::iter(crds)
         .map(|crd| back_up_crd(cluster, crd, &snapshot, stop, emit))
         .buffered(MAX_CONCURRENT_REQUESTS);
     let mut entries = Vec::new();
     for crd in alone {
-        snapshot.write_crd(crd.json()).map_err(|error| write_problem(&error))?;
+        snapshot.write_crd(crd.json()).map_err(BackupError::Unwritable)?;
         entries.push(CrdBackup { name: crd.name().to_owned(), version: String::new(), objects: 0, read_failure: None });
     }
     let kinds = async {
         while let Some(next) = each.next().await {
             entries.push(next?);
         }
-        Ok::<(), Problem>(())
+        Ok::<(), BackupError>(())
     };
     let (uid, saved) = tokio::join!(cluster.get("/api/v1/namespaces/kube-system"), kinds);
     saved?;
     let uid = uid.ok().and_then(|system| system["metadata"]["uid"].as_str().map(str::to_owned)).unwrap_or_default();
     let index = BackupIndex::new(&cluster.context, &uid, jiff::Timestamp::now(), entries);
-    snapshot.finish(&index).map_err(|error| write_problem(&error))?;
+    snapshot.finish(&index).map_err(BackupError::Unwritable)?;
     Ok(index)
 }
 
@@ -77,9 +78,9 @@ async fn back_up_crd(
     snapshot: &Arc<BackupFolder>,
     stop: &StopSignal,
     emit: Emit<'_>,
-) -> Result<CrdBackup, Problem> {
+) -> Result<CrdBackup, BackupError> {
     let name = crd.name().to_owned();
-    snapshot.write_crd(crd.json()).map_err(|error| write_problem(&error))?;
+    snapshot.write_crd(crd.json()).map_err(BackupError::Unwritable)?;
     let Some(version) = crd.reading_version() else {
         let unread = Some("none of its versions is served".to_owned());
         return Ok(CrdBackup { name, version: String::new(), objects: 0, read_failure: unread });
@@ -89,8 +90,7 @@ async fn back_up_crd(
     let mut page = pages.next().await;
     loop {
         if stop.is_requested() {
-            return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: the backup is not complete")
-                .with_hint(format!("rm -r {}, then create the backup again", snapshot.root().display())));
+            return Err(BackupError::BackupStopped { folder: snapshot.root().to_owned() });
         }
         match page {
             Ok(Some(Page { items, remaining })) => {
@@ -113,16 +113,11 @@ async fn back_up_crd(
 }
 
 /// Writes a page off the async thread, which reads the next page meanwhile.
-async fn write_objects(snapshot: &Arc<BackupFolder>, crd: &str, objects: Vec<Value>) -> Result<(), Problem> {
+async fn write_objects(snapshot: &Arc<BackupFolder>, crd: &str, objects: Vec<Value>) -> Result<(), BackupError> {
     let (snapshot, crd) = (Arc::clone(snapshot), crd.to_owned());
     let written = spawn_blocking(move || objects.iter().try_for_each(|object| snapshot.write_object(&crd, object)));
     match written.await {
-        Ok(result) => result.map_err(|error| write_problem(&error)),
-        Err(error) => Err(Problem::failure("the backup ended unexpectedly").with_source(error)),
+        Ok(result) => result.map_err(BackupError::Unwritable),
+        Err(error) => Err(BackupError::WriteAborted(Cause::new(error))),
     }
-}
-
-fn write_problem(error: &BackupFileError) -> Problem {
-    Problem::failure(format!("cannot write the backup: {error}"))
-        .with_hint("choose a folder that is new or empty, on a disk with enough space")
 }

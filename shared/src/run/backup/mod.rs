@@ -3,6 +3,7 @@
 //! Owns the order of reads and writes, conflicts with other writers, and the relinking of owners. The format of the folder is in
 //! `cluster/backup_folder.rs`; which objects a run backs up before its first write is decided in `run_backup.rs`.
 
+pub mod backup_error;
 mod contents;
 pub mod create;
 mod object_restorer;

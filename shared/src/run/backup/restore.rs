@@ -10,6 +10,7 @@ use futures::stream::{self, StreamExt};
 use http::Method;
 
 use super::MAX_CONCURRENT_REQUESTS;
+use super::backup_error::BackupError;
 use super::contents::{BackupContents, read_backup};
 use super::object_restorer::{ObjectRestorer, RestoreOutcome};
 use super::owner_resolver::OwnerResolver;
@@ -19,7 +20,7 @@ use crate::model::backup_format::order_by_owners;
 use crate::model::crd::Crd;
 use crate::model::managed_fields::FIELD_MANAGER;
 use crate::model::object::ObjectRef;
-use crate::problem::{Exit, Problem};
+use crate::problem::Cause;
 use crate::report::backup_report::{MissingOwner, RestoreFailure, RestoreReport};
 use crate::report::event::{Emit, Event};
 use crate::tools::spawn::StopSignal;
@@ -47,14 +48,13 @@ impl Restore {
     ///
     /// # Errors
     /// The backup is not complete or not readable, or the cluster cannot be read or serves a kind in other versions than the backup's.
-    pub async fn prepare(cluster: &Cluster, folder: &std::path::Path, overwrite: bool) -> Result<Self, Problem> {
+    pub async fn prepare(cluster: &Cluster, folder: &std::path::Path, overwrite: bool) -> Result<Self, BackupError> {
         let folder = folder.to_owned();
         let backup = tokio::task::spawn_blocking(move || read_backup(&folder)).await;
-        let backup = backup.map_err(|error| Problem::failure("the backup cannot be read").with_source(error))??;
-        let live =
-            view_reader::read_live_crds(cluster).await.map_err(|failure| Problem::failure(failure.to_string()))?;
+        let backup = backup.map_err(|error| BackupError::ReadAborted(Cause::new(error)))??;
+        let live = view_reader::read_live_crds(cluster).await?;
         let namespaces = cluster.list("/api/v1/namespaces", "").await;
-        let namespaces = namespaces.map_err(|error| error.into_problem(&cluster.context))?;
+        let namespaces = namespaces.map_err(|error| error.in_context(&cluster.context))?;
         let there: BTreeSet<&str> = namespaces.iter().filter_map(|one| one["metadata"]["name"].as_str()).collect();
         let wanted = backup.objects.iter().map(|object| &object.object.namespace).filter(|name| !name.is_empty());
         let missing_namespaces = wanted.filter(|name| !there.contains(name.as_str())).cloned().collect();
@@ -80,18 +80,18 @@ impl Restore {
     }
 
     /// A CRD that exists and is not overwritten must serve the version of the backup's objects.
-    fn check_versions_served(&self) -> Result<(), Problem> {
+    fn check_versions_served(&self) -> Result<(), BackupError> {
         for (name, crd) in &self.backup.crds {
             let in_force = self.live_crds.get(name).filter(|_| !self.overwrite).unwrap_or(crd);
             let served: BTreeSet<&str> =
                 in_force.versions().filter(|version| version.served).map(|version| version.name).collect();
             let of_crd = self.backup.objects.iter().filter(|object| object.crd == *name);
             if let Some(object) = of_crd.into_iter().find(|object| !served.contains(object.object.version())) {
-                let (object, version) = (&object.object, object.object.version());
-                let text =
-                    format!("the backup has {object} as {version}, which the CRD {name} of the cluster does not serve");
-                return Err(Problem::new(Exit::Refused, text)
-                    .with_hint("--overwrite replaces the CRD and the objects with those of the backup"));
+                return Err(BackupError::VersionNotServed {
+                    object: object.object.to_string(),
+                    version: object.object.version().to_owned(),
+                    name: name.clone(),
+                });
             }
         }
         Ok(())
@@ -118,7 +118,7 @@ impl Restore {
         create_namespaces: bool,
         stop: &StopSignal,
         emit: Emit<'_>,
-    ) -> Result<RestoreReport, Problem> {
+    ) -> Result<RestoreReport, BackupError> {
         let mut report = self.new_report();
         if create_namespaces {
             self.create_namespaces().await?;
@@ -145,21 +145,20 @@ impl Restore {
                 }
             }
             if stop.is_requested() {
-                return Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: not everything is restored")
-                    .with_hint("run the same command again: objects that exist already are left as they are"));
+                return Err(BackupError::RestoreStopped);
             }
         }
         Ok(report)
     }
 
-    async fn create_namespaces(&self) -> Result<(), Problem> {
+    async fn create_namespaces(&self) -> Result<(), BackupError> {
         for name in &self.missing_namespaces {
             let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             let created =
                 self.cluster.request(Method::POST, "/api/v1/namespaces", Some(("application/json", &namespace)));
             match created.await {
-                Err(error) if !error.is_conflict() => {
-                    return Err(Problem::failure(format!("namespace {name} cannot be created")).with_source(error));
+                Err(source) if !source.is_conflict() => {
+                    return Err(BackupError::Namespace { name: name.clone(), source });
                 }
                 _ => {}
             }
@@ -167,7 +166,7 @@ impl Restore {
         Ok(())
     }
 
-    async fn restore_crds(&self, report: &mut RestoreReport) -> Result<(), Problem> {
+    async fn restore_crds(&self, report: &mut RestoreReport) -> Result<(), BackupError> {
         for (name, crd) in &self.backup.crds {
             if self.objects_only {
                 report.crds_skipped.push(name.clone());
@@ -189,28 +188,24 @@ impl Restore {
                 "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?force=true&fieldManager={FIELD_MANAGER}"
             );
             let applied = self.cluster.request(Method::PATCH, &path, Some(("application/apply-patch+yaml", &wanted)));
-            applied
-                .await
-                .map_err(|error| Problem::failure(format!("CRD {name} cannot be restored")).with_source(error))?;
+            applied.await.map_err(|source| BackupError::Crd { name: name.clone(), source })?;
             list.push(name.clone());
         }
         self.wait_until_established().await
     }
 
-    async fn wait_until_established(&self) -> Result<(), Problem> {
+    async fn wait_until_established(&self) -> Result<(), BackupError> {
         let began = Instant::now();
         loop {
-            let live = crd_reader::list_crds(&self.cluster)
-                .await
-                .map_err(|error| error.into_problem(&self.cluster.context))?;
+            let live =
+                crd_reader::list_crds(&self.cluster).await.map_err(|error| error.in_context(&self.cluster.context))?;
             let stands = |name: &String| {
                 let crd = live.iter().find(|crd| crd.name() == name);
                 crd.is_some_and(|crd| crd.has_condition("Established") && crd.has_condition("NamesAccepted"))
             };
             let Some(open) = self.backup.crds.keys().find(|name| !stands(name)) else { return Ok(()) };
             if began.elapsed() >= ESTABLISHED_TIMEOUT {
-                let text = format!("CRD {open} is not established after {}s", ESTABLISHED_TIMEOUT.as_secs());
-                return Err(Problem::new(Exit::TimedOut, text).with_hint(format!("kubectl describe crd {open}")));
+                return Err(BackupError::NotEstablished { name: open.clone(), limit: ESTABLISHED_TIMEOUT });
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::flux_error::FluxError;
 use crate::cluster::ApiError;
 use crate::cluster::flux_reader::api_paths;
 use crate::cluster::watch::{ChangeWatcher, ObjectWatcher};
@@ -16,7 +17,6 @@ use crate::plan::Step;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::argo_sync;
 use crate::plan::flux::progress::{FluxController, Progress, assess_helm_release, assess_source};
-use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::run::context::Run;
 use crate::run::wait_for_release::{ReadinessWatch, owned_workloads};
@@ -40,7 +40,7 @@ pub(super) async fn wait_for_source(
     object: &FluxRef,
     wanted: &TargetChart,
     token: &str,
-) -> Result<String, Problem> {
+) -> Result<String, FluxError> {
     let mut wait = FluxWait::new(run, step, object);
     let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, api_paths(object).collect());
     loop {
@@ -61,7 +61,7 @@ pub(super) async fn wait_for_release(
     wanted: Option<&TargetChart>,
     role: ReleaseRole,
     token: Option<&str>,
-) -> Result<String, Problem> {
+) -> Result<String, FluxError> {
     let mut wait = FluxWait::new(run, step, object);
     let mut watched = ObjectWatcher::new(&run.prepared.session.cluster, api_paths(object).collect());
     let mut workloads = WorkloadWatch::try_new(run, step, role);
@@ -103,7 +103,7 @@ impl<'a> WorkloadWatch<'a> {
     }
 
     /// Reads the workloads if something has changed, a terminal reason is known, or the interval is over.
-    async fn poll_if_due(&mut self, wait: &FluxWait<'_>) -> Result<(), Problem> {
+    async fn poll_if_due(&mut self, wait: &FluxWait<'_>) -> Result<(), FluxError> {
         let since = self.last_poll.elapsed();
         let due = if self.watch.has_terminal_reason() { TROUBLED_POLL_INTERVAL } else { IDLE_POLL_INTERVAL };
         self.watch.set_extra_wait(wait.waiting_for());
@@ -116,7 +116,7 @@ impl<'a> WorkloadWatch<'a> {
         }
         self.last_poll = Instant::now();
         self.watch.poll().await;
-        self.watch.terminal_reason().map_or(Ok(()), |reason| Err(wait.terminal_problem(reason)))
+        self.watch.terminal_reason().map_or(Ok(()), |reason| Err(wait.terminal_error(reason)))
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn wait_for_application(
     name: &str,
     version: &str,
     role: ReleaseRole,
-) -> Result<String, Problem> {
+) -> Result<String, FluxError> {
     let object = FluxRef::new("Application", namespace, name);
     let path = format!("/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications/{name}");
     let mut wait = FluxWait::new(run, step, &object);
@@ -153,7 +153,7 @@ pub(super) async fn wait_for_application(
 }
 
 /// Flux reports success. Our own reading of the workloads must agree.
-async fn verify_workloads_ready(done: String, workloads: Option<WorkloadWatch<'_>>) -> Result<String, Problem> {
+async fn verify_workloads_ready(done: String, workloads: Option<WorkloadWatch<'_>>) -> Result<String, FluxError> {
     let Some(WorkloadWatch { mut watch, .. }) = workloads else { return Ok(done) };
     watch.set_extra_wait(None);
     watch.wait_until_ready().await?;
@@ -201,7 +201,7 @@ impl<'a> FluxWait<'a> {
     }
 
     /// The object, as soon as it has changed. `None` while the server does not answer.
-    async fn poll(&mut self, watched: &mut ObjectWatcher) -> Result<Option<Value>, Problem> {
+    async fn poll(&mut self, watched: &mut ObjectWatcher) -> Result<Option<Value>, FluxError> {
         let read = watched.next(POLL_INTERVAL).await;
         if read.is_err() {
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -209,36 +209,32 @@ impl<'a> FluxWait<'a> {
         self.handle_read(read)
     }
 
-    fn handle_read(&mut self, read: Result<Option<Value>, ApiError>) -> Result<Option<Value>, Problem> {
+    fn handle_read(&mut self, read: Result<Option<Value>, ApiError>) -> Result<Option<Value>, FluxError> {
         match read {
             Ok(Some(found)) => {
                 self.unreadable_since = None;
                 Ok(Some(found))
             }
-            Ok(None) => Err(Problem::failure(format!("{} was deleted during the wait", self.object))
-                .with_hint("find out who deletes it, then run the same command again")),
+            Ok(None) => Err(FluxError::Deleted { object: self.object.clone() }),
             Err(error) if self.unreadable_since.get_or_insert_with(Instant::now).elapsed() < UNREADABLE_LIMIT => {
                 self.set_reason(format!("cannot be read: {error}"), None);
                 Ok(None)
             }
-            Err(error) => {
-                Err(Problem::new(Exit::ChecksFailed, format!("{} cannot be read", self.object)).with_source(error))
-            }
+            Err(error) => Err(FluxError::Unreadable { object: self.object.clone(), error: Box::new(error) }),
         }
     }
 
-    fn evaluate(&mut self, progress: Option<Progress>) -> Result<Option<String>, Problem> {
+    fn evaluate(&mut self, progress: Option<Progress>) -> Result<Option<String>, FluxError> {
         let options = self.run.options;
         if options.stop.is_requested() {
-            return Err(Problem::new(
-                Exit::Interrupted,
-                format!("stopped by Ctrl-C while waiting for {}", self.object),
-            ));
+            return Err(FluxError::Stopped { object: self.object.clone() });
         }
         let was_silent = self.controller_silence.take().is_some();
         match progress {
             Some(Progress::Done(summary)) => return Ok(Some(summary)),
-            Some(Progress::Failed(reason)) => return Err(self.problem(Exit::Failed, &reason, None)),
+            Some(Progress::Failed(reason)) => {
+                return Err(FluxError::Failed { object: self.object.clone(), reason, silent_controller: None });
+            }
             // Not reported at first: a controller that observes the change a second later is normal.
             Some(Progress::NotObserved { controller, reason })
                 if self.started.elapsed() < CONTROLLER_QUIET_PERIOD.min(options.failure_grace) =>
@@ -261,12 +257,12 @@ impl<'a> FluxWait<'a> {
             None => {}
         }
         if self.started.elapsed() >= options.timeout {
-            let limit = options.timeout.as_secs();
-            return Err(self.problem(
-                Exit::TimedOut,
-                &format!("not ready within {limit}s: {}", self.reason),
-                self.silent_controller,
-            ));
+            return Err(FluxError::TimedOut {
+                object: self.object.clone(),
+                seconds: options.timeout.as_secs(),
+                reason: self.reason.clone(),
+                silent_controller: self.silent_controller,
+            });
         }
         Ok(None)
     }
@@ -286,34 +282,20 @@ impl<'a> FluxWait<'a> {
     }
 
     /// Ends the wait if the failure has lasted longer than the grace period.
-    fn record_trouble(&mut self, from: Instant) -> Result<(), Problem> {
+    fn record_trouble(&mut self, from: Instant) -> Result<(), FluxError> {
         self.recovering_since = None;
         let since = *self.troubled_since.get_or_insert(from);
         if since.elapsed() < self.run.options.failure_grace {
             return Ok(());
         }
         let seconds = since.elapsed().as_secs();
-        Err(self.problem(Exit::Failed, &format!("{}, for {seconds}s", self.reason), self.silent_controller))
+        let reason = format!("{}, for {seconds}s", self.reason);
+        Err(FluxError::Failed { object: self.object.clone(), reason, silent_controller: self.silent_controller })
     }
 
-    fn problem(&self, exit: Exit, reason: &str, silent_controller: Option<FluxController>) -> Problem {
-        let object = self.object;
-        let problem = Problem::new(exit, format!("{object}: {reason}"));
-        let look = match silent_controller {
-            Some(controller) => {
-                format!("kubectl get deployments --all-namespaces --field-selector metadata.name={}", controller.name())
-            }
-            None => format!("kubectl describe {}", object.to_kubectl_args()),
-        };
-        problem
-            .with_hint(look)
-            .with_hint("fix it, then run the same command again: it continues from the current state")
-    }
-
-    fn terminal_problem(&self, reason: &str) -> Problem {
-        Problem::new(Exit::Failed, format!("{} cannot become ready: {reason}", self.object))
-            .with_hint(format!("kubectl describe pods --namespace {}", self.run.prepared.session.installation.namespace))
-            .with_hint("wait for helm-controller's own timeout, or fix the pods before it: then spec.upgrade.remediation applies")
+    fn terminal_error(&self, reason: &str) -> FluxError {
+        let namespace = self.run.prepared.session.installation.namespace.clone();
+        FluxError::Terminal { object: self.object.clone(), reason: reason.to_owned(), namespace }
     }
 
     /// The progress to report; `None` while there is no reason to report.

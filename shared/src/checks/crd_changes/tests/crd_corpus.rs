@@ -122,10 +122,7 @@ fn no_false_alarm_and_no_miss() {
     }
     println!("{asked} updates, {objects} objects judged, {hurt} hurt in the server's words");
     let (harmless, ours) = (noise.updates, noise.ours.len());
-    println!(
-        "noise: {harmless} updates that affect no object; errors of ours {ours}, flagged by crdify {}",
-        noise.crdify
-    );
+    println!("noise: {harmless} harmless updates; errors of ours {ours}, flagged by crdify {}", noise.crdify);
     println!("rules that the server takes and we doubt: {unused}");
     wrong.extend(noise.ours);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,6 +1,7 @@
 //! Asks the API server whether a server-side apply of helm would meet fields of another field manager.
 //!
 //! Callers hand in the live object and what helm would apply. Nothing here writes: every request carries `dryRun=All`.
+//! Input: an object. Output: the fields and their managers.
 
 use std::collections::BTreeMap;
 

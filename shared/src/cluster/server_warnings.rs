@@ -1,5 +1,6 @@
 //! Writes with the API server's `Warning` headers: deprecated APIs, unknown fields, Pod Security
 //! (<https://kubernetes.io/blog/2020/09/03/warnings/>).
+//! Input: a request. Output: the answer and the texts of its warnings.
 
 use http::header::WARNING;
 use http::{HeaderMap, Method, Request};

@@ -206,7 +206,11 @@ mod tests {
             "the patch of an object that joins is empty"
         );
         let by_others = live("old", &[("gitops", "Apply")], None);
-        assert_eq!(plan(ApplyMethod::ServerSide, &[], &by_others, &[]), (0, 0), "nobody else's object is taken");
+        assert_eq!(
+            plan(ApplyMethod::ServerSide, &[], &by_others, &[]),
+            (0, 0),
+            "no object of another client is adopted"
+        );
         let of_another_release = live("old", &[GUIDE], Some("other"));
         assert_eq!(plan(ApplyMethod::ClientSide, &[], &of_another_release, &[]).0, 0);
     }

@@ -89,7 +89,7 @@ impl LeaseWatcher {
             if let Some(alive) = held.iter().find(|held| held.liveness == Liveness::Alive) {
                 let until = *self.wait_deadline.get_or_insert_with(|| Instant::now() + wait);
                 if Instant::now() >= until {
-                    return Err(LockWaitError::held(alive));
+                    return Err(LockWaitError::from_lock(alive));
                 }
             }
             let Some(open) = held.iter().find(|held| held.liveness != Liveness::Dead) else {
@@ -133,7 +133,7 @@ pub enum LockWaitError {
 }
 
 impl LockWaitError {
-    fn held(lock: &HeldLock) -> Self {
+    fn from_lock(lock: &HeldLock) -> Self {
         let LeaseHolder { user, process, acquired_at, step, run, version, installation, .. } = &lock.holder;
         let details = [
             format!("operator  {user} ({process})"),

@@ -88,8 +88,8 @@ async fn restore_objects(run: &Run<'_>, names: &[String]) -> Result<String, Prob
     match report.failures.first() {
         None => Ok(report.summarize()),
         Some(first) => {
-            let (count, first) = (report.failures.len(), Cause::new(format!("{}: {}", first.object, first.reason)));
-            Err(ActionError::NotRestored { count, first }.into())
+            let first_failure = Cause::new(format!("{}: {}", first.object, first.reason));
+            Err(ActionError::NotRestored { count: report.failures.len(), first_failure }.into())
         }
     }
 }

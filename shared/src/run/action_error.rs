@@ -31,7 +31,7 @@ pub(super) enum ActionError {
         count: usize,
         /// The first one, with its reason.
         #[source]
-        first: Cause,
+        first_failure: Cause,
     },
     /// The journal was not written.
     #[error("the journal could not be written")]

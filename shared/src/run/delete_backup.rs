@@ -21,7 +21,7 @@ pub enum DeleteBackupError {
         /// The requested run.
         run: String,
         /// The runs of the journal.
-        known: Vec<String>,
+        known_runs: Vec<String>,
     },
     /// The run has no backup.
     #[error("run {run} has no backup: it was deleted already, or never created")]
@@ -82,8 +82,8 @@ impl Explain for DeleteBackupError {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::UnknownRun { known, .. } if known.is_empty() => "choose one of the runs: none".to_owned(),
-            Self::UnknownRun { known, .. } => format!("choose one of the runs: {}", known.join(", ")),
+            Self::UnknownRun { known_runs, .. } if known_runs.is_empty() => "choose one of the runs: none".to_owned(),
+            Self::UnknownRun { known_runs, .. } => format!("choose one of the runs: {}", known_runs.join(", ")),
             Self::InUse { .. } => {
                 "kubectl mural upgrade resume, or kubectl mural upgrade rollback, ends the run".to_owned()
             }
@@ -113,8 +113,8 @@ pub async fn delete_backup(
     let before = journal_secret::read_secret(&cluster, namespace).await.map_err(unread)?;
     let recorded_journal = parse_journal(before.as_ref());
     let Some(entry) = recorded_journal.run(run) else {
-        let known = recorded_journal.runs.iter().map(|run| run.run.clone()).collect();
-        return Err(DeleteBackupError::UnknownRun { run: run.to_owned(), known });
+        let known_runs = recorded_journal.runs.iter().map(|run| run.run.clone()).collect();
+        return Err(DeleteBackupError::UnknownRun { run: run.to_owned(), known_runs });
     };
     let Some(saved) = &entry.backup else {
         return Err(DeleteBackupError::NoBackup { run: run.to_owned() });

@@ -69,8 +69,8 @@ async fn read_final_health_inputs(cluster: &Cluster, prepared: &Prepared, view: 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FinalCheckError {
     /// Checks fail that passed before.
-    #[error("{count} new errors, first: {first}")]
-    NewErrors { count: usize, first: String },
+    #[error("{count} new errors, first: {example}")]
+    NewErrors { count: usize, example: String },
     /// A check is undetermined that was not before.
     #[error("the check {check} can no longer be decided")]
     Undetermined { check: &'static str },
@@ -93,8 +93,8 @@ impl Explain for FinalCheckError {
 pub(super) fn judge_final_check(last: &FinalCheck) -> Result<String, FinalCheckError> {
     let errors: Vec<&Finding> = last.comparison.new.iter().filter(|finding| finding.level == Level::Error).collect();
     if let Some(first) = errors.first() {
-        let first = format!("{}: {}", first.subject, first.message);
-        return Err(FinalCheckError::NewErrors { count: errors.len(), first });
+        let example = format!("{}: {}", first.subject, first.message);
+        return Err(FinalCheckError::NewErrors { count: errors.len(), example });
     }
     if let Some(check) = last.comparison.newly_undetermined.first() {
         return Err(FinalCheckError::Undetermined { check });

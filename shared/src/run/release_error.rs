@@ -119,12 +119,12 @@ pub(super) enum ReleaseError {
     #[error(transparent)]
     RecordsUnreadable(#[from] ReadFailure),
     /// helm's exit code is 0, and its record shows something else.
-    #[error("helm reported success, but the record of {} does not show {version}{}", .name.release, prefix_found(.found.as_deref()))]
+    #[error("helm reported success, but the record of {} does not show {version}{}", .name.release, prefix_found(.newest.as_deref()))]
     NotRecorded {
         name: ReleaseName,
         version: String,
         /// The newest revision after an upgrade.
-        found: Option<String>,
+        newest: Option<String>,
     },
     /// The record of a pending release cannot be read or written.
     #[error("revision {revision} of release {release} could not be unlocked")]
@@ -143,8 +143,8 @@ pub(super) enum ReleaseError {
         error: RecordError,
     },
     /// Another helm writes the release.
-    #[error("release {release} is {found}, just after revision {revision} was unlocked")]
-    LockedAgain { release: String, revision: u64, found: String },
+    #[error("release {release} is {status}, just after revision {revision} was unlocked")]
+    LockedAgain { release: String, revision: u64, status: String },
 }
 
 fn prefix_found(found: Option<&str>) -> String {
@@ -193,11 +193,11 @@ impl Explain for ReleaseError {
             Self::Terminal { name, blocker, .. } | Self::NotReady { name, blocker, .. } => {
                 blocker.hints(&name.namespace).into()
             }
-            Self::NotRecorded { name, found: Some(_), .. } => vec![
+            Self::NotRecorded { name, newest: Some(_), .. } => vec![
                 history(name),
                 "check whether helm is a wrapper script, if no one else upgraded the release".to_owned(),
             ],
-            Self::NotRecorded { name, found: None, .. } => vec![history(name)],
+            Self::NotRecorded { name, newest: None, .. } => vec![history(name)],
             Self::Unlock { .. } => vec!["run the same command again: it reads the release again".to_owned()],
             Self::LockedAgain { release, .. } => {
                 vec![format!("helm history {release} shows which other helm is running")]

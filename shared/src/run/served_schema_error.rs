@@ -17,10 +17,10 @@ pub(super) enum ServedSchemaError {
     #[error("stopped by Ctrl-C while verifying the CRDs")]
     Stopped,
     /// Versions are not served with the chart's schema in time.
-    #[error("{count} of the CRDs' versions are not served with the chart's schema: {first}")]
+    #[error("{count} of the CRDs' versions are not served with the chart's schema: {first_reason}")]
     NotServed {
         count: usize,
-        first: String,
+        first_reason: String,
         /// The CRD of the first one and its last writer, if both are known.
         last_write: Option<(String, SpecWriter)>,
     },

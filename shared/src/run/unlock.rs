@@ -53,7 +53,7 @@ async fn verify_unlocked(run: &Run<'_>, release: &str, revision: u64) -> Result<
         newest => {
             let found =
                 newest.map_or_else(|| "gone".to_owned(), |newest| format!("{} at {}", newest.status, newest.revision));
-            Err(ReleaseError::LockedAgain { release: release.to_owned(), revision, found })
+            Err(ReleaseError::LockedAgain { release: release.to_owned(), revision, status: found })
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn verify_upgraded(
         |newest| format!("revision {} is {} with {}", newest.revision, newest.status, newest.chart_version),
     );
     let name = ReleaseName { release: release.to_owned(), namespace: namespace.clone() };
-    Err(ReleaseError::NotRecorded { name, version: version.as_str().to_owned(), found: Some(found) })
+    Err(ReleaseError::NotRecorded { name, version: version.as_str().to_owned(), newest: Some(found) })
 }
 
 /// Checks that the newest revision is deployed and has the version that helm rolled back to.
@@ -50,7 +50,7 @@ pub(super) async fn verify_rolled_back(run: &Run<'_>, release: &str, version: &s
         None => Err(ReleaseError::NotRecorded {
             name: ReleaseName { release: release.to_owned(), namespace: namespace.clone() },
             version: version.to_owned(),
-            found: None,
+            newest: None,
         }),
     }
 }

@@ -83,7 +83,7 @@ impl Unserved {
 fn not_served_error(missing: &[Unserved], first: &Unserved, live: &[Crd]) -> ServedSchemaError {
     let crd = live.iter().find(|crd| first.crd.as_deref() == Some(crd.name()));
     let last_write = crd.and_then(|crd| Some((crd.name().to_owned(), list_spec_writers(crd).pop()?)));
-    ServedSchemaError::NotServed { count: missing.len(), first: first.reason.clone(), last_write }
+    ServedSchemaError::NotServed { count: missing.len(), first_reason: first.reason.clone(), last_write }
 }
 
 /// The CRDs that do not exist or are not established.

@@ -23,14 +23,14 @@ pub enum BackupError {
         source: BackupFileError,
     },
     /// Files of objects are missing or added.
-    #[error("the backup lists {listed} objects of {name}, but {found} are in the folder")]
+    #[error("the backup lists {listed_count} objects of {name}, but {file_count} are in the folder")]
     ObjectsMissing {
         /// The CRD.
         name: String,
         /// How many objects the index lists.
-        listed: u64,
+        listed_count: u64,
         /// How many files there are.
-        found: usize,
+        file_count: usize,
     },
     /// A file is not as it was written.
     #[error("the backup was modified: {0}")]

@@ -36,8 +36,8 @@ pub(super) fn read_backup(folder: &Path) -> Result<BackupContents, BackupError> 
         let crd = read_crd(&snapshot, &entry.name)?;
         let files = snapshot.list_object_files(&entry.name).map_err(BackupError::Modified)?;
         if entry.read_failure.is_none() && files.len() as u64 != entry.objects {
-            let (name, listed) = (entry.name.clone(), entry.objects);
-            return Err(BackupError::ObjectsMissing { name, listed, found: files.len() });
+            let (name, listed_count) = (entry.name.clone(), entry.objects);
+            return Err(BackupError::ObjectsMissing { name, listed_count, file_count: files.len() });
         }
         for file in files {
             objects.push(read_entry(file, &crd)?);

@@ -4,6 +4,7 @@
 //! error, and an exit code. Each command has a folder (`upgrade`, `validate`, `crds`); the shared flags and the streams are
 //! here. This is the only folder that reads the environment and writes to the terminal.
 
+mod argument_order;
 pub mod complete;
 pub mod confirmation;
 pub mod crds;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::{complete, report_clap_error};
+use super::{argument_order, complete, report_clap_error};
 use crate::tools::spawn::exec_guarded;
 
 /// Parses the flags of this process.
@@ -19,5 +19,6 @@ pub fn parse_args<C: Parser>() -> Result<C, ExitCode> {
     if let Some(exit_code) = complete::answer_completion_request(C::command()) {
         return Err(exit_code);
     }
-    C::try_parse().map_err(|error| report_clap_error(&error))
+    let args = argument_order::normalize(std::env::args_os().collect(), &mut C::command());
+    args.and_then(C::try_parse_from).map_err(|error| report_clap_error(&error))
 }

@@ -29,11 +29,15 @@ pub async fn ask_yes_no(question: String) -> Result<bool, Problem> {
     answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask for the confirmation").with_source(error)))
 }
 
+fn write_question(stderr: &mut impl Write, question: &str) -> std::io::Result<()> {
+    write!(stderr, "\n{question} [y/N] ")?;
+    stderr.flush()
+}
+
 fn read_yes_no(question: &str) -> Result<bool, Problem> {
     let read_answer = || -> std::io::Result<String> {
-        let mut stderr = std::io::stderr().lock();
-        write!(stderr, "\n{question} [y/N] ")?;
-        stderr.flush()?;
+        // The lock on standard error ends before the wait: other threads print there when a signal arrives.
+        write_question(&mut std::io::stderr().lock(), question)?;
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line)

@@ -136,7 +136,8 @@ fn exec_with_parent_death_signal(
     if bound.is_err() || Some(std::os::unix::process::parent_id()) != parent {
         return ExitCode::FAILURE;
     }
-    let error = std::process::Command::new(program).args(args).exec();
+    // A process group of its own: Ctrl-C in the terminal reaches only this program, which then stops at a safe point.
+    let error = std::process::Command::new(program).args(args).process_group(0).exec();
     let _ = writeln!(io::stderr(), "{}: {error}", program.display());
     ExitCode::FAILURE
 }

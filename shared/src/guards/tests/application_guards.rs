@@ -344,6 +344,31 @@ fn a_value_that_the_new_chart_lacks_is_reported() {
 }
 
 #[test]
+fn a_value_with_a_typing_error_is_reported_with_the_key_that_it_resembles() {
+    let set = |config: Value| {
+        GuardScenario::with(|scenario| {
+            scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", ""));
+            scenario.app_chart.values = json!({"canvas": {"replicas": 1, "node1": 1}, "labels": {}});
+            scenario.config = Hidden::new(config);
+        })
+    };
+    for (typed, meant) in [
+        (json!({"canvsa": {"replicas": 2}}), "canvas"),
+        (json!({"canvas": {"replica": 2}}), "canvas.replicas"),
+        (json!({"gloabl": {"a": 1}}), "global"),
+    ] {
+        let reported = guard_findings(&set(typed.clone()), "unknown-values");
+        assert!(reported.len() == 1 && reported[0].message.contains(meant), "{typed}: {reported:?}");
+    }
+    for fine in [
+        json!({"global": {"metrcs": 1}, "labels": {"anything": 1}}),
+        json!({"readByATemplate": 1, "canvas": {"node2": 1, "replicas": 2, "replica": 3}}),
+    ] {
+        assert!(!fires(&set(fine.clone()), "unknown-values"), "{fine}");
+    }
+}
+
+#[test]
 fn missing_permissions_are_reported_with_a_role() {
     let denied = |denied: Vec<Permission>| {
         GuardScenario::with(|scenario| scenario.grants = AccessReview { checked_count: 9, denied: Ok(denied) })

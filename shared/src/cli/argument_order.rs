@@ -58,14 +58,9 @@ fn find_flag<'a>(command: &'a Command, typed: &str) -> Option<&'a clap::Arg> {
     })
 }
 
-fn refuse_version_value(
-    flags: &[OsString],
-    next: Option<&OsString>,
-    command: &mut Command,
-) -> Result<(), clap::Error> {
-    let is_version = |typed: &str| {
-        find_flag(command, typed).is_some_and(|flag| matches!(flag.get_action(), ArgAction::Version))
-    };
+fn refuse_version_value(flags: &[OsString], next: Option<&OsString>, command: &mut Command) -> Result<(), clap::Error> {
+    let is_version =
+        |typed: &str| find_flag(command, typed).is_some_and(|flag| matches!(flag.get_action(), ArgAction::Version));
     let inline = flags.iter().filter_map(|flag| flag.to_str()?.split_once('=')).any(|(name, _)| is_version(name));
     let is_last = flags.last().and_then(|flag| flag.to_str()).is_some_and(is_version);
     let has_value = inline || (is_last && next.is_some_and(|next| command.find_subcommand(next).is_none()));

@@ -17,6 +17,7 @@
     reason = "a test may stop at once, and it starts programs"
 )]
 
+mod adoption;
 mod basics;
 mod check;
 mod crd_backup;
@@ -104,6 +105,7 @@ fn run() -> Result<ExitCode> {
         stop_signals::TESTS,
         migrate::TESTS,
         &transitional_crd::tests(),
+        adoption::TESTS,
         lock::TESTS,
         journal::TESTS,
         &rollback::tests(),

@@ -187,6 +187,9 @@ pub struct AllowedActions {
     /// `--migrate`: first migrate objects that are stored in a version that a chart drops.
     #[serde(default)]
     pub migrate: bool,
+    /// `--allow-field-loss`: stored objects may lose fields for good.
+    #[serde(default)]
+    pub field_loss: bool,
     /// `--allow-chart-change`: a release may be upgraded to a chart with another name.
     #[serde(default)]
     pub chart_change: bool,

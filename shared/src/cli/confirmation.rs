@@ -5,7 +5,10 @@
 
 use clap::ValueEnum;
 
-use super::prompt::{can_prompt, confirm_proceed};
+use super::prompt::{ask_yes_no, can_prompt, confirm_proceed};
+use crate::guards::field_loss;
+use crate::model::check::Verdict;
+use crate::plan::Plan;
 use crate::prepare::prepared::Prepared;
 use crate::problem::{Exit, Problem};
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
@@ -111,6 +114,28 @@ pub async fn confirm_or_report(
     };
     let seconds = options.started.elapsed().as_secs_f64();
     Ok(Some(prepared.build_report(outcome, exit, seconds)))
+}
+
+/// Whether the operator allows the loss of fields at the terminal. Asked only if nothing else refuses the plan; `--yes` is no answer
+/// to this question.
+///
+/// # Errors
+/// The terminal is closed.
+pub async fn confirm_field_loss(plan: &Plan, mode: WriteMode) -> Result<bool, Problem> {
+    let mut refusals = plan.guards.iter().filter(|guard| guard.has_error()).peekable();
+    let is_refused = refusals.peek().is_some();
+    if mode != WriteMode::Ask || !is_refused || plan.is_undetermined() {
+        return Ok(false);
+    }
+    let mut losses = Vec::new();
+    for refusal in refusals {
+        let Verdict::Fail { findings } = &refusal.verdict else { return Ok(false) };
+        if refusal.check != field_loss::CARD.id {
+            return Ok(false);
+        }
+        losses.extend(findings.iter().map(|finding| format!("{}: {}", finding.subject, finding.message)));
+    }
+    ask_yes_no(format!("{}\nThe backup before the run has these fields. Allow the loss?", losses.join("\n"))).await
 }
 
 #[cfg(test)]

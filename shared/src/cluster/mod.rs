@@ -27,6 +27,7 @@ pub mod rewrite;
 mod server_warnings;
 pub mod storage_migration;
 pub mod storage_version_wait;
+pub mod stored_fields;
 pub mod view_reader;
 pub mod watch;
 

@@ -31,7 +31,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         if open.is_empty() {
             continue;
         }
-        if verdict.evidence.objects_affected > 0 {
+        if count_affected(verdict) > 0 {
             findings.push(build_finding(verdict, &open));
         } else if let Some(reason) = &verdict.evidence.undetermined {
             unsure.get_or_insert_with(|| format!("CRD {}: {reason}", verdict.name));
@@ -43,6 +43,11 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         _ => Verdict::from_findings(findings),
     };
     CheckResult::new(&CARD, looked_at, verdict)
+}
+
+/// The number of objects that become invalid or lose fields of a served version. The loss of stored fields has a guard of its own.
+const fn count_affected(verdict: &CrdVerdict) -> usize {
+    verdict.evidence.objects_affected.saturating_sub(verdict.evidence.objects_only_losing_fields)
 }
 
 /// Whether a finding breaks stored objects and is not waived.
@@ -69,7 +74,7 @@ fn build_finding(verdict: &CrdVerdict, open: &[&CrdFinding]) -> Finding {
         .collect();
     let message = format!(
         "affects {} of {} ({}){}",
-        evidence.objects_affected,
+        count_affected(verdict),
         format_count(evidence.objects_checked, "object"),
         places.join(", "),
         first.unwrap_or_default()

@@ -21,6 +21,7 @@ pub mod crds_not_terminating;
 pub mod crds_removed;
 pub mod custom_resources_fit;
 pub mod dropped_version_unused;
+pub mod field_loss;
 pub mod flux_controllers;
 pub mod flux_crd_policy;
 pub mod flux_not_reconciling;
@@ -77,7 +78,7 @@ pub struct Guard {
 }
 
 /// Every guard, in the order of the reports.
-pub static ALL: [Guard; 54] = [
+pub static ALL: [Guard; 55] = [
     tool_versions::GUARD,
     same_cluster::GUARD,
     no_drift::GUARD,
@@ -120,6 +121,7 @@ pub static ALL: [Guard; 54] = [
     conversion_webhook_ready::GUARD,
     admission_webhooks_ready::GUARD,
     live_objects_fit::GUARD,
+    field_loss::GUARD,
     waivers_current::GUARD,
     custom_resources_fit::GUARD,
     objects_removed::GUARD,

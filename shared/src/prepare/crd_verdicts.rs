@@ -11,12 +11,13 @@ use crate::ask::UpgradeSpec;
 use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::waivers::{self, WaiverNote};
 use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, judge_crd};
-use crate::cluster::{Cluster, object_judge};
+use crate::cluster::{Cluster, object_judge, stored_fields};
 use crate::model::admission_policies::ServiceRef;
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::object::ObjectRef;
+use crate::plan::crd_migration::plan_migration;
 use crate::schema::ServerVersion;
 
 /// Kinds that are read concurrently.
@@ -118,6 +119,16 @@ pub(crate) async fn judge_crd_changes(
     // Conversion webhooks have a guard of their own.
     let judge = CrdJudge { server, cluster: Some(cluster), files: None, conversion_backends: &BTreeMap::new() };
     let mut all = judge.judge_all(changes.collect()).await;
+    for verdict in &mut all {
+        let planned = forecasts.get(&verdict.name).and_then(|answer| answer.as_ref().ok());
+        let Some((now, next)) = live.get(&verdict.name).zip(planned) else { continue };
+        let migration = plan_migration(now, next).ok().flatten().filter(|_| ask.allowed_actions.migrate);
+        let Some(migration) = migration else { continue };
+        // The migration ends in the storage version of the transitional CRD, which the chart has, or in that of the cluster's CRD.
+        let target = if migration.needs_transitional_crd { next } else { now };
+        let losses = stored_fields::judge_outdated_objects(cluster, now, target, server).await;
+        verdict.evidence.absorb_losses(&losses);
+    }
     let notes = waivers::apply(&ask.waivers, &mut all, Zoned::now().date());
     (all.into_iter().map(|verdict| (verdict.name.clone(), verdict)).collect(), notes)
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::style::{Mark, Style, sanitize};
+use crate::checks::crd_changes::object_evidence::LostField;
 use crate::model::crd::Crd;
 use crate::model::migration::{MigrationPass, outdated_stored_versions};
 use crate::model::text_format::format_count;
@@ -53,6 +54,9 @@ pub struct CrdMigrationResult {
     pub verified: bool,
     /// Objects that could not be written, each with the reason.
     pub failures: Vec<(String, String)>,
+    /// The fields that the migration deletes for good, each with the number of objects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost_fields: Vec<LostField>,
     /// Whether nothing was written.
     pub dry_run: bool,
     /// How long it took.
@@ -74,6 +78,7 @@ impl CrdMigrationResult {
             passes: 0,
             verified: false,
             failures: Vec::new(),
+            lost_fields: Vec::new(),
             dry_run: false,
             seconds: 0.0,
         }
@@ -174,6 +179,11 @@ impl MigrateReport {
                 && !because.is_empty()
             {
                 let _ = writeln!(out, "    {}", style.dim(&sanitize(&format!("not by the cluster: {because}"))));
+            }
+            for LostField { field, version, objects } in &crd.lost_fields {
+                let verb = if crd.dry_run { "would lose" } else { "lost" };
+                let text = format!("{} {verb} {field}, which {version} does not have", format_count(*objects, "object"));
+                let _ = writeln!(out, "    {} {}", style.mark(Mark::Warn), sanitize(&text));
             }
             for (object, reason) in crd.failures.iter().take(MAX_LISTED_FAILURES) {
                 let _ = writeln!(out, "    {} {}: {}", style.mark(Mark::Fail), sanitize(object), sanitize(reason));

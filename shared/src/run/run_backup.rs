@@ -15,10 +15,12 @@ use super::run_backup_error::RunBackupError;
 use super::run_options::{BackupHook, BackupOptions, JournalOptions, RunOptions};
 use crate::cluster::backup_folder::{BackupFileError, write_document};
 use crate::cluster::object_judge::can_affect_objects_either_way;
+use crate::cluster::stored_fields::store_as;
 use crate::model::backup_format::encode_file_name;
 use crate::model::command::Call;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxObject;
+use crate::model::migration::outdated_stored_versions;
 use crate::plan::flux::FluxRoute;
 use crate::plan::journal::BackupRef;
 use crate::plan::value_hash::digest_json;
@@ -29,6 +31,8 @@ use crate::report::backup_report::format_bytes;
 use crate::report::event::{Emit, Event};
 use crate::tools::{program_paths, spawn};
 
+/// Backups of the objects in older versions, one folder for each CRD and version.
+const OLDER_VERSIONS_FOLDER: &str = "older-versions";
 /// The records of the releases, by reference.
 const RELEASES_FILE: &str = "releases.json";
 /// The HelmReleases and their sources.
@@ -85,6 +89,7 @@ async fn write_backup(
     if let Some((name, reason)) = index.crds.iter().find_map(|crd| Some((&crd.name, crd.read_failure.as_ref()?))) {
         return Err(RunBackupError::because(format!("not all objects of {name} could be read: {reason}")));
     }
+    back_up_outdated_objects(prepared, options, folder, emit).await?;
     let releases = read_release_refs(prepared).await?;
     let unwritable = |error: BackupFileError| RunBackupError::because(error);
     write_document(folder, RELEASES_FILE, &releases).map_err(unwritable)?;
@@ -111,6 +116,30 @@ struct BackupScope {
     with_objects: Vec<Crd>,
     /// The CRD only.
     without_objects: Vec<Crd>,
+}
+
+/// Backs up the objects to migrate once more, in each older version in which they may be stored: only there a field can be read that
+/// the storage version does not have.
+async fn back_up_outdated_objects(
+    prepared: &Prepared,
+    options: &RunOptions,
+    folder: &Path,
+    emit: Emit<'_>,
+) -> Result<(), Problem> {
+    let live = prepared.session.view.crds.as_ref().ok();
+    let migrations = prepared.plan.steps.iter().flat_map(|step| step.action.migrations());
+    for crd in migrations.filter_map(|migration| live?.get(&migration.name)) {
+        for version in outdated_stored_versions(crd) {
+            let is_served = crd.versions().any(|one| one.served && one.name == version);
+            let Some(stored) = store_as(crd, &version).filter(|_| is_served) else { continue };
+            let into = folder.join(OLDER_VERSIONS_FOLDER).join(encode_file_name(&format!("{}-{version}", crd.name())));
+            let index = keep::create_backup(&prepared.session.cluster, &[stored], &into, &options.stop, emit).await?;
+            if let Some(reason) = index.crds.iter().find_map(|one| one.read_failure.as_ref()) {
+                return Err(backup_problem(format!("the objects of {} could not all be read: {reason}", crd.name())));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn select_backup_scope(prepared: &Prepared) -> BackupScope {

@@ -78,6 +78,9 @@ pub struct Evidence {
     /// How many of them lose fields in the version in which the new CRD stores them: the next write deletes these fields for good.
     #[serde(skip_serializing_if = "is_zero")]
     pub objects_losing_fields: usize,
+    /// How many of them only lose such fields: under the new CRD they are valid.
+    #[serde(skip)]
+    pub objects_only_losing_fields: usize,
     /// How many of them the old CRD would refuse too, and for no reason that the new CRD adds.
     #[serde(skip_serializing_if = "is_zero")]
     pub objects_already_invalid: usize,
@@ -87,6 +90,9 @@ pub struct Evidence {
     /// Why not all objects could be checked; `None` if all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undetermined: Option<String>,
+    /// Why objects could not be checked for a loss of fields; `None` if all were.
+    #[serde(skip)]
+    pub unread_loss: Option<String>,
     /// Why the conversion webhook of the new CRD cannot answer; `None` if it can, or was not checked.
     #[serde(skip)]
     pub webhook_failure: Option<String>,
@@ -105,6 +111,18 @@ pub struct Evidence {
     /// Where objects gain a default.
     #[serde(skip)]
     defaulted_fields: ObjectsByField,
+}
+
+/// A field that stored objects lose for good: the version in which they are stored next does not have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LostField {
+    /// The path, such as `spec.old`.
+    pub field: String,
+    /// The version in which the objects are stored next.
+    pub version: String,
+    /// The number of objects.
+    pub objects: usize,
 }
 
 /// Which objects, by their number, for each field.
@@ -161,6 +179,32 @@ impl Evidence {
     #[must_use]
     pub fn count_losing_fields_by(&self, change: &Change) -> usize {
         count_objects(&self.lost_fields, |place| can_cause(change, place))
+    }
+
+    /// The fields that objects lose for good, each with the number of objects.
+    #[must_use]
+    pub fn list_lost_fields(&self) -> Vec<LostField> {
+        let to_lost = |((version, field), objects): (&AffectedField, &BTreeSet<usize>)| LostField {
+            field: field.clone(),
+            version: version.clone(),
+            objects: objects.len(),
+        };
+        self.lost_fields.iter().map(to_lost).collect()
+    }
+
+    /// Adds the losses of the same objects, read in another version.
+    pub fn absorb_losses(&mut self, other: &Self) {
+        let only_losing = other.objects_only_losing_fields;
+        self.objects_checked = self.objects_checked.max(other.objects_checked);
+        self.objects_affected = self.objects_affected.max(other.objects_losing_fields);
+        self.objects_losing_fields = self.objects_losing_fields.max(other.objects_losing_fields);
+        self.objects_only_losing_fields = self.objects_only_losing_fields.max(only_losing);
+        for (place, objects) in &other.lost_fields {
+            self.lost_fields.entry(place.clone()).or_default().extend(objects);
+        }
+        if let Some(reason) = other.unread_loss.as_ref().or(other.undetermined.as_ref()) {
+            self.unread_loss.get_or_insert_with(|| reason.clone());
+        }
     }
 
     /// How many objects gain the default that this change adds.
@@ -278,6 +322,8 @@ impl EvidenceCollector {
         }
         self.evidence.objects_affected += 1;
         self.evidence.objects_losing_fields += usize::from(hurt.iter().any(loses_stored_fields));
+        let is_valid = hurt.iter().all(|one| one.errors.is_empty());
+        self.evidence.objects_only_losing_fields += usize::from(is_valid && hurt.iter().any(loses_stored_fields));
         for one in &hurt {
             let fields = one.errors.iter().map(|error| &error.path).chain(&one.pruned);
             record_fields(&mut self.evidence.affected_fields, one, fields, number);

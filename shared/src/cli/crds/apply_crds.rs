@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::ask::{AllowedActions, Installation, OwnerMode, ReleaseTarget, UpgradeScope, UpgradeSpec, parse_duration};
-use crate::cli::confirmation::confirm_or_report;
+use crate::cli::confirmation::{confirm_field_loss, confirm_or_report};
 use crate::cli::environment::read_environment;
 use crate::cli::run_limits::RunLimits;
 use crate::cli::signals::Signals;
@@ -12,7 +12,7 @@ use crate::model::chart::ChartRef;
 use crate::prepare::manifest_files;
 use crate::prepare::only_crds::retain_crd_steps;
 use crate::prepare::prepare;
-use crate::prepare::prepared::RunMode;
+use crate::prepare::prepared::{Environment, Prepared, RunMode};
 use crate::problem::{Exit, Problem};
 use crate::report::{plan, upgrade_result};
 use crate::run::run as perform;
@@ -36,7 +36,31 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
     let env = read_environment(helm_env.registry_config.as_deref(), run_mode)?;
     let options = limits.to_run_options(&env, began, None);
     let (mut signals, emit) = (Signals::new()?, build_event_printer(flags.output.style));
-    let Some(prepared) = retain_crd_steps(signals.run_read_only(prepare(ask, env, &emit)).await?) else {
+    let mut prepared = prepare_and_show(&ask, &env, flags, &mut signals).await?;
+    if signals.run_read_only(confirm_field_loss(&prepared.plan, mode)).await? {
+        let allowed_actions = AllowedActions { field_loss: true, ..ask.allowed_actions };
+        drop(prepared);
+        prepared = prepare_and_show(&UpgradeSpec { allowed_actions, ..ask }, &env, flags, &mut signals).await?;
+    }
+    let report = match signals.run_read_only(confirm_or_report(&prepared, &options, mode)).await? {
+        Some(report) => report,
+        None => signals.run_writing(&options.stop, perform(&prepared, &options, &emit)).await?,
+    };
+    let style = style_for(Stream::Stdout, flags.output.style);
+    Stream::Stdout.write(&flags.output.output.render(&report, || upgrade_result::render(&report, style))?);
+    Ok(Exit::from_code(report.exit_code))
+}
+
+/// Prepares the plan of the CRDs and shows it.
+async fn prepare_and_show(
+    ask: &UpgradeSpec,
+    env: &Environment,
+    flags: &ApplyFlags,
+    signals: &mut Signals,
+) -> Result<Prepared, Problem> {
+    let emit = build_event_printer(flags.output.style);
+    let prepared = signals.run_read_only(prepare(ask.clone(), env.clone(), &emit)).await?;
+    let Some(prepared) = retain_crd_steps(prepared) else {
         return Err(Problem::usage(format!("the registry chart {} needs a version", flags.chart.chart))
             .with_hint("run `helm mural crds apply oci://… --version VERSION`"));
     };
@@ -46,13 +70,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
     }
     let plan_text = plan::render(&prepared.plan, style_for(Stream::Stdout, flags.output.style));
     show_to_operator(&plan_text, flags.output.output);
-    let report = match signals.run_read_only(confirm_or_report(&prepared, &options, mode)).await? {
-        Some(report) => report,
-        None => signals.run_writing(&options.stop, perform(&prepared, &options, &emit)).await?,
-    };
-    let style = style_for(Stream::Stdout, flags.output.style);
-    Stream::Stdout.write(&flags.output.output.render(&report, || upgrade_result::render(&report, style))?);
-    Ok(Exit::from_code(report.exit_code))
+    Ok(prepared)
 }
 
 fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Problem> {
@@ -76,6 +94,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
             downgrade: flags.allow_downgrade,
             foreign_downgrade: flags.allow_foreign_downgrade,
             migrate: flags.migrate,
+            field_loss: flags.allow_field_loss,
             ..AllowedActions::default()
         },
         server_dry_runs: flags.write.to_write_mode().asks_server(),

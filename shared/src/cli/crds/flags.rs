@@ -237,6 +237,9 @@ pub struct ApplyFlags {
     /// Migrate stored objects out of a version that the chart drops, before its CRD is applied. A later rollback is then partial.
     #[arg(long)]
     pub migrate: bool,
+    /// Allow stored objects to lose fields for good. The plan names the fields and the number of objects.
+    #[arg(long)]
+    pub allow_field_loss: bool,
     /// Allow a chart version that is older than the installed one.
     #[arg(long)]
     pub allow_downgrade: bool,
@@ -317,6 +320,9 @@ pub struct MigrateFlags {
     /// Include all CRDs whose storedVersions contain an old version, not only those of PaletteAI.
     #[arg(short = 'a', long, conflicts_with = "crds")]
     pub all: bool,
+    /// Allow stored objects to lose fields for good. They are backed up first.
+    #[arg(long)]
+    pub allow_field_loss: bool,
     /// Select the client that rewrites the objects. The result is verified in each case.
     #[arg(long, value_enum, default_value = "auto")]
     pub by: Rewriter,

@@ -4,12 +4,21 @@ use crate::ask::parse_duration;
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, style_for};
-use crate::cluster::Cluster;
+use crate::checks::crd_changes::object_evidence::Evidence;
+use crate::cli::environment::state_dir;
+use crate::cli::prompt::ask_yes_no;
+use crate::cluster::{Cluster, stored_fields};
+use crate::guards::field_loss::describe_loss;
+use crate::model::backup_format::encode_file_name;
 use crate::model::crd::Crd;
 use crate::model::migration::{is_migrating, outdated_stored_versions};
+use crate::prepare::state_dir::cluster_state_dir;
 use crate::problem::{Exit, Problem};
+use crate::report::event::{Emit, Event};
 use crate::report::migrate_report::{CrdMigrationResult, MigrateReport};
+use crate::run::backup::create::create_backup;
 use crate::run::storage_version_migration::{MigrationRoute, StorageMigrator};
+use crate::schema::ServerVersion;
 use crate::tools::spawn::StopSignal;
 
 use crate::cli::crds::flags::{MigrateFlags, Rewriter, SelectFlags};
@@ -33,8 +42,17 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     let migrate =
         StorageMigrator { cluster: &cluster, route, start_timeout: acts_within, timeout, stop: &stop, emit: &emit };
     Stream::Stderr.write(&render_plan(&wanted, &cluster.context));
+    let losses = if mode.asks_server() { find_losses(&cluster, &wanted).await } else { Vec::new() };
+    Stream::Stderr.write(&losses.iter().map(|loss| format!("{}\n", loss.describe())).collect::<String>());
+    let is_refused = !losses.is_empty() && !flags.allow_field_loss && !confirm_losses(&losses, mode).await?;
+    if is_refused && mode.can_write() {
+        return Err(refuse_losses(&losses));
+    }
     if !wanted.is_empty() {
         mode.require_consent().await?;
+    }
+    if mode.can_write() && !losses.is_empty() {
+        back_up_losing_objects(&cluster, &losses, &stop, &emit).await?;
     }
     let work = async {
         let mut migrated = Vec::new();
@@ -49,11 +67,94 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
         }
         Ok::<_, Problem>(migrated)
     };
-    let migrated = Signals::new()?.run_writing(&stop, work).await?;
+    let mut migrated: Vec<CrdMigrationResult> = Signals::new()?.run_writing(&stop, work).await?;
+    for result in &mut migrated {
+        let loss = losses.iter().find(|loss| loss.crd.name() == result.name);
+        result.lost_fields = loss.map(|loss| loss.evidence.list_lost_fields()).unwrap_or_default();
+    }
     let report = MigrateReport::new(&cluster.context, migrated, clean.len());
     let style = style_for(Stream::Stdout, flags.output.style);
     Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
-    Ok(if report.is_successful() { Exit::Success } else { Exit::Failed })
+    Ok(match report.is_successful() {
+        true if is_refused => Exit::Refused,
+        true => Exit::Success,
+        false => Exit::Failed,
+    })
+}
+
+/// What the migration of one CRD deletes from its objects.
+struct MigrationLoss<'a> {
+    crd: &'a Crd,
+    evidence: Evidence,
+}
+
+impl MigrationLoss<'_> {
+    fn describe(&self) -> String {
+        let Evidence { objects_losing_fields: losing, objects_checked: all, .. } = self.evidence;
+        match &self.evidence.unread_loss {
+            Some(reason) if losing == 0 => format!("{}: fields may be lost: {reason}", self.crd.name()),
+            _ => format!("{}: {}", self.crd.name(), describe_loss(losing, all, &self.evidence.list_lost_fields())),
+        }
+    }
+}
+
+async fn find_losses<'a>(cluster: &Cluster, crds: &'a [Crd]) -> Vec<MigrationLoss<'a>> {
+    let server = cluster.get("/version").await.ok().and_then(|version| version["gitVersion"].as_str()?.parse().ok());
+    let mut losses = Vec::new();
+    for crd in crds {
+        let server = server.unwrap_or(ServerVersion::NEWEST);
+        let evidence = stored_fields::judge_outdated_objects(cluster, crd, crd, server).await;
+        if evidence.objects_losing_fields > 0 || evidence.unread_loss.is_some() {
+            losses.push(MigrationLoss { crd, evidence });
+        }
+    }
+    losses
+}
+
+/// Asks for the loss at the terminal; `--yes` is no answer to this question.
+async fn confirm_losses(losses: &[MigrationLoss<'_>], mode: WriteMode) -> Result<bool, Problem> {
+    if mode != WriteMode::Ask {
+        return Ok(false);
+    }
+    ask_yes_no(format!("{} CRDs lose fields of stored objects. A backup is made first. Allow the loss?", losses.len())).await
+}
+
+fn refuse_losses(losses: &[MigrationLoss<'_>]) -> Problem {
+    let lines: Vec<String> = losses.iter().map(MigrationLoss::describe).collect();
+    Problem::new(Exit::Refused, "the migration deletes fields of stored objects; nothing was written")
+        .with_source(lines.join("\n"))
+        .with_hint("move the values to fields that the storage version has, or add the fields to its schema")
+        .with_hint("set --allow-field-loss to migrate nevertheless; the objects are backed up first")
+}
+
+/// Backs up the objects in each version in which they may be stored: only there the fields can be read.
+async fn back_up_losing_objects(
+    cluster: &Cluster,
+    losses: &[MigrationLoss<'_>],
+    stop: &StopSignal,
+    emit: Emit<'_>,
+) -> Result<(), Problem> {
+    let state = state_dir().ok_or_else(|| {
+        Problem::new(Exit::Refused, "there is no folder for the backup; nothing was written")
+            .with_hint("set XDG_STATE_HOME or HOME")
+    })?;
+    let run = jiff::Timestamp::now().strftime("migrate-%Y%m%d-%H%M%S").to_string();
+    let folder = cluster_state_dir(&state, &cluster.context).join(run);
+    for loss in losses {
+        for version in outdated_stored_versions(loss.crd) {
+            let Some(stored) = stored_fields::store_as(loss.crd, &version) else { continue };
+            let into = folder.join(encode_file_name(&format!("{}-{version}", loss.crd.name())));
+            let index = create_backup(cluster, &[stored], &into, stop, emit).await?;
+            if let Some(reason) = index.crds.iter().find_map(|crd| crd.read_failure.as_ref()) {
+                let text = format!("the objects of {} could not all be read; nothing was migrated", loss.crd.name());
+                return Err(Problem::new(Exit::Refused, text).with_source(reason.clone()));
+            }
+            let objects: u64 = index.crds.iter().map(|crd| crd.objects).sum();
+            let detail = format!("{} as {version}: {objects} objects in {}", loss.crd.name(), into.display());
+            emit(Event::StageDone { stage: "backup", detail, seconds: 0.0 });
+        }
+    }
+    Ok(())
 }
 
 const fn choose_route(by: Rewriter) -> MigrationRoute {

@@ -154,6 +154,9 @@ pub struct UpgradeFlags {
     /// Migrate stored objects out of a version that a chart drops, before its CRD is applied. A later rollback is then partial.
     #[arg(long, help_heading = "Allowed changes")]
     pub migrate: bool,
+    /// Allow stored objects to lose fields for good. The plan names the fields and the number of objects.
+    #[arg(long, help_heading = "Allowed changes")]
+    pub allow_field_loss: bool,
     /// The values of the application.
     #[command(flatten)]
     pub values: ReleaseValueFlags,

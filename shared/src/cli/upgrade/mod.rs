@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::cli::confirmation::confirm_or_report;
+use crate::cli::confirmation::{confirm_field_loss, confirm_or_report};
 use crate::cli::environment::read_environment;
 use crate::cli::explain::explain;
 use crate::cli::progress_output::ProgressOutput;
@@ -63,7 +63,7 @@ fn explain_guard(id: &str) -> Result<Exit, Problem> {
     explain(id).map_err(|problem| problem.with_hint(format!("guards: {}", guards())))
 }
 
-async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
+async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     if request.can_write() {
         request.write_mode().require_terminal(", or `kubectl mural upgrade plan` to write nothing")?;
     }
@@ -79,12 +79,13 @@ async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         Stream::Stdout.write(&written);
         return Ok(Exit::Success);
     }
-    let prepared = request.with_task_steps(signals.run_read_only(prepare_request(&request, env, &emit)).await?)?;
-    if let Some(run) = &request.resumed_run {
-        progress.show_event(&build_resume_event(run, &prepared));
+    let mut prepared = prepare_and_show(&request, &env, &progress, &mut signals).await?;
+    if signals.run_read_only(confirm_field_loss(&prepared.plan, request.write_mode())).await? {
+        request.ask.allowed_actions.field_loss = true;
+        drop(prepared);
+        progress.resume();
+        prepared = prepare_and_show(&request, &env, &progress, &mut signals).await?;
     }
-    let show = |text: &str| show_to_operator(text, request.run_flags.output);
-    progress.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Stdout, request.run_flags.style))));
     show_manual_steps(&request, &prepared)?;
     let report = match end_without_writing(&request, &prepared, &manner, &mut signals).await? {
         Some(report) => {
@@ -99,6 +100,23 @@ async fn upgrade(request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     };
     progress.finish();
     write_report(&report, request.run_flags)
+}
+
+/// Prepares the plan and shows it.
+async fn prepare_and_show(
+    request: &UpgradeRequest<'_>,
+    env: &Environment,
+    progress: &ProgressOutput,
+    signals: &mut Signals,
+) -> Result<Prepared, Problem> {
+    let emit = |event| progress.show_event(&event);
+    let prepared = request.with_task_steps(signals.run_read_only(prepare_request(request, env.clone(), &emit)).await?)?;
+    if let Some(run) = &request.resumed_run {
+        progress.show_event(&build_resume_event(run, &prepared));
+    }
+    let show = |text: &str| show_to_operator(text, request.run_flags.output);
+    progress.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Stdout, request.run_flags.style))));
+    Ok(prepared)
 }
 
 /// Returns the report if the command ends without a write, else `None`. `--follow` needs no confirmation.

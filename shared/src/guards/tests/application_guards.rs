@@ -222,6 +222,37 @@ fn a_null_is_refused_only_in_a_server_side_apply() {
     assert!(reported[0].hint.contains("--server-side=false"), "{reported:?}");
 }
 
+/// A live object with this `spec`; its new schema no longer has `colour`.
+pub(super) fn with_removed_field(spec: &Value) -> GuardScenario {
+    let of = |fields: &Value| {
+        let mut crd = build_crd("hubs.example.com", "v1").json().clone();
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
+            json!({"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}});
+        Crd::new(crd).unwrap()
+    };
+    let size = json!({"type": "integer"});
+    let (old, new) = (of(&json!({"size": size, "colour": {"type": "string"}})), of(&json!({"size": size})));
+    let mut collector = EvidenceCollector::new(&old, &new, ServerVersion::NEWEST, ObjectSource::Live);
+    let hub = json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": spec});
+    collector.add_live_object(&hub);
+    let verdict = judge_crd(Some(&old), Some(&new), collector.finish(), ServerVersion::NEWEST, ServerAnswer::Accepted);
+    GuardScenario::with(|scenario| scenario.verdicts = BTreeMap::from([(verdict.name.clone(), verdict)]))
+}
+
+/// The loss of a stored field needs a confirmation of its own, and the plan shows it also when it is allowed.
+#[test]
+fn a_lost_field_is_an_error_until_the_loss_is_allowed() {
+    let mut scenario = with_removed_field(&json!({"size": 3, "colour": "red"}));
+    let reported = guard_findings(&scenario, "field-loss");
+    let message = "1 of 1 object loses fields for good when stored as v1: spec.colour (1 object)";
+    assert_eq!((reported[0].level, reported[0].message.as_str()), (Level::Error, message));
+    assert!(reported[0].hint.contains("--allow-field-loss"), "{reported:?}");
+    assert_eq!(scenario.run_guard("live-objects-fit"), Verdict::Pass, "one guard reports it");
+    scenario.allowed.field_loss = true;
+    let reported = guard_findings(&scenario, "field-loss");
+    assert_eq!((reported[0].level, reported[0].message.as_str()), (Level::Warning, message));
+}
+
 /// A live object with this size; the new schema takes `a` alone.
 pub(super) fn with_live_hub(live: &str, waived: bool, blind: bool) -> GuardScenario {
     GuardScenario::with(|scenario| {

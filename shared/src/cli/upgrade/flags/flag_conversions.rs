@@ -57,6 +57,7 @@ impl UpgradeFlags {
             foreign_downgrade: self.allow_foreign_downgrade,
             keep_crds: self.keep_crds,
             migrate: self.migrate,
+            field_loss: self.allow_field_loss,
             chart_change: self.allow_chart_change,
             removals: self.allow_removals,
             take_ownership: self.helm.take_ownership,

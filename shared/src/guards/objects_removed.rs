@@ -20,8 +20,8 @@ pub static CARD: Card = Card {
     level: Level::Error,
     why: "helm deletes objects that leave a release's manifest. A deleted PersistentVolumeClaim, Namespace or custom \
         resource takes its data with it.",
-    fix: "Check the chart and the values: a disabled component removes its objects. If the removal is intended, back up \
-        the objects and set --allow-removals.",
+    fix: "Check the chart and the values: a disabled component removes its objects. If the removal is intended, set \
+        --allow-removals: the objects are in the backup before the run, but the data of volumes is not.",
 };
 
 /// The tasks that it applies to.

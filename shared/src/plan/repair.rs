@@ -170,7 +170,7 @@ fn check_failed_release(
     match records.iter().rev().find(|record| record.status.has_been_deployed()) {
         Some(good) => {
             let title = format!("roll {release} back to revision {}, {}", good.revision, good.chart_version);
-            report(message, title.clone(), true);
+            report(message, format!("{title}; it overwrites fields that another client has changed since then"), true);
             let (revision, role) = (good.revision, facts.role_of(release));
             let wait = role == ReleaseRole::App;
             let action = Action::RollbackRelease { release: release.to_owned(), revision, wait };

@@ -217,6 +217,8 @@ pub struct RepairWork {
     pub issues: Vec<Issue>,
     /// The CRDs that the steps apply.
     pub crds: BTreeMap<String, Crd>,
+    /// The arguments for `helm rollback`.
+    pub helm_args: Vec<String>,
 }
 
 /// The work of `helm mural crds apply`.
@@ -302,7 +304,8 @@ impl Work {
         match self {
             Self::Upgrade(upgrade) => upgrade.ask.helm_options.to_args(),
             Self::Rollback(rollback) => rollback.ask.helm_options.to_args(),
-            Self::Repair(_) | Self::ApplyCrds(_) => Vec::new(),
+            Self::Repair(repair) => repair.helm_args.clone(),
+            Self::ApplyCrds(_) => Vec::new(),
         }
     }
 

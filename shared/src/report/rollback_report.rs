@@ -44,6 +44,7 @@ pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
     write_step_summary(&mut out, steps, style);
     write_section(&mut out, rollback, RollbackDecision::RollBack, &style.mark(Mark::Pass), "rolled back");
     write_section(&mut out, rollback, RollbackDecision::Leave, &style.mark(Mark::Warn), "stays as it is now");
+    write_recreated_objects(&mut out, releases, style);
     write_unchanged(&mut out, releases, crds);
     let objects = match objects {
         ObjectRollback::Leave => {
@@ -60,6 +61,32 @@ pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
 
 fn write_hub(out: &mut String, hub: &ClusterInfo) {
     write_line(out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
+}
+
+/// Objects that the run removed: helm creates them from its manifest, and knows no later change and no data.
+fn write_recreated_objects(out: &mut String, releases: &[ReleaseRollback], style: Style) {
+    let recreated: Vec<_> = releases
+        .iter()
+        .filter(|release| release.decision == RollbackDecision::RollBack)
+        .flat_map(|release| release.recreated.iter().map(move |object| (release, object)))
+        .collect();
+    if recreated.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\ncreated again by helm, as in the manifest of the revision");
+    for (release, object) in recreated {
+        let note = match object.kind.as_str() {
+            "PersistentVolumeClaim" => ": an empty volume; its data is in no backup of this program",
+            "Namespace" => ": empty; its objects are in no backup of this program",
+            _ => "",
+        };
+        let line = format!("{object} of {}{note}", release.release);
+        let _ = writeln!(out, "  {} {}", style.mark(Mark::Warn), sanitize(&line));
+    }
+    let _ = writeln!(
+        out,
+        "  changes that other clients made to them are only in the backup, folder removed: kubectl replace --filename FILE"
+    );
 }
 
 /// Releases and CRDs that already have the state before the run.

@@ -20,6 +20,7 @@ pub mod migration_error;
 mod object_migration;
 mod probe;
 mod release_error;
+mod removed_objects;
 pub mod run_backup;
 mod run_backup_error;
 pub mod run_options;

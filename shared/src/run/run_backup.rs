@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::backup::create as keep;
 use super::journal_writer::Journal;
+use super::removed_objects::back_up_removed_objects;
 use super::run_backup_error::RunBackupError;
 use super::run_options::{BackupHook, BackupOptions, JournalOptions, RunOptions};
 use crate::cluster::backup_folder::{BackupFileError, write_document};
@@ -90,6 +91,7 @@ async fn write_backup(
         return Err(RunBackupError::because(format!("not all objects of {name} could be read: {reason}")));
     }
     back_up_outdated_objects(prepared, options, folder, emit).await?;
+    let removed = back_up_removed_objects(prepared, folder).await?;
     let releases = read_release_refs(prepared).await?;
     let unwritable = |error: BackupFileError| RunBackupError::because(error);
     write_document(folder, RELEASES_FILE, &releases).map_err(unwritable)?;
@@ -106,7 +108,7 @@ async fn write_backup(
         digest: digest_json(&sums),
         size_bytes: bytes,
         crd_count: index.crds.len() as u64,
-        object_count: index.crds.iter().map(|crd| crd.objects).sum(),
+        object_count: index.crds.iter().map(|crd| crd.objects).sum::<u64>() + removed,
     })
 }
 
@@ -125,7 +127,7 @@ async fn back_up_outdated_objects(
     options: &RunOptions,
     folder: &Path,
     emit: Emit<'_>,
-) -> Result<(), Problem> {
+) -> Result<(), RunBackupError> {
     let live = prepared.session.view.crds.as_ref().ok();
     let migrations = prepared.plan.steps.iter().flat_map(|step| step.action.migrations());
     for crd in migrations.filter_map(|migration| live?.get(&migration.name)) {
@@ -135,7 +137,8 @@ async fn back_up_outdated_objects(
             let into = folder.join(OLDER_VERSIONS_FOLDER).join(encode_file_name(&format!("{}-{version}", crd.name())));
             let index = keep::create_backup(&prepared.session.cluster, &[stored], &into, &options.stop, emit).await?;
             if let Some(reason) = index.crds.iter().find_map(|one| one.read_failure.as_ref()) {
-                return Err(backup_problem(format!("the objects of {} could not all be read: {reason}", crd.name())));
+                let text = format!("not all objects of {} could be read as {version}: {reason}", crd.name());
+                return Err(RunBackupError::because(text));
             }
         }
     }

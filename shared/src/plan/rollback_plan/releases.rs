@@ -3,9 +3,13 @@
 use serde::Serialize;
 
 use super::{RollbackDecision, RollbackFacts, is_rolling_back};
+use crate::model::crd::CRD_KIND;
+use crate::model::object::ObjectRef;
 use crate::model::pending_release::find_creating_run;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
+use crate::plan::ObjectChangeKind;
+use crate::plan::object_changes::diff_manifests;
 
 /// The rollback of one release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +30,9 @@ pub struct ReleaseRollback {
     /// Why it stays.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Objects of the target revision that the current one removed: helm creates them again from its manifest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recreated: Vec<ObjectRef>,
     /// The newest revision, if helm was interrupted in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_revision: Option<u64>,
@@ -76,6 +83,7 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
         to_revision: None,
         to_version: None,
         reason: String::new(),
+        recreated: Vec::new(),
         pending_revision: newest.filter(|newest| newest.status.is_in_progress()).map(|newest| newest.revision),
     };
     let before = facts.run.recorded_state.releases.get(release).and_then(Option::as_ref);
@@ -103,7 +111,16 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
     }
     (rollback.decision, rollback.to_revision, rollback.to_version) =
         (RollbackDecision::RollBack, Some(target.revision), Some(target.chart_version.clone()));
+    rollback.recreated = list_recreated_objects(newest, target);
     Ok(rollback)
+}
+
+/// The objects of the target revision that the newest one does not have. A CRD is never deleted.
+fn list_recreated_objects(newest: &ReleaseRecord, target: &ReleaseRecord) -> Vec<ObjectRef> {
+    let (now, then) = (newest.manifest_objects().unwrap_or_default(), target.manifest_objects().unwrap_or_default());
+    let changes = diff_manifests("", &now, &then).into_iter();
+    let created = changes.filter(|change| change.change == ObjectChangeKind::Create).map(|change| change.object);
+    created.filter(|object| object.kind != CRD_KIND).collect()
 }
 
 /// The newest revision up to this one that was once deployed.

@@ -16,7 +16,7 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::release::ReleaseRecord;
 use crate::model::task::Task;
-use crate::plan::Step;
+use crate::plan::{Action, Step};
 use crate::plan::journal::RunEntry;
 use crate::plan::repair::{self, RepairPlan};
 use crate::plan::rollback_plan::{self, RollbackDecision, RollbackFacts, RollbackPlan};
@@ -186,13 +186,14 @@ pub async fn prepare_repair(spec: RepairSpec, env: Environment, emit: Emit<'_>) 
         suspended_releases: reading.view.flux.suspended_helm_releases().collect(),
     });
     let crd_answers = crd_forecast::forecast_crds(&connection.cluster, live, &crds, true).await;
+    let helm_args = choose_repair_args(&connection, &reading.view, &steps);
     let context = RecoveryContext {
         connection: &connection,
         reading: &reading,
         installation,
         mode: spec.mode,
         timeout: spec.timeout,
-        helm_args: Vec::new(),
+        helm_args: helm_args.clone(),
         now: Timestamp::now(),
     };
     let decided = DecidedSteps { steps, crd_answers: &crd_answers, task: Task::Repair };
@@ -200,5 +201,22 @@ pub async fn prepare_repair(spec: RepairSpec, env: Environment, emit: Emit<'_>) 
     let secrets = collect_stored_secrets(&reading.view);
     let plan = plan?.mask(&secrets);
     let session = connection.into_session(installation, reading.view, Some(health_inputs), secrets);
-    Ok(Prepared { session, plan, work: Work::Repair(RepairWork { issues, crds }) })
+    Ok(Prepared { session, plan, work: Work::Repair(RepairWork { issues, crds, helm_args }) })
+}
+
+/// `--force-conflicts` for the rollback of a release that helm applies on the server. A rollback that failed at a field of another
+/// manager fails again without it. helm accepts the flag only together with server-side apply.
+fn choose_repair_args(connection: &Connection, view: &ClusterView, steps: &[Step]) -> Vec<String> {
+    let is_helm_4 = connection.tools.helm.as_ref().is_ok_and(|version| version.major >= 4);
+    let rolled_back: Vec<&str> = steps.iter().filter_map(|step| rolled_back_release(&step.action)).collect();
+    let is_server_side = |release: &&str| {
+        let newest = view.newest_revision(release).ok().flatten();
+        newest.is_some_and(|record| record.apply_method == "ssa")
+    };
+    let forces = is_helm_4 && !rolled_back.is_empty() && rolled_back.iter().all(is_server_side);
+    if forces { vec!["--force-conflicts".to_owned()] } else { Vec::new() }
+}
+
+fn rolled_back_release(action: &Action) -> Option<&str> {
+    if let Action::RollbackRelease { release, .. } = action { Some(release) } else { None }
 }

@@ -2,6 +2,7 @@
 
 use super::assert_screen;
 use super::plan_fixture::{guard, passed, plan_of_steps, plan_without_changes, refusing_guard, step, upgrade_plan};
+use crate::model::object::ObjectRef;
 use crate::model::check::Verdict;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::journal::RunState;
@@ -77,6 +78,12 @@ fn rollback_plan() -> RollbackPlan {
         to_revision: Some(3),
         to_version: Some("1.1.0-rc.0".into()),
         reason: String::new(),
+        recreated: vec![ObjectRef {
+            api_version: "v1".into(),
+            kind: "PersistentVolumeClaim".into(),
+            namespace: String::new(),
+            name: "data".into(),
+        }],
         pending_revision: None,
     };
     let summary = |step: StepId, decision: RollbackDecision, summary: &str| StepRollback {

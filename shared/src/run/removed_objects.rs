@@ -1,0 +1,69 @@
+//! Backs up the objects that an upgrade removes: helm deletes what leaves the manifest of a release.
+//!
+//! Input are the stored and the rendered manifests; output is one file for each live object, readable only by its owner, because
+//! Secrets are among them. CRDs are never deleted, so they are not part of it.
+
+use std::path::Path;
+
+use super::run_backup_error::RunBackupError;
+use crate::cluster::application_objects;
+use crate::cluster::backup_folder::{BackupFileError, BackupFolder};
+use crate::model::crd::CRD_KIND;
+use crate::model::object::ObjectRef;
+use crate::plan::ObjectChangeKind;
+use crate::plan::object_changes::diff_manifests;
+use crate::prepare::prepared::Prepared;
+
+/// The folder of the removed objects in a backup.
+pub(super) const REMOVED_FOLDER: &str = "removed";
+
+/// Writes each object that leaves a release in this run. Returns their number.
+///
+/// # Errors
+/// A refusal: an object cannot be read or written. Nothing is deleted then.
+pub(super) async fn back_up_removed_objects(prepared: &Prepared, folder: &Path) -> Result<u64, RunBackupError> {
+    let removed = list_removed_objects(prepared);
+    if removed.is_empty() {
+        return Ok(0);
+    }
+    let (cluster, namespace) = (&prepared.session.cluster, &prepared.session.installation.namespace);
+    let kinds = application_objects::read_served_kinds(cluster).await;
+    let kinds = kinds.map_err(RunBackupError::because)?;
+    let unwritable = |error: BackupFileError| RunBackupError::because(error);
+    let backup = BackupFolder::create(&folder.join(REMOVED_FOLDER)).map_err(unwritable)?;
+    let mut count = 0;
+    for object in removed {
+        // A kind that is not served has no objects.
+        let Some(collection) = kinds.collection_path(&object, namespace) else { continue };
+        match cluster.get(&format!("{collection}/{}", object.name)).await {
+            Ok(live) => backup.write_object(&kind_folder(&object), &live).map_err(unwritable)?,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(RunBackupError::because(format!("{object} cannot be read: {error}"))),
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// `persistentvolumeclaim`, `deployment.apps`
+fn kind_folder(object: &ObjectRef) -> String {
+    let kind = object.kind.to_lowercase();
+    if object.group().is_empty() { kind } else { format!("{kind}.{}", object.group()) }
+}
+
+/// The objects of the stored manifests that the new ones do not have.
+fn list_removed_objects(prepared: &Prepared) -> Vec<ObjectRef> {
+    let Some(upgrade) = prepared.work.as_upgrade() else { return Vec::new() };
+    let installation = &prepared.session.installation;
+    let charts = [(&upgrade.charts.crds, &installation.crds_release), (&upgrade.charts.app, &installation.app_release)];
+    let mut removed = Vec::new();
+    for (chart, release) in charts {
+        let record = prepared.session.view.current_revision(release).ok().flatten();
+        let Some((chart, record)) = chart.as_ref().zip(record) else { continue };
+        let stored = record.manifest_objects().unwrap_or_default();
+        let changes = diff_manifests(&installation.namespace, &stored, &chart.manifest_objects());
+        let gone = changes.into_iter().filter(|change| change.change == ObjectChangeKind::Delete);
+        removed.extend(gone.map(|change| change.object).filter(|object| object.kind != CRD_KIND));
+    }
+    removed
+}

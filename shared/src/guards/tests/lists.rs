@@ -24,7 +24,7 @@ const ROLLBACK: [&str; 9] = [
 const REPAIR: [&str; 6] =
     ["tool-versions", "same-cluster", "owner-supported", "permissions", "crds-dry-run", "storage-migrating"];
 /// What an apply of CRDs does not run: these guards look at releases, and it writes none.
-const NOT_FOR_CRDS: [&str; 15] = [
+const NOT_FOR_CRDS: [&str; 16] = [
     "chart-identity",
     "helm-field-conflicts",
     "objects-removed",
@@ -40,6 +40,7 @@ const NOT_FOR_CRDS: [&str; 15] = [
     "helm-would-delete-crds",
     "object-ownership-metadata",
     "objects-not-terminating",
+    "crd-ownership-metadata",
 ];
 
 fn guard_ids(task: Task) -> BTreeSet<&'static str> {

@@ -73,7 +73,8 @@ fn crd_chart(test_cluster: &TestCluster, layout: Layout, version: &str, crds: &[
 }
 
 fn app_chart(test_cluster: &TestCluster, version: &str) -> Result<String> {
-    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pair"}, "data": {"version": version}});
+    let config =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pair"}, "data": {"version": version}});
     write_chart(test_cluster, "pair", version, &[("templates/config.yaml", &config)])
 }
 

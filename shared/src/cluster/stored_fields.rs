@@ -50,7 +50,9 @@ fn can_lose_fields(stored: &Crd, next: &Crd) -> bool {
     let is_loss = |kind: &ChangeKind| {
         matches!(
             kind,
-            ChangeKind::Field(FieldChange::Removed { .. } | FieldChange::ValuesRemoved { .. } | FieldChange::PreserveRemoved)
+            ChangeKind::Field(
+                FieldChange::Removed { .. } | FieldChange::ValuesRemoved { .. } | FieldChange::PreserveRemoved
+            )
         )
     };
     !converts && diff::compare_schemas(&old, &new).iter().any(|change| is_loss(&change.kind))

@@ -182,7 +182,8 @@ impl MigrateReport {
             }
             for LostField { field, version, objects } in &crd.lost_fields {
                 let verb = if crd.dry_run { "would lose" } else { "lost" };
-                let text = format!("{} {verb} {field}, which {version} does not have", format_count(*objects, "object"));
+                let text =
+                    format!("{} {verb} {field}, which {version} does not have", format_count(*objects, "object"));
                 let _ = writeln!(out, "    {} {}", style.mark(Mark::Warn), sanitize(&text));
             }
             for (object, reason) in crd.failures.iter().take(MAX_LISTED_FAILURES) {

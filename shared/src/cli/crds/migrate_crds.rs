@@ -1,12 +1,12 @@
 //! `helm mural crds migrate`: rewrite stored objects in the storage version, and trim `storedVersions`.
 
 use crate::ask::parse_duration;
-use crate::cli::confirmation::{DryRunFlag, WriteMode};
-use crate::cli::signals::Signals;
-use crate::cli::{Stream, style_for};
 use crate::checks::crd_changes::object_evidence::Evidence;
+use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::environment::state_dir;
 use crate::cli::prompt::ask_yes_no;
+use crate::cli::signals::Signals;
+use crate::cli::{Stream, style_for};
 use crate::cluster::{Cluster, stored_fields};
 use crate::guards::field_loss::describe_loss;
 use crate::model::backup_format::encode_file_name;
@@ -116,7 +116,8 @@ async fn confirm_losses(losses: &[MigrationLoss<'_>], mode: WriteMode) -> Result
     if mode != WriteMode::Ask {
         return Ok(false);
     }
-    ask_yes_no(format!("{} CRDs lose fields of stored objects. A backup is made first. Allow the loss?", losses.len())).await
+    ask_yes_no(format!("{} CRDs lose fields of stored objects. A backup is made first. Allow the loss?", losses.len()))
+        .await
 }
 
 fn refuse_losses(losses: &[MigrationLoss<'_>]) -> Problem {

@@ -110,7 +110,8 @@ async fn prepare_and_show(
     signals: &mut Signals,
 ) -> Result<Prepared, Problem> {
     let emit = |event| progress.show_event(&event);
-    let prepared = request.with_task_steps(signals.run_read_only(prepare_request(request, env.clone(), &emit)).await?)?;
+    let prepared =
+        request.with_task_steps(signals.run_read_only(prepare_request(request, env.clone(), &emit)).await?)?;
     if let Some(run) = &request.resumed_run {
         progress.show_event(&build_resume_event(run, &prepared));
     }

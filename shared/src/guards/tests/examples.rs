@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::application_guards::{
-    with_conversion_webhook, with_dry_run_answer, with_hub_spec, with_live_hub, with_removed_field, with_rollout, with_scaled_canvas,
-    with_webhook,
+    with_conversion_webhook, with_dry_run_answer, with_hub_spec, with_live_hub, with_removed_field, with_rollout,
+    with_scaled_canvas, with_webhook,
 };
 use super::crd_guards::{HUBS, modified_crd, set_cluster_scope, with_dropped_version, with_field_owner};
 use super::example_states::{
@@ -231,7 +231,11 @@ const EXAMPLES: [GuardExample; 55] = [
     ),
     example("conversion-webhook-ready", || with_conversion_webhook(true, 0), || with_conversion_webhook(true, 1)),
     example("admission-webhooks-ready", || with_webhook(|_| (), 0), || with_webhook(|_| (), 1)),
-    example("field-loss", || with_removed_field(&json!({"size": 3, "colour": "red"})), || with_removed_field(&json!({"size": 3}))),
+    example(
+        "field-loss",
+        || with_removed_field(&json!({"size": 3, "colour": "red"})),
+        || with_removed_field(&json!({"size": 3})),
+    ),
     example("live-objects-fit", || with_live_hub("b", false, false), || with_live_hub("a", false, false)),
     example(
         "waivers-current",

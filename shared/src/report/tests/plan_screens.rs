@@ -2,8 +2,8 @@
 
 use super::assert_screen;
 use super::plan_fixture::{guard, passed, plan_of_steps, plan_without_changes, refusing_guard, step, upgrade_plan};
-use crate::model::object::ObjectRef;
 use crate::model::check::Verdict;
+use crate::model::object::ObjectRef;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::journal::RunState;
 use crate::plan::repair::Issue;

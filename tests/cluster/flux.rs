@@ -276,6 +276,9 @@ fn handed_over(test_cluster: &TestCluster) -> Result<()> {
     kubectl(&["delete", "namespace", NAMESPACE, "--timeout=60s"])?;
     kubectl(&["delete", "crd", "pools.small.example.com", "widgets.small.example.com"])?;
     small::install_with_helm(test_cluster)?;
+    let crds_chart = small::crds(test_cluster, "0.7.1")?.display().to_string();
+    let record = ["install", "mural-crds", &crds_chart, "--namespace", NAMESPACE, "--set", "keep=me"];
+    test_cluster.run(User::Admin, "helm", &record)?.expect_code(0)?;
     let before = uids(test_cluster)?;
     let mut flags = vec!["--to", "1.1.0-rc.0", "--crds", "0.7.1", "--plain-http"];
     let charts = small::charts(test_cluster)?;
@@ -289,6 +292,8 @@ fn handed_over(test_cluster: &TestCluster) -> Result<()> {
     flags.extend(["--apply", "--yes"]);
     let done = upgrade(test_cluster, &["flux-manifests"], &flags)?.expect_code(0)?;
     ensure!(uids(test_cluster)? == before, "objects were created again:\n{}", done.all_text());
+    let crds_values = &helm_release(test_cluster, "mural-crds")?["spec"]["values"];
+    ensure!(crds_values["keep"] == "me", "the stored values of the CRD chart are lost: {crds_values}");
     let secret = test_cluster.get(&["secret", "canvas", "--namespace", NAMESPACE])?;
     ensure!(secret["data"]["password"] == base64(CANARY), "the values are not the release's own");
     ensure!(!done.all_text().contains(CANARY), "tells a secret:\n{}", done.all_text());

@@ -27,7 +27,7 @@ fn canvas_deployment(replicas: u32) -> Value {
 pub(super) fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
     let object = ObjectRef::from_manifest(&canvas_deployment(1)).unwrap();
     GuardScenario::with(|scenario| {
-        scenario.application.forecasts = vec![ObjectForecast { object, answer, warnings: Vec::new() }]
+        scenario.application.forecasts = vec![ObjectForecast { object, answer, warnings: Vec::new() }];
     })
 }
 

@@ -44,6 +44,19 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
     if let Some(reason) = read_failure {
         let _ = write!(out, "{}", render_entry(Mark::Unknown, "could not be read", &to_one_line(reason), style));
     }
+    write_sections(&mut out, report, options, style);
+    if let Some(compared) = comparison {
+        out.push_str(&render_comparison(compared));
+    }
+    if let Some(warning) = coverage.warning() {
+        let _ = writeln!(out, "\n{}", render_entry(Mark::Unknown, "incomplete", &warning, style));
+    }
+    let _ = write!(out, "\n{}\n", render_foot(*counts, options, style));
+    out
+}
+
+/// The sections with something to show, each with its lines; the others share lines.
+fn write_sections(out: &mut String, report: &ValidateReport, options: TableOptions, style: Style) {
     let mut short_sections: Vec<(String, usize)> = Vec::new();
     for (section, checks) in report.sections() {
         let (text, columns) = render_section_counts(section, &checks, style);
@@ -56,21 +69,13 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
             short_sections.push((text, columns));
             continue;
         }
-        flush_short_sections(&mut out, &mut short_sections, style);
+        flush_short_sections(out, &mut short_sections, style);
         let _ = writeln!(out, "{text}");
         for line in check_lines {
             let _ = writeln!(out, "{line}");
         }
     }
-    flush_short_sections(&mut out, &mut short_sections, style);
-    if let Some(compared) = comparison {
-        out.push_str(&render_comparison(compared));
-    }
-    if let Some(warning) = coverage.warning() {
-        let _ = writeln!(out, "\n{}", render_entry(Mark::Unknown, "incomplete", &warning, style));
-    }
-    let _ = write!(out, "\n{}\n", render_foot(*counts, options, style));
-    out
+    flush_short_sections(out, &mut short_sections, style);
 }
 
 /// Differences to the baseline by name; the findings themselves are above.

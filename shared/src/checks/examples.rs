@@ -2,6 +2,7 @@
 
 mod check_examples;
 mod cluster_fixtures;
+mod example_changes;
 mod installation;
 mod installation_states;
 
@@ -13,7 +14,8 @@ use serde_json::json;
 use super::health_checks::HEALTH_CHECKS;
 use crate::model::check::{Level, Verdict};
 use crate::model::owner::Owner;
-use check_examples::{EXAMPLES, waiting_containers};
+use check_examples::EXAMPLES;
+use example_changes::waiting_containers;
 pub(crate) use installation::ExampleInstallation;
 
 type Mutation = fn(&mut ExampleInstallation);

@@ -8,6 +8,7 @@ pub mod backup_format;
 pub mod builtin_kinds;
 pub mod certificate;
 pub mod chart;
+pub mod chart_reference;
 pub mod chart_version;
 pub mod check;
 pub mod cluster_view;

@@ -3,23 +3,21 @@
 //! Owns the next step that the operator sees. `run/upgrade_status.rs` reads the cluster. Input: locks, journal, records. Output: text, or
 //! a value for JSON.
 
+mod status_text;
 mod suspended_release;
 
 use serde::Serialize;
 
-use super::backup_report::format_bytes;
-use super::columns::render_columns;
-use super::style::{Mark, Style, sanitize};
 use crate::model::cluster_view::{Observed, ReadFailure};
 use crate::model::flux::SuspendedHelmRelease;
 use crate::model::lease::{HeldLock, Liveness};
 use crate::model::pending_release::{find_creating_run, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
-use crate::model::text_format::format_count;
 use crate::plan::API_VERSION;
-use crate::plan::journal::{JournalSnapshot, RunEntry, RunState, StepPhase, Task, UnreadableRun};
+use crate::plan::journal::{JournalSnapshot, RunEntry, Task, UnreadableRun};
 
+pub use status_text::render;
 pub use suspended_release::SuspendedHelmReleaseStatus;
 
 /// How many runs are listed with their revisions.
@@ -196,156 +194,14 @@ fn suggest_next_step(
     }
 }
 
-/// Renders the text output.
-#[must_use]
-pub fn render(status: &UpgradeStatus, style: Style) -> String {
-    let UpgradeStatus {
-        api_version: _,
-        kind: _,
-        context,
-        namespace,
-        locks,
-        suspended_releases,
-        releases,
-        journal,
-        unreadable_runs,
-        runs,
-        read_failures,
-        next_step,
-    } = status;
-    let mut out = format_line("hub", &format!("{context} · namespace {namespace}"));
-    if locks.is_empty() {
-        out.push_str(&format_line("lock", "free: no upgrade is running"));
-    }
-    for HeldLock { lease, holder, liveness } in locks {
-        out.push_str(&format_line("lock", &format!("{lease} · {}", describe_liveness(*liveness))));
-        out.push_str(&format_line("", &holder.to_string()));
-    }
-    for (label, rest) in suspended_releases.iter().flat_map(SuspendedHelmReleaseStatus::format_lines) {
-        out.push_str(&format_line(label, &rest));
-    }
-    let unknown = style.mark(Mark::Unknown);
-    for UnreadableRun { run, reason, .. } in unreadable_runs {
-        out.push_str(&format_line(&unknown, &format!("run {run} in the journal cannot be read: {reason}")));
-    }
-    for failure in read_failures {
-        out.push_str(&format_line(&unknown, &failure.to_string()));
-    }
-    out.push_str(&render_newest_run(journal.first(), locks, style));
-    out.push_str(&render_tables(releases, journal, runs));
-    if let Some(next) = next_step {
-        out.push_str(&format!("\n{}", format_line("next", next)));
-    }
-    out
-}
-
-fn format_line(label: &str, rest: &str) -> String {
-    format!("{}\n", format!("{label:<12}{}", sanitize(rest)).trim_end())
-}
-
-const fn describe_liveness(life: Liveness) -> &'static str {
-    match life {
-        Liveness::Alive => "running now",
-        Liveness::Undetermined => "not renewed during this command: the run may have ended",
-        Liveness::Dead => "the run has ended without releasing the lock",
-    }
-}
-
-/// One line per step.
-fn render_steps(run: &RunEntry, style: Style) -> String {
-    let mut out = String::new();
-    for step in &run.steps {
-        let (mark, word) = match step.phase {
-            StepPhase::Done => (style.mark(Mark::Pass), ""),
-            StepPhase::Failed => (style.mark(Mark::Fail), ""),
-            StepPhase::Running => (style.mark(Mark::Warn), "started: "),
-            StepPhase::Pending => (style.mark(Mark::Skip), "pending: "),
-        };
-        let text = if step.detail.is_empty() { &step.title } else { &step.detail };
-        let first_line = sanitize(text.lines().next().unwrap_or_default());
-        out.push_str(&format!("          {mark} {:<12}{word}{first_line}\n", step.id));
-    }
-    out
-}
-
-/// The newest run, step by step.
-fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style) -> String {
-    let Some(run) = newest else { return String::new() };
-    let is_alive = |lock: &HeldLock| lock.liveness != Liveness::Dead && lock.holder.run == run.run;
-    let state = match run.state {
-        RunState::Open if locks.iter().any(is_alive) => "running",
-        RunState::Open => "interrupted",
-        other => other.as_str(),
-    };
-    let task = match run.task {
-        Task::Upgrade => "upgrade",
-        Task::Rollback => "rollback",
-        Task::Repair => "repair",
-        Task::ApplyCrds => "apply of CRDs",
-    };
-    let mut out = format!(
-        "\nrun         {} · {task} · {state} · {} ({})\n",
-        sanitize(&run.run),
-        sanitize(&run.user),
-        sanitize(&run.process)
-    );
-    if let Some(from) = run.earlier_runs.last() {
-        let word = if run.task == Task::Rollback { "rolls back" } else { "continues" };
-        out.push_str(&format!("{:<12}{word} {}\n", "", sanitize(from)));
-    }
-    out.push_str(&render_steps(run, style));
-    if let Some(backup) = &run.backup {
-        let count = |number: u64, one: &str| format_count(usize::try_from(number).unwrap_or(usize::MAX), one);
-        let (crds, objects) = (count(backup.crd_count, "CRD"), count(backup.object_count, "object"));
-        let size = format_bytes(backup.size_bytes);
-        out.push_str(&format!(
-            "{:<12}backup: {crds}, {objects}, {size} on {} in {}\n",
-            "",
-            sanitize(&backup.host),
-            sanitize(&backup.folder)
-        ));
-    }
-    out
-}
-
-/// The releases as they are, then the runs.
-fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevisions]) -> String {
-    let row = |one: &RevisionRow| {
-        let cells =
-            [&one.release, &one.chart_version, &one.revision.to_string(), &one.status.to_string(), &one.deployed_at];
-        cells.map(|cell| sanitize(cell)).to_vec()
-    };
-    let run_rows = |past: &RunRevisions| -> Vec<Vec<String>> {
-        past.revisions.iter().map(|one| [vec![sanitize(&past.run)], row(one)].concat()).collect()
-    };
-    let heading = ["RUN", "RELEASE", "CHART", "REVISION", "STATUS", "DEPLOYED"];
-    let releases: Vec<Vec<String>> = releases.iter().map(row).collect();
-    let runs: Vec<Vec<String>> = runs.iter().flat_map(run_rows).collect();
-    let journal_row = |run: &RunEntry| {
-        let by = run.superseded_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-        let state = format!("{}{by}", run.state.as_str());
-        let cells = [
-            &run.run,
-            &state,
-            &run.user,
-            &run.started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            &run.summarize_steps(),
-        ];
-        cells.map(|cell| sanitize(cell)).to_vec()
-    };
-    let journal: Vec<Vec<String>> = journal.iter().map(journal_row).collect();
-    let journal_heading = ["RUN", "STATE", "USER", "STARTED", "STEPS"];
-    let tables = [(&heading[1..], releases), (&journal_heading[..], journal), (&heading[..], runs)];
-    let filled = tables.into_iter().filter(|(_, rows)| !rows.is_empty());
-    filled.map(|(heading, rows)| format!("\n{}", render_columns(heading, &rows))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::metadata_keys::RUN_LABEL;
     use crate::model::release_role::ReleaseRole;
     use crate::plan::StepId;
+    use crate::plan::journal::StepPhase;
+    use crate::report::style::Style;
 
     fn record(name: &str, revision: u64, status: &str, run: &str) -> ReleaseRecord {
         let label = (!run.is_empty()).then(|| (RUN_LABEL.to_owned(), run.to_owned()));
@@ -371,8 +227,8 @@ mod tests {
         run.end_step(StepId::Crds, StepPhase::Done, "2 applied", jiff::Timestamp::UNIX_EPOCH);
         run.begin_step(StepId::Release(ReleaseRole::App), jiff::Timestamp::UNIX_EPOCH);
         let journal = JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() };
-        let (nobody, nothing) = (Ok(Vec::new()), Ok(Vec::new()));
-        let status = UpgradeStatus::new("hub", "m", nobody, nothing, Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
+        let (locks, suspended) = (Ok(Vec::new()), Ok(Vec::new()));
+        let status = UpgradeStatus::new("hub", "m", locks, suspended, Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
         let text = render(&status, Style::PLAIN);
         for word in [
             "interrupted",

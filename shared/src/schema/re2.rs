@@ -3,6 +3,8 @@
 //! [`go_syntax`] parses a pattern as Go does and writes it for the crate. A pattern that Go reads and the crate does not (a class
 //! that its Unicode tables lack, a program beyond every size) is *undetermined*, never rejected.
 
+mod go_classes;
+mod go_escapes;
 mod go_syntax;
 mod unicode_classes;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::check_examples::waiting_containers;
+use super::example_changes::waiting_containers;
 use super::{ExampleInstallation, run_check};
 use crate::model::check::{Level, Verdict};
 use crate::model::owner::Owner;

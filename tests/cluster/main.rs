@@ -38,16 +38,19 @@ mod kill;
 mod lock;
 mod lock_races;
 mod migrate;
+mod permissions;
 mod programs;
 mod public;
 #[path = "../differential/random.rs"]
 mod random;
+mod record_size;
 mod refusals;
 mod repair;
 mod rollback;
 mod sample;
 mod saved_plan;
 mod served_schema;
+mod server_answers;
 mod signatures;
 mod small;
 mod stop_signals;
@@ -91,6 +94,9 @@ fn run() -> Result<ExitCode> {
         basics::TESTS,
         faults::TESTS,
         refusals::TESTS,
+        permissions::TESTS,
+        record_size::TESTS,
+        server_answers::TESTS,
         upgrade::TESTS,
         saved_plan::TESTS,
         signatures::TESTS,

@@ -196,6 +196,9 @@ pub struct AllowedActions {
     /// `--allow-removals`: helm may delete claims, namespaces, custom resources and all workloads of a release.
     #[serde(default)]
     pub removals: bool,
+    /// `--allow-untried-conversion`: apply CRDs whose conversion webhook has a URL that the API server has not called yet.
+    #[serde(default)]
+    pub untried_conversion: bool,
     /// `--take-ownership`: let helm adopt objects that belong to no release.
     pub take_ownership: bool,
 }

@@ -7,29 +7,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Cluster;
+use super::{Cluster, conversion_reader};
 use crate::model::admission_policies::{self, AdmissionPolicies, ServiceRef};
 use crate::model::cluster_view::Observed;
+use crate::model::crd::Crd;
 use crate::model::object::is_terminating;
 
 const ADMISSION_API: &str = "/apis/admissionregistration.k8s.io/v1";
 
-/// Reads the policies that affect writes in the namespace. `conversions` are the Services behind the planned CRDs' conversion webhooks.
+/// Reads the policies that affect writes in the namespace. `conversions` are the Services behind the planned CRDs' conversion webhooks,
+/// `url_converted` the live CRDs whose webhook is called by a URL that stays.
 ///
 /// Never fails as a whole: a part that cannot be read holds its reason.
 pub async fn read_admission_policies(
     cluster: &Cluster,
     namespace: &str,
     conversions: &BTreeSet<ServiceRef>,
+    url_converted: &[&Crd],
 ) -> AdmissionPolicies {
     let namespace_path = format!("/api/v1/namespaces/{namespace}");
     let quotas = format!("{namespace_path}/resourcequotas");
     let budgets = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
-    let ((webhooks, backends), namespace_object, quotas, budgets) = tokio::join!(
+    let ((webhooks, backends), namespace_object, quotas, budgets, url_conversions) = tokio::join!(
         read_webhooks_and_backends(cluster, conversions),
         cluster.get(&namespace_path),
         cluster.list(&quotas, ""),
         cluster.list(&budgets, ""),
+        conversion_reader::read_conversions(cluster, url_converted),
     );
     // A namespace that does not exist yet will have only the label that the server adds.
     let default_labels = || BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
@@ -49,6 +53,7 @@ pub async fn read_admission_policies(
         resource_quotas: quotas.map_err(|error| error.to_read_failure(format!("resourcequotas in {namespace}"))),
         disruption_budgets: budgets
             .map_err(|error| error.to_read_failure(format!("poddisruptionbudgets in {namespace}"))),
+        conversions: url_conversions,
     }
 }
 

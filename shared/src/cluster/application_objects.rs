@@ -1,6 +1,6 @@
 //! Reads the application's live objects, and asks the API server for a dry run of each write that helm would make.
 //!
-//! Callers hand in the rendered manifests. The answers are `DryRun` values that `guards/` and `prepare/forecast` read.
+//! Callers hand in the rendered manifests. The answers are `DryRunAnswer` values that `guards/` and `prepare/forecast` read.
 //! Nothing here writes: every request is a read or carries `dryRun=All`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,13 @@ use futures::stream::{self, StreamExt};
 use http::Method;
 use serde_json::Value;
 
+use super::dry_run::{DryRunOutput, DryRunner};
 use super::{ApiError, Cluster};
 use crate::model::application::{DryRunAnswer, LiveObjects, ObjectForecast};
 use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
+use crate::model::dry_run::{DryRunFailure, DryRunRejection};
 use crate::model::object::ObjectRef;
+use crate::model::rejection::Rejection;
 use crate::model::served_kinds::ServedKinds;
 use crate::plan::writes::{ObjectWrite, WriteOperation};
 
@@ -114,7 +117,7 @@ pub async fn dry_run_writes(
     defer_reason: impl Fn(&ObjectRef) -> Option<&'static str>,
     mask: impl Fn(&str) -> String,
 ) -> Vec<ObjectForecast> {
-    let (defer_reason, mask) = (&defer_reason, &mask);
+    let (defer_reason, mask, runner) = (&defer_reason, &mask, &DryRunner::new(cluster));
     stream::iter(writes)
         .map(|write| async move {
             let (object, mut warnings) = (write.object.clone(), Vec::new());
@@ -122,9 +125,9 @@ pub async fn dry_run_writes(
                 (Some(reason), _) => DryRunAnswer::NotAsked(reason),
                 (None, None) => DryRunAnswer::NotAsked("its kind comes with the new CRDs"),
                 (None, Some(folder)) => {
-                    let answer = dry_run(cluster, &folder, write, manager, force).await;
-                    warnings = answer.iter().flatten().map(|text| mask(text)).collect();
-                    to_dry_run_answer(answer, mask)
+                    let response = dry_run(runner, &folder, write, manager, force).await;
+                    warnings = response.iter().flat_map(|run| &run.warnings).map(|text| mask(text)).collect();
+                    to_dry_run_answer(response, mask)
                 }
             };
             ObjectForecast { object, answer, warnings }
@@ -134,50 +137,38 @@ pub async fn dry_run_writes(
         .await
 }
 
-/// The server's warnings about a write that it would accept.
 async fn dry_run(
-    cluster: &Cluster,
+    runner: &DryRunner<'_>,
     folder: &str,
     write: &ObjectWrite,
     manager: &str,
     force: bool,
-) -> Result<Vec<String>, ApiError> {
+) -> Result<DryRunOutput, DryRunFailure> {
     let query = format!("dryRun=All&fieldManager={manager}");
     let one = format!("{folder}/{}?{query}", write.object.name);
     match &write.operation {
         WriteOperation::Create(object) => {
-            cluster
-                .request_with_warnings(Method::POST, &format!("{folder}?{query}"), ("application/json", object))
-                .await
+            runner.send(Method::POST, &format!("{folder}?{query}"), "application/json", object).await
         }
-        WriteOperation::Merge(patch) => {
-            cluster.request_with_warnings(Method::PATCH, &one, ("application/merge-patch+json", patch)).await
-        }
+        WriteOperation::Merge(patch) => runner.send(Method::PATCH, &one, "application/merge-patch+json", patch).await,
         WriteOperation::StrategicMerge(patch) => {
-            cluster.request_with_warnings(Method::PATCH, &one, ("application/strategic-merge-patch+json", patch)).await
+            runner.send(Method::PATCH, &one, "application/strategic-merge-patch+json", patch).await
         }
         WriteOperation::Apply(object) => {
             let one = format!("{one}&force={force}");
-            cluster.request_with_warnings(Method::PATCH, &one, ("application/apply-patch+yaml", object)).await
+            runner.send(Method::PATCH, &one, "application/apply-patch+yaml", object).await
         }
     }
 }
 
-/// A dry run that the server could not perform says nothing about the object: a webhook with side effects, an overloaded server.
-fn to_dry_run_answer(response: Result<Vec<String>, ApiError>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
+fn to_dry_run_answer(response: Result<DryRunOutput, DryRunFailure>, mask: impl Fn(&str) -> String) -> DryRunAnswer {
     match response {
         Ok(_) => DryRunAnswer::Accepted,
-        Err(ApiError::Rejected { code, message, .. }) => {
-            let no_dry_run = message.contains("does not support dry run");
-            let webhook_down = message.contains("failed calling webhook");
-            // A server-side apply of a field that the schema does not have: the server answers 500, and helm fails the same way.
-            let unknown_field = message.contains("failed to create typed patch object");
-            if no_dry_run || code == 401 || code == 429 || (code >= 500 && !webhook_down && !unknown_field) {
-                DryRunAnswer::Undetermined(mask(&message))
-            } else {
-                DryRunAnswer::Rejected { code, message: mask(&message) }
-            }
+        Err(DryRunFailure::NoAnswer(reason)) => DryRunAnswer::NoAnswer(mask(&reason)),
+        Err(DryRunFailure::Rejected(rejection)) => {
+            let causes = rejection.causes.iter().map(|cause| Rejection::new(&cause.field, mask(&cause.message)));
+            let (message, causes) = (mask(&rejection.message), causes.collect());
+            DryRunAnswer::Rejected(DryRunRejection { message, causes, ..rejection })
         }
-        Err(error) => DryRunAnswer::Undetermined(error.to_string()),
     }
 }

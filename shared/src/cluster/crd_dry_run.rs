@@ -7,8 +7,10 @@ use futures::stream::{self, StreamExt};
 use http::Method;
 use serde_json::Value;
 
-use super::{ApiError, Cluster};
+use super::Cluster;
+use super::dry_run::DryRunner;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::managed_fields::FIELD_MANAGER;
 
 /// Concurrent dry runs: enough to hide the latency, few enough for a busy API server.
@@ -19,31 +21,31 @@ const MAX_CONCURRENT_DRY_RUNS: usize = 8;
 pub struct CrdForecast {
     /// The CRD's name.
     pub name: String,
-    /// The merged CRD, or the server's rejection.
-    pub answer: Result<Crd, ApiError>,
+    /// The merged CRD, the server's rejection, or the reason why there is neither.
+    pub answer: CrdDryRunResult,
 }
 
 /// Dry-runs each CRD. The answers keep the order of the arguments.
 pub async fn dry_run_crds(cluster: &Cluster, wanted: &[Crd]) -> Vec<CrdForecast> {
+    let runner = &DryRunner::new(cluster);
     stream::iter(wanted)
-        .map(|crd| async move {
-            let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{}", crd.name());
-            let answer = dry_run_apply(cluster, &path, crd.json()).await;
-            let answer = answer.and_then(|merged| {
-                Crd::new(merged).map_err(|_| ApiError::Rejected {
-                    code: 200,
-                    reason: "Unreadable".to_owned(),
-                    message: "the server answered with something else than a CRD".to_owned(),
-                })
-            });
-            CrdForecast { name: crd.name().to_owned(), answer }
-        })
+        .map(|crd| async move { CrdForecast { name: crd.name().to_owned(), answer: dry_run_crd(runner, crd).await } })
         .buffered(MAX_CONCURRENT_DRY_RUNS)
         .collect()
         .await
 }
 
-async fn dry_run_apply(cluster: &Cluster, path: &str, object: &Value) -> Result<Value, ApiError> {
-    let query = format!("{path}?dryRun=All&force=true&fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
-    cluster.request(Method::PATCH, &query, Some(("application/apply-patch+yaml", object))).await
+async fn dry_run_crd(runner: &DryRunner<'_>, crd: &Crd) -> CrdDryRunResult {
+    let folder = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let query = format!("dryRun=All&force=true&fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+    let path = format!("{folder}/{}?{query}", crd.name());
+    match runner.send(Method::PATCH, &path, "application/apply-patch+yaml", crd.json()).await {
+        Ok(run) => to_accepted(run.merged),
+        Err(failure) => failure.into(),
+    }
+}
+
+fn to_accepted(merged: Value) -> CrdDryRunResult {
+    let other = |_| CrdDryRunResult::NoAnswer("the server answered with something else than a CRD".to_owned());
+    Crd::new(merged).map_or_else(other, CrdDryRunResult::Accepted)
 }

@@ -3,8 +3,11 @@
 //! The messages are the server's own, without kube-rs's Debug output. A login that fails while a request is prepared is described by
 //! `login.rs`. Callers decide by the predicates here (`is_conflict`, `is_transient`, …), never by the text.
 
+use kube::core::Status;
+
 use super::login::{Login, LoginError};
 use crate::model::cluster_view::ReadFailure;
+use crate::model::rejection::Rejection;
 use crate::problem::Explain;
 
 /// Why a request has no result.
@@ -19,6 +22,8 @@ pub enum ApiError {
         reason: String,
         /// The message of the `Status`.
         message: String,
+        /// The causes of the `Status`: a field and what is wrong with it. Empty if the server names none.
+        causes: Vec<Rejection>,
     },
     /// The snapshot of a list expired (410): its next page is gone.
     #[error("{message}")]
@@ -147,20 +152,28 @@ pub(super) fn from_kube_error(server: &str, login: &Login, error: kube::Error) -
         return ApiError::Login(failure);
     }
     match error {
-        kube::Error::Api(status) if status.code == 410 => ApiError::Expired {
-            message: status.message.clone(),
-            continue_token: status
-                .metadata
-                .as_ref()
-                .and_then(|list| list.continue_.clone())
-                .filter(|token| !token.is_empty()),
-        },
-        kube::Error::Api(status) => ApiError::Rejected {
-            code: status.code,
-            reason: status.reason.clone(),
-            message: if status.message.is_empty() { format!("HTTP {}", status.code) } else { status.message.clone() },
-        },
+        kube::Error::Api(status) => from_status(&status),
         other => ApiError::from_cause(server, &other),
+    }
+}
+
+/// The error of an answer that is not a success. A proxy's answer is not a `Status`: its text is the message.
+pub(super) fn from_answer(code: u16, text: &str) -> ApiError {
+    let status = serde_json::from_str::<Status>(text).ok().filter(|status| status.code != 0);
+    from_status(&status.unwrap_or_else(|| Status::failure(text.trim(), "").with_code(code)))
+}
+
+fn from_status(status: &Status) -> ApiError {
+    let token = || status.metadata.as_ref().and_then(|list| list.continue_.clone()).filter(|token| !token.is_empty());
+    if status.code == 410 {
+        return ApiError::Expired { message: status.message.clone(), continue_token: token() };
+    }
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    ApiError::Rejected {
+        code: status.code,
+        reason: status.reason.clone(),
+        message: if status.message.is_empty() { format!("HTTP {}", status.code) } else { status.message.clone() },
+        causes: causes.map(|cause| Rejection::new(&cause.field, &cause.message)).collect(),
     }
 }
 

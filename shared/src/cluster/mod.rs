@@ -8,9 +8,14 @@ pub mod admission_reader;
 pub mod application_objects;
 pub mod backup_folder;
 pub mod bundle_reader;
+mod busy_retry;
+pub mod conversion_reader;
 pub mod crd_dry_run;
 pub mod crd_reader;
+mod dry_run;
 pub mod error;
+#[cfg(test)]
+pub(crate) mod fake_api_server;
 pub mod field_conflicts;
 pub mod flux_reader;
 pub mod health_reader;
@@ -40,6 +45,7 @@ use http::{HeaderValue, Method, Request};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use busy_retry::BusyBackoff;
 pub use error::{ApiError, ClusterReadError};
 pub use kubeconfig::KubeconfigError;
 use login::Login;
@@ -90,6 +96,8 @@ impl Cluster {
             config.auth_info.impersonate.clone_from(&access.impersonate);
             config.auth_info.impersonate_groups = Some(access.impersonate_groups.clone());
         }
+        // `send_once` repeats requests itself, so that the server's answer stays the reason.
+        config.default_retry = false;
         config.headers.push((USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE)));
         let request_timeout =
             access.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(DEFAULT_REQUEST_TIMEOUT);
@@ -97,6 +105,21 @@ impl Cluster {
         let token_expiry = read_token_expiry(&config);
         let client = build_client(config.clone(), &context, &login)?;
         Ok(Self { client, config, login, context, server, token_expiry, request_timeout, outage_retry: Arc::default() })
+    }
+
+    /// A connection through a client of a test.
+    #[cfg(test)]
+    pub(crate) fn from_client(client: kube::Client) -> Self {
+        Self {
+            client,
+            config: kube::Config::new(http::Uri::from_static("https://fake")),
+            login: Arc::default(),
+            context: "fake".to_owned(),
+            server: "https://fake".to_owned(),
+            token_expiry: None,
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            outage_retry: Arc::default(),
+        }
     }
 
     /// The same cluster over new connections: a load balancer may lead to another API server.
@@ -186,10 +209,38 @@ impl Cluster {
     }
 
     async fn send_once(&self, request: Request<Vec<u8>>) -> Result<String, ApiError> {
-        match tokio::time::timeout(self.request_timeout, self.client.request_text(request)).await {
-            Ok(answer) => answer.map_err(|error| error::from_kube_error(&self.server, &self.login, error)),
-            Err(_) => Err(ApiError::Timeout { server: self.server.clone(), seconds: self.request_timeout.as_secs() }),
-        }
+        self.send_answer(request).await.map(|answer| answer.text)
+    }
+
+    /// Sends a request, and again while the server is too busy for it, until the time limit.
+    async fn send_answer(&self, request: Request<Vec<u8>>) -> Result<HttpAnswer, ApiError> {
+        let (mut backoff, mut busy) = (BusyBackoff::new(), None);
+        let exchange = async {
+            loop {
+                let answer = self.exchange(request.clone()).await?;
+                if !busy_retry::is_busy(answer.code) {
+                    return answer.into_success();
+                }
+                let pause = backoff.next_pause(answer.retry_after);
+                busy = answer.into_success().err();
+                tokio::time::sleep(pause).await;
+            }
+        };
+        let ended = tokio::time::timeout(self.request_timeout, exchange).await;
+        let timeout = || ApiError::Timeout { server: self.server.clone(), seconds: self.request_timeout.as_secs() };
+        ended.unwrap_or_else(|_| Err(busy.unwrap_or_else(timeout)))
+    }
+
+    /// One request and its answer, whatever it is.
+    async fn exchange(&self, request: Request<Vec<u8>>) -> Result<HttpAnswer, ApiError> {
+        let failed = |error| error::from_kube_error(&self.server, &self.login, error);
+        let response = self.client.send(request.map(Into::into)).await.map_err(failed)?;
+        let retry_after = response.headers().get(http::header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        let (code, warnings) = (response.status().as_u16(), server_warnings::read_warnings(response.headers()));
+        let bytes = response.into_body().collect_bytes().await.map_err(failed)?;
+        let text = String::from_utf8(bytes.into()).map_err(|error| ApiError::from_cause(&self.server, &error))?;
+        Ok(HttpAnswer { code, retry_after, warnings, text })
     }
 
     /// Reads one path.
@@ -274,6 +325,22 @@ impl Cluster {
             }
             next = format!("&continue={token}");
         }
+    }
+}
+
+/// An answer of the server, read to its end.
+struct HttpAnswer {
+    code: u16,
+    /// The seconds that the server asks to wait.
+    retry_after: Option<u64>,
+    /// The texts of its `Warning` headers.
+    warnings: Vec<String>,
+    text: String,
+}
+
+impl HttpAnswer {
+    fn into_success(self) -> Result<Self, ApiError> {
+        if self.code < 400 { Ok(self) } else { Err(error::from_answer(self.code, &self.text)) }
     }
 }
 

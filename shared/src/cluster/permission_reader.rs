@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{ApiError, Cluster};
-use crate::model::access_review::{AccessReview, Permission};
+use crate::model::access_review::{AccessReview, Permission, RequiredPermissions};
 
 /// Concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
@@ -19,11 +19,11 @@ const AUTHORIZATION_API: &str = "/apis/authorization.k8s.io/v1";
 /// ClusterRoleBindings and apply to cluster-scoped resources too (Kubernetes `pkg/registry/rbac/validation`, `VisitRulesFor`).
 const CLUSTER_SCOPE_NAMESPACE: &str = "cluster:";
 
-/// Reads which of these permissions are granted. The rules decide most; the others are queried one by one.
-pub async fn review_permissions(cluster: &Cluster, needs: &[Permission]) -> AccessReview {
-    let denied =
-        list_denied(cluster, needs).await.map_err(|error| error.to_read_failure("the permissions of the current user"));
-    AccessReview { checked_count: needs.len(), denied }
+/// Reads which of the required permissions are granted. The rules decide most; the others are queried one by one.
+pub async fn review_permissions(cluster: &Cluster, permissions: RequiredPermissions) -> AccessReview {
+    let denied = list_denied(cluster, &permissions.required).await;
+    let denied = denied.map_err(|error| error.to_read_failure("the permissions of the current user"));
+    AccessReview { permissions, denied }
 }
 
 async fn list_denied(cluster: &Cluster, needs: &[Permission]) -> Result<Vec<Permission>, ApiError> {

@@ -4,13 +4,12 @@
 
 use http::header::WARNING;
 use http::{HeaderMap, Method, Request};
-use kube::client::Body;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{ApiError, Cluster, error};
+use super::{ApiError, Cluster};
 
 impl Cluster {
-    /// Sends one write and returns the server's warnings.
+    /// Sends one write. Returns the answer as JSON, and the server's warnings.
     ///
     /// # Errors
     /// As [`Cluster::request`].
@@ -19,35 +18,20 @@ impl Cluster {
         method: Method,
         path: &str,
         (kind, body): (&str, &Value),
-    ) -> Result<Vec<String>, ApiError> {
+    ) -> Result<(Value, Vec<String>), ApiError> {
         let request = Request::builder().method(method).uri(path).header("Content-Type", kind);
-        let request = request.body(Body::from(body.to_string().into_bytes()));
+        let request = request.body(body.to_string().into_bytes());
         let request = request.map_err(|error| ApiError::from_cause(&self.server, &error))?;
-        let answer = match tokio::time::timeout(self.request_timeout, self.exchange(request)).await {
-            Ok(answer) => answer.map_err(|error| error::from_kube_error(&self.server, &self.login, error)),
-            Err(_) => Err(ApiError::Timeout { server: self.server.clone(), seconds: self.request_timeout.as_secs() }),
-        };
+        let answer = self.send_answer(request).await;
         self.should_retry(path, &answer.as_ref().map(|_| String::new()).map_err(Clone::clone));
-        answer
-    }
-
-    async fn exchange(&self, request: Request<Body>) -> Result<Vec<String>, kube::Error> {
-        let answer = self.client.send(request).await?;
-        let (status, warnings) = (answer.status(), read_warnings(answer.headers()));
-        if status.is_success() {
-            return Ok(warnings);
-        }
-        let bytes = answer.into_body().collect_bytes().await?;
-        // A proxy may answer with something else than a Status.
-        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-        let other = || json!({"status": "Failure", "code": status.as_u16(), "message": text});
-        let status = serde_json::from_slice(&bytes).or_else(|_| serde_json::from_value(other()));
-        Err(status.map_or_else(kube::Error::SerdeError, |status| kube::Error::Api(Box::new(status))))
+        let answer = answer?;
+        let value = serde_json::from_str(&answer.text).map_err(|error| ApiError::from_cause(&self.server, &error))?;
+        Ok((value, answer.warnings))
     }
 }
 
 /// The texts of `Warning: 299 - "text"`, each once.
-fn read_warnings(headers: &HeaderMap) -> Vec<String> {
+pub(super) fn read_warnings(headers: &HeaderMap) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for value in headers.get_all(WARNING) {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

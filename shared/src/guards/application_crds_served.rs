@@ -71,7 +71,7 @@ fn list_undiscovered(
 ) -> Result<Vec<ObjectRef>, String> {
     let objects = release_objects(app.rendered).filter_map(ObjectRef::from_unnamed_manifest);
     let others: Vec<ObjectRef> = objects
-        .filter(|object| !groups.contains(object.group()) && !has_rejected_crd(context, object.group()))
+        .filter(|object| !groups.contains(object.group()) && !has_unplanned_crd(context, object.group()))
         .collect();
     let Some(application) = context.application.filter(|_| !others.is_empty()) else { return Ok(Vec::new()) };
     let kinds = application.kinds.as_ref().map_err(ToString::to_string)?;
@@ -84,10 +84,10 @@ fn list_undiscovered(
     }
 }
 
-/// Whether the API server rejects a planned CRD of this group. Another guard reports it.
-fn has_rejected_crd(context: &GuardContext<'_>, group: &str) -> bool {
+/// Whether the API server rejects a planned CRD of this group, or does not answer. Another guard reports it.
+fn has_unplanned_crd(context: &GuardContext<'_>, group: &str) -> bool {
     let of_group = |name: &str| name.split_once('.').is_some_and(|(_, other)| other == group);
-    context.forecasts.iter().any(|(name, answer)| answer.is_err() && of_group(name))
+    context.forecasts.iter().any(|(name, answer)| answer.planned_crd().is_none() && of_group(name))
 }
 
 fn build_crd_finding(object: &ObjectRef, crds_move: bool) -> Finding {

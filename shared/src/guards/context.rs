@@ -124,8 +124,8 @@ impl<'a> GuardContext<'a> {
         [&self.crds_chart, &self.app_chart].into_iter().flatten()
     }
 
-    /// The CRDs of the charts as the API server would store them; rejected ones are left out.
+    /// The CRDs of the charts as the API server would store them; rejected ones and those without an answer are left out.
     pub fn planned_crds(&self) -> impl Iterator<Item = &'a Crd> + use<'a> {
-        self.forecasts.values().filter_map(|answer| answer.as_ref().ok())
+        self.forecasts.values().filter_map(CrdDryRunResult::planned_crd)
     }
 }

@@ -5,12 +5,13 @@ use serde_json::Value;
 use crate::guards::Guard;
 use crate::guards::context::GuardContext;
 use crate::model::application::ApplyMethod;
+use crate::model::autoscaler::{find_autoscaler, is_scaled_by_autoscaler};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::managed_fields::{self, FieldPath};
 use crate::model::object::ObjectRef;
 use crate::model::secret::{MASK, is_secret_key};
 use crate::model::task::Task;
-use crate::plan::object_changes::select_release_objects;
+use crate::plan::object_changes::{OverwrittenField, list_overwritten_fields, select_release_objects};
 
 /// Id, level and texts of the guard for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -52,7 +53,8 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         match (application.live_objects.get(object, namespace), next) {
             (Err(failure), _) => return undetermined(failure.to_string()),
             (Ok(Some(live)), Some(next)) => {
-                findings.extend(find_overwrites(object, live, stored, next, application.apply_method));
+                let found = find_overwrites(object, live, stored, next, application.apply_method);
+                findings.extend(found.into_iter().map(|overwrite| overwrite.to_finding(object, live, app.rendered)));
             }
             (Ok(_), _) => {}
         }
@@ -60,13 +62,42 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     CheckResult::new(&CARD, old.len(), Verdict::from_findings(findings))
 }
 
+/// A field that another manager set and that the upgrade sets again.
+struct Overwrite {
+    path: String,
+    manager: String,
+    /// The values as they are shown, secrets masked.
+    live: String,
+    next: String,
+}
+
+impl Overwrite {
+    fn to_finding(&self, object: &ObjectRef, live: &Value, rendered: &[Value]) -> Finding {
+        let Self { path, manager, live: is, next } = self;
+        let says = format!("{path} is {is} (set by {manager}); the upgrade sets {next}");
+        if path != "spec.replicas" {
+            return CARD.finding(object.to_string(), says, CARD.fix);
+        }
+        let restored_by = match find_autoscaler(rendered, object) {
+            Some(name) => format!("HorizontalPodAutoscaler {name}"),
+            None if is_scaled_by_autoscaler(live) => "its autoscaler".to_owned(),
+            None => return CARD.finding(object.to_string(), says, CARD.fix),
+        };
+        CARD.finding(object.to_string(), format!("{says} until {restored_by} restores them"), AUTOSCALER_HINT)
+    }
+}
+
+/// An autoscaler owns the replica count: a value in the chart is the mistake.
+const AUTOSCALER_HINT: &str = "leave the replica count of this workload out of the chart, if its values allow it: the autoscaler owns \
+    the field. Otherwise expect fewer pods for a moment";
+
 fn find_overwrites(
     object: &ObjectRef,
     live: &Value,
     stored: &Value,
     next: &Value,
     method: ApplyMethod,
-) -> Vec<Finding> {
+) -> Vec<Overwrite> {
     let others = managed_fields::list_owned_fields(live)
         .into_iter()
         .filter(|(manager, _)| !HELM_FIELD_MANAGERS.contains(&manager.as_str()));
@@ -81,16 +112,17 @@ fn find_overwrites(
             return None;
         }
         let secret = object.kind == "Secret" || path.field_names().any(is_secret_key);
-        let (is, will) =
+        // Of a whole list, the first field that differs. The server's defaults in it are no change.
+        let OverwrittenField { path: inner, live: is, next: will } =
+            list_overwritten_fields(is, will).into_iter().next()?;
+        let separator = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+        let secret = secret || inner.split(['.', '[']).any(is_secret_key);
+        let (live, next) =
             if secret { (MASK.to_owned(), MASK.to_owned()) } else { (display_value(is), display_value(will)) };
-        Some(CARD.finding(
-            object.to_string(),
-            format!("{path} is {is} (set by {manager}); the upgrade sets {will}"),
-            CARD.fix,
-        ))
+        Some(Overwrite { path: format!("{path}{separator}{inner}"), manager, live, next })
     });
-    let mut found: Vec<Finding> = found.collect();
-    found.dedup();
+    let mut found: Vec<Overwrite> = found.collect();
+    found.dedup_by(|a, b| a.path == b.path && a.manager == b.manager);
     found
 }
 

@@ -1,8 +1,6 @@
 //! Requests of the plan that the API server would forbid.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 use crate::guards::Guard;
 use crate::guards::context::GuardContext;
@@ -17,13 +15,17 @@ pub static CARD: Card = Card {
     title: "permission for every request of the plan",
     level: Level::Error,
     why: "A missing permission shows up only at its step. The upgrade is then half done and cannot continue.",
-    fix: "Ask for the Role in the finding, or run as another user with --as or --context.",
+    fix: "Ask for the Roles that --explain-permissions prints, or run as another user with --as or --context.",
 };
 
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair], check };
 
-/// Fails for the missing permissions, with a ready Role per namespace and one ClusterRole in the hints.
+/// How to grant what is missing. The printed Roles hold every permission of the run, not only the missing ones.
+const HINT: &str = "run the same command with --explain-permissions: it writes nothing and prints every Role of this run. An \
+    administrator applies them with kubectl apply --filename FILE";
+
+/// Fails for the missing permissions, with one finding per namespace and one for the cluster.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
     let grants = context.grants;
@@ -38,34 +40,12 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             Verdict::from_findings(findings.collect())
         }
     };
-    CheckResult::new(&CARD, grants.checked_count, verdict)
+    CheckResult::new(&CARD, grants.permissions.required.len(), verdict)
 }
 
 fn build_finding(context: &GuardContext<'_>, place: Option<&str>, denied: &[&Permission]) -> Finding {
     let who = context.view.cluster.user.as_deref().unwrap_or("this user");
     let words: Vec<String> = denied.iter().map(ToString::to_string).collect();
     let subject = place.map_or_else(|| "the cluster".to_owned(), |namespace| format!("namespace {namespace}"));
-    let hint = format!(
-        "save this Role as FILE, run kubectl apply --filename FILE, and bind it to {who}: {}",
-        build_role(place, denied)
-    );
-    CARD.finding(subject, format!("{who} may not {}", words.join(", ")), hint)
-}
-
-/// A Role as one line of JSON, which `kubectl apply` accepts.
-fn build_role(place: Option<&str>, denied: &[&Permission]) -> Value {
-    let mut verbs: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for need in denied {
-        verbs.entry((&need.group, &need.resource)).or_default().push(need.verb);
-    }
-    let rules: Vec<Value> = verbs
-        .into_iter()
-        .map(|((group, resource), verbs)| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}))
-        .collect();
-    let mut metadata = json!({"name": "mural-upgrade"});
-    if let Some(namespace) = place {
-        metadata["namespace"] = namespace.into();
-    }
-    let kind = if place.is_some() { "Role" } else { "ClusterRole" };
-    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules})
+    CARD.finding(subject, format!("{who} may not {}", words.join(", ")), HINT)
 }

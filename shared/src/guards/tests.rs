@@ -1,8 +1,10 @@
 //! Every guard has an example that fires it and one that nearly does.
 
 mod application_guards;
+mod conversion_guards;
 mod crd_files;
 mod crd_guards;
+mod dry_run_guards;
 mod example_states;
 mod examples;
 mod flux_guards;
@@ -15,6 +17,7 @@ pub(crate) mod scenario;
 use crate::ask::OwnerMode;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::lease::HeldLock;
 use crate::plan::drift::{DriftItem, DriftSubject};
 use std::collections::BTreeMap;
@@ -183,9 +186,27 @@ fn going_back_needs_a_word() {
 #[test]
 fn a_refusal_of_the_server_has_its_own_words() {
     let refusal = "spec.scope: Invalid value: \"Cluster\": field is immutable";
-    let scenario =
-        GuardScenario::with(|scenario| drop(scenario.forecasts.insert("hubs.example.com".into(), Err(refusal.into()))));
+    let scenario = GuardScenario::with(|scenario| {
+        drop(scenario.forecasts.insert("hubs.example.com".into(), scenario::rejected_crd(refusal)))
+    });
     assert!(guard_findings(&scenario, "crds-dry-run")[0].message.contains(refusal));
+}
+
+/// A busy hub is no refusal: the run stops because nothing is known, and the reason is the real one.
+#[test]
+fn a_server_that_does_not_answer_has_refused_nothing() {
+    let reason = "https://hub did not answer within 60 s";
+    let no_answer = |scenario: &mut GuardScenario| {
+        scenario.forecasts.insert("hubs.example.com".into(), CrdDryRunResult::NoAnswer(reason.into()));
+    };
+    let verdict = GuardScenario::with(no_answer).run_guard("crds-dry-run");
+    let Verdict::Undetermined { reason: told } = verdict else { panic!("{verdict:?}") };
+    assert!(told.contains("hubs.example.com") && told.contains(reason) && !told.contains("reject"), "{told}");
+    let both = GuardScenario::with(|scenario| {
+        no_answer(scenario);
+        scenario.forecasts.insert("pools.example.com".into(), scenario::rejected_crd("spec.scope: immutable"));
+    });
+    assert!(fires(&both, "crds-dry-run"), "a rejection counts, whatever else is unknown");
 }
 
 #[test]

@@ -63,11 +63,20 @@ impl fmt::Display for Permission {
     }
 }
 
-/// What the API server said.
+/// All permissions of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequiredPermissions {
+    /// Without one of these, the run is refused.
+    pub required: Vec<Permission>,
+    /// Without one of these, the run works and shows less.
+    pub optional: Vec<Permission>,
+}
+
+/// The API server's answers about the permissions of a run.
 #[derive(Debug, Clone)]
 pub struct AccessReview {
-    /// How many were asked about.
-    pub checked_count: usize,
-    /// What it does not grant; an error where it could not be asked.
+    /// What the run needs.
+    pub permissions: RequiredPermissions,
+    /// The required ones that are not granted; an error if the API server did not say.
     pub denied: Observed<Vec<Permission>>,
 }

@@ -22,6 +22,28 @@ pub struct AdmissionPolicies {
     pub resource_quotas: Observed<Vec<Value>>,
     /// PodDisruptionBudgets of the namespace, raw.
     pub disruption_budgets: Observed<Vec<Value>>,
+    /// How the API server converts live objects with the webhook URL that a CRD keeps; CRDs with a new URL are missing.
+    pub conversions: BTreeMap<String, ConversionAnswer>,
+}
+
+/// The API server's answer to a read that needs a conversion webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConversionAnswer {
+    /// It converted an object.
+    Converted,
+    /// There is no object to convert.
+    NoObjects,
+    /// The webhook failed, in the server's words.
+    Failed(String),
+    /// The objects could not be read; the reason.
+    Unread(String),
+}
+
+/// The URL of a CRD's conversion webhook; none if it has no webhook, or one behind a Service.
+#[must_use]
+pub fn conversion_url(crd: &Crd) -> Option<&str> {
+    let conversion = &crd.json()["spec"]["conversion"];
+    (conversion["strategy"] == "Webhook").then(|| conversion["webhook"]["clientConfig"]["url"].as_str()).flatten()
 }
 
 /// A Service that a webhook is answered by.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cluster_view::{Observed, ReadFailure};
+use super::dry_run::DryRunRejection;
 use super::object::ObjectRef;
+use super::release::ReleaseRecord;
 use super::secret::Hidden;
 use super::served_kinds::ServedKinds;
 
@@ -54,21 +56,16 @@ fn object_key(object: &ObjectRef, namespace: &str) -> (String, String, String, S
     (object.group().to_owned(), object.kind.clone(), place.to_owned(), object.name.clone())
 }
 
-/// What the server says of one object that helm would write.
+/// The API server's answer to the dry run of one object that helm would write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DryRunAnswer {
-    /// It would be written.
+    /// The server would write it.
     Accepted,
-    /// It would not, in the server's own words, secrets masked.
-    Rejected {
-        /// The HTTP status.
-        code: u16,
-        /// The server's sentence.
-        message: String,
-    },
-    /// The server could not be asked, and why: no word about the object.
-    Undetermined(String),
-    /// It was not asked on purpose, and why.
+    /// The server refuses it. Secrets are masked.
+    Rejected(DryRunRejection),
+    /// The server did not judge the object; the reason.
+    NoAnswer(String),
+    /// No request was sent, on purpose; the reason.
     NotAsked(&'static str),
 }
 
@@ -92,6 +89,14 @@ pub enum ApplyMethod {
     ClientSide,
     /// A server-side apply as the manager `helm`: helm 4 for a release that it made.
     ServerSide,
+}
+
+impl ApplyMethod {
+    /// The method of a release: helm 4 records it, helm 3 does not.
+    #[must_use]
+    pub fn of_record(record: &ReleaseRecord) -> Self {
+        if record.apply_method == "ssa" { Self::ServerSide } else { Self::ClientSide }
+    }
 }
 
 /// All that is known of the application's objects.

@@ -22,6 +22,9 @@ pub const KEEP_ANNOTATION: &str = "helm.sh/resource-policy=keep";
 
 /// What the API server takes for a Secret's data (`MaxSecretSize`, k8s.io/api/core/v1).
 pub const MAX_SECRET_BYTES: usize = 1_048_576;
+/// How far [`estimate_record_bytes`] may be off, in percent of the record: helm packs with another implementation of gzip, and stores the
+/// notes and times of the release too.
+pub const RECORD_TOLERANCE_PERCENT: usize = 2;
 /// Bytes that one decoded record may have: helm's own limit on the encoded one is 1 MiB, gzip shrinks at most some hundred times.
 const MAX_RECORD_BYTES: u64 = 256 * 1024 * 1024;
 

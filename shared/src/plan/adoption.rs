@@ -113,7 +113,7 @@ fn needs_fields(facts: &AdoptionFacts<'_>, object: &ObjectRef, live: &Value) -> 
 /// Whether a client-side helm would leave a CRD different from the chart's: its patch is the difference of two manifests
 /// (<https://github.com/helm/helm/blob/v3.19.0/pkg/kube/client.go>, `createPatch`), and empty for an object that joins the release.
 fn is_left_behind(facts: &AdoptionFacts<'_>, name: &str, live: &Value, was: Option<&Value>, next: &Value) -> bool {
-    let Some(Ok(answer)) = facts.answers.get(name) else { return false };
+    let Some(answer) = facts.answers.get(name).and_then(CrdDryRunResult::planned_crd) else { return false };
     if facts.apply_method == ApplyMethod::ServerSide {
         return false;
     }
@@ -151,7 +151,7 @@ mod tests {
     /// The objects and CRDs of the adoption, from the stored manifest and the live CRD to the chart's CRD with the field `new`.
     fn plan(method: ApplyMethod, stored: &[Value], live: &Value, migrations: &[CrdMigration]) -> (usize, usize) {
         let next = [crd("new")];
-        let answers = BTreeMap::from([(CRD.to_owned(), Ok(Crd::new(crd("new")).unwrap()))]);
+        let answers = BTreeMap::from([(CRD.to_owned(), CrdDryRunResult::Accepted(Crd::new(crd("new")).unwrap()))]);
         let facts = AdoptionFacts {
             role: ReleaseRole::Crds,
             release: "crds",

@@ -80,12 +80,15 @@ pub fn plan_crds(
 
 fn plan_crd(name: &str, live: Option<&Crd>, answer: &CrdDryRunResult, verdict: Option<&CrdVerdict>) -> CrdPlan {
     let (decision, notes) = match (live, answer) {
-        (_, Err(words)) => (CrdDecision::Rejected, vec![words.clone()]),
-        (None, Ok(_)) => (CrdDecision::New, Vec::new()),
-        (Some(live), Ok(next)) => classify_changes(live, next, verdict),
+        (_, CrdDryRunResult::Rejected(rejection)) => (CrdDecision::Rejected, vec![rejection.message.clone()]),
+        (_, CrdDryRunResult::NoAnswer(reason)) => (CrdDecision::Undetermined, vec![reason.clone()]),
+        (None, CrdDryRunResult::Accepted(_) | CrdDryRunResult::NotAsked(_)) => (CrdDecision::New, Vec::new()),
+        (Some(live), CrdDryRunResult::Accepted(next) | CrdDryRunResult::NotAsked(next)) => {
+            classify_changes(live, next, verdict)
+        }
     };
-    let forced_conflicts = match (live, answer) {
-        (Some(live), Ok(next)) if decision.needs_write() => find_forced_conflicts(live, next),
+    let forced_conflicts = match (live, answer.planned_crd()) {
+        (Some(live), Some(next)) if decision.needs_write() => find_forced_conflicts(live, next),
         _ => BTreeMap::new(),
     };
     CrdPlan {
@@ -146,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn a_crd_without_an_answer_is_not_refused_and_not_written() {
+        let live = crd("object", &json!([]));
+        let plan = plan_crd("pools.a.b", Some(&live), &CrdDryRunResult::NoAnswer("timeout".into()), None);
+        assert_eq!((plan.decision, plan.notes.as_slice()), (CrdDecision::Undetermined, &["timeout".to_owned()][..]));
+        assert!(!plan.decision.needs_write());
+    }
+
+    #[test]
     fn only_fields_taken_from_another_manager_are_listed() {
         let entry =
             |manager: &str, fields: Value| json!({"manager": manager, "operation": "Apply", "fieldsV1": fields});
@@ -158,7 +169,7 @@ mod tests {
             BTreeMap::from([("helm".to_owned(), vec!["spec.versions".to_owned()])])
         );
         assert!(find_forced_conflicts(&live, &live).is_empty());
-        let plan = plan_crd("pools.a.b", Some(&live), &Ok(next), None);
+        let plan = plan_crd("pools.a.b", Some(&live), &CrdDryRunResult::Accepted(next), None);
         assert!(plan.decision.needs_write() && plan.forced_conflicts.contains_key("helm"), "{plan:?}");
     }
 }

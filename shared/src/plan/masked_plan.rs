@@ -20,6 +20,7 @@ impl Plan {
             guards,
             steps,
             unchanged_items,
+            permissions,
         } = self;
         Self {
             api_version,
@@ -40,6 +41,7 @@ impl Plan {
                 .into_iter()
                 .map(|item| UnchangedItem { reason: secrets.mask(&item.reason), ..item })
                 .collect(),
+            permissions,
         }
     }
 }

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::OwnerMode;
+use crate::model::access_review::RequiredPermissions;
 use crate::model::application::ApplyMethod;
 use crate::model::chart::Digest;
 use crate::model::check::CheckResult;
@@ -66,6 +67,9 @@ pub struct ChartUpgrade {
     pub chart: String,
     /// The digest of the chart's bytes.
     pub digest: Digest,
+    /// Why the forecast may differ from the upgrade; none if the chart was rendered as helm will render it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast_doubt: Option<String>,
 }
 
 /// The change of one object of the application.
@@ -279,6 +283,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The items that stay unchanged, with reasons.
     pub unchanged_items: Vec<UnchangedItem>,
+    /// The permissions of the run; `--explain-permissions` prints them.
+    #[serde(skip)]
+    pub permissions: RequiredPermissions,
 }
 
 impl ChartUpgrade {

@@ -118,6 +118,47 @@ fn collect_differences<'a>(old: &'a Value, new: &'a Value, path: &str, into: &mu
     }
 }
 
+/// A field that the next manifest sets and that lives with another value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OverwrittenField<'a> {
+    /// `spec.volumeClaimTemplates[data].spec.resources.requests.storage`
+    pub path: String,
+    /// The value on the cluster.
+    pub live: &'a Value,
+    /// The value of the next manifest.
+    pub next: &'a Value,
+}
+
+/// The fields of the next manifest that live with another value. What only the live object has is left out.
+#[must_use]
+pub fn list_overwritten_fields<'a>(live: &'a Value, next: &'a Value) -> Vec<OverwrittenField<'a>> {
+    let mut all = Vec::new();
+    collect_overwritten_fields(live, next, "", &mut all);
+    all
+}
+
+fn collect_overwritten_fields<'a>(live: &'a Value, next: &'a Value, path: &str, into: &mut Vec<OverwrittenField<'a>>) {
+    match (live, next) {
+        (Value::Object(live), Value::Object(next)) => {
+            for (key, next) in next {
+                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                if let Some(live) = live.get(key) {
+                    collect_overwritten_fields(live, next, &inner, into);
+                }
+            }
+        }
+        (Value::Array(live), Value::Array(next)) if live.len() == next.len() => {
+            for (at, (live, next)) in live.iter().zip(next).enumerate() {
+                let name = next["name"].as_str().or_else(|| next["metadata"]["name"].as_str());
+                let name = name.map_or_else(|| at.to_string(), str::to_owned);
+                collect_overwritten_fields(live, next, &format!("{path}[{name}]"), into);
+            }
+        }
+        (live, next) if live != next => into.push(OverwrittenField { path: path.to_owned(), live, next }),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +191,16 @@ mod tests {
         let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dex"}, "stringData": {"config.yaml": value}});
         let found = diff_manifests("m", &[secret("canary-1")], &[secret("canary-2")]);
         assert_eq!(found[0].details, ["1 key changed (masked)"]);
+    }
+
+    #[test]
+    fn overwritten_fields_are_those_that_both_have() {
+        let set = |size: &str| json!({"spec": {"claims": [{"metadata": {"name": "data"}, "size": size}]}});
+        let mut live = set("5Gi");
+        live["spec"]["claims"][0]["mode"] = "Filesystem".into();
+        let next = set("1Gi");
+        let fields: Vec<String> = list_overwritten_fields(&live, &next).into_iter().map(|field| field.path).collect();
+        assert_eq!(fields, ["spec.claims[data].size"]);
     }
 
     #[test]

@@ -264,8 +264,11 @@ fn find_obstacle(facts: &RollbackFacts<'_>, name: &str, before: &RecordedCrd, no
 fn assess_losses(facts: &RollbackFacts<'_>, name: &str, live: &Crd) -> Result<Vec<String>, String> {
     match facts.forecasts.get(name) {
         None => return Err("it was not dry-run".to_owned()),
-        Some(Err(words)) => return Err(format!("the API server rejects it: {words}")),
-        Some(Ok(_)) => {}
+        Some(CrdDryRunResult::Rejected(rejection)) => {
+            return Err(format!("the API server rejects it: {}", rejection.message));
+        }
+        Some(CrdDryRunResult::NoAnswer(reason)) => return Err(format!("no answer to its dry-run: {reason}")),
+        Some(CrdDryRunResult::Accepted(_) | CrdDryRunResult::NotAsked(_)) => {}
     }
     let Some(verdict) = facts.verdicts.get(name) else { return Err("its objects could not be read".to_owned()) };
     let messages = |level: Level| {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::model::application::{ApplyMethod, LiveObjects};
 use crate::model::object::ObjectRef;
 use crate::plan::object_changes::select_release_objects;
-use crate::plan::strategic_patch::strategic_patch;
+use crate::plan::strategic_patch::MergedStates;
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub enum WriteOperation {
     Create(Value),
     /// It exists: a JSON merge patch (RFC 7386) with the changes of the chart.
     Merge(Value),
-    /// It exists and its kind is built in: a strategic merge patch with the changes of the chart.
+    /// It exists and its kind is built in: a strategic merge patch with the changes of the chart and of other writers.
     StrategicMerge(Value),
     /// A server-side apply of the whole object.
     Apply(Value),
@@ -31,8 +31,9 @@ pub enum WriteOperation {
 
 /// The writes of an upgrade from the manifest `old` to `new`.
 ///
-/// A client-side helm sends a patch from the old manifest to the new one: a JSON merge patch for custom resources, and a strategic merge
-/// patch for kinds of Kubernetes (<https://github.com/helm/helm/blob/v3.17.2/pkg/kube/client.go>, `createPatch`).
+/// A client-side helm sends a JSON merge patch from the old manifest to the new one for custom resources. For kinds of Kubernetes, it
+/// sends a strategic merge patch that also takes back what differs on the cluster
+/// (<https://github.com/helm/helm/blob/v3.17.2/pkg/kube/client.go>, `createPatch`). An empty patch is not sent.
 /// A server-side helm applies every object, changed or not, so that every conflict shows.
 #[must_use]
 pub fn build_writes(
@@ -47,17 +48,21 @@ pub fn build_writes(
     let write_of = |(object, value): (ObjectRef, &Value)| {
         let before = was(&object).map(without_ignored_namespace);
         let value = without_ignored_namespace(value);
-        let there = live.get(&object, namespace).ok().flatten().is_some();
-        let operation = match (there, method, before) {
-            (true, ApplyMethod::ServerSide, _) => WriteOperation::Apply(value),
-            (true, ApplyMethod::ClientSide, Some(before)) if before == value => return None,
-            (true, ApplyMethod::ClientSide, Some(before)) if object.is_built_in() => {
-                WriteOperation::StrategicMerge(strategic_patch(&before, &value))
+        let operation = match (live.get(&object, namespace).ok().flatten(), method, before) {
+            (None, _, _) => WriteOperation::Create(value),
+            (Some(_), ApplyMethod::ServerSide, _) => WriteOperation::Apply(value),
+            (Some(live), ApplyMethod::ClientSide, before) if object.is_built_in() => {
+                // helm compares an adopted object with the chart's own.
+                let old = before.as_ref().unwrap_or(&value);
+                let patch = MergedStates { old, new: &value, live }.build_patch();
+                if patch.is_empty() {
+                    return None;
+                }
+                WriteOperation::StrategicMerge(Value::Object(patch))
             }
-            (true, ApplyMethod::ClientSide, Some(before)) => WriteOperation::Merge(merge_patch(&before, &value)),
-            (true, ApplyMethod::ClientSide, None) if object.is_built_in() => WriteOperation::StrategicMerge(value),
-            (true, ApplyMethod::ClientSide, None) => WriteOperation::Merge(value),
-            (false, _, _) => WriteOperation::Create(value),
+            (Some(_), ApplyMethod::ClientSide, Some(before)) if before == value => return None,
+            (Some(_), ApplyMethod::ClientSide, Some(before)) => WriteOperation::Merge(merge_patch(&before, &value)),
+            (Some(_), ApplyMethod::ClientSide, None) => WriteOperation::Merge(value),
         };
         Some(ObjectWrite { object, operation })
     };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{ApiError, Cluster, crd_dry_run};
+use crate::cluster::{Cluster, crd_dry_run};
 use crate::model::crd::Crd;
-use crate::model::dry_run::CrdDryRunResult;
+use crate::model::dry_run::{CrdDryRunResult, DryRunRejection};
 use crate::plan::crd_migration;
 
 /// Dry-runs each CRD of a plan as it is after its objects are migrated out of the dropped versions.
@@ -22,21 +22,25 @@ pub(crate) async fn forecast_crds(
         }
         _ => crd.clone(),
     });
-    let answers = crd_dry_run::dry_run_crds(cluster, &requests.collect::<Vec<_>>()).await.into_iter().map(|one| {
-        let narrowed = |crd: Crd| match of(&one.name) {
-            Some(migration) => {
-                Crd::new(crd_migration::without_dropped_versions(crd.json().clone(), migration)).unwrap_or(crd)
-            }
-            None => crd,
-        };
-        let no_bridge = || {
-            live.get(&one.name).zip(wanted.get(&one.name)).and_then(|(a, b)| crd_migration::plan_migration(a, b).err())
-        };
-        let words = |error: ApiError| match no_bridge() {
-            Some(why) if agreed => format!("{error}; {why}"),
-            _ => error.to_string(),
-        };
-        (one.name.clone(), one.answer.map(narrowed).map_err(words))
-    });
+    let answers = crd_dry_run::dry_run_crds(cluster, &requests.collect::<Vec<_>>()).await.into_iter().map(
+        |crd_dry_run::CrdForecast { name, answer }| {
+            let narrowed = |crd: Crd| match of(&name) {
+                Some(migration) => {
+                    Crd::new(crd_migration::without_dropped_versions(crd.json().clone(), migration)).unwrap_or(crd)
+                }
+                None => crd,
+            };
+            let no_bridge =
+                || live.get(&name).zip(wanted.get(&name)).and_then(|(a, b)| crd_migration::plan_migration(a, b).err());
+            let answer = match (answer, no_bridge()) {
+                (CrdDryRunResult::Rejected(rejection), Some(why)) if agreed => {
+                    let message = format!("{}; {why}", rejection.message);
+                    CrdDryRunResult::Rejected(DryRunRejection { message, ..rejection })
+                }
+                (answer, _) => answer.map_planned_crd(narrowed),
+            };
+            (name.clone(), answer)
+        },
+    );
     answers.collect()
 }

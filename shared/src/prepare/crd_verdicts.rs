@@ -112,9 +112,13 @@ pub(crate) async fn judge_crd_changes(
 ) -> (BTreeMap<String, CrdVerdict>, Vec<WaiverNote>) {
     let Ok(live) = &view.crds else { return Default::default() };
     let server = view.cluster.version.parse().unwrap_or(ServerVersion::NEWEST);
-    let server_answer = if ask.server_dry_runs { ServerAnswer::Accepted } else { ServerAnswer::NotAsked };
     let changes = forecasts.iter().filter_map(|(name, answer)| {
-        Some(CrdChange { old: Some(live.get(name)?), new: Some(answer.as_ref().ok()?), server_answer })
+        let (new, server_answer) = match answer {
+            CrdDryRunResult::Accepted(crd) => (crd, ServerAnswer::Accepted),
+            CrdDryRunResult::NotAsked(crd) => (crd, ServerAnswer::NotAsked),
+            CrdDryRunResult::Rejected(_) | CrdDryRunResult::NoAnswer(_) => return None,
+        };
+        Some(CrdChange { old: Some(live.get(name)?), new: Some(new), server_answer })
     });
     // Conversion webhooks have a guard of their own.
     let judge = CrdJudge { server, cluster: Some(cluster), files: None, conversion_backends: &BTreeMap::new() };

@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
+use crate::prepare::grants::ForecastWrites;
 use crate::prepare::judge::Forecast;
 use crate::prepare::rendered_charts::RenderedCharts;
 use crate::prepare::session::{Connection, UpgradeContext};
@@ -22,7 +23,7 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
     let (forecasts, application, policies, record_sizes, images, bundle, signatures) = tokio::join!(
         forecast_crds(cluster, ask, view, &rendered.desired_crds),
         forecast_app::forecast_application(cluster, ask, view, rendered, helm_major),
-        forecast_app::read_policies(cluster, ask, rendered),
+        forecast_app::read_policies(cluster, ask, view, rendered),
         forecast_app::measure_record_sizes(ask, rendered),
         forecast_app::read_images(ask, view, rendered, env.helm_registry_config.as_deref()),
         forecast_app::read_bundle(ask, rendered),
@@ -36,7 +37,18 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
         "no dry-runs requested".to_owned()
     });
     let adoption = forecast_adoption::forecast_adoption(cluster, ask, view, rendered, &forecasts, helm_major).await;
-    let grants = forecast_app::read_grants(context, rendered, &forecasts, application.as_ref(), &adoption).await;
+    let writes = ForecastWrites {
+        ask,
+        view,
+        rendered,
+        crd_answers: &forecasts,
+        application: application.as_ref(),
+        policies: &policies,
+        adoption: &adoption,
+        helm_major,
+        backup_enabled: env.backup_enabled,
+    };
+    let grants = writes.read_grants(cluster).await;
     Forecast {
         crd_answers: forecasts,
         verdicts,
@@ -61,7 +73,7 @@ async fn forecast_crds(
     wanted: &BTreeMap<String, Crd>,
 ) -> BTreeMap<String, CrdDryRunResult> {
     if !ask.server_dry_runs {
-        return wanted.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
+        return wanted.iter().map(|(name, crd)| (name.clone(), CrdDryRunResult::NotAsked(crd.clone()))).collect();
     }
     let no_crds = BTreeMap::new();
     crd_forecast::forecast_crds(cluster, view.crds.as_ref().unwrap_or(&no_crds), wanted, ask.allowed_actions.migrate)

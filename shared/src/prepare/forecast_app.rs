@@ -1,34 +1,28 @@
 //! Dry-runs everything that helm will write, and reads what affects the writes. Dry-runs and reads only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::ask::{ServerSide, UpgradeSpec};
-use crate::cluster::{Cluster, admission_reader, application_objects, object_judge, permission_reader};
+use crate::cluster::{Cluster, admission_reader, application_objects};
 use crate::diff;
-use crate::model::access_review::AccessReview;
-use crate::model::admission_policies::{AdmissionPolicies, ServiceRef};
+use crate::model::admission_policies::{AdmissionPolicies, ServiceRef, conversion_url};
 use crate::model::application::{ApplicationState, ApplyMethod, LiveObjects};
 use crate::model::chart::ChartRef;
 use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
 use crate::model::container_images::{self, ImageLookup};
 use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
-use crate::model::dry_run::CrdDryRunResult;
-use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::managed_fields::HELM_FIELD_MANAGER;
 use crate::model::object::ObjectRef;
 use crate::model::release::{RecordContent, ReleaseRecord, estimate_record_bytes};
 use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::model::signature::{SignatureCheck, SignatureVerifier};
-use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
 use crate::plan::writes;
-use crate::prepare::forecast_adoption::AdoptionForecast;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
-use crate::prepare::session::{Connection, UpgradeContext};
 use crate::tools::chart_signature;
 use crate::tools::content_archive as bundles;
 use crate::tools::helm::Helm;
@@ -41,11 +35,16 @@ const FLUX_FIELD_MANAGER: &str = "helm-controller";
 pub(crate) async fn read_policies(
     cluster: &Cluster,
     ask: &UpgradeSpec,
+    view: &ClusterView,
     rendered: &RenderedCharts,
 ) -> AdmissionPolicies {
     let conversions: BTreeSet<ServiceRef> =
         rendered.desired_crds.values().filter_map(ServiceRef::from_conversion).collect();
-    admission_reader::read_admission_policies(cluster, &ask.installation.namespace, &conversions).await
+    let live = |crd: &Crd| view.crds.as_ref().ok().and_then(|live| live.get(crd.name()));
+    let keeps_url =
+        |crd: &Crd| live(crd).filter(|live| conversion_url(live).is_some_and(|url| Some(url) == conversion_url(crd)));
+    let url_converted: Vec<&Crd> = rendered.desired_crds.values().filter_map(keeps_url).collect();
+    admission_reader::read_admission_policies(cluster, &ask.installation.namespace, &conversions, &url_converted).await
 }
 
 /// The application's live objects and the server's answer for each that changes; none if the application does not move.
@@ -178,59 +177,6 @@ pub(crate) async fn measure_record_sizes(ask: &UpgradeSpec, rendered: &RenderedC
     all
 }
 
-/// Which permissions of the run are granted.
-pub(crate) async fn read_grants(
-    context: &UpgradeContext<'_>,
-    rendered: &RenderedCharts,
-    forecasts: &BTreeMap<String, CrdDryRunResult>,
-    application: Option<&ApplicationState>,
-    adoption: &AdoptionForecast,
-) -> AccessReview {
-    let UpgradeContext { connection: Connection { cluster, env, .. }, ask, view, .. } = *context;
-    let looked_at =
-        if env.backup_enabled { object_judge::can_affect_objects_either_way } else { object_judge::can_affect_objects };
-    let planned = forecasts.values().filter_map(|answer| answer.as_ref().ok());
-    let live = |name: &str| view.crds.as_ref().ok().and_then(|live| live.get(name));
-    let crds = planned.map(|next| match live(next.name()) {
-        None => CrdWrites::CreateAndUpdate,
-        Some(now) if diff::is_same_crd(now.json(), next.json()) => CrdWrites::None,
-        Some(_) => CrdWrites::Update,
-    });
-    let adopts = adoption.adoptions.iter().any(|adoption| !adoption.objects.is_empty());
-    let adopted = adopts.then_some(CrdWrites::Update);
-    let new = rendered.app.as_ref().map(RenderedChart::manifest_objects);
-    let brought: Vec<&Crd> = rendered.desired_crds.values().collect();
-    let judged: Vec<&Crd> = forecasts
-        .values()
-        .filter_map(|answer| answer.as_ref().ok())
-        .filter(|next| live(next.name()).is_some_and(|now| looked_at(now, next)))
-        .collect();
-    let work = PermissionScope {
-        inspected_crds: &judged,
-        namespace: &ask.installation.namespace,
-        crd_writes: crds.chain(adopted).max().unwrap_or(CrdWrites::None),
-        app_manifests: application
-            .zip(new.as_ref())
-            .map(|(application, new)| (application.stored_objects.reveal().as_slice(), new.as_slice())),
-        kinds: application.and_then(|application| application.kinds.as_ref().ok()),
-        chart_crds: &brought,
-        patched_objects: &flux_objects_to_patch(ask, view, rendered),
-    };
-    permission_reader::review_permissions(cluster, &collect_permissions(&work)).await
-}
-
-/// The Flux objects that the run patches; none if helm writes.
-fn flux_objects_to_patch(ask: &UpgradeSpec, view: &ClusterView, rendered: &RenderedCharts) -> Vec<FluxRef> {
-    let installation = &ask.installation;
-    let rendered_charts = [(&rendered.crds, &installation.crds_release), (&rendered.app, &installation.app_release)];
-    let moving = rendered_charts.into_iter().filter(|(rendered_chart, _)| rendered_chart.is_some());
-    let makers = moving.filter_map(|(_, release)| view.flux.sole_helm_release(release, &installation.namespace));
-    makers
-        .flat_map(|maker| [Some(maker.object_ref()), maker.chart_origin().map(|from| from.artifact_ref())])
-        .flatten()
-        .collect()
-}
-
 /// How this helm will write: helm 4 keeps the apply method of the release (`apply_method` in the record).
 pub(crate) fn choose_apply_method(
     requested: Option<ServerSide>,
@@ -240,7 +186,9 @@ pub(crate) fn choose_apply_method(
     let server_side = match requested {
         Some(ServerSide::True) => true,
         Some(ServerSide::False) => false,
-        Some(ServerSide::Auto) | None => record.is_none_or(|record| record.apply_method == "ssa"),
+        Some(ServerSide::Auto) | None => {
+            record.is_none_or(|record| ApplyMethod::of_record(record) == ApplyMethod::ServerSide)
+        }
     };
     if helm_major >= 4 && server_side { ApplyMethod::ServerSide } else { ApplyMethod::ClientSide }
 }

@@ -154,6 +154,7 @@ pub fn build_plan(
         guards,
         steps,
         unchanged_items: left_alone,
+        permissions: observations.forecast.grants.permissions.clone(),
     };
     Ok(plan.mask(&collect_upgrade_secrets(ask, view, rendered)))
 }
@@ -332,6 +333,7 @@ impl<'a> ChartChange<'a> {
             to: rendered_chart.fetched.chart.version.to_string(),
             chart: rendered_chart.fetched.reference.to_string(),
             digest: rendered_chart.fetched.digest.clone(),
+            forecast_doubt: rendered_chart.lookups.describe_doubt(),
         };
         let (namespace, next) = (&ask.installation.namespace, rendered_chart.manifest_objects());
         let objects = object_changes::diff_manifests(namespace, &parse_stored_manifest(compared)?, &next);

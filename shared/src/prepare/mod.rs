@@ -22,6 +22,8 @@ mod forecast;
 mod forecast_adoption;
 mod forecast_app;
 #[cfg(feature = "effects")]
+mod grants;
+#[cfg(feature = "effects")]
 pub mod handover;
 #[cfg(feature = "effects")]
 mod inventory;

@@ -95,7 +95,7 @@ impl PlanInputs<'_> {
     fn current_state(&self, run: &RunEntry) -> RunEffects {
         let live = self.view.crds.as_ref().ok();
         let same = |name: &String, answer: &CrdDryRunResult| {
-            let (live, next) = (live?.get(name)?, answer.as_ref().ok()?);
+            let (live, next) = (live?.get(name)?, answer.planned_crd()?);
             diff::is_same_crd(live.json(), next.json()).then(|| name.clone())
         };
         let makers = self.view.releases.iter().filter_map(|(release, records)| {

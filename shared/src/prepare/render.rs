@@ -1,5 +1,6 @@
 //! Fetches and renders the charts, each once.
 
+mod lookup_render;
 mod post_renderers;
 
 use std::collections::BTreeMap;
@@ -18,12 +19,12 @@ use crate::model::secret::{Hidden, collect_secrets, mask_secrets};
 use crate::prepare::missing_crds::require_rendered_crds;
 use crate::prepare::next_values;
 use crate::prepare::next_values::NextValues;
+use crate::prepare::render::lookup_render::{LookedUpTemplate, NewKinds};
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::prepare::session::{Connection, UpgradeContext};
 use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
-use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs};
-use crate::tools::helm_output;
+use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs, TemplateLookups};
 use crate::tools::private_files::write_private_file;
 
 /// Whether a chart moves: the operator passed a version, or the chart has its own (a local chart, or one pinned by digest).
@@ -108,14 +109,22 @@ async fn render_crds_chart(
         api_versions: &[],
         include_crds: true,
         is_upgrade: view.newest_revision(release).ok().flatten().is_some(),
+        lookups: TemplateLookups::Nothing,
         extra_args: &hook_flags(ask),
     };
-    let (RenderedTemplate { objects: mut rendered, text }, mut schema_refusals) =
-        render_template(helm, template, &fetched).await?;
+    let LookedUpTemplate { template: RenderedTemplate { objects: mut rendered, text }, mut schema_refusals, lookups } =
+        lookup_render::render(helm, &template, &fetched, NewKinds::None).await?;
     mask_refusals(&mut schema_refusals, &next.config);
     require_rendered_crds(&fetched, &rendered)?;
     let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
-    Ok(RenderedChart { fetched, rendered, manifest_text: text, schema_refusals, post_render_failure: not_forecast })
+    Ok(RenderedChart {
+        fetched,
+        rendered,
+        manifest_text: text,
+        schema_refusals,
+        lookups,
+        post_render_failure: not_forecast,
+    })
 }
 
 async fn render_app_chart(
@@ -126,7 +135,12 @@ async fn render_app_chart(
 ) -> Result<RenderedChart, Problem> {
     let UpgradeContext { connection: Connection { helm, cluster, .. }, ask, view, .. } = *context;
     let mut api_versions = cluster.list_api_versions().await.map_err(|error| error.in_context(&cluster.context))?;
-    api_versions.extend(crd_api_versions(crds));
+    let chart_versions = crd_api_versions(crds);
+    let new_kinds = match chart_versions.iter().all(|version| api_versions.contains(version)) {
+        true => NewKinds::None,
+        false => NewKinds::Some,
+    };
+    api_versions.extend(chart_versions);
     api_versions.sort();
     api_versions.dedup();
     let values_files = [next.file.clone()];
@@ -143,14 +157,22 @@ async fn render_app_chart(
         api_versions: &api_versions,
         include_crds: true,
         is_upgrade: view.newest_revision(&ask.installation.app_release).ok().flatten().is_some(),
+        lookups: TemplateLookups::Nothing,
         extra_args: &passed,
     };
-    let (RenderedTemplate { objects: mut rendered, text }, mut schema_refusals) =
-        render_template(helm, template, &fetched).await?;
+    let LookedUpTemplate { template: RenderedTemplate { objects: mut rendered, text }, mut schema_refusals, lookups } =
+        lookup_render::render(helm, &template, &fetched, new_kinds).await?;
     mask_refusals(&mut schema_refusals, &next.config);
     let release = &ask.installation.app_release;
     let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
-    Ok(RenderedChart { fetched, rendered, manifest_text: text, schema_refusals, post_render_failure: not_forecast })
+    Ok(RenderedChart {
+        fetched,
+        rendered,
+        manifest_text: text,
+        schema_refusals,
+        lookups,
+        post_render_failure: not_forecast,
+    })
 }
 
 /// Masks what a refusal quotes: a pattern's refusal quotes the value.
@@ -159,26 +181,6 @@ fn mask_refusals(refusals: &mut [ValuesSchemaError], config: &Hidden<Value>) {
     for refusal in refusals {
         refusal.message = mask_secrets(&refusal.message, &secrets);
     }
-}
-
-/// Renders a chart. If its schema rejects the values, renders it without the schema, so that all problems are reported at once;
-/// a guard refuses.
-async fn render_template(
-    helm: &Helm,
-    template: TemplateArgs<'_>,
-    fetched: &FetchedChart,
-) -> Result<(RenderedTemplate, Vec<ValuesSchemaError>), Problem> {
-    let error = match helm.template(&template).await {
-        Ok(rendered) => return Ok((rendered, Vec::new())),
-        Err(error) => error,
-    };
-    let refusals = helm_output::parse_values_schema_errors(error.stderr());
-    if refusals.is_empty() {
-        return Err(render_problem(fetched, error));
-    }
-    let passed = [template.extra_args, &["--skip-schema-validation".to_owned()]].concat();
-    let without = helm.template(&TemplateArgs { extra_args: &passed, ..template }).await;
-    Ok((without.map_err(|_| render_problem(fetched, error))?, refusals))
 }
 
 /// The chart as `--reuse-values` changes it, beside the chart that helm gets.
@@ -291,13 +293,6 @@ fn collect_desired_crds(
         }
     }
     all
-}
-
-fn render_problem(fetched: &FetchedChart, error: crate::tools::error::ToolError) -> Problem {
-    let chart = &fetched.chart;
-    error
-        .into_problem(format!("the chart {} {} does not render", chart.name, chart.version))
-        .with_hint("correct the value that helm's message names")
 }
 
 /// The CRDs that this program writes and helm imports afterwards, each with the release that imports it:

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::ask::{UpgradeScope, UpgradeSpec};
 use crate::model::chart::ValuesSchemaError;
+use crate::model::chart_lookup::LookupSource;
 use crate::model::crd::{self, Crd};
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::secret::Hidden;
@@ -20,6 +21,8 @@ pub struct RenderedChart {
     pub manifest_text: Hidden<String>,
     /// The schema violations of the values, secrets masked.
     pub schema_refusals: Vec<ValuesSchemaError>,
+    /// What answered the `lookup` calls.
+    pub lookups: LookupSource,
     /// Why the HelmRelease's post-renderers are not applied; none if they are, or if there are none.
     pub post_render_failure: Option<String>,
 }

@@ -169,7 +169,9 @@ impl CrdDiff {
     /// Whether an apply would write anything.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        self.crds.iter().any(|crd| crd.decision.needs_write() || crd.decision == CrdDecision::Rejected)
+        self.crds.iter().any(|crd| {
+            crd.decision.needs_write() || matches!(crd.decision, CrdDecision::Rejected | CrdDecision::Undetermined)
+        })
     }
 
     /// Renders the text output: the changes of each CRD; unchanged CRDs are counted.
@@ -181,6 +183,7 @@ impl CrdDiff {
             let mark = match crd.decision {
                 CrdDecision::Rejected | CrdDecision::Breaking => Mark::Fail,
                 CrdDecision::Risky => Mark::Warn,
+                CrdDecision::Undetermined => Mark::Unknown,
                 CrdDecision::New | CrdDecision::Safe | CrdDecision::Text => Mark::Pass,
                 CrdDecision::RemovedFromChart | CrdDecision::Unchanged => Mark::Skip,
             };

@@ -10,6 +10,7 @@ pub mod crd_report;
 pub mod event;
 pub mod human;
 pub mod migrate_report;
+pub mod permission_manifest;
 pub mod plan;
 pub mod problem_text;
 pub mod rollback_report;

@@ -36,6 +36,8 @@ pub fn render(plan: &Plan, style: Style) -> String {
         guards,
         steps,
         unchanged_items,
+        // `--explain-permissions` prints them.
+        permissions: _,
     } = plan;
     let mut out = String::new();
     write_head(&mut out, cluster, charts);
@@ -61,6 +63,9 @@ fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade]) {
     let longest = versions.iter().map(|change| display_width(change)).max().unwrap_or_default();
     for (chart, change) in charts.iter().zip(&versions) {
         write_line(out, &chart.release, &format!("{}  {}", pad_to(change, longest), chart.digest.short()));
+        if let Some(doubt) = &chart.forecast_doubt {
+            write_line(out, "", &format!("!  {doubt}"));
+        }
     }
 }
 
@@ -101,6 +106,7 @@ fn write_crds(out: &mut String, crds: &[CrdPlan], chart_count: usize, style: Sty
         CrdDecision::RemovedFromChart,
         CrdDecision::Risky,
         CrdDecision::Breaking,
+        CrdDecision::Undetermined,
         CrdDecision::Rejected,
     ];
     for decision in order {
@@ -127,7 +133,7 @@ fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], 
         CrdDecision::Unchanged => "will not be written".to_owned(),
         CrdDecision::RemovedFromChart => format!("never deleted: {}", format_short_names(group)),
         CrdDecision::Text | CrdDecision::Safe | CrdDecision::New => format_short_names(group),
-        CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Rejected => String::new(),
+        CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Undetermined | CrdDecision::Rejected => String::new(),
     };
     let text = format!("{:>4}  {:<10} {names}", group.len(), decision.as_str());
     let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.width));

@@ -57,8 +57,19 @@ pub struct TemplateArgs<'a> {
     pub include_crds: bool,
     /// Whether to render for an upgrade instead of an installation.
     pub is_upgrade: bool,
+    /// What answers the templates' `lookup` calls.
+    pub lookups: TemplateLookups,
     /// Extra arguments of the operator, passed to helm unchanged.
     pub extra_args: &'a [String],
+}
+
+/// What answers the `lookup` calls of templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateLookups {
+    /// Nothing: each finds no object. helm needs no cluster.
+    Nothing,
+    /// The API server (`--dry-run=server`). helm 4 then takes the API versions from the server, and refuses kinds that are not served.
+    Server,
 }
 
 /// The arguments of `helm upgrade`.
@@ -209,13 +220,17 @@ impl Helm {
             .map(drop)
     }
 
-    /// Renders a chart without the cluster.
+    /// Renders a chart. Without lookups, helm does not use the cluster.
     ///
     /// # Errors
     /// The chart does not render, for example because its schema rejects the values.
     pub async fn template(&self, args: &TemplateArgs<'_>) -> Result<RenderedTemplate, ToolError> {
         let mut call = self.build_call(COMMAND_TIMEOUT).args(["template", args.release]).arg(args.chart);
-        call = call.flag("--namespace", &self.namespace).flag("--kube-version", args.kube_version).arg("--skip-tests");
+        call = match args.lookups {
+            TemplateLookups::Nothing => call.flag("--namespace", &self.namespace),
+            TemplateLookups::Server => self.with_cluster_flags(call).arg("--dry-run=server"),
+        };
+        call = call.flag("--kube-version", args.kube_version).arg("--skip-tests");
         for (wanted, flag) in [(args.include_crds, "--include-crds"), (args.is_upgrade, "--is-upgrade")] {
             call = if wanted { call.arg(flag) } else { call };
         }
@@ -237,8 +252,9 @@ impl Helm {
     pub async fn read_cluster_uid(&self, private: &Path) -> Result<String, ToolError> {
         let lookup = "(lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid";
         let chart = write_query_chart(private, "which-cluster", lookup)?;
-        let call =
-            self.build_call(COMMAND_TIMEOUT).args(["template", "which-cluster"]).arg(&chart).arg("--dry-run=server");
+        // `--is-upgrade`: helm 4 would otherwise look for an installed ConfigMap of this chart, which takes a permission.
+        let call = self.build_call(COMMAND_TIMEOUT).args(["template", "which-cluster"]).arg(&chart);
+        let call = call.args(["--dry-run=server", "--is-upgrade"]);
         let call = self.with_cluster_flags(call);
         let command = call.to_string();
         let uid = read_query_answer(&spawn::run(call).await?).and_then(|answer| answer.as_str().map(str::to_owned));

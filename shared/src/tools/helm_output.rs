@@ -52,6 +52,29 @@ pub fn parse_values_schema_errors(stderr: &str) -> Vec<ValuesSchemaError> {
     found
 }
 
+/// Why helm could not render a chart with the answers of the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerRenderFailure {
+    /// A kind of the chart is not served yet.
+    UnservedKind,
+    /// The user may not read what the chart looks up.
+    Forbidden,
+    /// Anything else, for example a `fail` of the chart.
+    Other,
+}
+
+/// Reads the reason of a failed `helm template --dry-run=server`.
+#[must_use]
+pub fn read_server_render_failure(stderr: &str) -> ServerRenderFailure {
+    if stderr.contains("no matches for kind") {
+        ServerRenderFailure::UnservedKind
+    } else if stderr.contains("is forbidden: User ") {
+        ServerRenderFailure::Forbidden
+    } else {
+        ServerRenderFailure::Other
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +103,29 @@ mod tests {
         assert_eq!(places(&new), [at("mural", ""), at("mural", "dex.n"), at("dex", "m")]);
         assert_eq!(parse_values_schema_errors(&new)[1].message, "got string, want integer");
         assert!(parse_values_schema_errors("Error: template: x").is_empty());
+    }
+
+    #[test]
+    fn the_reason_of_a_server_side_rendering_is_read() {
+        let cases = [
+            (
+                "Error: unable to build kubernetes objects from release manifest: resource mapping not found for name: \"a\" \
+                 namespace: \"\" from \"\": no matches for kind \"Gadget\" in version \"a.b/v1\"",
+                ServerRenderFailure::UnservedKind,
+            ),
+            (
+                "Error: template: m/templates/a.yaml:1:12: executing \"m/templates/a.yaml\" at <lookup \"v1\" \"Secret\">: error calling \
+                 lookup: secrets \"ca\" is forbidden: User \"bob\" cannot get resource \"secrets\"",
+                ServerRenderFailure::Forbidden,
+            ),
+            (
+                "Error: execution error at (m/templates/a.yaml:3:4): the Secret ca is missing",
+                ServerRenderFailure::Other,
+            ),
+        ];
+        for (stderr, reason) in cases {
+            assert_eq!(read_server_render_failure(stderr), reason, "{stderr}");
+        }
     }
 
     #[test]

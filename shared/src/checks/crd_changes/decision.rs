@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum CrdDecision {
     /// The API server would reject it.
     Rejected,
+    /// The API server did not answer, so nothing is known.
+    Undetermined,
     /// Changes that break objects or clients.
     Breaking,
     /// Changes to review before the upgrade.
@@ -30,7 +32,7 @@ impl CrdDecision {
     pub const fn needs_write(self) -> bool {
         match self {
             Self::New | Self::Text | Self::Safe | Self::Risky | Self::Breaking => true,
-            Self::Unchanged | Self::RemovedFromChart | Self::Rejected => false,
+            Self::Unchanged | Self::RemovedFromChart | Self::Rejected | Self::Undetermined => false,
         }
     }
 
@@ -45,6 +47,7 @@ impl CrdDecision {
             Self::Risky => "risky",
             Self::Breaking => "breaking",
             Self::Rejected => "refused",
+            Self::Undetermined => "no answer",
             Self::RemovedFromChart => "gone",
         }
     }

@@ -95,6 +95,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
             foreign_downgrade: flags.allow_foreign_downgrade,
             migrate: flags.migrate,
             field_loss: flags.allow_field_loss,
+            untried_conversion: flags.allow_untried_conversion,
             ..AllowedActions::default()
         },
         server_dry_runs: flags.write.to_write_mode().asks_server(),

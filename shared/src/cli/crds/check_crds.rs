@@ -8,12 +8,13 @@ use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, page};
 use crate::cli::explain::explain;
 use crate::cli::report_format::ReportFormat;
 use crate::cli::{Stream, style_for};
-use crate::cluster::{ApiError, Cluster, admission_reader, crd_dry_run};
+use crate::cluster::{Cluster, admission_reader, crd_dry_run};
 use crate::model::admission_policies::ServiceRef;
 use crate::model::chart::ChartRef;
 use crate::model::chart_version::ChartVersion;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::fetched_chart::FetchedChart;
 use crate::prepare::crd_verdicts::{CrdChange, CrdJudge};
 use crate::prepare::manifest_files;
@@ -276,9 +277,11 @@ async fn judge_crds(
     let judge = CrdJudge { server, cluster: old.cluster.as_ref(), files: objects, conversion_backends: &backends };
     let changed = new.crds.iter().map(|(name, wanted)| {
         let (next, server_answer) = match forecasts.get(name) {
-            Some(Ok(merged)) => (merged, ServerAnswer::Accepted),
-            Some(Err(words)) => (wanted, ServerAnswer::Rejected(words)),
-            None => (wanted, predict_answer(new, wanted)),
+            Some(CrdDryRunResult::Accepted(merged)) => (merged, ServerAnswer::Accepted),
+            Some(CrdDryRunResult::Rejected(rejection)) => (wanted, ServerAnswer::Rejected(&rejection.message)),
+            Some(CrdDryRunResult::NoAnswer(_) | CrdDryRunResult::NotAsked(_)) | None => {
+                (wanted, predict_answer(new, wanted))
+            }
         };
         CrdChange { old: old.crds.get(name), new: Some(next), server_answer }
     });
@@ -294,18 +297,18 @@ fn predict_answer(new: &CrdSet, wanted: &Crd) -> ServerAnswer<'static> {
     rejection.map_or(ServerAnswer::NotAsked, ServerAnswer::Rejected)
 }
 
-/// The results of a server-side dry-run apply by CRD name: the merged CRD, or the rejection. A CRD without a result is missing.
-async fn forecast_crds(old: &CrdSet, new: &CrdSet) -> BTreeMap<String, Result<Crd, String>> {
+/// The results of a server-side dry-run apply by CRD name. A CRD that the server did not judge is missing.
+async fn forecast_crds(old: &CrdSet, new: &CrdSet) -> BTreeMap<String, CrdDryRunResult> {
     let Some(cluster) = old.cluster.as_ref().filter(|_| new.cluster.is_none()) else { return BTreeMap::new() };
     let wanted: Vec<Crd> = new.crds.values().cloned().collect();
     let (mut answers, mut dry_run_error) = (BTreeMap::new(), None);
     for one in crd_dry_run::dry_run_crds(cluster, &wanted).await {
         match one.answer {
-            Ok(merged) => drop(answers.insert(one.name, Ok(merged))),
-            Err(ApiError::Rejected { code: 400 | 404 | 409 | 422, message, .. }) => {
-                drop(answers.insert(one.name, Err(message)));
+            CrdDryRunResult::Rejected(rejection) if !rejection.is_about_the_object() => {
+                dry_run_error.get_or_insert(rejection.message);
             }
-            Err(error) => drop(dry_run_error.get_or_insert(error.to_string())),
+            CrdDryRunResult::NoAnswer(reason) => drop(dry_run_error.get_or_insert(reason)),
+            answer => drop(answers.insert(one.name, answer)),
         }
     }
     if let Some(reason) = dry_run_error {

@@ -246,6 +246,9 @@ pub struct ApplyFlags {
     /// Allow the downgrade of CRDs of other projects (Flux, Open Cluster Management).
     #[arg(long)]
     pub allow_foreign_downgrade: bool,
+    /// Allow CRDs whose conversion webhook has a new URL, which only the API server can try.
+    #[arg(long)]
+    pub allow_untried_conversion: bool,
     /// File with accepted (waived) findings. Default: .mural-waivers.yaml if it exists.
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,

@@ -34,7 +34,7 @@ use crate::report::crd_report::{CrdDiff, CrdList};
 use crate::report::event::Event;
 use crate::report::human::HumanRenderer;
 use crate::tools::chart_fetch::fetch_chart;
-use crate::tools::helm::{Helm, TemplateArgs};
+use crate::tools::helm::{Helm, TemplateArgs, TemplateLookups};
 use crate::tools::private_files::{create_private_dir, write_private_file};
 
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
@@ -201,6 +201,7 @@ async fn read_chart_crds(
         api_versions: &[],
         include_crds: true,
         is_upgrade: false,
+        lookups: TemplateLookups::Nothing,
         extra_args: &[],
     };
     let rendered = helm
@@ -224,7 +225,7 @@ async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags, crds_release:
     }
     let all: Vec<Crd> = wanted.into_values().collect();
     let answers = crd_dry_run::dry_run_crds(&cluster, &all).await;
-    let forecasts = answers.into_iter().map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect();
+    let forecasts = answers.into_iter().map(|one| (one.name, one.answer)).collect();
     Ok(CrdDiff {
         api_version: API_VERSION,
         kind: "CrdDiff",

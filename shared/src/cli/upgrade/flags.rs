@@ -148,6 +148,9 @@ pub struct UpgradeFlags {
     /// Allow helm to delete claims, namespaces, custom resources or all workloads that leave a release.
     #[arg(long, help_heading = "Allowed changes")]
     pub allow_removals: bool,
+    /// Allow CRDs whose conversion webhook has a new URL, which only the API server can try.
+    #[arg(long, help_heading = "Allowed changes")]
+    pub allow_untried_conversion: bool,
     /// Annotate CRDs that helm would delete with helm.sh/resource-policy=keep before the first helm write.
     #[arg(long, help_heading = "Allowed changes")]
     pub keep_crds: bool,

@@ -21,9 +21,9 @@ use crate::cli::runtime::block_on;
 use crate::cli::signals::Signals;
 use crate::cli::{OutputFormat, Stream, files, show_to_operator, style_for};
 use crate::guards;
-use crate::plan::StepId;
 use crate::plan::journal::{RunEntry, Task};
 use crate::plan::saved_plan::SavedPlan;
+use crate::plan::{Plan, StepId};
 use crate::prepare::prepared::{Environment, Prepared, RunMode, UpgradeWork};
 use crate::prepare::{appliance_registry, flux_follow, handover};
 use crate::prepare::{prepare, prepare_resume, prepare_saved_plan};
@@ -31,7 +31,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::style::Style;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
-use crate::report::{plan, upgrade_markdown, upgrade_result};
+use crate::report::{permission_manifest, plan, upgrade_markdown, upgrade_result};
 use crate::run::journal_writer::close_without_work;
 use crate::run::lock::release_all_stale;
 use crate::run::run;
@@ -78,6 +78,10 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         let written = signals.run_read_only(handover::render_manifests(&request.ask, options, &env)).await?;
         Stream::Stdout.write(&written);
         return Ok(Exit::Success);
+    }
+    if let Some(user) = &request.run_flags.explain_permissions {
+        let prepared = signals.run_read_only(prepare_request(&request, env, &emit)).await?;
+        return print_permissions(&prepared.plan, user.as_deref());
     }
     let mut prepared = prepare_and_show(&request, &env, &progress, &mut signals).await?;
     if signals.run_read_only(confirm_field_loss(&prepared.plan, request.write_mode())).await? {
@@ -247,6 +251,16 @@ fn save_plan(
     let detail = format!("run `kubectl mural upgrade apply {}` with the same value flags", file.display());
     progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
     Ok(())
+}
+
+/// Prints the Roles of this plan, and nothing else. Without a user, they are bound to the one of this connection.
+fn print_permissions(plan: &Plan, user: Option<&str>) -> Result<Exit, Problem> {
+    let ours = || plan.cluster.user.as_deref().map_err(|failure| Problem::failure(failure.to_string()));
+    let user = user.map_or_else(ours, Ok)?;
+    let text = permission_manifest::render(&plan.permissions, user)
+        .map_err(|error| Problem::failure("cannot render the Roles as YAML").with_source(error))?;
+    Stream::Stdout.write(&text);
+    Ok(Exit::Success)
 }
 
 fn write_report(report: &UpgradeReport, flags: &RunFlags) -> Result<Exit, Problem> {

@@ -20,7 +20,7 @@ use crate::run::run;
 use crate::run::run_options::{JournalOptions, RunOptions};
 
 use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
-use crate::cli::upgrade::write_report;
+use crate::cli::upgrade::{print_permissions, write_report};
 
 /// The environment, options and output of a rollback or repair.
 struct RecoveryRun {
@@ -60,6 +60,9 @@ pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
             prepare_rollback(ask, flags.overwrite, env, &emit).await
         })
         .await?;
+    if let Some(user) = &flags.run_flags.explain_permissions {
+        return print_permissions(&prepared.plan, user.as_deref());
+    }
     let style = style_for(Stream::Stdout, flags.run_flags.style);
     if let Some(target) = prepared.work.rollback_target() {
         progress.pause(|| {
@@ -75,6 +78,9 @@ pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
     let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, None)?;
     let emit = |event: Event| progress.show_event(&event);
     let prepared = signals.run_read_only(prepare_repair(flags.to_spec()?, env, &emit)).await?;
+    if let Some(user) = &flags.run_flags.explain_permissions {
+        return print_permissions(&prepared.plan, user.as_deref());
+    }
     let style = style_for(Stream::Stdout, flags.run_flags.style);
     if let Work::Repair(repair) = &prepared.work {
         let text = rollback_report::render_repair(&repair.issues, &prepared.plan, style);

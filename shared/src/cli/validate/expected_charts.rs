@@ -12,7 +12,7 @@ use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
-use crate::tools::helm::TemplateArgs;
+use crate::tools::helm::{TemplateArgs, TemplateLookups};
 use crate::tools::private_files::{create_private_dir, write_private_file};
 
 use crate::cli::validate::observe::build_helm;
@@ -85,6 +85,7 @@ impl ChartRenderer<'_> {
             api_versions: &api_versions,
             include_crds: true,
             is_upgrade: true,
+            lookups: TemplateLookups::Nothing,
             extra_args: &["--no-hooks".to_owned()],
         };
         let rendered = helm

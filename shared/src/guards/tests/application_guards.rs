@@ -2,15 +2,15 @@
 
 use crate::checks::crd_changes::object_evidence::{EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::{ServerAnswer, judge_crd};
-use crate::model::access_review::AccessReview;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::secret::Hidden;
 use crate::schema::ServerVersion;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-use crate::guards::tests::scenario::{GuardScenario, build_crd, fires, guard_findings, release_record};
+use crate::guards::tests::scenario::{GuardScenario, build_crd, fires, guard_findings, rejection, release_record};
 use crate::model::access_review::Permission;
 use crate::model::admission_policies::ServiceRef;
 use crate::model::application::{ApplyMethod, DryRunAnswer, ObjectForecast};
@@ -20,7 +20,7 @@ use crate::model::cluster_view::ReadFailure;
 use crate::model::container_images::ImageAvailability;
 use crate::model::object::ObjectRef;
 
-fn canvas_deployment(replicas: u32) -> Value {
+pub(super) fn canvas_deployment(replicas: u32) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "canvas"}, "spec": {"replicas": replicas}})
 }
 
@@ -33,7 +33,7 @@ pub(super) fn with_dry_run_answer(answer: DryRunAnswer) -> GuardScenario {
 
 #[test]
 fn every_object_is_dry_run_first() {
-    let refused = |words: &str| with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: words.into() });
+    let refused = |words: &str| with_dry_run_answer(DryRunAnswer::Rejected(rejection(422, words)));
     let reported = guard_findings(&refused("spec.selector: field is immutable"), "objects-dry-run");
     assert!(
         reported[0].message.contains("immutable") && reported[0].hint.contains("kubectl delete deployment canvas"),
@@ -49,7 +49,7 @@ fn every_object_is_dry_run_first() {
         with_dry_run_answer(DryRunAnswer::NotAsked("its CRD changes first")).run_guard("objects-dry-run"),
         Verdict::Pass
     );
-    let unknown = with_dry_run_answer(DryRunAnswer::Undetermined("a webhook does not support dry run".into()));
+    let unknown = with_dry_run_answer(DryRunAnswer::NoAnswer("a webhook does not support dry run".into()));
     assert!(matches!(unknown.run_guard("objects-dry-run"), Verdict::Undetermined { .. }));
     let unasked = GuardScenario::with(|scenario| scenario.server_dry_run = false);
     assert!(matches!(unasked.run_guard("objects-dry-run"), Verdict::Undetermined { .. }));
@@ -57,8 +57,7 @@ fn every_object_is_dry_run_first() {
 
 #[test]
 fn the_servers_message_on_a_secret_is_masked() {
-    let mut scenario =
-        with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: "data[key]: Invalid value: canary".into() });
+    let mut scenario = with_dry_run_answer(DryRunAnswer::Rejected(rejection(422, "data[key]: Invalid value: canary")));
     scenario.application.forecasts[0].object.kind = "Secret".into();
     assert!(!guard_findings(&scenario, "objects-dry-run")[0].message.contains("canary"));
 }
@@ -167,7 +166,7 @@ pub(super) fn with_conversion_webhook(live: bool, ready: usize) -> GuardScenario
         next["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"clientConfig": {"service": service}}});
         let second_version = json!({"name": "v2", "served": true, "storage": false});
         next["spec"]["versions"].as_array_mut().unwrap().push(second_version);
-        scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+        scenario.forecasts.insert("hubs.example.com".into(), CrdDryRunResult::Accepted(Crd::new(next).unwrap()));
         if !live {
             scenario.view.crds = Ok(BTreeMap::new());
         }
@@ -196,7 +195,7 @@ pub(super) fn with_hub_spec(value: &Value) -> GuardScenario {
         let mut next = build_crd("hubs.example.com", "v1").json().clone();
         next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
             {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
-        scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+        scenario.forecasts.insert("hubs.example.com".into(), CrdDryRunResult::Accepted(Crd::new(next).unwrap()));
         scenario.rendered_app =
             vec![json!({"apiVersion": "example.com/v1", "kind": "Hub", "metadata": {"name": "h"}, "spec": value})];
     })
@@ -300,7 +299,7 @@ fn a_custom_resource_that_no_one_touches_is_kept() {
             let mut next = build_crd("hubs.example.com", "v1").json().clone();
             next["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties":
                 {"spec": {"type": "object", "properties": {"size": {"type": "integer", "maximum": 3}}}}});
-            scenario.forecasts.insert("hubs.example.com".into(), Ok(Crd::new(next).unwrap()));
+            scenario.forecasts.insert("hubs.example.com".into(), CrdDryRunResult::Accepted(Crd::new(next).unwrap()));
             scenario.application.stored_objects = Hidden::new(vec![hub(size)]);
             scenario.application.live_objects.insert(hub(size), "mural-system");
             scenario.rendered_app = vec![hub(4)];
@@ -400,10 +399,8 @@ fn a_value_with_a_typing_error_is_reported_with_the_key_that_it_resembles() {
 }
 
 #[test]
-fn missing_permissions_are_reported_with_a_role() {
-    let denied = |denied: Vec<Permission>| {
-        GuardScenario::with(|scenario| scenario.grants = AccessReview { checked_count: 9, denied: Ok(denied) })
-    };
+fn missing_permissions_are_reported_per_namespace() {
+    let denied = |denied: Vec<Permission>| GuardScenario::with(|scenario| scenario.grants.denied = Ok(denied));
     let reported = guard_findings(
         &denied(vec![
             Permission::new(None, "apiextensions.k8s.io", "customresourcedefinitions", "patch"),
@@ -411,17 +408,10 @@ fn missing_permissions_are_reported_with_a_role() {
         ]),
         "permissions",
     );
-    assert!(
-        reported[0].message.contains("operator may not create secrets")
-            || reported[1].message.contains("operator may not create secrets")
-    );
-    let roles: Vec<&str> =
-        reported.iter().filter_map(|finding| finding.hint.split_once(": {").map(|(_, role)| role)).collect();
-    assert_eq!(roles.len(), 2, "{reported:?}");
-    assert!(
-        roles.iter().any(|role| role.contains("ClusterRole") && role.contains("apiextensions.k8s.io")),
-        "{roles:?}"
-    );
+    let subjects: Vec<&str> = reported.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(subjects, ["namespace mural-system", "the cluster"]);
+    assert!(reported[0].message.contains("operator may not create secrets"), "{reported:?}");
+    assert!(reported.iter().all(|finding| finding.hint.contains("--explain-permissions")), "{reported:?}");
     assert_eq!(denied(Vec::new()).run_guard("permissions"), Verdict::Pass);
     let unseen = GuardScenario::with(|scenario| {
         scenario.grants.denied =

@@ -5,6 +5,7 @@ use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::model::application::ApplyMethod;
 use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::object::ObjectRef;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::adoption::{Adoption, FieldConflict};
@@ -109,7 +110,7 @@ pub(super) fn with_dropped_version(stored: &[&str], objects: usize) -> GuardScen
     GuardScenario::with(|scenario| {
         scenario.verdicts = BTreeMap::from([(HUBS.to_owned(), verdict)]);
         scenario.view.crds = Ok(BTreeMap::from([(HUBS.to_owned(), live)]));
-        scenario.forecasts = BTreeMap::from([(HUBS.to_owned(), Ok(next))]);
+        scenario.forecasts = BTreeMap::from([(HUBS.to_owned(), CrdDryRunResult::Accepted(next))]);
     })
 }
 
@@ -164,7 +165,7 @@ fn a_foreign_crd_never_goes_back() {
         GuardScenario::with(|scenario| {
             scenario.view.crds = Ok(BTreeMap::from([(FLUX.to_owned(), live)]));
             scenario.rendered_crds = vec![next.json().clone()];
-            scenario.forecasts = BTreeMap::from([(FLUX.to_owned(), Ok(next))]);
+            scenario.forecasts = BTreeMap::from([(FLUX.to_owned(), CrdDryRunResult::Accepted(next))]);
         })
     };
     let back = meet(labelled("v2.7.0"), labelled("v2.6.4"));
@@ -198,7 +199,7 @@ fn the_flux_that_the_application_brings_finds_its_crds() {
         GuardScenario::with(|scenario| {
             scenario.rendered_app = vec![controller(image)];
             for (name, version) in [(FLUX, "v2"), ("helmcharts.source.toolkit.fluxcd.io", "v1")] {
-                scenario.forecasts.insert(name.into(), Ok(build_crd(name, version)));
+                scenario.forecasts.insert(name.into(), CrdDryRunResult::Accepted(build_crd(name, version)));
             }
         })
     };
@@ -223,7 +224,7 @@ fn without_a_dry_run_what_is_known_of_the_servers_rules_still_refuses() {
     let unasked = |next: Crd| {
         GuardScenario::with(|scenario| {
             scenario.server_dry_run = false;
-            scenario.forecasts.insert(HUBS.into(), Ok(next));
+            scenario.forecasts.insert(HUBS.into(), CrdDryRunResult::Accepted(next));
         })
     };
     let changed = modified_crd(HUBS, set_cluster_scope);

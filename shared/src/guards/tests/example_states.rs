@@ -14,6 +14,7 @@ use crate::model::chart::ValuesSchemaError;
 use crate::model::container_images::ImageAvailability;
 use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::metadata_keys::SUSPENDED_BY_ANNOTATION;
 use crate::model::secret::Hidden;
 use crate::plan::drift::{DriftItem, DriftSubject};
@@ -117,7 +118,7 @@ pub(super) fn with_flux_crd_versions(live: &str, next: &str) -> GuardScenario {
     GuardScenario::with(|scenario| {
         scenario.view.crds = Ok(BTreeMap::from([(FLUX.to_owned(), live)]));
         scenario.rendered_crds = vec![next.json().clone()];
-        scenario.forecasts = BTreeMap::from([(FLUX.to_owned(), Ok(next))]);
+        scenario.forecasts = BTreeMap::from([(FLUX.to_owned(), CrdDryRunResult::Accepted(next))]);
     })
 }
 
@@ -128,7 +129,7 @@ pub(super) fn with_controller_image(image: &str) -> GuardScenario {
         scenario.rendered_app = vec![json!({"apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": "helm-controller"}, "spec": {"template": pods}})];
         for (name, version) in [(FLUX, "v2"), ("helmcharts.source.toolkit.fluxcd.io", "v1")] {
-            scenario.forecasts.insert(name.into(), Ok(build_crd(name, version)));
+            scenario.forecasts.insert(name.into(), CrdDryRunResult::Accepted(build_crd(name, version)));
         }
     })
 }

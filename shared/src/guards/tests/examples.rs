@@ -16,13 +16,14 @@ use super::example_states::{
 use super::flux_guards::{flux_scenario, object_mut, with_flux_objects};
 use super::public_cases::{with_live_config, with_terminating_crd, with_terminating_object};
 use super::release_guards::with_history;
-use super::scenario::{GuardScenario, build_crd, release_record};
+use super::scenario::{GuardScenario, build_crd, rejected_crd, rejection, release_record};
 use crate::guards::ALL;
 use crate::model::access_review::Permission;
 use crate::model::application::DryRunAnswer;
 use crate::model::chart::DigestKind;
 use crate::model::check::{Verdict, docs_link};
 use crate::model::container_images::ImageAvailability;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::secret::Hidden;
 use crate::model::signature::{SignatureOutcome, SignatureVerifier};
 use crate::plan::journal::JournalSnapshot;
@@ -115,7 +116,10 @@ const EXAMPLES: [GuardExample; 55] = [
     example(
         "permissions",
         || GuardScenario::with(|w| w.grants.denied = Ok(vec![Permission::new(None, "", "secrets", "create")])),
-        || GuardScenario::with(|w| w.grants.checked_count = 9),
+        || {
+            let need = Permission::new(None, "", "secrets", "create");
+            GuardScenario::with(|w| w.grants.permissions.required = vec![need])
+        },
     ),
     example(
         "journal-readable",
@@ -177,7 +181,7 @@ const EXAMPLES: [GuardExample; 55] = [
         || with_history(vec![release_record("mural", "1.1.0-rc.3+05094f", "deployed", "")]),
     ),
     example("known-pair", || with_expected_crds("0.7.5"), || with_expected_crds("v0.7.4")),
-    example("record-size", || with_record_size(1_048_577), || with_record_size(900_000)),
+    example("record-size", || with_record_size(1_100_000), || with_record_size(900_000)),
     example(
         "crd-duplicated",
         || with_chart_crds(&[build_crd(HUBS, "v1"), modified_crd(HUBS, set_cluster_scope)], &[]),
@@ -191,9 +195,13 @@ const EXAMPLES: [GuardExample; 55] = [
     example("crds-removed", || with_removed_crd(true), || with_removed_crd(false)),
     example(
         "crds-dry-run",
-        || GuardScenario::with(|w| drop(w.forecasts.insert(HUBS.into(), Err("spec.scope is immutable".into())))),
+        || GuardScenario::with(|w| drop(w.forecasts.insert(HUBS.into(), rejected_crd("spec.scope is immutable")))),
         // Another schema is no other scope.
-        || GuardScenario::with(|w| drop(w.forecasts.insert(HUBS.into(), Ok(modified_crd(HUBS, add_description))))),
+        || {
+            GuardScenario::with(|w| {
+                drop(w.forecasts.insert(HUBS.into(), CrdDryRunResult::Accepted(modified_crd(HUBS, add_description))))
+            })
+        },
     ),
     example("crds-not-terminating", || with_terminating_crd(HUBS), || with_terminating_crd("others.example.com")),
     example("storage-migrating", || with_migration("True"), || with_migration("False")),
@@ -248,7 +256,7 @@ const EXAMPLES: [GuardExample; 55] = [
     example("object-ownership-metadata", || with_live_config("kubectl"), || with_live_config("Helm")),
     example(
         "objects-dry-run",
-        || with_dry_run_answer(DryRunAnswer::Rejected { code: 422, message: "field is immutable".into() }),
+        || with_dry_run_answer(DryRunAnswer::Rejected(rejection(422, "field is immutable"))),
         || with_dry_run_answer(DryRunAnswer::Accepted),
     ),
     example("manual-changes", || with_scaled_canvas("kubectl", 5, 2), || with_scaled_canvas("kubectl", 5, 5)),

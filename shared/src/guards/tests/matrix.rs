@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::guards::ALL;
-use crate::guards::tests::scenario::{GuardScenario, release_record};
+use crate::guards::tests::scenario::{GuardScenario, rejected_crd, release_record};
 use crate::model::chart::{Chart, ChartFiles};
 use crate::model::check::{Level, Verdict};
 use crate::model::crd::{Crd, list_template_crds};
@@ -177,7 +177,7 @@ fn with_stored_version(crd: &Crd) -> Crd {
 fn predict_dry_run(live: &BTreeMap<String, Crd>, name: String, crd: Crd) -> (String, CrdDryRunResult) {
     let refusals =
         live.get(&name).map(|old| diff::predict_update_rejections(old.json(), crd.json())).unwrap_or_default();
-    let answer = refusals.first().map_or(Ok(crd), |refusal| Err(refusal.to_string()));
+    let answer = refusals.first().map_or(CrdDryRunResult::Accepted(crd), |refusal| rejected_crd(&refusal.to_string()));
     (name, answer)
 }
 

@@ -8,11 +8,12 @@ use super::application_guards::{with_hub_spec, with_webhook};
 use super::crd_guards::modified_crd;
 use super::example_states::with_pod_quota;
 use super::release_guards::with_history;
-use super::scenario::{GuardScenario, fires, guard_findings, release_record};
+use super::scenario::{GuardScenario, fires, guard_findings, rejected_crd, release_record};
 use crate::model::application::ApplyMethod;
 use crate::model::check::{Level, Verdict};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;
+use crate::model::dry_run::CrdDryRunResult;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::secret::Hidden;
@@ -30,7 +31,11 @@ fn with_rendered(objects: Vec<Value>) -> GuardScenario {
 pub(super) fn with_terminating_crd(name: &str) -> GuardScenario {
     let crd = modified_crd(name, |crd| crd["metadata"]["deletionTimestamp"] = "2026-11-30T07:12:00Z".into());
     GuardScenario::with(|scenario| {
-        let others = scenario.forecasts.values().flatten().map(|crd| (crd.name().to_owned(), crd.clone()));
+        let others = scenario
+            .forecasts
+            .values()
+            .filter_map(CrdDryRunResult::planned_crd)
+            .map(|crd| (crd.name().to_owned(), crd.clone()));
         let mut live: BTreeMap<_, _> = others.collect();
         live.insert(name.to_owned(), crd);
         scenario.view.crds = Ok(live);
@@ -84,7 +89,7 @@ fn an_object_of_a_kind_that_no_server_and_no_crd_serves_is_refused() {
 fn a_kind_of_a_rejected_crd_is_no_second_finding() {
     let mut scenario = with_rendered(vec![object("other.example/v1", "Other", "a")]);
     assert!(fires(&scenario, "application-crds-served"));
-    scenario.forecasts.insert("others.other.example".into(), Err("spec.scope: field is immutable".into()));
+    scenario.forecasts.insert("others.other.example".into(), rejected_crd("spec.scope: field is immutable"));
     assert!(!fires(&scenario, "application-crds-served"));
 }
 
@@ -195,7 +200,7 @@ fn a_misspelt_field_is_refused_if_helm_applies_on_the_server() {
     let crd = modified_crd("hubs.example.com", |crd| {
         crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema;
     });
-    free.forecasts.insert("hubs.example.com".into(), Ok(crd));
+    free.forecasts.insert("hubs.example.com".into(), CrdDryRunResult::Accepted(crd));
     assert_eq!(guard_findings(&free, "custom-resources-fit")[0].level, Level::Warning);
 }
 
@@ -203,7 +208,7 @@ fn a_misspelt_field_is_refused_if_helm_applies_on_the_server() {
 #[test]
 fn a_field_that_no_installed_crd_has_is_refused() {
     let mut scenario = with_apply_method(&json!({"fuel": "diesel"}), ApplyMethod::ServerSide);
-    let crd = scenario.forecasts.remove("hubs.example.com").unwrap().unwrap();
+    let crd = scenario.forecasts.remove("hubs.example.com").unwrap().planned_crd().unwrap().clone();
     scenario.view.crds = Ok(BTreeMap::from([("hubs.example.com".to_owned(), crd)]));
     assert_eq!(guard_findings(&scenario, "custom-resources-fit")[0].level, Level::Error);
 }
@@ -232,7 +237,8 @@ fn a_newer_chart_may_drop_what_its_older_one_had() {
             record.crd_documents = stored.into_iter().collect();
             scenario.set_record(record);
             scenario.view.crds = Ok(BTreeMap::from([(live.name().to_owned(), live.clone())]));
-            scenario.forecasts = BTreeMap::from([(live.name().to_owned(), Ok(properties(json!({}))))]);
+            scenario.forecasts =
+                BTreeMap::from([(live.name().to_owned(), CrdDryRunResult::Accepted(properties(json!({}))))]);
         })
     };
     assert!(!fires(&scenario(Some(live.clone())), "foreign-downgrade"));

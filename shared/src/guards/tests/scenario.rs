@@ -4,7 +4,7 @@ use crate::ask::AllowedActions;
 use crate::ask::OwnerMode;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::guards::tests::JournalSnapshot;
-use crate::model::access_review::AccessReview;
+use crate::model::access_review::{AccessReview, RequiredPermissions};
 use crate::model::admission_policies::AdmissionPolicies;
 use crate::model::application::ApplicationState;
 use crate::model::chart::Chart;
@@ -12,7 +12,7 @@ use crate::model::chart::ValuesSchemaError;
 use crate::model::cluster_view::ClusterView;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
-use crate::model::dry_run::CrdDryRunResult;
+use crate::model::dry_run::{CrdDryRunResult, DryRunRejection};
 use crate::model::lease::HeldLock;
 use crate::model::signature::SignatureCheck;
 use crate::plan::adoption::{Adoption, FieldConflict};
@@ -54,6 +54,16 @@ pub(crate) fn build_crd(name: &str, version: &str) -> Crd {
             "versions": [{"name": version, "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}),
     )
     .unwrap()
+}
+
+/// A rejection of the API server with these words.
+pub(crate) fn rejection(code: u16, message: &str) -> DryRunRejection {
+    DryRunRejection { code, message: message.into(), causes: Vec::new() }
+}
+
+/// A CRD that the API server rejects with these words.
+pub(crate) fn rejected_crd(message: &str) -> CrdDryRunResult {
+    CrdDryRunResult::Rejected(rejection(422, message))
 }
 
 fn healthy_view() -> ClusterView {
@@ -100,6 +110,7 @@ fn empty_policies() -> AdmissionPolicies {
         namespace_terminating: Ok(false),
         resource_quotas: Ok(Vec::new()),
         disruption_budgets: Ok(Vec::new()),
+        conversions: BTreeMap::new(),
     }
 }
 
@@ -156,7 +167,10 @@ impl GuardScenario {
             rendered_app: Vec::new(),
             rendered_crds: Vec::new(),
             schema_refusals: Vec::new(),
-            forecasts: BTreeMap::from([("hubs.example.com".to_owned(), Ok(build_crd("hubs.example.com", "v1")))]),
+            forecasts: BTreeMap::from([(
+                "hubs.example.com".to_owned(),
+                CrdDryRunResult::Accepted(build_crd("hubs.example.com", "v1")),
+            )]),
             verdicts: BTreeMap::new(),
             waiver_notes: Vec::new(),
             helm_version: Ok(Version::new(3, 17, 2)),
@@ -170,7 +184,7 @@ impl GuardScenario {
             field_conflicts: Ok(Vec::new()),
             policies: empty_policies(),
             record_sizes: vec![("mural".into(), None)],
-            grants: AccessReview { checked_count: 0, denied: Ok(Vec::new()) },
+            grants: AccessReview { permissions: RequiredPermissions::default(), denied: Ok(Vec::new()) },
             images: Some(BTreeMap::new()),
             token_expiry: None,
             config: Hidden::new(json!({})),

@@ -63,7 +63,7 @@ impl Scene {
     fn decide(&self) -> Result<(RollbackPlan, Vec<Step>), ForeignRevision> {
         let saved = self.saved.as_ref().cloned().unwrap_or_default();
         let forecasts: BTreeMap<String, CrdDryRunResult> =
-            saved.iter().map(|(name, crd)| (name.clone(), Ok(crd.clone()))).collect();
+            saved.iter().map(|(name, crd)| (name.clone(), CrdDryRunResult::Accepted(crd.clone()))).collect();
         let judged = saved.iter().filter_map(|(name, crd)| {
             let live = self.live.get(name)?;
             Some((

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::guards::tests::scenario::{GuardScenario, release_record};
 use crate::model::chart::{Chart, ChartFiles, ChartRef, Digest, DigestKind};
+use crate::model::chart_lookup::LookupSource;
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::secret::Hidden;
@@ -71,7 +72,7 @@ impl Situation {
         let mut chart = rendered_chart("mural-crds", "0.8.0", vec![crd.json().clone()]);
         chart.fetched.chart.folder_crds = vec![crd.name().to_owned()];
         self.charts.crds = Some(chart);
-        self.scenario.forecasts.insert(crd.name().to_owned(), Ok(crd.clone()));
+        self.scenario.forecasts.insert(crd.name().to_owned(), CrdDryRunResult::Accepted(crd.clone()));
         self.charts.desired_crds.insert(crd.name().to_owned(), crd);
     }
 
@@ -122,7 +123,14 @@ fn rendered_chart(name: &str, version: &str, rendered: Vec<Value>) -> RenderedCh
         files: Arc::new(files),
     };
     let manifest_text = Hidden::new(String::new());
-    RenderedChart { fetched, rendered, manifest_text, schema_refusals: Vec::new(), post_render_failure: None }
+    RenderedChart {
+        fetched,
+        rendered,
+        manifest_text,
+        schema_refusals: Vec::new(),
+        lookups: LookupSource::NotUsed,
+        post_render_failure: None,
+    }
 }
 
 /// The CRD of hubs with these versions, each stored or not.

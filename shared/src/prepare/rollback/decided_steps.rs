@@ -12,6 +12,7 @@ use crate::cluster::{admission_reader, application_objects, permission_reader};
 use crate::guards;
 use crate::guards::context::GuardContext;
 use crate::model::access_review::AccessReview;
+use crate::model::application::ApplyMethod;
 use crate::model::check::CheckResult;
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
@@ -20,7 +21,7 @@ use crate::model::health_inputs::HealthInputs;
 use crate::model::secret::Hidden;
 use crate::model::task::Task;
 use crate::plan::flux::FluxRoutes;
-use crate::plan::required_permissions::{CrdWrites, PermissionScope, collect_permissions};
+use crate::plan::required_permissions::{CrdWrites, HelmWait, PermissionScope, ReleaseWrites, collect_permissions};
 use crate::plan::{API_VERSION, Action, Plan, Step, order};
 use crate::prepare::inventory::ClusterReading;
 use crate::prepare::picture;
@@ -57,7 +58,8 @@ impl RecoveryContext<'_> {
         order::check_order(&decided.steps).map_err(|error| {
             Problem::failure("the plan breaks an order rule; please report this defect").with_source(error)
         })?;
-        let guards = self.check_guards(&decided).await;
+        let grants = self.read_grants(&decided).await;
+        let guards = self.check_guards(&decided, &grants).await;
         let steps = decided.steps.into_iter().map(|step| Step { command: self.build_command(&step.action), ..step });
         Ok(Plan {
             api_version: API_VERSION,
@@ -72,6 +74,7 @@ impl RecoveryContext<'_> {
             guards,
             steps: steps.collect(),
             unchanged_items: Vec::new(),
+            permissions: grants.permissions,
         })
     }
 
@@ -81,10 +84,9 @@ impl RecoveryContext<'_> {
         picture::read_health_inputs(cluster, self.installation, view, &Expectations::default()).await
     }
 
-    async fn check_guards(&self, decided: &DecidedSteps<'_>) -> Vec<CheckResult> {
-        let grants = self.read_grants(decided).await;
+    async fn check_guards(&self, decided: &DecidedSteps<'_>, grants: &AccessReview) -> Vec<CheckResult> {
         let (cluster, namespace) = (&self.connection.cluster, &self.installation.namespace);
-        let policies = admission_reader::read_admission_policies(cluster, namespace, &BTreeSet::new()).await;
+        let policies = admission_reader::read_admission_policies(cluster, namespace, &BTreeSet::new(), &[]).await;
         let no_values = Hidden::new(Value::Object(Map::new()));
         let context = GuardContext {
             view: &self.reading.view,
@@ -106,7 +108,7 @@ impl RecoveryContext<'_> {
             field_conflicts: &Ok(Vec::new()),
             policies: &policies,
             record_sizes: &[],
-            grants: &grants,
+            grants,
             images: None,
             token_expiry: cluster.token_expiry,
             bundle: None,
@@ -168,31 +170,53 @@ impl RecoveryContext<'_> {
                     | Action::AdoptObjects { .. }
             )
         });
-        let app = steps.iter().find_map(|step| match &step.action {
-            Action::RollbackRelease { release, revision, wait: true } => {
-                release_manifests(&self.reading.view, release, *revision)
+        let migrates = steps.iter().any(|step| matches!(step.action, Action::MigrateObjects { .. }));
+        let rolled_back = steps.iter().filter_map(|step| match &step.action {
+            Action::RollbackRelease { release, revision, wait } => {
+                RolledBackRelease::find(&self.reading.view, release, *revision, *wait)
             }
             _ => None,
         });
-        let kinds = if app.is_some() { application_objects::read_served_kinds(cluster).await.ok() } else { None };
-        let judged: Vec<&Crd> = decided.crd_answers.values().filter_map(|answer| answer.as_ref().ok()).collect();
+        let rolled_back: Vec<RolledBackRelease> = rolled_back.collect();
+        let kinds =
+            if rolled_back.is_empty() { None } else { application_objects::read_served_kinds(cluster).await.ok() };
+        let helm_major = self.connection.tools.helm.as_ref().map_or(3, |version| version.major);
+        let judged: Vec<&Crd> = decided.crd_answers.values().filter_map(CrdDryRunResult::planned_crd).collect();
         let scope = PermissionScope {
             namespace: &self.installation.namespace,
             crd_writes: if writes_crds { CrdWrites::Update } else { CrdWrites::None },
-            app_manifests: app.as_ref().map(|(old, new)| (old.as_slice(), new.as_slice())),
+            releases: rolled_back.iter().map(|release| release.to_writes(helm_major)).collect(),
+            migrated_crds: if migrates { &judged } else { &[] },
+            webhook_namespaces: BTreeSet::new(),
             inspected_crds: &judged,
             kinds: kinds.as_ref(),
             chart_crds: &[],
             patched_objects: &[],
         };
-        permission_reader::review_permissions(cluster, &collect_permissions(&scope)).await
+        permission_reader::review_permissions(cluster, collect_permissions(&scope)).await
     }
 }
 
-/// The current objects and those of the revisions that helm rolls back to.
-fn release_manifests(view: &ClusterView, release: &str, revision: u64) -> Option<(Vec<Value>, Vec<Value>)> {
-    let records = view.releases.get(release)?.as_ref().ok()?;
-    let target = records.iter().find(|record| record.revision == revision)?;
-    let newest = records.last()?;
-    Some((newest.manifest_objects().ok()?, target.manifest_objects().ok()?))
+/// The current objects of a release, and those of the revision that helm rolls back to.
+struct RolledBackRelease {
+    old: Vec<Value>,
+    new: Vec<Value>,
+    method: ApplyMethod,
+    waits: bool,
+}
+
+impl RolledBackRelease {
+    fn find(view: &ClusterView, release: &str, revision: u64, waits: bool) -> Option<Self> {
+        let records = view.releases.get(release)?.as_ref().ok()?;
+        let target = records.iter().find(|record| record.revision == revision)?;
+        let newest = records.last()?;
+        let method = ApplyMethod::of_record(target);
+        Some(Self { old: newest.manifest_objects().ok()?, new: target.manifest_objects().ok()?, method, waits })
+    }
+
+    fn to_writes(&self, helm_major: u64) -> ReleaseWrites<'_> {
+        let Self { old, new, method, waits } = self;
+        let wait = if *waits { HelmWait::of_version(helm_major) } else { HelmWait::None };
+        ReleaseWrites { old, new, live: None, method: *method, wait }
+    }
 }

@@ -153,7 +153,7 @@ fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result
 async fn forecast_crds(cluster: &Cluster, wanted: &BTreeMap<String, Crd>) -> BTreeMap<String, CrdDryRunResult> {
     let crds: Vec<Crd> = wanted.values().cloned().collect();
     let answers = crd_dry_run::dry_run_crds(cluster, &crds).await.into_iter();
-    answers.map(|one| (one.name, one.answer.map_err(|error| error.to_string()))).collect()
+    answers.map(|one| (one.name, one.answer)).collect()
 }
 
 fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, Problem> {

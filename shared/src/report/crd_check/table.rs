@@ -73,6 +73,7 @@ impl TableWriter {
     fn write_crd(&mut self, crd: &CrdVerdict) {
         let mark = match crd.decision {
             CrdDecision::Rejected | CrdDecision::Breaking => Mark::Fail,
+            CrdDecision::Undetermined => Mark::Unknown,
             CrdDecision::Risky => Mark::Warn,
             CrdDecision::RemovedFromChart if crd.findings.iter().any(|finding| finding.level == Level::Error) => {
                 Mark::Fail

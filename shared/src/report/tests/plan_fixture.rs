@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ask::OwnerMode;
 use crate::checks::crd_changes::decision::CrdDecision;
+use crate::model::access_review::RequiredPermissions;
 use crate::model::chart::{Digest, DigestKind};
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ClusterInfo;
@@ -40,6 +41,7 @@ pub(super) fn upgrade_plan() -> Plan {
                 "no longer in the chart; a CRD is never deleted, since its objects would go with it",
             ),
         ],
+        permissions: RequiredPermissions::default(),
     }
 }
 
@@ -61,6 +63,7 @@ pub(super) fn plan_without_changes() -> Plan {
             unchanged(version("mural-crds", "0.7.4"), "same chart bytes, same values, deployed"),
             unchanged(version("mural", "1.1.0-rc.3"), "same chart bytes, same values, deployed"),
         ],
+        permissions: RequiredPermissions::default(),
         ..upgrade_plan()
     }
 }
@@ -73,6 +76,7 @@ pub(super) fn plan_of_steps(steps: Vec<Step>) -> Plan {
         steps,
         guards: vec![passed("permissions")],
         unchanged_items: Vec::new(),
+        permissions: RequiredPermissions::default(),
         ..plan_without_changes()
     }
 }
@@ -93,7 +97,16 @@ fn chart(release: &str, from: &str, to: &str) -> ChartUpgrade {
     let chart = format!("oci://registry.example.com/charts/{release}");
     let digest = Digest::from_bytes(chart.as_bytes(), DigestKind::Manifest);
     let (from, to) = (Some(from.to_owned()), to.to_owned());
-    ChartUpgrade { release: release.into(), owner: Owner::Helm, from, revision: Some(3), to, chart, digest }
+    ChartUpgrade {
+        release: release.into(),
+        owner: Owner::Helm,
+        from,
+        revision: Some(3),
+        to,
+        chart,
+        digest,
+        forecast_doubt: None,
+    }
 }
 
 fn crd(name: &str, decision: CrdDecision, notes: &[&str]) -> CrdPlan {

@@ -139,5 +139,6 @@ fn conflict_error() -> ApiError {
         code: 409,
         reason: "Conflict".to_owned(),
         message: format!("another client changed it during each of {MAX_ATTEMPTS} attempts"),
+        causes: Vec::new(),
     }
 }

@@ -60,6 +60,7 @@ impl UpgradeFlags {
             field_loss: self.allow_field_loss,
             chart_change: self.allow_chart_change,
             removals: self.allow_removals,
+            untried_conversion: self.allow_untried_conversion,
             take_ownership: self.helm.take_ownership,
         }
     }

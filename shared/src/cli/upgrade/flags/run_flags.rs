@@ -47,6 +47,9 @@ pub struct RunFlags {
     /// Explain a check or guard, and exit. Needs no cluster.
     #[arg(long, value_name = "ID", add = complete::check_candidates())]
     pub explain: Option<String>,
+    /// Print the Roles that this command needs, bound to USER (default: you), for kubectl apply. Writes nothing.
+    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, conflicts_with = "dry_run")]
+    pub explain_permissions: Option<Option<String>>,
     /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
@@ -78,9 +81,10 @@ impl RunFlags {
         RunLimits::parse(&self.timeout, &self.failure_grace, &self.wait_for_lock)
     }
 
-    /// Combines `--dry-run` and `--yes`.
+    /// Combines `--dry-run`, `--explain-permissions` and `--yes`.
     #[must_use]
     pub const fn to_write_mode(&self) -> WriteMode {
-        WriteMode::new(self.dry_run, self.yes)
+        let dry_run = if self.explain_permissions.is_some() { Some(DryRunFlag::Server) } else { self.dry_run };
+        WriteMode::new(dry_run, self.yes)
     }
 }

@@ -1,6 +1,7 @@
 //! Sends dry runs: repeats those that got no answer about the object, and separates a rejection from a missing answer.
 //!
-//! `crd_dry_run` and `application_objects` build the requests. A dry run changes nothing, so it may be repeated after any failure.
+//! `crd_dry_run` and `application_objects` build the requests and read the results; `model/dry_run.rs` has their types.
+//! A dry run changes nothing, so it may be repeated after any failure.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_passes_by_itself_is_asked_again() {
+    async fn transient_failures_are_retried() {
         let merged = json!({"kind": "ConfigMap"});
         let once = [
             Answer::status(429, "too many requests"),

@@ -43,7 +43,7 @@ impl Answer {
         Self::failure(code, "", message, &[])
     }
 
-    /// 409 as of an object that somebody else has changed.
+    /// 409 as of an object that another client has changed.
     pub(crate) fn conflict(message: &str) -> Self {
         Self::failure(409, "Conflict", message, &[])
     }

@@ -164,7 +164,7 @@ fn build_hint(context: &GuardContext<'_>, one: &ObjectForecast, rejection: &DryR
             format!("kubectl describe quota --namespace {namespace}; then raise the quota or lower the request")
         }
         RejectionKind::ImmutableField => {
-            // The pods of a StatefulSet can stay while helm creates it anew.
+            // The pods of a StatefulSet can stay while helm creates it again.
             let orphan = if one.object.kind == "StatefulSet" { " --cascade=orphan" } else { "" };
             format!(
                 "keep the live value of the immutable field: set it in the values of the chart. Or delete the object in a \

@@ -1,7 +1,7 @@
 //! The API server's answers to dry runs: accepted, rejected, or no answer about the object.
 //!
-//! `cluster/dry_run.rs` makes these values from HTTP answers; guards and the plan match them. Only a rejection may be told as the
-//! server's refusal.
+//! `cluster/dry_run.rs` makes these values from HTTP answers; guards and the plan match them. Only a rejection may be reported as
+//! the server's refusal.
 
 use super::crd::Crd;
 use super::rejection::Rejection;

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_lives_stays_and_what_left_the_chart_is_deleted() {
+    fn live_fields_stay_and_fields_that_left_the_chart_are_deleted() {
         let labels = |labels: Value| json!({"metadata": {"labels": labels}});
         let live = labels(json!({"a": "1", "b": "1", "hand": "x"}));
         let sent = patch(&labels(json!({"a": "1", "b": "1"})), &labels(json!({"a": "1"})), &live);

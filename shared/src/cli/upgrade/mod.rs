@@ -80,7 +80,7 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         return Ok(Exit::Success);
     }
     if let Some(user) = &request.run_flags.explain_permissions {
-        let prepared = signals.run_read_only(prepare_request(&request, env, &emit)).await?;
+        let prepared = signals.run_read_only(prepare_request(&request, env.clone(), &emit)).await?;
         return print_permissions(&prepared.plan, user.as_deref());
     }
     let mut prepared = prepare_and_show(&request, &env, &progress, &mut signals).await?;

@@ -78,7 +78,7 @@ fn an_item_that_stands_twice_is_refused_with_the_way_on() {
 }
 
 #[test]
-fn what_the_user_may_not_dry_run_is_no_fault_of_the_object() {
+fn a_missing_permission_is_no_fault_of_the_object() {
     let words = "deployments.apps \"canvas\" is forbidden: User \"bob\" cannot patch resource \"deployments\"";
     let verdict = with_dry_run_answer(DryRunAnswer::Rejected(rejection(403, words))).run_guard("objects-dry-run");
     assert!(matches!(verdict, Verdict::Undetermined { .. }), "{verdict:?}");

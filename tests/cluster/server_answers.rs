@@ -17,7 +17,7 @@ pub const TESTS: &[Test] = &[
     ("server_answers::a_missing_answer_is_no_refusal", a_missing_answer_is_no_refusal),
     ("server_answers::a_duplicate_item_is_refused_where_helm_applies", a_duplicate_item_is_refused_where_helm_applies),
     ("server_answers::a_claim_grown_by_hand_is_named", a_claim_grown_by_hand_is_named),
-    ("server_answers::replicas_of_an_autoscaler_are_reported", the_replicas_of_an_autoscaler_are_told),
+    ("server_answers::replicas_of_an_autoscaler_are_reported", replicas_of_an_autoscaler_are_reported),
     ("server_answers::lookups_are_answered_as_in_the_upgrade", lookups_are_answered_as_in_the_upgrade),
     ("server_answers::a_conversion_url_that_nothing_has_tried", a_conversion_url_that_nothing_has_tried),
 ];

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use mural::ask::ValueFlag;
 use mural::model::secret::Hidden;
-use mural::tools::helm::TemplateArgs;
+use mural::tools::helm::{TemplateArgs, TemplateLookups};
 use replay::{Replay, list_recordings};
 use serde_json::{Value, json};
 
@@ -28,6 +28,7 @@ fn template<'a>(chart: &'a std::path::Path, api_versions: &'a [String]) -> Templ
         api_versions,
         include_crds: true,
         is_upgrade: true,
+        lookups: TemplateLookups::Nothing,
         extra_args: &[],
     }
 }

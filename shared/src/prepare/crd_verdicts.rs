@@ -124,7 +124,7 @@ pub(crate) async fn judge_crd_changes(
     let judge = CrdJudge { server, cluster: Some(cluster), files: None, conversion_backends: &BTreeMap::new() };
     let mut all = judge.judge_all(changes.collect()).await;
     for verdict in &mut all {
-        let planned = forecasts.get(&verdict.name).and_then(|answer| answer.as_ref().ok());
+        let planned = forecasts.get(&verdict.name).and_then(CrdDryRunResult::planned_crd);
         let Some((now, next)) = live.get(&verdict.name).zip(planned) else { continue };
         let migration = plan_migration(now, next).ok().flatten().filter(|_| ask.allowed_actions.migrate);
         let Some(migration) = migration else { continue };

@@ -81,6 +81,16 @@ impl Installation<'_> {
         self.run("kubectl-mural-upgrade --chart ./app-new --crds-chart ./crds-new -n hub --yes --timeout 60s", "")
     }
 
+    /// Why the API server no longer accepts an object like those of the users; none if it accepts all.
+    ///
+    /// # Errors
+    /// A program cannot be started.
+    pub fn rejected_objects(&self) -> Result<Option<String>> {
+        let again = std::fs::read_to_string(self.folder.join("objects.yaml"))?.replace("namespace: users", "namespace: hub");
+        let ended = self.run("kubectl create --dry-run=server -f -", &again)?;
+        Ok((ended.code != 0).then_some(ended.text))
+    }
+
     fn apply_crds(&self, chart: &str) -> Result<()> {
         let rendered = self.done(&format!("helm template mural-crds ./{chart} --include-crds -n hub"), "")?;
         self.done("kubectl apply --server-side --force-conflicts -f -", &rendered.stdout)?;

@@ -3,7 +3,7 @@
 //! Two properties hold for every pair:
 //!
 //! - ours ends in the same state as the guide by hand, or refuses before the first write, and then the guide fails, loses
-//!   something, or a decision of the operator is required; an upgrade that passes all guards never fails;
+//!   something, leaves objects that the API server no longer accepts, or requires a decision of the operator; an upgrade that passes all guards never fails;
 //! - no object and no field of an object disappears.
 //!
 //! `MURAL_PAIRS=N` runs N pairs, `MURAL_SEED=S` others; an ordinary run takes a few of a fixed seed.

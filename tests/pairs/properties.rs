@@ -23,6 +23,7 @@ pub fn check(pair: &Pair, sandbox: &Sandbox, folder: &Path) -> Result<()> {
     let (before, snapshot) = (installation.read_state()?, sandbox.snapshot("pair")?);
     let by_hand = installation.upgrade_by_hand()?;
     let state_by_hand = installation.read_state()?;
+    let rejected = installation.rejected_objects()?;
     sandbox.restore(&snapshot)?;
     let ours = installation.upgrade_with_us()?;
     let our_state = installation.read_state()?;
@@ -36,7 +37,7 @@ pub fn check(pair: &Pair, sandbox: &Sandbox, folder: &Path) -> Result<()> {
         }
         REFUSED => {
             ensure!(differences(&before, &our_state).is_empty(), "a refusal changed something\n{}", outputs());
-            let reason = reason_of_refusal(&before, &by_hand, &state_by_hand, &ours);
+            let reason = reason_of_refusal(&before, &by_hand, &state_by_hand, &ours).or(rejected);
             ensure!(reason.is_some(), "refused, and the guide works\n{}", outputs());
         }
         _ => bail!("all guards passed, and the upgrade failed\n{}", outputs()),
@@ -44,7 +45,8 @@ pub fn check(pair: &Pair, sandbox: &Sandbox, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Why a refusal is right: the guide fails, the guide loses something, or the operator must decide.
+/// Why a refusal is right: the guide fails, the guide loses something, or the operator must decide. Objects that the API
+/// server would no longer accept are another reason.
 fn reason_of_refusal(before: &State, by_hand: &Ended, after: &State, ours: &Ended) -> Option<String> {
     if by_hand.code != 0 {
         return Some("the guide fails".to_owned());

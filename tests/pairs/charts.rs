@@ -62,7 +62,8 @@ fn write_crd_chart(pair: &Pair, stage: Stage, chart: &Path) -> Result<()> {
         Layout::Templates => single(&chart.join("templates")),
         Layout::Files => {
             single(&chart.join("files"))?;
-            let print = "{{ range $path, $_ := .Files.Glob \"files/*.yaml\" }}\n---\n{{ $.Files.Get $path }}\n{{ end }}\n";
+            let print =
+                "{{ range $path, $_ := .Files.Glob \"files/*.yaml\" }}\n---\n{{ $.Files.Get $path }}\n{{ end }}\n";
             write(&chart.join("templates/all.yaml"), print)
         }
         Layout::List => {
@@ -144,9 +145,17 @@ fn write_app_chart(pair: &Pair, stage: Stage, chart: &Path) -> Result<()> {
         template("added.yaml", &config_map("added", "new"))?;
     }
     let secret = if change == AppChange::SecretChanged { "second" } else { "first" };
-    template("secret.yaml", &format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: login}}\nstringData: {{password: {secret}}}\n"))?;
+    template(
+        "secret.yaml",
+        &format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: login}}\nstringData: {{password: {secret}}}\n"),
+    )?;
     let storage = if change == AppChange::ClaimGrows { "2Gi" } else { "1Gi" };
-    template("claim.yaml", &format!("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: {storage}}}}}}}\n"))?;
+    template(
+        "claim.yaml",
+        &format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: {storage}}}}}}}\n"
+        ),
+    )?;
     match change {
         AppChange::CustomResource => template(
             "plate.yaml",
@@ -184,5 +193,7 @@ fn chart_yaml(name: &str, stage: Stage) -> String {
 
 fn write(file: &Path, text: &str) -> Result<()> {
     let folder = file.parent().context("a file lies in a folder")?;
-    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, text)).with_context(|| file.display().to_string())
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(file, text))
+        .with_context(|| file.display().to_string())
 }

@@ -86,7 +86,8 @@ impl Installation<'_> {
     /// # Errors
     /// A program cannot be started.
     pub fn rejected_objects(&self) -> Result<Option<String>> {
-        let again = std::fs::read_to_string(self.folder.join("objects.yaml"))?.replace("namespace: users", "namespace: hub");
+        let again =
+            std::fs::read_to_string(self.folder.join("objects.yaml"))?.replace("namespace: users", "namespace: hub");
         let ended = self.run("kubectl create --dry-run=server -f -", &again)?;
         Ok((ended.code != 0).then_some(ended.text))
     }

@@ -27,7 +27,8 @@ pub fn check(pair: &Pair, sandbox: &Sandbox, folder: &Path) -> Result<()> {
     sandbox.restore(&snapshot)?;
     let ours = installation.upgrade_with_us()?;
     let our_state = installation.read_state()?;
-    let outputs = || format!("exit code {} by hand, {} with us\n{}\n{}", by_hand.code, ours.code, by_hand.text, ours.text);
+    let outputs =
+        || format!("exit code {} by hand, {} with us\n{}\n{}", by_hand.code, ours.code, by_hand.text, ours.text);
     match ours.code {
         0 => {
             ensure!(losses(&before, &our_state).is_empty(), "lost: {:?}\n{}", losses(&before, &our_state), outputs());

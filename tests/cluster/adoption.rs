@@ -21,19 +21,19 @@ pub const TESTS: &[Test] = &[
     ("adoption::a_null_in_a_custom_resource", a_null_in_a_custom_resource),
 ];
 
-const NAMESPACE: &str = "pair";
-const WIDGETS: &str = "widgets.pair.example.com";
+pub const NAMESPACE: &str = "pair";
+pub const WIDGETS: &str = "widgets.pair.example.com";
 const SPROCKETS: &str = "sprockets.pair.example.com";
 
 /// Where the CRD chart has its CRDs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
+pub enum Layout {
     Templates,
     CrdsFolder,
 }
 
 /// A CRD with one version, whose spec has these fields.
-fn crd(name: &str, kind: &str, version: &str, fields: &Value) -> Value {
+pub fn crd(name: &str, kind: &str, version: &str, fields: &Value) -> Value {
     let spec = json!({"type": "object", "properties": fields});
     let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}});
     let (plural, group) = name.split_once('.').unwrap_or_default();
@@ -46,7 +46,7 @@ fn widgets(fields: &Value) -> Value {
     crd(WIDGETS, "Widget", "v1", fields)
 }
 
-fn write_chart(test_cluster: &TestCluster, name: &str, version: &str, files: &[(&str, &Value)]) -> Result<String> {
+pub fn write_chart(test_cluster: &TestCluster, name: &str, version: &str, files: &[(&str, &Value)]) -> Result<String> {
     let folder = test_cluster.files().join(format!("adoption-{name}-{version}"));
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -62,7 +62,7 @@ fn write_chart(test_cluster: &TestCluster, name: &str, version: &str, files: &[(
 }
 
 /// The CRD chart in one version; it also has a ConfigMap.
-fn crd_chart(test_cluster: &TestCluster, layout: Layout, version: &str, crds: &[Value]) -> Result<String> {
+pub fn crd_chart(test_cluster: &TestCluster, layout: Layout, version: &str, crds: &[Value]) -> Result<String> {
     let settings = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "crd-settings", "namespace": NAMESPACE}, "data": {"version": version}});
     let folder = if layout == Layout::Templates { "templates" } else { "crds" };
@@ -72,13 +72,13 @@ fn crd_chart(test_cluster: &TestCluster, layout: Layout, version: &str, crds: &[
     write_chart(test_cluster, "pair-crds", version, &files)
 }
 
-fn app_chart(test_cluster: &TestCluster, version: &str) -> Result<String> {
+pub fn app_chart(test_cluster: &TestCluster, version: &str) -> Result<String> {
     let config =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pair"}, "data": {"version": version}});
     write_chart(test_cluster, "pair", version, &[("templates/config.yaml", &config)])
 }
 
-fn helm(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
+pub fn helm(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
     test_cluster.run(User::Admin, "helm", &[args, &["--namespace", NAMESPACE]].concat())?.expect_code(0)
 }
 
@@ -90,14 +90,14 @@ fn apply_by_guide(test_cluster: &TestCluster, chart: &str) -> Result<()> {
     Ok(())
 }
 
-fn upgrade(test_cluster: &TestCluster, crds: &str, app: &str, more: &[&str]) -> Result<CommandOutput> {
+pub fn upgrade(test_cluster: &TestCluster, crds: &str, app: &str, more: &[&str]) -> Result<CommandOutput> {
     let charts = ["--crds-chart", crds, "--chart", app, "--crds-release", "pair-crds", "--release", "pair"];
     let args = [&charts[..], &["--namespace", NAMESPACE, "--skip-images"], more].concat();
     test_cluster.run(User::Operator, "kubectl-mural-upgrade", &args)
 }
 
 /// A cluster without the pair, and with this helm.
-fn begin(test_cluster: &TestCluster, version: &str) -> Result<()> {
+pub fn begin(test_cluster: &TestCluster, version: &str) -> Result<()> {
     test_cluster.install_older()?;
     test_cluster.use_helm(version)?;
     let kubectl = |args: &[&str]| test_cluster.run(User::Admin, "kubectl", args);
@@ -117,7 +117,7 @@ fn ensure_helm_continues(test_cluster: &TestCluster, chart: &str) -> Result<()> 
     helm(test_cluster, &["upgrade", "pair-crds", chart]).context("the bare command afterwards").map(drop)
 }
 
-fn text(kind: &str) -> Value {
+pub fn text(kind: &str) -> Value {
     json!({"type": kind})
 }
 
@@ -132,22 +132,23 @@ fn after_the_guide(test_cluster: &TestCluster, helm_version: &str) -> Result<()>
         helm(test_cluster, &["install", "pair-crds", &crds])?;
         helm(test_cluster, &["install", "pair", &app])?;
         // The guide's version changes a field and brings a CRD, which then has no metadata of helm.
-        let sprockets = |field: &str| crd(SPROCKETS, "Sprocket", "v1", &json!({field: text("string")}));
+        let sprockets = |fields: Value| crd(SPROCKETS, "Sprocket", "v1", &fields);
+        let (older, newer) = (json!({"a": text("string")}), json!({"a": text("string"), "b": text("string")}));
         let (crds, app) =
-            charts("1.5.0", &[widgets(&json!({"a": text("string"), "b": text("integer")})), sprockets("old")])?;
+            charts("1.5.0", &[widgets(&json!({"a": text("string"), "b": text("integer")})), sprockets(older)])?;
         apply_by_guide(test_cluster, &crds)?;
         helm(test_cluster, &["upgrade", "pair", &app, "--wait"])?;
 
         let wanted = json!({"a": text("string"), "b": text("string")});
-        let (crds, app) = charts("2.0.0", &[widgets(&wanted), sprockets("new")])?;
+        let (crds, app) = charts("2.0.0", &[widgets(&wanted), sprockets(newer.clone())])?;
         upgrade(test_cluster, &crds, &app, &["--yes"])?.expect_code(0)?;
         ensure!(fields(test_cluster, WIDGETS)? == wanted, "{}", fields(test_cluster, WIDGETS)?);
-        ensure!(fields(test_cluster, SPROCKETS)? == json!({"new": text("string")}), "{SPROCKETS}");
+        ensure!(fields(test_cluster, SPROCKETS)? == newer, "{SPROCKETS}");
         let settings = test_cluster.get(&["configmap", "crd-settings", "--namespace", NAMESPACE])?;
         ensure!(settings["data"]["version"] == "2.0.0", "{settings}");
         let again = upgrade(test_cluster, &crds, &app, &["--yes"])?.expect_code(0)?;
         ensure!(again.stdout.contains("nothing to do"), "{}", again.stdout);
-        let (crds, _) = charts("3.0.0", &[widgets(&json!({"c": text("string")})), sprockets("newest")])?;
+        let (crds, _) = charts("3.0.0", &[widgets(&json!({"c": text("string")})), sprockets(json!({"c": text("string")}))])?;
         ensure_helm_continues(test_cluster, &crds)?;
     }
     Ok(())
@@ -222,10 +223,11 @@ fn a_foreign_field_manager_is_refused(test_cluster: &TestCluster) -> Result<()> 
     let crds = crd_chart(test_cluster, Layout::Templates, "1.0.0", &[widgets(&json!({"a": text("string")}))])?;
     helm(test_cluster, &["install", "pair-crds", &crds])?;
     helm(test_cluster, &["install", "pair", &app_chart(test_cluster, "1.0.0")?])?;
+    let wanted = json!({"a": text("string"), "theirs": text("string"), "b": text("string")});
     let changed = widgets(&json!({"a": text("string"), "theirs": text("string")})).to_string();
     let theirs = ["apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "--filename", "-"];
     test_cluster.run_with(User::Admin, "kubectl", &theirs, &changed, &[])?.expect_code(0)?;
-    let crds = crd_chart(test_cluster, Layout::Templates, "2.0.0", &[widgets(&json!({"b": text("string")}))])?;
+    let crds = crd_chart(test_cluster, Layout::Templates, "2.0.0", &[widgets(&wanted)])?;
     let app = app_chart(test_cluster, "2.0.0")?;
     let mark = test_cluster.mark()?;
     let refused = upgrade(test_cluster, &crds, &app, &["--yes"])?.expect_code(5)?;
@@ -233,7 +235,7 @@ fn a_foreign_field_manager_is_refused(test_cluster: &TestCluster) -> Result<()> 
     ensure!(is_clear, "{}", refused.stdout);
     test_cluster.ensure_nothing_written(mark)?;
     upgrade(test_cluster, &crds, &app, &["--yes", "--force-conflicts"])?.expect_code(0).context("the hint")?;
-    ensure!(fields(test_cluster, WIDGETS)? == json!({"b": text("string")}), "{}", fields(test_cluster, WIDGETS)?);
+    ensure!(fields(test_cluster, WIDGETS)? == wanted, "{}", fields(test_cluster, WIDGETS)?);
     Ok(())
 }
 
@@ -242,17 +244,18 @@ fn a_null_in_a_custom_resource(test_cluster: &TestCluster) -> Result<()> {
     for (helm_version, code) in [("4.3.1", 5), ("3.22.0", 0)] {
         begin(test_cluster, helm_version)?;
         let context = json!({"type": "object", "properties": {"user": text("integer")}});
-        let fields = |field: &str| json!({"a": text("string"), "ctx": context, field: text("string")});
+        let older = json!({"a": text("string"), "ctx": context});
+        let newer = json!({"a": text("string"), "ctx": context, "b": text("string")});
         let widget = |version: &str, context: Value| {
             let widget = json!({"apiVersion": "pair.example.com/v1", "kind": "Widget", "metadata": {"name": "one"},
                 "spec": {"a": version, "ctx": context}});
             write_chart(test_cluster, "pair", version, &[("templates/widget.yaml", &widget)])
         };
-        let crds = crd_chart(test_cluster, Layout::Templates, "1.0.0", &[widgets(&fields("old"))])?;
+        let crds = crd_chart(test_cluster, Layout::Templates, "1.0.0", &[widgets(&older)])?;
         helm(test_cluster, &["install", "pair-crds", &crds])?;
         std::thread::sleep(std::time::Duration::from_secs(2));
         helm(test_cluster, &["install", "pair", &widget("1.0.0", json!({"user": 100}))?])?;
-        let crds = crd_chart(test_cluster, Layout::Templates, "2.0.0", &[widgets(&fields("new"))])?;
+        let crds = crd_chart(test_cluster, Layout::Templates, "2.0.0", &[widgets(&newer)])?;
         let app = widget("2.0.0", Value::Null)?;
         let mark = test_cluster.mark()?;
         let outcome = upgrade(test_cluster, &crds, &app, &["--yes"])?.expect_code(code)?;

@@ -21,6 +21,7 @@ mod adoption;
 mod basics;
 mod check;
 mod crd_backup;
+mod data_loss;
 mod fault_matrix;
 mod faults;
 mod flux;
@@ -112,6 +113,7 @@ fn run() -> Result<ExitCode> {
         migrate::TESTS,
         &transitional_crd::tests(),
         adoption::TESTS,
+        data_loss::TESTS,
         lock::TESTS,
         journal::TESTS,
         &rollback::tests(),

@@ -148,7 +148,8 @@ fn after_the_guide(test_cluster: &TestCluster, helm_version: &str) -> Result<()>
         ensure!(settings["data"]["version"] == "2.0.0", "{settings}");
         let again = upgrade(test_cluster, &crds, &app, &["--yes"])?.expect_code(0)?;
         ensure!(again.stdout.contains("nothing to do"), "{}", again.stdout);
-        let (crds, _) = charts("3.0.0", &[widgets(&json!({"c": text("string")})), sprockets(json!({"c": text("string")}))])?;
+        let (crds, _) =
+            charts("3.0.0", &[widgets(&json!({"c": text("string")})), sprockets(json!({"c": text("string")}))])?;
         ensure_helm_continues(test_cluster, &crds)?;
     }
     Ok(())

@@ -9,9 +9,7 @@ use mural_tests::sandbox::User;
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::adoption::{
-    Layout, NAMESPACE, WIDGETS, app_chart, begin, crd, crd_chart, helm, text, upgrade, write_chart,
-};
+use crate::adoption::{Layout, NAMESPACE, WIDGETS, app_chart, begin, crd, crd_chart, helm, text, upgrade, write_chart};
 use crate::crd_backup::{apply, crds};
 use crate::test_cluster::TestCluster;
 
@@ -82,9 +80,7 @@ fn objects_that_leave_a_release(test_cluster: &TestCluster) -> Result<()> {
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata("data"),
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata("login"), "stringData": {"key": "canary-91"}});
-    let config = |version: &str| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("pair"), "data": {"version": version}})
-    };
+    let config = |version: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("pair"), "data": {"version": version}});
     let (before, after) = (config("1.0.0"), config("2.0.0"));
     let older = [("templates/a.yaml", &before), ("templates/b.yaml", &claim), ("templates/c.yaml", &secret)];
     let app = write_chart(test_cluster, "pair", "1.0.0", &older)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::cluster_view::Observed;
 use super::crd::Crd;
+use super::observed::Observed;
 
 /// One reading of the policies that affect writes.
 #[derive(Debug, Clone)]

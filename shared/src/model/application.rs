@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cluster_view::{Observed, ReadFailure};
 use super::dry_run::DryRunRejection;
 use super::object::ObjectRef;
+use super::observed::{Observed, ReadFailure};
 use super::release::ReleaseRecord;
 use super::secret::Hidden;
 use super::served_kinds::ServedKinds;

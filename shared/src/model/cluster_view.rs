@@ -1,38 +1,17 @@
 //! What `look` saw: one value that every guard, check and plan is made from.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::argo_application;
 use super::crd::Crd;
 use super::flux::FluxView;
+pub use super::observed::{Observed, ReadFailure};
 use super::owner::Owner;
 use super::pod_creation::CreationFailures;
 use super::release::ReleaseRecord;
 use super::release_status::ReleaseStatus;
-
-/// What could not be seen, and why. Never read as "nothing is there".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadFailure {
-    /// What we wanted to look at: `secrets in mural-system`.
-    pub target: String,
-    /// Why we could not, in the server's words.
-    pub reason: String,
-}
-
-impl fmt::Display for ReadFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot read {}: {}", self.target, self.reason)
-    }
-}
-
-impl std::error::Error for ReadFailure {}
-
-/// A value, or the reason why it could not be read.
-pub type Observed<T> = Result<T, ReadFailure>;
 
 /// Which cluster it is and who we are there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +130,20 @@ impl ClusterView {
             Some(Ok(records)) => Ok(current_record(records)),
             Some(Err(failure)) => Err(failure),
             None => Ok(None),
+        }
+    }
+
+    /// Why a release has no record, for a person; `None` if it should have one.
+    #[must_use]
+    pub fn explain_missing_record(&self, release: &str) -> Option<String> {
+        match self.owners.get(release) {
+            Some(Owner::Argo { application }) => {
+                Some(format!("Argo CD (Application {application}) makes no Helm release of {release}"))
+            }
+            Some(Owner::NotInstalled) => Some(format!("{release} is not installed")),
+            Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => {
+                None
+            }
         }
     }
 

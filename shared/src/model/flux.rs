@@ -16,8 +16,8 @@ pub use helm_release::{
 };
 pub use source::{Artifact, EffectiveRef, FluxSource, SourceKind, SourceVerification, is_exact_version, range_allows};
 
-use super::cluster_view::Observed;
 use super::metadata_keys::SUSPENDED_BY_ANNOTATION;
+use super::observed::Observed;
 
 /// Asks a controller to look at an object now, with any new text (fluxcd/pkg `apis/meta`, `ReconcileRequestAnnotation`).
 pub const RECONCILE_REQUEST_ANNOTATION: &str = "reconcile.fluxcd.io/requestedAt";

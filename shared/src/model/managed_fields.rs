@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::migration::MIGRATION_FIELD_MANAGER;
+/// The field manager of migrated objects, and of `storedVersions` that are trimmed after a proof.
+pub const MIGRATION_FIELD_MANAGER: &str = "mural-migrate";
 
 /// kubectl's own field manager for `apply --server-side`: what the vendor's commands applied before has the same owner.
 pub const FIELD_MANAGER: &str = "kubectl";

@@ -16,8 +16,7 @@ pub fn outdated_stored_versions(crd: &Crd) -> Vec<String> {
     crd.stored_versions().into_iter().filter(|version| *version != storage).map(str::to_owned).collect()
 }
 
-/// Who we are in the managed fields of what we move, and of the lists that we trim after a proof.
-pub const MIGRATION_FIELD_MANAGER: &str = "mural-migrate";
+pub use super::managed_fields::MIGRATION_FIELD_MANAGER;
 
 /// Whether `storedVersions` still names every version that ever was the storage version, as far as its managed fields tell: the
 /// API server adds to the list and never removes from it. A client that removes one leaves an entry; ours follows a proof.

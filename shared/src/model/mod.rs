@@ -31,6 +31,7 @@ pub mod metadata_keys;
 pub mod migration;
 pub mod object;
 pub mod object_status;
+pub mod observed;
 pub mod owner;
 pub mod pending_release;
 pub mod pod_creation;

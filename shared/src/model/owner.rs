@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::cluster_view::ClusterView;
-
 /// The owner of one chart's release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "owner", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -85,17 +83,5 @@ impl fmt::Display for Owner {
             Self::Argo { application } => write!(f, "Argo CD (Application {application})"),
             Self::Undetermined { reason } => write!(f, "undetermined ({reason})"),
         }
-    }
-}
-
-/// Why a release has no record, for a person; `None` if it should have one.
-#[must_use]
-pub fn explain_missing_record(view: &ClusterView, release: &str) -> Option<String> {
-    match view.owners.get(release) {
-        Some(Owner::Argo { application }) => {
-            Some(format!("Argo CD (Application {application}) makes no Helm release of {release}"))
-        }
-        Some(Owner::NotInstalled) => Some(format!("{release} is not installed")),
-        Some(Owner::Helm | Owner::Flux { .. } | Owner::Appliance { .. } | Owner::Undetermined { .. }) | None => None,
     }
 }

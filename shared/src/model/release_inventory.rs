@@ -8,7 +8,7 @@ use crate::model::argo_application;
 use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
-use crate::model::owner::{Owner, explain_missing_record};
+use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 
 /// Groups of the product's CRDs, and of those that its chart brings along.
@@ -153,7 +153,7 @@ fn manifests(view: &ClusterView, releases: &[&str]) -> Availability<Vec<ReleaseM
             Ok(None) => match read_application_manifest(view, release) {
                 Some(manifest) => known.push(manifest),
                 None => missing.push(
-                    explain_missing_record(view, release).unwrap_or_else(|| format!("there is no release {release}")),
+                    view.explain_missing_record(release).unwrap_or_else(|| format!("there is no release {release}")),
                 ),
             },
             Err(failure) => return Availability::Unreadable(failure.clone()),

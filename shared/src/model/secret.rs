@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 
 use super::url_login::{find_url_logins, mask_url_logins};
 
-/// What stands wherever a secret would have stood.
-pub const MASK: &str = "***";
+pub use super::url_login::MASK;
 
 /// A value whose `Debug` is a mask, and which has neither `Display` nor `Serialize`.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use semver::Version;
 
-use super::cluster_view::Observed;
+use super::observed::Observed;
 
 /// The oldest helm that we drive: the first that pulls by digest and checks it.
 pub const MIN_HELM_VERSION: Version = Version::new(3, 17, 0);

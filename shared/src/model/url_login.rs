@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::secret::MASK;
+/// Stands for a secret in every text.
+pub const MASK: &str = "***";
 
 /// A text in which the user information of each URL is masked: `postgres://***@host/db`.
 #[must_use]

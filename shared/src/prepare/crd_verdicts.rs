@@ -8,7 +8,7 @@ use jiff::Zoned;
 
 use super::manifest_files::{Manifest, ManifestFiles};
 use crate::ask::UpgradeSpec;
-use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectSource};
+use crate::checks::crd_changes::object_evidence::{Evidence, EvidenceCollector, ObjectOrigin, ObjectSource};
 use crate::checks::crd_changes::waivers::{self, WaiverNote};
 use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, judge_crd};
 use crate::cluster::{Cluster, object_judge, stored_fields};
@@ -72,7 +72,8 @@ impl CrdJudge<'_> {
         let mut collector = EvidenceCollector::new(old, new, self.server, source);
         let manifests = self.files.into_iter().flat_map(|files| &files.manifests);
         for manifest in manifests.filter(|manifest| is_object_of(manifest, new)) {
-            collector.add_object(&manifest.document, &format!("{}:{}", manifest.file.display(), manifest.line));
+            let (file, line) = (manifest.file.display().to_string(), manifest.line);
+            collector.add_object(&manifest.document, &ObjectOrigin::File { file, line });
         }
         let unreadable = self.files.and_then(|files| files.unreadable.first());
         if let Some(problem) = unreadable.filter(|_| object_judge::can_affect_objects(old, new)) {

@@ -16,6 +16,7 @@ mod limit_outside_format;
 mod list_checks;
 mod logic_checks;
 pub mod object_evidence;
+mod object_origin;
 mod objects_already_invalid;
 mod objects_not_checked;
 pub mod page;

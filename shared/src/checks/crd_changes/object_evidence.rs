@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::checks::crd_changes::change_causes::{AffectedField, can_cause, is_at_or_above, strip_indices};
+pub use crate::checks::crd_changes::object_origin::ObjectOrigin;
 use crate::diff::{self, Change, ChangeKind, RuleChange};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
@@ -46,7 +47,7 @@ pub struct ObjectVerdict {
     /// `Kind namespace/name`
     pub object: String,
     /// `live`, or `FILE:LINE`.
-    pub source: String,
+    pub source: ObjectOrigin,
     /// Name of the CRD.
     pub crd: String,
     /// Version in which it was validated.
@@ -269,11 +270,11 @@ impl EvidenceCollector {
 
     /// Checks one live object.
     pub fn add_live_object(&mut self, object: &Value) {
-        self.add_object(object, "live");
+        self.add_object(object, &ObjectOrigin::Live);
     }
 
-    /// Checks one object from a file; `source` is `FILE:LINE`.
-    pub fn add_object(&mut self, object: &Value, source: &str) {
+    /// Checks one object from the cluster or a file.
+    pub fn add_object(&mut self, object: &Value, source: &ObjectOrigin) {
         self.evidence.objects_checked += 1;
         let own_version = ObjectRef::from_unnamed_manifest(object).map(|object| object.version().to_owned());
         let stored = self.to_stored(object, own_version.as_deref());
@@ -347,7 +348,7 @@ impl EvidenceCollector {
         self.evidence
     }
 
-    fn compare_schemas(&self, pair: &SchemaPair, object: &Value, source: &str) -> Option<Comparison> {
+    fn compare_schemas(&self, pair: &SchemaPair, object: &Value, source: &ObjectOrigin) -> Option<Comparison> {
         let is = pair.new.validate(object);
         // Nearly all of them: whatever the old schema said, this one takes the object whole.
         if is.create == Validity::Valid && is.pruned_fields.is_empty() && is.defaulted_fields.is_empty() {
@@ -369,7 +370,7 @@ impl EvidenceCollector {
         };
         let verdict = ObjectVerdict {
             object: name,
-            source: source.to_owned(),
+            source: source.clone(),
             crd: self.crd.clone(),
             version: pair.version.clone(),
             role: pair.role,

@@ -16,7 +16,6 @@ pub mod release_workloads;
 use super::check_context::CheckContext;
 use super::check_result_builder::CheckResultBuilder;
 use crate::model::check::{Card, CheckResult, Finding};
-use crate::model::owner::explain_missing_record;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 
@@ -43,7 +42,9 @@ fn compare_each_release(
                 None => result.record_skip(format!("no chart to compare {release} with")),
             },
             Ok(None) => result.record_skip(
-                explain_missing_record(context.view, release)
+                context
+                    .view
+                    .explain_missing_record(release)
                     .unwrap_or_else(|| format!("there is no release {release}")),
             ),
             Err(failure) => result.record_failure(failure),

@@ -4,7 +4,6 @@ use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::health_checks::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
-use crate::model::owner::explain_missing_record;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -25,7 +24,7 @@ pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with
 fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for (_, release) in context.releases() {
-        match (context.view.newest_revision(release), explain_missing_record(context.view, release)) {
+        match (context.view.newest_revision(release), context.view.explain_missing_record(release)) {
             (Err(failure), _) => result.record_failure(failure),
             (Ok(Some(_)), _) => result.record(None),
             (Ok(None), Some(reason)) => result.record_skip(reason),

@@ -5,7 +5,6 @@ use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
 use crate::checks::health_checks::HealthCheck;
 use crate::diff::value_changes;
 use crate::model::check::{Card, CheckResult, Level, Section};
-use crate::model::owner::explain_missing_record;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
 pub static CARD: Card = Card {
@@ -34,7 +33,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     match context.view.newest_revision(release) {
         Err(failure) => result.record_failure(failure),
         Ok(None) => result.record_skip(
-            explain_missing_record(context.view, release).unwrap_or_else(|| format!("there is no release {release}")),
+            context.view.explain_missing_record(release).unwrap_or_else(|| format!("there is no release {release}")),
         ),
         Ok(Some(record)) => {
             let changes = value_changes::diff_values(record.config.reveal(), wanted.reveal());

@@ -7,7 +7,7 @@ use crate::model::argo_application::{self, ApplicationVersion};
 use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::cluster_view::ReadFailure;
-use crate::model::owner::{Owner, explain_missing_record};
+use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 
@@ -45,7 +45,9 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
                 judge_application(context, (release, application), wanted, &mut result);
             }
             (Some(_), Ok(None), _) => result.record_skip(
-                explain_missing_record(context.view, release)
+                context
+                    .view
+                    .explain_missing_record(release)
                     .unwrap_or_else(|| format!("there is no release {release}")),
             ),
         }

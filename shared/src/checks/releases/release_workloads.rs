@@ -7,7 +7,7 @@ use crate::checks::workloads::WORKLOAD_KINDS;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::cluster_view::{Observed, ReadFailure};
 use crate::model::object::ObjectRef;
-use crate::model::owner::{Owner, explain_missing_record};
+use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 
@@ -37,7 +37,9 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
                 check_application(context, application, &mut result);
             }
             (Ok(None), _) => result.record_skip(
-                explain_missing_record(context.view, release)
+                context
+                    .view
+                    .explain_missing_record(release)
                     .unwrap_or_else(|| format!("there is no release {release}")),
             ),
         }

@@ -10,6 +10,7 @@ use crate::model::chart_version::ChartVersion;
 use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
+use crate::model::release_role::ReleaseRole;
 use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{TemplateArgs, TemplateLookups};
@@ -32,8 +33,8 @@ pub(crate) async fn read_expected(
     let private = create_private_dir()?;
     let renderer = ChartRenderer { request, installation, cluster, view, private: private.path() };
     let (crds, app) = tokio::join!(
-        renderer.render_chart(0, expect.crds_version.as_ref()),
-        renderer.render_chart(1, expect.app_version.as_ref())
+        renderer.render_chart(ReleaseRole::Crds, expect.crds_version.as_ref()),
+        renderer.render_chart(ReleaseRole::App, expect.app_version.as_ref())
     );
     (expect.crds_chart, expect.app_chart) = (crds?, app?);
     Ok(expect)
@@ -50,17 +51,20 @@ struct ChartRenderer<'a> {
 impl ChartRenderer<'_> {
     async fn render_chart(
         &self,
-        which: usize,
+        role: ReleaseRole,
         expected: Option<&ChartVersion>,
     ) -> Result<Option<ExpectedChart>, Problem> {
-        let Some(reference) = &self.request.charts[which] else { return Ok(None) };
-        let installation = self.installation;
-        let release = [&installation.crds_release, &installation.app_release][which];
+        let [crds_chart, app_chart] = &self.request.charts;
+        let (chart, release) = match role {
+            ReleaseRole::Crds => (crds_chart, &self.installation.crds_release),
+            ReleaseRole::App => (app_chart, &self.installation.app_release),
+        };
+        let Some(reference) = chart else { return Ok(None) };
         let installed = self.view.newest_revision(release).ok().flatten();
         let installed = installed.and_then(|record| record.chart_version.parse::<ChartVersion>().ok());
         // A local chart carries its own version. For a registry chart, --expect applies, else the installed version.
         let version = expected.cloned().or(installed).filter(|_| reference.needs_version());
-        self.render(reference, release, version.as_ref(), which == 1).await.map(Some)
+        self.render(reference, release, version.as_ref(), role).await.map(Some)
     }
 
     async fn render(
@@ -68,12 +72,12 @@ impl ChartRenderer<'_> {
         reference: &ChartRef,
         release: &str,
         version: Option<&ChartVersion>,
-        is_app: bool,
+        role: ReleaseRole,
     ) -> Result<ExpectedChart, Problem> {
         let helm = build_helm(self.installation, self.request.registry.clone())?;
         let fetched =
             fetch_chart(&helm, reference, version, self.private, self.request.registry.config.as_deref()).await?;
-        let values_files = self.write_values_file(release, is_app)?;
+        let values_files = self.write_values_file(release, role)?;
         let api_versions =
             self.cluster.list_api_versions().await.map_err(|error| error.in_context(&self.cluster.context))?;
         let template = TemplateArgs {
@@ -101,11 +105,14 @@ impl ChartRenderer<'_> {
     }
 
     /// The values that the release stores, in a private file; those of the given files for the application.
-    fn write_values_file(&self, release: &str, is_app: bool) -> Result<Vec<PathBuf>, Problem> {
+    fn write_values_file(&self, release: &str, role: ReleaseRole) -> Result<Vec<PathBuf>, Problem> {
         let stored = self.view.current_revision(release).ok().flatten().map(|record| &record.config);
-        let given = self.request.expect.values.as_ref().filter(|_| is_app);
+        let given = self.request.expect.values.as_ref().filter(|_| role == ReleaseRole::App);
         let Some(values) = given.or(stored) else { return Ok(Vec::new()) };
-        let file = self.private.join(if is_app { "values.json" } else { "crds-values.json" });
+        let file = self.private.join(match role {
+            ReleaseRole::App => "values.json",
+            ReleaseRole::Crds => "crds-values.json",
+        });
         let failed = |error| Problem::failure("cannot write a temporary file").with_source(error);
         write_private_file(&file, values.reveal().to_string()).map_err(failed)?;
         Ok(vec![file])

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{CrdCheck, format_location, is_visible_crd, is_visible_finding};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::checks::crd_changes::object_evidence::{ObjectSource, ObjectVerdict};
+use crate::checks::crd_changes::object_evidence::{ObjectOrigin, ObjectSource, ObjectVerdict};
 use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
 use crate::model::check::Level;
 use crate::model::text_format;
@@ -158,7 +158,10 @@ pub(super) fn merge_versions(findings: &[&CrdFinding]) -> Vec<(String, String)> 
 
 /// The object, the reason, and whether it can stay as it is.
 pub(super) fn describe_object(one: &ObjectVerdict) -> String {
-    let file = if one.source == "live" { String::new() } else { format!(" ({})", one.source) };
+    let file = match &one.source {
+        ObjectOrigin::Live => String::new(),
+        source @ ObjectOrigin::File { .. } => format!(" ({source})"),
+    };
     let lost = if one.pruned.is_empty() { None } else { Some(format!("loses {}", one.pruned.join(", "))) };
     let refused = one.errors.first().map(|error| match (&one.create, error.path.as_str()) {
         (Validity::Invalid, "") => error.message.clone(),

@@ -14,7 +14,12 @@ fn build_object(version: &str, spec: &Value) -> Value {
 
 fn judge_objects(old: &Crd, new: &Crd, source: ObjectSource, objects: &[Value]) -> CrdVerdict {
     let mut collector = EvidenceCollector::new(old, new, ServerVersion::NEWEST, source);
-    objects.iter().for_each(|object| collector.add_object(object, "a.yaml:1"));
+    objects.iter().for_each(|object| {
+        collector.add_object(
+            object,
+            &crate::checks::crd_changes::object_evidence::ObjectOrigin::File { file: "a.yaml".into(), line: 1 },
+        )
+    });
     judge_crd(Some(old), Some(new), collector.finish(), ServerVersion::NEWEST, ServerAnswer::Accepted)
 }
 

@@ -40,7 +40,9 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let all: Vec<&Crd> = planned.into_iter().chain(unplanned).collect();
     let groups: BTreeSet<&str> = all.iter().map(|crd| crd.group()).collect();
     let objects: Vec<ObjectRef> = app.rendered.iter().filter_map(ObjectRef::from_unnamed_manifest).collect();
-    let custom = objects.iter().filter(|object| groups.contains(object.group()) && !is_served(&all, object));
+    let is_missing = |object: &&ObjectRef| groups.contains(object.group()) && !is_served(&all, object);
+    // Without an answer for its CRD, nothing is known of a kind.
+    let custom = objects.iter().filter(is_missing).filter(|object| !has_unplanned_crd(context, object.group()));
     let mut findings: Vec<Finding> =
         custom.map(|object| build_crd_finding(object, context.crds_chart.is_some())).collect();
     // A group that no CRD has is built in, aggregated, or not served at all.

@@ -202,6 +202,15 @@ fn a_server_that_does_not_answer_has_refused_nothing() {
     let verdict = GuardScenario::with(no_answer).run_guard("crds-dry-run");
     let Verdict::Undetermined { reason: told } = verdict else { panic!("{verdict:?}") };
     assert!(told.contains("hubs.example.com") && told.contains(reason) && !told.contains("reject"), "{told}");
+    // Its objects are no second finding, although another CRD of the group has an answer.
+    let with_object = GuardScenario::with(|scenario| {
+        no_answer(scenario);
+        let other = CrdDryRunResult::Accepted(scenario::build_crd("others.example.com", "v1"));
+        scenario.forecasts.insert("others.example.com".into(), other);
+        scenario.rendered_app =
+            vec![json!({"apiVersion": "example.com/v2", "kind": "Pool", "metadata": {"name": "p"}})];
+    });
+    assert!(!fires(&with_object, "application-crds-served"));
     let both = GuardScenario::with(|scenario| {
         no_answer(scenario);
         scenario.forecasts.insert("pools.example.com".into(), scenario::rejected_crd("spec.scope: immutable"));

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use mural_tests::audit::{self, AuditLog};
 use mural_tests::plugins;
-use mural_tests::sandbox::{Sandbox, User};
+use mural_tests::sandbox::{Paused, Sandbox, User};
 
 use crate::script::{Expected, Line, Script, Statement, Stream};
 
@@ -36,6 +36,8 @@ pub struct Run<'a> {
     folder: &'a Path,
     variables: BTreeMap<String, Vec<String>>,
     stdin: Option<PathBuf>,
+    /// Programs of the sandbox that go on when the case ends.
+    paused: Vec<Paused>,
     /// Command line and output of the last program.
     last: Option<(String, String, String)>,
 }
@@ -52,7 +54,7 @@ impl<'a> Run<'a> {
         for (path, text) in &script.files {
             write(&folder.join(path), text)?;
         }
-        Ok(Self { script, sandbox, folder, variables, stdin: None, last: None })
+        Ok(Self { script, sandbox, folder, variables, stdin: None, paused: Vec::new(), last: None })
     }
 
     /// Runs all statements that are for this helm.
@@ -79,6 +81,11 @@ impl<'a> Run<'a> {
             Statement::Let { name, words } => {
                 let words = self.expand(words)?;
                 self.variables.insert(name.clone(), words);
+                Ok(())
+            }
+            Statement::Pause { part } => {
+                let sandbox = self.sandbox.context("`pause` needs a `helm` line")?;
+                self.paused.push(sandbox.pause(part)?);
                 Ok(())
             }
             Statement::Stdin { file } => {

@@ -42,6 +42,8 @@ pub enum Statement {
     Let { name: String, words: Vec<String> },
     /// `exec`, `! exec`, `exit N exec`: runs a program, without a shell.
     Exec { expected: Expected, words: Vec<String> },
+    /// `pause PART`: stops a program of the sandbox until the case ends.
+    Pause { part: String },
     /// `stdin FILE`: input of the next program.
     Stdin { file: String },
     /// `stdout TEXT`, `stderr TEXT`, `output TEXT`: what the last program printed. White space counts as one space.
@@ -122,6 +124,7 @@ impl Statement {
             ["exit", code, "exec", words @ ..] => {
                 Self::Exec { expected: Expected::Code(code.parse()?), words: owned(words) }
             }
+            ["pause", part] => Self::Pause { part: (*part).to_owned() },
             ["stdin", file] => Self::Stdin { file: (*file).to_owned() },
             ["!", stream, text] => {
                 Self::Contains { stream: Stream::parse(stream)?, text: (*text).to_owned(), negated: true }

@@ -58,7 +58,7 @@ pub enum AppChange {
     Replicas,
     ConfigMapAdded,
     ConfigMapRemoved,
-    /// A ConfigMap is added that somebody else created before.
+    /// A ConfigMap is added that another user created before.
     ConfigMapExists,
     /// The selector of the Deployment, which is immutable.
     Selector,

@@ -62,13 +62,19 @@ pub(in crate::run) enum FluxError {
     Terminal { object: FluxRef, reason: String, namespace: String },
     /// The workloads are not ready after Flux's success.
     #[error(transparent)]
-    Workloads(#[from] ReleaseError),
+    Workloads(Box<ReleaseError>),
     /// A step guard refuses.
     #[error(transparent)]
     Guard(#[from] StepGuardError),
     /// The cluster cannot be read.
     #[error(transparent)]
     Cluster(#[from] ClusterReadError),
+}
+
+impl From<ReleaseError> for FluxError {
+    fn from(error: ReleaseError) -> Self {
+        Self::Workloads(Box::new(error))
+    }
 }
 
 impl Explain for FluxError {

@@ -55,7 +55,7 @@ impl Installation<'_> {
             self.done("kubectl set image deployment/web web=registry.example.org/web:hot -n hub", "")?;
         }
         if pair.app == AppChange::ConfigMapExists {
-            self.done("kubectl create configmap added -n hub --from-literal=value=another user", "")?;
+            self.done("kubectl create configmap added -n hub --from-literal=value=foreign", "")?;
         }
         Ok(())
     }

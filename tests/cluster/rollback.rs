@@ -54,7 +54,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
     let words = [
         "rolled back",
         "release mural",
-        "to revision 1, 1.1.0-rc.0",
+        "to the content of revision 1 (1.1.0-rc.0)",
         "CRD pools.small.example.com",
         "stays",
         "never deletes",

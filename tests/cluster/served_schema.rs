@@ -62,7 +62,7 @@ fn a_manager_that_reverts_a_crd_is_reported(test_cluster: &TestCluster) -> Resul
     let again = upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0)?;
     let all = again.all_text();
     ensure!(
-        all.contains("taken over from gitops: spec.versions of 1 CRD"),
+        all.contains("field ownership: spec.versions of 1 CRD, from field manager gitops"),
         "does not say what is taken from gitops:\n{all}"
     );
     Ok(())

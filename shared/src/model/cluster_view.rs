@@ -33,6 +33,13 @@ pub struct ClusterInfo {
     pub namespace: String,
 }
 
+/// `prod-hub · Kubernetes v1.37.2 · namespace mural-system`: the head of every screen.
+impl fmt::Display for ClusterInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} · Kubernetes {} · namespace {}", self.context, self.version, self.namespace)
+    }
+}
+
 impl ClusterInfo {
     /// The API server's major and minor version; vendors add to the rest (`v1.33.4-eks-1a2b`, `v1.33+`).
     #[must_use]

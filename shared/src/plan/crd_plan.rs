@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::crd_changes::CrdVerdict;
+use crate::checks::crd_changes::{CrdFinding, CrdVerdict};
 use crate::diff;
 use crate::diff::Effect;
 use crate::model::crd::Crd;
@@ -61,9 +61,15 @@ pub fn plan_crds(
     removed: &[String],
     templates: &BTreeMap<String, String>,
 ) -> Vec<CrdPlan> {
-    let planned = |(name, answer): (&String, &CrdDryRunResult)| CrdPlan {
-        template_release: templates.get(name).cloned(),
-        ..plan_crd(name, live.get(name), answer, verdicts.get(name))
+    let planned = |(name, answer): (&String, &CrdDryRunResult)| {
+        let plan = plan_crd(name, live.get(name), answer, verdicts.get(name));
+        match templates.get(name) {
+            // helm writes it, and the apply forces nothing.
+            Some(release) => {
+                CrdPlan { template_release: Some(release.clone()), forced_conflicts: BTreeMap::new(), ..plan }
+            }
+            None => plan,
+        }
     };
     let mut plans: Vec<CrdPlan> = forecasts.iter().map(planned).collect();
     plans.extend(removed.iter().filter(|name| live.contains_key(*name)).map(|name| CrdPlan {
@@ -130,9 +136,19 @@ fn classify_changes(live: &Crd, next: &Crd, verdict: Option<&CrdVerdict>) -> (Cr
         Some(Effect::Risky) => CrdDecision::Risky,
         Some(Effect::Breaking) => CrdDecision::Breaking,
     };
+    if let Some(verdict) = verdict.filter(|_| verdict_decision.is_some()) {
+        return (verdict.decision, verdict.findings.iter().map(describe_finding).collect());
+    }
     let mut relevant: Vec<_> = changes.iter().filter(|change| change.kind.effect() != Effect::Text).collect();
     relevant.sort_by_key(|change| std::cmp::Reverse(change.kind.effect()));
-    (verdict_decision.unwrap_or(by_change), relevant.iter().map(ToString::to_string).collect())
+    (by_change, relevant.iter().map(ToString::to_string).collect())
+}
+
+/// `v1beta1 ^.spec.size enum value "xl" removed; it affects none of 14 objects`: the change, and why it is acceptable.
+fn describe_finding(finding: &CrdFinding) -> String {
+    let place = [finding.version.clone(), finding.path.as_ref().map(ToString::to_string)].into_iter().flatten();
+    let waiver = finding.waiver_reason.as_ref().map(|reason| format!("(waived: {reason})"));
+    place.chain([finding.message.clone()]).chain(waiver).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -171,5 +187,10 @@ mod tests {
         assert!(find_forced_conflicts(&live, &live).is_empty());
         let plan = plan_crd("pools.a.b", Some(&live), &CrdDryRunResult::Accepted(next), None);
         assert!(plan.decision.needs_write() && plan.forced_conflicts.contains_key("helm"), "{plan:?}");
+        let forecasts = BTreeMap::from([("pools.a.b".to_owned(), Ok(crd("array", &json!([]))))]);
+        let live = BTreeMap::from([("pools.a.b".to_owned(), live)]);
+        let templates = BTreeMap::from([("pools.a.b".to_owned(), "mural-crds".to_owned())]);
+        let plans = plan_crds(&live, &forecasts, &BTreeMap::new(), &[], &templates);
+        assert!(plans[0].forced_conflicts.is_empty(), "helm writes it: {plans:?}");
     }
 }

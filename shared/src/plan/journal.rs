@@ -14,6 +14,7 @@ use super::saved_plan::RecordedRequest;
 use super::value_hash::digest_json;
 use super::{API_VERSION, Action, CrdMigration, Step, StepId};
 use crate::model::lease::HolderIdentity;
+use crate::model::release_role::ReleaseRole;
 pub use crate::model::task::Task;
 
 pub use codec::{
@@ -312,6 +313,13 @@ impl RunEntry {
         let open = self.steps.iter().any(|step| step.id == StepId::Served && step.phase != StepPhase::Done);
         let applied = self.steps.iter().find(|step| step.id == StepId::Crds);
         open && applied.is_none_or(|applied| applied.phase != StepPhase::Pending)
+    }
+
+    /// Whether the step that writes the application's release has failed.
+    #[must_use]
+    pub fn has_failed_release(&self) -> bool {
+        let release = StepId::Release(ReleaseRole::App);
+        self.steps.iter().any(|step| step.id == release && step.phase == StepPhase::Failed)
     }
 
     /// The steps that the cluster shows as done, and those that are left, given the steps that a new plan has.

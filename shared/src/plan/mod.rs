@@ -309,6 +309,16 @@ impl Plan {
         self.steps.iter().any(|step| step.action.is_write())
     }
 
+    /// The number of the step that migrates the objects of a CRD, counted from 1; none if no step does.
+    #[must_use]
+    pub fn find_migration_step(&self, crd: &str) -> Option<usize> {
+        let migrates = |step: &Step| match &step.action {
+            Action::MigrateObjects { crds } => crds.iter().any(|migration| migration.name == crd),
+            _ => false,
+        };
+        self.steps.iter().position(migrates).map(|at| at + 1)
+    }
+
     /// Whether a guard refuses.
     #[must_use]
     pub fn is_refused(&self) -> bool {

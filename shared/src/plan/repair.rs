@@ -136,7 +136,9 @@ fn check_release(
         let title = format!("mark revision {revision} of {release} failed");
         report(
             "release-pending",
-            format!("revision {revision} is {status} since {at}; helm refuses every upgrade until then"),
+            format!(
+                "revision {revision} is {status} since {at}; helm refuses every upgrade while a revision is pending"
+            ),
             format!("{title}; do not run it while another helm works on the release"),
             true,
         );

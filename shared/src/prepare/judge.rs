@@ -23,8 +23,6 @@ use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::lease::HeldLock;
-use crate::model::manifest::is_hook;
-use crate::model::object::find_condition;
 use crate::model::owner::Owner;
 use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
@@ -42,6 +40,7 @@ use crate::plan::{
 };
 use crate::prepare::collect_secrets::collect_upgrade_secrets;
 use crate::prepare::forecast_adoption::AdoptionForecast;
+use crate::prepare::manifest_jobs;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;
 
@@ -100,6 +99,8 @@ pub struct Observations<'a> {
     pub journal: &'a Observed<JournalSnapshot>,
     /// Whether the run that is resumed has applied CRDs and not verified them.
     pub has_unverified_crds: bool,
+    /// Whether the run that is continued has failed in the step of the application's release.
+    pub has_failed_release: bool,
     /// The drift from a saved plan or an interrupted run; none if there is neither.
     pub drift: Option<Observed<Vec<DriftItem>>>,
     /// The routes through Flux; empty if Flux owns neither release.
@@ -135,7 +136,10 @@ pub fn build_plan(
     let app = rendered.app.as_ref().map(|chart| ChartChange::new(ask, view, chart, ReleaseRole::App));
     let states = ChartChanges {
         crds: crds_chart.transpose()?.map(|state| state.with_values(rendered.crds_config.reveal())),
-        app: app.transpose()?.map(|state| state.with_values(rendered.config.reveal())),
+        app: match app.transpose()?.map(|state| state.with_values(rendered.config.reveal())) {
+            Some(state) if observations.has_failed_release => Some(state.with_deleted_jobs(view)),
+            state => state,
+        },
     };
     let (steps, left_alone) = decide_steps(ask, observations, rendered, &states, &crds, commands)?;
     let charts = [&states.crds, &states.app].into_iter().flatten().map(|state| state.upgrade.clone()).collect();
@@ -337,7 +341,7 @@ impl<'a> ChartChange<'a> {
         };
         let (namespace, next) = (&ask.installation.namespace, rendered_chart.manifest_objects());
         let objects = object_changes::diff_manifests(namespace, &parse_stored_manifest(compared)?, &next);
-        let failed_jobs = list_failed_jobs(view, &next);
+        let failed_jobs = manifest_jobs::list_failed_jobs(view, &next);
         let (chart, values, interrupted_run) = (rendered_chart, Vec::new(), cut_off);
         Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values, failed_jobs })
     }
@@ -346,6 +350,12 @@ impl<'a> ChartChange<'a> {
     fn with_values(self, next: &Value) -> Self {
         let values = self.record.map(|record| diff::value_changes::diff_values(record.config.reveal(), next));
         Self { values: values.unwrap_or_default(), ..self }
+    }
+
+    /// With the Jobs that are no longer on the cluster: the operator deleted a failed one, so that helm creates it again.
+    fn with_deleted_jobs(mut self, view: &ClusterView) -> Self {
+        self.failed_jobs.extend(manifest_jobs::list_deleted_jobs(view, &self.chart.manifest_objects()));
+        self
     }
 
     fn to_chart_state(&self, commands: &dyn PlanCommands) -> ChartState<'_> {
@@ -359,19 +369,6 @@ impl<'a> ChartChange<'a> {
             failed_jobs: &self.failed_jobs,
         }
     }
-}
-
-/// The Jobs of a manifest that failed on the cluster.
-fn list_failed_jobs(view: &ClusterView, manifest: &[Value]) -> Vec<String> {
-    let failed = view.workloads.objects.iter().flatten().filter(|object| {
-        object["kind"] == "Job" && find_condition(object, "Failed").is_some_and(|failed| failed.status == "True")
-    });
-    let is_in_manifest = |job: &&Value| {
-        manifest.iter().any(|object| {
-            object["kind"] == "Job" && !is_hook(object) && object["metadata"]["name"] == job["metadata"]["name"]
-        })
-    };
-    failed.filter(is_in_manifest).filter_map(|job| job["metadata"]["name"].as_str().map(str::to_owned)).collect()
 }
 
 fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {

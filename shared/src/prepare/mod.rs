@@ -33,6 +33,7 @@ pub mod lease_watcher;
 pub mod local_run_locks;
 #[cfg(feature = "effects")]
 pub mod manifest_files;
+mod manifest_jobs;
 #[cfg(feature = "effects")]
 pub mod missing_crds;
 #[cfg(feature = "effects")]

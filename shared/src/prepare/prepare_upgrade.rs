@@ -97,6 +97,7 @@ async fn prepare_from(
         locks: &connection.locks,
         journal: &connection.journal,
         has_unverified_crds: interrupted_run.as_ref().is_some_and(RunEntry::has_unverified_crds),
+        has_failed_release: interrupted_run.as_ref().is_some_and(RunEntry::has_failed_release),
         drift,
         flux: &flux,
     };

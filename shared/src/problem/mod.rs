@@ -16,7 +16,7 @@ use serde::Serialize;
 pub enum Exit {
     /// The command did its task.
     Success,
-    /// A step failed.
+    /// A command or a step of it failed.
     Failed,
     /// There are changes (`plan`, `diff --exit-code`).
     ChangesFound,
@@ -24,7 +24,7 @@ pub enum Exit {
     ChecksFailed,
     /// Only warnings, with `--strict`.
     OnlyWarnings,
-    /// Refused by a guard, before any write.
+    /// Refused by a guard or not confirmed, before any write.
     Refused,
     /// A time limit was reached.
     TimedOut,
@@ -79,11 +79,11 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Success => "success",
-            Self::Failed => "a step failed",
+            Self::Failed => "failed",
             Self::ChangesFound => "there are changes (plan; diff --exit-code)",
             Self::ChecksFailed => "checks failed or are undetermined",
             Self::OnlyWarnings => "warnings only (with --strict)",
-            Self::Refused => "refused by a guard; nothing was written",
+            Self::Refused => "refused by a guard, or not confirmed; nothing was written",
             Self::TimedOut => "timed out",
             Self::Locked => "someone else holds the lock",
             Self::Usage => "usage error",

@@ -7,6 +7,7 @@ use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::check::{CheckResult, Level, Verdict, VerdictCounts};
 use crate::model::cluster_view::{ClusterInfo, Observed};
 use crate::model::lease::{HeldLock, Liveness};
+use crate::model::managed_fields::FIELD_MANAGER;
 use crate::model::text_format::{format_count, shell_quote};
 use crate::plan::crd_plan::count_forced_conflicts;
 use crate::plan::{
@@ -30,7 +31,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
         mode: _,
         locks,
         charts,
-        crds,
+        crds: _,
         objects,
         values,
         guards,
@@ -42,7 +43,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     write_head(&mut out, cluster, charts);
     write_locks(&mut out, locks);
-    write_crds(&mut out, crds, charts.len(), style);
+    write_crds(&mut out, plan, style);
     write_application(&mut out, objects, style);
     write_values(&mut out, values);
     write_guards(&mut out, guards, style);
@@ -58,7 +59,7 @@ fn write_line(out: &mut String, first: &str, rest: &str) {
 /// The cluster, the owner, and each chart with its versions and digest.
 fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade]) {
     let owner = charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
-    write_line(out, "hub", &format!("{} · {} · namespace {}{owner}", hub.context, hub.version, hub.namespace));
+    write_line(out, "context", &format!("{hub}{owner}"));
     let versions: Vec<String> = charts.iter().map(format_version_change).collect();
     let longest = versions.iter().map(|change| display_width(change)).max().unwrap_or_default();
     for (chart, change) in charts.iter().zip(&versions) {
@@ -94,7 +95,8 @@ fn format_version_change(chart: &ChartUpgrade) -> String {
     }
 }
 
-fn write_crds(out: &mut String, crds: &[CrdPlan], chart_count: usize, style: Style) {
+fn write_crds(out: &mut String, plan: &Plan, style: Style) {
+    let (crds, chart_count) = (&plan.crds, plan.charts.len());
     let in_charts = crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart).count();
     let _ = writeln!(out);
     write_line(out, "CRDs", &format!("{in_charts} in the chart{}", if chart_count > 1 { "s" } else { "" }));
@@ -112,7 +114,7 @@ fn write_crds(out: &mut String, crds: &[CrdPlan], chart_count: usize, style: Sty
     for decision in order {
         let group: Vec<&CrdPlan> = crds.iter().filter(|crd| crd.decision == decision).collect();
         if !group.is_empty() {
-            write_crd_group(out, decision, &group, style);
+            write_crd_group(out, decision, &group, plan, style);
         }
     }
     write_forced_conflicts(out, crds, style);
@@ -123,23 +125,32 @@ fn write_forced_conflicts(out: &mut String, crds: &[CrdPlan], style: Style) {
     for (manager, fields) in count_forced_conflicts(crds) {
         let parts: Vec<String> =
             fields.iter().map(|(field, count)| format!("{field} of {}", format_count(*count, "CRD"))).collect();
-        let text = format!("   !  taken over from {manager}: {}", parts.join(", "));
-        let _ = writeln!(out, "{}", clip_to(&sanitize(&text), style.width));
+        let (mark, parts) = (style.mark(Mark::Warn), sanitize(&parts.join(", ")));
+        let manager = sanitize(manager);
+        let _ = writeln!(out, "   {mark}  field ownership: {parts}, from field manager {manager} to {FIELD_MANAGER};");
+        let _ = writeln!(out, "      {manager} may write its own value again");
     }
 }
 
-fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], style: Style) {
+fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], plan: &Plan, style: Style) {
     let names = match decision {
         CrdDecision::Unchanged => "will not be written".to_owned(),
-        CrdDecision::RemovedFromChart => format!("never deleted: {}", format_short_names(group)),
+        CrdDecision::RemovedFromChart => format!("stays on the cluster: {}", format_short_names(group)),
         CrdDecision::Text | CrdDecision::Safe | CrdDecision::New => format_short_names(group),
         CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Undetermined | CrdDecision::Rejected => String::new(),
     };
-    let text = format!("{:>4}  {:<10} {names}", group.len(), decision.as_str());
+    let decision = match decision {
+        CrdDecision::RemovedFromChart => "left chart",
+        other => other.as_str(),
+    };
+    let text = format!("{:>4}  {decision:<10} {names}", group.len());
     let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.width));
     if names.is_empty() {
         for crd in group {
             write_crd_notes(out, crd, style);
+            if let Some(number) = plan.find_migration_step(&crd.name) {
+                let _ = writeln!(out, "{:8}step {number} migrates its objects first", "");
+            }
         }
     }
 }
@@ -147,7 +158,7 @@ fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], 
 fn write_crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
     let _ = writeln!(out, "{:6}{}", "", style.bold(&sanitize(&crd.name)));
     for note in crd.notes.iter().take(MAX_LISTED_NOTES) {
-        let _ = writeln!(out, "{:8}{}", "", clip_to(&sanitize(note), style.width.saturating_sub(8)));
+        let _ = writeln!(out, "{:8}{}", "", sanitize(note));
     }
     if crd.notes.len() > MAX_LISTED_NOTES {
         let _ = writeln!(out, "{:8}and {} more", "", crd.notes.len() - MAX_LISTED_NOTES);

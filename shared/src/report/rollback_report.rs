@@ -42,14 +42,12 @@ pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
     let text = format!("to the state before run {run} ({state}), started by {user} at {started}");
     write_line(&mut out, "rollback", &text);
     write_step_summary(&mut out, steps, style);
-    write_section(&mut out, rollback, RollbackDecision::RollBack, &style.mark(Mark::Pass), "rolled back");
-    write_section(&mut out, rollback, RollbackDecision::Leave, &style.mark(Mark::Warn), "stays as it is now");
+    write_section(&mut out, rollback, RollbackDecision::RollBack, "~", "will be rolled back", style);
+    write_section(&mut out, rollback, RollbackDecision::Leave, &style.mark(Mark::Warn), "will stay as it is", style);
     write_recreated_objects(&mut out, releases, style);
     write_unchanged(&mut out, releases, crds);
     let objects = match objects {
-        ObjectRollback::Leave => {
-            "custom resources stay as they are now; --overwrite replaces them with those of the backup"
-        }
+        ObjectRollback::Leave => "custom resources are not written; --overwrite replaces them with those of the backup",
         ObjectRollback::Overwrite => "the backup replaces the custom resources: changes since the backup are lost",
     };
     write_line(&mut out, "objects", objects);
@@ -60,7 +58,7 @@ pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
 }
 
 fn write_hub(out: &mut String, hub: &ClusterInfo) {
-    write_line(out, "hub", &format!("{} · {} · namespace {}", hub.context, hub.version, hub.namespace));
+    write_line(out, "context", &hub.to_string());
 }
 
 /// Objects that the run removed: helm creates them from its manifest, and knows no later change and no data.
@@ -110,16 +108,24 @@ fn write_step_summary(out: &mut String, steps: &[StepRollback], style: Style) {
     }
     let _ = writeln!(out, "\nsteps of the run, and what the rollback does with each");
     for StepRollback { step, decision, summary } in steps {
-        let mark = style.mark(match decision {
-            RollbackDecision::RollBack => Mark::Pass,
-            RollbackDecision::Leave => Mark::Warn,
-            RollbackDecision::Unchanged => Mark::Skip,
-        });
+        let mark = match decision {
+            RollbackDecision::RollBack => "~".to_owned(),
+            RollbackDecision::Leave => style.mark(Mark::Warn),
+            RollbackDecision::Unchanged => style.mark(Mark::Skip),
+        };
         let _ = writeln!(out, "  {mark} {step:<12}{}", sanitize(summary));
     }
 }
 
-fn write_section(out: &mut String, rollback: &RollbackPlan, decision: RollbackDecision, mark: &str, heading: &str) {
+/// The releases and CRDs with one decision. A CRD whose rollback has a loss gets the mark of a warning.
+fn write_section(
+    out: &mut String,
+    rollback: &RollbackPlan,
+    decision: RollbackDecision,
+    mark: &str,
+    heading: &str,
+    style: Style,
+) {
     let releases = rollback.releases.iter().filter(|release| release.decision == decision);
     let crds: Vec<&CrdRollback> = rollback.crds.iter().filter(|crd| crd.decision == decision).collect();
     let lines: Vec<(String, String, &[String])> = releases
@@ -136,9 +142,10 @@ fn write_section(out: &mut String, rollback: &RollbackPlan, decision: RollbackDe
     let _ = writeln!(out, "\n{heading}");
     for (subject, text, losses) in lines {
         let colon = if text.is_empty() { "" } else { ": " };
+        let mark = if losses.is_empty() { mark.to_owned() } else { style.mark(Mark::Warn) };
         let _ = writeln!(out, "  {mark} {}{colon}{}", sanitize(&subject), sanitize(&text));
         for loss in losses.iter().take(MAX_LISTED_LOSSES) {
-            let _ = writeln!(out, "      loses: {}", sanitize(loss));
+            let _ = writeln!(out, "      {}", sanitize(loss));
         }
     }
     if crds.len() > MAX_LISTED_CRDS {
@@ -148,7 +155,9 @@ fn write_section(out: &mut String, rollback: &RollbackPlan, decision: RollbackDe
 
 fn describe_release(one: &ReleaseRollback) -> String {
     match (&one.to_revision, &one.to_version) {
-        (Some(to), Some(version)) => format!("{} → revision {to}, {version}", one.current),
+        (Some(to), Some(version)) => {
+            format!("{}; to the content of revision {to} ({version}), as a new revision", one.current)
+        }
         _ if one.current.is_empty() => one.reason.clone(),
         _ => format!("{}; {}", one.current, one.reason),
     }

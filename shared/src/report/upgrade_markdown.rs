@@ -6,6 +6,7 @@ use super::style::sanitize;
 use super::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::check::{CheckResult, Finding, Level, Verdict};
+use crate::model::managed_fields::FIELD_MANAGER;
 use crate::model::text_format::{format_count, format_duration};
 use crate::plan::{ObjectChangeKind, Plan, Step, UnchangedItem};
 
@@ -139,10 +140,9 @@ fn write_steps(out: &mut String, steps: &[Step], outcomes: &[StepOutcome]) {
 fn write_crds(out: &mut String, plan: &Plan) {
     let changed_crds = plan.crds.iter().filter(|crd| crd.decision != CrdDecision::Unchanged);
     let row = |crd: &crate::plan::CrdPlan| {
-        let conflicts = crd
-            .forced_conflicts
-            .iter()
-            .map(|(manager, fields)| format!("{} taken over from {manager}", fields.join(", ")));
+        let conflicts = crd.forced_conflicts.iter().map(|(manager, fields)| {
+            format!("field ownership of {}: from {manager} to {FIELD_MANAGER}", fields.join(", "))
+        });
         let changes: Vec<String> = crd.notes.iter().cloned().chain(conflicts).collect();
         vec![escape_cell(&crd.name), crd.decision.as_str().to_owned(), escape_cell(&changes.join("; "))]
     };

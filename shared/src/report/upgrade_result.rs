@@ -9,6 +9,7 @@ use crate::model::check::{CheckResult, Finding, Level, Verdict, VerdictCounts};
 use crate::model::text_format::{format_count, format_duration};
 use crate::plan::ChartUpgrade;
 use crate::plan::repair::Issue;
+use crate::plan::rollback_plan::{RollbackDecision, RollbackPlan};
 use crate::problem::Exit;
 
 /// Renders the end of a run, or of a plan that was not applied.
@@ -22,7 +23,7 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
         exit_code,
         plan,
         steps,
-        rollback_plan: _,
+        rollback_plan,
         issues,
         final_check,
         seconds,
@@ -34,22 +35,35 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
             let _ = writeln!(out, "{} nothing to do: everything is as requested", style.mark(Mark::Pass));
         }
         Outcome::Planned => {
-            let _ = writeln!(out, "{} planned, nothing was written", style.mark(Mark::Skip));
+            let _ = writeln!(out, "{} {}", style.mark(Mark::Skip), describe_planned(*exit_code));
         }
         Outcome::Refused => render_refused(&mut out, &plan.guards, *exit_code, style),
         Outcome::Undetermined => render_undetermined(&mut out, &plan.guards, style),
         Outcome::Succeeded => {
-            let text = describe_success(*kind, &plan.charts, issues);
-            let _ = writeln!(out, "{} {text} in {}", style.mark(Mark::Pass), format_duration(*seconds));
+            let text = match rollback_plan {
+                Some(rollback) => describe_rollback(rollback, *seconds),
+                None => format!("{} in {}", describe_success(*kind, &plan.charts, issues), format_duration(*seconds)),
+            };
+            let _ = writeln!(out, "{} {text}", style.mark(Mark::Pass));
             write_final_check(&mut out, final_check.as_ref(), style);
             let _ = writeln!(out, "  {:<12}kubectl mural validate --namespace {}", "next", plan.cluster.namespace);
         }
         Outcome::Failed => {
             render_failure(&mut out, steps, *exit_code, style);
-            write_next_commands(&mut out, *kind);
+            write_next_commands(&mut out, *kind, *exit_code);
         }
     }
     out
+}
+
+/// The end of a plan that was not applied: a plan, a dry run, or a question that was answered with no.
+fn describe_planned(exit_code: u8) -> String {
+    let (ended, reason) = match Exit::from_code(exit_code) {
+        Exit::ChangesFound => ("planned", " (there are changes)"),
+        Exit::Refused => ("not confirmed", ""),
+        _ => ("planned", ""),
+    };
+    format!("{ended}, nothing was written   exit code {exit_code}{reason}")
 }
 
 fn render_refused(out: &mut String, guards: &[CheckResult], exit_code: u8, style: Style) {
@@ -83,10 +97,27 @@ fn describe_success(kind: ReportKind, charts: &[ChartUpgrade], issues: &[Issue])
     let fixed = issues.iter().filter(|issue| issue.fixable).count();
     let versions: Vec<String> = charts.iter().map(|chart| format!("{} {}", chart.release, chart.to)).collect();
     match kind {
-        ReportKind::Rollback => "rolled back to the state before the run".to_owned(),
+        ReportKind::Rollback => "rolled back".to_owned(),
         ReportKind::Repair => format!("{:<12}{}", "fixed", format_count(fixed, "issue")),
         ReportKind::Upgrade | ReportKind::CrdApply => format!("{:<12}{}", "upgraded", versions.join(", ")),
     }
+}
+
+/// What was rolled back, and what stays as it is.
+fn describe_rollback(rollback: &RollbackPlan, seconds: f64) -> String {
+    let count_crds = |decision| rollback.crds.iter().filter(|crd| crd.decision == decision).count();
+    let releases = rollback.releases.iter().filter_map(|release| {
+        let to = release.to_version.as_ref().filter(|_| release.decision == RollbackDecision::RollBack)?;
+        Some(format!("{} {to}", release.release))
+    });
+    let crds = count_crds(RollbackDecision::RollBack);
+    let parts: Vec<String> = releases.chain((crds > 0).then(|| format_count(crds, "CRD"))).collect();
+    let stay = match count_crds(RollbackDecision::Leave) {
+        0 => String::new(),
+        1 => "; 1 CRD stays as it is".to_owned(),
+        count => format!("; {count} CRDs stay as they are"),
+    };
+    format!("{:<12}{} in {}{stay}", "rolled back", parts.join(", "), format_duration(seconds))
 }
 
 /// The checks after the run, and the findings that it brought.
@@ -128,21 +159,17 @@ fn render_failure(out: &mut String, steps: &[StepOutcome], exit_code: u8, style:
     let _ = writeln!(out, "  {:<10}{}", "not done", names_in(StepState::NotStarted));
 }
 
-/// The commands that continue a failed run, best first.
-fn write_next_commands(out: &mut String, kind: ReportKind) {
-    let hints: &[&str] = match kind {
-        ReportKind::Upgrade => &[
-            "fix the cause, then run: kubectl mural upgrade resume (same value flags; completed steps are not repeated)",
-            "kubectl mural upgrade rollback   shows what a rollback restores, then asks",
-        ],
-        ReportKind::Rollback => {
-            &["fix the cause, then run: kubectl mural upgrade rollback (completed steps are not repeated)"]
-        }
-        ReportKind::Repair | ReportKind::CrdApply => {
-            &["fix the cause, then run the same command again (completed steps are not repeated)"]
-        }
+/// The commands that continue a run that failed or was interrupted, best first. After Ctrl-C there is no cause to fix.
+fn write_next_commands(out: &mut String, kind: ReportKind, exit_code: u8) {
+    let next = match kind {
+        ReportKind::Upgrade => "run kubectl mural upgrade resume with the same value flags",
+        ReportKind::Rollback => "run kubectl mural upgrade rollback again",
+        ReportKind::Repair | ReportKind::CrdApply => "run the same command again",
     };
-    for hint in hints {
-        let _ = writeln!(out, "  hint: {hint}");
+    let fix = if exit_code == Exit::Interrupted.code() { "" } else { "fix the cause, then " };
+    let _ = writeln!(out, "  hint: {fix}{next}; completed steps are not repeated");
+    if kind == ReportKind::Upgrade {
+        let rollback = "run kubectl mural upgrade rollback to see what can be rolled back; it asks before it writes";
+        let _ = writeln!(out, "  hint: {rollback}");
     }
 }

@@ -54,24 +54,16 @@ impl Explain for ActionError {
     }
 
     fn hints(&self) -> Vec<String> {
-        let apply_again = "run the same command again: CRDs that are applied already do not change";
         let (tool, hints): (Option<&ToolError>, &[&str]) = match self {
-            Self::Annotate(error) => {
-                (Some(error), &["run the same command again: helm has not run, and nothing was deleted"])
-            }
-            Self::RemoveAnnotation(error) => (Some(error), &[]),
-            Self::Apply(error) => (Some(error), &[apply_again]),
+            Self::Annotate(error) | Self::RemoveAnnotation(error) | Self::Apply(error) => (Some(error), &[]),
             Self::NotAllApplied { .. } => (
                 None,
-                &[
-                    "kubectl get crd: compare the list with the plan, and check whether kubectl is a wrapper script",
-                    apply_again,
-                ],
+                &["kubectl get crd: compare the list with the plan, and check whether kubectl is a wrapper script"],
             ),
             Self::NotRestored { .. } => (
                 None,
                 &[
-                    "kubectl mural upgrade rollback --overwrite continues: objects that are restored already are not written again",
+                    "run kubectl mural upgrade rollback --overwrite: objects that are restored already are not written again",
                 ],
             ),
             Self::NoBackup | Self::Journal(_) | Self::NoChart => (None, &[]),

@@ -28,28 +28,24 @@ pub(super) enum Blocker {
     /// Pods that cannot be created.
     FailedCreate,
     /// A Job that failed for good: helm creates a deleted one again, but leaves a failed one as it is.
-    Failed {
-        object: Box<ObjectRef>,
-        /// The command that creates it again; empty if the step has none.
-        command: String,
-    },
+    Failed(Box<ObjectRef>),
 }
 
 impl Blocker {
-    fn hints(&self, namespace: &str) -> [String; 2] {
-        let again = "fix the cause, then run the same command again".to_owned();
+    /// The commands that show the cause. The report of the run has the command that continues it.
+    fn hints(&self, namespace: &str) -> Vec<String> {
         match self {
-            Self::Pods => [format!("kubectl describe pods --namespace {namespace}"), again],
+            Self::Pods => vec![format!("kubectl describe pods --namespace {namespace}")],
             Self::FailedCreate => {
-                [format!("kubectl get events --namespace {namespace} --field-selector reason={FAILED_CREATE}"), again]
+                vec![format!("kubectl get events --namespace {namespace} --field-selector reason={FAILED_CREATE}")]
             }
-            Self::Failed { object, command } => {
+            Self::Failed(object) => {
                 let (kind, name) = (object.kind.to_lowercase(), &object.name);
-                let delete = format!("kubectl delete {kind} {name} --namespace {namespace}");
-                let create = if command.is_empty() { delete } else { format!("{delete} && {command}") };
-                [
+                vec![
                     format!("kubectl logs {kind}/{name} --namespace {namespace} --all-containers"),
-                    format!("fix the cause, then create it again: {create}"),
+                    format!(
+                        "kubectl delete {kind} {name} --namespace {namespace}   before you continue: helm creates it again"
+                    ),
                 ]
             }
         }
@@ -62,8 +58,8 @@ pub(super) enum ReleaseError {
     /// The plan and the work of the run do not fit together.
     #[error("internal error: {0}")]
     Internal(&'static str),
-    /// helm did not write the CRD chart's record.
-    #[error("helm could not record {release} {version}")]
+    /// helm did not upgrade the CRD chart's release.
+    #[error("helm could not upgrade {release} to {version}")]
     Record {
         release: String,
         version: String,
@@ -191,14 +187,13 @@ impl Explain for ReleaseError {
                 error.hints().into_iter().chain(unready).chain([history(name)]).collect()
             }
             Self::Terminal { name, blocker, .. } | Self::NotReady { name, blocker, .. } => {
-                blocker.hints(&name.namespace).into()
+                blocker.hints(&name.namespace)
             }
             Self::NotRecorded { name, newest: Some(_), .. } => vec![
                 history(name),
                 "check whether helm is a wrapper script, if no one else upgraded the release".to_owned(),
             ],
             Self::NotRecorded { name, newest: None, .. } => vec![history(name)],
-            Self::Unlock { .. } => vec!["run the same command again: it reads the release again".to_owned()],
             Self::LockedAgain { release, .. } => {
                 vec![format!("helm history {release} shows which other helm is running")]
             }
@@ -206,6 +201,7 @@ impl Explain for ReleaseError {
             | Self::Stopped
             | Self::WorkloadsUnreadable(_)
             | Self::RecordsUnreadable(_)
+            | Self::Unlock { .. }
             | Self::NotARecord { .. } => Vec::new(),
         }
     }

@@ -84,11 +84,9 @@ impl Explain for Interruption {
         Exit::Interrupted
     }
 
+    /// None: the report of the run has the command that continues it.
     fn hints(&self) -> Vec<String> {
-        vec![
-            "kubectl mural upgrade resume, with the same value flags; or run the same command again: both continue from the current state"
-                .to_owned(),
-        ]
+        Vec::new()
     }
 }
 

@@ -17,7 +17,6 @@ use crate::model::cluster_view::ReadFailure;
 use crate::model::object::ObjectRef;
 use crate::model::pod_creation::FAILED_CREATE;
 use crate::model::release_role::ReleaseRole;
-use crate::model::text_format::shell_quote;
 use crate::model::unready_objects::{Outlook, OwnedWorkloads, UnreadyObject, find_unready};
 use crate::plan::{Step, decide};
 use crate::prepare::plan_commands;
@@ -322,10 +321,7 @@ impl<'a> ReadinessWatch<'a> {
 
     fn blocker(&self) -> Blocker {
         match (&self.failed, self.terminal_word.as_deref()) {
-            (Some(failed), _) => {
-                let command: Vec<String> = self.step.command.iter().map(|word| shell_quote(word)).collect();
-                Blocker::Failed { object: Box::new(failed.clone()), command: command.join(" ") }
-            }
+            (Some(failed), _) => Blocker::Failed(Box::new(failed.clone())),
             (None, Some(FAILED_CREATE)) => Blocker::FailedCreate,
             (None, _) => Blocker::Pods,
         }

@@ -106,7 +106,7 @@ pub const CASES: &[Case] = &[
             refused(&["helm-would-delete-crds"], &["crates.small.example.com", "every Crate"], "--keep-crds"),
         )
     },
-    case("crd-vanished", begins(0, &["widgets", "never deleted"], "kubectl get widgets")),
+    case("crd-vanished", begins(0, &["widgets", "stays on the cluster"], "kubectl get widgets")),
     // The application's objects.
     case(
         "custom-resource-invalid",

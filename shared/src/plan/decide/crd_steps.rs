@@ -2,6 +2,7 @@
 
 use super::{UpgradeFacts, new_step, plural_suffix};
 use crate::model::release_role::ReleaseRole;
+use crate::model::text_format::format_count;
 use crate::plan::adoption::Adoption;
 use crate::plan::crd_plan::{CrdDecision, CrdPlan};
 use crate::plan::{Action, CrdMigration, Step, StepId, UnchangedItem, UnchangedSubject};
@@ -74,8 +75,8 @@ pub(super) fn push_template_steps(role: ReleaseRole, crds: &[CrdPlan], release: 
     }
     let count = names.len();
     let title =
-        format!("verify {count} CRD{} that helm wrote with {release}: established and served", plural_suffix(count));
-    let because = "helm wrote them as templates of the chart, and does not verify what the API server serves";
+        format!("verify {count} CRD{} of the templates of {release}: established and served", plural_suffix(count));
+    let because = "helm does not verify that the API server serves the CRDs that it writes";
     steps.push(new_step(StepId::ServedTemplates(role), title, Action::VerifyServedSchema { names }, because));
 }
 
@@ -87,7 +88,10 @@ pub(super) fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, le
     let all: Vec<String> =
         ours.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart).map(|crd| crd.name.clone()).collect();
     if to_apply.is_empty() && facts.has_unverified_crds && !all.is_empty() {
-        let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", all.len());
+        let title = format!(
+            "verify {}: established, names accepted, served with the chart's schema",
+            format_count(all.len(), "CRD")
+        );
         let because = "an interrupted run applied them and did not verify that the API server serves them";
         steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: all.clone() }, because));
     }
@@ -100,8 +104,8 @@ pub(super) fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, le
         steps.push(apply);
         let because = "Established was true before the update; only the served schema verifies it";
         let title = format!(
-            "verify {} CRDs: established, names accepted, {} served with the chart's schema",
-            all.len(),
+            "verify {}: established, names accepted, {} served with the chart's schema",
+            format_count(all.len(), "CRD"),
             names.len()
         );
         steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names: all }, because));
@@ -118,7 +122,7 @@ pub(super) fn push_crd_steps(facts: &UpgradeFacts<'_>, steps: &mut Vec<Step>, le
 
 /// CRDs that no write touches.
 pub(in crate::plan) fn skip_unchanged_crds(crds: &[CrdPlan]) -> Option<UnchangedItem> {
-    skip_crds_with(crds, CrdDecision::Unchanged, "equal to the chart's; not written, so no watch is interrupted")
+    skip_crds_with(crds, CrdDecision::Unchanged, "same content as in the chart; not written")
 }
 
 fn skip_crds_with(crds: &[CrdPlan], decision: CrdDecision, because: &str) -> Option<UnchangedItem> {

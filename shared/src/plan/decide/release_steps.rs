@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{ChartState, UpgradeFacts, new_step, plural_suffix};
 use crate::model::chart::Digest;
+use crate::model::crd::CRD_KIND;
 use crate::model::release_role::ReleaseRole;
 use crate::model::release_status::ReleaseStatus;
+use crate::model::text_format::format_count;
 use crate::plan::{Action, ObjectChangeKind, Step, StepId, UnchangedItem, UnchangedSubject};
 
 /// Written into a release's description, so that the record has the digest of its chart.
@@ -54,9 +56,9 @@ pub(super) fn push_release_step(
     let (id, title, action, because) = match role {
         ReleaseRole::Crds => (
             StepId::Record,
-            format!("record {release} {}", state.upgrade.to),
+            format_crd_release_title(facts, state),
             Action::RecordRelease { release: release.clone() },
-            describe_record_reason(facts, state, &from),
+            describe_crd_release_reason(facts, state, &from),
         ),
         ReleaseRole::App => (
             StepId::Release(role),
@@ -79,10 +81,30 @@ fn build_unlock_step(role: ReleaseRole, state: &ChartState<'_>) -> Option<Step> 
     Some(new_step(StepId::Unlock(role), title, Action::UnlockRelease { release, revision }, because))
 }
 
-fn describe_record_reason(facts: &UpgradeFacts<'_>, state: &ChartState<'_>, from: &str) -> String {
+/// What `helm upgrade` of the CRD chart writes: CRDs that are templates, other objects, or only the release record.
+fn format_crd_release_title(facts: &UpgradeFacts<'_>, state: &ChartState<'_>) -> String {
+    let (release, to) = (&state.upgrade.release, &state.upgrade.to);
+    let (crds, objects) = (facts.count_changed_templates(release), count_other_objects(state));
+    let written = [(crds, "CRD"), (objects, "object")].into_iter().filter(|(count, _)| *count > 0);
+    let written: Vec<String> = written.map(|(count, noun)| format_count(count, noun)).collect();
+    match written.as_slice() {
+        [] => format!("set the release record of {release} to {to} (no object changes)"),
+        written => format!("upgrade {release} to {to} (helm writes {})", written.join(" and ")),
+    }
+}
+
+/// Changed objects of the manifest that are no CRDs.
+fn count_other_objects(state: &ChartState<'_>) -> usize {
+    state.objects.iter().filter(|change| change.object.kind != CRD_KIND).count()
+}
+
+fn describe_crd_release_reason(facts: &UpgradeFacts<'_>, state: &ChartState<'_>, from: &str) -> String {
     match describe_changed_templates(facts, state) {
         Some(changed) => format!("{from}, but {changed}"),
-        None => format!("{from}; without a record of {}, helm status would report the old version", state.upgrade.to),
+        None if facts.count_changed_templates(&state.upgrade.release) + count_other_objects(state) > 0 => {
+            describe_reason(facts, state, from)
+        }
+        None => format!("{from}; helm status shows the version of the release record"),
     }
 }
 

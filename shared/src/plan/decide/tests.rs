@@ -123,6 +123,19 @@ fn a_crd_that_is_a_template_is_written_by_helm_and_proved_by_us() {
 }
 
 #[test]
+fn the_step_of_the_crd_chart_shows_what_helm_writes() {
+    let (target, was) = (chart_upgrade("1.1.0"), record("deployed", "mural upgrade, digest sha256:00"));
+    let titles = |crds: &[CrdPlan]| {
+        let crds_chart = Some(state(&target, &was, &[]));
+        let (steps, _) = decide_upgrade(&UpgradeFacts { crds_chart, crds, ..empty_facts() });
+        steps.iter().map(|step| step.title.clone()).collect::<Vec<_>>()
+    };
+    let template = CrdPlan { template_release: Some("mural".into()), ..crd("b.x", CrdDecision::Safe, true) };
+    assert_eq!(titles(&[template])[0], "upgrade mural to 1.1.0 (helm writes 1 CRD)");
+    assert_eq!(titles(&[])[0], "set the release record of mural to 1.1.0 (no object changes)");
+}
+
+#[test]
 fn a_pending_release_of_our_run_is_unlocked_before_its_step() {
     let (target, was) = (chart_upgrade("1.1.0"), record("pending-upgrade", ""));
     let app = Some(ChartState { interrupted_run: Some("7"), ..state(&target, &was, &[]) });

@@ -74,7 +74,7 @@ fn summarize_crds(names: &[String], rollback: &RollbackPlan) -> (RollbackDecisio
     let all = [
         (count(RollbackDecision::RollBack), "restored from the backup"),
         (count(RollbackDecision::Unchanged), "already as before"),
-        (count(RollbackDecision::Leave), "stay, with reasons below"),
+        (count(RollbackDecision::Leave), "not rolled back, for the reason below"),
     ];
     let parts: Vec<String> =
         all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
@@ -91,7 +91,9 @@ fn summarize_release(release: &str, rollback: &RollbackPlan) -> (RollbackDecisio
         return (RollbackDecision::Unchanged, "no such release".to_owned());
     };
     let summary = match (&release_rollback.decision, &release_rollback.to_revision, &release_rollback.to_version) {
-        (RollbackDecision::RollBack, Some(to), Some(version)) => format!("{release} to revision {to}, {version}"),
+        (RollbackDecision::RollBack, Some(to), Some(version)) => {
+            format!("{release} to the content of revision {to} ({version})")
+        }
         (RollbackDecision::Unchanged, ..) if release_rollback.reason.is_empty() => {
             format!("{release} is as before")
         }

@@ -241,5 +241,5 @@ fn each_step_of_the_run_has_a_decision() {
         [("crds", RollbackDecision::RollBack), ("mural", RollbackDecision::RollBack)],
         "validate writes nothing"
     );
-    assert!(back.steps[1].summary.contains("to revision 1, 1.0.0"), "{:?}", back.steps);
+    assert!(back.steps[1].summary.contains("to the content of revision 1 (1.0.0)"), "{:?}", back.steps);
 }

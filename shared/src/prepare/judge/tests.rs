@@ -42,6 +42,7 @@ struct Situation {
     charts: RenderedCharts,
     drift: Option<Observed<Vec<DriftItem>>>,
     has_unverified_crds: bool,
+    has_failed_release: bool,
 }
 
 impl Situation {
@@ -54,8 +55,14 @@ impl Situation {
             config: Hidden::new(json!({})),
             crds_config: Hidden::new(json!({})),
         };
-        let mut situation =
-            Self { ask: UpgradeSpec::sample(), scenario, charts, drift: None, has_unverified_crds: false };
+        let mut situation = Self {
+            ask: UpgradeSpec::sample(),
+            scenario,
+            charts,
+            drift: None,
+            has_unverified_crds: false,
+            has_failed_release: false,
+        };
         situation.scenario.forecasts.clear();
         situation
     }
@@ -105,6 +112,7 @@ impl Situation {
             locks: &self.scenario.locks,
             journal: &self.scenario.journal,
             has_unverified_crds: self.has_unverified_crds,
+            has_failed_release: self.has_failed_release,
             drift: self.drift,
             flux: &self.scenario.flux,
         };
@@ -322,6 +330,25 @@ fn a_failed_release_is_upgraded_again_and_the_reason_names_it() {
     })
     .plan();
     assert!(step(&plan, StepId::Release(ReleaseRole::App)).reason.contains("1.1.0-rc.3 is failed"));
+}
+
+/// A run failed because of a Job. The operator deleted it: only a helm upgrade creates it again.
+#[test]
+fn a_deleted_job_of_a_failed_run_is_created_again() {
+    let plan = |has_failed_release: bool| {
+        Situation::with(|situation| {
+            let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}, "spec": {}});
+            let chart = rendered_chart("mural", "1.1.0-rc.3", vec![job]);
+            let description = decide::build_description(&chart.fetched.digest);
+            situation.charts.app = Some(chart);
+            let record = release_record("mural", "1.1.0-rc.3", "deployed", "");
+            situation.scenario.set_record(ReleaseRecord { description, ..record });
+            situation.has_failed_release = has_failed_release;
+        })
+        .plan()
+    };
+    assert!(step(&plan(true), StepId::Release(ReleaseRole::App)).reason.contains("Job once failed"));
+    assert_eq!(ids(&plan(false)), [], "drift of a live object is no action");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::ask::OwnerMode;
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::access_review::RequiredPermissions;
+use crate::guards::login_restarts as login_restarts_guard;
 use crate::model::chart::{Digest, DigestKind};
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ClusterInfo;
@@ -35,10 +36,10 @@ pub(super) fn upgrade_plan() -> Plan {
         guards: vec![passed("helm-would-delete-crds"), passed("permissions"), login_restarts()],
         steps: steps(),
         unchanged_items: vec![
-            unchanged(UnchangedSubject::Crds(1), "equal to the chart's: not written, so no watch ends"),
+            unchanged(UnchangedSubject::Crds(1), "same content as in the chart; not written"),
             unchanged(
                 UnchangedSubject::Crd("gone.spectrocloud.com".into()),
-                "no longer in the chart; a CRD is never deleted, since its objects would go with it",
+                "no longer in the chart; no CRD is ever deleted, because its objects would be deleted too",
             ),
         ],
         permissions: RequiredPermissions::default(),
@@ -59,7 +60,7 @@ pub(super) fn plan_without_changes() -> Plan {
         guards: vec![passed("permissions")],
         steps: Vec::new(),
         unchanged_items: vec![
-            unchanged(UnchangedSubject::Crds(1), "equal to the chart's: not written, so no watch ends"),
+            unchanged(UnchangedSubject::Crds(1), "same content as in the chart; not written"),
             unchanged(version("mural-crds", "0.7.4"), "same chart bytes, same values, deployed"),
             unchanged(version("mural", "1.1.0-rc.3"), "same chart bytes, same values, deployed"),
         ],
@@ -123,7 +124,11 @@ fn crd(name: &str, decision: CrdDecision, notes: &[&str]) -> CrdPlan {
 fn crds() -> Vec<CrdPlan> {
     let conflicts = BTreeMap::from([("gitops".to_owned(), vec!["spec.versions".to_owned()])]);
     vec![
-        crd("computepools.spectrocloud.com", CrdDecision::Risky, &[r#"v1beta1 ^.spec.size: value "xl" removed"#]),
+        crd(
+            "computepools.spectrocloud.com",
+            CrdDecision::Risky,
+            &[r#"v1beta1 ^.spec.size enum value "xl" removed; it affects none of 14 objects"#],
+        ),
         crd("policydefinitions.spectrocloud.com", CrdDecision::New, &[]),
         CrdPlan { forced_conflicts: conflicts, ..crd("hubs.spectrocloud.com", CrdDecision::Safe, &[]) },
         crd("tenants.spectrocloud.com", CrdDecision::Safe, &[]),
@@ -173,9 +178,9 @@ pub(super) fn finding(check: &str, level: Level, subject: &str, message: &str, h
 }
 
 fn login_restarts() -> CheckResult {
-    let message = "issued your token and restarts in step 6; your token expires in 14 min";
-    let hint = "have a certificate-based kubeconfig ready";
-    let findings = vec![finding("login-restarts", Level::Warning, "Deployment dex", message, hint)];
+    let message = "restarts, and the token of this kubeconfig expires in 14 minutes: it may not be renewable by then";
+    let hint = login_restarts_guard::CARD.fix;
+    let findings = vec![finding("login-restarts", Level::Warning, "Deployment mural-system/dex", message, hint)];
     guard("login-restarts", Verdict::Fail { findings })
 }
 
@@ -217,31 +222,37 @@ fn steps() -> Vec<Step> {
             StepId::Crds,
             "apply 5 CRDs",
             Action::ApplyCrds { names: names() },
-            "the charts' CRDs differ from the cluster's, and the application relies on them",
+            "the charts' CRDs differ from the cluster's, and the application needs them",
             "kubectl apply --server-side --force-conflicts -f -",
         ),
         step(
             StepId::Served,
-            "verify 6 CRDs",
+            "verify 6 CRDs: established, names accepted, 5 served with the chart's schema",
             Action::VerifyServedSchema { names: names() },
-            "Established was already true before: only the served schema verifies an update",
+            "Established was true before the update; only the served schema verifies it",
             "",
         ),
         step(
             StepId::Record,
-            "record mural-crds 0.7.4",
+            "set the release record of mural-crds to 0.7.4 (no object changes)",
             Action::RecordRelease { release: "mural-crds".into() },
-            "0.7.1 is deployed",
+            "0.7.1 is deployed; helm status shows the version of the release record",
             "helm upgrade --install mural-crds oci://registry.example.com/charts/mural-crds --skip-crds",
         ),
         step(
             StepId::Release(ReleaseRole::App),
             "upgrade mural to 1.1.0-rc.3 and wait",
             Action::UpgradeRelease { release: "mural".into() },
-            "1.1.0-rc.0 is deployed, 2 objects changed, 1 value changed",
+            "1.1.0-rc.0 is deployed, 2 objects changed, 1 object created, 1 object removed, 1 value changed",
             "helm upgrade mural oci://registry.example.com/charts/mural --values values.yaml --wait",
         ),
-        step(StepId::Validate, "validate", Action::Validate, "the final check compares with the state before", ""),
+        step(
+            StepId::Validate,
+            "run the final check",
+            Action::Validate,
+            "the final check verifies what was written",
+            "",
+        ),
     ]
 }
 

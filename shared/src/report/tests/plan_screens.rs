@@ -64,7 +64,7 @@ fn plan_as_markdown() {
     assert_screen("plan_markdown", &upgrade_markdown::render(&report));
 }
 
-fn rollback_plan() -> RollbackPlan {
+pub(super) fn rollback_plan() -> RollbackPlan {
     let crd = |name: &str, decision: RollbackDecision, reason: &str, losses: &[&str]| CrdRollback {
         name: name.into(),
         decision,
@@ -98,13 +98,31 @@ fn rollback_plan() -> RollbackPlan {
         user: "ann".into(),
         started_at: jiff::Timestamp::UNIX_EPOCH,
         steps: vec![
-            summary(StepId::Crds, RollbackDecision::RollBack, "1 rolled back, 1 stays for the reason below"),
-            summary(StepId::Release(ReleaseRole::App), RollbackDecision::RollBack, "mural to revision 3, 1.1.0-rc.0"),
+            summary(
+                StepId::Crds,
+                RollbackDecision::RollBack,
+                "1 restored from the backup, 1 already as before, 1 not rolled back, for the reason below",
+            ),
+            summary(
+                StepId::Release(ReleaseRole::App),
+                RollbackDecision::RollBack,
+                "mural to the content of revision 3 (1.1.0-rc.0)",
+            ),
         ],
         releases: vec![release],
         crds: vec![
-            crd("tenants.spectrocloud.com", RollbackDecision::RollBack, "", &["spec.note of 2 objects"]),
-            crd("hubs.spectrocloud.com", RollbackDecision::Leave, "objects are stored as v1beta1", &[]),
+            crd(
+                "tenants.spectrocloud.com",
+                RollbackDecision::RollBack,
+                "",
+                &["^.spec.note: field removed; it affects 2 of 3 objects"],
+            ),
+            crd(
+                "hubs.spectrocloud.com",
+                RollbackDecision::Leave,
+                "its spec is as before; its objects were migrated and are stored as v1beta1 instead of v1alpha1",
+                &[],
+            ),
             crd("workloads.spectrocloud.com", RollbackDecision::Unchanged, "", &[]),
         ],
         objects: ObjectRollback::Leave,
@@ -149,18 +167,24 @@ fn plan_of_a_repair() {
         issue(
             "release-pending",
             "release mural",
-            "revision 4 is pending-upgrade; its run has ended",
-            "set revision 4 to failed",
+            "revision 4 is pending-upgrade since 2026-11-23T07:13:00Z; helm refuses every upgrade while a revision is pending",
+            "mark revision 4 of mural failed; do not run it while another helm works on the release",
             true,
         ),
-        issue("release-failed", "release mural-crds", "revision 2 is failed", "kubectl mural upgrade resume", false),
+        issue(
+            "release-failed",
+            "release mural-crds",
+            "revision 2 failed and none is deployed: helm compares with the failed one",
+            "no revision was ever deployed: run helm uninstall mural-crds --namespace mural-system, then install it again",
+            false,
+        ),
     ];
     let unlock = Action::UnlockRelease { release: "mural".into(), revision: 4 };
     let plan = plan_of_steps(vec![step(
         StepId::Unlock(ReleaseRole::App),
-        "set revision 4 of mural to failed",
+        "mark revision 4 of mural failed",
         unlock,
-        "helm refuses an upgrade until then",
+        "an earlier run or a person left it behind",
         "",
     )]);
     assert_screen("plan_repair", &rollback_report::render_repair(&issues, &plan, Style::PLAIN));

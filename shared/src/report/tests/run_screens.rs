@@ -2,6 +2,7 @@
 
 use super::assert_screen;
 use super::plan_fixture::{finding, guard, passed, plan_without_changes, upgrade_plan};
+use super::plan_screens::rollback_plan;
 use crate::model::check::{Level, Verdict};
 use crate::model::release_role::ReleaseRole;
 use crate::plan::StepId;
@@ -95,6 +96,7 @@ fn succeeded(kind: ReportKind) -> UpgradeReport {
             outcome(StepId::Release(ReleaseRole::App), StepState::Done, "revision 4"),
         ],
         issues: vec![issue],
+        rollback_plan: (kind == ReportKind::Rollback).then(rollback_plan),
         final_check: Some(FinalCheck { checks, comparison }),
         ..UpgradeReport::new("20261123-0712".into(), upgrade_plan(), Outcome::Succeeded, Exit::Success, 91.0)
     }

@@ -2,6 +2,7 @@
 
 mod action_effects;
 pub mod adoption;
+mod change_details;
 pub mod crd_migration;
 pub mod crd_plan;
 pub mod decide;
@@ -9,6 +10,7 @@ pub mod drift;
 pub mod flux;
 pub mod journal;
 pub mod keep_annotation;
+mod line_diff;
 mod masked_plan;
 pub mod object_changes;
 pub mod order;

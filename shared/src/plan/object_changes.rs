@@ -2,12 +2,10 @@
 
 use serde_json::Value;
 
+use super::change_details::describe_changes;
 use super::{ObjectChange, ObjectChangeKind};
 use crate::model::manifest::release_objects;
 use crate::model::object::ObjectRef;
-
-/// The most details of one object; the rest is counted.
-const MAX_DETAILS: usize = 6;
 
 /// Compares two manifests object by object, in the order of kind and name. Hooks are not part of a release and are left out.
 #[must_use]
@@ -46,76 +44,6 @@ pub(crate) fn select_release_objects<'a>(namespace: &str, manifest: &'a [Value])
             (reference, object)
         })
         .collect()
-}
-
-/// The differences, by path. Of a Secret only the number of keys is reported.
-fn describe_changes(old: &Value, new: &Value) -> Vec<String> {
-    let mut paths = Vec::new();
-    collect_differences(old, new, "", &mut paths);
-    if new["kind"] == "Secret" {
-        let keys =
-            paths.iter().filter(|(path, _, _)| path.starts_with("data") || path.starts_with("stringData")).count();
-        let rest = if keys == paths.len() { "" } else { ", and its metadata" };
-        return vec![format!("{keys} key{} changed (masked){rest}", if keys == 1 { "" } else { "s" })];
-    }
-    // The chart's version is in a label of nearly every object and is no information here.
-    let relevant: Vec<_> = paths
-        .iter()
-        .filter(|(path, _, _)| !path.contains("helm.sh/chart") && !path.contains("app.kubernetes.io/version"))
-        .collect();
-    let mut lines: Vec<String> =
-        relevant.iter().take(MAX_DETAILS).map(|(path, old, new)| format_change(path, old, new)).collect();
-    if relevant.len() > MAX_DETAILS {
-        lines.push(format!("and {} more", relevant.len() - MAX_DETAILS));
-    }
-    if lines.is_empty() { vec!["labels only".to_owned()] } else { lines }
-}
-
-fn format_change(path: &str, old: &Value, new: &Value) -> String {
-    // ConfigMaps and environment variables may hold what should have been a Secret: only plain, short values are shown.
-    let display = |value: &Value| match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) if text.len() <= 80 && !text.contains('\n') => text.clone(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(_) | Value::Array(_) | Value::Object(_) => "…".to_owned(),
-    };
-    let secret = path.split(['.', '[']).any(crate::model::secret::is_secret_key) || path.contains("httpHeaders");
-    let masked =
-        |value: &Value| if secret && !value.is_null() { crate::model::secret::MASK.to_owned() } else { display(value) };
-    let (old, new) = (masked(old), masked(new));
-    let common =
-        if short_path(path) == "image" { old.rfind('/').filter(|at| new.get(..=*at) == old.get(..=*at)) } else { None };
-    let (old, new) = match common {
-        Some(at) => (old.get(at + 1..).unwrap_or(&old).to_owned(), new.get(at + 1..).unwrap_or(&new).to_owned()),
-        None => (old, new),
-    };
-    format!("{} {old} → {new}", short_path(path))
-}
-
-/// A container's field without its path: `spec.template.spec.containers[canvas].image` becomes `image`.
-fn short_path(path: &str) -> &str {
-    path.rsplit_once("].").map_or(path, |(_, field)| field)
-}
-
-fn collect_differences<'a>(old: &'a Value, new: &'a Value, path: &str, into: &mut Vec<(String, &'a Value, &'a Value)>) {
-    const NOTHING: &Value = &Value::Null;
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                collect_differences(a.get(key).unwrap_or(NOTHING), b.get(key).unwrap_or(NOTHING), &inner, into);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (at, (old_item, new_item)) in a.iter().zip(b).enumerate() {
-                let name = new_item["name"].as_str().map_or_else(|| at.to_string(), str::to_owned);
-                collect_differences(old_item, new_item, &format!("{path}[{name}]"), into);
-            }
-        }
-        (one, other) if one != other => into.push((path.to_owned(), one, other)),
-        _ => {}
-    }
 }
 
 /// A field that the next manifest sets and that lives with another value.
@@ -183,14 +111,14 @@ mod tests {
                 (ObjectChangeKind::Delete, "old")
             ]
         );
-        assert_eq!(found[1].details, ["image a:1 → a:2"]);
+        assert_eq!(found[1].details, ["spec.containers[ui].image a:1 → a:2"]);
     }
 
     #[test]
     fn of_a_secret_only_the_number_of_keys_shows() {
         let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dex"}, "stringData": {"config.yaml": value}});
         let found = diff_manifests("m", &[secret("canary-1")], &[secret("canary-2")]);
-        assert_eq!(found[0].details, ["1 key changed (masked)"]);
+        assert_eq!(found[0].details, ["1 key changed (masked): config.yaml"]);
     }
 
     #[test]

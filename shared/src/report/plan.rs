@@ -192,12 +192,19 @@ fn write_object(out: &mut String, change: &ObjectChange, style: Style) {
         ObjectChangeKind::Update => "~",
         ObjectChangeKind::Delete => "-",
     };
-    let object = format!("{} {}", object.kind, object.name);
-    let first = details.first().map_or("", String::as_str);
-    let text = format!("   {sign}  {object:<34} {first}");
-    let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.width));
-    for detail in details.iter().skip(1) {
-        let _ = writeln!(out, "{}", clip_to(sanitize(&format!("{:40} {detail}", "")).trim_end(), style.width));
+    let object = sanitize(&format!("{} {}", object.kind, object.name));
+    let line = match details.as_slice() {
+        [detail] => format!("   {sign}  {object:<34} {}", sanitize(detail)),
+        _ => String::new(),
+    };
+    // A change is never cut: it stands below the object if both do not fit on a line.
+    if !line.is_empty() && display_width(&line) <= style.width {
+        let _ = writeln!(out, "{line}");
+        return;
+    }
+    let _ = writeln!(out, "   {sign}  {object}");
+    for detail in details {
+        let _ = writeln!(out, "         {}", sanitize(detail).trim_end());
     }
 }
 

@@ -17,9 +17,9 @@ use crate::run::run_options::RunOptions;
 /// The values of `--dry-run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DryRunFlag {
-    /// Send no dry-run requests to the API server.
+    /// Plan without dry-run requests; the guards that need them are undetermined.
     Client,
-    /// Send dry-run requests to the API server.
+    /// Plan with dry-run requests to the API server.
     Server,
 }
 

@@ -82,12 +82,12 @@ impl ClusterFlags {
 /// The values of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
-    /// Use colour on a terminal, unless NO_COLOR is set.
+    /// Use color on a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
-    /// Always use colour.
+    /// Always use color.
     Always,
-    /// Never use colour.
+    /// Never use color.
     Never,
 }
 
@@ -95,7 +95,7 @@ pub enum Color {
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct StyleFlags {
-    /// Use colour.
+    /// Use color.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
     /// Use ASCII marks: ok, warn, FAIL.

@@ -18,8 +18,8 @@ pub static CARD: Card = Card {
     title: "proof that no object is stored in a version that the chart removes",
     level: Level::Error,
     why: "status.storedVersions is not a proof: on Kubernetes 1.37, a storage migration can trim it before it \
-        rewrites any object. Objects that are stored in a removed version cannot be read. No proof is needed if only \
-        the API server ever wrote the list.",
+        rewrites any object. Objects that are stored in a removed version cannot be read. It is skipped if \
+        only the API server has written the list.",
     fix: "Set --migrate: each object gets an empty patch, which changes only objects that are still stored in the \
         old version.",
 };

@@ -15,7 +15,7 @@ use crate::model::task::Task;
 pub static CARD: Card = Card {
     id: "helm-would-delete-crds",
     section: Section::Guards,
-    title: "a helm upgrade that deletes no CRD",
+    title: "that the next helm upgrade deletes no CRD",
     level: Level::Error,
     why: "helm deletes a CRD that moves from templates/ to crds/ or leaves the chart, even with --skip-crds. The API \
         server then deletes every custom resource of its kind (https://github.com/helm/helm/issues/7279).",

@@ -48,15 +48,16 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         return CheckResult::new(&CARD, 1, Verdict::Pass);
     }
     let message = match says {
-        Some(wanted) => format!("mural {app} requires mural-crds {wanted}, but {crds} would be installed"),
-        None => format!("mural {app} with mural-crds {crds} is not a known pair"),
+        Some(wanted) => format!("the chart requires mural-crds {wanted}"),
+        None => "this plugin does not know this pair".to_owned(),
     };
+    let subject = format!("mural {app} with mural-crds {crds}");
     let hint = match says {
         Some(wanted) => format!("set --crds {wanted}"),
         None => "check that the vendor's upgrade guide lists this pair, or choose another one with --to and --crds"
             .to_owned(),
     };
-    CheckResult::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding("the pair of charts", message, hint)]))
+    CheckResult::new(&CARD, 1, Verdict::from_findings(vec![CARD.finding(subject, message, hint)]))
 }
 
 /// The version of a chart after this run: the target version, or the installed one if the chart is not upgraded.

@@ -14,7 +14,7 @@ use crate::plan::object_changes::select_release_objects;
 pub static CARD: Card = Card {
     id: "login-restarts",
     section: Section::Guards,
-    title: "a login and a registry that can restart",
+    title: "a login token that outlives the upgrade, if the login restarts",
     level: Level::Info,
     why: "Dex issues the tokens of the users, and possibly of this command. Zot serves the images of the spokes. \
         Both restart with the application, and an expired token cannot be renewed until Dex is ready.",

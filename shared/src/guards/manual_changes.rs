@@ -9,7 +9,7 @@ use crate::model::autoscaler::{find_autoscaler, is_scaled_by_autoscaler};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::managed_fields::{self, FieldPath};
 use crate::model::object::ObjectRef;
-use crate::model::secret::{MASK, is_secret_key};
+use crate::model::secret::is_secret_key;
 use crate::model::task::Task;
 use crate::plan::object_changes::{OverwrittenField, list_overwritten_fields, select_release_objects};
 
@@ -17,7 +17,7 @@ use crate::plan::object_changes::{OverwrittenField, list_overwritten_fields, sel
 pub static CARD: Card = Card {
     id: "manual-changes",
     section: Section::Guards,
-    title: "live objects without manual changes that the upgrade overwrites",
+    title: "live objects without changes by other field managers that the upgrade overwrites",
     level: Level::Warning,
     why: "helm overwrites manual changes, such as a connector, a limit or a replica count that was set during an \
         incident.",
@@ -66,15 +66,17 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
 struct Overwrite {
     path: String,
     manager: String,
-    /// The values as they are shown, secrets masked.
-    live: String,
-    next: String,
+    /// The value on the cluster and the next one, if both can be shown.
+    values: Option<[String; 2]>,
 }
 
 impl Overwrite {
     fn to_finding(&self, object: &ObjectRef, live: &Value, rendered: &[Value]) -> Finding {
-        let Self { path, manager, live: is, next } = self;
-        let says = format!("{path} is {is} (set by {manager}); the upgrade sets {next}");
+        let Self { path, manager, values } = self;
+        let says = match values {
+            Some([live, next]) => format!("{path} was set to {live} by {manager}; the upgrade sets {next}"),
+            None => format!("{path} was changed by {manager}; the upgrade overwrites it"),
+        };
         if path != "spec.replicas" {
             return CARD.finding(object.to_string(), says, CARD.fix);
         }
@@ -117,9 +119,9 @@ fn find_overwrites(
             list_overwritten_fields(is, will).into_iter().next()?;
         let separator = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
         let secret = secret || inner.split(['.', '[']).any(is_secret_key);
-        let (live, next) =
-            if secret { (MASK.to_owned(), MASK.to_owned()) } else { (display_value(is), display_value(will)) };
-        Some(Overwrite { path: format!("{path}{separator}{inner}"), manager, live, next })
+        let shown = display_value(is).zip(display_value(will)).filter(|_| !secret);
+        let values = shown.map(|(live, next)| [live, next]);
+        Some(Overwrite { path: format!("{path}{separator}{inner}"), manager, values })
     });
     let mut found: Vec<Overwrite> = found.collect();
     found.dedup_by(|a, b| a.path == b.path && a.manager == b.manager);
@@ -140,10 +142,11 @@ fn is_same_value(one: &Value, other: &Value) -> bool {
     one == other || (!one.is_object() && !one.is_array() && text(one) == text(other))
 }
 
-fn display_value(value: &Value) -> String {
+/// A short value; none if only its change can be shown.
+fn display_value(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if text.chars().count() <= MAX_VALUE_CHARS && !text.contains('\n') => text.clone(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => "something else".to_owned(),
+        Value::String(text) if text.chars().count() <= MAX_VALUE_CHARS && !text.contains('\n') => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -16,7 +16,7 @@ use crate::plan::object_changes::select_release_objects;
 pub static CARD: Card = Card {
     id: "objects-removed",
     section: Section::Guards,
-    title: "that no data and no product leaves the manifest of a release",
+    title: "that no volume, namespace, custom resource or last workload leaves the manifest of a release",
     level: Level::Error,
     why: "helm deletes objects that leave a release's manifest. A deleted PersistentVolumeClaim, Namespace or custom \
         resource takes its data with it.",

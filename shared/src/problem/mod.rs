@@ -94,7 +94,13 @@ impl Exit {
     /// The table as text, one line per code.
     #[must_use]
     pub fn table() -> String {
-        Self::ALL.iter().map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning())).collect()
+        Self::table_of(&Self::ALL)
+    }
+
+    /// The table of the codes that one command can have.
+    #[must_use]
+    pub fn table_of(codes: &[Self]) -> String {
+        codes.iter().map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning())).collect()
     }
 }
 

@@ -120,7 +120,7 @@ impl Explain for MigrationError {
             Self::Unlisted { .. } => {
                 "add the version of the stored objects to the CRD again (served: false) if the CRD lacks it, then run the command again"
             }
-            Self::NotByCluster { .. } => "--by us rewrites the objects through the API",
+            Self::NotByCluster { .. } => "use --by client to rewrite the objects through the API",
             Self::TimedOut { .. } => "kubectl get storageversionmigrations; then run the same command again",
             Self::Changed { .. } => "run the same command again: it makes a new plan from the current state",
             Self::TransitionalCrd { .. } => {

@@ -8,7 +8,7 @@ use crate::checks::crd_changes::{AffectedParty, ChangeCheck, checks};
 
 const PAGE_INTRODUCTION: &str = "# Checks of CRD changes\n\nEvery check of `helm mural crds check` has an id. The id is its anchor on this page and its name in `.mural-waivers.yaml`.\n\
     `helm mural crds check --explain ID` shows the same text offline. `--explain all` lists all checks.\n\n\
-    The level is that of a breaking change without evidence. Changes that only loosen the schema are infos.\n\
+    The level is the highest that a change can have: that of a breaking change without evidence. Changes that only loosen the schema are infos.\n\
     If a check affects stored objects, its errors become warnings after a complete check found no affected object.\n\n\
     This page is generated: `MURAL_UPDATE=1 cargo test -p mural --all-features the_page_of_changes`.\n";
 
@@ -33,7 +33,7 @@ pub fn table_rows() -> impl Iterator<Item = [&'static str; 4]> {
 pub fn render_explanation(check: &ChangeCheck) -> String {
     let card = &check.card;
     format!(
-        "{}\n  {}\n\nlevel    {}\naffects  {}\nwhy      {}\nfix      {}\nsource   {}\n",
+        "{}\n  {}\n\nlevel    up to {}\naffects  {}\nwhy      {}\nfix      {}\nsource   {}\n",
         card.id,
         card.summary(),
         card.level.as_str(),
@@ -56,7 +56,7 @@ pub fn render_changes_page() -> String {
         let card = &check.card;
         let _ = write!(
             text,
-            "\n## {}\n\n{} Level: {}. Affects: {}.\n\n**Why.** {}\n\n**Fix.** {}\n\n**Source.** <{}>\n",
+            "\n## {}\n\n{} Level: up to {}. Affects: {}.\n\n**Why.** {}\n\n**Fix.** {}\n\n**Source.** <{}>\n",
             card.id,
             card.summary(),
             card.level.as_str(),

@@ -38,7 +38,9 @@ fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option
     if found.state == ObjectState::Current {
         return None;
     }
+    // Enough ready pods are no reason: the Deployment may still wait for `minReadySeconds`.
     let counted = object_status::compute_progress(live)
+        .filter(|(ready, wanted)| ready < wanted)
         .map_or_else(String::new, |(ready, wanted)| format!("{ready}/{wanted} ready: "));
     let namespace = &object.namespace;
     let describe = format!("kubectl -n {namespace} describe {} {}", object.kind.to_lowercase(), object.name);

@@ -75,13 +75,14 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
     }
     let mut report = CrdCheck::new(old.name.clone(), new.name.clone(), server.to_string(), verdicts, &notes);
     report.files = new.files.iter().map(|(name, (file, _))| (name.clone(), file.display().to_string())).collect();
-    Stream::Stdout.write(&render_report(&report, flags)?);
     let objects_unreadable = objects.is_some_and(|objects| !objects.unreadable.is_empty());
     let could_read_all = !(old.has_unreadable_files || new.has_unreadable_files || objects_unreadable);
-    Ok(match report.exit(flags.strict) {
+    let exit = match report.exit(flags.strict) {
         Exit::Success if !could_read_all => Exit::ChecksFailed,
         exit => exit,
-    })
+    };
+    Stream::Stdout.write(&render_report(&report, flags, exit)?);
+    Ok(exit)
 }
 
 /// A new side without CRDs compares nothing, unless they left a chart that had some.
@@ -143,12 +144,12 @@ fn explain_check(id: &str) -> Result<Exit, Problem> {
     explain(id).map_err(|problem| problem.with_hint("run `helm mural crds check --explain all` to list all checks"))
 }
 
-fn render_report(report: &CrdCheck, flags: &CheckFlags) -> Result<String, Problem> {
+fn render_report(report: &CrdCheck, flags: &CheckFlags, exit: Exit) -> Result<String, Problem> {
     let style = style_for(Stream::Stdout, flags.style);
     let unwritable = |error: std::io::Error| Problem::failure("cannot render the report").with_source(error);
     match flags.output {
-        ReportFormat::Table => Ok(report.render_table(style, flags.all)),
-        ReportFormat::Wide => Ok(report.render_table(style, true)),
+        ReportFormat::Table => Ok(report.render_table(style, flags.all, exit)),
+        ReportFormat::Wide => Ok(report.render_table(style, true, exit)),
         format @ (ReportFormat::Json | ReportFormat::Yaml) => format.render_data(report),
         ReportFormat::Markdown => Ok(report.render_markdown()),
         ReportFormat::Sarif => ReportFormat::Json.render_data(&report.render_sarif()),

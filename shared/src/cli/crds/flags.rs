@@ -27,7 +27,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the CRDs on the cluster, or compare, check and apply the CRDs of a chart.
-    #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
+    #[command(after_help = format!("{CLUSTER_FLAGS}\n\n{EXAMPLES}"))]
+    #[command(after_long_help = format!("{CLUSTER_FLAGS}\n\n{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
     Crds(CrdsCli),
 }
 
@@ -47,6 +48,10 @@ impl Cli {
         }
     }
 }
+
+/// helm removes its own flags from the command line, so clap does not list them.
+const CLUSTER_FLAGS: &str =
+    "The cluster and the namespace are those of helm: --kube-context, --kubeconfig, --namespace.";
 
 const EXAMPLES: &str = "Examples:
   # Show the CRDs on the cluster
@@ -144,11 +149,12 @@ const CHECK_FORMATS: [ReportFormat; 7] = [
 
 /// The flags of `helm mural crds check`.
 #[derive(Debug, Args)]
+#[command(override_usage = "helm mural crds check [OPTIONS] NEW\n       helm mural crds check [OPTIONS] OLD NEW")]
 pub struct CheckFlags {
-    /// Old CRDs: a CRD file, a folder of CRDs, a chart (folder, .tgz, oci://…) or `cluster`. Without NEW, this is the new side.
+    /// Old CRDs, to compare with NEW: a CRD file, a folder of CRDs, a chart (folder, .tgz, oci://…) or `cluster`.
     #[arg(value_name = "OLD", required_unless_present = "explain")]
     pub left: Option<String>,
-    /// New CRDs, in the same forms. Without NEW, OLD is checked against the cluster.
+    /// New CRDs, in the same forms. If it is the only argument, it is checked against the cluster.
     #[arg(value_name = "NEW")]
     pub right: Option<String>,
     /// Version of the old chart, if it is in a registry.
@@ -163,7 +169,7 @@ pub struct CheckFlags {
     /// Release of the CRD chart. Against the cluster, the chart gets the values that this release stores, then those of the flags.
     #[arg(long, value_name = "NAME", default_value = "mural-crds")]
     pub crds_release: String,
-    /// File or folder of custom resources, checked in addition to or instead of the live ones; repeatable.
+    /// File or folder of custom resources to check; repeatable. If a side is the cluster, in addition to the live objects.
     #[arg(long, value_name = "PATH")]
     pub objects: Vec<PathBuf>,
     /// API server version whose rules apply, for example 1.35. Default: the cluster's version, else the newest known version.
@@ -311,7 +317,8 @@ pub enum Rewriter {
     /// The cluster, with StorageVersionMigration.
     Cluster,
     /// This command, with empty patches.
-    Us,
+    #[value(alias = "us")]
+    Client,
 }
 
 /// The flags of `helm mural crds migrate`.

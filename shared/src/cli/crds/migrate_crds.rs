@@ -162,7 +162,7 @@ const fn choose_route(by: Rewriter) -> MigrationRoute {
     match by {
         Rewriter::Auto => MigrationRoute::Auto,
         Rewriter::Cluster => MigrationRoute::Cluster,
-        Rewriter::Us => MigrationRoute::Client,
+        Rewriter::Client => MigrationRoute::Client,
     }
 }
 

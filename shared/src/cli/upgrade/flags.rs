@@ -145,7 +145,8 @@ pub struct UpgradeFlags {
     /// Allow a release to change to a chart with another name.
     #[arg(long, help_heading = "Allowed changes")]
     pub allow_chart_change: bool,
-    /// Allow helm to delete claims, namespaces, custom resources or all workloads that leave a release.
+    /// Allow helm to delete PersistentVolumeClaims, namespaces, custom resources or the last workload, if the new manifest no longer
+    /// contains them.
     #[arg(long, help_heading = "Allowed changes")]
     pub allow_removals: bool,
     /// Allow CRDs whose conversion webhook has a new URL, which only the API server can try.
@@ -199,7 +200,7 @@ pub struct InstallationFlags {
     /// Name of the CRD chart's release and HelmRelease.
     #[arg(long, default_value = "mural-crds")]
     pub crds_release: String,
-    /// Required owner of the releases. Any other owner is refused.
+    /// Refuse unless the releases have this owner.
     #[arg(long, value_enum, default_value = "auto")]
     pub mode: ModeFlag,
     /// Access to the cluster.
@@ -212,11 +213,11 @@ pub struct InstallationFlags {
 pub enum ModeFlag {
     /// Accept every owner.
     Auto,
-    /// Require Helm.
+    /// Refuse unless helm owns the releases.
     Helm,
-    /// Require Flux.
+    /// Refuse unless Flux owns the releases.
     Flux,
-    /// Require an appliance.
+    /// Refuse unless an appliance owns the releases.
     Appliance,
 }
 

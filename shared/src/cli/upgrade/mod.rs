@@ -238,8 +238,8 @@ fn save_plan(
 ) -> Result<(), Problem> {
     let (Some(file), Some(upgrade)) = (request.plan_file, prepared.work.as_upgrade()) else { return Ok(()) };
     if !matches!(report.outcome, Outcome::Planned | Outcome::NothingToDo) {
-        let detail = format!("{} was not written, because this plan cannot be applied", file.display());
-        progress.show_event(&Event::StageDone { stage: "save", detail, seconds: 0.0 });
+        let message = format!("not written: {}, because this plan cannot be applied", file.display());
+        progress.show_event(&Event::Warning { stage: "plan file", message });
         return Ok(());
     }
     let recorded_state = upgrade

@@ -27,6 +27,17 @@ const OUTPUT_FORMATS: [ReportFormat; 8] = [
     ReportFormat::Html,
 ];
 
+/// The exit codes of a command that writes nothing to the cluster.
+const EXIT_CODES: [Exit; 7] = [
+    Exit::Success,
+    Exit::Failed,
+    Exit::ChecksFailed,
+    Exit::OnlyWarnings,
+    Exit::TimedOut,
+    Exit::Usage,
+    Exit::Interrupted,
+];
+
 const EXAMPLES: &str = "Examples:
   # Check whether the installation is healthy
   kubectl mural validate
@@ -66,7 +77,7 @@ const EXAMPLES: &str = "Examples:
     version,
     args_conflicts_with_subcommands = true
 )]
-#[command(after_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
+#[command(after_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table_of(&EXIT_CODES)))]
 pub struct Cli {
     /// The sub-command; without one, the checks run.
     #[command(subcommand)]

@@ -77,7 +77,7 @@ pub(super) fn with_scaled_canvas(by: &str, live: u32, next: u32) -> GuardScenari
 #[test]
 fn a_manual_change_is_shown_before_it_is_overwritten() {
     let reported = guard_findings(&with_scaled_canvas("kubectl", 5, 2), "manual-changes");
-    assert!(reported[0].message.contains("spec.replicas is 5 (set by kubectl); the upgrade sets 2"), "{reported:?}");
+    assert!(reported[0].message.contains("spec.replicas was set to 5 by kubectl; the upgrade sets 2"), "{reported:?}");
     assert!(!fires(&with_scaled_canvas("helm", 5, 2), "manual-changes"), "helm's own");
     assert!(!fires(&with_scaled_canvas("kubectl", 5, 5), "manual-changes"), "the new chart says the same");
     assert!(!fires(&with_scaled_canvas("kubectl", 2, 3), "manual-changes"), "it is as the release said");

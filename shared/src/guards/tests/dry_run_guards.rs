@@ -41,7 +41,7 @@ fn a_claim_that_was_grown_by_hand_is_named_with_both_sizes() {
         scenario.rendered_app = vec![store("1Gi")];
     });
     let reported = guard_findings(&scenario, "manual-changes");
-    let words = "spec.volumeClaimTemplates[data].spec.resources.requests.storage is 5Gi (set by kubectl-create); the upgrade sets 1Gi";
+    let words = "spec.volumeClaimTemplates[data].spec.resources.requests.storage was set to 5Gi by kubectl-create; the upgrade sets 1Gi";
     assert_eq!(reported[0].message, words);
 }
 

@@ -111,7 +111,7 @@ fn render_problem(fetched: &FetchedChart, error: ToolError) -> Problem {
     let chart = &fetched.chart;
     error
         .into_problem(format!("the chart {} {} does not render", chart.name, chart.version))
-        .with_hint("correct the value that helm's message names")
+        .with_hint("fix what helm reports: the values, or an object that the chart looks up")
 }
 
 /// The chart renders neither way. helm's message with lookups is the one that the upgrade would give.

@@ -49,7 +49,7 @@ pub struct RegistryFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Passed to helm")]
 pub struct HelmFlags {
-    /// Let helm adopt existing objects that belong to no release.
+    /// Let helm take over existing objects, also those of another release.
     #[arg(long)]
     pub take_ownership: bool,
     /// Post-renderer for the application: an executable (helm 3) or the name of a plugin (helm 4).

@@ -10,13 +10,13 @@ use super::UpgradeFlags;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Flux, Git, Argo CD and appliances")]
 pub struct OwnerFlags {
-    /// Write the manifests to commit into this folder. Their numbers give the merge order.
+    /// Write manifests for Git into this folder. Merge them in the order of their file names.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub write: Option<PathBuf>,
-    /// Required OCIRepository or HelmChart of the application chart. Any other source is refused.
+    /// Refuse unless this OCIRepository or HelmChart has the application chart.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// Required OCIRepository or HelmChart of the CRD chart. Any other source is refused.
+    /// Refuse unless this OCIRepository or HelmChart has the CRD chart.
     #[arg(long, value_name = "NAME")]
     pub crds_source: Option<String>,
     /// Watch the rollout of the committed manifests and verify it. Write nothing.
@@ -56,7 +56,7 @@ pub struct ApplianceFlags {
 /// The flags of `flux-manifests`.
 #[derive(Debug, Args)]
 pub struct FluxManifestsFlags {
-    /// Apply the manifests: hand over the releases that helm installed to Flux, CRDs first.
+    /// Apply the manifests: hand over to Flux the releases that helm installed, CRDs first.
     #[arg(long, help_heading = "Manifests")]
     pub apply: bool,
     /// Pin the chart digest next to the version, so that a moved tag has no effect.

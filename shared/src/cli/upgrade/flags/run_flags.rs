@@ -26,7 +26,7 @@ pub struct RunFlags {
     /// Limit for one wait.
     #[arg(long, value_name = "DURATION", default_value = "20m")]
     pub timeout: String,
-    /// Time that a terminal reason (for example ImagePullBackOff) may last before the wait ends.
+    /// Time that a pod may stay in a failing state (for example ImagePullBackOff) before the wait ends.
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub failure_grace: String,
     /// Time to wait for a lock that another run holds. With 0s, exit with code 7 at once.

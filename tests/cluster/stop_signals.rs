@@ -101,7 +101,8 @@ fn while_helm_waits(test_cluster: &TestCluster) -> Result<()> {
     let (ended, took) = interrupt_at(test_cluster, &NO_NODE, r#""event":"waiting""#, 1)?;
     let ended = ended.expect_code(130)?;
     ensure!(took < Duration::from_secs(10), "{took:?}");
-    for word in ["mural was interrupted", "done      crds, served, record", "run the same command again"] {
+    for word in ["was interrupted: upgrade mural", "done      crds, served, record", "run kubectl mural upgrade resume"]
+    {
         ensure!(ended.stdout.contains(word), "does not say {word:?}:\n{}", ended.stdout);
     }
     ensure!(

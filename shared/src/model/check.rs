@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::known_secrets::Secrets;
+use super::text_format::format_count;
 
 /// Severity of a finding, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -231,6 +232,16 @@ pub struct CheckResult {
     /// Outcome of the check.
     #[serde(flatten)]
     pub verdict: Verdict,
+}
+
+/// `53 of 55 checks passed (92 objects)`: the same words in every form of a report. Skipped checks do not count.
+#[must_use]
+pub fn summarize_passed(checks: &[CheckResult]) -> String {
+    let judged = checks.iter().filter(|checked| !matches!(checked.verdict, Verdict::Skipped { .. }));
+    let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass);
+    let items: usize = passed.clone().map(|checked| checked.items_checked.max(1)).sum();
+    let all = format_count(judged.count(), "check");
+    format!("{} of {all} passed ({})", passed.count(), format_count(items, "object"))
 }
 
 impl CheckResult {

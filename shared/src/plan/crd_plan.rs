@@ -187,7 +187,7 @@ mod tests {
         assert!(find_forced_conflicts(&live, &live).is_empty());
         let plan = plan_crd("pools.a.b", Some(&live), &CrdDryRunResult::Accepted(next), None);
         assert!(plan.decision.needs_write() && plan.forced_conflicts.contains_key("helm"), "{plan:?}");
-        let forecasts = BTreeMap::from([("pools.a.b".to_owned(), Ok(crd("array", &json!([]))))]);
+        let forecasts = BTreeMap::from([("pools.a.b".to_owned(), CrdDryRunResult::Accepted(crd("array", &json!([]))))]);
         let live = BTreeMap::from([("pools.a.b".to_owned(), live)]);
         let templates = BTreeMap::from([("pools.a.b".to_owned(), "mural-crds".to_owned())]);
         let plans = plan_crds(&live, &forecasts, &BTreeMap::new(), &[], &templates);

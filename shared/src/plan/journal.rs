@@ -16,6 +16,7 @@ use super::{API_VERSION, Action, CrdMigration, Step, StepId};
 use crate::model::lease::HolderIdentity;
 use crate::model::release_role::ReleaseRole;
 pub use crate::model::task::Task;
+use crate::model::text_format::format_count;
 
 pub use codec::{
     JournalSnapshot, MAX_PACKED_BYTES, MAX_RUNS, SECRET_NAME, UnreadableRun, build_secret, parse_journal, without_runs,
@@ -113,6 +114,18 @@ pub struct BackupRef {
     pub crd_count: u64,
     /// The number of custom resources in it.
     pub object_count: u64,
+}
+
+impl BackupRef {
+    /// `1 CRD, 131 objects`
+    #[must_use]
+    pub fn summarize(&self) -> String {
+        let count = |number: u64, one: &str| format_count(usize::try_from(number).unwrap_or(usize::MAX), one);
+        match (self.crd_count, self.object_count) {
+            (0, 0) => "no CRD and no object".to_owned(),
+            (crds, objects) => format!("{}, {}", count(crds, "CRD"), count(objects, "object")),
+        }
+    }
 }
 
 /// A run, as the journal records it.

@@ -10,6 +10,7 @@ use crate::model::argo_application;
 use crate::model::flux::FluxObject;
 use crate::model::owner::Owner;
 use crate::model::release_role::ReleaseRole;
+use crate::model::text_format::format_count;
 use crate::plan::flux::commit::{CommitFile, build_commits, number_files};
 use crate::plan::flux::{FluxRoute, argo_sync as argo_plan};
 use crate::plan::{Action, Step, StepId};
@@ -129,7 +130,10 @@ fn build_application_step(role: ReleaseRole, namespace: String, name: String, ve
 fn build_verify_step(prepared: &Prepared) -> Option<Step> {
     let ours = prepared.plan.crds.iter().filter(|crd| crd.decision != CrdDecision::RemovedFromChart);
     let names: Vec<String> = ours.map(|crd| crd.name.clone()).collect();
-    let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", names.len());
+    let title = format!(
+        "verify {}: established, names accepted, served with the chart's schema",
+        format_count(names.len(), "CRD")
+    );
     let because = "only the served schema verifies them, regardless of their writer";
     (!names.is_empty()).then(|| new_step(StepId::Served, title, Action::VerifyServedSchema { names }, because))
 }

@@ -11,6 +11,7 @@ use crate::model::crd::Crd;
 use crate::model::flux::{FluxRef, HELM_RELEASE_KIND, SourceVerification};
 use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
+use crate::model::text_format::format_count;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::flux_manifests::{ChartSource, FluxManifests};
 use crate::plan::{Action, Plan, Step, StepId};
@@ -230,7 +231,10 @@ fn build_handover_steps(plan: &Plan, upgrade: &UpgradeWork, manifests: &FluxMani
     steps.push(apply_manifests_step(ReleaseRole::Crds, manifests));
     steps.push(await_release_step(ReleaseRole::Crds, manifests, upgrade));
     if !names.is_empty() {
-        let title = format!("verify {} CRDs: established, names accepted, served with the chart's schema", names.len());
+        let title = format!(
+            "verify {}: established, names accepted, served with the chart's schema",
+            format_count(names.len(), "CRD")
+        );
         let reason = "helm-controller reports Ready without a check of the served CRD schemas";
         steps.push(new_step(StepId::Served, title, Action::VerifyServedSchema { names }, reason));
     }

@@ -5,6 +5,7 @@ use crate::cluster::view_reader;
 use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
 use crate::model::fetched_chart::FetchedChart;
 use crate::model::flux::FluxView;
+use crate::model::text_format::format_count;
 use crate::prepare::judge::ClusterUids;
 use crate::prepare::render;
 use crate::prepare::session::Connection;
@@ -86,6 +87,6 @@ fn to_read_failure(who: &str, error: &ToolError) -> ReadFailure {
 
 fn summarize_view(view: &ClusterView) -> String {
     let crds: Observed<usize> = view.crds.as_ref().map(std::collections::BTreeMap::len).map_err(Clone::clone);
-    let crds = crds.map_or_else(|failure| failure.to_string(), |count| format!("{count} CRDs"));
+    let crds = crds.map_or_else(|failure| failure.to_string(), |count| format_count(count, "CRD"));
     format!("{} {}, {crds}", view.cluster.context, view.cluster.version)
 }

@@ -99,8 +99,8 @@ impl CrdCheck {
 
     /// Renders the text output: the findings and their next steps. With `all`, also CRDs without findings.
     #[must_use]
-    pub fn render_table(&self, style: Style, all: bool) -> String {
-        table::render(self, style, all)
+    pub fn render_table(&self, style: Style, all: bool, exit: Exit) -> String {
+        table::render(self, style, all, exit)
     }
 
     fn summarize(&self) -> String {
@@ -108,7 +108,7 @@ impl CrdCheck {
         let (waived, open): (Vec<&CrdFinding>, Vec<&CrdFinding>) =
             findings.partition(|finding| finding.waiver_reason.is_some());
         let coverage = match self.evidence {
-            ObjectSource::None => "no objects checked (use --objects or a cluster)".to_owned(),
+            ObjectSource::None => "no objects checked".to_owned(),
             ObjectSource::Files => format!("{} from files checked", format_count(self.objects_checked, "object")),
             ObjectSource::Live => format!("{} checked", format_count(self.objects_checked, "live object")),
         };

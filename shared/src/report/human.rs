@@ -36,7 +36,11 @@ impl HumanRenderer {
                 self.last_waiting.clear();
                 vec![self.format_result(Mark::Pass, step, detail, *seconds)]
             }
-            Event::StepFailed { step, reason, seconds } => vec![self.format_result(Mark::Fail, step, reason, *seconds)],
+            // The end of the run has the details.
+            Event::StepFailed { step, reason, seconds } => {
+                let first_line = reason.lines().next().unwrap_or_default();
+                vec![self.format_result(Mark::Fail, step, first_line, *seconds)]
+            }
             Event::Progress { step, detail, done, total } => vec![format_progress(step, detail, *done, *total)],
             Event::Waiting { step, ready, objects, .. } => self.format_waiting(step, *ready, objects),
         }
@@ -61,9 +65,10 @@ impl HumanRenderer {
 
     fn format_waiting_object(&self, step: &str, ready: (usize, usize), object: &WaitingObject) -> String {
         let mark = if object.terminal_seconds.is_some() { self.style.mark(Mark::Warn) } else { " ".to_owned() };
-        let text = format!("{} {} {}", object.object, object.progress, object.reason);
-        let counted = self.style.dim(&format!("({} of {} ready)", ready.0, ready.1));
-        format!("{mark} {}{} {counted}", pad_name(step), sanitize(&text.replace("  ", " ")))
+        let subject = format!("{} {}", object.object, object.progress);
+        let text = format!("{}: {}", subject.trim_end(), object.reason);
+        let counted = self.style.dim(&format!("({} of {} objects ready)", ready.0, ready.1));
+        format!("{mark} {}{} {counted}", pad_name(step), sanitize(&text))
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
         let mut renderer = HumanRenderer::new(Style::PLAIN);
         assert_eq!(
             renderer.render_event(&waiting_event("starting")),
-            ["  mural       Deployment canvas 1/2 starting (5 of 7 ready)"]
+            ["  mural       Deployment canvas 1/2: starting (5 of 7 objects ready)"]
         );
         assert!(renderer.render_event(&waiting_event("starting")).is_empty());
         assert_eq!(renderer.render_event(&waiting_event("ImagePullBackOff")).len(), 1);

@@ -168,12 +168,15 @@ fn describe_release(one: &ReleaseRollback) -> String {
 pub fn render_repair(issues: &[Issue], plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     write_hub(&mut out, &plan.cluster);
+    let to_fix = issues.iter().filter(|issue| issue.fixable).count();
+    if !issues.is_empty() {
+        write_line(&mut out, "issues", &format!("{to_fix} to fix, {} for you", issues.len() - to_fix));
+    }
     for Issue { id, subject, message, fix, fixable } in issues {
-        let mark = style.mark(if *fixable { Mark::Warn } else { Mark::Fail });
+        let (mark, label) = if *fixable { ("~".to_owned(), "fix") } else { (style.mark(Mark::Warn), "manual") };
         let _ = writeln!(out, "\n{mark} {}", style.bold(id));
         let _ = writeln!(out, "    {}: {}", sanitize(subject), sanitize(message));
-        let label = if *fixable { "fix" } else { "hint" };
-        let _ = writeln!(out, "  {label}: {}", sanitize(fix));
+        let _ = writeln!(out, "    {label}: {}", sanitize(fix));
     }
     write_guards(&mut out, &plan.guards, style);
     write_steps(&mut out, &plan.steps, None, style);

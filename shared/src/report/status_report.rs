@@ -171,12 +171,12 @@ fn suggest_next_step(
     match journal.unfinished_run() {
         Some(run) if run.task == Task::Upgrade && run.has_written() => {
             return Some(format!(
-                "run {} is not complete: kubectl mural upgrade resume continues it (same value flags), kubectl mural upgrade rollback shows what a rollback restores",
+                "kubectl mural upgrade resume to continue run {}, with the same value flags\nkubectl mural upgrade rollback to see what can be rolled back; it asks before it writes",
                 run.run
             ));
         }
         Some(run) if run.task == Task::Rollback => {
-            return Some(format!("rollback {} is not complete: kubectl mural upgrade rollback continues it", run.run));
+            return Some(format!("kubectl mural upgrade rollback to continue rollback {}", run.run));
         }
         _ => {}
     }
@@ -234,7 +234,7 @@ mod tests {
             "interrupted",
             "✔ crds        2 applied",
             "▲ mural       started",
-            "– validate    pending",
+            "– validate    not started",
             "upgrade resume",
         ] {
             assert!(text.contains(word), "{word}:\n{text}");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::style::sanitize;
 use super::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::model::check::{CheckResult, Finding, Level, Verdict};
+use crate::model::check::{CheckResult, Finding, Level, Verdict, summarize_passed};
 use crate::model::managed_fields::FIELD_MANAGER;
 use crate::model::text_format::{format_count, format_duration};
 use crate::plan::{ObjectChangeKind, Plan, Step, UnchangedItem};
@@ -51,9 +51,11 @@ pub fn render(report: &UpgradeReport) -> String {
 fn write_final_check(out: &mut String, final_check: Option<&FinalCheck>) {
     let Some(FinalCheck { checks, comparison }) = final_check else { return };
     write_findings(out, "Installation after the run", checks);
-    let new = comparison.new.iter().filter(|finding| finding.level == Level::Error).count();
+    let count = |level: Level| comparison.new.iter().filter(|finding| finding.level == level).count();
+    let (errors, warnings) =
+        (format_count(count(Level::Error), "error"), format_count(count(Level::Warning), "warning"));
     let known = format_count(comparison.pre_existing.len(), "finding");
-    let _ = writeln!(out, "New: {}. Existed before: {known}.\n", format_count(new, "error"));
+    let _ = writeln!(out, "New: {errors}, {warnings}. Existed before: {known}.\n");
 }
 
 /// Everything that was compared and stays unchanged, with the reason.
@@ -178,8 +180,7 @@ fn write_objects(out: &mut String, plan: &Plan) {
 }
 
 pub(super) fn write_findings(out: &mut String, title: &str, checks: &[CheckResult]) {
-    let passed = checks.iter().filter(|checked| checked.verdict == Verdict::Pass).count();
-    let _ = writeln!(out, "## {title}\n\n{passed} of {} passed.\n", checks.len());
+    let _ = writeln!(out, "## {title}\n\n{}.\n", summarize_passed(checks));
     for checked in checks {
         if let Verdict::Undetermined { reason } = &checked.verdict {
             let _ = writeln!(out, "- undetermined: **{}**: {}", escape_cell(checked.check), escape_cell(reason));

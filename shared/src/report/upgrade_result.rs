@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use super::problem_text::indent_lines;
 use super::style::{Mark, Style, sanitize};
 use super::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
-use crate::model::check::{CheckResult, Finding, Level, Verdict, VerdictCounts};
+use crate::model::check::{CheckResult, Finding, Level, Verdict, VerdictCounts, summarize_passed};
 use crate::model::text_format::{format_count, format_duration};
-use crate::plan::ChartUpgrade;
 use crate::plan::repair::Issue;
 use crate::plan::rollback_plan::{RollbackDecision, RollbackPlan};
+use crate::plan::{Action, Plan};
 use crate::problem::Exit;
 
 /// Renders the end of a run, or of a plan that was not applied.
@@ -42,14 +42,14 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
         Outcome::Succeeded => {
             let text = match rollback_plan {
                 Some(rollback) => describe_rollback(rollback, *seconds),
-                None => format!("{} in {}", describe_success(*kind, &plan.charts, issues), format_duration(*seconds)),
+                None => format!("{} in {}", describe_success(*kind, plan, issues), format_duration(*seconds)),
             };
             let _ = writeln!(out, "{} {text}", style.mark(Mark::Pass));
             write_final_check(&mut out, final_check.as_ref(), style);
-            let _ = writeln!(out, "  {:<12}kubectl mural validate --namespace {}", "next", plan.cluster.namespace);
+            let _ = writeln!(out, "  {:<12}kubectl mural validate{}", "next", format_installation_flags(plan));
         }
         Outcome::Failed => {
-            render_failure(&mut out, steps, *exit_code, style);
+            render_failure(&mut out, plan, steps, *exit_code, style);
             write_next_commands(&mut out, *kind, *exit_code);
         }
     }
@@ -93,14 +93,35 @@ fn render_undetermined(out: &mut String, guards: &[CheckResult], style: Style) {
 }
 
 /// What the run achieved: the label and the rest of the line.
-fn describe_success(kind: ReportKind, charts: &[ChartUpgrade], issues: &[Issue]) -> String {
+fn describe_success(kind: ReportKind, plan: &Plan, issues: &[Issue]) -> String {
     let fixed = issues.iter().filter(|issue| issue.fixable).count();
-    let versions: Vec<String> = charts.iter().map(|chart| format!("{} {}", chart.release, chart.to)).collect();
+    let versions: Vec<String> = plan.charts.iter().map(|chart| format!("{} {}", chart.release, chart.to)).collect();
     match kind {
         ReportKind::Rollback => "rolled back".to_owned(),
         ReportKind::Repair => format!("{:<12}{}", "fixed", format_count(fixed, "issue")),
-        ReportKind::Upgrade | ReportKind::CrdApply => format!("{:<12}{}", "upgraded", versions.join(", ")),
+        ReportKind::Upgrade => format!("{:<12}{}", "upgraded", versions.join(", ")),
+        ReportKind::CrdApply => {
+            let count = plan.steps.iter().map(|step| match &step.action {
+                Action::ApplyCrds { names } => names.len(),
+                _ => 0,
+            });
+            format!("{:<12}{} of {}", "applied", format_count(count.sum(), "CRD"), versions.join(", "))
+        }
     }
+}
+
+/// The flags that select the installation: the names of the releases only if they are not the default ones.
+fn format_installation_flags(plan: &Plan) -> String {
+    let mut flags = format!(" --namespace {}", plan.cluster.namespace);
+    let releases = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::UpgradeRelease { release } => Some(("--release", release, "mural")),
+        Action::RecordRelease { release } => Some(("--crds-release", release, "mural-crds")),
+        _ => None,
+    });
+    for (flag, release, _) in releases.filter(|(_, release, usual)| release != usual) {
+        let _ = write!(flags, " {flag} {release}");
+    }
+    flags
 }
 
 /// What was rolled back, and what stays as it is.
@@ -135,25 +156,29 @@ fn write_final_check(out: &mut String, final_check: Option<&FinalCheck>, style: 
 }
 
 fn summarize_checks(checks: &[CheckResult]) -> String {
-    let VerdictCounts { passed, errors, warnings, undetermined } = VerdictCounts::from_results(checks);
+    let VerdictCounts { errors, warnings, undetermined, .. } = VerdictCounts::from_results(checks);
     let counted = [
         (errors, format_count(errors, "error")),
         (warnings, format_count(warnings, "warning")),
         (undetermined, format!("{undetermined} undetermined")),
     ];
     let rest: String = counted.iter().filter(|(count, _)| *count > 0).map(|(_, text)| format!(", {text}")).collect();
-    format!("{} passed{rest}", format_count(passed, "check"))
+    format!("{}{rest}", summarize_passed(checks))
 }
 
-fn render_failure(out: &mut String, steps: &[StepOutcome], exit_code: u8, style: Style) {
+fn render_failure(out: &mut String, plan: &Plan, steps: &[StepOutcome], exit_code: u8, style: Style) {
     let names_in = |state: StepState| {
         let names: Vec<&str> = steps.iter().filter(|step| step.state == state).map(|step| step.step.as_str()).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     };
     let failed = steps.iter().find(|step| step.state == StepState::Failed);
-    let name = failed.map_or("a step", |step| step.step.as_str());
+    let at = failed.and_then(|failed| plan.steps.iter().position(|step| step.id == failed.step));
     let verb = if exit_code == Exit::Interrupted.code() { "was interrupted" } else { "failed" };
-    let _ = writeln!(out, "{} {name} {verb}   exit code {exit_code}\n", style.mark(Mark::Fail));
+    let head = match at.and_then(|at| Some((at + 1, plan.steps.get(at)?))) {
+        Some((number, step)) => format!("step {number} {verb}: {}", sanitize(&step.title)),
+        None => format!("a step {verb}"),
+    };
+    let _ = writeln!(out, "{} {head}   exit code {exit_code}\n", style.mark(Mark::Fail));
     let _ = writeln!(out, "  {}", indent_lines(failed.map_or("", |step| step.detail.as_str()), "  "));
     let _ = writeln!(out, "  {:<10}{}", "done", names_in(StepState::Done));
     let _ = writeln!(out, "  {:<10}{}", "not done", names_in(StepState::NotStarted));

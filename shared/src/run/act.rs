@@ -17,6 +17,7 @@ use crate::cluster::journal_secret;
 use crate::model::crd::Crd;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION};
 use crate::model::release_role::ReleaseRole;
+use crate::model::text_format::format_count;
 use crate::plan::journal::without_runs;
 use crate::plan::{Action, Step, decide};
 use crate::prepare::plan_commands;
@@ -68,14 +69,14 @@ async fn add_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, 
     let marked = run.prepared.session.kubectl.annotate_keep(names, run.options.timeout, run.options.stop.clone()).await;
     marked.map_err(ActionError::Annotate)?;
     step_guard::check_keep_annotations(run.prepared, names).await?;
-    Ok(format!("{0} of {0} CRDs are annotated with {KEEP_ANNOTATION}", names.len()))
+    Ok(format!("{} annotated with {KEEP_ANNOTATION}", format_count(names.len(), "CRD")))
 }
 
 async fn remove_keep_annotation(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
     let taken =
         run.prepared.session.kubectl.remove_keep_annotation(names, run.options.timeout, run.options.stop.clone()).await;
     taken.map_err(ActionError::RemoveAnnotation)?;
-    Ok(format!("{RESOURCE_POLICY_ANNOTATION} removed from {} CRDs", names.len()))
+    Ok(format!("{RESOURCE_POLICY_ANNOTATION} removed from {}", format_count(names.len(), "CRD")))
 }
 
 /// Overwrites custom resources with those of the backup. The CRDs themselves are not written.
@@ -102,7 +103,7 @@ async fn set_runs_aside(run: &Run<'_>, runs: &[String]) -> Result<String, Proble
             .await
             .map_err(ActionError::Journal)?;
     }
-    Ok(format!("{} runs removed from the journal", runs.len()))
+    Ok(format!("{} removed from the journal", format_count(runs.len(), "run")))
 }
 
 async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
@@ -118,7 +119,7 @@ async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> 
     if applied != objects.len() {
         return Err(ActionError::NotAllApplied { applied, wanted: objects.len() }.into());
     }
-    Ok(format!("{applied} applied"))
+    Ok(format!("{} applied", format_count(applied, "CRD")))
 }
 
 async fn record_release(run: &Run<'_>) -> Result<String, Problem> {

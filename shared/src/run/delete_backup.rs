@@ -132,7 +132,7 @@ pub async fn delete_backup(
             .await
             .map_err(|source| DeleteBackupError::StillListed { namespace: namespace.clone(), source })?;
     }
-    Ok(format!("deleted the backup of {} CRDs and {} objects in {}", saved.crd_count, saved.object_count, saved.folder))
+    Ok(format!("deleted the backup of {} in {}", saved.summarize(), saved.folder))
 }
 
 /// Removes the folder, if it is a backup of ours.

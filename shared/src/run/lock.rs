@@ -61,7 +61,7 @@ pub(super) async fn acquire(
             }
         }
     }
-    let detail = over.first().map_or_else(|| "yours until released".to_owned(), describe_takeover);
+    let detail = over.first().map_or_else(|| "acquired".to_owned(), describe_takeover);
     emit(Event::StageDone { stage: "lock", detail, seconds: began.elapsed().as_secs_f64() });
     release_stale(&mut lease_watcher, prepared, &lease_refs, emit).await;
     over.iter().for_each(|dead| lease_watcher.remove_run_lock_file(dead));
@@ -71,7 +71,7 @@ pub(super) async fn acquire(
 
 fn describe_takeover(dead: &LeaseHolder) -> String {
     let seconds = dead.lease_duration.as_secs();
-    format!("yours until released; taken over from {dead}, which did not renew it for {seconds}s")
+    format!("acquired; taken over from {dead}, which did not renew it for {seconds}s")
 }
 
 /// Whether a step writes CRDs, or lets Flux write them.

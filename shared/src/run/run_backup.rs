@@ -64,9 +64,7 @@ pub async fn back_up_before_run(
     })?;
     let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
     let backup = write_backup(prepared, options, &folder, emit).await?;
-    let (crds, objects) = (backup.crd_count, backup.object_count);
-    let detail = format!("{crds} CRDs, {objects} objects, {} in {}", format_bytes(backup.size_bytes), folder.display());
-    done(detail);
+    done(format!("{}, {} in {}", backup.summarize(), format_bytes(backup.size_bytes), folder.display()));
     if let Some(hook) = &backup_options.hook
         && let Err(error) = run_hook(hook, prepared, options, &folder, emit).await
     {

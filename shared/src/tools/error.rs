@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::problem::{Exit, Problem};
 
+/// How many words of a command identify it beside its reason: `helm upgrade mural`.
+const COMMAND_WORDS: usize = 3;
+
 /// Why a command gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
@@ -19,7 +22,7 @@ pub enum ToolError {
         source: std::io::Error,
     },
     /// The exit status is not 0.
-    #[error("{command} failed with {status}{}", format_stderr(.stderr))]
+    #[error("{}", format_failure(.command, .status, .stderr))]
     Status {
         /// The command, secrets masked.
         command: String,
@@ -55,8 +58,14 @@ pub enum ToolError {
     },
 }
 
-fn format_stderr(stderr: &str) -> String {
-    if stderr.is_empty() { String::new() } else { format!(": {stderr}") }
+/// The reason first, then the program and its sub-command: the plan shows the whole command. Without a reason, the whole command.
+fn format_failure(command: &str, status: &str, stderr: &str) -> String {
+    if stderr.is_empty() {
+        return format!("{command} failed with {status}");
+    }
+    let is_word = |word: &&str| !word.starts_with('-') && !word.contains(['/', '='].as_slice());
+    let words: Vec<&str> = command.split_whitespace().take(COMMAND_WORDS).take_while(is_word).collect();
+    format!("{stderr}\n{} failed with {status}", words.join(" "))
 }
 
 impl ToolError {
@@ -100,5 +109,22 @@ impl ToolError {
             Self::Status { stderr, .. } => stderr.is_empty(),
             Self::Timeout { .. } | Self::Stopped { .. } => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_the_program_comes_before_its_command() {
+        let failed = |stderr: &str| ToolError::Status {
+            command: "helm upgrade mural /tmp/x/mural.tgz --namespace m".into(),
+            status: "exit status: 1".into(),
+            stderr: stderr.into(),
+        };
+        let text = failed("Error: context deadline exceeded").to_string();
+        assert_eq!(text, "Error: context deadline exceeded\nhelm upgrade mural failed with exit status: 1");
+        assert!(failed("").to_string().contains("/tmp/x/mural.tgz"), "the operator runs it by hand");
     }
 }

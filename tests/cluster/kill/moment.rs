@@ -93,7 +93,7 @@ pub fn measure_undisturbed(mut command: Command) -> Result<Undisturbed> {
     let (mut locked, mut said) = (None, String::new());
     for line in BufReader::new(child.stderr.take().context("stderr")?).lines() {
         let line = line?;
-        if line.contains("yours until released") {
+        if line.contains("lock        acquired") {
             locked = Some(began.elapsed());
         }
         said += &format!("{line}\n");

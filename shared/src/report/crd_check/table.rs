@@ -9,6 +9,7 @@ use crate::checks::crd_changes::object_evidence::{ObjectOrigin, ObjectSource, Ob
 use crate::checks::crd_changes::{AffectedParty, CrdFinding, CrdVerdict, checks};
 use crate::model::check::Level;
 use crate::model::text_format;
+use crate::problem::Exit;
 use crate::report::style::{Mark, Style, display_width, pad_to, sanitize};
 use crate::schema::Validity;
 
@@ -18,7 +19,7 @@ const MAX_LINES_PER_CHECK: usize = 6;
 const MAX_LISTED_OBJECTS: usize = 3;
 
 /// Writes the most severe CRDs first and explains each check once.
-pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
+pub(super) fn render(check: &CrdCheck, style: Style, all: bool, exit: Exit) -> String {
     let CrdCheck {
         api_version: _,
         kind: _,
@@ -45,7 +46,7 @@ pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
     for note in waiver_notes {
         let _ = writeln!(out, "{} {}", style.mark(Mark::Warn), sanitize(note));
     }
-    let _ = writeln!(out, "\n{}", check.summarize());
+    let _ = writeln!(out, "\n{}   exit code {}", check.summarize(), exit.code());
     if let Some(next) = suggest_next_step(check) {
         let _ = writeln!(out, "{} {next}", style.arrow());
     }
@@ -53,13 +54,16 @@ pub(super) fn render(check: &CrdCheck, style: Style, all: bool) -> String {
 }
 
 /// The next step if only objects show whether a change affects anyone.
-fn suggest_next_step(check: &CrdCheck) -> Option<&'static str> {
+fn suggest_next_step(check: &CrdCheck) -> Option<String> {
     let of_objects = |id: &str| checks().any(|check| check.card.id == id && check.affects == AffectedParty::Objects);
     let mut findings = check.crds.iter().flat_map(|crd| &crd.findings);
     let could_sink = findings.any(|finding| finding.level == Level::Error && of_objects(finding.check));
-    (could_sink && check.evidence == ObjectSource::None).then_some(
-        "check objects to see whether any is affected: --objects DIR, or the live objects: helm mural crds check NEW",
-    )
+    (could_sink && check.evidence == ObjectSource::None).then(|| {
+        format!(
+            "check the live objects to see whether any is affected: helm mural crds check {}; or use --objects DIR",
+            sanitize(&check.new)
+        )
+    })
 }
 
 struct TableWriter {

@@ -6,7 +6,6 @@
 use super::suspended_release::SuspendedHelmReleaseStatus;
 use super::{RevisionRow, RunRevisions, UpgradeStatus};
 use crate::model::lease::{HeldLock, Liveness};
-use crate::model::text_format::format_count;
 use crate::plan::journal::{RunEntry, RunState, StepPhase, Task, UnreadableRun};
 use crate::report::backup_report::format_bytes;
 use crate::report::columns::render_columns;
@@ -29,7 +28,7 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
         read_failures,
         next_step,
     } = status;
-    let mut out = format_line("hub", &format!("{context} · namespace {namespace}"));
+    let mut out = format_line("context", &format!("{context} · namespace {namespace}"));
     if locks.is_empty() {
         out.push_str(&format_line("lock", "free: no upgrade is running"));
     }
@@ -48,9 +47,10 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
         out.push_str(&format_line(&unknown, &failure.to_string()));
     }
     out.push_str(&render_newest_run(journal.first(), locks, style));
-    out.push_str(&render_tables(releases, journal, runs));
-    if let Some(next) = next_step {
-        out.push_str(&format!("\n{}", format_line("next", next)));
+    out.push_str(&render_tables(releases, journal, runs, locks));
+    for (at, next) in next_step.iter().flat_map(|next| next.lines()).enumerate() {
+        out.push_str(if at == 0 { "\n" } else { "" });
+        out.push_str(&format_line(if at == 0 { "next" } else { "" }, next));
     }
     out
 }
@@ -63,20 +63,22 @@ const fn describe_liveness(life: Liveness) -> &'static str {
     match life {
         Liveness::Alive => "running now",
         Liveness::Undetermined => "not renewed during this command: the run may have ended",
-        Liveness::Dead => "the run has ended without releasing the lock",
+        Liveness::Dead => "the run has ended without releasing the lock; the next run takes it over",
     }
 }
 
-/// One line per step.
-fn render_steps(run: &RunEntry, style: Style) -> String {
+/// One line per step. The step that a live run is in has no mark of a warning.
+fn render_steps(run: &RunEntry, locks: &[HeldLock], style: Style) -> String {
     let mut out = String::new();
     for step in &run.steps {
         let (mark, word) = match step.phase {
             StepPhase::Done => (style.mark(Mark::Pass), ""),
             StepPhase::Failed => (style.mark(Mark::Fail), ""),
+            StepPhase::Running if is_alive(run, locks) => ("…".to_owned(), "running: "),
             StepPhase::Running => (style.mark(Mark::Warn), "started: "),
-            StepPhase::Pending => (style.mark(Mark::Skip), "pending: "),
+            StepPhase::Pending => (style.mark(Mark::Skip), "not started: "),
         };
+        let mark = if style.ascii && mark == "…" { "...".to_owned() } else { mark };
         let text = if step.detail.is_empty() { &step.title } else { &step.detail };
         let first_line = sanitize(text.lines().next().unwrap_or_default());
         out.push_str(&format!("          {mark} {:<12}{word}{first_line}\n", step.id));
@@ -84,15 +86,24 @@ fn render_steps(run: &RunEntry, style: Style) -> String {
     out
 }
 
+/// Whether the run still holds its lock.
+fn is_alive(run: &RunEntry, locks: &[HeldLock]) -> bool {
+    locks.iter().any(|lock| lock.liveness != Liveness::Dead && lock.holder.run == run.run)
+}
+
+/// `running`, `interrupted`, or the end of the run.
+fn describe_state(run: &RunEntry, locks: &[HeldLock]) -> &'static str {
+    match run.state {
+        RunState::Open if is_alive(run, locks) => "running",
+        RunState::Open => "interrupted",
+        other => other.as_str(),
+    }
+}
+
 /// The newest run, step by step.
 fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style) -> String {
     let Some(run) = newest else { return String::new() };
-    let is_alive = |lock: &HeldLock| lock.liveness != Liveness::Dead && lock.holder.run == run.run;
-    let state = match run.state {
-        RunState::Open if locks.iter().any(is_alive) => "running",
-        RunState::Open => "interrupted",
-        other => other.as_str(),
-    };
+    let state = describe_state(run, locks);
     let task = match run.task {
         Task::Upgrade => "upgrade",
         Task::Rollback => "rollback",
@@ -109,13 +120,11 @@ fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style
         let word = if run.task == Task::Rollback { "rolls back" } else { "continues" };
         out.push_str(&format!("{:<12}{word} {}\n", "", sanitize(from)));
     }
-    out.push_str(&render_steps(run, style));
+    out.push_str(&render_steps(run, locks, style));
     if let Some(backup) = &run.backup {
-        let count = |number: u64, one: &str| format_count(usize::try_from(number).unwrap_or(usize::MAX), one);
-        let (crds, objects) = (count(backup.crd_count, "CRD"), count(backup.object_count, "object"));
-        let size = format_bytes(backup.size_bytes);
+        let (content, size) = (backup.summarize(), format_bytes(backup.size_bytes));
         out.push_str(&format!(
-            "{:<12}backup: {crds}, {objects}, {size} on {} in {}\n",
+            "{:<12}backup: {content}, {size} on {} in {}\n",
             "",
             sanitize(&backup.host),
             sanitize(&backup.folder)
@@ -125,7 +134,7 @@ fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style
 }
 
 /// The releases as they are, then the runs.
-fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevisions]) -> String {
+fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevisions], locks: &[HeldLock]) -> String {
     let row = |one: &RevisionRow| {
         let cells =
             [&one.release, &one.chart_version, &one.revision.to_string(), &one.status.to_string(), &one.deployed_at];
@@ -139,7 +148,7 @@ fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevi
     let runs: Vec<Vec<String>> = runs.iter().flat_map(run_rows).collect();
     let journal_row = |run: &RunEntry| {
         let by = run.superseded_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-        let state = format!("{}{by}", run.state.as_str());
+        let state = format!("{}{by}", describe_state(run, locks));
         let cells = [
             &run.run,
             &state,
@@ -151,7 +160,11 @@ fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevi
     };
     let journal: Vec<Vec<String>> = journal.iter().map(journal_row).collect();
     let journal_heading = ["RUN", "STATE", "USER", "STARTED", "STEPS"];
-    let tables = [(&heading[1..], releases), (&journal_heading[..], journal), (&heading[..], runs)];
-    let filled = tables.into_iter().filter(|(_, rows)| !rows.is_empty());
-    filled.map(|(heading, rows)| format!("\n{}", render_columns(heading, &rows))).collect()
+    let tables = [
+        ("releases now", &heading[1..], releases),
+        ("runs", &journal_heading[..], journal),
+        ("revisions by run", &heading[..], runs),
+    ];
+    let filled = tables.into_iter().filter(|(_, _, rows)| !rows.is_empty());
+    filled.map(|(title, heading, rows)| format!("\n{title}\n{}", render_columns(heading, &rows))).collect()
 }

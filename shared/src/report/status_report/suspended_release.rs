@@ -35,7 +35,9 @@ impl SuspendedHelmReleaseStatus {
     pub(super) fn suggest_next_step(&self) -> Option<String> {
         let FluxRef { kind, name, .. } = &self.suspended.helm_release;
         self.is_orphaned.then(|| {
-            format!("kubectl mural upgrade repair resumes {kind} {name} with its current source; run the same upgrade again to continue, CRDs first")
+            format!(
+                "run the same upgrade again to finish it, CRDs first\nkubectl mural upgrade repair to abandon it: resumes {kind} {name} with its current source"
+            )
         })
     }
 
@@ -45,7 +47,7 @@ impl SuspendedHelmReleaseStatus {
         let since = since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
         let mut lines = vec![("suspended", format!("{helm_release} · by run {run} of this plugin{since}"))];
         if self.is_orphaned {
-            lines.push(("", format!("no live run will resume it; to resume it manually: {}", self.resume_command)));
+            lines.push(("", "no run is alive that resumes it".to_owned()));
         }
         lines
     }
@@ -68,7 +70,7 @@ mod tests {
         let status = UpgradeStatus::new("hub", "m", Ok(Vec::new()), Ok(held), Ok(JournalSnapshot::default()), none());
         let text = render(&status, Style::PLAIN);
         let line = "suspended   HelmRelease m/mural · by run 20261126-1 of this plugin since 2026-11-26T21:00:00Z";
-        assert!(text.contains(line) && text.contains("manually: kubectl patch helmrelease mural"), "{text}");
+        assert!(text.contains(line) && text.contains("no run is alive that resumes it"), "{text}");
         assert!(status.next_step.unwrap().contains("upgrade repair"));
         let failure = ReadFailure { target: "HelmReleases".into(), reason: "forbidden".into() };
         let status =

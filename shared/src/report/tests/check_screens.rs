@@ -76,8 +76,9 @@ fn crds_check_as_a_table() {
         judge("tenants.spectrocloud.com", &size(&["s"]), &size(&["s", "m"])),
         judge("workloads.spectrocloud.com", &size(&["s"]), &size(&["s"])),
     ];
-    let check = CrdCheck::new("mural-crds 0.7.1".into(), "mural-crds 0.7.4".into(), "1.33".into(), crds, &[]);
-    assert_screen("crds_check_table", &check.render_table(Style::PLAIN, false));
-    assert_screen("crds_check_all", &check.render_table(Style::PLAIN, true));
+    let check =
+        CrdCheck::new("./mural-crds-0.7.1.tgz".into(), "./mural-crds-0.7.4.tgz".into(), "1.33".into(), crds, &[]);
+    assert_screen("crds_check_table", &check.render_table(Style::PLAIN, false, check.exit(false)));
+    assert_screen("crds_check_all", &check.render_table(Style::PLAIN, true, check.exit(false)));
     assert_screen("crds_check_markdown", &check.render_markdown());
 }

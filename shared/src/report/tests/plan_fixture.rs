@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::ask::OwnerMode;
 use crate::checks::crd_changes::decision::CrdDecision;
-use crate::model::access_review::RequiredPermissions;
 use crate::guards::login_restarts as login_restarts_guard;
+use crate::model::access_review::RequiredPermissions;
 use crate::model::chart::{Digest, DigestKind};
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ClusterInfo;

@@ -92,8 +92,12 @@ fn succeeded(kind: ReportKind) -> UpgradeReport {
     UpgradeReport {
         kind,
         steps: vec![
-            outcome(StepId::Crds, StepState::Done, "21 CRDs applied"),
-            outcome(StepId::Release(ReleaseRole::App), StepState::Done, "revision 4"),
+            outcome(StepId::Migrate, StepState::Done, "hubs: 3 of 3 objects migrated"),
+            outcome(StepId::Crds, StepState::Done, "5 CRDs applied"),
+            outcome(StepId::Served, StepState::Done, "6 CRDs verified"),
+            outcome(StepId::Record, StepState::Done, "mural-crds 0.7.4"),
+            outcome(StepId::Release(ReleaseRole::App), StepState::Done, "mural 1.1.0-rc.3, 7 of 7 ready"),
+            outcome(StepId::Validate, StepState::Done, "64 checks passed"),
         ],
         issues: vec![issue],
         rollback_plan: (kind == ReportKind::Rollback).then(rollback_plan),

@@ -14,6 +14,9 @@ use crate::plan::journal::{BackupRef, JournalSnapshot, RunEntry, RunState, StepP
 use crate::report::status_report::{UpgradeStatus, render};
 use crate::report::style::Style;
 
+/// When the run started.
+const START: jiff::Timestamp = jiff::Timestamp::constant(1_795_417_920, 0);
+
 fn record(name: &str, version: &str, revision: u64) -> ReleaseRecord {
     let labels = [(RUN_LABEL.to_owned(), "20261123-0712".to_owned())].into();
     let last_deployed = "2026-11-23T07:13:00Z".to_owned();
@@ -22,8 +25,9 @@ fn record(name: &str, version: &str, revision: u64) -> ReleaseRecord {
 
 /// A run that has applied the CRDs and upgrades the application.
 fn started_run() -> RunEntry {
-    let now = jiff::Timestamp::UNIX_EPOCH;
+    let now = START;
     let mut run = entry();
+    run.started_at = now;
     run.backup = Some(BackupRef {
         host: "desk".into(),
         folder: "~/.local/state/mural/prod-hub/20261123-0712".into(),
@@ -66,7 +70,7 @@ fn render_status(locks: Vec<HeldLock>, suspended: Vec<SuspendedHelmRelease>, run
 #[test]
 fn status_without_a_run() {
     let mut run = started_run();
-    let now = jiff::Timestamp::UNIX_EPOCH;
+    let now = START;
     run.end_step(StepId::Release(ReleaseRole::App), StepPhase::Done, "revision 4", now);
     run.end_step(StepId::Validate, StepPhase::Done, "64 checks passed", now);
     run.end_run(RunState::Done, now);

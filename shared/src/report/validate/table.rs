@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Counts, FindingDiff, ValidateReport};
-use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
+use crate::model::check::{CheckResult, Finding, Level, Section, Verdict, summarize_passed};
 use crate::model::owner::Owner;
 use crate::model::text_format::format_count;
 use crate::problem::Exit;
@@ -33,7 +33,7 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
         cluster: _,
         owners: _,
         releases: _,
-        checks: _,
+        checks,
         counts,
         coverage,
         timeline: _,
@@ -51,7 +51,7 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
     if let Some(warning) = coverage.warning() {
         let _ = writeln!(out, "\n{}", render_entry(Mark::Unknown, "incomplete", &warning, style));
     }
-    let _ = write!(out, "\n{}\n", render_foot(*counts, options, style));
+    let _ = write!(out, "\n{}\n", render_foot(checks, *counts, options, style));
     out
 }
 
@@ -65,7 +65,8 @@ fn write_sections(out: &mut String, report: &ValidateReport, options: TableOptio
         if !options.show_all_checks {
             check_lines.extend(render_undetermined(&checks, style));
         }
-        if check_lines.is_empty() {
+        let has_reason = checks.iter().all(|checked| matches!(checked.verdict, Verdict::Skipped { .. }));
+        if check_lines.is_empty() && !has_reason {
             short_sections.push((text, columns));
             continue;
         }
@@ -111,9 +112,11 @@ fn render_head(report: &ValidateReport, style: Style) -> String {
     };
     let releases: Vec<String> = report.releases.iter().map(release).collect();
     let owner = format!("owner: {}", format_owners(report));
-    let parts = [hub.context.as_str(), &hub.version, &hub.namespace, &owner, &releases.join(", ")].map(to_one_line);
-    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     let between = if style.ascii { " | " } else { " · " };
+    let version = if hub.version.is_empty() { String::new() } else { format!("Kubernetes {}{between}", hub.version) };
+    let place = format!("context {}{between}{version}namespace {}", hub.context, hub.namespace);
+    let parts = [&place, &owner, &releases.join(", ")].map(|part| to_one_line(part));
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     wrap_text(&parts.join(between), "", style.width)
 }
 
@@ -185,14 +188,17 @@ fn render_check(checked: &CheckResult, all: bool, style: Style) -> Vec<String> {
     match &checked.verdict {
         Verdict::Fail { findings } => findings.iter().map(|finding| render_finding(finding, style)).collect(),
         Verdict::Undetermined { reason } if all => {
-            vec![render_entry(Mark::Unknown, checked.check, &format!("undetermined: {}", to_one_line(reason)), style)]
+            vec![render_entry(Mark::Unknown, checked.check, &to_one_line(reason), style)]
         }
         Verdict::Skipped { reason } if all => {
             vec![render_entry(Mark::Skip, checked.check, &to_one_line(reason), style)]
         }
         Verdict::Pass if all => {
-            let times = if checked.items_checked > 1 { format!(" ({})", checked.items_checked) } else { String::new() };
-            vec![render_entry(Mark::Pass, checked.check, &format!("{}{times}", checked.title), style)]
+            let times = match checked.items_checked {
+                0 | 1 => String::new(),
+                count => format!(" ({})", format_count(count, "object")),
+            };
+            vec![render_entry(Mark::Pass, checked.check, &format!("requires {}{times}", checked.title), style)]
         }
         Verdict::Undetermined { .. } | Verdict::Skipped { .. } | Verdict::Pass => Vec::new(),
     }
@@ -210,12 +216,7 @@ fn render_undetermined(checks: &[&CheckResult], style: Style) -> Vec<String> {
     }
     let render_reason = |(reason, names): (&str, Vec<&str>)| {
         let colon = if names.len() > 1 { ":" } else { "" };
-        render_entry(
-            Mark::Unknown,
-            &format!("{}{colon}", names.join(", ")),
-            &format!("undetermined: {}", to_one_line(reason)),
-            style,
-        )
+        render_entry(Mark::Unknown, &format!("{}{colon}", names.join(", ")), &to_one_line(reason), style)
     };
     reasons.into_iter().map(render_reason).collect()
 }
@@ -237,7 +238,8 @@ fn render_finding(finding: &Finding, style: Style) -> String {
 
 fn render_entry(mark: Mark, check: &str, text: &str, style: Style) -> String {
     let plain = Style { colour: false, ..style }.mark(mark);
-    let lead = format!("  {plain} {check:<22} ");
+    let gap = if check.ends_with(':') { " " } else { "  " };
+    let lead = format!("  {plain} {check:<22}{gap}");
     let body = wrap_text(&format!("{lead}{text}"), "      ", style.width);
     let body = body.trim_end().to_owned();
     body.replacen(&plain, &style.mark(mark), 1)
@@ -261,8 +263,8 @@ fn wrap_text(text: &str, indent: &str, width: usize) -> String {
     out
 }
 
-fn render_foot(counts: Counts, options: TableOptions, style: Style) -> String {
-    let mut parts = vec![format!("{} passed", counts.passed)];
+fn render_foot(checks: &[CheckResult], counts: Counts, options: TableOptions, style: Style) -> String {
+    let mut parts = vec![summarize_passed(checks)];
     for (count, text) in [
         (counts.warnings, format_count(counts.warnings, "warning")),
         (counts.errors, format_count(counts.errors, "error")),

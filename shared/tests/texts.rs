@@ -65,47 +65,63 @@ fn raw_string_hashes(rest: &[char]) -> Option<usize> {
     (rest.get(hashes) == Some(&'"')).then_some(hashes)
 }
 
+/// What follows one letter of a source file.
+struct Step {
+    place: Place,
+    /// How many letters are read.
+    letters: usize,
+    /// Whether the letter belongs to a text.
+    is_text: bool,
+}
+
+impl Step {
+    fn to(place: Place, letters: usize) -> Self {
+        Self { place, letters, is_text: false }
+    }
+}
+
+/// Reads one letter that is no line break, with what follows it.
+fn read_letter(place: Place, letter: char, rest: &[char]) -> Step {
+    match (place, letter) {
+        (Place::Code, '/') if rest.first() == Some(&'/') => Step::to(Place::Comment, 1),
+        (Place::Code, '"') => Step::to(Place::String, 1),
+        (Place::Code, 'r') => match raw_string_hashes(rest) {
+            Some(hashes) => Step::to(Place::RawString(hashes), hashes + 2),
+            None => Step::to(place, 1),
+        },
+        // A character literal; without a closing quote it is a lifetime.
+        (Place::Code, '\'') if rest.first() == Some(&'\\') => Step::to(place, 4),
+        (Place::Code, '\'') if rest.get(1) == Some(&'\'') => Step::to(place, 3),
+        (Place::Code, _) => Step::to(place, 1),
+        (Place::String, '\\') if rest.first() != Some(&'\n') => Step::to(place, 2),
+        (Place::String, '"') => Step::to(Place::Code, 1),
+        (Place::RawString(hashes), '"') if rest.iter().take(hashes).filter(|one| **one == '#').count() == hashes => {
+            Step::to(Place::Code, hashes + 1)
+        }
+        (Place::String | Place::RawString(_), '{') => {
+            let inside = rest.iter().take_while(|inner| !['}', '\n', '"'].contains(*inner)).count();
+            Step::to(place, if rest.get(inside) == Some(&'}') { inside + 2 } else { 1 })
+        }
+        (Place::Comment | Place::String | Place::RawString(_), _) => Step { place, letters: 1, is_text: true },
+    }
+}
+
 /// The comments and string literals of a file by line, without code and placeholders (`{name}`).
 fn texts_of(source: &str) -> Vec<(usize, String)> {
     let letters: Vec<char> = source.chars().collect();
     let (mut texts, mut text, mut line, mut place, mut at) = (Vec::new(), String::new(), 1, Place::Code, 0);
     while let Some(letter) = letters.get(at).copied() {
-        let rest = &letters[at + 1..];
-        let mut step = 1;
         if letter == '\n' {
             texts.push((line, std::mem::take(&mut text)));
             line += 1;
             place = if place == Place::Comment { Place::Code } else { place };
-        } else {
-            match (place, letter) {
-                (Place::Code, '/') if rest.first() == Some(&'/') => place = Place::Comment,
-                (Place::Code, '"') => place = Place::String,
-                (Place::Code, 'r') if raw_string_hashes(rest).is_some() => {
-                    let hashes = raw_string_hashes(rest).unwrap_or_default();
-                    (place, step) = (Place::RawString(hashes), hashes + 2);
-                }
-                // A character literal; without a closing quote it is a lifetime.
-                (Place::Code, '\'') if rest.first() == Some(&'\\') => step = 4,
-                (Place::Code, '\'') if rest.get(1) == Some(&'\'') => step = 3,
-                (Place::Code, _) => {}
-                (Place::String, '\\') if rest.first() != Some(&'\n') => step = 2,
-                (Place::String, '"') => place = Place::Code,
-                (Place::RawString(hashes), '"')
-                    if rest.iter().take(hashes).filter(|one| **one == '#').count() == hashes =>
-                {
-                    (place, step) = (Place::Code, hashes + 1);
-                }
-                (Place::String | Place::RawString(_), '{') => {
-                    let inside = rest.iter().take_while(|inner| !['}', '\n', '"'].contains(*inner)).count();
-                    step = if rest.get(inside) == Some(&'}') { inside + 2 } else { 1 };
-                }
-                (Place::Comment | Place::String | Place::RawString(_), _) => text.push(letter),
-            }
-            if place == Place::Code {
-                text.push(' ');
-            }
+            at += 1;
+            continue;
         }
-        at += step;
+        let step = read_letter(place, letter, &letters[at + 1..]);
+        text.extend(step.is_text.then_some(letter));
+        text.extend((step.place == Place::Code).then_some(' '));
+        (place, at) = (step.place, at + step.letters);
     }
     texts.push((line, text));
     texts.retain(|(_, text)| !text.trim().is_empty());

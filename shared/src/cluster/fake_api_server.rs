@@ -90,6 +90,7 @@ impl FakeApiServer {
     }
 
     /// Starts to answer. Returns the connection to it.
+    #[expect(clippy::disallowed_methods, reason = "a client of no cluster, for tests")]
     pub(crate) fn start(&self) -> Cluster {
         let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
         let server = self.clone();

@@ -1,5 +1,7 @@
 //! Admission webhooks that must answer before this run can write, and whether their Services have a ready endpoint.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::guards::Guard;
@@ -40,15 +42,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let all = configurations.iter().flat_map(|configuration| {
         admission_policies::webhooks(configuration).map(move |webhook| (configuration, webhook))
     });
-    // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
-    let selects = |webhook: &Value, what: &WrittenResource| {
-        intercepts(webhook, what)
-            && (!what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels))
-            && admission_policies::selector_matches(
-                &webhook["objectSelector"],
-                &admission_policies::read_labels(&what.object),
-            )
-    };
+    let selects = |webhook: &Value, what: &WrittenResource| is_selected(webhook, what, labels);
     let strict: Vec<(&Value, &Value)> = all
         .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
         .filter(|(_, webhook)| written.iter().any(|what| selects(webhook, what)))
@@ -74,6 +68,17 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
         Some(_) | None => Verdict::from_findings(findings),
     };
     CheckResult::new(&CARD, strict.len(), verdict)
+}
+
+/// Whether the rules and selectors of a webhook match this write, in a namespace with these labels.
+fn is_selected(webhook: &Value, what: &WrittenResource, labels: &BTreeMap<String, String>) -> bool {
+    let object_labels = admission_policies::read_labels(&what.object);
+    // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
+    let in_namespace =
+        || !what.namespaced || admission_policies::selector_matches(&webhook["namespaceSelector"], labels);
+    intercepts(webhook, what)
+        && in_namespace()
+        && admission_policies::selector_matches(&webhook["objectSelector"], &object_labels)
 }
 
 /// Whether the match conditions let the webhook be called for one of these writes.

@@ -187,7 +187,7 @@ fn going_back_needs_a_word() {
 fn a_refusal_of_the_server_has_its_own_words() {
     let refusal = "spec.scope: Invalid value: \"Cluster\": field is immutable";
     let scenario = GuardScenario::with(|scenario| {
-        drop(scenario.forecasts.insert("hubs.example.com".into(), scenario::rejected_crd(refusal)))
+        drop(scenario.forecasts.insert("hubs.example.com".into(), scenario::rejected_crd(refusal)));
     });
     assert!(guard_findings(&scenario, "crds-dry-run")[0].message.contains(refusal));
 }

@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(found[1].1.find(&json!({"spec": {}})), None);
     }
 
-    fn entry(manager: &str, operation: &str, fields: Value) -> Value {
+    fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
         json!({"manager": manager, "operation": operation, "apiVersion": "apiextensions.k8s.io/v1", "fieldsV1": fields})
     }
 
@@ -220,12 +220,12 @@ mod tests {
     #[test]
     fn helm_takes_over_what_the_guide_and_this_program_applied() {
         let (names, versions) = (json!({"f:spec": {"f:names": {}}}), json!({"f:spec": {"f:versions": {}}}));
-        let annotated = entry("kubectl-annotate", "Update", json!({"f:metadata": {}}));
-        let mut trimmed = entry(MIGRATION_FIELD_MANAGER, "Update", json!({"f:status": {}}));
+        let annotated = entry("kubectl-annotate", "Update", &json!({"f:metadata": {}}));
+        let mut trimmed = entry(MIGRATION_FIELD_MANAGER, "Update", &json!({"f:status": {}}));
         trimmed["subresource"] = json!("status");
-        let live = json!({"metadata": {"managedFields": [entry("helm", "Apply", names), entry("kubectl", "Apply", versions.clone()),
-            entry(MIGRATION_FIELD_MANAGER, "Update", versions), annotated.clone(), trimmed.clone()]}});
-        let helm = entry("helm", "Apply", json!({"f:spec": {"f:names": {}, "f:versions": {}}}));
+        let live = json!({"metadata": {"managedFields": [entry("helm", "Apply", &names), entry("kubectl", "Apply", &versions),
+            entry(MIGRATION_FIELD_MANAGER, "Update", &versions), annotated.clone(), trimmed.clone()]}});
+        let helm = entry("helm", "Apply", &json!({"f:spec": {"f:names": {}, "f:versions": {}}}));
         let next = transfer_to_helm(&live).unwrap();
         assert_eq!(next, json!([helm, annotated, trimmed]));
         assert_eq!(transfer_to_helm(&json!({"metadata": {"managedFields": next}})), None);
@@ -236,17 +236,16 @@ mod tests {
     #[test]
     fn without_helm_the_applied_fields_become_helms_first_ones() {
         let versions = json!({"f:spec": {"f:versions": {}}});
-        let by_helm_3 = entry("helm", "Update", json!({"f:spec": {}}));
-        let live =
-            json!({"metadata": {"managedFields": [by_helm_3.clone(), entry("kubectl", "Apply", versions.clone())]}});
-        assert_eq!(transfer_to_helm(&live), Some(json!([by_helm_3, entry("helm", "Apply", versions)])));
+        let by_helm_3 = entry("helm", "Update", &json!({"f:spec": {}}));
+        let live = json!({"metadata": {"managedFields": [by_helm_3.clone(), entry("kubectl", "Apply", &versions)]}});
+        assert_eq!(transfer_to_helm(&live), Some(json!([by_helm_3, entry("helm", "Apply", &versions)])));
     }
 
     #[test]
     fn a_foreign_manager_is_reported_with_its_fields() {
         let versions = json!({"f:spec": {"f:versions": {}}});
         let live = |manager: &str| {
-            json!({"metadata": {"managedFields": [entry(manager, "Apply", versions.clone()), entry("helm", "Apply", versions.clone())]},
+            json!({"metadata": {"managedFields": [entry(manager, "Apply", &versions), entry("helm", "Apply", &versions)]},
                 "spec": {"versions": ["v1"]}})
         };
         let next = json!({"spec": {"versions": ["v2"]}});

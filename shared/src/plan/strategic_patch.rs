@@ -57,7 +57,7 @@ impl<'a> MergedStates<'a> {
             let old = old.get(key).unwrap_or(&Value::Null);
             match live.get(key) {
                 Some(live) => {
-                    patch.extend(MergedStates { old, new, live }.patch_field(key).map(|part| (key.clone(), part)))
+                    patch.extend(MergedStates { old, new, live }.patch_field(key).map(|part| (key.clone(), part)));
                 }
                 None if new.is_null() => {}
                 None => drop(patch.insert(key.clone(), new.clone())),

@@ -15,6 +15,7 @@ use crate::prepare::stage::Stage;
 use crate::prepare::{crd_forecast, crd_verdicts, forecast_adoption, forecast_app};
 
 /// The API server's dry-run answers to every write, and the admission policies.
+#[expect(clippy::too_many_lines, reason = "one line per answer: the reads, what they depend on, and the result")]
 pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &RenderedCharts) -> Forecast {
     let UpgradeContext { connection, ask, view, emit } = *context;
     let Connection { cluster, helm, tools, env, .. } = connection;

@@ -134,15 +134,8 @@ async fn render_app_chart(
     next: &NextValues,
 ) -> Result<RenderedChart, Problem> {
     let UpgradeContext { connection: Connection { helm, cluster, .. }, ask, view, .. } = *context;
-    let mut api_versions = cluster.list_api_versions().await.map_err(|error| error.in_context(&cluster.context))?;
-    let chart_versions = crd_api_versions(crds);
-    let new_kinds = match chart_versions.iter().all(|version| api_versions.contains(version)) {
-        true => NewKinds::None,
-        false => NewKinds::Some,
-    };
-    api_versions.extend(chart_versions);
-    api_versions.sort();
-    api_versions.dedup();
+    let live_versions = cluster.list_api_versions().await.map_err(|error| error.in_context(&cluster.context))?;
+    let (api_versions, new_kinds) = merge_api_versions(live_versions, crd_api_versions(crds));
     let values_files = [next.file.clone()];
     let reusing = next.chart_values.as_ref().map(|values| pack_with_reused_values(&fetched, values)).transpose()?;
     let as_flux = pack_as_flux_does(ask, view, &ask.installation.app_release, &fetched)?;
@@ -173,6 +166,15 @@ async fn render_app_chart(
         lookups,
         post_render_failure: not_forecast,
     })
+}
+
+/// The API versions that the API server has after the CRDs are applied, and whether that makes any of them new.
+fn merge_api_versions(mut live: Vec<String>, of_chart: Vec<String>) -> (Vec<String>, NewKinds) {
+    let is_known = of_chart.iter().all(|version| live.contains(version));
+    live.extend(of_chart);
+    live.sort();
+    live.dedup();
+    (live, if is_known { NewKinds::None } else { NewKinds::Some })
 }
 
 /// Masks what a refusal quotes: a pattern's refusal quotes the value.

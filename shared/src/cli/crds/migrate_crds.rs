@@ -54,32 +54,45 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     if mode.can_write() && !losses.is_empty() {
         back_up_losing_objects(&cluster, &losses, &stop, &emit).await?;
     }
-    let work = async {
-        let mut migrated = Vec::new();
-        for crd in &wanted {
-            migrated.push(match mode {
-                WriteMode::DryRun(DryRunFlag::Client) | WriteMode::PlanOnly => {
-                    CrdMigrationResult { dry_run: true, ..CrdMigrationResult::new(crd) }
-                }
-                WriteMode::DryRun(DryRunFlag::Server) => migrate.dry_run(crd.name()).await?,
-                WriteMode::WithoutAsking | WriteMode::Ask => migrate.migrate_crd(crd.name(), None).await?,
-            });
-        }
-        Ok::<_, Problem>(migrated)
-    };
-    let mut migrated: Vec<CrdMigrationResult> = Signals::new()?.run_writing(&stop, work).await?;
-    for result in &mut migrated {
-        let loss = losses.iter().find(|loss| loss.crd.name() == result.name);
-        result.lost_fields = loss.map(|loss| loss.evidence.list_lost_fields()).unwrap_or_default();
-    }
+    let mut migrated = Signals::new()?.run_writing(&stop, migrate_all(&migrate, &wanted, mode)).await?;
+    add_lost_fields(&mut migrated, &losses);
     let report = MigrateReport::new(&cluster.context, migrated, clean.len());
     let style = style_for(Stream::Stdout, flags.output.style);
     Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
-    Ok(match report.is_successful() {
-        true if is_refused => Exit::Refused,
-        true => Exit::Success,
-        false => Exit::Failed,
-    })
+    Ok(exit_of(report.is_successful(), is_refused))
+}
+
+const fn exit_of(is_successful: bool, is_refused: bool) -> Exit {
+    match (is_successful, is_refused) {
+        (true, true) => Exit::Refused,
+        (true, false) => Exit::Success,
+        (false, _) => Exit::Failed,
+    }
+}
+
+fn add_lost_fields(migrated: &mut [CrdMigrationResult], losses: &[MigrationLoss<'_>]) {
+    for result in migrated {
+        let loss = losses.iter().find(|loss| loss.crd.name() == result.name);
+        result.lost_fields = loss.map(|loss| loss.evidence.list_lost_fields()).unwrap_or_default();
+    }
+}
+
+async fn migrate_all(
+    migrator: &StorageMigrator<'_>,
+    wanted: &[Crd],
+    mode: WriteMode,
+) -> Result<Vec<CrdMigrationResult>, Problem> {
+    let mut migrated = Vec::new();
+    for crd in wanted {
+        migrated.push(match mode {
+            WriteMode::DryRun(DryRunFlag::Client) | WriteMode::PlanOnly => {
+                CrdMigrationResult { dry_run: true, ..CrdMigrationResult::new(crd) }
+            }
+            WriteMode::DryRun(DryRunFlag::Server) => migrator.dry_run(crd.name()).await?,
+            WriteMode::WithoutAsking | WriteMode::Ask => migrator.migrate_crd(crd.name(), None).await?,
+        });
+    }
+    Ok(migrated)
 }
 
 /// What the migration of one CRD deletes from its objects.

@@ -83,13 +83,7 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         let prepared = signals.run_read_only(prepare_request(&request, env.clone(), &emit)).await?;
         return print_permissions(&prepared.plan, user.as_deref());
     }
-    let mut prepared = prepare_and_show(&request, &env, &progress, &mut signals).await?;
-    if signals.run_read_only(confirm_field_loss(&prepared.plan, request.write_mode())).await? {
-        request.ask.allowed_actions.field_loss = true;
-        drop(prepared);
-        progress.resume();
-        prepared = prepare_and_show(&request, &env, &progress, &mut signals).await?;
-    }
+    let prepared = prepare_until_confirmed(&mut request, &env, &progress, &mut signals).await?;
     show_manual_steps(&request, &prepared)?;
     let report = match end_without_writing(&request, &prepared, &manner, &mut signals).await? {
         Some(report) => {
@@ -104,6 +98,23 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
     };
     progress.finish();
     write_report(&report, request.run_flags)
+}
+
+/// Prepares the plan and shows it; a second time if the operator accepts at the terminal that fields are lost.
+async fn prepare_until_confirmed(
+    request: &mut UpgradeRequest<'_>,
+    env: &Environment,
+    progress: &ProgressOutput,
+    signals: &mut Signals,
+) -> Result<Prepared, Problem> {
+    let prepared = prepare_and_show(request, env, progress, signals).await?;
+    if !signals.run_read_only(confirm_field_loss(&prepared.plan, request.write_mode())).await? {
+        return Ok(prepared);
+    }
+    request.ask.allowed_actions.field_loss = true;
+    drop(prepared);
+    progress.resume();
+    prepare_and_show(request, env, progress, signals).await
 }
 
 /// Prepares the plan and shows it.

@@ -199,7 +199,7 @@ const EXAMPLES: [GuardExample; 55] = [
         // Another schema is no other scope.
         || {
             GuardScenario::with(|w| {
-                drop(w.forecasts.insert(HUBS.into(), CrdDryRunResult::Accepted(modified_crd(HUBS, add_description))))
+                drop(w.forecasts.insert(HUBS.into(), CrdDryRunResult::Accepted(modified_crd(HUBS, add_description))));
             })
         },
     ),

@@ -154,6 +154,7 @@ pub(crate) struct GuardScenario {
 }
 
 impl GuardScenario {
+    #[expect(clippy::too_many_lines, reason = "one line per field")]
     pub(crate) fn healthy() -> Self {
         let chart = |text: &str| {
             Chart::from_files(&ChartFiles::from([("Chart.yaml".to_owned(), text.as_bytes().to_vec())])).unwrap()

@@ -114,7 +114,8 @@ fn a_crd_that_is_a_template_is_written_by_helm_and_proved_by_us() {
     assert_eq!(ids, ["mural", "served-mural", "validate"]);
     let same = record("deployed", &build_description(&target.digest));
     let app = Some(state(&target, &same, &[]));
-    let (steps, _) = decide_upgrade(&UpgradeFacts { app: app.clone(), crds: &[template.clone()], ..empty_facts() });
+    let (steps, _) =
+        decide_upgrade(&UpgradeFacts { app: app.clone(), crds: std::slice::from_ref(&template), ..empty_facts() });
     let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
     assert_eq!(ids, ["mural", "served-mural", "validate"], "as after a rollback that kept the record");
     assert!(steps[0].reason.contains("1 CRD of its templates differs on the cluster"), "{}", steps[0].reason);

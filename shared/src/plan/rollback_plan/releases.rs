@@ -73,13 +73,11 @@ pub(super) fn decide_crd_record(
 
 fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRollback, ForeignRevision> {
     let records = facts.releases.get(release).map_or(&[][..], Vec::as_slice);
-    let describe =
-        |record: &ReleaseRecord| format!("revision {}, {}, {}", record.revision, record.chart_version, record.status);
     let newest = records.last();
     let mut rollback = ReleaseRollback {
         release: release.to_owned(),
         decision: RollbackDecision::Unchanged,
-        current: newest.map(describe).unwrap_or_default(),
+        current: newest.map(describe_revision).unwrap_or_default(),
         to_revision: None,
         to_version: None,
         reason: String::new(),
@@ -113,6 +111,10 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
         (RollbackDecision::RollBack, Some(target.revision), Some(target.chart_version.clone()));
     rollback.recreated = list_recreated_objects(newest, target);
     Ok(rollback)
+}
+
+fn describe_revision(record: &ReleaseRecord) -> String {
+    format!("revision {}, {}, {}", record.revision, record.chart_version, record.status)
 }
 
 /// The objects of the target revision that the newest one does not have. A CRD is never deleted.

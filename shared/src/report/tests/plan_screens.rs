@@ -64,6 +64,7 @@ fn plan_as_markdown() {
     assert_screen("plan_markdown", &upgrade_markdown::render(&report));
 }
 
+#[expect(clippy::too_many_lines, reason = "one line per field")]
 pub(super) fn rollback_plan() -> RollbackPlan {
     let crd = |name: &str, decision: RollbackDecision, reason: &str, losses: &[&str]| CrdRollback {
         name: name.into(),

@@ -18,7 +18,7 @@ fn judge_objects(old: &Crd, new: &Crd, source: ObjectSource, objects: &[Value]) 
         collector.add_object(
             object,
             &crate::checks::crd_changes::object_evidence::ObjectOrigin::File { file: "a.yaml".into(), line: 1 },
-        )
+        );
     });
     judge_crd(Some(old), Some(new), collector.finish(), ServerVersion::NEWEST, ServerAnswer::Accepted)
 }

@@ -208,6 +208,7 @@ fn hub_migration() -> CrdMigration {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one line per field")]
 fn steps() -> Vec<Step> {
     let names = || vec!["hubs.spectrocloud.com".to_owned(), "tenants.spectrocloud.com".to_owned()];
     vec![

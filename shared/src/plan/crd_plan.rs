@@ -10,7 +10,7 @@ use crate::diff::Effect;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::managed_fields;
-use crate::model::managed_fields::FIELD_MANAGER;
+use crate::model::managed_fields::{FIELD_MANAGER, HELM_FIELD_MANAGER};
 
 pub use crate::checks::crd_changes::decision::CrdDecision;
 
@@ -39,10 +39,14 @@ pub struct CrdPlan {
 }
 
 /// Counts the fields that an apply takes over from other field managers: for each manager and field, the number of CRDs.
+///
+/// Without helm: it installs a CRD of a `crds/` folder once and never writes it again
+/// (<https://helm.sh/docs/chart_best_practices/custom_resource_definitions/>).
 #[must_use]
 pub fn count_forced_conflicts(crds: &[CrdPlan]) -> BTreeMap<&str, BTreeMap<&str, usize>> {
     let mut by_manager: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (manager, fields) in crds.iter().flat_map(|crd| &crd.forced_conflicts) {
+    let may_write_again = |(manager, _): &(&String, &Vec<String>)| *manager != HELM_FIELD_MANAGER;
+    for (manager, fields) in crds.iter().flat_map(|crd| &crd.forced_conflicts).filter(may_write_again) {
         let counts = by_manager.entry(manager).or_default();
         fields.iter().for_each(|field| *counts.entry(field).or_default() += 1);
     }
@@ -187,6 +191,7 @@ mod tests {
         assert!(find_forced_conflicts(&live, &live).is_empty());
         let plan = plan_crd("pools.a.b", Some(&live), &CrdDryRunResult::Accepted(next), None);
         assert!(plan.decision.needs_write() && plan.forced_conflicts.contains_key("helm"), "{plan:?}");
+        assert!(count_forced_conflicts(std::slice::from_ref(&plan)).is_empty(), "helm does not write it again");
         let forecasts = BTreeMap::from([("pools.a.b".to_owned(), CrdDryRunResult::Accepted(crd("array", &json!([]))))]);
         let live = BTreeMap::from([("pools.a.b".to_owned(), live)]);
         let templates = BTreeMap::from([("pools.a.b".to_owned(), "mural-crds".to_owned())]);

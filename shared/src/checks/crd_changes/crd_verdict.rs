@@ -362,15 +362,25 @@ fn find_unusable_rules(
     .collect()
 }
 
-/// Finds pairs of served versions that start to differ.
+/// Finds pairs of served versions that start to differ. If the storage version moves to one that lacks a field, stored objects
+/// lose it: as for a field that is removed, that is an error until all objects were checked.
 fn find_version_differences(old: &Crd, new: &Crd, evidence: &Evidence) -> Vec<CrdFinding> {
     let known = served_versions_differ::find(old);
     let fresh = served_versions_differ::find(new).into_iter().filter(|pair| !known.contains(pair));
-    let level = if evidence.is_harmless() { Level::Info } else { Level::Warning };
-    let to_finding = |one: served_versions_differ::VersionDifference| CrdFinding {
-        version: Some(one.versions),
-        path: one.path,
-        ..build_finding(&served_versions_differ::CHECK, level, one.message)
+    let (from, to) = (old.storage_version(), new.storage_version());
+    let moved = format!("{from}{}{to}", served_versions_differ::VERSION_SEPARATOR);
+    let level_of = |one: &served_versions_differ::VersionDifference| match evidence.is_harmless() {
+        true => Level::Info,
+        false if one.loses_field && one.versions == moved && !evidence.is_complete() => Level::Error,
+        false => Level::Warning,
+    };
+    let to_finding = |one: served_versions_differ::VersionDifference| {
+        let level = level_of(&one);
+        CrdFinding {
+            version: Some(one.versions),
+            path: one.path,
+            ..build_finding(&served_versions_differ::CHECK, level, one.message)
+        }
     };
     fresh.map(to_finding).collect()
 }

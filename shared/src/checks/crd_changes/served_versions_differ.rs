@@ -35,6 +35,8 @@ pub(crate) struct VersionDifference {
     pub(crate) path: Option<SchemaPath>,
     /// The difference as a message.
     pub(crate) message: String,
+    /// Whether an object loses the field when it is written in the second version.
+    pub(crate) loses_field: bool,
 }
 
 /// Finds the breaking differences between each pair of served versions.
@@ -54,6 +56,7 @@ fn compare_versions(crd: &Crd, from: &str, to: &str) -> Vec<VersionDifference> {
     let to_difference = |change: Change| VersionDifference {
         versions: format!("{from}{VERSION_SEPARATOR}{to}"),
         message: describe_difference(&change.kind, to),
+        loses_field: matches!(change.kind, ChangeKind::Field(FieldChange::Removed { .. })),
         path: change.path,
     };
     breaking.map(to_difference).collect()

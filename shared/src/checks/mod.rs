@@ -13,6 +13,7 @@ pub mod crd_health;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod flux;
+pub mod health_check;
 pub mod health_checks;
 pub mod ownership;
 pub mod releases;

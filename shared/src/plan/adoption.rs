@@ -14,12 +14,28 @@ use super::object_changes::select_release_objects;
 use super::writes::{apply_merge_patch, merge_patch};
 use crate::diff;
 use crate::model::application::ApplyMethod;
+use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::managed_fields::{is_applied_by_kubectl, transfer_to_helm};
 use crate::model::manifest::RELEASE_NAME_ANNOTATION;
 use crate::model::object::ObjectRef;
 use crate::model::release_role::ReleaseRole;
+
+/// What helm must own, and what it may not write.
+#[derive(Debug, Clone)]
+pub struct AdoptionForecast {
+    /// What each release that helm writes needs first.
+    pub adoptions: Vec<Adoption>,
+    /// The fields of other managers that a server-side helm would refuse to write.
+    pub conflicts: Observed<Vec<FieldConflict>>,
+}
+
+impl Default for AdoptionForecast {
+    fn default() -> Self {
+        Self { adoptions: Vec::new(), conflicts: Ok(Vec::new()) }
+    }
+}
 
 /// What one release needs before helm writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

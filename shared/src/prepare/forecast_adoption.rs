@@ -16,25 +16,10 @@ use crate::model::owner::Owner;
 use crate::model::release_role::ReleaseRole;
 use crate::model::served_kinds::ServedKinds;
 use crate::plan::CrdMigration;
-use crate::plan::adoption::{Adoption, AdoptionFacts, FieldConflict, plan_adoption, select_candidates};
+use crate::plan::adoption::{AdoptionFacts, AdoptionForecast, FieldConflict, plan_adoption, select_candidates};
 use crate::plan::crd_migration::{plan_migrations, with_dropped_versions};
 use crate::prepare::forecast_app::choose_apply_method;
 use crate::prepare::rendered_charts::RenderedCharts;
-
-/// What helm must own, and what it may not write.
-#[derive(Debug, Clone)]
-pub struct AdoptionForecast {
-    /// What each release that helm writes needs first.
-    pub adoptions: Vec<Adoption>,
-    /// The fields of other managers that a server-side helm would refuse to write.
-    pub conflicts: Observed<Vec<FieldConflict>>,
-}
-
-impl Default for AdoptionForecast {
-    fn default() -> Self {
-        Self { adoptions: Vec::new(), conflicts: Ok(Vec::new()) }
-    }
-}
 
 /// The forecast for each release that helm writes. helm-controller takes ownership and forces conflicts by itself.
 pub(crate) async fn forecast_adoption(

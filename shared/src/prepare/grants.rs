@@ -15,9 +15,9 @@ use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::flux::{FluxObject, FluxRef};
 use crate::model::served_kinds::ServedKinds;
+use crate::plan::adoption::AdoptionForecast;
 use crate::plan::crd_migration;
 use crate::plan::required_permissions::{CrdWrites, HelmWait, PermissionScope, ReleaseWrites, collect_permissions};
-use crate::prepare::forecast_adoption::AdoptionForecast;
 use crate::prepare::forecast_app::choose_apply_method;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 

@@ -30,6 +30,7 @@ use crate::model::release_role::ReleaseRole;
 use crate::model::signature::SignatureCheck;
 use crate::model::task::Task;
 use crate::model::tool_versions::ToolVersions;
+use crate::plan::adoption::AdoptionForecast;
 use crate::plan::decide::{ChartState, UpgradeFacts};
 use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
@@ -39,7 +40,6 @@ use crate::plan::{
     decide, object_changes, order,
 };
 use crate::prepare::collect_secrets::collect_upgrade_secrets;
-use crate::prepare::forecast_adoption::AdoptionForecast;
 use crate::prepare::manifest_jobs;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::problem::Problem;

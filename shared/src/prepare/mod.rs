@@ -4,6 +4,7 @@
 
 pub mod collect_secrets;
 pub mod judge;
+mod manifest_jobs;
 pub mod rendered_charts;
 
 #[cfg(feature = "effects")]
@@ -20,6 +21,7 @@ pub mod flux_follow;
 mod forecast;
 #[cfg(feature = "effects")]
 mod forecast_adoption;
+#[cfg(feature = "effects")]
 mod forecast_app;
 #[cfg(feature = "effects")]
 mod grants;
@@ -33,7 +35,6 @@ pub mod lease_watcher;
 pub mod local_run_locks;
 #[cfg(feature = "effects")]
 pub mod manifest_files;
-mod manifest_jobs;
 #[cfg(feature = "effects")]
 pub mod missing_crds;
 #[cfg(feature = "effects")]

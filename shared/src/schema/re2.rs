@@ -6,6 +6,7 @@
 mod go_classes;
 mod go_escapes;
 mod go_syntax;
+mod syntax_error;
 mod unicode_classes;
 
 use std::sync::OnceLock;

@@ -2,7 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::undetermined_result;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::cluster_view::ReadFailure;
 

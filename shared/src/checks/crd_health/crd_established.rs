@@ -2,7 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::crd_health::{check_each_crd, describe_condition};
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.

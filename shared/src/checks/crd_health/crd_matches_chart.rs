@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::checks::crd_health::{apply_command, chart_arguments, expected_and_live, records_failure};
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::diff::{self, Effect};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;

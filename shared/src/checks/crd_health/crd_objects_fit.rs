@@ -3,7 +3,7 @@
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::crd_health::{expected_and_live, object_reports};
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::crd::Crd;

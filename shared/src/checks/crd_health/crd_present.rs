@@ -3,7 +3,7 @@
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result, undetermined_result};
 use crate::checks::crd_health::{apply_command, expected_and_live, records_failure};
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::release_inventory::{CrdListSource, UnlistedSubchart};
 

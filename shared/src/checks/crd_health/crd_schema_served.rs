@@ -3,7 +3,7 @@
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, undetermined_result};
 use crate::checks::crd_health::expected_and_live;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
 use crate::model::health_inputs::{PublishedSchema, ReadScope};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
 use crate::checks::crd_health::{expected_and_live, object_reports};
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
 use crate::model::health_inputs::{ObjectScan, ReadScope};

@@ -3,7 +3,7 @@
 use super::{find_helm_release, helm_releases};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section, Verdict};
 use crate::model::flux::{CrdPolicy, FluxObject};
 use crate::model::release_role::ReleaseRole;

@@ -3,7 +3,7 @@
 use super::helm_releases;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, HelmRelease};
 use crate::model::release_status::ReleaseStatus;

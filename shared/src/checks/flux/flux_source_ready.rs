@@ -2,7 +2,7 @@
 
 use super::check_each_source;
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::flux::{FluxObject, FluxRef, FluxSource};
 

@@ -2,7 +2,7 @@
 
 use super::check_each_release;
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;

@@ -2,7 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::checks::workloads::WORKLOAD_KINDS;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::health_inputs::ReadScope;

@@ -4,7 +4,7 @@ use super::compare_each_release;
 use crate::ask::expect::ExpectedChart;
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::skipped_result;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::object::ObjectRef;
 use crate::model::release::{KEEP_ANNOTATION, RESOURCE_POLICY_ANNOTATION, ReleaseRecord};

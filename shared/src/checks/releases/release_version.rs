@@ -2,7 +2,7 @@
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::{CheckResultBuilder, skipped_result};
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::argo_application::{self, ApplicationVersion};
 use crate::model::chart_version::ChartVersion;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};

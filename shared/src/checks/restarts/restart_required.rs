@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::checks::workloads::list_namespace_workloads;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::health_inputs::{ReadScope, config_maps_path, find_last_data_write, secrets_path};

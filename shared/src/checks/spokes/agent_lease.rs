@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{list_or_skip, str_at};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::health_inputs::ReadScope;
 use crate::model::object::find_condition;

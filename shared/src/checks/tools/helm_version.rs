@@ -4,7 +4,7 @@ use crate::model::tool_versions::MIN_HELM_VERSION;
 
 use super::check_minimum_version;
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{WebhookTarget, build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::certificate::{self, CertificateValidity};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::health_inputs::ReadScope;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{WebhookTarget, build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::admission_policies;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::health_inputs::ReadScope;

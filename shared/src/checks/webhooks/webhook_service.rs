@@ -2,7 +2,7 @@
 
 use super::{build_finding, check_each_webhook};
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::health_inputs::ReadScope;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{list_namespace_workloads, pod_owner, release_objects};
 use crate::checks::check_context::CheckContext;
 use crate::checks::check_result_builder::CheckResultBuilder;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::health_inputs::ReadScope;
 use crate::model::text_format::format_count;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{WORKLOAD_KINDS, check_each_workload, pod_owner};
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::cluster_view::Workloads;
 use crate::model::health_inputs::ReadScope;

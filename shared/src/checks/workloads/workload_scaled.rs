@@ -2,7 +2,7 @@
 
 use super::{WORKLOAD_KINDS, check_each_workload};
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::HealthCheck;
+use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
 use crate::model::health_inputs::ReadScope;
 

@@ -16,7 +16,7 @@ use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{TemplateArgs, TemplateLookups};
 use crate::tools::private_files::{create_private_dir, write_private_file};
 
-use crate::cli::validate::observe::build_helm;
+use crate::cli::validate::operator_tools::build_helm;
 use crate::cli::validate::validate_request::ValidateRequest;
 
 /// The expected state of the request, with the rendered charts.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::checks::health_checks::{HealthCheck, is_transient};
+use crate::checks::health_check::HealthCheck;
+use crate::checks::health_checks::is_transient;
 use crate::cli::progress_output::ProgressOutput;
 use crate::model::check::{CheckResult, Finding, Level};
 use crate::model::owner::Owner;

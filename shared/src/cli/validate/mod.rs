@@ -9,10 +9,12 @@ mod expected_charts;
 pub mod flags;
 mod health_wait;
 mod observe;
+mod operator_tools;
 mod validate_request;
 
 use std::time::Instant;
 
+use crate::checks::health_check::HealthCheck;
 use crate::checks::health_checks;
 use crate::cli::explain::explain;
 use crate::cli::progress_output::ProgressOutput;
@@ -133,7 +135,7 @@ fn build_report(request: &ValidateRequest, observations: &ClusterObservations, t
 }
 
 fn render_check_list() -> String {
-    let row = |check: &health_checks::HealthCheck| {
+    let row = |check: &HealthCheck| {
         let Card { id, section, title, level, .. } = check.card;
         vec![(*id).to_owned(), section.title().to_owned(), level.as_str().to_owned(), (*title).to_owned()]
     };

@@ -3,8 +3,8 @@
 use crate::ask::expect::Expectations;
 use crate::ask::{Installation, RegistryAccess};
 use crate::checks::check_context::CheckContext;
-use crate::checks::health_checks::{self, HealthCheck};
-use crate::cli::env_var;
+use crate::checks::health_check::HealthCheck;
+use crate::checks::health_checks;
 use crate::cluster::{Cluster, health_reader, view_reader};
 use crate::model::check::Section;
 use crate::model::cluster_view::{ClusterView, ReadFailure};
@@ -16,13 +16,13 @@ use crate::model::secret::Hidden;
 use crate::model::tool_versions::ToolVersions;
 use crate::problem::Problem;
 use crate::report::validate::ValidateReport;
-use crate::tools::helm::Helm;
 use crate::tools::kubectl::Kubectl;
-use crate::tools::program_paths::{self, ProgramHints};
+use crate::tools::program_paths;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cli::validate::expected_charts;
+use crate::cli::validate::operator_tools::{build_helm, read_program_hints};
 use crate::cli::validate::validate_request::ValidateRequest;
 
 /// Everything that the checks read from one cluster.
@@ -94,16 +94,6 @@ pub(crate) async fn describe_other_releases(installation: &Installation) -> Stri
         Err(reason) => format!("the other namespaces could not be read: {reason}"),
     };
     format!("namespace {namespace} contains neither release {app_release} nor {crds_release}; {other_releases}\n")
-}
-
-/// helm with the cluster and registry access of the flags.
-pub(crate) fn build_helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
-    let program = program_paths::find_helm(&read_program_hints())?;
-    Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
-}
-
-fn read_program_hints() -> ProgramHints {
-    ProgramHints { helm: env_var("HELM_BIN"), kubectl: env_var("KUBECTL_PATH") }
 }
 
 /// The versions of helm and kubectl. A missing program is a finding of the checks, not an error.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::ask::expect::Expectations;
 use crate::ask::{Installation, RegistryAccess};
-use crate::checks::health_checks::{self, HealthCheck};
+use crate::checks::health_check::HealthCheck;
+use crate::checks::health_checks;
 use crate::cli::files;
 use crate::cli::report_format::ReportFile;
 use crate::cluster;

@@ -4,7 +4,7 @@
 //! the class. Output: the class as the crate writes it and the rest of the text, or Go's error.
 
 use super::go_escapes::{ANYTHING, Literal, NOTHING, parse_escape};
-use super::go_syntax::SyntaxError;
+use super::syntax_error::SyntaxError;
 use super::unicode_classes::UNICODE_CLASSES;
 
 /// `\d` and its like, and `\p{Greek}`: what they stand for inside of brackets. None for any other escape.

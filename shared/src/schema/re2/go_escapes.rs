@@ -5,7 +5,7 @@
 
 use std::str::Chars;
 
-use super::go_syntax::SyntaxError;
+use super::syntax_error::SyntaxError;
 
 /// Matches every character.
 pub(super) const ANYTHING: &str = "[\\x{0}-\\x{10FFFF}]";

@@ -8,25 +8,12 @@ use std::fmt::Write as _;
 
 use super::go_classes::{parse_class, parse_class_escape};
 use super::go_escapes::parse_escape;
+use super::syntax_error::SyntaxError;
 
 /// The most repetitions that Go takes, also of one repetition within another (`maxRepeat`).
 const MAX_REPETITIONS: u64 = 1000;
 /// Above this, Go does not count further (`parseInt`).
 const MAX_COUNT: u64 = 100_000_000;
-
-/// Why Go rejects a pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("error parsing regexp: {reason}: `{expression}`")]
-pub(super) struct SyntaxError {
-    reason: &'static str,
-    expression: String,
-}
-
-impl SyntaxError {
-    pub(super) fn new(reason: &'static str, expression: impl Into<String>) -> Self {
-        Self { reason, expression: expression.into() }
-    }
-}
 
 /// Writes a pattern of Go as one of the `regex` crate that matches the same text.
 ///

@@ -61,3 +61,40 @@ pub async fn write_secret(cluster: &Cluster, namespace: &str, secret: &Value) ->
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::fake_api_server::{Answer, FakeApiServer};
+
+    const COLLECTION: &str = "/api/v1/namespaces/hub/secrets";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deleted_journal_is_created_again_without_its_old_version() {
+        let stored = json!({"metadata": {"name": SECRET_NAME, "resourceVersion": "2"}});
+        let server = FakeApiServer::new().answer("POST", COLLECTION, [Answer::json(&stored)]);
+        let secret = json!({"metadata": {"name": SECRET_NAME, "uid": "u", "resourceVersion": "1"}});
+        assert_eq!(write_secret(&server.start(), "hub", &secret).await.unwrap(), stored);
+        assert_eq!(server.requests(), [format!("PUT {}", secret_path("hub")), format!("POST {COLLECTION}")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_journal_is_never_overwritten() {
+        let server = FakeApiServer::new().answer("PUT", &secret_path("hub"), [Answer::conflict("it changed")]);
+        let secret = json!({"metadata": {"name": SECRET_NAME, "resourceVersion": "1"}});
+        assert!(write_secret(&server.start(), "hub", &secret).await.unwrap_err().is_conflict());
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_journal_that_cannot_be_read_is_not_an_empty_one() {
+        let missing = read_journal(&FakeApiServer::new().start(), "hub").await;
+        assert!(missing.is_ok_and(|journal| journal.runs.is_empty()));
+        let denied =
+            FakeApiServer::new().answer("GET", &secret_path("hub"), [Answer::status(403, "secrets is forbidden")]);
+        let failure = read_journal(&denied.start(), "hub").await.unwrap_err();
+        assert!(failure.to_string().contains("secrets is forbidden"), "{failure}");
+    }
+}

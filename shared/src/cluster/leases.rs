@@ -306,3 +306,6 @@ fn namespace_and_name(lease: &Value) -> (&str, &str) {
     let text = |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     (text("/metadata/namespace"), text("/metadata/name"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,7 +137,7 @@ fn without_permission_to_lock_nothing_is_written(test_cluster: &TestCluster) -> 
     apply_lease(test_cluster, &json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]}))?;
     let mark = test_cluster.mark()?;
     let refused = upgrade(test_cluster, User::Viewer, &[], &newer_flags(&["--yes"]))?.expect_code(5)?;
-    for word in ["namespace kube-system", "viewer may not create leases.coordination.k8s.io", r#""kind":"Role""#] {
+    for word in ["namespace kube-system", "viewer may not create leases.coordination.k8s.io", "--explain-permissions"] {
         ensure!(refused.all_text().contains(word), "does not say {word:?}:\n{}", refused.all_text());
     }
     let log = test_cluster.entries_since(mark)?;

@@ -56,7 +56,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
         "release mural",
         "to the content of revision 1 (1.1.0-rc.0)",
         "CRD pools.small.example.com",
-        "stays",
+        "will stay as it is",
         "never deletes",
         "helm rollback mural 1",
     ];
@@ -127,7 +127,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     let shown = run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
     std::fs::rename(&away, &folder)?;
     let shown = shown?;
-    ensure_says(&shown, &["the backup is on", "stays", "→ revision 1, "])?;
+    ensure_says(&shown, &["the backup is on", "will stay as it is", "to the content of revision 1"])?;
     // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];

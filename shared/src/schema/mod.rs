@@ -26,6 +26,7 @@ mod object_path;
 mod prune;
 mod ratcheting;
 mod re2;
+mod scale;
 mod server_version;
 mod validation_result;
 mod value_validation;
@@ -52,13 +53,15 @@ pub struct Schema {
     /// `spec.preserveUnknownFields`, of CRDs made by `v1beta1`: nothing is pruned.
     preserves_unknown_fields: bool,
     api_version: Option<String>,
+    scale: scale::ScalePaths,
 }
 
 impl Schema {
     /// Reads an `openAPIV3Schema`, as a server of that version understands it.
     #[must_use]
     pub fn new(schema: &Value, server: ServerVersion) -> Self {
-        Self { node: Node::read(schema, server), server, preserves_unknown_fields: false, api_version: None }
+        let scale = scale::ScalePaths::default();
+        Self { node: Node::read(schema, server), server, preserves_unknown_fields: false, api_version: None, scale }
     }
 
     /// The schema of one version of a CRD; none where the CRD does not have that version. Objects of other versions are
@@ -77,7 +80,10 @@ impl Schema {
         // In v1beta1 unknown fields are kept unless it says otherwise.
         let preserves_unknown_fields = spec["preserveUnknownFields"].as_bool().unwrap_or(is_beta) || schema.is_null();
         let node = Node::read(schema, server);
-        Some(Self { node, server, preserves_unknown_fields, api_version: Some(format!("{}/{version}", crd.group())) })
+        let own = found.map_or(&Value::Null, |found| &found["subresources"]);
+        let scale = scale::ScalePaths::read(if own.is_null() { &spec["subresources"] } else { own });
+        let api_version = Some(format!("{}/{version}", crd.group()));
+        Some(Self { node, server, preserves_unknown_fields, api_version, scale })
     }
 
     /// The object as the server would keep it: pruned, its nulls dropped, its defaults filled in.

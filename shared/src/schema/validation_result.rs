@@ -121,6 +121,7 @@ fn validate_create(schema: &Schema, decoded: &mut DecodedObject) -> (Vec<SchemaE
     meta::validate_on_create(&decoded.object, &mut errors);
     let result = validate(&decoded.object, node, &ObjectPath::ROOT, ValidationMode::Create);
     errors.extend(result.errors);
+    schema.scale.validate(&decoded.object, &mut errors);
     meta::validate_embedded(&mut decoded.object, node, &mut errors);
     duplicates::find_duplicates(&decoded.object, node, &ObjectPath::ROOT, &mut errors);
     let rule_outcome = evaluate_rules(schema, decoded, RuleOperation::Create, &mut errors);
@@ -145,6 +146,7 @@ fn validate_unchanged_update(
         ValidationMode::Ratcheted(CorrelatedValue { value: &decoded.object, node }),
     );
     errors.extend(result.errors);
+    schema.scale.validate(&decoded.object, &mut errors);
     meta::validate_embedded(&mut decoded.object, node, &mut errors);
     let rule_outcome = evaluate_rules(schema, decoded, RuleOperation::UnchangedUpdate { ratchets: true }, &mut errors);
     let mut undetermined = result.undetermined;
@@ -162,6 +164,7 @@ fn validate_unratcheted_update(
     meta::validate_on_update(&decoded.object, &mut errors);
     let result = validate(&decoded.object, node, &ObjectPath::ROOT, ValidationMode::Create);
     errors.extend(result.errors);
+    schema.scale.validate(&decoded.object, &mut errors);
     meta::validate_embedded(&mut decoded.object, node, &mut errors);
     let rule_outcome = evaluate_rules(schema, decoded, RuleOperation::UnchangedUpdate { ratchets: false }, &mut errors);
     let mut undetermined = result.undetermined;

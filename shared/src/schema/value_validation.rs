@@ -45,6 +45,9 @@ impl NodeResult {
 pub(super) enum ValidationMode<'a> {
     /// Everything counts.
     Create,
+    /// As a default in a CRD: there the API server knows no type of int-or-string fields
+    /// (<https://github.com/kubernetes/apiextensions-apiserver/blob/v0.34.0/pkg/apiserver/schema/kubeopenapi.go>).
+    Default,
     /// As an update: what is found in the older object and is equal is forgiven. It is searched for through the schema of
     /// the field, also from inside of `anyOf` and its like.
     Ratcheted(CorrelatedValue<'a>),
@@ -62,7 +65,7 @@ impl<'a> ValidationMode<'a> {
     }
 
     fn descend(self, find: impl FnOnce(CorrelatedValue<'a>) -> Option<CorrelatedValue<'a>>) -> Self {
-        let Self::Ratcheted(older) = self else { return Self::Create };
+        let Self::Ratcheted(older) = self else { return self };
         find(older).map_or(Self::Create, Self::Ratcheted)
     }
 }
@@ -87,7 +90,8 @@ pub(super) fn validate(value: &Value, node: &Node, place: &ObjectPath<'_>, mode:
         validate_enum(value, node, place, &mut result);
         return result;
     }
-    if node.kind.is_some() || node.int_or_string || node.format.is_some() {
+    let is_untyped = node.int_or_string && matches!(mode, ValidationMode::Default);
+    if !is_untyped && (node.kind.is_some() || node.int_or_string || node.format.is_some()) {
         result.merge(validate_type(value, node, place));
         result.match_count += 1;
     }

@@ -94,7 +94,7 @@ fn decide_release(facts: &RollbackFacts<'_>, release: &str) -> Result<ReleaseRol
         Ok(back)
     };
     if before.is_none() {
-        let because = "the release did not exist before; run helm uninstall if you want to delete its objects";
+        let because = "the release did not exist before; helm uninstall would also delete its objects";
         return leave(rollback, because.to_owned());
     }
     let Some(target) = target else {

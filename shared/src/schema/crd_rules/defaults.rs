@@ -52,7 +52,7 @@ pub(super) fn check_defaults(schema: &Value, path: &str, pruned: bool) -> Defaul
             all.extend(lacking);
             return;
         }
-        let errors = validate(default, &node, &ObjectPath::ROOT, ValidationMode::Create).errors;
+        let errors = validate(default, &node, &ObjectPath::ROOT, ValidationMode::Default).errors;
         let is_valid = errors.is_empty();
         for error in errors {
             let (field, words) = error.server_message();

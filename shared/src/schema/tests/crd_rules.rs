@@ -81,6 +81,15 @@ fn defaults_are_right_and_pruned() {
     );
 }
 
+/// The API server takes it, although no object may hold it.
+#[test]
+fn a_default_of_an_int_or_string_has_no_type() {
+    let port = |default: Value| json!({"x-kubernetes-int-or-string": true, "default": default});
+    for default in [json!({}), json!(1), json!("http")] {
+        assert_eq!(predict_schema_rejections(None, &crd(&port(default.clone()))), Vec::new(), "{default}");
+    }
+}
+
 #[test]
 fn defaults_are_right_by_their_rules() {
     let ruled = |rule: Value| json!({"type": "string", "default": "Update", "x-kubernetes-validations": [rule]});

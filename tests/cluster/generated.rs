@@ -1,7 +1,7 @@
 //! Generated CRDs and custom resources: our schema engine and the sandbox's API server must agree on each of them.
 //!
 //! The generator is that of the differential tier, which compares with the API server's Go code instead. The seed is
-//! printed; `MURAL_SEED` repeats a run, and `MURAL_GENERATED` sets the number of CRDs (four objects each).
+//! printed; `MURAL_SEED` chooses another one, and `MURAL_GENERATED` sets the number of CRDs (four objects each).
 
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use crate::{generated_crds as crds, generated_objects as objects};
 
 pub const TESTS: &[Test] = &[("generated::the_api_server_agrees_with_us", the_api_server_agrees_with_us)];
 
+/// Seed of an ordinary run; it once showed a default of an int-or-string field that the API server takes.
+const DEFAULT_SEED: u64 = 24374;
 const CRDS: usize = 25;
 const OBJECTS: usize = 4;
 const COLLECTION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -43,7 +45,7 @@ struct Table {
 }
 
 fn the_api_server_agrees_with_us(test_cluster: &TestCluster) -> Result<()> {
-    let seed = number("MURAL_SEED", u64::from(std::process::id()));
+    let seed = number("MURAL_SEED", DEFAULT_SEED);
     let count = usize::try_from(number("MURAL_GENERATED", CRDS as u64))?;
     let (mut random, (sources, from)) = (Random::new(seed), crds::sources());
     let mut table = Table::default();

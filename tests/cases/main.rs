@@ -65,8 +65,9 @@ fn add_trials(trials: &mut Vec<Trial>, file: &Path, clusters: &Arc<Clusters>) ->
         return Ok(());
     }
     let helms = if is_set("MURAL_ALL_HELMS") { &parsed.helms[..] } else { &parsed.helms[parsed.helms.len() - 1..] };
-    for helm in helms.iter().cloned() {
-        let (parsed, clusters, title) = (parsed.clone(), Arc::clone(clusters), format!("{name} (helm {helm})"));
+    for version in helms {
+        let title = format!("{name} (helm {version})");
+        let (parsed, clusters, helm) = (parsed.clone(), Arc::clone(clusters), version.clone());
         let test = move || clusters.run(&helm, |sandbox| run_case(&parsed, Some(sandbox), Some(&helm)));
         trials.push(trial(&title, test).with_ignored_flag(is_open || is_set("MURAL_SKIP_CLUSTER")));
     }

@@ -112,19 +112,9 @@ async fn render_crds_chart(
         lookups: TemplateLookups::Nothing,
         extra_args: &hook_flags(ask),
     };
-    let LookedUpTemplate { template: RenderedTemplate { objects: mut rendered, text }, mut schema_refusals, lookups } =
-        lookup_render::render(helm, &template, &fetched, NewKinds::None).await?;
-    mask_refusals(&mut schema_refusals, &next.config);
-    require_rendered_crds(&fetched, &rendered)?;
-    let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
-    Ok(RenderedChart {
-        fetched,
-        rendered,
-        manifest_text: text,
-        schema_refusals,
-        lookups,
-        post_render_failure: not_forecast,
-    })
+    let looked_up = lookup_render::render(helm, &template, &fetched, NewKinds::None).await?;
+    require_rendered_crds(&fetched, &looked_up.template.objects)?;
+    Ok(finish_rendering(context, release, fetched, looked_up, next).await)
 }
 
 async fn render_app_chart(
@@ -153,19 +143,23 @@ async fn render_app_chart(
         lookups: TemplateLookups::Nothing,
         extra_args: &passed,
     };
-    let LookedUpTemplate { template: RenderedTemplate { objects: mut rendered, text }, mut schema_refusals, lookups } =
-        lookup_render::render(helm, &template, &fetched, new_kinds).await?;
+    let looked_up = lookup_render::render(helm, &template, &fetched, new_kinds).await?;
+    Ok(finish_rendering(context, &ask.installation.app_release, fetched, looked_up, next).await)
+}
+
+/// What follows helm: secrets are masked, and Flux's post-renderers change the objects.
+async fn finish_rendering(
+    context: &UpgradeContext<'_>,
+    release: &str,
+    fetched: FetchedChart,
+    looked_up: LookedUpTemplate,
+    next: &NextValues,
+) -> RenderedChart {
+    let LookedUpTemplate { template, mut schema_refusals, lookups } = looked_up;
+    let RenderedTemplate { objects: mut rendered, text: manifest_text } = template;
     mask_refusals(&mut schema_refusals, &next.config);
-    let release = &ask.installation.app_release;
-    let not_forecast = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
-    Ok(RenderedChart {
-        fetched,
-        rendered,
-        manifest_text: text,
-        schema_refusals,
-        lookups,
-        post_render_failure: not_forecast,
-    })
+    let post_render_failure = apply_flux_post_renderers(context, release, &fetched, &mut rendered).await;
+    RenderedChart { fetched, rendered, manifest_text, schema_refusals, lookups, post_render_failure }
 }
 
 /// The API versions that the API server has after the CRDs are applied, and whether that makes any of them new.

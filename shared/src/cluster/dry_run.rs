@@ -19,7 +19,7 @@ const MAX_ATTEMPTS: u32 = 4;
 /// The pause before the second attempt. It doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How long one forecast repeats requests while every answer is missing. Afterwards, a server that is away is not asked again.
-const MAX_OUTAGE_DURATION: Duration = Duration::from_secs(30);
+const MAX_DRY_RUN_OUTAGE: Duration = Duration::from_secs(30);
 
 /// One forecast's dry runs. All share the time for repetitions, so that a dead server does not cost it once per object.
 pub(super) struct DryRunner<'a> {
@@ -90,7 +90,7 @@ impl<'a> DryRunner<'a> {
     fn has_time_left(&self, error: &ApiError) -> bool {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         let began = *outage.began.get_or_insert_with(Instant::now);
-        let has_time_left = began.elapsed() < MAX_OUTAGE_DURATION;
+        let has_time_left = began.elapsed() < MAX_DRY_RUN_OUTAGE;
         if !has_time_left && error.is_unavailable() {
             outage.gave_up = Some(error.to_string());
         }
